@@ -1,0 +1,40 @@
+"""The values that flow from a request to an answer. Frozen; nothing here does anything."""
+
+from __future__ import annotations
+
+from sekisho.model.attempt import Attempt, Credentials, Origin
+from sekisho.model.count import Charge, Charged, Ledger, Spread, Verdict
+from sekisho.model.decision import Action, Decision, Finding, Mode, Outcome
+from sekisho.model.door import Door, DoorKind, Encoding, Fields, Path, SuccessBy, SuccessRule
+from sekisho.model.errors import SekishoError, SettingsError, StoreUnavailable, Unreadable
+from sekisho.model.limit import Limit, Limits, LimitSet
+
+__all__ = [
+    "Action",
+    "Attempt",
+    "Charge",
+    "Charged",
+    "Credentials",
+    "Decision",
+    "Door",
+    "DoorKind",
+    "Encoding",
+    "Fields",
+    "Finding",
+    "Ledger",
+    "Limit",
+    "LimitSet",
+    "Limits",
+    "Mode",
+    "Origin",
+    "Outcome",
+    "Path",
+    "SekishoError",
+    "SettingsError",
+    "Spread",
+    "StoreUnavailable",
+    "SuccessBy",
+    "SuccessRule",
+    "Unreadable",
+    "Verdict",
+]

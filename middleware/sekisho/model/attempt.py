@@ -1,0 +1,50 @@
+"""An attempt: one account and one secret, tried at one door, from somewhere."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sekisho.model.door import Door  # noqa: TC001 - NamedTuple fields are read at run time
+
+
+class Origin(NamedTuple):
+    """Who calls, as far as headers and the socket tell it: known before any body is read.
+
+    Attributes:
+        address: the client's canonical address; IPv4-mapped IPv6 as IPv4, no zone. `""` where there is none
+            (a unix socket): such clients share one identity and earn no privilege.
+        prefixes: what is counted for this address, narrowest first: IPv4 `(a/32, a/24)`, IPv6 `(/64, /56, /48)`,
+            as packed network bytes followed by one byte of prefix length. Never empty.
+        fingerprint: the configured device headers, joined; compared only within its network.
+        forwarded_by_stranger: the peer sent a forwarding header and is no trusted proxy.
+    """
+
+    address: str
+    prefixes: tuple[bytes, ...]
+    fingerprint: bytes
+    forwarded_by_stranger: bool = False
+
+
+class Credentials(NamedTuple):
+    """What was typed: `account` exactly as the application reads it; `secret` may be empty where a door has none."""
+
+    account: str
+    secret: str
+
+    def __repr__(self) -> str:
+        # Tracebacks and debug logs print values; these two must never be among them.
+        return "Credentials(...)"
+
+
+class Attempt(NamedTuple):
+    """What `read` hands on. Canonical counts, exact grants: `canonical` only counts, `account` is what gets trust."""
+
+    door: Door
+    origin: Origin
+    account: str
+    canonical: str
+    secret: str
+    token: str = ""  # the device token as presented, unverified
+
+    def __repr__(self) -> str:
+        return f"Attempt(door={self.door.name!r}, ...)"

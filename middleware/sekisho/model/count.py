@@ -1,0 +1,103 @@
+"""What the ledger is asked, and what it answers. All times are integer microseconds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class Charge(NamedTuple):
+    """One attempt as the ledger sees it: keyed digests, no name, address or secret.
+
+    Attributes:
+        network: the widest prefix; places the whole network family (on a Cluster: its slot).
+        networks: the prefixes above the address, narrowest first; 16 bytes each.
+        ip: the address (IPv6: its /64); 16 bytes.
+        device: the fingerprint within its network; 16 bytes.
+        account: the canonical account; 16 bytes.
+        lane: the nonce of a verified device token, 8 bytes; empty for strangers.
+        secret: the secret, 16 bytes; empty where the door has none.
+        account_tag: stands for the account in the sets of addresses and networks; 4 bytes.
+        ip_tag: stands for the address in the account's set; 4 bytes.
+        pair_tag: stands for (account, secret) in the account's set of tried pairs; 4 bytes.
+        member_tag: stands for (secret, account) in the secret's set, keyed apart from `account_tag`; 4 bytes.
+        exempt: addresses on the allow list: ip, network and device limits are neither checked nor charged.
+    """
+
+    network: bytes
+    networks: tuple[bytes, ...]
+    ip: bytes
+    device: bytes
+    account: bytes
+    lane: bytes
+    secret: bytes
+    account_tag: bytes
+    ip_tag: bytes
+    pair_tag: bytes
+    member_tag: bytes
+    exempt: bool = False
+
+
+class Spread(NamedTuple):
+    """How many different ones were seen lately. Capped: the cap means *that many or more*."""
+
+    accounts_per_ip: int = 0
+    accounts_per_network: int = 0
+    accounts_per_device: int = 0
+    ips_per_account: int = 0
+    accounts_per_secret: int = 0
+
+
+class Verdict(NamedTuple):
+    """What the counters say of one attempt.
+
+    Attributes:
+        at_us: when it was charged, by the store's clock; a refund is reckoned from it.
+        charged: which records were charged, as `Charged` flags; a refund gives back just these.
+        ip_wait_us, network_wait_us, device_wait_us: until there is room again; 0 where there is.
+        account_wait_us: the same for strangers at this account. Advisory.
+        lane_wait_us: the same for the known device's own lane; 0 without one.
+        failures: charges on the account since a factor was last shown, this attempt included.
+        young: every refusal here rests on charges younger than two seconds, which may yet be refunded.
+        counters_lost: judged on this worker's own counters because the store was gone.
+        spread: see `Spread`.
+    """
+
+    at_us: int
+    charged: int
+    ip_wait_us: int
+    network_wait_us: int
+    device_wait_us: int
+    account_wait_us: int
+    lane_wait_us: int
+    failures: int
+    young: bool
+    counters_lost: bool
+    spread: Spread
+
+    @property
+    def throttle_wait_us(self) -> int:
+        return max(self.ip_wait_us, self.network_wait_us, self.device_wait_us)
+
+
+class Charged:
+    """Flags of `Verdict.charged`. Plain integers: Lua sets the same bits."""
+
+    NETWORK = 1  # networks, ip and device together: they are charged all or none
+    ACCOUNT = 2
+    FAILURES = 4
+    LANE = 8
+
+
+class Ledger(Protocol):
+    """Counts attempts: in memory, in Redis, or in the one while the other is gone."""
+
+    async def charge(self, charge: Charge) -> Verdict:
+        """Charge an attempt before anybody looks at its secret. Raises `StoreUnavailable` at the deadline."""
+        ...
+
+    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False) -> None:
+        """Give back what a proven success still weighs, once. Only queues: it cannot be cancelled or fail.
+
+        `renewed`: the lane's token was replaced by a new one; the old one is spent.
+        """
+        ...

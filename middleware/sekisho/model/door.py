@@ -1,0 +1,93 @@
+"""A door: one route where a secret can be tried, and how to read what is tried there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class DoorKind(Enum):
+    """What a door opens. `LOGIN` has a session as its only effect; the others change something."""
+
+    LOGIN = "login"
+    SIGNUP = "signup"
+    RESET = "reset"
+    CHANGE = "change"
+    CODE = "code"
+    LINK = "link"
+    LOGOUT = "logout"
+
+
+class Encoding(Enum):
+    """How a request carries an account and a secret."""
+
+    FORM = "form"  # application/x-www-form-urlencoded or multipart/form-data: every framework's form() reads both
+    MULTIPART = "multipart"  # multipart/form-data alone
+    JSON = "json"  # application/json and application/*+json
+    BASIC = "basic"  # RFC 7617, in the Authorization header
+    PASSWORD_GRANT = "oauth2"  # noqa: S105 - RFC 6749 section 4.3: a form with grant_type=password
+
+
+Path = tuple[str, ...]
+"""Where a value stands: one name in a form, several in nested JSON (`user.email` is `("user", "email")`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Where one encoding keeps the account and the secret.
+
+    Each is a tuple of alternatives of which exactly one may be present: an application that prefers the other
+    one would otherwise check an account that nobody counted. Empty: this door has no such field.
+    """
+
+    encoding: Encoding
+    account: tuple[Path, ...] = ()
+    secret: tuple[Path, ...] = ()
+
+
+class SuccessBy(Enum):
+    """What in a response proves that the secret was right."""
+
+    STATUS = "status"
+    COOKIE = "cookie"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessRule:
+    """One way a response shows success: any rule that matches suffices.
+
+    `STATUS`: `statuses` holds it, and `Location` starts with `location` where that is given (`302:/home`).
+    `COOKIE`: a cookie named `name` is set to a value (`cookie:session`).
+    `JSON`: the 2xx body has a non-empty value at `path` (`json:access_token`).
+    """
+
+    by: SuccessBy
+    statuses: range = range(0)
+    location: str = ""
+    name: str = ""
+    path: Path = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One guarded route.
+
+    `method` is upper case or `*`; `path` is exact, or a prefix where it ends in `*`.
+    `success` empty means: learn the outcome from the response by the cautious default.
+    """
+
+    kind: DoorKind
+    method: str
+    path: str
+    fields: tuple[Fields, ...]
+    success: tuple[SuccessRule, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How logs and metrics call it; comes from the settings, never from a request."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def reads_body(self) -> bool:
+        return any(fields.encoding is not Encoding.BASIC for fields in self.fields)

@@ -1,0 +1,59 @@
+"""Limits: how many attempts one identity has, in which time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Limit(NamedTuple):
+    """`burst` attempts at once and `burst + ⌊t/T⌋` in any span `t`, where `T = period_us // burst` (GCRA)."""
+
+    burst: int
+    period_us: int
+
+    @property
+    def interval_us(self) -> int:
+        """`T`, the time after which one attempt has been paid off."""
+        return self.period_us // self.burst
+
+
+Limits = tuple[Limit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSet:
+    """All limits in force. Every tuple is sorted by period, shortest first.
+
+    Attributes:
+        ip: per client address; IPv6 as /64.
+        networks: one tuple per prefix above the address, narrowest first: IPv4 uses the first (/24);
+            IPv6 all of them (/56, /48), with rising limits.
+        device: per fingerprint within its network.
+        account: strangers at one account, over all doors. Advisory: it never refuses anybody's other charges.
+        lane: one known device at one account.
+        account_failures_max: failures since a factor was last shown, after which the password alone no longer
+            suffices (NIST SP 800-63B allows 100).
+    """
+
+    ip: Limits
+    networks: tuple[Limits, ...]
+    device: Limits
+    account: Limits
+    lane: Limits
+    account_failures_max: int = 100
+
+    def shared_between(self, workers: int) -> LimitSet:
+        """What one of `workers` may admit alone while the store is gone, so that all together keep the bound."""
+
+        def share(limits: Limits) -> Limits:
+            return tuple(Limit(max(1, limit.burst // workers), limit.period_us) for limit in limits)
+
+        return LimitSet(
+            ip=share(self.ip),
+            networks=tuple(share(limits) for limits in self.networks),
+            device=share(self.device),
+            account=share(self.account),
+            lane=share(self.lane),
+            account_failures_max=max(1, self.account_failures_max // workers),
+        )
