@@ -121,7 +121,7 @@ class RedisServer:
             retry=Retry(NoBackoff(), 0),  # by default a paused server holds one PING for a minute
             decode_responses=True,
         ) as client:
-            return client.execute_command(*args)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+            return client.execute_command(*args)
 
     def cpu_seconds(self) -> float:
         """Time this server has spent on a core so far."""

@@ -1,0 +1,84 @@
+# Every target brings its own set-up: Python 3.11 or later, pip and make are all it needs.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SOURCES := middleware tests examples benchmarks
+COVERAGE_MIN ?= 90
+
+say = @printf '\033[1m==>\033[0m %s\n'
+
+.PHONY: help
+help: ## Show what can be done here
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard and with it (under two minutes)
+	@$(BIN)/sekisho demo
+
+.PHONY: test
+test: $(VENV)/.with-test ## Run the whole suite against a real Redis, found or installed
+	$(say) "Running the tests (branch coverage must reach $(COVERAGE_MIN)%)"
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest --cov --cov-branch --cov-fail-under=$(COVERAGE_MIN)
+
+.PHONY: check
+check: $(VENV)/.with-check ## Lint, check formatting, types and the direction of imports
+	$(say) "Lint"
+	@$(BIN)/ruff check $(SOURCES)
+	$(say) "Format"
+	@$(BIN)/ruff format --check $(SOURCES)
+	$(say) "Types"
+	@$(BIN)/mypy $(SOURCES)
+	$(say) "Imports run one way"
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: bench
+bench: $(VENV)/.with-bench ## Measure what the guard costs (about half an hour; QUICK=1 for a first look)
+	$(say) "Steps of the hot path"
+	@$(BIN)/python -m pytest benchmarks/micro -o addopts= --import-mode=importlib --benchmark-only -q
+	$(say) "Script time in Redis"
+	@$(BIN)/python -m benchmarks.lua $(if $(QUICK),--quick)
+	$(say) "Whole requests over HTTP"
+	@$(BIN)/python -m benchmarks.over_http $(if $(QUICK),--quick)
+
+.PHONY: clean
+clean: ## Remove the environment and everything that was made here
+	@rm -rf $(VENV) dist build .coverage .coverage.* .hypothesis .benchmarks \
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp adds what one target needs to what the former has, so `make demo` never waits for a type checker.
+
+$(VENV)/.with-pip: pyproject.toml
+	$(say) "Making a Python environment in $(VENV)"
+	@# Debian ships venv without ensurepip; its own pip can fill the environment from outside.
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+		$(PYTHON) -m venv --clear --without-pip $(VENV) && \
+		$(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python install pip; }
+	@$(PIP) install 'pip>=25.1' # the first that reads dependency groups (PEP 735)
+	@touch $@
+
+$(VENV)/.with-demo: $(VENV)/.with-pip
+	$(say) "Installing sekisho and what the demo needs"
+	@$(PIP) install --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.with-test: $(VENV)/.with-demo
+	$(say) "Installing what the tests need"
+	@$(PIP) install --group test
+	@touch $@
+
+$(VENV)/.with-bench: $(VENV)/.with-test
+	$(say) "Installing what the benchmarks compare with"
+	@$(PIP) install --group bench
+	@touch $@
+
+$(VENV)/.with-check: $(VENV)/.with-bench
+	$(say) "Installing the checkers"
+	@$(PIP) install --group check
+	@touch $@
