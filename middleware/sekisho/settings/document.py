@@ -1,0 +1,76 @@
+"""Writes `docs/settings.md` from the table that settings are read by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.settings.table import PREFIX, TABLE
+
+if TYPE_CHECKING:
+    from sekisho.settings.table import Setting
+
+_HEAD = """\
+# Settings
+
+Every setting is an environment variable that begins with `SEKISHO_`, or a keyword argument of `LoginGuard` in lower
+case without that: `SEKISHO_LIMIT_IP="30/10minute"` is `LoginGuard(app, limit_ip="30/10minute")`. Keyword arguments win.
+
+Settings are read once, at start. Whatever is unknown, empty, contradictory or not understood stops the start with an
+error that names each such variable, and never shows what was in it. A misspelt name is answered with the nearest one.
+What Kubernetes sets for a Service called sekisho (`SEKISHO_PORT…`, `SEKISHO_SERVICE_…`) is ignored.
+
+`SEKISHO_SECRET` and `SEKISHO_STORE` may be kept in files: `SEKISHO_SECRET_FILE=/run/secrets/sekisho`.
+
+"""
+
+_NOTATIONS = """\
+
+## How doors are written
+
+    METHOD PATH [ENCODING[:account[,secret]]]… [success=RULE|RULE…]
+
+Doors are separated by `;`. A door is a route where somebody can try a secret: every one that is left out stays open.
+
+- `METHOD` is `POST`, `PUT` and so on; `*` (any) with `basic` alone.
+- `PATH` is what the application sees, such as `/login`: no query, no `%` escapes, no patterns. With `basic` alone it
+  may also be a prefix, `/files/*`, or everything, `*`.
+- `ENCODING` is `form` (urlencoded and multipart), `multipart`, `json`, `basic` (the `Authorization` header) or `oauth2`
+  (the password grant, with its fields `username` and `password`).
+- `account` and `secret` are names of fields: `username|email` where a request holds one of two, `user.email` where
+  JSON is nested, `form:,code` where the session already says whose account it is.
+- `RULE` is `302:/home` (a redirect to there), `302`, `2xx`, `cookie:NAME` (it is set) or `json:access_token` (it is in
+  the answer). Any one that holds is success.
+
+Without an encoding a door reads a form or JSON with `username|email` and `password`; a `RESET` door reads no secret, a
+`CODE` door reads `code`. Without a rule, success is guessed with caution, and an attempt whose end is unclear stays counted.
+
+## How limits are written
+
+In the notation of the [`limits`](https://limits.readthedocs.io) package: `20/10minute;100/day` is twenty in ten minutes
+and a hundred a day. At most four for each dimension, each of at most a million in at most 31 days. All of a limit may
+be used at once; what was used comes back evenly over the period.
+
+## Not in this version
+
+These names are kept for what they will mean. Setting one is an error, not a promise.
+
+"""
+
+
+def table_markdown() -> str:
+    """The table of settings that this version acts on."""
+    rows = [_row(setting) for setting in TABLE if not setting.reserved]
+    return "\n".join(["| name | example | default | meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def markdown() -> str:
+    """The whole of `docs/settings.md`."""
+    reserved = [f"- `{PREFIX}{setting.name}`: {setting.meaning}" for setting in TABLE if setting.reserved]
+    return _HEAD + table_markdown() + _NOTATIONS + "\n".join([*reserved, ""])
+
+
+def _row(setting: Setting[object]) -> str:
+    example = setting.example if "`" in setting.example else f"`{setting.example}`"
+    default = "–" if setting.default is None else f"`{setting.default}`"
+    cells = (f"`{PREFIX}{setting.name}`", example, default, setting.meaning)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,188 @@
+"""The notation of doors: which routes take a secret, where in a request it stands, and what success looks like.
+
+    POST /login form:username,password json:user.email,password success=302:/home|cookie:session; * /files/* basic
+
+A door that is written down and never found by the router protects nothing, and nobody notices. So whatever could
+not match a request as the framework sees it (a query, an escape, a pattern) is refused here, at start.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sekisho.model import Door, DoorKind, Encoding, Fields, Path, SettingsError, SuccessBy, SuccessRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DOORS_MAX = 64
+RULES_MAX = 8
+ALTERNATIVES_MAX = 4
+DEPTH_MAX = 8
+
+SAME_ROUTE = "repeats a method and path that already is a door; put all its encodings into one door"
+
+_METHOD = re.compile(r"[A-Z]{1,16}|\*")
+_PATH = re.compile(r"/[^\s?#%*{}<>\\\x00-\x1f\x7f]{0,255}")
+_FIELD = re.compile(r"[^\s,|;:=\x00-\x1f\x7f]{1,64}")
+_COOKIE = re.compile(r"[!#$%&'*+.^_`~0-9A-Za-z-]{1,64}")
+_STATUS = re.compile(r"[23][0-9][0-9]|[23]xx")
+_LOCATION = re.compile(r"(?:https?://[^\s/?#]{1,253})?/[^\s]{0,255}")
+
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Encodings that would both read a body of the same content type, so that nobody could say which fields count.
+_RIVALS = (
+    frozenset({Encoding.FORM, Encoding.MULTIPART}),
+    frozenset({Encoding.FORM, Encoding.PASSWORD_GRANT}),
+)
+
+_NAMES: tuple[Path, ...] = (("username",), ("email",))
+_PASSWORD: tuple[Path, ...] = (("password",),)
+_USUAL_SECRETS: dict[DoorKind, tuple[Path, ...]] = {DoorKind.RESET: (), DoorKind.CODE: (("code",),)}
+
+
+def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
+    """Read the doors of one setting, separated by `;`.
+
+    Grammar of one door: `METHOD PATH [ENCODING[:account[,secret]]]… [success=RULE|RULE…]`, where ENCODING is
+    `form`, `multipart`, `json`, `basic` or `oauth2`, alternatives of a field are written `a|b`, and RULE is
+    `302:/home`, `302`, `2xx`, `cookie:NAME` or `json:dotted.path`.
+
+    Raises `SettingsError` for `setting`, saying which door (counted from 1) and never what is written there.
+    """
+    texts = [part.strip() for part in text.split(";")]
+    if len(texts) > DOORS_MAX:
+        raise SettingsError(setting, f"lists more than {DOORS_MAX} doors")
+    doors = tuple(_Reader(kind, setting, number).door(words) for number, words in enumerate(texts, 1))
+    if two_doors_for_one_request(doors):
+        raise SettingsError(setting, SAME_ROUTE)
+    return doors
+
+
+def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:
+    """The first door that repeats an earlier one's method and path, if any: one of the two would be decoration."""
+    methods: dict[str, set[str]] = {}
+    for door in doors:
+        seen = methods.setdefault(door.path, set())
+        if door.method in seen or (seen and "*" in seen | {door.method}):
+            return door
+        seen.add(door.method)
+    return None
+
+
+class _Reader:
+    """Reads one door, and knows whom to blame."""
+
+    def __init__(self, kind: DoorKind, setting: str, number: int) -> None:
+        self._kind = kind
+        self._setting = setting
+        self._number = number
+
+    def door(self, text: str) -> Door:
+        method, path, *rest = text.split() if len(text.split()) > 1 else ("", "")
+        rules = [word for word in rest if word.startswith("success=")]
+        if len(rules) > 1:
+            raise self._wrong("has two success= parts; join the rules with |")
+        fields = self._all_fields([word for word in rest if word not in rules])
+        self._check_route(method.upper(), path, fields)
+        success = self._rules(rules[0].removeprefix("success=")) if rules else ()
+        return Door(self._kind, method.upper(), path, fields, success)
+
+    def _wrong(self, problem: str) -> SettingsError:
+        return SettingsError(self._setting, f"door {self._number} {problem}")
+
+    def _check_route(self, method: str, path: str, fields: tuple[Fields, ...]) -> None:
+        basic_only = all(one.encoding is Encoding.BASIC for one in fields)
+        if not _METHOD.fullmatch(method) or not path:
+            raise self._wrong("wants a method and a path first, as in POST /login")
+        if not basic_only and (method == "*" or "*" in path):
+            raise self._wrong("has a *; only doors whose one encoding is basic may have any method or a path prefix")
+        if not basic_only and method in _BODILESS:
+            raise self._wrong(f"reads a body, and {method} requests have none")
+        if path != "*" and not _is_path(path.removesuffix("*") if path.endswith("/*") else path):
+            problem = "wants the path as the application sees it, beginning with a slash: no query, no % escapes, no //"
+            raise self._wrong(f"{problem}, no . or .. steps and no patterns in {{}} or <>; a prefix ends in /*")
+
+    def _all_fields(self, words: list[str]) -> tuple[Fields, ...]:
+        found = tuple(self._fields(word) for word in words) or (self._usual(Encoding.FORM), self._usual(Encoding.JSON))
+        encodings = {one.encoding for one in found}
+        if len(encodings) < len(found):
+            raise self._wrong("names one encoding twice; alternatives of a field are written username|email")
+        if any(rivals <= encodings for rivals in _RIVALS):
+            raise self._wrong("has form beside multipart or oauth2, which would read the same body; keep one of them")
+        return found
+
+    def _usual(self, encoding: Encoding) -> Fields:
+        if encoding is Encoding.BASIC:
+            return Fields(encoding)
+        if encoding is Encoding.PASSWORD_GRANT:  # the names are the standard's: RFC 6749 section 4.3.2
+            return Fields(encoding, (("username",),), _PASSWORD)
+        return Fields(encoding, _NAMES, _USUAL_SECRETS.get(self._kind, _PASSWORD))
+
+    def _fields(self, word: str) -> Fields:
+        name, colon, places = word.partition(":")
+        encoding = next((one for one in Encoding if one.value == name), None)
+        if encoding is None:
+            known = ", ".join(one.value for one in Encoding)
+            raise self._wrong(f"has a part that is neither success= nor one of the encodings {known}")
+        if not colon:
+            return self._usual(encoding)
+        if encoding is Encoding.BASIC:
+            raise self._wrong("names fields for basic, which has none: both stand in the Authorization header")
+        account, _, secret = places.partition(",")
+        fields = Fields(encoding, self._places(encoding, account), self._places(encoding, secret))
+        return self._complete(fields)
+
+    def _complete(self, fields: Fields) -> Fields:
+        if not fields.account and not fields.secret:
+            raise self._wrong("names no field after an encoding's colon")
+        if self._kind is DoorKind.LOGIN and not (fields.account and fields.secret):
+            # Without both, guesses at this door could be told apart by nobody.
+            raise self._wrong("needs an account and a secret, as in form:username,password")
+        if set(fields.account) & set(fields.secret):
+            raise self._wrong("reads the account and the secret from the same field")
+        return fields
+
+    def _places(self, encoding: Encoding, text: str) -> tuple[Path, ...]:
+        if not text:
+            return ()
+        found = tuple(self._place(encoding, name) for name in text.split("|"))
+        if len(found) > ALTERNATIVES_MAX or len(set(found)) < len(found):
+            raise self._wrong(f"has a field with more than {ALTERNATIVES_MAX} alternatives, or one of them twice")
+        return found
+
+    def _place(self, encoding: Encoding, name: str) -> Path:
+        path = tuple(name.split(".")) if encoding is Encoding.JSON else (name,)
+        if len(path) > DEPTH_MAX or not all(_FIELD.fullmatch(step) for step in path):
+            raise self._wrong(
+                "has a field that is not written name, or in JSON outer.inner; account and secret come in one pair"
+            )
+        return path
+
+    def _rules(self, text: str) -> tuple[SuccessRule, ...]:
+        found = tuple(self._rule(rule) for rule in text.split("|"))
+        if len(found) > RULES_MAX:
+            raise self._wrong(f"has more than {RULES_MAX} rules of success")
+        return found
+
+    def _rule(self, text: str) -> SuccessRule:
+        head, colon, rest = text.partition(":")
+        if head == "cookie" and _COOKIE.fullmatch(rest):
+            return SuccessRule(SuccessBy.COOKIE, name=rest)
+        if head == "json" and rest:
+            return SuccessRule(SuccessBy.JSON, path=self._place(Encoding.JSON, rest))
+        if _STATUS.fullmatch(head) and (not colon or (head.startswith("3") and _LOCATION.fullmatch(rest))):
+            return SuccessRule(SuccessBy.STATUS, statuses=_statuses(head), location=rest)
+        # A 4xx or 5xx is among what does not fit: taken for success, it would refund every failed guess.
+        raise self._wrong("has a rule of success that is none of 302:/home, 302, 2xx, cookie:NAME, json:access_token")
+
+
+def _is_path(path: str) -> bool:
+    steps = path.split("/")
+    return bool(_PATH.fullmatch(path)) and "//" not in path and not {".", ".."}.intersection(steps)
+
+
+def _statuses(text: str) -> range:
+    first = int(text[0]) * 100 if text.endswith("xx") else int(text)
+    return range(first, first + (100 if text.endswith("xx") else 1))

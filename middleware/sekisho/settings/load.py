@@ -1,0 +1,288 @@
+"""Reading the environment by the table, strictly, and saying everything that is wrong with it at once.
+
+Whoever mends one mistake per restart of a service in trouble has earned better.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from sekisho.model import Door, DoorKind, LimitSet, Mode, SettingsError
+from sekisho.settings import table
+from sekisho.settings.doors import SAME_ROUTE, two_doors_for_one_request
+from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET
+from sekisho.settings.store import MEMORY, is_unverified
+from sekisho.settings.table import DOOR_SETTINGS, PREFIX, TABLE, Setting
+from sekisho.settings.values import NoFactor, Settings, StoreFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+FILE_BYTES_MAX = 65_536
+_FILE = "_FILE"
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+# What Kubernetes sets in every container beside a Service called sekisho, or sekisho-something.
+_INJECTED = re.compile(
+    r"SEKISHO_(PORT|PORT_.*|SERVICE_.*)"
+    r"|SEKISHO_[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|SERVICE_PORT_[A-Z0-9_]+|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_[A-Z]+)?)"
+)
+
+
+class SettingsErrors(SettingsError):  # noqa: N818 - several of what SettingsError is one of
+    """All mistakes of one start. `name` and `problem` are the first one's; the text has a line for each."""
+
+    def __init__(self, mistakes: Sequence[SettingsError]) -> None:
+        # Copies: the originals remember the exceptions they came from, whose texts hold values.
+        self.mistakes = tuple(SettingsError(mistake.name, mistake.problem) for mistake in mistakes)
+        super().__init__(self.mistakes[0].name, self.mistakes[0].problem)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{mistake.name}: {mistake.problem}" for mistake in self.mistakes)
+
+
+def load(
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object] = _NOTHING,
+    *,
+    ephemeral_secret: bytes | None = None,
+) -> Settings:
+    """Parse all settings.
+
+    Args:
+        environ: as `os.environ`; only names that begin with `SEKISHO_` are looked at.
+        overrides: keyword arguments, by lower-case name without the prefix; text as in the environment, or the
+            value itself (`bytes` for a secret, a list of texts, a number, an enumeration's member). `None` means
+            not given.
+        ephemeral_secret: used where no secret is set, for demonstrations and tests alone: it dies with the process,
+            and all that it signed with it.
+
+    Raises:
+        SettingsErrors: a `SettingsError` that names every mistake and holds no value.
+    """
+    source = _Source(environ, overrides)
+    settings = _settings(source, ephemeral_secret)
+    if source.mistakes:
+        raise SettingsErrors(source.mistakes)
+    return settings
+
+
+class _Source:
+    """Where settings come from: keyword arguments first, then the environment. Collects mistakes and goes on."""
+
+    def __init__(self, environ: Mapping[str, str], overrides: Mapping[str, object]) -> None:
+        self._environ = {name: text for name, text in environ.items() if name.upper().startswith(PREFIX)}
+        self._overrides = {name: value for name, value in overrides.items() if value is not None}
+        self.mistakes: list[SettingsError] = []
+        self._failed: set[str] = set()
+        variables = {name for setting in TABLE for name in _variables(setting)}
+        self._report_unknown(variables)
+        for setting in TABLE:
+            if setting.reserved or setting.name == "HIBP":
+                self.read(setting)
+
+    def read(self, setting: Setting[T]) -> T:
+        """The setting's value; where it is wrong, some value of the right type, and a mistake is noted."""
+        try:
+            return self._read(setting)
+        except SettingsError as mistake:
+            self.mistakes.append(mistake)
+            self._failed.add(setting.name)
+            return setting.fallback()
+
+    def understood(self, *names: str) -> bool:
+        """Whether these were understood: what stands in for a mistake must not be blamed for contradicting another."""
+        return self._failed.isdisjoint(names)
+
+    def _read(self, setting: Setting[T]) -> T:
+        found = list(self._given(setting)) or list(self._in_environment(setting))
+        if len(found) > 1:
+            raise SettingsError(setting.variable, f"is set, and {setting.variable}{_FILE} too; keep one of them")
+        for name, value, is_file in found:
+            return _parse(setting, _content(value, name) if is_file else value, name)
+        return setting.fallback()
+
+    def _given(self, setting: Setting[T]) -> Iterator[tuple[str, object, bool]]:
+        for variable in _variables(setting):
+            keyword = variable.removeprefix(PREFIX).lower()
+            if keyword in self._overrides:
+                yield f"{variable} (keyword {keyword})", self._overrides[keyword], variable != setting.variable
+
+    def _in_environment(self, setting: Setting[T]) -> Iterator[tuple[str, object, bool]]:
+        for variable in _variables(setting):
+            if variable in self._environ:
+                yield variable, self._environ[variable], variable != setting.variable
+
+    def _report_unknown(self, variables: set[str]) -> None:
+        for name in sorted(self._environ.keys() - variables):
+            if not _INJECTED.fullmatch(name):
+                self.mistakes.append(_unknown(name, name.upper(), variables))
+        keywords = {variable.removeprefix(PREFIX).lower() for variable in variables}
+        for name in sorted(self._overrides.keys() - keywords):
+            self.mistakes.append(_unknown(name, name.lower().removeprefix(PREFIX.lower()), keywords))
+
+
+def _variables(setting: Setting[T]) -> tuple[str, ...]:
+    return (setting.variable, setting.variable + _FILE) if setting.secret else (setting.variable,)
+
+
+def _unknown(name: str, meant: str, known: set[str]) -> SettingsError:
+    nearest = get_close_matches(meant, sorted(known), n=1, cutoff=0.6)
+    hint = f"did you mean {nearest[0]}?" if nearest else "`python -m sekisho.settings` prints those there are"
+    return SettingsError(name[:64], f"is no setting of sekisho; {hint}")
+
+
+def _content(path: object, name: str) -> str:
+    """A file's text without its last line break. Neither its path nor its content ever reaches an error."""
+    problem = "is no path"
+    if isinstance(path, str | Path) and str(path):
+        try:
+            with Path(path).open("rb") as file:
+                content = file.read(FILE_BYTES_MAX + 1)
+            if len(content) <= FILE_BYTES_MAX:
+                return content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+            problem = f"points to a file of more than {FILE_BYTES_MAX} bytes"
+        except OSError as error:
+            problem = f"points to a file that cannot be read ({type(error).__name__})"
+        except ValueError:
+            problem = "points to a file that is no UTF-8 text, or is no path"
+    raise SettingsError(name, problem)
+
+
+def _parse(setting: Setting[T], value: object, name: str) -> T:
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and not value and setting.default is None:
+        return setting.fallback()  # an empty list says "none" aloud; empty text says that a template went wrong
+    if setting.parse_bytes is not None and (whole := _as_bytes(value)):
+        return setting.parse_bytes(whole, name)
+    text = _text(value, setting.separator)
+    if text is None:
+        kinds = "text, or a list of texts" if setting.separator else "text, a number or a member of its enumeration"
+        raise SettingsError(name, f"wants {kinds}, not {type(value).__name__}")
+    if not text.strip():
+        instead = (
+            "to switch the guard off, set SEKISHO_MODE=off" if setting is table.LOGIN else "unset it for its default"
+        )
+        raise SettingsError(name, f"is empty; {instead}")
+    return setting.parse(text.strip(), name)
+
+
+def _as_bytes(value: object) -> list[bytes]:
+    """Secrets given as values are taken whole: a comma among random bytes separates nothing."""
+    given = value if isinstance(value, list | tuple) else [value] if isinstance(value, bytes) else []
+    return [one.encode("utf-8", "surrogateescape") if isinstance(one, str) else one for one in given]
+
+
+def _text(value: object, separator: str) -> str | None:
+    """What was given as a keyword argument, as the environment would have it; `None` where that makes no sense."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, str | int | float | IPv4Network | IPv6Network):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if separator and isinstance(value, list | tuple | set | frozenset):
+        texts = [_text(one, "") for one in value]
+        return None if None in texts else separator.join(str(text) for text in texts)
+    return None
+
+
+def _settings(source: _Source, ephemeral_secret: bytes | None) -> Settings:
+    trusted, trust_unix = source.read(table.TRUSTED_PROXIES)
+    settings = Settings(
+        secrets=_secrets(source, ephemeral_secret),
+        store=source.read(table.STORE),
+        mode=source.read(table.MODE),
+        doors=_doors(source),
+        limits=_limits(source),
+        namespace=source.read(table.NAMESPACE),
+        mount=source.read(table.MOUNT),
+        trusted_proxies=trusted,
+        trust_unix=trust_unix,
+        client_ip_header=source.read(table.CLIENT_IP_HEADER),
+        device_headers=source.read(table.DEVICE_HEADERS),
+        origins=source.read(table.ORIGINS),
+        on_store_failure=source.read(table.ON_STORE_FAILURE),
+        workers=source.read(table.WORKERS),
+        allow=source.read(table.ALLOW),
+        deny=source.read(table.DENY),
+        body_bytes_max=source.read(table.BODY_BYTES_MAX),
+        body_seconds_max=source.read(table.BODY_SECONDS_MAX),
+        store_deadline_us=1000 * source.read(table.STORE_DEADLINE_MS),
+        memory_entries_max=source.read(table.MEMORY_ENTRIES_MAX),
+        device_cookie=source.read(table.DEVICE_COOKIE),
+        device_days=source.read(table.DEVICE_DAYS),
+        no_factor=source.read(table.NO_FACTOR),
+    )
+    source.mistakes.extend(_contradictions(source, settings))
+    warnings = list(_warnings(settings))
+    if ephemeral_secret is not None and settings.secrets == (ephemeral_secret,):
+        warnings.append("SEKISHO_SECRET: made up for this process; what it signs is worth nothing after a restart")
+    return replace(settings, warnings=tuple(warnings))
+
+
+def _secrets(source: _Source, ephemeral_secret: bytes | None) -> tuple[bytes, ...]:
+    found = source.read(table.SECRET)
+    if found or not source.understood(table.SECRET.name):
+        return found
+    if ephemeral_secret is not None:
+        return (ephemeral_secret,)
+    source.mistakes.append(SettingsError(table.SECRET.variable, f"is not set. {HOW_TO_MAKE_A_SECRET}"))
+    return ()
+
+
+def _doors(source: _Source) -> tuple[Door, ...]:
+    return tuple(door for setting in DOOR_SETTINGS for door in source.read(setting))
+
+
+def _limits(source: _Source) -> LimitSet:
+    return LimitSet(
+        ip=source.read(table.LIMIT_IP),
+        networks=source.read(table.LIMIT_NETWORK),
+        device=source.read(table.LIMIT_DEVICE),
+        account=source.read(table.LIMIT_ACCOUNT),
+        lane=source.read(table.LIMIT_LANE),
+        account_failures_max=source.read(table.ACCOUNT_FAILURES_MAX),
+    )
+
+
+def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsError]:
+    """What is right by itself and wrong together."""
+    if (
+        source.understood(table.STORE.name, table.WORKERS.name)
+        and settings.store == MEMORY
+        and (settings.workers or 1) > 1
+    ):
+        problem = "several processes cannot count together in memory://; set SEKISHO_STORE to a Redis they share"
+        yield SettingsError(table.WORKERS.variable, problem)
+    if not source.understood(table.MOUNT.name, *(setting.name for setting in DOOR_SETTINGS)):
+        return
+    if second := two_doors_for_one_request(settings.doors):
+        yield SettingsError(PREFIX + second.kind.name, SAME_ROUTE)
+    if any(door.path == settings.mount or door.path.startswith(settings.mount + "/") for door in settings.doors):
+        yield SettingsError(table.MOUNT.variable, "a door's path lies below it; sekisho's own pages would hide it")
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    """What works and may still not be what was meant. Each begins with the variable that would change it."""
+    if settings.mode is not Mode.ENFORCE:
+        yield f"SEKISHO_MODE: {settings.mode.value} refuses nobody"
+    if settings.store == MEMORY:
+        yield "SEKISHO_STORE: counts live in this process alone; a restart forgets them"
+    elif is_unverified(settings.store):
+        yield "SEKISHO_STORE: the server's certificate is not checked"
+    if settings.on_store_failure is StoreFailure.OPEN:
+        yield "SEKISHO_ON_STORE_FAILURE: while the store is gone, nobody counts and everybody passes"
+    if settings.no_factor is NoFactor.CHALLENGE:
+        yield "SEKISHO_NO_FACTOR: there is no second factor to ask for, so a stranger's right password is believed"
+    if not settings.device_cookie.startswith("__Host-"):
+        yield "SEKISHO_DEVICE_COOKIE: without __Host- in front, any neighbouring subdomain can plant this cookie"
+    unruled = [door.name for door in settings.doors if door.kind is DoorKind.LOGIN and not door.success]
+    if unruled:
+        yield f"SEKISHO_LOGIN: no success= rule for {', '.join(unruled)}; success is guessed, with caution"

@@ -1,0 +1,77 @@
+"""Addresses in settings: who is trusted to speak for others, who is let through, who is not.
+
+The mistake to prevent is old and popular: trusting *everybody* to name the client. From then on each stranger
+chooses the address that is counted, and a limit per address is a limit on nobody (CVE-2026-111934 and its kin).
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import TYPE_CHECKING
+
+from sekisho.model import SettingsError
+from sekisho.settings.parse import items
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sekisho.settings.values import Network
+
+NETWORKS_MAX = 4096
+
+# Who could call at all: all of IPv4; of IPv6 the eighth that is handed out (RFC 4291 section 2.4).
+_EVERYBODY = (IPv4Network("0.0.0.0/0"), IPv6Network("2000::/3"))
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+def networks(text: str, setting: str) -> tuple[Network, ...]:
+    """CIDRs, comma-separated. IPv4 inside IPv6 (`::ffff:10.0.0.0/104`) becomes the IPv4 that the reader compares."""
+    found = items(text, setting, most=NETWORKS_MAX)
+    return tuple(_network(item, position, setting) for position, item in enumerate(found, 1))
+
+
+def allowed(text: str, setting: str) -> tuple[Network, ...]:
+    """As `networks`; half of the internet on the allow list is a guard switched off by another name."""
+    found = networks(text, setting)
+    if _covers_half(found):
+        raise SettingsError(setting, "lets half of the internet or more through: SEKISHO_MODE=monitor does that openly")
+    return found
+
+
+def proxies(text: str, setting: str) -> tuple[tuple[Network, ...], bool]:
+    """Trusted networks, and whether the word `unix` stands among them: the peer behind a unix socket is trusted."""
+    found = items(text, setting, most=NETWORKS_MAX)
+    trusted = tuple(_network(item, n, setting) for n, item in enumerate(found, 1) if item.lower() != "unix")
+    if _covers_half(trusted):
+        problem = "trusts half of the internet or more to name the client's address; list only your own proxies"
+        raise SettingsError(setting, problem)
+    return trusted, len(trusted) < len(found)
+
+
+def _network(item: str, position: int, setting: str) -> Network:
+    network = _read(item)
+    if network is None:
+        problem = f"item {position} is no network such as 10.0.0.0/8 or fd00::/8, or has bits set beyond its prefix"
+        raise SettingsError(setting, problem)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
+    return network
+
+
+def _read(item: str) -> Network | None:
+    try:
+        return ip_network(item)
+    except ValueError:  # its text repeats the item, so it must not travel further
+        return None
+
+
+def _covers_half(found: Iterable[Network]) -> bool:
+    """Two halves are a whole, and so are a hundred well chosen pieces: what counts is what they hold together."""
+    return any(2 * _held(found, everybody) >= everybody.num_addresses for everybody in _EVERYBODY)
+
+
+def _held(found: Iterable[Network], everybody: Network) -> int:
+    if isinstance(everybody, IPv4Network):
+        return sum(n.num_addresses for n in collapse_addresses(n for n in found if isinstance(n, IPv4Network)))
+    six = [n for n in found if isinstance(n, IPv6Network) and n.overlaps(everybody)]
+    return sum(min(n.num_addresses, everybody.num_addresses) for n in collapse_addresses(six))

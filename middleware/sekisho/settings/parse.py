@@ -1,0 +1,178 @@
+"""One text, one value: the parsers that the table of settings is made of.
+
+Each takes the text and the name to blame, and raises `SettingsError` with that name. None of them puts the text
+into the error: the one time it was a password in the wrong variable would be the time the log is read aloud.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeVar
+
+from sekisho.model import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from enum import Enum
+
+    Choice = TypeVar("Choice", bound=Enum)
+
+SECRET_BYTES_MIN = 32
+SECRETS_MAX = 8
+# A generated secret of 32 characters shows ten different ones even if they are all digits; a typed one often fewer.
+SECRET_SYMBOLS_MIN = 7
+DEVICE_HEADERS_MAX = 8
+ORIGINS_MAX = 64
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110 section 5.6.2
+_INTEGER = re.compile(r"[0-9]{1,12}")  # int() also takes "1_000" and full-width digits
+_DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")  # float() also takes "nan", and no timer ends at that
+_NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_MOUNT = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){1,8}")
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])"
+    r"(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+# Headers that change with every request or hold a secret: a fingerprint of them counts nobody, or is a leak.
+_NO_FINGERPRINT = frozenset({"authorization", "cookie", "date", "content-length", "proxy-authorization"})
+
+
+def items(text: str, setting: str, *, most: int) -> tuple[str, ...]:
+    """Split at commas; white space around an item is nobody's intent, an empty item may be somebody's typing error."""
+    found = tuple(item.strip() for item in text.split(","))
+    if "" in found:
+        raise SettingsError(setting, "has an empty item: is there a comma too many?")
+    if len(found) > most:
+        raise SettingsError(setting, f"lists more than {most} items")
+    if len(set(found)) < len(found):
+        raise SettingsError(setting, "lists the same item twice")
+    return found
+
+
+def secrets(text: str, setting: str) -> tuple[bytes, ...]:
+    """Comma-separated, newest first."""
+    return strong([item.encode("utf-8", "surrogateescape") for item in items(text, setting, most=SECRETS_MAX)], setting)
+
+
+def strong(found: Sequence[bytes], setting: str) -> tuple[bytes, ...]:
+    """Refuse secrets that a stranger could guess: every token and every counter's name hangs on them."""
+    if not found or len(found) > SECRETS_MAX:
+        raise SettingsError(setting, f"wants between one and {SECRETS_MAX} secrets")
+    if len(set(found)) < len(found):
+        raise SettingsError(setting, "lists the same secret twice")
+    for position, secret in enumerate(found, 1):
+        which = "" if len(found) == 1 else f"number {position} "
+        if len(secret) < SECRET_BYTES_MIN:
+            raise SettingsError(setting, f"{which}is shorter than {SECRET_BYTES_MIN} bytes. {HOW_TO_MAKE_A_SECRET}")
+        if _is_weak(secret):
+            raise SettingsError(setting, f"{which}repeats itself and could be guessed. {HOW_TO_MAKE_A_SECRET}")
+    return tuple(found)
+
+
+HOW_TO_MAKE_A_SECRET = "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105 - says how, is none
+
+
+def _is_weak(secret: bytes) -> bool:
+    repeats = (secret + secret).find(secret, 1) < len(secret)  # a string is periodic iff it occurs early in its double
+    return repeats or len(set(secret)) < SECRET_SYMBOLS_MIN
+
+
+def choice(kind: type[Choice]) -> Callable[[str, str], Choice]:
+    """One of an enumeration's values, in any case."""
+
+    def parse(text: str, setting: str) -> Choice:
+        for member in kind:
+            if member.value == text.lower():
+                return member
+        raise SettingsError(setting, "is none of " + ", ".join(str(member.value) for member in kind))
+
+    return parse
+
+
+def boolean(text: str, setting: str) -> bool:
+    if (word := text.lower()) in {"true", "1", "yes", "on"}:
+        return True
+    if word in {"false", "0", "no", "off"}:
+        return False
+    # A truthy "flase" has switched more than one protection the wrong way.
+    raise SettingsError(setting, "is neither true, yes, on, 1 nor false, no, off, 0")
+
+
+def integer(least: int, most: int, unit: str) -> Callable[[str, str], int]:
+    """A whole number within bounds, both included."""
+
+    def parse(text: str, setting: str) -> int:
+        if _INTEGER.fullmatch(text) and least <= int(text) <= most:
+            return int(text)
+        raise SettingsError(setting, f"is no whole number of {unit} between {least} and {most}")
+
+    return parse
+
+
+def decimal(least: float, most: float, unit: str) -> Callable[[str, str], float]:
+    """A number within bounds, both included; never `nan` or infinite."""
+
+    def parse(text: str, setting: str) -> float:
+        if _DECIMAL.fullmatch(text) and least <= float(text) <= most:
+            return float(text)
+        raise SettingsError(setting, f"is no number of {unit} between {least:g} and {most:g}")
+
+    return parse
+
+
+def namespace(text: str, setting: str) -> str:
+    if _NAMESPACE.fullmatch(text):
+        return text
+    raise SettingsError(setting, "wants 1 to 32 letters, digits, - or _")
+
+
+def mount(text: str, setting: str) -> str:
+    """A path without its last slash; `/` itself would put every page of the service behind ours."""
+    if _MOUNT.fullmatch(text):
+        return text
+    raise SettingsError(setting, "wants a path such as /sekisho: it begins with a slash and does not end with one")
+
+
+def cookie(text: str, setting: str) -> str:
+    """A cookie's name (RFC 6265 section 4.1.1)."""
+    if _TOKEN.fullmatch(text):
+        return text
+    raise SettingsError(setting, "is no name a cookie can have, such as __Host-sekisho")
+
+
+def header(text: str, setting: str) -> bytes:
+    """A header's name, lower case."""
+    if _TOKEN.fullmatch(text):
+        return text.lower().encode("ascii")
+    raise SettingsError(setting, "is no name a header can have, such as x-forwarded-for")
+
+
+def device_headers(text: str, setting: str) -> tuple[bytes, ...]:
+    names = items(text.lower(), setting, most=DEVICE_HEADERS_MAX)
+    if _NO_FINGERPRINT.intersection(names):
+        raise SettingsError(setting, "lists a header that is secret or differs in every request: " + _listed())
+    return tuple(header(name, setting) for name in names)
+
+
+def _listed() -> str:
+    return "none of " + ", ".join(sorted(_NO_FINGERPRINT)) + " tells devices apart"
+
+
+def origins(text: str, setting: str) -> frozenset[bytes]:
+    """Origins as browsers send them: lower case, without the scheme's own port (RFC 6454 section 6.2)."""
+    return frozenset(_origin(item, setting) for item in items(text, setting, most=ORIGINS_MAX))
+
+
+def _origin(item: str, setting: str) -> bytes:
+    match = _ORIGIN.fullmatch(item.lower())
+    if match is None or int(match["port"] or 0) > 65535:
+        # A wildcard here, with credentials, would let any site read what its visitors are told.
+        problem = (
+            "wants origins such as https://app.example or http://localhost:3000: no path, no slash at the end, no *"
+        )
+        raise SettingsError(setting, problem)
+    scheme, host, port = match["scheme"], match["host"], match["port"]
+    suffix = "" if port in {None, _DEFAULT_PORTS[scheme]} else f":{port}"
+    return f"{scheme}://{host}{suffix}".encode("ascii")

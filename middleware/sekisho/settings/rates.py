@@ -1,0 +1,64 @@
+"""Limits, in the notation of `limits`: `20/10minute;100/day` is twenty in ten minutes and a hundred a day."""
+
+from __future__ import annotations
+
+import re
+
+from limits import parse_many
+
+from sekisho.model import Limit, Limits, SettingsError
+
+BURST_MAX = 1_000_000
+PERIOD_SECONDS_MAX = 31 * 86_400
+LIMITS_MAX = 4  # each costs eight bytes in every record and a comparison in every attempt
+
+# IPv6 is handed out in /56 to homes and /48 to sites: the wider one may hold several of the narrower.
+SITE_TIMES_HOME = 4
+
+_TEXT = re.compile(r"[0-9A-Za-z/ ,;|]{1,200}")
+_NOTATION = "as in 20/10minute;100/day (a number, a slash, a time of second, minute, hour or day)"
+
+
+def rates(text: str, setting: str) -> Limits:
+    """Parse limits; sorted by period, shortest first. Raises `SettingsError`."""
+    found = tuple(sorted((_checked(*pair, setting) for pair in _pairs(text, setting)), key=_by_period))
+    if len(found) > LIMITS_MAX:
+        raise SettingsError(setting, f"has more than {LIMITS_MAX} limits")
+    if len({limit.period_us for limit in found}) < len(found):
+        raise SettingsError(setting, "has two limits for the same period; keep the stricter one")
+    return found
+
+
+def network_rates(text: str, setting: str) -> tuple[Limits, ...]:
+    """As `rates`, for IPv4 /24 and IPv6 /56, and beside it what that makes for IPv6 /48."""
+    narrow = rates(text, setting)
+    if any(limit.burst > BURST_MAX // SITE_TIMES_HOME for limit in narrow):
+        problem = f"allows more than {BURST_MAX // SITE_TIMES_HOME}; an IPv6 /48 gets {SITE_TIMES_HOME} times as many"
+        raise SettingsError(setting, problem)
+    return narrow, tuple(Limit(SITE_TIMES_HOME * limit.burst, limit.period_us) for limit in narrow)
+
+
+def _pairs(text: str, setting: str) -> list[tuple[int, int]]:
+    """Amounts and seconds. What `parse_many` takes but nobody means is refused first: `5/0minute` is one to it."""
+    found: list[tuple[int, int]] = []
+    if _TEXT.fullmatch(text) and not re.search(r"(/|per)\s*0", text, re.IGNORECASE):
+        try:
+            found = [(item.amount, item.get_expiry()) for item in parse_many(text)]
+        except ValueError:  # its text repeats the setting, so it must not travel further
+            found = []
+    if not found:
+        raise SettingsError(setting, f"is not written {_NOTATION}")
+    return found
+
+
+def _checked(burst: int, seconds: int, setting: str) -> Limit:
+    if not 1 <= burst <= BURST_MAX:
+        raise SettingsError(setting, f"allows none, or more than {BURST_MAX}, in one period; write it {_NOTATION}")
+    if seconds > PERIOD_SECONDS_MAX:
+        raise SettingsError(setting, f"has a period of more than 31 days; write it {_NOTATION}")
+    # Burst and period are bounded so that the interval is a microsecond or more, the finest step the ledger knows.
+    return Limit(burst, seconds * 1_000_000)
+
+
+def _by_period(limit: Limit) -> int:
+    return limit.period_us

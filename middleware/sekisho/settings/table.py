@@ -1,0 +1,350 @@
+"""The one table of settings: `load` reads by it and `docs/settings.md` is written from it, so neither can be stale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from sekisho.model import Door, DoorKind, Mode, SettingsError
+from sekisho.settings import parse
+from sekisho.settings.doors import parse_doors
+from sekisho.settings.networks import allowed, networks, proxies
+from sekisho.settings.rates import network_rates, rates
+from sekisho.settings.store import MEMORY, store
+from sekisho.settings.values import NoFactor, StoreFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.settings.values import Network
+
+T = TypeVar("T")
+PREFIX = "SEKISHO_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting(Generic[T]):
+    """One setting.
+
+    Attributes:
+        name: without the prefix.
+        example: one that could be used as it is, if `parse` accepts examples at all; it never holds a secret.
+        meaning: one line for people.
+        parse: text and the name to blame → value; raises `SettingsError`.
+        default: what is parsed when nothing is set; `None` means `absent`.
+        absent: the value when nothing is set and there is no default.
+        parse_bytes: for values given as bytes in a keyword argument.
+        separator: joins what is given as a list in a keyword argument.
+        secret: may also be given as `…_FILE`.
+        reserved: known, but nothing acts on it in this version.
+    """
+
+    name: str
+    example: str
+    meaning: str
+    parse: Callable[[str, str], T]
+    default: str | None = None
+    absent: T | None = None
+    parse_bytes: Callable[[Sequence[bytes], str], T] | None = None
+    separator: str = ""
+    secret: bool = False
+    reserved: bool = False
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name
+
+    def fallback(self) -> T:
+        """The value when nothing is set."""
+        if self.default is None:
+            return cast("T", self.absent)  # T includes None exactly where a setting may be absent
+        return self.parse(self.default, self.variable)
+
+
+def _reserved(name: str, example: str, meaning: str, *, secret: bool = False) -> Setting[None]:
+    def refuse(_: str, setting: str) -> None:
+        # A security setting that is taken and does nothing is a lie told to the one who set it.
+        raise SettingsError(setting, "this version does not act on it; unset it")
+
+    return Setting(name=name, example=example, meaning=meaning, parse=refuse, secret=secret, reserved=True)
+
+
+def _off(text: str, setting: str) -> None:
+    if text.lower() != "off":
+        raise SettingsError(setting, "this version asks nobody about passwords; unset it, or set it to off")
+
+
+def _doors(kind: DoorKind, example: str, meaning: str, default: str | None = None) -> Setting[tuple[Door, ...]]:
+    return Setting(
+        name=kind.name,
+        example=example,
+        meaning=meaning,
+        parse=partial(parse_doors, kind),
+        default=default,
+        absent=(),
+        separator=";",
+    )
+
+
+SECRET: Setting[tuple[bytes, ...]] = Setting(
+    name="SECRET",
+    example="what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints",
+    meaning="32 bytes or more that nobody can guess; several, newest first, while one replaces the other. Required.",
+    parse=parse.secrets,
+    parse_bytes=parse.strong,
+    absent=(),
+    separator=",",
+    secret=True,
+)
+STORE = Setting(
+    name="STORE",
+    example="redis://redis.internal:6379/0",
+    meaning="Where counts are kept: `memory://` (one process only), `redis://`, `rediss://`, `redis+unix://`, `unix://`.",
+    parse=store,
+    default=MEMORY,
+    secret=True,
+)
+MODE = Setting(
+    name="MODE",
+    example="monitor",
+    meaning="`enforce` refuses; `monitor` counts and judges but refuses nobody; `off` does not even read.",
+    parse=parse.choice(Mode),
+    default="enforce",
+)
+LOGIN = _doors(
+    DoorKind.LOGIN,
+    "POST /login form:username,password; POST /api/token json:user.email,password success=json:access_token",
+    "The doors where one logs in, written as below.",
+    default="POST /login",
+)
+SIGNUP = _doors(DoorKind.SIGNUP, "POST /signup form:email,password", "Doors where an account is opened.")
+RESET = _doors(DoorKind.RESET, "POST /reset form:email", "Doors where a forgotten password is reset.")
+CHANGE = _doors(DoorKind.CHANGE, "POST /password form:username,old_password", "Doors where a password is changed.")
+CODE = _doors(DoorKind.CODE, "POST /code form:username,code", "Doors where a one-time code is tried or asked for.")
+LINK = _doors(DoorKind.LINK, "POST /link json:account_number,pin", "Doors where another account is linked.")
+LIMIT_IP = Setting(
+    name="LIMIT_IP",
+    example="20/10minute;100/day",
+    meaning="Attempts from one address; IPv6 by its /64.",
+    parse=rates,
+    default="20/10minute;100/day",
+    separator=";",
+)
+LIMIT_NETWORK = Setting(
+    name="LIMIT_NETWORK",
+    example="100/10minute",
+    meaning="Attempts from one network: IPv4 /24 and IPv6 /56; an IPv6 /48 gets four times as many.",
+    parse=network_rates,
+    default="100/10minute",
+    separator=";",
+)
+LIMIT_DEVICE = Setting(
+    name="LIMIT_DEVICE",
+    example="30/10minute",
+    meaning="Attempts with one set of `DEVICE_HEADERS` within its network.",
+    parse=rates,
+    default="30/10minute",
+    separator=";",
+)
+LIMIT_ACCOUNT = Setting(
+    name="LIMIT_ACCOUNT",
+    example="5/5minute;10/hour",
+    meaning="Attempts of strangers at one account, over all doors. Known devices are not touched by it.",
+    parse=rates,
+    default="5/5minute;10/hour",
+    separator=";",
+)
+LIMIT_LANE = Setting(
+    name="LIMIT_LANE",
+    example="10/hour",
+    meaning="Attempts of one known device at its account; beyond it, it is treated as a stranger.",
+    parse=rates,
+    default="10/hour",
+    separator=";",
+)
+ACCOUNT_FAILURES_MAX = Setting(
+    name="ACCOUNT_FAILURES_MAX",
+    example="50",
+    meaning="Failures at one account, however slow, after which a password alone no longer suffices "
+    "(NIST SP 800-63B: 100 at most).",
+    parse=parse.integer(1, 100, "failures"),
+    default="100",
+)
+TRUSTED_PROXIES: Setting[tuple[tuple[Network, ...], bool]] = Setting(
+    name="TRUSTED_PROXIES",
+    example="10.0.0.0/8,fd00::/8",
+    meaning="Who may name the client's address for others; the word `unix` trusts the peer of a unix socket. "
+    "Trusting everybody is an error.",
+    parse=proxies,
+    absent=((), False),
+    separator=",",
+)
+CLIENT_IP_HEADER = Setting(
+    name="CLIENT_IP_HEADER",
+    example="forwarded",
+    meaning="Where a trusted proxy writes the client's address: `x-forwarded-for`, `forwarded`, or what a CDN sets. "
+    "Read from the right.",
+    parse=parse.header,
+    default="x-forwarded-for",
+)
+DEVICE_HEADERS = Setting(
+    name="DEVICE_HEADERS",
+    example="cloudfront-viewer-ja4-fingerprint,user-agent,accept-language",
+    meaning="Headers that tell devices of one network apart.",
+    parse=parse.device_headers,
+    default="user-agent,accept-language,sec-ch-ua",
+    separator=",",
+)
+ALLOW: Setting[tuple[Network, ...]] = Setting(
+    name="ALLOW",
+    example="192.0.2.0/28",
+    meaning="Networks free of the ip, network and device limits; the account's limits still hold.",
+    parse=allowed,
+    absent=(),
+    separator=",",
+)
+DENY: Setting[tuple[Network, ...]] = Setting(
+    name="DENY",
+    example="198.51.100.0/24,2001:db8::/32",
+    meaning="Networks that are refused at every door.",
+    parse=networks,
+    absent=(),
+    separator=",",
+)
+ORIGINS: Setting[frozenset[bytes]] = Setting(
+    name="ORIGINS",
+    example="https://app.example",
+    meaning="Where single-page apps live: they may read a refusal (CORS).",
+    parse=parse.origins,
+    absent=frozenset(),
+    separator=",",
+)
+NAMESPACE = Setting(
+    name="NAMESPACE",
+    example="shop-jp",
+    meaning="Keeps several services on one Redis apart.",
+    parse=parse.namespace,
+    default="sekisho",
+)
+MOUNT = Setting(
+    name="MOUNT",
+    example="/checkpoint",
+    meaning="The path that is kept for sekisho's own pages.",
+    parse=parse.mount,
+    default="/sekisho",
+)
+ON_STORE_FAILURE = Setting(
+    name="ON_STORE_FAILURE",
+    example="closed",
+    meaning="While the store is gone: `local` (each worker counts for itself), `closed` (503), `open` (nobody counts).",
+    parse=parse.choice(StoreFailure),
+    default="local",
+)
+WORKERS: Setting[int | None] = Setting(
+    name="WORKERS",
+    example="4",
+    meaning="Processes that share the service: while the store is gone, each admits its share. "
+    "Unset: as many as are seen.",
+    parse=parse.integer(1, 4096, "processes"),
+)
+NO_FACTOR = Setting(
+    name="NO_FACTOR",
+    example="refuse",
+    meaning="What a call for a second factor becomes where there is none: `challenge` or `refuse`.",
+    parse=parse.choice(NoFactor),
+    default="challenge",
+)
+DEVICE_COOKIE = Setting(
+    name="DEVICE_COOKIE",
+    example="__Host-shop-device",
+    meaning="The cookie that makes a device known after a log-in.",
+    parse=parse.cookie,
+    default="__Host-sekisho",
+)
+DEVICE_DAYS = Setting(
+    name="DEVICE_DAYS",
+    example="90",
+    meaning="Days after which an unused device is a stranger again (browsers keep no cookie beyond 400).",
+    parse=parse.integer(1, 400, "days"),
+    default="180",
+)
+BODY_BYTES_MAX = Setting(
+    name="BODY_BYTES_MAX",
+    example="16384",
+    meaning="The longest body that a door reads; longer ones get 413.",
+    parse=parse.integer(1024, 1_048_576, "bytes"),
+    default="65536",
+)
+BODY_SECONDS_MAX = Setting(
+    name="BODY_SECONDS_MAX",
+    example="5",
+    meaning="Seconds that a body may take to arrive.",
+    parse=parse.decimal(0.1, 120, "seconds"),
+    default="10",
+)
+STORE_DEADLINE_MS = Setting(
+    name="STORE_DEADLINE_MS",
+    example="100",
+    meaning="Milliseconds after which the store counts as gone for this attempt.",
+    parse=parse.integer(1, 10_000, "milliseconds"),
+    default="150",
+)
+MEMORY_ENTRIES_MAX = Setting(
+    name="MEMORY_ENTRIES_MAX",
+    example="50000",
+    meaning="Identities that one process counts in its own memory; newcomers beyond it share counters.",
+    parse=parse.integer(1000, 10_000_000, "entries"),
+    default="200000",
+)
+
+DOOR_SETTINGS = (LOGIN, SIGNUP, RESET, CHANGE, CODE, LINK)
+
+TABLE: tuple[Setting[object], ...] = cast(
+    "tuple[Setting[object], ...]",
+    (
+        SECRET,
+        STORE,
+        MODE,
+        *DOOR_SETTINGS,
+        LIMIT_IP,
+        LIMIT_NETWORK,
+        LIMIT_DEVICE,
+        LIMIT_ACCOUNT,
+        LIMIT_LANE,
+        ACCOUNT_FAILURES_MAX,
+        TRUSTED_PROXIES,
+        CLIENT_IP_HEADER,
+        DEVICE_HEADERS,
+        ALLOW,
+        DENY,
+        ORIGINS,
+        NAMESPACE,
+        WORKERS,
+        ON_STORE_FAILURE,
+        STORE_DEADLINE_MS,
+        MEMORY_ENTRIES_MAX,
+        DEVICE_COOKIE,
+        DEVICE_DAYS,
+        BODY_BYTES_MAX,
+        BODY_SECONDS_MAX,
+        NO_FACTOR,
+        MOUNT,
+        _reserved("LOGOUT", "POST /logout", "Doors where one logs out."),
+        _reserved("PROTECT", "POST /top-up max_age=300", "Routes that need a fresh proof."),
+        _reserved("CHALLENGES", "pow", "What is asked before a secret is looked at."),
+        _reserved("FACTORS", "webauthn,totp,email", "Proofs of identity, in order of preference."),
+        _reserved("OWNERS", "postgresql+asyncpg://db/users", "Where owners' contacts live.", secret=True),
+        _reserved("OWNERS_QUERY", "select email, locale from users where username = :account", "How they are found."),
+        _reserved("SMTP", "smtp://mail.internal:587", "The server that sends codes and notices.", secret=True),
+        _reserved("CORPUS", "/var/lib/sekisho/passwords", "A file of passwords known to be stolen."),
+        _reserved("PAIRS", "/var/lib/sekisho/pairs", "A file of stolen pairs of account and password."),
+        Setting(
+            name="HIBP",
+            example="off",
+            meaning="Whether Have I Been Pwned is asked about passwords; this version only knows `off`.",
+            parse=_off,
+            default="off",
+        ),
+    ),
+)
