@@ -82,7 +82,7 @@ class RedisServer:
         self._folder.mkdir(exist_ok=True)  # gone since the last `stop`
         atexit.register(self.stop)
         for _ in range(_START_ATTEMPTS_MAX):
-            self._port = self._port or _free_port()
+            self._port = self._port or free_port()
             if self._launch(executable):
                 return
             self._port = 0
@@ -179,6 +179,13 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
+def free_port() -> int:
+    """A loopback port that nobody listened on a moment ago; whoever binds it must be ready to ask for another."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def _redis_on_path() -> str | None:
     return shutil.which("redis-server")
 
@@ -221,9 +228,3 @@ def _alone(name: str) -> Iterator[None]:
     with (Path(tempfile.gettempdir()) / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
