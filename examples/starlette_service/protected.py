@@ -1,0 +1,21 @@
+"""The same service behind the guard: not a handler of it has changed. Run it with
+
+SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn --factory examples.starlette_service.protected:build
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho import LoginGuard
+
+from . import app
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+
+def build() -> Starlette:
+    service = app.build()
+    service.add_middleware(LoginGuard)
+    return service
