@@ -1,0 +1,45 @@
+"""From bytes to values: which door, who calls, which account, which secret, and what became of it.
+
+Pure: everything here is a function of a scope, headers and bytes. What can be read in two ways is refused with
+`Unreadable`, never waved through; nothing else is ever raised, whatever a stranger sends. The order of use:
+
+    door = doors.find(scope)                            # None: the request is nobody's business
+    origin = addresses.read(scope)
+    known = digests.origin_digests(origin)              # enough to shed, before the body is read
+    credentials = read_credentials(door, scope, body)   # None: nothing was tried
+    canonical = accounts.canonical(credentials.account)
+    charge = digests.charge(attempt, origin_digests=known)
+    outcome = from_start(door, status, headers, path) or from_body(door, status, body, headers)
+"""
+
+from __future__ import annotations
+
+from sekisho.read.account import Accounts, MailPolicy, Resolver, canonical
+from sekisho.read.address import Addresses, Networks, contains, packed_address
+from sekisho.read.body import Body, declared_too_large, decoded
+from sekisho.read.device import fingerprint
+from sekisho.read.digest import Digests
+from sekisho.read.doors import Doors
+from sekisho.read.fields import read_credentials
+from sekisho.read.outcome import RuleSuggester, from_body, from_start
+
+__all__ = [
+    "Accounts",
+    "Addresses",
+    "Body",
+    "Digests",
+    "Doors",
+    "MailPolicy",
+    "Networks",
+    "Resolver",
+    "RuleSuggester",
+    "canonical",
+    "contains",
+    "declared_too_large",
+    "decoded",
+    "fingerprint",
+    "from_body",
+    "from_start",
+    "packed_address",
+    "read_credentials",
+]

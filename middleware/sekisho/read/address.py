@@ -1,0 +1,213 @@
+"""Who is calling: the address behind the proxies that the operator trusts, and behind no others.
+
+Each trusted hop vouches for the one before it. So the header is read from the right, and the reading stops at the
+first hop that is not trusted: what stands to the left of that one, it may have made up (CVE-2026-111934).
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from typing import TYPE_CHECKING, Any
+
+from sekisho.model import Origin
+from sekisho.read.device import joined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+Network = IPv4Network | IPv6Network
+
+HOPS_MAX = 32
+HEADER_BYTES_MAX = 4_096
+HOP_CHARS_MAX = 107  # `"[` 45 characters of address, a zone, `]:` and an obfuscated port `"`
+
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+_FORWARDING = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
+# No address has prefixes of 254 or 255 bits: callers without one share this identity, and no other's.
+_NOWHERE = (b"\0\0\0\0\xff", b"\0\0\0\0\xfe")
+
+
+class Networks:
+    """A set of CIDRs, asked with packed addresses. Each distinct prefix length costs one look-up."""
+
+    __slots__ = ("_four", "_six")
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        found: dict[int, dict[int, set[int]]] = {32: {}, 128: {}}
+        for network in map(_unmapped_network, networks):
+            shift = network.max_prefixlen - network.prefixlen
+            found[network.max_prefixlen].setdefault(shift, set()).add(int(network.network_address) >> shift)
+        self._four = tuple((shift, frozenset(masked)) for shift, masked in found[32].items())
+        self._six = tuple((shift, frozenset(masked)) for shift, masked in found[128].items())
+
+    def __bool__(self) -> bool:
+        return bool(self._four or self._six)
+
+    def holds(self, packed: bytes) -> bool:
+        """Whether an address of 4 or 16 bytes lies in one of the networks."""
+        number = int.from_bytes(packed, "big")
+        for shift, masked in self._four if len(packed) == 4 else self._six:  # noqa: SIM110 - half the time of any()
+            if number >> shift in masked:
+                return True
+        return False
+
+
+def contains(networks: Networks | Sequence[Network], address: str) -> bool:
+    """Whether an address lies in one of the networks. No address, and nothing that is none, lies in any."""
+    packed = packed_address(address)
+    known = networks if isinstance(networks, Networks) else Networks(networks)
+    return packed is not None and known.holds(packed)
+
+
+def packed_address(text: str) -> bytes | None:
+    """4 or 16 bytes; IPv4-mapped IPv6 as the 4 it stands for, without a zone. `None` for all else.
+
+    `inet_pton` alone decides: `127.1`, `0x7f.1` and `001.2.3.4` are addresses to some parsers and others' to others.
+    """
+    try:
+        if ":" not in text:
+            return inet_pton(AF_INET, text)
+        packed = inet_pton(AF_INET6, text.partition("%")[0])
+    except (OSError, ValueError):  # ValueError: NUL, or letters beyond ASCII
+        return None
+    return packed[12:] if packed.startswith(_MAPPED) else packed
+
+
+class Addresses:
+    """Reads who calls from a scope.
+
+    Args:
+        trusted: the proxies whose word is taken.
+        header: the one header they write: `x-forwarded-for`, `forwarded` (RFC 7239), or one that a CDN sets.
+        device_headers: names, in lower case, of the headers that make up the fingerprint.
+        trust_unix: whether a peer on a unix socket is a trusted proxy. Anybody who can open the socket is one then.
+    """
+
+    __slots__ = ("_device_headers", "_forwarding", "_gathered", "_header", "_hops", "_trust_unix", "_trusted")
+
+    def __init__(
+        self,
+        trusted: Sequence[Network],
+        header: str = "x-forwarded-for",
+        device_headers: Sequence[str | bytes] = (),
+        *,
+        trust_unix: bool = False,
+    ) -> None:
+        self._trusted = Networks(trusted)
+        self._trust_unix = trust_unix
+        self._header = header.lower().encode("ascii")
+        self._hops = _forwarded_hops if self._header == b"forwarded" else _listed_hops
+        names = (name if isinstance(name, bytes) else name.encode("ascii") for name in device_headers)
+        self._device_headers = tuple(name.lower() for name in names)
+        self._forwarding = _FORWARDING | {self._header}
+        self._gathered = self._forwarding | frozenset(self._device_headers)
+
+    def read(self, scope: Mapping[str, Any]) -> Origin:
+        """The origin of a request. Never raises, whatever the headers hold."""
+        gathered, forwarding = self._gathered, self._forwarding
+        found: dict[bytes, bytes] = {}
+        lines: list[bytes] = []
+        forwarded = False
+        for name, value in scope["headers"]:
+            if name in gathered:
+                found[name] = value
+                if name in forwarding:
+                    forwarded = True
+                    if name == self._header:
+                        lines.append(value)
+
+        client = scope.get("client")
+        host = client[0] if client else None
+        peer = None if host is None else packed_address(host)
+        believed = self._trust_unix if peer is None else self._trusted.holds(peer)
+        packed = self._behind(peer, lines) if believed and lines else peer
+        return Origin(
+            "" if packed is None else inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed),
+            _prefixes(packed),
+            joined(found, self._device_headers),
+            forwarded and not believed,
+        )
+
+    def _behind(self, peer: bytes | None, lines: list[bytes]) -> bytes | None:
+        nearest = peer
+        for hop in self._hops(b",".join(lines)):
+            packed = _hop_address(hop)
+            # What a trusted proxy could not name is unknown: the proxy is the last that we know of.
+            if packed is None:
+                break
+            nearest = packed
+            if not self._trusted.holds(packed):
+                break
+        return nearest
+
+
+def _pieces(header: bytes) -> list[str]:
+    text = header[-HEADER_BYTES_MAX:].decode("latin-1")
+    pieces = text.rsplit(",", HOPS_MAX)
+    # The first piece may be cut short by either bound, and half an address can be another one.
+    cut = len(header) > HEADER_BYTES_MAX or len(pieces) > HOPS_MAX
+    return pieces[:0:-1] if cut else pieces[::-1]
+
+
+def _listed_hops(header: bytes) -> Iterator[str]:
+    for piece in _pieces(header):
+        yield piece.strip(" \t")
+
+
+def _forwarded_hops(header: bytes) -> Iterator[str]:
+    # Quotes pair up from the right, where the trusted proxies write: a quote that a client left open can swallow
+    # only what the client itself wrote.
+    element = ""
+    for piece in _pieces(header):
+        element = f"{piece},{element}" if element else piece
+        if element.count('"') % 2 == 0:
+            yield _for(element)
+            element = ""
+
+
+def _for(element: str) -> str:
+    # Split where no quote is open: `host="x;for=1.1.1.1"` repeats what a client sent as its Host.
+    pairs: list[str] = [""]
+    for index, text in enumerate(element.split('"')):
+        if index % 2:
+            pairs[-1] += text
+        else:
+            first, *rest = text.split(";")
+            pairs[-1] += first
+            pairs += rest
+    values = [value for name, _, value in (pair.partition("=") for pair in pairs) if name.strip(" \t").lower() == "for"]
+    return values[0].strip(" \t") if len(values) == 1 else ""
+
+
+def _hop_address(hop: str) -> bytes | None:
+    if len(hop) > HOP_CHARS_MAX:
+        return None
+    if hop[:1] == "[":
+        hop, bracket, port = hop[1:].partition("]")
+        if not bracket or ":" not in hop or (port and port[0] != ":"):
+            return None
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    return packed_address(hop)
+
+
+def _prefixes(packed: bytes | None) -> tuple[bytes, ...]:
+    if packed is None:
+        return _NOWHERE
+    if len(packed) == 4:
+        return packed + b"\x20", packed[:3] + b"\0\x18"
+    return (
+        packed[:8] + b"\0\0\0\0\0\0\0\0\x40",
+        packed[:7] + b"\0\0\0\0\0\0\0\0\0\x38",
+        packed[:6] + b"\0\0\0\0\0\0\0\0\0\0\x30",
+    )
+
+
+def _unmapped_network(network: Network) -> Network:
+    # Mapped callers are asked about as IPv4, so mapped networks must be, or they would hold nobody.
+    if isinstance(network, IPv6Network) and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return IPv4Network((mapped, network.prefixlen - 96))
+    return network

@@ -1,0 +1,48 @@
+"""HTTP Basic authentication (RFC 7617): a log-in in a header, on any request."""
+
+from __future__ import annotations
+
+import binascii
+from typing import TYPE_CHECKING
+
+from sekisho.model import Unreadable
+from sekisho.read.names import ACCOUNT, ACCOUNT_CHARS_MAX, SECRET, SECRET_BYTES_MAX
+from sekisho.read.urlencoded import unicode_or_refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Both at their longest, in four-byte characters, in base64, and the scheme.
+_HEADER_BYTES_MAX = (ACCOUNT_CHARS_MAX * 4 + SECRET_BYTES_MAX) * 4 // 3 + 16
+
+
+def is_basic(authorization: bytes) -> bool:
+    """Whether a header names the scheme, in any case. Generous: what then cannot be read is refused."""
+    return authorization[:6].lstrip()[:5].lower() == b"basic"
+
+
+def has_basic(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether any `Authorization` header of a request names the scheme."""
+    return any(name == b"authorization" and is_basic(value) for name, value in headers)
+
+
+def read_basic(authorization: bytes) -> dict[str, str]:
+    """Account and secret, by kind. Raises `Unreadable`.
+
+    Base64 and UTF-8 are taken strictly: lenient decoders skip different characters, and read Latin-1 instead.
+    """
+    scheme, space, token = authorization.partition(b" ")
+    if scheme.lower() != b"basic" or not space or len(authorization) > _HEADER_BYTES_MAX:
+        raise Unreadable(400, "basic_malformed")
+    account, colon, secret = unicode_or_refuse(_decoded(token)).partition(":")
+    if not colon:
+        raise Unreadable(400, "basic_malformed")
+    return {ACCOUNT: account, SECRET: secret}
+
+
+def _decoded(token: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(token, strict_mode=True)
+    except binascii.Error:
+        pass
+    raise Unreadable(400, "basic_malformed")

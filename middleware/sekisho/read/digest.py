@@ -1,0 +1,107 @@
+"""Keyed digests: what leaves this process of an address, a device, an account or a secret.
+
+Without the key nobody who reads the store can try candidates against it, and with one key per kind nobody can
+tell that two values of different kinds belong together.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from sekisho.model import Charge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sekisho.model import Attempt, Origin
+
+ID_BYTES = 16
+TAG_BYTES = 4
+
+
+class Digests:
+    """Digests under the service's secret.
+
+    Counters use the oldest secret listed. A new one is put in front when secrets are rotated; if counts moved to
+    it at once, every rotation would hand all attackers a fresh set of guesses. They move when the oldest secret is
+    taken off the list, by which time what it counted has long expired.
+    """
+
+    __slots__ = ("_account", "_device", "_ip", "_ip_tag", "_network", "_pair", "_secret")
+
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        # Hashed once: secrets may be longer than the 64 bytes that BLAKE2b takes for a key, and serve others too.
+        key = blake2b(secrets[-1], digest_size=64, person=b"sekisho.counters").digest()
+        # Keying costs a compression; copying a keyed state does not.
+        self._ip = blake2b(key=key, digest_size=ID_BYTES, person=b"ip").copy
+        self._ip_tag = blake2b(key=key, digest_size=TAG_BYTES, person=b"ip tag").copy
+        self._network = blake2b(key=key, digest_size=ID_BYTES, person=b"network").copy
+        self._device = blake2b(key=key, digest_size=ID_BYTES, person=b"device").copy
+        self._account = blake2b(key=key, digest_size=ID_BYTES + TAG_BYTES, person=b"account").copy
+        self._secret = blake2b(key=key, digest_size=TAG_BYTES, person=b"secret").copy
+        self._pair = blake2b(key=key, digest_size=2 * TAG_BYTES, person=b"pair").copy
+
+    def origin_digests(self, origin: Origin) -> tuple[bytes, ...]:
+        """`(ip, device, *networks)`, narrowest network first: all that is known before the body is read."""
+        ip = self._ip()
+        ip.update(origin.prefixes[0])
+        device = self._device()
+        # Prefixes end in their length, so where one ends and the fingerprint begins is never in doubt.
+        device.update(origin.prefixes[-1] + origin.fingerprint)
+        networks = []
+        for prefix in origin.prefixes[1:]:
+            network = self._network()
+            network.update(prefix)
+            networks.append(network.digest())
+        return ip.digest(), device.digest(), *networks
+
+    def charge(
+        self,
+        attempt: Attempt,
+        lane: bytes = b"",
+        *,
+        lane_generation: int = 0,
+        exempt: bool = False,
+        origin_digests: tuple[bytes, ...] = (),
+    ) -> Charge:
+        """The attempt as the ledger counts it.
+
+        Args:
+            attempt: what was read; `canonical` is counted, `account` is not looked at.
+            lane: the device that a verified token names, 8 bytes.
+            lane_generation: how often that token has been renewed.
+            exempt: whether the address is on the allow list.
+            origin_digests: of the same origin, where the shed has asked for them before.
+        """
+        ip, device, *networks = origin_digests or self.origin_digests(attempt.origin)
+        ip_tag = self._ip_tag()
+        ip_tag.update(attempt.origin.prefixes[0])
+        account_hash = self._account()
+        account_hash.update(attempt.canonical.encode("utf-8", "surrogatepass"))
+        account = account_hash.digest()
+        typed = attempt.secret.encode("utf-8", "surrogatepass")
+        secret = b""
+        if typed:
+            secret_hash = self._secret()
+            secret_hash.update(typed)
+            secret = secret_hash.digest()
+        # Fixed length first: no two pairs of account and secret feed the same bytes.
+        pair_hash = self._pair()
+        pair_hash.update(account + typed)
+        pair = pair_hash.digest()
+        return Charge(
+            networks[-1],
+            tuple(networks),
+            ip,
+            device,
+            account[:ID_BYTES] if attempt.canonical else b"",
+            lane,
+            lane_generation,
+            secret,
+            account[ID_BYTES:],
+            ip_tag.digest(),
+            pair[:TAG_BYTES],
+            pair[TAG_BYTES:],
+            exempt,
+        )

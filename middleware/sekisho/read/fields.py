@@ -1,0 +1,195 @@
+"""From a request at a door to an account and a secret, or to a refusal. Never to a shrug.
+
+Every way to carry credentials that the door knows is read as strictly as the strictest framework would. Requests
+that two parsers could read differently are refused: an application with a kinder parser than ours would be a gate
+beside the barrier.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sekisho.model import Credentials, Encoding, Fields, Unreadable
+from sekisho.read.basic import is_basic, read_basic
+from sekisho.read.content import Content, Form, content_of
+from sekisho.read.jsonbody import JsonPaths, json_paths, read_json
+from sekisho.read.multipart import read_multipart
+from sekisho.read.names import ACCOUNT, GRANT, SECRET, Names, credentials, form_names, mentions
+from sekisho.read.urlencoded import read_urlencoded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sekisho.model import Door
+
+_LOOKED_AT = frozenset({b"content-type", b"authorization", b"content-encoding"})
+_DEFAULT_GRANT = Fields(Encoding.PASSWORD_GRANT, (("username",),), (("password",),))
+_DOORS_MAX = 256  # doors come from settings: a few; more only where tests make them
+
+
+class _Plan(NamedTuple):
+    """A door's fields, prepared once. `None`: this door does not read that kind of body."""
+
+    door: Door
+    urlencoded: Names | None
+    multipart: Names | None
+    json: JsonPaths | None
+    basic: bool
+    reads_body: bool
+    form_fields: frozenset[str]  # every field of interest that some form here would read
+    query_fields: frozenset[str]  # names that must not stand in a query
+
+
+def read_credentials(
+    door: Door, scope: Mapping[str, Any], body: bytes, *, raw: bytes | None = None
+) -> Credentials | None:
+    """What was tried at this door. Raises `Unreadable`.
+
+    Args:
+        door: the door that `Doors.find` named for this request.
+        scope: of ASGI, type http; header names in lower case, as ASGI promises.
+        body: the whole body, decoded where it was compressed.
+        raw: the same as it came, where `body` was decoded. A body that says it is compressed is refused without it.
+
+    Returns:
+        `None` where nothing was tried: an OAuth 2.0 grant without a password, or no Basic header at a door that
+        knows nothing else. The account is empty at a door that names none, and so is the secret.
+    """
+    plan = _plans.get(id(door)) or _planned(door)
+    content_type, authorization, coded = _headers(scope["headers"], plan)
+    if (query := scope.get("query_string")) and mentions(query, plan.query_fields):
+        # Query strings end up in logs and in `Referer`, and some frameworks merge them into the form.
+        raise Unreadable(400, "credentials_in_query")
+
+    if authorization is not None:
+        if plan.reads_body and body:
+            # Which of the two the application believes is its secret.
+            raise Unreadable(400, "two_credentials")
+        return credentials(read_basic(authorization), account=True, secret=True)
+    if not plan.reads_body:
+        return None if plan.basic else Credentials("", "")
+
+    content = content_of(content_type)
+    if coded:
+        _refuse_double_meaning(plan, content, body, raw)
+    return _from_body(plan, content, body)
+
+
+def _headers(headers: Any, plan: _Plan) -> tuple[bytes | None, bytes | None, bool]:
+    content_type = authorization = None
+    coded = False
+    for name, value in headers:
+        if name not in _LOOKED_AT:
+            continue
+        if name == b"content-type":
+            if content_type is not None:
+                raise Unreadable(400, "content_type_repeated")
+            content_type = value
+        elif name == b"content-encoding":
+            coded = coded or value.strip().lower() != b"identity"
+        elif plan.basic:
+            if authorization is not None:
+                raise Unreadable(400, "authorization_repeated")
+            authorization = value
+    if authorization is not None and not is_basic(authorization):
+        authorization = None
+    return content_type, authorization, coded
+
+
+def _from_body(plan: _Plan, content: Content, body: bytes) -> Credentials | None:
+    form = content.form
+    if form is Form.JSON and (paths := plan.json) is not None:
+        _refuse_as_form(plan, body)
+        return credentials(
+            read_json(body, paths),
+            account=bool(paths.account),
+            secret=bool(paths.secret),
+            ascii_only=content.ascii_only,
+        )
+    if form is Form.URLENCODED and (names := plan.urlencoded) is not None:
+        # An application that calls `json()` without a look at the type would read another account from
+        # `{"username": "b", "": "&username=a&"}`. Nothing that browsers encode begins like this.
+        if plan.json is not None and body.lstrip()[:1] in _JSON_STARTS:
+            raise Unreadable(400, "two_meanings")
+        return _from_form(read_urlencoded(body, names), names, content)
+    if form is Form.MULTIPART and (names := plan.multipart) is not None:
+        _refuse_as_form(plan, body)
+        return _from_form(read_multipart(body, content.boundary, names), names, content)
+    raise Unreadable(415, "content_type")
+
+
+_JSON_STARTS = frozenset({b"{", b"[", b"\0"})  # NUL: `json.loads` guesses UTF-16 from it
+
+
+def _from_form(found: dict[str, str], names: Names, content: Content) -> Credentials | None:
+    # A refresh or a code is no guess at a password. But a password beside a grant that we do not know is one: there are
+    # applications that do not look at the grant at all.
+    if names.grant and found.get(GRANT, "") not in {"", "password"} and SECRET not in found:
+        return None
+    return credentials(found, account=names.account, secret=names.secret, ascii_only=content.ascii_only)
+
+
+def _refuse_as_form(plan: _Plan, body: bytes) -> None:
+    # The other way round: JSON or multipart for us, `&username=…` for an application that splits whatever it gets.
+    if b"&" in body and mentions(body, plan.form_fields):
+        raise Unreadable(400, "two_meanings")
+
+
+def _refuse_double_meaning(plan: _Plan, content: Content, body: bytes, raw: bytes | None) -> None:
+    # Compressed bytes can be made to spell a form of their own, for an application that does not decompress.
+    if raw is None or raw is body:
+        raise Unreadable(415, "content_encoding")
+    if mentions(raw, plan.form_fields) or (content.boundary and content.boundary in raw):
+        raise Unreadable(400, "two_meanings")
+
+
+_plans: dict[int, _Plan] = {}
+
+
+def _planned(door: Door) -> _Plan:
+    # By identity, because hashing a door costs more than the reading. The plan holds the door, so that its
+    # identity cannot pass to another.
+    if len(_plans) >= _DOORS_MAX:
+        _plans.clear()
+    plan = _plans[id(door)] = _plan(door)
+    return plan
+
+
+def _plan(door: Door) -> _Plan:
+    by_encoding: dict[Encoding, list[Fields]] = {}
+    for fields in door.fields:
+        if fields.account or fields.secret or fields.encoding in {Encoding.BASIC, Encoding.PASSWORD_GRANT}:
+            by_encoding.setdefault(fields.encoding, []).append(fields)
+    form = by_encoding.get(Encoding.FORM, [])
+    grants = [
+        fields if fields.account or fields.secret else _DEFAULT_GRANT
+        for fields in by_encoding.get(Encoding.PASSWORD_GRANT, [])
+    ]
+    multipart = form + by_encoding.get(Encoding.MULTIPART, [])
+    json = by_encoding.get(Encoding.JSON, [])
+    # Beside a plain form the grant decides nothing: such a door reads every form.
+    only_grant = bool(grants) and not form
+    secrets = [path[0] for fields in (*multipart, *grants, *json) for path in fields.secret]
+    urlencoded_names = form_names(form + grants, grant=only_grant) if form or grants else None
+    multipart_names = form_names(multipart + grants, grant=only_grant) if multipart or grants else None
+    return _Plan(
+        door=door,
+        urlencoded=urlencoded_names,
+        multipart=multipart_names,
+        json=json_paths(json) if json else None,
+        basic=Encoding.BASIC in by_encoding,
+        reads_body=bool(multipart or grants or json),
+        form_fields=_interesting(urlencoded_names) | _interesting(multipart_names),
+        query_fields=frozenset(secrets),
+    )
+
+
+def _interesting(names: Names | None) -> frozenset[str]:
+    if names is None:
+        return frozenset()
+    return frozenset(name for name, kind in names.kinds.items() if kind in {ACCOUNT, SECRET})
+
+
+def secret_names(door: Door) -> frozenset[str]:
+    """The names that a query string at this door must not hold."""
+    return _plan(door).query_fields

@@ -1,0 +1,92 @@
+"""JSON bodies (RFC 8259), read so that no two parsers could find different accounts in them."""
+
+from __future__ import annotations
+
+from json import JSONDecoder
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sekisho.model import Unreadable
+from sekisho.read.names import ACCOUNT, SECRET
+from sekisho.read.urlencoded import unicode_or_refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sekisho.model import Fields, Path
+
+_ABSENT = object()
+
+
+class JsonPaths(NamedTuple):
+    """Where the account and the secret may stand; of each exactly one may be there."""
+
+    account: tuple[Path, ...]
+    secret: tuple[Path, ...]
+
+
+def json_paths(all_fields: Iterable[Fields]) -> JsonPaths:
+    """What the given JSON encodings read, together."""
+    listed = tuple(all_fields)
+    return JsonPaths(
+        tuple(path for fields in listed for path in fields.account),
+        tuple(path for fields in listed for path in fields.secret),
+    )
+
+
+def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:
+    """The values of the fields of interest, by kind. Raises `Unreadable`."""
+    tree = _parsed(unicode_or_refuse(body))
+    # A list of log-ins is a batch: many guesses for the price of one.
+    if type(tree) is not dict:
+        raise Unreadable(400, "json_not_object")
+    found: dict[str, str] = {}
+    for kind, alternatives in ((ACCOUNT, paths.account), (SECRET, paths.secret)):
+        for path in alternatives:
+            value = _at(tree, path, kind)
+            if value is _ABSENT:
+                continue
+            if kind in found:
+                raise Unreadable(400, f"{kind}_repeated")
+            found[kind] = _text(value, kind)
+    return found
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, RecursionError):  # not JSON; a number of 4,301 digits; nested too deep
+        pass
+    raise Unreadable(400, "json_malformed")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    # Of 49 parsers compared, some keep the first of two equal keys and some the last.
+    if len(found) != len(pairs):
+        raise Unreadable(400, "json_key_repeated")
+    return found
+
+
+_DECODER = JSONDecoder(object_pairs_hook=_distinct)
+
+
+def _at(tree: Any, path: Path, kind: str) -> Any:
+    for name in path:
+        if type(tree) is not dict:
+            raise Unreadable(400, f"{kind}_not_text")
+        tree = tree.get(name, _ABSENT)
+        if tree is _ABSENT:
+            return _ABSENT
+    return tree
+
+
+def _text(value: Any, kind: str) -> str:
+    # Lists, numbers and null are coerced by some applications; which one, and to what, we cannot know.
+    if type(value) is not str:
+        raise Unreadable(400, f"{kind}_not_text")
+    if value.isascii():
+        return value
+    # `"\ud800"` is JSON and no text: it would fail in the first thing that encodes it.
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise Unreadable(400, "not_unicode")
+    return value

@@ -1,0 +1,97 @@
+"""Which names a door's account and secret go by, and the checks that every encoding shares.
+
+An attempt is only worth counting when the guard and the application agree on who is meant. So whatever two
+parsers could read in two ways is refused here, with a word for the metrics and without a word of the request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_plus
+
+from sekisho.model import Credentials, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sekisho.model import Fields
+
+ACCOUNT = "account"
+SECRET = "secret"  # noqa: S105 - the kind of a field
+GRANT = "grant_type"
+
+ACCOUNT_CHARS_MAX = 1_024  # four times the longest e-mail address there can be
+SECRET_BYTES_MAX = 4_096  # a password hash reads every byte of it: CVE-2013-1443
+FIELDS_MAX = 1_000  # what Starlette's and Django's parsers stop at
+
+
+class Names(NamedTuple):
+    """The names one form reads: `kinds` maps each to what it holds; the flags say what the door wants at all."""
+
+    kinds: dict[str, str]
+    account: bool
+    secret: bool
+    grant: bool
+
+    def kind_of(self, name: str) -> str | None:
+        """What an unusual, already decoded name holds. Raises `Unreadable` for `username[]` and `username[0]`.
+
+        Some parsers turn those into lists or fold them into the plain name; ours would not see them.
+        """
+        kind = self.kinds.get(name)
+        if kind is None and "[" in name and (base := self.kinds.get(name.partition("[")[0].strip())):
+            raise Unreadable(400, f"{base}_bracketed")
+        return kind
+
+
+def form_names(all_fields: Iterable[Fields], *, grant: bool = False) -> Names:
+    """What the given form encodings read, together: alternatives of one are alternatives of all."""
+    kinds: dict[str, str] = {}
+    for fields in all_fields:
+        kinds.update({".".join(path): ACCOUNT for path in fields.account})
+        kinds.update({".".join(path): SECRET for path in fields.secret})
+    account, secret = ACCOUNT in kinds.values(), SECRET in kinds.values()
+    if grant:
+        kinds["grant_type"] = GRANT
+    return Names(kinds, account, secret, grant)
+
+
+def mentions(text: bytes, names: frozenset[str]) -> bool:
+    """Whether bytes, read as a query string by any parser, hold a field of one of these names (or `name[...]`)."""
+    return any(_base(pair) in names for pair in text.decode("latin-1").split("&"))
+
+
+def _base(pair: str) -> str:
+    name = pair.partition("=")[0]
+    if "%" in name or "+" in name:
+        name = unquote_plus(name)
+    return name.partition("[")[0]
+
+
+def credentials(found: dict[str, str], *, account: bool, secret: bool, ascii_only: bool = False) -> Credentials:
+    """The values found, checked against what the door wants. Raises `Unreadable`.
+
+    `ascii_only`: the request named us-ascii as its charset, and parsers differ about what lies beyond.
+    """
+    read = Credentials(
+        _value(found, ACCOUNT) if account else "",
+        _value(found, SECRET) if secret else "",
+    )
+    if ascii_only and not (read.account.isascii() and read.secret.isascii()):
+        raise Unreadable(415, "charset")
+    if len(read.account) > ACCOUNT_CHARS_MAX:
+        raise Unreadable(400, "account_too_long")
+    # Only what could be too long is encoded to find out: no character takes more than four bytes.
+    if len(read.secret) * 4 > SECRET_BYTES_MAX and len(read.secret.encode()) > SECRET_BYTES_MAX:
+        raise Unreadable(400, "secret_too_long")
+    return read
+
+
+def _value(found: dict[str, str], kind: str) -> str:
+    value = found.get(kind)
+    # An attempt without an account would skip the account's limit; one without a secret is none.
+    if value is None:
+        raise Unreadable(400, f"{kind}_missing")
+    if not value:
+        raise Unreadable(400, f"{kind}_empty")
+    return value
