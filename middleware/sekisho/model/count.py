@@ -13,9 +13,10 @@ class Charge(NamedTuple):
         networks: the prefixes above the address, narrowest first; 16 bytes each.
         ip: the address (IPv6: its /64); 16 bytes.
         device: the fingerprint within its network; 16 bytes.
-        account: the canonical account; 16 bytes.
-        lane: the nonce of a verified device token, 8 bytes; empty for strangers.
-        secret: the secret, 16 bytes; empty where the door has none.
+        account: the canonical account; 16 bytes; empty where the door has none.
+        lane: the device that a verified token names, 8 bytes; empty for strangers.
+        lane_generation: how often that token has been renewed.
+        secret: the secret, 4 bytes: too short to confirm a guess by, even with the key; empty where the door has none.
         account_tag: stands for the account in the sets of addresses and networks; 4 bytes.
         ip_tag: stands for the address in the account's set; 4 bytes.
         pair_tag: stands for (account, secret) in the account's set of tried pairs; 4 bytes.
@@ -29,6 +30,7 @@ class Charge(NamedTuple):
     device: bytes
     account: bytes
     lane: bytes
+    lane_generation: int
     secret: bytes
     account_tag: bytes
     ip_tag: bytes
@@ -56,6 +58,7 @@ class Verdict(NamedTuple):
         ip_wait_us, network_wait_us, device_wait_us: until there is room again; 0 where there is.
         account_wait_us: the same for strangers at this account. Advisory.
         lane_wait_us: the same for the known device's own lane; 0 without one.
+        lane_spent: the token was renewed since: whoever still shows the old one holds a copy.
         failures: charges on the account since a factor was last shown, this attempt included.
         young: every refusal here rests on charges younger than two seconds, which may yet be refunded.
         counters_lost: judged on this worker's own counters because the store was gone.
@@ -69,6 +72,7 @@ class Verdict(NamedTuple):
     device_wait_us: int
     account_wait_us: int
     lane_wait_us: int
+    lane_spent: bool
     failures: int
     young: bool
     counters_lost: bool

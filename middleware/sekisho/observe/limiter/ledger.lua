@@ -1,0 +1,458 @@
+-- The ledger inside Redis: a batch of charges and settlements, in order, each seeing all before it.
+-- `ledger.py` is the reference and says why; this file says only what differs for being here.
+--
+-- KEYS     per operation: network records (narrowest first), ip, device; then account and secret where flagged.
+-- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
+--          period) as two 8-byte integers a limit.
+-- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock.
+-- ARGV[3…] one packed operation each, see `OPERATION`.
+-- Returns  the verdicts of all charges as one string, see `VERDICT`. Settlements return nothing.
+-- Cost     one MGET for the batch, one SET for each record that changed. No key is touched that is not in KEYS.
+--
+-- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
+
+local struct_pack, struct_unpack, find_plain, sub = struct.pack, struct.unpack, string.find, string.sub
+local floor, ceil, max, call = math.floor, math.ceil, math.max, redis.call
+
+local OPERATION = '<BBBBI8I4c4c4c4c4c8'
+local VERDICT = '<I8BI8I8I8I8I8I4BBBBB'
+local HEAD, ACCOUNT_HEAD, LANE_HEAD = '<BBI7I4BB', '<I2BBBB', '<c8I4I7'
+local HEAD_BYTES, ACCOUNT_HEAD_BYTES, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 15, 6, 19, 7, 4
+local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
+
+local CHARGE = 1
+local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED = 1, 2, 4, 8, 16
+local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
+local YOUNG, SPENT = 16, 32
+
+local GENERATION = 1800000000
+local YOUNG_US = 2000000
+local FAILURES_KEPT, FAILURES_CAP = 7776000000000, 65535
+local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
+local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
+
+local now = tonumber(ARGV[2])
+if now == 0 then
+  local time = call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+local generation_now = floor(now / GENERATION)
+
+local function has(flags, bit)
+  return floor(flags / bit) % 2 == 1
+end
+
+local function read_limits()
+  local sets, at, policy = {}, 1, ARGV[1]
+  while at <= #policy do
+    local n
+    n, at = struct_unpack('<B', policy, at)
+    local set = {n = n, interval = {}, period = {}}
+    for i = 1, n do
+      set.interval[i], set.period[i], at = struct_unpack('<I8I8', policy, at)
+    end
+    sets[#sets + 1] = set
+  end
+  return sets
+end
+
+local limits = read_limits()
+local IP, DEVICE, ACCOUNTS, LANE, FIRST_NETWORK = limits[1], limits[2], limits[3], limits[4], 5
+
+-- Packed records.
+
+local TATS = {[0] = '<', '<I7', '<I7I7', '<I7I7I7', '<I7I7I7I7'}
+
+local function read_tats(value, at, n)
+  if n == 0 then return {} end
+  local tats = {struct_unpack(TATS[n], value, at)}
+  tats[n + 1] = nil -- where the next would stand
+  return tats
+end
+
+local function lane_end(lane)
+  local last = 0
+  for i = 1, #lane.tats do last = max(last, lane.tats[i]) end
+  if lane.renewed > 0 then last = max(last, lane.renewed + RENEWAL_KEPT) end
+  return last
+end
+
+local function read_lanes(value, at, n, n_tats)
+  local lanes = {}
+  for _ = 1, n do
+    local device, generation, renewed = struct_unpack(LANE_HEAD, value, at)
+    local lane = {device = device, generation = generation, renewed = renewed}
+    lane.tats = read_tats(value, at + LANE_HEAD_BYTES, n_tats)
+    at = at + LANE_HEAD_BYTES + n_tats * TAT_BYTES
+    if lane_end(lane) > now then lanes[#lanes + 1] = lane end
+  end
+  return lanes
+end
+
+local function fresh()
+  return {
+    tats = {}, at = 0, generation = generation_now, young = '', old = '',
+    failures = 0, tried = '', tried_old = '', lanes = {},
+  }
+end
+
+local function age(record, generation)
+  if generation >= generation_now then
+    record.generation = generation
+    return record
+  end
+  local before = generation == generation_now - 1
+  record.old, record.young = before and record.young or '', ''
+  record.tried_old, record.tried = before and record.tried or '', ''
+  return record
+end
+
+local function decode(value)
+  local record = fresh()
+  if not value or #value < HEAD_BYTES then return record end
+  local version, n, at, generation, young, old = struct_unpack(HEAD, value)
+  local place = HEAD_BYTES + 1
+  local tried, tried_old, lanes, lane_tats, failures = 0, 0, 0, 0, 0
+  local size = HEAD_BYTES + n * TAT_BYTES + (young + old) * TAG_BYTES
+  if version == ACCOUNT and #value >= HEAD_BYTES + ACCOUNT_HEAD_BYTES then
+    failures, tried, tried_old, lanes, lane_tats = struct_unpack(ACCOUNT_HEAD, value, place)
+    place = place + ACCOUNT_HEAD_BYTES
+    size = size + ACCOUNT_HEAD_BYTES + (tried + tried_old) * TAG_BYTES
+      + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES)
+  elseif version ~= PLAIN then
+    return record
+  end
+  if #value ~= size or n > 4 or lane_tats > 4 then return record end
+  record.existed = true
+  record.tats = read_tats(value, place, n)
+  place = place + n * TAT_BYTES
+  local function tags(count)
+    local from = place
+    place = place + count * TAG_BYTES
+    return sub(value, from, place - 1)
+  end
+  record.at, record.young, record.old = at, tags(young), tags(old)
+  if version == ACCOUNT then
+    record.tried, record.tried_old = tags(tried), tags(tried_old)
+    record.failures = now < at + FAILURES_KEPT and failures or 0
+    record.lanes = read_lanes(value, place, lanes, lane_tats)
+  end
+  return age(record, generation)
+end
+
+local function encode_lanes(record)
+  local parts, n = {}, LANE.n
+  for i, lane in ipairs(record.lanes) do
+    -- All lanes of a record are of one width: one not charged since the limits changed is widened with its last.
+    local tats, last = {}, lane.tats[#lane.tats] or 0
+    for j = 1, n do tats[j] = lane.tats[j] or last end
+    parts[i] = struct_pack(LANE_HEAD, lane.device, lane.generation, lane.renewed) .. struct_pack(TATS[n], unpack(tats))
+  end
+  return table.concat(parts)
+end
+
+local function encode(record, version)
+  local n = #record.tats
+  local head = struct_pack(
+    HEAD, version, n, record.at, record.generation, #record.young / TAG_BYTES, #record.old / TAG_BYTES
+  )
+  local tats = n > 0 and struct_pack(TATS[n], unpack(record.tats)) or ''
+  if version == PLAIN then return head .. tats .. record.young .. record.old end
+  local account = struct_pack(
+    ACCOUNT_HEAD, record.failures, #record.tried / TAG_BYTES, #record.tried_old / TAG_BYTES, #record.lanes, LANE.n
+  )
+  local lanes = #record.lanes > 0 and encode_lanes(record) or ''
+  return head .. account .. tats .. record.young .. record.old .. record.tried .. record.tried_old .. lanes
+end
+
+local function ends(record)
+  local last = now
+  for i = 1, #record.tats do last = max(last, record.tats[i]) end
+  if #record.young + #record.old + #record.tried + #record.tried_old > 0 then
+    last = max(last, (record.generation + 2) * GENERATION)
+  end
+  if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
+  for _, lane in ipairs(record.lanes) do last = max(last, lane_end(lane)) end
+  return last
+end
+
+-- GCRA.
+
+local function fitted(tats, set)
+  local fit, last = {}, tats[#tats] or 0
+  for i = 1, set.n do
+    local tat, top = tats[i] or last, now + set.period[i]
+    if tat < now then tat = now elseif tat > top then tat = top end
+    fit[i] = tat
+  end
+  return fit
+end
+
+local function wait_of(fit, set)
+  local wait = 0
+  for i = 1, set.n do
+    local this = fit[i] + set.interval[i] - set.period[i] - now
+    if this > wait then wait = this end
+  end
+  return wait
+end
+
+local function take(fit, set)
+  for i = 1, set.n do fit[i] = fit[i] + set.interval[i] end
+  return fit
+end
+
+local function refunded(tats, set, charged_at)
+  local fit, elapsed = fitted(tats, set), max(0, now - charged_at)
+  for i = 1, set.n do fit[i] = fit[i] - max(0, set.interval[i] - elapsed) end
+  return fit
+end
+
+-- Tags.
+
+local function find(tags, tag)
+  local at = find_plain(tags, tag, 1, true)
+  while at and (at - 1) % TAG_BYTES ~= 0 do at = find_plain(tags, tag, at + 1, true) end
+  return at
+end
+
+local function cut(tags, at)
+  return sub(tags, 1, at - 1) .. sub(tags, at + TAG_BYTES)
+end
+
+-- The two generations with `tag` among the young, and whether that changed anything.
+local function see(young, old, tag, cap)
+  if find(young, tag) then return young, old, false end
+  local at = find(old, tag)
+  if at then return young .. tag, cut(old, at), true end
+  if (#young + #old) / TAG_BYTES < cap then return young .. tag, old, true end
+  if #old > 0 then return young .. tag, sub(old, TAG_BYTES + 1), true end
+  return sub(young, TAG_BYTES + 1) .. tag, old, true
+end
+
+local function without(tags, tag)
+  local at = find(tags, tag)
+  return at and cut(tags, at) or tags
+end
+
+local function size(record)
+  return (#record.young + #record.old) / TAG_BYTES
+end
+
+-- The batch's own view of what is stored: read at once, written once at the end.
+
+local stored, book, changed = call('MGET', unpack(KEYS)), {}, {}
+
+local function open(i, version)
+  local key = KEYS[i]
+  local record = book[key]
+  if not record then
+    record = decode(stored[i])
+    record.key, record.version = key, version
+    book[key] = record
+  end
+  return record
+end
+
+local function change(record)
+  if not record.changed then
+    record.changed = true
+    changed[#changed + 1] = record
+  end
+end
+
+local function note(record, tag, cap)
+  local young, old, news = see(record.young, record.old, tag, cap)
+  if news then
+    record.young, record.old = young, old
+    change(record)
+  end
+end
+
+-- Lanes.
+
+local function lane_of(account, device)
+  for i, lane in ipairs(account.lanes) do
+    if lane.device == device then return lane, i end
+  end
+  return {device = device, generation = 0, renewed = 0, tats = {}}, nil
+end
+
+local function resting(account, except)
+  for i, lane in ipairs(account.lanes) do
+    if lane.device ~= except then
+      local last = 0
+      for j = 1, #lane.tats do last = max(last, lane.tats[j]) end
+      if last <= now then return i end
+    end
+  end
+  return nil
+end
+
+local function place_lane(account, lane)
+  local _, at = lane_of(account, lane.device)
+  if at then table.remove(account.lanes, at) end
+  if #account.lanes >= LANES_MAX then
+    local other = resting(account, lane.device)
+    if not other then return end
+    table.remove(account.lanes, other)
+  end
+  account.lanes[#account.lanes + 1] = lane
+end
+
+-- Whether the lane let the attempt in; else the wait, and whether its token was renewed since.
+local function enter_lane(account, device, generation)
+  local lane, at = lane_of(account, device)
+  if generation < lane.generation and now - lane.renewed > RENEWAL_GRACE then return false, 0, true end
+  local fit = fitted(lane.tats, LANE)
+  local wait = wait_of(fit, LANE)
+  if wait > 0 or not (at or #account.lanes < LANES_MAX or resting(account, device)) then return false, wait, false end
+  lane.tats = take(fit, LANE)
+  place_lane(account, lane)
+  account.failures, account.at = math.min(FAILURES_CAP, account.failures + 1), now
+  change(account)
+  return true, 0, false
+end
+
+-- Operations.
+
+local function network_limits(i, networks)
+  if i <= networks then return limits[FIRST_NETWORK + i - 1] end
+  return i == networks + 1 and IP or DEVICE
+end
+
+local function charge(first, networks, flags, generation, account_tag, ip_tag, pair_tag, member_tag, device)
+  local n, place = networks + 2, first + networks + 2
+  local account, secret
+  if has(flags, HAS_ACCOUNT) then
+    account, place = open(place, ACCOUNT), place + 1
+  end
+  if has(flags, HAS_SECRET) then secret = open(place, PLAIN) end
+
+  local lane_wait, spent = 0, false
+  if has(flags, HAS_LANE) then
+    local entered
+    entered, lane_wait, spent = enter_lane(account, device, generation)
+    if entered then
+      local bits = LANE_CHARGED + FAILURE_CHARGED
+      return struct_pack(VERDICT, now, bits, 0, 0, 0, 0, 0, account.failures, 0, 0, 0, 0, 0)
+    end
+  end
+
+  local records, fits, waits, refused, young = {}, {}, {}, false, true
+  for i = 1, n do
+    local record, set = open(first + i - 1, PLAIN), network_limits(i, networks)
+    local fit = fitted(record.tats, set)
+    local wait = has(flags, EXEMPT) and 0 or wait_of(fit, set)
+    if wait > 0 then
+      refused = true
+      if now - record.at >= YOUNG_US then young = false end
+    end
+    records[i], fits[i], waits[i] = record, fit, wait
+  end
+  local bits = (refused or has(flags, EXEMPT)) and 0 or NETWORK_CHARGED
+  for i = 1, n do
+    local record = records[i]
+    if bits > 0 then
+      record.tats, record.at = take(fits[i], network_limits(i, networks)), now
+      change(record)
+    end
+    if account then note(record, account_tag, ACCOUNTS_CAP) end
+  end
+
+  local network_wait, network_accounts = 0, 0
+  for i = 1, networks do
+    network_wait = max(network_wait, waits[i])
+    network_accounts = max(network_accounts, size(records[i]))
+  end
+
+  local account_wait, failures, ips = 0, 0, 0
+  if account then
+    local fit = fitted(account.tats, ACCOUNTS)
+    account_wait = wait_of(fit, ACCOUNTS)
+    if account_wait > 0 and now - account.at >= YOUNG_US then young = false end
+    if not refused and account_wait == 0 then
+      local again = (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
+        and now - account.at >= YOUNG_US
+      account.at = now
+      account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
+      if not again then
+        bits = bits + ACCOUNT_CHARGED + FAILURE_CHARGED
+        account.tats = take(fit, ACCOUNTS)
+        account.failures = math.min(FAILURES_CAP, account.failures + 1)
+      end
+      change(account)
+    end
+    note(account, ip_tag, IPS_CAP)
+    failures, ips = account.failures, size(account)
+  end
+
+  local same_secret = 0
+  if secret then
+    if account then note(secret, member_tag, ACCOUNTS_CAP) end
+    same_secret = size(secret)
+  end
+
+  if young and (refused or account_wait > 0) then bits = bits + YOUNG end
+  if spent then bits = bits + SPENT end
+  return struct_pack(
+    VERDICT, now, bits, waits[n - 1], network_wait, waits[n], account_wait, lane_wait, failures,
+    size(records[n - 1]), network_accounts, size(records[n]), ips, same_secret
+  )
+end
+
+local function settle(first, networks, flags, charged, charged_at, generation, pair_tag, member_tag, device)
+  local place = first + networks + 2
+  if has(charged, NETWORK_CHARGED) then
+    for i = 1, networks + 2 do
+      local record = open(first + i - 1, PLAIN)
+      record.tats = refunded(record.tats, network_limits(i, networks), charged_at)
+      change(record)
+    end
+  end
+  if has(flags, HAS_ACCOUNT) then
+    local account = open(place, ACCOUNT)
+    place = place + 1
+    if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
+    if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
+    if has(charged, LANE_CHARGED) then
+      local lane = lane_of(account, device)
+      lane.tats = refunded(lane.tats, LANE, charged_at)
+      if has(flags, RENEWED) then
+        lane.generation, lane.renewed = max(lane.generation, generation + 1), now
+      end
+      place_lane(account, lane)
+    else
+      account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
+    end
+    change(account)
+  end
+  if has(flags, HAS_SECRET) and not has(charged, LANE_CHARGED) then
+    local secret = open(place, PLAIN)
+    secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
+    change(secret)
+  end
+end
+
+local verdicts, first = {}, 1
+for i = 3, #ARGV do
+  local kind, flags, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag, device =
+    struct_unpack(OPERATION, ARGV[i])
+  if kind == CHARGE then
+    verdicts[#verdicts + 1] =
+      charge(first, networks, flags, generation, account_tag, ip_tag, pair_tag, member_tag, device)
+  else
+    settle(first, networks, flags, charged, charged_at, generation, pair_tag, member_tag, device)
+  end
+  first = first + networks + 2 + (has(flags, HAS_ACCOUNT) and 1 or 0) + (has(flags, HAS_SECRET) and 1 or 0)
+end
+
+for _, record in ipairs(changed) do
+  local last = ends(record)
+  if last > now then
+    call('SET', record.key, encode(record, record.version), 'PX', ceil((last - now) / 1000))
+  elseif record.existed then
+    call('DEL', record.key)
+  end
+end
+return table.concat(verdicts)

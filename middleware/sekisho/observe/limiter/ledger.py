@@ -1,0 +1,411 @@
+"""The ledger's arithmetic: what one attempt does to the counters, as plain functions on plain values.
+
+This is the reference. `ledger.lua` does the same inside Redis, `memory.py` runs this very code, and one state
+machine in the tests holds them against each other. All times are integer microseconds, all counters are GCRA
+(ITU-T I.371; one theoretical arrival time, TAT, per limit), and time arrives as a value.
+
+**Reserve, then settle.** An attempt is charged before anybody looks at its secret, or a thousand parallel guesses
+would all find room. Only a proven success gives its charge back, and only what is left of it; so whatever dies in
+between (client, worker, application) leaves the charge standing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+GENERATION_US = 30 * 60 * 1_000_000
+"""Half of the window in which tags are remembered: an hour at most, half an hour at least."""
+
+YOUNG_US = 2_000_000
+"""A charge younger than this may belong to a log-in that is still being checked."""
+
+FAILURES_KEPT_US = 90 * 86_400 * 1_000_000
+FAILURES_CAP = 65_535  # two bytes in the packed record
+
+RENEWAL_KEPT_US = 86_400 * 1_000_000
+RENEWAL_GRACE_US = 60_000_000
+"""Two tabs may log in with one token: the one before the newest is good for another minute."""
+
+LANES_MAX = 16
+"""Devices of one account with something to remember. Where all are in trouble, one more is a stranger."""
+
+ACCOUNTS_CAP = 16
+IPS_CAP = 8
+TRIED_CAP = 8
+TAG_BYTES = 4
+
+
+class Tags(NamedTuple):
+    """A small set of 4-byte tags in two generations: what was seen this half-window, and in the one before.
+
+    Both together never exceed the cap, so a full set reads *that many or more*.
+    """
+
+    generation: int = 0
+    young: bytes = b""
+    old: bytes = b""
+
+    @property
+    def size(self) -> int:
+        return (len(self.young) + len(self.old)) // TAG_BYTES
+
+    def holds(self, tag: bytes) -> bool:
+        return _find(self.young, tag) >= 0 or _find(self.old, tag) >= 0
+
+
+class Lane(NamedTuple):
+    """A known device's own counter, and which generation of its token is the newest (since `renewed_us`)."""
+
+    device: bytes
+    generation: int = 0
+    renewed_us: int = 0
+    tats: tuple[int, ...] = ()
+
+
+class Record(NamedTuple):
+    """What is remembered about one identity. An absent one is the same as a fresh one.
+
+    `seen` and `tried` always share their generation. `failures`, `tried` and `lanes` are used by accounts alone.
+    """
+
+    tats: tuple[int, ...] = ()
+    at_us: int = 0
+    seen: Tags = Tags()
+    failures: int = 0
+    tried: Tags = Tags()
+    lanes: tuple[Lane, ...] = ()
+
+
+FRESH = Record()
+Book: TypeAlias = "MutableMapping[bytes, Record]"
+
+
+# Keys: one letter for the kind, then the digest. Redis places a network's family in one slot by its widest prefix.
+
+
+def network_keys(charge: Charge) -> tuple[bytes, ...]:
+    return (*(b"n" + network for network in charge.networks), b"i" + charge.ip, b"d" + charge.device)
+
+
+def account_key(charge: Charge) -> bytes:
+    return b"a" + charge.account
+
+
+def secret_key(charge: Charge) -> bytes:
+    return b"s" + charge.secret
+
+
+# The whole of it: what an attempt does, and what its success undoes.
+
+
+def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int) -> Verdict:
+    """Charge one attempt in `book` and tell what was found. Sees every charge made before it.
+
+    A known device with room in its lane touches nothing else: no flood from its address, and no failure of others at
+    its account, can hinder it. Everyone else pays at network, address and device (all or none), then at the account.
+    """
+    account = current(book.get(account_key(charge), FRESH), now_us)
+    lane, lane_wait_us, lane_spent = _enter_lane(account, charge, limits.lane, now_us)
+    if lane is not None:
+        account = _failed_once(_with_lane(account, lane, now_us))._replace(at_us=now_us)
+        book[account_key(charge)] = account
+        return UNHINDERED._replace(at_us=now_us, failures=account.failures)
+
+    waits, young, spread, charged = _enter_network(book, charge, limits, now_us)
+    account_wait_us = 0
+    if charge.account:
+        account_wait_us, account_young, bits, account = _enter_account(
+            account, charge, limits.account, now_us, throttled=any(waits)
+        )
+        young, charged = young and account_young, charged | bits
+        book[account_key(charge)] = account
+        spread = spread._replace(ips_per_account=account.seen.size)
+    if charge.secret:
+        spread = spread._replace(accounts_per_secret=_see_secret(book, charge, now_us))
+    return Verdict(
+        at_us=now_us,
+        charged=charged,
+        ip_wait_us=waits[0],
+        network_wait_us=waits[1],
+        device_wait_us=waits[2],
+        account_wait_us=account_wait_us,
+        lane_wait_us=lane_wait_us,
+        lane_spent=lane_spent,
+        failures=account.failures,
+        young=young and (any(waits) or account_wait_us > 0),
+        counters_lost=False,
+        spread=spread,
+    )
+
+
+def undo(
+    book: Book,
+    charge: Charge,
+    verdict: Verdict,
+    limits: LimitSet,
+    now_us: int,
+    *,
+    renewed: bool = False,
+) -> None:
+    """Give back what a proven success still weighs. What others did in between stays as it is."""
+    if verdict.charged & Charged.NETWORK:
+        for key, key_limits in zip(network_keys(charge), _network_limits(charge, limits), strict=True):
+            record = current(book.get(key, FRESH), now_us)
+            book[key] = record._replace(tats=refunded(record.tats, key_limits, verdict.at_us, now_us))
+    if charge.account:
+        record = current(book.get(account_key(charge), FRESH), now_us)
+        book[account_key(charge)] = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed)
+    if charge.secret and not verdict.charged & Charged.LANE:
+        # A right secret must not stay in the set: with a dummy account, whoever reads Redis could confirm it.
+        record = current(book.get(secret_key(charge), FRESH), now_us)
+        book[secret_key(charge)] = record._replace(seen=without(record.seen, charge.member_tag))
+
+
+def expires_us(record: Record, now_us: int) -> int:
+    """When nothing of the record matters any more; at or before `now_us`: forget it."""
+    ends = [now_us, *record.tats]
+    if record.seen.size or record.tried.size:
+        ends.append((record.seen.generation + 2) * GENERATION_US)
+    if record.failures:
+        ends.append(record.at_us + FAILURES_KEPT_US)
+    ends.extend(_lane_ends_us(lane) for lane in record.lanes)
+    return max(ends)
+
+
+def current(record: Record, now_us: int) -> Record:
+    """The record with everything that has passed taken out, so that being kept and being forgotten read the same."""
+    return Record(
+        tats=record.tats,
+        at_us=record.at_us,
+        seen=aged(record.seen, now_us),
+        failures=record.failures if now_us < record.at_us + FAILURES_KEPT_US else 0,
+        tried=aged(record.tried, now_us),
+        lanes=tuple(lane for lane in record.lanes if _lane_ends_us(lane) > now_us),
+    )
+
+
+# GCRA. `T` is the interval: allow iff max(now, TAT) + T - now <= period.
+
+
+def fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...]:
+    """One TAT per limit, none before now and none beyond its period.
+
+    The upper bound keeps a clock that jumped back, or limits that were shortened, from refusing for longer than one
+    period. A limit that was added starts from the one before it.
+    """
+    last = len(tats) - 1
+    return tuple(
+        min(max(tats[min(i, last)] if tats else 0, now_us), now_us + limit.period_us) for i, limit in enumerate(limits)
+    )
+
+
+def wait_us(tats: tuple[int, ...], limits: Limits, now_us: int) -> int:
+    """Until one more attempt has room under every limit; 0 when it has now."""
+    return max(
+        (
+            tat + limit.interval_us - limit.period_us - now_us
+            for tat, limit in zip(fitted(tats, limits, now_us), limits, strict=True)
+        ),
+        default=0,
+    )
+
+
+def taken(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...]:
+    return tuple(tat + limit.interval_us for tat, limit in zip(fitted(tats, limits, now_us), limits, strict=True))
+
+
+def refunded(tats: tuple[int, ...], limits: Limits, at_us: int, now_us: int) -> tuple[int, ...]:
+    """Less what a charge made at `at_us` still weighs, so never below what it would be without that attempt.
+
+    The whole interval would be too much: a slow log-in refunded late would erase guesses made since.
+    """
+    elapsed_us = max(0, now_us - at_us)
+    return tuple(
+        tat - max(0, limit.interval_us - elapsed_us)
+        for tat, limit in zip(fitted(tats, limits, now_us), limits, strict=True)
+    )
+
+
+# Tags.
+
+
+def aged(tags: Tags, now_us: int) -> Tags:
+    generation = now_us // GENERATION_US
+    # A clock that steps back over the edge keeps what it had.
+    if tags.generation >= generation:
+        return tags
+    return Tags(generation, b"", tags.young if tags.generation == generation - 1 else b"")
+
+
+def seen(tags: Tags, tag: bytes, cap: int) -> Tags:
+    """`tags` with `tag` among the young, making room by forgetting the oldest of the old, then of the young."""
+    if _find(tags.young, tag) >= 0:
+        return tags
+    at = _find(tags.old, tag)
+    if at >= 0:
+        return Tags(tags.generation, tags.young + tag, tags.old[:at] + tags.old[at + TAG_BYTES :])
+    if tags.size < cap:
+        return Tags(tags.generation, tags.young + tag, tags.old)
+    if tags.old:
+        return Tags(tags.generation, tags.young + tag, tags.old[TAG_BYTES:])
+    return Tags(tags.generation, tags.young[TAG_BYTES:] + tag, b"")
+
+
+def without(tags: Tags, tag: bytes) -> Tags:
+    young, old = _find(tags.young, tag), _find(tags.old, tag)
+    return Tags(
+        tags.generation,
+        tags.young[:young] + tags.young[young + TAG_BYTES :] if young >= 0 else tags.young,
+        tags.old[:old] + tags.old[old + TAG_BYTES :] if old >= 0 else tags.old,
+    )
+
+
+def _find(tags: bytes, tag: bytes) -> int:
+    at = tags.find(tag)
+    while at >= 0 and at % TAG_BYTES:
+        at = tags.find(tag, at + 1)
+    return at
+
+
+# The three families.
+
+
+def _enter_network(
+    book: Book, charge: Charge, limits: LimitSet, now_us: int
+) -> tuple[tuple[int, int, int], bool, Spread, int]:
+    """Waits for (ip, network, device), whether all refusals are young, what was seen, and what was charged."""
+    keys, every = network_keys(charge), _network_limits(charge, limits)
+    records = [current(book.get(key, FRESH), now_us) for key in keys]
+    each = [
+        0 if charge.exempt else max(0, wait_us(record.tats, key_limits, now_us))
+        for record, key_limits in zip(records, every, strict=True)
+    ]
+    young = all(now_us - record.at_us < YOUNG_US for record, wait in zip(records, each, strict=True) if wait)
+    charged = 0 if any(each) or charge.exempt else Charged.NETWORK
+    for i, (key, key_limits) in enumerate(zip(keys, every, strict=True)):
+        record = records[i]
+        if charged:
+            record = record._replace(tats=taken(record.tats, key_limits, now_us), at_us=now_us)
+        if charge.account:
+            record = record._replace(seen=seen(record.seen, charge.account_tag, ACCOUNTS_CAP))
+        records[i] = book[key] = record
+    *networks, ip, device = records
+    spread = Spread(ip.seen.size, max((record.seen.size for record in networks), default=0), device.seen.size)
+    return (each[-2], max(each[:-2], default=0), each[-1]), young, spread, charged
+
+
+def _network_limits(charge: Charge, limits: LimitSet) -> tuple[Limits, ...]:
+    return (*limits.networks[: len(charge.networks)], limits.ip, limits.device)
+
+
+def _enter_account(
+    record: Record, charge: Charge, limits: Limits, now_us: int, *, throttled: bool
+) -> tuple[int, bool, int, Record]:
+    """The wait, whether it is young, what was charged, and the account's record with this attempt in it."""
+    wait = max(0, wait_us(record.tats, limits, now_us))
+    young = wait == 0 or now_us - record.at_us < YOUNG_US
+    # An owner's mail program repeats yesterday's password all night. That tells an attacker nothing new, so it is free
+    # here (the address pays); but not while a first try may still be under way, or parallel repeats would all be free.
+    again = record.tried.holds(charge.pair_tag) and now_us - record.at_us >= YOUNG_US
+    charged = 0
+    if not throttled and not wait:
+        record = record._replace(at_us=now_us, tried=seen(record.tried, charge.pair_tag, TRIED_CAP))
+        if not again:
+            charged = Charged.ACCOUNT | Charged.FAILURES
+            record = _failed_once(record._replace(tats=taken(record.tats, limits, now_us)))
+    return wait, young, charged, record._replace(seen=seen(record.seen, charge.ip_tag, IPS_CAP))
+
+
+def _undo_account(
+    record: Record, charge: Charge, verdict: Verdict, limits: LimitSet, now_us: int, *, renewed: bool
+) -> Record:
+    if verdict.charged & Charged.ACCOUNT:
+        record = record._replace(tats=refunded(record.tats, limits.account, verdict.at_us, now_us))
+    if verdict.charged & Charged.FAILURES:
+        record = record._replace(failures=max(0, record.failures - 1))
+    if not verdict.charged & Charged.LANE:
+        return record._replace(tried=without(record.tried, charge.pair_tag))
+    lane = _lane(record, charge.lane)
+    lane = lane._replace(tats=refunded(lane.tats, limits.lane, verdict.at_us, now_us))
+    if renewed:
+        lane = lane._replace(generation=max(lane.generation, charge.lane_generation + 1), renewed_us=now_us)
+    return _with_lane(record, lane, now_us)
+
+
+def _failed_once(record: Record) -> Record:
+    return record._replace(failures=min(FAILURES_CAP, record.failures + 1))
+
+
+def _see_secret(book: Book, charge: Charge, now_us: int) -> int:
+    record = current(book.get(secret_key(charge), FRESH), now_us)
+    if charge.account:
+        record = record._replace(seen=seen(record.seen, charge.member_tag, ACCOUNTS_CAP))
+    book[secret_key(charge)] = record
+    return record.seen.size
+
+
+# Lanes.
+
+
+def _enter_lane(record: Record, charge: Charge, limits: Limits, now_us: int) -> tuple[Lane | None, int, bool]:
+    """The lane with this attempt in it; or None and why not: the wait, or that its token was renewed since."""
+    if not charge.lane:
+        return None, 0, False
+    lane = _lane(record, charge.lane)
+    if charge.lane_generation < lane.generation and now_us - lane.renewed_us > RENEWAL_GRACE_US:
+        return None, 0, True
+    wait = max(0, wait_us(lane.tats, limits, now_us))
+    if wait or not _has_place(record, lane, now_us):
+        return None, wait, False
+    return lane._replace(tats=taken(lane.tats, limits, now_us)), 0, False
+
+
+def _lane(record: Record, device: bytes) -> Lane:
+    return next((lane for lane in record.lanes if lane.device == device), Lane(device))
+
+
+def _has_place(record: Record, lane: Lane, now_us: int) -> bool:
+    return len(record.lanes) < LANES_MAX or any(
+        other.device == lane.device or _at_rest(other, now_us) for other in record.lanes
+    )
+
+
+def _with_lane(record: Record, lane: Lane, now_us: int) -> Record:
+    """`record` with this lane last. Where all places are taken, the first one at rest makes room, or none does."""
+    others = [other for other in record.lanes if other.device != lane.device]
+    if len(others) >= LANES_MAX:
+        at_rest = next((other for other in others if _at_rest(other, now_us)), None)
+        if at_rest is None:
+            return record
+        others.remove(at_rest)
+    return record._replace(lanes=(*others, lane))
+
+
+def _at_rest(lane: Lane, now_us: int) -> bool:
+    return max(lane.tats, default=0) <= now_us
+
+
+def _lane_ends_us(lane: Lane) -> int:
+    return max(*lane.tats, lane.renewed_us + RENEWAL_KEPT_US if lane.renewed_us else 0, 0)
+
+
+UNHINDERED = Verdict(
+    at_us=0,
+    charged=Charged.LANE | Charged.FAILURES,
+    ip_wait_us=0,
+    network_wait_us=0,
+    device_wait_us=0,
+    account_wait_us=0,
+    lane_wait_us=0,
+    lane_spent=False,
+    failures=0,
+    young=False,
+    counters_lost=False,
+    spread=Spread(),
+)
+"""A known device in its own lane: nothing of others is looked at, and its attempt is no sign of a spread."""

@@ -1,0 +1,136 @@
+"""The ledger in Redis: packs charges for `ledger.lua`, unpacks its verdicts. The arithmetic is not here."""
+
+from __future__ import annotations
+
+from importlib import resources
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Verdict
+from sekisho.store import Line, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# The three layouts stand in `ledger.lua` under the same names.
+OPERATION = Struct("<BBBBQI4s4s4s4s8s")
+VERDICT = Struct("<QBQQQQQI5B")
+LIMIT = Struct("<QQ")
+
+CHARGE, SETTLE = 1, 2
+EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED = 1, 2, 4, 8, 16
+CHARGED = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
+YOUNG, SPENT = 16, 32
+
+NO_LANE = bytes(8)
+
+
+def pack_limits(limits: LimitSet) -> bytes:
+    return b"".join(_pack(each) for each in (limits.ip, limits.device, limits.account, limits.lane, *limits.networks))
+
+
+def _pack(limits: Limits) -> bytes:
+    return bytes([len(limits)]) + b"".join(LIMIT.pack(limit.interval_us, limit.period_us) for limit in limits)
+
+
+def ledger_script(limits: LimitSet, *, now_us: int = 0) -> Script:
+    """The script with its limits. `now_us` other than 0 replaces the server's clock, for tests."""
+    source = resources.files(__package__).joinpath("ledger.lua").read_text()
+    return Script(source, (pack_limits(limits), b"%d" % now_us), VERDICT.size)
+
+
+class Keys:
+    """Where records live: a namespace, then one Redis key for each identity.
+
+    What a network holds shares a hash tag, so that on a Cluster it lives, and is decided, on one node. The digests of
+    one network's addresses and devices are cut to 8 bytes: they only have to differ from each other there.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._prefix = namespace.encode() + b":"
+        self._network = self._prefix + b"{n"
+        self._account = self._prefix + b"a"
+        self._secret = self._prefix + b"s"
+
+    def of(self, charge: Charge) -> tuple[bytes, ...]:
+        network = self._network + charge.network + b"}"
+        return (
+            *[network + b"n" + each[:8] for each in charge.networks],
+            network + b"i" + charge.ip[:8],
+            network + b"d" + charge.device[:8],
+            *((self._account + charge.account,) if charge.account else ()),
+            *((self._secret + charge.secret,) if charge.secret else ()),
+        )
+
+
+def pack_charge(charge: Charge) -> bytes:
+    return _operation(charge, CHARGE, _flags(charge), 0, 0)
+
+
+def pack_settlement(charge: Charge, verdict: Verdict, *, renewed: bool) -> bytes:
+    flags = _flags(charge) | (RENEWED if renewed else 0)
+    return _operation(charge, SETTLE, flags, verdict.charged, verdict.at_us)
+
+
+def unpack_verdict(packed: bytes) -> Verdict:
+    at_us, bits, ip, network, device, account, lane, failures, *spread = VERDICT.unpack(packed)
+    return Verdict(
+        at_us=at_us,
+        charged=bits & CHARGED,
+        ip_wait_us=ip,
+        network_wait_us=network,
+        device_wait_us=device,
+        account_wait_us=account,
+        lane_wait_us=lane,
+        lane_spent=bits & SPENT != 0,
+        failures=failures,
+        young=bits & YOUNG != 0,
+        counters_lost=False,
+        # In the script's order: accounts per ip, network, device; ips per account; accounts per secret.
+        spread=Spread(*spread),
+    )
+
+
+def _flags(charge: Charge) -> int:
+    return (
+        (EXEMPT if charge.exempt else 0)
+        | (HAS_ACCOUNT if charge.account else 0)
+        | (HAS_SECRET if charge.secret else 0)
+        | (HAS_LANE if charge.lane else 0)
+    )
+
+
+def _operation(charge: Charge, kind: int, flags: int, charged: int, at_us: int) -> bytes:
+    return OPERATION.pack(
+        kind,
+        flags,
+        len(charge.networks),
+        charged,
+        at_us,
+        charge.lane_generation,
+        charge.account_tag,
+        charge.ip_tag,
+        charge.pair_tag,
+        charge.member_tag,
+        charge.lane or NO_LANE,
+    )
+
+
+class RedisLedger:
+    """See `sekisho.model.Ledger`. One round trip an attempt, shared with all others of the same turn."""
+
+    def __init__(self, line: Line, namespace: str) -> None:
+        self._line = line
+        self._keys = Keys(namespace).of
+
+    async def charge(self, charge: Charge) -> Verdict:
+        return unpack_verdict(await self._line.ask(self._keys(charge), pack_charge(charge)))
+
+    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False) -> None:
+        self._line.tell(self._keys(charge), pack_settlement(charge, verdict, renewed=renewed))
+
+
+def open_line(
+    url: str, limits: LimitSet, *, deadline_us: int, on_change: Callable[[bool], None] = lambda _: None
+) -> Line:
+    return Line(url, ledger_script(limits), deadline_us=deadline_us, on_change=on_change)

@@ -1,0 +1,340 @@
+"""One connection to Redis, one task that writes to it, one that reads.
+
+What is asked in one turn of the event loop leaves in one call. Callers hold futures and never the connection, so a
+cancelled one cannot take another's answer (CVE-2023-28859). What was written and not answered is never sent again:
+nobody knows whether it counted, and a charge that counts twice locks an owner out.
+
+The breaker has no settings: it opens when an answer is later than the deadline, and closes when an answer comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections import deque
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from sekisho.model import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+log = logging.getLogger("sekisho.store")
+
+BATCH_MAX = 128  # beyond this a call only makes its neighbours wait
+IN_FLIGHT_MAX = 8  # calls written and not answered; more would only queue inside Redis
+KEPT_MAX = 10_000  # settlements kept while the store is gone; beyond it the oldest charges simply stand
+STALL_US = 1_000_000  # a connection silent for this long with calls in flight is dead
+BACKOFF_US = (50_000, 100_000, 200_000, 500_000, 1_000_000)  # between tries to connect; the last one repeats
+CONNECT_US = 1_000_000
+
+
+class Script:
+    """A constant script that takes a batch of operations.
+
+    `leading` goes before the operations in every call. The script answers with one string: `reply_bytes` for each
+    operation that was asked, in order, and nothing for those that were only told.
+    """
+
+    def __init__(self, source: str, leading: Sequence[bytes], reply_bytes: int) -> None:
+        self.source = source.encode()
+        self.sha = sha1(self.source, usedforsecurity=False).hexdigest().encode()
+        self.leading = tuple(leading)
+        self.reply_bytes = reply_bytes
+
+
+class _Operation(NamedTuple):
+    keys: tuple[bytes, ...]
+    argument: bytes
+    answer: asyncio.Future[bytes] | None  # None: told, not asked
+    deadline: float  # seconds, by the loop's clock
+
+
+class _Call:
+    """What was written in one go, and who waits for it."""
+
+    __slots__ = ("command", "deadline", "operations", "result")
+
+    def __init__(self, command: tuple[bytes, ...], deadline: float) -> None:
+        self.command = command
+        self.deadline = deadline
+        self.operations: list[_Operation] = []
+        self.result: asyncio.Future[Any] | None = None
+
+    def fail(self) -> None:
+        for future in (self.result, *(operation.answer for operation in self.operations)):
+            if future is not None and not future.done():
+                future.set_exception(StoreUnavailable())
+
+
+class Line:
+    """See the module. Belongs to the event loop it was started in.
+
+    Args:
+        url: as redis-py takes it: `redis://`, `rediss://` or `unix://`.
+        script: the one script whose operations are batched here.
+        deadline_us: what a caller waits at most.
+        on_change: told `True` when the store answers again and `False` when it stops to.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        script: Script,
+        *,
+        deadline_us: int,
+        on_change: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._connection = _connection(url)
+        self._script = script
+        self._deadline = deadline_us / 1e6
+        self._on_change = on_change
+        self._queue: deque[_Operation] = deque()
+        self._calls: deque[_Call] = deque()  # to be written before the queue: commands, and what must be written anew
+        self._in_flight: deque[_Call] = deque()
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        # Until the first connection has been tried, callers wait for it; afterwards nobody waits for a dead store.
+        self._open: bool | None = None
+        self._heard = self._loop.time()
+        self._tries = 0  # to connect, since anything was last answered
+        self._task = self._loop.create_task(self._run(), name="sekisho store")
+
+    @property
+    def answers(self) -> bool:
+        """Whether asking makes sense now."""
+        return self._open is not False
+
+    def ask(self, keys: tuple[bytes, ...], argument: bytes) -> asyncio.Future[bytes]:
+        """Queue an operation of the script. The future raises `StoreUnavailable` at the deadline, or at once."""
+        answer: asyncio.Future[bytes] = self._loop.create_future()
+        if not self.answers:
+            answer.set_exception(StoreUnavailable())
+            return answer
+        deadline = self._loop.time() + self._deadline
+        self._queue.append(_Operation(keys, argument, answer, deadline))
+        self._wake(deadline)
+        return answer
+
+    def tell(self, keys: tuple[bytes, ...], argument: bytes) -> None:
+        """Queue an operation whose answer nobody needs. Kept while the store is gone, within a bound."""
+        if len(self._queue) >= KEPT_MAX and not self.answers:
+            self._queue.popleft()
+        self._queue.append(_Operation(keys, argument, None, math.inf))
+        self._work.set()
+
+    async def execute(self, *command: bytes) -> Any:
+        """Run one command of its own. Raises `StoreUnavailable`, or redis-py's `ResponseError` where it is refused."""
+        if not self.answers:
+            raise StoreUnavailable
+        call = _Call(command, self._loop.time() + self._deadline)
+        call.result = self._loop.create_future()
+        self._calls.append(call)
+        self._wake(call.deadline)
+        return await call.result
+
+    async def aclose(self) -> None:
+        """Write what is still queued, for at most one deadline, and hang up."""
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._deadline):
+                    while self._queue or self._calls or self._in_flight:
+                        self._room.clear()
+                        await self._room.wait()
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # Deadlines: one timer for all, as everything here is first come, first served.
+
+    def _wake(self, deadline: float) -> None:
+        self._work.set()
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        now, late = self._loop.time(), False
+        for call in (*self._in_flight, *self._calls):
+            if call.deadline <= now:
+                call.fail()
+                late = True
+        for operation in self._queue:
+            if operation.deadline <= now and operation.answer and not operation.answer.done():
+                operation.answer.set_exception(StoreUnavailable())
+                late = True
+        # What was not even written is forgotten: written later, it would charge for an attempt judged without it.
+        self._queue = deque(op for op in self._queue if op.deadline > now)
+        self._calls = deque(call for call in self._calls if call.deadline > now)
+        if late:
+            self._turn(answers=False)
+        waiting = [call.deadline for call in (*self._in_flight, *self._calls) if now < call.deadline < math.inf]
+        waiting += [operation.deadline for operation in self._queue if operation.answer][:1]
+        self._timer = self._loop.call_at(min(waiting), self._expire) if waiting else None
+
+    def _turn(self, *, answers: bool) -> None:
+        if self._open is not answers:
+            self._open = answers
+            self._on_change(answers)
+
+    # The connection's life.
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    await self._connect()
+                    await self._serve()
+                except (RedisError, OSError, TimeoutError) as error:
+                    log.debug("store connection lost: %s", type(error).__name__)
+                self._lost()
+                await self._connection.disconnect(nowait=True)
+                await asyncio.sleep(BACKOFF_US[min(self._tries, len(BACKOFF_US) - 1)] / 1e6)
+                self._tries += 1
+        finally:
+            self._lost()
+            await self._connection.disconnect(nowait=True)
+
+    async def _connect(self) -> None:
+        async with asyncio.timeout(CONNECT_US / 1e6):
+            await self._connection.connect()  # type: ignore[no-untyped-call] # redis-py leaves it bare
+            await self._connection.send_command("PING", check_health=False)
+            await self._connection.read_response(timeout=math.inf)
+        self._work.set()
+        self._turn(answers=True)
+
+    async def _serve(self) -> None:
+        tasks = [self._loop.create_task(part()) for part in (self._write, self._read, self._watch)]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _lost(self) -> None:
+        self._turn(answers=False)
+        for call in (*self._in_flight, *self._calls):
+            call.fail()
+        self._in_flight.clear()
+        self._calls.clear()
+        for operation in self._queue:
+            if operation.answer and not operation.answer.done():
+                operation.answer.set_exception(StoreUnavailable())
+        self._queue = deque([op for op in self._queue if op.answer is None][-KEPT_MAX:])
+
+    async def _write(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._calls or self._queue:
+                while len(self._in_flight) >= IN_FLIGHT_MAX:
+                    self._room.clear()
+                    await self._room.wait()
+                if call := self._next():
+                    await self._send(call)
+
+    async def _send(self, call: _Call) -> None:
+        if not self._in_flight:
+            self._heard = self._loop.time()
+        self._in_flight.append(call)
+        packed = hiredis.pack_command(call.command)  # type: ignore[arg-type] # its stub knows one argument alone
+        await self._connection.send_packed_command(packed, check_health=False)
+
+    def _next(self) -> _Call | None:
+        if self._calls:
+            return self._calls.popleft()
+        queue, operations = self._queue, list[_Operation]()
+        while queue and len(operations) < BATCH_MAX:
+            operation = queue.popleft()
+            if not (operation.answer and operation.answer.done()):  # cancelled before it was written: never happened
+                operations.append(operation)
+        if not operations:
+            return None
+        call = _Call(self._command(operations), min((op.deadline for op in operations), default=math.inf))
+        call.operations = operations
+        return call
+
+    def _command(self, operations: list[_Operation], *, whole: bool = False) -> tuple[bytes, ...]:
+        script = self._script
+        keys = [key for operation in operations for key in operation.keys]
+        return (
+            *((b"EVAL", script.source) if whole else (b"EVALSHA", script.sha)),
+            b"%d" % len(keys),
+            *keys,
+            *script.leading,
+            *[operation.argument for operation in operations],
+        )
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                reply = await self._connection.read_response(
+                    disable_decoding=True, timeout=math.inf, disconnect_on_error=False
+                )
+            except ResponseError as error:
+                reply = error
+            self._heard = self._loop.time()
+            self._turn(answers=True)
+            self._answer(self._in_flight.popleft(), reply)
+            self._room.set()
+
+    def _answer(self, call: _Call, reply: Any) -> None:
+        if call.result is not None:
+            if not call.result.done():
+                (call.result.set_exception if isinstance(reply, Exception) else call.result.set_result)(reply)
+        elif isinstance(reply, NoScriptError):
+            # The one error that says for certain that nothing ran, so this alone may be sent anew.
+            call.command = self._command(call.operations, whole=True)
+            self._calls.appendleft(call)
+            self._work.set()
+        elif isinstance(reply, Exception):
+            # Out of memory, read-only, loading: connecting anew is the probe, with the same patience.
+            call.fail()
+            raise reply
+        else:
+            self._tries = 0
+            self._share_out(call.operations, reply)
+
+    def _share_out(self, operations: list[_Operation], reply: bytes) -> None:
+        at, step = 0, self._script.reply_bytes
+        for operation in operations:
+            if operation.answer is None:
+                continue
+            if not operation.answer.done():
+                operation.answer.set_result(reply[at : at + step])
+            at += step
+
+    async def _watch(self) -> None:
+        """End a connection that went silent: a black hole gives no error."""
+        while True:
+            await asyncio.sleep(STALL_US / 4e6)
+            if self._in_flight and self._loop.time() - self._heard > STALL_US / 1e6:
+                raise TimeoutError
+
+
+def _connection(url: str) -> AbstractConnection:
+    arguments: dict[str, Any] = dict(parse_url(url.replace("redis+unix://", "unix://", 1)))
+    kind: type[AbstractConnection] = arguments.pop("connection_class", Connection)
+    # Retries count twice, and a socket's own patience (59 s by default) is not a login's.
+    return kind(
+        **{
+            "socket_timeout": None,
+            "socket_connect_timeout": CONNECT_US / 1e6,
+            "protocol": 2,
+            "driver_info": None,
+            **arguments,
+        }
+    )
