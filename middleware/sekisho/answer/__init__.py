@@ -1,0 +1,39 @@
+"""Refusals: what the client is told, in its format and language, and nothing that would help it guess.
+
+A refusal is made from a code and a time alone. No account, address or header of the request can enter it, so the
+same refusal reads the same for accounts that exist and for those that do not.
+"""
+
+from __future__ import annotations
+
+from sekisho.answer.refusal import (
+    Refusal,
+    breached_password,
+    challenge_required,
+    denied,
+    misconfigured,
+    retry_after_s,
+    step_up_required,
+    too_many_attempts,
+    unavailable,
+    unreadable_attempt,
+)
+from sekisho.answer.render import Answer, Renderer
+from sekisho.answer.send import refuse_websocket, send_answer
+
+__all__ = [
+    "Answer",
+    "Refusal",
+    "Renderer",
+    "breached_password",
+    "challenge_required",
+    "denied",
+    "misconfigured",
+    "refuse_websocket",
+    "retry_after_s",
+    "send_answer",
+    "step_up_required",
+    "too_many_attempts",
+    "unavailable",
+    "unreadable_attempt",
+]

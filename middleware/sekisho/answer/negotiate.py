@@ -1,0 +1,66 @@
+"""Which format and language the client would rather have (RFC 9110 section 12.5).
+
+These headers are written by strangers: what is read of them is bounded, what is odd in them is passed over, and
+the worst that a hostile one achieves is an answer in English.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from sekisho.answer.words import LANGUAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEADER_BYTES_MAX: Final = 256
+ITEMS_MAX: Final = 16
+
+_QUALITY: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+_JSON: Final = ("application/problem+json", "application/json")
+_HTML: Final = ("text/html",)
+
+
+@lru_cache(maxsize=512)  # of 256-byte headers: browsers send a few dozen different ones, strangers can fill 128 KiB
+def prefers_html(accept: bytes) -> bool:
+    """Whether HTML is wanted more than JSON. A tie, `*/*` and silence are JSON: programs ask like that."""
+    qualities = dict(_items(accept))
+    return _quality(qualities, _HTML) > _quality(qualities, _JSON)
+
+
+@lru_cache(maxsize=512)
+def language(accept_language: bytes) -> str:
+    """The preferred one of `LANGUAGES`; among equals the one named first; English where none is wanted."""
+    wanted: dict[str, float] = {}
+    for tag, quality in _items(accept_language):
+        primary = tag.partition("-")[0]  # RFC 4647 section 3.4, for the ranges that matter here: ja-JP is ja
+        wanted[primary] = max(quality, wanted.get(primary, 0.0))
+    anything = wanted.pop("*", 0.0)
+    named = [one for one in wanted if one in LANGUAGES]
+    rest = [one for one in LANGUAGES if one not in wanted]
+    best = max([*named, *rest], key=lambda one: wanted.get(one, anything))
+    return best if wanted.get(best, anything) > 0 else LANGUAGES[0]
+
+
+def _quality(qualities: dict[str, float], types: tuple[str, ...]) -> float:
+    """The quality of the best of some media types, each by the most specific range that names it."""
+    return max(_of_type(qualities, one) for one in types)
+
+
+def _of_type(qualities: dict[str, float], media_type: str) -> float:
+    for span in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
+        if span in qualities:
+            return qualities[span]
+    return 0.0
+
+
+def _items(header: bytes) -> Iterator[tuple[str, float]]:
+    """Names and qualities, lower case. An item whose quality makes no sense is left out."""
+    text = header[:HEADER_BYTES_MAX].decode("latin-1").lower()
+    for item in text.split(",", ITEMS_MAX)[:ITEMS_MAX]:
+        name, *parameters = (part.strip() for part in item.split(";"))
+        quality = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+        if name and _QUALITY.fullmatch(quality):
+            yield name, float(quality)
