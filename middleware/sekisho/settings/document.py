@@ -42,7 +42,7 @@ Doors are separated by `;`. A door is a route where somebody can try a secret: e
   the answer). Any one that holds is success.
 
 Without an encoding a door reads a form or JSON with `username|email` and `password`; a `RESET` door reads no secret, a
-`CODE` door reads `code`. Without a rule, success is guessed with caution, and an attempt whose end is unclear stays counted.
+`CODE` door reads `code`. Without a rule, success is guessed with caution, and what is unclear stays counted.
 
 ## How limits are written
 
