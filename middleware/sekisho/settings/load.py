@@ -24,7 +24,7 @@ from sekisho.settings.table import DOOR_SETTINGS, PREFIX, TABLE, Setting
 from sekisho.settings.values import NoFactor, Settings, StoreFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 FILE_BYTES_MAX = 65_536
@@ -123,21 +123,24 @@ class _Source:
                 yield variable, self._environ[variable], variable != setting.variable
 
     def _report_unknown(self, variables: set[str]) -> None:
+        known = {variable.removeprefix(PREFIX) for variable in variables}
         for name in sorted(self._environ.keys() - variables):
             if not _INJECTED.fullmatch(name):
-                self.mistakes.append(_unknown(name, name.upper(), variables))
-        keywords = {variable.removeprefix(PREFIX).lower() for variable in variables}
-        for name in sorted(self._overrides.keys() - keywords):
-            self.mistakes.append(_unknown(name, name.lower().removeprefix(PREFIX.lower()), keywords))
+                self.mistakes.append(_unknown(name, known, str.upper, PREFIX))
+        for name in sorted(self._overrides.keys() - {one.lower() for one in known}):
+            self.mistakes.append(_unknown(name, known, str.lower, ""))
 
 
 def _variables(setting: Setting[T]) -> tuple[str, ...]:
     return (setting.variable, setting.variable + _FILE) if setting.secret else (setting.variable,)
 
 
-def _unknown(name: str, meant: str, known: set[str]) -> SettingsError:
-    nearest = get_close_matches(meant, sorted(known), n=1, cutoff=0.6)
-    hint = f"did you mean {nearest[0]}?" if nearest else "`python -m sekisho.settings` prints those there are"
+def _unknown(name: str, known: set[str], spell: Callable[[str], str], prefix: str) -> SettingsError:
+    # Compared without the prefix, or every name that has it would be near every other.
+    nearest = get_close_matches(name.upper().removeprefix(PREFIX), sorted(known), n=1, cutoff=0.6)
+    hint = (
+        f"did you mean {prefix}{spell(nearest[0])}?" if nearest else "`python -m sekisho.settings` prints all of them"
+    )
     return SettingsError(name[:64], f"is no setting of sekisho; {hint}")
 
 

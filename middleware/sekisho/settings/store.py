@@ -27,13 +27,29 @@ _OPTIONS = frozenset(
 
 def store(text: str, setting: str) -> str:
     """Check a store's URL and return it unchanged. Raises `SettingsError`, which never holds any of it."""
-    url = _split(text)
-    if url is None:
-        problem = "is no URL. In a password, write @ : / # ? and % as %40 %3A %2F %23 %3F and %25"
-        raise SettingsError(setting, f"{problem}; {_POSSIBLE}")
-    if problem := _problem(url, text):
+    problem = _problem(text.partition("://")[0], text)
+    if problem:
         raise SettingsError(setting, problem)
     return text
+
+
+def _problem(scheme: str, text: str) -> str:
+    if scheme in _LATER:
+        return f"names a kind of store that is not in this version; {_POSSIBLE}"
+    if scheme not in _TCP | _UNIX:
+        return "" if text == MEMORY else f"names no kind of store that sekisho knows; {_POSSIBLE}"
+    url = _split(text)
+    if url is None:
+        return f"is no URL. In a password, write @ : / # ? and % as %40 %3A %2F %23 %3F and %25; {_POSSIBLE}"
+    return _place_problem(url) or _option_problem(url)
+
+
+def _place_problem(url: SplitResult) -> str:
+    if url.scheme in _TCP and not (url.hostname and _DATABASE.fullmatch(url.path)):
+        return f"wants a host, and after it at most a database number; {_POSSIBLE}"
+    if url.scheme in _UNIX and (url.path in {"", "/"} or url.hostname):
+        return f"wants the absolute path of a socket; {_POSSIBLE}"
+    return ""
 
 
 def _split(text: str) -> SplitResult | None:
@@ -43,20 +59,6 @@ def _split(text: str) -> SplitResult | None:
     except ValueError:  # its text may repeat a part of the URL, so it must not travel further
         return None
     return url if usable else None
-
-
-def _problem(url: SplitResult, text: str) -> str:
-    if url.scheme in _LATER:
-        return f"names a kind of store that is not in this version; {_POSSIBLE}"
-    if url.scheme == "memory":
-        return "" if text == MEMORY else f"takes nothing after memory://; {_POSSIBLE}"
-    if url.scheme not in _TCP | _UNIX:
-        return f"names a kind of store that sekisho does not know; {_POSSIBLE}"
-    if url.scheme in _TCP and not (url.hostname and _DATABASE.fullmatch(url.path)):
-        return f"wants a host, and after it at most a database number; {_POSSIBLE}"
-    if url.scheme in _UNIX and (url.path in {"", "/"} or url.hostname):
-        return f"wants the absolute path of a socket; {_POSSIBLE}"
-    return _option_problem(url)
 
 
 def _option_problem(url: SplitResult) -> str:

@@ -1,0 +1,74 @@
+"""The documentation of settings is made from the table; these tests hold it there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sekisho import settings
+from sekisho.model import SettingsError
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL = [setting for setting in settings.TABLE if not setting.reserved]
+
+
+def test_the_page_is_what_the_table_says() -> None:
+    """Refresh it with: python -m sekisho.settings > docs/settings.md."""
+    assert settings.markdown() == (ROOT / "docs" / "settings.md").read_text("utf-8")
+
+
+def test_the_readmes_table_is_the_same() -> None:
+    """Between its two markers, where it has them: python -m sekisho.settings --table."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for block in re.findall(r"<!-- settings -->\n(.*?)<!-- /?settings -->", readme, re.DOTALL):
+        assert settings.table_markdown().strip() == block.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [((), settings.markdown()), (("--table",), settings.table_markdown())]
+)
+def test_the_command_prints_it(arguments: tuple[str, ...], expected: str) -> None:
+    """As the two tests above tell people to run it."""
+    done = subprocess.run([sys.executable, "-m", "sekisho.settings", *arguments], capture_output=True, check=True)
+
+    assert expected == done.stdout.decode("utf-8")
+
+
+@pytest.mark.parametrize("setting", REAL, ids=lambda setting: setting.name)
+def test_every_default_and_example_can_be_used(setting: settings.Setting[object]) -> None:
+    """What the page shows is copied into production; but no secret may be, so that example is a command."""
+    setting.fallback()
+    if setting.name == "SECRET":
+        assert "python3 -c" in setting.example
+    else:
+        setting.parse(setting.example, setting.variable)
+
+
+@pytest.mark.parametrize("setting", settings.TABLE, ids=lambda setting: setting.name)
+def test_every_setting_is_on_the_page(setting: settings.Setting[object]) -> None:
+    """With a sentence about it; a reserved one says that it is."""
+    page = settings.markdown()
+    head, _, later = page.partition("## Not in this version")
+
+    assert f"`{setting.variable}`" in (later if setting.reserved else head)
+    assert setting.meaning.endswith(".")
+    if setting.reserved:
+        with pytest.raises(SettingsError, match="does not act on it"):
+            setting.parse(setting.example, setting.variable)
+
+
+def test_the_table_has_each_name_once() -> None:
+    """And every name that the outside depends on."""
+    names = [setting.name for setting in settings.TABLE]
+    promised = """
+    SECRET STORE MODE LOGIN SIGNUP RESET CHANGE CODE LINK LOGOUT PROTECT LIMIT_IP LIMIT_NETWORK
+    LIMIT_ACCOUNT LIMIT_DEVICE NAMESPACE MOUNT CHALLENGES FACTORS NO_FACTOR OWNERS OWNERS_QUERY SMTP TRUSTED_PROXIES
+    CLIENT_IP_HEADER DEVICE_HEADERS ORIGINS CORPUS PAIRS HIBP ON_STORE_FAILURE WORKERS ALLOW DENY
+    """.split()  # noqa: SIM905 - forty quoted names would be harder to compare with the contract
+
+    assert len(set(names)) == len(names)
+    assert set(promised) <= set(names)

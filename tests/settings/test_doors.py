@@ -1,0 +1,244 @@
+"""The notation of doors: what it says is what is guarded, and what could guard nothing is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.model import Door, DoorKind, Encoding, Fields, SettingsError, SuccessBy, SuccessRule
+from sekisho.settings import parse_doors
+
+NAMES = (("username",), ("email",))
+PASSWORD = (("password",),)
+LOGIN = DoorKind.LOGIN
+
+
+def door(text: str, kind: DoorKind = LOGIN) -> Door:
+    (found,) = parse_doors(kind, text, "X")
+    return found
+
+
+def wrong(text: str, kind: DoorKind = LOGIN) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parse_doors(kind, text, "X")
+    assert caught.value.name == "X"
+    return caught.value.problem
+
+
+def test_a_method_and_a_path_suffice() -> None:
+    """Form and JSON, user name or e-mail, and a password."""
+    assert door("POST /login") == Door(
+        LOGIN,
+        "POST",
+        "/login",
+        (Fields(Encoding.FORM, NAMES, PASSWORD), Fields(Encoding.JSON, NAMES, PASSWORD)),
+    )
+
+
+def test_everything_can_be_said() -> None:
+    """Several doors, encodings, nested fields, alternatives and rules."""
+    first, second, third, fourth = parse_doors(
+        LOGIN,
+        "post /login form:user|mail,pw json:user.email,user.password success=302:/home|302|2xx|cookie:sid|json:a.b;"
+        " POST /token oauth2; * /files/* basic ; PUT /up multipart",
+        "X",
+    )
+
+    assert first == Door(
+        LOGIN,
+        "POST",
+        "/login",
+        (
+            Fields(Encoding.FORM, (("user",), ("mail",)), (("pw",),)),
+            Fields(Encoding.JSON, (("user", "email"),), (("user", "password"),)),
+        ),
+        (
+            SuccessRule(SuccessBy.STATUS, statuses=range(302, 303), location="/home"),
+            SuccessRule(SuccessBy.STATUS, statuses=range(302, 303)),
+            SuccessRule(SuccessBy.STATUS, statuses=range(200, 300)),
+            SuccessRule(SuccessBy.COOKIE, name="sid"),
+            SuccessRule(SuccessBy.JSON, path=("a", "b")),
+        ),
+    )
+    assert second.fields == (Fields(Encoding.PASSWORD_GRANT, (("username",),), PASSWORD),)
+    assert (third.method, third.path, third.fields) == ("*", "/files/*", (Fields(Encoding.BASIC),))
+    assert fourth.fields == (Fields(Encoding.MULTIPART, NAMES, PASSWORD),)
+
+
+def test_forms_have_flat_names() -> None:
+    """A dot in a form's field is part of its name; in JSON it nests."""
+    found = door("POST /login form:user.email,user[pw] json:user.email,pw")
+
+    assert found.fields[0].account == (("user.email",),)
+    assert found.fields[0].secret == (("user[pw]",),)
+    assert found.fields[1].account == (("user", "email"),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "secret"),
+    [
+        (DoorKind.SIGNUP, PASSWORD),
+        (DoorKind.CHANGE, PASSWORD),
+        (DoorKind.LINK, PASSWORD),
+        (DoorKind.RESET, ()),
+        (DoorKind.CODE, (("code",),)),
+    ],
+)
+def test_other_doors_have_the_fields_that_are_usual_there(kind: DoorKind, secret: tuple[tuple[str, ...], ...]) -> None:
+    """A door that asked for a password where nobody sends one would refuse everybody."""
+    found = door("POST /x", kind)
+
+    assert found.kind is kind
+    assert [(fields.account, fields.secret) for fields in found.fields] == [(NAMES, secret), (NAMES, secret)]
+
+
+def test_doors_but_the_log_in_may_lack_a_field() -> None:
+    """A reset has no secret, a code no account; a log-in has both."""
+    assert door("POST /reset form:email", DoorKind.RESET).fields == (Fields(Encoding.FORM, (("email",),)),)
+    assert door("POST /code form:,code", DoorKind.CODE).fields == (Fields(Encoding.FORM, (), (("code",),)),)
+    assert "needs an account and a secret" in wrong("POST /login form:email")
+    assert "needs an account and a secret" in wrong("POST /login form:,password")
+
+
+@pytest.mark.parametrize("path", ["/login", "/login/", "/", "/a/b.c", "/ログイン", "/a-b_c~d", "/a:b@c,d=e"])
+def test_paths_are_what_the_application_sees(path: str) -> None:
+    """Decoded, exact, with or without a last slash."""
+    assert door(f"POST {path}").path == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["login", "/login?a=b", "/login#a", "/log%69n", "//login", "/a//b", "/a/../login", "/./login", "/a/..",
+     "/users/{id}/login", "/users/<id>/login", "\\login", "/" + "a" * 256, "https://x/login"],
+)  # fmt: skip
+def test_a_path_that_never_matches_is_refused(path: str) -> None:
+    """What the router sees is decoded, has no query and is no pattern: such a door would stand in a field."""
+    assert "door 1 wants the path as the application sees it" in wrong(f"POST {path}")
+
+
+@pytest.mark.parametrize("path", ["*", "/*", "/files/*"])
+@pytest.mark.parametrize("method", ["*", "GET", "PROPFIND"])
+def test_basic_may_stand_anywhere(method: str, path: str) -> None:
+    """The header is read on any request (RFC 7617)."""
+    found = door(f"{method} {path} basic")
+
+    assert (found.method, found.path, found.reads_body) == (method, path, False)
+
+
+@pytest.mark.parametrize("path", ["/files*", "/*/files", "/fi*les", "/files/**", "**", "*/files"])
+def test_a_prefix_ends_in_a_slash_and_a_star(path: str) -> None:
+    """`/files*` would also cover `/filesystem`; no other pattern is known."""
+    assert "a prefix ends in /*" in wrong(f"GET {path} basic")
+
+
+@pytest.mark.parametrize(
+    "text", ["* /login", "POST /a/* form", "POST * json", "* /a form basic", "POST /a/* basic json"]
+)
+def test_wildcards_are_for_basic_alone(text: str) -> None:
+    """Reading every body of a whole site is not a door."""
+    assert "only doors whose one encoding is basic" in wrong(text)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "options"])
+def test_a_body_needs_a_method_that_has_one(method: str) -> None:
+    """Credentials in a query are not read, so the door would refuse everybody."""
+    assert f"{method.upper()} requests have none" in wrong(f"{method} /login")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("POST", "wants a method and a path first"),
+        ("/login", "wants a method and a path first"),
+        ("P0ST /login", "wants a method and a path first"),
+        ("POST /login;", "door 2 wants a method and a path first"),
+        ("POST /a; ; POST /b", "door 2 wants a method and a path first"),
+        ("POST /login xml", "neither success= nor one of the encodings form, multipart, json, basic, oauth2"),
+        ("POST /login FORM", "nor one of the encodings"),
+        ("POST /login form form:a,b", "names one encoding twice"),
+        ("POST /login form multipart", "form beside multipart or oauth2"),
+        ("POST /login form oauth2", "form beside multipart or oauth2"),
+        ("POST /login basic:user", "names fields for basic, which has none"),
+        ("POST /login form:", "names no field"),
+        ("POST /login form:a,a", "the account and the secret from the same field"),
+        ("POST /login form:a|b,b", "the account and the secret from the same field"),
+        ("POST /login form:a|,b", "has a field that is not written name"),
+        ("POST /login form:a,b,c", "has a field that is not written name"),
+        ("POST /login json:a..b,c", "has a field that is not written name"),
+        ("POST /login json:.a,c", "has a field that is not written name"),
+        ("POST /login json:a.b.c.d.e.f.g.h.i,c", "has a field that is not written name"),
+        ("POST /login form:a|a,b", "alternatives, or one of them twice"),
+        ("POST /login form:a|b|c|d|e,p", "more than 4 alternatives"),
+        ("POST /login success=302 success=200", "has two success= parts"),
+        ("POST /login success=", "has a rule of success that is none of"),
+        ("POST /login success=302|", "has a rule of success that is none of"),
+        ("POST /login success=401", "has a rule of success that is none of"),
+        ("POST /login success=5xx", "has a rule of success that is none of"),
+        ("POST /login success=200:/home", "has a rule of success that is none of"),
+        ("POST /login success=302:", "has a rule of success that is none of"),
+        ("POST /login success=302:home", "has a rule of success that is none of"),
+        ("POST /login success=cookie:", "has a rule of success that is none of"),
+        ("POST /login success=cookie:a=b", "has a rule of success that is none of"),
+        ("POST /login success=json:", "has a rule of success that is none of"),
+        ("POST /login success=json:a..b", "has a field that is not written name"),
+        ("POST /login success=header:x", "has a rule of success that is none of"),
+        ("POST /login success=" + "|".join(f"cookie:{n}" for n in range(9)), "has more than 8 rules"),
+        (";".join(f"POST /{n}" for n in range(65)), "lists more than 64 doors"),
+    ],
+)
+def test_what_makes_no_sense_is_named(text: str, problem: str) -> None:
+    """By the number of its door, with what would make sense."""
+    assert problem in wrong(text)
+
+
+def test_a_redirect_may_lead_to_another_site() -> None:
+    """Single sign-on ends elsewhere."""
+    assert door("POST /login success=303:https://app.example/home").success[0].location == "https://app.example/home"
+
+
+@pytest.mark.parametrize("text", ["POST /a; POST /a json", "POST /a basic; * /a basic", "* /a basic; POST /a form"])
+def test_one_request_has_one_door(text: str) -> None:
+    """Of two, one would be decoration."""
+    assert "repeats a method and path that already is a door" in wrong(text)
+
+
+def test_methods_of_one_path_are_different_doors() -> None:
+    """And so are a path and its prefix."""
+    names = [one.name for one in parse_doors(LOGIN, "POST /a; PUT /a; * /a/* basic; * * basic", "X")]
+
+    assert names == ["POST /a", "PUT /a", "* /a/*", "* *"]
+
+
+@given(st.text(max_size=80), st.sampled_from(DoorKind))
+def test_any_text_is_doors_or_one_kind_of_error(text: str, kind: DoorKind) -> None:
+    """No other exception, and never a door without a path to stand at."""
+    try:
+        doors = parse_doors(kind, text, "X")
+    except SettingsError:
+        doors = ()
+
+    assert all(one.path.startswith(("/", "*")) and one.fields for one in doors)
+
+
+WORDS = st.text(st.characters(categories=["Ll", "Nd"]), min_size=6, max_size=12)
+
+
+@given(
+    WORDS.filter(lambda word: not word.isascii()),
+    st.sampled_from(
+        [
+            "{0}",
+            "POST {0}",
+            "POST /a%{0}",
+            "POST /a {0}",
+            "POST /a form:{0}",
+            "POST /a success={0}:x",
+            "{0} /a",
+            "* /{0}",
+        ]
+    ),
+)
+def test_no_error_repeats_what_was_written(word: str, shape: str) -> None:
+    """Not a method, a path, an encoding, a field or a rule."""
+    assert word not in wrong(shape.format(word))

@@ -1,0 +1,552 @@
+"""Loading: the environment and keyword arguments, strictly, all mistakes at once, and no value in any of them."""
+
+from __future__ import annotations
+
+import traceback
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho import settings
+from sekisho.model import DoorKind, Limit, LimitSet, Mode, SettingsError
+from sekisho.settings import NoFactor, Settings, StoreFailure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
+OTHER = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
+MINUTE = 60_000_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def load(**variables: str) -> Settings:
+    return settings.load({"SEKISHO_SECRET": SECRET, **{f"SEKISHO_{name}": text for name, text in variables.items()}})
+
+
+def mistakes(environ: dict[str, str], **overrides: object) -> list[tuple[str, str]]:
+    with pytest.raises(SettingsError) as caught:
+        settings.load({"SEKISHO_SECRET": SECRET, **environ}, overrides)
+    assert isinstance(caught.value, settings.SettingsErrors)
+    return [(mistake.name, mistake.problem) for mistake in caught.value.mistakes]
+
+
+def wrong(name: str, text: str) -> str:
+    """The problem with one variable, which is the only one and is named."""
+    ((variable, problem),) = mistakes({f"SEKISHO_{name}": text})
+    assert variable == f"SEKISHO_{name}"
+    return problem
+
+
+def test_a_secret_alone_suffices() -> None:
+    """Everything else has the default that the documentation promises."""
+    loaded = load()
+
+    assert loaded.secrets == (SECRET.encode(),)
+    assert (loaded.store, loaded.mode, loaded.namespace, loaded.mount) == (
+        "memory://",
+        Mode.ENFORCE,
+        "sekisho",
+        "/sekisho",
+    )
+    assert [door.name for door in loaded.doors] == ["POST /login"]
+    assert (loaded.trusted_proxies, loaded.trust_unix, loaded.allow, loaded.deny) == ((), False, (), ())
+    assert loaded.client_ip_header == b"x-forwarded-for"
+    assert loaded.device_headers == (b"user-agent", b"accept-language", b"sec-ch-ua")
+    assert (loaded.origins, loaded.workers) == (frozenset(), None)
+    assert (loaded.on_store_failure, loaded.no_factor) == (StoreFailure.LOCAL, NoFactor.CHALLENGE)
+    assert (loaded.body_bytes_max, loaded.body_seconds_max) == (65_536, 10.0)
+    assert (loaded.store_deadline_us, loaded.memory_entries_max) == (150_000, 200_000)
+    assert (loaded.device_cookie, loaded.device_days) == ("__Host-sekisho", 180)
+
+
+def test_the_starting_limits_are_those_of_the_design() -> None:
+    """Twenty in ten minutes and a hundred a day for an address, and so on."""
+    assert load().limits == LimitSet(
+        ip=(Limit(20, 10 * MINUTE), Limit(100, DAY)),
+        networks=((Limit(100, 10 * MINUTE),), (Limit(400, 10 * MINUTE),)),
+        device=(Limit(30, 10 * MINUTE),),
+        account=(Limit(5, 5 * MINUTE), Limit(10, HOUR)),
+        lane=(Limit(10, HOUR),),
+        account_failures_max=100,
+    )
+
+
+def test_every_setting_can_be_set() -> None:
+    """Each variable arrives, typed, under the attribute that carries it."""
+    loaded = load(
+        STORE="redis://:p%40ss@redis:6379/1",
+        MODE="Monitor",
+        LOGIN="POST /in json:user.email,password",
+        SIGNUP="POST /signup",
+        LIMIT_IP="9/hour;3/minute",
+        LIMIT_LANE="7/day",
+        ACCOUNT_FAILURES_MAX="50",
+        NAMESPACE="shop-jp",
+        MOUNT="/a/b",
+        TRUSTED_PROXIES="10.0.0.0/8, fd00::/8, unix",
+        CLIENT_IP_HEADER="Forwarded",
+        DEVICE_HEADERS="User-Agent,X-JA4",
+        ORIGINS="https://App.example:443, http://localhost:3000",
+        ON_STORE_FAILURE="closed",
+        NO_FACTOR="refuse",
+        WORKERS="4",
+        ALLOW="192.0.2.0/28",
+        DENY="2001:db8::/32,203.0.113.9",
+        BODY_BYTES_MAX="1024",
+        BODY_SECONDS_MAX="2.5",
+        STORE_DEADLINE_MS="100",
+        MEMORY_ENTRIES_MAX="1000",
+        DEVICE_COOKIE="__Host-x",
+        DEVICE_DAYS="30",
+        HIBP="off",
+    )
+
+    assert loaded.store == "redis://:p%40ss@redis:6379/1"
+    assert loaded.mode is Mode.MONITOR
+    assert [(door.kind, door.name) for door in loaded.doors] == [
+        (DoorKind.LOGIN, "POST /in"),
+        (DoorKind.SIGNUP, "POST /signup"),
+    ]
+    assert loaded.limits.ip == (Limit(3, MINUTE), Limit(9, HOUR))
+    assert loaded.limits.lane == (Limit(7, DAY),)
+    assert loaded.limits.account_failures_max == 50
+    assert (loaded.namespace, loaded.mount) == ("shop-jp", "/a/b")
+    assert loaded.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert loaded.trust_unix
+    assert loaded.client_ip_header == b"forwarded"
+    assert loaded.device_headers == (b"user-agent", b"x-ja4")
+    assert loaded.origins == {b"https://app.example", b"http://localhost:3000"}
+    assert (loaded.on_store_failure, loaded.no_factor) == (StoreFailure.CLOSED, NoFactor.REFUSE)
+    assert loaded.workers == 4
+    assert loaded.allow == (ip_network("192.0.2.0/28"),)
+    assert loaded.deny == (ip_network("2001:db8::/32"), ip_network("203.0.113.9/32"))
+    assert (loaded.body_bytes_max, loaded.body_seconds_max) == (1024, 2.5)
+    assert (loaded.store_deadline_us, loaded.memory_entries_max) == (100_000, 1000)
+    assert (loaded.device_cookie, loaded.device_days) == ("__Host-x", 30)
+
+
+# --- the secret
+
+
+def test_without_a_secret_nothing_starts() -> None:
+    """There is no default secret: whoever reads this code would know it."""
+    with pytest.raises(SettingsError, match=r"^SEKISHO_SECRET: is not set\. Make one with: python3 -c"):
+        settings.load({})
+
+
+def test_demonstrations_bring_their_own_secret() -> None:
+    """Where none is set, an ephemeral one is taken, with a warning; a set one wins."""
+    made_up = SECRET.encode()
+    loaded = settings.load({}, ephemeral_secret=made_up)
+
+    assert loaded.secrets == (made_up,)
+    assert any("made up for this process" in warning for warning in loaded.warnings)
+    assert settings.load({"SEKISHO_SECRET": OTHER}, ephemeral_secret=made_up).secrets == (OTHER.encode(),)
+
+
+def test_an_ephemeral_secret_does_not_excuse_a_bad_one() -> None:
+    """A secret that was set and is too short is a mistake in tests too."""
+    with pytest.raises(SettingsError, match="shorter than 32 bytes"):
+        settings.load({"SEKISHO_SECRET": "short"}, ephemeral_secret=SECRET.encode())
+
+
+def test_secrets_rotate_newest_first() -> None:
+    """Two secrets, comma-separated, in order."""
+    assert settings.load({"SEKISHO_SECRET": f"{OTHER}, {SECRET}"}).secrets == (OTHER.encode(), SECRET.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("x" * 64, "repeats itself"),
+        ("changeme" * 4, "repeats itself"),
+        ("0123456789abcdef" * 4, "repeats itself"),
+        ("abcabbacabcbbaccbaabbccabacbacbacca", "repeats itself"),
+        (SECRET[:31], "shorter than 32 bytes"),
+        (f"{SECRET},{SECRET}", "twice"),
+        (f"{SECRET},", "empty item"),
+        (f"{SECRET},short", "number 2 is shorter"),
+        (",".join(SECRET[n:] + SECRET[:n] for n in range(9)), "more than 8"),
+    ],
+)
+def test_a_guessable_secret_is_refused(text: str, problem: str) -> None:
+    """Too short, repeated, doubled or too many."""
+    assert problem in wrong("SECRET", text)
+
+
+@given(st.binary(min_size=32, max_size=64).filter(lambda secret: len(set(secret)) > 20))
+def test_random_bytes_are_taken_whole(secret: bytes) -> None:
+    """A comma among random bytes separates nothing, and no byte is lost."""
+    assert settings.load({}, {"secret": secret}).secrets == (secret,)
+    assert settings.load({}, {"secret": [secret, SECRET]}).secrets == (secret, SECRET.encode())
+
+
+def test_random_bytes_are_held_to_the_same_strength() -> None:
+    """A short secret is short as bytes too."""
+    with pytest.raises(SettingsError, match="shorter than 32 bytes"):
+        settings.load({}, {"secret": b"short"})
+
+
+# --- files
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    """As container platforms mount them, with or without the editor's last line break."""
+    path = tmp_path / "secret"
+    for ending in ("", "\n", "\r\n"):
+        path.write_bytes(SECRET.encode() + ending.encode())
+        assert settings.load({"SEKISHO_SECRET_FILE": str(path)}).secrets == (SECRET.encode(),)
+
+
+def test_a_stores_url_may_stand_in_a_file(tmp_path: Path) -> None:
+    """It has a password in it."""
+    path = tmp_path / "store"
+    path.write_text("rediss://:pw@redis:6380/0\n")
+
+    assert load(STORE_FILE=str(path)).store == "rediss://:pw@redis:6380/0"
+
+
+def test_a_secret_given_twice_is_a_mistake(tmp_path: Path) -> None:
+    """Which one counts would be anybody's guess."""
+    path = tmp_path / "secret"
+    path.write_text(OTHER)
+
+    assert mistakes({"SEKISHO_SECRET_FILE": str(path)}) == [
+        ("SEKISHO_SECRET", "is set, and SEKISHO_SECRET_FILE too; keep one of them")
+    ]
+
+
+def test_unreadable_files_are_named_by_their_variable(tmp_path: Path) -> None:
+    """Missing, a directory, not text, too long: the variable is named, the path and what is there are not."""
+    (tmp_path / "binary").write_bytes(b"\xff\xfe" * 20)
+    (tmp_path / "long").write_bytes(b"a" * 70_000)
+    expected = {
+        "missing": "points to a file that cannot be read (FileNotFoundError)",
+        ".": "points to a file that cannot be read (IsADirectoryError)",
+        "binary": "points to a file that is no UTF-8 text, or is no path",
+        "long": "points to a file of more than 65536 bytes",
+    }
+    for name, problem in expected.items():
+        with pytest.raises(SettingsError) as caught:
+            settings.load({"SEKISHO_SECRET_FILE": str(tmp_path / name)})
+        assert str(caught.value).splitlines() == [f"SEKISHO_SECRET_FILE: {problem}"]
+
+
+def test_only_secrets_have_files() -> None:
+    """`SEKISHO_MODE_FILE` is no setting."""
+    assert mistakes({"SEKISHO_MODE_FILE": "/x"})[0][0] == "SEKISHO_MODE_FILE"
+
+
+# --- names
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("SEKISHO_LIMITIP", "SEKISHO_LIMIT_IP"),
+        ("SEKISHO_LIMIT_ACOUNT", "SEKISHO_LIMIT_ACCOUNT"),
+        ("SEKISHO_TRUSTED_PROXY", "SEKISHO_TRUSTED_PROXIES"),
+        ("SEKISHO_SECRETFILE", "SEKISHO_SECRET_FILE"),
+        ("sekisho_mode", "SEKISHO_MODE"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest(name: str, nearest: str) -> None:
+    """A setting that is nearly there protects nothing."""
+    assert mistakes({name: "x"}) == [(name, f"is no setting of sekisho; did you mean {nearest}?")]
+
+
+def test_a_name_near_nothing_is_told_where_to_look() -> None:
+    """The list of settings is one command away."""
+    ((_, problem),) = mistakes({"SEKISHO_XYZZY": "x"})
+
+    assert "python -m sekisho.settings" in problem
+
+
+def test_a_misspelt_keyword_is_answered_with_the_nearest() -> None:
+    """The same for keyword arguments, with or without the prefix."""
+    assert mistakes({}, limit_ipp="x") == [("limit_ipp", "is no setting of sekisho; did you mean limit_ip?")]
+    assert mistakes({}, SEKISHO_MODE="off") == [("SEKISHO_MODE", "is no setting of sekisho; did you mean mode?")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SEKISHO_PORT",
+        "SEKISHO_PORT_8000_TCP_ADDR",
+        "SEKISHO_SERVICE_HOST",
+        "SEKISHO_SERVICE_PORT_HTTP",
+        "SEKISHO_REDIS_SERVICE_HOST",
+        "SEKISHO_REDIS_PORT",
+        "SEKISHO_REDIS_PORT_6379_TCP_PROTO",
+    ],
+)
+def test_what_kubernetes_injects_is_ignored(name: str) -> None:
+    """A Service called sekisho, or sekisho-redis, must not stop the start."""
+    settings.load({"SEKISHO_SECRET": SECRET, name: "tcp://10.0.0.1:8000"})
+
+
+def test_names_of_others_are_nobodys_business() -> None:
+    """Only the prefix is ours."""
+    settings.load({"SEKISHO_SECRET": SECRET, "PATH": "/bin", "SEKISHOMODE": "x", "MY_SEKISHO_MODE": "x"})
+
+
+# --- values
+
+
+@pytest.mark.parametrize("setting", settings.TABLE, ids=lambda setting: setting.name)
+def test_an_empty_setting_is_a_mistake(setting: settings.Setting[object]) -> None:
+    """A template that went wrong must not switch a protection off, or quietly back to its default."""
+    ((name, problem),) = mistakes({setting.variable: "  "})
+
+    assert name == setting.variable
+    assert problem.startswith("is empty; ")
+
+
+def test_an_empty_login_says_how_to_switch_off() -> None:
+    """Whoever wants no doors wants no guard."""
+    assert wrong("LOGIN", "") == "is empty; to switch the guard off, set SEKISHO_MODE=off"
+
+
+@pytest.mark.parametrize(
+    "name", ["LOGOUT", "PROTECT", "CHALLENGES", "FACTORS", "OWNERS", "OWNERS_QUERY", "SMTP", "CORPUS", "PAIRS"]
+)
+def test_what_nothing_acts_on_cannot_be_set(name: str) -> None:
+    """A security setting that is taken and does nothing would be believed in."""
+    assert wrong(name, "pow") == "this version does not act on it; unset it"
+    assert mistakes({}, **{name.lower(): "pow"})[0][0].startswith(f"SEKISHO_{name}")
+
+
+def test_secret_bearing_names_of_later_are_refused_in_files_too(tmp_path: Path) -> None:
+    """`SEKISHO_SMTP_FILE` is a promise that this version cannot keep either."""
+    (tmp_path / "smtp").write_text("smtp://mail")
+    ((name, problem),) = mistakes({"SEKISHO_SMTP_FILE": str(tmp_path / "smtp")})
+
+    assert (name, problem) == ("SEKISHO_SMTP_FILE", "this version does not act on it; unset it")
+
+
+def test_hibp_can_only_be_off() -> None:
+    """`on` would be a promise."""
+    assert load(HIBP="off") == load()
+    assert "asks nobody" in wrong("HIBP", "on")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("MODE", "enforced", "is none of enforce, monitor, off"),
+        ("NO_FACTOR", "allow", "is none of challenge, refuse"),
+        ("ON_STORE_FAILURE", "fail", "is none of local, closed, open"),
+        ("NAMESPACE", "a b", "wants 1 to 32 letters"),
+        ("NAMESPACE", "a" * 33, "wants 1 to 32 letters"),
+        ("NAMESPACE", "{shop}", "wants 1 to 32 letters"),
+        ("MOUNT", "sekisho", "wants a path"),
+        ("MOUNT", "/", "wants a path"),
+        ("MOUNT", "/sekisho/", "wants a path"),
+        ("MOUNT", "/a/../b", "wants a path"),
+        ("WORKERS", "0", "is no whole number of processes between 1 and 4096"),
+        ("WORKERS", "2.5", "is no whole number"),
+        ("WORKERS", "1_0", "is no whole number"),
+        ("WORKERS", "４", "is no whole number"),
+        ("ACCOUNT_FAILURES_MAX", "101", "is no whole number of failures between 1 and 100"),
+        ("BODY_BYTES_MAX", "1023", "between 1024 and 1048576"),
+        ("BODY_BYTES_MAX", "64KiB", "is no whole number of bytes"),
+        ("BODY_SECONDS_MAX", "nan", "is no number of seconds"),
+        ("BODY_SECONDS_MAX", "inf", "is no number of seconds"),
+        ("BODY_SECONDS_MAX", "0", "between 0.1 and 120"),
+        ("BODY_SECONDS_MAX", "-1", "is no number"),
+        ("STORE_DEADLINE_MS", "0", "between 1 and 10000"),
+        ("MEMORY_ENTRIES_MAX", "9", "between 1000 and 10000000"),
+        ("DEVICE_DAYS", "401", "between 1 and 400"),
+        ("DEVICE_COOKIE", "a=b", "is no name a cookie can have"),
+        ("CLIENT_IP_HEADER", "x forwarded", "is no name a header can have"),
+        ("CLIENT_IP_HEADER", "x-real-ip\r\nx", "is no name a header can have"),
+        ("DEVICE_HEADERS", "user-agent,cookie", "is secret or differs in every request"),
+        ("DEVICE_HEADERS", "user-agent,User-Agent", "lists the same item twice"),
+        ("DEVICE_HEADERS", "user-agent,,x", "has an empty item"),
+        ("DEVICE_HEADERS", ",".join(f"x-{n}" for n in range(9)), "lists more than 8 items"),
+        ("ORIGINS", "*", "wants origins such as"),
+        ("ORIGINS", "https://*.example", "wants origins such as"),
+        ("ORIGINS", "https://app.example/", "wants origins such as"),
+        ("ORIGINS", "https://user@app.example", "wants origins such as"),
+        ("ORIGINS", "app.example", "wants origins such as"),
+        ("ORIGINS", "null", "wants origins such as"),
+        ("ORIGINS", "https://app.example:65536", "wants origins such as"),
+        ("ORIGINS", "file:///x", "wants origins such as"),
+    ],
+)
+def test_what_makes_no_sense_is_named(name: str, text: str, problem: str) -> None:
+    """The error names the variable and says what it wants."""
+    assert problem in wrong(name, text)
+
+
+def test_all_mistakes_are_reported_together() -> None:
+    """One restart, one list; the error's name is the first one's."""
+    with pytest.raises(SettingsError) as caught:
+        settings.load({"SEKISHO_MODE": "on", "SEKISHO_WORKERS": "x", "SEKISHO_LIMITIP": "1/minute"})
+    lines = str(caught.value).splitlines()
+
+    assert [line.partition(":")[0] for line in lines] == [
+        "SEKISHO_LIMITIP",
+        "SEKISHO_SECRET",
+        "SEKISHO_MODE",
+        "SEKISHO_WORKERS",
+    ]
+    assert caught.value.name == "SEKISHO_LIMITIP"
+
+
+# --- what contradicts itself
+
+
+def test_several_workers_cannot_share_memory() -> None:
+    """Each would admit the whole limit."""
+    assert "cannot count together" in wrong("WORKERS", "2")
+    assert load(WORKERS="1").workers == 1
+    assert load(WORKERS="2", STORE="redis://redis").workers == 2
+
+
+def test_two_settings_cannot_name_one_door() -> None:
+    """A sign-up door at the log-in's route would be decoration."""
+    ((name, problem),) = mistakes({"SEKISHO_SIGNUP": "POST /login"})
+
+    assert name == "SEKISHO_SIGNUP"
+    assert "already is a door" in problem
+
+
+def test_a_stand_in_for_a_mistake_contradicts_nobody() -> None:
+    """While LOGIN is wrong, its default is not held against SIGNUP; nor memory:// against WORKERS."""
+    assert [name for name, _ in mistakes({"SEKISHO_LOGIN": "?", "SEKISHO_SIGNUP": "POST /login"})] == ["SEKISHO_LOGIN"]
+    assert [name for name, _ in mistakes({"SEKISHO_STORE": "?", "SEKISHO_WORKERS": "2"})] == ["SEKISHO_STORE"]
+
+
+def test_no_door_lies_below_our_own_pages() -> None:
+    """It would never be reached."""
+    ((name, _),) = mistakes({"SEKISHO_LOGIN": "POST /sekisho/login"})
+
+    assert name == "SEKISHO_MOUNT"
+
+
+def test_what_works_but_may_not_be_meant_is_warned_of() -> None:
+    """Each warning begins with the variable that would end it."""
+    loaded = load(
+        STORE="rediss://redis?ssl_cert_reqs=none", MODE="monitor", ON_STORE_FAILURE="open", DEVICE_COOKIE="device"
+    )
+    assert [warning.partition(":")[0] for warning in loaded.warnings] == [
+        "SEKISHO_MODE",
+        "SEKISHO_STORE",
+        "SEKISHO_ON_STORE_FAILURE",
+        "SEKISHO_NO_FACTOR",
+        "SEKISHO_DEVICE_COOKIE",
+        "SEKISHO_LOGIN",
+    ]
+    assert any(warning.startswith("SEKISHO_STORE: counts live in this process alone") for warning in load().warnings)
+
+
+def test_there_is_a_way_to_have_no_warnings() -> None:
+    """Otherwise nobody reads them."""
+    assert load(STORE="redis://redis", NO_FACTOR="refuse", LOGIN="POST /login success=302:/home").warnings == ()
+
+
+# --- keyword arguments
+
+
+def test_keywords_win_over_the_environment() -> None:
+    """What stands in the code was meant for this app."""
+    loaded = settings.load({"SEKISHO_SECRET": SECRET, "SEKISHO_LIMIT_IP": "?"}, {"limit_ip": "1/minute", "mode": None})
+
+    assert loaded.limits.ip == (Limit(1, MINUTE),)
+    assert loaded.mode is Mode.ENFORCE
+
+
+def test_a_keyword_file_wins_over_the_variable(tmp_path: Path) -> None:
+    """A path object is as good as its text; nothing is reported twice."""
+    (tmp_path / "secret").write_text(OTHER)
+
+    assert settings.load({"SEKISHO_SECRET": SECRET}, {"secret_file": tmp_path / "secret"}).secrets == (OTHER.encode(),)
+
+
+def test_keywords_take_values_where_that_is_natural() -> None:
+    """Enumerations, numbers, lists of texts and networks, and an empty list that says *none* aloud."""
+    loaded = settings.load(
+        {"SEKISHO_SECRET": SECRET, "SEKISHO_DENY": "192.0.2.1"},
+        {
+            "mode": Mode.MONITOR,
+            "on_store_failure": StoreFailure.OPEN,
+            "trusted_proxies": ["10.0.0.0/8", ip_network("fd00::/8")],
+            "login": ["POST /a", "POST /b"],
+            "limit_ip": ("5/minute", "9/hour"),
+            "body_seconds_max": 2.5,
+            "device_days": 30,
+            "deny": [],
+        },
+    )
+
+    assert (loaded.mode, loaded.on_store_failure) == (Mode.MONITOR, StoreFailure.OPEN)
+    assert loaded.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert [door.name for door in loaded.doors] == ["POST /a", "POST /b"]
+    assert loaded.limits.ip == (Limit(5, MINUTE), Limit(9, HOUR))
+    assert (loaded.body_seconds_max, loaded.device_days, loaded.deny) == (2.5, 30, ())
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "problem"),
+    [
+        ("mode", {"a": 1}, "wants text, a number or a member of its enumeration, not dict"),
+        ("limit_ip", [["5/minute"]], "wants text, or a list of texts, not list"),
+        ("limit_ip", [], "is empty; unset it for its default"),
+        ("mode", ["enforce"], "wants text, a number or a member of its enumeration, not list"),
+        ("workers", True, "is no whole number of processes between 1 and 4096"),
+        ("store", b"redis://redis", "wants text, a number or a member of its enumeration, not bytes"),
+        ("secret_file", 7, "is no path"),
+    ],
+)
+def test_keywords_of_the_wrong_kind_are_named(keyword: str, value: object, problem: str) -> None:
+    """Both names stand in the error: the variable's, which the documentation has, and the one in the code."""
+    assert mistakes({}, **{keyword: value}) == [(f"SEKISHO_{keyword.upper()} (keyword {keyword})", problem)]
+
+
+# --- nothing is told
+
+CANARY = "C4n4ry-p@ss:w0rd/\"'%{}"
+
+
+def told(environ: dict[str, str], overrides: dict[str, object]) -> str:
+    """All that loading says, whether it succeeds or not."""
+    try:
+        return repr(settings.load({"SEKISHO_SECRET": SECRET, **environ}, overrides))
+    except settings.SettingsErrors as error:
+        hidden = [error.__context__, *(mistake.__context__ for mistake in error.mistakes)]
+        return "".join(
+            [str(error), repr(error), repr(error.mistakes), repr(hidden), *traceback.format_exception(error)]
+        )
+
+
+@pytest.mark.parametrize("setting", settings.TABLE, ids=lambda setting: setting.name)
+@pytest.mark.parametrize(
+    "shape",
+    ["{}", "redis://:{}@h:x/", "memory://{}", "POST /{} form", "POST {}", "5/minute;{}", "https://{}", "10.0.0.0/{}"],
+)
+def test_no_value_is_in_any_error(setting: settings.Setting[object], shape: str) -> None:
+    """A password in the wrong variable is in no message, no representation and nothing that hangs on the error."""
+    text = shape.replace("{}", CANARY)
+
+    assert "c4n4ry" not in told({setting.variable: text}, {}).lower()
+    assert "c4n4ry" not in told({}, {setting.name.lower(): [text]}).lower()
+    assert "c4n4ry" not in told({f"{setting.variable}_FILE": text}, {}).lower()
+
+
+def test_secrets_stores_and_addresses_are_in_no_representation() -> None:
+    """Settings are printed by debuggers and by people in a hurry."""
+    loaded = load(
+        STORE="redis://:sesame@redis:6379/0",
+        TRUSTED_PROXIES="192.0.2.7",
+        ALLOW="198.51.100.7",
+        DENY="203.0.113.7",
+    )
+    said = repr(loaded) + " ".join(loaded.warnings)
+
+    assert not [part for part in (SECRET, "sesame", "redis://", "192.0.2", "198.51", "203.0") if part in said]

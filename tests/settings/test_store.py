@@ -1,0 +1,77 @@
+"""The store's URL is checked at start, by kind and by shape."""
+
+from __future__ import annotations
+
+import pytest
+
+from sekisho.model import SettingsError
+from sekisho.settings.store import is_unverified, store
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://",
+        "redis://redis",
+        "redis://redis:6379/0",
+        "redis://user:p%40ss@[::1]:6379/15?client_name=a",
+        "rediss://:pw@redis:6380/0?ssl_ca_certs=/etc/ca.pem",
+        "redis+unix:///run/redis.sock?db=1",
+        "unix:///run/redis.sock",
+        "unix://:pw@/run/redis.sock",
+    ],
+)
+def test_urls_that_can_work_are_kept_as_they_are(url: str) -> None:
+    """All that redis-py understands of them is theirs."""
+    assert url == store(url, "X")
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("redis+sentinel://h:1,h:2/service", "is not in this version; possible are memory://"),
+        ("redis+cluster://h:1,h:2", "is not in this version; possible are memory://"),
+        ("postgres://h/db", "names no kind of store that sekisho knows; possible are memory://, redis://"),
+        ("http://redis", "names no kind of store that sekisho knows; possible are"),
+        ("redis", "is no URL"),
+        ("REDIS://redis", "names no kind of store"),
+        ("redis:6379", "names no kind of store"),
+        ("file", "names no kind of store"),
+        ("memory://x", "names no kind of store"),
+        ("memory:///", "names no kind of store"),
+        ("redis://", "wants a host"),
+        ("redis:///0", "wants a host"),
+        ("redis://:6379", "wants a host"),
+        ("redis://redis/zero", "wants a host, and after it at most a database number"),
+        ("redis://redis/0/1", "at most a database number"),
+        ("redis://redis:port/0", "is no URL. In a password, write"),
+        ("redis://redis:99999/0", "is no URL"),
+        ("redis://redis:0/0", "is no URL"),
+        ("redis://:pa#ss@redis/0", "is no URL. In a password, write"),
+        ("redis://:pa/ss@redis/0", "is no URL. In a password, write"),
+        ("redis://[::1/0", "is no URL"),
+        ("redis://re dis", "is no URL"),
+        ("redis://redis\n", "is no URL"),
+        ("unix://", "wants the absolute path of a socket"),
+        ("unix://run/redis.sock", "wants the absolute path of a socket"),
+        ("redis://redis?db=x", "has a database that is no number"),
+        ("redis://redis?db=1&db=2", "has the same option twice"),
+        ("redis://redis?socket_timout=1", "has an option that sekisho does not pass on"),
+        ("redis://redis?retry_on_timeout=yes", "has an option that sekisho does not pass on"),
+    ],
+)
+def test_urls_that_cannot_are_refused(url: str, problem: str) -> None:
+    """At start, with what is possible, and without the URL."""
+    with pytest.raises(SettingsError) as caught:
+        store(url, "X")
+
+    assert problem in str(caught.value)
+    assert url not in str(caught.value).replace(caught.value.problem.partition("possible are")[2], "")
+
+
+def test_a_connection_without_verification_is_known() -> None:
+    """TLS to anybody at all is worth a warning."""
+    assert is_unverified("rediss://redis?ssl_cert_reqs=none")
+    assert is_unverified("rediss://redis?ssl_cert_reqs=optional")
+    assert not is_unverified("rediss://redis?ssl_cert_reqs=required")
+    assert not is_unverified("rediss://redis")
