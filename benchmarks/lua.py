@@ -1,0 +1,194 @@
+"""What one attempt costs inside Redis: `python -m benchmarks.lua [--quick]`.
+
+Script time per attempt from `INFO commandstats`, for batches of one, eight and sixty-four, in turns with a plain
+three-key GCRA script as a yardstick. Once for identities that Redis has never seen, once for the same ones again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import redis
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks import measure
+from benchmarks.measure import median_interval
+from sekisho.model import Charge
+from sekisho.observe.limiter.redis import Keys, ledger_script, pack_charge
+from sekisho.settings import load
+from tests.servers import RedisServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_RESULTS = Path(__file__).with_name("results")
+BATCHES = (1, 8, 64)
+
+
+class Call(NamedTuple):
+    """The keys and arguments of one call of a script."""
+
+    keys: Sequence[bytes]
+    arguments: Sequence[bytes | int]
+
+
+class Script(Protocol):
+    """A script under measurement."""
+
+    name: str
+    source: str
+
+    def call(self, charges: Sequence[Charge]) -> Call: ...
+
+
+class Ledger:
+    """The ledger as it is shipped, with the limits it has when nobody sets any."""
+
+    name = "ledger.lua"
+
+    def __init__(self) -> None:
+        script = ledger_script(load({}, ephemeral_secret=bytes(32)).limits)
+        self.source = script.source.decode()
+        self._leading = script.leading
+        self._keys = Keys("bench").of
+
+    def call(self, charges: Sequence[Charge]) -> Call:
+        keys = [key for charge in charges for key in self._keys(charge)]
+        return Call(keys, [*self._leading, *map(pack_charge, charges)])
+
+
+class Yardstick:
+    """Three keys and one limit each, to tell a slow script from a slow machine."""
+
+    name = "plain GCRA, three keys"
+    _LIMITS = (30_000_000, 600_000_000, 60_000_000, 300_000_000, 20_000_000, 600_000_000)
+
+    def __init__(self) -> None:
+        self.source = Path(__file__).with_name("gcra.lua").read_text()
+
+    def call(self, charges: Sequence[Charge]) -> Call:
+        keys = [b"bench:" + each for charge in charges for each in (charge.ip, charge.account, charge.device)]
+        return Call(keys, self._LIMITS)
+
+
+def stuffing(chance: random.Random, count: int) -> Iterator[Charge]:
+    """`count` failing attempts: each from a network, at an account and with a secret of its own, as an IPv4 client."""
+    for _ in range(count):
+        network, ip, device, account = (chance.randbytes(16) for _ in range(4))
+        secret, account_tag, ip_tag, pair_tag, member_tag = (chance.randbytes(4) for _ in range(5))
+        yield Charge(
+            network=network,
+            networks=(network,),
+            ip=ip,
+            device=device,
+            account=account,
+            lane=b"",
+            lane_generation=0,
+            secret=secret,
+            account_tag=account_tag,
+            ip_tag=ip_tag,
+            pair_tag=pair_tag,
+            member_tag=member_tag,
+        )
+
+
+class Cost(NamedTuple):
+    """Per attempt, in microseconds: inside the script, and of the whole Redis process."""
+
+    script_us: float
+    process_us: float
+
+
+class Bench:
+    """Measures scripts in turns on one Redis."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self._client = redis.Redis(unix_socket_path=str(server.socket_path), socket_timeout=30)
+        self._chance = random.Random(7)
+
+    def cost(self, script: Script, batch: int, attempts: int) -> tuple[Cost, Cost]:
+        """Cost of attempts by identities that are new, and of a second attempt by each."""
+        self._client.flushall()
+        charges = list(stuffing(self._chance, attempts))
+        calls = [script.call(charges[at : at + batch]) for at in range(0, attempts, batch)]
+        sha = str(self._client.script_load(script.source))
+        return self._run(sha, calls, attempts), self._run(sha, calls, attempts)
+
+    def _run(self, sha: str, calls: Sequence[Call], attempts: int) -> Cost:
+        self._client.config_resetstat()
+        before = self._server.cpu_seconds()
+        for call in calls:
+            self._client.evalsha(sha, len(call.keys), *call.keys, *call.arguments)
+        process = self._server.cpu_seconds() - before
+        stats = self._client.info("commandstats")["cmdstat_evalsha"]
+        if stats["calls"] != len(calls) or stats["failed_calls"]:
+            raise RuntimeError("not every call ran as a script")
+        return Cost(stats["usec"] / attempts, process * 1e6 / attempts)
+
+
+def measured(bench: Bench, rounds: int, attempts: int) -> list[dict[str, Any]]:
+    """Every script with every batch size, `rounds` times in turns."""
+    cases = [(script, batch) for batch in BATCHES for script in (Ledger(), Yardstick())]
+    costs: dict[tuple[str, int], list[tuple[Cost, Cost]]] = {(script.name, batch): [] for script, batch in cases}
+    for _ in track(range(rounds), "Measuring"):
+        for script, batch in cases:
+            costs[script.name, batch].append(bench.cost(script, batch, attempts))
+    return [{"script": name, "batch": batch} | _summary(rows) for (name, batch), rows in costs.items()]
+
+
+def _summary(rows: Sequence[tuple[Cost, Cost]]) -> dict[str, Any]:
+    first, again = zip(*rows, strict=True)
+    return {
+        "first_script_us": median_interval([cost.script_us for cost in first])._asdict(),
+        "again_script_us": median_interval([cost.script_us for cost in again])._asdict(),
+        "first_process_us": median_interval([cost.process_us for cost in first])._asdict(),
+        "again_process_us": median_interval([cost.process_us for cost in again])._asdict(),
+    }
+
+
+def table(rows: Sequence[dict[str, Any]]) -> Table:
+    out = Table(title="Microseconds in Redis per failing attempt: median (95%)")
+    headings = ("script", "a batch", "script: new", "again", "whole Redis: new", "again")
+    for heading in headings:
+        out.add_column(heading, justify="left" if heading == "script" else "right", no_wrap=True)
+    for row in rows:
+        costs = (row[what] for what in ("first_script_us", "again_script_us", "first_process_us", "again_process_us"))
+        said = [f"{cost['median']:.1f} ({cost['low']:.1f} - {cost['high']:.1f})" for cost in costs]
+        out.add_row(row["script"], str(row["batch"]), *said)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="six short rounds: a first look, not a result")
+    quick = parser.parse_args().quick
+    rounds, attempts = (6, 3_200) if quick else (20, 12_800)
+    os.sched_setaffinity(0, {measure.LOAD_CORE})
+    with RedisServer() as server:
+        os.sched_setaffinity(0, {measure.SERVER_CORE})  # Redis stays where it was started
+        about = measure.machine() | {"redis": server.cli("INFO", "server")["redis_version"]}
+        rows = measured(Bench(server), rounds, attempts)
+    Console(width=max(110, Console().width)).print(table(rows))
+    result = {
+        "when": time.strftime("%Y-%m-%d"),
+        "machine": about,
+        "plan": {"rounds": rounds, "attempts": attempts},
+        "scripts": rows,
+    }
+    _RESULTS.mkdir(exist_ok=True)
+    name = "lua-quick.json" if quick else "lua.json"
+    (_RESULTS / name).write_text(json.dumps(result, indent=1) + "\n")
+    print(f"Written: benchmarks/results/{name}")
+
+
+if __name__ == "__main__":
+    main()
