@@ -55,7 +55,7 @@ def test_a_secret_alone_suffices() -> None:
     )
     assert [door.name for door in loaded.doors] == ["POST /login"]
     assert (loaded.trusted_proxies, loaded.trust_unix, loaded.allow, loaded.deny) == ((), False, (), ())
-    assert loaded.client_ip_header == b"x-forwarded-for"
+    assert loaded.client_ip_header == "x-forwarded-for"
     assert loaded.device_headers == (b"user-agent", b"accept-language", b"sec-ch-ua")
     assert (loaded.origins, loaded.workers) == (frozenset(), None)
     assert (loaded.on_store_failure, loaded.no_factor) == (StoreFailure.LOCAL, NoFactor.CHALLENGE)
@@ -118,7 +118,7 @@ def test_every_setting_can_be_set() -> None:
     assert (loaded.namespace, loaded.mount) == ("shop-jp", "/a/b")
     assert loaded.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     assert loaded.trust_unix
-    assert loaded.client_ip_header == b"forwarded"
+    assert loaded.client_ip_header == "forwarded"
     assert loaded.device_headers == (b"user-agent", b"x-ja4")
     assert loaded.origins == {b"https://app.example", b"http://localhost:3000"}
     assert (loaded.on_store_failure, loaded.no_factor) == (StoreFailure.CLOSED, NoFactor.REFUSE)

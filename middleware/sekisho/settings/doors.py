@@ -61,13 +61,16 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
 
 
 def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:
-    """The first door that repeats an earlier one's method and path, if any: one of the two would be decoration."""
-    methods: dict[str, set[str]] = {}
+    """The first door that repeats an earlier one's method and path, if any: one of the two would be decoration.
+
+    Compared as forgiving routers do, without case and last slash, because requests are found that way.
+    """
+    seen: set[tuple[str, str]] = set()
     for door in doors:
-        seen = methods.setdefault(door.path, set())
-        if door.method in seen or (seen and "*" in seen | {door.method}):
+        route = (door.method, door.path.rstrip("/").casefold())
+        if route in seen:
             return door
-        seen.add(door.method)
+        seen.add(route)
     return None
 
 

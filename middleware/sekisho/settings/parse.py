@@ -142,10 +142,10 @@ def cookie(text: str, setting: str) -> str:
     raise SettingsError(setting, "is no name a cookie can have, such as __Host-sekisho")
 
 
-def header(text: str, setting: str) -> bytes:
-    """A header's name, lower case."""
+def header(text: str, setting: str) -> str:
+    """A header's name, lower case; ASCII."""
     if _TOKEN.fullmatch(text):
-        return text.lower().encode("ascii")
+        return text.lower()
     raise SettingsError(setting, "is no name a header can have, such as x-forwarded-for")
 
 
@@ -153,7 +153,7 @@ def device_headers(text: str, setting: str) -> tuple[bytes, ...]:
     names = items(text.lower(), setting, most=DEVICE_HEADERS_MAX)
     if _NO_FINGERPRINT.intersection(names):
         raise SettingsError(setting, "lists a header that is secret or differs in every request: " + _listed())
-    return tuple(header(name, setting) for name in names)
+    return tuple(header(name, setting).encode("ascii") for name in names)
 
 
 def _listed() -> str:

@@ -55,7 +55,7 @@ class Settings:
     mount: str
     trusted_proxies: tuple[Network, ...] = field(repr=False)
     trust_unix: bool
-    client_ip_header: bytes
+    client_ip_header: str
     device_headers: tuple[bytes, ...]
     origins: frozenset[bytes]
     on_store_failure: StoreFailure
