@@ -78,9 +78,10 @@ class Passwords:
     def _check(self, username: str, password: str) -> bool:
         known = self._members.password_hash(username)
         try:
-            return self._hasher.verify(known or self._nobodys_hash, password) and known is not None
+            self._hasher.verify(known or self._nobodys_hash, password)
         except (VerificationError, InvalidHashError):
             return False
+        return known is not None
 
     def close(self) -> None:
         self._threads.shutdown()

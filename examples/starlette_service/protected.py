@@ -1,6 +1,8 @@
-"""The same service behind the guard: not a handler of it has changed. Run it with
+"""The same service behind the guard: not a handler of it has changed.
 
-SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn --factory examples.starlette_service.protected:build
+Run it with
+
+    SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn --factory examples.starlette_service.protected:build
 """
 
 from __future__ import annotations

@@ -1,0 +1,114 @@
+"""Attack a log-in service over HTTP on this machine, once without the guard and once with it.
+
+An ordinary service (form, argon2, SQLite) gets some thousands of owners. A list of stolen pairs is tried at it from
+several hundred addresses, while owners go on logging in; then everything is repeated behind sekisho. The table at the
+end says what became of it, and the promises below the table are checked: the exit code is 1 if one was broken.
+
+Nothing leaves this machine. Each option is also read from the environment variable named beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from sekisho.cli.screen import PlainScreen, RichScreen, console, show, write_svg
+from sekisho.simulate.demo import Plan, Shown, demonstrate
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from sekisho.simulate.service import Service
+
+_TERMINATED = 128 + signal.SIGTERM
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add = partial(_add, parser)
+    add("--owners", "DEMO_OWNERS", "5000", _between(100, 1_000_000), "accounts of the service")
+    add("--attempts", "DEMO_ATTEMPTS", "40000", _between(100, 50_000_000), "the attacker's attempts, in each run")
+    add("--addresses", "DEMO_ADDRESSES", "300", _between(1, 200_000), "addresses that they come from")
+    add("--seconds", "DEMO_SECONDS", "20", _between(1, 86_400), "that they are spread over, in each run")
+    add("--store", "DEMO_STORE", "memory://", str, "where the guard counts; as SEKISHO_STORE")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        default=os.environ.get("DEMO_KEEP", "") not in ("", "0"),
+        help="keep the guarded service running afterwards, on 127.0.0.1, until Ctrl-C [DEMO_KEEP=1]",
+    )
+    parser.add_argument("--svg", metavar="PATH", help="also draw the table into a file")
+
+
+def _add(
+    parser: argparse.ArgumentParser, flag: str, variable: str, default: str, kind: Callable[[str], object], what: str
+) -> None:
+    given = os.environ.get(variable, default)
+    parser.add_argument(flag, type=kind, default=given, metavar="N", help=f"{what} [{variable}, {default}]")
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not least <= (value := int(text)) <= most:
+            raise ValueError
+        return value
+
+    number.__name__ = f"number from {least:,} to {most:,}"  # argparse puts it into "invalid … value"
+    return number
+
+
+def run(args: argparse.Namespace) -> int:
+    plan = Plan(
+        owners=args.owners,
+        attempts=args.attempts,
+        addresses=args.addresses,
+        seconds=args.seconds,
+        store=args.store,
+        limits={name: value for name, value in os.environ.items() if name.startswith("SEKISHO_LIMIT_")},
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            shown = runner.run(_demo(plan, args))
+        except asyncio.CancelledError:
+            return _TERMINATED
+    return 0 if all(claim.kept for claim in shown.claims()) else 1
+
+
+async def _demo(plan: Plan, args: argparse.Namespace) -> Shown:
+    # Ended from outside, it must still end what it started.
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    screen = RichScreen() if sys.stderr.isatty() else PlainScreen()
+    return await demonstrate(plan, screen, afterwards=partial(_afterwards, args))
+
+
+async def _afterwards(args: argparse.Namespace, shown: Shown, service: Service) -> None:
+    if args.json:
+        print(json.dumps(shown.as_json(), indent=2))
+    else:
+        show(shown, console())
+    if args.svg:
+        write_svg(shown, args.svg)
+    if args.keep:
+        await _keep(shown, service)
+
+
+async def _keep(shown: Shown, service: Service) -> None:
+    owners = shown.scenario.population()
+    print(
+        f"\nStill guarded: http://127.0.0.1:{service.port}/login\n"
+        f"An owner: {owners.account(owners.owners - 1)}  {owners.password(owners.owners - 1)}\n"
+        "Ctrl-C ends it.",
+        file=sys.stderr,
+    )
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()

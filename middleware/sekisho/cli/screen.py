@@ -1,0 +1,170 @@
+"""What people see of a demonstration: progress while it runs, and a table to read at the end."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sekisho.simulate.demo import Run, Shown
+    from sekisho.simulate.tally import Tally
+
+SECONDS_BETWEEN_LINES = 5
+WIDTH = 88
+
+
+def console() -> Console:
+    """Standard output; no wider than reads well."""
+    wide = Console()
+    return Console(width=min(WIDTH, wide.width)) if wide.is_terminal else Console(width=WIDTH)
+
+
+class RichScreen:
+    """Progress for a terminal: on standard error, so that the result can be piped."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+
+    def say(self, text: str) -> None:
+        self._console.print(text, style="dim", highlight=False)
+
+    def begin(self, title: str, attempts: int) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:17}"),
+            BarColumn(24),
+            TextColumn("{task.percentage:3.0f}%  {task.fields[news]}"),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+        )
+        self._task = self._progress.add_task(title, total=attempts, news="")
+        self._progress.start()
+
+    def look(self, tally: Tally, seconds: float) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=tally.attempts, news=news(tally, seconds))
+
+    def end(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+class PlainScreen:
+    """Progress for a file or a pipe: a line now and then."""
+
+    def __init__(self) -> None:
+        self._title = ""
+        self._attempts = 0
+        self._next_line_at = 0.0
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def begin(self, title: str, attempts: int) -> None:
+        self._title, self._attempts, self._next_line_at = title, attempts, SECONDS_BETWEEN_LINES
+
+    def look(self, tally: Tally, seconds: float) -> None:
+        if seconds >= self._next_line_at:
+            self._next_line_at += SECONDS_BETWEEN_LINES
+            left = seconds * (self._attempts - tally.attempts) / max(1, tally.attempts)
+            self.say(
+                f"{self._title}: {tally.attempts:,} of {self._attempts:,}, {news(tally, seconds)}, {left:.0f} s left"
+            )
+
+    def end(self) -> None:
+        self.say(f"{self._title}: done")
+
+
+def news(tally: Tally, seconds: float) -> str:
+    """The state of a run in a few words."""
+    rate = tally.attempts / max(seconds, 0.001)
+    stopped = sum(tally.stopped.values())
+    return f"{rate:5,.0f}/s · {len(tally.taken):,} taken over · {stopped:,} stopped"
+
+
+def show(shown: Shown, out: Console) -> None:
+    """Table, promises, reading."""
+    out.print()
+    out.print(_table(shown))
+    for claim in shown.claims():
+        mark, style = ("kept  ", "green") if claim.kept else ("BROKEN", "bold red")
+        out.print(Text.assemble((mark, style), "  ", claim.text))
+    out.print()
+    for paragraph in reading(shown):
+        out.print(paragraph, highlight=False)
+
+
+def write_svg(shown: Shown, path: str) -> None:
+    """The same as a picture."""
+    with Path("/dev/null").open("w") as nowhere:
+        recorder = Console(width=WIDTH, record=True, file=nowhere, force_terminal=True)
+        show(shown, recorder)
+    # A picture must not fetch fonts from elsewhere when somebody looks at it.
+    picture = re.sub(r"@font-face \{.*?\}\s*", "", recorder.export_svg(title="make demo"), flags=re.DOTALL)
+    Path(path).write_text(picture)
+
+
+def _table(shown: Shown) -> Table:
+    campaign = shown.scenario.campaign
+    title = (
+        f"{shown.unguarded.tally.attempts:,} stolen pairs from {campaign.addresses:,} addresses "
+        f"at {shown.scenario.owners:,} owners"
+    )
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    table.add_column("without", justify="right")
+    table.add_column("with the guard", justify="right", style="bold")
+    for row in _rows(shown.unguarded, shown.guarded):
+        table.add_row(*row)
+    return table
+
+
+def _rows(unguarded: Run, guarded: Run) -> Iterator[tuple[str, str, str]]:
+    before, after = unguarded.tally, guarded.tally
+    yield "attackers' attempts", f"{before.attempts:,}", f"{after.attempts:,}"
+    for code in sorted(before.stopped | after.stopped):
+        yield f"  stopped: {code}", f"{before.stopped[code]:,}", f"{after.stopped[code]:,}"
+    yield "  reached the password check", _share(before, before.reached), _share(after, after.reached)
+    if before.unanswered or after.unanswered:
+        yield "  got no answer (anybody)", f"{before.unanswered:,}", f"{after.unanswered:,}"
+    yield "accounts taken over", f"{len(before.taken):,}", f"{len(after.taken):,}"
+    yield "owners' log-ins", f"{before.logins:,}", f"{after.logins:,}"
+    yield "owners refused", f"{len(before.refused):,}", f"{len(after.refused):,}"
+    yield "owners waited, p50 / p99 ms", _waited(before), _waited(after)
+    yield "server CPU, seconds", f"{unguarded.cpu_seconds:.1f}", f"{guarded.cpu_seconds:.1f}"
+
+
+def _share(tally: Tally, some: int) -> str:
+    return f"{some:,} ({some / max(1, tally.attempts):.0%})"
+
+
+def _waited(tally: Tally) -> str:
+    return f"{tally.owners_ms.percentile_ms(50):.1f} / {tally.owners_ms.percentile_ms(99):.1f}"
+
+
+def reading(shown: Shown) -> Iterator[str]:
+    """What the figures mean, and what they do not."""
+    before, after = shown.unguarded.tally, shown.guarded.tally
+    yield (
+        f"The list had the right password of {len(before.taken):,} owners. Without the guard all of them lost their "
+        f"account. With it, {len(after.taken):,} did: {sum(after.stopped.values()):,} attempts were refused before "
+        "anybody looked at the password, and no owner was kept waiting outside."
+        if not after.refused
+        else f"With the guard {len(after.refused):,} owners were refused: that must not happen."
+    )
+    yield (
+        "Limits count guesses, and a right password is none: from a fresh address it still passes. "
+        "That ends when a stranger with a right password has to prove who they are (step-up), which this "
+        "version does not do yet."
+    )

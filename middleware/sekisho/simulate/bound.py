@@ -1,0 +1,65 @@
+"""How many wrong guesses the limits could have let through: reckoned from who guessed, not from what happened.
+
+This is the promise that a run is held against. A limit of GCRA lets `burst + ⌊t/T⌋` pass in a time t; an address can
+use no more than it tried, a device, a network and an account no more than what is in them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sekisho.model import Limits, LimitSet
+    from sekisho.simulate.generator import Try
+
+
+def admitted_max(limits: Limits, span_us: int) -> int:
+    """What one identity may pass within any `span_us`: the strictest of its limits; at least one limit."""
+    return min(limit.burst + span_us // limit.interval_us for limit in limits)
+
+
+class Bound:
+    """Collects who tried; then says how many wrong guesses could pass at most.
+
+    Right guesses are not in it: a proven success gets its charge back. IPv4 only.
+    """
+
+    def __init__(self) -> None:
+        self._tried: Counter[tuple[int, str, str]] = Counter()
+        self._accounts: Counter[str] = Counter()
+
+    def add(self, attempt: Try) -> None:
+        network = int(IPv4Network((attempt.address, 24), strict=False).network_address)
+        self._tried[network, attempt.address, attempt.user_agent] += 1
+        self._accounts[attempt.account] += 1
+
+    def wrong_max(self, limits: LimitSet, span_us: int) -> int:
+        """The smaller of two sums: over the networks with their devices and addresses, and over the accounts."""
+        return min(self._by_origin(limits, span_us), _capped(self._accounts.values(), limits.account, span_us))
+
+    def _by_origin(self, limits: LimitSet, span_us: int) -> int:
+        addresses: Counter[tuple[int, str]] = Counter()
+        devices: Counter[tuple[int, str]] = Counter()
+        for (network, address, device), tried in self._tried.items():
+            addresses[network, address] += tried
+            devices[network, device] += tried
+        ips = _sums(addresses, limits.ip, span_us)
+        browsers = _sums(devices, limits.device, span_us)
+        networks = {network: min(ips[network], browsers[network]) for network in ips}
+        return _capped(networks.values(), limits.networks[0], span_us)
+
+
+def _sums(tried: Counter[tuple[int, str]], limits: Limits, span_us: int) -> Counter[int]:
+    """For every network, what its addresses (or devices) can pass together."""
+    sums: Counter[int] = Counter()
+    for (network, _), attempts in tried.items():
+        sums[network] += min(attempts, admitted_max(limits, span_us))
+    return sums
+
+
+def _capped(tried: Iterable[int], limits: Limits, span_us: int) -> int:
+    return sum(min(attempts, admitted_max(limits, span_us)) for attempts in tried)

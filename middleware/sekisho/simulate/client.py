@@ -1,0 +1,157 @@
+"""A browser's worth of HTTP/1.1: one request at a time over one kept connection.
+
+Its own because a client that costs more than the server measures itself; httptools parses, asyncio carries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple, cast
+from urllib.parse import urlencode
+
+import httptools
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from sekisho.simulate.generator import Try
+
+ANSWER_SECONDS_MAX = 10
+BODY_BYTES_MAX = 64 * 1024
+
+
+class Answer(NamedTuple):
+    """What came back. `headers` by lower-case name, in order; `body` no longer than 64 KiB."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    def header(self, name: bytes) -> bytes:
+        """The first header of that name; empty where there is none."""
+        return next((value for key, value in self.headers if key == name), b"")
+
+    def cookies(self) -> dict[str, str]:
+        """What `Set-Cookie` sets, without attributes."""
+        set_cookies = (value.decode("latin-1") for key, value in self.headers if key == b"set-cookie")
+        pairs = (cookie.partition(";")[0].partition("=") for cookie in set_cookies)
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+class Unanswered(Exception):  # noqa: N818 - what became of a request, and counted as such
+    """The server hung up, took longer than ten seconds or answered with something that is not HTTP."""
+
+
+def login_request(attempt: Try, *, cookie: str = "") -> bytes:
+    """A form log-in as a proxy hands it on: the client's address in `X-Forwarded-For`."""
+    body = urlencode({"username": attempt.account, "password": attempt.password})
+    lines = [
+        "POST /login HTTP/1.1",
+        "Host: shop.test",
+        "Accept: */*",
+        f"User-Agent: {attempt.user_agent}",
+        f"X-Forwarded-For: {attempt.address}",
+        "Content-Type: application/x-www-form-urlencoded",
+        f"Content-Length: {len(body)}",
+    ]
+    if cookie:
+        lines.append(f"Cookie: {cookie}")
+    return "\r\n".join([*lines, "", body]).encode("latin-1")
+
+
+class Client:
+    """One connection to a port of this machine, opened anew where the server has closed it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._connection: _Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._drop()
+
+    async def send(self, request: bytes) -> Answer:
+        """Send one request and wait for its answer. Raises `Unanswered`; never sends a request twice."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                return await (await self._connected()).send(request)
+        except (OSError, TimeoutError, httptools.HttpParserError) as error:
+            self._drop()
+            raise Unanswered(type(error).__name__) from None
+
+    async def _connected(self) -> _Connection:
+        if self._connection is None or self._connection.closed:
+            loop = asyncio.get_running_loop()
+            _, self._connection = await loop.create_connection(_Connection, "127.0.0.1", self._port)
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _Connection(asyncio.Protocol):
+    """The parser's call-backs, turned into one future an answer."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Answer] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+
+    async def send(self, request: bytes) -> Answer:
+        if self._transport is None or self.closed:
+            raise ConnectionResetError
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._answer
+
+    def close(self) -> None:
+        self.closed = True
+        if self._transport is not None:
+            self._transport.close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has the methods without the ancestry
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc if isinstance(exc, OSError) else ConnectionResetError())
+
+    def _fail(self, error: Exception) -> None:
+        self.close()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+    # httptools
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
+
+    def on_body(self, body: bytes) -> None:
+        if len(self._body) + len(body) > BODY_BYTES_MAX:
+            raise OSError("an answer too long")
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        answer = Answer(self._parser.get_status_code(), tuple(self._headers), bytes(self._body))
+        if not self._parser.should_keep_alive():
+            self.close()
+        self._begin()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(answer)

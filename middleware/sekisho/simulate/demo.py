@@ -1,0 +1,257 @@
+"""The demonstration: one attack, twice, at one service; and the promises it is held against.
+
+Everything that is claimed here is checked here, against the service's own count where there is one, and what is not
+claimed is said as plainly.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from sekisho.settings import load
+from sekisho.simulate.bound import Bound
+from sekisho.simulate.engine import Jar, Pace, replay
+from sekisho.simulate.generator import SCENARIOS, habits
+from sekisho.simulate.service import Service, SimulationError, add_owners
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from sekisho.model import LimitSet
+    from sekisho.simulate.generator import Scenario, Try
+    from sekisho.simulate.tally import Tally
+
+UNGUARDED = "starlette_service.app:build"
+GUARDED = "starlette_service.protected:build"
+
+# A slow machine takes longer than the attack is meant to; beyond this it is cut short, in both runs alike.
+PATIENCE = 2.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to show.
+
+    Attributes:
+        owners, attempts, addresses: how many.
+        seconds: that the attack is spread over, in each of the two runs.
+        store: the guard's, as `SEKISHO_STORE`.
+        limits: `SEKISHO_LIMIT_…` settings other than the defaults.
+    """
+
+    owners: int
+    attempts: int
+    addresses: int
+    seconds: float
+    store: str = "memory://"
+    limits: Mapping[str, str]
+
+    def scenario(self) -> Scenario:
+        """The preset `demo`, to this measure; one honest log-in for about twenty attempts."""
+        preset = SCENARIOS["demo"]
+        logins = min(self.owners, max(1, self.attempts // 22))
+        # A list holds an account once or twice. A longer list is one of more people, most of them strangers here.
+        per_attempt = self.owners / self.attempts
+        return replace(
+            preset,
+            owners=self.owners,
+            campaign=replace(
+                preset.campaign,
+                attempts=self.attempts,
+                addresses=self.addresses,
+                per_second=self.attempts / self.seconds,
+                known_share=min(preset.campaign.known_share, 1.2 * per_attempt),
+                right_share=min(preset.campaign.right_share, 0.08 * per_attempt),
+            ),
+            honest=replace(preset.honest, logins=logins, per_second=logins / self.seconds),
+        )
+
+    def guard_settings(self) -> dict[str, str]:
+        """The guard's environment. The namespace is new each time: an earlier run's counts are not this one's."""
+        return {
+            "SEKISHO_SECRET": secrets.token_urlsafe(48),
+            "SEKISHO_STORE": self.store,
+            "SEKISHO_NAMESPACE": f"demo-{secrets.token_hex(4)}",
+            "SEKISHO_TRUSTED_PROXIES": "127.0.0.0/8",
+            "SEKISHO_LOGIN": "POST /login form:username,password success=303:/account",
+            **self.limits,
+        }
+
+
+class Run(NamedTuple):
+    """One of the two runs.
+
+    Attributes:
+        tally: what its client saw.
+        seconds: how long it took.
+        password_checks: by the service's own count.
+        cpu_seconds: of the service's process.
+        wrong_max: how many wrong guesses the limits could have let through; `None` without the guard.
+    """
+
+    tally: Tally
+    seconds: float
+    password_checks: int
+    cpu_seconds: float
+    wrong_max: int | None = None
+
+
+class Claim(NamedTuple):
+    """Something that is promised, and whether it was kept."""
+
+    text: str
+    kept: bool
+
+
+class Shown(NamedTuple):
+    """Both runs, and what can be claimed of them."""
+
+    scenario: Scenario
+    unguarded: Run
+    guarded: Run
+
+    def claims(self) -> tuple[Claim, ...]:
+        return tuple(_claims(self.unguarded, self.guarded))
+
+    def as_json(self) -> dict[str, object]:
+        """For machines."""
+        return {
+            "owners": self.scenario.owners,
+            "addresses": self.scenario.campaign.addresses,
+            "unguarded": _figures(self.unguarded),
+            "guarded": _figures(self.guarded),
+            "claims": [claim._asdict() for claim in self.claims()],
+        }
+
+
+class Screen(Protocol):
+    """Who watches."""
+
+    def say(self, text: str) -> None:
+        """Something has begun, or is worth knowing."""
+
+    def begin(self, title: str, attempts: int) -> None:
+        """A run of so many attackers' tries begins."""
+
+    def look(self, tally: Tally, seconds: float) -> None:
+        """It has come so far."""
+
+    def end(self) -> None:
+        """It is over."""
+
+
+async def demonstrate(
+    plan: Plan, screen: Screen, *, afterwards: Callable[[Shown, Service], Awaitable[None]] | None = None
+) -> Shown:
+    """Attack the example service without the guard and with it.
+
+    `afterwards` is awaited with the result while the guarded service still runs. Raises `SimulationError` where
+    nothing could be shown.
+    """
+    scenario, settings = plan.scenario(), plan.guard_settings()
+    with TemporaryDirectory(prefix="sekisho-demo-") as name:
+        directory = Path(name)
+        screen.say(f"Adding {plan.owners:,} owners (argon2, one pass over 256 KiB: cheap on purpose)")
+        await add_owners(scenario.population(), directory)
+        async with Service(UNGUARDED, directory, {}) as service:
+            unguarded = await _attack(service, scenario, screen, "without the guard")
+        async with Service(GUARDED, directory, settings) as service:
+            # A run that was cut short is compared with as much, not with more.
+            sent = unguarded.tally.sent
+            guarded = await _attack(
+                service, scenario, screen, "with the guard", limits=load(settings).limits, sent=sent
+            )
+            shown = Shown(scenario, unguarded, guarded)
+            if afterwards is not None:
+                await afterwards(shown, service)
+    return shown
+
+
+async def _attack(
+    service: Service,
+    scenario: Scenario,
+    screen: Screen,
+    title: str,
+    *,
+    limits: LimitSet | None = None,
+    sent: int | None = None,
+) -> Run:
+    jar, bound = Jar(), Bound()
+    await _log_in_once(service, scenario, jar)
+    before = await service.read_meter()
+    screen.begin(title, scenario.campaign.attempts)
+    try:
+        tries = _noted(islice(scenario.traffic(), sent), bound)
+        pace = Pace(seconds_max=PATIENCE * scenario.campaign.attempts / scenario.campaign.per_second)
+        tally, seconds = await replay(tries, service.port, jar=jar, pace=pace, look=screen.look)
+    finally:
+        screen.end()
+    after = await service.read_meter()
+    return Run(
+        tally=tally,
+        seconds=seconds,
+        password_checks=after.password_checks - before.password_checks,
+        cpu_seconds=after.cpu_seconds - before.cpu_seconds,
+        wrong_max=None if limits is None else bound.wrong_max(limits, int(seconds * 1_000_000)),
+    )
+
+
+async def _log_in_once(service: Service, scenario: Scenario, jar: Jar) -> None:
+    """Yesterday: what makes devices known."""
+    past = habits(scenario.population(), scenario.honest, seed=scenario.seed)
+    tally, _ = await replay(past, service.port, jar=jar, pace=Pace())
+    if tally.refused:
+        raise SimulationError(f"{len(tally.refused)} owners could not log in before any attack: nothing to compare")
+
+
+def _noted(tries: Iterator[Try], bound: Bound) -> Iterator[Try]:
+    for attempt in tries:
+        if not attempt.honest:
+            bound.add(attempt)
+        yield attempt
+
+
+def _claims(unguarded: Run, guarded: Run) -> Iterator[Claim]:
+    before, after = unguarded.tally, guarded.tally
+    allowed = 0 if guarded.wrong_max is None else guarded.wrong_max
+    yield Claim(
+        f"wrong guesses that reached the password check: {after.wrong:,}, of at most {allowed:,} that the limits allow",
+        after.wrong <= allowed,
+    )
+    yield Claim(f"owners refused with the guard: {len(after.refused)}", not after.refused)
+    for run, which in ((unguarded, "without"), (guarded, "with")):
+        seen, unsure = run.tally.checked, run.tally.unanswered
+        yield Claim(
+            f"password checks {which} the guard: {run.password_checks:,} counted by the service, {seen:,} by answers",
+            seen <= run.password_checks <= seen + unsure,
+        )
+    yield Claim(
+        f"accounts taken over: {len(after.taken):,} with the guard, {len(before.taken):,} without",
+        len(after.taken) <= len(before.taken),
+    )
+
+
+def _figures(run: Run) -> dict[str, object]:
+    tally = run.tally
+    return {
+        "attempts": tally.attempts,
+        "stopped": dict(tally.stopped),
+        "reached_password_check": tally.reached,
+        "wrong_guesses_allowed_by_limits": run.wrong_max,
+        "accounts_taken_over": len(tally.taken),
+        "owners_logins": tally.logins,
+        "owners_refused": len(tally.refused),
+        "unanswered": tally.unanswered,
+        "owners_p50_ms": round(tally.owners_ms.percentile_ms(50), 2),
+        "owners_p99_ms": round(tally.owners_ms.percentile_ms(99), 2),
+        "attackers_p50_ms": round(tally.attackers_ms.percentile_ms(50), 2),
+        "attackers_p99_ms": round(tally.attackers_ms.percentile_ms(99), 2),
+        "password_checks_by_service": run.password_checks,
+        "server_cpu_seconds": round(run.cpu_seconds, 2),
+        "seconds": round(run.seconds, 1),
+    }

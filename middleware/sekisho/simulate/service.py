@@ -1,0 +1,174 @@
+"""A service to attack: its own process, on a free port of 127.0.0.1, gone when the simulation is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.model import SekishoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Self
+
+    from sekisho.simulate.population import Population
+
+START_SECONDS_MAX = 20
+STOP_SECONDS_MAX = 5
+
+# A stated cheap profile: one pass over 256 KiB. It is for demonstrations alone: thousands of owners are added in a
+# second, and an attack of minutes shows what one of days does. The service's own default is OWASP's minimum.
+CHEAP_ARGON2 = "1,256,1"
+
+
+class SimulationError(SekishoError):
+    """The simulation could not be set up; the text says what to do."""
+
+
+class Meter(NamedTuple):
+    """What the service itself has counted since its start."""
+
+    password_checks: int
+    cpu_seconds: float
+
+
+def examples() -> Path:
+    """Where the example services are. Raises `SimulationError` outside a checkout."""
+    found = Path(__file__).resolve().parents[3] / "examples"
+    if not (found / "starlette_service").is_dir():
+        raise SimulationError("the example services are not installed; run this from a checkout of sekisho")
+    return found
+
+
+def environment(directory: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """What a service process sees: this process's environment without its own `SEKISHO_…`, and what is asked for."""
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("SEKISHO_")}
+    return inherited | {
+        "PYTHONPATH": str(examples()),
+        "SHOP_DATABASE": str(directory / "shop.sqlite3"),
+        "SHOP_ARGON2": CHEAP_ARGON2,
+        **extra,
+    }
+
+
+async def add_owners(population: Population, directory: Path) -> None:
+    """Give every owner an account, by the service's own command."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "starlette_service.add_members",
+        stdin=asyncio.subprocess.PIPE,
+        env=environment(directory, {}),
+        start_new_session=True,
+    )
+    try:
+        await process.communicate(b"".join(_lines(population)))
+    finally:
+        await _end(process)
+    if process.returncode:
+        raise SimulationError("the service could not add its members")
+
+
+def _lines(population: Population) -> Iterable[bytes]:
+    for owner in range(population.owners):
+        yield f"{population.account(owner)}\t{population.password(owner)}\n".encode()
+
+
+class Service:
+    """The example service `factory` (`module:name` below `examples/`) on `directory`'s database; a context manager.
+
+    Attributes:
+        port: on 127.0.0.1; connections are accepted, and wait, from the first moment.
+    """
+
+    def __init__(self, factory: str, directory: Path, settings: Mapping[str, str]) -> None:
+        self._factory = factory
+        self._directory = directory
+        self._settings = settings
+        self._meter = str(directory / f"{factory.partition(':')[0]}.meter")
+        self._log = directory / f"{factory.partition(':')[0]}.log"
+        self._process: asyncio.subprocess.Process | None = None
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        # Bound here and handed on: a port that was only found free may be somebody else's a moment later.
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+            self.port = listener.getsockname()[1]
+            self._process = await self._start(listener.fileno())
+        try:
+            await self._ready()
+        except BaseException:
+            await _end(self._process)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process is not None:
+            await _end(self._process)
+
+    async def _start(self, listener: int) -> asyncio.subprocess.Process:
+        with self._log.open("wb") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "sekisho.simulate.serve",
+                self._factory,
+                str(listener),
+                self._meter,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=(listener,),
+                env=environment(self._directory, self._settings),
+                start_new_session=True,
+            )
+
+    async def _ready(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS_MAX):
+                while self._process is not None and self._process.returncode is None:
+                    if await self._greets():
+                        return
+                    await asyncio.sleep(0.05)
+        raise SimulationError(f"the service did not start. It wrote:\n{self._wrote()}")
+
+    def _wrote(self) -> str:
+        return self._log.read_text(errors="replace")[-2000:].strip() or "(nothing)"
+
+    async def _greets(self) -> bool:
+        # A guard whose settings are wrong starts, and answers 503: that is no service.
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(b"GET /login HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n")
+            return (await reader.read(12)).endswith(b" 200")
+        except OSError:
+            return False
+        finally:
+            writer.close()
+
+    async def read_meter(self) -> Meter:
+        """Ask the process, past the application and whatever guards it."""
+        reader, writer = await asyncio.open_unix_connection(self._meter)
+        try:
+            return Meter(**json.loads(await reader.read()))
+        finally:
+            writer.close()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask, wait, insist. The whole group goes: a worker left behind would hold the port."""
+    for ask in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, ask)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await process.wait()

@@ -1,0 +1,121 @@
+"""What became of the tries: counted as they come, in a few kilobytes whatever their number."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sekisho.simulate.client import Answer
+    from sekisho.simulate.generator import Try
+
+_STEP = math.log(1.02)
+
+
+class Latencies:
+    """Durations in buckets that grow by 2%: any percentile to within 2%, without keeping the durations."""
+
+    __slots__ = ("_buckets", "count")
+
+    def __init__(self) -> None:
+        self._buckets: Counter[int] = Counter()
+        self.count = 0
+
+    def add(self, duration_us: float) -> None:
+        self._buckets[int(math.log(max(1.0, duration_us)) / _STEP)] += 1
+        self.count += 1
+
+    def percentile_ms(self, percent: float) -> float:
+        """The duration that `percent` of all do not exceed; 0 where there are none."""
+        missing = math.ceil(self.count * percent / 100)
+        for bucket in sorted(self._buckets):
+            missing -= self._buckets[bucket]
+            if missing <= 0:
+                return math.exp((bucket + 0.5) * _STEP) / 1000
+        return 0.0
+
+
+class Tally:
+    """One run, as its client saw it.
+
+    Attributes:
+        attempts: attackers' tries that were sent.
+        stopped: of them, those that the guard refused, by the `code` it gave.
+        wrong: of them, those that the service itself turned down: they reached the password check, and failed.
+        let_in: of them, those that got in.
+        taken: owners whose account an attacker got into.
+        logins: owners' tries with the right password that were sent.
+        owners_stopped: owners' tries that the guard refused, typos included, by code.
+        refused: owners whose right password did not get them in, for whatever reason.
+        checked: tries of anybody that the service looked at, by what it answered.
+        unanswered: tries of anybody that got no answer in time: checked or not, nobody knows.
+        owners_ms, attackers_ms: from the first byte sent to the last received.
+    """
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.stopped: Counter[str] = Counter()
+        self.wrong = 0
+        self.let_in = 0
+        self.taken: set[int] = set()
+        self.logins = 0
+        self.owners_stopped: Counter[str] = Counter()
+        self.refused: set[int] = set()
+        self.checked = 0
+        self.unanswered = 0
+        self.owners_ms = Latencies()
+        self.attackers_ms = Latencies()
+
+    @property
+    def sent(self) -> int:
+        """Tries of anybody."""
+        return self.owners_ms.count + self.attackers_ms.count
+
+    @property
+    def reached(self) -> int:
+        """Attackers' tries that reached the password check."""
+        return self.wrong + self.let_in
+
+    def add(self, attempt: Try, answer: Answer | None, duration_us: float) -> None:
+        """Count one try; `answer` is `None` where none came."""
+        code = "" if answer is None else _code(answer)
+        self.unanswered += answer is None
+        self.checked += answer is not None and not code
+        if attempt.honest:
+            self._add_owners(attempt, answer, code)
+            self.owners_ms.add(duration_us)
+        else:
+            self._add_attackers(attempt, answer, code)
+            self.attackers_ms.add(duration_us)
+
+    def _add_attackers(self, attempt: Try, answer: Answer | None, code: str) -> None:
+        self.attempts += 1
+        if answer is None:
+            return
+        if code:
+            self.stopped[code] += 1
+        elif _entered(answer):
+            self.let_in += 1
+            self.taken.add(attempt.owner)
+        else:
+            self.wrong += 1
+
+    def _add_owners(self, attempt: Try, answer: Answer | None, code: str) -> None:
+        self.logins += attempt.right
+        if code:
+            self.owners_stopped[code] += 1
+        if attempt.right and (answer is None or not _entered(answer)):
+            self.refused.add(attempt.owner)
+
+
+def _entered(answer: Answer) -> bool:
+    return answer.status == 303 and answer.header(b"location") == b"/account"
+
+
+def _code(answer: Answer) -> str:
+    """Which refusal it is, in the guard's own words; empty where the service itself answered."""
+    if not answer.header(b"content-type").startswith(b"application/problem+json"):
+        return ""
+    return str(json.loads(answer.body).get("code", "problem"))
