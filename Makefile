@@ -40,7 +40,7 @@ check: $(VENV)/.with-check ## Lint, check formatting, types and the direction of
 .PHONY: bench
 bench: $(VENV)/.with-bench ## Measure what the guard costs (about half an hour; QUICK=1 for a first look)
 	$(say) "Steps of the hot path"
-	@$(BIN)/python -m pytest benchmarks/micro -o addopts= --import-mode=importlib --benchmark-only -q
+	@$(BIN)/python -m pytest benchmarks/micro -q --benchmark-only --benchmark-columns=min,median,iqr,rounds
 	$(say) "Script time in Redis"
 	@$(BIN)/python -m benchmarks.lua $(if $(QUICK),--quick)
 	$(say) "Whole requests over HTTP"

@@ -37,6 +37,6 @@ def bars(result: dict[str, Any], path: Path) -> None:
         axes.annotate(said, (100 * speed["high"], place), xytext=(6, 0), textcoords="offset points", va="center")
     axes.set_xlim(0, 1.35 * max(100, *(100 * speed["high"] for speed in speeds)))
     axes.set_xlabel("speed by server time, % of the bare endpoint (dashed); longer is better")
-    axes.set_title("A log-in attempt behind each guard, three limits or more, one server core, one Redis")
+    figure.suptitle("One log-in attempt behind each guard: one server core, one Redis")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, metadata={"Date": None})

@@ -1,0 +1,16 @@
+"""This guard with the limits it has when nobody sets any, behind one trusted hop."""
+
+from __future__ import annotations
+
+import os
+
+from benchmarks.apps import bare
+from sekisho import LoginGuard
+
+app = LoginGuard(
+    bare.app,
+    secret="for-benchmarks-on-loopback-and-nothing-else",
+    store=os.environ["BENCH_STORE"],
+    login="POST /login form:username,password success=302:/home",
+    trusted_proxies="127.0.0.0/8",
+)
