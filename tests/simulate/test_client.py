@@ -1,0 +1,129 @@
+"""The client, against servers that behave and servers that do not."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.simulate.client import BODY_BYTES_MAX, Answer, Client, Unanswered, login_request
+from sekisho.simulate.engine import Jar
+from tests.simulate.tries import a_try
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Server:
+    """Answers every request with the next of the given texts; an empty one means hanging up."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self._answers = list(answers)
+        self.port = 0
+        self.connections = 0
+        self.requests: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0] or 0)
+                self.requests.append(head + await reader.readexactly(length))
+                if not (answer := self._answers.pop(0)):
+                    break
+                writer.write(answer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(*answers: bytes) -> AsyncIterator[Server]:
+    server = Server(*answers)
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        await listener.wait_closed()
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def test_a_connection_is_kept() -> None:
+    """A handshake per guess would measure the handshake."""
+    async with serving(OK, OK, OK) as server, Client(server.port) as client:
+        answers = [await client.send(login_request(a_try())) for _ in range(3)]
+    assert [answer.body for answer in answers] == [b"ok"] * 3
+    assert server.connections == 1
+
+
+async def test_a_connection_that_the_server_closes_is_opened_anew() -> None:
+    """`Connection: close` ends it politely; the next request gets another."""
+    closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+    async with serving(closing, OK) as server, Client(server.port) as client:
+        await client.send(login_request(a_try()))
+        assert (await client.send(login_request(a_try()))).body == b"ok"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (BODY_BYTES_MAX + 1) + b"x" * (BODY_BYTES_MAX + 1),
+    ],
+    ids=["hangs up", "is no HTTP", "never stops"],
+)
+async def test_a_server_that_misbehaves_is_an_unanswered_try_and_no_crash(answer: bytes) -> None:
+    """It is counted; the request is not sent again, for nobody knows whether it was counted there; the next one is."""
+    async with serving(answer, OK) as server, Client(server.port) as client:
+        with pytest.raises(Unanswered):
+            await client.send(login_request(a_try()))
+        assert (await client.send(login_request(a_try()))).body == b"ok"
+    assert len(server.requests) == 2
+
+
+async def test_nobody_there_is_an_unanswered_try() -> None:
+    """The service died: every remaining try says so at once."""
+    async with serving() as server:
+        port = server.port
+    with pytest.raises(Unanswered):
+        await Client(port).send(login_request(a_try()))
+
+
+def test_a_log_in_looks_as_a_proxy_hands_it_on() -> None:
+    """The form, its length, and the client's address where proxies put it."""
+    request = login_request(a_try(address="248.1.2.3", user_agent="a bot", account="o'neill&co"), cookie="device=d")
+    head, _, body = request.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert body == b"username=o%27neill%26co&password=pa55word"
+    assert lines[0] == b"POST /login HTTP/1.1"
+    assert {b"X-Forwarded-For: 248.1.2.3", b"User-Agent: a bot", b"Cookie: device=d"} <= set(lines)
+    assert b"Content-Length: %d" % len(body) in lines
+
+
+def test_cookies_are_read_without_their_attributes() -> None:
+    """Two `Set-Cookie` headers are two cookies."""
+    headers = ((b"set-cookie", b"session=s; HttpOnly; Path=/"), (b"set-cookie", b"__Host-d=a=b; Secure"))
+    assert Answer(303, headers, b"").cookies() == {"session": "s", "__Host-d": "a=b"}
+
+
+def test_a_known_browser_sends_what_made_it_known_but_no_old_session() -> None:
+    """The next log-in comes after the session has ended; the device cookie outlives it."""
+    jar, attempt = Jar(), a_try(owner=4, honest=True, known_device=True)
+    jar.keep(attempt, Answer(303, ((b"set-cookie", b"session=s"), (b"set-cookie", b"__Host-sekisho=t; Secure")), b""))
+    assert jar.cookie(attempt) == "__Host-sekisho=t"
+
+
+def test_a_browser_that_is_not_known_keeps_nothing() -> None:
+    """Private windows and new telephones come as strangers every time."""
+    jar, attempt = Jar(), a_try(owner=4, honest=True)
+    jar.keep(attempt, Answer(303, ((b"set-cookie", b"__Host-sekisho=t"),), b""))
+    assert jar.cookie(attempt) == jar.cookie(a_try(owner=4, honest=True, known_device=True)) == ""

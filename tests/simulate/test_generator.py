@@ -1,0 +1,207 @@
+"""Traffic: repeatable, in order, in the stated shares, honest about what is right."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections import Counter
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from itertools import islice, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.simulate import SCENARIOS, Campaign, Honest, Population, Scenario, Try, habits, traffic
+from sekisho.simulate.generator import attack, logins
+
+ATTACKERS = IPv4Network("248.0.0.0/5")
+LIMITED = ATTACKERS.broadcast_address
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    """Small ones of every shape."""
+    known = draw(st.floats(0.01, 1))
+    campaign = Campaign(
+        attempts=draw(st.integers(0, 400)),
+        per_second=draw(st.floats(0.1, 10_000)),
+        addresses=draw(st.integers(1, 500)),
+        rented_share=draw(st.floats(0, 1)),
+        block=draw(st.integers(1, 254)),
+        known_share=known,
+        right_share=known * draw(st.floats(0, 1)),
+        sprayed=draw(st.sampled_from([0, 0, 1, 5])),
+    )
+    honest = Honest(
+        logins=draw(st.integers(0, 200)),
+        per_second=draw(st.floats(0.1, 1_000)),
+        typo_share=draw(st.floats(0, 1)),
+        known_share=draw(st.floats(0, 1)),
+    )
+    return Scenario(
+        title="",
+        owners=draw(st.integers(1, 300)),
+        campaign=campaign,
+        honest=honest,
+        reusing_share=draw(st.floats(0, 1)),
+        seed=draw(st.integers(0, 2**64)),
+    )
+
+
+@given(scenarios())
+def test_the_same_seed_gives_the_same_traffic(scenario: Scenario) -> None:
+    """Two runs, one without the guard and one with it, must meet the same attack."""
+    assert list(scenario.traffic()) == list(scenario.traffic())
+
+
+@given(scenarios())
+def test_another_seed_gives_other_people(scenario: Scenario) -> None:
+    """The seed decides more than the order."""
+    other = replace(scenario, seed=scenario.seed + 1).population()
+    assert scenario.population().account(0) != other.account(0)
+
+
+@given(scenarios())
+def test_traffic_is_in_order_of_time(scenario: Scenario) -> None:
+    """Whoever replays it never has to look ahead."""
+    assert all(before.at_us <= after.at_us for before, after in pairwise(scenario.traffic()))
+
+
+@given(scenarios())
+def test_right_is_exactly_what_the_password_says(scenario: Scenario) -> None:
+    """No attempt carries an owner's password without being counted as right, and none is called right that is not."""
+    population = scenario.population()
+    passwords = {population.account(owner): population.password(owner) for owner in range(scenario.owners)}
+    for attempt in scenario.traffic():
+        assert attempt.right == (passwords.get(attempt.account) == attempt.password)
+        assert (attempt.owner >= 0) == (attempt.account in passwords)
+
+
+@given(scenarios())
+def test_the_attackers_shares_are_as_stated(scenario: Scenario) -> None:
+    """Attempts, accounts that exist and right pairs are within rounding of what the campaign says."""
+    campaign = scenario.campaign
+    tries = list(attack(scenario.population(), campaign, seed=scenario.seed))
+    assert len(tries) == campaign.attempts
+    assert abs(sum(one.owner >= 0 for one in tries) - campaign.known_share * campaign.attempts) <= 1
+    if not campaign.sprayed and scenario.population().reusing:
+        assert abs(sum(one.right for one in tries) - campaign.right_share * campaign.attempts) <= 2
+
+
+@given(scenarios())
+def test_stuffing_tries_every_owner_about_as_often(scenario: Scenario) -> None:
+    """A combo list holds a name once or twice: no owner is tried much more often than another by wrong pairs."""
+    tries = attack(scenario.population(), replace(scenario.campaign, right_share=0), seed=scenario.seed)
+    per_owner = Counter(one.owner for one in tries if one.owner >= 0)
+    turns = round(scenario.campaign.known_share * scenario.campaign.attempts)
+    assert max(per_owner.values(), default=0) <= -(-turns // scenario.owners) + 1
+
+
+@given(scenarios())
+def test_attackers_use_all_their_addresses_and_none_of_an_owners(scenario: Scenario) -> None:
+    """As many addresses as stated, as many to a /24 as stated, none of them somebody's home."""
+    campaign = scenario.campaign
+    addresses = {IPv4Address(one.address) for one in attack(scenario.population(), campaign, seed=scenario.seed)}
+    assert len(addresses) == min(campaign.addresses, campaign.attempts)
+    assert all(address in ATTACKERS and address != LIMITED for address in addresses)
+    networks = Counter(IPv4Network((address, 24), strict=False) for address in addresses)
+    assert max(networks.values(), default=0) <= campaign.block
+
+
+@given(scenarios())
+def test_owners_log_in_from_home_and_in_the_end_get_it_right(scenario: Scenario) -> None:
+    """Every log-in ends with the right password, from the one address and browser that are the owner's."""
+    population = scenario.population()
+    tries = list(logins(population, scenario.honest, seed=scenario.seed))
+    assert sum(one.right for one in tries) == scenario.honest.logins
+    assert all((one.address, one.user_agent) == _home(population, one) for one in tries)
+
+
+def _home(population: Population, attempt: Try) -> tuple[str, str]:
+    return population.home(attempt.owner), population.browser(attempt.owner)
+
+
+def test_one_log_in_in_seven_begins_with_a_typo() -> None:
+    """Of 7,000 log-ins about 1,000 take a second attempt, two seconds after the first."""
+    tries = list(logins(Population(7_000), Honest(logins=7_000, per_second=1)))
+    typos = {one.owner: one.at_us for one in tries if not one.right}
+    mended = {one.owner: one.at_us for one in tries if one.right}
+    assert 900 < len(typos) < 1_100
+    assert all(mended[owner] - at_us == 2_000_000 for owner, at_us in typos.items())
+
+
+@given(scenarios())
+def test_whoever_is_known_has_logged_in_before(scenario: Scenario) -> None:
+    """`habits` holds one right log-in, with the same browser, of each owner who later comes with a known device."""
+    population = scenario.population()
+    before = list(habits(population, scenario.honest, seed=scenario.seed))
+    later = list(logins(population, scenario.honest, seed=scenario.seed))
+    assert {one.owner for one in before} == {one.owner for one in later if one.known_device}
+    assert all(one.right and one.user_agent == population.browser(one.owner) for one in before)
+    assert len({one.owner for one in before}) == len(before)
+
+
+def test_spraying_tries_one_password_at_every_account_before_the_next() -> None:
+    """Its mark is one secret at many accounts, most frequent first; who chose it counts as right."""
+    population = Population(1_000, reusing_share=1)
+    campaign = Campaign(attempts=2_000, per_second=10, addresses=50, known_share=1, right_share=0, sprayed=2)
+    tries = list(attack(population, campaign))
+    by_password = Counter(one.password for one in tries)
+    assert by_password == {"123456": 1_000, "password": 1_000}
+    assert sum(one.right for one in tries) == sum(
+        population.password(owner) in {"123456", "password"} for owner in range(1_000)
+    )
+
+
+def test_attempts_are_spread_over_the_stated_time() -> None:
+    """4,000 attempts at 2,000 a second take two seconds, half of them in the first."""
+    campaign = replace(SCENARIOS["demo"].campaign, attempts=4_000)
+    moments = [one.at_us for one in attack(Population(100), campaign)]
+    assert moments[-1] < 2_000_000
+    assert abs(sum(moment < 1_000_000 for moment in moments) - 2_000) <= 1
+
+
+def test_fifty_million_attempts_are_a_stream() -> None:
+    """The largest scenario yields its first attempts at once and holds no more after a thousand than after ten."""
+    stream = SCENARIOS["stuffing"].traffic()
+    list(islice(stream, 1_000))
+    tracemalloc.start()
+    try:
+        for _ in islice(stream, 5_000):
+            pass
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 100_000
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_scenario_mixes_attackers_and_owners(name: str) -> None:
+    """Within the first 10,000 tries there are both."""
+    assert {one.honest for one in islice(SCENARIOS[name].traffic(), 10_000)} == {True, False}
+
+
+def test_a_try_does_not_show_what_was_typed() -> None:
+    """Tracebacks print values; account, password and address must not be among them."""
+    attempt = next(traffic(Population(10), SCENARIOS["demo"].campaign, SCENARIOS["demo"].honest))
+    shown = f"{attempt} {attempt!r}"
+    assert attempt.account not in shown
+    assert attempt.password not in shown
+    assert attempt.address not in shown
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"right_share": 0.5, "known_share": 0.4}, "right_share may not exceed known_share"),
+        ({"addresses": 0}, "addresses must be between 1 and 262,144"),
+        ({"addresses": 262_145}, "addresses must be between 1 and 262,144"),
+        ({"block": 255}, "in blocks of 1 to 254"),
+        ({"per_second": 0}, "per_second must be positive"),
+    ],
+)
+def test_a_campaign_that_makes_no_sense_is_refused(wrong: dict[str, float], message: str) -> None:
+    """A wrong share is an error and not a different experiment."""
+    with pytest.raises(ValueError, match=message):
+        replace(SCENARIOS["demo"].campaign, **wrong)  # type: ignore[arg-type] - the table holds floats and integers

@@ -1,0 +1,84 @@
+"""What is counted, and as what."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.simulate.client import Answer
+from sekisho.simulate.tally import Latencies, Tally
+from tests.simulate.tries import ENTERED, TURNED_DOWN, a_try, stopped
+
+
+def test_an_attacker_who_gets_in_has_taken_the_account_once() -> None:
+    """Twice into one account is two attempts that reached the check and one owner robbed."""
+    tally = Tally()
+    for _ in range(2):
+        tally.add(a_try(owner=7, right=True), ENTERED, 1_000)
+    assert (tally.attempts, tally.let_in, tally.taken, tally.reached) == (2, 2, {7}, 2)
+
+
+def test_a_guess_that_the_service_turned_down_has_reached_the_check() -> None:
+    """Only what the guard answers never got there."""
+    tally = Tally()
+    tally.add(a_try(), TURNED_DOWN, 1_000)
+    tally.add(a_try(), stopped(), 1_000)
+    tally.add(a_try(), stopped("unavailable"), 1_000)
+    assert (tally.wrong, tally.reached, tally.checked) == (1, 1, 1)
+    assert tally.stopped == {"too_many_attempts": 1, "unavailable": 1}
+
+
+@pytest.mark.parametrize("answer", [TURNED_DOWN, stopped(), None])
+def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: Answer | None) -> None:
+    """Whoever refused them, and even if nobody answered at all: they stand outside."""
+    tally = Tally()
+    tally.add(a_try(owner=3, honest=True, right=True), answer, 1_000)
+    assert (tally.logins, tally.refused) == (1, {3})
+
+
+def test_a_typo_is_nobodys_refusal_and_no_log_in() -> None:
+    """The service is right to turn a wrong password down."""
+    tally = Tally()
+    tally.add(a_try(owner=3, honest=True), TURNED_DOWN, 1_000)
+    assert (tally.logins, tally.refused, tally.attempts) == (0, set(), 0)
+
+
+def test_what_was_not_answered_is_neither_stopped_nor_known_to_have_reached_the_check() -> None:
+    """A guard that only loses requests must not look as if it stopped them."""
+    tally = Tally()
+    tally.add(a_try(), None, 10_000_000)
+    assert (tally.attempts, tally.unanswered, tally.reached, sum(tally.stopped.values())) == (1, 1, 0, 0)
+
+
+def test_a_redirect_back_to_the_door_is_not_in() -> None:
+    """Services that answer failure with 303 exist; only the account page counts."""
+    tally = Tally()
+    tally.add(a_try(right=True), Answer(303, ((b"location", b"/login?error"),), b""), 1_000)
+    assert (tally.let_in, tally.wrong) == (0, 1)
+
+
+@given(st.lists(st.floats(1, 60_000_000), min_size=1, max_size=300), st.sampled_from([1, 50, 99, 100]))
+def test_a_percentile_is_within_two_percent_of_the_sorted_list(durations: list[float], percent: int) -> None:
+    """Buckets cost precision, and this is how much."""
+    latencies = Latencies()
+    for duration in durations:
+        latencies.add(duration)
+    exact = sorted(durations)[-(-len(durations) * percent // 100) - 1]
+    assert latencies.percentile_ms(percent) * 1_000 == pytest.approx(exact, rel=0.02)
+
+
+def test_latencies_hold_no_more_for_a_hundred_thousand_than_for_a_thousand() -> None:
+    """At most one bucket for 2%: under a thousand from a microsecond to a minute."""
+    latencies, chance = Latencies(), random.Random(5)
+    for _ in range(100_000):
+        latencies.add(10 ** chance.uniform(0, 7.7))
+    assert latencies.count == 100_000
+    assert len(latencies._buckets) < 1_000
+
+
+def test_no_latencies_have_no_percentile() -> None:
+    """Nothing measured shows as 0."""
+    assert Latencies().percentile_ms(99) == 0
