@@ -37,7 +37,7 @@ _WRAPPERS = _words("auth data payload response result session tokens")
 _YES_OR_NO = _words("ok success succeeded successful authenticated loggedin isauthenticated valid")
 _TOLD_IN_WORDS = _words("status state result message msg detail reason code next step type title")
 
-# What stands in an answer that is not, or not yet, a log-in. Parts of words: `mfa_required`, `requires2fa`, `errorCode`.
+# What stands in an answer that is not, or not yet, a log-in. Parts of words: `mfa_required`, `errorCode`.
 _DOUBTFUL_KEYS = _words(
     "mfa 2fa otp twofactor secondfactor multifactor challenge verify verification captcha nextstep error fail invalid "
     "denied lock"
@@ -246,7 +246,7 @@ def _plain(key: str) -> str:
 class RuleSuggester:
     """Watches the answers of a door without rules, and says which rule would have told its successes."""
 
-    __slots__ = ("_door", "_failing", "_seen", "_succeeding")
+    __slots__ = ("_door", "_failed", "_failing", "_seen", "_succeeding")
 
     ATTEMPTS_MIN = 50
     RULES_MAX = 64  # an application that makes up cookie names must not make us remember them all
@@ -254,22 +254,25 @@ class RuleSuggester:
     def __init__(self, door: Door) -> None:
         self._door = door
         self._seen = 0
+        self._failed = False
         self._succeeding: Counter[str] = Counter()
         self._failing: set[str] = set()
 
     def saw(self, status: int, headers: Headers) -> None:
-        """Take note of one answer."""
+        """Take note of one answer. What may be a form shown again counts among the failures."""
         self._seen += 1
         away = status in _LEADS_AWAY and _leads_away(self._door, self._door.path, headers)
         rules = tuple(_candidates(self._door, status, headers))
-        if away or 200 <= status < 300:
+        if away or (200 <= status < 300 and _is_readable_json(headers)):
             self._succeeding.update(rule for rule in rules if rule in self._succeeding or self._has_room())
         else:
+            self._failed = True
             self._failing.update(rule for rule in rules if rule in self._failing or self._has_room())
 
     def suggestion(self) -> str | None:
         """A rule in the notation of the settings, once 50 attempts were seen and one rule tells them apart."""
-        if self._seen < self.ATTEMPTS_MIN:
+        # Without a failure seen, nothing shows that the rule would not fit failures as well.
+        if self._seen < self.ATTEMPTS_MIN or not self._failed:
             return None
         telling = (rule for rule, _ in self._succeeding.most_common() if rule not in self._failing)
         return next(telling, None)

@@ -1,0 +1,1 @@
+"""The reader: what a stranger can send, and what is made of it."""

@@ -1,0 +1,180 @@
+"""All spellings of one account are one account, and different accounts are not."""
+
+from __future__ import annotations
+
+import sys
+import timeit
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.model import Unreadable
+from sekisho.read import Accounts, MailPolicy, canonical
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("bob", "BOB"),  # row 18
+        ("bob", "bob "),  # row 19
+        ("bob", "\u00a0bob\u3000"),
+        ("bob smith", " bob \u2003 smith"),
+        ("bob", "ｂｏｂ"),  # row 22
+        ("fish", "ﬁsh"),
+        ("kelvin", "\u212aelvin"),
+        ("a@b.example", "a＠b．example"),
+        ("strasse", "Straße"),
+        ("é", "e\u0301"),
+        ("É", "e\u0301"),
+        ("admin", "a\u200bd\u2060min\ufeff"),  # row 23
+        ("admin", "a\u00addmin\u034f\ufe0f\U000e0041"),
+        ("admin", "\u202eadmin\u3164"),
+        ("ガ", "ｶﾞ"),
+    ],
+)
+def test_spellings_of_one_account(one: str, other: str) -> None:
+    """What some application equates is counted together."""
+    assert canonical(one) == canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("admin", "\u0430dmin"),  # row 24
+        ("bob", "bob1"),
+        ("bobsmith", "bob smith"),
+        ("a.b@example.com", "ab@example.com"),  # row 25: no policy, no folding
+        ("a+x@example.com", "a@example.com"),
+        ("が", "か"),
+    ],
+)
+def test_different_accounts(one: str, other: str) -> None:
+    """Homoglyphs, and what only a policy would fold, stay apart."""
+    assert canonical(one) != canonical(other)
+
+
+@pytest.mark.parametrize("account", ["a\0b", "bob\n", "\tbob", "bob\x7f", "bob\x85", "\x9bbob", "é\x00", "\x1f"])
+def test_controls_are_refused(account: str) -> None:
+    """Row 23: NUL ends the name for some, and is dropped by others."""
+    with pytest.raises(Unreadable, match=r"^400 account_controls$"):
+        canonical(account)
+
+
+@pytest.mark.parametrize("account", ["", " ", "\u200b", "\u3000\u00a0", "\u3164", "\u00ad\ufe0f"])
+def test_nothing_is_no_account(account: str) -> None:
+    """Row 28: all that is invisible would share one counter."""
+    with pytest.raises(Unreadable, match=r"^400 account_empty$"):
+        canonical(account)
+
+
+def test_surrogates_are_refused() -> None:
+    """Row 27: they fail in whatever encodes them."""
+    with pytest.raises(Unreadable, match=r"^400 not_unicode$"):
+        canonical("a\ud800")
+
+
+@given(st.text(max_size=30) | st.text(st.characters(max_codepoint=0x7F), max_size=30))
+def test_folding_twice_changes_nothing(account: str) -> None:
+    """The canonical account is its own canonical account, can be encoded, and holds nothing invisible."""
+    try:
+        folded = canonical(account)
+    except Unreadable:
+        return
+    assert canonical(folded) == folded
+    assert folded.encode()
+    assert not {unicodedata.category(char) for char in folded} & {"Cc", "Cf", "Cs"}
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_case_and_blanks_never_matter(account: str) -> None:
+    """Upper, lower, folded and padded are the same, or all refused."""
+
+    def folded(text: str) -> str:
+        try:
+            return canonical(text)
+        except Unreadable as error:
+            return error.reason
+
+    assert folded(account.casefold()) == folded(account) == folded(f"  {account}\u00a0")
+
+
+def test_every_character_settles() -> None:
+    """No character of Unicode needs more rounds than are made."""
+    for code in (*range(0x80, 0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000)):
+        try:
+            folded = canonical(f"a{chr(code)}b")
+        except Unreadable:
+            continue
+        assert canonical(folded) == folded
+
+
+POLICY = MailPolicy(frozenset({"dots.example"}), frozenset({"dots.example", "plus.example"}))
+
+
+@pytest.mark.parametrize(
+    ("expected", "account"),
+    [
+        ("ab@dots.example", "A.b+shop@Dots.Example"),
+        ("a.b@plus.example", "a.b+shop+x@plus.example"),
+        ("a.b+x@other.example", "a.b+x@other.example"),
+        ("+x@plus.example", "+x@plus.example"),
+        ("..@dots.example", "..@dots.example"),
+        ("ab@dots.example", "ａ．b＠dots.example"),
+        ("a.b+x", "a.b+x"),
+        ("a.b@c@other.example", "a.b@c@other.example"),
+    ],
+)
+def test_mail_policies(expected: str, account: str) -> None:
+    """Row 25: as each domain delivers."""
+    assert Accounts(POLICY).canonical(account) == expected
+
+
+@given(st.text("ab.+@", max_size=8))
+def test_policies_fold_once(local: str) -> None:
+    """Under a policy too, the canonical account is its own."""
+    accounts = Accounts(POLICY)
+    folded = accounts.canonical(local + "@dots.example")
+    assert accounts.canonical(folded) == folded
+
+
+USERS = {"alice": "7", "alice@example.com": "7", "Bob": "8", "7": "9"}
+
+
+def test_aliases_are_one_account() -> None:
+    """Row 20: user name, e-mail and telephone number, through the resolver."""
+    accounts = Accounts(resolver=lambda account: USERS.get(account, ""))
+    assert accounts.canonical("alice") == accounts.canonical("alice@example.com") == accounts.canonical("ALICE ")
+    assert accounts.canonical("Bob") != accounts.canonical("alice")
+
+
+def test_aliases_do_not_collide() -> None:
+    """Row 21: a user called `7` is not the account with the id 7, nor are unknown names ids."""
+    accounts = Accounts(resolver=lambda account: USERS.get(account, ""))
+    counted = {accounts.canonical(account) for account in ("alice", "7", "9", "8", "Bob", "id7", "bob")}
+    assert len(counted) == 7
+
+
+def test_the_resolver_sees_the_account_as_the_application_does() -> None:
+    """Exactly as it was typed first, then folded."""
+    asked: list[str] = []
+
+    def resolver(account: str) -> str:
+        asked.append(account)
+        return ""
+
+    Accounts(resolver=resolver).canonical(" Bob")
+    assert asked == [" Bob", "bob"]
+
+
+def test_invisible_accounts_are_refused_before_the_resolver() -> None:
+    """What cannot be counted is not looked up."""
+    with pytest.raises(Unreadable):
+        Accounts(resolver=lambda _: sys.exit("asked")).canonical("\0")
+
+
+def test_plain_accounts_are_quick() -> None:
+    """Nearly every account is ASCII: a few hundred nanoseconds, with room for slow machines."""
+    seconds = min(timeit.repeat(lambda: canonical("Alice@example.com"), number=1_000, repeat=5))
+    assert seconds / 1_000 < 10e-6

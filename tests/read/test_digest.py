@@ -1,0 +1,117 @@
+"""What leaves the process of who tried what."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.model import Attempt, Charge, Origin
+from sekisho.read import Addresses, Digests
+from tests.read.making import door
+
+OLD, NEW = b"o" * 32, b"n" * 32
+DIGESTS = Digests([OLD])
+
+
+def origin(address: str = "1.2.3.4", agent: bytes = b"x") -> Origin:
+    headers = [(b"user-agent", agent)]
+    return Addresses([], device_headers=["user-agent"]).read({"client": (address, 1), "headers": headers})
+
+
+def attempt(account: str = "alice", secret: str = "s3cret", where: Origin | None = None) -> Attempt:
+    return Attempt(door(), where or origin(), account, account, secret)
+
+
+def test_lengths() -> None:
+    """Ids of 16 bytes, tags of 4."""
+    for address, networks in (("1.2.3.4", 1), ("2001:db8::1", 2), ("", 1)):
+        charge = DIGESTS.charge(attempt(where=origin(address)), b"L" * 8, lane_generation=3, exempt=True)
+        assert [len(each) for each in (charge.ip, charge.device, charge.account, *charge.networks)] == [16] * (
+            3 + networks
+        )
+        tags = (charge.secret, charge.account_tag, charge.ip_tag, charge.pair_tag, charge.member_tag)
+        assert [len(each) for each in tags] == [4] * 5
+        assert charge.network == charge.networks[-1]
+        assert (charge.lane, charge.lane_generation, charge.exempt) == (b"L" * 8, 3, True)
+
+
+def test_no_two_kinds_share_a_digest() -> None:
+    """The same bytes as an address, a network, a device or an account are four different digests."""
+    charge = DIGESTS.charge(attempt("a", "a", Origin("", (b"a", b"a", b"a"), b"")))
+    parts = [charge.ip, charge.network, charge.device, charge.account]
+    tags = [charge.secret, charge.account_tag, charge.ip_tag, charge.pair_tag, charge.member_tag]
+    assert len({each[:4] for each in parts} | set(tags)) == len(parts) + len(tags)
+
+
+@pytest.mark.parametrize("address", ["1.2.3.4", "2001:db8::1", ""])
+def test_the_shed_and_the_ledger_agree(address: str) -> None:
+    """What was hashed before the body is used again, and is the same as hashed anew."""
+    known = DIGESTS.origin_digests(origin(address))
+    charge = DIGESTS.charge(attempt(where=origin(address)), origin_digests=known)
+    assert (charge.ip, charge.device, *charge.networks) == known
+    assert charge == DIGESTS.charge(attempt(where=origin(address)))
+
+
+CHANGES = [
+    (attempt(where=origin("1.2.3.5")), {"ip", "ip_tag"}),
+    (attempt(where=origin("1.2.4.4")), {"ip", "ip_tag", "network", "networks", "device"}),
+    (attempt(where=origin(agent=b"y")), {"device"}),
+    (attempt("bob"), {"account", "account_tag", "pair_tag", "member_tag"}),
+    (attempt(secret="other"), {"secret", "pair_tag", "member_tag"}),
+    (attempt("", "s3cret"), {"account", "account_tag", "pair_tag", "member_tag"}),
+    (attempt("alice", ""), {"secret", "pair_tag", "member_tag"}),
+]
+
+
+@pytest.mark.parametrize(("changed", "fields"), CHANGES)
+def test_each_part_depends_on_what_it_stands_for(changed: Attempt, fields: set[str]) -> None:
+    """An address moves what counts addresses, an account what counts accounts, and nothing else."""
+    before, after = DIGESTS.charge(attempt()), DIGESTS.charge(changed)
+    assert {name for name in Charge._fields if getattr(before, name) != getattr(after, name)} == fields
+
+
+def test_a_fingerprint_counts_within_its_network() -> None:
+    """Row 31: the same browser in the same /24 is one device, wherever in it; elsewhere it is another."""
+    assert DIGESTS.origin_digests(origin("1.2.3.4"))[1] == DIGESTS.origin_digests(origin("1.2.3.9"))[1]
+    assert DIGESTS.origin_digests(origin("2001:db8:0:1::1"))[1] == DIGESTS.origin_digests(origin("2001:db8:0:2::1"))[1]
+    assert DIGESTS.origin_digests(origin("1.2.3.4"))[1] != DIGESTS.origin_digests(origin("1.2.4.4"))[1]
+
+
+def test_what_is_missing_is_empty() -> None:
+    """A door without an account or without a secret leaves its place empty: no shared counter."""
+    charge = DIGESTS.charge(attempt("", ""))
+    assert (charge.account, charge.secret) == (b"", b"")
+
+
+def test_rotation_resets_no_count() -> None:
+    """A new secret in front changes nothing; one that stands alone changes everything."""
+    assert Digests([NEW, OLD]).charge(attempt()) == DIGESTS.charge(attempt())
+    before, after = DIGESTS.charge(attempt()), Digests([NEW]).charge(attempt())
+    counted = [name for name in Charge._fields if name not in {"lane", "lane_generation", "exempt"}]
+    assert all(getattr(before, name) != getattr(after, name) for name in counted)
+
+
+def test_long_secrets_count_whole() -> None:
+    """BLAKE2b takes 64 bytes for a key: what lies beyond is not dropped."""
+    assert Digests([b"k" * 64 + b"a"]).charge(attempt()) != Digests([b"k" * 64 + b"b"]).charge(attempt())
+
+
+@given(st.text(max_size=10), st.text(max_size=10), st.text(max_size=10), st.text(max_size=10))
+def test_pairs_are_told_apart(account: str, secret: str, other_account: str, other_secret: str) -> None:
+    """No account runs into a secret: `ab` + `c` is not `a` + `bc`."""
+    one, other = DIGESTS.charge(attempt(account, secret)), DIGESTS.charge(attempt(other_account, other_secret))
+    assert (one == other) is ((account, secret) == (other_account, other_secret))
+
+
+def test_nothing_that_was_typed_stands_in_a_charge() -> None:
+    """The canary: no account, secret or address in any field."""
+    shown = repr(DIGESTS.charge(attempt("canary-account", "canary-secret")))
+    assert "canary" not in shown
+    assert "1.2.3.4" not in shown
+    assert b"\1\2\3" not in b"".join(DIGESTS.origin_digests(origin()))
+
+
+def test_surrogates_do_not_crash() -> None:
+    """Row 27: an attempt that the application reports itself may hold anything."""
+    assert DIGESTS.charge(attempt("\ud800", "\udfff"))

@@ -1,0 +1,240 @@
+"""Which requests stand at a door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.routing import compile_path
+
+from sekisho.model import Door, DoorKind, Encoding, Fields
+from sekisho.read import Doors
+from sekisho.read.paths import path_key
+from tests.read.making import door, scope
+
+LOGIN = door()
+DOORS = Doors([LOGIN])
+BASIC = (b"authorization", b"Basic Ym9iOnNlY3JldA==")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/login",
+        "/Login",
+        "/LOGIN",
+        "/login/",
+        "/login//",
+        "//login",
+        "/./login",
+        "/login/.",
+        "/x/../login",
+        "/../login",
+        "/login\n",
+        "/login ",
+        "/ſignin/../login",
+    ],
+)
+def test_path_variants_are_the_same_door(path: str) -> None:
+    """However a forgiving router would come to the log-in, the guard is there (rows 43, 44)."""
+    assert DOORS.find(scope(path)) is LOGIN
+
+
+@pytest.mark.parametrize("path", ["/", "", "/logins", "/login/x", "/api/login", "/loginx", "login.html", "/x/..", "*"])
+def test_other_paths_are_no_door(path: str) -> None:
+    """What is not the log-in passes untouched."""
+    assert DOORS.find(scope(path)) is None
+
+
+def test_a_line_feed_that_starlette_forgives_is_the_same_door() -> None:
+    """Starlette matches `/login%0A` with the route `/login`: whatever its pattern takes, the guard covers."""
+    pattern, _, _ = compile_path("/login")
+    assert pattern.match("/login\n")
+    assert DOORS.find(scope("/login\n")) is LOGIN
+
+
+@given(st.text(alphabet="/login.LOGIN\n ", max_size=14))
+def test_whatever_starlette_routes_to_the_door_is_found(path: str) -> None:
+    """No path that Starlette takes for the route escapes the guard."""
+    pattern, _, _ = compile_path("/login")
+    if pattern.match(path):
+        assert DOORS.find(scope(path)) is LOGIN
+
+
+@given(st.text())
+def test_keys_of_paths_are_stable(path: str) -> None:
+    """A key is its own key, for any path."""
+    assert path_key(path_key(path)) == path_key(path)
+
+
+@pytest.mark.parametrize(
+    ("configured", "path", "root_path", "found"),
+    [
+        ("/api/login", "/api/login", "/api", True),
+        ("/login", "/api/login", "/api", True),
+        ("/login", "/api/login", "/api/", True),
+        ("/login", "/API/Login/", "/api", True),
+        ("/login", "/x/api/login", "/api", True),  # Litestar drops the mount point wherever it stands
+        ("/login", "/api/login", "/", False),
+        ("/login", "/api/logins", "/api", False),
+        ("/", "/api", "/api", True),
+    ],
+)
+def test_mounted_doors_are_found_with_and_without_the_mount_point(
+    configured: str, path: str, root_path: str, found: bool
+) -> None:
+    """A mounted sub-application is no way around (row 46)."""
+    doors = Doors([door(path=configured)])
+    assert (doors.find(scope(path, root_path=root_path)) is not None) is found
+
+
+def test_host_does_not_move_the_door() -> None:
+    """Only the path decides: `Host: x/docs?` changes nothing (row 45)."""
+    assert DOORS.find(scope(headers=[(b"host", b"x/docs?")])) is LOGIN
+    assert DOORS.find(scope("/docs", headers=[(b"host", b"x/login?")])) is None
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "post", "LOGIN", "QUERY", ""])
+def test_any_method_that_could_carry_a_form_is_the_doors(method: str) -> None:
+    """A `_method` field can turn any of these into the door's method (row 43)."""
+    assert DOORS.find(scope(method=method)) is LOGIN
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
+def test_looking_at_the_page_is_no_attempt(method: str) -> None:
+    """The log-in page itself and CORS preflights pass."""
+    assert DOORS.find(scope(method=method)) is None
+
+
+@pytest.mark.parametrize("name", [b"x-http-method-override", b"x-method-override", b"x-http-method"])
+@pytest.mark.parametrize("value", [b"POST", b"post", b" Post "])
+def test_an_overriding_header_counts(name: bytes, value: bytes) -> None:
+    """GET with a header that makes it a POST is a POST (row 43)."""
+    assert DOORS.find(scope(method="GET", headers=[(name, value)])) is LOGIN
+    assert DOORS.find(scope(method="GET", headers=[(name, b"PUT")])) is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [b"username=a&password=b", b"password", b"p%61ssword=b", b"password[]=b", b"password%5B0%5D=x", b"_method=POST"],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_secret_in_the_query_is_an_attempt(query: bytes, method: str) -> None:
+    """Row 42: found as the door, so that it is refused there."""
+    assert DOORS.find(scope(method=method, query_string=query)) is LOGIN
+
+
+@pytest.mark.parametrize("query", [b"", b"next=/home", b"username=bob", b"next=password", b"xpassword=1"])
+def test_other_queries_are_none(query: bytes) -> None:
+    """A link to the log-in page may say where to go next and whom to greet."""
+    assert DOORS.find(scope(method="GET", query_string=query)) is None
+
+
+def test_a_door_that_is_read_by_get_is_found_by_head() -> None:
+    """Routers that answer GET answer HEAD."""
+    doors = Doors([door(method="GET")])
+    assert doors.find(scope(method="HEAD")) is not None
+    assert doors.find(scope(method="OPTIONS")) is None
+
+
+def test_two_doors_at_one_path() -> None:
+    """Each method has its own door; unknown methods are the first one's."""
+    sign_up = Door(DoorKind.SIGNUP, "PUT", "/login", LOGIN.fields)
+    doors = Doors([LOGIN, sign_up])
+    assert doors.find(scope(method="PUT")) is sign_up
+    assert doors.find(scope(method="POST")) is LOGIN
+    assert doors.find(scope(method="DELETE")) is LOGIN
+
+
+def test_a_web_socket_at_a_door_is_the_door() -> None:
+    """Row 52: the middleware refuses it there."""
+    socket = {"type": "websocket", "path": "/Login", "query_string": b"", "headers": [], "root_path": ""}
+    assert DOORS.find(socket) is LOGIN
+    assert DOORS.find({**socket, "path": "/chat"}) is None
+
+
+def test_lifespan_stands_at_no_door() -> None:
+    """A scope without a path is nobody's attempt."""
+    assert DOORS.find({"type": "lifespan"}) is None
+
+
+def test_a_door_without_fields_is_found() -> None:
+    """A log-out reads nothing and is a door."""
+    out = Door(DoorKind.LOGOUT, "POST", "/logout", ())
+    assert Doors([out]).find(scope("/logout")) is out
+
+
+def basic_door(path: str, method: str = "*") -> Door:
+    return Door(DoorKind.LOGIN, method, path, (Fields(Encoding.BASIC),))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "found"),
+    [
+        ("*", "/anything/at/all", True),
+        ("*", "/", True),
+        ("/files*", "/files", True),
+        ("/files*", "/filesystem", True),
+        ("/files/*", "/files", True),
+        ("/files/*", "/FILES/a", True),
+        ("/files/*", "/filesystem", False),
+        ("/files", "/files/", True),
+        ("/files", "/files/a", False),
+    ],
+)
+def test_basic_doors_are_found_by_their_header(pattern: str, path: str, found: bool) -> None:
+    """Row 48: on any route and by any method, but only where the header is."""
+    doors = Doors([basic_door(pattern)])
+    for method in ("GET", "POST", "OPTIONS"):
+        assert (doors.find(scope(path, method, [BASIC])) is not None) is found
+        assert doors.find(scope(path, method, [(b"authorization", b"Bearer x")])) is None
+        assert doors.find(scope(path, method)) is None
+
+
+@pytest.mark.parametrize("value", [b"basic eA==", b"BASIC eA==", b" Basic eA==", b"Basic\teA==", b"Basic", b"basic"])
+def test_the_scheme_is_found_in_any_spelling(value: bytes) -> None:
+    """Frameworks that split the header on blanks take all of these for Basic."""
+    assert Doors([basic_door("*")]).find(scope("/x", "GET", [(b"authorization", value)])) is not None
+
+
+def test_mounted_wildcards() -> None:
+    """A wildcard without the mount point covers the mounted paths."""
+    doors = Doors([basic_door("/files/*")])
+    assert doors.find(scope("/api/files/a", "GET", [BASIC], root_path="/api")) is not None
+
+
+def test_the_longest_wildcard_wins() -> None:
+    """The more exact of two wildcards is the door."""
+    wide, narrow = basic_door("*"), basic_door("/files/*")
+    assert Doors([wide, narrow]).find(scope("/files/a", "GET", [BASIC])) is narrow
+
+
+@pytest.mark.parametrize("pattern", ["*", "/log*", "/login"])
+def test_an_explicit_door_wins_over_basic_and_knows_of_it(pattern: str) -> None:
+    """The form door is returned with Basic among its encodings: whoever sends both is refused there."""
+    found = Doors([LOGIN, basic_door(pattern)]).find(scope(headers=[BASIC]))
+    assert found is not None
+    assert [fields.encoding for fields in found.fields] == [Encoding.FORM, Encoding.JSON, Encoding.BASIC]
+    assert found.name == LOGIN.name
+
+
+def test_basic_elsewhere_changes_no_form_door() -> None:
+    """Only wildcards that cover the path do."""
+    assert Doors([LOGIN, basic_door("/files/*")]).find(scope(headers=[BASIC])) is LOGIN
+
+
+def test_the_page_of_a_form_door_is_a_basic_door_under_a_wildcard() -> None:
+    """GET /login with Basic is an attempt by Basic."""
+    doors = Doors([LOGIN, basic_door("*")])
+    assert doors.find(scope(method="GET", headers=[BASIC])) == basic_door("*")
+    assert doors.find(scope(method="GET")) is None
+
+
+def test_all_holds_what_find_returns() -> None:
+    """Whoever keeps something per door finds it again."""
+    doors = Doors([LOGIN, basic_door("*")])
+    requests: list[dict[str, Any]] = [scope(), scope(headers=[BASIC]), scope("/x", "GET", [BASIC])]
+    for request in requests:
+        assert any(doors.find(request) is each for each in doors.all)

@@ -1,0 +1,491 @@
+"""What is read from a request at a door, and what is refused rather than guessed at."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.model import Credentials, Door, DoorKind, Encoding, Fields, Unreadable
+from sekisho.read import Doors, decoded, read_credentials
+from tests.read.making import FORM, JSON, assert_refused, door, read, refusal, scope, typed
+
+ALICE = Credentials("alice", "s3cret")
+MULTIPART = b"multipart/form-data; boundary=XX"
+
+
+def multipart(*fields: tuple[str, str]) -> bytes:
+    parts = "".join(
+        f'--XX\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields
+    )
+    return f"{parts}--XX--\r\n".encode()
+
+
+# --- what is read
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"username=alice&password=s3cret", FORM),
+        (b"password=s3cret&&csrf=x&username=alice&", FORM),
+        (b"user%6eame=alice&password=s3%63ret", FORM),
+        (b"username=alice&password=s3cret", b"Application/X-WWW-Form-Urlencoded ; Charset=utf-8;"),
+        (b"username=alice&password=s3cret", FORM + b'; charset="UTF-8"'),
+        (b"username=alice&password=s3cret", FORM + b"; charset=us-ascii"),
+        (b'{"username":"alice","password":"s3cret","remember":true,"age":NaN}', JSON),
+        (b' {"user\\u006eame":"alice","x":[{"y":[1e999]}],"password":"s3cret"}\n', JSON + b"; charset=utf-8"),
+        (b'{"email":"alice","password":"s3cret"}', b"application/vnd.api+json"),
+        (multipart(("username", "alice"), ("password", "s3cret")), MULTIPART),
+        (multipart(("username", "alice"), ("password", "s3cret"))[:-2], MULTIPART + b"; charset=UTF-8"),
+        (multipart(("username", "alice"), ("password", "s3cret")), b'multipart/form-data; boundary="XX"'),
+    ],
+)
+def test_every_encoding_gives_the_same_attempt(body: bytes, content_type: bytes) -> None:
+    """Row 41: form, multipart and JSON in turn are one account's attempts."""
+    assert read(body, content_type) == ALICE
+
+
+@pytest.mark.parametrize(
+    ("expected", "body"),
+    [
+        ("alice@example.com", b"username=alice%40example.com&password=x"),
+        ("a b+c", b"username=a+b%2Bc&password=x"),
+        ("é", b"username=%C3%A9&password=x"),
+        ("100%", b"username=100%&password=x"),
+        ("%zz%@", b"username=%zz%%40&password=x"),
+        ("a;password=y", b"username=a;password=y&password=x"),
+        ("a=b", b"username=a=b&password=x"),
+        ("%40", b"username=%2540&password=x"),
+    ],
+)
+def test_forms_are_decoded_as_frameworks_do(expected: str, body: bytes) -> None:
+    """Escapes, plus signs, and what only looks like a separator."""
+    assert read(body) == (expected, "x")
+
+
+def test_nested_json() -> None:
+    """A dotted path leads through objects."""
+    nested = Door(DoorKind.LOGIN, "POST", "/t", (Fields(Encoding.JSON, (("user", "email"),), (("secret",),)),))
+    assert read(b'{"user":{"email":"a","x":1},"secret":"b"}', JSON, nested) == ("a", "b")
+    for wrong in (b'"a"', b"null", b"[]", b'[{"email":"a"}]', b"1"):
+        assert_refused((400, "account_not_text"), b'{"user":%b,"secret":"b"}' % wrong, JSON, nested)
+    assert_refused((400, "json_key_repeated"), b'{"user":{"email":"a","email":"c"},"secret":"b"}', JSON, nested)
+    assert_refused((400, "json_key_repeated"), b'{"user":{"email":"a"},"user":{},"secret":"b"}', JSON, nested)
+
+
+def test_doors_without_a_field() -> None:
+    """A code alone, an account alone, nothing at all: what the door does not name is empty."""
+    code = Door(DoorKind.CODE, "POST", "/c", (Fields(Encoding.FORM, (), (("code",),)),))
+    reset = Door(DoorKind.RESET, "POST", "/r", (Fields(Encoding.FORM, (("email",),), ()),))
+    assert read(b"code=123456", FORM, code) == ("", "123456")
+    assert read(b"email=a", FORM, reset) == ("a", "")
+    assert read(b"", FORM, Door(DoorKind.LOGOUT, "POST", "/o", ())) == ("", "")
+    assert_refused((400, "account_missing"), b"", FORM, reset)
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("expected", "body"),
+    [
+        ((400, "account_repeated"), b"username=a&username=b&password=x"),  # row 32
+        ((400, "account_repeated"), b"username=a&user%6Eame=b&password=x"),
+        ((400, "account_repeated"), b"username=a&email=b&password=x"),
+        ((400, "account_repeated"), b"username=a&email&password=x"),
+        ((400, "secret_repeated"), b"username=a&password=x&password=x"),
+        ((400, "account_bracketed"), b"username=a&username[]=b&password=x"),  # row 34
+        ((400, "account_bracketed"), b"username%5B0%5D=a&password=x"),
+        ((400, "account_bracketed"), b"username=a&password=x&email+[x]"),
+        ((400, "secret_bracketed"), b"username=a&password[]=x&password[]=y"),  # row 35
+        ((400, "account_missing"), b"password=x"),  # row 28
+        ((400, "account_missing"), b"Username=a&password=x"),
+        ((400, "account_missing"), b""),
+        ((400, "account_empty"), b"username=&password=x"),
+        ((400, "account_empty"), b"username&password=x"),
+        ((400, "secret_missing"), b"username=a"),
+        ((400, "secret_empty"), b"username=a&password="),
+        ((400, "secret_missing"), b"username=a;password=x"),
+        ((400, "not_unicode"), b"username=%ff&password=x"),
+        ((400, "not_unicode"), b"username=a&password=%C3"),
+        ((400, "not_unicode"), b"username=%ED%A0%80&password=x"),
+        ((400, "not_unicode"), "username=é&password=x".encode()),
+        ((400, "account_too_long"), b"username=" + b"a" * 1_025 + b"&password=x"),  # row 26
+        ((400, "secret_too_long"), b"username=a&password=" + b"a" * 4_097),  # row 88
+        ((400, "secret_too_long"), b"username=a&password=" + b"%E3%81%82" * 1_366),
+        ((413, "too_many_fields"), b"username=a&password=x" + b"&a" * 999),  # row 54
+        ((400, "two_meanings"), b'{"username":"a","password":"x","y":"&username=b&password=x&"}'),
+        ((400, "two_meanings"), b" \n[1,&username=b&password=x&"),
+        ((400, "two_meanings"), b"\0{\0&username=b&password=x&"),
+    ],
+)
+def test_doubtful_forms_are_refused(expected: tuple[int, str], body: bytes) -> None:
+    """Whatever two parsers could read differently is nobody's attempt."""
+    assert_refused(expected, body)
+
+
+def test_the_bounds_themselves_pass() -> None:
+    """1,024 characters of account, 4,096 bytes of secret, 1,000 fields."""
+    assert read(b"username=" + b"a" * 1_024 + b"&password=" + b"b" * 4_096) == ("a" * 1_024, "b" * 4_096)
+    assert read(b"username=alice&password=s3cret" + b"&a" * 998) == ALICE
+
+
+@pytest.mark.parametrize(
+    ("expected", "body"),
+    [
+        ((400, "json_key_repeated"), b'{"username":"a","username":"b","password":"x"}'),  # row 33
+        ((400, "json_key_repeated"), b'{"username":"a","\\u0075sername":"a","password":"x"}'),
+        ((400, "json_key_repeated"), b'{"username":"a","password":"x","z":{"q":1,"q":2}}'),
+        ((400, "account_repeated"), b'{"username":"a","email":"b","password":"x"}'),
+        ((400, "account_not_text"), b'{"username":["a","b"],"password":"x"}'),  # row 34
+        ((400, "account_not_text"), b'{"username":{"a":"b"},"password":"x"}'),
+        ((400, "account_not_text"), b'{"username":1,"password":"x"}'),
+        ((400, "account_not_text"), b'{"username":true,"password":"x"}'),
+        ((400, "account_not_text"), b'{"username":null,"password":"x"}'),
+        ((400, "secret_not_text"), b'{"username":"a","password":["x","y"]}'),  # row 35
+        ((400, "account_missing"), b'{"password":"x"}'),
+        ((400, "account_empty"), b'{"username":"","password":"x"}'),
+        ((400, "secret_empty"), b'{"username":"a","password":""}'),
+        ((400, "json_not_object"), b'[{"username":"a","password":"x"}]'),  # row 51
+        ((400, "json_not_object"), b'"username"'),
+        ((400, "json_malformed"), b""),
+        ((400, "json_malformed"), b'{"username":"a","password":"x"'),
+        ((400, "json_malformed"), b'{"username":"a","password":"x"}{}'),
+        ((400, "json_malformed"), b'\xef\xbb\xbf{"username":"a","password":"x"}'),
+        ((400, "json_malformed"), b'{"username":"a\x01","password":"x"}'),
+        ((400, "json_malformed"), b'{"username":"a","password":"x","n":' + b"9" * 5_000 + b"}"),
+        ((400, "json_malformed"), b'{"x":' + b"[" * 100_000),
+        ((400, "json_malformed"), b'{"x":' * 100_000),
+        ((400, "not_unicode"), b'{"username":"\\ud800","password":"x"}'),  # row 27
+        ((400, "not_unicode"), b'{"username":"a","password":"\\udfff\\ud800"}'),
+        ((400, "not_unicode"), b'{"username":"\xff","password":"x"}'),
+        ((400, "json_malformed"), '{"username":"a","password":"x"}'.encode("utf-16-le")),
+        ((400, "not_unicode"), '{"username":"a","password":"x"}'.encode("utf-16")),
+        ((400, "two_meanings"), b'{"username":"a","password":"x","y":"&username=b&password=x&"}'),
+        ((400, "two_meanings"), b'{"username":"a","password":"x","y":"&pass%77ord[]=x&"}'),
+    ],
+)
+def test_doubtful_json_is_refused(expected: tuple[int, str], body: bytes) -> None:
+    """Duplicates, coercions, batches, other encodings, and JSON that is a form as well."""
+    assert_refused(expected, body, JSON)
+
+
+def test_an_ampersand_in_json_is_no_form() -> None:
+    """Only what names a field of interest is."""
+    assert read(b'{"username":"a&b","password":"x&y=z&"}', JSON) == ("a&b", "x&y=z&")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        b"",
+        b"text/plain",  # row 40
+        b"application/x-www-form-urlencoded, application/json",
+        b"application/x-www-form-urlencoded/json",
+        b"application /json",
+        b"application/xml",
+        b"text/json",
+        b"json",
+        b"application/json; charset",
+        b"application/json; charset=utf-8; charset=utf-8",
+        b"application/json; charset*=utf-8''x",
+        b'application/json; charset="utf-8',
+        b'application/json; charset="utf\\-8"',
+        b"application/json; charset =utf-8",
+        b"application/json; a=b c",
+        b"application/json\x00",
+        "application/jsonü".encode(),
+        b"application/json;" + b" " * 1_024,
+        b"multipart/mixed; boundary=XX",
+    ],
+)
+def test_other_content_types_are_refused(content_type: bytes | None) -> None:
+    """Row 40: never *no user, so pass*."""
+    assert_refused((415, "content_type"), b"username=a&password=x", content_type)
+
+
+@pytest.mark.parametrize("charset", [b"utf-16", b"ibm037", b"utf-7", b"utf-8-sig", b"latin-1", b'"utf-16"', b"u8"])
+@pytest.mark.parametrize("content_type", [FORM, JSON, MULTIPART])
+def test_other_charsets_are_refused(charset: bytes, content_type: bytes) -> None:
+    """Row 38: what the application would decode otherwise is not read."""
+    assert_refused((415, "charset"), b"username=a&password=x", content_type + b"; charset=" + charset)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"username=%C3%A9&password=x", FORM),
+        ('{"username":"é","password":"x"}'.encode(), JSON),
+        (multipart(("username", "é"), ("password", "x")), MULTIPART),
+    ],
+)
+def test_ascii_means_ascii(body: bytes, content_type: bytes) -> None:
+    """Under us-ascii Django reads replacement characters where Starlette reads letters."""
+    assert refusal(body, content_type) is None
+    assert_refused((415, "charset"), body, content_type + b"; charset=us-ascii")
+
+
+def test_only_the_doors_encodings_are_read() -> None:
+    """A JSON body at a form door is refused, and the other way round."""
+    assert_refused((415, "content_type"), b"{}", JSON, door(Encoding.FORM))
+    assert_refused((415, "content_type"), b"username=a&password=x", FORM, door(Encoding.JSON))
+    assert_refused((415, "content_type"), b"username=a&password=x", FORM, door(Encoding.MULTIPART))
+    body = multipart(("email", "a"), ("password", "b"))
+    assert read(body, MULTIPART, door(Encoding.MULTIPART)) == ("a", "b")
+
+
+def test_two_content_types_are_refused() -> None:
+    """The first or the last: frameworks differ."""
+    request = scope(headers=[(b"content-type", FORM), (b"content-type", JSON)])
+    with pytest.raises(Unreadable, match=r"^400 content_type_repeated$"):
+        read_credentials(door(), request, b"username=a&password=x")
+
+
+@pytest.mark.parametrize("query", [b"password=x", b"a=b&p%61ssword", b"password[]=x", b"&&password=%ff"])
+def test_credentials_in_the_query_are_refused(query: bytes) -> None:
+    """Row 42: also beside a body without fault."""
+    assert_refused((400, "credentials_in_query"), b"username=a&password=x", query_string=query)
+    assert refusal(b"username=a&password=x", query_string=b"next=/home&user=password") is None
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        b"a/b" + b';a="' * 200,
+        b"application/json; " + b"a=\\" * 300,
+        b'application/json; charset="' + b'\\"' * 400,
+        b"multipart/form-data; boundary=" + b'"' * 900,
+        b";" * 100_000,
+        b" " * 100_000,
+    ],
+)
+def test_hostile_content_types_cost_nothing(content_type: bytes) -> None:
+    """Row 57: under 50 ms, by far."""
+    began = time.perf_counter()
+    assert refusal(b"", content_type) is not None
+    assert time.perf_counter() - began < 0.05
+
+
+# --- compressed
+
+
+def test_compressed_bodies_are_read_from_what_they_hold() -> None:
+    """Row 53: the decoded bytes are judged."""
+    body = b"username=alice&password=s3cret"
+    packed = gzip.compress(body)
+    request = scope(headers=[(b"content-type", FORM), (b"content-encoding", b"gzip")])
+    plain = decoded(request["headers"], packed, 1_000)
+    assert read_credentials(door(), request, plain, raw=packed) == ALICE
+
+
+def test_compressed_bodies_are_refused_where_nobody_decoded_them() -> None:
+    """Forgetting to decode, or to show what came, cannot open the door."""
+    request = scope(headers=[(b"content-type", FORM), (b"content-encoding", b"gzip")])
+    body = b"username=a&password=x"
+    for raw in (None, body):
+        with pytest.raises(Unreadable, match=r"^415 content_encoding$"):
+            read_credentials(door(), request, body, raw=raw)
+
+
+def with_comment(data: bytes, comment: bytes) -> bytes:
+    """Gzip with a file name, which may hold anything but NUL (RFC 1952)."""
+    packed = gzip.compress(data)
+    return packed[:3] + b"\x08" + packed[4:10] + comment + b"\0" + packed[10:]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "data", "comment"),
+    [
+        (FORM, b"username=decoy&password=x", b"&username=alice&password=x&"),
+        (MULTIPART, multipart(("username", "decoy"), ("password", "x")), b"\r\n" + multipart(("username", "alice"))),
+    ],
+)
+def test_compressed_bodies_that_are_forms_themselves_are_refused(
+    content_type: bytes, data: bytes, comment: bytes
+) -> None:
+    """An application that does not decompress would read the name of the file, in which a form is written."""
+    raw = with_comment(data, comment)
+    request = scope(headers=[(b"content-type", content_type), (b"content-encoding", b"gzip")])
+    plain = decoded(request["headers"], raw, 10_000)
+    assert plain == data
+    with pytest.raises(Unreadable, match=r"^400 two_meanings$"):
+        read_credentials(door(), request, plain, raw=raw)
+
+
+# --- HTTP Basic
+
+
+def basic(value: str | bytes) -> tuple[bytes, bytes]:
+    raw = value.encode() if isinstance(value, str) else value
+    return b"authorization", b"Basic " + b64encode(raw)
+
+
+BASIC = door(Encoding.BASIC, method="*", path="*")
+
+
+def read_header(*headers: tuple[bytes, bytes], at: Door = BASIC, body: bytes = b"") -> Any:
+    try:
+        return read_credentials(at, scope("/files", "GET", list(headers)), body)
+    except Unreadable as error:
+        return error.status, error.reason
+
+
+@pytest.mark.parametrize(
+    ("expected", "header"),
+    [
+        (("alice", "s3cret"), basic("alice:s3cret")),
+        (("alice", "s3:cret"), basic("alice:s3:cret")),
+        (("é", "あ"), basic("é:あ")),
+        (("alice", "s3cret"), (b"authorization", b"bASIC YWxpY2U6czNjcmV0")),
+        (None, (b"authorization", b"Bearer x")),
+        (None, (b"accept", b"*/*")),
+        ((400, "account_empty"), basic(":x")),
+        ((400, "secret_empty"), basic("a:")),
+        ((400, "basic_malformed"), basic("alice")),
+        ((400, "not_unicode"), basic(b"\xff:x")),
+        ((400, "basic_malformed"), (b"authorization", b"Basic")),
+        ((400, "basic_malformed"), (b"authorization", b"Basic\tYTpi")),
+        ((400, "basic_malformed"), (b"authorization", b"Basic  YTpi")),
+        ((400, "basic_malformed"), (b"authorization", b"Basic YTpi, Basic YTpj")),
+        ((400, "basic_malformed"), (b"authorization", b"Basic YTp")),
+        ((400, "basic_malformed"), (b"authorization", b"Basic YT-pi")),
+        ((400, "basic_malformed"), (b"authorization", b"Basic YTpi\n")),
+        ((400, "basic_malformed"), (b"authorization", b"Basic YTpi====")),
+        ((400, "basic_malformed"), basic("a:" + "b" * 50_000)),
+        ((400, "secret_too_long"), basic("a:" + "b" * 4_097)),
+        ((400, "account_too_long"), basic("a" * 1_025 + ":b")),
+    ],
+)
+def test_basic(expected: Any, header: tuple[bytes, bytes]) -> None:
+    """Row 48: RFC 7617, read strictly."""
+    assert read_header(header) == expected
+
+
+def test_several_authorizations_are_refused() -> None:
+    """Which one counts is the framework's secret."""
+    assert read_header(basic("a:b"), basic("a:c")) == (400, "authorization_repeated")
+    assert read_header((b"authorization", b"Bearer x"), basic("a:c")) == (400, "authorization_repeated")
+
+
+def test_two_kinds_of_credentials_are_refused() -> None:
+    """At a form door under a Basic wildcard a request can carry one of the two."""
+    request = scope(headers=[(b"content-type", FORM), basic("alice:s3cret")])
+    both = Doors([door(), BASIC]).find(request)
+    assert both is not None
+    with pytest.raises(Unreadable, match=r"^400 two_credentials$"):
+        read_credentials(both, request, b"username=bob&password=x")
+    assert read_credentials(both, request, b"") == ALICE
+    assert read(b"username=alice&password=s3cret", FORM, both) == ALICE
+    # Without such a wildcard the header is a proxy's business.
+    assert read_credentials(door(), request, b"username=bob&password=x") == ("bob", "x")
+
+
+# --- the password grant
+
+
+GRANT = door(Encoding.PASSWORD_GRANT, path="/token")
+
+
+@pytest.mark.parametrize(
+    ("expected", "body"),
+    [
+        (ALICE, b"grant_type=password&username=alice&password=s3cret"),  # row 47
+        (ALICE, b"grant_type=password&username=alice&password=s3cret&scope=a+b&client_id=x"),
+        (ALICE, b"username=alice&password=s3cret"),  # FastAPI's form does not insist on the grant
+        (ALICE, b"grant_type=&username=alice&password=s3cret"),
+        (ALICE, b"grant_type=refresh_token&username=alice&password=s3cret"),
+        (None, b"grant_type=refresh_token&refresh_token=x"),
+        (None, b"grant_type=client_credentials&client_secret=x&username=alice"),
+        ((400, "grant_type_repeated"), b"grant_type=refresh_token&grant_type=password&username=a&password=x"),
+        ((400, "grant_type_bracketed"), b"grant_type[]=password&username=a&password=x"),
+        ((400, "account_missing"), b"grant_type=password&password=x"),
+        ((400, "secret_missing"), b"grant_type=password&username=a"),
+        ((400, "account_missing"), b"grant_type=other&password=x"),
+    ],
+)
+def test_the_password_grant(expected: Any, body: bytes) -> None:
+    """Only a request without a password is no guess at one."""
+    client = basic("client:secret")
+    request = scope("/token", headers=[(b"content-type", FORM), client])
+    try:
+        found: Any = read_credentials(GRANT, request, body)
+    except Unreadable as error:
+        found = (error.status, error.reason)
+    assert found == expected
+
+
+def test_a_grant_without_names_reads_the_standards() -> None:
+    """RFC 6749 names the fields."""
+    plain = Door(DoorKind.LOGIN, "POST", "/token", (Fields(Encoding.PASSWORD_GRANT),))
+    assert read(b"grant_type=password&username=alice&password=s3cret", FORM, plain) == ALICE
+    assert_refused((400, "credentials_in_query"), b"grant_type=password", FORM, plain, query_string=b"password=x")
+
+
+def test_a_form_door_does_not_look_at_the_grant() -> None:
+    """A door that reads plain forms reads every form."""
+    both = door(Encoding.FORM, Encoding.PASSWORD_GRANT)
+    assert_refused((400, "account_missing"), b"grant_type=refresh_token", FORM, both)
+
+
+# --- whatever is sent
+
+
+DOORS = [
+    door(),
+    GRANT,
+    BASIC,
+    door(Encoding.MULTIPART),
+    door(*Encoding),
+    Door(DoorKind.CODE, "POST", "/c", (Fields(Encoding.JSON, (), (("a", "b"),)),)),
+]
+TYPES = st.sampled_from([FORM, JSON, MULTIPART, FORM + b"; charset=us-ascii", b"x"]) | st.binary(max_size=60)
+BODIES = st.binary(max_size=80) | st.sampled_from(
+    [b"username=a&password=b", b'{"username":"a","password":"b"}', multipart(("username", "a"), ("password", "b"))]
+)
+
+
+@given(st.sampled_from(DOORS), TYPES, BODIES, st.binary(max_size=30), st.binary(max_size=30))
+def test_anything_is_read_or_refused(at: Door, content_type: bytes, body: bytes, query: bytes, token: bytes) -> None:
+    """No bytes raise anything but `Unreadable`, and nothing that was sent stands in it."""
+    headers = [(b"content-type", content_type), (b"authorization", b"Basic " + token)]
+    found, refused = None, None
+    try:
+        found = read_credentials(at, scope(headers=headers, query_string=query), body)
+    except Unreadable as error:
+        refused = error
+    assert found is None or (found.account + found.secret).encode()
+    if refused is not None:
+        assert refused.status in {400, 413, 415}
+        assert refused.reason.replace("_", "").isalpha()
+        assert refused.__context__ is None
+
+
+KEYS = st.sampled_from(["username", "email", "password", "other"])
+
+
+@given(st.lists(st.tuples(KEYS, st.text(min_size=1, max_size=5)), max_size=5))
+def test_json_is_read_only_without_duplicates(pairs: list[tuple[str, str]]) -> None:
+    """Row 33: what is read is what every parser reads, first-wins and last-wins alike."""
+    body = "{" + ",".join(f"{json.dumps(key)}:{json.dumps(value)}" for key, value in pairs) + "}"
+    try:
+        found = read(body.encode(), JSON)
+    except Unreadable:
+        return
+    assert found is not None
+    for tree in (dict(pairs), dict(reversed(pairs))):
+        assert found == (tree.get("username", "") + tree.get("email", ""), tree["password"])
+
+
+def test_many_doors_do_not_pile_up() -> None:
+    """What is prepared per door is bounded, and never mixed up between doors."""
+    for number in range(600):
+        each = Door(DoorKind.LOGIN, "POST", "/x", (Fields(Encoding.FORM, ((f"u{number}",),), (("p",),)),))
+        assert read_credentials(each, typed(FORM), f"u{number}=a&p=b".encode()) == ("a", "b")
