@@ -145,6 +145,9 @@ def test_every_401_names_a_scheme(refusal: answer.Refusal) -> None:
         (b"text/html;q=2, application/json;q=0.1", False),
         (b"text/html;q=-1", False),
         (b"image/*", False),
+        (b"text/*;q=0.6, */*;q=0.5", True),
+        (b"a," * 8 + b"text/html", False),
+        (b"text/*;q=0.1, */*;q=0.5, application/json;q=0.3", False),
         (b",,;;==q=", False),
     ],
 )
@@ -265,6 +268,16 @@ def test_negotiation_remembers_a_bounded_number_of_bounded_headers() -> None:
 
     assert negotiate.prefers_html.cache_info().currsize <= 512
     assert negotiate.language.cache_info().currsize <= 512
+
+
+def test_of_a_long_header_only_the_beginning_is_kept() -> None:
+    """Two that differ after 256 bytes are one to us: nobody makes us remember kilobytes."""
+    long = b"text/html, " + b"x" * 256
+    rendered(answer.denied(), accept=long + b"a" * 9_999)
+    before = negotiate.prefers_html.cache_info().misses
+    rendered(answer.denied(), accept=long + b"b" * 9_999)
+
+    assert before == negotiate.prefers_html.cache_info().misses
 
 
 def test_parts_of_bodies_are_made_once() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -190,6 +189,10 @@ def test_random_bytes_are_held_to_the_same_strength() -> None:
     """A short secret is short as bytes too."""
     with pytest.raises(SettingsError, match="shorter than 32 bytes"):
         settings.load({}, {"secret": b"short"})
+    with pytest.raises(SettingsError, match="wants between one and 8 secrets"):
+        settings.load({}, {"secret": [f"{SECRET}{number}" for number in range(9)]})
+    with pytest.raises(SettingsError, match="lists the same secret twice"):
+        settings.load({}, {"secret": [SECRET, SECRET.encode()]})
 
 
 # --- files
@@ -519,10 +522,11 @@ def told(environ: dict[str, str], overrides: dict[str, object]) -> str:
     try:
         return repr(settings.load({"SEKISHO_SECRET": SECRET, **environ}, overrides))
     except settings.SettingsErrors as error:
-        hidden = [error.__context__, *(mistake.__context__ for mistake in error.mistakes)]
-        return "".join(
-            [str(error), repr(error), repr(error.mistakes), repr(hidden), *traceback.format_exception(error)]
-        )
+        led_to = [
+            error.__context__,
+            *(hidden for one in error.mistakes for hidden in (one.__context__, one.__traceback__)),
+        ]
+        return "".join([str(error), repr(error), repr(error.mistakes), *map(repr, filter(None, led_to))])
 
 
 @pytest.mark.parametrize("setting", settings.TABLE, ids=lambda setting: setting.name)
@@ -534,6 +538,7 @@ def test_no_value_is_in_any_error(setting: settings.Setting[object], shape: str)
     """A password in the wrong variable is in no message, no representation and nothing that hangs on the error."""
     text = shape.replace("{}", CANARY)
 
+    assert "traceback object" not in told({setting.variable: text}, {})
     assert "c4n4ry" not in told({setting.variable: text}, {}).lower()
     assert "c4n4ry" not in told({}, {setting.name.lower(): [text]}).lower()
     assert "c4n4ry" not in told({f"{setting.variable}_FILE": text}, {}).lower()

@@ -48,6 +48,7 @@ def test_urls_that_can_work_are_kept_as_they_are(url: str) -> None:
         ("redis://redis:99999/0", "is no URL"),
         ("redis://redis:0/0", "is no URL"),
         ("redis://:pa#ss@redis/0", "is no URL. In a password, write"),
+        ("redis://redis/0#ss", "is no URL. In a password, write"),
         ("redis://:pa/ss@redis/0", "is no URL. In a password, write"),
         ("redis://[::1/0", "is no URL"),
         ("redis://re dis", "is no URL"),

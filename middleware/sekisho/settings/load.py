@@ -42,7 +42,7 @@ class SettingsErrors(SettingsError):  # noqa: N818 - several of what SettingsErr
     """All mistakes of one start. `name` and `problem` are the first one's; the text has a line for each."""
 
     def __init__(self, mistakes: Sequence[SettingsError]) -> None:
-        # Copies: the originals remember the exceptions they came from, whose texts hold values.
+        # Copies: the originals lead, by their tracebacks, to frames whose variables hold values.
         self.mistakes = tuple(SettingsError(mistake.name, mistake.problem) for mistake in mistakes)
         super().__init__(self.mistakes[0].name, self.mistakes[0].problem)
 
@@ -145,14 +145,14 @@ def _unknown(name: str, known: set[str], spell: Callable[[str], str], prefix: st
 
 
 def _content(path: object, name: str) -> str:
-    """A file's text without its last line break. Neither its path nor its content ever reaches an error."""
+    """A file's text. Neither its path nor its content ever reaches an error."""
     problem = "is no path"
     if isinstance(path, str | Path) and str(path):
         try:
             with Path(path).open("rb") as file:
                 content = file.read(FILE_BYTES_MAX + 1)
             if len(content) <= FILE_BYTES_MAX:
-                return content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+                return content.decode("utf-8")
             problem = f"points to a file of more than {FILE_BYTES_MAX} bytes"
         except OSError as error:
             problem = f"points to a file that cannot be read ({type(error).__name__})"
@@ -257,11 +257,8 @@ def _limits(source: _Source) -> LimitSet:
 
 def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsError]:
     """What is right by itself and wrong together."""
-    if (
-        source.understood(table.STORE.name, table.WORKERS.name)
-        and settings.store == MEMORY
-        and (settings.workers or 1) > 1
-    ):
+    alone = settings.store == MEMORY and source.understood(table.STORE.name)
+    if alone and settings.workers is not None and settings.workers > 1:
         problem = "several processes cannot count together in memory://; set SEKISHO_STORE to a Redis they share"
         yield SettingsError(table.WORKERS.variable, problem)
     if not source.understood(table.MOUNT.name, *(setting.name for setting in DOOR_SETTINGS)):
