@@ -8,6 +8,7 @@ from sekisho.model.decision import Action, Decision, Finding, Mode, Outcome
 from sekisho.model.door import Door, DoorKind, Encoding, Fields, Path, SuccessBy, SuccessRule
 from sekisho.model.errors import SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.limit import Limit, Limits, LimitSet
+from sekisho.model.signals import Device, Policy, Signals
 
 __all__ = [
     "Action",
@@ -16,6 +17,7 @@ __all__ = [
     "Charged",
     "Credentials",
     "Decision",
+    "Device",
     "Door",
     "DoorKind",
     "Encoding",
@@ -29,8 +31,10 @@ __all__ = [
     "Origin",
     "Outcome",
     "Path",
+    "Policy",
     "SekishoError",
     "SettingsError",
+    "Signals",
     "Spread",
     "StoreUnavailable",
     "SuccessBy",

@@ -202,6 +202,7 @@ class Line:
                 await asyncio.sleep(BACKOFF_US[min(self._tries, len(BACKOFF_US) - 1)] / 1e6)
                 self._tries += 1
         finally:
+            self._on_change = lambda _: None  # hanging up is no loss
             self._lost()
             await self._connection.disconnect(nowait=True)
 

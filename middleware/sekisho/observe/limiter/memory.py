@@ -81,7 +81,7 @@ class MemoryLedger:
     """See `sekisho.model.Ledger`. `clock_us` is any clock in microseconds that all calls share."""
 
     def __init__(self, limits: LimitSet, *, entries_max: int, clock_us: Callable[[], int]) -> None:
-        self._limits = limits
+        self.limits = limits
         self._clock_us = clock_us
         self.book = BoundedBook(entries_max)
 
@@ -90,11 +90,11 @@ class MemoryLedger:
 
     def charge_now(self, charge: Charge) -> Verdict:
         self.book.now_us = self._clock_us()
-        return ledger.apply(self.book, charge, self._limits, self.book.now_us)
+        return ledger.apply(self.book, charge, self.limits, self.book.now_us)
 
     def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False) -> None:
         self.book.now_us = self._clock_us()
-        ledger.undo(self.book, charge, verdict, self._limits, self.book.now_us, renewed=renewed)
+        ledger.undo(self.book, charge, verdict, self.limits, self.book.now_us, renewed=renewed)
 
     def forget(self, keys: tuple[bytes, ...]) -> None:
         """Drop what is counted under these keys, as `sekisho unblock` asks."""

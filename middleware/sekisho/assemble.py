@@ -1,0 +1,253 @@
+"""`LoginGuard`: settings become a guard in front of an application. The only place that knows all the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
+from sekisho.challenge import DeviceTokens
+from sekisho.guard import Guard
+from sekisho.middleware import Cookie, GuardMiddleware, Reading
+from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError
+from sekisho.observe.limiter.exchange import Exchange, News
+from sekisho.observe.limiter.fallback import FallbackLedger
+from sekisho.observe.limiter.memory import MemoryLedger
+from sekisho.observe.limiter.redis import RedisLedger, open_line
+from sekisho.observe.limiter.shed import Shed
+from sekisho.observe.limiter.waiting import WaitingRoom
+from sekisho.read import Accounts, Addresses, Digests, Doors, MailPolicy, Networks, Resolver
+from sekisho.record import Events
+from sekisho.settings import NoFactor, Settings, StoreFailure, load
+
+if TYPE_CHECKING:
+    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
+    from sekisho.store import Line
+
+log = logging.getLogger("sekisho")
+
+MODES = {mode.value: mode for mode in Mode}
+
+
+class LoginGuard:
+    """ASGI middleware that guards the log-in of the application behind it.
+
+        app.add_middleware(LoginGuard)      # Starlette, FastAPI
+        app = LoginGuard(app)               # any ASGI application
+
+    Args:
+        app: the application.
+        resolver: an account as typed to the id it stands for (user name, e-mail and phone of one account are one
+            account), or None where it stands for nothing known.
+        mail_policy: domains where dots or what follows a plus make no difference.
+        overrides: settings by lower-case name, before those of the environment (`limit_ip="20/10minute"`).
+
+    A setting that makes no sense does not raise here, where some servers would serve on without us: the start is
+    answered by `lifespan.startup.failed` with the reason, and every request by 503.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        resolver: Resolver | None = None,
+        mail_policy: MailPolicy | None = None,
+        **overrides: object,
+    ) -> None:
+        self._app = app
+        self._parts: _Parts | None = None
+        self._problem = ""
+        try:
+            settings = load(os.environ, overrides)
+        except SettingsError as error:
+            self._problem = str(error)
+            log.error("sekisho did not start: %s", error)  # noqa: TRY400 - its text is all there is to know
+        else:
+            self._parts = _Parts(app, settings, Accounts(mail_policy or MailPolicy(), resolver))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._lifespan(scope, receive, send)
+        if self._parts is None:
+            return await self._refuse(scope, receive, send)
+        return await self._parts.middleware()(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = Renderer(frozenset()).render(misconfigured(self._problem), scope["headers"])
+        if scope["type"] == "websocket":
+            return await refuse_websocket(scope, receive, send, answer)
+        return await send_answer(send, answer)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parts = self._parts
+        if parts is None:
+            await receive()
+            return await send({"type": "lifespan.startup.failed", "message": self._problem})
+
+        async def receive_and_start() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                parts.middleware()
+            return message
+
+        async def stop_and_send(message: Message) -> None:
+            if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
+                await parts.stop()
+            await send(message)
+
+        return await self._app(scope, receive_and_start, stop_and_send)
+
+
+class _Parts:
+    """What all event loops of this process share: settings, this worker's own counters, what it has shed."""
+
+    def __init__(self, app: App, settings: Settings, accounts: Accounts) -> None:
+        self.app = app
+        self.settings = settings
+        self.mode = settings.mode
+        self.events = Events()
+        self.renderer = Renderer(settings.origins)
+        self.reading = Reading(
+            Doors(settings.doors),
+            Addresses(
+                settings.trusted_proxies,
+                settings.client_ip_header,
+                settings.device_headers,
+                trust_unix=settings.trust_unix,
+            ),
+            accounts,
+            Digests(settings.secrets),
+            settings.body_bytes_max,
+            settings.body_seconds_max,
+        )
+        self.tokens = DeviceTokens(settings.secrets, days=settings.device_days)
+        self.policy = Policy(
+            account_failures_max=settings.limits.account_failures_max,
+            refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
+        )
+        self.shed = Shed(_monotonic_us)
+        self.own = MemoryLedger(self._own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
+                                clock_us=_unix_us)  # fmt: skip
+        self._running: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Running] = weakref.WeakKeyDictionary()
+        self._warned = False
+
+    def middleware(self) -> App:
+        """The middleware of the running loop, started if need be."""
+        loop = asyncio.get_running_loop()
+        running = self._running.get(loop)
+        if running is None:
+            self._warn()
+            running = self._running[loop] = _Running(self)
+        return running.app
+
+    async def stop(self) -> None:
+        running = self._running.pop(asyncio.get_running_loop(), None)
+        if running is not None:
+            await running.stop()
+
+    def hear(self, news: News) -> None:
+        """What the exchange brought. A mode set by an operator holds until it is set anew, restarts included."""
+        self.shed.forget(news.unblocked)
+        if self.settings.workers is None:
+            self.own.limits = self._own_limits(max(1, news.workers))
+        mode = MODES.get(news.mode, self.settings.mode)
+        if mode is not self.mode:
+            log.warning("mode is now %s", mode.value)
+            self.mode = mode
+            for running in self._running.values():
+                running.switch()
+
+    def _own_limits(self, workers: int) -> LimitSet:
+        shared = self.settings.store != "memory://"
+        return self.settings.limits.shared_between(workers) if shared else self.settings.limits
+
+    def _warn(self) -> None:
+        if not self._warned:
+            self._warned = True
+            for warning in self.settings.warnings:
+                log.warning("%s", warning)
+
+
+class _Running:
+    """What belongs to one event loop: the connection to the store, who waits, and the middleware made of it all."""
+
+    def __init__(self, parts: _Parts) -> None:
+        self._parts = parts
+        self._line: Line | None = None
+        self._exchange: asyncio.Task[None] | None = None
+        ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
+        self._guarded = self._middleware(ledger)
+        self.app: App = parts.app
+        self.switch()
+
+    def switch(self) -> None:
+        """Take on the mode that is in force now. `OFF` takes us out altogether."""
+        self._guarded.mode = self._parts.mode
+        self.app = self._parts.app if self._parts.mode is Mode.OFF else self._guarded
+
+    async def stop(self) -> None:
+        if self._exchange is not None:
+            self._exchange.cancel()
+            await asyncio.gather(self._exchange, return_exceptions=True)
+        if self._line is not None:
+            await self._line.aclose()
+
+    def _shared_ledger(self) -> FallbackLedger:
+        parts, settings = self._parts, self._parts.settings
+        self._line = open_line(
+            settings.store,
+            settings.limits,
+            deadline_us=settings.store_deadline_us,
+            on_change=parts.events.store_answers,
+        )
+        exchange = Exchange(
+            self._line,
+            settings.namespace,
+            worker=secrets.token_bytes(8),
+            take_shed=parts.shed.take_refused,
+            hear=parts.hear,
+        )
+        self._exchange = asyncio.get_running_loop().create_task(exchange.run(), name="sekisho exchange")
+        own = parts.own if settings.on_store_failure is StoreFailure.LOCAL else None
+        let_in = settings.on_store_failure is StoreFailure.OPEN
+        return FallbackLedger(RedisLedger(self._line, settings.namespace), own, let_in=let_in)
+
+    def _middleware(self, ledger: Ledger) -> GuardMiddleware:
+        parts, settings = self._parts, self._parts.settings
+        guard = Guard(
+            ledger=ledger,
+            limits=settings.limits,
+            digests=parts.reading.digests,
+            tokens=parts.tokens,
+            policy=parts.policy,
+            shed=parts.shed,
+            room=WaitingRoom(),
+            allow=Networks(settings.allow) if settings.allow else None,
+            deny=Networks(settings.deny) if settings.deny else None,
+            clock_s=time.time,
+            chance=secrets.token_bytes,
+        )
+        return GuardMiddleware(
+            parts.app,
+            guard,
+            reading=parts.reading,
+            renderer=parts.renderer,
+            events=parts.events,
+            cookie=Cookie(settings.device_cookie.encode(), settings.device_days),
+            mode=parts.mode,
+            jitter=random.random,
+        )
+
+
+def _unix_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _monotonic_us() -> int:
+    return time.monotonic_ns() // 1000

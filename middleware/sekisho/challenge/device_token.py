@@ -1,0 +1,159 @@
+"""Device tokens: what a browser or app is given after a log-in, so that it is known the next time.
+
+OWASP's device cookies ("Slow Down Online Guessing Attacks with Device Cookies"): a device that logged in to an account
+before has a budget of its own there, so neither a flood at its address nor anybody's guesses at its account can keep
+its owner out. A token is signed, names one account exactly as the application reads it, and is renewed at each
+success; whoever shows one that was renewed long ago holds a copy. It names its account by a keyed digest: a stolen
+cookie jar is no list of accounts.
+
+Pure: time and randomness arrive as values.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from hashlib import blake2b
+from hmac import compare_digest
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.model import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ACCOUNTS_MAX = 5
+"""Accounts that one browser is remembered for; the one not used for longest makes room."""
+
+_BODY = Struct("<BBBI8sI12s")  # key id, class, browser family, issued (s), device, generation, account
+_MAC_BYTES = 16
+_TOKEN_CHARS = 4 * -(-(_BODY.size + _MAC_BYTES) // 3)
+PRESENTED_CHARS_MAX = ACCOUNTS_MAX * (_TOKEN_CHARS + 1)
+
+_FAMILIES = (
+    (b"Edg", 1),
+    (b"OPR/", 2),
+    (b"Firefox/", 3),
+    (b"FxiOS/", 3),
+    (b"Chrome/", 4),
+    (b"CriOS/", 4),
+    (b"Safari/", 5),
+)
+
+
+class Token(NamedTuple):
+    """A verified token.
+
+    Attributes:
+        device: random, 8 bytes; one for each device and account.
+        generation: how often it has been renewed.
+        device_class: what its holder has shown; one step less where its browser family has changed.
+        issued_s: Unix time in seconds.
+    """
+
+    device: bytes
+    generation: int
+    device_class: Device
+    issued_s: int
+
+
+class DeviceTokens:
+    """Issues and verifies tokens.
+
+    Args:
+        secrets: newest first; the first one signs, all of them verify.
+        days: how long a token is good for when its device stays away.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], *, days: int) -> None:
+        self._life_s = days * 86_400
+        self._keys = [blake2b(secret, digest_size=64, person=b"sekisho.device").digest() for secret in secrets]
+        # The digest of an account must outlive a rotation, as counters do: it uses the oldest secret.
+        self._account = blake2b(key=self._keys[-1], digest_size=12, person=b"device account")
+
+    def find(self, presented: str, account: str, family: int, now_s: int) -> Token | None:
+        """The token for `account` among those presented, or None. Bounded work, whatever is presented."""
+        wanted = self._digest(account)
+        for packed in _split(presented):
+            *_, named = _BODY.unpack_from(packed)
+            # Which account it is for is no secret from its holder; whether it is genuine is, hence the order.
+            if named == wanted:
+                return self._verified(packed, family, now_s)
+        return None
+
+    def renewed(
+        self,
+        presented: str,
+        account: str,
+        token: Token | None,
+        *,
+        device_class: Device,
+        family: int,
+        now_s: int,
+        fresh: bytes,
+    ) -> str:
+        """What to hand out after a success: a new token for this account, and the genuine others after it.
+
+        Args:
+            presented: what the client showed.
+            account: as the application reads it.
+            token: the one found for it, if any: the same device, one generation on.
+            device_class: what has been shown by now.
+            family: see `browser_family`.
+            now_s: Unix time.
+            fresh: 8 random bytes, the device's name where there was no token.
+        """
+        wanted = self._digest(account)
+        device, generation = (token.device, token.generation + 1) if token else (fresh, 0)
+        key_id = _key_id(self._keys[0])
+        body = _BODY.pack(key_id, device_class, family, now_s, device, generation, wanted)
+        others = [
+            packed
+            for packed in _split(presented)
+            if _BODY.unpack_from(packed)[-1] != wanted and self._is_genuine(packed)
+        ]
+        tokens = [body + _mac(self._keys[0], body), *others]
+        return ".".join(urlsafe_b64encode(packed).rstrip(b"=").decode() for packed in tokens[:ACCOUNTS_MAX])
+
+    def _verified(self, packed: bytes, family: int, now_s: int) -> Token | None:
+        _, device_class, sealed_family, issued_s, device, generation, _ = _BODY.unpack_from(packed)
+        if not self._is_genuine(packed) or not issued_s - 60 <= now_s < issued_s + self._life_s:
+            return None
+        # A cookie that wandered into another browser was taken there.
+        held = device_class - (family != sealed_family)
+        return Token(device, generation, Device(held), issued_s) if held > Device.STRANGER else None
+
+    def _is_genuine(self, packed: bytes) -> bool:
+        body, mac = packed[: _BODY.size], packed[_BODY.size :]
+        return any(_key_id(key) == body[0] and compare_digest(_mac(key, body), mac) for key in self._keys)
+
+    def _digest(self, account: str) -> bytes:
+        digest = self._account.copy()
+        digest.update(account.encode("utf-8", "surrogatepass"))
+        return digest.digest()
+
+
+def browser_family(user_agent: bytes) -> int:
+    """A number for the browser's family; 0 for everything that is not one of the large ones. Survives updates."""
+    return next((family for mark, family in _FAMILIES if mark in user_agent), 0)
+
+
+def _split(presented: str) -> Iterator[bytes]:
+    if len(presented) > PRESENTED_CHARS_MAX:
+        return
+    for text in presented.split("."):
+        try:
+            packed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except (Base64Error, ValueError):
+            continue
+        if len(packed) == _BODY.size + _MAC_BYTES:
+            yield packed
+
+
+def _mac(key: bytes, body: bytes) -> bytes:
+    return blake2b(body, key=key, digest_size=_MAC_BYTES, person=b"device token").digest()
+
+
+def _key_id(key: bytes) -> int:
+    return blake2b(key, digest_size=1, person=b"device key id").digest()[0]

@@ -1,0 +1,204 @@
+"""The guard: what happens to an attempt, in order. Knows no HTTP.
+
+at_the_gate   before the body is read: the deny list, and refusals that this worker remembers
+assess        charge, judge, and where log-ins are under way wait for them
+settle        give back what a proven success still weighs, and renew its device token
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.judge import decide
+from sekisho.model import (
+    Action,
+    Attempt,
+    Charge,
+    Charged,
+    Decision,
+    Device,
+    Finding,
+    Ledger,
+    Limits,
+    LimitSet,
+    Outcome,
+    Policy,
+    Signals,
+    Verdict,
+)
+from sekisho.observe.limiter.ledger import UNHINDERED
+from sekisho.observe.limiter.waiting import ASKS_MAX
+from sekisho.read import contains
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.challenge import DeviceTokens, Token
+    from sekisho.model import Origin
+    from sekisho.observe.limiter.shed import Shed
+    from sekisho.observe.limiter.waiting import WaitingRoom
+    from sekisho.read import Digests, Networks
+
+REFUSED = UNHINDERED._replace(charged=0)
+"""The verdict on what never came before the ledger: nothing was charged, so nothing can be given back."""
+
+DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
+
+
+class Assessment(NamedTuple):
+    """An attempt with all that was found out about it. Settle it exactly once."""
+
+    attempt: Attempt
+    charge: Charge
+    verdict: Verdict
+    decision: Decision
+    token: Token | None
+
+
+class Guard:
+    """Assesses and settles attempts for one event loop.
+
+    Args:
+        ledger: counts.
+        limits: the same as the ledger's; how many may wait for one counter is read from them.
+        digests, tokens: made from the service's secrets.
+        policy: what counts as too much.
+        shed: refusals of this worker.
+        room: where attempts wait for log-ins under way.
+        allow: addresses whose ip, network and device limits are lifted.
+        deny: addresses that are refused.
+        clock_s: Unix time in seconds.
+        chance: `n -> n` random bytes.
+    """
+
+    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
+        self,
+        *,
+        ledger: Ledger,
+        limits: LimitSet,
+        digests: Digests,
+        tokens: DeviceTokens,
+        policy: Policy,
+        shed: Shed,
+        room: WaitingRoom,
+        allow: Networks | None,
+        deny: Networks | None,
+        clock_s: Callable[[], float],
+        chance: Callable[[int], bytes],
+    ) -> None:
+        self._ledger = ledger
+        self._limits = limits
+        self._digests = digests
+        self._tokens = tokens
+        self._policy = policy
+        self._shed = shed
+        self._room = room
+        self._allow = allow
+        self._deny = deny
+        self._clock_s = clock_s
+        self._chance = chance
+
+    def at_the_gate(self, origin: Origin, digests: tuple[bytes, ...], *, with_token: bool) -> Decision | None:
+        """A refusal that needs no look at the attempt, or None. A device token earns a look at its lane first."""
+        if self._deny is not None and contains(self._deny, origin.address):
+            return DENIED
+        if with_token or not (wait_us := self._shed.wait_us(digests)):
+            return None
+        return _shed(wait_us)
+
+    async def assess(self, attempt: Attempt, digests: tuple[bytes, ...], *, family: int = 0) -> Assessment:
+        """Charge the attempt and judge it. Raises `StoreUnavailable` where the settings refuse to judge without it.
+
+        Charged before the secret is looked at, or a thousand parallel guesses would all see an empty bucket.
+        """
+        token = self._token(attempt, family)
+        # A stolen token is no way round the shed: for another account, or over its budget, it counts for nothing.
+        if token is None and (wait_us := self._shed.wait_us(digests)):
+            return self._shed_late(attempt, digests, wait_us)
+        charge = self._digests.charge(
+            attempt,
+            token.device if token else b"",
+            lane_generation=token.generation if token else 0,
+            exempt=self._is_exempt(attempt.origin),
+            origin_digests=digests,
+        )
+        for asks_left in range(ASKS_MAX, -1, -1):
+            verdict = await self._ledger.charge(charge)
+            decision = decide(Signals(verdict, _device(token, verdict)), self._policy)
+            if decision.passes or not (verdict.young and asks_left):
+                break
+            if not await self._waits(charge, verdict):
+                break
+            # It asks anew, so what it was charged for asking in vain goes back.
+            self._ledger.settle(charge, verdict)
+        if not decision.passes and not verdict.young:
+            self._shed.remember(charge, verdict)
+        return Assessment(attempt, charge, verdict, decision, token)
+
+    def settle(self, assessment: Assessment, outcome: Outcome) -> None:
+        """Give the charge back after a proven success; anything else leaves it standing.
+
+        Only queues: an await here could be cancelled by a client that hangs up on seeing the answer, and its outcome
+        would be lost.
+        """
+        if outcome is not Outcome.SUCCEEDED:
+            return
+        charge, verdict = assessment.charge, assessment.verdict
+        self._ledger.settle(charge, verdict, renewed=assessment.token is not None)
+        if verdict.charged & Charged.ACCOUNT:
+            self._room.settled(charge.account)
+        if verdict.charged & Charged.NETWORK:
+            for key in (charge.ip, charge.device, *charge.networks):
+                self._room.settled(key)
+
+    def new_token(self, assessment: Assessment, family: int) -> str:
+        """The device token after a success."""
+        attempt, token = assessment.attempt, assessment.token
+        return self._tokens.renewed(
+            attempt.token,
+            attempt.account,
+            token,
+            device_class=token.device_class if token else Device.SEEN,
+            family=family,
+            now_s=int(self._clock_s()),
+            fresh=self._chance(8),
+        )
+
+    def _token(self, attempt: Attempt, family: int) -> Token | None:
+        if not attempt.token or not attempt.account:
+            return None
+        token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
+        return None if token is None or self._shed.wait_us((token.device,)) else token
+
+    def _shed_late(self, attempt: Attempt, digests: tuple[bytes, ...], wait_us: int) -> Assessment:
+        charge = self._digests.charge(attempt, origin_digests=digests)
+        return Assessment(attempt, charge, REFUSED, _shed(wait_us), None)
+
+    def _is_exempt(self, origin: Origin) -> bool:
+        # An allowed balancer that forwards for everybody would lift the limits of everybody.
+        return self._allow is not None and not origin.forwarded_by_stranger and contains(self._allow, origin.address)
+
+    async def _waits(self, charge: Charge, verdict: Verdict) -> bool:
+        """Wait for the counter that refuses longest, among at most as many as it lets in at once."""
+        limits = self._limits
+        _, key, waiters_max = max(
+            (verdict.account_wait_us, charge.account, _burst(limits.account)),
+            (verdict.ip_wait_us, charge.ip, _burst(limits.ip)),
+            (verdict.device_wait_us, charge.device, _burst(limits.device)),
+            (verdict.network_wait_us, charge.networks[0], _burst(limits.networks[0])),
+        )
+        return await self._room.wait(key, waiters_max=waiters_max)
+
+
+def _shed(wait_us: int) -> Decision:
+    return Decision(Action.THROTTLE, Action.THROTTLE, (Finding(Action.THROTTLE, "shed", wait_us),), wait_us)
+
+
+def _device(token: Token | None, verdict: Verdict) -> Device:
+    """What the token is worth now: nothing outside its own lane."""
+    in_lane = token is not None and verdict.charged & Charged.LANE
+    return token.device_class if token is not None and in_lane else Device.STRANGER
+
+
+def _burst(limits: Limits) -> int:
+    return min(limit.burst for limit in limits)

@@ -1,0 +1,114 @@
+"""The judgement: what was seen goes in, what to do comes out.
+
+Pure on purpose: no clock, socket or setting is read here, so last month's traffic can be put before tomorrow's
+limits and the answer believed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.model import Action, Decision, Device, Finding, Policy, Signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
+
+
+def decide(seen: Signals, policy: Policy) -> Decision:
+    """Obey the sternest finding; report them all."""
+    findings = tuple(_findings(seen, policy))
+    if not findings:
+        return ALLOWED
+    asked = [_askable(finding, policy) for finding in findings]
+    return Decision(
+        action=max(finding.action for finding in findings),
+        asked=max(asked),
+        findings=findings,
+        wait_us=max(
+            (finding.wait_us for finding, ask in zip(findings, asked, strict=True) if ask is Action.THROTTLE), default=0
+        ),
+    )
+
+
+def _findings(seen: Signals, policy: Policy) -> Iterator[Finding]:
+    verdict = seen.verdict
+    if seen.denied:
+        yield Finding(Action.DENY, "deny_list")
+
+    # A proved device in its lane: nothing that others do at its address or account may reach it, or a flood would be
+    # a tool for locking people out.
+    if seen.device is Device.PROVED:
+        return
+    if verdict.failures > policy.account_failures_max:
+        yield Finding(Action.STEP_UP, "account_failures")
+    if seen.device is Device.SEEN:
+        return
+
+    if verdict.ip_wait_us:
+        yield Finding(Action.THROTTLE, "ip_rate", verdict.ip_wait_us)
+    if verdict.network_wait_us:
+        yield Finding(Action.THROTTLE, "network_rate", verdict.network_wait_us)
+    if verdict.device_wait_us:
+        yield Finding(Action.THROTTLE, "device_rate", verdict.device_wait_us)
+    # Anyone who knows a user name can empty that account's bucket, so this asks for more and never locks.
+    if verdict.account_wait_us:
+        yield Finding(Action.CHALLENGE, "account_rate", verdict.account_wait_us)
+    yield from _strange(seen, policy)
+    yield from _spread(seen, policy)
+
+
+def _strange(seen: Signals, policy: Policy) -> Iterator[Finding]:
+    # Two holders of one token: one of them copied it.
+    if seen.verdict.lane_spent:
+        yield Finding(Action.STEP_UP, "device_token_reused")
+    if seen.verdict.lane_wait_us:
+        yield Finding(Action.CHALLENGE, "device_token_over_budget")
+    # The right password proves that somebody has the list; only a factor proves who.
+    if policy.factors:
+        yield Finding(Action.STEP_UP, "unproved_device")
+    # Without common counters a spray looks like a quiet Monday; only proof tells them apart.
+    if seen.verdict.counters_lost:
+        yield Finding(Action.STEP_UP, "counters_lost")
+
+
+def _spread(seen: Signals, policy: Policy) -> Iterator[Finding]:
+    spread = seen.verdict.spread
+    if spread.accounts_per_ip >= policy.accounts_per_ip_max:
+        yield Finding(Action.CHALLENGE, "ip_accounts")
+    if spread.accounts_per_network >= policy.accounts_per_network_max:
+        yield Finding(Action.CHALLENGE, "network_accounts")
+    if spread.accounts_per_device >= policy.accounts_per_device_max:
+        yield Finding(Action.CHALLENGE, "device_accounts")
+    if spread.ips_per_account >= policy.ips_per_account_max:
+        yield Finding(Action.STEP_UP, "account_ips")
+    # Guessed sideways: one password, many accounts. Each account sees a single failure.
+    if spread.accounts_per_secret >= policy.accounts_per_secret_max:
+        yield Finding(Action.STEP_UP, "secret_accounts")
+
+
+def _askable(finding: Finding, policy: Policy) -> Action:
+    """What a finding comes to, given what can be asked for. Never milder for a sterner finding with the same wait.
+
+    | finding   | a factor | work only                | neither                              |
+    |-----------|----------|--------------------------|--------------------------------------|
+    | challenge | step up  | challenge                | throttle for its wait                |
+    | step up   | step up  | challenge, or `refuse`   | throttle for its wait, or `refuse`   |
+
+    Where there is work as well as a factor, a challenge asks for the work. "Throttle for its wait"
+    is allow where there is nothing to wait for.
+    """
+    match finding.action:
+        case Action.STEP_UP if policy.factors:
+            return Action.STEP_UP
+        case Action.STEP_UP if policy.refuse_without_factor:
+            return Action.DENY
+        case Action.CHALLENGE | Action.STEP_UP if policy.work:
+            return Action.CHALLENGE
+        case Action.CHALLENGE if policy.factors:
+            return Action.STEP_UP
+        case Action.CHALLENGE | Action.STEP_UP:
+            return Action.THROTTLE if finding.wait_us else Action.ALLOW
+        case stern:
+            return stern

@@ -1,0 +1,317 @@
+"""One attempt's way through: read, assess, refuse or pass on, settle.
+
+Pure ASGI: what is not an attempt passes untouched, streams and all.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.answer import (
+    Refusal,
+    Renderer,
+    challenge_required,
+    denied,
+    refuse_websocket,
+    retry_after_s,
+    send_answer,
+    step_up_required,
+    too_many_attempts,
+    unavailable,
+    unreadable_attempt,
+)
+from sekisho.challenge import browser_family
+from sekisho.middleware.intake import Intake
+from sekisho.middleware.watch import Report, Watch
+from sekisho.model import Action, Attempt, Decision, Door, DoorKind, Mode, Outcome, StoreUnavailable, Unreadable
+from sekisho.read import RuleSuggester, declared_too_large, decoded, read_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.guard import Assessment, Guard
+    from sekisho.middleware.asgi import App, Receive, Scope, Send
+    from sekisho.model import Origin
+    from sekisho.read import Accounts, Addresses, Digests, Doors
+    from sekisho.record import Events
+
+    Headers = list[tuple[bytes, bytes]]
+
+log = logging.getLogger("sekisho")
+
+DEVICE_HEADER = b"sekisho-device"
+UNTRUSTED_PROXY = (
+    "a forwarding header came from a peer that SEKISHO_TRUSTED_PROXIES does not name: if that is your proxy, all its "
+    "clients share one address here"
+)
+NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS"
+UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
+
+
+class Reading(NamedTuple):
+    """All that reads a request. Pure."""
+
+    doors: Doors
+    addresses: Addresses
+    accounts: Accounts
+    digests: Digests
+    body_bytes_max: int
+    body_seconds_max: float
+
+
+class Cookie(NamedTuple):
+    """Where the device token lives in a browser, and for how many days."""
+
+    name: bytes
+    days: int
+
+    def line(self, token: str) -> bytes:
+        # `__Host-` ties it to this host alone; `Lax` keeps other sites from trying passwords with it.
+        attributes = b"Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % (self.days * 86_400)
+        return b"%b=%b; %b" % (self.name, token.encode(), attributes)
+
+
+class Presented(NamedTuple):
+    """The device token as a client sent it. Native apps use a header, and are answered in one."""
+
+    token: str
+    by_header: bool
+
+
+class _Visit(NamedTuple):
+    """A request at a door: who it comes from, and the ends of its line."""
+
+    door: Door
+    origin: Origin
+    digests: tuple[bytes, ...]
+    presented: Presented
+    scope: Scope
+    intake: Intake
+    send: Send
+
+
+class GuardMiddleware:
+    """Stands before an application, for one event loop.
+
+    Args:
+        app: the application.
+        guard: assesses and settles.
+        reading: reads attempts.
+        renderer: renders refusals.
+        events: is told what was decided.
+        cookie: carries the device token.
+        mode: `ENFORCE`, or `MONITOR` to refuse nobody.
+        jitter: uniform in [0, 1).
+    """
+
+    def __init__(
+        self,
+        app: App,
+        guard: Guard,
+        *,
+        reading: Reading,
+        renderer: Renderer,
+        events: Events,
+        cookie: Cookie,
+        mode: Mode,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._app = app
+        self._guard = guard
+        self._reading = reading
+        self._renderer = renderer
+        self._events = events
+        self._cookie = cookie
+        self._cookie_start = cookie.name + b"="
+        self.mode = mode  # an operator may change it while we run
+        self._jitter = jitter
+        self._watchers: dict[Door, Callable[[int, Headers], None]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # `find` knows WebSocket doors too; they are refused, or a socket would be a gate beside the barrier.
+        if not (door := self._reading.doors.find(scope)):
+            return await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            return await self._refuse_websocket(scope, receive, send)
+
+        visit = self._visit(door, scope, receive, send)
+        stop = self._guard.at_the_gate(visit.origin, visit.digests, with_token=bool(visit.presented.token))
+        if stop and self._refuses(door, stop):
+            return await self._refuse(visit, stop)
+        try:
+            attempt = await self._read(visit)
+        except Unreadable as error:
+            return await self._unreadable(visit, error)
+        return await (self._app(scope, visit.intake.replay, send) if attempt is None else self._try(visit, attempt))
+
+    def _visit(self, door: Door, scope: Scope, receive: Receive, send: Send) -> _Visit:
+        origin = self._reading.addresses.read(scope)
+        if origin.forwarded_by_stranger:
+            self._events.odd(UNTRUSTED_PROXY)
+        if "session" in scope:
+            self._events.odd(NOT_OUTERMOST)
+        digests = self._reading.digests.origin_digests(origin)
+        return _Visit(door, origin, digests, self._presented(scope), scope, Intake(receive), send)
+
+    async def _read(self, visit: _Visit) -> Attempt | None:
+        """The attempt, or None where nothing was tried. Raises `Unreadable`."""
+        reading, door, headers = self._reading, visit.door, visit.scope["headers"]
+        raw = b""
+        if door.reads_body:
+            if declared_too_large(headers, reading.body_bytes_max):
+                raise Unreadable(413, "body_too_large")
+            arrived = await visit.intake.read(bytes_max=reading.body_bytes_max, seconds_max=reading.body_seconds_max)
+            if arrived is None:
+                return None
+            raw = arrived
+        body = decoded(headers, raw, reading.body_bytes_max) if raw else raw
+        credentials = read_credentials(door, visit.scope, body, raw=raw)
+        if credentials is None:
+            return None
+        account, secret = credentials
+        canonical = reading.accounts.canonical(account) if account else ""
+        return Attempt(door, visit.origin, account, canonical, secret, visit.presented.token)
+
+    async def _try(self, visit: _Visit, attempt: Attempt) -> None:
+        family = _family(visit.scope) if attempt.token else 0
+        try:
+            assessment = await self._guard.assess(attempt, visit.digests, family=family)
+        except StoreUnavailable:
+            return await self._unavailable(visit)
+        if self._refuses(attempt.door, assessment.decision):
+            return await self._refuse(visit, assessment.decision)
+        return await self._pass_on(visit, assessment)
+
+    async def _pass_on(self, visit: _Visit, assessment: Assessment) -> None:
+        attempt, scope = assessment.attempt, visit.scope
+        report = Report(attempt, assessment.decision)
+        scope.setdefault("state", {})["sekisho"] = report
+
+        def token_headers() -> Headers:
+            return self._token_headers(visit, assessment)
+
+        def settle(outcome: Outcome) -> None:
+            self._guard.settle(assessment, outcome)
+            self._events.settled(attempt.door, outcome)
+
+        watch = Watch(
+            visit.send,
+            door=attempt.door,
+            path=scope["path"],
+            report=report,
+            on_start=self._on_start(attempt.door),
+            on_success=token_headers,
+            on_end=settle,
+        )
+        try:
+            await self._app(scope, visit.intake.replay, watch.send)
+        except BaseException:
+            # Raised, timed out or cancelled: whatever its answer began with, it is no proof.
+            watch.abandon()
+            raise
+        await watch.close()
+
+    # Refusing.
+
+    def _refuses(self, door: Door, decision: Decision) -> bool:
+        self._events.decided(door, decision, self.mode)
+        return not decision.passes and self.mode is Mode.ENFORCE
+
+    async def _refuse(self, visit: _Visit, decision: Decision) -> None:
+        await self._answer(visit, self._refusal(decision))
+
+    def _refusal(self, decision: Decision) -> Refusal:
+        match decision.asked:
+            case Action.DENY:
+                return denied()
+            case Action.STEP_UP:
+                return step_up_required()
+            case Action.CHALLENGE:
+                return challenge_required()
+            case _:
+                return too_many_attempts(retry_after_s(decision.wait_us, self._jitter()))
+
+    async def _unreadable(self, visit: _Visit, error: Unreadable) -> None:
+        """Refuse what cannot be read, on its sender's account: an application with a kinder parser would read it."""
+        self._events.unreadable(visit.door, error.reason)
+        if self.mode is Mode.MONITOR:
+            return await self._app(visit.scope, visit.intake.replay, visit.send)
+        nothing = Attempt(visit.door, visit.origin, "", "", "")
+        try:
+            decision = (await self._guard.assess(nothing, visit.digests)).decision
+        except StoreUnavailable:
+            return await self._unavailable(visit)
+        refusal = unreadable_attempt(error.status) if decision.passes else self._refusal(decision)
+        # The rest of such a body is still on its way; on a kept connection it would have to be read.
+        return await self._answer(visit, refusal, hang_up=error.status in {408, 413})
+
+    async def _unavailable(self, visit: _Visit) -> None:
+        if self.mode is Mode.MONITOR:
+            return await self._app(visit.scope, visit.intake.replay, visit.send)
+        return await self._answer(visit, unavailable(retry_after_s(UNAVAILABLE_US, self._jitter())))
+
+    async def _refuse_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.mode is Mode.MONITOR:
+            return await self._app(scope, receive, send)
+        return await refuse_websocket(scope, receive, send, self._renderer.render(denied(), scope["headers"]))
+
+    async def _answer(self, visit: _Visit, refusal: Refusal, *, hang_up: bool = False) -> None:
+        answer = self._renderer.render(refusal, visit.scope["headers"])
+        if hang_up and visit.scope.get("http_version", "1.1").startswith("1"):
+            answer = answer._replace(headers=(*answer.headers, (b"connection", b"close")))
+        await send_answer(visit.send, answer)
+
+    # Device tokens.
+
+    def _presented(self, scope: Scope) -> Presented:
+        for name, value in scope["headers"]:
+            if name == b"cookie" and self._cookie_start in value:
+                return Presented(_cookie(value, self._cookie_start), by_header=False)
+            if name == DEVICE_HEADER:
+                return Presented(value.decode("latin-1"), by_header=True)
+        return NOTHING
+
+    def _token_headers(self, visit: _Visit, assessment: Assessment) -> Headers:
+        attempt = assessment.attempt
+        # A door that only reads a header is an API's: its clients keep no cookies.
+        if attempt.door.kind is not DoorKind.LOGIN or not attempt.account or not attempt.door.reads_body:
+            return []
+        token = self._guard.new_token(assessment, _family(visit.scope))
+        if visit.presented.by_header:
+            return [(DEVICE_HEADER, token.encode())]
+        return [(b"set-cookie", self._cookie.line(token))]
+
+    def _on_start(self, door: Door) -> Callable[[int, Headers], None]:
+        return self._watchers.get(door) or self._watchers.setdefault(door, self._watcher(door))
+
+    def _watcher(self, door: Door) -> Callable[[int, Headers], None]:
+        if door.success:
+            return _nothing
+        suggester = RuleSuggester(door)
+
+        def saw(status: int, headers: Headers) -> None:
+            suggester.saw(status, headers)
+            if rule := suggester.suggestion():
+                log.warning("%s: success is guessed from its answers; add success=%s to be certain", door.name, rule)
+                self._watchers[door] = _nothing
+
+        return saw
+
+
+NOTHING = Presented("", by_header=False)
+
+
+def _nothing(_status: int, _headers: Headers) -> None:
+    pass
+
+
+def _cookie(header: bytes, start: bytes) -> str:
+    for pair in header.split(b";"):
+        if (stripped := pair.strip()).startswith(start):
+            return stripped[len(start) :].decode("latin-1")
+    return ""
+
+
+def _family(scope: Scope) -> int:
+    return browser_family(next((value for name, value in scope["headers"] if name == b"user-agent"), b""))

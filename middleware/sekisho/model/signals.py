@@ -1,0 +1,53 @@
+"""Signals: all that was observed about one attempt, and the policy it is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from sekisho.model.count import Verdict  # noqa: TC001 - NamedTuple fields are read at run time
+
+
+class Device(IntEnum):
+    """How well a browser or app is known at the account it tries, by a verified token."""
+
+    STRANGER = 0
+    SEEN = 1  # a password alone was right here before: a lane of its own, nothing else
+    PROVED = 2  # a factor was shown: others' doings never throttle, challenge or hinder it
+
+
+class Signals(NamedTuple):
+    """Attributes:
+    verdict: what the counters say.
+    device: what its token says; a token over its own budget, or renewed since, makes a stranger.
+    denied: the address is on the deny list.
+    """
+
+    verdict: Verdict
+    device: Device = Device.STRANGER
+    denied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What counts as too much, and what can be asked for instead of refusing.
+
+    Attributes:
+        account_failures_max: failures since a factor was last shown, after which a password alone is not enough.
+        accounts_per_ip_max, …: different ones within the hour, from which a stranger must do more. At most the
+            ledger's caps (16; 8 addresses an account), where a set reads *that many or more*.
+        work: there is a challenge that can be asked for (proof of work, a captcha).
+        factors: there is a factor that can be asked for.
+        refuse_without_factor: what *step up* becomes where there is none: a refusal, not a challenge.
+    """
+
+    account_failures_max: int = 100
+    accounts_per_ip_max: int = 8
+    accounts_per_network_max: int = 16
+    accounts_per_device_max: int = 8
+    ips_per_account_max: int = 8
+    accounts_per_secret_max: int = 16
+    work: bool = False
+    factors: bool = False
+    refuse_without_factor: bool = False

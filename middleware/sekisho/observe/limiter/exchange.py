@@ -1,0 +1,104 @@
+"""What workers tell each other once a second: that they are there, what they shed, and what an operator has said.
+
+One call a second and worker, whatever the traffic. What an operator says (`sekisho unblock`, `sekisho mode`) reaches
+every worker within that second; what is lost with the store is only late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from importlib import resources
+from typing import TYPE_CHECKING, NamedTuple
+
+from redis.exceptions import ResponseError
+
+from sekisho.model import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.store import Line
+
+log = logging.getLogger("sekisho")
+
+EVERY_S = 1.0
+UNBLOCKED_MAX = 1_000  # digests an operator may free within a minute; older ones have long arrived
+
+
+class News(NamedTuple):
+    """What came back.
+
+    Attributes:
+        workers: how many have reported within the last seconds, this one included.
+        mode: what an operator has switched to, or empty.
+        unblocked: digests to be forgotten.
+    """
+
+    workers: int
+    mode: str
+    unblocked: tuple[bytes, ...]
+
+
+class Keys(NamedTuple):
+    """Where it is kept; one hash tag, so that one script may touch all of it on a Cluster."""
+
+    workers: bytes
+    shed: bytes
+    mode: bytes
+    unblocked: bytes
+
+    @classmethod
+    def of(cls, namespace: str) -> Keys:
+        return cls(*[f"{namespace}:{{exchange}}{name}".encode() for name in cls._fields])
+
+
+class Exchange:
+    """Exchanges news until it is cancelled.
+
+    Args:
+        line: the store.
+        namespace: as the ledger's.
+        worker: random, names this worker.
+        take_shed: refusals from memory since the last call.
+        hear: is told the news.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        namespace: str,
+        *,
+        worker: bytes,
+        take_shed: Callable[[], int],
+        hear: Callable[[News], None],
+    ) -> None:
+        self._line = line
+        self._keys = Keys.of(namespace)
+        self._worker = worker
+        self._take_shed = take_shed
+        self._hear = hear
+        self._owed = 0
+        self._since_us = 0
+        self._script = resources.files(__package__).joinpath("exchange.lua").read_bytes()
+
+    async def run(self) -> None:
+        """Exchange now, and every second from now on."""
+        while True:
+            with contextlib.suppress(StoreUnavailable, ResponseError):
+                await self.once()
+            await asyncio.sleep(EVERY_S)
+
+    async def once(self) -> None:
+        """One exchange. What could not be told is told the next time. Raises `StoreUnavailable`."""
+        self._owed += self._take_shed()
+        told = self._owed
+        keys = self._keys
+        arguments = (self._worker, b"%d" % told, b"%d" % self._since_us, b"%d" % UNBLOCKED_MAX)
+        now, workers, mode, *unblocked = await self._line.execute(
+            b"EVAL", self._script, b"%d" % len(keys), *keys, *arguments
+        )
+        self._owed -= told
+        self._since_us = int(now)
+        self._hear(News(int(workers), mode.decode(), tuple(unblocked)))

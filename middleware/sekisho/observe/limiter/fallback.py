@@ -1,0 +1,50 @@
+"""The ledger that always answers: the shared one, and this worker's own while that is gone.
+
+Being offline is a feature with rules of its own. The worker's own counters are a fair share of the limits, so that all
+workers together keep the bound; every verdict given from them says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.model import StoreUnavailable
+from sekisho.observe.limiter.ledger import UNHINDERED
+
+if TYPE_CHECKING:
+    from sekisho.model import Charge, Verdict
+    from sekisho.observe.limiter.memory import MemoryLedger
+    from sekisho.observe.limiter.redis import RedisLedger
+
+UNCOUNTED = UNHINDERED._replace(charged=0, counters_lost=True)
+
+
+class FallbackLedger:
+    """See `sekisho.model.Ledger`.
+
+    Args:
+        shared: asked first.
+        own: counts while `shared` does not answer; None to raise `StoreUnavailable` instead, or to let in.
+        let_in: whether attempts that nobody can count are let in uncounted (`open`).
+    """
+
+    def __init__(self, shared: RedisLedger, own: MemoryLedger | None, *, let_in: bool = False) -> None:
+        self._shared = shared
+        self._own = own
+        self._let_in = let_in
+
+    async def charge(self, charge: Charge) -> Verdict:
+        try:
+            return await self._shared.charge(charge)
+        except StoreUnavailable:
+            if self._own is not None:
+                return self._own.charge_now(charge)._replace(counters_lost=True)
+            if self._let_in:
+                return UNCOUNTED
+            raise
+
+    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False) -> None:
+        if not verdict.counters_lost:
+            self._shared.settle(charge, verdict, renewed=renewed)
+        elif self._own is not None:
+            self._own.settle(charge, verdict, renewed=renewed)

@@ -1,0 +1,72 @@
+"""The shed: refusals that this worker remembers, so that a flood costs neither Redis nor a body.
+
+It can only refuse, never let in, and only what the ledger has refused before and until the time that the ledger named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.model import Charge, Verdict
+
+ENTRIES_MAX = 65_536  # about 12 MiB; beyond it a flood is asked about in Redis, as it would be without us
+
+
+class Shed:
+    """Refused addresses, networks, devices and tokens, by their keyed digests and names. `clock_us` is monotonic."""
+
+    def __init__(self, clock_us: Callable[[], int], *, entries_max: int = ENTRIES_MAX) -> None:
+        self._clock_us = clock_us
+        self._entries_max = entries_max
+        self._until_us: dict[bytes, int] = {}
+        self.refused = 0
+        """Refusals given from memory since somebody last asked."""
+
+    def wait_us(self, digests: Sequence[bytes]) -> int:
+        """How long the longest refusal of these still stands; 0 where none does."""
+        until = self._until_us
+        if not until:
+            return 0
+        last = max([until.get(digest, 0) for digest in digests])
+        if not last:
+            return 0
+        wait = last - self._clock_us()
+        if wait <= 0:
+            return 0
+        self.refused += 1
+        return wait
+
+    def remember(self, charge: Charge, verdict: Verdict) -> None:
+        """Keep what the ledger refused, until there is room again."""
+        now_us = self._clock_us()
+        self._keep(charge.ip, verdict.ip_wait_us, now_us)
+        self._keep(charge.device, verdict.device_wait_us, now_us)
+        self._keep(charge.lane, verdict.lane_wait_us, now_us)
+        # The verdict tells of one wait for all networks; the narrowest one is certainly among the refused where there
+        # is but one, and where there are more, refusing by a guess could refuse a neighbour.
+        if len(charge.networks) == 1:
+            self._keep(charge.network, verdict.network_wait_us, now_us)
+
+    def forget(self, digests: Sequence[bytes]) -> None:
+        for digest in digests:
+            self._until_us.pop(digest, None)
+
+    def take_refused(self) -> int:
+        """Refusals since the last call, for the aggregates."""
+        refused, self.refused = self.refused, 0
+        return refused
+
+    def _keep(self, digest: bytes, wait_us: int, now_us: int) -> None:
+        if wait_us <= 0:
+            return
+        if len(self._until_us) >= self._entries_max and digest not in self._until_us:
+            self._make_room(now_us)
+            if len(self._until_us) >= self._entries_max:
+                return
+        self._until_us[digest] = now_us + wait_us
+
+    def _make_room(self, now_us: int) -> None:
+        self._until_us = {digest: until for digest, until in self._until_us.items() if until > now_us}

@@ -1,0 +1,51 @@
+"""Waiting for log-ins under way: ten tabs that log in at once with the right password are not an attack.
+
+A refusal that rests on charges of the last two seconds may be about to change: each of those log-ins gives its charge
+back when it succeeds. So a few such attempts wait for a settlement, or for a second, and ask again. Waiting is bounded
+by key and by worker, or it would be a place to park connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+
+WAITERS_MAX = 256
+ASKS_MAX = 2
+PATIENCE_S = 1.0  # twice: as long as a charge counts as young
+
+
+class WaitingRoom:
+    """Who waits for which counter. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[bytes, deque[asyncio.Future[None]]] = defaultdict(deque)
+        self._size = 0
+
+    async def wait(self, key: bytes, *, waiters_max: int) -> bool:
+        """Wait until `key` was settled or patience ends. False, at once, where there is no place."""
+        queue = self._waiting.get(key)
+        if self._size >= WAITERS_MAX or (queue is not None and len(queue) >= waiters_max):
+            return False
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[key].append(called)
+        self._size += 1
+        try:
+            await asyncio.wait((called,), timeout=PATIENCE_S)
+        finally:
+            self._leave(key, called)
+        return True
+
+    def settled(self, key: bytes) -> None:
+        """One charge was given back: the first in line may ask again."""
+        for called in self._waiting.get(key, ()):
+            if not called.done():
+                called.set_result(None)
+                return
+
+    def _leave(self, key: bytes, called: asyncio.Future[None]) -> None:
+        self._size -= 1
+        queue = self._waiting[key]
+        queue.remove(called)
+        if not queue:
+            del self._waiting[key]

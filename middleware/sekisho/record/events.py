@@ -1,0 +1,60 @@
+"""Decisions, counted and logged.
+
+Both are bounded by the settings: a series or a line is made of a door's name, an action and reason codes, all of which
+come from us. Nothing that a client sent is in either, or a flood would fill a disk and a user name would end up in it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sekisho.model import Action, Decision, Door, Mode, Outcome
+
+log = logging.getLogger("sekisho.events")
+
+
+class Events:
+    """Counts since the start, by (door, what happened, why)."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str, str]] = Counter()
+
+    def decided(self, door: Door, decision: Decision, mode: Mode) -> None:
+        """One attempt was judged. Counts each finding; logs those with any, at INFO."""
+        action = decision.asked.name.lower()
+        if not decision.findings:
+            self.counts[door.name, action, ""] += 1
+            return
+        for finding in decision.findings:
+            self.counts[door.name, action, finding.reason] += 1
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s", _line(mode, door, decision.asked, [finding.reason for finding in decision.findings]))
+
+    def unreadable(self, door: Door, reason: str) -> None:
+        self.counts[door.name, "unreadable", reason] += 1
+
+    def settled(self, door: Door, outcome: Outcome) -> None:
+        self.counts[door.name, "outcome", outcome.value] += 1
+
+    def store_answers(self, answers: bool) -> None:
+        """The store has begun or ceased to answer."""
+        self.counts["", "store", "answers" if answers else "lost"] += 1
+        if answers:
+            log.info("the store answers")
+        else:
+            log.warning("the store does not answer; until it does, counting is degraded (SEKISHO_ON_STORE_FAILURE)")
+
+    def odd(self, text: str) -> None:
+        """Something is set up in a way that cannot be meant. Said again at 10, 100, 1,000 times, and so on."""
+        self.counts["", "odd", text] += 1
+        count = self.counts["", "odd", text]
+        if count in {1, 10, 100, 1_000} or count % 10_000 == 0:
+            log.warning("%s (seen %d times)", text, count)
+
+
+def _line(mode: Mode, door: Door, asked: Action, reasons: list[str]) -> str:
+    return json.dumps({"mode": mode.value, "door": door.name, "action": asked.name.lower(), "reasons": reasons})

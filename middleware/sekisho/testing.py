@@ -1,0 +1,25 @@
+"""For the test suites of services: the guard in front of an application, with counters of its own and no settings.
+
+    client = TestClient(guarded(app))
+    assert client.post("/login", data=wrong).status_code == 401
+
+Each guard counts for itself: a new one for each test starts from nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.assemble import LoginGuard
+
+if TYPE_CHECKING:
+    from sekisho.middleware.asgi import App
+    from sekisho.read import Resolver
+
+SECRET = b"only for tests: this signs nothing that matters"
+
+
+def guarded(app: App, *, resolver: Resolver | None = None, **overrides: object) -> LoginGuard:
+    """`app` behind a guard in memory, with settings by keyword. The environment's `SEKISHO_…` settings still count."""
+    settings = {"secret": SECRET, "store": "memory://", **overrides}
+    return LoginGuard(app, resolver=resolver, mail_policy=None, **settings)
