@@ -32,6 +32,7 @@ from sekisho.read import Accounts, MailPolicy, canonical
         ("admin", "a\u00addmin\u034f\ufe0f\U000e0041"),
         ("admin", "\u202eadmin\u3164"),
         ("ガ", "ｶﾞ"),
+        ("é", "e\u200d\u0301"),  # what composes only once the joiner between is gone
     ],
 )
 def test_spellings_of_one_account(one: str, other: str) -> None:

@@ -160,6 +160,13 @@ def test_lifespan_stands_at_no_door() -> None:
     assert DOORS.find({"type": "lifespan"}) is None
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_a_door_of_every_method(method: str) -> None:
+    """`*` is meant as it stands, for doors with a body too."""
+    every = door(method="*")
+    assert Doors([every]).find(scope(method=method)) is every
+
+
 def test_a_door_without_fields_is_found() -> None:
     """A log-out reads nothing and is a door."""
     out = Door(DoorKind.LOGOUT, "POST", "/logout", ())
