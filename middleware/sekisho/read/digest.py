@@ -81,11 +81,6 @@ class Digests:
         account_hash.update(attempt.canonical.encode("utf-8", "surrogatepass"))
         account = account_hash.digest()
         typed = attempt.secret.encode("utf-8", "surrogatepass")
-        secret = b""
-        if typed:
-            secret_hash = self._secret()
-            secret_hash.update(typed)
-            secret = secret_hash.digest()
         # Fixed length first: no two pairs of account and secret feed the same bytes.
         pair_hash = self._pair()
         pair_hash.update(account + typed)
@@ -98,10 +93,15 @@ class Digests:
             account[:ID_BYTES] if attempt.canonical else b"",
             lane,
             lane_generation,
-            secret,
+            self._secret_tag(typed) if typed else b"",
             account[ID_BYTES:],
             ip_tag.digest(),
             pair[:TAG_BYTES],
             pair[TAG_BYTES:],
             exempt,
         )
+
+    def _secret_tag(self, secret: bytes) -> bytes:
+        tag = self._secret()
+        tag.update(secret)
+        return tag.digest()

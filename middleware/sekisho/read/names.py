@@ -6,7 +6,7 @@ parsers could read in two ways is refused here, with a word for the metrics and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import unquote_plus
 
 from sekisho.model import Credentials, Unreadable
@@ -73,25 +73,20 @@ def credentials(found: dict[str, str], *, account: bool, secret: bool, ascii_onl
 
     `ascii_only`: the request named us-ascii as its charset, and parsers differ about what lies beyond.
     """
-    read = Credentials(
-        _value(found, ACCOUNT) if account else "",
-        _value(found, SECRET) if secret else "",
-    )
-    if ascii_only and not (read.account.isascii() and read.secret.isascii()):
+    typed = found.get(ACCOUNT) if account else ""
+    tried = found.get(SECRET) if secret else ""
+    if (account and not typed) or (secret and not tried) or typed is None or tried is None:
+        _refuse_missing(ACCOUNT if account and not typed else SECRET, found)
+    if ascii_only and not (typed.isascii() and tried.isascii()):
         raise Unreadable(415, "charset")
-    if len(read.account) > ACCOUNT_CHARS_MAX:
+    if len(typed) > ACCOUNT_CHARS_MAX:
         raise Unreadable(400, "account_too_long")
     # Only what could be too long is encoded to find out: no character takes more than four bytes.
-    if len(read.secret) * 4 > SECRET_BYTES_MAX and len(read.secret.encode()) > SECRET_BYTES_MAX:
+    if len(tried) * 4 > SECRET_BYTES_MAX and len(tried.encode()) > SECRET_BYTES_MAX:
         raise Unreadable(400, "secret_too_long")
-    return read
+    return Credentials(typed, tried)
 
 
-def _value(found: dict[str, str], kind: str) -> str:
-    value = found.get(kind)
+def _refuse_missing(kind: str, found: dict[str, str]) -> NoReturn:
     # An attempt without an account would skip the account's limit; one without a secret is none.
-    if value is None:
-        raise Unreadable(400, f"{kind}_missing")
-    if not value:
-        raise Unreadable(400, f"{kind}_empty")
-    return value
+    raise Unreadable(400, f"{kind}_empty" if kind in found else f"{kind}_missing")
