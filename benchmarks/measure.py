@@ -138,7 +138,9 @@ class Server:
 def attack(url: str, *, load: str, first: int, seconds: int) -> dict[str, Any]:
     """Run wrk with `attack.lua` on `LOAD_CORE`; what its `done` reports."""
     script = str(Path(__file__).with_name("attack.lua"))
-    flags = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--script", script]
+    # A refusal may wait for two seconds in case a charge is given back; wrk's own patience ends there, too.
+    flags = ["--threads", "1", "--connections", str(CONNECTIONS), "--timeout", "10s"]
+    flags += ["--duration", f"{seconds}s", "--script", script]
     output = subprocess.run(
         [*pinned(LOAD_CORE), "wrk", *flags, f"{url}/login", "--", load, str(first)],
         check=True,
