@@ -109,6 +109,14 @@ def test_attackers_use_all_their_addresses_and_none_of_an_owners(scenario: Scena
     assert max(networks.values(), default=0) <= campaign.block
 
 
+def test_right_passwords_come_from_everywhere() -> None:
+    """400 right pairs from 300 addresses: no address holds more than chance gives it, or limits would look weaker."""
+    demo = SCENARIOS["demo"]
+    addresses = Counter(one.address for one in attack(demo.population(), demo.campaign, seed=demo.seed) if one.right)
+    assert len(addresses) > 190
+    assert max(addresses.values()) < 10
+
+
 @given(scenarios())
 def test_owners_log_in_from_home_and_in_the_end_get_it_right(scenario: Scenario) -> None:
     """Every log-in ends with the right password, from the one address and browser that are the owner's."""

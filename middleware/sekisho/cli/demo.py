@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--attempts", "DEMO_ATTEMPTS", "40000", _between(100, 50_000_000), "the attacker's attempts, in each run")
     add("--addresses", "DEMO_ADDRESSES", "300", _between(1, 200_000), "addresses that they come from")
     add("--seconds", "DEMO_SECONDS", "20", _between(1, 86_400), "that they are spread over, in each run")
-    add("--store", "DEMO_STORE", "memory://", str, "where the guard counts; as SEKISHO_STORE")
+    add("--store", "DEMO_STORE", "memory://", str, "where the guard counts, as SEKISHO_STORE says it")
     parser.add_argument(
         "--keep",
         action="store_true",
@@ -52,7 +52,7 @@ def _add(
     parser: argparse.ArgumentParser, flag: str, variable: str, default: str, kind: Callable[[str], object], what: str
 ) -> None:
     given = os.environ.get(variable, default)
-    parser.add_argument(flag, type=kind, default=given, metavar="N", help=f"{what} [{variable}, {default}]")
+    parser.add_argument(flag, type=kind, default=given, metavar=flag[2].upper(), help=f"{what} [{variable}, {default}]")
 
 
 def _between(least: int, most: int) -> Callable[[str], int]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sekisho.settings import load
 from sekisho.simulate.bound import Bound
-from sekisho.simulate.engine import Jar, Pace, replay
-from sekisho.simulate.generator import SCENARIOS, habits
+from sekisho.simulate.engine import Jar, Stream, replay
+from sekisho.simulate.generator import SCENARIOS, attack, habits, logins
 from sekisho.simulate.service import Service, SimulationError, add_owners
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 UNGUARDED = "starlette_service.app:build"
 GUARDED = "starlette_service.protected:build"
+
+# More than the guard lets wait: whoever is kept waiting must not slow the attack down.
+ATTACKERS_CONNECTIONS = 320
+OWNERS_CONNECTIONS = 32
 
 # A slow machine takes longer than the attack is meant to; beyond this it is cut short, in both runs alike.
 PATIENCE = 2.2
@@ -162,7 +166,7 @@ async def demonstrate(
             unguarded = await _attack(service, scenario, screen, "without the guard")
         async with Service(GUARDED, directory, settings) as service:
             # A run that was cut short is compared with as much, not with more.
-            sent = unguarded.tally.sent
+            sent = unguarded.tally
             guarded = await _attack(
                 service, scenario, screen, "with the guard", limits=load(settings).limits, sent=sent
             )
@@ -179,16 +183,20 @@ async def _attack(
     title: str,
     *,
     limits: LimitSet | None = None,
-    sent: int | None = None,
+    sent: Tally | None = None,
 ) -> Run:
     jar, bound = Jar(), Bound()
     await _log_in_once(service, scenario, jar)
     before = await service.read_meter()
     screen.begin(title, scenario.campaign.attempts)
     try:
-        tries = _noted(islice(scenario.traffic(), sent), bound)
-        pace = Pace(seconds_max=PATIENCE * scenario.campaign.attempts / scenario.campaign.per_second)
-        tally, seconds = await replay(tries, service.port, jar=jar, pace=pace, look=screen.look)
+        tally, seconds = await replay(
+            _streams(scenario, bound, sent),
+            service.port,
+            jar=jar,
+            seconds_max=PATIENCE * scenario.campaign.attempts / scenario.campaign.per_second,
+            look=screen.look,
+        )
     finally:
         screen.end()
     after = await service.read_meter()
@@ -201,18 +209,27 @@ async def _attack(
     )
 
 
+def _streams(scenario: Scenario, bound: Bound, sent: Tally | None) -> tuple[Stream, Stream]:
+    population, seed = scenario.population(), scenario.seed
+    attackers = attack(population, scenario.campaign, seed=seed)
+    owners = logins(population, scenario.honest, seed=seed)
+    return (
+        Stream(_noted(islice(attackers, sent.attackers_ms.count if sent else None), bound), ATTACKERS_CONNECTIONS),
+        Stream(islice(owners, sent.owners_ms.count if sent else None), OWNERS_CONNECTIONS),
+    )
+
+
 async def _log_in_once(service: Service, scenario: Scenario, jar: Jar) -> None:
     """Yesterday: what makes devices known."""
     past = habits(scenario.population(), scenario.honest, seed=scenario.seed)
-    tally, _ = await replay(past, service.port, jar=jar, pace=Pace())
+    tally, _ = await replay([Stream(past, OWNERS_CONNECTIONS)], service.port, jar=jar)
     if tally.refused:
         raise SimulationError(f"{len(tally.refused)} owners could not log in before any attack: nothing to compare")
 
 
 def _noted(tries: Iterator[Try], bound: Bound) -> Iterator[Try]:
     for attempt in tries:
-        if not attempt.honest:
-            bound.add(attempt)
+        bound.add(attempt)
         yield attempt
 
 

@@ -7,7 +7,7 @@ are reckoned from its number, in any order, on any machine.
 from __future__ import annotations
 
 from hashlib import blake2b
-from math import gcd
+from itertools import pairwise
 from struct import Struct
 
 _WORDS = Struct("<8Q")
@@ -33,28 +33,31 @@ class Draw:
 class Walk:
     """A visit to every number below `size`, once, in an order the seed decides, without a list of them.
 
-    Step i stands at `start + i * stride (mod size)`, with a stride that has no factor in common with `size`; after
-    `size` steps it comes round again.
+    A bijective mix of the next power of two (odd multiplications and xor-shifts), asked again where it leads outside:
+    at most twice on average. No plain arithmetic progression, which would keep step with whatever else is periodic and
+    give three addresses of three hundred all the right passwords. After `size` steps it comes round again.
     """
 
-    __slots__ = ("_size", "_start", "_stride")
+    __slots__ = ("_factors", "_mask", "_shift", "_size")
 
     def __init__(self, draw: Draw, size: int) -> None:
-        start, stride, *_ = draw.words(size)
+        bits = max(2, (size - 1).bit_length())
         self._size = size
-        self._start = start % size
-        self._stride = _coprime(stride % size, size)
+        self._mask = (1 << bits) - 1
+        self._shift = bits // 2
+        self._factors = tuple((word | 1, other) for word, other in pairwise(draw.words(size)[:4]))
 
     def __call__(self, step: int) -> int:
-        return (self._start + step * self._stride) % self._size
+        place = step % self._size
+        while (place := self._mixed(place)) >= self._size:
+            pass
+        return place
 
-
-def _coprime(candidate: int, size: int) -> int:
-    # Far from both ends, or neighbours would be visited one after the other.
-    stride = max(1, size // 4 + candidate // 2)
-    while gcd(stride, size) != 1:
-        stride += 1
-    return stride
+    def _mixed(self, place: int) -> int:
+        for factor, offset in self._factors:
+            place = (place * factor + offset) & self._mask
+            place ^= place >> self._shift
+        return place
 
 
 def nth(share_ppm: int, step: int) -> int | None:

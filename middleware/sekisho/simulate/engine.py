@@ -10,11 +10,10 @@ from sekisho.simulate.client import Answer, Client, Unanswered, login_request
 from sekisho.simulate.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sekisho.simulate.generator import Try
 
-CONNECTIONS = 48
 LOOK_EVERY_SECONDS = 0.25
 
 
@@ -34,37 +33,37 @@ class Jar:
             self._cookies[attempt.owner] = "; ".join(f"{name}={value}" for name, value in kept.items())
 
 
-class Pace(NamedTuple):
-    """How a run is paced.
+class Stream(NamedTuple):
+    """Tries in order of time, and how many of them may be under way at once.
 
-    Attributes:
-        connections: tries under way at once, at most.
-        seconds_max: no try is begun later than this; a slow machine cuts a run short rather than never ending it.
+    Attackers and owners come in streams of their own: who is made to wait must not stand in the other's way.
     """
 
-    connections: int = CONNECTIONS
-    seconds_max: float = float("inf")
+    tries: Iterator[Try]
+    connections: int
 
 
 async def replay(
-    tries: Iterator[Try],
+    streams: Sequence[Stream],
     port: int,
     *,
     jar: Jar,
-    pace: Pace,
+    seconds_max: float = float("inf"),
     look: Callable[[Tally, float], None] = lambda _tally, _seconds: None,
 ) -> tuple[Tally, float]:
-    """Send `tries`, in order of time, none before it is due; returns the tally and the seconds it took.
+    """Send all streams at once, no try before it is due; returns the tally and the seconds it took.
 
-    Each connection takes the next try when it is free, so at most `pace.connections` wait for an answer and nothing
-    queues up in here. `look` is called four times a second with what there is so far and the seconds since the start.
+    Each connection takes the next try of its stream when it is free, so nothing queues up in here. No try is begun
+    after `seconds_max`: a slow machine cuts a run short rather than never ending it. `look` is called four times a
+    second with what there is so far and the seconds since the start.
     """
-    run = _Run(tries, port, jar, pace)
+    run = _Run(port, jar, seconds_max)
     looking = asyncio.create_task(_look(run, look))
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(pace.connections):
-                group.create_task(run.connection())
+            for stream in streams:
+                for _ in range(stream.connections):
+                    group.create_task(run.connection(stream.tries))
     finally:
         looking.cancel()
     return run.tally, run.seconds()
@@ -77,21 +76,20 @@ async def _look(run: _Run, look: Callable[[Tally, float], None]) -> None:
 
 
 class _Run:
-    def __init__(self, tries: Iterator[Try], port: int, jar: Jar, pace: Pace) -> None:
+    def __init__(self, port: int, jar: Jar, seconds_max: float) -> None:
         self.tally = Tally()
-        self._tries = tries
         self._port = port
         self._jar = jar
-        self._pace = pace
+        self._seconds_max = seconds_max
         self._began = time.perf_counter()
 
     def seconds(self) -> float:
         return time.perf_counter() - self._began
 
-    async def connection(self) -> None:
+    async def connection(self, tries: Iterator[Try]) -> None:
         async with Client(self._port) as client:
-            for attempt in self._tries:
-                if self.seconds() > self._pace.seconds_max:
+            for attempt in tries:
+                if self.seconds() > self._seconds_max:
                     return
                 if (early := attempt.at_us / 1e6 - self.seconds()) > 0:
                     await asyncio.sleep(early)

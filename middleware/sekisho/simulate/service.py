@@ -144,14 +144,14 @@ class Service:
 
     async def _greets(self) -> bool:
         # A guard whose settings are wrong starts, and answers 503: that is no service.
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            writer.write(b"GET /login HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n")
-            return (await reader.read(12)).endswith(b" 200")
-        except OSError:
-            return False
-        finally:
-            writer.close()
+        with suppress(OSError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                writer.write(b"GET /login HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n")
+                return (await reader.read(12)).endswith(b" 200")
+            finally:
+                writer.close()
+        return False
 
     async def read_meter(self) -> Meter:
         """Ask the process, past the application and whatever guards it."""

@@ -69,11 +69,6 @@ class Tally:
         self.attackers_ms = Latencies()
 
     @property
-    def sent(self) -> int:
-        """Tries of anybody."""
-        return self.owners_ms.count + self.attackers_ms.count
-
-    @property
     def reached(self) -> int:
         """Attackers' tries that reached the password check."""
         return self.wrong + self.let_in
