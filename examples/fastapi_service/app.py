@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import HTTPBearer
-from fastapi.security.http import HTTPAuthorizationCredentials
+from fastapi.security.http import HTTPAuthorizationCredentials  # noqa: TC002 - FastAPI reads annotations as it runs
 from pydantic import BaseModel, Field
 
 from sekisho import LoginGuard

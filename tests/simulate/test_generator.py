@@ -212,4 +212,4 @@ def test_a_try_does_not_show_what_was_typed() -> None:
 def test_a_campaign_that_makes_no_sense_is_refused(wrong: dict[str, float], message: str) -> None:
     """A wrong share is an error and not a different experiment."""
     with pytest.raises(ValueError, match=message):
-        replace(SCENARIOS["demo"].campaign, **wrong)  # type: ignore[arg-type] - the table holds floats and integers
+        replace(SCENARIOS["demo"].campaign, **wrong)  # type: ignore[arg-type]  # floats and integers

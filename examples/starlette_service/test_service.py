@@ -1,0 +1,151 @@
+"""The tea house, as it is and behind the guard."""
+
+# ruff: noqa: S101 - tests assert
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import uvicorn
+
+from examples.starlette_service import app as unprotected
+from examples.starlette_service import protected
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from starlette.applications import Starlette
+
+PASSWORD = "an old pond, a frog"
+HOME, CAFE = "192.0.2.7", "198.51.100.20"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A database of its own, cheap hashes, and a proxy in front whose word is taken."""
+    monkeypatch.setenv("SHOP_DATABASE", str(tmp_path / "shop.sqlite3"))
+    monkeypatch.setenv("SHOP_ARGON2", "1,256,1")
+    monkeypatch.setenv("SEKISHO_SECRET", "a secret for tests which nobody else has")
+    monkeypatch.setenv("SEKISHO_TRUSTED_PROXIES", "127.0.0.1")
+
+
+@asynccontextmanager
+async def serving(build: Callable[[], Starlette]) -> AsyncIterator[Starlette]:
+    """The service with one member, `basho`."""
+    service = build()
+    service.state.members.add([("basho", unprotected.hasher().hash(PASSWORD))])
+    async with service.router.lifespan_context(service):
+        yield service
+
+
+def browser(service: Starlette, address: str = HOME) -> httpx.AsyncClient:
+    """A browser at `address`, behind the proxy."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(service),
+        base_url="https://shop.test",
+        headers={"X-Forwarded-For": address, "User-Agent": "a browser"},
+    )
+
+
+@asynccontextmanager
+async def listening(service: Starlette) -> AsyncIterator[str]:
+    """The service under uvicorn on a port of its own; yields its address."""
+    server = uvicorn.Server(uvicorn.Config(service, proxy_headers=False, ws="none", log_level="error"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serves = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serves
+
+
+async def log_in(client: httpx.AsyncClient, username: str = "basho", password: str = PASSWORD) -> httpx.Response:
+    return await client.post("/login", data={"username": username, "password": password})
+
+
+@pytest.mark.parametrize("build", [unprotected.build, protected.build], ids=["unprotected", "protected"])
+async def test_a_member_logs_in_and_out(build: Callable[[], Starlette]) -> None:
+    """The guard changes nothing for somebody who knows the password."""
+    async with serving(build) as service, browser(service) as client:
+        answer = await log_in(client)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account")
+        assert "basho" in (await client.get("/account")).text
+        session = client.cookies["session"]
+        await client.post("/logout")
+        client.cookies["session"] = session
+        assert (await client.get("/account")).status_code == 303
+
+
+@pytest.mark.parametrize("build", [unprotected.build, protected.build], ids=["unprotected", "protected"])
+async def test_a_wrong_password_and_an_unknown_name_get_the_same_page(build: Callable[[], Starlette]) -> None:
+    """Nothing on it tells who is a member, and what was typed is escaped."""
+    async with serving(build) as service, browser(service) as client:
+        wrong = await log_in(client, "basho", "guess")
+        unknown = await log_in(client, '"><script>', "guess")
+    assert wrong.status_code == unknown.status_code == 401
+    assert unknown.text == wrong.text.replace('value="basho"', 'value="&quot;&gt;&lt;script&gt;"')
+
+
+async def test_an_unknown_name_costs_a_hash_like_any_other() -> None:
+    """A quick no would be a list of the members."""
+    async with serving(unprotected.build) as service, browser(service) as client:
+        await log_in(client, "basho", "guess")
+        await log_in(client, "nobody", "guess")
+        assert service.state.passwords.checks == 2
+
+
+async def test_guesses_from_one_address_end_after_twenty() -> None:
+    """The twenty-first is refused before anybody looks at the password."""
+    async with serving(protected.build) as service, browser(service) as client:
+        answers = [await log_in(client, f"member{number}", "guess") for number in range(21)]
+        assert [answer.status_code for answer in answers] == [401] * 20 + [429]
+        assert service.state.passwords.checks == 20
+    assert answers[-1].json()["code"] == "too_many_attempts"
+    assert int(answers[-1].headers["retry-after"]) >= 30
+
+
+async def test_whoever_is_elsewhere_is_not_touched_by_it() -> None:
+    """A member at another address logs in while the guesses go on."""
+    async with serving(protected.build) as service:
+        async with browser(service, CAFE) as attacker:
+            for number in range(25):
+                await log_in(attacker, f"member{number}", "guess")
+        async with browser(service, HOME) as client:
+            assert (await log_in(client)).status_code == 303
+
+
+async def test_only_a_right_password_makes_a_device_known() -> None:
+    """The cookie is out of reach for scripts, other hosts and plain HTTP."""
+    async with serving(protected.build) as service, browser(service) as client:
+        assert "set-cookie" not in (await log_in(client, password="guess")).headers
+        cookies = (await log_in(client)).headers.get_list("set-cookie")
+    known = next(cookie for cookie in cookies if cookie.startswith("__Host-sekisho="))
+    assert {"secure", "httponly", "samesite=lax", "path=/"} <= {part.strip().lower() for part in known.split(";")}
+
+
+async def test_nobody_can_lock_a_member_out_of_a_known_device() -> None:
+    """Others use up the account's limit; the member's own browser has a lane of its own."""
+    async with serving(protected.build) as service, browser(service, HOME) as client:
+        await log_in(client)
+        for number in range(8):
+            async with browser(service, f"203.0.{number}.1") as attacker:
+                last = await log_in(attacker, "basho", f"guess{number}")
+        assert last.status_code == 429
+        assert (await log_in(client)).status_code == 303
+
+
+async def test_the_same_over_a_real_socket() -> None:
+    """Under uvicorn, with its lifespan and its parser: guesses end, and the proxy's word about addresses is taken."""
+    async with listening(protected.build()) as url:
+        async with httpx.AsyncClient(base_url=url, headers={"X-Forwarded-For": CAFE}) as attacker:
+            statuses = [(await log_in(attacker, f"member{number}", "guess")).status_code for number in range(21)]
+        async with httpx.AsyncClient(base_url=url, headers={"X-Forwarded-For": HOME}) as client:
+            assert (await log_in(client, password="guess")).status_code == 401
+    assert statuses == [401] * 20 + [429]
