@@ -1,0 +1,236 @@
+"""The judgement: which sign leads to what, that a worse sign is never rewarded, and whom the doings of others reach."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.judge import decide
+from sekisho.judge.policy import ALLOWED, _askable
+from sekisho.model import Action, Decision, Device, Finding, Policy, Signals, Spread, Verdict
+
+MINUTE = 60_000_000
+WAITS = ("ip_wait_us", "network_wait_us", "device_wait_us", "account_wait_us", "lane_wait_us")
+CAPS = Spread(16, 16, 16, 8, 16)
+
+ALLOW, CHALLENGE, STEP_UP, THROTTLE, DENY = Action
+
+
+def verdict(**signs: Any) -> Verdict:
+    """A verdict with nothing in it but the signs named."""
+    spread = Spread(**{name: signs.pop(name) for name in Spread._fields if name in signs})
+    nothing: dict[str, Any] = {**dict.fromkeys(Verdict._fields, 0), "lane_spent": False, "young": False}
+    return Verdict(**{**nothing, "counters_lost": False, **signs, "spread": spread})
+
+
+def seen(device: Device = Device.STRANGER, *, denied: bool = False, **signs: Any) -> Signals:
+    return Signals(verdict(**signs), device, denied)
+
+
+SIGNS: list[tuple[dict[str, Any], Action, str]] = [
+    ({"ip_wait_us": MINUTE}, THROTTLE, "ip_rate"),
+    ({"network_wait_us": MINUTE}, THROTTLE, "network_rate"),
+    ({"device_wait_us": MINUTE}, THROTTLE, "device_rate"),
+    ({"account_wait_us": MINUTE}, CHALLENGE, "account_rate"),
+    ({"lane_wait_us": MINUTE}, CHALLENGE, "device_token_over_budget"),
+    ({"lane_spent": True}, STEP_UP, "device_token_reused"),
+    ({"failures": 101}, STEP_UP, "account_failures"),
+    ({"counters_lost": True}, STEP_UP, "counters_lost"),
+    ({"accounts_per_ip": 8}, CHALLENGE, "ip_accounts"),
+    ({"accounts_per_network": 16}, CHALLENGE, "network_accounts"),
+    ({"accounts_per_device": 8}, CHALLENGE, "device_accounts"),
+    ({"ips_per_account": 8}, STEP_UP, "account_ips"),
+    ({"accounts_per_secret": 16}, STEP_UP, "secret_accounts"),
+]
+OF_OTHERS = [sign for sign, _, reason in SIGNS if not reason.startswith("device_token")]
+
+
+@pytest.mark.parametrize(("sign", "action", "reason"), SIGNS, ids=[reason for *_, reason in SIGNS])
+def test_each_sign_by_itself(sign: dict[str, Any], action: Action, reason: str) -> None:
+    """One sign is one finding, with its own stable reason."""
+    decision = decide(seen(**sign), Policy())
+
+    assert decision.action is action
+    assert [finding.reason for finding in decision.findings] == [reason]
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"failures": 100},
+        {"accounts_per_ip": 7},
+        {"accounts_per_network": 15},
+        {"accounts_per_device": 7},
+        {"ips_per_account": 7},
+        {"accounts_per_secret": 15},
+    ],
+    ids=str,
+)
+def test_one_less_than_too_much_is_not_too_much(sign: dict[str, Any]) -> None:
+    """The bounds are the first counts that matter, not the last that do not."""
+    assert decide(seen(**sign), Policy()) is ALLOWED
+
+
+def test_all_findings_are_reported_and_the_sternest_is_obeyed() -> None:
+    """An operator sees everything that was found, in the same order every time."""
+    signs = {name: value for sign, *_ in SIGNS for name, value in sign.items()}
+
+    decision = decide(seen(**signs, denied=True), Policy(factors=True))
+
+    assert decision.action is decision.asked is DENY
+    assert {reason for *_, reason in SIGNS} | {"deny_list", "unproved_device"} == {
+        finding.reason for finding in decision.findings
+    }
+    assert decision == decide(seen(**signs, denied=True), Policy(factors=True))
+
+
+def test_the_wait_is_the_longest_that_refuses() -> None:
+    """Whoever comes back when told to is not sent away a second time."""
+    decision = decide(seen(ip_wait_us=MINUTE, network_wait_us=3 * MINUTE, account_wait_us=2 * MINUTE), Policy())
+
+    assert decision.wait_us == 3 * MINUTE
+
+
+def test_what_is_answered_with_work_is_not_waited_for() -> None:
+    """The account's wait counts only where waiting is all there is."""
+    busy = seen(ip_wait_us=MINUTE, account_wait_us=2 * MINUTE)
+
+    assert decide(busy, Policy()).wait_us == 2 * MINUTE
+    assert decide(busy, Policy(work=True)).wait_us == MINUTE
+
+
+# What can be asked for: (work, factors, refuse) -> for a challenge with a wait, one without, and a step-up.
+ASKED: dict[tuple[bool, bool, bool], tuple[Action, Action, Action]] = {
+    (False, False, False): (THROTTLE, ALLOW, ALLOW),
+    (False, False, True): (THROTTLE, ALLOW, DENY),
+    (False, True, False): (STEP_UP, STEP_UP, STEP_UP),
+    (False, True, True): (STEP_UP, STEP_UP, STEP_UP),
+    (True, False, False): (CHALLENGE, CHALLENGE, CHALLENGE),
+    (True, False, True): (CHALLENGE, CHALLENGE, DENY),
+    (True, True, False): (CHALLENGE, CHALLENGE, STEP_UP),
+    (True, True, True): (CHALLENGE, CHALLENGE, STEP_UP),
+}
+
+
+@pytest.mark.parametrize(("able", "asked"), ASKED.items(), ids=str)
+def test_what_is_asked_is_what_can_be_asked(able: tuple[bool, bool, bool], asked: tuple[Action, ...]) -> None:
+    """Each call for work or proof, for every combination of what a site has to ask for."""
+    work, factors, refuse = able
+    policy = Policy(work=work, factors=factors, refuse_without_factor=refuse)
+    calls = (Finding(CHALLENGE, "account_rate", MINUTE), Finding(CHALLENGE, "ip_accounts"), Finding(STEP_UP, "leaked"))
+
+    assert tuple(_askable(call, policy) for call in calls) == asked
+
+
+@pytest.mark.parametrize(("work", "factors", "refuse"), list(product([False, True], repeat=3)))
+def test_throttle_and_deny_are_never_bought_off(work: bool, factors: bool, refuse: bool) -> None:
+    """An address over its limit must not buy further guesses with work, nor a denied one with a factor."""
+    policy = Policy(work=work, factors=factors, refuse_without_factor=refuse)
+
+    assert decide(seen(ip_wait_us=MINUTE), policy).asked is THROTTLE
+    assert decide(seen(denied=True), policy).asked is DENY
+
+
+@pytest.mark.parametrize(("work", "factors"), list(product([False, True], repeat=2)))
+def test_a_stranger_steps_up_wherever_a_factor_exists(work: bool, factors: bool) -> None:
+    """The right password proves that somebody has the list; where no factor exists there is no such finding."""
+    decision = decide(seen(), Policy(work=work, factors=factors))
+
+    assert decision.asked is (STEP_UP if factors else ALLOW)
+
+
+@pytest.mark.parametrize("device", [Device.SEEN, Device.PROVED])
+@pytest.mark.parametrize("sign", [sign for sign in OF_OTHERS if "failures" not in sign], ids=str)
+@pytest.mark.parametrize("factors", [False, True])
+def test_a_known_device_in_its_lane_is_not_hindered_by_others(
+    device: Device, sign: dict[str, Any], factors: bool
+) -> None:
+    """Whatever others do at its address or account: else a flood would be a tool for locking people out."""
+    assert decide(seen(device, **sign), Policy(factors=factors)) is ALLOWED
+
+
+@pytest.mark.parametrize("sign", OF_OTHERS, ids=str)
+def test_a_proved_device_has_no_finding_from_the_doings_of_others(sign: dict[str, Any]) -> None:
+    """Not even the account's failures, which strangers can bring about one an hour."""
+    assert decide(seen(Device.PROVED, **sign), Policy(factors=True, work=True)) is ALLOWED
+
+
+def test_after_too_many_failures_a_password_alone_is_not_enough_for_a_seen_device() -> None:
+    """A hundred failures since a factor was shown (NIST SP 800-63B): what was earned by a password ends with it."""
+    failed = seen(Device.SEEN, failures=101)
+
+    assert decide(failed, Policy(factors=True)).asked is STEP_UP
+    assert decide(failed, Policy()).asked is ALLOW
+
+
+@pytest.mark.parametrize("device", list(Device))
+def test_the_deny_list_holds_for_everybody(device: Device) -> None:
+    """An operator's own word stands above every token."""
+    assert decide(seen(device, denied=True), Policy()).asked is DENY
+
+
+def test_nothing_seen_is_nothing_found() -> None:
+    """A quiet log-in costs no thought and no allocation."""
+    assert decide(seen(), Policy()) is ALLOWED
+    assert ALLOWED.passes
+
+
+# A worse sign never gives a milder decision.
+
+waits = st.sampled_from([0, 1, MINUTE])
+policies = st.builds(Policy, work=st.booleans(), factors=st.booleans(), refuse_without_factor=st.booleans())
+spreads = st.builds(Spread, *[st.integers(0, cap) for cap in CAPS])
+all_signals = st.builds(
+    Signals,
+    st.builds(
+        verdict,
+        **dict.fromkeys(WAITS, waits),
+        lane_spent=st.booleans(),
+        counters_lost=st.booleans(),
+        failures=st.sampled_from([0, 100, 101, 65_535]),
+    ).flatmap(lambda one: spreads.map(lambda spread: one._replace(spread=spread))),
+    st.sampled_from(Device),
+    st.booleans(),
+)
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[Signals, Signals]:
+    """Signals, and the same with some of them worse."""
+    one = draw(all_signals)
+    v = one.verdict
+    worse = v._replace(
+        **{name: getattr(v, name) + draw(waits) for name in WAITS},
+        failures=v.failures + draw(st.sampled_from([0, 1, 200])),
+        lane_spent=v.lane_spent or draw(st.booleans()),
+        counters_lost=v.counters_lost or draw(st.booleans()),
+        spread=Spread(*[min(cap, n + draw(st.integers(0, cap))) for n, cap in zip(v.spread, CAPS, strict=True)]),
+    )
+    device = draw(st.sampled_from([device for device in Device if device <= one.device]))
+    return one, Signals(worse, device, one.denied or draw(st.booleans()))
+
+
+@given(pairs(), policies)
+def test_a_worse_sign_never_gives_a_milder_decision(pair: tuple[Signals, Signals], policy: Policy) -> None:
+    """Raise any count or wait, lose the counters, know the device less: neither action nor what is asked softens."""
+    better, worse = (decide(each, policy) for each in pair)
+
+    assert worse.action >= better.action
+    assert worse.asked >= better.asked
+    assert worse.wait_us >= better.wait_us
+    assert {finding.reason for finding in worse.findings} >= {finding.reason for finding in better.findings}
+
+
+@given(all_signals, policies)
+def test_a_decision_agrees_with_its_findings(signals: Signals, policy: Policy) -> None:
+    """Action is the sternest finding, a throttle names a wait, and only what throttles makes anybody wait."""
+    decision: Decision = decide(signals, policy)
+
+    assert decision.action == max((finding.action for finding in decision.findings), default=ALLOW)
+    assert (decision.wait_us > 0) or decision.asked is not THROTTLE
+    assert decision.wait_us in {0, *(finding.wait_us for finding in decision.findings)}
+    assert all(isinstance(finding, Finding) for finding in decision.findings)
