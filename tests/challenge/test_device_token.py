@@ -1,0 +1,232 @@
+"""Device tokens: what makes one worth something, and everything that makes it worth nothing."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sekisho.challenge import DeviceTokens, Token, browser_family
+from sekisho.challenge.device_token import ACCOUNTS_MAX, PRESENTED_CHARS_MAX, _key_id
+from sekisho.model import Device
+
+DAY = 86_400
+NOW = 1_700_000_000
+CHROME, FIREFOX = 4, 3
+OLD, NEW = b"o" * 32, b"n" * 32
+TOKENS = DeviceTokens([OLD], days=180)
+
+
+def issued(
+    account: str = "Alice",
+    *,
+    by: DeviceTokens = TOKENS,
+    presented: str = "",
+    token: Token | None = None,
+    device_class: Device = Device.SEEN,
+    fresh: bytes = b"device-1",
+    now_s: int = NOW,
+    family: int = CHROME,
+) -> str:
+    """What a device is handed after a success."""
+    return by.renewed(presented, account, token, device_class=device_class, family=family, now_s=now_s, fresh=fresh)
+
+
+def found(
+    presented: str, account: str = "Alice", *, by: DeviceTokens = TOKENS, family: int = CHROME, now_s: int = NOW
+) -> Token | None:
+    return by.find(presented, account, family, now_s)
+
+
+def packed(token: str) -> bytes:
+    return urlsafe_b64decode(token + "=" * (-len(token) % 4))
+
+
+def text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def test_what_was_handed_out_is_known_again() -> None:
+    """The device's name, its class and its age come back as they were sealed."""
+    assert found(issued(), now_s=NOW + 5) == Token(b"device-1", 0, Device.SEEN, NOW)
+
+
+@pytest.mark.parametrize("other", ["alice", "ALICE", "Alice ", "Alicе", "bob", ""])
+def test_it_is_good_for_its_own_account_exactly_as_the_application_reads_it(other: str) -> None:
+    """Where an application tells `Alice` from `alice`, whoever registers the one gets nothing at the other."""
+    assert found(issued("Alice"), other) is None
+
+
+@pytest.mark.parametrize("at", range(len(packed(issued()))))
+def test_one_flipped_bit_anywhere_makes_it_worthless(at: int) -> None:
+    """Class, age, device, account, seal: nothing of it is its holder's to choose."""
+    raw = packed(issued())
+
+    for bit in range(8):
+        assert found(text(raw[:at] + bytes([raw[at] ^ 1 << bit]) + raw[at + 1 :])) is None
+
+
+def test_a_class_cannot_be_claimed() -> None:
+    """The seal of one class under the body of another is no seal."""
+    seen = packed(issued())
+    proved = packed(issued(device_class=Device.PROVED))
+    assert seen[1] != proved[1]
+
+    assert found(text(proved[:-16] + seen[-16:])) is None
+
+
+def test_a_token_sealed_by_another_service_is_worthless() -> None:
+    """A foreign key seals for foreign doors; so does a plain digest without any key."""
+    body = packed(issued())[:-16]
+
+    assert found(issued(by=DeviceTokens([b"x" * 32], days=180))) is None
+    assert found(text(body + blake2b(body, digest_size=16).digest())) is None
+
+
+def test_a_new_secret_in_front_keeps_old_tokens_good_and_signs_the_next() -> None:
+    """Rotation sends nobody away: what the old secret signed is verified until that is taken off the list."""
+    both, new_alone = DeviceTokens([NEW, OLD], days=180), DeviceTokens([NEW], days=180)
+    old = issued()
+    held = found(old, by=both)
+
+    renewed = issued(by=both, presented=old, token=held)
+
+    assert held is not None
+    assert found(renewed, by=both) == held._replace(generation=1)
+    assert packed(renewed)[0] == packed(issued(by=new_alone))[0]
+    assert found(old, by=new_alone) is None
+
+
+def test_secrets_whose_key_ids_collide_still_verify() -> None:
+    """A key's id is one byte: two secrets may share it, and neither may hide the other."""
+    twin = next(
+        secret
+        for secret in (b"%032d" % n for n in range(10_000))
+        if _key_id(DeviceTokens([secret], days=1)._keys[0]) == _key_id(TOKENS._keys[0])
+    )
+    # The oldest names accounts, so it stays last, as it does when secrets are rotated.
+    rotated = DeviceTokens([twin, OLD], days=180)
+    foreign = DeviceTokens([twin], days=180)
+
+    assert found(issued(), by=rotated) is not None
+    assert found(issued(by=rotated), by=rotated) is not None
+    assert found(issued(), by=foreign) is None
+
+
+@pytest.mark.parametrize(
+    ("age_s", "good"), [(0, True), (180 * DAY - 1, True), (180 * DAY, False), (-60, True), (-61, False)]
+)
+def test_it_is_good_for_its_days_and_not_before_it_was_made(age_s: int, good: bool) -> None:
+    """Expired is worthless; a minute from the future is another worker's clock, more is a forgery."""
+    assert (found(issued(), now_s=NOW + age_s) is not None) is good
+
+
+def test_another_browser_family_demotes_it_by_one_class() -> None:
+    """A cookie that wandered into another browser was taken there: proved becomes seen, seen becomes nothing."""
+    proved = found(issued(device_class=Device.PROVED), family=FIREFOX)
+
+    assert proved is not None
+    assert proved.device_class is Device.SEEN
+    assert found(issued(device_class=Device.SEEN), family=FIREFOX) is None
+
+
+def test_renewal_keeps_the_device_and_raises_the_generation() -> None:
+    """The same lane, one generation on: whoever shows an earlier one later holds a copy."""
+    first = issued()
+
+    second = found(issued(presented=first, token=found(first), fresh=b"unused!!", now_s=NOW + DAY), now_s=NOW + DAY)
+
+    assert second == Token(b"device-1", 1, Device.SEEN, NOW + DAY)
+
+
+def test_without_a_token_the_device_is_new() -> None:
+    """Its name is the fresh randomness, its generation the first."""
+    assert found(issued(fresh=b"12345678")) == Token(b"12345678", 0, Device.SEEN, NOW)
+
+
+def test_a_browser_is_remembered_for_five_accounts() -> None:
+    """A family's tablet: the sixth log-in drops the account that was not used for longest, and no other."""
+    jar = ""
+    for account in ("a", "b", "c", "d", "e"):
+        jar = issued(account, presented=jar)
+    jar = issued("a", presented=jar, token=found(jar, "a"))
+
+    jar = issued("f", presented=jar)
+
+    assert [account for account in "abcdef" if found(jar, account)] == ["a", "c", "d", "e", "f"]
+    assert len(jar.split(".")) == ACCOUNTS_MAX
+    assert len(jar) <= PRESENTED_CHARS_MAX
+
+
+def test_forgeries_are_not_handed_back() -> None:
+    """What the client made up does not push genuine tokens out of the cookie, now or later."""
+    genuine = issued("b")
+    forged = [text(bytes([n]) * len(packed(genuine))) for n in range(4)]
+
+    jar = issued("a", presented=".".join([*forged, genuine]))
+
+    assert len(jar.split(".")) == 2
+    assert found(jar, "b") is not None
+
+
+def test_it_names_its_account_to_nobody_without_the_key() -> None:
+    """A stolen cookie jar is no list of accounts: no plain digest of the name is in it, and the name is not."""
+    raw = packed(issued("hana@example.jp"))
+
+    assert b"hana" not in raw
+    assert blake2b(b"hana@example.jp", digest_size=12).digest() not in raw
+    assert packed(issued("hana@example.jp", by=DeviceTokens([NEW], days=180)))[19:31] != raw[19:31]
+
+
+def test_a_lone_surrogate_is_an_account_like_another() -> None:
+    """JSON can hold what UTF-8 cannot; it is digested, not crashed upon."""
+    assert found(issued("\ud800"), "\ud800") is not None
+
+
+garbage = st.one_of(
+    st.text(max_size=400),
+    st.text("AZaz09-_.=", max_size=400),
+    st.lists(st.binary(max_size=60).map(text), max_size=8).map(".".join),
+    st.binary(min_size=47, max_size=47).map(text),
+)
+
+
+@given(garbage, st.text(max_size=20))
+@example("." * PRESENTED_CHARS_MAX, "")
+@example("é" * 63, "a")
+@example("=" * 63, "a")
+@example("A" * 1_000_000, "a")
+def test_whatever_is_presented_is_bounded_work_and_no_error(presented: str, account: str) -> None:
+    """Cookies are written by strangers: none raises, none is believed, none makes the next cookie longer."""
+    assert found(presented, account) is None
+
+    assert len(issued(account, presented=presented)) < PRESENTED_CHARS_MAX
+    assert found(issued(account, presented=presented), account) is not None
+
+
+def test_more_than_a_full_jar_is_not_even_split() -> None:
+    """A megabyte of genuine tokens is no jar of ours."""
+    assert found(".".join([issued()] * (ACCOUNTS_MAX + 1))) is None
+    assert found(".".join([issued()] * ACCOUNTS_MAX)) is not None
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "family"),
+    [
+        (b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36", CHROME),
+        (b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/127.0 Safari/537.36", CHROME),
+        (b"Mozilla/5.0 (iPhone) AppleWebKit/605 CriOS/126.0 Mobile Safari/604.1", CHROME),
+        (b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", FIREFOX),
+        (b"Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 Edg/126.0", 1),
+        (b"Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 OPR/112.0", 2),
+        (b"Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 Version/17.5 Safari/605.1.15", 5),
+        (b"curl/8.5.0", 0),
+        (b"", 0),
+    ],
+)
+def test_a_browser_keeps_its_family_through_updates(user_agent: bytes, family: int) -> None:
+    """A token must outlive the monthly update, and every browser that calls itself Safari is not Safari."""
+    assert browser_family(user_agent) == family
