@@ -22,7 +22,7 @@ from sekisho.answer import (
     unreadable_attempt,
 )
 from sekisho.challenge import browser_family
-from sekisho.middleware.intake import Intake
+from sekisho.middleware.intake import HungUp, Intake
 from sekisho.middleware.watch import Report, Watch
 from sekisho.model import Action, Attempt, Decision, Door, DoorKind, Mode, Outcome, StoreUnavailable, Unreadable
 from sekisho.read import RuleSuggester, declared_too_large, decoded, read_credentials
@@ -143,6 +143,8 @@ class GuardMiddleware:
             attempt = await self._read(visit)
         except Unreadable as error:
             return await self._unreadable(visit, error)
+        except HungUp:
+            return self._events.unreadable(door, "hung_up")
         return await (self._app(scope, visit.intake.replay, send) if attempt is None else self._try(visit, attempt))
 
     def _visit(self, door: Door, scope: Scope, receive: Receive, send: Send) -> _Visit:
@@ -155,16 +157,13 @@ class GuardMiddleware:
         return _Visit(door, origin, digests, self._presented(scope), scope, Intake(receive), send)
 
     async def _read(self, visit: _Visit) -> Attempt | None:
-        """The attempt, or None where nothing was tried. Raises `Unreadable`."""
+        """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
         reading, door, headers = self._reading, visit.door, visit.scope["headers"]
         raw = b""
         if door.reads_body:
             if declared_too_large(headers, reading.body_bytes_max):
                 raise Unreadable(413, "body_too_large")
-            arrived = await visit.intake.read(bytes_max=reading.body_bytes_max, seconds_max=reading.body_seconds_max)
-            if arrived is None:
-                return None
-            raw = arrived
+            raw = await visit.intake.read(bytes_max=reading.body_bytes_max, seconds_max=reading.body_seconds_max)
         body = decoded(headers, raw, reading.body_bytes_max) if raw else raw
         credentials = read_credentials(door, visit.scope, body, raw=raw)
         if credentials is None:
