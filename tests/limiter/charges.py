@@ -32,7 +32,7 @@ def digest(kind: str, number: int, size: int = 16) -> bytes:
     return blake2b(f"{kind}{number}".encode(), digest_size=size).digest()
 
 
-def charge(  # noqa: PLR0913 - a test names what it is about
+def charge(
     account: int = 0,
     secret: int = 0,
     ip: int = 0,
@@ -45,7 +45,7 @@ def charge(  # noqa: PLR0913 - a test names what it is about
     v6: bool = False,
 ) -> Charge:
     """One attempt. `ip` and `device` are numbered within their network."""
-    networks = (digest("/24", network),)
+    networks: tuple[bytes, ...] = (digest("/24", network),)
     if v6:
         networks = (digest("/56", network * 100 + ip % 3), digest("/48", network))
     return Charge(

@@ -2,61 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import redis
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, consumes, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from sekisho.model import Charge, LimitSet, Verdict
 from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.ledger import Record
 from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import (
-    VERDICT,
-    Keys,
-    ledger_script,
-    pack_charge,
-    pack_settlement,
-    unpack_verdict,
-)
+from sekisho.observe.limiter.redis import pack_charge, pack_settlement
 from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
-from tests.servers import RedisServer
+from tests.limiter.stores import LuaLedger
 
-SPARE_MS = 600_000
-"""The script lets records live this much longer here: the test's clock stands still while Redis's runs on."""
-
-KEYS = Keys("t")
-
-
-class LuaLedger:
-    """The script in a real Redis, called synchronously and at a time of the test's choosing."""
-
-    def __init__(self, server: RedisServer, limits: LimitSet) -> None:
-        self._client = redis.Redis(unix_socket_path=str(server.socket_path))
-        script = ledger_script(limits)
-        (self._limits, _) = script.leading
-        life = "ceil((last - now) / 1000)"
-        assert script.source.decode().count(life) == 1
-        self._script = self._client.register_script(script.source.decode().replace(life, f"{life} + {SPARE_MS}"))
-
-    def run(self, now_us: int, operations: list[tuple[Charge, bytes]]) -> list[Verdict]:
-        keys = [key for each, _ in operations for key in KEYS.of(each)]
-        arguments = [self._limits, now_us, *(argument for _, argument in operations)]
-        packed: bytes = self._script(keys=keys, args=arguments)
-        return [unpack_verdict(packed[at : at + VERDICT.size]) for at in range(0, len(packed), VERDICT.size)]
-
-    def lives_ms(self) -> list[int]:
-        pipe = self._client.pipeline(transaction=False)
-        for key in self._client.keys():
-            pipe.pttl(key)
-        return pipe.execute()
-
-    def close(self) -> None:
-        self._client.close()
-
+if TYPE_CHECKING:
+    from sekisho.model import Charge, Verdict
+    from sekisho.observe.limiter.ledger import Record
+    from tests.servers import RedisServer
 
 attempts = st.builds(
     charge,
@@ -125,7 +87,7 @@ def _server(redis_server: RedisServer) -> None:
 
 
 @pytest.mark.usefixtures("_server")
-class TestLedgers(Ledgers.TestCase):  # type: ignore[misc] # Hypothesis builds it at run time
+class TestLedgers(Ledgers.TestCase):  # type: ignore[misc, valid-type] # Hypothesis builds it at run time
     """Lua, memory and reference give the same verdicts for the same history."""
 
     settings = settings(max_examples=60, stateful_step_count=30, deadline=None, report_multiple_bugs=False)

@@ -3,7 +3,7 @@
 --
 -- KEYS     per operation: network records (narrowest first), ip, device; then account and secret where flagged.
 -- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
---          period) as two 8-byte integers a limit.
+--          span) as two 8-byte integers a limit.
 -- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock.
 -- ARGV[3…] one packed operation each, see `OPERATION`.
 -- Returns  the verdicts of all charges as one string, see `VERDICT`. Settlements return nothing.
@@ -47,9 +47,9 @@ local function read_limits()
   while at <= #policy do
     local n
     n, at = struct_unpack('<B', policy, at)
-    local set = {n = n, interval = {}, period = {}}
+    local set = {n = n, interval = {}, span = {}}
     for i = 1, n do
-      set.interval[i], set.period[i], at = struct_unpack('<I8I8', policy, at)
+      set.interval[i], set.span[i], at = struct_unpack('<I8I8', policy, at)
     end
     sets[#sets + 1] = set
   end
@@ -181,7 +181,7 @@ end
 local function fitted(tats, set)
   local fit, last = {}, tats[#tats] or 0
   for i = 1, set.n do
-    local tat, top = tats[i] or last, now + set.period[i]
+    local tat, top = tats[i] or last, now + set.span[i]
     if tat < now then tat = now elseif tat > top then tat = top end
     fit[i] = tat
   end
@@ -191,7 +191,7 @@ end
 local function wait_of(fit, set)
   local wait = 0
   for i = 1, set.n do
-    local this = fit[i] + set.interval[i] - set.period[i] - now
+    local this = fit[i] + set.interval[i] - set.span[i] - now
     if this > wait then wait = this end
   end
   return wait

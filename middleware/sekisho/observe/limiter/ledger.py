@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Verdict
+from sekisho.model import Charge, Charged, Limit, Limits, LimitSet, Spread, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -189,18 +189,26 @@ def current(record: Record, now_us: int) -> Record:
     )
 
 
-# GCRA. `T` is the interval: allow iff max(now, TAT) + T - now <= period.
+# GCRA. `T` is the interval: allow iff max(now, TAT) + T - now <= span.
+
+
+def span_us(limit: Limit) -> int:
+    """The period, less what rounding the interval took off.
+
+    In a whole period of a million microseconds there are 1,501 intervals of 666: one more than 1,500 a second allows.
+    """
+    return limit.burst * limit.interval_us
 
 
 def fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...]:
-    """One TAT per limit, none before now and none beyond its period.
+    """One TAT per limit, none before now and none beyond its span.
 
     The upper bound keeps a clock that jumped back, or limits that were shortened, from refusing for longer than one
     period. A limit that was added starts from the one before it.
     """
     last = len(tats) - 1
     return tuple(
-        min(max(tats[min(i, last)] if tats else 0, now_us), now_us + limit.period_us) for i, limit in enumerate(limits)
+        min(max(tats[min(i, last)] if tats else 0, now_us), now_us + span_us(limit)) for i, limit in enumerate(limits)
     )
 
 
@@ -208,7 +216,7 @@ def wait_us(tats: tuple[int, ...], limits: Limits, now_us: int) -> int:
     """Until one more attempt has room under every limit; 0 when it has now."""
     return max(
         (
-            tat + limit.interval_us - limit.period_us - now_us
+            tat + limit.interval_us - span_us(limit) - now_us
             for tat, limit in zip(fitted(tats, limits, now_us), limits, strict=True)
         ),
         default=0,

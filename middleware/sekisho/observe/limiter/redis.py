@@ -7,6 +7,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Verdict
+from sekisho.observe.limiter.ledger import span_us
 from sekisho.store import Line, Script
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def pack_limits(limits: LimitSet) -> bytes:
 
 
 def _pack(limits: Limits) -> bytes:
-    return bytes([len(limits)]) + b"".join(LIMIT.pack(limit.interval_us, limit.period_us) for limit in limits)
+    return bytes([len(limits)]) + b"".join(LIMIT.pack(limit.interval_us, span_us(limit)) for limit in limits)
 
 
 def ledger_script(limits: LimitSet, *, now_us: int = 0) -> Script:

@@ -1,0 +1,557 @@
+"""What counting means, claimed of every store: memory, Redis by TCP, Redis by unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.model import Attempt, Charge, Charged, Limit, Limits, LimitSet
+from sekisho.observe.limiter.ledger import LANES_MAX, RENEWAL_GRACE_US, RENEWAL_KEPT_US, YOUNG_US
+from sekisho.read import Addresses, Digests
+from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
+from tests.limiter.stores import WIDE, ask, let_in, only
+from tests.read.making import door
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sekisho.model import Verdict
+    from tests.limiter.stores import Store
+
+THREE = (Limit(3, MINUTE),)  # an interval of 20 s
+ACCOUNT_OF_THREE = only(account=THREE)
+
+# One flood for each dimension: the limits, and attempts that have nothing but that dimension in common.
+FLOODS = {
+    "ip": (only(ip=(Limit(7, HOUR),)), [charge(n, n, device=n) for n in range(200)]),
+    "device": (only(device=(Limit(7, HOUR),)), [charge(n, n, ip=n) for n in range(200)]),
+    "network": (only(networks=((Limit(7, HOUR),),)), [charge(n, n, ip=n, device=n) for n in range(200)]),
+    "account": (only(account=(Limit(7, HOUR),)), [charge(0, n % 30, network=n) for n in range(200)]),
+    "two periods": (only(account=(Limit(9, MINUTE), Limit(7, HOUR))), [charge(0, network=n) for n in range(200)]),
+    "lane": (
+        only(lane=(Limit(7, HOUR),), account=(Limit(1, HOUR),)),
+        [charge(0, network=n, lane=1) for n in range(200)],
+    ),
+}  # fmt: skip
+
+
+def flood(name: str) -> tuple[LimitSet, list[Charge]]:
+    return FLOODS[name]
+
+
+# How many are let in.
+
+
+@pytest.mark.parametrize("name", [*FLOODS.keys() - {"lane"}])
+async def test_at_one_instant_the_limit_is_let_in_and_no_more(store: Store, name: str) -> None:
+    """Row 58, R9: of 200 parallel attempts of one batch, each sees those before it."""
+    limits, attempts = flood(name)
+
+    assert let_in(await ask(store.ledger(limits), attempts)) == 7
+
+
+@pytest.mark.parametrize("name", [*FLOODS.keys() - {"lane"}])
+async def test_two_workers_share_one_limit(store: Store, name: str) -> None:
+    """Row 58: spreading the same 200 over two connections lets in not one more."""
+    limits, attempts = flood(name)
+    one, other = store.ledger(limits), store.ledger(limits)
+
+    found = await asyncio.gather(ask(one, attempts[::2]), ask(other, attempts[1::2]))
+
+    assert let_in(found[0] + found[1]) == 7
+
+
+async def test_a_device_has_the_lanes_limit_and_then_the_strangers(store: Store) -> None:
+    """Seven in its lane; the eighth is a stranger's first, and there is one of those."""
+    limits, attempts = flood("lane")
+    verdicts = await ask(store.ledger(limits), attempts)
+
+    assert sum(verdict.charged & Charged.LANE > 0 for verdict in verdicts) == 7
+    assert let_in(verdicts) == 8
+
+
+@pytest.mark.parametrize("before_us", [1, SECOND, 9 * SECOND])
+async def test_no_second_helping_at_the_edge_of_a_window(store: Store, before_us: int) -> None:
+    """Row 70: a limit spent just before the minute turns is still spent just after."""
+    turn = T0 - T0 % MINUTE
+    await store.move_to(turn - before_us)
+    ledger = store.ledger(ACCOUNT_OF_THREE)
+    assert let_in(await ask(ledger, [charge()] * 9)) == 3
+
+    await store.move_to(turn + before_us)
+
+    assert let_in(await ask(ledger, [charge()] * 9)) == 0
+
+
+# GCRA by hand: for three a minute, seconds and the wait that each attempt must be told.
+VECTORS: dict[str, tuple[Limits, list[tuple[float, float]]]] = {
+    "burst, then one every T": (THREE, [(0, 0), (0, 0), (0, 0), (0, 20), (19, 1), (20, 0), (20, 20), (40, 0)]),
+    "refusals cost nothing": (THREE, [(0, 0), (0, 0), (0, 0), (0, 20), *[(n, 20 - n) for n in range(20)], (20, 0)]),
+    "rest brings it all back": (THREE, [(0, 0), (0, 0), (0, 0), (60, 0), (60, 0), (60, 0), (60, 20)]),
+    "and no more than all": (THREE, [(0, 0), (3600, 0), (3600, 0), (3600, 0), (3600, 20)]),
+    "partly paid": (THREE, [(0, 0), (0, 0), (50, 0), (50, 0), (50, 0), (50, 20)]),
+    "half paid": (THREE, [(0, 0), (0, 0), (0, 0), (30, 0), (30, 10), (40, 0)]),
+    "one at a time": ((Limit(1, MINUTE),), [(0, 0), (0, 60), (59, 1), (60, 0)]),
+    "the longer wait counts": (
+        (Limit(2, 10 * SECOND), Limit(3, MINUTE)),
+        [(0, 0), (0, 0), (0, 5), (5, 0), (5, 15), (20, 0), (20, 20), (39, 1), (40, 0)],
+    ),
+    "T is rounded down": ((Limit(7, MINUTE),), [(0, 0)] * 7 + [(0, 8.571428), (8.571428, 0), (8.571428, 8.571428)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VECTORS)
+async def test_waits_are_those_of_gcra(store: Store, name: str) -> None:
+    """ITU-T I.371, worked out by hand."""
+    limits, attempts = VECTORS[name]
+    ledger = store.ledger(only(account=limits))
+
+    for number, (second, wait) in enumerate(attempts):
+        await store.move_to(T0 + round(second * SECOND))
+        (verdict,) = await ask(ledger, [charge(secret=number % 30)])
+        assert (number, verdict.account_wait_us) == (number, round(wait * SECOND))
+
+
+@pytest.mark.parametrize("burst", [3, 4, 6, 7, 9])
+async def test_rounding_never_adds_to_the_burst(store: Store, burst: int) -> None:
+    """With intervals rounded down to whole microseconds, more of them than the burst would fit into the period."""
+    ledger = store.ledger(only(account=(Limit(burst, 10),)))
+
+    assert let_in(await ask(ledger, [charge()] * 20)) == burst
+
+
+# Refunds.
+
+
+@pytest.mark.parametrize(("taken_s", "left"), [(0, 3), (5, 3), (19, 3), (20, 3), (40, 3)])
+async def test_a_success_leaves_the_budget_as_it_was(store: Store, taken_s: int, left: int) -> None:
+    """However long the check took: three were free before, and three are free after."""
+    ledger = store.ledger(ACCOUNT_OF_THREE)
+    own = charge(secret=9)
+    (verdict,) = await ask(ledger, [own])
+    await store.move_to(T0 + taken_s * SECOND)
+
+    ledger.settle(own, verdict)
+    await store.move_to(store.now_us)
+
+    assert let_in(await ask(ledger, [charge()] * 9)) == left
+
+
+async def test_a_late_refund_erases_nobodys_guess(store: Store) -> None:
+    """R8: the log-in took 50 s; what it weighed has long been paid off, and three guesses were made meanwhile."""
+    ledger = store.ledger(ACCOUNT_OF_THREE)
+    own = charge(secret=9)
+    (verdict,) = await ask(ledger, [own])
+    await store.move_to(T0 + 50 * SECOND)
+    assert let_in(await ask(ledger, [charge()] * 9)) == 3
+
+    ledger.settle(own, verdict)
+    await store.move_to(store.now_us)
+
+    assert let_in(await ask(ledger, [charge(secret=1)] * 9)) == 0
+
+
+async def test_a_refusal_has_nothing_to_give_back(store: Store) -> None:
+    """Settling what was refused (an app that answers behind work) takes nothing off the counters."""
+    ledger = store.ledger(LIMITS)
+    verdicts = await ask(ledger, [charge(n, n) for n in range(30)])
+    for number, verdict in enumerate(verdicts[6:], 6):
+        ledger.settle(charge(number, number), verdict)
+    await store.move_to(store.now_us)
+
+    assert let_in(await ask(ledger, [charge(40)])) == 0
+
+
+async def test_ones_own_login_does_not_clear_the_address(store: Store) -> None:
+    """Row 67: L - 1 failures and a log-in to an account of one's own leave room for one more, not for L."""
+    ledger = store.ledger(only(ip=THREE))
+    await ask(ledger, [charge(1), charge(2)])
+    own = charge(9)
+    (verdict,) = await ask(ledger, [own])
+
+    ledger.settle(own, verdict)
+    await store.move_to(store.now_us)
+
+    assert let_in(await ask(ledger, [charge(3), charge(4), charge(5)])) == 1
+
+
+async def test_the_victims_login_does_not_clear_the_attacker(store: Store) -> None:
+    """Row 68: the owner logs in from elsewhere; the attacker's guesses stay counted, also the cumulative ones."""
+    ledger = store.ledger(only(account=THREE))
+    await ask(ledger, [charge(0, 1, network=1), charge(0, 2, network=1)])
+    owners = charge(0, 9, network=2)
+    (verdict,) = await ask(ledger, [owners])
+
+    ledger.settle(owners, verdict)
+    await store.move_to(store.now_us)
+    found = await ask(ledger, [charge(0, 3, network=1), charge(0, 4, network=1)])
+
+    assert [verdict.account_wait_us > 0 for verdict in found] == [False, True]
+    assert found[0].failures == 3
+
+
+# The account's own limit.
+
+
+async def test_the_account_limit_is_advice(store: Store) -> None:
+    """Over it, the addresses go on paying and are refused nothing: an account is no switch for other counters."""
+    ledger = store.ledger(only(account=THREE))
+    found = await ask(ledger, [charge(0, n, network=n) for n in range(9)])
+
+    assert [verdict.throttle_wait_us for verdict in found] == [0] * 9
+    assert [verdict.charged for verdict in found[3:]] == [Charged.NETWORK] * 6
+
+
+async def test_what_an_address_is_refused_is_not_counted_at_the_account(store: Store) -> None:
+    """Or one address over its limit would go on emptying every account's budget."""
+    ledger = store.ledger(only(ip=THREE, account=(Limit(5, HOUR),)))
+    await ask(ledger, [charge(0, n) for n in range(20)])
+
+    assert let_in(await ask(ledger, [charge(0, n, network=1) for n in range(9)])) == 2
+
+
+async def test_a_thousand_addresses_with_one_try_each(store: Store) -> None:
+    """Row 77: the account's limit trips where no address ever would."""
+    found = await ask(store.ledger(LIMITS), [charge(0, n % 30, network=n) for n in range(1_000)])
+
+    assert let_in(found) == 5
+    assert all(not verdict.throttle_wait_us for verdict in found)
+
+
+async def test_the_same_wrong_pair_again_is_free_on_the_account_alone(store: Store) -> None:
+    """A mail program with an old password must not lock its owner in; its address pays all the same."""
+    ledger = store.ledger(LIMITS)
+    await ask(ledger, [charge()])
+    await store.move_to(T0 + YOUNG_US)
+
+    (again,) = await ask(ledger, [charge()])
+
+    assert (again.charged, again.failures) == (Charged.NETWORK, 1)
+
+
+async def test_parallel_repeats_are_not_free(store: Store) -> None:
+    """While the first may still be under way, a repeat could be the way round the count."""
+    found = await ask(store.ledger(LIMITS), [charge()] * 5)
+
+    assert [verdict.failures for verdict in found] == [1, 2, 3, 4, 5]
+
+
+async def test_a_right_password_is_not_among_the_tried(store: Store) -> None:
+    """A success takes its pair out: tomorrow it is charged, and refunded, as today."""
+    ledger = store.ledger(LIMITS)
+    (verdict,) = await ask(ledger, [charge()])
+    ledger.settle(charge(), verdict)
+    await store.move_to(T0 + YOUNG_US)
+
+    (again,) = await ask(ledger, [charge()])
+
+    assert again.charged == Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES
+
+
+async def test_low_and_slow_adds_up(store: Store) -> None:
+    """Row 76: one guess an hour is under every limit, and after 101 of them the count says 101."""
+    ledger = store.ledger(ROOMY)
+    for hour in range(101):
+        await store.move_to(T0 + hour * HOUR)
+        (verdict,) = await ask(ledger, [charge(0, hour % 30, network=hour)])
+        assert verdict.account_wait_us == 0
+
+    assert verdict.failures == 101
+
+
+@pytest.mark.parametrize(("after_us", "failures"), [(90 * DAY - 1, 4), (90 * DAY, 1)])
+async def test_failures_are_kept_for_ninety_days_after_the_last(store: Store, after_us: int, failures: int) -> None:
+    """To the microsecond, whether the record was kept or has left."""
+    ledger = store.ledger(ROOMY)
+    await ask(ledger, [charge(0, 1)])
+    await store.move_to(T0 + 10 * DAY)
+    await ask(ledger, [charge(0, 2), charge(0, 3)])
+
+    await store.move_to(T0 + 10 * DAY + after_us)
+
+    assert (await ask(ledger, [charge(0, 4)]))[0].failures == failures
+
+
+# Addresses.
+
+
+async def test_who_is_on_the_allow_list_pays_nothing_at_its_address(store: Store) -> None:
+    """The account counts as ever, or the allow list would be the way in."""
+    ledger = store.ledger(LIMITS)
+    found = await ask(ledger, [charge(0, n % 30, exempt=True) for n in range(50)])
+
+    assert let_in(found) == 5
+    assert {verdict.charged & Charged.NETWORK for verdict in found} == {0}
+    assert (await ask(ledger, [charge(1)]))[0].throttle_wait_us == 0
+
+
+async def test_one_flood_is_nobody_elses(store: Store) -> None:
+    """Row 74: after a thousand from one address its neighbour and everybody else find room."""
+    ledger = store.ledger(LIMITS)
+    await ask(ledger, [charge(n) for n in range(1_000)])
+
+    neighbour, stranger = await ask(ledger, [charge(2_000, ip=1, device=1), charge(2_001, network=1)])
+
+    assert (neighbour.throttle_wait_us, stranger.throttle_wait_us) == (0, 0)
+
+
+async def test_a_network_over_its_limit_refuses_all_of_it_and_no_other(store: Store) -> None:
+    """Twelve from twelve addresses of one /24: the thirteenth address waits; the next /24 does not."""
+    ledger = store.ledger(LIMITS)
+    assert let_in(await ask(ledger, [charge(n, ip=n, device=n) for n in range(20)])) == 12
+
+    inside, outside = await ask(ledger, [charge(50, ip=30, device=30), charge(51, network=1)])
+
+    assert (inside.network_wait_us > 0, outside.network_wait_us) == (True, 0)
+    assert (inside.ip_wait_us, inside.device_wait_us) == (0, 0)
+
+
+DIGESTS = Digests([b"k" * 32])
+
+
+def from_address(address: str, account: int) -> Charge:
+    origin = Addresses([]).read({"client": (address, 1), "headers": []})
+    return DIGESTS.charge(Attempt(door(), origin, f"{account}", f"{account}", "x"))
+
+
+IPV6 = {
+    "/64": (only(ip=(Limit(9, HOUR),)), [f"2001:db8:0:0:{n:x}::1" for n in range(1, 1_001)]),
+    "/56": (only(networks=((Limit(9, HOUR),), WIDE.ip)), [f"2001:db8:0:{n:x}::1" for n in range(256)]),
+    "/48": (only(networks=(WIDE.ip, (Limit(9, HOUR),))), [f"2001:db8:0:{n << 8:x}::1" for n in range(256)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("level", IPV6)
+async def test_who_owns_a_prefix_owns_one_budget(store: Store, level: str) -> None:
+    """Row 16: a thousand addresses of a /64, every /64 of a /56, every /56 of a /48: each level trips."""
+    limits, addresses = IPV6[level]
+    attempts = [from_address(address, number) for number, address in enumerate(addresses)]
+
+    assert let_in(await ask(store.ledger(limits), attempts)) == 9
+
+
+# A device of one's own.
+
+
+async def test_a_known_device_is_hindered_by_nobody(store: Store) -> None:
+    """Row 73: its address over the limit, its account over the limit, and it is told of no wait at all."""
+    ledger = store.ledger(LIMITS)
+    await ask(ledger, [charge(n) for n in range(50)])
+    await ask(ledger, [charge(0, n % 30, network=n) for n in range(1, 50)])
+
+    (verdict,) = await ask(ledger, [charge(lane=1)])
+
+    assert (verdict.throttle_wait_us, verdict.account_wait_us, verdict.lane_wait_us) == (0, 0, 0)
+    assert verdict.charged == Charged.LANE | Charged.FAILURES
+
+
+async def test_a_device_over_its_budget_is_a_stranger(store: Store) -> None:
+    """Three an hour here; the fourth is told to wait 20 minutes for its lane, and pays like everybody."""
+    ledger = store.ledger(LIMITS)
+    found = await ask(ledger, [charge(0, n, lane=1) for n in range(4)])
+
+    assert [verdict.lane_wait_us for verdict in found] == [0, 0, 0, 20 * MINUTE]
+    assert found[3].charged == Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES
+
+
+async def test_one_devices_budget_is_not_anothers(store: Store) -> None:
+    """Two devices of one account, and one device at two accounts: four budgets."""
+    ledger = store.ledger(LIMITS)
+    attempts = [charge(account, n, lane=lane) for account in (0, 1) for lane in (1, 2) for n in range(3)]
+
+    assert {verdict.lane_wait_us for verdict in await ask(ledger, attempts)} == {0}
+
+
+async def test_a_success_gives_the_lane_its_place_back(store: Store) -> None:
+    """Who knows the password may log in all day."""
+    ledger = store.ledger(LIMITS)
+    for _ in range(10):
+        (verdict,) = await ask(ledger, [charge(lane=1)])
+        assert (verdict.charged, verdict.failures) == (Charged.LANE | Charged.FAILURES, 1)
+        ledger.settle(charge(lane=1), verdict)
+
+
+async def renew(store: Store, generation: int = 0) -> None:
+    ledger = store.ledger(LIMITS)
+    own = charge(lane=1, generation=generation)
+    (verdict,) = await ask(ledger, [own])
+    assert verdict.charged & Charged.LANE
+    ledger.settle(own, verdict, renewed=True)
+    await store.move_to(store.now_us)
+
+
+async def test_two_tabs_may_use_one_token_for_a_minute(store: Store) -> None:
+    """The second tab's request was under way when the first got its new token."""
+    await renew(store)
+    await store.move_to(T0 + RENEWAL_GRACE_US)
+
+    (verdict,) = await ask(store.ledger(LIMITS), [charge(lane=1)])
+
+    assert (verdict.lane_spent, verdict.charged & Charged.LANE) == (False, Charged.LANE)
+
+
+async def test_a_token_that_was_renewed_is_spent(store: Store) -> None:
+    """Whoever shows it later holds a copy: a stranger, and it is said. The new one is as good as ever."""
+    await renew(store)
+    await store.move_to(T0 + RENEWAL_GRACE_US + 1)
+    ledger = store.ledger(LIMITS)
+
+    old, new = await ask(ledger, [charge(lane=1), charge(lane=1, generation=1)])
+
+    assert (old.lane_spent, old.charged & Charged.LANE, old.lane_wait_us) == (True, 0, 0)
+    assert (new.lane_spent, new.charged & Charged.LANE) == (False, Charged.LANE)
+
+
+async def test_a_late_settlement_does_not_bring_an_old_token_back(store: Store) -> None:
+    """Two tabs renewed the same token; the one before the newest of the other chain stays spent."""
+    await renew(store)
+    await renew(store, generation=1)
+    await renew(store, generation=1)
+    await store.move_to(T0 + RENEWAL_GRACE_US + 1)
+
+    old, new = await ask(store.ledger(LIMITS), [charge(lane=1, generation=1), charge(lane=1, generation=2)])
+
+    assert (old.lane_spent, new.lane_spent) == (True, False)
+
+
+async def test_a_renewal_is_remembered_for_a_day(store: Store) -> None:
+    """Longer would cost a record for every log-in of every owner."""
+    await renew(store)
+    ledger = store.ledger(LIMITS)
+
+    await store.move_to(T0 + RENEWAL_KEPT_US - 1)
+    assert (await ask(ledger, [charge(lane=1)]))[0].lane_spent
+    await store.move_to(T0 + RENEWAL_KEPT_US)
+    assert not (await ask(ledger, [charge(lane=1)]))[0].lane_spent
+
+
+async def test_the_seventeenth_device_in_trouble_is_a_stranger(store: Store) -> None:
+    """A bound, or one account's record would grow with every token it hands out. None of the sixteen is put out."""
+    ledger = store.ledger(LIMITS)
+    found = await ask(ledger, [charge(lane=n) for n in range(LANES_MAX + 1)])
+    assert [verdict.charged & Charged.LANE > 0 for verdict in found] == [True] * LANES_MAX + [False]
+
+    again = await ask(ledger, [charge(lane=n) for n in range(LANES_MAX)] * 2)
+
+    assert {verdict.charged & Charged.LANE for verdict in again} == {Charged.LANE}
+
+
+async def test_a_device_at_rest_makes_room(store: Store) -> None:
+    """Of sixteen, the one that has not failed lately gives its place to the seventeenth."""
+    ledger = store.ledger(LIMITS)
+    await ask(ledger, [charge(lane=0)])
+    await store.move_to(T0 + 10 * MINUTE)
+    await ask(ledger, [charge(lane=n) for n in range(1, LANES_MAX)])
+    await store.move_to(T0 + 20 * MINUTE)  # device 0 has paid off its failure, the others have not
+
+    (verdict,) = await ask(ledger, [charge(lane=LANES_MAX)])
+
+    assert verdict.charged & Charged.LANE
+
+
+# What was seen.
+
+
+def spreads(verdicts: Sequence[Verdict], name: str) -> list[int]:
+    return [getattr(verdict.spread, name) for verdict in verdicts]
+
+
+SIXTEEN = [min(n, 16) for n in range(1, 25)]
+EIGHT = [min(n, 8) for n in range(1, 25)]
+SPREADS = {
+    "accounts_per_ip": (SIXTEEN, [charge(n, device=n) for n in range(24)]),
+    "accounts_per_device": (SIXTEEN, [charge(n, ip=n) for n in range(24)]),
+    "accounts_per_network": (SIXTEEN, [charge(n, ip=n % 10, device=n) for n in range(24)]),
+    "ips_per_account": (EIGHT, [charge(network=n) for n in range(24)]),
+    "accounts_per_secret": (SIXTEEN, [charge(n, network=n)._replace(secret=b"same") for n in range(24)]),
+}
+
+
+@pytest.mark.parametrize("name", SPREADS)
+async def test_different_ones_are_counted_up_to_a_cap(store: Store, name: str) -> None:
+    """Row 75: exact below the cap, and no memory beyond it."""
+    expected, attempts = SPREADS[name]
+    ledger = store.ledger(WIDE)
+
+    assert expected == spreads(await ask(ledger, attempts), name)
+
+
+@pytest.mark.parametrize("name", SPREADS)
+async def test_the_same_one_again_is_no_other(store: Store, name: str) -> None:
+    """One owner who types a password nine times is one owner."""
+    _, attempts = SPREADS[name]
+
+    assert spreads(await ask(store.ledger(WIDE), attempts[:1] * 9), name) == [1] * 9
+
+
+@pytest.mark.parametrize("name", SPREADS)
+async def test_what_was_seen_is_forgotten_within_the_hour(store: Store, name: str) -> None:
+    """Two half-windows: kept for half an hour at least, for an hour at most."""
+    _, attempts = SPREADS[name]
+    await store.move_to(T0 - T0 % HOUR + 29 * MINUTE)
+    ledger = store.ledger(WIDE)
+    await ask(ledger, attempts[:5])
+
+    await store.move_to(T0 - T0 % HOUR + 59 * MINUTE)
+    assert spreads(await ask(ledger, attempts[5:6]), name) == [6]
+    await store.move_to(T0 - T0 % HOUR + 60 * MINUTE)
+    assert spreads(await ask(ledger, attempts[5:6]), name) == [1]
+
+
+async def test_the_refused_are_seen_too(store: Store) -> None:
+    """A sprayer over every limit still shows how wide the spray is."""
+    found = await ask(store.ledger(LIMITS), [charge(n)._replace(secret=b"same") for n in range(12)])
+
+    assert found[-1].ip_wait_us > 0
+    assert (found[-1].spread.accounts_per_ip, found[-1].spread.accounts_per_secret) == (12, 12)
+
+
+async def test_a_right_secret_leaves_the_set(store: Store) -> None:
+    """R12: after the owner's log-in, an attempt with the same secret finds nobody else in its set."""
+    ledger = store.ledger(WIDE)
+    owner, dummy = (charge(n, network=n)._replace(secret=b"same") for n in range(2))
+    (verdict,) = await ask(ledger, [owner])
+    ledger.settle(owner, verdict)
+    await store.move_to(store.now_us)
+
+    assert spreads(await ask(ledger, [dummy]), "accounts_per_secret") == [1]
+
+
+# Clocks and restarts.
+
+
+@pytest.mark.parametrize("step_us", [-HOUR, HOUR])
+@pytest.mark.parametrize("name", ["ip", "network", "device", "account"])
+async def test_a_clock_that_steps_refuses_for_no_longer_than_a_period(store: Store, name: str, step_us: int) -> None:
+    """Row 72: an hour back or forth, and nobody waits longer than a period; nor does a step back empty a counter."""
+    _, attempts = flood(name)
+    seven = (Limit(7, 10 * MINUTE),)
+    ledger = store.ledger(only(**{f"{name}s": (seven,)} if name == "network" else {name: seven}))
+    await ask(ledger, attempts)
+
+    await store.move_to(T0 + step_us)
+    found = await ask(ledger, attempts)
+
+    assert 0 < max(max(verdict.throttle_wait_us, verdict.account_wait_us) for verdict in found) <= 10 * MINUTE
+    assert let_in(found) == (7 if step_us > 0 else 0)
+
+
+@pytest.mark.parametrize(
+    ("after", "waits"),
+    [
+        ((Limit(5, 5 * MINUTE), Limit(10, HOUR)), [0, 0, 60]),  # the same
+        ((Limit(5, 5 * MINUTE),), [0, 0, 60]),  # one fewer
+        ((Limit(5, 5 * MINUTE), Limit(10, HOUR), Limit(12, DAY)), [0, 0, 60]),  # one more starts from the last
+        ((Limit(3, MINUTE),), [20, 20, 20]),  # shorter: full, and no fuller
+        ((Limit(100, HOUR),), [0, 0, 0]),  # far more
+    ],
+)
+async def test_counts_outlive_a_restart_with_other_limits(store: Store, after: Limits, waits: list[int]) -> None:
+    """Row 78: what was counted under the old limits weighs under the new ones, and never beyond their period."""
+    await ask(store.ledger(only(account=(Limit(5, 5 * MINUTE), Limit(10, HOUR)))), [charge(0, n) for n in range(3)])
+
+    found = await ask(store.ledger(only(account=after)), [charge(0, 3 + n) for n in range(3)])
+
+    assert [verdict.account_wait_us // SECOND for verdict in found] == waits
