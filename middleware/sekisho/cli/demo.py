@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--owners", "DEMO_OWNERS", "5000", _between(100, 1_000_000), "accounts of the service")
     add("--attempts", "DEMO_ATTEMPTS", "40000", _between(100, 50_000_000), "the attacker's attempts, in each run")
     add("--addresses", "DEMO_ADDRESSES", "300", _between(1, 200_000), "addresses that they come from")
-    add("--seconds", "DEMO_SECONDS", "20", _between(1, 86_400), "that they are spread over, in each run")
+    add("--seconds", "DEMO_SECONDS", "25", _between(1, 86_400), "that they are spread over, in each run")
     add("--store", "DEMO_STORE", "memory://", str, "where the guard counts, as SEKISHO_STORE says it")
     parser.add_argument(
         "--keep",
@@ -93,7 +93,7 @@ async def _demo(plan: Plan, args: argparse.Namespace) -> Shown:
 
 async def _afterwards(args: argparse.Namespace, shown: Shown, service: Service) -> None:
     if args.json:
-        print(json.dumps(shown.as_json(), indent=2))
+        print(json.dumps(shown.as_json(), indent=2), flush=True)
     else:
         show(shown, console())
     if args.svg:

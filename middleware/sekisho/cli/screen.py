@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -73,6 +74,7 @@ class PlainScreen:
 
     def begin(self, title: str, attempts: int) -> None:
         self._title, self._attempts, self._next_line_at = title, attempts, SECONDS_BETWEEN_LINES
+        self.say(f"{title}: {attempts:,} attempts begin")
 
     def look(self, tally: Tally, seconds: float) -> None:
         if seconds >= self._next_line_at:
@@ -97,12 +99,9 @@ def show(shown: Shown, out: Console) -> None:
     """Table, promises, reading."""
     out.print()
     out.print(_table(shown))
-    for claim in shown.claims():
-        mark, style = ("kept  ", "green") if claim.kept else ("BROKEN", "bold red")
-        out.print(Text.assemble((mark, style), "  ", claim.text))
-    out.print()
+    out.print(_promises(shown))
     for paragraph in reading(shown):
-        out.print(paragraph, highlight=False)
+        out.print(Padding(paragraph, (1, 0, 0, 0)), highlight=False)
 
 
 def write_svg(shown: Shown, path: str) -> None:
@@ -127,6 +126,13 @@ def _table(shown: Shown) -> Table:
     table.add_column("with the guard", justify="right", style="bold")
     for row in _rows(shown.unguarded, shown.guarded):
         table.add_row(*row)
+    return table
+
+
+def _promises(shown: Shown) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for claim in shown.claims():
+        table.add_row(Text("kept", "green") if claim.kept else Text("BROKEN", "bold red"), claim.text)
     return table
 
 
@@ -157,14 +163,19 @@ def reading(shown: Shown) -> Iterator[str]:
     """What the figures mean, and what they do not."""
     before, after = shown.unguarded.tally, shown.guarded.tally
     yield (
-        f"The list had the right password of {len(before.taken):,} owners. Without the guard all of them lost their "
-        f"account. With it, {len(after.taken):,} did: {sum(after.stopped.values()):,} attempts were refused before "
-        "anybody looked at the password, and no owner was kept waiting outside."
-        if not after.refused
-        else f"With the guard {len(after.refused):,} owners were refused: that must not happen."
+        f"The list had the right password of {len(before.taken):,} owners, and without the guard all of them lost "
+        f"their account. With it {len(after.taken):,} did: {sum(after.stopped.values()):,} attempts were refused "
+        "before anybody looked at the password."
     )
+    if after.refused:
+        yield f"{len(after.refused):,} owners stood outside with the right password. That must not happen."
     yield (
-        "Limits count guesses, and a right password is none: from a fresh address it still passes. "
-        "That ends when a stranger with a right password has to prove who they are (step-up), which this "
-        "version does not do yet."
+        "Limits count guesses, and a right password is no guess: from a fresh address it still passes. That ends when "
+        "a stranger with a right password has to prove who they are (step-up), which this version does not ask for."
     )
+    planned = shown.scenario.campaign.attempts
+    if min(before.attempts, after.attempts) < planned:
+        yield (
+            f"This machine was too slow for {planned:,} attempts in the time; {before.attempts:,} and "
+            f"{after.attempts:,} were made. Give them longer with DEMO_SECONDS."
+        )

@@ -34,7 +34,7 @@ ATTACKERS_CONNECTIONS = 320
 OWNERS_CONNECTIONS = 32
 
 # A slow machine takes longer than the attack is meant to; beyond this it is cut short, in both runs alike.
-PATIENCE = 2.2
+PATIENCE = 1.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +154,11 @@ async def demonstrate(
 ) -> Shown:
     """Attack the example service without the guard and with it.
 
-    `afterwards` is awaited with the result while the guarded service still runs. Raises `SimulationError` where
-    nothing could be shown.
+    `afterwards` is awaited with the result while the guarded service still runs. Raises `SettingsError` for a
+    guard that could not start, and `SimulationError` where nothing could be shown.
     """
     scenario, settings = plan.scenario(), plan.guard_settings()
+    limits = load(settings).limits
     with TemporaryDirectory(prefix="sekisho-demo-") as name:
         directory = Path(name)
         screen.say(f"Adding {plan.owners:,} owners (argon2, one pass over 256 KiB: cheap on purpose)")
@@ -167,9 +168,7 @@ async def demonstrate(
         async with Service(GUARDED, directory, settings) as service:
             # A run that was cut short is compared with as much, not with more.
             sent = unguarded.tally
-            guarded = await _attack(
-                service, scenario, screen, "with the guard", limits=load(settings).limits, sent=sent
-            )
+            guarded = await _attack(service, scenario, screen, "with the guard", limits=limits, sent=sent)
             shown = Shown(scenario, unguarded, guarded)
             if afterwards is not None:
                 await afterwards(shown, service)
@@ -237,18 +236,18 @@ def _claims(unguarded: Run, guarded: Run) -> Iterator[Claim]:
     before, after = unguarded.tally, guarded.tally
     allowed = 0 if guarded.wrong_max is None else guarded.wrong_max
     yield Claim(
-        f"wrong guesses that reached the password check: {after.wrong:,}, of at most {allowed:,} that the limits allow",
+        f"{after.wrong:,} wrong guesses reached the password check; the limits allow {allowed:,} at most",
         after.wrong <= allowed,
     )
-    yield Claim(f"owners refused with the guard: {len(after.refused)}", not after.refused)
+    yield Claim(f"{len(after.refused)} owners were refused with the guard", not after.refused)
     for run, which in ((unguarded, "without"), (guarded, "with")):
         seen, unsure = run.tally.checked, run.tally.unanswered
         yield Claim(
-            f"password checks {which} the guard: {run.password_checks:,} counted by the service, {seen:,} by answers",
+            f"{which} the guard, the service counted {run.password_checks:,} password checks; by its answers, {seen:,}",
             seen <= run.password_checks <= seen + unsure,
         )
     yield Claim(
-        f"accounts taken over: {len(after.taken):,} with the guard, {len(before.taken):,} without",
+        f"{len(after.taken):,} accounts were taken over with the guard, {len(before.taken):,} without",
         len(after.taken) <= len(before.taken),
     )
 

@@ -256,8 +256,8 @@ SCENARIOS: dict[str, Scenario] = {
     "demo": Scenario(
         title="stuffing: leaked pairs tried from rented servers and hijacked homes",
         owners=5_000,
-        campaign=Campaign(attempts=40_000, per_second=2_000, addresses=300, right_share=0.01),
-        honest=Honest(logins=1_800, per_second=100),
+        campaign=Campaign(attempts=40_000, per_second=1_600, addresses=300, right_share=0.01),
+        honest=Honest(logins=1_800, per_second=72),
     ),
     "stuffing": Scenario(
         title="7pay, July 2019: tens of millions of leaked pairs in two days",

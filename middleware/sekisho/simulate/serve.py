@@ -1,8 +1,9 @@
 """The process that serves a simulation: somebody's application under uvicorn, counting what it works for.
 
-`service.Service` starts it as `python -m sekisho.simulate.serve FACTORY LISTENING_FD METER_SOCKET`. It differs from
-`uvicorn --factory FACTORY --no-proxy-headers --no-access-log` in two things: it says over a unix socket, out of reach
-of any HTTP client, how many passwords the application has checked; and it ends when its parent does, however that died.
+`service.Service` starts it as `python -m sekisho.simulate.serve FACTORY LISTENING_FD LINE_FD`. It differs from
+`uvicorn --factory FACTORY --no-proxy-headers --no-access-log` in two things: it tells its parent how many passwords
+the application has checked, over a socket of theirs that no HTTP client can reach; and it ends when its parent does,
+however that died.
 """
 
 from __future__ import annotations
@@ -13,19 +14,16 @@ import json
 import socket
 import sys
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.applications import Starlette
 
 
 def main() -> None:
-    factory, listening, meter = sys.argv[1:4]
+    factory, listening, line = sys.argv[1:4]
     module, _, name = factory.partition(":")
     app: Starlette = getattr(importlib.import_module(module), name)()
     config = uvicorn.Config(
@@ -40,37 +38,28 @@ def main() -> None:
     )
     loop_factory = config.get_loop_factory()
     with socket.socket(fileno=int(listening)) as listener, asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(_serve(uvicorn.Server(config), app, listener, meter))
+        runner.run(_serve(uvicorn.Server(config), app, listener, socket.socket(fileno=int(line))))
 
 
-async def _serve(server: uvicorn.Server, app: Starlette, listener: socket.socket, meter: str) -> None:
-    async with _metered(app, meter):
-        watch = asyncio.create_task(_end_with_parent(server))
-        try:
-            await server.serve(sockets=[listener])
-        finally:
-            watch.cancel()
+async def _serve(server: uvicorn.Server, app: Starlette, listener: socket.socket, line: socket.socket) -> None:
+    telling = asyncio.create_task(_tell_parent(server, app, line))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
 
 
-async def _end_with_parent(server: uvicorn.Server) -> None:
-    """The parent holds the other end of standard input, and lets go of it even when killed."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()
-    server.should_exit = True
-
-
-@asynccontextmanager
-async def _metered(app: Starlette, meter: str) -> AsyncIterator[None]:
-    async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        counts = {"password_checks": app.state.passwords.checks, "cpu_seconds": time.process_time()}
-        writer.write(json.dumps(counts).encode())
+async def _tell_parent(server: uvicorn.Server, app: Starlette, line: socket.socket) -> None:
+    """Answer every line with the counts. The parent lets go of its end even when killed: then it is over."""
+    reader, writer = await asyncio.open_unix_connection(sock=line)
+    try:
+        while await reader.readline():
+            counts = {"password_checks": app.state.passwords.checks, "cpu_seconds": time.process_time()}
+            writer.write(json.dumps(counts).encode() + b"\n")
+    finally:
         writer.close()
-        await writer.wait_closed()
-
-    async with await asyncio.start_unix_server(tell, meter):
-        yield
+    server.should_exit = True
 
 
 if __name__ == "__main__":

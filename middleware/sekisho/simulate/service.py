@@ -92,28 +92,35 @@ class Service:
         self._factory = factory
         self._directory = directory
         self._settings = settings
-        self._meter = str(directory / f"{factory.partition(':')[0]}.meter")
         self._log = directory / f"{factory.partition(':')[0]}.log"
         self._process: asyncio.subprocess.Process | None = None
+        self._line: socket.socket | None = None
         self.port = 0
 
     async def __aenter__(self) -> Self:
         # Bound here and handed on: a port that was only found free may be somebody else's a moment later.
-        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-            self.port = listener.getsockname()[1]
-            self._process = await self._start(listener.fileno())
+        self._line, far_end = socket.socketpair()
+        self._line.setblocking(False)
         try:
+            with far_end, socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+                self.port = listener.getsockname()[1]
+                self._process = await self._start(listener.fileno(), far_end.fileno())
             await self._ready()
         except BaseException:
-            await _end(self._process)
+            await self._stop()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
+        if self._line is not None:
+            self._line.close()
         if self._process is not None:
             await _end(self._process)
 
-    async def _start(self, listener: int) -> asyncio.subprocess.Process:
+    async def _start(self, listener: int, line: int) -> asyncio.subprocess.Process:
         with self._log.open("wb") as log:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -121,11 +128,11 @@ class Service:
                 "sekisho.simulate.serve",
                 self._factory,
                 str(listener),
-                self._meter,
-                stdin=asyncio.subprocess.PIPE,
+                str(line),
+                stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(listener,),
+                pass_fds=(listener, line),
                 env=environment(self._directory, self._settings),
                 start_new_session=True,
             )
@@ -154,12 +161,13 @@ class Service:
         return False
 
     async def read_meter(self) -> Meter:
-        """Ask the process, past the application and whatever guards it."""
-        reader, writer = await asyncio.open_unix_connection(self._meter)
-        try:
-            return Meter(**json.loads(await reader.read()))
-        finally:
-            writer.close()
+        """Ask the process, past the application and whatever guards it. Raises `SimulationError` if it has died."""
+        loop = asyncio.get_running_loop()
+        with suppress(OSError, ValueError):
+            if self._line is not None:
+                await loop.sock_sendall(self._line, b"?\n")
+                return Meter(**json.loads(await loop.sock_recv(self._line, 4096)))
+        raise SimulationError(f"the service died. It wrote:\n{self._wrote()}")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

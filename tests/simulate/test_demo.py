@@ -1,0 +1,156 @@
+"""The demonstration end to end, small: real processes, real HTTP, the real guard."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from sekisho.cli.screen import PlainScreen, RichScreen, reading, show, write_svg
+from sekisho.model import SettingsError
+from sekisho.simulate.demo import GUARDED, Claim, Plan, Shown, demonstrate
+from sekisho.simulate.population import Population
+from sekisho.simulate.service import Service, SimulationError, add_owners, examples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLAN = Plan(owners=300, attempts=1_200, addresses=30, seconds=1, limits={})
+
+
+@pytest.fixture(scope="module")
+def shown() -> Shown:
+    """The guard's own defaults against 30 addresses with 40 attempts each."""
+    return asyncio.run(demonstrate(PLAN, PlainScreen()))
+
+
+def test_every_claim_of_a_demonstration_is_kept(shown: Shown) -> None:
+    """The whole point."""
+    assert [claim.text for claim in shown.claims() if not claim.kept] == []
+
+
+def test_without_the_guard_everything_reaches_the_password_check(shown: Shown) -> None:
+    """What is compared with is the bare service: nothing stops there, and every leaked pair opens its account."""
+    tally = shown.unguarded.tally
+    assert (tally.attempts, tally.reached, sum(tally.stopped.values())) == (1_200, 1_200, 0)
+    assert len(tally.taken) == tally.let_in == 12
+
+
+def test_with_the_guard_most_attempts_never_get_there(shown: Shown) -> None:
+    """The same attempts; more than a third stopped although each address has but forty; no owner refused."""
+    tally = shown.guarded.tally
+    assert tally.attempts == 1_200
+    assert tally.stopped["too_many_attempts"] == 1_200 - tally.reached > 400
+    assert len(tally.taken) <= 12
+    assert tally.refused == set()
+
+
+def test_the_services_own_count_is_what_is_reported(shown: Shown) -> None:
+    """Asked past the guard, over a socket that no HTTP client reaches."""
+    assert shown.unguarded.password_checks == shown.unguarded.tally.checked > 1_200
+    assert shown.guarded.password_checks == shown.guarded.tally.checked < 1_000
+
+
+def test_a_guard_that_refuses_nobody_breaks_its_promise() -> None:
+    """The claims can fail: in monitor mode all wrong guesses reach the check, and that is said."""
+    plan = Plan(owners=300, attempts=1_200, addresses=30, seconds=1, limits={"SEKISHO_MODE": "monitor"})
+    broken = [claim for claim in asyncio.run(demonstrate(plan, PlainScreen())).claims() if not claim.kept]
+    assert [claim.text.split(";")[0] for claim in broken] == ["1,188 wrong guesses reached the password check"]
+
+
+def test_limits_that_are_set_are_the_limits_that_are_held_against() -> None:
+    """Stricter limits give a smaller bound, and fewer get through."""
+    plan = Plan(owners=300, attempts=600, addresses=30, seconds=1, limits={"SEKISHO_LIMIT_IP": "2/10minute"})
+    guarded = asyncio.run(demonstrate(plan, PlainScreen())).guarded
+    assert guarded.tally.wrong <= (guarded.wrong_max or 0) <= 60
+
+
+def test_a_setting_that_makes_no_sense_is_said_before_anything_is_started() -> None:
+    """Nobody waits half a minute to hear it."""
+    plan = Plan(owners=100, attempts=100, addresses=5, seconds=1, limits={"SEKISHO_LIMIT_IP": "plenty"})
+    with pytest.raises(SettingsError, match="SEKISHO_LIMIT_IP: is not written as in"):
+        asyncio.run(demonstrate(plan, PlainScreen()))
+
+
+def test_a_longer_list_is_one_of_more_strangers() -> None:
+    """A hundred attempts at each owner would be another attack: an owner stands on a list once or twice."""
+    campaign = Plan(owners=100, attempts=100_000, addresses=300, seconds=1, limits={}).scenario().campaign
+    assert campaign.known_share * campaign.attempts == pytest.approx(120)
+    assert campaign.right_share * campaign.attempts == pytest.approx(8)
+
+
+async def test_a_guard_that_answers_for_its_service_with_503_has_not_started(tmp_path: Path) -> None:
+    """A wrong setting fails the start; what was written about it is in the error."""
+    with pytest.raises(SimulationError, match="SEKISHO_SECRET: is not set"):
+        async with Service(GUARDED, tmp_path, {}):
+            pass
+
+
+async def test_a_service_that_cannot_be_imported_says_why(tmp_path: Path) -> None:
+    """Its own traceback is in the error."""
+    with pytest.raises(SimulationError, match=r"No module named 'starlette_service\.nothing'"):
+        async with Service("starlette_service.nothing:build", tmp_path, {}):
+            pass
+
+
+async def test_owners_that_are_there_already_are_an_error(tmp_path: Path) -> None:
+    """Half a population would make half of the log-ins fail."""
+    await add_owners(Population(5), tmp_path)
+    with pytest.raises(SimulationError, match="could not add its members"):
+        await add_owners(Population(5), tmp_path)
+
+
+def test_the_example_services_are_found_in_the_checkout() -> None:
+    """The demo runs what `examples/` shows, and no copy of it."""
+    assert (examples() / "starlette_service" / "protected.py").is_file()
+
+
+def test_the_table_tells_both_runs_side_by_side(shown: Shown) -> None:
+    """Every figure that is promised stands in it, and what is not solved yet is said."""
+    out = Console(width=100, file=io.StringIO())
+    with out.capture() as captured:
+        show(shown, out)
+    text = " ".join(captured.get().split())
+    for row in (
+        "too_many_attempts 0",
+        "reached the password check 1,200 (100%)",
+        "accounts taken over 12",
+        "p50 / p99",
+    ):
+        assert row in text
+    assert "from a fresh address it still passes" in text
+    assert "BROKEN" not in text
+
+
+def test_a_run_that_was_cut_short_says_so(shown: Shown) -> None:
+    """A slow machine's figures must not be mistaken for the whole attack."""
+    longer = Plan(owners=300, attempts=9_999, addresses=30, seconds=1, limits={}).scenario()
+    assert "too slow for 9,999 attempts" in " ".join(reading(shown._replace(scenario=longer)))
+    assert "too slow" not in " ".join(reading(shown))
+
+
+def test_the_picture_is_one_that_loads_nothing_from_elsewhere(shown: Shown, tmp_path: Path) -> None:
+    """Whoever looks at a README must not be reported to a font server."""
+    write_svg(shown, str(tmp_path / "demo.svg"))
+    picture = (tmp_path / "demo.svg").read_text()
+    assert ET.fromstring(picture).tag.endswith("svg")
+    assert "url(http" not in picture
+    assert "@font-face" not in picture
+
+
+def test_a_terminal_sees_the_same_progress(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bars for people, lines for files; both name what was taken over and stopped."""
+    for screen in (RichScreen(), PlainScreen()):
+        screen.begin("with the guard", 1_200)
+        screen.look(shown.guarded.tally, 6.0)
+        screen.end()
+        assert "stopped" in capsys.readouterr().err
+
+
+def test_a_claim_says_what_was_seen() -> None:
+    """Text and verdict travel together."""
+    assert Claim("nobody was refused", kept=True)._asdict() == {"text": "nobody was refused", "kept": True}
