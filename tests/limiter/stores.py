@@ -11,7 +11,7 @@ import redis
 
 from sekisho.model import Charge, Ledger, Limit, LimitSet, Verdict
 from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import VERDICT, Keys, RedisLedger, ledger_script, unpack_verdict
+from sekisho.observe.limiter.redis import VERDICT, Keys, RedisLedger, ledger_script, pack_limits, unpack_verdict
 from sekisho.store import Line
 from tests.limiter.charges import HOUR, T0, charge
 
@@ -106,10 +106,17 @@ class LuaLedger:
     def __init__(self, server: RedisServer, limits: LimitSet) -> None:
         self._client = redis.Redis(unix_socket_path=str(server.socket_path))
         script = ledger_script(limits)
-        (self._limits, _) = script.leading
+        self._limits = pack_limits(limits)
         life = "ceil((last - now) / 1000)"
         assert script.source.decode().count(life) == 1
         self._script = self._client.register_script(script.source.decode().replace(life, f"{life} + {SPARE_MS}"))
+
+    def limit(self, limits: LimitSet) -> None:
+        """From now on, count by these."""
+        self._limits = pack_limits(limits)
+
+    def start_anew(self) -> None:
+        self._client.flushall()
 
     def run(self, now_us: int, operations: list[tuple[Charge, bytes]]) -> list[Verdict]:
         keys = [key for each, _ in operations for key in KEYS.of(each)]
