@@ -89,6 +89,13 @@ def test_the_attackers_shares_are_as_stated(scenario: Scenario) -> None:
         assert abs(sum(one.right for one in tries) - campaign.right_share * campaign.attempts) <= 2
 
 
+@given(seed=st.integers(0, 2**64))
+def test_a_list_without_right_pairs_has_none_by_chance(seed: int) -> None:
+    """Where everybody's password is a leaked one, a random guess would often be right; it is replaced."""
+    campaign = Campaign(attempts=600, per_second=1, addresses=9, known_share=1, right_share=0)
+    assert not any(one.right for one in attack(Population(50, seed, reusing_share=1), campaign, seed=seed))
+
+
 @given(scenarios())
 def test_stuffing_tries_every_owner_about_as_often(scenario: Scenario) -> None:
     """A combo list holds a name once or twice: no owner is tried much more often than another by wrong pairs."""
