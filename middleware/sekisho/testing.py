@@ -8,18 +8,26 @@ Each guard counts for itself: a new one for each test starts from nothing.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from sekisho.assemble import LoginGuard
+from sekisho.settings import load
 
 if TYPE_CHECKING:
     from sekisho.middleware.asgi import App
-    from sekisho.read import Resolver
+    from sekisho.read import MailPolicy, Resolver
 
 SECRET = b"only for tests: this signs nothing that matters"
 
 
-def guarded(app: App, *, resolver: Resolver | None = None, **overrides: object) -> LoginGuard:
-    """`app` behind a guard in memory, with settings by keyword. The environment's `SEKISHO_…` settings still count."""
-    settings = {"secret": SECRET, "store": "memory://", **overrides}
-    return LoginGuard(app, resolver=resolver, mail_policy=None, **settings)
+def guarded(
+    app: App, *, resolver: Resolver | None = None, mail_policy: MailPolicy | None = None, **overrides: object
+) -> LoginGuard:
+    """`app` behind a guard in memory, with settings by keyword. The environment's `SEKISHO_…` settings still count.
+
+    Raises `SettingsError` at once: in a suite, a guard that answers 503 to everything hides what is wrong.
+    """
+    settings: dict[str, object] = {"secret": SECRET, "store": "memory://", **overrides}
+    load(os.environ, settings)
+    return LoginGuard(app, resolver=resolver, mail_policy=mail_policy, **settings)

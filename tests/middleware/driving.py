@@ -21,7 +21,7 @@ FORM = (b"content-type", b"application/x-www-form-urlencoded")
 JSON = (b"content-type", b"application/json")
 HERE = "203.0.113.9"
 SESSION = (b"set-cookie", b"session=s; HttpOnly; Secure; Path=/")
-OPEN = {"limit_ip": "1000000/minute", "limit_network": "1000000/minute", "limit_device": "1000000/minute"}
+OPEN: dict[str, Any] = {"limit_ip": "9999/minute", "limit_network": "9999/minute", "limit_device": "9999/minute"}
 """Limits of addresses that never trip, for claims about accounts."""
 
 
