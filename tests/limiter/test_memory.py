@@ -1,0 +1,173 @@
+"""The bounds of the ledger in memory: full is not an excuse to forget, nor to grow."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.observe.limiter.ledger import FAILURES_KEPT_US, account_key
+from sekisho.observe.limiter.memory import SHARED_PER_KIND, SWEEP, MemoryLedger
+from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
+from tests.limiter.stores import let_in
+
+if TYPE_CHECKING:
+    from sekisho.model import Charge
+
+
+class Memory:
+    """A ledger with a clock of the test's own."""
+
+    def __init__(self, entries_max: int) -> None:
+        self.now_us = T0
+        self.ledger = MemoryLedger(LIMITS, entries_max=entries_max, clock_us=lambda: self.now_us)
+        self.book = self.ledger.book
+        self.charge = self.ledger.charge_now
+
+
+def invented(number: int) -> Charge:
+    """A name, an address and a secret that nobody has seen before."""
+    return charge(number, ip=number, network=number)._replace(secret=number.to_bytes(4))
+
+
+def test_a_flood_of_invented_names_is_bounded() -> None:
+    """Rows 60 and 93: after 100,000 of them, as many records as there may be and the shared ones; nobody is lost."""
+    memory = Memory(entries_max=10_000)
+    for number in range(5):
+        memory.charge(charge(10**6, number))
+    anybody = charge(network=1, exempt=True)._replace(secret=b"")
+    for number in range(100_000):
+        memory.charge(anybody._replace(account=blake2b(number.to_bytes(4), digest_size=16).digest()))
+
+    assert len(memory.book._records) == len(memory.book._ends) == 10_000
+    assert len(memory.book) <= 10_000 + SHARED_PER_KIND
+    victim = memory.charge(charge(10**6, 9, network=2))
+    assert (victim.failures, victim.account_wait_us) == (5, MINUTE)
+
+
+def test_a_flood_of_everything_is_bounded() -> None:
+    """Names, addresses, devices and networks: four kinds of shared counter, and no shared set for secrets."""
+    memory = Memory(entries_max=1_000)
+    for number in range(5_000):
+        memory.charge(invented(number))
+
+    assert len(memory.book._records) == len(memory.book._ends) == 1_000
+    assert {key[:1] for key in memory.book._shared} == {b"n", b"i", b"d", b"a"}
+    assert len({key[1:] for key in memory.book._shared}) <= SHARED_PER_KIND
+
+
+def test_nobody_counted_is_forgotten() -> None:
+    """Row 60: a thousand accounts are counted, the table is full, and each of them is refused as before."""
+    memory = Memory(entries_max=3_000)
+    counted = [charge(n, n % 30, network=n % 10, ip=n % 9) for n in range(500)]
+    for each in counted * 5:
+        memory.charge(each._replace(exempt=True))
+    for number in range(1_000, 6_000):
+        memory.charge(invented(number))
+
+    waits = [memory.charge(each._replace(exempt=True)).account_wait_us for each in counted]
+
+    assert min(waits) > 0
+
+
+def test_newcomers_to_a_full_table_are_counted_together() -> None:
+    """Whoever comes late shares a counter with others, and the limit binds all the same."""
+    memory = Memory(entries_max=0)
+
+    assert let_in([memory.charge(charge(0, n % 30, network=n)) for n in range(50)]) == 5
+    assert len(memory.book._records) == 0
+
+
+def test_a_shared_counter_is_of_one_kind() -> None:
+    """Accounts never share with addresses: one flood would refuse the other's newcomers."""
+    memory = Memory(entries_max=0)
+    same = b"\x00" * 16
+    for number in range(50):
+        memory.charge(charge(number, network=number)._replace(account=same))
+
+    verdict = memory.charge(charge(1)._replace(ip=same, device=same, networks=(same,)))
+
+    assert verdict.throttle_wait_us == 0
+
+
+def test_secrets_of_newcomers_are_not_mixed() -> None:
+    """A set shared by strangers would show a spray where there is none."""
+    memory = Memory(entries_max=0)
+    found = [memory.charge(invented(n)._replace(secret=b"same")) for n in range(20)]
+
+    assert {verdict.spread.accounts_per_secret for verdict in found} == {1}
+
+
+def test_what_has_passed_makes_room() -> None:
+    """A day after a flood of addresses a few writes have cleared it away, and newcomers have records of their own."""
+    memory = Memory(entries_max=3_000)
+    for number in range(1_000):
+        memory.charge(invented(number)._replace(account=b"", secret=b""))
+    assert len(memory.book._records) == 3_000
+
+    memory.now_us += DAY
+    writes = 3 * 3_000 // SWEEP
+    for _ in range(writes // 3 + 1):
+        memory.charge(charge()._replace(account=b"", secret=b""))
+
+    assert len(memory.book) <= 3 + 3
+    assert len(memory.book._ends) <= 3 + 3
+
+
+@pytest.mark.parametrize("later_us", [HOUR, DAY, 89 * DAY])
+def test_an_account_that_failed_keeps_its_place(later_us: int) -> None:
+    """Row 76: room is made by what has passed, never by a count that still matters."""
+    memory = Memory(entries_max=4)
+    memory.charge(charge())
+    memory.now_us += later_us
+    for number in range(1, 200):
+        memory.charge(invented(number))
+
+    assert memory.book._records[account_key(charge())].failures == 1
+    assert memory.charge(charge(0, 1, network=300)).failures == 2
+    memory.now_us += FAILURES_KEPT_US
+    for number in range(200, 400):
+        memory.charge(invented(number))
+    assert account_key(charge()) not in memory.book._records
+
+
+def test_a_record_that_lives_on_is_looked_at_again() -> None:
+    """Its end was noted when it was new; charged since, it stays until its new end, and then it goes."""
+    memory = Memory(entries_max=100)
+    each = charge()._replace(account=b"", secret=b"")
+    for _ in range(5):
+        memory.charge(each)
+    memory.now_us += 101 * SECOND  # the end that was noted when there was one charge
+    for number in range(1, 10):
+        memory.charge(invented(number))
+    assert [memory.charge(each).ip_wait_us > 0 for _ in range(3)] == [False, False, True]
+
+    memory.now_us += 2 * DAY
+    memory.charge(invented(10))
+    memory.charge(invented(11))
+    assert b"i" + each.ip not in memory.book._records
+
+
+def test_unblocking_forgets_a_count() -> None:
+    """What an operator frees is free at once."""
+    memory = Memory(entries_max=100)
+    for number in range(9):
+        memory.charge(charge(number))
+    assert memory.charge(charge(10)).ip_wait_us > 0
+
+    memory.ledger.forget((b"i" + charge().ip,))
+
+    assert memory.charge(charge(11)).ip_wait_us == 0
+
+
+def test_unblocking_a_newcomer_frees_no_place_in_a_table_that_has_none() -> None:
+    """In a full table it forgets the shared counter."""
+    memory = Memory(entries_max=0)
+    for number in range(9):
+        memory.charge(charge(number))
+
+    memory.ledger.forget((b"i" + charge().ip,))
+
+    assert memory.charge(charge(11)).ip_wait_us == 0
+    assert len(memory.book._records) == 0
