@@ -135,18 +135,24 @@ class _Parts:
         self.own = MemoryLedger(self._own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
                                 clock_us=_unix_us)  # fmt: skip
         self._running: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Running] = weakref.WeakKeyDictionary()
+        self._latest: _Running | None = None
         self._warned = False
 
     def middleware(self) -> App:
         """The middleware of the running loop, started if need be."""
         loop = asyncio.get_running_loop()
-        running = self._running.get(loop)
-        if running is None:
-            self._warn()
-            running = self._running[loop] = _Running(self)
+        running = self._latest
+        # A look into a weak dictionary for every request of the service would cost as much as finding its door.
+        if running is None or running.loop is not loop:
+            running = self._running.get(loop)
+            if running is None:
+                self._warn()
+                running = self._running[loop] = _Running(self, loop)
+            self._latest = running
         return running.app
 
     async def stop(self) -> None:
+        self._latest = None
         running = self._running.pop(asyncio.get_running_loop(), None)
         if running is not None:
             await running.stop()
@@ -177,7 +183,8 @@ class _Parts:
 class _Running:
     """What belongs to one event loop: the connection to the store, who waits, and the middleware made of it all."""
 
-    def __init__(self, parts: _Parts) -> None:
+    def __init__(self, parts: _Parts, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
         self._parts = parts
         self._line: Line | None = None
         self._exchange: asyncio.Task[None] | None = None

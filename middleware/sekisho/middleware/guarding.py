@@ -22,7 +22,8 @@ from sekisho.answer import (
     unreadable_attempt,
 )
 from sekisho.challenge import browser_family
-from sekisho.middleware.intake import HungUp, Intake
+from sekisho.middleware.intake import HungUp, Intake, Patience
+from sekisho.middleware.visit import Presented, Visit
 from sekisho.middleware.watch import Report, Watch
 from sekisho.model import Action, Attempt, Decision, Door, DoorKind, Mode, Outcome, StoreUnavailable, Unreadable
 from sekisho.read import RuleSuggester, declared_too_large, decoded, read_credentials
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Receive, Scope, Send
-    from sekisho.model import Origin
     from sekisho.read import Accounts, Addresses, Digests, Doors
     from sekisho.record import Events
 
@@ -72,25 +72,6 @@ class Cookie(NamedTuple):
         return b"%b=%b; %b" % (self.name, token.encode(), attributes)
 
 
-class Presented(NamedTuple):
-    """The device token as a client sent it. Native apps use a header, and are answered in one."""
-
-    token: str
-    by_header: bool
-
-
-class _Visit(NamedTuple):
-    """A request at a door: who it comes from, and the ends of its line."""
-
-    door: Door
-    origin: Origin
-    digests: tuple[bytes, ...]
-    presented: Presented
-    scope: Scope
-    intake: Intake
-    send: Send
-
-
 class GuardMiddleware:
     """Stands before an application, for one event loop.
 
@@ -126,7 +107,8 @@ class GuardMiddleware:
         self._cookie_start = cookie.name + b"="
         self.mode = mode  # an operator may change it while we run
         self._jitter = jitter
-        self._watchers: dict[Door, Callable[[int, Headers], None]] = {}
+        self._patience = Patience(reading.body_seconds_max)
+        self._suggesters = {door.name: RuleSuggester(door) for door in reading.doors.all if not door.success}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # `find` knows WebSocket doors too; they are refused, or a socket would be a gate beside the barrier.
@@ -147,33 +129,35 @@ class GuardMiddleware:
             return self._events.unreadable(door, "hung_up")
         return await (self._app(scope, visit.intake.replay, send) if attempt is None else self._try(visit, attempt))
 
-    def _visit(self, door: Door, scope: Scope, receive: Receive, send: Send) -> _Visit:
+    def _visit(self, door: Door, scope: Scope, receive: Receive, send: Send) -> Visit:
         origin = self._reading.addresses.read(scope)
         if origin.forwarded_by_stranger:
             self._events.odd(UNTRUSTED_PROXY)
         if "session" in scope:
             self._events.odd(NOT_OUTERMOST)
         digests = self._reading.digests.origin_digests(origin)
-        return _Visit(door, origin, digests, self._presented(scope), scope, Intake(receive), send)
+        named: dict[bytes, bytes] = dict(scope["headers"])
+        return Visit(door, origin, digests, self._presented(scope, named), named, scope, Intake(receive), send)
 
-    async def _read(self, visit: _Visit) -> Attempt | None:
+    async def _read(self, visit: Visit) -> Attempt | None:
         """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
-        reading, door, headers = self._reading, visit.door, visit.scope["headers"]
-        raw = b""
-        if door.reads_body:
-            if declared_too_large(headers, reading.body_bytes_max):
+        reading, headers, bytes_max = self._reading, visit.scope["headers"], self._reading.body_bytes_max
+        body = raw = b""
+        if visit.door.reads_body:
+            if b"content-length" in visit.named and declared_too_large(headers, bytes_max):
                 raise Unreadable(413, "body_too_large")
-            raw = await visit.intake.read(bytes_max=reading.body_bytes_max, seconds_max=reading.body_seconds_max)
-        body = decoded(headers, raw, reading.body_bytes_max) if raw else raw
-        credentials = read_credentials(door, visit.scope, body, raw=raw)
+            body = raw = await visit.intake.read(bytes_max=bytes_max, patience=self._patience)
+            if b"content-encoding" in visit.named:
+                body = decoded(headers, raw, bytes_max)
+        credentials = read_credentials(visit.door, visit.scope, body, raw=raw)
         if credentials is None:
             return None
         account, secret = credentials
         canonical = reading.accounts.canonical(account) if account else ""
-        return Attempt(door, visit.origin, account, canonical, secret, visit.presented.token)
+        return Attempt(visit.door, visit.origin, account, canonical, secret, visit.presented.token)
 
-    async def _try(self, visit: _Visit, attempt: Attempt) -> None:
-        family = _family(visit.scope) if attempt.token else 0
+    async def _try(self, visit: Visit, attempt: Attempt) -> None:
+        family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
         try:
             assessment = await self._guard.assess(attempt, visit.digests, family=family)
         except StoreUnavailable:
@@ -182,27 +166,12 @@ class GuardMiddleware:
             return await self._refuse(visit, assessment.decision)
         return await self._pass_on(visit, assessment)
 
-    async def _pass_on(self, visit: _Visit, assessment: Assessment) -> None:
+    async def _pass_on(self, visit: Visit, assessment: Assessment) -> None:
         attempt, scope = assessment.attempt, visit.scope
         report = Report(attempt, assessment.decision)
         scope.setdefault("state", {})["sekisho"] = report
 
-        def token_headers() -> Headers:
-            return self._token_headers(visit, assessment)
-
-        def settle(outcome: Outcome) -> None:
-            self._guard.settle(assessment, outcome)
-            self._events.settled(attempt.door, outcome)
-
-        watch = Watch(
-            visit.send,
-            door=attempt.door,
-            path=scope["path"],
-            report=report,
-            on_start=self._on_start(attempt.door),
-            on_success=token_headers,
-            on_end=settle,
-        )
+        watch = Watch(visit, assessment, report, self)
         try:
             await self._app(scope, visit.intake.replay, watch.send)
         except BaseException:
@@ -217,7 +186,7 @@ class GuardMiddleware:
         self._events.decided(door, decision, self.mode)
         return not decision.passes and self.mode is Mode.ENFORCE
 
-    async def _refuse(self, visit: _Visit, decision: Decision) -> None:
+    async def _refuse(self, visit: Visit, decision: Decision) -> None:
         await self._answer(visit, self._refusal(decision))
 
     def _refusal(self, decision: Decision) -> Refusal:
@@ -231,7 +200,7 @@ class GuardMiddleware:
             case _:
                 return too_many_attempts(retry_after_s(decision.wait_us, self._jitter()))
 
-    async def _unreadable(self, visit: _Visit, error: Unreadable) -> None:
+    async def _unreadable(self, visit: Visit, error: Unreadable) -> None:
         """Refuse what cannot be read, on its sender's account: an application with a kinder parser would read it."""
         self._events.unreadable(visit.door, error.reason)
         if self.mode is Mode.MONITOR:
@@ -245,7 +214,7 @@ class GuardMiddleware:
         # The rest of such a body is still on its way; on a kept connection it would have to be read.
         return await self._answer(visit, refusal, hang_up=error.status in {408, 413})
 
-    async def _unavailable(self, visit: _Visit) -> None:
+    async def _unavailable(self, visit: Visit) -> None:
         if self.mode is Mode.MONITOR:
             return await self._app(visit.scope, visit.intake.replay, visit.send)
         return await self._answer(visit, unavailable(retry_after_s(UNAVAILABLE_US, self._jitter())))
@@ -255,7 +224,7 @@ class GuardMiddleware:
             return await self._app(scope, receive, send)
         return await refuse_websocket(scope, receive, send, self._renderer.render(denied(), scope["headers"]))
 
-    async def _answer(self, visit: _Visit, refusal: Refusal, *, hang_up: bool = False) -> None:
+    async def _answer(self, visit: Visit, refusal: Refusal, *, hang_up: bool = False) -> None:
         answer = self._renderer.render(refusal, visit.scope["headers"])
         if hang_up and visit.scope.get("http_version", "1.1").startswith("1"):
             answer = answer._replace(headers=(*answer.headers, (b"connection", b"close")))
@@ -263,7 +232,9 @@ class GuardMiddleware:
 
     # Device tokens.
 
-    def _presented(self, scope: Scope) -> Presented:
+    def _presented(self, scope: Scope, named: dict[bytes, bytes]) -> Presented:
+        if b"cookie" not in named and DEVICE_HEADER not in named:
+            return NOTHING
         for name, value in scope["headers"]:
             if name == b"cookie" and self._cookie_start in value:
                 return Presented(_cookie(value, self._cookie_start), by_header=False)
@@ -271,38 +242,36 @@ class GuardMiddleware:
                 return Presented(value.decode("latin-1"), by_header=True)
         return NOTHING
 
-    def _token_headers(self, visit: _Visit, assessment: Assessment) -> Headers:
+    # What the watch on an answer tells.
+
+    def started(self, door: Door, status: int, headers: Headers) -> None:
+        """Learn which rule would tell success, and say so once."""
+        suggester = self._suggesters.get(door.name)
+        if suggester is None:
+            return
+        suggester.saw(status, headers)
+        if rule := suggester.suggestion():
+            log.warning("%s: success is guessed from its answers; add success=%s to be certain", door.name, rule)
+            del self._suggesters[door.name]
+
+    def success_headers(self, visit: Visit, assessment: Assessment) -> Headers:
+        """The device token, at doors whose only effect is a session."""
         attempt = assessment.attempt
         # A door that only reads a header is an API's: its clients keep no cookies.
         if attempt.door.kind is not DoorKind.LOGIN or not attempt.account or not attempt.door.reads_body:
             return []
-        token = self._guard.new_token(assessment, _family(visit.scope))
+        token = self._guard.new_token(assessment, browser_family(visit.named.get(b"user-agent", b"")))
         if visit.presented.by_header:
             return [(DEVICE_HEADER, token.encode())]
         return [(b"set-cookie", self._cookie.line(token))]
 
-    def _on_start(self, door: Door) -> Callable[[int, Headers], None]:
-        return self._watchers.get(door) or self._watchers.setdefault(door, self._watcher(door))
-
-    def _watcher(self, door: Door) -> Callable[[int, Headers], None]:
-        if door.success:
-            return _nothing
-        suggester = RuleSuggester(door)
-
-        def saw(status: int, headers: Headers) -> None:
-            suggester.saw(status, headers)
-            if rule := suggester.suggestion():
-                log.warning("%s: success is guessed from its answers; add success=%s to be certain", door.name, rule)
-                self._watchers[door] = _nothing
-
-        return saw
+    def ended(self, assessment: Assessment, outcome: Outcome) -> None:
+        """Settle."""
+        self._guard.settle(assessment, outcome)
+        self._events.settled(assessment.attempt.door, outcome)
 
 
 NOTHING = Presented("", by_header=False)
-
-
-def _nothing(_status: int, _headers: Headers) -> None:
-    pass
 
 
 def _cookie(header: bytes, start: bytes) -> str:
@@ -310,7 +279,3 @@ def _cookie(header: bytes, start: bytes) -> str:
         if (stripped := pair.strip()).startswith(start):
             return stripped[len(start) :].decode("latin-1")
     return ""
-
-
-def _family(scope: Scope) -> int:
-    return browser_family(next((value for name, value in scope["headers"] if name == b"user-agent"), b""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sekisho.model import Unreadable
 from sekisho.read import Body
@@ -20,6 +20,46 @@ class HungUp(Exception):  # noqa: N818 - nobody's mistake
     """The client left before its body was complete. There is nobody to answer, and nothing to pass on."""
 
 
+class Patience:
+    """How long bodies may take, with one timer for all of them: a timer each would cost more than reading most.
+
+    Belongs to one event loop. Late by at most a quarter.
+    """
+
+    def __init__(self, seconds_max: float) -> None:
+        self._seconds_max = seconds_max
+        self._since: dict[asyncio.Task[Any], float] = {}
+        self._ended: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> asyncio.Task[Any]:
+        """The running task starts to wait for a body."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        assert task is not None  # noqa: S101 - there is one wherever `await` is possible
+        self._since[task] = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds_max / 4, self._look, loop)
+        return task
+
+    def end(self, task: asyncio.Task[Any]) -> bool:
+        """It has stopped waiting. Whether that was our doing: the cancellation is ours then, and taken back."""
+        self._since.pop(task, None)
+        if task not in self._ended:
+            return False
+        self._ended.discard(task)
+        # As `asyncio.timeout` does it: where somebody else has cancelled the task as well, theirs stands.
+        return task.uncancel() == 0
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        late = [task for task, since in self._since.items() if loop.time() - since >= self._seconds_max]
+        for task in late:
+            del self._since[task]
+            self._ended.add(task)
+            task.cancel()
+        self._timer = loop.call_later(self._seconds_max / 4, self._look, loop) if self._since else None
+
+
 class Intake:
     """One request's messages. `receive` is the server's."""
 
@@ -27,36 +67,48 @@ class Intake:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._arrived: deque[Message] = deque()
+        self._arrived: deque[Message] | None = None
 
-    async def read(self, *, bytes_max: int, seconds_max: float) -> bytes:
+    async def read(self, *, bytes_max: int, patience: Patience) -> bytes:
         """The whole body. Raises `Unreadable` (413, 408) or `HungUp`."""
+        # One byte a second would hold a worker's memory and a place in its queue for as long as it likes.
+        task = patience.begin()
+        body: Body | None = None
+        arrived: deque[Message] = deque()
+        self._arrived = arrived
         try:
-            # One byte a second would hold a worker's memory and a place in its queue for as long as it likes.
-            async with asyncio.timeout(seconds_max):
-                return await self._read(Body(bytes_max))
-        except TimeoutError:
-            raise Unreadable(408, "body_too_slow") from None
+            while True:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    # Many an application takes what came until here for the whole: a password checked, nobody counted.
+                    raise HungUp
+                more = message.get("more_body", False)
+                chunk = message.get("body", b"")
+                if body is None and not more and len(chunk) <= bytes_max:  # all at once, as nearly all come
+                    arrived.append(message)
+                    return bytes(chunk)
+                body = body or Body(bytes_max)
+                if chunk or not more:
+                    self._keep(message)
+                body.add(chunk)
+                if not more:
+                    return body.bytes
+        except asyncio.CancelledError:
+            if patience.end(task):
+                raise Unreadable(408, "body_too_slow") from None
+            raise
+        finally:
+            patience.end(task)
 
     async def replay(self) -> Message:
         """The application's `receive`: the same bytes again, then whatever else the server has."""
         return self._arrived.popleft() if self._arrived else await self._receive()
 
-    async def _read(self, body: Body) -> bytes:
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                # Many an application takes what came until here for the whole: a password checked, and nobody counted.
-                raise HungUp
-            more = message.get("more_body", False)
-            if (chunk := message.get("body", b"")) or not more:
-                self._keep(message)
-            body.add(chunk)
-            if not more:
-                return body.bytes
-
     def _keep(self, message: Message) -> None:
-        if len(self._arrived) >= PIECES_MAX:
-            joined = b"".join(each.get("body", b"") for each in self._arrived)
-            self._arrived = deque([{"type": "http.request", "body": joined, "more_body": True}])
-        self._arrived.append(message)
+        arrived = self._arrived
+        assert arrived is not None  # noqa: S101 - `read` has begun
+        if len(arrived) >= PIECES_MAX:
+            joined = b"".join(each.get("body", b"") for each in arrived)
+            arrived.clear()
+            arrived.append({"type": "http.request", "body": joined, "more_body": True})
+        arrived.append(message)

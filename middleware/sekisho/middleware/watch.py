@@ -5,20 +5,22 @@ Nothing is held back but a JSON answer whose body decides, and of that a bounded
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sekisho.model import Attempt, Decision, Outcome
 from sekisho.read import from_body, from_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sekisho.middleware.asgi import Message, Send
+    from sekisho.guard import Assessment
+    from sekisho.middleware.asgi import Message
+    from sekisho.middleware.visit import Visit
     from sekisho.model import Door
 
     Headers = list[tuple[bytes, bytes]]
 
 HELD_BYTES_MAX = 65_536  # an answer with more than this before its end is let go, its outcome unknown
+
+BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 
 class Report:
@@ -49,63 +51,56 @@ class Report:
         self.account = account
 
 
+class Keeper(Protocol):
+    """Who is told what shows in an answer."""
+
+    def started(self, door: Door, status: int, headers: Headers) -> None:
+        """Told status and headers of every answer."""
+
+    def success_headers(self, visit: Visit, assessment: Assessment) -> Headers:
+        """The headers to add once success is certain."""
+        ...
+
+    def ended(self, assessment: Assessment, outcome: Outcome) -> None:
+        """Told the outcome, exactly once, before the last message leaves."""
+
+
 class Watch:
-    """An application's `send` that learns the outcome.
+    """An application's `send` that learns the outcome. What the application reports overrules what it looks like."""
 
-    Args:
-        send: the server's.
-        door: its rules say what success looks like.
-        path: `scope["path"]` of the request.
-        report: what the application says overrules what its answer looks like.
-        on_start: told status and headers of every answer.
-        on_success: gives the headers to add once success is certain.
-        on_end: told the outcome, exactly once, before the last message leaves.
-    """
+    # What most answers never change stands here, so that making a watch costs four assignments.
+    _held: list[Message] | None = None
+    _size = 0
+    _status = 0
+    _headers: Headers = []  # noqa: RUF012 - replaced, never changed
+    _outcome = Outcome.UNKNOWN
+    _ended = False
 
-    __slots__ = ("_door", "_ended", "_headers", "_held", "_on_end", "_on_start", "_on_success", "_outcome", "_path",
-                 "_report", "_send", "_size", "_status")  # fmt: skip
-
-    def __init__(
-        self,
-        send: Send,
-        *,
-        door: Door,
-        path: str,
-        report: Report,
-        on_start: Callable[[int, Headers], None],
-        on_success: Callable[[], Headers],
-        on_end: Callable[[Outcome], None],
-    ) -> None:
-        self._send = send
-        self._door = door
-        self._path = path
+    def __init__(self, visit: Visit, assessment: Assessment, report: Report, keeper: Keeper) -> None:
+        self._visit = visit
+        self._assessment = assessment
         self._report = report
-        self._on_start = on_start
-        self._on_success = on_success
-        self._on_end = on_end
-        self._held: list[Message] = []
-        self._size = 0
-        self._status = 0
-        self._headers: Headers = []
-        self._outcome = Outcome.UNKNOWN
-        self._ended = False
+        self._keeper = keeper
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
-            await self._start(message)
-        elif kind == "http.response.body" and self._held:
-            await self._hold(message)
-        else:
+            return await self._start(message)
+        if self._held:
+            if kind == "http.response.body":
+                return await self._hold(self._held, message)
             # Whatever else ends an answer (a file sent by path) has no body that could be looked at.
-            await self._release()
-            if not message.get("more_body", False) and kind != "http.response.debug":
-                self._end()
-            await self._send(message)
+            if kind in BODIES:
+                await self._release()
+        # Early hints, pushes and trailers are neither the answer nor its end.
+        if kind in BODIES and not message.get("more_body", False):
+            self._end()
+        return await self._visit.send(message)
 
     async def close(self) -> None:
         """The application has returned: what is still held goes out, and an answer without an end is no success."""
-        await self._release()
+        if self._held:
+            await self._release()
         self.abandon()
 
     def abandon(self) -> None:
@@ -116,40 +111,44 @@ class Watch:
             self._end()
 
     async def _start(self, message: Message) -> None:
-        self._status = message["status"]
-        self._headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
-        self._on_start(self._status, self._headers)
-        learned = self._report.outcome or from_start(self._door, self._status, self._headers, self._path)
+        status = self._status = message["status"]
+        headers = self._headers = list(message.get("headers", ()))
+        door, path = self._visit.door, self._visit.scope["path"]
+        self._keeper.started(door, status, headers)
+        learned = self._report.outcome or from_start(door, status, headers, path)
         if learned is None:
-            self._held.append(message)
+            self._held = [message]
         else:
             self._outcome = learned
-            await self._send(self._dressed(message))
+            await self._visit.send(self._dressed(message))
 
-    async def _hold(self, message: Message) -> None:
-        self._held.append(message)
+    async def _hold(self, held: list[Message], message: Message) -> None:
+        held.append(message)
         self._size += len(message.get("body", b""))
         if not message.get("more_body", False):
             if self._size <= HELD_BYTES_MAX:
-                body = b"".join(bytes(part.get("body", b"")) for part in self._held[1:])
-                self._outcome = from_body(self._door, self._status, body, self._headers)
+                body = b"".join(bytes(part.get("body", b"")) for part in held[1:])
+                self._outcome = from_body(self._visit.door, self._status, body, self._headers)
             await self._release(ends=True)
         elif self._size > HELD_BYTES_MAX:
             await self._release()
 
     async def _release(self, *, ends: bool = False) -> None:
-        held, self._held = self._held, []
+        held, self._held = self._held or [], None
         if ends:
             self._end()
         for i, message in enumerate(held):
-            await self._send(message if i else self._dressed(message))
+            await self._visit.send(message if i else self._dressed(message))
 
     def _dressed(self, start: Message) -> Message:
         if (self._report.outcome or self._outcome) is not Outcome.SUCCEEDED:
             return start
-        return {**start, "headers": [*start.get("headers", ()), *self._on_success()]}
+        return {
+            **start,
+            "headers": [*start.get("headers", ()), *self._keeper.success_headers(self._visit, self._assessment)],
+        }
 
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
-            self._on_end(self._report.outcome or self._outcome)
+            self._keeper.ended(self._assessment, self._report.outcome or self._outcome)

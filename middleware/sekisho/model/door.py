@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -83,11 +83,12 @@ class Door:
     fields: tuple[Fields, ...]
     success: tuple[SuccessRule, ...] = ()
 
-    @property
-    def name(self) -> str:
-        """How logs and metrics call it; comes from the settings, never from a request."""
-        return f"{self.method} {self.path}"
+    # Asked several times an attempt, so answered once.
+    name: str = field(init=False, compare=False, repr=False)
+    """How logs and metrics call it; comes from the settings, never from a request."""
+    reads_body: bool = field(init=False, compare=False, repr=False)
 
-    @property
-    def reads_body(self) -> bool:
-        return any(fields.encoding is not Encoding.BASIC for fields in self.fields)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.method} {self.path}")
+        reads_body = any(fields.encoding is not Encoding.BASIC for fields in self.fields)
+        object.__setattr__(self, "reads_body", reads_body)

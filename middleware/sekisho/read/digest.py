@@ -6,6 +6,7 @@ tell that two values of different kinds belong together.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ID_BYTES = 16
 TAG_BYTES = 4
+KNOWN_MAX = 4_096  # origins whose digests are remembered
 
 
 class Digests:
@@ -28,7 +30,7 @@ class Digests:
     taken off the list, by which time what it counted has long expired.
     """
 
-    __slots__ = ("_account", "_device", "_ip", "_ip_tag", "_network", "_pair", "_secret")
+    __slots__ = ("_account", "_device", "_ip", "_ip_tag", "_known", "_network", "_pair", "_secret")
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         # Hashed once: secrets may be longer than the 64 bytes that BLAKE2b takes for a key, and serve others too.
@@ -40,10 +42,15 @@ class Digests:
         self._device = blake2b(key=key, digest_size=ID_BYTES, person=b"device").copy
         self._account = blake2b(key=key, digest_size=ID_BYTES + TAG_BYTES, person=b"account").copy
         self._secret = blake2b(key=key, digest_size=TAG_BYTES, person=b"secret").copy
+        # Whoever is turned away comes again at once: a flood costs one look-up here.
+        self._known = lru_cache(KNOWN_MAX)(self._origin_digests)
         self._pair = blake2b(key=key, digest_size=2 * TAG_BYTES, person=b"pair").copy
 
     def origin_digests(self, origin: Origin) -> tuple[bytes, ...]:
         """`(ip, device, *networks)`, narrowest network first: all that is known before the body is read."""
+        return self._known(origin)
+
+    def _origin_digests(self, origin: Origin) -> tuple[bytes, ...]:
         ip = self._ip()
         ip.update(origin.prefixes[0])
         device = self._device()
@@ -78,9 +85,9 @@ class Digests:
         ip_tag = self._ip_tag()
         ip_tag.update(attempt.origin.prefixes[0])
         account_hash = self._account()
-        account_hash.update(attempt.canonical.encode("utf-8", "surrogatepass"))
+        account_hash.update(_bytes(attempt.canonical))
         account = account_hash.digest()
-        typed = attempt.secret.encode("utf-8", "surrogatepass")
+        typed = _bytes(attempt.secret)
         # Fixed length first: no two pairs of account and secret feed the same bytes.
         pair_hash = self._pair()
         pair_hash.update(account + typed)
@@ -105,3 +112,8 @@ class Digests:
         tag = self._secret()
         tag.update(secret)
         return tag.digest()
+
+
+def _bytes(text: str) -> bytes:
+    # What was read has no lone surrogates; what a site's own resolver makes of it may.
+    return text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass")

@@ -25,10 +25,10 @@ class Events:
 
     def decided(self, door: Door, decision: Decision, mode: Mode) -> None:
         """One attempt was judged. Counts each finding; logs those with any, at INFO."""
-        action = decision.asked.name.lower()
         if not decision.findings:
-            self.counts[door.name, action, ""] += 1
+            self.counts[door.name, "allow", ""] += 1
             return
+        action = decision.asked.name.lower()
         for finding in decision.findings:
             self.counts[door.name, action, finding.reason] += 1
         if log.isEnabledFor(logging.INFO):

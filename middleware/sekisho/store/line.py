@@ -14,12 +14,13 @@ import contextlib
 import logging
 import math
 from collections import deque
+from functools import partial
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
 
 from sekisho.model import StoreUnavailable
 
@@ -34,6 +35,7 @@ KEPT_MAX = 10_000  # settlements kept while the store is gone; beyond it the old
 STALL_US = 1_000_000  # a connection silent for this long with calls in flight is dead
 BACKOFF_US = (50_000, 100_000, 200_000, 500_000, 1_000_000)  # between tries to connect; the last one repeats
 CONNECT_US = 1_000_000
+LATE_US = 10_000  # a timer later than this says that the loop stood still, and nothing about the store
 
 
 class Script:
@@ -51,7 +53,7 @@ class Script:
 
 
 class _Operation(NamedTuple):
-    keys: tuple[bytes, ...]
+    keys: Sequence[bytes]
     argument: bytes
     answer: asyncio.Future[bytes] | None  # None: told, not asked
     deadline: float  # seconds, by the loop's clock
@@ -69,9 +71,18 @@ class _Call:
         self.result: asyncio.Future[Any] | None = None
 
     def fail(self) -> None:
-        for future in (self.result, *(operation.answer for operation in self.operations)):
-            if future is not None and not future.done():
-                future.set_exception(StoreUnavailable())
+        _refuse(self.result)
+        for operation in self.operations:
+            _refuse(operation.answer)
+
+    @property
+    def told(self) -> list[_Operation]:
+        return [operation for operation in self.operations if operation.answer is None]
+
+
+def _refuse(answer: asyncio.Future[Any] | None) -> None:
+    if answer is not None and not answer.done():
+        answer.set_exception(StoreUnavailable())
 
 
 class Line:
@@ -114,7 +125,7 @@ class Line:
         """Whether asking makes sense now."""
         return self._open is not False
 
-    def ask(self, keys: tuple[bytes, ...], argument: bytes) -> asyncio.Future[bytes]:
+    def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
         """Queue an operation of the script. The future raises `StoreUnavailable` at the deadline, or at once."""
         answer: asyncio.Future[bytes] = self._loop.create_future()
         if not self.answers:
@@ -125,10 +136,10 @@ class Line:
         self._wake(deadline)
         return answer
 
-    def tell(self, keys: tuple[bytes, ...], argument: bytes) -> None:
+    def tell(self, keys: Sequence[bytes], argument: bytes) -> None:
         """Queue an operation whose answer nobody needs. Kept while the store is gone, within a bound."""
         if len(self._queue) >= KEPT_MAX and not self.answers:
-            self._queue.popleft()
+            _refuse(self._queue.popleft().answer)
         self._queue.append(_Operation(keys, argument, None, math.inf))
         self._work.set()
 
@@ -153,6 +164,7 @@ class Line:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
+        self._hang_up()  # a task that never began has not done so itself
         if self._timer is not None:
             self._timer.cancel()
 
@@ -161,26 +173,33 @@ class Line:
     def _wake(self, deadline: float) -> None:
         self._work.set()
         if self._timer is None:
-            self._timer = self._loop.call_at(deadline, self._expire)
+            self._timer = self._loop.call_at(deadline, self._expire, deadline)
 
-    def _expire(self) -> None:
+    def _expire(self, due: float, *, forgiven: bool = False) -> None:
         now, late = self._loop.time(), False
+        # An app that hashes on the loop makes every answer late. What it kept us from hearing is not held against the
+        # store, for one more deadline at most.
+        if now - due > LATE_US / 1e6 and not forgiven:
+            grace = min(now - due, self._deadline)
+            self._timer = self._loop.call_at(now + grace, partial(self._expire, due, forgiven=True))
+            return
         for call in (*self._in_flight, *self._calls):
             if call.deadline <= now:
                 call.fail()
                 late = True
         for operation in self._queue:
             if operation.deadline <= now and operation.answer and not operation.answer.done():
-                operation.answer.set_exception(StoreUnavailable())
+                _refuse(operation.answer)
                 late = True
         # What was not even written is forgotten: written later, it would charge for an attempt judged without it.
-        self._queue = deque(op for op in self._queue if op.deadline > now)
+        told = [op for call in self._calls if call.deadline <= now for op in call.told]
+        self._queue = deque([*told, *(op for op in self._queue if op.deadline > now)])
         self._calls = deque(call for call in self._calls if call.deadline > now)
         if late:
             self._turn(answers=False)
         waiting = [call.deadline for call in (*self._in_flight, *self._calls) if now < call.deadline < math.inf]
         waiting += [operation.deadline for operation in self._queue if operation.answer][:1]
-        self._timer = self._loop.call_at(min(waiting), self._expire) if waiting else None
+        self._timer = self._loop.call_at(min(waiting), self._expire, min(waiting)) if waiting else None
 
     def _turn(self, *, answers: bool) -> None:
         if self._open is not answers:
@@ -195,16 +214,21 @@ class Line:
                 try:
                     await self._connect()
                     await self._serve()
-                except (RedisError, OSError, TimeoutError) as error:
+                except (RedisError, OSError) as error:
                     log.debug("store connection lost: %s", type(error).__name__)
+                except Exception as error:  # noqa: BLE001 - a line that ended here would be a store lost for good
+                    log.error("store connection given up: %s", type(error).__name__)  # noqa: TRY400 - it may hold keys
                 self._lost()
                 await self._connection.disconnect(nowait=True)
                 await asyncio.sleep(BACKOFF_US[min(self._tries, len(BACKOFF_US) - 1)] / 1e6)
                 self._tries += 1
         finally:
-            self._on_change = lambda _: None  # hanging up is no loss
-            self._lost()
+            self._hang_up()
             await self._connection.disconnect(nowait=True)
+
+    def _hang_up(self) -> None:
+        self._on_change = lambda _: None  # it is no loss
+        self._lost()
 
     async def _connect(self) -> None:
         async with asyncio.timeout(CONNECT_US / 1e6):
@@ -229,12 +253,12 @@ class Line:
         self._turn(answers=False)
         for call in (*self._in_flight, *self._calls):
             call.fail()
+        for operation in self._queue:
+            _refuse(operation.answer)
+        told = [op for call in self._calls for op in call.told] + [op for op in self._queue if op.answer is None]
+        self._queue = deque(told[-KEPT_MAX:])
         self._in_flight.clear()
         self._calls.clear()
-        for operation in self._queue:
-            if operation.answer and not operation.answer.done():
-                operation.answer.set_exception(StoreUnavailable())
-        self._queue = deque([op for op in self._queue if op.answer is None][-KEPT_MAX:])
 
     async def _write(self) -> None:
         while True:
@@ -289,7 +313,9 @@ class Line:
                 reply = error
             self._heard = self._loop.time()
             self._turn(answers=True)
-            self._answer(self._in_flight.popleft(), reply)
+            # It leaves only when it was answered, so that whatever goes wrong meanwhile, nobody waits for ever.
+            self._answer(self._in_flight[0], reply)
+            self._in_flight.popleft()
             self._room.set()
 
     def _answer(self, call: _Call, reply: Any) -> None:
@@ -299,24 +325,23 @@ class Line:
         elif isinstance(reply, NoScriptError):
             # The one error that says for certain that nothing ran, so this alone may be sent anew.
             call.command = self._command(call.operations, whole=True)
-            self._calls.appendleft(call)
+            self._calls.append(call)
             self._work.set()
         elif isinstance(reply, Exception):
             # Out of memory, read-only, loading: connecting anew is the probe, with the same patience.
-            call.fail()
             raise reply
         else:
             self._tries = 0
             self._share_out(call.operations, reply)
 
-    def _share_out(self, operations: list[_Operation], reply: bytes) -> None:
-        at, step = 0, self._script.reply_bytes
-        for operation in operations:
-            if operation.answer is None:
-                continue
-            if not operation.answer.done():
-                operation.answer.set_result(reply[at : at + step])
-            at += step
+    def _share_out(self, operations: list[_Operation], reply: Any) -> None:
+        asked = [operation.answer for operation in operations if operation.answer is not None]
+        step = self._script.reply_bytes
+        if not isinstance(reply, bytes) or len(reply) != step * len(asked):
+            raise InvalidResponse
+        for place, answer in enumerate(asked):
+            if not answer.done():
+                answer.set_result(reply[place * step : (place + 1) * step])
 
     async def _watch(self) -> None:
         """End a connection that went silent: a black hole gives no error."""

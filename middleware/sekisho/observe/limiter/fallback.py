@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.model import StoreUnavailable
 from sekisho.observe.limiter.ledger import UNHINDERED
+from sekisho.observe.limiter.redis import unpack_verdict
 
 if TYPE_CHECKING:
     from sekisho.model import Charge, Verdict
@@ -35,7 +36,7 @@ class FallbackLedger:
 
     async def charge(self, charge: Charge) -> Verdict:
         try:
-            return await self._shared.charge(charge)
+            return unpack_verdict(await self._shared.ask(charge))
         except StoreUnavailable:
             if self._own is not None:
                 return self._own.charge_now(charge)._replace(counters_lost=True)

@@ -11,6 +11,7 @@ from sekisho.observe.limiter.ledger import span_us
 from sekisho.store import Line, Script
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 # The three layouts stand in `ledger.lua` under the same names.
@@ -53,15 +54,15 @@ class Keys:
         self._account = self._prefix + b"a"
         self._secret = self._prefix + b"s"
 
-    def of(self, charge: Charge) -> tuple[bytes, ...]:
+    def of(self, charge: Charge) -> list[bytes]:
         network = self._network + charge.network + b"}"
-        return (
-            *[network + b"n" + each[:8] for each in charge.networks],
-            network + b"i" + charge.ip[:8],
-            network + b"d" + charge.device[:8],
-            *((self._account + charge.account,) if charge.account else ()),
-            *((self._secret + charge.secret,) if charge.secret else ()),
-        )
+        keys = [network + b"n" + each[:8] for each in charge.networks]
+        keys += (network + b"i" + charge.ip[:8], network + b"d" + charge.device[:8])
+        if charge.account:
+            keys.append(self._account + charge.account)
+        if charge.secret:
+            keys.append(self._secret + charge.secret)
+        return keys
 
 
 def pack_charge(charge: Charge) -> bytes:
@@ -74,21 +75,22 @@ def pack_settlement(charge: Charge, verdict: Verdict, *, renewed: bool) -> bytes
 
 
 def unpack_verdict(packed: bytes) -> Verdict:
+    # By position, which is half the time of by name: this runs for every attempt.
     at_us, bits, ip, network, device, account, lane, failures, *spread = VERDICT.unpack(packed)
     return Verdict(
-        at_us=at_us,
-        charged=bits & CHARGED,
-        ip_wait_us=ip,
-        network_wait_us=network,
-        device_wait_us=device,
-        account_wait_us=account,
-        lane_wait_us=lane,
-        lane_spent=bits & SPENT != 0,
-        failures=failures,
-        young=bits & YOUNG != 0,
-        counters_lost=False,
+        at_us,
+        bits & CHARGED,
+        ip,
+        network,
+        device,
+        account,
+        lane,
+        bits & SPENT != 0,
+        failures,
+        bits & YOUNG != 0,
+        False,
         # In the script's order: accounts per ip, network, device; ips per account; accounts per secret.
-        spread=Spread(*spread),
+        Spread(*spread),
     )
 
 
@@ -125,7 +127,11 @@ class RedisLedger:
         self._keys = Keys(namespace).of
 
     async def charge(self, charge: Charge) -> Verdict:
-        return unpack_verdict(await self._line.ask(self._keys(charge), pack_charge(charge)))
+        return unpack_verdict(await self.ask(charge))
+
+    def ask(self, charge: Charge) -> asyncio.Future[bytes]:
+        """The packed verdict to be. For who would rather not pay for another coroutine."""
+        return self._line.ask(self._keys(charge), pack_charge(charge))
 
     def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False) -> None:
         self._line.tell(self._keys(charge), pack_settlement(charge, verdict, renewed=renewed))

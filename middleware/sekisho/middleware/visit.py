@@ -1,0 +1,33 @@
+"""A request at a door: who it comes from, and the ends of its line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from sekisho.middleware.asgi import Scope, Send
+    from sekisho.middleware.intake import Intake
+    from sekisho.model import Door, Origin
+
+
+class Presented(NamedTuple):
+    """The device token as a client sent it. Native apps use a header, and are answered in one."""
+
+    token: str
+    by_header: bool
+
+
+class Visit(NamedTuple):
+    """Attributes:
+    digests: of the origin, as `Digests.origin_digests` gives them.
+    named: the request's headers by name; of a repeated one the last. Asked whether a name is there at all.
+    """
+
+    door: Door
+    origin: Origin
+    digests: tuple[bytes, ...]
+    presented: Presented
+    named: dict[bytes, bytes]
+    scope: Scope
+    intake: Intake
+    send: Send
