@@ -1,0 +1,354 @@
+"""The line to Redis when it is not well: every ask ends in time, nothing is done twice, and it mends itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from sekisho.model import StoreUnavailable
+from sekisho.store import line as line_module
+from tests.store.lines import DEADLINE_US, SLACK_S, Watched, counted, question, until, watched
+from tests.store.proxy import Odd, Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.servers import RedisServer
+
+DEADLINE_S = DEADLINE_US / 1e6
+AT_ONCE_S = DEADLINE_S / 2
+
+
+@pytest.fixture
+async def proxy(redis_url: str, redis_server: RedisServer) -> AsyncIterator[Proxy]:
+    async with Proxy(redis_server) as found:
+        yield found
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent connection is given up after 0.2 s instead of one, and tried anew as soon: the same, told faster."""
+    monkeypatch.setattr(line_module, "STALL_US", 200_000)
+    monkeypatch.setattr(line_module, "CONNECT_US", 200_000)
+    monkeypatch.setattr(line_module, "BACKOFF_US", (20_000, 50_000))
+
+
+# Gone, paused, back.
+
+
+async def test_a_killed_redis_is_noticed_and_found_again(own_redis_server: RedisServer) -> None:
+    """Row 96: whoever asks is told at once; when it is back, the line is too, without anybody's help."""
+    async with watched(own_redis_server.url) as found:
+        own_redis_server.kill()
+        await asyncio.wait_for(found.down.wait(), 5)
+        assert [await found.fails() < AT_ONCE_S for _ in range(3)] == [True] * 3
+
+        own_redis_server.start()
+        await found.recovers()
+
+        assert await found.ask(5) == question(5)
+
+
+async def test_a_redis_that_was_never_there_is_found_when_it_comes(own_redis_server: RedisServer) -> None:
+    """A service may start before its store."""
+    own_redis_server.kill()
+    found = Watched(own_redis_server.url)
+    try:
+        assert await found.fails() < DEADLINE_S + SLACK_S
+        own_redis_server.start()
+        await found.recovers()
+        assert found.turns == [False, True]
+    finally:
+        await found.line.aclose()
+
+
+async def test_a_paused_redis_costs_one_deadline(own_redis_server: RedisServer) -> None:
+    """Row 96: the first to ask waits for the deadline, the next for nothing; resumed, it is used again."""
+    async with watched(own_redis_server.url) as found:
+        own_redis_server.pause()
+        assert DEADLINE_S * 0.9 < await found.fails() < DEADLINE_S + SLACK_S
+        assert [await found.fails() < AT_ONCE_S for _ in range(3)] == [True] * 3
+
+        own_redis_server.resume()
+        await found.recovers()
+        await found.ask()
+
+        assert counted(own_redis_server) == 2
+        assert found.turns == [True, False, True]
+
+
+async def test_a_redis_paused_for_long_is_found_again(own_redis_server: RedisServer, impatient: None) -> None:
+    """The connection was given up meanwhile, and others could not be made; what was written is not written again."""
+    async with watched(own_redis_server.url) as found:
+        own_redis_server.pause()
+        await found.fails()
+        await asyncio.sleep(0.6)
+
+        own_redis_server.resume()
+        await found.recovers()
+
+        assert counted(own_redis_server) == 1
+
+
+# A wire that misbehaves.
+
+
+async def test_a_black_hole_is_left(proxy: Proxy, redis_server: RedisServer, impatient: None) -> None:
+    """Nothing arrives and nothing breaks: a new connection is made, though nobody closed the old one."""
+    async with watched(proxy.url) as found:
+        before = proxy.connections
+        proxy.hold()
+        assert await found.fails() < DEADLINE_S + SLACK_S
+        await until(lambda: proxy.connections > before)
+
+        proxy.flow()
+        await found.recovers()
+        assert await found.ask(3) == question(3)
+
+
+async def test_a_black_hole_from_the_start_is_left(redis_url: str, proxy: Proxy, impatient: None) -> None:
+    """Accepted and never answered: whoever asks waits for a deadline, once."""
+    proxy.hold()
+    found = Watched(proxy.url)
+    try:
+        assert await found.fails() < DEADLINE_S + SLACK_S
+        assert await found.fails() < AT_ONCE_S
+        proxy.flow()
+        await found.recovers()
+    finally:
+        await found.line.aclose()
+
+
+@pytest.mark.parametrize("reply_bytes", [0, 1, 5, 12])
+async def test_a_reply_that_is_cut_is_nobodys(proxy: Proxy, redis_server: RedisServer, reply_bytes: int) -> None:
+    """The batch ran, its answer did not arrive: the store is gone as far as they know, and nothing is sent again."""
+    async with watched(proxy.url) as found:
+        proxy.cut(reply_bytes)
+        answers = await asyncio.wait_for(asyncio.gather(*[found.ask(n) for n in range(9)], return_exceptions=True), 5)
+        assert {type(answer) for answer in answers} == {StoreUnavailable}
+
+        proxy.flow()
+        await found.recovers()
+
+        assert await found.ask(5) == question(5)
+        assert counted(redis_server) == 9 + 1
+
+
+async def test_a_reset_ends_all_waiting_at_once(proxy: Proxy, redis_server: RedisServer) -> None:
+    """Written, held up, reset: nobody waits for the deadline, and what was written is never written again."""
+    async with watched(proxy.url) as found:
+        proxy.hold()
+        asks = [found.ask(n) for n in range(300)]
+        await found.written()
+        proxy.reset()
+        start = asyncio.get_running_loop().time()
+        answers = await asyncio.gather(*asks, return_exceptions=True)
+        assert asyncio.get_running_loop().time() - start < AT_ONCE_S
+        assert {type(answer) for answer in answers} == {StoreUnavailable}
+
+        proxy.flow()
+        await found.recovers()
+        await found.ask()
+
+        assert counted(redis_server) == 1
+
+
+async def test_what_was_never_written_is_never_counted(
+    proxy: Proxy, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged without the store, an attempt must not be charged there later."""
+    monkeypatch.setattr(line_module, "IN_FLIGHT_MAX", 1)
+    async with watched(proxy.url) as found:
+        proxy.hold()
+        first = found.ask(1)
+        await found.written()
+        others = [found.ask(n) for n in range(50)]
+        await asyncio.wait([first, *others])
+        assert all(isinstance(ask.exception(), StoreUnavailable) for ask in (first, *others))
+
+        proxy.flow()
+        await found.recovers()
+
+        assert counted(redis_server) == 1
+
+
+async def test_sixty_resets_in_a_row(proxy: Proxy, redis_server: RedisServer, impatient: None) -> None:
+    """Every ask ends; those that were answered were done once, those that were not at most once; nothing leaks."""
+    async with watched(proxy.url) as found:
+        asked = answered = 0
+        for round_ in range(60):
+            asks = [found.ask(n) for n in range(20)]
+            asked += len(asks)
+            for _ in range(round_ % 7):
+                await asyncio.sleep(0)
+            proxy.reset()
+            done = await asyncio.wait_for(asyncio.gather(*asks, return_exceptions=True), 5)
+            answered += sum(isinstance(answer, bytes) for answer in done)
+            if round_ % 5 == 0:
+                await found.recovers()
+        await found.recovers()
+
+        assert answered <= counted(redis_server) <= asked
+
+
+# Settlements.
+
+
+async def test_settlements_are_kept_while_the_store_is_gone(own_redis_server: RedisServer) -> None:
+    """Refunds of log-ins that succeeded meanwhile arrive when it is back, once each."""
+    async with watched(own_redis_server.url) as found:
+        own_redis_server.kill()
+        await asyncio.wait_for(found.down.wait(), 5)
+        for number in range(500):
+            found.tell(number)
+
+        own_redis_server.start()
+        await found.recovers()
+        await found.ask()
+
+        assert counted(own_redis_server) == 501
+
+
+async def test_settlements_are_kept_within_a_bound(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest are kept: what an old one would give back has been paid off by then."""
+    monkeypatch.setattr(line_module, "KEPT_MAX", 50)
+    async with watched(own_redis_server.url) as found:
+        own_redis_server.kill()
+        await asyncio.wait_for(found.down.wait(), 5)
+        for number in range(80):
+            found.tell(number, (b"old" if number < 30 else b"new",))
+
+        own_redis_server.start()
+        await found.recovers()
+        await found.ask()
+
+        assert (counted(own_redis_server, b"old"), counted(own_redis_server, b"new")) == (0, 50)
+
+
+async def test_what_is_put_out_of_the_queue_is_told(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ask that still waits behind a silent store, and is pushed out by settlements, is refused and not forgotten."""
+    monkeypatch.setattr(line_module, "IN_FLIGHT_MAX", 1)
+    monkeypatch.setattr(line_module, "KEPT_MAX", 3)
+    async with watched(proxy.url) as found:
+        proxy.hold()
+        first = found.ask(1)
+        await found.written()
+        await asyncio.sleep(DEADLINE_S / 2)
+        second = found.ask(2)
+        await asyncio.wait([first])
+        assert not found.line.answers
+        for number in range(10):
+            found.tell(number)
+
+        with pytest.raises(StoreUnavailable):
+            await asyncio.wait_for(second, DEADLINE_S + SLACK_S)
+
+
+async def test_settlements_whose_script_was_flushed_outlive_the_connection(
+    redis_url: str, proxy: Proxy, redis_server: RedisServer
+) -> None:
+    """NOSCRIPT says that nothing ran; if the wire breaks before they are sent anew, they are sent on the next one."""
+    async with watched(proxy.url) as found:
+        redis_server.cli("SCRIPT", "FLUSH")
+        for number in range(10):
+            found.tell(number)
+        await until(lambda: bool(found.line._calls))
+        found.line._lost()
+        await found.recovers()
+        await found.ask()
+
+        assert counted(redis_server) == 11
+
+
+async def test_closing_on_a_dead_store_is_quick(own_redis_server: RedisServer) -> None:
+    """A shutdown is not held up by a store that is not there."""
+    found = Watched(own_redis_server.url)
+    await found.recovers()
+    own_redis_server.pause()
+    asks = [found.ask(n) for n in range(5)]
+    found.tell()
+    start = asyncio.get_running_loop().time()
+
+    await found.line.aclose()
+
+    assert asyncio.get_running_loop().time() - start < DEADLINE_S + SLACK_S
+    answers = await asyncio.wait_for(asyncio.gather(*asks, return_exceptions=True), 1)
+    assert {type(answer) for answer in answers} == {StoreUnavailable}
+
+
+# A Redis that is there and says no.
+
+REFUSALS = {
+    "out of memory": (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"]),
+    "a replica": (["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"]),
+    "no right to run scripts": (["ACL", "SETUSER", "default", "-@scripting"], ["ACL", "SETUSER", "default", "+@all"]),
+    "no right to write": (["ACL", "SETUSER", "default", "-incr"], ["ACL", "SETUSER", "default", "+@all"]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_a_redis_that_refuses_is_a_lost_store(own_redis_server: RedisServer, impatient: None, name: str) -> None:
+    """Row 97: told at once, at no deadline; nothing crashes; and it is used again when it may be."""
+    refuse, allow = REFUSALS[name]
+    async with watched(own_redis_server.url) as found:
+        own_redis_server.cli(*refuse)
+        for _ in range(5):
+            assert await found.fails() < DEADLINE_S + SLACK_S
+
+        own_redis_server.cli(*allow)
+        await found.recovers()
+        assert await found.ask(5) == question(5)
+
+
+async def test_a_wrong_password_is_a_lost_store(own_redis_server: RedisServer, impatient: None) -> None:
+    """Not a crash; and when the server is given that password, the line finds in by itself."""
+    with redis.Redis(port=own_redis_server.port) as operator:
+        operator.config_set("requirepass", "right")
+        found = Watched(own_redis_server.url.replace("redis://", "redis://:wrong@"))
+        try:
+            assert await found.fails() < DEADLINE_S + SLACK_S
+            assert await found.fails() < AT_ONCE_S
+            assert found.turns == [False]
+            operator.config_set("requirepass", "wrong")
+            await found.recovers()
+        finally:
+            await found.line.aclose()
+
+
+# Something at the other end that is no Redis.
+
+ODD = {
+    "not the size that was asked for": b"$3\r\nabc\r\n",
+    "a number": b":7\r\n",
+    "nil": b"$-1\r\n",
+    "a list": b"*1\r\n$1\r\na\r\n",
+    "two answers": b"$8\r\n?0000000\r\n$8\r\n?0000001\r\n",
+    "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "nothing, and the end": b"",
+    "an endless line": b"+" + b"x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_whatever_the_other_end_says_the_line_lives_on(
+    name: str, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every ask ends in time, nobody is handed what they did not ask for, and a server that has come to is used."""
+    async with Odd(ODD[name]) as server:
+        found = Watched(server.url)
+        try:
+            for _ in range(3):
+                await asyncio.wait([ask := found.ask()], timeout=5)
+                assert ask.done()
+                assert ask.exception() is not None or ask.result() == question(0)
+            server.odd = None
+            await found.recovers()
+            assert await found.ask(5) == question(5)
+        finally:
+            await found.line.aclose()
+    assert "?000" not in caplog.text
