@@ -102,7 +102,8 @@ class Guard:
         """A refusal that needs no look at the attempt, or None. A device token earns a look at its lane first."""
         if self._deny is not None and contains(self._deny, origin.address):
             return DENIED
-        if with_token or not (wait_us := self._shed.wait_us(digests)):
+        # What the shed keeps of a network was some neighbour's doing: it binds nobody whom that limit does not.
+        if with_token or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests)):
             return None
         return _shed(wait_us)
 
@@ -113,13 +114,14 @@ class Guard:
         """
         token = self._token(attempt, family)
         # A stolen token is no way round the shed: for another account, or over its budget, it counts for nothing.
-        if token is None and (wait_us := self._shed.wait_us(digests)):
+        exempt = self._is_exempt(attempt.origin)
+        if token is None and not exempt and (wait_us := self._shed.wait_us(digests)):
             return self._shed_late(attempt, digests, wait_us)
         charge = self._digests.charge(
             attempt,
             token.device if token else b"",
             lane_generation=token.generation if token else 0,
-            exempt=self._is_exempt(attempt.origin),
+            exempt=exempt,
             origin_digests=digests,
         )
         for asks_left in range(ASKS_MAX, -1, -1):
