@@ -101,4 +101,4 @@ class Exchange:
         )
         self._owed -= told
         self._since_us = int(now)
-        self._hear(News(int(workers), mode.decode(), tuple(unblocked)))
+        self._hear(News(int(workers), mode.decode(errors="replace"), tuple(unblocked)))

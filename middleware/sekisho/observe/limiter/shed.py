@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sekisho.model import Charge, Verdict
 
+ROOM_EVERY_US = 1_000_000  # looking through a full memory for every refusal would cost more than asking Redis
 ENTRIES_MAX = 65_536  # about 12 MiB; beyond it a flood is asked about in Redis, as it would be without us
 
 
@@ -22,6 +23,7 @@ class Shed:
         self._clock_us = clock_us
         self._entries_max = entries_max
         self._until_us: dict[bytes, int] = {}
+        self._room_us = 0  # when room was last made
         self.refused = 0
         """Refusals given from memory since somebody last asked."""
 
@@ -69,4 +71,7 @@ class Shed:
         self._until_us[digest] = now_us + wait_us
 
     def _make_room(self, now_us: int) -> None:
+        if now_us < self._room_us + ROOM_EVERY_US:
+            return
+        self._room_us = now_us
         self._until_us = {digest: until for digest, until in self._until_us.items() if until > now_us}

@@ -32,6 +32,10 @@ class WaitingRoom:
         self._size += 1
         try:
             await asyncio.wait((called,), timeout=PATIENCE_S)
+        except asyncio.CancelledError:
+            if called.done():  # called, and gone in the same moment: the next in line goes in its place
+                self.settled(key)
+            raise
         finally:
             self._leave(key, called)
         return True

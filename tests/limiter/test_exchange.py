@@ -1,0 +1,206 @@
+"""What workers tell each other through a real Redis, once a second."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from sekisho.model import StoreUnavailable
+from sekisho.observe.limiter import exchange as exchange_module
+from sekisho.observe.limiter.exchange import UNBLOCKED_MAX, Exchange, Keys, News
+from sekisho.observe.limiter.redis import open_line
+from tests.limiter.charges import LIMITS
+from tests.store.lines import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from sekisho.store import Line
+    from tests.servers import RedisServer
+
+KEYS = Keys.of("t")
+PATIENT_US = 5_000_000
+
+
+class Worker:
+    """One worker's side of it."""
+
+    def __init__(self, line: Line, name: bytes) -> None:
+        self.shed = 0
+        self.news: list[News] = []
+        self.heard = asyncio.Event()
+        self.exchange = Exchange(line, "t", worker=name, take_shed=self._take, hear=self._hear)
+
+    def _take(self) -> int:
+        taken, self.shed = self.shed, 0
+        return taken
+
+    def _hear(self, news: News) -> None:
+        self.news.append(news)
+        self.heard.set()
+
+    async def once(self) -> News:
+        await self.exchange.once()
+        return self.news[-1]
+
+
+@asynccontextmanager
+async def workers(url: str, count: int, deadline_us: int = PATIENT_US) -> AsyncIterator[list[Worker]]:
+    lines = [open_line(url, LIMITS, deadline_us=deadline_us) for _ in range(count)]
+    try:
+        yield [Worker(line, b"worker%d" % n) for n, line in enumerate(lines)]
+    finally:
+        for line in lines:
+            await line.aclose()
+
+
+@pytest.fixture
+def operator(redis_server: RedisServer, redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+def unblock(operator: redis.Redis, *digests: bytes) -> None:
+    """As `sekisho unblock` does: by the server's clock."""
+    seconds, micros = operator.time()
+    operator.zadd(KEYS.unblocked, dict.fromkeys(digests, seconds * 1000000 + micros))
+
+
+async def test_workers_see_each_other(redis_url: str) -> None:
+    """Each counts itself and all that have reported; none is counted twice."""
+    async with workers(redis_url, 3) as (one, two, three):
+        for each in (one, two, three, one, two, three):
+            await each.once()
+
+        assert [each.news[-1].workers for each in (one, two, three)] == [3, 3, 3]
+
+
+async def test_a_worker_that_went_silent_is_no_longer_counted(redis_url: str, operator: redis.Redis) -> None:
+    """After five seconds; else a rolling restart would halve everybody's share for a minute."""
+    async with workers(redis_url, 2) as (one, two):
+        await two.once()
+        (seconds, _) = operator.time()
+        operator.zadd(KEYS.workers, {b"worker1": (seconds - 6) * 1_000_000})
+
+        assert (await one.once()).workers == 1
+
+
+async def test_what_was_shed_is_added_up(redis_url: str, operator: redis.Redis) -> None:
+    """Over workers and calls, by day, and nothing is told twice."""
+    async with workers(redis_url, 2) as (one, two):
+        one.shed, two.shed = 5, 7
+        for each in (one, two, one, two):
+            await each.once()
+
+        assert [int(count) for count in operator.hvals(KEYS.shed)] == [12]
+
+
+async def test_what_could_not_be_told_is_told_the_next_time(own_redis_server: RedisServer) -> None:
+    """The store was gone for a moment; the refusals of that moment are not."""
+    async with workers(own_redis_server.url, 1, deadline_us=200_000) as (one,):
+        await one.once()
+        own_redis_server.kill()
+        one.shed = 5
+        with pytest.raises(StoreUnavailable):
+            await one.once()
+        own_redis_server.start()
+        one.shed = 2
+        async with asyncio.timeout(10):
+            while len(one.news) < 2:
+                try:
+                    await one.once()
+                except StoreUnavailable:
+                    await asyncio.sleep(0.01)
+
+        assert own_redis_server.cli("HVALS", KEYS.shed) == ["7"]
+
+
+async def test_an_operators_mode_reaches_every_worker(redis_url: str, operator: redis.Redis) -> None:
+    """With the next exchange, and as long as it stands."""
+    async with workers(redis_url, 2) as (one, two):
+        assert (await one.once()).mode == ""
+        operator.set(KEYS.mode, "monitor")
+
+        assert [(await each.once()).mode for each in (one, two, one)] == ["monitor"] * 3
+
+
+async def test_unblocking_arrives_with_the_next_exchange_and_once(redis_url: str, operator: redis.Redis) -> None:
+    """Row 95: each worker hears of it once; one that starts later has nothing to forget."""
+    async with workers(redis_url, 3) as (one, two, late):
+        assert (await one.once()).unblocked == ()
+        await two.once()
+        unblock(operator, b"\x00digest", b"another")
+
+        heard = [set((await each.once()).unblocked) for each in (one, two, one, late, late)]
+
+        assert heard == [{b"\x00digest", b"another"}, {b"\x00digest", b"another"}, set(), set(), set()]
+
+
+async def test_the_news_is_bounded(redis_url: str, operator: redis.Redis) -> None:
+    """However many an operator frees at once."""
+    async with workers(redis_url, 1) as (one,):
+        await one.once()
+        unblock(operator, *[b"%d" % n for n in range(UNBLOCKED_MAX + 50)])
+
+        assert len((await one.once()).unblocked) == UNBLOCKED_MAX
+
+
+async def test_one_exchange_is_one_call(redis_url: str, redis_server: RedisServer) -> None:
+    """Whatever there is to tell."""
+    async with workers(redis_url, 1) as (one,):
+        await one.once()
+        redis_server.cli("CONFIG", "RESETSTAT")
+        one.shed = 3
+        await one.once()
+
+        stats = redis_server.cli("INFO", "commandstats")
+        assert [stats[f"cmdstat_{name}"]["calls"] for name in ("eval", "zadd", "zcard")] == [1, 1, 1]
+        assert "cmdstat_evalsha" not in stats
+
+
+async def test_everything_it_writes_expires(redis_url: str, operator: redis.Redis) -> None:
+    """Row 71: what a service leaves behind when it is taken down is gone after a while."""
+    async with workers(redis_url, 1) as (one,):
+        one.shed = 1
+        await one.once()
+
+        assert {key: operator.pttl(key) > 0 for key in operator.scan_iter()} == {KEYS.workers: True, KEYS.shed: True}
+
+
+async def test_it_goes_on_by_itself(redis_url: str, operator: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Now and then every second (here: a hundredth), through everything that Redis may answer."""
+    monkeypatch.setattr(exchange_module, "EVERY_S", 0.01)
+    async with workers(redis_url, 1) as (one,):
+        task = asyncio.create_task(one.exchange.run())
+        for mischief in (b"", b"enforce", b"\xff\xfe no text at all", b"monitor"):
+            operator.set(KEYS.mode, mischief)
+            one.heard.clear()
+            await asyncio.wait_for(one.heard.wait(), 5)
+        operator.delete(KEYS.workers)
+        operator.set(KEYS.workers, "not a set")
+        operator.config_resetstat()
+        await until(lambda: operator.info("commandstats").get("cmdstat_eval", {}).get("failed_calls", 0) > 1)
+        operator.delete(KEYS.workers)
+        one.heard.clear()
+        await asyncio.wait_for(one.heard.wait(), 5)
+
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_it_outlives_a_lost_store(own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed and restarted: the news comes again."""
+    monkeypatch.setattr(exchange_module, "EVERY_S", 0.01)
+    async with workers(own_redis_server.url, 1, deadline_us=200_000) as (one,):
+        task = asyncio.create_task(one.exchange.run())
+        await asyncio.wait_for(one.heard.wait(), 5)
+        own_redis_server.restart()
+        one.heard.clear()
+        await asyncio.wait_for(one.heard.wait(), 10)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

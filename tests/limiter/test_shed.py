@@ -1,0 +1,142 @@
+"""The shed: it can refuse what was refused, until it need not be, and never lets in."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.observe.limiter.ledger import UNHINDERED
+from sekisho.observe.limiter.shed import ROOM_EVERY_US, Shed
+from tests.limiter.charges import SECOND, charge
+
+OVER_IP = UNHINDERED._replace(charged=0, ip_wait_us=5 * SECOND)
+
+
+class Watch:
+    """A shed and its clock."""
+
+    def __init__(self, entries_max: int = 100) -> None:
+        self.now_us = 1_000 * SECOND
+        self.shed = Shed(lambda: self.now_us, entries_max=entries_max)
+
+    def wait_us(self, *digests: bytes) -> int:
+        return self.shed.wait_us(digests)
+
+
+def test_what_was_refused_is_refused_until_there_is_room() -> None:
+    """To the microsecond, and no longer."""
+    watch = Watch()
+    watch.shed.remember(charge(), OVER_IP)
+
+    waits = []
+    for step_us in (0, 2 * SECOND, 3 * SECOND - 1, 1):
+        watch.now_us += step_us
+        waits.append(watch.wait_us(charge().ip))
+
+    assert waits == [5 * SECOND, 3 * SECOND, 1, 0]
+
+
+def test_each_dimension_is_remembered_by_itself() -> None:
+    """An address over its limit says nothing of its network, nor of a device elsewhere."""
+    watch = Watch()
+    each = charge(lane=1)
+    refused = UNHINDERED._replace(ip_wait_us=1, network_wait_us=2, device_wait_us=3, lane_wait_us=4)
+    watch.shed.remember(each, refused)
+
+    found = [watch.wait_us(digest) for digest in (each.ip, each.network, each.device, each.lane)]
+
+    assert found == [1, 2, 3, 4]
+    assert watch.wait_us(each.ip, each.network, each.device, each.lane) == 4
+    assert watch.wait_us(charge(ip=1).ip, charge(network=1).network, each.account) == 0
+
+
+def test_of_two_networks_neither_is_guessed() -> None:
+    """The verdict does not say which of /56 and /48 is over; refusing the wider would refuse neighbours."""
+    watch = Watch()
+    each = charge(v6=True)
+    watch.shed.remember(each, UNHINDERED._replace(network_wait_us=SECOND))
+
+    assert watch.wait_us(*each.networks) == 0
+
+
+def test_an_account_is_never_shed() -> None:
+    """Or whoever knows a name could have its owner refused unasked."""
+    watch = Watch()
+    watch.shed.remember(charge(), UNHINDERED._replace(account_wait_us=SECOND))
+
+    assert watch.wait_us(charge().account, charge().ip, charge().device, charge().network) == 0
+
+
+def test_unblocking_is_heard() -> None:
+    """Row 95: an operator frees an address, and only that one."""
+    watch = Watch()
+    for number in range(2):
+        watch.shed.remember(charge(ip=number), OVER_IP)
+
+    watch.shed.forget([charge(ip=0).ip, b"never heard of"])
+
+    assert [watch.wait_us(charge(ip=number).ip) for number in range(2)] == [0, 5 * SECOND]
+
+
+def test_refusals_are_counted_once() -> None:
+    """For the aggregates: what has been taken is not told again."""
+    watch = Watch()
+    watch.shed.remember(charge(), OVER_IP)
+    for _ in range(3):
+        watch.wait_us(charge().ip)
+    watch.wait_us(charge(ip=1).ip)
+
+    assert [watch.shed.take_refused(), watch.shed.take_refused()] == [3, 0]
+
+
+def test_a_full_memory_forgets_nobody_and_takes_nobody() -> None:
+    """Beyond its bound a flood is asked about in Redis, as without it."""
+    watch = Watch(entries_max=10)
+    for number in range(20):
+        watch.shed.remember(charge(ip=number), OVER_IP)
+
+    assert [watch.wait_us(charge(ip=n).ip) > 0 for n in range(20)] == [True] * 10 + [False] * 10
+    assert len(watch.shed._until_us) == 10
+
+
+def test_a_full_memory_is_not_searched_for_every_refusal() -> None:
+    """200,000 refused addresses: each beyond the bound must not cost a walk over all that are known."""
+    watch = Watch(entries_max=10)
+    for number in range(11):
+        watch.shed.remember(charge(ip=number), OVER_IP)
+    known = watch.shed._until_us
+
+    for number in range(11, 50):
+        watch.now_us += ROOM_EVERY_US // 50
+        watch.shed.remember(charge(ip=number), OVER_IP)
+
+    assert watch.shed._until_us is known
+
+
+def test_what_has_passed_makes_room() -> None:
+    """A minute later the memory is as good as new."""
+    watch = Watch(entries_max=10)
+    for number in range(20):
+        watch.shed.remember(charge(ip=number), OVER_IP)
+    watch.now_us += 60 * SECOND
+
+    for number in range(20, 30):
+        watch.shed.remember(charge(ip=number), OVER_IP)
+
+    assert [watch.wait_us(charge(ip=n).ip) > 0 for n in range(20, 30)] == [True] * 10
+
+
+@given(
+    events=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3 * SECOND), st.integers(0, 2 * SECOND)), max_size=60),
+    entries_max=st.integers(0, 4),
+)
+def test_it_never_refuses_what_the_ledger_would_not(events: list[tuple[int, int, int]], entries_max: int) -> None:
+    """Whatever is remembered, forgotten and passed: a wait it tells ends no later than the ledger's own."""
+    watch, until = Watch(entries_max), dict[int, int]()
+    for number, wait_us, step_us in events:
+        watch.now_us += step_us
+        watch.shed.remember(charge(ip=number), UNHINDERED._replace(ip_wait_us=wait_us))
+        until[number] = max(until.get(number, 0), watch.now_us + wait_us)
+        for each, end_us in until.items():
+            assert watch.wait_us(charge(ip=each).ip) <= max(0, end_us - watch.now_us)
+        assert len(watch.shed._until_us) <= entries_max
