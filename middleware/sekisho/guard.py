@@ -135,10 +135,13 @@ class Guard:
             self._ledger.settle(charge, verdict)
         if not decision.passes and not verdict.young:
             self._shed.remember(charge, verdict)
-        return Assessment(attempt, charge, verdict, decision, token)
+        # A copy of a renewed token is not next in its line: after a success, its holder is a device of its own.
+        return Assessment(attempt, charge, verdict, decision, None if verdict.lane_spent else token)
 
-    def settle(self, assessment: Assessment, outcome: Outcome) -> None:
+    def settle(self, assessment: Assessment, outcome: Outcome, *, renewed: bool) -> None:
         """Give the charge back after a proven success; anything else leaves it standing.
+
+        `renewed`: a new device token went out. One that was renewed in secret would send its own holder away.
 
         Only queues: an await here could be cancelled by a client that hangs up on seeing the answer, and its outcome
         would be lost.
@@ -146,7 +149,7 @@ class Guard:
         if outcome is not Outcome.SUCCEEDED:
             return
         charge, verdict = assessment.charge, assessment.verdict
-        self._ledger.settle(charge, verdict, renewed=assessment.token is not None)
+        self._ledger.settle(charge, verdict, renewed=renewed and assessment.token is not None)
         if verdict.charged & Charged.ACCOUNT:
             self._room.settled(charge.account)
         if verdict.charged & Charged.NETWORK:

@@ -236,8 +236,8 @@ class GuardMiddleware:
         if b"cookie" not in named and DEVICE_HEADER not in named:
             return NOTHING
         for name, value in scope["headers"]:
-            if name == b"cookie" and self._cookie_start in value:
-                return Presented(_cookie(value, self._cookie_start), by_header=False)
+            if name == b"cookie" and (token := _cookie(value, self._cookie_start)):
+                return Presented(token, by_header=False)
             if name == DEVICE_HEADER:
                 return Presented(value.decode("latin-1"), by_header=True)
         return NOTHING
@@ -265,9 +265,9 @@ class GuardMiddleware:
             return [(DEVICE_HEADER, token.encode())]
         return [(b"set-cookie", self._cookie.line(token))]
 
-    def ended(self, assessment: Assessment, outcome: Outcome) -> None:
+    def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool) -> None:
         """Settle."""
-        self._guard.settle(assessment, outcome)
+        self._guard.settle(assessment, outcome, renewed=renewed)
         self._events.settled(assessment.attempt.door, outcome)
 
 
@@ -275,6 +275,8 @@ NOTHING = Presented("", by_header=False)
 
 
 def _cookie(header: bytes, start: bytes) -> str:
+    if start not in header:
+        return ""
     for pair in header.split(b";"):
         if (stripped := pair.strip()).startswith(start):
             return stripped[len(start) :].decode("latin-1")

@@ -61,8 +61,8 @@ class Keeper(Protocol):
         """The headers to add once success is certain."""
         ...
 
-    def ended(self, assessment: Assessment, outcome: Outcome) -> None:
-        """Told the outcome, exactly once, before the last message leaves."""
+    def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool) -> None:
+        """Told the outcome, and whether headers of success went out, exactly once, before the last message leaves."""
 
 
 class Watch:
@@ -75,6 +75,7 @@ class Watch:
     _headers: Headers = []  # noqa: RUF012 - replaced, never changed
     _outcome = Outcome.UNKNOWN
     _ended = False
+    _renewed = False
 
     def __init__(self, visit: Visit, assessment: Assessment, report: Report, keeper: Keeper) -> None:
         self._visit = visit
@@ -134,21 +135,21 @@ class Watch:
             await self._release()
 
     async def _release(self, *, ends: bool = False) -> None:
-        held, self._held = self._held or [], None
+        (start, *bodies), self._held = self._held or [], None
+        start = self._dressed(start)
         if ends:
             self._end()
-        for i, message in enumerate(held):
-            await self._visit.send(message if i else self._dressed(message))
+        for message in (start, *bodies):
+            await self._visit.send(message)
 
     def _dressed(self, start: Message) -> Message:
         if (self._report.outcome or self._outcome) is not Outcome.SUCCEEDED:
             return start
-        return {
-            **start,
-            "headers": [*start.get("headers", ()), *self._keeper.success_headers(self._visit, self._assessment)],
-        }
+        extra = self._keeper.success_headers(self._visit, self._assessment)
+        self._renewed = bool(extra)
+        return {**start, "headers": [*start.get("headers", ()), *extra]}
 
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
-            self._keeper.ended(self._assessment, self._report.outcome or self._outcome)
+            self._keeper.ended(self._assessment, self._report.outcome or self._outcome, renewed=self._renewed)
