@@ -8,7 +8,7 @@ import os
 import random
 import secrets
 import time
-import weakref
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho")
 
 MODES = {mode.value: mode for mode in Mode}
+LAST_WORDS = frozenset({"lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed"})
 
 
 class LoginGuard:
@@ -97,7 +98,7 @@ class LoginGuard:
             return message
 
         async def stop_and_send(message: Message) -> None:
-            if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
+            if message["type"] in LAST_WORDS:
                 await parts.stop()
             await send(message)
 
@@ -134,22 +135,28 @@ class _Parts:
         self.shed = Shed(_monotonic_us)
         self.own = MemoryLedger(self._own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
                                 clock_us=_unix_us)  # fmt: skip
-        self._running: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Running] = weakref.WeakKeyDictionary()
+        self._running: dict[asyncio.AbstractEventLoop, _Running] = {}
         self._latest: _Running | None = None
         self._warned = False
 
     def middleware(self) -> App:
         """The middleware of the running loop, started if need be."""
-        loop = asyncio.get_running_loop()
         running = self._latest
-        # A look into a weak dictionary for every request of the service would cost as much as finding its door.
-        if running is None or running.loop is not loop:
-            running = self._running.get(loop)
-            if running is None:
-                self._warn()
-                running = self._running[loop] = _Running(self, loop)
-            self._latest = running
+        # Python 3.11 asks the kernel for the process id in `get_running_loop`, at the price of three digests: for
+        # every request of the service. A loop that runs, and runs in this thread, is the one.
+        if running is None or running.thread != get_ident() or not running.loop.is_running():
+            running = self._latest = self._running_here()
         return running.app
+
+    def _running_here(self) -> _Running:
+        loop = asyncio.get_running_loop()
+        running = self._running.get(loop)
+        if running is None:
+            self._warn()
+            # What belongs to a loop holds on to it, so no weak reference would ever let go.
+            self._running = {one: its for one, its in self._running.items() if not one.is_closed()}
+            running = self._running[loop] = _Running(self, loop)
+        return running
 
     async def stop(self) -> None:
         self._latest = None
@@ -185,6 +192,7 @@ class _Running:
 
     def __init__(self, parts: _Parts, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.thread = get_ident()
         self._parts = parts
         self._line: Line | None = None
         self._exchange: asyncio.Task[None] | None = None

@@ -23,23 +23,23 @@ class HungUp(Exception):  # noqa: N818 - nobody's mistake
 class Patience:
     """How long bodies may take, with one timer for all of them: a timer each would cost more than reading most.
 
-    Belongs to one event loop. Late by at most a quarter.
+    Made in the event loop it belongs to. Late by at most a quarter.
     """
 
     def __init__(self, seconds_max: float) -> None:
         self._seconds_max = seconds_max
+        self._loop = asyncio.get_running_loop()
         self._since: dict[asyncio.Task[Any], float] = {}
         self._ended: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> asyncio.Task[Any]:
         """The running task starts to wait for a body."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
+        task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 - there is one wherever `await` is possible
-        self._since[task] = loop.time()
+        self._since[task] = self._loop.time()
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds_max / 4, self._look, loop)
+            self._timer = self._loop.call_later(self._seconds_max / 4, self._look)
         return task
 
     def end(self, task: asyncio.Task[Any]) -> bool:
@@ -51,13 +51,14 @@ class Patience:
         # As `asyncio.timeout` does it: where somebody else has cancelled the task as well, theirs stands.
         return task.uncancel() == 0
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        late = [task for task, since in self._since.items() if loop.time() - since >= self._seconds_max]
+    def _look(self) -> None:
+        now = self._loop.time()
+        late = [task for task, since in self._since.items() if now - since >= self._seconds_max]
         for task in late:
             del self._since[task]
             self._ended.add(task)
             task.cancel()
-        self._timer = loop.call_later(self._seconds_max / 4, self._look, loop) if self._since else None
+        self._timer = self._loop.call_later(self._seconds_max / 4, self._look) if self._since else None
 
 
 class Intake:
