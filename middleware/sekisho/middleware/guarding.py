@@ -118,7 +118,9 @@ class GuardMiddleware:
             return await self._refuse_websocket(scope, receive, send)
 
         visit = self._visit(door, scope, receive, send)
-        stop = self._guard.at_the_gate(visit.origin, visit.digests, with_token=bool(visit.presented.token))
+        # In monitor everybody is looked at, once: what would be refused here is found out later as well.
+        looked_at = bool(visit.presented.token) or self.mode is Mode.MONITOR
+        stop = self._guard.at_the_gate(visit.origin, visit.digests, with_token=looked_at)
         if stop and self._refuses(door, stop):
             return await self._refuse(visit, stop)
         try:
@@ -203,13 +205,13 @@ class GuardMiddleware:
     async def _unreadable(self, visit: Visit, error: Unreadable) -> None:
         """Refuse what cannot be read, on its sender's account: an application with a kinder parser would read it."""
         self._events.unreadable(visit.door, error.reason)
-        if self.mode is Mode.MONITOR:
-            return await self._app(visit.scope, visit.intake.replay, visit.send)
         nothing = Attempt(visit.door, visit.origin, "", "", "")
         try:
             decision = (await self._guard.assess(nothing, visit.digests)).decision
         except StoreUnavailable:
             return await self._unavailable(visit)
+        if self.mode is Mode.MONITOR:
+            return await self._app(visit.scope, visit.intake.replay, visit.send)
         refusal = unreadable_attempt(error.status) if decision.passes else self._refusal(decision)
         # The rest of such a body is still on its way; on a kept connection it would have to be read.
         return await self._answer(visit, refusal, hang_up=error.status in {408, 413})
