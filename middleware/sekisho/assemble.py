@@ -9,7 +9,7 @@ import random
 import secrets
 import time
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
 from sekisho.challenge import DeviceTokens
@@ -53,7 +53,17 @@ class LoginGuard:
     answered by `lifespan.startup.failed` with the reason, and every request by 503.
     """
 
+    # Twice, because frameworks differ: Starlette gives the application by position, Litestar by name, and one signature
+    # that takes both and any setting fits neither's types.
+    @overload
     def __init__(
+        self, app: App, /, *, resolver: Resolver | None = ..., mail_policy: MailPolicy | None = ..., **overrides: object
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, *, app: App, resolver: Resolver | None = ..., mail_policy: MailPolicy | None = ..., **overrides: object
+    ) -> None: ...
+    def __init__(  # type: ignore[misc] # a setting cannot be called `app`, which the types do not say
         self,
         app: App,
         *,

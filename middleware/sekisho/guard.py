@@ -127,16 +127,20 @@ class Guard:
         for asks_left in range(ASKS_MAX, -1, -1):
             verdict = await self._ledger.charge(charge)
             decision = decide(Signals(verdict, _device(token, verdict)), self._policy)
-            if decision.passes or not (verdict.young and asks_left):
+            if decision.passes or not (asks_left and self._may_change(charge, verdict)):
                 break
             if not await self._waits(charge, verdict):
                 break
             # It asks anew, so what it was charged for asking in vain goes back.
             self._ledger.settle(charge, verdict)
-        if not decision.passes and not verdict.young:
+        if not decision.passes and not self._may_change(charge, verdict):
             self._shed.remember(charge, verdict)
         # A copy of a renewed token is not next in its line: after a success, its holder is a device of its own.
         return Assessment(attempt, charge, verdict, decision, None if verdict.lane_spent else token)
+
+    def begin(self, assessment: Assessment) -> None:
+        """The attempt goes to the application. From here on it is to be settled, exactly once."""
+        self._room.begin(_counters(assessment.charge))
 
     def settle(self, assessment: Assessment, outcome: Outcome, *, renewed: bool) -> None:
         """Give the charge back after a proven success; anything else leaves it standing.
@@ -146,15 +150,12 @@ class Guard:
         Only queues: an await here could be cancelled by a client that hangs up on seeing the answer, and its outcome
         would be lost.
         """
-        if outcome is not Outcome.SUCCEEDED:
-            return
         charge, verdict = assessment.charge, assessment.verdict
-        self._ledger.settle(charge, verdict, renewed=renewed and assessment.token is not None)
-        if verdict.charged & Charged.ACCOUNT:
-            self._room.settled(charge.account)
-        if verdict.charged & Charged.NETWORK:
-            for key in (charge.ip, charge.device, *charge.networks):
+        if outcome is Outcome.SUCCEEDED:
+            self._ledger.settle(charge, verdict, renewed=renewed and assessment.token is not None)
+            for key in _counters(charge):
                 self._room.settled(key)
+        self._room.end(_counters(charge))
 
     def new_token(self, assessment: Assessment, family: int) -> str:
         """The device token after a success."""
@@ -183,8 +184,16 @@ class Guard:
         # An allowed balancer that forwards for everybody would lift the limits of everybody.
         return self._allow is not None and not origin.forwarded_by_stranger and contains(self._allow, origin.address)
 
+    def _may_change(self, charge: Charge, verdict: Verdict) -> bool:
+        """Whether the refusal rests on log-ins that are still under way here, and may give their charges back."""
+        return verdict.young and self._room.is_under_way(self._longest_wait(charge, verdict)[0])
+
     async def _waits(self, charge: Charge, verdict: Verdict) -> bool:
         """Wait for the counter that refuses longest, among at most as many as it lets in at once."""
+        key, waiters_max = self._longest_wait(charge, verdict)
+        return await self._room.wait(key, waiters_max=waiters_max)
+
+    def _longest_wait(self, charge: Charge, verdict: Verdict) -> tuple[bytes, int]:
         limits = self._limits
         _, key, waiters_max = max(
             (verdict.account_wait_us, charge.account, _burst(limits.account)),
@@ -192,7 +201,12 @@ class Guard:
             (verdict.device_wait_us, charge.device, _burst(limits.device)),
             (verdict.network_wait_us, charge.networks[0], _burst(limits.networks[0])),
         )
-        return await self._room.wait(key, waiters_max=waiters_max)
+        return key, waiters_max
+
+
+def _counters(charge: Charge) -> tuple[bytes, ...]:
+    """What attempts wait for. Ten log-ins at once are one person's or one house's, never a whole network's."""
+    return charge.account, charge.ip
 
 
 def _shed(wait_us: int) -> Decision:

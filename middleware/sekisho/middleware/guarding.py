@@ -174,6 +174,7 @@ class GuardMiddleware:
         scope.setdefault("state", {})["sekisho"] = report
 
         watch = Watch(visit, assessment, report, self)
+        self._guard.begin(assessment)
         try:
             await self._app(scope, visit.intake.replay, watch.send)
         except BaseException:

@@ -1,14 +1,18 @@
 """Waiting for log-ins under way: ten tabs that log in at once with the right password are not an attack.
 
 A refusal that rests on charges of the last two seconds may be about to change: each of those log-ins gives its charge
-back when it succeeds. So a few such attempts wait for a settlement, or for a second, and ask again. Waiting is bounded
-by key and by worker, or it would be a place to park connections.
+back when it succeeds. So, while this worker knows of one under way, a few such attempts wait for it to end, or for a
+second, and ask again. Waiting is bounded by key and by worker, or it would be a place to park connections.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 WAITERS_MAX = 256
 ASKS_MAX = 2
@@ -21,6 +25,26 @@ class WaitingRoom:
     def __init__(self) -> None:
         self._waiting: defaultdict[bytes, deque[asyncio.Future[None]]] = defaultdict(deque)
         self._size = 0
+        self._under_way: dict[bytes, int] = {}
+
+    def begin(self, keys: Iterable[bytes]) -> None:
+        """A log-in that was charged under these keys goes to the application."""
+        under_way = self._under_way
+        for key in keys:
+            under_way[key] = under_way.get(key, 0) + 1
+
+    def end(self, keys: Iterable[bytes]) -> None:
+        """It has ended, well or not. After the last one there is nothing more to wait for."""
+        for key in keys:
+            left = self._under_way.pop(key) - 1
+            if left:
+                self._under_way[key] = left
+            elif key in self._waiting:
+                self._call(key, len(self._waiting[key]))
+
+    def is_under_way(self, key: bytes) -> bool:
+        """Whether a log-in under this key may yet give its charge back."""
+        return key in self._under_way
 
     async def wait(self, key: bytes, *, waiters_max: int) -> bool:
         """Wait until `key` was settled or patience ends. False, at once, where there is no place."""
@@ -42,10 +66,12 @@ class WaitingRoom:
 
     def settled(self, key: bytes) -> None:
         """One charge was given back: the first in line may ask again."""
-        for called in self._waiting.get(key, ()):
-            if not called.done():
-                called.set_result(None)
-                return
+        self._call(key, 1)
+
+    def _call(self, key: bytes, most: int) -> None:
+        still = [called for called in self._waiting.get(key, ()) if not called.done()]
+        for called in still[:most]:
+            called.set_result(None)
 
     def _leave(self, key: bytes, called: asyncio.Future[None]) -> None:
         self._size -= 1
