@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.model import Charge, Charged, Limit, LimitSet, Verdict
-from sekisho.observe.limiter.ledger import FAILURES_KEPT_US, account_key
+from sekisho.observe.limiter.ledger import account_key
 from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.redis import pack_charge, pack_settlement
-from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
+from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import LuaLedger, let_in, only
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def test_every_admitted_attempt_ends_in_the_count_or_refunded(worlds: Worlds, hi
                 pending.append((step.worker, each, verdict))
             assert verdict.failures == len(pending)
 
-    now_us += FAILURES_KEPT_US
+    now_us += 90 * DAY
     assert world.charge(0, now_us, [guess(number)])[0].failures == 1
 
 

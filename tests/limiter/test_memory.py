@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.observe.limiter.ledger import FAILURES_KEPT_US, account_key
-from sekisho.observe.limiter.memory import SHARED_PER_KIND, SWEEP, MemoryLedger
+from sekisho.observe.limiter.ledger import account_key
+from sekisho.observe.limiter.memory import SWEEP, MemoryLedger
 from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import let_in
 
@@ -41,7 +41,7 @@ def test_a_flood_of_invented_names_is_bounded() -> None:
         memory.charge(anybody._replace(account=blake2b(number.to_bytes(4), digest_size=16).digest()))
 
     assert len(memory.book._records) == len(memory.book._ends) == 10_000
-    assert len(memory.book) <= 10_000 + SHARED_PER_KIND
+    assert len(memory.book) <= 10_000 + 2**14
     victim = memory.charge(charge(10**6, 9, network=2))
     assert (victim.failures, victim.account_wait_us) == (5, MINUTE)
 
@@ -54,7 +54,7 @@ def test_a_flood_of_everything_is_bounded() -> None:
 
     assert len(memory.book._records) == len(memory.book._ends) == 1_000
     assert {key[:1] for key in memory.book._shared} == {b"n", b"i", b"d", b"a"}
-    assert len({key[1:] for key in memory.book._shared}) <= SHARED_PER_KIND
+    assert len({key[1:] for key in memory.book._shared}) <= 2**14
 
 
 def test_nobody_counted_is_forgotten() -> None:
@@ -126,7 +126,7 @@ def test_an_account_that_failed_keeps_its_place(later_us: int) -> None:
 
     assert memory.book._records[account_key(charge())].failures == 1
     assert memory.charge(charge(0, 1, network=300)).failures == 2
-    memory.now_us += FAILURES_KEPT_US
+    memory.now_us += 90 * DAY
     for number in range(200, 400):
         memory.charge(invented(number))
     assert account_key(charge()) not in memory.book._records

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sekisho.observe.limiter import ledger
 from sekisho.observe.limiter.ledger import FRESH
-from sekisho.observe.limiter.redis import pack_charge, pack_settlement
+from sekisho.observe.limiter.redis import RedisLedger, open_line, pack_charge, pack_settlement
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import KEYS, SPARE_MS, LuaLedger
 
@@ -99,6 +99,21 @@ def test_a_known_devices_password_is_never_written(lua: LuaLedger, client: redis
     enter(lua, VICTIM._replace(lane=b"l" * 8))
 
     assert _holding(client, VICTIM) == set()
+
+
+async def test_the_clock_is_the_stores(redis_url: str, redis_server: RedisServer) -> None:
+    """Row 72: a worker's own clock, an hour off, has no say in any verdict: it is never sent."""
+    line = open_line(redis_url, LIMITS, deadline_us=5 * SECOND)
+    before = redis_server.cli("TIME")
+    verdict = await RedisLedger(line, "t").charge(VICTIM)
+    after = redis_server.cli("TIME")
+    await line.aclose()
+
+    assert _us(before) <= verdict.at_us <= _us(after)
+
+
+def _us(time: tuple[int, int]) -> int:
+    return time[0] * SECOND + time[1]
 
 
 def _holding(client: redis.Redis, each: Charge) -> set[str]:
