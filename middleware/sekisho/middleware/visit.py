@@ -16,6 +16,9 @@ class Presented(NamedTuple):
     token: str
     by_header: bool
 
+    def __repr__(self) -> str:
+        return f"Presented(by_header={self.by_header}, ...)"
+
 
 class Visit(NamedTuple):
     """Attributes:
@@ -31,3 +34,7 @@ class Visit(NamedTuple):
     scope: Scope
     intake: Intake
     send: Send
+
+    def __repr__(self) -> str:
+        # Its scope holds cookies and addresses, and error reporters print the values of a frame.
+        return f"Visit(door={self.door.name!r}, ...)"

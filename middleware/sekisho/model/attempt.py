@@ -24,6 +24,10 @@ class Origin(NamedTuple):
     fingerprint: bytes
     forwarded_by_stranger: bool = False
 
+    def __repr__(self) -> str:
+        # An address is a person's, and error reporters print the values of a frame.
+        return "Origin(...)"
+
 
 class Credentials(NamedTuple):
     """What was typed: `account` exactly as the application reads it; `secret` may be empty where a door has none."""
