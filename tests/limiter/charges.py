@@ -34,7 +34,7 @@ def digest(kind: str, number: int, size: int = 16) -> bytes:
 
 def charge(
     account: int = 0,
-    secret: int = 0,
+    secret: int | None = 0,
     ip: int = 0,
     device: int = 0,
     network: int = 0,
@@ -56,10 +56,10 @@ def charge(
         account=digest("A", account),
         lane=b"" if lane is None else digest("L", lane, 8),
         lane_generation=generation,
-        secret=digest("S", secret, 4),
+        secret=b"" if secret is None else digest("S", secret, 4),
         account_tag=digest("a", account, 4),
         ip_tag=digest("i", network * 10 + ip, 4),
-        pair_tag=digest("p", account * 30 + secret, 4),
-        member_tag=digest("m", account * 30 + secret, 4),
+        pair_tag=digest("p", account * 30 + (secret or 0), 4),
+        member_tag=digest("m", account * 30 + (secret or 0), 4),
         exempt=exempt,
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 attempts = st.builds(
     charge,
     account=st.integers(0, 3),
-    secret=st.integers(0, 12),
+    secret=st.none() | st.integers(0, 12),
     ip=st.integers(0, 3),
     device=st.integers(0, 2),
     network=st.integers(0, 1),

@@ -12,11 +12,12 @@
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
 
 local struct_pack, struct_unpack, find_plain, sub = struct.pack, struct.unpack, string.find, string.sub
-local floor, ceil, max, call = math.floor, math.ceil, math.max, redis.call
+local floor, ceil, max, byte, rep, call = math.floor, math.ceil, math.max, string.byte, string.rep, redis.call
+local band = bit.band
 
 local OPERATION = '<BBBBI8I4c4c4c4c4c8'
 local VERDICT = '<I8BI8I8I8I8I8I4BBBBB'
-local HEAD, ACCOUNT_HEAD, LANE_HEAD = '<BBI7I4BB', '<I2BBBB', '<c8I4I7'
+local HEAD, ACCOUNT_HEAD, LANE_HEAD = '<BBI7I4BB', 'I2BBBB', '<c8I4I7'
 local HEAD_BYTES, ACCOUNT_HEAD_BYTES, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 15, 6, 19, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
@@ -38,8 +39,8 @@ if now == 0 then
 end
 local generation_now = floor(now / GENERATION)
 
-local function has(flags, bit)
-  return floor(flags / bit) % 2 == 1
+local function has(flags, flag)
+  return band(flags, flag) ~= 0
 end
 
 local function read_limits()
@@ -59,15 +60,37 @@ end
 local limits = read_limits()
 local IP, DEVICE, ACCOUNTS, LANE, FIRST_NETWORK = limits[1], limits[2], limits[3], limits[4], 5
 
--- Packed records.
+-- The limits of each network record, then of ip and device, by how many networks an address has.
+local SETS = {}
+for networks = 1, #limits - FIRST_NETWORK + 1 do
+  local sets = {}
+  for i = 1, networks do sets[i] = limits[FIRST_NETWORK + i - 1] end
+  sets[networks + 1], sets[networks + 2] = IP, DEVICE
+  SETS[networks] = sets
+end
 
-local TATS = {[0] = '<', '<I7', '<I7I7', '<I7I7I7', '<I7I7I7I7'}
+-- Packed records. Whole formats by layout and number of TATs: one call of `struct` for the fixed part of a record.
 
-local function read_tats(value, at, n)
-  if n == 0 then return {} end
-  local tats = {struct_unpack(TATS[n], value, at)}
+local LIMITS_MAX = 4
+local TATS, FORMATS = {}, {[PLAIN] = {}, [ACCOUNT] = {}}
+for n = 0, LIMITS_MAX do
+  TATS[n] = '<' .. rep('I7', n)
+  FORMATS[PLAIN][n] = HEAD .. rep('I7', n)
+  FORMATS[ACCOUNT][n] = HEAD .. ACCOUNT_HEAD .. rep('I7', n)
+end
+
+local NONE = {} -- never written to
+
+local function up_to(n, ...)
+  if n == 0 then return NONE end
+  if n == 1 then return {(...)} end
+  local tats = {...}
   tats[n + 1] = nil -- where the next would stand
   return tats
+end
+
+local function read_tats(value, at, n)
+  return up_to(n, struct_unpack(TATS[n], value, at))
 end
 
 local function lane_end(lane)
@@ -91,8 +114,8 @@ end
 
 local function fresh()
   return {
-    tats = {}, at = 0, generation = generation_now, young = '', old = '',
-    failures = 0, tried = '', tried_old = '', lanes = {},
+    tats = NONE, at = 0, generation = generation_now, young = '', old = '',
+    failures = 0, tried = '', tried_old = '', lanes = NONE,
   }
 end
 
@@ -104,40 +127,53 @@ local function age(record, generation)
   local before = generation == generation_now - 1
   record.old, record.young = before and record.young or '', ''
   record.tried_old, record.tried = before and record.tried or '', ''
+  record.generation = generation_now
   return record
 end
 
+local function tags(value, at, count)
+  return count > 0 and sub(value, at, at + count * TAG_BYTES - 1) or ''
+end
+
+local function decode_plain(value, n)
+  local _, _, at, generation, young, old, a, b, c, d = struct_unpack(FORMATS[PLAIN][n], value)
+  local place = HEAD_BYTES + n * TAT_BYTES + 1
+  if #value ~= place - 1 + (young + old) * TAG_BYTES then return fresh() end
+  return age({
+    tats = up_to(n, a, b, c, d), at = at, existed = true,
+    young = tags(value, place, young), old = tags(value, place + young * TAG_BYTES, old),
+    failures = 0, tried = '', tried_old = '', lanes = NONE,
+  }, generation)
+end
+
+local function decode_account(value, n)
+  local _, _, at, generation, young, old, failures, tried, tried_old, lanes, lane_tats, a, b, c, d =
+    struct_unpack(FORMATS[ACCOUNT][n], value)
+  local place = HEAD_BYTES + ACCOUNT_HEAD_BYTES + n * TAT_BYTES + 1
+  local lanes_at = place + (young + old + tried + tried_old) * TAG_BYTES
+  if lane_tats > LIMITS_MAX or #value ~= lanes_at - 1 + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES) then
+    return fresh()
+  end
+  local old_at = place + young * TAG_BYTES
+  local tried_at = old_at + old * TAG_BYTES
+  return age({
+    tats = up_to(n, a, b, c, d), at = at, existed = true,
+    young = tags(value, place, young), old = tags(value, old_at, old),
+    failures = now < at + FAILURES_KEPT and failures or 0,
+    tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
+    lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NONE,
+  }, generation)
+end
+
 local function decode(value)
-  local record = fresh()
-  if not value or #value < HEAD_BYTES then return record end
-  local version, n, at, generation, young, old = struct_unpack(HEAD, value)
-  local place = HEAD_BYTES + 1
-  local tried, tried_old, lanes, lane_tats, failures = 0, 0, 0, 0, 0
-  local size = HEAD_BYTES + n * TAT_BYTES + (young + old) * TAG_BYTES
-  if version == ACCOUNT and #value >= HEAD_BYTES + ACCOUNT_HEAD_BYTES then
-    failures, tried, tried_old, lanes, lane_tats = struct_unpack(ACCOUNT_HEAD, value, place)
-    place = place + ACCOUNT_HEAD_BYTES
-    size = size + ACCOUNT_HEAD_BYTES + (tried + tried_old) * TAG_BYTES
-      + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES)
-  elseif version ~= PLAIN then
-    return record
+  if not value or #value < HEAD_BYTES then return fresh() end
+  local version, n = byte(value, 1, 2)
+  if n > LIMITS_MAX then return fresh() end
+  if version == PLAIN and #value >= HEAD_BYTES + n * TAT_BYTES then return decode_plain(value, n) end
+  if version == ACCOUNT and #value >= HEAD_BYTES + ACCOUNT_HEAD_BYTES + n * TAT_BYTES then
+    return decode_account(value, n)
   end
-  if #value ~= size or n > 4 or lane_tats > 4 then return record end
-  record.existed = true
-  record.tats = read_tats(value, place, n)
-  place = place + n * TAT_BYTES
-  local function tags(count)
-    local from = place
-    place = place + count * TAG_BYTES
-    return sub(value, from, place - 1)
-  end
-  record.at, record.young, record.old = at, tags(young), tags(old)
-  if version == ACCOUNT then
-    record.tried, record.tried_old = tags(tried), tags(tried_old)
-    record.failures = now < at + FAILURES_KEPT and failures or 0
-    record.lanes = read_lanes(value, place, lanes, lane_tats)
-  end
-  return age(record, generation)
+  return fresh()
 end
 
 local function encode_lanes(record)
@@ -151,23 +187,26 @@ local function encode_lanes(record)
   return table.concat(parts)
 end
 
-local function encode(record, version)
-  local n = #record.tats
-  local head = struct_pack(
-    HEAD, version, n, record.at, record.generation, #record.young / TAG_BYTES, #record.old / TAG_BYTES
-  )
-  local tats = n > 0 and struct_pack(TATS[n], unpack(record.tats)) or ''
-  if version == PLAIN then return head .. tats .. record.young .. record.old end
-  local account = struct_pack(
-    ACCOUNT_HEAD, record.failures, #record.tried / TAG_BYTES, #record.tried_old / TAG_BYTES, #record.lanes, LANE.n
-  )
-  local lanes = #record.lanes > 0 and encode_lanes(record) or ''
-  return head .. account .. tats .. record.young .. record.old .. record.tried .. record.tried_old .. lanes
+local function encode(record)
+  local tats, young, old = record.tats, record.young, record.old
+  local n = #tats
+  if record.version == PLAIN then
+    return struct_pack(
+      FORMATS[PLAIN][n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES, unpack(tats)
+    ) .. young .. old
+  end
+  local tried, tried_old, lanes = record.tried, record.tried_old, record.lanes
+  return struct_pack(
+    FORMATS[ACCOUNT][n], ACCOUNT, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES,
+    record.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n, unpack(tats)
+  ) .. young .. old .. tried .. tried_old .. (#lanes > 0 and encode_lanes(record) or '')
 end
 
 local function ends(record)
-  local last = now
-  for i = 1, #record.tats do last = max(last, record.tats[i]) end
+  local last, tats = now, record.tats
+  for i = 1, #tats do
+    if tats[i] > last then last = tats[i] end
+  end
   if #record.young + #record.old + #record.tried + #record.tried_old > 0 then
     last = max(last, (record.generation + 2) * GENERATION)
   end
@@ -178,27 +217,31 @@ end
 
 -- GCRA.
 
+-- One TAT per limit, none before now and none beyond its span; see `fitted` in the reference.
 local function fitted(tats, set)
-  local fit, last = {}, tats[#tats] or 0
+  local fit, last, span = {}, tats[#tats] or 0, set.span
   for i = 1, set.n do
-    local tat, top = tats[i] or last, now + set.span[i]
+    local tat, top = tats[i] or last, now + span[i]
     if tat < now then tat = now elseif tat > top then tat = top end
     fit[i] = tat
   end
   return fit
 end
 
-local function wait_of(fit, set)
-  local wait = 0
+local function wait_of(tats, set)
+  local wait, last, interval, span = 0, tats[#tats] or 0, set.interval, set.span
   for i = 1, set.n do
-    local this = fit[i] + set.interval[i] - set.span[i] - now
+    local tat, top = tats[i] or last, now + span[i]
+    if tat < now then tat = now elseif tat > top then tat = top end
+    local this = tat + interval[i] - top
     if this > wait then wait = this end
   end
   return wait
 end
 
-local function take(fit, set)
-  for i = 1, set.n do fit[i] = fit[i] + set.interval[i] end
+local function taken(tats, set)
+  local fit, interval = fitted(tats, set), set.interval
+  for i = 1, set.n do fit[i] = fit[i] + interval[i] end
   return fit
 end
 
@@ -275,7 +318,7 @@ local function lane_of(account, device)
   for i, lane in ipairs(account.lanes) do
     if lane.device == device then return lane, i end
   end
-  return {device = device, generation = 0, renewed = 0, tats = {}}, nil
+  return {device = device, generation = 0, renewed = 0, tats = NONE}, nil
 end
 
 local function resting(account, except)
@@ -291,6 +334,7 @@ end
 
 local function place_lane(account, lane)
   local _, at = lane_of(account, lane.device)
+  if account.lanes == NONE then account.lanes = {} end
   if at then table.remove(account.lanes, at) end
   if #account.lanes >= LANES_MAX then
     local other = resting(account, lane.device)
@@ -304,10 +348,9 @@ end
 local function enter_lane(account, device, generation)
   local lane, at = lane_of(account, device)
   if generation < lane.generation and now - lane.renewed > RENEWAL_GRACE then return false, 0, true end
-  local fit = fitted(lane.tats, LANE)
-  local wait = wait_of(fit, LANE)
+  local wait = wait_of(lane.tats, LANE)
   if wait > 0 or not (at or #account.lanes < LANES_MAX or resting(account, device)) then return false, wait, false end
-  lane.tats = take(fit, LANE)
+  lane.tats = taken(lane.tats, LANE)
   place_lane(account, lane)
   account.failures, account.at = math.min(FAILURES_CAP, account.failures + 1), now
   change(account)
@@ -316,10 +359,7 @@ end
 
 -- Operations.
 
-local function network_limits(i, networks)
-  if i <= networks then return limits[FIRST_NETWORK + i - 1] end
-  return i == networks + 1 and IP or DEVICE
-end
+local records, waits = {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
 
 local function charge(first, networks, flags, generation, account_tag, ip_tag, pair_tag, member_tag, device)
   local n, place = networks + 2, first + networks + 2
@@ -339,22 +379,21 @@ local function charge(first, networks, flags, generation, account_tag, ip_tag, p
     end
   end
 
-  local records, fits, waits, refused, young = {}, {}, {}, false, true
+  local sets, exempt, refused, young = SETS[networks], has(flags, EXEMPT), false, true
   for i = 1, n do
-    local record, set = open(first + i - 1, PLAIN), network_limits(i, networks)
-    local fit = fitted(record.tats, set)
-    local wait = has(flags, EXEMPT) and 0 or wait_of(fit, set)
+    local record = open(first + i - 1, PLAIN)
+    local wait = exempt and 0 or wait_of(record.tats, sets[i])
     if wait > 0 then
       refused = true
       if now - record.at >= YOUNG_US then young = false end
     end
-    records[i], fits[i], waits[i] = record, fit, wait
+    records[i], waits[i] = record, wait
   end
-  local bits = (refused or has(flags, EXEMPT)) and 0 or NETWORK_CHARGED
+  local bits = (refused or exempt) and 0 or NETWORK_CHARGED
   for i = 1, n do
     local record = records[i]
     if bits > 0 then
-      record.tats, record.at = take(fits[i], network_limits(i, networks)), now
+      record.tats, record.at = taken(record.tats, sets[i]), now
       change(record)
     end
     if account then note(record, account_tag, ACCOUNTS_CAP) end
@@ -368,17 +407,16 @@ local function charge(first, networks, flags, generation, account_tag, ip_tag, p
 
   local account_wait, failures, ips = 0, 0, 0
   if account then
-    local fit = fitted(account.tats, ACCOUNTS)
-    account_wait = wait_of(fit, ACCOUNTS)
+    account_wait = wait_of(account.tats, ACCOUNTS)
     if account_wait > 0 and now - account.at >= YOUNG_US then young = false end
     if not refused and account_wait == 0 then
-      local again = (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
+      local again = secret and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
         and now - account.at >= YOUNG_US
       account.at = now
       account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
       if not again then
         bits = bits + ACCOUNT_CHARGED + FAILURE_CHARGED
-        account.tats = take(fit, ACCOUNTS)
+        account.tats = taken(account.tats, ACCOUNTS)
         account.failures = math.min(FAILURES_CAP, account.failures + 1)
       end
       change(account)
@@ -406,7 +444,7 @@ local function settle(first, networks, flags, charged, charged_at, generation, p
   if has(charged, NETWORK_CHARGED) then
     for i = 1, networks + 2 do
       local record = open(first + i - 1, PLAIN)
-      record.tats = refunded(record.tats, network_limits(i, networks), charged_at)
+      record.tats = refunded(record.tats, SETS[networks][i], charged_at)
       change(record)
     end
   end
@@ -450,7 +488,7 @@ end
 for _, record in ipairs(changed) do
   local last = ends(record)
   if last > now then
-    call('SET', record.key, encode(record, record.version), 'PX', ceil((last - now) / 1000))
+    call('SET', record.key, encode(record), 'PX', ceil((last - now) / 1000))
   elseif record.existed then
     call('DEL', record.key)
   end

@@ -319,7 +319,8 @@ def _enter_account(
     young = wait == 0 or now_us - record.at_us < YOUNG_US
     # An owner's mail program repeats yesterday's password all night. That tells an attacker nothing new, so it is free
     # here (the address pays); but not while a first try may still be under way, or parallel repeats would all be free.
-    again = record.tried.holds(charge.pair_tag) and now_us - record.at_us >= YOUNG_US
+    # Where the door has no secret, every attempt would look like the last.
+    again = charge.secret and record.tried.holds(charge.pair_tag) and now_us - record.at_us >= YOUNG_US
     charged = 0
     if not throttled and not wait:
         record = record._replace(at_us=now_us, tried=seen(record.tried, charge.pair_tag, TRIED_CAP))
