@@ -1,0 +1,211 @@
+"""One small log-in service as users of each framework write it, with the guard put before it as they would.
+
+All say the same: 401 of their own to a wrong password, a redirect with a session cookie to the right one, a greeting
+elsewhere. None of them knows that it is guarded.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from fastapi import FastAPI, Form, HTTPException
+from litestar import Litestar, get, post
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import NotAuthorizedException
+from litestar.middleware import DefineMiddleware
+from litestar.params import Body
+from litestar.response import Response as LitestarResponse
+from quart import Quart
+from quart import Response as QuartResponse
+from quart import redirect as quart_redirect
+from quart import request as quart_request
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+
+from sekisho import LoginGuard
+from sekisho.testing import SECRET
+from tests.middleware.driving import Shop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+
+ACCOUNT, PASSWORD = "hana", "correct horse"
+WELCOME, WRONG = "welcome", "wrong"  # as the plain one says it, in `driving`
+L = 3
+SETTINGS: dict[str, Any] = {"secret": SECRET, "limit_account": f"{L}/hour"}
+
+
+class Built(NamedTuple):
+    """A service: how it is called, under which prefix, and what its own lifespan has done."""
+
+    app: Any  # each framework has types of its own for what ASGI calls dictionaries and coroutines
+    prefix: str = ""
+    lived: list[str] | None = None
+
+
+def is_right(account: str, password: str) -> bool:
+    return (account, password) == (ACCOUNT, PASSWORD)
+
+
+# Starlette, and what is made of it.
+
+
+async def starlette_login(request: Request) -> Response:
+    form = await request.form()
+    if not is_right(str(form["username"]), str(form["password"])):
+        return PlainTextResponse(WRONG, 401)
+    response = RedirectResponse("/home", 303)
+    response.set_cookie("session", "s", httponly=True)
+    return response
+
+
+async def starlette_home(_: Request) -> Response:
+    return PlainTextResponse(WELCOME)
+
+
+ROUTES = [Route("/login", starlette_login, methods=["POST"]), Route("/", starlette_home)]
+
+
+def on_starlette() -> Built:
+    lived: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        lived.append("up")
+        yield
+        lived.append("down")
+
+    app = Starlette(routes=ROUTES, lifespan=lifespan)
+    app.add_middleware(LoginGuard, **SETTINGS)
+    return Built(app, lived=lived)
+
+
+def on_a_mounted_starlette() -> Built:
+    """A sub-application sees no lifespan, and its paths with a `root_path`."""
+    shop = Starlette(routes=ROUTES)
+    shop.add_middleware(LoginGuard, **SETTINGS)
+    return Built(Starlette(routes=[Mount("/shop", shop)]), "/shop")
+
+
+def around_a_mounted_starlette() -> Built:
+    """The guard outermost, its door named by the whole path."""
+    app = Starlette(routes=[Mount("/shop", Starlette(routes=ROUTES))])
+    app.add_middleware(LoginGuard, login="POST /shop/login", **SETTINGS)
+    return Built(app, "/shop")
+
+
+def on_fastapi() -> Built:
+    lived: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        lived.append("up")
+        yield
+        lived.append("down")
+
+    app = FastAPI(lifespan=lifespan)
+    app.add_middleware(LoginGuard, **SETTINGS)
+
+    @app.post("/login")
+    async def login(username: Annotated[str, Form()], password: Annotated[str, Form()]) -> Response:
+        if not is_right(username, password):
+            raise HTTPException(401, WRONG)
+        response = RedirectResponse("/home", 303)
+        response.set_cookie("session", "s", httponly=True)
+        return response
+
+    @app.get("/")
+    def home() -> Response:
+        return PlainTextResponse(WELCOME)
+
+    return Built(app, lived=lived)
+
+
+# Litestar.
+
+
+@post("/login", status_code=303)
+async def litestar_login(
+    data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> LitestarResponse[None]:
+    if not is_right(data["username"], data["password"]):
+        raise NotAuthorizedException(WRONG)
+    response = LitestarResponse(None, status_code=303, headers={"location": "/home"})
+    response.set_cookie("session", "s", httponly=True)
+    return response
+
+
+@get("/", media_type="text/plain")
+async def litestar_home() -> str:
+    return WELCOME
+
+
+def on_litestar() -> Built:
+    """As Litestar wants middleware: it is made once for each route, and told by name what it stands before."""
+    guard: Any = LoginGuard
+    middleware = [DefineMiddleware(guard, **SETTINGS)]
+    return Built(Litestar([litestar_login, litestar_home], middleware=middleware))
+
+
+def around_litestar() -> Built:
+    lived: list[str] = []
+    app: Any = Litestar(
+        [litestar_login, litestar_home],
+        on_startup=[lambda: lived.append("up")],
+        on_shutdown=[lambda: lived.append("down")],
+    )
+    return Built(LoginGuard(app, **SETTINGS), lived=lived)
+
+
+# Quart.
+
+
+def on_quart() -> Built:
+    lived: list[str] = []
+    app = Quart(__name__)
+    inner: Any = app.asgi_app
+    app.asgi_app = LoginGuard(inner, **SETTINGS)  # type: ignore[method-assign, assignment] # as its manual says
+
+    @app.post("/login")
+    async def login() -> QuartResponse:
+        form = await quart_request.form
+        if not is_right(form["username"], form["password"]):
+            return QuartResponse(WRONG, 401)
+        response = quart_redirect("/home", 303)
+        response.set_cookie("session", "s", httponly=True)
+        return response  # type: ignore[return-value] # werkzeug's, which Quart takes
+
+    @app.get("/")
+    async def home() -> str:
+        return WELCOME
+
+    @app.before_serving
+    async def up() -> None:
+        lived.append("up")
+
+    @app.after_serving
+    async def down() -> None:
+        lived.append("down")
+
+    return Built(app, lived=lived)
+
+
+def on_nothing() -> Built:
+    """No framework at all, and no lifespan."""
+    return Built(LoginGuard(Shop({ACCOUNT: PASSWORD}), **SETTINGS))
+
+
+SERVICES: list[Callable[[], Built]] = [
+    on_starlette,
+    on_a_mounted_starlette,
+    around_a_mounted_starlette,
+    on_fastapi,
+    on_litestar,
+    around_litestar,
+    on_quart,
+    on_nothing,
+]
