@@ -175,6 +175,20 @@ async def test_what_was_never_written_is_never_counted(
         assert counted(redis_server) == 1
 
 
+async def test_a_silent_store_is_sent_no_more_than_eight_calls(proxy: Proxy, redis_server: RedisServer) -> None:
+    """What would only queue inside Redis stays here, where it can still be judged without it and forgotten."""
+    async with watched(proxy.url) as found:
+        proxy.hold()
+        asks = [found.ask(n) for n in range(20 * 128)]
+        await asyncio.wait(asks)
+        assert all(isinstance(ask.exception(), StoreUnavailable) for ask in asks)
+
+        proxy.flow()
+        await found.recovers()
+
+        assert counted(redis_server) == 8 * 128
+
+
 async def test_sixty_resets_in_a_row(proxy: Proxy, redis_server: RedisServer, impatient: None) -> None:
     """Every ask ends; those that were answered were done once, those that were not at most once; nothing leaks."""
     async with watched(proxy.url) as found:

@@ -21,6 +21,9 @@ _ALWAYS: Final[Headers] = (
 )
 
 
+ANSWERS_MAX = 512  # of a kilobyte or two, and twice the headers they answer
+
+
 class Answer(NamedTuple):
     """A whole response. `headers` as ASGI wants them: lower-case names, bytes."""
 
@@ -46,6 +49,8 @@ class Renderer:
 
     def __init__(self, origins: frozenset[bytes]) -> None:
         self._cors: Final = {origin: _cors(origin) for origin in origins}
+        # A flood is a few clients that all wait about as long: each answer is made once.
+        self._answer: Final = lru_cache(maxsize=ANSWERS_MAX)(self._make)
 
     def render(self, refusal: Refusal, headers: Iterable[tuple[bytes, bytes]]) -> Answer:
         """The answer to a request with these headers; only `Accept`, `Accept-Language` and `Origin` are looked at.
@@ -61,8 +66,14 @@ class Renderer:
                 accept_language = value
             elif name == b"origin":
                 origin = value
-        html = negotiate.prefers_html(accept[: negotiate.HEADER_BYTES_MAX])
-        language = negotiate.language(accept_language[: negotiate.HEADER_BYTES_MAX])
+        known = origin if origin in self._cors else b""
+        return self._answer(
+            refusal, accept[: negotiate.HEADER_BYTES_MAX], accept_language[: negotiate.HEADER_BYTES_MAX], known
+        )
+
+    def _make(self, refusal: Refusal, accept: bytes, accept_language: bytes, origin: bytes) -> Answer:
+        html = negotiate.prefers_html(accept)
+        language = negotiate.language(accept_language)
         kept = _kept(refusal.status, refusal.code, html, language, refusal.text)
         body = kept.head + _waiting(refusal.retry_after_s, html, language) + kept.tail
         length = (b"content-length", b"%d" % len(body))

@@ -36,7 +36,6 @@ async def refuse_websocket(scope: Mapping[str, Any], receive: Receive, send: Sen
 
 
 async def _send(send: Send, answer: Answer, kind: str) -> None:
-    # Fresh lists: whoever stands outside of us may add headers in place, and these are shared by all answers.
-    headers = [[name, value] for name, value in answer.headers]
-    await send({"type": f"{kind}.start", "status": answer.status, "headers": headers})
+    # A fresh list: whoever stands outside of us may add headers in place, and these are shared by all answers.
+    await send({"type": f"{kind}.start", "status": answer.status, "headers": list(answer.headers)})
     await send({"type": f"{kind}.body", "body": answer.body})

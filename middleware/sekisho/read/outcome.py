@@ -97,8 +97,9 @@ def from_body(door: Door, status: int, body: bytes, headers: Headers | tuple[()]
 
 
 def _by_rules(rules: Sequence[SuccessRule], status: int, headers: Headers, path: str) -> Outcome | None:
-    if any(_matches(rule, status, headers, path) for rule in rules):
-        return Outcome.SUCCEEDED
+    for rule in rules:
+        if _matches(rule, status, headers, path):
+            return Outcome.SUCCEEDED
     if 200 <= status < 300 and any(rule.by is SuccessBy.JSON for rule in rules):
         if _is_readable_json(headers):
             return None
