@@ -1,0 +1,68 @@
+"""Services as their operators run them: processes with an environment, which end when the test does."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_SECONDS_MAX = 20
+SECRET = secrets.token_urlsafe(48)
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's own, with these settings and no others of ours."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SEKISHO_")}
+    given = {f"SEKISHO_{name.upper()}": value for name, value in settings.items()}
+    return {**inherited, "SEKISHO_SECRET": SECRET, **given}
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
+def worker(**settings: str) -> Iterator[str]:
+    """One worker process of `service`; its URL, once it answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        port = listener.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.acceptance.service", str(listener.fileno())],
+            env=environment(**settings),
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    with ended(process):
+        _wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+
+
+def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    # The port is open from the first moment; an answer comes when the service has started.
+    with socket.create_connection(("127.0.0.1", port), START_SECONDS_MAX) as connection:
+        connection.settimeout(max(0.1, deadline - time.monotonic()))
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n")
+        started = connection.recv(12)
+    if started != b"HTTP/1.1 200":
+        process.kill()
+        raise RuntimeError(f"the service did not start: {process.communicate()[1]}")

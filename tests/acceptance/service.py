@@ -1,0 +1,41 @@
+"""A guarded log-in service in a process of its own: `python -m tests.acceptance.service LISTENING_FD`.
+
+It reads its settings from the environment, as any service does, and tells at `/reached` how many attempts came through.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from sekisho import LoginGuard
+from tests.middleware.driving import Shop, answer
+
+if TYPE_CHECKING:
+    from sekisho.middleware.asgi import Receive, Scope, Send
+
+
+class Counting(Shop):
+    """A shop whose count may be asked for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") == "/reached":
+            return await answer(send, 200, body=b"%d" % len(self.reached))
+        return await super().__call__(scope, receive, send)
+
+
+app = LoginGuard(Counting())
+
+
+def main() -> None:
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        # uvicorn would believe forwarding headers from 127.0.0.1 and hide the proxy from the guard.
+        config = uvicorn.Config(app, proxy_headers=False, access_log=False, log_level="warning")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Promised: an attempt that is not contended costs one round trip to Redis at most, and a shed one none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sekisho.observe.limiter import exchange
+from tests.middleware.driving import OPEN, Shop, address, guarded, log_in
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sekisho.assemble import LoginGuard
+    from tests.servers import RedisServer
+
+N = 40
+
+
+@pytest.fixture
+async def guard(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LoginGuard]:
+    """A guard on Redis, warm: connected, its script loaded. Its exchange comes once, so that calls can be counted."""
+    monkeypatch.setattr(exchange, "EVERY_S", 3_600.0)
+    app = guarded(Shop(), store=redis_url, **{**OPEN, "limit_ip": "20/10minute"})
+    await log_in(app, client="198.51.100.1")
+    await log_in(app, client="198.51.100.1")
+    yield app
+    assert app._parts is not None
+    await app._parts.stop()
+
+
+def calls(server: RedisServer) -> int:
+    """Commands of the EVAL family that this Redis has run."""
+    stats: dict[str, Any] = server.cli("INFO", "commandstats")
+    return sum(each["calls"] for name, each in stats.items() if name.startswith("cmdstat_eval"))
+
+
+def commands(server: RedisServer) -> int:
+    """Commands of any kind from anybody but this question, and but what scripts run inside."""
+    stats: dict[str, Any] = server.cli("INFO", "commandstats")
+    asked = {"cmdstat_info", "cmdstat_client|setinfo", "cmdstat_hello", "cmdstat_flushall"}
+    scripts = {"cmdstat_get", "cmdstat_set", "cmdstat_time", "cmdstat_mget", "cmdstat_pexpire", "cmdstat_del"}
+    return sum(each["calls"] for name, each in stats.items() if name not in asked | scripts)
+
+
+async def test_a_failing_attempt_is_one_call(guard: LoginGuard, redis_server: RedisServer) -> None:
+    """Charged, judged and answered: asked once, one after the other."""
+    before = calls(redis_server), commands(redis_server)
+
+    statuses = [(await log_in(guard, f"owner {n}", "guess", client=address(n))).status for n in range(N)]
+
+    assert statuses == [401] * N
+    assert calls(redis_server) - before[0] == N
+    assert commands(redis_server) - before[1] == N
+
+
+async def test_a_successful_attempt_is_one_round_trip_too(guard: LoginGuard, redis_server: RedisServer) -> None:
+    """Its settlement is told and not waited for, and rides along with the next attempt where there is one."""
+    before = calls(redis_server)
+
+    statuses = [(await log_in(guard, client=address(n))).status for n in range(N)]
+
+    assert statuses == [303] * N
+    assert calls(redis_server) - before <= 2 * N
+    together = calls(redis_server)
+    await asyncio.gather(*(log_in(guard, f"owner {n}", "guess", client=address(n)) for n in range(N)))
+    assert calls(redis_server) - together <= N // 8
+
+
+async def test_a_shed_attempt_is_none(guard: LoginGuard, redis_server: RedisServer) -> None:
+    """A flood costs Redis nothing: an address that was refused is remembered here."""
+    for n in range(25):
+        await log_in(guard, f"owner {n}", "guess")
+    before = commands(redis_server)
+
+    statuses = {(await log_in(guard, f"owner {n}", "guess")).status for n in range(200)}
+
+    assert statuses == {429}
+    assert commands(redis_server) == before
+
+
+async def test_what_is_no_attempt_is_none(guard: LoginGuard, redis_server: RedisServer) -> None:
+    """Pages, pictures and other methods never get near it."""
+    before = commands(redis_server)
+
+    for n in range(N):
+        await log_in(guard, path=f"/page/{n}")
+        await log_in(guard, method="GET")
+
+    assert commands(redis_server) == before
