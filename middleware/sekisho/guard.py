@@ -116,13 +116,12 @@ class Guard:
         # A stolen token is no way round the shed: for another account, or over its budget, it counts for nothing.
         exempt = self._is_exempt(attempt.origin)
         if token is None and not exempt and (wait_us := self._shed.wait_us(digests)):
-            return self._shed_late(attempt, digests, wait_us)
+            return self._shed_late(attempt, wait_us)
         charge = self._digests.charge(
             attempt,
             token.device if token else b"",
             lane_generation=token.generation if token else 0,
             exempt=exempt,
-            origin_digests=digests,
         )
         for asks_left in range(ASKS_MAX, -1, -1):
             verdict = await self._ledger.charge(charge)
@@ -176,8 +175,8 @@ class Guard:
         token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
         return None if token is None or self._shed.wait_us((token.device,)) else token
 
-    def _shed_late(self, attempt: Attempt, digests: tuple[bytes, ...], wait_us: int) -> Assessment:
-        charge = self._digests.charge(attempt, origin_digests=digests)
+    def _shed_late(self, attempt: Attempt, wait_us: int) -> Assessment:
+        charge = self._digests.charge(attempt)
         return Assessment(attempt, charge, REFUSED, _shed(wait_us), None)
 
     def _is_exempt(self, origin: Origin) -> bool:

@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING
 from sekisho.model import Action, Decision, Device, Finding, Policy, Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    from sekisho.model import Spread
+
+    Add = Callable[[Finding], None]
 
 ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
 
 
 def decide(seen: Signals, policy: Policy) -> Decision:
     """Obey the sternest finding; report them all."""
-    findings = tuple(_findings(seen, policy))
+    # A list handed down, not generators handed up: this runs for every attempt, and most find nothing.
+    found: list[Finding] = []
+    _find(seen, policy, found.append)
+    findings = tuple(found)
     if not findings:
         return ALLOWED
     asked = [_askable(finding, policy) for finding in findings]
@@ -32,60 +39,59 @@ def decide(seen: Signals, policy: Policy) -> Decision:
     )
 
 
-def _findings(seen: Signals, policy: Policy) -> Iterator[Finding]:
+def _find(seen: Signals, policy: Policy, add: Add) -> None:
     verdict = seen.verdict
     if seen.denied:
-        yield Finding(Action.DENY, "deny_list")
+        add(Finding(Action.DENY, "deny_list"))
 
     # A proved device in its lane: nothing that others do at its address or account may reach it, or a flood would be
     # a tool for locking people out.
     if seen.device is Device.PROVED:
         return
     if verdict.failures > policy.account_failures_max:
-        yield Finding(Action.STEP_UP, "account_failures")
+        add(Finding(Action.STEP_UP, "account_failures"))
     if seen.device is Device.SEEN:
         return
 
     if verdict.ip_wait_us:
-        yield Finding(Action.THROTTLE, "ip_rate", verdict.ip_wait_us)
+        add(Finding(Action.THROTTLE, "ip_rate", verdict.ip_wait_us))
     if verdict.network_wait_us:
-        yield Finding(Action.THROTTLE, "network_rate", verdict.network_wait_us)
+        add(Finding(Action.THROTTLE, "network_rate", verdict.network_wait_us))
     if verdict.device_wait_us:
-        yield Finding(Action.THROTTLE, "device_rate", verdict.device_wait_us)
+        add(Finding(Action.THROTTLE, "device_rate", verdict.device_wait_us))
     # Anyone who knows a user name can empty that account's bucket, so this asks for more and never locks.
     if verdict.account_wait_us:
-        yield Finding(Action.CHALLENGE, "account_rate", verdict.account_wait_us)
-    yield from _strange(seen, policy)
-    yield from _spread(seen, policy)
+        add(Finding(Action.CHALLENGE, "account_rate", verdict.account_wait_us))
+    _find_strange(seen, policy, add)
+    _find_spread(seen.verdict.spread, policy, add)
 
 
-def _strange(seen: Signals, policy: Policy) -> Iterator[Finding]:
+def _find_strange(seen: Signals, policy: Policy, add: Add) -> None:
     # Two holders of one token: one of them copied it.
     if seen.verdict.lane_spent:
-        yield Finding(Action.STEP_UP, "device_token_reused")
+        add(Finding(Action.STEP_UP, "device_token_reused"))
     if seen.verdict.lane_wait_us:
-        yield Finding(Action.CHALLENGE, "device_token_over_budget")
+        add(Finding(Action.CHALLENGE, "device_token_over_budget"))
     # The right password proves that somebody has the list; only a factor proves who.
     if policy.factors:
-        yield Finding(Action.STEP_UP, "unproved_device")
+        add(Finding(Action.STEP_UP, "unproved_device"))
     # Without common counters a spray looks like a quiet Monday; only proof tells them apart.
     if seen.verdict.counters_lost:
-        yield Finding(Action.STEP_UP, "counters_lost")
+        add(Finding(Action.STEP_UP, "counters_lost"))
 
 
-def _spread(seen: Signals, policy: Policy) -> Iterator[Finding]:
-    spread = seen.verdict.spread
+def _find_spread(spread: Spread, policy: Policy, add: Add) -> None:
     if spread.accounts_per_ip >= policy.accounts_per_ip_max:
-        yield Finding(Action.CHALLENGE, "ip_accounts")
+        add(Finding(Action.CHALLENGE, "ip_accounts"))
     if spread.accounts_per_network >= policy.accounts_per_network_max:
-        yield Finding(Action.CHALLENGE, "network_accounts")
+        add(Finding(Action.CHALLENGE, "network_accounts"))
     if spread.accounts_per_device >= policy.accounts_per_device_max:
-        yield Finding(Action.CHALLENGE, "device_accounts")
+        add(Finding(Action.CHALLENGE, "device_accounts"))
     if spread.ips_per_account >= policy.ips_per_account_max:
-        yield Finding(Action.STEP_UP, "account_ips")
+        add(Finding(Action.STEP_UP, "account_ips"))
     # Guessed sideways: one password, many accounts. Each account sees a single failure.
     if spread.accounts_per_secret >= policy.accounts_per_secret_max:
-        yield Finding(Action.STEP_UP, "secret_accounts")
+        add(Finding(Action.STEP_UP, "secret_accounts"))
 
 
 def _askable(finding: Finding, policy: Policy) -> Action:

@@ -8,7 +8,7 @@ Pure: everything here is a function of a scope, headers and bytes. What can be r
     known = digests.origin_digests(origin)              # enough to shed, before the body is read
     credentials = read_credentials(door, scope, body)   # None: nothing was tried
     canonical = accounts.canonical(credentials.account)
-    charge = digests.charge(attempt, origin_digests=known)
+    charge = digests.charge(attempt)
     outcome = from_start(door, status, headers, path) or from_body(door, status, body, headers)
 """
 

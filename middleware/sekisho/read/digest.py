@@ -30,14 +30,14 @@ class Digests:
     taken off the list, by which time what it counted has long expired.
     """
 
-    __slots__ = ("_account", "_device", "_ip", "_ip_tag", "_known", "_network", "_pair", "_secret")
+    __slots__ = ("_account", "_device", "_ip", "_known", "_network", "_pair", "_secret")
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         # Hashed once: secrets may be longer than the 64 bytes that BLAKE2b takes for a key, and serve others too.
         key = blake2b(secrets[-1], digest_size=64, person=b"sekisho.counters").digest()
         # Keying costs a compression; copying a keyed state does not.
-        self._ip = blake2b(key=key, digest_size=ID_BYTES, person=b"ip").copy
-        self._ip_tag = blake2b(key=key, digest_size=TAG_BYTES, person=b"ip tag").copy
+        # Id and tag of one value are two parts of one digest: who sees both cannot tell that they belong together.
+        self._ip = blake2b(key=key, digest_size=ID_BYTES + TAG_BYTES, person=b"ip").copy
         self._network = blake2b(key=key, digest_size=ID_BYTES, person=b"network").copy
         self._device = blake2b(key=key, digest_size=ID_BYTES, person=b"device").copy
         self._account = blake2b(key=key, digest_size=ID_BYTES + TAG_BYTES, person=b"account").copy
@@ -48,9 +48,10 @@ class Digests:
 
     def origin_digests(self, origin: Origin) -> tuple[bytes, ...]:
         """`(ip, device, *networks)`, narrowest network first: all that is known before the body is read."""
-        return self._known(origin)
+        return self._known(origin)[0]
 
-    def _origin_digests(self, origin: Origin) -> tuple[bytes, ...]:
+    def _origin_digests(self, origin: Origin) -> tuple[tuple[bytes, ...], bytes]:
+        """The digests, and the tag of the address."""
         ip = self._ip()
         ip.update(origin.prefixes[0])
         device = self._device()
@@ -61,7 +62,8 @@ class Digests:
             network = self._network()
             network.update(prefix)
             networks.append(network.digest())
-        return ip.digest(), device.digest(), *networks
+        digest = ip.digest()
+        return (digest[:ID_BYTES], device.digest(), *networks), digest[ID_BYTES:]
 
     def charge(
         self,
@@ -70,7 +72,6 @@ class Digests:
         *,
         lane_generation: int = 0,
         exempt: bool = False,
-        origin_digests: tuple[bytes, ...] = (),
     ) -> Charge:
         """The attempt as the ledger counts it.
 
@@ -79,11 +80,8 @@ class Digests:
             lane: the device that a verified token names, 8 bytes.
             lane_generation: how often that token has been renewed.
             exempt: whether the address is on the allow list.
-            origin_digests: of the same origin, where the shed has asked for them before.
         """
-        ip, device, *networks = origin_digests or self.origin_digests(attempt.origin)
-        ip_tag = self._ip_tag()
-        ip_tag.update(attempt.origin.prefixes[0])
+        (ip, device, *networks), ip_tag = self._known(attempt.origin)
         account_hash = self._account()
         account_hash.update(_bytes(attempt.canonical))
         account = account_hash.digest()
@@ -102,7 +100,7 @@ class Digests:
             lane_generation,
             self._secret_tag(typed) if typed else b"",
             account[ID_BYTES:],
-            ip_tag.digest(),
+            ip_tag,
             pair[:TAG_BYTES],
             pair[TAG_BYTES:],
             exempt,
