@@ -136,6 +136,38 @@ async def test_a_call_to_someone_who_has_just_left_goes_to_the_next() -> None:
     assert await second
 
 
+async def test_the_last_login_under_way_calls_everybody() -> None:
+    """Two were under way; when the second has ended too, nobody has anything left to wait for."""
+    queue = Queue()
+    for _ in range(2):
+        queue.room.begin((KEY, OTHER))
+    tasks = [queue.join(n) for n in range(3)]
+    await turn()
+
+    queue.room.end((KEY, OTHER))
+    await turn()
+    assert (queue.called, queue.room.is_under_way(KEY)) == ([], True)
+    queue.room.end((KEY, OTHER))
+    await turn()
+
+    assert (queue.called, queue.room.is_under_way(KEY)) == ([0, 1, 2], False)
+    assert await asyncio.gather(*tasks) == [True] * 3
+
+
+async def test_logins_under_way_are_counted_by_counter_and_forgotten() -> None:
+    """One address, many accounts; what has ended leaves nothing behind."""
+    room = WaitingRoom()
+    accounts = [b"%d" % n for n in range(100)]
+    for account in accounts:
+        room.begin((KEY, account))
+    for account in accounts[1:]:
+        room.end((KEY, account))
+
+    assert [room.is_under_way(key) for key in (KEY, accounts[0], accounts[1])] == [True, True, False]
+    room.end((KEY, accounts[0]))
+    assert room._under_way == {}
+
+
 async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is called: they may ask again all the same. A hundredth of the real patience, to be told sooner."""
     monkeypatch.setattr(waiting, "PATIENCE_S", 0.01)
