@@ -27,7 +27,7 @@ from sekisho.model import (
     Verdict,
 )
 from sekisho.observe.limiter.ledger import UNHINDERED
-from sekisho.observe.limiter.waiting import ASKS_MAX
+from sekisho.observe.limiter.waiting import ASKS_MAX, MOMENT_US
 from sekisho.read import contains
 
 if TYPE_CHECKING:
@@ -184,23 +184,26 @@ class Guard:
         return self._allow is not None and not origin.forwarded_by_stranger and contains(self._allow, origin.address)
 
     def _may_change(self, charge: Charge, verdict: Verdict) -> bool:
-        """Whether the refusal rests on log-ins that are still under way here, and may give their charges back."""
-        return verdict.young and self._room.is_under_way(self._longest_wait(charge, verdict)[0])
+        """Whether the refusal rests on log-ins that are still under way here, or on what is left of such."""
+        if not verdict.young:
+            return False
+        wait_us, key, _ = self._longest_wait(charge, verdict)
+        return wait_us <= MOMENT_US or self._room.is_under_way(key)
 
     async def _waits(self, charge: Charge, verdict: Verdict) -> bool:
         """Wait for the counter that refuses longest, among at most as many as it lets in at once."""
-        key, waiters_max = self._longest_wait(charge, verdict)
-        return await self._room.wait(key, waiters_max=waiters_max)
+        wait_us, key, waiters_max = self._longest_wait(charge, verdict)
+        moment = wait_us / 1e6 if wait_us <= MOMENT_US else None
+        return await self._room.wait(key, waiters_max=waiters_max, seconds_max=moment)
 
-    def _longest_wait(self, charge: Charge, verdict: Verdict) -> tuple[bytes, int]:
+    def _longest_wait(self, charge: Charge, verdict: Verdict) -> tuple[int, bytes, int]:
         limits = self._limits
-        _, key, waiters_max = max(
+        return max(
             (verdict.account_wait_us, charge.account, _burst(limits.account)),
             (verdict.ip_wait_us, charge.ip, _burst(limits.ip)),
             (verdict.device_wait_us, charge.device, _burst(limits.device)),
             (verdict.network_wait_us, charge.networks[0], _burst(limits.networks[0])),
         )
-        return key, waiters_max
 
 
 def _counters(charge: Charge) -> tuple[bytes, ...]:

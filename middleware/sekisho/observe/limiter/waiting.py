@@ -2,7 +2,8 @@
 
 A refusal that rests on charges of the last two seconds may be about to change: each of those log-ins gives its charge
 back when it succeeds. So, while this worker knows of one under way, a few such attempts wait for it to end, or for a
-second, and ask again. Waiting is bounded by key and by worker, or it would be a place to park connections.
+second, and ask again; and those who would have room in a moment wait for that moment. Waiting is bounded by key and by
+worker, or it would be a place to park connections.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 WAITERS_MAX = 256
 ASKS_MAX = 2
 PATIENCE_S = 1.0  # twice: as long as a charge counts as young
+MOMENT_US = 2_000_000
+"""What parallel log-ins weigh after they have been given back: each refund leaves the time that its check took."""
 
 
 class WaitingRoom:
@@ -46,7 +49,7 @@ class WaitingRoom:
         """Whether a log-in under this key may yet give its charge back."""
         return key in self._under_way
 
-    async def wait(self, key: bytes, *, waiters_max: int) -> bool:
+    async def wait(self, key: bytes, *, waiters_max: int, seconds_max: float | None = None) -> bool:
         """Wait until `key` was settled or patience ends. False, at once, where there is no place."""
         queue = self._waiting.get(key)
         if self._size >= WAITERS_MAX or (queue is not None and len(queue) >= waiters_max):
@@ -55,7 +58,7 @@ class WaitingRoom:
         self._waiting[key].append(called)
         self._size += 1
         try:
-            await asyncio.wait((called,), timeout=PATIENCE_S)
+            await asyncio.wait((called,), timeout=seconds_max or PATIENCE_S)
         except asyncio.CancelledError:
             if called.done():  # called, and gone in the same moment: the next in line goes in its place
                 self.settled(key)
