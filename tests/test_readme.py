@@ -1,0 +1,193 @@
+"""What the README and its neighbours say: commands exist, settings are known, code runs, links lead somewhere.
+
+A newcomer's first five minutes are these pages. What is wrong in them is found by people who do not come back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from sekisho import answer
+from sekisho.settings import TABLE, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.model.limit import Limits
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "benchmarks" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def prose(page: Path) -> str:
+    """The page without its blocks of code: what looks like a link in there is none."""
+    return re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings as GitHub makes anchors of them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No setting but the secret that the README tells one to make."""
+    for name in [name for name in os.environ if name.startswith("SEKISHO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SEKISHO_SECRET", "what openssl rand -hex 32 might print more or less")
+    return monkeypatch
+
+
+@each_page
+def test_every_make_command_is_a_target(page: Path) -> None:
+    """`make demo`, `make test` and all others that are named anywhere."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    # In code only: in prose one may make up one's mind.
+    code = re.findall(r"`[^`\n]+`|^```.*?^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    named = {target for each in code for target in re.findall(r"\bmake ([a-z]+)", each)}
+
+    assert named <= targets
+    assert page.name != "README.md" or named
+
+
+def test_the_two_commands_come_first() -> None:
+    """The first block of commands is these two and nothing to do before them."""
+    first = [line.partition("#")[0].split() for line in blocks("console")[0].splitlines()]
+
+    assert first == [["make", "demo"], ["make", "test"]]
+
+
+@each_page
+def test_every_setting_that_is_named_exists(page: Path) -> None:
+    """A name that the start would refuse must not be recommended. `SEKISHO_PORT…` stands for Kubernetes' own."""
+    known = {setting.variable for setting in TABLE}
+    known |= {setting.variable + "_FILE" for setting in TABLE if setting.secret}
+    named = set(re.findall(r"\bSEKISHO_[A-Z_]+(?![A-Z_…])", page.read_text("utf-8")))
+
+    assert named <= known
+
+
+def test_the_settings_for_production_are_accepted(tmp_path: Path) -> None:
+    """Each by its own, and all together: no error, and no warning but for what they say themselves."""
+    lines = [line.partition("=") for line in blocks("sh")[0].splitlines()]
+    environ = {name: value.strip('"') for name, _, value in lines}
+    secret = tmp_path / "secret"
+    secret.write_text("long enough and known to nobody but this test")
+    assert Path(environ["SEKISHO_SECRET_FILE"]).is_absolute()
+
+    settings = load({**environ, "SEKISHO_SECRET_FILE": str(secret)})
+
+    assert [warning.partition(":")[0] for warning in settings.warnings] == ["SEKISHO_MODE", "SEKISHO_NO_FACTOR"]
+
+
+def test_the_table_of_settings_stands_between_its_markers() -> None:
+    """Where the tests of the settings compare it with the one that settings are read by."""
+    assert re.search(r"<!-- settings -->\n\| name \|.*\n<!-- /settings -->", README, re.DOTALL)
+
+
+def test_every_answer_in_the_table_is_one_that_is_given() -> None:
+    """Status and code, as clients will depend on them."""
+    section = README.partition("## What it answers")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| .* \| ([\d, ]+)[^|]*\| `(\w+)` \|$", section, re.MULTILINE)
+    told = {(int(status), code) for statuses, code in rows for status in re.findall(r"\d{3}", statuses)}
+
+    given = [
+        answer.too_many_attempts(1),
+        answer.denied(),
+        *[answer.unreadable_attempt(status) for status in (400, 408, 413, 415)],
+        answer.unavailable(1),
+        answer.misconfigured("why"),
+    ]
+    assert told == {(refusal.status, refusal.code) for refusal in given}
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.splitlines()[0])
+def test_python_compiles(code: str) -> None:
+    """Every block, also those that stand for themselves."""
+    compile(code, "README.md", "exec")
+
+
+async def test_the_service_of_the_readme_is_guarded(environment: pytest.MonkeyPatch) -> None:
+    """Five wrong passwords get its own 401, the sixth 429; the right one from elsewhere is refused for the while."""
+    login = log_in_to(blocks("python")[0])
+
+    answers = [await login("198.51.100.7", f"guess {n}") for n in range(6)]
+    stranger = await login("203.0.113.9", "correct horse battery staple")
+
+    assert [answered.status_code for answered in answers] == [401] * 5 + [429]
+    assert answers[0].text == "That was wrong."
+    assert answers[5].json()["code"] == "too_many_attempts"
+    assert stranger.status_code == 429
+
+
+async def test_the_service_of_the_readme_lets_its_owner_in(environment: pytest.MonkeyPatch) -> None:
+    """Its own redirect and session, and the cookie that makes the device known: no rule is needed for it."""
+    answered = await log_in_to(blocks("python")[0])("198.51.100.7", "correct horse battery staple")
+
+    assert answered.status_code == 303
+    assert [line.partition("=")[0] for line in answered.headers.get_list("set-cookie")] == ["session", "__Host-sekisho"]
+
+
+def log_in_to(code: str) -> Callable[[str, str], Any]:
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec", dont_inherit=True), names)
+
+    async def log_in(address: str, password: str) -> httpx.Response:
+        transport = httpx.ASGITransport(names["app"], client=(address, 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url="https://shop.test") as client:
+            return await client.post("/login", data={"username": "hana", "password": password})
+
+    return log_in
+
+
+def test_the_numbers_in_prose_are_the_defaults() -> None:
+    """Five guesses, ten attempts of a known device, 150 ms: changed in the table, they are changed here."""
+    settings = load({}, {"secret": b"long enough and known to nobody but this test"})
+
+    def burst(limits: Limits) -> int:
+        return limits[0].burst
+
+    assert (burst(settings.limits.account), burst(settings.limits.lane)) == (5, 10)
+    assert settings.store_deadline_us == 150_000
+    assert "Five wrong passwords" in README
+    assert "ten attempts an hour" in README
+    assert "waits 150 ms at most" in README
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files of this repository, and headings of pages; what is on other sites is their business."""
+    text = prose(page)
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    for link in [link for link in links if not re.match(r"https?://", link)]:
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@each_page
+def test_files_that_are_named_exist(page: Path) -> None:
+    """Tests and examples in backticks: a table of which test holds what is worth nothing once they have moved."""
+    named = re.findall(r"`((?:tests|examples|benchmarks|docs|middleware)/[\w./-]+)`", prose(page))
+
+    assert [path for path in named if not (ROOT / path).exists()] == []
