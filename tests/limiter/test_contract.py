@@ -230,6 +230,17 @@ async def test_the_same_wrong_pair_again_is_free_on_the_account_alone(store: Sto
     assert (again.charged, again.failures) == (Charged.NETWORK, 1)
 
 
+async def test_without_a_secret_no_attempt_is_a_repeat(store: Store) -> None:
+    """Where a door has none (a code is asked for by name), all attempts look alike, and each one counts."""
+    ledger = store.ledger(LIMITS)
+    await ask(ledger, [charge(secret=None)])
+    await store.move_to(T0 + 2 * SECOND)
+
+    (again,) = await ask(ledger, [charge(secret=None)])
+
+    assert again.failures == 2
+
+
 async def test_parallel_repeats_are_not_free(store: Store) -> None:
     """While the first may still be under way, a repeat could be the way round the count."""
     found = await ask(store.ledger(LIMITS), [charge()] * 5)
@@ -556,3 +567,16 @@ async def test_counts_outlive_a_restart_with_other_limits(store: Store, after: L
     found = await ask(store.ledger(only(account=after)), [charge(0, 3 + n) for n in range(3)])
 
     assert [verdict.account_wait_us // SECOND for verdict in found] == waits
+
+
+@pytest.mark.parametrize("lane", [None, 1])
+async def test_a_limit_that_was_added_starts_from_the_one_before_it(store: Store, lane: int | None) -> None:
+    """Three in 18 minutes' worth of an hourly limit weigh as much under the new daily one: three more, and not four."""
+    hourly = (Limit(20, 30 * MINUTE), Limit(10, HOUR))
+    daily = (*hourly, Limit(4, DAY))
+    attempts = [charge(0, n, lane=lane) for n in range(7)]
+    await ask(store.ledger(only(account=hourly, lane=hourly)), attempts[:3])
+
+    found = await ask(store.ledger(only(account=daily, lane=daily)), attempts[3:])
+
+    assert [max(verdict.account_wait_us, verdict.lane_wait_us) // MINUTE for verdict in found] == [0, 0, 0, 18]
