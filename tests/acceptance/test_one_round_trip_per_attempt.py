@@ -81,6 +81,20 @@ async def test_a_shed_attempt_is_none(guard: LoginGuard, redis_server: RedisServ
     assert commands(redis_server) == before
 
 
+async def test_a_stolen_token_over_its_budget_is_none_either(guard: LoginGuard, redis_server: RedisServer) -> None:
+    """R10: shown by a thousand bots at an address that is over its limit, it does not buy one look into Redis."""
+    stolen = (await log_in(guard, client="198.51.100.1")).device
+    for n in range(45):
+        await log_in(guard, "hana", f"guess {n}", token=stolen)
+    before = commands(redis_server)
+
+    statuses = {(await log_in(guard, "hana", f"more {n}", token=stolen)).status for n in range(100)}
+
+    assert stolen
+    assert statuses == {429}
+    assert commands(redis_server) == before
+
+
 async def test_what_is_no_attempt_is_none(guard: LoginGuard, redis_server: RedisServer) -> None:
     """Pages, pictures and other methods never get near it."""
     before = commands(redis_server)

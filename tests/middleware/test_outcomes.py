@@ -247,6 +247,16 @@ async def test_an_answer_without_an_end_is_no_success(clock: Clock) -> None:
     assert await admitted(app, clock) == L - 1
 
 
+async def test_a_promising_start_without_a_body_is_no_success(clock: Clock) -> None:
+    """Servers answer a handler that returned too early with an error of their own: nobody was let in."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"location", b"/home"), SESSION]
+        await send({"type": "http.response.start", "status": 303, "headers": headers})
+
+    assert await admitted(guarded(app, **TIGHT), clock) == L
+
+
 async def test_an_error_in_the_trailer_is_no_success(clock: Clock) -> None:
     """Row 64: 200, and then words to the contrary."""
 
