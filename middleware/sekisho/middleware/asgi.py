@@ -9,4 +9,5 @@ Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Called with the three above; every framework spells their types in its own way, and none fits another's.
+App: TypeAlias = Callable[..., Awaitable[None]]

@@ -286,3 +286,6 @@ def _warnings(settings: Settings) -> Iterator[str]:
     unruled = [door.name for door in settings.doors if door.kind is DoorKind.LOGIN and not door.success]
     if unruled:
         yield f"SEKISHO_LOGIN: no success= rule for {', '.join(unruled)}; success is guessed, with caution"
+    basic = [door.name for door in settings.doors if not door.reads_body and door.fields and not door.success]
+    if basic:
+        yield f"SEKISHO_LOGIN: {', '.join(basic)} opens by HTTP Basic, where no answer looks like a log-in; add success=2xx"

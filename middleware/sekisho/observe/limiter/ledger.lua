@@ -112,22 +112,26 @@ local function read_lanes(value, at, n, n_tats)
   return lanes
 end
 
-local function fresh()
+-- A table of up to eight fields takes half the memory of one with nine, and most records are plain: hence two shapes.
+local function fresh(version)
+  if version == PLAIN then
+    return {version = PLAIN, tats = NONE, at = 0, generation = generation_now, young = '', old = ''}
+  end
   return {
-    tats = NONE, at = 0, generation = generation_now, young = '', old = '',
+    version = ACCOUNT, tats = NONE, at = 0, generation = generation_now, young = '', old = '',
     failures = 0, tried = '', tried_old = '', lanes = NONE,
   }
 end
 
-local function age(record, generation)
-  if generation >= generation_now then
-    record.generation = generation
-    return record
-  end
+local function age(record)
+  local generation = record.generation
+  if generation >= generation_now then return record end
   local before = generation == generation_now - 1
-  record.old, record.young = before and record.young or '', ''
-  record.tried_old, record.tried = before and record.tried or '', ''
   record.generation = generation_now
+  record.old, record.young = before and record.young or '', ''
+  if record.version == ACCOUNT then
+    record.tried_old, record.tried = before and record.tried or '', ''
+  end
   return record
 end
 
@@ -138,12 +142,11 @@ end
 local function decode_plain(value, n)
   local _, _, at, generation, young, old, a, b, c, d = struct_unpack(FORMATS[PLAIN][n], value)
   local place = HEAD_BYTES + n * TAT_BYTES + 1
-  if #value ~= place - 1 + (young + old) * TAG_BYTES then return fresh() end
+  if #value ~= place - 1 + (young + old) * TAG_BYTES then return fresh(PLAIN) end
   return age({
-    tats = up_to(n, a, b, c, d), at = at, existed = true,
+    version = PLAIN, tats = up_to(n, a, b, c, d), at = at, generation = generation,
     young = tags(value, place, young), old = tags(value, place + young * TAG_BYTES, old),
-    failures = 0, tried = '', tried_old = '', lanes = NONE,
-  }, generation)
+  })
 end
 
 local function decode_account(value, n)
@@ -152,28 +155,26 @@ local function decode_account(value, n)
   local place = HEAD_BYTES + ACCOUNT_HEAD_BYTES + n * TAT_BYTES + 1
   local lanes_at = place + (young + old + tried + tried_old) * TAG_BYTES
   if lane_tats > LIMITS_MAX or #value ~= lanes_at - 1 + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES) then
-    return fresh()
+    return fresh(ACCOUNT)
   end
   local old_at = place + young * TAG_BYTES
   local tried_at = old_at + old * TAG_BYTES
   return age({
-    tats = up_to(n, a, b, c, d), at = at, existed = true,
+    version = ACCOUNT, tats = up_to(n, a, b, c, d), at = at, generation = generation,
     young = tags(value, place, young), old = tags(value, old_at, old),
     failures = now < at + FAILURES_KEPT and failures or 0,
     tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
     lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NONE,
-  }, generation)
+  })
 end
 
-local function decode(value)
-  if not value or #value < HEAD_BYTES then return fresh() end
-  local version, n = byte(value, 1, 2)
-  if n > LIMITS_MAX then return fresh() end
-  if version == PLAIN and #value >= HEAD_BYTES + n * TAT_BYTES then return decode_plain(value, n) end
-  if version == ACCOUNT and #value >= HEAD_BYTES + ACCOUNT_HEAD_BYTES + n * TAT_BYTES then
-    return decode_account(value, n)
-  end
-  return fresh()
+-- A record as it stands under a key that holds this version; of any other shape it reads as absent.
+local function decode(value, version)
+  if not value or #value < HEAD_BYTES then return fresh(version) end
+  local stored, n = byte(value, 1, 2)
+  local fixed = HEAD_BYTES + (version == ACCOUNT and ACCOUNT_HEAD_BYTES or 0)
+  if stored ~= version or n > LIMITS_MAX or #value < fixed + n * TAT_BYTES then return fresh(version) end
+  return version == PLAIN and decode_plain(value, n) or decode_account(value, n)
 end
 
 local function encode_lanes(record)
@@ -207,9 +208,10 @@ local function ends(record)
   for i = 1, #tats do
     if tats[i] > last then last = tats[i] end
   end
-  if #record.young + #record.old + #record.tried + #record.tried_old > 0 then
-    last = max(last, (record.generation + 2) * GENERATION)
-  end
+  local tagged = #record.young + #record.old
+  if record.version == ACCOUNT then tagged = tagged + #record.tried + #record.tried_old end
+  if tagged > 0 then last = max(last, (record.generation + 2) * GENERATION) end
+  if record.version == PLAIN then return last end
   if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
   for _, lane in ipairs(record.lanes) do last = max(last, lane_end(lane)) end
   return last
@@ -290,8 +292,8 @@ local function open(i, version)
   local key = KEYS[i]
   local record = book[key]
   if not record then
-    record = decode(stored[i])
-    record.key, record.version = key, version
+    record = decode(stored[i], version)
+    record.key = key
     book[key] = record
   end
   return record
@@ -489,7 +491,7 @@ for _, record in ipairs(changed) do
   local last = ends(record)
   if last > now then
     call('SET', record.key, encode(record), 'PX', ceil((last - now) / 1000))
-  elseif record.existed then
+  else
     call('DEL', record.key)
   end
 end
