@@ -288,4 +288,4 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield f"SEKISHO_LOGIN: no success= rule for {', '.join(unruled)}; success is guessed, with caution"
     basic = [door.name for door in settings.doors if not door.reads_body and door.fields and not door.success]
     if basic:
-        yield f"SEKISHO_LOGIN: {', '.join(basic)} opens by HTTP Basic, where no answer looks like a log-in; add success=2xx"
+        yield f"SEKISHO_LOGIN: {', '.join(basic)} opens by HTTP Basic: no answer shows success; add success=2xx"
