@@ -31,7 +31,7 @@ async def served(app: App) -> AsyncIterator[str]:
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.errorlog = config.accesslog = None
-    server = asyncio.ensure_future(serve(app, config, shutdown_trigger=end.wait))  # type: ignore[arg-type] # its types
+    server = asyncio.ensure_future(serve(app, config, shutdown_trigger=end.wait))
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
