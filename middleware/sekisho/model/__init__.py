@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sekisho.model.attempt import Attempt, Credentials, Origin
+from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, prevalence
 from sekisho.model.count import Charge, Charged, Ledger, Spread, Verdict
 from sekisho.model.decision import Action, Decision, Finding, Mode, Outcome
 from sekisho.model.door import Door, DoorKind, Encoding, Fields, Path, SuccessBy, SuccessRule
@@ -11,6 +12,8 @@ from sekisho.model.limit import Limit, Limits, LimitSet
 from sekisho.model.signals import Device, Policy, Signals
 
 __all__ = [
+    "PREVALENCE_MAX",
+    "UNKNOWN",
     "Action",
     "Attempt",
     "Charge",
@@ -21,6 +24,7 @@ __all__ = [
     "Door",
     "DoorKind",
     "Encoding",
+    "Exposure",
     "Fields",
     "Finding",
     "Ledger",
@@ -30,6 +34,7 @@ __all__ = [
     "Mode",
     "Origin",
     "Outcome",
+    "Pair",
     "Path",
     "Policy",
     "SekishoError",
@@ -41,4 +46,5 @@ __all__ = [
     "SuccessRule",
     "Unreadable",
     "Verdict",
+    "prevalence",
 ]
