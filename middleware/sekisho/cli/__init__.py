@@ -5,19 +5,22 @@ for what another needs:
 
     def arguments(parser: argparse.ArgumentParser) -> None   # beside `--json`, which every command has
     def run(args: argparse.Namespace) -> int                 # the exit code
+
+Or it is a package with `COMMANDS` of its own, and so on: `sekisho corpus build` is `sekisho.cli.corpus.build`.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.cli.usage import Misused, Parser
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["COMMANDS", "Command", "main"]
 
@@ -33,56 +36,69 @@ class Command(NamedTuple):
     extra: str = ""
 
 
-COMMANDS = {
+COMMANDS: Mapping[str, Command] = {
     "demo": Command("attack a log-in service over HTTP, without the guard and with it", extra="demo"),
+    "corpus": Command("files of leaked passwords and pairs: fetch, build, look into and check them"),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code: 0, 1 (it failed), 2 (it was misused), 130 (interrupted)."""
+    about = "A checkpoint in front of a log-in: everyone can travel, nobody passes unexamined."
+    return _choose(COMMANDS, argv, prog="sekisho", package=__name__, about=about)
+
+
+def _choose(
+    commands: Mapping[str, Command], argv: Sequence[str] | None, *, prog: str, package: str, about: str | None
+) -> int:
     # A command's own `--help` belongs to its own parser: only what stands before its name is read here.
-    parser = _parser()
+    parser = _parser(commands, prog, about)
     given = parser.parse_args(argv)
     if given.command is None:
         parser.print_help(sys.stderr)
         return MISUSED
+    if given.command not in commands:
+        near = get_close_matches(given.command, commands, n=1)
+        parser.refuse(f"there is no such command{f'; did you mean {near[0]}?' if near else ''}")
     try:
-        return _run(given.command, given.rest)
-    except SekishoError as error:
-        sys.stderr.write(f"sekisho {given.command}: {error}\n")
-        return FAILED
+        return _run(commands[given.command], given.rest, f"{prog} {given.command}", f"{package}.{given.command}")
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    width = max(map(len, COMMANDS))
-    commands = "\n".join(f"  {name:{width}}  {command.help}" for name, command in COMMANDS.items())
-    parser = argparse.ArgumentParser(
-        prog="sekisho",
-        description="A checkpoint in front of a log-in: everyone can travel, nobody passes unexamined.",
-        epilog=f"commands:\n{commands}\n\n`sekisho COMMAND --help` says more of one.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("command", nargs="?", choices=COMMANDS, metavar="COMMAND", help="one of those below")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="what the command takes")
+def _parser(commands: Mapping[str, Command], prog: str, about: str | None) -> Parser:
+    width = max(map(len, commands))
+    listed = "\n".join(f"  {name:{width}}  {command.help}" for name, command in commands.items())
+    parser = Parser(prog, about, epilog=f"commands:\n{listed}\n\n`{prog} COMMAND --help` says more of one.")
+    parser.add_argument("command", nargs="?", metavar="COMMAND", help="one of those below")
+    parser.add_argument("rest", nargs="...", metavar="…", help="what the command takes")
     return parser
 
 
-def _run(name: str, rest: Sequence[str]) -> int:
+def _run(command: Command, argv: Sequence[str], prog: str, name: str) -> int:
     try:
-        command = import_module(f"{__name__}.{name}")
+        module = import_module(name)
     except ModuleNotFoundError as missing:
-        if not COMMANDS[name].extra or (missing.name or "sekisho").partition(".")[0] == "sekisho":
+        if not command.extra or (missing.name or "sekisho").partition(".")[0] == "sekisho":
             raise
-        extra = COMMANDS[name].extra
-        sys.stderr.write(f"sekisho {name} needs {missing.name}: pip install 'sekisho[{extra}]'\n")
+        sys.stderr.write(f"{prog} needs {missing.name}: pip install 'sekisho[{command.extra}]'\n")
         return MISUSED
-    parser = argparse.ArgumentParser(
-        prog=f"sekisho {name}",
-        description=command.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    if hasattr(module, "COMMANDS"):
+        return _choose(module.COMMANDS, argv, prog=prog, package=name, about=module.__doc__)
+    parser = Parser(prog, module.__doc__)
     parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
-    command.arguments(parser)
-    return int(command.run(parser.parse_args(rest)))
+    module.arguments(parser)
+    try:
+        return int(module.run(parser.parse_args(argv)))
+    except Misused as error:
+        return _say(prog, str(error), MISUSED)
+    except SekishoError as error:
+        return _say(prog, str(error), FAILED)
+    except OSError as error:
+        # A full disk or a file of somebody else's is no reason for a traceback.
+        return _say(prog, ": ".join(str(part) for part in (error.filename, error.strerror) if part) or "failed", FAILED)
+
+
+def _say(prog: str, text: str, code: int) -> int:
+    sys.stderr.write(f"{prog}: {text}\n")
+    return code

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from sekisho.cli.bar import Bar
+from sekisho.cli.progress import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sekisho.cli.progress import Drawing
     from sekisho.simulate.demo import Run, Shown
     from sekisho.simulate.tally import Tally
 
-SECONDS_BETWEEN_LINES = 5
 WIDTH = 88
 
 
@@ -30,69 +31,48 @@ def console() -> Console:
     return Console(width=min(WIDTH, wide.width)) if wide.is_terminal else Console(width=WIDTH)
 
 
-class RichScreen:
-    """Progress for a terminal: on standard error, so that the result can be piped."""
+class _Screen:
+    """A demonstration's `Screen` over any drawing: the engine counts and keeps the time, here it is only drawn."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._progress: Progress | None = None
-        self._task = TaskID(0)
-
-    def say(self, text: str) -> None:
-        self._console.print(text, style="dim", highlight=False)
-
-    def begin(self, title: str, attempts: int) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description:17}"),
-            BarColumn(24),
-            TextColumn("{task.percentage:3.0f}%  {task.fields[news]}"),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-        )
-        self._task = self._progress.add_task(title, total=attempts, news="")
-        self._progress.start()
-
-    def look(self, tally: Tally, seconds: float) -> None:
-        if self._progress is not None:
-            self._progress.update(self._task, completed=tally.attempts, news=news(tally, seconds))
-
-    def end(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-
-
-class PlainScreen:
-    """Progress for a file or a pipe: a line now and then."""
-
-    def __init__(self) -> None:
-        self._title = ""
-        self._attempts = 0
-        self._next_line_at = 0.0
+    def __init__(self, drawn: Drawing) -> None:
+        self._seconds = 0.0
+        self._drawn = drawn
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        self._drawn.say(text)
 
     def begin(self, title: str, attempts: int) -> None:
-        self._title, self._attempts, self._next_line_at = title, attempts, SECONDS_BETWEEN_LINES
-        self.say(f"{title}: {attempts:,} attempts begin")
+        self._seconds = 0.0
+        self._drawn.begin(title, attempts, "attempts")
 
     def look(self, tally: Tally, seconds: float) -> None:
-        if seconds >= self._next_line_at:
-            self._next_line_at += SECONDS_BETWEEN_LINES
-            left = seconds * (self._attempts - tally.attempts) / max(1, tally.attempts)
-            self.say(
-                f"{self._title}: {tally.attempts:,} of {self._attempts:,}, {news(tally, seconds)}, {left:.0f} s left"
-            )
+        self._seconds = seconds
+        self._drawn.look(tally.attempts, news(tally))
 
     def end(self) -> None:
-        self.say(f"{self._title}: done")
+        self._drawn.end()
+
+    def _now(self) -> float:
+        return self._seconds
 
 
-def news(tally: Tally, seconds: float) -> str:
-    """The state of a run in a few words."""
-    rate = tally.attempts / max(seconds, 0.001)
-    stopped = sum(tally.stopped.values())
-    return f"{rate:5,.0f}/s · {len(tally.taken):,} taken over · {stopped:,} stopped"
+class RichScreen(_Screen):
+    """For a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(Bar(clock_s=self._now))
+
+
+class PlainScreen(_Screen):
+    """For a file or a pipe."""
+
+    def __init__(self) -> None:
+        super().__init__(Lines(clock_s=self._now))
+
+
+def news(tally: Tally) -> str:
+    """The state of a run in a few words, beside how fast it goes."""
+    return f"{len(tally.taken):,} taken over · {sum(tally.stopped.values()):,} stopped"
 
 
 def show(shown: Shown, out: Console) -> None:

@@ -1,0 +1,89 @@
+"""Progress on a terminal: a bar for each stage, its rate and the time that is left."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from sekisho.cli.progress import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+__all__ = ["Bar"]
+
+
+class Bar:
+    """A `Drawing`. Bars of stages that are done stay where they are, so that one sees what took how long."""
+
+    def __init__(self, out: Console | None = None, *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._console = out or Console(stderr=True)
+        self._clock_s = clock_s
+        self._progress: Progress | None = None
+        self._pace: Pace | None = None
+        self._task = TaskID(0)
+
+    def say(self, text: str) -> None:
+        self._console.print(text, style="dim", highlight=False, markup=False)
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        self._finish()
+        if self._progress is None:
+            self._progress = _columns(self._console)
+            self._progress.start()
+        self._pace = Pace(stage, total, unit, self._clock_s())
+        self._task = self._progress.add_task(stage, total=total, news="")
+
+    def advance(self, amount: int) -> None:
+        if self._pace is not None:
+            self.look(self._pace.done + amount)
+
+    def look(self, done: int, news: str = "") -> None:
+        if self._pace is None or self._progress is None:
+            return
+        now = self._clock_s()
+        self._pace.look(done, now)
+        # How far a stage of unknown length is, no percentage says.
+        position = "" if self._pace.total is not None else self._pace.position()
+        told = " · ".join(part for part in (position, self._pace.speed(now), news) if part)
+        self._progress.update(self._task, completed=done, news=told)
+
+    def end(self) -> None:
+        self._finish()
+        self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._finish()
+        self._stop()
+
+    def _finish(self) -> None:
+        # A stage whose length nobody knew has reached it now.
+        if self._pace is not None and self._pace.total is None and self._progress is not None:
+            self._progress.update(self._task, total=self._pace.done, completed=self._pace.done)
+        self._pace = None
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def _columns(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:17}", markup=False),
+        BarColumn(24),
+        TaskProgressColumn("{task.percentage:3.0f}%", markup=False),
+        TextColumn("{task.fields[news]}", markup=False),
+        TimeRemainingColumn(compact=True),
+        console=console,
+    )

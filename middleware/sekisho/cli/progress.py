@@ -1,0 +1,185 @@
+"""How far long work is: for a file or a pipe a line now and then; a bar on a terminal where `rich` is installed.
+
+Everything goes to standard error, so that the result can be piped. Both kinds implement
+`sekisho.observe.breach.progress.Progress`, and both take what they say from `Pace`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import TextIO
+
+__all__ = ["Drawing", "Lines", "Pace", "amount", "drawing", "span"]
+
+# Often enough to see that it moves, seldom enough that an hour of work is some sixty lines of a log.
+LINE_S_MIN = 5.0
+LINE_S_MAX = 60.0
+LINE_SHARE = 0.1  # of the time since the stage began
+
+# The rate is that of the last seconds: a download that goes on from where it stopped races through what is there.
+WINDOW_S = 3.0
+
+
+def amount(number: float, unit: str) -> str:
+    """`"1.23 GB"` for bytes (unit `"B"`, decimal prefixes as disks are sold), `"5,123 ranges"` for anything else."""
+    if unit != "B":
+        return f"{number:,.0f} {unit}"
+    for prefix in ("", "k", "M", "G"):
+        if number < 999.5:
+            return f"{number:.3g} {prefix}B"
+        number /= 1000
+    return f"{number:.3g} TB"
+
+
+def span(seconds: float) -> str:
+    """`"17 s"`, `"4 min 05 s"`, `"2 h 31 min"`."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+class Pace:
+    """One stage of work and how fast it goes. `now` is in seconds of any clock that only goes forward."""
+
+    __slots__ = ("_begun_s", "_marks", "done", "stage", "total", "unit")
+
+    def __init__(self, stage: str, total: int | None, unit: str, now: float) -> None:
+        self.stage = stage
+        self.total = total
+        self.unit = unit
+        self.done = 0
+        self._begun_s = now
+        self._marks = ((now, 0), (now, 0))
+
+    def look(self, done: int, now: float) -> None:
+        """So much is done by now."""
+        self.done = done
+        if now - self._marks[1][0] >= WINDOW_S:
+            self._marks = (self._marks[1], (now, done))
+
+    def elapsed_s(self, now: float) -> float:
+        return now - self._begun_s
+
+    def rate(self, now: float) -> float:
+        """Units a second, over the last one or two windows."""
+        since, before = self._marks[0]
+        return (self.done - before) / max(now - since, 0.001)
+
+    def left_s(self, now: float) -> float | None:
+        """Seconds still to go; `None` where the end is not known, or nothing moves."""
+        if self.total is None or (rate := self.rate(now)) <= 0:
+            return None
+        return max(0, self.total - self.done) / rate
+
+    def position(self) -> str:
+        """`"12 of 40 ranges"`, `"1.2 GB of 38.2 GB"`, `"1.2 GB"`."""
+        if self.total is None:
+            return amount(self.done, self.unit)
+        done = amount(self.done, "B") if self.unit == "B" else f"{self.done:,}"
+        return f"{done} of {amount(self.total, self.unit)}"
+
+    def speed(self, now: float) -> str:
+        """`"122 MB/s"`; `"1,643/s"` of anything but bytes: what is counted is said already."""
+        rate = self.rate(now)
+        return f"{amount(rate, self.unit) if self.unit == 'B' else f'{rate:,.0f}'}/s"
+
+
+class Drawing(Protocol):
+    """What draws. `begin` and `advance` are those of the engine's `Progress`; `look` is for who counts by himself."""
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None: ...
+
+    def advance(self, amount: int) -> None: ...
+
+    def look(self, done: int, news: str = "") -> None:
+        """So much of the stage is done; `news` is said beside it."""
+
+    def say(self, text: str) -> None:
+        """A line of text."""
+
+    def end(self) -> None:
+        """The stage is done."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """All is done, or, after an error, nothing more will come."""
+
+
+class Lines:
+    """For a file or a pipe: a line when a stage begins, now and then, and when it is done."""
+
+    def __init__(self, out: TextIO | None = None, *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._out = out or sys.stderr
+        self._clock_s = clock_s
+        self._pace: Pace | None = None
+        self._next_line_s = 0.0
+
+    def say(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        self.end()
+        now = self._clock_s()
+        self._pace = Pace(stage, total, unit, now)
+        self._next_line_s = now + LINE_S_MIN
+        self.say(f"{stage}: {amount(total, unit)}" if total is not None else f"{stage} …")
+
+    def advance(self, amount: int) -> None:
+        if self._pace is not None:
+            self.look(self._pace.done + amount)
+
+    def look(self, done: int, news: str = "") -> None:
+        now = self._clock_s()
+        if self._pace is None:
+            return
+        self._pace.look(done, now)
+        if now >= self._next_line_s:
+            self._next_line_s = now + min(LINE_S_MAX, max(LINE_S_MIN, LINE_SHARE * self._pace.elapsed_s(now)))
+            self.say(_line(self._pace, news, now))
+
+    def end(self) -> None:
+        if self._pace is not None:
+            spent = span(self._pace.elapsed_s(self._clock_s()))
+            self.say(f"{self._pace.stage}: done, {amount(self._pace.done, self._pace.unit)} in {spent}")
+            self._pace = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.end()
+
+
+def _line(pace: Pace, news: str, now: float) -> str:
+    parts = [pace.position(), pace.speed(now)]
+    if news:
+        parts.append(news)
+    if (left := pace.left_s(now)) is not None:
+        parts.append(f"{span(left)} left")
+    return f"{pace.stage}: {', '.join(parts)}"
+
+
+def drawing() -> Drawing:
+    """What suits standard error. Reading a file must work where the extra is not installed: then lines do."""
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with suppress(ModuleNotFoundError):
+            from sekisho.cli.bar import Bar  # noqa: PLC0415 - rich comes with an extra that not every command needs
+
+            return Bar()
+    return Lines()

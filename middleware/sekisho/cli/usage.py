@@ -1,0 +1,52 @@
+"""Command lines that were not understood, and what is said of them: never what was typed.
+
+argparse repeats the argument that it chokes on. Some of these commands deal in passwords, and the one that somebody
+types where a file belongs would be read aloud by every log that keeps a command's errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import NoReturn
+
+from sekisho.model import SekishoError
+
+__all__ = ["Misused", "Parser"]
+
+# What argparse says in its own words, up to where it would quote. Names of arguments are the parser's, not the user's.
+_SAID = re.compile(
+    r"the following arguments are required: .*"
+    r"|one of the arguments .* is required"
+    r"|argument [^:]+: (?:expected [a-z ]+|not allowed with argument .*|invalid [^:']+|ignored explicit argument)"
+    r"|unrecognized arguments",
+    re.DOTALL,
+)
+
+
+class Misused(SekishoError):  # noqa: N818 - a state of the command line, not of the program
+    """The command cannot be run as it was typed: exit code 2. The text repeats nothing of it."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose errors name options and repeat no argument."""
+
+    def __init__(self, prog: str, description: str | None, epilog: str = "") -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            # A script that says `--par` breaks on the day a second option begins like that.
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2. Of argparse's message only that remains which nobody typed."""
+        said = _SAID.match(message)
+        text = said.group() if said else "this command line was not understood"
+        self.refuse(text if text == message else f"{text} (not repeated here: it might be a password)")
+
+    def refuse(self, text: str) -> NoReturn:
+        """Exit with code 2, usage and a text of one's own."""
+        super().error(text)
