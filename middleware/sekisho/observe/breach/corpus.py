@@ -1,0 +1,202 @@
+"""The reader of corpus files: what a worker holds.
+
+The file is mapped and not read, so that all workers of a machine share one copy of it in the page cache, start at
+once, and can be given a new one while they run. Nothing outside the standard library is imported here, and nothing
+is built: a worker never pays for numpy.
+
+Builds write a new file and rename it over the old one, so what is mapped never changes. Never write into a corpus
+file in place: pages that a truncation takes away answer with SIGBUS, which ends the process. `live.py` looks once a
+second and lets go of such a file, which makes the gap small but cannot close it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from bisect import bisect_left
+from collections.abc import Callable
+from hashlib import blake2b
+from itertools import compress, count, islice
+from operator import ge, gt
+from struct import Struct
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from sekisho.observe.breach.header import (
+    CLASS_BITS,
+    ENTRY_BYTES,
+    HEADER_BYTES,
+    SUFFIX_BITS,
+    CorpusError,
+    Header,
+    refuse_big_endian,
+)
+from sekisho.observe.breach.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PIECE: Final = 2**20  # entries looked at in one go while verifying: some 40 MiB as Python numbers
+
+Path = str | os.PathLike[str]
+Find = Callable[[bytes], int]
+
+
+class Corpus:
+    """A corpus file, mapped.
+
+    Attributes:
+        header: what the file says of itself.
+        find: takes a digest of 8 bytes or more (SHA-1 of a password; the keyed digest of a pair) and gives its
+            prevalence class, 1 to 16, or 0 for one that is not in the file. Safe from any thread; no I/O but page
+            faults; some 0.4 us when warm. An `IndexError` means that the file is damaged.
+    """
+
+    __slots__ = ("_path", "find", "header", "identity")
+
+    def __init__(self, path: Path, header: Header, mapped: mmap.mmap, identity: Identity) -> None:
+        self._path = path
+        self.header = header
+        self.identity = identity
+        self.find: Find = _finder(mapped, header)
+
+    @classmethod
+    def open(cls, path: Path, *, kind: str | None = None, key_id: str | None = None) -> Corpus:
+        """Map the file at `path` after a look at its header and its size; the payload is left to `verify`.
+
+        Raises:
+            CorpusError: it cannot be read, is damaged, not of this `kind`, or made under another key.
+        """
+        refuse_big_endian()
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123 - `Path.open` would bring pathlib and nothing else
+                return _open(cls, path, file, kind, key_id)
+        except CorpusError as error:
+            raise CorpusError(f"{os.fspath(path)}: {error}") from None
+        except (
+            OSError,
+            OverflowError,
+            ValueError,
+        ) as error:  # not there, not ours to read, larger than the machine maps
+            raise CorpusError(f"{os.fspath(path)}: {_reason(error)}") from error
+
+    def verify(self, progress: Progress | None = None) -> None:
+        """Read the whole file again: the checksum, the index and the order of the entries in each bucket.
+
+        Raises:
+            CorpusError: something differs from what was built.
+        """
+        try:
+            with open(self._path, "rb") as file:  # noqa: PTH123 - as above
+                _verify(file, progress or Silent())
+        except CorpusError as error:
+            raise CorpusError(f"{os.fspath(self._path)}: {error}") from None
+        except OSError as error:
+            raise CorpusError(f"{os.fspath(self._path)}: {_reason(error)}") from error
+
+
+Identity = tuple[int, int, int, int]
+"""Device, inode, size and time of the last change (ns): what tells one file from the next of the same name."""
+
+
+def identify(found: os.stat_result) -> Identity:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _open(cls: type[Corpus], path: Path, file: BinaryIO, kind: str | None, key_id: str | None) -> Corpus:
+    found = os.fstat(file.fileno())
+    header = _sound(file, found.st_size)
+    if kind is not None and header.kind != kind:
+        raise CorpusError(f"it holds {header.kind}, not {kind}")
+    if key_id is not None and header.key_id != key_id:
+        raise CorpusError("it was made under another key: build it again under the key of today")
+    mapped = mmap.mmap(file.fileno(), header.layout.end, access=mmap.ACCESS_READ)
+    _advise(mapped, header)
+    return cls(path, header, mapped, identify(found))
+
+
+def _sound(file: BinaryIO, size: int) -> Header:
+    header = Header.parse(file.read(HEADER_BYTES))
+    if size != header.layout.end:
+        raise CorpusError(
+            f"it is {size} bytes long and should be {header.layout.end}: the copy was cut short, or it was written to"
+        )
+    return header
+
+
+def _advise(mapped: mmap.mmap, header: Header) -> None:
+    # A look-up touches one page of entries: reading ahead would throw others out for nothing. The index is small
+    # and every look-up needs it.
+    if hasattr(mapped, "madvise"):
+        start = header.layout.index_at // mmap.PAGESIZE * mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_RANDOM, 0, start)
+        mapped.madvise(mmap.MADV_WILLNEED, start, header.layout.end - start)
+
+
+def _finder(mapped: mmap.mmap, header: Header) -> Find:
+    """A closure and not a method: half of a look-up would go into finding `self`'s attributes."""
+    view = memoryview(mapped)
+    entries: memoryview[int] = view[HEADER_BYTES : header.layout.index_at].cast("I")
+    index: memoryview[int] = view[header.layout.index_at :].cast("I")
+    head_of = Struct(">Q").unpack_from
+    to_bucket = 64 - header.bits
+    to_key = to_bucket - SUFFIX_BITS - CLASS_BITS
+    suffix = (2**SUFFIX_BITS - 1) << CLASS_BITS
+    classes = 2**CLASS_BITS
+
+    def find(digest: bytes) -> int:
+        head: int = head_of(digest)[0]
+        bucket = head >> to_bucket
+        key = head >> to_key & suffix
+        end = index[bucket + 1]
+        if (at := bisect_left(entries, key, index[bucket], end)) < end and (low := entries[at] ^ key) < classes:
+            return low + 1
+        return 0
+
+    return find
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "it cannot be mapped here"
+
+
+def _verify(file: BinaryIO, progress: Progress) -> None:
+    size = os.fstat(file.fileno()).st_size
+    header = _sound(file, size)
+    progress.begin("verifying", 2 * size - HEADER_BYTES - header.layout.index_at, "B")
+    digest = blake2b(digest_size=32)
+    while piece := file.read(ENTRY_BYTES * _PIECE):
+        digest.update(piece)
+        progress.advance(len(piece))
+    if digest.hexdigest() != header.payload_blake2b:
+        raise CorpusError("its checksum is wrong: build the file again, or copy it again from where it is whole")
+    with mmap.mmap(file.fileno(), header.layout.end, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
+        _verify_order(view, header, progress)
+
+
+def _verify_order(view: memoryview[int], header: Header, progress: Progress) -> None:
+    with view[header.layout.index_at :] as raw_index, raw_index.cast("I") as index:
+        if index[0] != 0 or index[-1] != header.entries or _falls(index, gt):
+            raise CorpusError("its index is not in order: build the file again")
+        with view[HEADER_BYTES : header.layout.index_at] as raw, raw.cast("I") as entries:
+            for start in range(0, header.entries, _PIECE):
+                _verify_piece(entries, index, start)
+                progress.advance(ENTRY_BYTES * min(_PIECE, header.entries - start))
+
+
+def _falls(numbers: memoryview[int], falls: Callable[[int, int], bool]) -> bool:
+    """Whether any number and its follower are out of order, a piece at a time."""
+    return any(any(map(falls, piece, islice(piece, 1, None))) for piece in _pieces(numbers))
+
+
+def _pieces(numbers: memoryview[int]) -> Iterator[list[int]]:
+    for start in range(0, len(numbers), _PIECE):
+        yield numbers[start : start + _PIECE + 1].tolist()
+
+
+def _verify_piece(entries: memoryview[int], index: memoryview[int], start: int) -> None:
+    piece = entries[start : start + _PIECE + 1].tolist()
+    falls = set(compress(count(start + 1), map(ge, piece, islice(piece, 1, None))))
+    # Entries rise within a bucket, so wherever they fall a bucket must begin.
+    first, last = bisect_left(index, start), bisect_left(index, start + len(piece))
+    if not falls <= set(index[first:last].tolist()):
+        raise CorpusError("its entries are not in order: build the file again")

@@ -1,0 +1,247 @@
+"""Writes corpus files: from sorted records in one pass, from records in any order by sorting them outside of memory.
+
+A file is written under no name, or a passing one, beside the one it is to replace; synced; and only then renamed over
+it. So a build that dies leaves the old file as it was, and whoever has it mapped keeps what they have.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from hashlib import blake2b
+from itertools import chain
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from sekisho.observe.breach.header import (
+    CLASS_BITS,
+    ENTRIES_MAX,
+    ENTRY_BYTES,
+    HEADER_BYTES,
+    RATE_MAX,
+    SUFFIX_BITS,
+    CorpusError,
+    Header,
+    bits_for,
+    refuse_big_endian,
+)
+from sekisho.observe.breach.progress import Progress, Silent
+from sekisho.observe.breach.records import NONE, PIECE, Records, merge, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SAMPLE: Final = 2**20  # sorted records after which the reached head tells how many there will be, to 0.1%
+
+_SUFFIX: Final = np.uint64(2**SUFFIX_BITS - 1)
+_CLASS: Final = np.uint64(2**CLASS_BITS - 1)
+_CLASS_BITS: Final = np.uint64(CLASS_BITS)
+
+
+class TooDenseError(CorpusError):
+    """There were far more entries than foreseen, so that too many absent digests would be found.
+
+    Attributes:
+        entries: how many there are: what to foresee next time.
+    """
+
+    def __init__(self, entries: int) -> None:
+        self.entries = entries
+        super().__init__(
+            f"far more entries than foreseen: false positives would be above {RATE_MAX:g}; "
+            f"build again and say that {entries} are expected"
+        )
+
+
+def write_sorted(
+    output: str | os.PathLike[str],
+    blocks: Iterable[Records],
+    *,
+    kind: str,
+    key_id: str = "",
+    expected: int | None = None,
+    built: int | None = None,
+    progress: Progress | None = None,
+) -> Header:
+    """Write a corpus of records that come sorted by head, in blocks of any size; equal heads become one entry.
+
+    `expected` is how many entries there will be, about. Unknown, it is reckoned from how far the first million records
+    reach, digests being uniform. A wrong number costs time or space, never a false answer. `built` is in Unix seconds;
+    now, unless told.
+
+    Raises:
+        CorpusError: nothing came, there is no room, the disk fails; `TooDenseError`.
+        ValueError: the heads do not rise.
+    """
+    refuse_big_endian()
+    target = Path(os.path.realpath(output))  # a link stays a link, and its target is replaced
+    stamp = int(time.time()) if built is None else built
+    with replacing(target) as file:
+        header = _fill(target, file, blocks, Header(kind, expected or 0, 0, stamp, key_id, ""), progress or Silent())
+        (progress or Silent()).begin("syncing", None, "B")
+    return header
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `output` when the block ends well, and is gone when it does not."""
+    passing = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
+    try:
+        with _unnamed(output.parent) or passing.open("x+b") as file:
+            try:
+                os.fchmod(file.fileno(), 0o644)  # workers run as another user, and what leaked is no secret
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                _name(file, passing)
+                passing.replace(output)
+            finally:
+                passing.unlink(missing_ok=True)
+        _sync_folder(output.parent)
+    except OSError as error:
+        raise CorpusError(f"{output}: cannot be written: {error.strerror}") from error
+
+
+def _unnamed(folder: Path) -> IO[bytes] | None:
+    """A file without a name, so that nothing remains of it if this process is killed; `None` where there are none."""
+    with suppress(AttributeError, OSError):
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o644)
+        if os.path.samestat(os.fstat(descriptor), os.stat(f"/proc/self/fd/{descriptor}")):  # noqa: PTH116 - not a path of files
+            return os.fdopen(descriptor, "w+b")
+        os.close(descriptor)
+    return None
+
+
+def _name(file: IO[bytes], passing: Path) -> None:
+    if passing.exists():
+        return
+    # Only linkat(2) follows the link that stands in /proc, and only a folder's descriptor makes Python call it.
+    descriptors = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.link(str(file.fileno()), passing, src_dir_fd=descriptors, follow_symlinks=True)
+    finally:
+        os.close(descriptors)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without it a power cut may bring the old name back. Some file systems refuse; the rename stands all the same.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def ensure_room(folder: Path, needed_bytes: int) -> None:
+    """Raises `CorpusError` where the file system of `folder` has less free than what will be written to it."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot be written to: {error.strerror}") from error
+    if free < needed_bytes:
+        raise CorpusError(
+            f"{folder}: {free / 1e9:.1f} GB are free, and some {needed_bytes / 1e9:.1f} GB are needed: make room"
+        )
+
+
+def _fill(target: Path, file: IO[bytes], blocks: Iterable[Records], wanted: Header, progress: Progress) -> Header:
+    blocks = iter(blocks)
+    expected = wanted.entries
+    if not expected:
+        expected, blocks = _foresee(blocks)
+    bits = bits_for(expected)
+    ensure_room(target.parent, HEADER_BYTES + ENTRY_BYTES * (min(expected, ENTRIES_MAX) + 2**bits + 1))
+    written = _Entries(file, bits, blocks)
+    if written.bits > bits_for(written.entries) + 1:
+        progress.begin("packing", ENTRY_BYTES * written.entries, "B")
+        written = _Entries(file, bits_for(written.entries), _read_back(file, written, progress))
+    return written.finish(wanted)
+
+
+def _foresee(blocks: Iterator[Records]) -> tuple[int, Iterator[Records]]:
+    """How many entries there will be, reckoned from the first million; and all the blocks."""
+    seen, taken = [NONE], 0
+    for block in blocks:
+        seen.append(block)
+        taken += len(block)
+        if taken >= _SAMPLE:
+            share = (int(block[-1]) + 1) / 2**64
+            return min(int(taken / share), ENTRIES_MAX), chain(seen, blocks)
+    if not taken:
+        raise CorpusError("there is nothing in the input to make a corpus from")
+    return taken, iter(seen)
+
+
+class _Entries:
+    """Entries that are written to a file as they come, and the index that is counted meanwhile.
+
+    They may be read back from the same file while they are written: no entry moves away from the start.
+    """
+
+    def __init__(self, file: IO[bytes], bits: int, blocks: Iterable[Records]) -> None:
+        self.bits = bits
+        self.entries = 0
+        self.index: npt.NDArray[np.uint32] = np.zeros(2**bits + 1, np.uint32)
+        self._file = file
+        self._digest = blake2b(digest_size=32)
+        self._drop = np.uint64(64 - bits - SUFFIX_BITS)
+        file.seek(HEADER_BYTES)
+        for block in whole(blocks, int(self._drop)):
+            self._put(merge(block))
+        np.cumsum(self.index, out=self.index)
+
+    def finish(self, wanted: Header) -> Header:
+        """Write what stands around the entries."""
+        self._write(self.index)
+        header = replace(wanted, entries=self.entries, bits=self.bits, payload_blake2b=self._digest.hexdigest())
+        if header.false_positive_rate > RATE_MAX:
+            raise TooDenseError(self.entries)
+        self._file.truncate(header.layout.end)
+        self._file.seek(0)
+        self._file.write(header.render())
+        return header
+
+    def _put(self, records: Records) -> None:
+        cells, classes = _cells(records, self._drop)
+        self.entries += len(cells)
+        if self.entries > ENTRIES_MAX:
+            raise CorpusError(f"more than {ENTRIES_MAX} entries do not fit into one file: leave the rarest out")
+        buckets = cells >> np.uint64(SUFFIX_BITS)
+        starts = np.flatnonzero(np.diff(buckets, prepend=~buckets[:1]))
+        self.index[buckets[starts] + np.uint64(1)] += np.diff(starts, append=len(buckets)).astype(np.uint32)
+        self._write(((cells & _SUFFIX) << _CLASS_BITS | classes).astype(np.uint32))
+
+    def _write(self, numbers: npt.NDArray[np.uint32]) -> None:
+        self._digest.update(numbers.data)
+        self._file.write(numbers.data)
+
+
+def _cells(records: Records, drop: np.uint64) -> tuple[Records, Records]:
+    """What a file keeps of the heads, each once, and their classes: where two passwords meet, the commoner's."""
+    cells = records >> drop
+    starts = np.flatnonzero(np.diff(cells, prepend=~cells[:1]))
+    if len(starts) == len(cells):
+        return cells, records & _CLASS
+    return cells[starts], np.maximum.reduceat(records & _CLASS, starts)
+
+
+def _read_back(file: IO[bytes], written: _Entries, progress: Progress) -> Iterator[Records]:
+    """The entries of a file in the making, as records again: they tell enough for an index of fewer bits."""
+    file.flush()
+    index = written.index
+    for start in range(0, written.entries, PIECE):
+        size = min(PIECE, written.entries - start)
+        raw = os.pread(file.fileno(), ENTRY_BYTES * size, HEADER_BYTES + ENTRY_BYTES * start)
+        entries = np.frombuffer(raw, np.uint32).astype(np.uint64)
+        buckets = np.searchsorted(index, np.arange(start, start + size), side="right").astype(np.uint64) - np.uint64(1)
+        cells = buckets << np.uint64(SUFFIX_BITS) | entries >> _CLASS_BITS
+        progress.advance(ENTRY_BYTES * size)
+        yield cells << np.uint64(64 - written.bits - SUFFIX_BITS) | entries & _CLASS
