@@ -1,0 +1,79 @@
+"""When not to ask a service that fails, and when to try it again.
+
+Pure: the time arrives as a value, and what changed is answered rather than announced, so that the caller decides who
+hears of it. Who asks takes a ticket; what comes back under a ticket from before the last change is old news, and
+neither opens nor closes anything.
+"""
+
+from __future__ import annotations
+
+
+class Breaker:
+    """Closed, everybody may ask; open, nobody; after the pause one may, and his answer decides for all.
+
+    Args:
+        failures_max: in a row; the last of them opens it.
+        pause_s_min: the first pause. Each trial that fails doubles it.
+        pause_s_max: the longest.
+    """
+
+    def __init__(self, *, failures_max: int, pause_s_min: float, pause_s_max: float) -> None:
+        self._failures_max = failures_max
+        self._pause_s_min = pause_s_min
+        self._pause_s_max = pause_s_max
+        self._pause_s = pause_s_min
+        self._failures = 0
+        self._until: float | None = None  # None: closed
+        self._trying = False
+        self._ticket = 0
+
+    @property
+    def closed(self) -> bool:
+        return self._until is None
+
+    def admits(self, now: float) -> bool:
+        """Whether `enter` would give a ticket."""
+        return self._until is None or (now >= self._until and not self._trying)
+
+    def enter(self, now: float) -> int | None:
+        """A ticket to ask with, or None. It must come back as `succeeded` or `failed`, or a trial lasts for ever."""
+        if not self.admits(now):
+            return None
+        self._trying = not self.closed
+        return self._ticket
+
+    def succeeded(self, ticket: int) -> bool:
+        """Tell that it answered. Answers whether this closed the breaker."""
+        if ticket != self._ticket:
+            return False
+        self._failures = 0
+        if self.closed:
+            return False
+        self._turn(None)
+        self._pause_s = self._pause_s_min
+        return True
+
+    def failed(self, ticket: int, now: float, *, pause_s: float | None = None) -> bool:
+        """Tell that it did not. Answers whether this opened a closed breaker.
+
+        Args:
+            ticket: what `enter` gave.
+            now: seconds, as for `enter`.
+            pause_s: asked for by the service itself (`Retry-After`): opens at once, for as long at least. The caller
+                bounds it.
+        """
+        if ticket != self._ticket:
+            return False
+        self._failures += 1
+        if self.closed and pause_s is None and self._failures < self._failures_max:
+            return False
+        opened = self.closed
+        self._turn(now + max(self._pause_s, pause_s or 0))
+        self._pause_s = min(2 * self._pause_s, self._pause_s_max)
+        return opened
+
+    def _turn(self, until: float | None) -> None:
+        self._until = until
+        self._trying = False
+        self._failures = 0
+        self._ticket += 1

@@ -1,0 +1,267 @@
+"""Have I Been Pwned, asked with care: five hex digits leave, and no log-in waits for what comes back.
+
+Off by default, and for who has no corpus of his own or an old one. A question has three answers: a count, 0 for *not
+seen*, None for *unknown*; what is slow, broken, cut short or doubtful is *unknown*, which is never taken for clean.
+
+Callers hold futures, never a call: who leaves early takes nothing with him, who comes while a range is on its way
+shares it, and what arrives after everybody has left is kept for the next.
+
+Each call is a daemon thread of its own, of which there are never more than `threads`. A `ThreadPoolExecutor` would do
+but for its end: it joins its threads when the interpreter stops, and a resolver that hangs would keep it from stopping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from contextlib import suppress
+from threading import Thread
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.observe.breach.breaker import Breaker
+from sekisho.observe.breach.hibp_range import PackedRange, split
+from sekisho.observe.breach.hibp_wire import URL, Fault, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("sekisho.breach")
+
+WAIT_S = 0.1
+
+
+class Limits(NamedTuple):
+    """Every bound, with its reason.
+
+    Attributes:
+        call_s: from asking to giving up, the time in the queue included.
+        threads: calls at once. The service answers in tens of milliseconds; more would only serve an attacker.
+        waiting_max: prefixes that wait for a thread; beyond it the answer is *unknown* at once.
+        cache_s: how long a range is believed. The service's own list changes every few days or weeks.
+        cache_bytes_max: some 1,000 ranges of 2,000 rows.
+        answer_bytes_max: headers included. A range has some 80 KB with its padding; six times that is left to growth.
+        rows_min: the smallest range had 381 in 2018, and the list has only grown. A mirror of a part needs less.
+        failures_max: in a row, before nobody asks for a while.
+        pause_s_min: the first such while; it doubles with each trial that fails.
+        pause_s_max: the longest.
+        retry_after_s_max: the longest that the service may ask for.
+    """
+
+    call_s: float = 1.5
+    threads: int = 4
+    waiting_max: int = 64
+    cache_s: float = 86_400
+    cache_bytes_max: int = 16 << 20
+    answer_bytes_max: int = 512 << 10
+    rows_min: int = 381
+    failures_max: int = 3
+    pause_s_min: float = 1
+    pause_s_max: float = 60
+    retry_after_s_max: float = 300
+
+
+class _Call:
+    """One question on its way, and the future that everybody who wants its answer waits for."""
+
+    __slots__ = ("answer", "deadline", "prefix", "ticket", "timer")
+
+    def __init__(self, prefix: str, answer: asyncio.Future[PackedRange | None], deadline: float) -> None:
+        self.prefix = prefix
+        self.answer = answer
+        self.deadline = deadline  # by the loop's clock
+        self.ticket: int | None = None  # None: waits for a thread
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Hibp:
+    """See the module. Belongs to the event loop it was made in; several loops have one each.
+
+    Args:
+        url: of the service, or of a mirror of its range API.
+        limits: see there.
+        clock_s: monotonic; what is kept and how long nobody asks goes by it.
+        on_change: told `False` when the service is not asked for a while, `True` when it answers again.
+
+    Raises:
+        ValueError: `url` is none of http or https.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str = URL,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        clock_s: Callable[[], float] = monotonic,
+        on_change: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._wire = Wire(url, answer_bytes_max=limits.answer_bytes_max, rows_min=limits.rows_min)
+        self._limits = limits
+        self._clock_s = clock_s
+        self._on_change = on_change
+        self._breaker = Breaker(
+            failures_max=limits.failures_max, pause_s_min=limits.pause_s_min, pause_s_max=limits.pause_s_max
+        )
+        self._cache = _Cache(limits.cache_s, limits.cache_bytes_max)
+        self._loop = asyncio.get_running_loop()
+        self._calls: dict[str, _Call] = {}  # by prefix: waiting for a thread or for the service
+        self._waiting: deque[_Call] = deque()
+        self._busy = 0  # threads, those included whose call was given up
+        self._closed = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether the service did when it was last asked."""
+        return self._breaker.closed
+
+    async def seen(self, digest: bytes, *, wait_s: float = WAIT_S) -> int | None:
+        """How often the password of this SHA-1 was seen in leaks.
+
+        Args:
+            digest: 20 bytes. Five hex digits of it leave.
+            wait_s: what the caller waits at most; a later answer is kept for the next.
+
+        Returns:
+            The count (16,777,215 at most), 0 for not seen, None for unknown.
+
+        Raises:
+            ValueError: it has not 20 bytes.
+        """
+        prefix, head = split(digest)
+        if (found := self._cache.get(prefix, self._clock_s())) is None:
+            found = await self._arrival(prefix, wait_s)
+        return None if found is None else found.count(head)
+
+    async def aclose(self) -> None:
+        """Answer *unknown* to whoever waits, and ask nothing more. What is under way ends by its own limit, unheard."""
+        self._closed = True
+        self._waiting.clear()
+        for call in tuple(self._calls.values()):
+            self._answer(call, None)
+
+    async def _arrival(self, prefix: str, wait_s: float) -> PackedRange | None:
+        if (call := self._calls.get(prefix) or self._ask(prefix)) is None:
+            return None
+        # `wait` and not `wait_for`, which would cancel the call for all when one caller leaves.
+        await asyncio.wait((call.answer,), timeout=wait_s)
+        return call.answer.result() if call.answer.done() else None
+
+    def _ask(self, prefix: str) -> _Call | None:
+        if self._closed or len(self._waiting) >= self._limits.waiting_max or not self._breaker.admits(self._clock_s()):
+            return None
+        call = _Call(prefix, self._loop.create_future(), self._loop.time() + self._limits.call_s)
+        call.timer = self._loop.call_at(call.deadline, self._give_up, call)
+        self._calls[prefix] = call
+        self._waiting.append(call)
+        self._start()
+        return call
+
+    def _start(self) -> None:
+        """Send what waits, as far as there are threads."""
+        while self._waiting and self._busy < self._limits.threads:
+            call = self._waiting.popleft()
+            call.ticket = self._breaker.enter(self._clock_s())
+            if call.ticket is None:
+                self._answer(call, None)
+            else:
+                self._send(call, call.deadline - self._loop.time())
+
+    def _send(self, call: _Call, limit_s: float) -> None:
+        thread = Thread(target=self._work, args=(call, limit_s), name="sekisho hibp", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the process may have no more threads
+            self._settle(call, Fault("no thread"))
+        else:
+            self._busy += 1
+
+    def _work(self, call: _Call, limit_s: float) -> None:
+        """Ask, in a thread of its own."""
+        try:
+            found: PackedRange | Fault = self._wire.ask(call.prefix, limit_s)
+        except Fault as fault:
+            found = fault
+        with suppress(RuntimeError):  # the loop is gone, and with it whoever would have listened
+            self._loop.call_soon_threadsafe(self._done, call, found)
+
+    def _done(self, call: _Call, found: PackedRange | Fault) -> None:
+        self._busy -= 1
+        self._settle(call, found)
+        self._start()
+
+    def _give_up(self, call: _Call) -> None:
+        """At the limit: what still waits is nobody's fault; a thread that still works hangs where nothing can end it.
+
+        Such a thread keeps its place, so that however many hang, there are never more of them.
+        """
+        if call.ticket is None:
+            self._waiting.remove(call)
+            self._answer(call, None)
+        else:
+            self._settle(call, Fault("too slow"))
+
+    def _settle(self, call: _Call, found: PackedRange | Fault) -> None:
+        if call.answer.done() or call.ticket is None:
+            return
+        if isinstance(found, Fault):
+            self._answer(call, None)
+            self._failed(call.ticket, found)
+        else:
+            self._cache.put(call.prefix, found, self._clock_s())
+            self._answer(call, found)
+            self._succeeded(call.ticket)
+
+    def _succeeded(self, ticket: int) -> None:
+        if self._breaker.succeeded(ticket):
+            log.info("Have I Been Pwned answers again")
+            self._on_change(True)
+
+    def _failed(self, ticket: int, fault: Fault) -> None:
+        pause_s = None if fault.pause_s is None else min(fault.pause_s, self._limits.retry_after_s_max)
+        opened = self._breaker.failed(ticket, self._clock_s(), pause_s=pause_s)
+        while self._waiting and not self._breaker.closed:
+            self._answer(self._waiting.popleft(), None)
+        if opened:
+            log.warning(
+                "Have I Been Pwned is left alone for a while: %s. Until then passwords are unknown", fault.reason
+            )
+            self._on_change(False)
+
+    def _answer(self, call: _Call, found: PackedRange | None) -> None:
+        if call.timer is not None:
+            call.timer.cancel()
+        self._calls.pop(call.prefix, None)
+        if not call.answer.done():
+            call.answer.set_result(found)
+
+
+class _Cache:
+    """Ranges by prefix: the least recently asked for goes first, and none is believed for longer than `expiry_s`."""
+
+    def __init__(self, expiry_s: float, bytes_max: int) -> None:
+        self._expiry_s = expiry_s
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._held: OrderedDict[str, tuple[float, PackedRange]] = OrderedDict()
+
+    def get(self, prefix: str, now: float) -> PackedRange | None:
+        if (held := self._held.get(prefix)) is None:
+            return None
+        expires, found = held
+        if now >= expires:
+            self._drop(prefix)
+            return None
+        self._held.move_to_end(prefix)
+        return found
+
+    def put(self, prefix: str, found: PackedRange, now: float) -> None:
+        if prefix in self._held:
+            self._drop(prefix)
+        self._held[prefix] = now + self._expiry_s, found
+        self._bytes += found.size_bytes
+        while self._bytes > self._bytes_max:
+            self._drop(next(iter(self._held)))
+
+    def _drop(self, prefix: str) -> None:
+        self._bytes -= self._held.pop(prefix)[1].size_bytes
