@@ -1,34 +1,63 @@
-"""Passwords in argon2id: checked and hashed in a few threads, and no crowd can start more of them.
+"""Passwords in argon2id, checked and hashed by a few threads that no crowd can make more of.
 
-A hash is made to be expensive, so whoever may ask for one has a lever: thousands of requests a second ask for
-gigabytes and minutes. Here a fixed number is computed at once, a fixed number waits, and all others are told at once
-to come back. And a check tells who is a member by its answer alone, never by the work that it took.
+A hash is made to be expensive, and so is a lever for whoever may ask for one: a small machine that is sent a thousand
+log-ins a second would fill gigabytes and be busy for minutes. Here a fixed number is computed, a fixed number waits,
+and everybody else is told at once to come back. And whether an account exists is told by the answer alone: a wrong
+password costs the same work whoever it was tried on.
+
+    passwords = Passwords()
+
+    checked = await passwords.verify(members.password_hash(name), password)  # None where nobody is called so
+    if not checked:
+        ...  # wrong, or nobody's
+    if checked.new_hash:
+        ...  # store it, if the hash that was checked is still the stored one: the profile has changed since
 """
 
 from __future__ import annotations
 
+import asyncio
+import binascii
 import logging
+import os
+import re
+import secrets
+import threading
+from base64 import b64decode, b64encode
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from argon2 import low_level
+from argon2.exceptions import Argon2Error, HashingError, VerifyMismatchError
 
 from sekisho.model import SekishoError
+from sekisho.read.names import SECRET_BYTES_MAX
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Callable
 
 log = logging.getLogger("sekisho")
+
+Value = TypeVar("Value")
+
+THREADS_MAX = 4  # a service runs a process for each core or so, and each has its threads
+WAIT_SECONDS = 1.0  # longer, and people press the button again
+WAITING_MAX = 1_024
+FILLED_KIB_A_SECOND = 1_048_576  # by one thread; measured between one and two GiB, the more the smaller a hash is
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one hash costs.
+    """What one hash costs. Raises `ValueError` for what argon2 can't do.
 
     Attributes:
-        passes: over the memory (argon2's `t`).
-        memory_kib: KiB that one hash fills (`m`).
-        lanes: threads that one hash is computed in (`p`).
-        source: where the figures come from.
+        passes: over the memory; `t` in RFC 9106.
+        memory_kib: KiB that are filled, by all lanes together; `m`.
+        lanes: threads that one hash is computed by; `p`.
+        source: who recommends it.
     """
 
     passes: int
@@ -38,40 +67,376 @@ class Profile:
     tag_bytes: int = 32
     source: str = field(default="your own", compare=False)
 
+    def __post_init__(self) -> None:
+        if self.passes < 1 or self.lanes < 1 or self.memory_kib < 8 * self.lanes:
+            raise ValueError("argon2 makes at least one pass, in at least one lane, over at least 8 KiB a lane")
+
     @property
     def work_kib(self) -> int:
-        """KiB that are filled in all: what a hash's time is proportional to, other things being equal."""
+        """KiB that are filled in all passes: what the time of a hash goes by."""
         return self.passes * self.memory_kib
 
 
-RFC9106_HIGH_MEMORY: Final = Profile(1, 2_097_152, 4, source="RFC 9106, section 4: the first recommended option")
-RFC9106_LOW_MEMORY: Final = Profile(3, 65_536, 4, source="RFC 9106, section 4: the second recommended option")
-OWASP: Final = Profile(2, 19_456, 1, source="OWASP Password Storage Cheat Sheet: the minimum")
+RFC9106_HIGH_MEMORY: Final = Profile(1, 2_097_152, 4, source="RFC 9106 section 4, first recommended option: 2 GiB")
+RFC9106_LOW_MEMORY: Final = Profile(3, 65_536, 4, source="RFC 9106 section 4, second recommended option: 64 MiB")
+OWASP_46MIB: Final = Profile(1, 47_104, 1, source="OWASP Password Storage Cheat Sheet, Argon2id")
+OWASP_19MIB: Final = Profile(2, 19_456, 1, source="OWASP Password Storage Cheat Sheet, Argon2id")
+OWASP_12MIB: Final = Profile(3, 12_288, 1, source="OWASP Password Storage Cheat Sheet, Argon2id")
+OWASP_9MIB: Final = Profile(4, 9_216, 1, source="OWASP Password Storage Cheat Sheet, Argon2id")
+OWASP_7MIB: Final = Profile(5, 7_168, 1, source="OWASP Password Storage Cheat Sheet, Argon2id")
+
+# The minimum that OWASP names first. What argon2-cffi does unless told otherwise (RFC9106_LOW_MEMORY) asks a service
+# for five times the work and four threads an attempt: that is the attacker's gain as much as the owner's.
+OWASP: Final = OWASP_19MIB
+
+# What a Python service may have stored without ever choosing: the default of argon2-cffi from 2018 to 2021.
+STORED_COSTLIEST: Final = Profile(2, 102_400, 8)
 
 
 class PasswordsBusy(SekishoError):  # noqa: N818 - a state, not a mistake
-    """As many passwords are being checked as may be; nothing was computed. Answer 503 with `Retry-After`.
+    """As many passwords are being checked as may be, and none of this one was. Answer 503.
 
     Attributes:
-        retry_after_s: whole seconds in which those before are done.
+        retry_after_s: for `Retry-After`: seconds after which those before should be done.
     """
 
     def __init__(self, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s
-        super().__init__(f"too many passwords are waiting to be checked; try again in {retry_after_s} s")
+        super().__init__(f"too many passwords are being checked; try again in {retry_after_s} s")
 
 
-class UnusablePassword(SekishoError, ValueError):  # noqa: N818 - says what it is about
-    """No account has such a password: refused before anything is computed, whoever is meant."""
+class UnusablePassword(SekishoError):  # noqa: N818 - what it is about
+    """No account can have this password. Refused before anything is computed, and for whichever account.
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"a password that cannot be used: {reason}")
-
-
-class UnusableHash(SekishoError, ValueError):  # noqa: N818 - says what it is about
-    """What is stored cannot be checked against. That is not a wrong password, and its owner should not be told so."""
+    Attributes:
+        reason: `empty`, `too_long` or `not_text` (half of a surrogate pair); a stable word.
+    """
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"a stored hash that cannot be used: {reason}")
+        super().__init__(f"the password cannot be used: {reason}")
+
+
+class UnusableHash(SekishoError):  # noqa: N818 - what it is about
+    """What is stored for this account is nothing to check a password with; its owner's password may well be right.
+
+    Attributes:
+        reason: `foreign` (no argon2id: ask the code that made it), `damaged`, or `costly` (beyond what is declared:
+            name its parameters as `decoy`); a stable word.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the stored hash cannot be used: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Whether the password is right: true or false, as it stands.
+
+    Attributes:
+        right: the same, by name.
+        new_hash: to be stored in place of the old one, which other parameters made; None where nothing has to be.
+            Only where the checked hash is still the stored one: `update … set hash = :new where hash = :checked`. Or
+            a password that was changed meanwhile would be changed back.
+    """
+
+    right: bool
+    new_hash: str | None = field(default=None, repr=False)
+
+    def __bool__(self) -> bool:
+        # A value that is always true would let everybody in who forgets `.right`.
+        return self.right
+
+
+WRONG: Final = Verified(right=False)
+
+
+class Passwords:
+    """Checks and makes hashes, a few at once. For any number of event loops; threads start with its first use.
+
+    Memory: `threads` hashes at once, each as large as the profile or the decoy (by default 2 × 19 MiB on two cores),
+    or as a stored one where that is larger: up to 100 MiB, beyond which nothing is believed.
+
+    A right password on an old hash takes two hashes, the second for the new one. That tells nothing: whoever gave it
+    is told that it is right.
+
+    Args:
+        profile: what new hashes cost, and what others are renewed to.
+        decoy: what a wrong password costs, on whichever account and on none: the profile, if not given. Where a
+            stored hash costs less, the rest of that work is done as well. Where it costs more, nobody's would be the
+            quicker: so after lowering the profile, name the old one here until all hashes are renewed.
+        threads: hashes at once; each runs `lanes` threads of its own. By default as many as the cores allow, up to 4.
+        waiting_max: how many may wait their turn. By default as many as are done in a second.
+
+    Attributes:
+        checks: how many passwords have been checked since the start.
+    """
+
+    def __init__(
+        self,
+        profile: Profile = OWASP,
+        *,
+        decoy: Profile | None = None,
+        threads: int | None = None,
+        waiting_max: int | None = None,
+    ) -> None:
+        self.profile: Final = profile
+        self.decoy: Final = decoy or profile
+        if self.decoy.work_kib < profile.work_kib:
+            raise ValueError("a decoy that costs less than the profile would tell which accounts exist")
+        self.checks = 0
+        self._counting = threading.Lock()
+        self._pool = _pool(self.decoy, threads, waiting_max)
+        # A tag by chance: that a password makes it is as unlikely as can be, and would be answered wrong all the same.
+        self._nobodys = _phc(self.decoy)
+        self._costs_max = tuple(map(max, zip(*map(_costs, (profile, self.decoy, STORED_COSTLIEST)), strict=True)))
+        self._warned = False
+
+    @property
+    def shed(self) -> int:
+        """How many calls were sent away busy since the start."""
+        return self._pool.shed
+
+    async def verify(self, stored: str | None, password: str) -> Verified:
+        """Whether `password` is what the hash `stored` was made of; None stands for an account that does not exist.
+
+        Raises:
+            PasswordsBusy: too many are being checked.
+            UnusablePassword: whatever the account, before anything is computed.
+            UnusableHash: nothing can be checked with what is stored.
+        """
+        secret = _secret(password)
+        known = None if stored is None else self._known(stored)
+        return await self._compute(partial(self._check, known, secret))
+
+    async def hash(self, password: str) -> str:
+        """The hash to store for a new password. Raises `PasswordsBusy` and `UnusablePassword`."""
+        return await self._compute(partial(_hash, self.profile, _secret(password)))
+
+    async def aclose(self) -> None:
+        """Let what has begun or waits end, and with it the threads. A later call would start new ones."""
+        await self._pool.aclose()
+
+    async def _compute(self, work: Callable[[], Value]) -> Value:
+        try:
+            return await self._pool.run(work)
+        except Argon2Error:
+            # Of sound input argon2 only fails for want of memory or threads. That says nothing about the password.
+            raise PasswordsBusy(self._pool.retry_after_s) from None
+
+    def _known(self, stored: str) -> _Stored:
+        known = _parse(stored)
+        # A figure gone wrong could ask for terabytes, or for a thread that never comes back.
+        if any(cost > most for cost, most in zip(_costs(known.profile), self._costs_max, strict=True)):
+            raise UnusableHash("costly")
+        if known.profile.work_kib > self.decoy.work_kib and not self._warned:
+            self._warned = True
+            log.warning("some stored hashes cost more than the decoy: time tells which accounts exist; see Passwords")
+        return known
+
+    # In a thread of the pool.
+
+    def _check(self, known: _Stored | None, secret: bytes) -> Verified:
+        with self._counting:
+            self.checks += 1
+        matches = _matches(known.phc if known else self._nobodys, secret)
+        if known is None:
+            return WRONG
+        if not matches:
+            self._make_up_for(known.profile, secret)
+            return WRONG
+        return Verified(right=True, new_hash=self._renewed(known.profile, secret))
+
+    def _make_up_for(self, cheaper: Profile, secret: bytes) -> None:
+        # An account not seen since hashes were cheaper would otherwise be told apart from nobody's by its quick no.
+        if rest := _rest(self.decoy, cheaper):
+            _hash(rest, secret)
+
+    def _renewed(self, old: Profile, secret: bytes) -> str | None:
+        if old == self.profile:
+            return None
+        try:
+            return _hash(self.profile, secret)
+        except HashingError:
+            return None  # no memory for it now; the password is right none the less, and will be given again
+
+
+class _Pool:
+    """Threads, and a bounded number of places in front of them."""
+
+    def __init__(self, threads: int, waiting_max: int, retry_after_s: int) -> None:
+        self.threads = threads
+        self.waiting_max = waiting_max
+        self.retry_after_s = retry_after_s
+        self.shed = 0
+        self._lock = threading.Lock()  # event loops and threads meet here; nothing is waited for in it
+        self._busy = 0
+        self._waiting: dict[Future[Any], Callable[[], Any]] = {}
+        self._executor: ThreadPoolExecutor | None = None
+
+    async def run(self, work: Callable[[], Value]) -> Value:
+        """What `work` returns, from a thread. Raises `PasswordsBusy` where there is no place."""
+        result: Future[Value] = Future()
+        self._enter(result, work)
+        try:
+            return await asyncio.wrap_future(result)
+        except asyncio.CancelledError:
+            # Who waits gives up the place. What runs can't be stopped, and keeps its thread until it is done: or
+            # clients that hang up would have more hashes computed than there may be.
+            with self._lock:
+                self._waiting.pop(result, None)
+            raise
+
+    def _enter(self, result: Future[Any], work: Callable[[], Any]) -> None:
+        with self._lock:
+            if self._busy < self.threads:
+                self._executor = self._executor or ThreadPoolExecutor(self.threads, "sekisho-passwords")
+                self._executor.submit(self._serve, result, work)
+                self._busy += 1
+            elif len(self._waiting) < self.waiting_max:
+                self._waiting[result] = work
+            else:
+                self.shed += 1
+                raise PasswordsBusy(self.retry_after_s)
+
+    def _serve(self, result: Future[Any], work: Callable[[], Any]) -> None:
+        """Work for one, then for whoever waits, until nobody does."""
+        while True:
+            _fulfil(result, work)
+            with self._lock:
+                if not self._waiting:
+                    self._busy -= 1
+                    return
+                result = next(iter(self._waiting))
+                work = self._waiting.pop(result)
+
+    async def aclose(self) -> None:
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor:
+            await asyncio.to_thread(executor.shutdown)
+
+
+def _fulfil(result: Future[Any], work: Callable[[], Any]) -> None:
+    if not result.set_running_or_notify_cancel():
+        return
+    try:
+        value = work()
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever waits for the result
+        result.set_exception(error)
+    else:
+        result.set_result(value)
+
+
+def _pool(decoy: Profile, threads: int | None, waiting_max: int | None) -> _Pool:
+    if threads is None:
+        threads = min(THREADS_MAX, max(1, _cores() // decoy.lanes))
+    if threads < 1 or (waiting_max is not None and waiting_max < 0):
+        raise ValueError("there is at least one thread, and nobody or somebody may wait")
+    seconds = decoy.work_kib / FILLED_KIB_A_SECOND / threads
+    if waiting_max is None:
+        waiting_max = min(WAITING_MAX, max(threads, int(WAIT_SECONDS / seconds)))
+    return _Pool(threads, waiting_max, ceil((waiting_max + threads) * seconds))
+
+
+def _cores() -> int:
+    # A container is often given fewer than the machine has.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# Hashes, and the text that they are stored as.
+
+
+class _Stored(NamedTuple):
+    phc: bytes
+    profile: Profile
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_FORMAT: Final = "$argon2id$v=19$"
+# As argon2 itself writes it: the parameters in this order, base64 without padding, a salt of eight bytes or more.
+_PHC: Final = re.compile(
+    r"\$argon2id\$v=19\$m=([1-9][0-9]{0,9}),t=([1-9][0-9]{0,9}),p=([1-9][0-9]{0,7})"
+    r"\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})"
+)
+
+
+def _secret(password: str) -> bytes:
+    if not password:
+        raise UnusablePassword("empty")
+    # No character takes less than a byte: a megabyte is not even encoded. CVE-2013-1443 let it be hashed.
+    if len(password) > SECRET_BYTES_MAX:
+        raise UnusablePassword("too_long")
+    # Searched for, because a UnicodeEncodeError would carry the password along.
+    if _SURROGATE.search(password):
+        raise UnusablePassword("not_text")
+    secret = password.encode()
+    if len(secret) > SECRET_BYTES_MAX:
+        raise UnusablePassword("too_long")
+    return secret
+
+
+def _parse(stored: str) -> _Stored:
+    if not stored.startswith(_FORMAT):
+        raise UnusableHash("foreign")
+    found = _PHC.fullmatch(stored)
+    if found is None:
+        raise UnusableHash("damaged")
+    memory_kib, passes, lanes = map(int, found.group(1, 2, 3))
+    salt_bytes, tag_bytes = _length(found[4]), _length(found[5])
+    # A column too narrow cuts tags off, and a shorter tag is another one altogether: no password would ever be right
+    # again, and every owner told that it is wrong. Software chooses tags of whole words; narrow columns hardly do.
+    if memory_kib < 8 * lanes or tag_bytes % 8:
+        raise UnusableHash("damaged")
+    return _Stored(stored.encode(), Profile(passes, memory_kib, lanes, salt_bytes, tag_bytes))
+
+
+def _length(base64: str) -> int:
+    padded = base64 + "=" * (-len(base64) % 4)
+    try:
+        raw = b64decode(padded)
+    except binascii.Error:
+        raise UnusableHash("damaged") from None
+    if b64encode(raw).decode() != padded:
+        raise UnusableHash("damaged")  # bits beyond the last byte, which argon2 refuses as well
+    return len(raw)
+
+
+def _phc(profile: Profile) -> bytes:
+    """A hash that costs what `profile`'s do, of nothing: salt and tag are chance."""
+    sizes = (profile.salt_bytes, profile.tag_bytes)
+    salt, tag = (b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in sizes)
+    return f"{_FORMAT}m={profile.memory_kib},t={profile.passes},p={profile.lanes}${salt}${tag}".encode()
+
+
+def _matches(phc: bytes, secret: bytes) -> bool:
+    try:
+        return low_level.verify_secret(phc, secret, low_level.Type.ID)
+    except VerifyMismatchError:
+        return False
+
+
+def _hash(profile: Profile, secret: bytes) -> str:
+    return low_level.hash_secret(
+        secret,
+        secrets.token_bytes(profile.salt_bytes),
+        time_cost=profile.passes,
+        memory_cost=profile.memory_kib,
+        parallelism=profile.lanes,
+        hash_len=profile.tag_bytes,
+        type=low_level.Type.ID,
+    ).decode()
+
+
+def _costs(profile: Profile) -> tuple[int, int, int]:
+    return profile.memory_kib, profile.work_kib, profile.lanes
+
+
+def _rest(whole: Profile, part: Profile) -> Profile | None:
+    """What `part` lacks to be as much work as `whole`, in no more memory; None for next to nothing."""
+    least_kib, rest_kib = 8 * whole.lanes, whole.work_kib - part.work_kib
+    if rest_kib < least_kib:
+        return None
+    passes = ceil(rest_kib / whole.memory_kib)
+    return Profile(passes, max(rest_kib // passes, least_kib), whole.lanes)
