@@ -94,12 +94,13 @@ class Corpus:
             raise CorpusError(f"{os.fspath(self._path)}: {_reason(error)}") from error
 
 
-Identity = tuple[int, int, int, int]
-"""Device, inode, size and time of the last change (ns): what tells one file from the next of the same name."""
+Identity = tuple[int, int, int, int, int]
+"""Device, inode, size and times of change (ns): what tells one file from the next of the same name."""
 
 
 def identify(found: os.stat_result) -> Identity:
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    """What `found` shares with nothing but itself, unchanged: a copy may set its mtime back, but not its ctime."""
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _open(cls: type[Corpus], path: Path, file: BinaryIO, kind: str | None, key_id: str | None) -> Corpus:
@@ -140,8 +141,8 @@ def _finder(mapped: mmap.mmap, header: Header) -> Find:
     head_of = Struct(">Q").unpack_from
     to_bucket = 64 - header.bits
     to_key = to_bucket - SUFFIX_BITS - CLASS_BITS
-    suffix = (2**SUFFIX_BITS - 1) << CLASS_BITS
-    classes = 2**CLASS_BITS
+    suffix = ((1 << SUFFIX_BITS) - 1) << CLASS_BITS
+    classes = 1 << CLASS_BITS
 
     def find(digest: bytes) -> int:
         head: int = head_of(digest)[0]
