@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from sekisho.cli.screen import PlainScreen, RichScreen, console, show, write_svg
+from sekisho.cli.usage import within
 from sekisho.simulate.demo import Plan, Shown, demonstrate
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ _TERMINATED = 128 + signal.SIGTERM
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add = partial(_add, parser)
-    add("--owners", "DEMO_OWNERS", "5000", _between(100, 1_000_000), "accounts of the service")
-    add("--attempts", "DEMO_ATTEMPTS", "40000", _between(100, 50_000_000), "the attacker's attempts, in each run")
-    add("--addresses", "DEMO_ADDRESSES", "300", _between(1, 200_000), "addresses that they come from")
-    add("--seconds", "DEMO_SECONDS", "25", _between(1, 86_400), "that they are spread over, in each run")
+    add("--owners", "DEMO_OWNERS", "5000", within(100, 1_000_000), "accounts of the service")
+    add("--attempts", "DEMO_ATTEMPTS", "40000", within(100, 50_000_000), "the attacker's attempts, in each run")
+    add("--addresses", "DEMO_ADDRESSES", "300", within(1, 200_000), "addresses that they come from")
+    add("--seconds", "DEMO_SECONDS", "25", within(1, 86_400), "that they are spread over, in each run")
     add("--store", "DEMO_STORE", "memory://", str, "where the guard counts, as SEKISHO_STORE says it")
     parser.add_argument(
         "--keep",
@@ -53,16 +54,6 @@ def _add(
 ) -> None:
     given = os.environ.get(variable, default)
     parser.add_argument(flag, type=kind, default=given, metavar=flag[2].upper(), help=f"{what} [{variable}, {default}]")
-
-
-def _between(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not least <= (value := int(text)) <= most:
-            raise ValueError
-        return value
-
-    number.__name__ = f"number from {least:,} to {most:,}"  # argparse puts it into "invalid … value"
-    return number
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sekisho.model import SekishoError
 
-__all__ = ["Misused", "Parser"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Misused", "Parser", "within"]
 
 # What argparse says in its own words, up to where it would quote. Names of arguments are the parser's, not the user's.
 _SAID = re.compile(
@@ -50,3 +53,15 @@ class Parser(argparse.ArgumentParser):
     def refuse(self, text: str) -> NoReturn:
         """Exit with code 2, usage and a text of one's own."""
         super().error(text)
+
+
+def within(least: int, most: int) -> Callable[[str], int]:
+    """A type for argparse: a whole number within bounds, both included."""
+
+    def number(text: str) -> int:
+        if not least <= (value := int(text)) <= most:
+            raise ValueError
+        return value
+
+    number.__name__ = f"number from {least:,} to {most:,}"  # argparse puts it into "invalid … value"
+    return number

@@ -1,0 +1,23 @@
+"""Files of leaked passwords, and of leaked pairs of account and password, that the guard looks attempts up in.
+
+Get one in two steps, then point SEKISHO_CORPUS (or SEKISHO_PAIRS) at it; running services notice a new file by
+themselves:
+
+  sekisho corpus fetch ranges/
+  sekisho corpus build passwords.corpus ranges/
+
+No password is ever an argument of these commands: other users of the machine see those, and shells remember them.
+"""
+
+from __future__ import annotations
+
+from sekisho.cli import Command
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = {
+    "fetch": Command("download the hashes of all leaked passwords from Have I Been Pwned", extra="corpus"),
+    "info": Command("what a file says of itself"),
+    "verify": Command("read a whole file against its checksum"),
+    "check": Command("look up a password that you type"),
+}

@@ -1,0 +1,67 @@
+"""Passwords reach a command by the terminal, unseen, or by a line on standard input. There is no third way.
+
+What is read stays out of every error: each of them tells the state of the input, and none what came.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from getpass import GetPassWarning, getpass
+
+from sekisho.cli.usage import Misused
+
+__all__ = ["account", "password"]
+
+LINE_BYTES_MAX = 4096
+
+
+def password() -> str:
+    """Asked for without echo on a terminal; else the next line of standard input.
+
+    Raises:
+        Misused: nothing came, too much, no text, or the terminal would have shown it.
+    """
+    if not _at_terminal():
+        return _line("password")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", GetPassWarning)
+            return _sound(getpass("Password (not shown): "), "password")
+    except GetPassWarning:
+        raise Misused("this terminal would show the password; give it as a line on standard input") from None
+    except EOFError:
+        raise Misused("no password was typed") from None
+    except UnicodeError:
+        raise Misused("what was typed is no text in this terminal's encoding") from None
+
+
+def account() -> str:
+    """Asked for on a terminal, shown as it is typed; else the next line of standard input. Raises as `password`."""
+    if _at_terminal():
+        sys.stderr.write("Account: ")
+        sys.stderr.flush()
+    return _line("account")
+
+
+def _at_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _line(what: str) -> str:
+    if sys.stdin is None:
+        raise Misused(f"standard input is closed: there is no {what} to read")
+    try:
+        # Bytes: the locale of a cron job must not decide what a password is.
+        return _sound(sys.stdin.buffer.readline(LINE_BYTES_MAX + 2).decode(), what)
+    except UnicodeError:
+        raise Misused(f"the line with the {what} is not UTF-8") from None
+
+
+def _sound(line: str, what: str) -> str:
+    text = line.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise Misused(f"no {what} came; give it as a line on standard input, or run this in a terminal")
+    if len(text.encode()) > LINE_BYTES_MAX:
+        raise Misused(f"the {what} is longer than {LINE_BYTES_MAX} bytes")
+    return text

@@ -1,0 +1,47 @@
+"""Small corpora for these tests, made the way that the builders make them, and other ways to run a command."""
+
+from __future__ import annotations
+
+import io
+import sys
+from hashlib import sha1
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sekisho.cli import main
+from sekisho.observe.breach.pairs import PairDigests
+from sekisho.observe.breach.records import merge, of_digests
+from sekisho.observe.breach.writer import write_sorted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import pytest
+
+KEY = "an-Unguessable-key_of-48-chars-0123456789-abcdef"
+OTHER_KEY = "another-Unguessable-key_of-48-chars-9876543210-z"
+BUILT = 1_790_000_000  # 2026-09-21
+
+
+def passwords(path: Path, counts: Mapping[str, int]) -> Path:
+    """A corpus of these passwords, seen so often."""
+    blocks = [of_digests([sha1(text.encode()).digest()], count) for text, count in counts.items()]
+    write_sorted(path, [merge(np.sort(np.concatenate(blocks)))], kind="passwords", built=BUILT)
+    return path
+
+
+def pairs(path: Path, listed: Iterable[tuple[str, str]], key: str = KEY) -> Path:
+    """A file of these pairs."""
+    digests = PairDigests(key.encode())
+    both = [digest(*pair) for pair in listed for digest in (digests.exact, digests.stem)]
+    records = merge(np.sort(of_digests(both)))
+    write_sorted(path, [records], kind="pairs", key_id=digests.key_id, built=BUILT)
+    return path
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, text: bytes, *line: str) -> int:
+    """The exit code of a command that reads `text` on standard input, which is no terminal."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    return main(line)

@@ -1,0 +1,206 @@
+"""What is seen of long work: a rate and the time left, in a pipe and on a terminal, and no lie about the end."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from sekisho.cli.bar import Bar
+from sekisho.cli.progress import Lines, Pace, amount, drawing, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sekisho.cli.progress import Drawing
+    from sekisho.observe.breach.progress import Progress
+
+
+class Clock:
+    """Seconds, as the test says."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    """Somewhere that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def work(drawn: Progress, clock: Clock, amounts: Iterable[int], seconds: float) -> None:
+    """So many units each so many seconds."""
+    for units in amounts:
+        clock.now += seconds
+        drawn.advance(units)
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "text"),
+    [
+        (0, "B", "0 B"),
+        (999, "B", "999 B"),
+        (999.7, "B", "1 kB"),
+        (999_600, "B", "1 MB"),
+        (1_234_567_890, "B", "1.23 GB"),
+        (12_300_000_000_000, "B", "12.3 TB"),
+        (1_048_576, "ranges", "1,048,576 ranges"),
+    ],
+)
+def test_an_amount_is_three_digits_and_a_unit(number: float, unit: str, text: str) -> None:
+    """Nobody counts the zeros of 38000000000."""
+    assert amount(number, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (17, "17 s"), (245, "4 min 05 s"), (3599.6, "1 h 00 min"), (9060, "2 h 31 min")]
+)
+def test_a_span_is_told_in_the_two_largest_units(seconds: float, text: str) -> None:
+    """`9060.0` is a riddle."""
+    assert span(seconds) == text
+
+
+def test_lines_tell_rate_and_time_left() -> None:
+    """The whole conversation of a stage, for a log."""
+    clock, out = Clock(), io.StringIO()
+    with Lines(out, clock_s=clock) as lines:
+        lines.begin("reading", 40_000_000_000, "B")
+        work(lines, clock, [1_000_000_000] * 40, 2)
+    said = out.getvalue().splitlines()
+    assert said[:2] == ["reading: 40 GB", "reading: 3 GB of 40 GB, 500 MB/s, 1 min 14 s left"]
+    assert said[-1] == "reading: done, 40 GB in 1 min 20 s"
+
+
+def test_an_hour_of_work_is_some_sixty_lines() -> None:
+    """A log has to hold other things too."""
+    clock, out = Clock(), io.StringIO()
+    with Lines(out, clock_s=clock) as lines:
+        lines.begin("sorting", 36_000, "records")
+        work(lines, clock, [1] * 36_000, 0.1)
+    assert 60 <= len(out.getvalue().splitlines()) <= 90
+
+
+def test_without_a_total_there_is_a_rate_and_no_time_left() -> None:
+    """Standard input has no length, and a guess would be a lie."""
+    clock, out = Clock(), io.StringIO()
+    with Lines(out, clock_s=clock) as lines:
+        lines.begin("reading", None, "lines")
+        work(lines, clock, [600], 6)
+    assert out.getvalue().splitlines() == [
+        "reading …",
+        "reading: 600 lines, 100/s",
+        "reading: done, 600 lines in 6 s",
+    ]
+
+
+def test_the_next_stage_ends_the_former() -> None:
+    """The engine only says what begins."""
+    out = io.StringIO()
+    with Lines(out, clock_s=Clock()) as lines:
+        lines.begin("reading", 1, "lines")
+        lines.begin("sorting", 1, "lines")
+    assert [line.split(",")[0] for line in out.getvalue().splitlines()] == [
+        "reading: 1 lines",
+        "reading: done",
+        "sorting: 1 lines",
+        "sorting: done",
+    ]
+
+
+@pytest.mark.parametrize("kind", [Lines, Bar])
+def test_work_that_failed_is_not_called_done(kind: type[Lines | Bar]) -> None:
+    """`done` in a log is believed."""
+    out = Terminal()
+    drawn = Lines(out) if kind is Lines else Bar(Console(file=out, width=90))
+
+    def fail() -> None:
+        with drawn:
+            drawn.begin("reading", 10, "lines")
+            drawn.advance(5)
+            raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011 - the one that was just raised
+        fail()
+    assert "done" not in out.getvalue()
+    assert "100%" not in out.getvalue()
+
+
+def test_a_terminal_sees_a_bar_its_rate_and_the_time_left() -> None:
+    """On an ordinary terminal of 80 columns, all of it."""
+    clock, out = Clock(), Terminal()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    with Bar(console, clock_s=clock) as bar:
+        bar.begin("reading", 1_000, "B")
+        work(bar, clock, [250, 250], 2)
+    last = [line for line in re.split(r"[\r\n]", out.getvalue()) if "%" in line][-1]
+    assert re.search(r"reading +━+.* 50% 125 B/s +.*\d?-?:\d?-?", last)
+
+
+def test_a_bar_of_unknown_length_is_full_when_the_work_is_done() -> None:
+    """And says how much it was."""
+    out = Terminal()
+    with Bar(Console(file=out, width=100, force_terminal=True, color_system=None), clock_s=Clock()) as bar:
+        bar.begin("reading", None, "lines")
+        bar.advance(7)
+    last = [line for line in re.split(r"[\r\n]", out.getvalue()) if "reading" in line][-1]
+    assert re.search(r"100% 7 lines · [\d,]+/s", last)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "term", "kind"), [(True, "xterm", Bar), (True, "dumb", Lines), (False, "", Lines)]
+)
+def test_a_bar_is_only_drawn_where_it_can_be_seen(
+    terminal: bool, term: str, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Escape sequences in a log help nobody."""
+    monkeypatch.setattr("sys.stderr", Terminal() if terminal else io.StringIO())
+    monkeypatch.setenv("TERM", term)
+    assert type(drawing()) is kind
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 10**12), st.floats(0, 100)), max_size=30),
+    total=st.one_of(st.none(), st.integers(0, 10**12)),
+)
+def test_no_rate_and_no_time_left_is_ever_negative_or_an_error(
+    steps: list[tuple[int, float]], total: int | None
+) -> None:
+    """Whatever the work: more than was announced, nothing for a minute, all at once."""
+    now = 5.0
+    pace = Pace("work", total, "B", now)
+    for units, seconds in steps:
+        now += seconds
+        pace.look(pace.done + units, now)
+        assert pace.rate(now) >= 0
+        assert (pace.left_s(now) or 0) >= 0
+        assert pace.position()
+
+
+def test_the_rate_forgets_what_was_there_already() -> None:
+    """A download that goes on races through its first half; the time left is reckoned from the second."""
+    now = 0.0
+    pace = Pace("fetching", 1_000_000, "ranges", now)
+    pace.look(500_000, 0.5)
+    for second in range(1, 11):
+        now = 0.5 + second
+        pace.look(500_000 + 100 * second, now)
+    assert pace.rate(now) == pytest.approx(100)
+    assert pace.left_s(now) == pytest.approx(4_990)
+
+
+def test_drawings_are_what_the_engine_talks_to() -> None:
+    """A matter of types, which the type checker of this suite holds."""
+    for drawn in (Lines(io.StringIO()), Bar(Console(file=io.StringIO()))):
+        told: Progress = drawn
+        shown: Drawing = drawn
+        assert told is shown
