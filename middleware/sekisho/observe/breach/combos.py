@@ -1,0 +1,231 @@
+"""Combination lists, as they are passed on, into a file of keyed pairs.
+
+Such lists are scraped together from dumps, forums and stealers' logs by people who do not check them. A line that
+makes no sense is the rule and not the exception: it is counted by reason, and the rest is read. Nothing of a line
+ever appears in an error, a log or a report.
+
+What is read, each line on its own:
+
+- `account:password`, `account;password`, with a tab or with `|`. The first of the four separates, whichever it is:
+  passwords hold separators often, accounts hardly ever. Not a comma (too many passwords and names hold one) and not
+  a blank.
+- `https://shop.example/login:account:password`, as stealers log it, and the same without a scheme where a path
+  shows that it is an address. The address is dropped.
+- `$HEX[70c3a473]` for a password that a separator or an encoding would have broken, as hashcat writes it.
+- UTF-8, and line by line Windows-1252 where a line is not UTF-8; UTF-16 and UTF-8 by their byte order marks. Other
+  encodings must be named: Shift_JIS, EUC-JP and GBK cannot be told from each other, and half of their bytes would
+  pass for Windows-1252. Mostly it does not matter, since most passwords are ASCII.
+
+Hashes in the place of passwords are skipped: nobody logs in with one.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from enum import Enum
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from sekisho.model.errors import Unreadable
+from sekisho.observe.breach.header import CorpusError
+from sekisho.read.account import canonical
+from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LINE_BYTES_MAX: Final = 2**16  # what a line of such a list never has; bounds what is held of one without an end
+
+_SEPARATOR = re.compile(r"[:;|\t]")
+
+# A port is digits and followed by a path or a separator; an account of digits is followed by its password.
+_SITE = re.compile(
+    r"""
+    \s*
+    (?: [a-z][a-z0-9+.-]{1,31}:// [^/:;|\t]*  # https://shop.example, android://signature@com.example.app
+      | [^@/:;|\t\s.]++ (?: \. [^@/:;|\t\s.]++ )++ (?= (?: :\d{1,5} )? / )  # shop.example/, shop.example:8443/
+    )
+    (?: :\d{1,5} (?= / | [:|\t] [^:;|\t]+ [:;|\t] ) )?
+    (?: / [^:|\t]* )?
+    [:|\t]
+    (?= [^:;|\t]* [:;|\t] )  # what is left is still a pair
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+_BARE_SITE = re.compile(r"\s*(?:https?|ftp|android)://", re.IGNORECASE)
+
+_HEX = re.compile(r"\$HEX\[((?:[0-9a-f]{2})*)\]", re.IGNORECASE)
+
+_HASH_CHARS_MIN: Final = 29
+# 13 letters of DES and 16 hex digits of old MySQL look like passwords, and are taken for some.
+_HASH = re.compile(
+    r"""
+      (?: [0-9a-f]{32} | [0-9a-f]{40} | [0-9a-f]{56} | [0-9a-f]{64} | [0-9a-f]{96} | [0-9a-f]{128} ) (?: [:$] .* )?
+    | \* [0-9a-f]{40}  # MySQL
+    | \$ (?: 1 | 2[abxy]? | 5 | 6 | 7 | y | gy | P | H | S | apr1 | sha1 | argon2\w* | scrypt | pbkdf2[\w-]* ) \$ .+
+    | (?: pbkdf2_sha\d+ | bcrypt\w* | argon2 | scrypt | sha1 | md5 ) \$ .+ \$ .+  # Django
+    | \{ (?: S?SHA\d* | S?MD5 | CRYPT | ARGON2 | PBKDF2\S* ) \} .+  # LDAP
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class Skip(Enum):
+    """Why a line is left out."""
+
+    NO_SEPARATOR = "no separator"
+    ACCOUNT_EMPTY = "empty account"
+    PASSWORD_EMPTY = "empty password"  # noqa: S105 - the absence of one
+    TOO_LONG = "too long"
+    UNDECODABLE = "undecodable"
+    ACCOUNT_UNREADABLE = "account unreadable for the guard"
+    HASH = "looks like a hash"
+
+
+class Reading:
+    """How the lines of a list are read.
+
+    Args:
+        encoding: what the list is in; unless told, UTF-8 and, for lines that are not, Windows-1252.
+        hashes: take what looks like a hash for a password: some people's managers make 32 hex digits.
+
+    Attributes:
+        guessed: lines that were not UTF-8 and were read as Windows-1252. Many of them hint at another encoding.
+
+    Raises:
+        CorpusError: there is no such encoding.
+    """
+
+    __slots__ = ("_encoding", "_hashes", "guessed")
+
+    def __init__(self, encoding: str | None = None, *, hashes: bool = False) -> None:
+        self._encoding = encoding
+        self._hashes = hashes
+        self.guessed = 0
+        if encoding is not None:
+            _ensure_known(encoding)
+
+    def lines(self, chunks: Iterable[bytes]) -> Iterator[list[str]]:
+        """The lines of a file that comes in `chunks`, without their ends, some thousands at once."""
+        for block in _blocks(self._utf8(chunks)):
+            lines = self._decoded(block.replace(b"\r\n", b"\n"))
+            if not lines[-1]:
+                del lines[-1]  # what follows the last end of a line
+            yield lines
+
+    def pair(self, line: str) -> tuple[str, str] | Skip | None:
+        """The canonical account and the password of a line; why there are none; `None` for a blank line."""
+        found = _split(line)
+        if found is None:
+            return _unseparated(line)
+        if "\ufffd" in line:
+            return Skip.UNDECODABLE  # whoever decoded it last did so wrongly, be it we
+        # So short a line is within both bounds: UTF-8 makes at most four bytes of a character.
+        if len(line) > ACCOUNT_CHARS_MAX and _too_long(*found):
+            return Skip.TOO_LONG
+        typed, password = found
+        try:
+            return self._beside(canonical(typed), password)
+        except Unreadable:
+            return Skip.ACCOUNT_UNREADABLE if typed.strip() else Skip.ACCOUNT_EMPTY
+
+    def _beside(self, account: str, password: str) -> tuple[str, str] | Skip:
+        if not password:
+            return Skip.PASSWORD_EMPTY
+        if len(password) >= _HASH_CHARS_MIN and not self._hashes and _HASH.fullmatch(password):
+            return Skip.HASH
+        if password.startswith("$") and (written := _HEX.fullmatch(password)):
+            password = self._unhexed(bytes.fromhex(written[1]))
+            if "\ufffd" in password:
+                return Skip.UNDECODABLE
+        return (account, password) if password else Skip.PASSWORD_EMPTY
+
+    def _unhexed(self, written: bytes) -> str:
+        return written.decode(self._encoding, "replace") if self._encoding else self._guess(written)
+
+    def _utf8(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The same text in UTF-8, unless it is in no known encoding: then as it is, to be decoded line by line."""
+        chunks = iter(chunks)
+        first = b""
+        while len(first) < len(codecs.BOM_UTF8) and (chunk := next(chunks, b"")):
+            first += chunk
+        encoding = _marked(first) or self._encoding
+        if encoding is None:
+            yield first
+            yield from chunks
+            return
+        decoder = codecs.getincrementaldecoder(encoding)("replace")
+        for chunk in chain((first,), chunks):
+            yield decoder.decode(chunk).encode("utf-8", "replace")  # UTF-7 alone brings forth lone surrogates
+        yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+    def _decoded(self, block: bytes) -> list[str]:
+        try:
+            return block.decode().split("\n")
+        except UnicodeDecodeError:
+            return [self._guess(line) for line in block.split(b"\n")]
+
+    def _guess(self, line: bytes) -> str:
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            text = line.decode("cp1252", "replace")
+            self.guessed += "\ufffd" not in text
+            return text
+
+
+def _ensure_known(encoding: str) -> None:
+    try:
+        "".encode(encoding)  # refuses what is in the same table and no encoding of text: hex, zlib
+        codecs.getincrementaldecoder(encoding)("replace").decode(b"a:b\n\xff", final=True)
+    except (LookupError, ValueError):  # ValueError: a NUL in the name, or one that cannot replace what it cannot read
+        raise CorpusError("no such encoding: give the name of one that Python knows, such as cp932") from None
+
+
+def _split(line: str) -> tuple[str, str] | None:
+    if "/" in line:
+        if site := _SITE.match(line):
+            line = line[site.end() :]
+        elif _BARE_SITE.match(line):
+            return None  # else `https` would be an account
+    account, colon, password = line.partition(":")
+    if colon and ";" not in account and "|" not in account and "\t" not in account:
+        return account, password
+    found = _SEPARATOR.split(line, maxsplit=1)
+    return (found[0], found[1]) if len(found) > 1 else None
+
+
+def _unseparated(line: str) -> Skip | None:
+    if "\ufffd" in line:
+        return Skip.UNDECODABLE
+    if not line or line.isspace():
+        return None
+    return Skip.TOO_LONG if len(line) > ACCOUNT_CHARS_MAX + SECRET_BYTES_MAX else Skip.NO_SEPARATOR
+
+
+def _too_long(account: str, password: str) -> bool:
+    # What the guard refuses to read can never be asked for.
+    return len(account) > ACCOUNT_CHARS_MAX or len(password.encode("utf-8", "surrogatepass")) > SECRET_BYTES_MAX
+
+
+def _marked(first: bytes) -> str | None:
+    """The encoding that a byte order mark tells. It stands above what was named: in no other encoding is it text."""
+    if first.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    return "utf-16" if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines, as many as come at once. Of an endless one no more is kept than shows that it is too long."""
+    held = b""
+    for chunk in chunks:
+        lines, end, rest = chunk.rpartition(b"\n")
+        if end:
+            yield held + lines + end
+            held = rest
+        else:
+            held = (held + rest)[: LINE_BYTES_MAX + 1]
+    if held:
+        yield held

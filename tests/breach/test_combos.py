@@ -1,0 +1,257 @@
+"""Combination lists: what is read of lines as they occur, what is left out and said so, and what is found again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sekisho.observe.breach.combos import LINE_BYTES_MAX, Reading, Skip
+from sekisho.observe.breach.header import CorpusError
+from sekisho.read.account import canonical
+from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
+
+
+def lines(raw: bytes, encoding: str | None = None, *, chunk_bytes: int = 2**20) -> list[str]:
+    chunks = [raw[start : start + chunk_bytes] for start in range(0, len(raw), chunk_bytes)]
+    return [line for block in Reading(encoding).lines(chunks) for line in block]
+
+
+def pairs(raw: bytes, encoding: str | None = None) -> list[object]:
+    """What each line of a list gives."""
+    return [Reading(encoding).pair(line) for line in lines(raw, encoding)]
+
+
+class TestLine:
+    @pytest.mark.parametrize(
+        ("line", "account", "password"),
+        [
+            ("taro@example.jp:secret", "taro@example.jp", "secret"),
+            ("taro@example.jp;secret", "taro@example.jp", "secret"),
+            ("taro@example.jp\tsecret", "taro@example.jp", "secret"),
+            ("taro@example.jp|secret", "taro@example.jp", "secret"),
+            ("taro:se:cr;et|\t", "taro", "se:cr;et|\t"),
+            ("taro;se:cret", "taro", "se:cret"),
+            ("taro|se;cr:et", "taro", "se;cr:et"),
+            ("taro::secret", "taro", ":secret"),
+            ("taro: secret ", "taro", " secret "),
+            ("taro:p@ss.word:x", "taro", "p@ss.word:x"),
+            ("SHOP\\Taro:secret", "shop\\taro", "secret"),
+            ("  TARO@Example.JP :secret", "taro@example.jp", "secret"),
+            ("たろう:さくら", "たろう", "さくら"),
+            ("taro,yamada:secret", "taro,yamada", "secret"),
+        ],
+    )
+    def test_the_first_separator_separates(self, line: str, account: str, password: str) -> None:
+        """Passwords hold separators often, accounts hardly ever."""
+        assert Reading().pair(line) == (account, password)
+
+    @pytest.mark.parametrize(
+        "site",
+        [
+            "https://shop.example/login",
+            "http://shop.example",
+            "https://shop.example:8443/a/b?c=d;e",
+            "https://shop.example:8443",
+            "HTTPS://SHOP.EXAMPLE/",
+            " https://shop.example/ ",
+            "ftp://files.shop.example",
+            "android://c2lnbmF0dXJl@jp.example.app/",
+            "http://[2001-db8--1]/login",
+            "shop.example/login",
+            "www.shop.example:8443/login/",
+        ],
+    )
+    @pytest.mark.parametrize("separator", [":", "|", "\t"])
+    def test_the_address_in_front_is_dropped(self, site: str, separator: str) -> None:
+        """Stealers log where a pair was typed; without care `https` would be the account of millions."""
+        line = f"{site}{separator}taro@example.jp{separator}se:cr/et"
+        assert Reading().pair(line) == ("taro@example.jp", "se:cr/et")
+
+    @pytest.mark.parametrize(
+        ("line", "pair"),
+        [
+            ("https://shop.example:12345:secret", ("12345", "secret")),  # an account of digits, and not a port
+            ("https://shop.example:443:12345:secret", ("12345", "secret")),
+            ("taro:https://shop.example/:x", ("taro", "https://shop.example/:x")),
+            ("taro@example.jp:ab/cd:ef", ("taro@example.jp", "ab/cd:ef")),
+            ("a/b:secret", ("a/b", "secret")),
+            ("shop.example/taro:secret", ("shop.example/taro", "secret")),
+        ],
+    )
+    def test_what_only_looks_like_an_address_stays(self, line: str, pair: tuple[str, str]) -> None:
+        assert Reading().pair(line) == pair
+
+    @pytest.mark.parametrize(
+        ("written", "password"),
+        [
+            ("$HEX[70c3a473]", "päs"),
+            ("$HEX[70E473]", "päs"),  # Windows-1252
+            ("$HEX[613a62]", "a:b"),
+            ("$hex[61]", "a"),
+            ("$HEX[7]", "$HEX[7]"),
+            ("$HEX[zz]", "$HEX[zz]"),
+            ("$HEX[61]x", "$HEX[61]x"),
+            ("$HEX", "$HEX"),
+        ],
+    )
+    def test_passwords_in_hex_are_read(self, written: str, password: str) -> None:
+        assert Reading().pair(f"taro:{written}") == ("taro", password)
+
+    def test_passwords_in_hex_are_in_the_encoding_of_the_list(self) -> None:
+        written = "さくら".encode("cp932").hex()
+        assert Reading("cp932").pair(f"taro:$HEX[{written}]") == ("taro", "さくら")
+
+
+class TestSkipped:
+    @pytest.mark.parametrize(
+        ("line", "why"),
+        [
+            ("taro@example.jp", Skip.NO_SEPARATOR),
+            ("taro@example.jp,secret", Skip.NO_SEPARATOR),
+            ("taro secret", Skip.NO_SEPARATOR),
+            ("https://shop.example/login", Skip.NO_SEPARATOR),
+            ("https://shop.example/login:taro", Skip.NO_SEPARATOR),
+            (":secret", Skip.ACCOUNT_EMPTY),
+            ("  :secret", Skip.ACCOUNT_EMPTY),
+            ("https://shop.example/::secret", Skip.ACCOUNT_EMPTY),
+            ("taro:", Skip.PASSWORD_EMPTY),
+            ("taro:$HEX[]", Skip.PASSWORD_EMPTY),
+            ("https://shop.example/:taro:", Skip.PASSWORD_EMPTY),
+            ("ta\0ro:secret", Skip.ACCOUNT_UNREADABLE),
+            ("\u200b:secret", Skip.ACCOUNT_UNREADABLE),
+            ("taro:secr\ufffdt", Skip.UNDECODABLE),
+            ("t\ufffdro", Skip.UNDECODABLE),
+            ("taro:$HEX[81]", Skip.UNDECODABLE),
+            ("a" * (ACCOUNT_CHARS_MAX + 1) + ":secret", Skip.TOO_LONG),
+            ("taro:" + "a" * (SECRET_BYTES_MAX + 1), Skip.TOO_LONG),
+            ("taro:" + "さ" * (SECRET_BYTES_MAX // 3 + 1), Skip.TOO_LONG),
+            ("a" * 60_000, Skip.TOO_LONG),
+        ],
+    )
+    def test_a_line_that_holds_no_pair_tells_why(self, line: str, why: Skip) -> None:
+        assert Reading().pair(line) is why
+
+    @pytest.mark.parametrize("line", ["", " ", "\u3000"])
+    def test_blank_lines_are_nothing_to_speak_of(self, line: str) -> None:
+        assert Reading().pair(line) is None
+
+    def test_what_the_guard_would_read_is_within_the_bounds(self) -> None:
+        account, password = "a" * ACCOUNT_CHARS_MAX, "あ" * (SECRET_BYTES_MAX // 3)
+        assert Reading().pair(f"{account}:{password}") == (account, password)
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            "5f4dcc3b5aa765d61d8327deb882cf99",
+            "5F4DCC3B5AA765D61D8327DEB882CF99",
+            "5f4dcc3b5aa765d61d8327deb882cf99:salt",
+            "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8",
+            "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19",
+            "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",
+            "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy",
+            "$1$O3JMY.Tw$AdLnLjQ/5jXF9.MTp3gHv/",
+            "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFd",
+            "$P$B7889EMq/erHIuZapMB8GEizebcIy9.",
+            "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObG",
+            "pbkdf2_sha256$870000$salt$OJNNnCAOSH5QQ9zZfQ8VxZNLGhuCWXTyvLT0hhiE/lg=",
+            "{SSHA}DkMTwBl+a/3DQTxCYEApdUtNXGgdUac3",
+        ],
+    )
+    def test_hashes_are_no_passwords(self, written: str) -> None:
+        assert Reading().pair(f"taro:{written}") is Skip.HASH
+        assert Reading(hashes=True).pair(f"taro:{written}") == ("taro", written)
+
+    @pytest.mark.parametrize(
+        "password",
+        ["deadbeef", "$money$", "$1$", "5f4dcc3b5aa765d61d8327deb882cf9", "correct horse battery staple 12345", "{x}"],
+    )
+    def test_what_resembles_a_hash_a_little_is_a_password(self, password: str) -> None:
+        assert Reading().pair(f"taro:{password}") == ("taro", password)
+
+    @given(st.text())
+    @example("https://" + "a." * 100)
+    @example("$HEX[" + "00" * 9 + "]")
+    def test_whatever_a_line_holds_is_read_or_refused(self, line: str) -> None:
+        """What is read is what the guard would ask for: canonical, not empty, within its bounds."""
+        match Reading().pair(line):
+            case (account, password):
+                assert account == canonical(account)
+                assert password
+            case why:
+                assert why is None or isinstance(why, Skip)
+
+    @pytest.mark.parametrize(
+        "line", ["a." * 30_000, "a./" * 20_000, "https://" + "a/:" * 20_000, "x.y/" * 15_000 + ":", "$" * 60_000]
+    )
+    def test_no_line_is_read_for_long(self, line: str) -> None:
+        """Expressions that go back over what they read turn one line into minutes; `timeout` is the tests' own."""
+        assert Reading().pair(line) is not None
+
+
+class TestFile:
+    @pytest.mark.parametrize(
+        ("raw", "expected"),
+        [
+            (b"", []),
+            (b"\n", [""]),
+            (b"a:1\nb:2\n", ["a:1", "b:2"]),
+            (b"a:1\r\nb:2\r\n", ["a:1", "b:2"]),
+            (b"a:1\nb:2", ["a:1", "b:2"]),
+            (b"a:1\n\nb:2\n", ["a:1", "", "b:2"]),
+            (b"a:1\x0b\x0c\x1c\xc2\x85\xe2\x80\xa8b:2\n", ["a:1\x0b\x0c\x1c\x85\u2028b:2"]),
+            (b"\xef\xbb\xbfa:1\nb:2\n", ["a:1", "b:2"]),
+            (b"\xef\xbb", ["ï»"]),
+        ],
+    )
+    @pytest.mark.parametrize("chunk_bytes", [1, 3, 2**20])
+    def test_lines_end_in_line_feeds_and_in_nothing_else(
+        self, raw: bytes, expected: list[str], chunk_bytes: int
+    ) -> None:
+        """Python's `splitlines` knows ten more ends, which stand in passwords."""
+        assert lines(raw, chunk_bytes=chunk_bytes) == expected
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932", "euc_jp"])
+    @pytest.mark.parametrize("chunk_bytes", [1, 7, 2**20])
+    def test_japanese_lists_are_read_in_their_encoding(self, encoding: str, chunk_bytes: int) -> None:
+        raw = "taro:パスワード\r\nハナコ:さくら：２\n".encode(encoding)
+        named = encoding if encoding in {"cp932", "euc_jp"} else None
+        assert lines(raw, named, chunk_bytes=chunk_bytes) == ["taro:パスワード", "ハナコ:さくら：２"]
+
+    @pytest.mark.parametrize(("mark", "encoding"), [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")])
+    def test_both_orders_of_utf_16_are_told_by_their_mark(self, mark: bytes, encoding: str) -> None:
+        assert pairs(mark + "taro:さくら\nx:😀\n".encode(encoding)) == [("taro", "さくら"), ("x", "😀")]
+
+    def test_a_mark_stands_above_a_name(self) -> None:
+        assert pairs("taro:さくら".encode("utf-8-sig"), "cp932") == [("taro", "さくら")]
+
+    def test_lines_that_are_not_utf_8_are_windows_1252_one_by_one(self) -> None:
+        """One list holds what was scraped from a hundred places."""
+        raw = "a:müller\n".encode() + "b:müller\n".encode("cp1252") + "c:さくら\n".encode()
+        assert pairs(raw) == [("a", "müller"), ("b", "müller"), ("c", "さくら")]
+
+    def test_how_many_lines_were_guessed_is_told(self) -> None:
+        reading = Reading()
+        list(reading.lines([b"a:m\xfcller\nb:m\xc3\xbcller\nc:\x81\xff\nd:plain\n"]))
+        assert reading.guessed == 1
+
+    def test_bytes_of_no_encoding_are_undecodable_and_cost_no_neighbour(self) -> None:
+        raw = b"a:\x81\x8d\nb:secret\n"
+        assert pairs(raw) == [Skip.UNDECODABLE, ("b", "secret")]
+
+    def test_a_named_encoding_is_not_guessed_at(self) -> None:
+        """Half a character at the end of a line spoils that line alone."""
+        assert pairs(b"a:\x83\nb:\x83p\x83X\n", "cp932") == [Skip.UNDECODABLE, ("b", "パス")]
+        assert pairs(b"a:m\xfcller\n", "utf-8") == [Skip.UNDECODABLE]
+
+    @pytest.mark.parametrize("name", ["no-such", "", "hex", "rot13", "idna", "a\0b"])
+    def test_an_encoding_that_is_none_is_refused(self, name: str) -> None:
+        with pytest.raises(CorpusError, match=r"^no such encoding"):
+            Reading(name)
+
+    @pytest.mark.parametrize("chunk_bytes", [4096, 2**20])
+    def test_a_line_without_an_end_is_held_in_bounded_memory(self, chunk_bytes: int) -> None:
+        raw = b"a:1\n" + b"x" * (3 * 2**20) + b":2\nb:3\n"
+        found = lines(raw, chunk_bytes=chunk_bytes)
+        assert [Reading().pair(line) for line in found] == [("a", "1"), Skip.TOO_LONG, ("b", "3")]
+        assert max(map(len, found)) <= LINE_BYTES_MAX + chunk_bytes
