@@ -1,0 +1,232 @@
+"""How fast one look-up is: warm in one process and in two over the same pages, and cold from the disk.
+
+`python -m benchmarks.corpus lookups [--quick] [--entries N] [--file CORPUS] [--work DIR] [--keep]`
+
+*Warm* means that the pages are in memory, as they are in a service minutes after its start; not that the processor has
+them in its caches: half a million keys all over the file are asked for in random order, half of them present. *Cold*
+means that the kernel was made to forget the file, and only the index has been read again.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.corpus import common, synthetic
+from benchmarks.corpus.build import build, corpus_path
+from benchmarks.corpus.synthetic import Synthetic
+from benchmarks.measure import median_interval
+from sekisho.cli.progress import Drawing, drawing
+from sekisho.observe.breach.corpus import Corpus
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+    from multiprocessing.connection import Connection
+
+KEYS = 500_000
+COLD_KEYS = 4_000
+
+
+def run(options: argparse.Namespace) -> None:
+    source = Synthetic(options.entries)
+    rounds, cold_rounds = (6, 2) if options.quick else (20, 6)
+    with common.work_folder(options) as folder, drawing() as drawn:
+        path = _file(options, source, folder)
+        keys = KEYS if not options.quick else KEYS // 10
+        warm = _warm(path, source, keys, rounds, drawn)
+        cold = _cold_rounds(path, source, cold_rounds, drawn)
+    result = {"file_entries": source.entries, "warm": warm, "cold": cold}
+    console = Console(width=max(120, Console().width))
+    console.print(table(result))
+    console.print(*_words(result), sep="\n", highlight=False)
+    plan = {"entries": options.entries, "rounds": rounds, "keys": keys, "cold_rounds": cold_rounds}
+    common.write("corpus-lookups", plan | {"cold_keys": COLD_KEYS}, result, quick=options.quick)
+
+
+def _file(options: argparse.Namespace, source: Synthetic, folder: Path) -> Path:
+    """The corpus of `source`: one that was kept, or a new one."""
+    if options.file:
+        return Path(options.file).resolve()
+    build(source, folder, "sorted", piped=True)
+    return corpus_path(folder, "sorted")
+
+
+def sample(source: Synthetic, count: int, seed: int) -> list[bytes]:
+    """About so many digests from all over the file, every other one present, in random order."""
+    each = max(1, count // 2 // source.partitions)
+    heads = [
+        head
+        for partition in range(source.partitions)
+        for head in (source.sample(partition, each), source.absent(partition, each))
+    ]
+    keys = [digest for some in heads for digest in synthetic.as_bytes(some)]
+    random.Random(seed).shuffle(keys)
+    return keys
+
+
+def per_second(find: Callable[[bytes], object], keys: Sequence[bytes]) -> float:
+    """Look-ups a second, the loop around them included."""
+    begun = time.perf_counter()
+    for key in keys:
+        find(key)
+    return len(keys) / (time.perf_counter() - begun)
+
+
+def singles(find: Callable[[bytes], object], keys: Sequence[bytes]) -> list[int]:
+    """Nanoseconds of each look-up; reading the clock is in them."""
+    clock = time.perf_counter_ns
+    took = []
+    for key in keys:
+        begun = clock()
+        find(key)
+        took.append(clock() - begun)
+    return took
+
+
+def _warm(path: Path, source: Synthetic, keys: int, rounds: int, drawn: Drawing) -> dict[str, Any]:
+    alone: list[float] = []
+    both: list[float] = []
+    with common.workers(_serve_warm, str(path), source, keys) as running:
+        drawn.begin("asking, warm", rounds, "rounds")
+        for worker in running:
+            worker.tell("warm")
+        for worker in running:
+            worker.answer()
+        for _ in range(rounds):
+            alone.append(running[0].ask("rate"))
+            for worker in running:
+                worker.tell("rate")
+            both.append(sum(worker.answer() for worker in running))
+            drawn.advance(1)
+        drawn.end()
+        single = running[0].ask("singles")
+        for worker in running:
+            worker.tell("memory")
+        pages = [worker.answer() for worker in running]
+    return {
+        "one_process_per_second": median_interval(alone)._asdict(),
+        "two_processes_per_second": median_interval(both)._asdict(),
+        "single_ns": single,
+        "memory": pages,
+    }
+
+
+def _serve_warm(pipe: Connection, number: int, path: str, source: Synthetic, count: int) -> None:
+    """A worker: `warm`, then as often as it likes `rate`, `singles`, `memory`."""
+    corpus = Corpus.open(path)
+    keys = sample(source, count, seed=number)
+    does: dict[str, Callable[[], Any]] = {
+        "warm": lambda: [per_second(corpus.find, keys) for _ in range(2)],
+        "rate": lambda: per_second(corpus.find, keys),
+        "singles": lambda: percentiles(singles(corpus.find, keys)) | {"clock": percentiles(singles(bool, keys))},
+        "memory": lambda: {"file": common.memory(Path(path)), "process": common.memory()},
+    }
+    for (order,) in common.orders(pipe):
+        pipe.send(does[order]())
+
+
+def percentiles(took: Sequence[float]) -> dict[str, Any]:
+    cuts = statistics.quantiles(took, n=1000, method="inclusive")
+    return {"p50": cuts[499], "p99": cuts[989], "p99.9": cuts[998]}
+
+
+def _cold_rounds(path: Path, source: Synthetic, rounds: int, drawn: Drawing) -> dict[str, Any]:
+    """In a new process each time: pages that are mapped somewhere cannot be evicted."""
+    drawn.begin("asking, cold", rounds, "rounds")
+    measured = []
+    for number in range(rounds):
+        with common.workers(_serve_cold, str(path), source, count=1) as (worker,):
+            measured.append(worker.ask(number))
+        drawn.advance(1)
+    drawn.end()
+    columns = {name: median_interval([row[name] for row in measured])._asdict() for name in measured[0]}
+    return {"rounds": measured} | columns
+
+
+def _serve_cold(pipe: Connection, _number: int, path: str, source: Synthetic) -> None:
+    for (seed,) in common.orders(pipe):
+        keys = sample(source, max(COLD_KEYS, 2 * source.partitions), seed)[:COLD_KEYS]
+        common.evict(Path(path))
+        corpus = Corpus.open(path)
+        layout = corpus.header.layout
+        _read(path, layout.index_at, layout.end)
+        pipe.send(cold(corpus.find, keys))
+
+
+def _read(path: str, start: int, end: int) -> None:
+    """Have a part of a file in memory, as an index is that has been in use."""
+    with Path(path).open("rb", buffering=0) as file:
+        file.seek(start)
+        while start < end and (piece := file.read(min(2**20, end - start))):
+            start += len(piece)
+
+
+def cold(find: Callable[[bytes], object], keys: Sequence[bytes]) -> dict[str, float]:
+    """What each of these look-ups took in a process that has touched nothing yet."""
+    took: list[float] = []
+    faults = [0, 0, 0]
+    fetched, minor = common.read_bytes(), _faults()[1]
+    for key in keys:
+        before = _faults()[0]
+        begun = time.perf_counter_ns()
+        find(key)
+        took.append((time.perf_counter_ns() - begun) / 1000)
+        faults[min(2, _faults()[0] - before)] += 1
+    cuts = percentiles(took)
+    return {
+        "p50_us": cuts["p50"],
+        "p99_us": cuts["p99"],
+        "major_faults_per_lookup": (faults[1] + 2 * faults[2]) / len(keys),
+        "share_without_fault": faults[0] / len(keys),
+        "share_with_one": faults[1] / len(keys),
+        "share_with_more": faults[2] / len(keys),
+        "minor_faults_per_lookup": (_faults()[1] - minor) / len(keys),
+        "bytes_read_per_lookup": (common.read_bytes() - fetched) / len(keys),
+    }
+
+
+def _faults() -> tuple[int, int]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_majflt, used.ru_minflt
+
+
+def table(result: dict[str, Any]) -> Table:
+    warm, cold_ones = result["warm"], result["cold"]
+    out = Table(title=f"Look-ups in a file of {result['file_entries']:,} hashes: median (95%)", show_header=False)
+    out.add_column("what", no_wrap=True)
+    out.add_column("figure", justify="right", no_wrap=True)
+    single = warm["single_ns"]
+    out.add_row("warm, one process, a second", common.said(warm["one_process_per_second"], ",.0f"))
+    out.add_row("warm, two processes, a second", common.said(warm["two_processes_per_second"], ",.0f"))
+    out.add_row(
+        "warm, one look-up with the clock, ns: p50 / p99 / p99.9",
+        f"{single['p50']:.0f} / {single['p99']:.0f} / {single['p99.9']:.0f}",
+    )
+    out.add_row("of which the clock, p50", f"{single['clock']['p50']:.0f}")
+    out.add_row("cold, one look-up, µs: p50", common.said(cold_ones["p50_us"], ".1f"))
+    out.add_row("cold, one look-up, µs: p99", common.said(cold_ones["p99_us"], ".1f"))
+    out.add_row("cold, pages fetched (major faults) per look-up", common.said(cold_ones["major_faults_per_lookup"]))
+    out.add_row("cold, share of look-ups with more than one", common.said(cold_ones["share_with_more"], ".1%"))
+    out.add_row("cold, bytes read per look-up", common.said(cold_ones["bytes_read_per_lookup"], ",.0f"))
+    return out
+
+
+def _words(result: dict[str, Any]) -> list[str]:
+    lines = []
+    for number, pages in enumerate(result["warm"]["memory"], 1):
+        file = pages["file"]
+        lines.append(
+            f"Process {number} has {file['Rss'] / 2**20:,.1f} MiB of the file mapped; its share of them is "
+            f"{file['Pss'] / 2**20:,.1f} MiB, its own {common.private_bytes(file) / 2**20:,.1f} MiB."
+        )
+    if result["cold"]["major_faults_per_lookup"]["median"] < 0.5:
+        lines.append("The file could not be evicted (a file system in memory?): the cold figures mean nothing.")
+    return lines
