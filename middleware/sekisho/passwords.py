@@ -28,7 +28,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from argon2 import low_level
 from argon2.exceptions import Argon2Error, HashingError, VerifyMismatchError
@@ -150,13 +150,17 @@ class Verified:
 
 
 WRONG: Final = Verified(right=False)
+COSTLIER: Final = (
+    "some stored hashes cost more than a check for an account that does not exist, and the time of an answer tells the "
+    "one from the other: name their parameters as `decoy` of Passwords"
+)
 
 
 class Passwords:
     """Checks and makes hashes, a few at once. For any number of event loops; threads start with its first use.
 
-    Memory: `threads` hashes at once, each as large as the profile or the decoy (by default 2 × 19 MiB on two cores),
-    or as a stored one where that is larger: up to 100 MiB, beyond which nothing is believed.
+    Memory: `threads` hashes at once, by default twice 19 MiB on two cores. A stored hash may be larger than those of
+    today's profile; `memory_kib_max` counts with the largest that is believed.
 
     A right password on an old hash takes two hashes, the second for the new one. That tells nothing: whoever gave it
     is told that it is right.
@@ -171,6 +175,7 @@ class Passwords:
 
     Attributes:
         checks: how many passwords have been checked since the start.
+        memory_kib_max: KiB that all hashes at once can take, whatever is stored.
     """
 
     def __init__(
@@ -191,6 +196,7 @@ class Passwords:
         # A tag by chance: that a password makes it is as unlikely as can be, and would be answered wrong all the same.
         self._nobodys = _phc(self.decoy)
         self._costs_max = tuple(map(max, zip(*map(_costs, (profile, self.decoy, STORED_COSTLIEST)), strict=True)))
+        self.memory_kib_max: Final = self._pool.threads * self._costs_max[0]
         self._warned = False
 
     @property
@@ -208,11 +214,12 @@ class Passwords:
         """
         secret = _secret(password)
         known = None if stored is None else self._known(stored)
-        return await self._compute(partial(self._check, known, secret))
+        return await self._compute(lambda: self._check(known, secret))
 
     async def hash(self, password: str) -> str:
         """The hash to store for a new password. Raises `PasswordsBusy` and `UnusablePassword`."""
-        return await self._compute(partial(_hash, self.profile, _secret(password)))
+        secret = _secret(password)
+        return await self._compute(lambda: _hash(self.profile, secret))
 
     async def aclose(self) -> None:
         """Let what has begun or waits end, and with it the threads. A later call would start new ones."""
@@ -221,8 +228,9 @@ class Passwords:
     async def _compute(self, work: Callable[[], Value]) -> Value:
         try:
             return await self._pool.run(work)
-        except Argon2Error:
+        except Argon2Error as error:
             # Of sound input argon2 only fails for want of memory or threads. That says nothing about the password.
+            log.warning("argon2 could not compute a hash: %s", error)
             raise PasswordsBusy(self._pool.retry_after_s) from None
 
     def _known(self, stored: str) -> _Stored:
@@ -232,7 +240,7 @@ class Passwords:
             raise UnusableHash("costly")
         if known.profile.work_kib > self.decoy.work_kib and not self._warned:
             self._warned = True
-            log.warning("some stored hashes cost more than the decoy: time tells which accounts exist; see Passwords")
+            log.warning(COSTLIER)
         return known
 
     # In a thread of the pool.
@@ -260,6 +268,9 @@ class Passwords:
             return _hash(self.profile, secret)
         except HashingError:
             return None  # no memory for it now; the password is right none the less, and will be given again
+
+
+_Call = tuple[Future[Any], "Callable[[], Any]"]
 
 
 class _Pool:
@@ -302,14 +313,20 @@ class _Pool:
 
     def _serve(self, result: Future[Any], work: Callable[[], Any]) -> None:
         """Work for one, then for whoever waits, until nobody does."""
-        while True:
-            _fulfil(result, work)
-            with self._lock:
-                if not self._waiting:
-                    self._busy -= 1
-                    return
+        following: _Call | None = (result, work)
+        while following:
+            tell = _done(*following)
+            # The place is free before the answer is out, or who asks again on hearing it would find none.
+            following = self._next()
+            tell()
+
+    def _next(self) -> _Call | None:
+        with self._lock:
+            if self._waiting:
                 result = next(iter(self._waiting))
-                work = self._waiting.pop(result)
+                return result, self._waiting.pop(result)
+            self._busy -= 1
+            return None
 
     async def aclose(self) -> None:
         with self._lock:
@@ -318,15 +335,14 @@ class _Pool:
             await asyncio.to_thread(executor.shutdown)
 
 
-def _fulfil(result: Future[Any], work: Callable[[], Any]) -> None:
+def _done(result: Future[Any], work: Callable[[], Any]) -> Callable[[], object]:
+    """Do the work, unless its caller has gone; returns what tells the caller."""
     if not result.set_running_or_notify_cancel():
-        return
+        return lambda: None
     try:
-        value = work()
+        return partial(result.set_result, work())
     except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever waits for the result
-        result.set_exception(error)
-    else:
-        result.set_result(value)
+        return partial(result.set_exception, error)
 
 
 def _pool(decoy: Profile, threads: int | None, waiting_max: int | None) -> _Pool:
@@ -348,8 +364,9 @@ def _cores() -> int:
 # Hashes, and the text that they are stored as.
 
 
-class _Stored(NamedTuple):
-    phc: bytes
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    phc: bytes = field(repr=False)  # tools that report errors print what was in scope
     profile: Profile
 
 

@@ -1,0 +1,311 @@
+"""Right and wrong, renewed hashes, and stored text that is no hash to check with."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+import argon2 as reference
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sekisho.passwords import (
+    COSTLIER,
+    Passwords,
+    PasswordsBusy,
+    Profile,
+    UnusableHash,
+    UnusablePassword,
+    Verified,
+)
+from sekisho.read.names import SECRET_BYTES_MAX
+from tests.passwords.watching import CHEAP, Argon2
+
+PASSWORD = "an old pond, a frog"
+OLD, NEW = Profile(1, 64, 1), Profile(2, 64, 1)
+SALT, TAG = "c2FsdCBvZiBzaXh0ZWVu", "dGFnIG9mIHRoaXJ0eS10d28gYnl0ZXMsIGFsbCBvZiA"
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100)
+
+
+@given(password=TEXT, other=TEXT)
+@settings(max_examples=40, deadline=None)
+def test_the_right_password_is_right_and_every_other_is_wrong(password: str, other: str) -> None:
+    """To the last byte: nothing is trimmed, folded, or cut off at a NUL."""
+
+    async def check() -> None:
+        passwords = Passwords(CHEAP)
+        stored = await passwords.hash(password)
+        assert await passwords.verify(stored, password)
+        assert bool(await passwords.verify(stored, other)) is (password == other)
+        assert not await passwords.verify(stored, password + "\0")
+        await passwords.aclose()
+
+    asyncio.run(check())
+
+
+async def test_hashes_of_argon2_cffi_are_understood_and_the_other_way_round() -> None:
+    """A service that used argon2-cffi keeps its members, and may go back to it."""
+    theirs = reference.PasswordHasher(time_cost=1, memory_cost=64, parallelism=2)
+    passwords = Passwords(Profile(1, 64, 2))
+    assert await passwords.verify(theirs.hash(PASSWORD), PASSWORD) == Verified(right=True, new_hash=None)
+    made = await passwords.hash(PASSWORD)
+    assert theirs.verify(made, PASSWORD)
+    assert not theirs.check_needs_rehash(made)
+
+
+async def test_two_hashes_of_one_password_differ() -> None:
+    """Each has a salt of its own."""
+    passwords = Passwords(CHEAP)
+    assert await passwords.hash(PASSWORD) != await passwords.hash(PASSWORD)
+
+
+def test_what_is_wrong_is_false() -> None:
+    """`if await passwords.verify(…)` lets nobody in who is not right."""
+    assert not Verified(right=False)
+    assert Verified(right=True)
+
+
+# Renewal.
+
+
+@pytest.mark.parametrize(
+    "old",
+    [OLD, Profile(2, 32, 1), Profile(2, 64, 2), Profile(2, 64, 1, tag_bytes=16), Profile(2, 64, 1, salt_bytes=8)],
+    ids=["passes", "memory", "lanes", "tag", "salt"],
+)
+async def test_a_right_password_on_an_old_hash_brings_a_new_one(old: Profile) -> None:
+    """Whatever has been raised since; the new hash is of the same password, and needs no other."""
+    stored = await Passwords(old).hash(PASSWORD)
+    passwords = Passwords(NEW)
+
+    checked = await passwords.verify(stored, PASSWORD)
+
+    assert checked.right
+    assert checked.new_hash is not None
+    assert not reference.PasswordHasher(2, 64, 1).check_needs_rehash(checked.new_hash)
+    assert await passwords.verify(checked.new_hash, PASSWORD) == Verified(right=True, new_hash=None)
+
+
+async def test_a_wrong_password_brings_no_new_hash() -> None:
+    """Or whoever guesses would change the password to the guess."""
+    assert await Passwords(NEW).verify(await Passwords(OLD).hash(PASSWORD), "guess") == Verified(right=False)
+
+
+async def test_a_right_password_is_right_even_if_its_hash_cannot_be_renewed_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There was memory to check it and none for the larger new one: the owner is let in all the same."""
+    stored = await Passwords(OLD).hash(PASSWORD)
+    _break(monkeypatch, "hash_secret", reference.exceptions.HashingError("Memory allocation error"))
+    assert await Passwords(NEW).verify(stored, PASSWORD) == Verified(right=True, new_hash=None)
+
+
+# Passwords that no account can have.
+
+UNUSABLE = [
+    ("", "empty"),
+    ("x" * (SECRET_BYTES_MAX + 1), "too_long"),
+    ("x" * 1_000_000, "too_long"),
+    ("池" * (SECRET_BYTES_MAX // 3 + 1), "too_long"),
+    ("half \ud83d of it", "not_text"),
+]
+UNUSABLE_IDS = ["empty", "a byte", "a megabyte", "characters of three bytes", "a surrogate"]
+
+
+@pytest.mark.parametrize(("password", "reason"), UNUSABLE, ids=UNUSABLE_IDS)
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_no_account_can_have_is_refused_before_anything_is_computed(
+    argon2: Argon2, password: str, reason: str, known: bool
+) -> None:
+    """Row 88: a megabyte costs nothing; and whether there is such an account makes no difference."""
+    passwords = Passwords(CHEAP)
+    stored = await passwords.hash(PASSWORD) if known else None
+    argon2.forget()
+
+    with pytest.raises(UnusablePassword) as refused:
+        await passwords.verify(stored, password)
+
+    assert (argon2.asked, passwords.checks) == ([], 0)
+    assert refused.value.reason == reason
+    assert str(refused.value) == f"the password cannot be used: {reason}"
+
+
+@pytest.mark.parametrize(("password", "reason"), UNUSABLE, ids=UNUSABLE_IDS)
+async def test_nor_can_it_be_given_to_one(argon2: Argon2, password: str, reason: str) -> None:
+    """Sign-up and change refuse what log-in would."""
+    with pytest.raises(UnusablePassword) as refused:
+        await Passwords(CHEAP).hash(password)
+    assert (refused.value.reason, argon2.asked) == (reason, [])
+
+
+async def test_the_longest_password_is_as_long_as_the_guard_reads() -> None:
+    """4,096 bytes: what the guard lets through, the application can check."""
+    passwords = Passwords(CHEAP)
+    longest = "x" * SECRET_BYTES_MAX
+    assert await passwords.verify(await passwords.hash(longest), longest)
+
+
+async def test_an_unusable_password_does_not_travel_in_its_error() -> None:
+    """No UnicodeEncodeError stands behind it, whose `object` would be the password."""
+    with pytest.raises(UnusablePassword) as refused:
+        await Passwords(CHEAP).verify(None, "secret \ud83d secret")
+    assert refused.value.__context__ is None
+
+
+# Stored text that is no hash to check with.
+
+FOREIGN = {
+    "nothing": "",
+    "argon2i": f"$argon2i$v=19$m=64,t=1,p=1${SALT}${TAG}",
+    "argon2d": f"$argon2d$v=19$m=64,t=1,p=1${SALT}${TAG}",
+    "argon2id before 1.3": f"$argon2id$v=16$m=64,t=1,p=1${SALT}${TAG}",
+    "bcrypt": "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW",
+    "Django's pbkdf2": "pbkdf2_sha256$600000$salt$Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyMDA=",
+    "the password itself": "hunter2",
+}
+SOUND = f"$argon2id$v=19$m=64,t=1,p=1${SALT}${TAG}"
+DAMAGED = {
+    "a blank behind": f"{SOUND} ",
+    "a newline behind": f"{SOUND}\n",
+    "cut to 64 characters": SOUND[:64],
+    "tag cut off": SOUND[:-4],
+    "no tag": f"$argon2id$v=19$m=64,t=1,p=1${SALT}$",
+    "no memory": f"$argon2id$v=19$m=0,t=1,p=1${SALT}${TAG}",
+    "less memory than lanes need": f"$argon2id$v=19$m=63,t=1,p=8${SALT}${TAG}",
+    "no pass": f"$argon2id$v=19$m=64,t=0,p=1${SALT}${TAG}",
+    "other order": f"$argon2id$v=19$t=1,m=64,p=1${SALT}${TAG}",
+    "digits of another script": f"$argon2id$v=19$m=٦٤,t=1,p=1${SALT}${TAG}",
+    "bits beyond the last byte": SOUND[:-1] + "B",
+    "no length of base64": f"$argon2id$v=19$m=64,t=1,p=1${SALT[:-3]}${TAG}",
+    "a short salt": f"$argon2id$v=19$m=64,t=1,p=1$c2Fsd${TAG}",
+}
+COSTLY = {
+    "terabytes": f"$argon2id$v=19$m=4294967295,t=1,p=1${SALT}${TAG}",
+    "passes for ever": f"$argon2id$v=19$m=64,t=4294967295,p=1${SALT}${TAG}",
+    "a thread a lane": f"$argon2id$v=19$m=65536,t=1,p=255${SALT}${TAG}",
+}
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        pytest.param(stored, reason, id=name)
+        for reason, texts in (("foreign", FOREIGN), ("damaged", DAMAGED), ("costly", COSTLY))
+        for name, stored in texts.items()
+    ],
+)
+async def test_what_is_no_hash_is_an_error_and_no_wrong_password(argon2: Argon2, stored: str, reason: str) -> None:
+    """Its owner may well know the password. Nothing is computed, and nothing of what is stored is told."""
+    with pytest.raises(UnusableHash) as refused:
+        await Passwords(CHEAP).verify(stored, PASSWORD)
+    assert refused.value.reason == reason
+    assert argon2.asked == []
+    assert str(refused.value) == f"the stored hash cannot be used: {reason}"
+
+
+async def test_the_sound_one_among_them_is_checked() -> None:
+    """What the damaged texts were made of is wrong, and no error."""
+    assert not await Passwords(CHEAP).verify(SOUND, PASSWORD)
+
+
+@given(at=st.integers(0, len(SOUND) - 1), character=st.characters(), cut=st.integers(0, len(SOUND)))
+@settings(max_examples=200, deadline=None)
+def test_damage_of_any_kind_is_an_error_or_wrong(at: int, character: str, cut: int) -> None:
+    """No character changed and no end cut off makes anything else of a hash, or takes more than it may."""
+
+    async def check() -> None:
+        passwords = Passwords(CHEAP, decoy=Profile(1, 128, 1))
+        for stored in (SOUND[:at] + character + SOUND[at + 1 :], SOUND[:cut]):
+            with suppress(UnusableHash):
+                assert not await passwords.verify(stored, PASSWORD)
+        await passwords.aclose()
+
+    asyncio.run(check())
+
+
+async def test_a_hash_costlier_than_the_defaults_ever_were_is_believed_when_declared() -> None:
+    """The one line that the error asks for."""
+    large = Profile(1, 128 * 1024, 1)
+    stored = await Passwords(large).hash(PASSWORD)
+    with pytest.raises(UnusableHash, match="costly"):
+        await Passwords(CHEAP).verify(stored, PASSWORD)
+    assert (await Passwords(CHEAP, decoy=large).verify(stored, PASSWORD)).new_hash
+
+
+# When argon2 itself fails.
+
+
+def _break(monkeypatch: pytest.MonkeyPatch, function: str, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(reference.low_level, function, fail)
+
+
+async def test_want_of_memory_is_no_wrong_password(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """argon2-cffi raises the parent of what it raises for a wrong password. The operator is told, the client waits."""
+    passwords = Passwords(CHEAP)
+    stored = await passwords.hash(PASSWORD)
+    _break(monkeypatch, "verify_secret", reference.exceptions.VerificationError("Memory allocation error"))
+    _break(monkeypatch, "hash_secret", reference.exceptions.HashingError("Memory allocation error"))
+    for ask in (passwords.verify(stored, PASSWORD), passwords.verify(None, PASSWORD), passwords.hash(PASSWORD)):
+        with pytest.raises(PasswordsBusy):
+            await ask
+    assert caplog.messages == ["argon2 could not compute a hash: Memory allocation error"] * 3
+
+
+# What can be read of it.
+
+
+async def test_nothing_that_is_printed_holds_a_password_or_a_hash(caplog: pytest.LogCaptureFixture) -> None:
+    """Not the results, the errors, the object, nor the log at its most talkative."""
+    caplog.set_level(logging.DEBUG)
+    passwords = Passwords(NEW, threads=1, waiting_max=0)
+    stored = await Passwords(OLD).hash(PASSWORD)
+    costlier = await Passwords(Profile(3, 64, 1)).hash(PASSWORD)
+    checked = await passwords.verify(stored, PASSWORD)
+    assert await passwords.verify(costlier, PASSWORD)
+
+    printed = [repr(passwords), repr(vars(passwords)), repr(checked), str(checked)]
+    for hopeless, password in ((stored[:-1], PASSWORD), (stored, PASSWORD + "\ud800")):
+        with pytest.raises((UnusableHash, UnusablePassword)) as refused:
+            await passwords.verify(hopeless, password)
+        printed += [repr(refused.value), str(refused.value)]
+
+    salts_and_tags = [part for made in (stored, costlier, checked.new_hash or "") for part in made.split("$")[-2:]]
+    for text in printed + caplog.messages:
+        assert not any(secret in text for secret in (PASSWORD, *salts_and_tags))
+
+
+async def test_what_reports_of_errors_print_of_a_scope_holds_them_only_under_their_names(argon2: Argon2) -> None:
+    """Sentry and others print the variables of each frame, but for those called `password` or `secret`."""
+    passwords = Passwords(CHEAP, threads=1, waiting_max=0)
+    stored = await passwords.hash(PASSWORD)
+    with argon2.held():
+        first = asyncio.create_task(passwords.verify(stored, PASSWORD))
+        await argon2.begun(2)
+        with pytest.raises(PasswordsBusy) as refused:
+            await passwords.verify(stored, PASSWORD)
+    await first
+
+    frames = [entry.frame for entry in refused.traceback if str(entry.path).endswith("passwords.py")]
+    printed = [repr(value) for frame in frames for name, value in frame.f_locals.items() if name not in NAMED]
+    assert len(printed) > len(frames) > 2
+    assert not any(secret in text for text in printed for secret in (PASSWORD, stored[-43:]))
+
+
+NAMED = {"password", "secret", "stored"}
+
+
+async def test_the_operator_is_told_once_that_old_hashes_give_accounts_away(caplog: pytest.LogCaptureFixture) -> None:
+    """Costlier than nobody's: the slower no is that of an account that exists."""
+    passwords = Passwords(OLD)
+    stored = await Passwords(NEW).hash(PASSWORD)
+    for _ in range(3):
+        await passwords.verify(stored, "guess")
+    assert caplog.messages == [COSTLIER]
