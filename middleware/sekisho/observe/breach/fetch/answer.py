@@ -1,0 +1,120 @@
+"""What may be kept of an answer. A range that lost its tail would call leaked passwords clean, for months, silently.
+
+So nothing is believed: length, digest, compression, the form of each row and their order are all looked at, although
+most of it is the transport's duty. MD5 here finds accidents, as its sender means it to; TLS is against malice.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import re
+import zlib
+from hashlib import md5
+from itertools import islice
+from operator import lt
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.observe.breach.fetch.failure import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BODY_BYTES_MAX = 2 * 1024 * 1024  # 27 times what a range weighs today; what is more is not a range
+_GZIP_LEVEL = 1  # for the rare answer that came uncompressed: 0.9 ms and 3% larger than level 9
+
+# As documented: 35 hex digits, a colon, a count; CRLF between rows, none behind the last. What mirrors make of it on
+# other systems (LF, a last line end, lower case) says the same.
+_ROWS = re.compile(rb"(?:[0-9A-Fa-f]{35}:[0-9]{1,10}+\r?+\n)*+")
+_LAST_ROW = re.compile(rb"(?:[0-9A-Fa-f]{35}:[0-9]{1,10})?")
+_SUFFIX = slice(35)
+
+
+class Answer(NamedTuple):
+    """The part of a response that matters.
+
+    Attributes:
+        body: as it came over the wire, compressed or not.
+        encoding: its `Content-Encoding`; empty where there is none.
+        digest: its `Content-MD5`; empty where there is none.
+        validator: what to ask with next time, an `ETag` or a `Last-Modified`; empty where it told neither.
+    """
+
+    body: bytes
+    encoding: str
+    digest: str
+    validator: str
+
+
+def gzipped(answer: Answer) -> bytes:
+    """The range as a gzip file: as it came wherever that can be, without padding in any case.
+
+    Raises:
+        Damaged: it is not a whole range.
+    """
+    text = _decoded(answer)
+    _check_digest(answer, text)
+    _check_form(text)
+    as_served = b":0" not in text and text == text.upper()
+    if not as_served:  # padding, which counts 0, or lower case
+        text = b"\r\n".join(row for row in text.upper().split() if row[36:].strip(b"0"))
+    _check_order(text.split())
+    if as_served and text is not answer.body:
+        return answer.body
+    return gzip.compress(text, _GZIP_LEVEL, mtime=0)
+
+
+def _decoded(answer: Answer) -> bytes:
+    if answer.encoding in {"", "identity"}:
+        return answer.body
+    if answer.encoding not in {"gzip", "x-gzip"}:
+        raise Damaged("a compression that was not asked for")
+    # Not through the client's own decoder: it inflates what it is given, and a bomb is 2 GiB before anyone can look.
+    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        text = inflate.decompress(answer.body, BODY_BYTES_MAX)
+    except zlib.error:
+        raise Damaged("damaged gzip") from None
+    if inflate.unconsumed_tail:
+        raise Damaged(f"more than {BODY_BYTES_MAX} bytes")
+    if not inflate.eof:
+        raise Damaged("truncated gzip")
+    if inflate.unused_data:
+        raise Damaged("bytes behind its end")
+    return text
+
+
+def _check_digest(answer: Answer, text: bytes) -> None:
+    # RFC 1864 and 2616 mean the body as it is sent, compression included; the service sends the digest of its blob,
+    # which a proxy may have compressed since. Either shows that nothing was lost.
+    if answer.digest and _digest_bytes(answer.digest) not in {_md5(answer.body), _md5(text)}:
+        raise Damaged("wrong checksum")
+
+
+def _digest_bytes(told: str) -> bytes:
+    """16 bytes, from hex or from the base64 that RFC 1864 asks for."""
+    try:
+        return bytes.fromhex(told) if len(told) == 32 else base64.b64decode(told, validate=True)
+    except (ValueError, binascii.Error):
+        raise Damaged("a checksum that is none") from None
+
+
+def _md5(body: bytes) -> bytes:
+    return md5(body, usedforsecurity=False).digest()
+
+
+def _check_form(text: bytes) -> None:
+    whole = _ROWS.match(text)
+    end = whole.end() if whole else 0
+    if not _LAST_ROW.fullmatch(text, end):
+        line = text.count(b"\n", 0, end) + 1
+        raise Damaged(f"line {line} is not 35 hex digits, a colon and a count")
+
+
+def _check_order(rows: Sequence[bytes]) -> None:
+    if not rows:
+        raise Damaged("no rows")
+    suffixes = [row[_SUFFIX] for row in rows]
+    if not all(map(lt, suffixes, islice(suffixes, 1, None))):  # strictly: no suffix stands there twice
+        raise Damaged("rows out of order")

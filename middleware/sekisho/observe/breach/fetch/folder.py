@@ -1,0 +1,232 @@
+"""The folder: a gzip file a range, and one small SQLite file that knows which of them are done.
+
+Killed at any moment it goes on where it was. A file appears whole (written under another name, then renamed), and its
+row after it; a row is believed only beside a file of the size it names, which is also what finds the empty files that
+a power cut leaves behind a rename. The index is locked for as long as a fetch runs, by the kernel, so that no stale
+lock outlives a kill.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+from array import array
+from typing import TYPE_CHECKING
+
+from sekisho.observe.breach.fetch.answer import Answer, gzipped
+from sekisho.observe.breach.fetch.failure import FetchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+RANGES = 16**5
+INDEX_NAME = "fetched.sqlite3"
+RESUME_SECONDS_MAX = 24 * 3600  # a fetch that was interrupted longer ago asks for everything again; most are 304s
+
+_OUR_FILE = re.compile(r"[0-9A-F]{5}\.gz")
+_OUR_LEFTOVER = re.compile(r"[0-9A-F]{5}\.gz\.part")
+_RANGE_FILE = re.compile(r"[0-9A-Fa-f]{5}(\..*)?")
+_RANGE_BYTES_ESTIMATE = 44 * 1024  # 1,900 rows of 39 bytes are 74 kB of text; gzip leaves 56% of hex digits
+_BLOCK_BYTES = 4096  # a file takes whole blocks
+_ROW_BYTES = 100  # in the index
+_ROWS_PER_COMMIT = 4096
+_SECONDS_PER_COMMIT = 5.0  # what a kill may cost; each commit waits for the disk
+
+_SCHEMA = """
+create table if not exists ranges (
+    number integer primary key, -- the five hex digits
+    bytes integer not null, -- of the file
+    validator text not null, -- ETag or Last-Modified; '' where the server told neither
+    checked real not null -- when it came or was last confirmed, in Unix seconds
+);
+create table if not exists fetch ( -- one row
+    source text not null, -- where all ranges are from
+    started real -- of the fetch that is not finished, if any
+);
+"""
+_UPSERT = "insert or replace into ranges (number, bytes, validator, checked) values (?, ?, ?, ?)"
+
+
+class Folder:
+    """A folder of ranges, held by this fetch alone until `close`."""
+
+    def __init__(self, path: Path, index: sqlite3.Connection, now: Callable[[], float]) -> None:
+        """Use `Folder.open`."""
+        self._path = path
+        self._index = index
+        self._now = now
+        self._bytes = _bytes_of_files(path)
+        self._known = bytearray(RANGES)  # 1: file and row agree, so the server can be asked for changes only
+        self._pending: list[tuple[int, int, str, float]] = []
+        self._committed = now()
+
+    @classmethod
+    def open(cls, path: Path, source: str, now: Callable[[], float]) -> Folder:
+        """Make the folder where there is none, lock it and look at what is there.
+
+        `now` in Unix seconds.
+
+        Raises:
+            FetchError: another fetch is at work in it; it holds ranges of another source or another program; its
+                index is damaged.
+        """
+        path.mkdir(parents=True, exist_ok=True)
+        index = _open_index(path / INDEX_NAME, source)
+        try:
+            return cls(path, index, now)
+        except BaseException:
+            index.close()
+            raise
+
+    def begin(self, numbers: Iterable[int]) -> Sequence[int]:
+        """Which of these ranges are left to ask for: all but those that an interrupted fetch has just brought.
+
+        Raises:
+            FetchError: there is no room for them.
+        """
+        done_since = self._done_since()
+        done = bytearray(RANGES)
+        for number, size, checked in self._index.execute("select number, bytes, checked from ranges"):
+            self._known[number] = self._bytes[number] == size
+            done[number] = self._known[number] and checked >= done_since
+        left = array("I", (number for number in numbers if not done[number]))
+        self._ensure_room(left)
+        return left
+
+    def validator(self, number: int) -> str:
+        """What to ask for changes with; empty where the range itself is needed."""
+        if not self._known[number]:
+            return ""
+        (validator,) = self._index.execute("select validator from ranges where number = ?", (number,)).fetchone()
+        return str(validator)
+
+    def keep(self, number: int, answer: Answer) -> None:
+        """Check a range and put it where it belongs, whole or not at all.
+
+        Raises:
+            Damaged: it is not a whole range.
+            OSError: it cannot be written.
+        """
+        content = gzipped(answer)
+        final = self._path / f"{number:05X}.gz"
+        part = f"{final}.part"
+        with open(part, "wb") as file:  # noqa: PTH123 - a million times: pathlib would be half of the cost
+            file.write(content)
+        os.replace(part, final)  # noqa: PTH105 - the same
+        self._bytes[number] = len(content)
+        self._note((number, len(content), answer.validator, self._now()))
+
+    def confirm(self, number: int, validator: str) -> None:
+        """The server says that what is here is still so."""
+        self._note((number, self._bytes[number], validator, self._now()))
+
+    def finish(self) -> None:
+        """Nothing is left out: the next fetch begins anew."""
+        self._commit()
+        self._index.execute("update fetch set started = null")
+
+    def close(self) -> None:
+        """Write down what has come and let others in. A fetch that was not finished can be gone on with."""
+        try:
+            self._commit()
+        finally:
+            self._index.close()
+
+    def _note(self, row: tuple[int, int, str, float]) -> None:
+        self._pending.append(row)
+        waited = row[-1] - self._committed
+        if len(self._pending) >= _ROWS_PER_COMMIT or not 0 <= waited < _SECONDS_PER_COMMIT:
+            self._commit()
+
+    def _commit(self) -> None:
+        self._index.execute("begin")
+        self._index.executemany(_UPSERT, self._pending)
+        self._index.execute("commit")
+        self._pending.clear()
+        self._committed = self._now()
+
+    def _done_since(self) -> float:
+        now = self._now()
+        (started,) = self._index.execute("select started from fetch").fetchone()
+        if started is not None and 0 <= now - started < RESUME_SECONDS_MAX:
+            return float(started)
+        self._index.execute("update fetch set started = ?", (now,))
+        return now
+
+    def _ensure_room(self, left: Sequence[int]) -> None:
+        new = sum(not self._bytes[number] for number in left)
+        there = RANGES - self._bytes.count(0)
+        mean = sum(self._bytes) // there if there else _RANGE_BYTES_ESTIMATE
+        needed = new * (-(-mean // _BLOCK_BYTES) * _BLOCK_BYTES + _ROW_BYTES)
+        free = shutil.disk_usage(self._path).free
+        if needed > free:
+            raise FetchError(
+                f"{self._path}: {new} ranges need about {_gib(needed)} there, {_gib(free)} are free. "
+                "Give a folder on a larger disk."
+            )
+        self._ensure_names(new)
+
+    def _ensure_names(self, new: int) -> None:
+        # A disk with room for the bytes may have none for a million names.
+        found = os.statvfs(self._path)
+        if found.f_files and found.f_favail < new:
+            raise FetchError(
+                f"{self._path}: {new} files are needed there, the file system has room for {found.f_favail} (inodes). "
+                "Give a folder on another disk."
+            )
+
+
+def _open_index(path: Path, source: str) -> sqlite3.Connection:
+    index = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        _lock(index)
+        _claim(index, path.parent, source)
+    except sqlite3.OperationalError as error:
+        index.close()
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise FetchError(f"{path.parent}: another fetch is at work there. Wait for it, or end it.") from None
+        raise FetchError(f"{path}: {error}.") from None
+    except sqlite3.DatabaseError as error:
+        index.close()
+        raise FetchError(f"{path}: {error}. Delete it and run again; every range is fetched anew then.") from None
+    except BaseException:
+        index.close()
+        raise
+    return index
+
+
+def _lock(index: sqlite3.Connection) -> None:
+    index.execute("pragma locking_mode = exclusive")
+    index.execute("begin exclusive")  # held until the file is closed, whatever is committed
+    index.executescript(_SCHEMA)
+
+
+def _claim(index: sqlite3.Connection, folder: Path, source: str) -> None:
+    # An ETag means something to the server that gave it only; and half a mirror beside half a service is no corpus.
+    row = index.execute("select source from fetch").fetchone()
+    if row is None:
+        index.execute("insert into fetch (source) values (?)", (source,))
+    elif row[0] != source:
+        raise FetchError(f"{folder}: holds ranges of {row[0]}. Give another folder, or the same source again.")
+
+
+def _bytes_of_files(path: Path) -> array[int]:
+    """How large the file of each range is, 0 for none. What a kill left half written is removed."""
+    sizes = array("I", [0]) * RANGES
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if _OUR_FILE.fullmatch(entry.name):
+                sizes[int(entry.name[:5], 16)] = entry.stat().st_size
+            elif _OUR_LEFTOVER.fullmatch(entry.name):
+                os.unlink(entry.path)  # noqa: PTH108 - an entry is no Path
+            elif _RANGE_FILE.fullmatch(entry.name):
+                # Beside ours it would be counted twice by the builder, or instead of ours.
+                raise FetchError(f"{path}: {entry.name} is another program's. Give a folder of its own.")
+    return sizes
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
