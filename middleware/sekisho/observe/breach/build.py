@@ -1,0 +1,79 @@
+"""Makes a corpus file from whatever there is: in one pass if it comes sorted, else by sorting outside of memory."""
+
+from __future__ import annotations
+
+import os
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sekisho.observe.breach.header import ENTRY_BYTES, CorpusError, Header
+from sekisho.observe.breach.progress import Progress, Silent
+from sekisho.observe.breach.sorter import MEMORY_BYTES, RECORD_BYTES, Sorter
+from sekisho.observe.breach.sources import Hashes, Plain, Ranges, Source
+from sekisho.observe.breach.writer import TooDenseError, ensure_room, write_sorted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Hashes", "Plain", "Ranges", "Source", "build"]
+
+
+def build(
+    sources: Sequence[Source],
+    output: str | os.PathLike[str],
+    *,
+    kind: str = "passwords",
+    key_id: str = "",
+    expected: int | None = None,
+    built: int | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    progress: Progress | None = None,
+) -> Header:
+    """Make the corpus of all `sources` together, and put it at `output` when it is whole and on the disk.
+
+    A single sorted source takes one pass and no file but the output; anything else is sorted first, which needs
+    eight bytes a record beside the output meanwhile. Sources that say that they are sorted are held to it.
+    `expected` (see `write_sorted`) is only needed for sorted input that cannot be read twice and is not spread evenly.
+
+    Raises:
+        CorpusError: what is wrong, where, and what to do. Whatever stood at `output` still stands there.
+    """
+    telling = progress or Silent()
+    if not sources:
+        raise CorpusError("there is nothing to make a corpus from: name a file")
+    _ensure_sound(sources, Path(output))
+
+    def stream(source: Source, expected: int | None) -> Header:
+        blocks = source.records(telling)
+        return write_sorted(output, blocks, kind=kind, key_id=key_id, expected=expected, built=built, progress=telling)
+
+    if len(sources) == 1 and sources[0].ordered:
+        try:
+            return stream(sources[0], expected)
+        except TooDenseError as error:
+            if not sources[0].repeatable:
+                raise
+            return stream(sources[0], error.entries)
+    with Sorter(output, memory_bytes=memory_bytes) as sorter:
+        for records in chain.from_iterable(source.records(telling) for source in sources):
+            sorter.add(records)
+        return sorter.write(kind=kind, key_id=key_id, expected=expected, built=built, progress=telling)
+
+
+def _ensure_sound(sources: Sequence[Source], output: Path) -> None:
+    target = Path(os.path.realpath(output))
+    if target.is_dir():
+        raise CorpusError(f"{output}: is a folder: name a file in it")
+    if not target.parent.is_dir():
+        raise CorpusError(f"{target.parent}: there is no such folder: make it first")
+    if any(_same(source, target) for source in sources):
+        raise CorpusError(f"{output}: is to be read and to be written: name another output")
+    records = sum(source.records_min() for source in sources)
+    streamed = len(sources) == 1 and sources[0].ordered
+    ensure_room(target.parent, records * (ENTRY_BYTES + (0 if streamed else RECORD_BYTES)))
+
+
+def _same(source: Source, target: Path) -> bool:
+    path = getattr(source, "path", None)
+    return path is not None and target.exists() and path.exists() and target.samefile(path)

@@ -1,0 +1,164 @@
+"""Bytes of whatever a corpus is made from: a file, a pipe or standard input, gzip or not, a piece at a time.
+
+Nothing of what is read appears in an error: any line may be somebody's password. Errors name the file and the line.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+import sys
+import time
+import zlib
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
+
+from sekisho.observe.breach.header import CorpusError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from typing_extensions import Buffer  # in collections.abc from 3.12; never imported while running
+
+    from sekisho.observe.breach.progress import Progress
+
+CHUNK_BYTES: Final = 2**20  # some 23,000 hashes: their columns still fit into a core's cache
+LINE_BYTES_MAX: Final = 2**16  # bounds what is held of a line without an end
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
+
+_TELL_EVERY_S: Final = 0.1
+
+
+class Lines(NamedTuple):
+    """Whole lines, each with its LF, and the number of the first, counted from 1."""
+
+    data: bytes
+    first: int
+
+
+def name_of(path: Path | None) -> str:
+    return "standard input" if path is None else str(path)
+
+
+def bytes_of(path: Path | None) -> int | None:
+    """How long a file is, as it lies there; `None` where nobody can tell before the end."""
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise CorpusError(f"{path}: {error.strerror}") from error
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def is_gzip(path: Path) -> bool:
+    """By its first bytes: names are not to be believed."""
+    with _opened(path) as file:
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+
+def chunks(path: Path | None, progress: Progress) -> Iterator[bytes]:
+    """The content of a file (`None`: of standard input) in pieces of some MiB; gzip is recognised and undone.
+
+    Progress is told in bytes as they are read, compressed ones where they are.
+
+    Raises:
+        CorpusError: it cannot be read, or its gzip is damaged or cut short.
+    """
+    progress.begin(f"reading {name_of(path)}", bytes_of(path), "B")
+    with _opened(path) as file:
+        told = _Told(file, progress)
+        buffered = io.BufferedReader(told, CHUNK_BYTES)
+        try:
+            packed = buffered.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
+            reading = gzip.GzipFile(fileobj=buffered, mode="rb") if packed else buffered
+            while chunk := reading.read(CHUNK_BYTES):
+                yield chunk
+        except EOFError as error:
+            raise CorpusError(f"{name_of(path)}: its gzip is cut short: get the whole file again") from error
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise CorpusError(f"{name_of(path)}: its gzip is damaged: get the file again") from error
+        except OSError as error:
+            raise CorpusError(f"{name_of(path)}: {error.strerror}") from error
+        told.tell_progress()
+
+
+def lines(pieces: Iterable[bytes], name: str) -> Iterator[Lines]:
+    """The same bytes, cut after ends of lines, without a byte order mark. An end that the last line lacks is added.
+
+    Raises:
+        CorpusError: a line without an end, or text in UTF-16, as PowerShell writes it.
+    """
+    held, number = b"", 1
+    for piece in _unmarked(pieces, name):
+        data = held + piece
+        if end := data.rfind(b"\n") + 1:
+            yield Lines(data[:end], number)
+            number += data.count(b"\n", 0, end)
+        held = data[end:]
+        if len(held) > LINE_BYTES_MAX:
+            raise CorpusError(f"{name}, line {number}: longer than {LINE_BYTES_MAX} bytes: this is no such list")
+    if held:
+        yield Lines(held + b"\n", number)
+
+
+def unmarked(first: bytes, name: str) -> bytes:
+    """The beginning of a text without its byte order mark. Raises `CorpusError` for UTF-16."""
+    if first.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise CorpusError(f"{name}: is in UTF-16: convert it to UTF-8")
+    return first.removeprefix(BOM_UTF8)
+
+
+def _unmarked(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    pieces = iter(pieces)
+    first = b""
+    while len(first) < len(BOM_UTF8) and (piece := next(pieces, b"")):
+        first += piece
+    yield unmarked(first, name)
+    yield from pieces
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[IO[bytes]]:
+    if path is None:
+        if sys.stdin is None:
+            raise CorpusError("standard input is closed")
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise CorpusError(f"{path}: {error.strerror}") from error
+    with file:
+        yield file
+
+
+class _Told(io.RawIOBase):
+    """A file that tells how much was read of it, some times a second."""
+
+    def __init__(self, file: IO[bytes], progress: Progress) -> None:
+        self._file = file
+        self._progress = progress
+        self._untold = 0
+        self._tell_at_s = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        with memoryview(buffer) as view:
+            data = self._file.read(len(view))
+            view[: len(data)] = data
+        self._untold += len(data)
+        if time.monotonic() >= self._tell_at_s:
+            self.tell_progress()
+        return len(data)
+
+    def tell_progress(self) -> None:
+        self._progress.advance(self._untold)
+        self._untold = 0
+        self._tell_at_s = time.monotonic() + _TELL_EVERY_S
