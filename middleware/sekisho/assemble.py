@@ -8,6 +8,7 @@ import os
 import random
 import secrets
 import time
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, overload
 
@@ -15,7 +16,13 @@ from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answe
 from sekisho.challenge import DeviceTokens
 from sekisho.guard import Guard
 from sekisho.middleware import Cookie, GuardMiddleware, Reading
-from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError
+from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError, prevalence
+from sekisho.observe.breach.corpus import Corpus
+from sekisho.observe.breach.header import CorpusError
+from sekisho.observe.breach.hibp import Hibp
+from sekisho.observe.breach.known import Breaches
+from sekisho.observe.breach.live import LiveCorpus
+from sekisho.observe.breach.pairs import PairDigests, Pairs
 from sekisho.observe.limiter.exchange import Exchange, News
 from sekisho.observe.limiter.fallback import FallbackLedger
 from sekisho.observe.limiter.memory import MemoryLedger
@@ -23,7 +30,7 @@ from sekisho.observe.limiter.redis import RedisLedger, open_line
 from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Digests, Doors, MailPolicy, Networks, Resolver
-from sekisho.record import Events
+from sekisho.record import AccountHook, Events
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho")
 
 MODES = {mode.value: mode for mode in Mode}
+DAY_S = 86_400
 LAST_WORDS = frozenset({"lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed"})
 
 
@@ -47,6 +55,8 @@ class LoginGuard:
         resolver: an account as typed to the id it stands for (user name, e-mail and phone of one account are one
             account), or None where it stands for nothing known.
         mail_policy: domains where dots or what follows a plus make no difference.
+        on_change_password: called with the account (as the application reported it, else as typed) after a log-in from
+            a known device with a password that has leaked. A function or a coroutine function; see `AccountHook`.
         overrides: settings by lower-case name, before those of the environment (`limit_ip="20/10minute"`).
 
     A setting that makes no sense does not raise here, where some servers would serve on without us: the start is
@@ -57,11 +67,24 @@ class LoginGuard:
     # that takes both and any setting fits neither's types.
     @overload
     def __init__(
-        self, app: App, /, *, resolver: Resolver | None = ..., mail_policy: MailPolicy | None = ..., **overrides: object
+        self,
+        app: App,
+        /,
+        *,
+        resolver: Resolver | None = ...,
+        mail_policy: MailPolicy | None = ...,
+        on_change_password: AccountHook | None = ...,
+        **overrides: object,
     ) -> None: ...
     @overload
     def __init__(
-        self, *, app: App, resolver: Resolver | None = ..., mail_policy: MailPolicy | None = ..., **overrides: object
+        self,
+        *,
+        app: App,
+        resolver: Resolver | None = ...,
+        mail_policy: MailPolicy | None = ...,
+        on_change_password: AccountHook | None = ...,
+        **overrides: object,
     ) -> None: ...
     def __init__(  # type: ignore[misc] # a setting cannot be called `app`, which the types do not say
         self,
@@ -69,6 +92,7 @@ class LoginGuard:
         *,
         resolver: Resolver | None = None,
         mail_policy: MailPolicy | None = None,
+        on_change_password: AccountHook | None = None,
         **overrides: object,
     ) -> None:
         self._app = app
@@ -76,11 +100,11 @@ class LoginGuard:
         self._problem = ""
         try:
             settings = load(os.environ, overrides)
+            accounts = Accounts(mail_policy or MailPolicy(), resolver)
+            self._parts = _Parts(app, settings, accounts, on_change_password)
         except SettingsError as error:
             self._problem = str(error)
             log.error("sekisho did not start: %s", error)  # noqa: TRY400 - its text is all there is to know
-        else:
-            self._parts = _Parts(app, settings, Accounts(mail_policy or MailPolicy(), resolver))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -118,11 +142,13 @@ class LoginGuard:
 class _Parts:
     """What all event loops of this process share: settings, this worker's own counters, what it has shed."""
 
-    def __init__(self, app: App, settings: Settings, accounts: Accounts) -> None:
+    def __init__(
+        self, app: App, settings: Settings, accounts: Accounts, on_change_password: AccountHook | None
+    ) -> None:
         self.app = app
         self.settings = settings
         self.mode = settings.mode
-        self.events = Events()
+        self.events = Events(on_change_password)
         self.renderer = Renderer(settings.origins)
         self.reading = Reading(
             Doors(settings.doors),
@@ -136,12 +162,16 @@ class _Parts:
             Digests(settings.secrets),
             settings.body_bytes_max,
             settings.body_seconds_max,
+            (settings.exposed_header or "").encode("ascii"),
         )
         self.tokens = DeviceTokens(settings.secrets, days=settings.device_days)
         self.policy = Policy(
             account_failures_max=settings.limits.account_failures_max,
+            prevalence_min=prevalence(settings.breached_min),
             refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
         )
+        self.corpus = self._live_corpus()
+        self.pairs = self._live_pairs()
         self.shed = Shed(_monotonic_us)
         self.own = MemoryLedger(self._own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
                                 clock_us=_unix_us)  # fmt: skip
@@ -186,6 +216,30 @@ class _Parts:
             for running in self._running.values():
                 running.switch()
 
+    def _live_corpus(self) -> LiveCorpus | None:
+        path = self.settings.corpus
+        if path is None:
+            return None
+        built = _sound("SEKISHO_CORPUS", path, "passwords").header.built
+        if time.time() - built > self.settings.corpus_days_max * DAY_S:
+            log.warning(
+                "SEKISHO_CORPUS: was built more than SEKISHO_CORPUS_DAYS_MAX days ago; newer leaks are not in it"
+            )
+        on_change = partial(self.events.leaks_answer, "corpus")
+        return LiveCorpus(path, kind="passwords", clock_s=time.monotonic, on_change=on_change)
+
+    def _live_pairs(self) -> Pairs | None:
+        path = self.settings.pairs
+        if path is None:
+            return None
+        # Under another key it still starts, and answers that it cannot tell: a file that was exchanged too early must
+        # not keep a service from coming back.
+        _sound("SEKISHO_PAIRS", path, "pairs")
+        digests = PairDigests(self.settings.pairs_key)
+        on_change = partial(self.events.leaks_answer, "pairs")
+        live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, clock_s=time.monotonic, on_change=on_change)
+        return Pairs(live, digests)
+
     def _own_limits(self, workers: int) -> LimitSet:
         shared = self.settings.store != "memory://"
         return self.settings.limits.shared_between(workers) if shared else self.settings.limits
@@ -206,6 +260,7 @@ class _Running:
         self._parts = parts
         self._line: Line | None = None
         self._exchange: asyncio.Task[None] | None = None
+        self._hibp = self._online()
         ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
         self._guarded = self._middleware(ledger)
         self.app: App = parts.app
@@ -220,8 +275,16 @@ class _Running:
         if self._exchange is not None:
             self._exchange.cancel()
             await asyncio.gather(self._exchange, return_exceptions=True)
+        if self._hibp is not None:
+            await self._hibp.aclose()
         if self._line is not None:
             await self._line.aclose()
+
+    def _online(self) -> Hibp | None:
+        parts, settings = self._parts, self._parts.settings
+        if not settings.hibp:
+            return None
+        return Hibp(url=settings.hibp_url, on_change=partial(parts.events.leaks_answer, "hibp"))
 
     def _shared_ledger(self) -> FallbackLedger:
         parts, settings = self._parts, self._parts.settings
@@ -255,6 +318,14 @@ class _Running:
             room=WaitingRoom(),
             allow=Networks(settings.allow) if settings.allow else None,
             deny=Networks(settings.deny) if settings.deny else None,
+            breaches=Breaches(
+                parts.corpus,
+                parts.pairs,
+                self._hibp,
+                corpus_seconds_max=settings.corpus_days_max * DAY_S,
+                clock_s=time.time,
+            ),
+            leaked_account=parts.reading.accounts.listed,
             clock_s=time.time,
             chance=secrets.token_bytes,
         )
@@ -268,6 +339,15 @@ class _Running:
             mode=parts.mode,
             jitter=random.random,
         )
+
+
+def _sound(variable: str, path: str, kind: str) -> Corpus:
+    """The file that a setting names. What is missing or damaged at start is a mistake; later it is an outage."""
+    try:
+        return Corpus.open(path, kind=kind)
+    except CorpusError as error:
+        problem = str(error).removeprefix(f"{path}: ")
+    raise SettingsError(variable, f"names a file that cannot be used: {problem}")
 
 
 def _unix_us() -> int:

@@ -1,7 +1,8 @@
 """The guard: what happens to an attempt, in order. Knows no HTTP.
 
 at_the_gate   before the body is read: the deny list, and refusals that this worker remembers
-assess        charge, judge, and where log-ins are under way wait for them
+assess        charge, look the secret up, judge, and where log-ins are under way wait for them
+weigh_choice  look a new password up
 settle        give back what a proven success still weighs, and renew its device token
 """
 
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.judge import decide
 from sekisho.model import (
+    UNKNOWN,
     Action,
     Attempt,
     Charge,
     Charged,
     Decision,
     Device,
+    Exposure,
     Finding,
     Ledger,
     Limits,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
     from sekisho.challenge import DeviceTokens, Token
     from sekisho.model import Origin
+    from sekisho.observe.breach.known import Breaches
     from sekisho.observe.limiter.shed import Shed
     from sekisho.observe.limiter.waiting import WaitingRoom
     from sekisho.read import Digests, Networks
@@ -53,6 +57,7 @@ class Assessment(NamedTuple):
     verdict: Verdict
     decision: Decision
     token: Token | None
+    exposure: Exposure = UNKNOWN
 
 
 class Guard:
@@ -67,6 +72,8 @@ class Guard:
         room: where attempts wait for log-ins under way.
         allow: addresses whose ip, network and device limits are lifted.
         deny: addresses that are refused.
+        breaches: what is known of passwords.
+        leaked_account: the account as lists of leaked pairs are searched for it.
         clock_s: Unix time in seconds.
         chance: `n -> n` random bytes.
     """
@@ -83,6 +90,8 @@ class Guard:
         room: WaitingRoom,
         allow: Networks | None,
         deny: Networks | None,
+        breaches: Breaches,
+        leaked_account: Callable[[Attempt], str],
         clock_s: Callable[[], float],
         chance: Callable[[int], bytes],
     ) -> None:
@@ -95,6 +104,8 @@ class Guard:
         self._room = room
         self._allow = allow
         self._deny = deny
+        self._breaches = breaches
+        self._leaked_account = leaked_account
         self._clock_s = clock_s
         self._chance = chance
 
@@ -123,19 +134,38 @@ class Guard:
             lane_generation=token.generation if token else 0,
             exempt=exempt,
         )
+        exposure = self._exposure(attempt)
         for asks_left in range(ASKS_MAX, -1, -1):
             verdict = await self._ledger.charge(charge)
-            decision = decide(Signals(verdict, _device(token, verdict)), self._policy)
+            device = _device(token, verdict)
+            decision = decide(Signals(verdict, device, exposure=exposure), self._policy)
             if decision.passes or not (asks_left and self._may_change(charge, verdict)):
                 break
             if not await self._waits(charge, verdict):
                 break
             # It asks anew, so what it was charged for asking in vain goes back.
             self._ledger.settle(charge, verdict)
+        # Only for who would pass: a flood over its limits must not become a flood at the service that is asked.
+        if decision.passes and _tries_password(attempt) and self._breaches.would_ask(exposure):
+            exposure = await self._breaches.ask(attempt.secret, exposure)
+            decision = decide(Signals(verdict, device, exposure=exposure), self._policy)
         if not decision.passes and not self._may_change(charge, verdict):
             self._shed.remember(charge, verdict)
         # A copy of a renewed token is not next in its line: after a success, its holder is a device of its own.
-        return Assessment(attempt, charge, verdict, decision, None if verdict.lane_spent else token)
+        return Assessment(attempt, charge, verdict, decision, None if verdict.lane_spent else token, exposure)
+
+    async def weigh_choice(self, attempt: Attempt) -> bool | None:
+        """Whether the password that is chosen here has leaked; `None` where nobody can tell."""
+        exposure = self._breaches.look(self._leaked_account(attempt), attempt.new_secret)
+        if self._breaches.would_ask(exposure):
+            exposure = await self._breaches.ask(attempt.new_secret, exposure)
+        if exposure.is_breached(self._policy.prevalence_min):
+            return True
+        return None if exposure.password is None else False
+
+    def give_back(self, assessment: Assessment) -> None:
+        """Nothing was tried after all: the attempt never reached the application."""
+        self._ledger.settle(assessment.charge, assessment.verdict)
 
     def begin(self, assessment: Assessment) -> None:
         """The attempt goes to the application. From here on it is to be settled, exactly once."""
@@ -168,6 +198,12 @@ class Guard:
             now_s=int(self._clock_s()),
             fresh=self._chance(8),
         )
+
+    def _exposure(self, attempt: Attempt) -> Exposure:
+        # For right secrets and wrong ones alike, and before anybody knows which it is: the time it takes says nothing.
+        if not _tries_password(attempt):
+            return attempt.told
+        return self._breaches.look(self._leaked_account(attempt), attempt.secret).worst(attempt.told)
 
     def _token(self, attempt: Attempt, family: int) -> Token | None:
         if not attempt.token or not attempt.account:
@@ -209,6 +245,10 @@ class Guard:
 def _counters(charge: Charge) -> tuple[bytes, ...]:
     """What attempts wait for. Ten log-ins at once are one person's or one house's, never a whole network's."""
     return charge.account, charge.ip
+
+
+def _tries_password(attempt: Attempt) -> bool:
+    return attempt.door.secret_is_password and bool(attempt.secret)
 
 
 def _shed(wait_us: int) -> Decision:

@@ -17,12 +17,18 @@ from sekisho.settings import load
 if TYPE_CHECKING:
     from sekisho.middleware.asgi import App
     from sekisho.read import MailPolicy, Resolver
+    from sekisho.record import AccountHook
 
 SECRET = b"only for tests: this signs nothing that matters"
 
 
 def guarded(
-    app: App, *, resolver: Resolver | None = None, mail_policy: MailPolicy | None = None, **overrides: object
+    app: App,
+    *,
+    resolver: Resolver | None = None,
+    mail_policy: MailPolicy | None = None,
+    on_change_password: AccountHook | None = None,
+    **overrides: object,
 ) -> LoginGuard:
     """`app` behind a guard in memory, with settings by keyword. The environment's `SEKISHO_…` settings still count.
 
@@ -30,4 +36,6 @@ def guarded(
     """
     settings: dict[str, object] = {"secret": SECRET, "store": "memory://", **overrides}
     load(os.environ, settings)
-    return LoginGuard(app, resolver=resolver, mail_policy=mail_policy, **settings)
+    return LoginGuard(
+        app, resolver=resolver, mail_policy=mail_policy, on_change_password=on_change_password, **settings
+    )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sekisho.judge import decide
 from sekisho.judge.policy import ALLOWED, _askable
-from sekisho.model import Action, Decision, Device, Finding, Policy, Signals, Spread, Verdict
+from sekisho.model import UNKNOWN, Action, Decision, Device, Exposure, Finding, Pair, Policy, Signals, Spread, Verdict
 
 MINUTE = 60_000_000
 WAITS = ("ip_wait_us", "network_wait_us", "device_wait_us", "account_wait_us", "lane_wait_us")
@@ -27,8 +27,10 @@ def verdict(**signs: Any) -> Verdict:
     return Verdict(**{**nothing, "counters_lost": False, **signs, "spread": spread})
 
 
-def seen(device: Device = Device.STRANGER, *, denied: bool = False, **signs: Any) -> Signals:
-    return Signals(verdict(**signs), device, denied)
+def seen(
+    device: Device = Device.STRANGER, *, denied: bool = False, exposure: Exposure = UNKNOWN, **signs: Any
+) -> Signals:
+    return Signals(verdict(**signs), device, denied, exposure)
 
 
 SIGNS: list[tuple[dict[str, Any], Action, str]] = [
@@ -45,8 +47,17 @@ SIGNS: list[tuple[dict[str, Any], Action, str]] = [
     ({"accounts_per_device": 8}, CHALLENGE, "device_accounts"),
     ({"ips_per_account": 8}, STEP_UP, "account_ips"),
     ({"accounts_per_secret": 16}, STEP_UP, "secret_accounts"),
+    ({"exposure": Exposure(1, Pair.ABSENT)}, STEP_UP, "breached_password"),
+    ({"exposure": Exposure(0, Pair.EXACT)}, STEP_UP, "breached_pair"),
+    ({"exposure": Exposure(None, Pair.VARIANT)}, CHALLENGE, "breached_pair_variant"),
 ]
-OF_OTHERS = [sign for sign, _, reason in SIGNS if not reason.startswith("device_token")]
+OF_OTHERS = [sign for sign, _, reason in SIGNS if not reason.startswith(("device_token", "breached"))]
+
+
+def reasons(decision: Decision) -> set[str]:
+    """What was found. Whoever shows the very pair shows its likeness too, though only the former is told."""
+    found = {finding.reason for finding in decision.findings}
+    return found | {"breached_pair_variant"} if "breached_pair" in found else found
 
 
 @pytest.mark.parametrize(("sign", "action", "reason"), SIGNS, ids=[reason for *_, reason in SIGNS])
@@ -67,6 +78,8 @@ def test_each_sign_by_itself(sign: dict[str, Any], action: Action, reason: str) 
         {"accounts_per_device": 7},
         {"ips_per_account": 7},
         {"accounts_per_secret": 15},
+        {"exposure": Exposure(0, Pair.ABSENT)},
+        {"exposure": UNKNOWN},
     ],
     ids=str,
 )
@@ -78,13 +91,12 @@ def test_one_less_than_too_much_is_not_too_much(sign: dict[str, Any]) -> None:
 def test_all_findings_are_reported_and_the_sternest_is_obeyed() -> None:
     """An operator sees everything that was found, in the same order every time."""
     signs = {name: value for sign, *_ in SIGNS for name, value in sign.items()}
+    signs["exposure"] = Exposure(1, Pair.EXACT)
 
     decision = decide(seen(**signs, denied=True), Policy(factors=True))
 
     assert decision.action is decision.asked is DENY
-    assert {reason for *_, reason in SIGNS} | {"deny_list", "unproved_device"} == {
-        finding.reason for finding in decision.findings
-    }
+    assert {reason for *_, reason in SIGNS} | {"deny_list", "unproved_device"} == reasons(decision)
     assert decision == decide(seen(**signs, denied=True), Policy(factors=True))
 
 
@@ -167,6 +179,41 @@ def test_after_too_many_failures_a_password_alone_is_not_enough_for_a_seen_devic
     assert decide(failed, Policy()).asked is ALLOW
 
 
+@pytest.mark.parametrize(
+    ("device", "exposure", "action"),
+    [
+        (Device.STRANGER, Exposure(1, None), STEP_UP),
+        (Device.SEEN, Exposure(16, Pair.ABSENT), ALLOW),
+        (Device.PROVED, Exposure(16, Pair.ABSENT), ALLOW),
+        (Device.STRANGER, Exposure(0, Pair.EXACT), STEP_UP),
+        (Device.SEEN, Exposure(0, Pair.EXACT), STEP_UP),
+        (Device.PROVED, Exposure(0, Pair.EXACT), ALLOW),
+        (Device.STRANGER, Exposure(0, Pair.VARIANT), CHALLENGE),
+        (Device.SEEN, Exposure(0, Pair.VARIANT), ALLOW),
+        (Device.PROVED, Exposure(0, Pair.VARIANT), ALLOW),
+    ],
+)
+def test_a_leak_weighs_by_who_shows_it(device: Device, exposure: Exposure, action: Action) -> None:
+    """Two honest log-ins in five use a leaked password; a leaked pair at its own account is another matter."""
+    assert decide(seen(device, exposure=exposure), Policy()).action is action
+
+
+@pytest.mark.parametrize("device", list(Device))
+@pytest.mark.parametrize("exposure", [Exposure(4, None), Exposure(0, Pair.EXACT), Exposure(4, Pair.EXACT)], ids=str)
+def test_only_who_is_known_is_told_to_choose_another(device: Device, exposure: Exposure) -> None:
+    """A stranger with a stolen password would be shown the way to take the account over."""
+    decision = decide(seen(device, exposure=exposure), Policy(prevalence_min=4))
+
+    assert decision.change_password is (device is not Device.STRANGER)
+
+
+@pytest.mark.parametrize("device", list(Device))
+@pytest.mark.parametrize("exposure", [UNKNOWN, Exposure(0, Pair.ABSENT), Exposure(3, Pair.VARIANT)], ids=str)
+def test_nobody_must_change_what_has_not_leaked(device: Device, exposure: Exposure) -> None:
+    """Seen more rarely than the operator minds, merely like a leaked one, or unknown: no demand."""
+    assert not decide(seen(device, exposure=exposure), Policy(prevalence_min=4)).change_password
+
+
 @pytest.mark.parametrize("device", list(Device))
 def test_the_deny_list_holds_for_everybody(device: Device) -> None:
     """An operator's own word stands above every token."""
@@ -182,7 +229,15 @@ def test_nothing_seen_is_nothing_found() -> None:
 # A worse sign never gives a milder decision.
 
 waits = st.sampled_from([0, 1, MINUTE])
-policies = st.builds(Policy, work=st.booleans(), factors=st.booleans(), refuse_without_factor=st.booleans())
+policies = st.builds(
+    Policy,
+    prevalence_min=st.sampled_from([1, 4]),
+    work=st.booleans(),
+    factors=st.booleans(),
+    refuse_without_factor=st.booleans(),
+)
+passwords = st.sampled_from([None, 0, 1, 3, 4, 16])
+listed_pairs = st.sampled_from([None, *Pair])
 spreads = st.builds(Spread, *[st.integers(0, cap) for cap in CAPS])
 all_signals = st.builds(
     Signals,
@@ -195,6 +250,7 @@ all_signals = st.builds(
     ).flatmap(lambda one: spreads.map(lambda spread: one._replace(spread=spread))),
     st.sampled_from(Device),
     st.booleans(),
+    st.builds(Exposure, passwords, listed_pairs),
 )
 
 
@@ -211,7 +267,8 @@ def pairs(draw: st.DrawFn) -> tuple[Signals, Signals]:
         spread=Spread(*[min(cap, n + draw(st.integers(0, cap))) for n, cap in zip(v.spread, CAPS, strict=True)]),
     )
     device = draw(st.sampled_from([device for device in Device if device <= one.device]))
-    return one, Signals(worse, device, one.denied or draw(st.booleans()))
+    exposure = one.exposure.worst(Exposure(draw(passwords), draw(listed_pairs)))
+    return one, Signals(worse, device, one.denied or draw(st.booleans()), exposure)
 
 
 @given(pairs(), policies)
@@ -222,7 +279,7 @@ def test_a_worse_sign_never_gives_a_milder_decision(pair: tuple[Signals, Signals
     assert worse.action >= better.action
     assert worse.asked >= better.asked
     assert worse.wait_us >= better.wait_us
-    assert {finding.reason for finding in worse.findings} >= {finding.reason for finding in better.findings}
+    assert reasons(worse) >= reasons(better)
 
 
 @given(all_signals, policies)

@@ -67,13 +67,13 @@ def test_every_encoding_gives_the_same_attempt(body: bytes, content_type: bytes)
 )
 def test_forms_are_decoded_as_frameworks_do(expected: str, body: bytes) -> None:
     """Escapes, plus signs, and what only looks like a separator."""
-    assert read(body) == (expected, "x")
+    assert read(body) == Credentials(expected, "x")
 
 
 def test_nested_json() -> None:
     """A dotted path leads through objects."""
     nested = Door(DoorKind.LOGIN, "POST", "/t", (Fields(Encoding.JSON, (("user", "email"),), (("secret",),)),))
-    assert read(b'{"user":{"email":"a","x":1},"secret":"b"}', JSON, nested) == ("a", "b")
+    assert read(b'{"user":{"email":"a","x":1},"secret":"b"}', JSON, nested) == Credentials("a", "b")
     for wrong in (b'"a"', b"null", b"[]", b'[{"email":"a"}]', b"1"):
         assert_refused((400, "account_not_text"), b'{"user":%b,"secret":"b"}' % wrong, JSON, nested)
     assert_refused((400, "json_key_repeated"), b'{"user":{"email":"a","email":"c"},"secret":"b"}', JSON, nested)
@@ -84,9 +84,9 @@ def test_doors_without_a_field() -> None:
     """A code alone, an account alone, nothing at all: what the door does not name is empty."""
     code = Door(DoorKind.CODE, "POST", "/c", (Fields(Encoding.FORM, (), (("code",),)),))
     reset = Door(DoorKind.RESET, "POST", "/r", (Fields(Encoding.FORM, (("email",),), ()),))
-    assert read(b"code=123456", FORM, code) == ("", "123456")
-    assert read(b"email=a", FORM, reset) == ("a", "")
-    assert read(b"", FORM, Door(DoorKind.LOGOUT, "POST", "/o", ())) == ("", "")
+    assert read(b"code=123456", FORM, code) == Credentials("", "123456")
+    assert read(b"email=a", FORM, reset) == Credentials("a", "")
+    assert read(b"", FORM, Door(DoorKind.LOGOUT, "POST", "/o", ())) == Credentials("", "")
     assert_refused((400, "account_missing"), b"", FORM, reset)
 
 
@@ -133,7 +133,7 @@ def test_doubtful_forms_are_refused(expected: tuple[int, str], body: bytes) -> N
 
 def test_the_bounds_themselves_pass() -> None:
     """1,024 characters of account, 4,096 bytes of secret, 1,000 fields."""
-    assert read(b"username=" + b"a" * 1_024 + b"&password=" + b"b" * 4_096) == ("a" * 1_024, "b" * 4_096)
+    assert read(b"username=" + b"a" * 1_024 + b"&password=" + b"b" * 4_096) == Credentials("a" * 1_024, "b" * 4_096)
     assert read(b"username=alice&password=s3cret" + b"&a" * 998) == ALICE
 
 
@@ -179,7 +179,7 @@ def test_doubtful_json_is_refused(expected: tuple[int, str], body: bytes) -> Non
 
 def test_an_ampersand_in_json_is_no_form() -> None:
     """Only what names a field of interest is."""
-    assert read(b'{"username":"a&b","password":"x&y=z&"}', JSON) == ("a&b", "x&y=z&")
+    assert read(b'{"username":"a&b","password":"x&y=z&"}', JSON) == Credentials("a&b", "x&y=z&")
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_only_the_doors_encodings_are_read() -> None:
     assert_refused((415, "content_type"), b"username=a&password=x", FORM, door(Encoding.JSON))
     assert_refused((415, "content_type"), b"username=a&password=x", FORM, door(Encoding.MULTIPART))
     body = multipart(("email", "a"), ("password", "b"))
-    assert read(body, MULTIPART, door(Encoding.MULTIPART)) == ("a", "b")
+    assert read(body, MULTIPART, door(Encoding.MULTIPART)) == Credentials("a", "b")
 
 
 def test_two_content_types_are_refused() -> None:
@@ -341,10 +341,10 @@ def read_header(*headers: tuple[bytes, bytes], at: Door = BASIC, body: bytes = b
 @pytest.mark.parametrize(
     ("expected", "header"),
     [
-        (("alice", "s3cret"), basic("alice:s3cret")),
-        (("alice", "s3:cret"), basic("alice:s3:cret")),
-        (("é", "あ"), basic("é:あ")),
-        (("alice", "s3cret"), (b"authorization", b"bASIC YWxpY2U6czNjcmV0")),
+        (Credentials("alice", "s3cret"), basic("alice:s3cret")),
+        (Credentials("alice", "s3:cret"), basic("alice:s3:cret")),
+        (Credentials("é", "あ"), basic("é:あ")),
+        (Credentials("alice", "s3cret"), (b"authorization", b"bASIC YWxpY2U6czNjcmV0")),
         (None, (b"authorization", b"Bearer x")),
         (None, (b"accept", b"*/*")),
         ((400, "account_empty"), basic(":x")),
@@ -385,7 +385,7 @@ def test_two_kinds_of_credentials_are_refused() -> None:
     assert read_credentials(both, request, b"") == ALICE
     assert read(b"username=alice&password=s3cret", FORM, both) == ALICE
     # Without such a wildcard the header is a proxy's business.
-    assert read_credentials(door(), request, b"username=bob&password=x") == ("bob", "x")
+    assert read_credentials(door(), request, b"username=bob&password=x") == Credentials("bob", "x")
 
 
 # --- the password grant
@@ -481,11 +481,65 @@ def test_json_is_read_only_without_duplicates(pairs: list[tuple[str, str]]) -> N
         return
     assert found is not None
     for tree in (dict(pairs), dict(reversed(pairs))):
-        assert found == (tree.get("username", "") + tree.get("email", ""), tree["password"])
+        assert found == Credentials(tree.get("username", "") + tree.get("email", ""), tree["password"])
 
 
 def test_many_doors_do_not_pile_up() -> None:
     """What is prepared per door is bounded, and never mixed up between doors."""
     for number in range(600):
         each = Door(DoorKind.LOGIN, "POST", "/x", (Fields(Encoding.FORM, ((f"u{number}",),), (("p",),)),))
-        assert read_credentials(each, typed(FORM), f"u{number}=a&p=b".encode()) == ("a", "b")
+        assert read_credentials(each, typed(FORM), f"u{number}=a&p=b".encode()) == Credentials("a", "b")
+
+
+# --- the password that is chosen
+
+CHANGE = Door(
+    DoorKind.CHANGE,
+    "POST",
+    "/password",
+    (
+        Fields(Encoding.FORM, (("user",),), (("old",),), (("new",), ("password1",))),
+        Fields(Encoding.JSON, (("user",),), (("old",),), (("set", "new"),)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (FORM, b"user=a&old=b&new=c"),
+        (FORM, b"password1=c&user=a&old=b&password2=d"),
+        (MULTIPART, multipart(("user", "a"), ("old", "b"), ("new", "c"))),
+        (JSON, b'{"user":"a","old":"b","set":{"new":"c"}}'),
+    ],
+)
+def test_a_chosen_password_is_read_in_every_encoding(content_type: bytes, body: bytes) -> None:
+    """Or a breached one could be set through the encoding that nobody looks at."""
+    assert read(body, content_type, CHANGE) == Credentials("a", "b", "c")
+
+
+@pytest.mark.parametrize(("content_type", "body"), [(FORM, b"user=a&old=b"), (JSON, b'{"user":"a","old":"b"}')])
+def test_nothing_may_be_chosen(content_type: bytes, body: bytes) -> None:
+    """A page that sends a mail today and takes the password tomorrow is one door."""
+    assert read(body, content_type, CHANGE) == Credentials("a", "b", "")
+
+
+@pytest.mark.parametrize(
+    ("expected", "content_type", "body"),
+    [
+        ((400, "new_secret_repeated"), FORM, b"user=a&old=b&new=c&password1=d"),
+        ((400, "new_secret_repeated"), FORM, b"user=a&old=b&new=c&new=d"),
+        ((400, "new_secret_bracketed"), FORM, b"user=a&old=b&new[]=c"),
+        ((400, "new_secret_not_text"), JSON, b'{"user":"a","old":"b","set":{"new":["c"]}}'),
+        ((400, "secret_too_long"), FORM, b"user=a&old=b&new=" + b"c" * 4_097),
+        ((400, "two_meanings"), JSON, b'{"user":"a","old":"b","set":{"new":"c"},"x":"&new=d&"}'),
+    ],
+)
+def test_a_doubtful_choice_is_refused(expected: tuple[int, str], content_type: bytes, body: bytes) -> None:
+    """As strictly as the secret itself: an application that reads the other one sets what nobody looked at."""
+    assert_refused(expected, body, content_type, CHANGE)
+
+
+def test_a_chosen_password_has_no_place_in_a_query() -> None:
+    """Query strings end up in logs."""
+    assert_refused((400, "credentials_in_query"), b"user=a&old=b", FORM, CHANGE, query_string=b"new=c")

@@ -101,6 +101,27 @@ def test_doors_but_the_log_in_may_lack_a_field() -> None:
     assert "needs an account and a secret" in wrong("POST /login form:,password")
 
 
+def test_a_third_part_is_the_password_that_is_chosen() -> None:
+    """Where it has a field of its own; at a sign-up the secret itself is new."""
+    change = door("POST /password form:user,old,new|password1 json:,,user.new", DoorKind.CHANGE)
+    signup = door("POST /signup form:email,password", DoorKind.SIGNUP)
+
+    assert change.fields[0] == Fields(Encoding.FORM, (("user",),), (("old",),), (("new",), ("password1",)))
+    assert change.fields[1] == Fields(Encoding.JSON, (), (), (("user", "new"),))
+    assert (change.secret_is_new, signup.secret_is_new) == (False, True)
+    assert not door("POST /signup form:email,invitation,password", DoorKind.SIGNUP).secret_is_new
+    assert not door("POST /login").secret_is_new
+
+
+@pytest.mark.parametrize(
+    ("kind", "new_secret"),
+    [(DoorKind.CHANGE, (("new_password",),)), (DoorKind.RESET, PASSWORD), (DoorKind.SIGNUP, ()), (DoorKind.LINK, ())],
+)
+def test_the_chosen_password_stands_where_it_is_usual(kind: DoorKind, new_secret: tuple[tuple[str, ...], ...]) -> None:
+    """Without a word from the operator, no breached password gets in by the usual field."""
+    assert {fields.new_secret for fields in door("POST /x", kind).fields} == {new_secret}
+
+
 @pytest.mark.parametrize("path", ["/login", "/login/", "/", "/a/b.c", "/ログイン", "/a-b_c~d", "/a:b@c,d=e"])
 def test_paths_are_what_the_application_sees(path: str) -> None:
     """Decoded, exact, with or without a last slash."""
@@ -161,10 +182,11 @@ def test_a_body_needs_a_method_that_has_one(method: str) -> None:
         ("POST /login form oauth2", "form beside multipart or oauth2"),
         ("POST /login basic:user", "names fields for basic, which has none"),
         ("POST /login form:", "names no field"),
-        ("POST /login form:a,a", "the account and the secret from the same field"),
-        ("POST /login form:a|b,b", "the account and the secret from the same field"),
+        ("POST /login form:a,a", "reads two of account, secret and new secret from the same field"),
+        ("POST /login form:a|b,b", "reads two of account, secret and new secret from the same field"),
         ("POST /login form:a|,b", "has a field that is not written name"),
-        ("POST /login form:a,b,c", "has a field that is not written name"),
+        ("POST /login form:a,b,c", "names a field for a new password, which is set at SIGNUP, RESET and CHANGE doors"),
+        ("POST /login form:a,b,c,d", "has a field list of more than three parts"),
         ("POST /login json:a..b,c", "has a field that is not written name"),
         ("POST /login json:.a,c", "has a field that is not written name"),
         ("POST /login json:a.b.c.d.e.f.g.h.i,c", "has a field that is not written name"),

@@ -61,6 +61,9 @@ def test_a_secret_alone_suffices() -> None:
     assert (loaded.body_bytes_max, loaded.body_seconds_max) == (65_536, 10.0)
     assert (loaded.store_deadline_us, loaded.memory_entries_max) == (150_000, 200_000)
     assert (loaded.device_cookie, loaded.device_days) == ("__Host-sekisho", 180)
+    assert (loaded.corpus, loaded.pairs, loaded.hibp, loaded.exposed_header) == (None, None, False, None)
+    assert (loaded.corpus_days_max, loaded.breached_min) == (30, 1)
+    assert loaded.hibp_url == "https://api.pwnedpasswords.com"
 
 
 def test_the_starting_limits_are_those_of_the_design() -> None:
@@ -102,7 +105,14 @@ def test_every_setting_can_be_set() -> None:
         MEMORY_ENTRIES_MAX="1000",
         DEVICE_COOKIE="__Host-x",
         DEVICE_DAYS="30",
-        HIBP="off",
+        CORPUS="/srv/passwords",
+        CORPUS_DAYS_MAX="90",
+        PAIRS="/srv/pairs",
+        PAIRS_KEY=OTHER + ",with a comma",
+        HIBP="on",
+        HIBP_URL="https://Pwned.internal:8443/",
+        EXPOSED_HEADER="Exposed-Credential-Check",
+        BREACHED_MIN="10",
     )
 
     assert loaded.store == "redis://:p%40ss@redis:6379/1"
@@ -127,6 +137,10 @@ def test_every_setting_can_be_set() -> None:
     assert (loaded.body_bytes_max, loaded.body_seconds_max) == (1024, 2.5)
     assert (loaded.store_deadline_us, loaded.memory_entries_max) == (100_000, 1000)
     assert (loaded.device_cookie, loaded.device_days) == ("__Host-x", 30)
+    assert (loaded.corpus, loaded.corpus_days_max, loaded.pairs) == ("/srv/passwords", 90, "/srv/pairs")
+    assert loaded.pairs_key == OTHER.encode() + b",with a comma"
+    assert (loaded.hibp, loaded.hibp_url) == (True, "https://pwned.internal:8443")
+    assert (loaded.exposed_header, loaded.breached_min) == ("exposed-credential-check", 10)
 
 
 # --- the secret
@@ -315,9 +329,7 @@ def test_an_empty_login_says_how_to_switch_off() -> None:
     assert wrong("LOGIN", "") == "is empty; to switch the guard off, set SEKISHO_MODE=off"
 
 
-@pytest.mark.parametrize(
-    "name", ["LOGOUT", "PROTECT", "CHALLENGES", "FACTORS", "OWNERS", "OWNERS_QUERY", "SMTP", "CORPUS", "PAIRS"]
-)
+@pytest.mark.parametrize("name", ["LOGOUT", "PROTECT", "CHALLENGES", "FACTORS", "OWNERS", "OWNERS_QUERY", "SMTP"])
 def test_what_nothing_acts_on_cannot_be_set(name: str) -> None:
     """A security setting that is taken and does nothing would be believed in."""
     assert wrong(name, "pow") == "this version does not act on it; unset it"
@@ -330,12 +342,6 @@ def test_secret_bearing_names_of_later_are_refused_in_files_too(tmp_path: Path) 
     ((name, problem),) = mistakes({"SEKISHO_SMTP_FILE": str(tmp_path / "smtp")})
 
     assert (name, problem) == ("SEKISHO_SMTP_FILE", "this version does not act on it; unset it")
-
-
-def test_hibp_can_only_be_off() -> None:
-    """`on` would be a promise."""
-    assert load(HIBP="off") == load()
-    assert "asks nobody" in wrong("HIBP", "on")
 
 
 @pytest.mark.parametrize(
@@ -380,6 +386,15 @@ def test_hibp_can_only_be_off() -> None:
         ("ORIGINS", "null", "wants origins such as"),
         ("ORIGINS", "https://app.example:65536", "wants origins such as"),
         ("ORIGINS", "file:///x", "wants origins such as"),
+        ("CORPUS", "passwords", "wants an absolute path"),
+        ("PAIRS", "./pairs", "wants an absolute path"),
+        ("PAIRS_KEY", "short", "is shorter than 32 bytes"),
+        ("HIBP", "of", "is neither true, yes, on, 1 nor false, no, off, 0"),
+        ("HIBP_URL", "http://pwned.internal", "http on 127.0.0.1 alone"),
+        ("HIBP_URL", "https://pwned.internal/range", "no path"),
+        ("HIBP_URL", "pwned.internal", "wants an address such as"),
+        ("BREACHED_MIN", "0", "between 1 and 32768"),
+        ("CORPUS_DAYS_MAX", "0", "between 1 and 3650"),
     ],
 )
 def test_what_makes_no_sense_is_named(name: str, text: str, problem: str) -> None:
@@ -431,6 +446,32 @@ def test_no_door_lies_below_our_own_pages() -> None:
     ((name, _),) = mistakes({"SEKISHO_LOGIN": "POST /sekisho/login"})
 
     assert name == "SEKISHO_MOUNT"
+
+
+def test_pairs_are_read_under_a_key_of_their_own() -> None:
+    """Without it the file says nothing; with the service's own secret, whoever makes the file could sign tokens."""
+    ((name, problem),) = mistakes({"SEKISHO_PAIRS": "/srv/pairs"})
+    assert (name, "only be read with its key" in problem) == ("SEKISHO_PAIRS_KEY", True)
+
+    ((name, problem),) = mistakes({"SEKISHO_PAIRS": "/srv/pairs", "SEKISHO_PAIRS_KEY": SECRET})
+    assert (name, "a key of their own" in problem) == ("SEKISHO_PAIRS_KEY", True)
+
+
+def test_a_header_is_believed_from_somebody() -> None:
+    """What every client may write says nothing about leaks."""
+    assert "names none" in wrong("EXPOSED_HEADER", "exposed-credential-check")
+    for trusted in ("unix", "10.0.0.0/8"):
+        assert load(EXPOSED_HEADER="x-exposed", TRUSTED_PROXIES=trusted).exposed_header == "x-exposed"
+
+
+def test_breached_passwords_that_nobody_would_see_are_warned_of() -> None:
+    """A door that sets passwords and does not say where; a refusal that meets two honest people in five."""
+    warned = load(CORPUS="/srv/passwords", CHANGE="POST /password form:user,old", NO_FACTOR="refuse").warnings
+    quiet = load(CORPUS="/srv/passwords", CHANGE="POST /password form:user,old,new").warnings
+
+    assert any(warning.startswith("SEKISHO_CHANGE: POST /password names no field") for warning in warned)
+    assert any("strangers whose password has leaked get 403" in warning for warning in warned)
+    assert not any(warning.startswith("SEKISHO_CHANGE") for warning in quiet)
 
 
 def test_what_works_but_may_not_be_meant_is_warned_of() -> None:
@@ -551,7 +592,9 @@ def test_secrets_stores_and_addresses_are_in_no_representation() -> None:
         TRUSTED_PROXIES="192.0.2.7",
         ALLOW="198.51.100.7",
         DENY="203.0.113.7",
+        PAIRS="/srv/pairs",
+        PAIRS_KEY=OTHER,
     )
     said = repr(loaded) + " ".join(loaded.warnings)
 
-    assert not [part for part in (SECRET, "sesame", "redis://", "192.0.2", "198.51", "203.0") if part in said]
+    assert not [part for part in (SECRET, OTHER, "sesame", "redis://", "192.0.2", "198.51", "203.0") if part in said]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sekisho.model import Action, Decision, Device, Finding, Policy, Signals
+from sekisho.model import Action, Decision, Device, Finding, Pair, Policy, Signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,7 @@ def decide(seen: Signals, policy: Policy) -> Decision:
         wait_us=max(
             (finding.wait_us for finding, ask in zip(findings, asked, strict=True) if ask is Action.THROTTLE), default=0
         ),
+        change_password=seen.device is not Device.STRANGER and seen.exposure.is_breached(policy.prevalence_min),
     )
 
 
@@ -44,6 +45,8 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
     if seen.denied:
         add(Finding(Action.DENY, "deny_list"))
 
+    if any(seen.exposure):
+        _find_leaked(seen, policy, add)
     # A proved device in its lane: nothing that others do at its address or account may reach it, or a flood would be
     # a tool for locking people out.
     if seen.device is Device.PROVED:
@@ -64,6 +67,19 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
         add(Finding(Action.CHALLENGE, "account_rate", verdict.account_wait_us))
     _find_strange(seen, policy, add)
     _find_spread(seen.verdict.spread, policy, add)
+
+
+def _find_leaked(seen: Signals, policy: Policy, add: Add) -> None:
+    password, pair = seen.exposure
+    # Two honest log-ins in five use a leaked password: where the device is known, that alone accuses nobody.
+    if (password or 0) >= policy.prevalence_min:
+        add(Finding(Action.STEP_UP if seen.device is Device.STRANGER else Action.ALLOW, "breached_password"))
+    # Whoever has the list has this account's line of it; a stolen token would be all that is missing.
+    if pair is Pair.EXACT:
+        add(Finding(Action.ALLOW if seen.device is Device.PROVED else Action.STEP_UP, "breached_pair"))
+    # `Summer2019` leaked, `Summer2020!` is tried: guessers know how people change a password, and so do owners.
+    elif pair is Pair.VARIANT and seen.device is Device.STRANGER:
+        add(Finding(Action.CHALLENGE, "breached_pair_variant"))
 
 
 def _find_strange(seen: Signals, policy: Policy, add: Add) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sekisho.answer import (
     Refusal,
     Renderer,
+    breached_password,
     challenge_required,
     denied,
     refuse_websocket,
@@ -25,8 +26,20 @@ from sekisho.challenge import browser_family
 from sekisho.middleware.intake import HungUp, Intake, Patience
 from sekisho.middleware.visit import Presented, Visit
 from sekisho.middleware.watch import Report, Watch
-from sekisho.model import Action, Attempt, Decision, Door, DoorKind, Mode, Outcome, StoreUnavailable, Unreadable
-from sekisho.read import RuleSuggester, declared_too_large, decoded, read_credentials
+from sekisho.model import (
+    UNKNOWN,
+    Action,
+    Attempt,
+    Decision,
+    Door,
+    DoorKind,
+    Exposure,
+    Mode,
+    Outcome,
+    StoreUnavailable,
+    Unreadable,
+)
+from sekisho.read import RuleSuggester, declared_too_large, decoded, exposed, read_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +71,7 @@ class Reading(NamedTuple):
     digests: Digests
     body_bytes_max: int
     body_seconds_max: float
+    exposed_header: bytes = b""  # in which trusted proxies say that credentials have leaked
 
 
 class Cookie(NamedTuple):
@@ -155,9 +169,17 @@ class GuardMiddleware:
         credentials = read_credentials(visit.door, visit.scope, body, raw=raw)
         if credentials is None:
             return None
-        account, secret = credentials
+        account, secret, new = credentials
         canonical = reading.accounts.canonical(account) if account else ""
-        return Attempt(visit.door, visit.origin, account, canonical, secret, visit.presented.token)
+        new_secret = secret if visit.door.secret_is_new else new
+        return Attempt(
+            visit.door, visit.origin, account, canonical, secret, visit.presented.token, new_secret, self._told(visit)
+        )
+
+    def _told(self, visit: Visit) -> Exposure:
+        # From anybody else it would be a way to send an owner to a second factor, or to a new password.
+        name = self._reading.exposed_header
+        return exposed(visit.named.get(name, b"")) if name and visit.origin.vouched else UNKNOWN
 
     async def _try(self, visit: Visit, attempt: Attempt) -> None:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
@@ -167,11 +189,14 @@ class GuardMiddleware:
             return await self._unavailable(visit)
         if self._refuses(attempt.door, assessment.decision):
             return await self._refuse(visit, assessment.decision)
+        if attempt.new_secret and await self._refuses_choice(attempt):
+            self._guard.give_back(assessment)
+            return await self._answer(visit, breached_password())
         return await self._pass_on(visit, assessment)
 
     async def _pass_on(self, visit: Visit, assessment: Assessment) -> None:
         attempt, scope = assessment.attempt, visit.scope
-        report = Report(attempt, assessment.decision)
+        report = Report(attempt, assessment.decision, assessment.exposure)
         scope.setdefault("state", {})["sekisho"] = report
 
         watch = Watch(visit, assessment, report, self)
@@ -189,6 +214,12 @@ class GuardMiddleware:
     def _refuses(self, door: Door, decision: Decision) -> bool:
         self._events.decided(door, decision, self.mode)
         return not decision.passes and self.mode is Mode.ENFORCE
+
+    async def _refuses_choice(self, attempt: Attempt) -> bool:
+        """Whether the password that is chosen here is one that attackers try first (NIST SP 800-63B-4, 3.1.1.2)."""
+        breached = await self._guard.weigh_choice(attempt)
+        self._events.chosen(attempt.door, breached=breached)
+        return bool(breached) and self.mode is Mode.ENFORCE
 
     async def _refuse(self, visit: Visit, decision: Decision) -> None:
         await self._answer(visit, self._refusal(decision))
@@ -269,10 +300,14 @@ class GuardMiddleware:
             return [(DEVICE_HEADER, token.encode())]
         return [(b"set-cookie", self._cookie.line(token))]
 
-    def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool) -> None:
-        """Settle."""
+    def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
+        """Settle, and see to it that the service hears of a leaked password that is still in use."""
+        door = assessment.attempt.door
         self._guard.settle(assessment, outcome, renewed=renewed)
-        self._events.settled(assessment.attempt.door, outcome)
+        self._events.settled(door, outcome)
+        # At a door where it is changed, it is being changed.
+        if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
+            self._events.change_password(door, account)
 
 
 NOTHING = Presented("", by_header=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sekisho.model import Attempt, Decision, Outcome
+from sekisho.model import Attempt, Decision, Exposure, Outcome
 from sekisho.read import from_body, from_start
 
 if TYPE_CHECKING:
@@ -28,15 +28,18 @@ class Report:
 
     Attributes:
         attempt: what was read.
-        decision: what was found out about it.
+        decision: what was found out about it. `decision.change_password`: if the secret is right, send its owner to
+            choose another; this one has leaked.
+        exposure: what leaks tell of the secret: `None` where nobody could tell, which is not *clean*.
         account: the application's own id of the account, once it has reported one.
     """
 
-    __slots__ = ("account", "attempt", "decision", "outcome")
+    __slots__ = ("account", "attempt", "decision", "exposure", "outcome")
 
-    def __init__(self, attempt: Attempt, decision: Decision) -> None:
+    def __init__(self, attempt: Attempt, decision: Decision, exposure: Exposure) -> None:
         self.attempt = attempt
         self.decision = decision
+        self.exposure = exposure
         self.account: str | None = None
         self.outcome: Outcome | None = None
 
@@ -61,8 +64,10 @@ class Keeper(Protocol):
         """The headers to add once success is certain."""
         ...
 
-    def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool) -> None:
-        """Told the outcome, and whether headers of success went out, exactly once, before the last message leaves."""
+    def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
+        """Told the outcome, whether headers of success went out and whose account it was: exactly once, before the
+        last message leaves.
+        """
 
 
 class Watch:
@@ -152,4 +157,8 @@ class Watch:
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
-            self._keeper.ended(self._assessment, self._report.outcome or self._outcome, renewed=self._renewed)
+            report = self._report
+            account = report.account or report.attempt.account
+            self._keeper.ended(
+                self._assessment, report.outcome or self._outcome, renewed=self._renewed, account=account
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sekisho.model.breach import UNKNOWN, Exposure
 from sekisho.model.door import Door  # noqa: TC001 - NamedTuple fields are read at run time
 
 
@@ -17,12 +18,14 @@ class Origin(NamedTuple):
             as packed network bytes followed by one byte of prefix length. Never empty.
         fingerprint: the configured device headers, joined; compared only within its network.
         forwarded_by_stranger: the peer sent a forwarding header and is no trusted proxy.
+        vouched: the peer is a trusted proxy, whose other headers may be believed as well.
     """
 
     address: str
     prefixes: tuple[bytes, ...]
     fingerprint: bytes
     forwarded_by_stranger: bool = False
+    vouched: bool = False
 
     def __repr__(self) -> str:
         # An address is a person's, and error reporters print the values of a frame.
@@ -30,13 +33,17 @@ class Origin(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """What was typed: `account` exactly as the application reads it; `secret` may be empty where a door has none."""
+    """What was typed: `account` exactly as the application reads it; `secret` may be empty where a door has none.
+
+    `new_secret`: what is to take the secret's place; empty where nothing is set.
+    """
 
     account: str
     secret: str
+    new_secret: str = ""
 
     def __repr__(self) -> str:
-        # Tracebacks and debug logs print values; these two must never be among them.
+        # Tracebacks and debug logs print values; these must never be among them.
         return "Credentials(...)"
 
 
@@ -49,6 +56,8 @@ class Attempt(NamedTuple):
     canonical: str
     secret: str
     token: str = ""  # the device token as presented, unverified
+    new_secret: str = ""  # the password that is chosen here, if any
+    told: Exposure = UNKNOWN  # what a trusted proxy says of these credentials
 
     def __repr__(self) -> str:
         return f"Attempt(door={self.door.name!r}, ...)"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Rank = TypeVar("Rank", bound=int)
 
 PREVALENCE_MAX = 16
 
@@ -27,6 +29,20 @@ class Exposure(NamedTuple):
 
     password: int | None = None
     pair: Pair | None = None
+
+    def is_breached(self, prevalence_min: int) -> bool:
+        """Whether the password is known to have leaked often enough, or under this very account."""
+        return (self.password or 0) >= prevalence_min or self.pair is Pair.EXACT
+
+    def worst(self, other: Exposure) -> Exposure:
+        """The worse of two sources. That one could not tell does not take back what the other knows."""
+        if other is UNKNOWN:
+            return self
+        return Exposure(_worse(self.password, other.password), _worse(self.pair, other.pair))
+
+
+def _worse(one: Rank | None, other: Rank | None) -> Rank | None:
+    return other if one is None else one if other is None else max(one, other)
 
 
 UNKNOWN = Exposure()

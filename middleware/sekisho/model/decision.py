@@ -36,12 +36,15 @@ class Decision(NamedTuple):
         asked: what can be asked for today; differs from `action` where a site has no work or factor to ask for.
         findings: everything that was seen, in a fixed order.
         wait_us: the time until the refusing findings have passed; 0 where nothing refuses.
+        change_password: if the secret is right, its owner, whose device is known here, should choose another: this one
+            has leaked. Never for strangers, who would be shown the way to take the account over.
     """
 
     action: Action
     asked: Action
     findings: tuple[Finding, ...]
     wait_us: int
+    change_password: bool = False
 
     @property
     def passes(self) -> bool:

@@ -34,15 +34,17 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Where one encoding keeps the account and the secret.
+    """Where one encoding keeps the account, the secret, and the secret that is to take its place.
 
     Each is a tuple of alternatives of which exactly one may be present: an application that prefers the other
-    one would otherwise check an account that nobody counted. Empty: this door has no such field.
+    one would otherwise check an account that nobody counted. Empty: this door has no such field. `new_secret` alone
+    may be absent from a request: nothing is set then.
     """
 
     encoding: Encoding
     account: tuple[Path, ...] = ()
     secret: tuple[Path, ...] = ()
+    new_secret: tuple[Path, ...] = ()
 
 
 class SuccessBy(Enum):
@@ -87,8 +89,15 @@ class Door:
     name: str = field(init=False, compare=False, repr=False)
     """How logs and metrics call it; comes from the settings, never from a request."""
     reads_body: bool = field(init=False, compare=False, repr=False)
+    secret_is_new: bool = field(init=False, compare=False, repr=False)
+    """Whether what is typed as the secret is a password chosen here, as at a sign-up."""
+    secret_is_password: bool = field(init=False, compare=False, repr=False)
+    """Whether the secret is a password that was chosen before: codes, PINs and tokens are in no list of leaks."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", f"{self.method} {self.path}")
         reads_body = any(fields.encoding is not Encoding.BASIC for fields in self.fields)
         object.__setattr__(self, "reads_body", reads_body)
+        named_apart = any(fields.new_secret for fields in self.fields)
+        object.__setattr__(self, "secret_is_new", self.kind is DoorKind.SIGNUP and not named_apart)
+        object.__setattr__(self, "secret_is_password", self.kind in {DoorKind.LOGIN, DoorKind.CHANGE})

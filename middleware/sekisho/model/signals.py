@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from sekisho.model.breach import UNKNOWN, Exposure
 from sekisho.model.count import Verdict  # noqa: TC001 - NamedTuple fields are read at run time
 
 
@@ -22,11 +23,13 @@ class Signals(NamedTuple):
     verdict: what the counters say.
     device: what its token says; a token over its own budget, or renewed since, makes a stranger.
     denied: the address is on the deny list.
+    exposure: what leaks tell of the secret, right or wrong.
     """
 
     verdict: Verdict
     device: Device = Device.STRANGER
     denied: bool = False
+    exposure: Exposure = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Policy:
         account_failures_max: failures since a factor was last shown, after which a password alone is not enough.
         accounts_per_ip_max, …: different ones within the hour, from which a stranger must do more. At most the
             ledger's caps (16; 8 addresses an account), where a set reads *that many or more*.
+        prevalence_min: the class from which a password counts as breached; see `prevalence`.
         work: there is a challenge that can be asked for (proof of work, a captcha).
         factors: there is a factor that can be asked for.
         refuse_without_factor: what *step up* becomes where there is none: a refusal, not a challenge.
@@ -48,6 +52,7 @@ class Policy:
     accounts_per_device_max: int = 8
     ips_per_account_max: int = 8
     accounts_per_secret_max: int = 16
+    prevalence_min: int = 1
     work: bool = False
     factors: bool = False
     refuse_without_factor: bool = False

@@ -20,6 +20,7 @@ from sekisho.read.body import Body, declared_too_large, decoded
 from sekisho.read.device import fingerprint
 from sekisho.read.digest import Digests
 from sekisho.read.doors import Doors
+from sekisho.read.exposed import exposed
 from sekisho.read.fields import read_credentials
 from sekisho.read.outcome import RuleSuggester, from_body, from_start
 
@@ -37,6 +38,7 @@ __all__ = [
     "contains",
     "declared_too_large",
     "decoded",
+    "exposed",
     "fingerprint",
     "from_body",
     "from_start",

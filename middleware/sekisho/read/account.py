@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from operator import attrgetter
+from typing import TYPE_CHECKING, NoReturn
 from unicodedata import category, normalize
 
 from sekisho.model import Unreadable
+
+if TYPE_CHECKING:
+    from sekisho.model import Attempt
 
 Resolver = Callable[[str], str]
 """From an account as the application reads it to the application's own id of it, or to `""` where it knows none.
@@ -116,6 +120,13 @@ class Accounts:
     def __init__(self, policy: MailPolicy = _NO_POLICY, resolver: Resolver | None = None) -> None:
         self._policy = policy
         self._resolver = resolver
+
+    @property
+    def listed(self) -> Callable[[Attempt], str]:
+        """How lists of leaked pairs call the account of an attempt: they know no site's policy and no resolver."""
+        if self._resolver is None and not self._policy:
+            return attrgetter("canonical")
+        return lambda attempt: canonical(attempt.account) if attempt.account else ""
 
     def canonical(self, account: str) -> str:
         """What this account is counted under. Raises `Unreadable` as `canonical` does, and what the resolver raises.

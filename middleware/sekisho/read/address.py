@@ -133,6 +133,7 @@ class Addresses:
             _prefixes(packed),
             device,
             forwarded and not believed,
+            believed,
         )
 
     def _read_peer(self, host: str | None) -> tuple[bytes | None, bool]:

@@ -14,7 +14,7 @@ from sekisho.read.basic import is_basic, read_basic
 from sekisho.read.content import Content, Form, content_of
 from sekisho.read.jsonbody import JsonPaths, json_paths, read_json
 from sekisho.read.multipart import read_multipart
-from sekisho.read.names import ACCOUNT, GRANT, SECRET, Names, credentials, form_names, mentions
+from sekisho.read.names import ACCOUNT, GRANT, NEW_SECRET, SECRET, Names, credentials, form_names, mentions
 from sekisho.read.urlencoded import read_urlencoded
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def _from_body(plan: _Plan, content: Content, body: bytes) -> Credentials | None
         _refuse_as_form(plan, body)
         return credentials(
             read_json(body, paths),
-            account=bool(paths.account),
-            secret=bool(paths.secret),
+            account=paths.account,
+            secret=paths.secret,
             ascii_only=content.ascii_only,
         )
     if form is Form.URLENCODED and (names := plan.urlencoded) is not None:
@@ -158,18 +158,17 @@ def _planned(door: Door) -> _Plan:
 def _plan(door: Door) -> _Plan:
     by_encoding: dict[Encoding, list[Fields]] = {}
     for fields in door.fields:
-        if fields.account or fields.secret or fields.encoding in {Encoding.BASIC, Encoding.PASSWORD_GRANT}:
+        if _names_fields(fields) or fields.encoding in {Encoding.BASIC, Encoding.PASSWORD_GRANT}:
             by_encoding.setdefault(fields.encoding, []).append(fields)
     form = by_encoding.get(Encoding.FORM, [])
     grants = [
-        fields if fields.account or fields.secret else _DEFAULT_GRANT
-        for fields in by_encoding.get(Encoding.PASSWORD_GRANT, [])
+        fields if _names_fields(fields) else _DEFAULT_GRANT for fields in by_encoding.get(Encoding.PASSWORD_GRANT, [])
     ]
     multipart = form + by_encoding.get(Encoding.MULTIPART, [])
     json = by_encoding.get(Encoding.JSON, [])
     # Beside a plain form the grant decides nothing: such a door reads every form.
     only_grant = bool(grants) and not form
-    secrets = [path[0] for fields in (*multipart, *grants, *json) for path in fields.secret]
+    secrets = [path[0] for fields in (*multipart, *grants, *json) for path in (*fields.secret, *fields.new_secret)]
     urlencoded_names = form_names(form + grants, grant=only_grant) if form or grants else None
     multipart_names = form_names(multipart + grants, grant=only_grant) if multipart or grants else None
     return _Plan(
@@ -184,10 +183,14 @@ def _plan(door: Door) -> _Plan:
     )
 
 
+def _names_fields(fields: Fields) -> bool:
+    return bool(fields.account or fields.secret or fields.new_secret)
+
+
 def _interesting(names: Names | None) -> frozenset[str]:
     if names is None:
         return frozenset()
-    return frozenset(name for name, kind in names.kinds.items() if kind in {ACCOUNT, SECRET})
+    return frozenset(name for name, kind in names.kinds.items() if kind in {ACCOUNT, SECRET, NEW_SECRET})
 
 
 def secret_names(door: Door) -> frozenset[str]:

@@ -6,7 +6,7 @@ from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.model import Unreadable
-from sekisho.read.names import ACCOUNT, SECRET
+from sekisho.read.names import ACCOUNT, NEW_SECRET, SECRET
 from sekisho.read.urlencoded import unicode_or_refuse
 
 if TYPE_CHECKING:
@@ -18,19 +18,23 @@ _ABSENT = object()
 
 
 class JsonPaths(NamedTuple):
-    """Where the account and the secret may stand; of each exactly one may be there."""
+    """Where each kind of field may stand; of each exactly one may be there. Kinds that a door lacks are left out."""
 
-    account: tuple[Path, ...]
-    secret: tuple[Path, ...]
+    by_kind: tuple[tuple[str, tuple[Path, ...]], ...]
+    account: bool
+    secret: bool
 
 
 def json_paths(all_fields: Iterable[Fields]) -> JsonPaths:
     """What the given JSON encodings read, together."""
     listed = tuple(all_fields)
-    return JsonPaths(
-        tuple(path for fields in listed for path in fields.account),
-        tuple(path for fields in listed for path in fields.secret),
-    )
+    places = {
+        ACCOUNT: tuple(path for fields in listed for path in fields.account),
+        SECRET: tuple(path for fields in listed for path in fields.secret),
+        NEW_SECRET: tuple(path for fields in listed for path in fields.new_secret),
+    }
+    by_kind = tuple((kind, paths) for kind, paths in places.items() if paths)
+    return JsonPaths(by_kind, account=bool(places[ACCOUNT]), secret=bool(places[SECRET]))
 
 
 def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:
@@ -40,7 +44,7 @@ def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:
     if type(tree) is not dict:
         raise Unreadable(400, "json_not_object")
     found: dict[str, str] = {}
-    for kind, alternatives in ((ACCOUNT, paths.account), (SECRET, paths.secret)):
+    for kind, alternatives in paths.by_kind:
         for path in alternatives:
             value = _at(tree, path, kind)
             if value is _ABSENT:

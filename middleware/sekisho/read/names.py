@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "account"
 SECRET = "secret"  # noqa: S105 - the kind of a field
+NEW_SECRET = "new_secret"  # noqa: S105 - the same
 GRANT = "grant_type"
 
 ACCOUNT_CHARS_MAX = 1_024  # four times the longest e-mail address there can be
@@ -50,6 +51,7 @@ def form_names(all_fields: Iterable[Fields], *, grant: bool = False) -> Names:
     for fields in all_fields:
         kinds.update({".".join(path): ACCOUNT for path in fields.account})
         kinds.update({".".join(path): SECRET for path in fields.secret})
+        kinds.update({".".join(path): NEW_SECRET for path in fields.new_secret})
     account, secret = ACCOUNT in kinds.values(), SECRET in kinds.values()
     if grant:
         kinds["grant_type"] = GRANT
@@ -75,16 +77,21 @@ def credentials(found: dict[str, str], *, account: bool, secret: bool, ascii_onl
     """
     typed = found.get(ACCOUNT) if account else ""
     tried = found.get(SECRET) if secret else ""
+    chosen = found.get(NEW_SECRET, "")
     if (account and not typed) or (secret and not tried) or typed is None or tried is None:
         _refuse_missing(ACCOUNT if account and not typed else SECRET, found)
-    if ascii_only and not (typed.isascii() and tried.isascii()):
+    if ascii_only and not (typed.isascii() and tried.isascii() and chosen.isascii()):
         raise Unreadable(415, "charset")
     if len(typed) > ACCOUNT_CHARS_MAX:
         raise Unreadable(400, "account_too_long")
-    # Only what could be too long is encoded to find out: no character takes more than four bytes.
-    if len(tried) * 4 > SECRET_BYTES_MAX and len(tried.encode()) > SECRET_BYTES_MAX:
+    if _is_too_long(tried) or _is_too_long(chosen):
         raise Unreadable(400, "secret_too_long")
-    return Credentials(typed, tried)
+    return Credentials(typed, tried, chosen)
+
+
+def _is_too_long(secret: str) -> bool:
+    # Only what could be too long is encoded to find out: no character takes more than four bytes.
+    return len(secret) * 4 > SECRET_BYTES_MAX and len(secret.encode()) > SECRET_BYTES_MAX
 
 
 def _refuse_missing(kind: str, found: dict[str, str]) -> NoReturn:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from sekisho.record.events import Events
+from sekisho.record.hook import AccountHook, Hook
 
-__all__ = ["Events"]
+__all__ = ["AccountHook", "Events", "Hook"]

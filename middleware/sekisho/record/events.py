@@ -11,17 +11,24 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from sekisho.record.hook import Hook
+
 if TYPE_CHECKING:
     from sekisho.model import Action, Decision, Door, Mode, Outcome
+    from sekisho.record.hook import AccountHook
 
 log = logging.getLogger("sekisho.events")
 
 
 class Events:
-    """Counts since the start, by (door, what happened, why)."""
+    """Counts since the start, by (door, what happened, why).
 
-    def __init__(self) -> None:
+    `on_change_password`: the service's own function; see `AccountHook`.
+    """
+
+    def __init__(self, on_change_password: AccountHook | None = None) -> None:
         self.counts: Counter[tuple[str, str, str]] = Counter()
+        self._on_change_password = Hook(on_change_password) if on_change_password else None
 
     def decided(self, door: Door, decision: Decision, mode: Mode) -> None:
         """One attempt was judged. Counts each finding; logs those with any, at INFO."""
@@ -39,6 +46,21 @@ class Events:
 
     def settled(self, door: Door, outcome: Outcome) -> None:
         self.counts[door.name, "outcome", outcome.value] += 1
+
+    def chosen(self, door: Door, *, breached: bool | None) -> None:
+        """A new password was looked up; `None`: nobody could tell."""
+        known = {True: "breached", False: "not_known", None: "unknown"}[breached]
+        self.counts[door.name, "new_password", known] += 1
+
+    def change_password(self, door: Door, account: str) -> None:
+        """An owner logged in with a password that has leaked. The account goes to the service alone."""
+        self.counts[door.name, "change_password", ""] += 1
+        if self._on_change_password is not None:
+            self._on_change_password(account)
+
+    def leaks_answer(self, source: str, answers: bool) -> None:
+        """A source of leaked passwords (`corpus`, `pairs`, `hibp`) has begun or ceased to answer."""
+        self.counts["", source, "answers" if answers else "lost"] += 1
 
     def store_answers(self, answers: bool) -> None:
         """The store has begun or ceased to answer."""

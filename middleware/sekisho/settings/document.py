@@ -19,7 +19,8 @@ Settings are read once, at start. Whatever is unknown, empty, contradictory or n
 error that names each such variable, and never shows what was in it. A misspelt name is answered with the nearest one.
 What Kubernetes sets for a Service called sekisho (`SEKISHO_PORT…`, `SEKISHO_SERVICE_…`) is ignored.
 
-`SEKISHO_SECRET` and `SEKISHO_STORE` may be kept in files: `SEKISHO_SECRET_FILE=/run/secrets/sekisho`.
+`SEKISHO_SECRET`, `SEKISHO_STORE` and `SEKISHO_PAIRS_KEY` may be kept in files:
+`SEKISHO_SECRET_FILE=/run/secrets/sekisho`.
 
 """
 
@@ -27,7 +28,7 @@ _NOTATIONS = """\
 
 ## How doors are written
 
-    METHOD PATH [ENCODING[:account[,secret]]]… [success=RULE|RULE…]
+    METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…]
 
 Doors are separated by `;`. A door is a route where somebody can try a secret: every one that is left out stays open.
 
@@ -37,12 +38,15 @@ Doors are separated by `;`. A door is a route where somebody can try a secret: e
 - `ENCODING` is `form` (urlencoded and multipart), `multipart`, `json`, `basic` (the `Authorization` header) or `oauth2`
   (the password grant, with its fields `username` and `password`).
 - `account` and `secret` are names of fields: `username|email` where a request holds one of two, `user.email` where
-  JSON is nested, `form:,code` where the session already says whose account it is.
+  JSON is nested, `form:,code` where the session already says whose account it is. `new`, at `SIGNUP`, `RESET` and
+  `CHANGE` doors, is the password that is chosen, where that has a field of its own; it may be missing from a request.
 - `RULE` is `302:/home` (a redirect to there), `302`, `2xx`, `cookie:NAME` (it is set) or `json:access_token` (it is in
   the answer). Any one that holds is success.
 
-Without an encoding a door reads a form or JSON with `username|email` and `password`; a `RESET` door reads no secret, a
-`CODE` door reads `code`. Without a rule, success is guessed with caution, and what is unclear stays counted.
+Without an encoding a door reads a form or JSON with `username|email` and `password`; a `CHANGE` door reads
+`new_password` as well, a `RESET` door no secret but `password` as the new one, a `CODE` door reads `code`.
+
+Without a rule, success is guessed with caution, and what is unclear stays counted.
 
 ## How limits are written
 

@@ -40,12 +40,17 @@ _RIVALS = (
 _NAMES: tuple[Path, ...] = (("username",), ("email",))
 _PASSWORD: tuple[Path, ...] = (("password",),)
 _USUAL_SECRETS: dict[DoorKind, tuple[Path, ...]] = {DoorKind.RESET: (), DoorKind.CODE: (("code",),)}
+_USUAL_NEW_SECRETS: dict[DoorKind, tuple[Path, ...]] = {
+    DoorKind.RESET: _PASSWORD,
+    DoorKind.CHANGE: (("new_password",),),
+}
+_SET_HERE = frozenset({DoorKind.SIGNUP, *_USUAL_NEW_SECRETS})  # where a password is chosen
 
 
 def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
-    Grammar of one door: `METHOD PATH [ENCODING[:account[,secret]]]… [success=RULE|RULE…]`, where ENCODING is
+    Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…]`, where ENCODING is
     `form`, `multipart`, `json`, `basic` or `oauth2`, alternatives of a field are written `a|b`, and RULE is
     `302:/home`, `302`, `2xx`, `cookie:NAME` or `json:dotted.path`.
 
@@ -121,7 +126,8 @@ class _Reader:
             return Fields(encoding)
         if encoding is Encoding.PASSWORD_GRANT:  # the names are the standard's: RFC 6749 section 4.3.2
             return Fields(encoding, (("username",),), _PASSWORD)
-        return Fields(encoding, _NAMES, _USUAL_SECRETS.get(self._kind, _PASSWORD))
+        secret = _USUAL_SECRETS.get(self._kind, _PASSWORD)
+        return Fields(encoding, _NAMES, secret, _USUAL_NEW_SECRETS.get(self._kind, ()))
 
     def _fields(self, word: str) -> Fields:
         name, colon, places = word.partition(":")
@@ -133,18 +139,22 @@ class _Reader:
             return self._usual(encoding)
         if encoding is Encoding.BASIC:
             raise self._wrong("names fields for basic, which has none: both stand in the Authorization header")
-        account, _, secret = places.partition(",")
-        fields = Fields(encoding, self._places(encoding, account), self._places(encoding, secret))
-        return self._complete(fields)
+        parts = places.split(",")
+        if len(parts) > 3:
+            raise self._wrong("has a field list of more than three parts: account, secret and the secret's successor")
+        return self._complete(Fields(encoding, *(self._places(encoding, part) for part in parts)))
 
     def _complete(self, fields: Fields) -> Fields:
-        if not fields.account and not fields.secret:
+        if not (fields.account or fields.secret or fields.new_secret):
             raise self._wrong("names no field after an encoding's colon")
+        if fields.new_secret and self._kind not in _SET_HERE:
+            raise self._wrong("names a field for a new password, which is set at SIGNUP, RESET and CHANGE doors alone")
         if self._kind is DoorKind.LOGIN and not (fields.account and fields.secret):
             # Without both, guesses at this door could be told apart by nobody.
             raise self._wrong("needs an account and a secret, as in form:username,password")
-        if set(fields.account) & set(fields.secret):
-            raise self._wrong("reads the account and the secret from the same field")
+        every = (*fields.account, *fields.secret, *fields.new_secret)
+        if len(set(every)) < len(every):
+            raise self._wrong("reads two of account, secret and new secret from the same field")
         return fields
 
     def _places(self, encoding: Encoding, text: str) -> tuple[Path, ...]:

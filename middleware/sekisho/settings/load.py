@@ -87,7 +87,7 @@ class _Source:
         variables = {name for setting in TABLE for name in _variables(setting)}
         self._report_unknown(variables)
         for setting in TABLE:
-            if setting.reserved or setting.name == "HIBP":
+            if setting.reserved:
                 self.read(setting)
 
     def read(self, setting: Setting[T]) -> T:
@@ -188,7 +188,7 @@ def _text(value: object, separator: str) -> str | None:
     """What was given as a keyword argument, as the environment would have it; `None` where that makes no sense."""
     if isinstance(value, Enum):
         return str(value.value)
-    if isinstance(value, str | int | float | IPv4Network | IPv6Network):
+    if isinstance(value, str | int | float | IPv4Network | IPv6Network | Path):
         return str(value).lower() if isinstance(value, bool) else str(value)
     if separator and isinstance(value, list | tuple | set | frozenset):
         texts = [_text(one, "") for one in value]
@@ -222,6 +222,14 @@ def _settings(source: _Source, ephemeral_secret: bytes | None) -> Settings:
         device_cookie=source.read(table.DEVICE_COOKIE),
         device_days=source.read(table.DEVICE_DAYS),
         no_factor=source.read(table.NO_FACTOR),
+        corpus=source.read(table.CORPUS),
+        corpus_days_max=source.read(table.CORPUS_DAYS_MAX),
+        pairs=source.read(table.PAIRS),
+        pairs_key=source.read(table.PAIRS_KEY),
+        hibp=source.read(table.HIBP),
+        hibp_url=source.read(table.HIBP_URL),
+        exposed_header=source.read(table.EXPOSED_HEADER),
+        breached_min=source.read(table.BREACHED_MIN),
     )
     source.mistakes.extend(_contradictions(source, settings))
     warnings = list(_warnings(settings))
@@ -261,6 +269,15 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
     if alone and settings.workers is not None and settings.workers > 1:
         problem = "several processes cannot count together in memory://; set SEKISHO_STORE to a Redis they share"
         yield SettingsError(table.WORKERS.variable, problem)
+    if settings.pairs and not settings.pairs_key and source.understood(table.PAIRS_KEY.name):
+        yield SettingsError(table.PAIRS_KEY.variable, "is not set, and SEKISHO_PAIRS can only be read with its key")
+    if settings.pairs_key and settings.pairs_key in settings.secrets:
+        problem = "is SEKISHO_SECRET as well; pairs want a key of their own, which other services may share"
+        yield SettingsError(table.PAIRS_KEY.variable, problem)
+    trusts = settings.trusted_proxies or settings.trust_unix or not source.understood(table.TRUSTED_PROXIES.name)
+    if settings.exposed_header and not trusts:
+        problem = "is believed from trusted proxies alone, and SEKISHO_TRUSTED_PROXIES names none"
+        yield SettingsError(table.EXPOSED_HEADER.variable, problem)
     if not source.understood(table.MOUNT.name, *(setting.name for setting in DOOR_SETTINGS)):
         return
     if second := two_doors_for_one_request(settings.doors):
@@ -281,11 +298,27 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield "SEKISHO_ON_STORE_FAILURE: while the store is gone, nobody counts and everybody passes"
     if settings.no_factor is NoFactor.CHALLENGE:
         yield "SEKISHO_NO_FACTOR: there is no second factor to ask for, so a stranger's right password is believed"
+    elif settings.knows_breaches:
+        yield "SEKISHO_NO_FACTOR: strangers whose password has leaked get 403, and of honest people that is many"
     if not settings.device_cookie.startswith("__Host-"):
         yield "SEKISHO_DEVICE_COOKIE: without __Host- in front, any neighbouring subdomain can plant this cookie"
+    yield from _warnings_of_doors(settings)
+
+
+def _warnings_of_doors(settings: Settings) -> Iterator[str]:
     unruled = [door.name for door in settings.doors if door.kind is DoorKind.LOGIN and not door.success]
     if unruled:
         yield f"SEKISHO_LOGIN: no success= rule for {', '.join(unruled)}; success is guessed, with caution"
+    unseen = [
+        door.name
+        for door in settings.doors
+        if door.kind is DoorKind.CHANGE and not any(fields.new_secret for fields in door.fields)
+    ]
+    if unseen and settings.knows_breaches:
+        yield (
+            f"SEKISHO_CHANGE: {', '.join(unseen)} names no field for the new password, so breached ones can be set; "
+            "add it as a third one, as in form:username,old_password,new_password"
+        )
     basic = [door.name for door in settings.doors if not door.reads_body and door.fields and not door.success]
     if basic:
         yield f"SEKISHO_LOGIN: {', '.join(basic)} opens by HTTP Basic: no answer shows success; add success=2xx"

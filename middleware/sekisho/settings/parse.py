@@ -33,6 +33,7 @@ _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])"
     r"(?::(?P<port>[1-9][0-9]{0,4}))?"
 )
+_LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 # Headers that change with every request or hold a secret: a fingerprint of them counts nobody, or is a leak.
@@ -69,6 +70,17 @@ def strong(found: Sequence[bytes], setting: str) -> tuple[bytes, ...]:
         if _is_weak(secret):
             raise SettingsError(setting, f"{which}repeats itself and could be guessed. {HOW_TO_MAKE_A_SECRET}")
     return tuple(found)
+
+
+def key(text: str, setting: str) -> bytes:
+    """One secret; a comma in it is part of it."""
+    return strong([text.encode("utf-8", "surrogateescape")], setting)[0]
+
+
+def key_of_bytes(found: Sequence[bytes], setting: str) -> bytes:
+    if len(found) != 1:
+        raise SettingsError(setting, "is one key, not several")
+    return strong(found, setting)[0]
 
 
 HOW_TO_MAKE_A_SECRET = "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105 - says how, is none
@@ -133,6 +145,21 @@ def mount(text: str, setting: str) -> str:
     if _MOUNT.fullmatch(text):
         return text
     raise SettingsError(setting, "wants a path such as /sekisho: it begins with a slash and does not end with one")
+
+
+def path(text: str, setting: str) -> str:
+    """A file's path. Absolute, because nobody knows where a server will be started from."""
+    if text.startswith("/") and "\0" not in text:
+        return text
+    raise SettingsError(setting, "wants an absolute path, such as /var/lib/sekisho/passwords")
+
+
+def api(text: str, setting: str) -> str:
+    """The address of a web API: https, or http on this very machine; no path, so that none is lost by joining."""
+    match = _ORIGIN.fullmatch(text.lower().removesuffix("/"))
+    if match is None or (match["scheme"] == "http" and match["host"] not in _LOOPBACK):
+        raise SettingsError(setting, "wants an address such as https://api.example (http on 127.0.0.1 alone), no path")
+    return match[0]
 
 
 def cookie(text: str, setting: str) -> str:

@@ -70,11 +70,6 @@ def _reserved(name: str, example: str, meaning: str, *, secret: bool = False) ->
     return Setting(name=name, example=example, meaning=meaning, parse=refuse, secret=secret, reserved=True)
 
 
-def _off(text: str, setting: str) -> None:
-    if text.lower() != "off":
-        raise SettingsError(setting, "this version asks nobody about passwords; unset it, or set it to off")
-
-
 def _doors(kind: DoorKind, example: str, meaning: str, default: str | None = None) -> Setting[tuple[Door, ...]]:
     return Setting(
         name=kind.name,
@@ -119,8 +114,14 @@ LOGIN = _doors(
     default="POST /login",
 )
 SIGNUP = _doors(DoorKind.SIGNUP, "POST /signup form:email,password", "Doors where an account is opened.")
-RESET = _doors(DoorKind.RESET, "POST /reset form:email", "Doors where a forgotten password is reset.")
-CHANGE = _doors(DoorKind.CHANGE, "POST /password form:username,old_password", "Doors where a password is changed.")
+RESET = _doors(
+    DoorKind.RESET,
+    "POST /reset form:email; POST /reset/confirm form:,token,password",
+    "Doors where a forgotten password is reset.",
+)
+CHANGE = _doors(
+    DoorKind.CHANGE, "POST /password form:username,old_password,new_password", "Doors where a password is changed."
+)
 CODE = _doors(DoorKind.CODE, "POST /code form:username,code", "Doors where a one-time code is tried or asked for.")
 LINK = _doors(DoorKind.LINK, "POST /link json:account_number,pin", "Doors where another account is linked.")
 LIMIT_IP = Setting(
@@ -298,6 +299,65 @@ MEMORY_ENTRIES_MAX = Setting(
     default="200000",
 )
 
+CORPUS: Setting[str | None] = Setting(
+    name="CORPUS",
+    example="/var/lib/sekisho/passwords",
+    meaning="The file of leaked passwords that `sekisho corpus build` made.",
+    parse=parse.path,
+)
+PAIRS: Setting[str | None] = Setting(
+    name="PAIRS",
+    example="/var/lib/sekisho/pairs",
+    meaning="The file of leaked pairs of account and password that `sekisho corpus build --pairs` made.",
+    parse=parse.path,
+)
+PAIRS_KEY: Setting[bytes] = Setting(
+    name="PAIRS_KEY",
+    example="what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints",
+    meaning="The key that `PAIRS` was made under, 32 bytes or more. Never keep it beside the file.",
+    parse=parse.key,
+    parse_bytes=parse.key_of_bytes,
+    absent=b"",
+    secret=True,
+)
+BREACHED_MIN = Setting(
+    name="BREACHED_MIN",
+    example="10",
+    meaning="How often a password must have been seen in leaks to count as breached. Rounded down to a power of two.",
+    parse=parse.integer(1, 32_768, "times"),
+    default="1",
+)
+CORPUS_DAYS_MAX = Setting(
+    name="CORPUS_DAYS_MAX",
+    example="90",
+    meaning="Days after which `CORPUS` is too old to be believed when it does not know a password; with `HIBP`, "
+    "that is asked then.",
+    parse=parse.integer(1, 3650, "days"),
+    default="30",
+)
+HIBP = Setting(
+    name="HIBP",
+    example="on",
+    meaning="Whether Have I Been Pwned is asked where `CORPUS` is absent or too old: five hex digits of a hash, "
+    "a tenth of a second at most.",
+    parse=parse.boolean,
+    default="off",
+)
+HIBP_URL = Setting(
+    name="HIBP_URL",
+    example="https://pwned.internal",
+    meaning="A mirror of its range API.",
+    parse=parse.api,
+    default="https://api.pwnedpasswords.com",
+)
+EXPOSED_HEADER: Setting[str | None] = Setting(
+    name="EXPOSED_HEADER",
+    example="exposed-credential-check",
+    meaning="The header in which a trusted proxy says that credentials have leaked, as Cloudflare does. "
+    "Believed from `TRUSTED_PROXIES` alone.",
+    parse=parse.header,
+)
+
 DOOR_SETTINGS = (LOGIN, SIGNUP, RESET, CHANGE, CODE, LINK)
 
 TABLE: tuple[Setting[object], ...] = cast(
@@ -329,6 +389,14 @@ TABLE: tuple[Setting[object], ...] = cast(
         BODY_BYTES_MAX,
         BODY_SECONDS_MAX,
         NO_FACTOR,
+        CORPUS,
+        CORPUS_DAYS_MAX,
+        PAIRS,
+        PAIRS_KEY,
+        HIBP,
+        HIBP_URL,
+        EXPOSED_HEADER,
+        BREACHED_MIN,
         MOUNT,
         _reserved("LOGOUT", "POST /logout", "Doors where one logs out."),
         _reserved("PROTECT", "POST /top-up max_age=300", "Routes that need a fresh proof."),
@@ -337,14 +405,5 @@ TABLE: tuple[Setting[object], ...] = cast(
         _reserved("OWNERS", "postgresql+asyncpg://db/users", "Where owners' contacts live.", secret=True),
         _reserved("OWNERS_QUERY", "select email, locale from users where username = :account", "How they are found."),
         _reserved("SMTP", "smtp://mail.internal:587", "The server that sends codes and notices.", secret=True),
-        _reserved("CORPUS", "/var/lib/sekisho/passwords", "A file of passwords known to be stolen."),
-        _reserved("PAIRS", "/var/lib/sekisho/pairs", "A file of stolen pairs of account and password."),
-        Setting(
-            name="HIBP",
-            example="off",
-            meaning="Whether Have I Been Pwned is asked about passwords; this version only knows `off`.",
-            parse=_off,
-            default="off",
-        ),
     ),
 )

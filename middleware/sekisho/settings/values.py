@@ -42,6 +42,9 @@ class Settings:
         client_ip_header, device_headers: lower case, as ASGI spells header names.
         origins: as browsers spell them in the `Origin` header.
         workers: `None` means as many as are seen.
+        pairs_key: empty where none is set.
+        hibp_url: an origin, without a last slash.
+        exposed_header: lower case.
         store_deadline_us: from `STORE_DEADLINE_MS`.
         warnings: what is allowed but should be known; one sentence each, beginning with the variable's name.
     """
@@ -69,4 +72,17 @@ class Settings:
     device_cookie: str
     device_days: int
     no_factor: NoFactor
+    corpus: str | None
+    corpus_days_max: int
+    pairs: str | None
+    pairs_key: bytes = field(repr=False)
+    hibp: bool
+    hibp_url: str
+    exposed_header: str | None
+    breached_min: int
     warnings: tuple[str, ...] = ()
+
+    @property
+    def knows_breaches(self) -> bool:
+        """Whether there is anything to ask about a password."""
+        return self.hibp or self.corpus is not None

@@ -1,0 +1,101 @@
+"""What is known of a password: every source asked, one answer.
+
+The files are asked for each attempt, in the worker and without waiting. Have I Been Pwned is asked only where they
+could not settle it, and never waited for longer than an owner would notice.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from typing import TYPE_CHECKING, Protocol
+
+from sekisho.model import UNKNOWN, Exposure, prevalence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.model import Pair
+
+WAIT_S = 0.1
+
+
+class Corpus(Protocol):
+    """A live corpus file."""
+
+    def find(self, digest: bytes, /) -> int | None:
+        """The prevalence class of a SHA-1, 0 where it is absent, `None` where the file cannot be read now."""
+
+    @property
+    def built(self) -> int | None:
+        """When it was made, in Unix seconds."""
+
+
+class PairsFile(Protocol):
+    """A live file of pairs, and its key."""
+
+    def find(self, account: str, password: str, /) -> Pair | None:
+        """What is known of a canonical account and a password; `None` where that cannot be told now."""
+
+
+class Online(Protocol):
+    """A service that is asked over the network."""
+
+    async def seen(self, digest: bytes, /, *, wait_s: float) -> int | None:
+        """How often a SHA-1 was seen in leaks; `None` where no believable answer came in time."""
+
+
+class Breaches:
+    """All sources of one service.
+
+    Args:
+        corpus, pairs, online: `None` for what is not configured.
+        corpus_seconds_max: the age from which a corpus is no longer believed when it does not know a password.
+        clock_s: Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus | None = None,
+        pairs: PairsFile | None = None,
+        online: Online | None = None,
+        *,
+        corpus_seconds_max: int = 0,
+        clock_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._corpus = corpus
+        self._pairs = pairs
+        self._online = online
+        self._seconds_max = corpus_seconds_max
+        self._clock_s = clock_s
+        self._nothing = corpus is None and pairs is None
+
+    def look(self, account: str, secret: str) -> Exposure:
+        """What the files tell of a secret at a canonical account. For every attempt, right or wrong: about 2 us."""
+        if self._nothing:
+            return UNKNOWN
+        password = pair = None
+        if self._corpus is not None:
+            password = self._corpus.find(_sha1(secret))
+        if self._pairs is not None and account:
+            pair = self._pairs.find(account, secret)
+        return Exposure(password, pair)
+
+    def would_ask(self, exposure: Exposure) -> bool:
+        """Whether the files left open what the network could tell."""
+        return self._online is not None and not exposure.password and not self._is_fresh()
+
+    async def ask(self, secret: str, exposure: Exposure) -> Exposure:
+        """What the network adds. An old file that does not know a password and a network that is silent: unknown."""
+        if self._online is None:
+            return exposure
+        count = await self._online.seen(_sha1(secret), wait_s=WAIT_S)
+        return exposure._replace(password=None if count is None else prevalence(count))
+
+    def _is_fresh(self) -> bool:
+        built = None if self._corpus is None else self._corpus.built
+        return built is not None and self._clock_s() - built <= self._seconds_max
+
+
+def _sha1(secret: str) -> bytes:
+    # What Have I Been Pwned publishes: a name for a password, not a protection of it.
+    return sha1(secret.encode(), usedforsecurity=False).digest()

@@ -1,0 +1,50 @@
+"""A service's own function, called when something about an account should be done.
+
+It belongs to somebody else, so it may be slow, fail or never return: none of that reaches a log-in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger("sekisho")
+
+AccountHook = Callable[[str], Awaitable[None] | None]
+"""Takes the account: the service's own id where it reported one, else as it was typed. May be a coroutine function."""
+
+RUNNING_MAX = 64  # calls that have not returned; a function that hangs must not keep every account in memory
+
+
+class Hook:
+    """Calls a function from within an event loop, and survives it."""
+
+    def __init__(self, function: AccountHook) -> None:
+        self._function = function
+        self._running: set[asyncio.Task[None]] = set()
+
+    def __call__(self, account: str) -> None:
+        if len(self._running) >= RUNNING_MAX:
+            return log.warning("a hook has %d calls that do not return; another was not made", RUNNING_MAX)
+        try:
+            called = self._function(account)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the log-in goes on
+            return _failed(error)
+        if inspect.isawaitable(called):
+            task = asyncio.ensure_future(self._await(called))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return None
+
+    async def _await(self, called: Awaitable[None]) -> None:
+        try:
+            await called
+        except Exception as error:  # noqa: BLE001 - the same
+            _failed(error)
+
+
+def _failed(error: Exception) -> None:
+    # Its type alone: the message may hold the account.
+    log.error("a hook failed: %s", type(error).__name__)
