@@ -161,11 +161,14 @@ class Hibp:
         """Send what waits, as far as there are threads."""
         while self._waiting and self._busy < self._limits.threads:
             call = self._waiting.popleft()
-            call.ticket = self._breaker.enter(self._clock_s())
+            left_s = call.deadline - self._loop.time()
+            # With little time left it would fail for having waited, and that would be held against the service.
+            if left_s > self._limits.call_s / 2:
+                call.ticket = self._breaker.enter(self._clock_s())
             if call.ticket is None:
                 self._answer(call, None)
             else:
-                self._send(call, call.deadline - self._loop.time())
+                self._send(call, left_s)
 
     def _send(self, call: _Call, limit_s: float) -> None:
         thread = Thread(target=self._work, args=(call, limit_s), name="sekisho hibp", daemon=True)

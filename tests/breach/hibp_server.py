@@ -1,0 +1,274 @@
+"""A range API of our own on a real socket, that answers well or in any of the ways in which services fail."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from tests.breach.ranges import Ranges
+
+    Answer = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
+
+CERTIFICATE = Path(__file__).with_name(
+    "range_api.pem"
+)  # signed by itself, with its key; good for nothing but 127.0.0.1
+
+
+class RangeApi:
+    """Answers `/range/{prefix}` from `ranges`, in the manner of `answer`, which may be changed at any time.
+
+    Attributes:
+        requests: all that each connection has sent, to the last byte, in the order in which they came.
+        asked: set while there has been a request since it was last cleared.
+    """
+
+    def __init__(self, ranges: Ranges, answer: Answer, *, padding: int = 0) -> None:
+        self.ranges = ranges
+        self.answer = answer
+        self.padding = padding
+        self.requests: list[bytearray] = []
+        self.asked = asyncio.Event()
+        self.url = ""
+        self._serving: set[asyncio.Task[None]] = set()
+
+    @property
+    def prefixes(self) -> list[str]:
+        """What was asked for, in order."""
+        return [_prefix(bytes(request)) for request in self.requests]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self._serve(reader, writer)
+        writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = bytearray(await reader.readuntil(b"\r\n\r\n"))
+        self.requests.append(request)
+        self.asked.set()
+        await self.answer(writer, self.ranges.body(_prefix(bytes(request)), padding=self.padding))
+        await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()  # what was written arrives; an abort alone might overtake it
+            request += await reader.read()
+        else:
+            writer.close()  # TLS
+            await writer.wait_closed()
+
+    async def aclose(self) -> None:
+        serving = tuple(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving)
+
+
+@asynccontextmanager
+async def range_api(
+    ranges: Ranges, answer: Answer | None = None, *, padding: int = 0, secure: bool = False, port: int = 0
+) -> AsyncIterator[RangeApi]:
+    api = RangeApi(ranges, answer or whole, padding=padding)
+    server = await asyncio.start_server(api.serve, "127.0.0.1", port, ssl=_tls() if secure else None)
+    host, port = server.sockets[0].getsockname()
+    api.url = f"http{'s' * secure}://{host}:{port}"
+    try:
+        yield api
+    finally:
+        server.close()
+        await api.aclose()
+        await server.wait_closed()
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+def _prefix(request: bytes) -> str:
+    found = re.match(rb"GET [^ ]*/range/([0-9A-Fa-f]{5}) HTTP/1.1\r\n", request)
+    return found[1].decode() if found else ""
+
+
+# Manners of answering.
+
+
+def framed(body: bytes, *, status: str = "200 OK", headers: str = "", length: int | None = None) -> bytes:
+    """A response that says where it ends, or lies about it with `length`."""
+    size = len(body) if length is None else length
+    return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n{headers}\r\n".encode() + body
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%X\r\n%b\r\n" % (len(data), data)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def whole(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(body))
+
+
+async def whole_in_chunks(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(CHUNKED + chunk(body[:1000]) + chunk(body[1000:]) + chunk(b""))
+
+
+async def small_letters(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(body.lower()))
+
+
+async def from_a_file(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """As a mirror that serves text files does: the last row is ended, and by a bare line feed."""
+    writer.write(framed(body.replace(b"\r\n", b"\n") + b"\n"))
+
+
+async def with_a_mark(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """With the byte order mark that the library knows of."""
+    writer.write(framed(b"\xef\xbb\xbf" + body))
+
+
+async def without_an_end(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """All of it, but nothing says so."""
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+
+
+async def cut_short(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(body[: len(body) // 2], length=len(body)))
+
+
+async def cut_short_in_chunks(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(CHUNKED + chunk(body[: len(body) // 2]))
+
+
+async def cut_short_in_a_chunk(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(CHUNKED + chunk(body)[: len(body) // 2])
+
+
+async def cut_short_after_a_row(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """By a cache that has kept a part, and tells the length of that."""
+    rows = body.split(b"\r\n")
+    writer.write(framed(b"\r\n".join(rows[: len(rows) * 9 // 10])))
+
+
+async def a_part(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(body, status="206 Partial Content"))
+
+
+async def few_rows(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """Every tenth row: another list than that of the service."""
+    writer.write(framed(b"\r\n".join(body.split(b"\r\n")[::10])))
+
+
+async def nothing(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(b""))
+
+
+async def padding_alone(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(re.sub(rb":[0-9]+", b":0", body)))
+
+
+async def a_page(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(b"<!doctype html><title>Log in to the network of Hotel Sekisho</title>"))
+
+
+async def garbage(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(bytes(range(256)) * 300))
+
+
+async def one_bad_row(writer: asyncio.StreamWriter, body: bytes) -> None:
+    rows = body.split(b"\r\n")
+    writer.write(framed(b"\r\n".join([*rows[:700], rows[700].replace(b":", b";"), *rows[701:]])))
+
+
+async def odd_numbers(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """That Python's `int` would take for numbers."""
+    writer.write(framed(body.replace(b":", b":+1_0")))
+
+
+async def no_http(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(b"220 mail.example ESMTP\r\n" + body)
+
+
+async def hang_up(writer: asyncio.StreamWriter, body: bytes) -> None:
+    pass
+
+
+async def reset(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.transport.abort()
+
+
+async def without_end_in_sight(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(CHUNKED)
+    while True:
+        writer.write(chunk(body + b"\r\n"))
+        await writer.drain()
+
+
+async def a_promise_too_large(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(body, length=10**9))
+
+
+async def a_chunk_too_large(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(CHUNKED + b"3FFFFFFF\r\n" + body)
+
+
+async def headers_without_end(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"X-Filler: " + b"x" * 50_000 + b"\r\n")
+        await writer.drain()
+
+
+async def silence(writer: asyncio.StreamWriter, body: bytes) -> None:
+    await asyncio.Event().wait()
+
+
+async def silence_after_headers(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(b"", length=len(body)))
+    await asyncio.Event().wait()
+
+
+async def drip(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """A byte every few milliseconds, so that no single wait is ever long."""
+    await _drip(writer, framed(body))
+
+
+async def drip_of_body(writer: asyncio.StreamWriter, body: bytes) -> None:
+    writer.write(framed(b"", length=len(body)))
+    await _drip(writer, body)
+
+
+async def _drip(writer: asyncio.StreamWriter, data: bytes) -> None:
+    for at in range(len(data)):
+        writer.write(data[at : at + 1])
+        await writer.drain()
+        await asyncio.sleep(0.005)
+
+
+def status(line: str, headers: str = "") -> Answer:
+    """A status of its own, over a body that would be right."""
+
+    async def answer(writer: asyncio.StreamWriter, body: bytes) -> None:
+        writer.write(framed(body, status=line, headers=headers))
+
+    return answer
+
+
+def after(gate: asyncio.Event) -> Answer:
+    """The right answer, once the gate is open."""
+
+    async def answer(writer: asyncio.StreamWriter, body: bytes) -> None:
+        await gate.wait()
+        await whole(writer, body)
+
+    return answer
