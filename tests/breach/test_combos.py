@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import gzip
+import sys
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from traceback import format_exception
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sekisho.observe.breach.combos import LINE_BYTES_MAX, Reading, Skip
-from sekisho.observe.breach.header import CorpusError
+from sekisho.model.breach import Pair
+from sekisho.observe.breach.combos import Built, Reading, Skip, build_pairs
+from sekisho.observe.breach.corpus import Corpus
+from sekisho.observe.breach.header import HEADER_BYTES, CorpusError
+from sekisho.observe.breach.pairs import PairDigests, Pairs
+from sekisho.observe.breach.reading import LINE_BYTES_MAX
 from sekisho.read.account import canonical
 from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
+
+KEY = b"a key of pairs, for tests alone.."
+
+
+def build(folder: Path, raw: bytes, **options: Any) -> Built:
+    """A file `pairs` from a list of this content."""
+    (folder / "list").write_bytes(raw)
+    return build_pairs([folder / "list"], folder / "pairs", KEY, **options)
+
+
+def found(folder: Path, account: str, password: str) -> Pair | None:
+    return Pairs(Corpus.open(folder / "pairs", kind="pairs"), PairDigests(KEY)).find(account, password)
 
 
 def lines(raw: bytes, encoding: str | None = None, *, chunk_bytes: int = 2**20) -> list[str]:
@@ -255,3 +279,165 @@ class TestFile:
         found = lines(raw, chunk_bytes=chunk_bytes)
         assert [Reading().pair(line) for line in found] == [("a", "1"), Skip.TOO_LONG, ("b", "3")]
         assert max(map(len, found)) <= LINE_BYTES_MAX + chunk_bytes
+
+
+class TestBuild:
+    def test_every_pair_of_a_list_is_found(self, tmp_path: Path) -> None:
+        listed = [(f"user{number}@example.jp", f"Secret{number}word!") for number in range(3_000)]
+        built = build(tmp_path, "\n".join(map(":".join, listed)).encode())
+        assert (built.pairs, built.header.entries, built.skipped, built.guessed) == (3_000, 6_000, {}, 0)
+        assert {found(tmp_path, *pair) for pair in listed} == {Pair.EXACT}
+        assert {found(tmp_path, account, "Another!") for account, _ in listed} == {Pair.ABSENT}
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.text(st.characters(categories=["L", "N"]), max_size=20).map("u{}@example.jp".format),
+                st.text(
+                    st.characters(exclude_characters="\r\n\ufffd", exclude_categories=["Cs"]), min_size=1, max_size=20
+                ),
+            ),
+            min_size=1,
+            max_size=30,
+        ),
+        st.sampled_from(":;|\t"),
+        st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+        st.sampled_from(["\n", "\r\n"]),
+    )
+    def test_whatever_was_listed_is_found_again(
+        self, listed: list[tuple[str, str]], separator: str, encoding: str, end: str
+    ) -> None:
+        """However it is written, and however its account is spelt."""
+        text = "".join(f"{account}{separator}{password}{end}" for account, password in listed)
+        with TemporaryDirectory() as folder:
+            assert build(Path(folder), text.encode(encoding)).pairs == len(listed)
+            pairs = Pairs(Corpus.open(Path(folder) / "pairs"), PairDigests(KEY))
+            assert {pairs.find(canonical(account), password) for account, password in listed} == {Pair.EXACT}
+
+    @pytest.mark.parametrize(
+        "typed", ["taro@example.jp", "TARO@example.JP", "ｔａｒｏ＠ｅｘａｍｐｌｅ．ｊｐ", " taro@example.jp\u200b"]
+    )
+    @pytest.mark.parametrize("listed", ["taro@example.jp", "Taro@Example.jp ", "ｔａｒｏ＠example.jp"])
+    def test_an_account_is_found_however_it_was_listed_and_is_typed(
+        self, tmp_path: Path, listed: str, typed: str
+    ) -> None:
+        build(tmp_path, f"{listed}:secret".encode())
+        assert found(tmp_path, canonical(typed), "secret") is Pair.EXACT
+
+    def test_passwords_with_separators_are_found_whole(self, tmp_path: Path) -> None:
+        build(tmp_path, b"taro:a:b;c|d\n")
+        assert [found(tmp_path, "taro", word) for word in ("a:b;c|d", "b;c|d")] == [Pair.EXACT, Pair.ABSENT]
+
+    def test_many_lists_make_one_file_gzip_or_not(self, tmp_path: Path) -> None:
+        inputs = [tmp_path / "one", tmp_path / "two"]
+        inputs[0].write_bytes(b"taro:secret\n")
+        inputs[1].write_bytes(gzip.compress("hanako:秘密\n".encode("utf-16")))
+        build_pairs(inputs, tmp_path / "pairs", KEY)
+        assert found(tmp_path, "taro", "secret") is found(tmp_path, "hanako", "秘密") is Pair.EXACT
+
+    def test_a_list_comes_from_standard_input_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"taro:secret\n")))
+        build_pairs([None], tmp_path / "pairs", KEY)
+        assert found(tmp_path, "taro", "secret") is Pair.EXACT
+
+    def test_pairs_that_do_not_fit_into_memory_are_sorted_outside_of_it(self, tmp_path: Path) -> None:
+        listed = [(f"user{number}", f"secretword{number}") for number in range(2_000)]
+        build(tmp_path, "\n".join(map(":".join, listed)).encode(), memory_bytes=4_096)
+        assert {found(tmp_path, *pair) for pair in listed} == {Pair.EXACT}
+        Corpus.open(tmp_path / "pairs").verify()
+
+    def test_a_pair_that_is_listed_often_is_kept_once(self, tmp_path: Path) -> None:
+        built = build(tmp_path, b"taro:secret\n" * 500)
+        assert (built.pairs, built.header.entries) == (500, 2)
+
+    def test_the_header_names_kind_key_and_date_and_not_the_key(self, tmp_path: Path) -> None:
+        header = build(tmp_path, b"taro:secret\n", built=1_700_000_000).header
+        assert (header.kind, header.key_id, header.built) == ("pairs", PairDigests(KEY).key_id, 1_700_000_000)
+        assert KEY not in (tmp_path / "pairs").read_bytes()
+
+    def test_the_same_lists_under_two_keys_share_no_entry(self, tmp_path: Path) -> None:
+        """Were entries the same under every key, a stolen file would be a list to test candidates against."""
+        raw = b"".join(b"user%d:secret%d\n" % (number, number) for number in range(1_000))
+        (tmp_path / "list").write_bytes(raw)
+        entries = []
+        for key in (KEY, KEY[::-1]):
+            build_pairs([tmp_path / "list"], tmp_path / "pairs", key)
+            payload = (tmp_path / "pairs").read_bytes()[HEADER_BYTES:]
+            entries.append({payload[at : at + 4] for at in range(0, 8_000, 4)})
+        assert len(entries[0] & entries[1]) <= 1  # 2,000 of 2**28 suffixes: one in common is chance enough
+
+    def test_without_the_key_not_one_pair_of_the_file_is_confirmed(self, tmp_path: Path) -> None:
+        listed = [(f"user{number}", f"secret{number}") for number in range(1_000)]
+        build(tmp_path, "\n".join(map(":".join, listed)).encode())
+        thief = Pairs(Corpus.open(tmp_path / "pairs"), PairDigests(KEY[::-1]))
+        assert {thief.find(*pair) for pair in listed} == {Pair.ABSENT}
+
+
+class TestReport:
+    BAD = b"taro:secret\n\nhanako\n:x\ny:\na\x00:b\nz:\x81\nu:5f4dcc3b5aa765d61d8327deb882cf99\nv:" + b"x" * 5_000
+
+    def test_what_is_left_out_is_counted_by_reason(self, tmp_path: Path) -> None:
+        assert build(tmp_path, self.BAD).skipped == dict.fromkeys(Skip, 1)
+
+    def test_strict_names_the_first_line_that_holds_no_pair_and_nothing_of_it(self, tmp_path: Path) -> None:
+        with pytest.raises(CorpusError) as error:
+            build(tmp_path, self.BAD, strict=True)
+        assert str(error.value) == f"{tmp_path / 'list'}, line 3: no separator"
+        assert not (tmp_path / "pairs").exists()
+
+    def test_strict_counts_lines_through_blocks_and_inputs(self, tmp_path: Path) -> None:
+        (tmp_path / "good").write_bytes(b"taro:secret\n" * 9)
+        (tmp_path / "bad").write_bytes(b"taro:secret\n" * 300_000 + b"hanako\n")
+        with pytest.raises(CorpusError, match=r"bad, line 300001: no separator$"):
+            build_pairs([tmp_path / "good", tmp_path / "bad"], tmp_path / "pairs", KEY, strict=True)
+
+    def test_strict_takes_a_clean_list(self, tmp_path: Path) -> None:
+        assert build(tmp_path, b"taro:secret\n\n", strict=True).pairs == 1
+
+    @pytest.mark.parametrize(
+        ("raw", "told"),
+        [
+            (b"", "no line of the input holds a pair"),
+            (b"\n\n", "no line of the input holds a pair"),
+            (b"a\nb\nc:\n", "no line of the input holds a pair; no separator: 2; empty password: 1"),
+        ],
+    )
+    def test_a_list_without_a_pair_is_an_error_and_leaves_the_old_file(
+        self, tmp_path: Path, raw: bytes, told: str
+    ) -> None:
+        """A file of nothing would say of everybody that no leak knows them."""
+        build(tmp_path, b"taro:secret\n")
+        with pytest.raises(CorpusError) as error:
+            build(tmp_path, raw)
+        assert str(error.value) == told
+        assert found(tmp_path, "taro", "secret") is Pair.EXACT
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["list", "pairs"]
+
+    def test_no_error_holds_anything_of_a_line(self, tmp_path: Path) -> None:
+        for line in ("hunter2", "hunter2:", ":hunter2", "hunter2\0:x", "x:hunter2\ufffd"):
+            for strict in (False, True):
+                with pytest.raises(CorpusError) as error:
+                    build(tmp_path, line.encode(), strict=strict)
+                assert "hunter2" not in "".join(format_exception(error.value))
+
+    def test_progress_reaches_the_size_of_the_input(self, tmp_path: Path) -> None:
+        steps = _Steps()
+        raw = b"taro:secret\n" * 300_000
+        build(tmp_path, raw, progress=steps)
+        assert steps.stages[0] == (f"reading {tmp_path / 'list'}", len(raw), "B")
+        assert steps.done[0] == len(raw)
+
+
+class _Steps:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int | None, str]] = []
+        self.done: list[int] = []
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        self.stages.append((stage, total, unit))
+        self.done.append(0)
+
+    def advance(self, amount: int) -> None:
+        self.done[-1] += amount

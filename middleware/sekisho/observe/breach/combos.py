@@ -23,19 +23,28 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
+from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from sekisho.model.errors import Unreadable
 from sekisho.observe.breach.header import CorpusError
+from sekisho.observe.breach.pairs import PairDigests
+from sekisho.observe.breach.progress import Progress, Silent
+from sekisho.observe.breach.reading import LINE_BYTES_MAX, chunks, name_of
+from sekisho.observe.breach.records import Records, of_digests
+from sekisho.observe.breach.sorter import MEMORY_BYTES, Sorter
 from sekisho.read.account import canonical
 from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
-LINE_BYTES_MAX: Final = 2**16  # what a line of such a list never has; bounds what is held of one without an end
+    from sekisho.observe.breach.header import Header
 
 _SEPARATOR = re.compile(r"[:;|\t]")
 
@@ -84,11 +93,110 @@ class Skip(Enum):
     HASH = "looks like a hash"
 
 
+@dataclass(frozen=True)
+class Built:
+    """What became of the lines.
+
+    Attributes:
+        header: of the file that was written; its `entries` are two a pair, fewer where passwords share a stem.
+        pairs: lines that hold a pair, each counted as often as it was listed.
+        skipped: lines that hold none, by reason; blank ones are not counted.
+        guessed: lines that were not UTF-8 and were read as Windows-1252. Where there are many, the list is in
+            another encoding, which should be named.
+    """
+
+    header: Header
+    pairs: int
+    skipped: Mapping[Skip, int]
+    guessed: int
+
+
+def build_pairs(
+    inputs: Iterable[Path | None],
+    output: str | os.PathLike[str],
+    key: bytes,
+    *,
+    reading: Reading | None = None,
+    strict: bool = False,
+    memory_bytes: int = MEMORY_BYTES,
+    built: int | None = None,
+    progress: Progress | None = None,
+) -> Built:
+    """Make a file of pairs from combination lists, and put it in the place of `output` once it is whole.
+
+    Args:
+        inputs: lists, gzip or not; `None` is standard input.
+        output: where the file will be. Sorting needs some 16 bytes a pair beside it.
+        key: `PAIRS_KEY`: see `PairDigests`. Whoever looks pairs up needs the same.
+        reading: how lines are read, of all inputs alike.
+        strict: refuse the first line that holds no pair.
+        memory_bytes: what is sorted at once.
+        built: the date in the header, in Unix seconds; now, unless told.
+        progress: told of bytes as they are read, then of the sorting.
+
+    Raises:
+        CorpusError: an input cannot be read, no line of any holds a pair, the output cannot be written, or (`strict`) a
+            line holds none. The line is named by its number; what it holds is told to nobody.
+    """
+    reading, digests = reading or Reading(), PairDigests(key)
+    tally = _Tally(reading, digests, strict=strict)
+    with Sorter(output, memory_bytes=memory_bytes) as sorter:
+        for path in inputs:
+            for records in tally.records(path, progress or Silent()):
+                sorter.add(records)
+        if not tally.pairs:
+            raise CorpusError(f"no line of the input holds a pair{_reasons(tally.skipped)}")
+        header = sorter.write(kind="pairs", key_id=digests.key_id, built=built, progress=progress)
+    return Built(header, tally.pairs, dict(tally.skipped), reading.guessed)
+
+
+class _Tally:
+    """Lines on their way to becoming records, counted."""
+
+    def __init__(self, reading: Reading, digests: PairDigests, *, strict: bool) -> None:
+        self.pairs = 0
+        self.skipped: Counter[Skip] = Counter()
+        self._reading = reading
+        self._digests = digests
+        self._strict = strict
+
+    def records(self, path: Path | None, progress: Progress) -> Iterator[Records]:
+        number = 1
+        for lines in self._reading.lines(chunks(path, progress)):
+            kept = self._digested(lines, name_of(path), number)
+            self.pairs += len(kept) // 2
+            number += len(lines)
+            yield of_digests(kept)
+
+    def _digested(self, lines: list[str], name: str, number: int) -> list[bytes]:
+        """Two digests for each pair."""
+        pair, exact, stem = self._reading.pair, self._digests.exact, self._digests.stem
+        kept: list[bytes] = []
+        for at, line in enumerate(lines, number):
+            found = pair(line)
+            if isinstance(found, tuple):
+                kept.append(exact(*found))
+                kept.append(stem(*found))
+            elif found is not None:
+                self._skip(found, name, at)
+        return kept
+
+    def _skip(self, why: Skip, name: str, number: int) -> None:
+        if self._strict:
+            raise CorpusError(f"{name}, line {number}: {why.value}")
+        self.skipped[why] += 1
+
+
+def _reasons(skipped: Counter[Skip]) -> str:
+    return "".join(f"; {why.value}: {amount}" for why, amount in skipped.most_common())
+
+
 class Reading:
     """How the lines of a list are read.
 
     Args:
-        encoding: what the list is in; unless told, UTF-8 and, for lines that are not, Windows-1252.
+        encoding: what the list is in; unless told, UTF-8 and, for lines that are not, Windows-1252. A byte order mark
+            stands above it.
         hashes: take what looks like a hash for a password: some people's managers make 32 hex digits.
 
     Attributes:
