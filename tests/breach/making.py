@@ -36,6 +36,8 @@ def records_of(seen: Mapping[bytes, int]) -> records.Records:
     return np.sort(records.make(heads, np.array(list(seen.values()), np.int64)))
 
 
-def corpus_file(path: Path, seen: Mapping[bytes, int], *, kind: str = "passwords", key_id: str = "") -> Header:
+def corpus_file(
+    path: Path, seen: Mapping[bytes, int], *, kind: str = "passwords", key_id: str = "", built: int = BUILT
+) -> Header:
     """A corpus of these digests at `path`, replacing what was there."""
-    return write_sorted(path, [records_of(seen)], kind=kind, key_id=key_id, built=BUILT)
+    return write_sorted(path, [records_of(seen)], kind=kind, key_id=key_id, built=built)
