@@ -141,6 +141,20 @@ async def test_a_caller_that_hangs_up_while_waiting_gives_up_its_place_at_once(a
     assert [asked.call for asked in argon2.asked] == ["verify", "hash"]
 
 
+async def test_a_caller_that_hangs_up_as_its_turn_comes_costs_nothing(argon2: Argon2) -> None:
+    """It is called and is gone already: nothing is computed for it, and its thread goes on to the next."""
+    passwords = Passwords(CHEAP, threads=1, waiting_max=2)
+    with argon2.held():
+        running, gone, next_one = check_all(passwords, 3)
+        await argon2.begun()
+        next(iter(passwords._pool._waiting)).cancel()
+    assert passwords._pool._executor
+    passwords._pool._executor.shutdown()  # all of it, before the event loop has a turn
+    await asyncio.gather(running, next_one)
+    assert gone.cancelled()
+    assert passwords.checks == 2
+
+
 async def test_a_crowd_that_hangs_up_leaves_nothing_behind(argon2: Argon2) -> None:
     """Ten rounds of callers who ask and go, while one hash runs: the line is empty, and so is the memory of it."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=50)
@@ -209,23 +223,24 @@ def test_a_loop_that_ends_early_leaves_the_pool_usable(argon2: Argon2) -> None:
     assert passwords.checks == 2
 
 
-def threads_of_the_pool() -> int:
-    return sum(thread.name.startswith("sekisho-passwords") for thread in threading.enumerate())
+def threads_of_pools() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("sekisho-passwords")}
 
 
 async def test_threads_begin_with_the_first_use_and_end_with_aclose(argon2: Argon2) -> None:
     """What has begun or waits is answered first, and the object can be used again."""
-    before = threads_of_the_pool()
+    others = threads_of_pools()
     passwords = Passwords(CHEAP, threads=1, waiting_max=1)
-    assert threads_of_the_pool() == before
+    assert not threads_of_pools() - others
 
     with argon2.held():
         calls = check_all(passwords, 2)
         await argon2.begun()
+        assert len(threads_of_pools() - others) == 1
         closing = asyncio.create_task(passwords.aclose())
     await closing
 
     assert [bool(answer) for answer in await asyncio.gather(*calls)] == [False, False]
-    assert threads_of_the_pool() == before
+    assert not threads_of_pools() - others
     assert not await passwords.verify(None, "guess")
     await passwords.aclose()

@@ -110,9 +110,10 @@ UNUSABLE = [
     ("x" * (SECRET_BYTES_MAX + 1), "too_long"),
     ("x" * 1_000_000, "too_long"),
     ("池" * (SECRET_BYTES_MAX // 3 + 1), "too_long"),
+    ("x" * 1_000_000 + "\ud83d", "too_long"),
     ("half \ud83d of it", "not_text"),
 ]
-UNUSABLE_IDS = ["empty", "a byte", "a megabyte", "characters of three bytes", "a surrogate"]
+UNUSABLE_IDS = ["empty", "a byte", "a megabyte", "characters of three bytes", "a megabyte not searched", "a surrogate"]
 
 
 @pytest.mark.parametrize(("password", "reason"), UNUSABLE, ids=UNUSABLE_IDS)
@@ -171,7 +172,7 @@ DAMAGED = {
     "a blank behind": f"{SOUND} ",
     "a newline behind": f"{SOUND}\n",
     "cut to 64 characters": SOUND[:64],
-    "tag cut off": SOUND[:-4],
+    "tag cut off by two bytes": SOUND[:-3],
     "no tag": f"$argon2id$v=19$m=64,t=1,p=1${SALT}$",
     "no memory": f"$argon2id$v=19$m=0,t=1,p=1${SALT}${TAG}",
     "less memory than lanes need": f"$argon2id$v=19$m=63,t=1,p=8${SALT}${TAG}",
