@@ -1,0 +1,125 @@
+"""The header is text that people can read, and not one byte of it may be wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.observe.breach.header import (
+    BITS_MAX,
+    BITS_MIN,
+    ENTRIES_MAX,
+    HEADER_BYTES,
+    MAGIC,
+    CorpusError,
+    Header,
+    bits_for,
+)
+
+HEADER = Header("passwords", 1_000_000_000, 25, 1_700_000_000, "", "ab" * 32)
+DAMAGED = "the header is damaged: build the file again, or copy it again from where it is whole"
+
+
+def page(**changes: Any) -> bytes:
+    """A page of which only the named fields differ."""
+    fields = json.loads(HEADER.render()[len(MAGIC) :]) | changes
+    return (MAGIC + json.dumps(fields, indent=1).encode()).ljust(HEADER_BYTES)
+
+
+def test_head_shows_it_to_people() -> None:
+    """The first line names the format, and what follows is JSON up to the blanks."""
+    first, _, rest = HEADER.render().decode().partition("\n")
+    assert first == "sekisho corpus"
+    told = json.loads(rest)
+    assert told["entries"] == 1_000_000_000
+    assert told["false_positive_rate"] == 1_000_000_000 / 2**53
+
+
+def test_it_is_read_as_it_was_written() -> None:
+    """What `render` writes, `parse` reads, and it fills a page."""
+    assert len(HEADER.render()) == HEADER_BYTES
+    assert Header.parse(HEADER.render()) == HEADER
+
+
+def test_a_flipped_bit_anywhere_is_noticed() -> None:
+    """Every byte of the page counts: the magic line, the values, the digest, the blanks."""
+    whole = HEADER.render()
+    for place in range(HEADER_BYTES):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        with pytest.raises(CorpusError):
+            Header.parse(bytes(damaged))
+
+
+@given(length=st.integers(0, HEADER_BYTES - 1))
+def test_a_page_cut_short_is_noticed(length: int) -> None:
+    """Nothing less than the whole page will do."""
+    with pytest.raises(CorpusError):
+        Header.parse(HEADER.render()[:length])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "accounts"},
+        {"kind": None},
+        {"entries": 0},
+        {"entries": True},
+        {"entries": 1e9},
+        {"entries": ENTRIES_MAX + 1},
+        {"bits": BITS_MAX + 1},
+        {"bits": BITS_MIN - 1},
+        {"built": "today"},
+        {"key_id": 5},
+        {"payload_blake2b": None},
+        {"false_positive_rate": 0.0},
+        {"header_blake2b": "00" * 32},
+    ],
+)
+def test_values_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
+    """Whatever stands there in place of a value, the answer is one kind of error."""
+    with pytest.raises(CorpusError, match=DAMAGED):
+        Header.parse(page(**changes))
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 4000])
+def test_what_is_no_json_object_is_refused(text: bytes) -> None:
+    """Text that no JSON reader takes, or that breaks some, is damage like any other."""
+    with pytest.raises(CorpusError, match=DAMAGED):
+        Header.parse((MAGIC + text).ljust(HEADER_BYTES))
+
+
+def test_another_file_is_told_from_a_damaged_one() -> None:
+    """Whoever names the wrong file hears how a right one is made."""
+    with pytest.raises(CorpusError, match=r"this is no corpus file: make one with `sekisho corpus build`"):
+        Header.parse(b"0000000CAEF405439D57847A8657218C618160B2:15\r\n".ljust(HEADER_BYTES))
+
+
+def test_another_format_is_told_from_a_damaged_one() -> None:
+    """A file of another version is not damaged, but has to be built again."""
+    with pytest.raises(CorpusError, match=r"its format is not 1, which this version reads: build it again"):
+        Header.parse(page(format=2))
+
+
+@given(entries=st.integers(64, ENTRIES_MAX))
+def test_buckets_hold_sixteen_to_thirty_two(entries: int) -> None:
+    """However many entries there are, a look-up searches few, and one in eight million absent digests is found."""
+    header = replace(HEADER, entries=entries, bits=bits_for(entries))
+    assert 16 <= entries / 2**header.bits < 32
+    assert header.false_positive_rate < 1.2e-7
+
+
+@given(entries=st.integers(1, 63))
+def test_few_entries_are_found_by_mistake_even_less(entries: int) -> None:
+    """The smallest file is no special case."""
+    assert replace(HEADER, entries=entries, bits=bits_for(entries)).false_positive_rate < 1.2e-7
+
+
+def test_a_billion_hashes_take_less_than_four_and_a_half_gib() -> None:
+    """What was promised for 10^9 follows from the layout."""
+    assert replace(HEADER, bits=bits_for(10**9)).layout.end <= 4.5 * 2**30

@@ -1,0 +1,206 @@
+"""A corpus that is replaced, removed or damaged under a running service: an answer or *could not tell*, always."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.observe.breach.header import HEADER_BYTES, Header
+from sekisho.observe.breach.live import LiveCorpus
+from tests.breach.making import BUILT, corpus_file, digests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+OLD, NEW = digests(2)
+OLD_FILE = dict.fromkeys((OLD, *digests(200, "others")), 1)
+NEW_FILE = dict.fromkeys((NEW, *digests(200, "others")), 4)
+
+
+class Service:
+    """A live corpus, its clock, and what it told."""
+
+    def __init__(self, path: Path, key_id: str = "") -> None:
+        self.path = path
+        self.now_s = 100.0
+        self.told: list[bool] = []
+        kind = "pairs" if key_id else "passwords"
+        self.corpus = LiveCorpus(path, kind=kind, key_id=key_id, clock_s=lambda: self.now_s, on_change=self.told.append)
+
+    def find(self, digest: bytes) -> int | None:
+        return self.corpus.find(digest)
+
+    def later(self, seconds: float = 1.0) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    corpus_file(tmp_path / "corpus", OLD_FILE)
+    return Service(tmp_path / "corpus")
+
+
+def test_a_new_file_is_taken_up_within_a_second(service: Service) -> None:
+    """After a rename the old answers hold until the next look, and the new ones from then on. Nobody is told."""
+    corpus_file(service.path, NEW_FILE)
+    service.later(0.99)
+    assert (service.find(OLD), service.find(NEW)) == (1, 0)
+    service.later(0.01)
+    assert (service.find(OLD), service.find(NEW)) == (0, 3)
+    assert service.told == []
+
+
+def test_the_build_date_is_that_of_the_file_in_use(service: Service) -> None:
+    """Whether the corpus is too old is judged by what is mapped."""
+    assert service.corpus.built == BUILT
+    service.path.unlink()
+    service.later()
+    assert service.corpus.built is None
+
+
+def test_it_looks_once_a_second_and_not_at_every_attempt(service: Service) -> None:
+    """What happens to the path between two looks is not noticed: no system call at an attempt."""
+    service.path.unlink()
+    assert service.find(OLD) == 1
+    service.later()
+    assert service.find(OLD) is None
+
+
+def test_a_missing_file_is_no_error_at_the_start(tmp_path: Path) -> None:
+    """The service starts, says so, answers that nobody can tell, and recovers when the file comes."""
+    service = Service(tmp_path / "corpus")
+    assert service.told == [False]
+    assert service.find(OLD) is None
+    corpus_file(service.path, OLD_FILE)
+    service.later()
+    assert service.find(OLD) == 1
+    assert service.told == [False, True]
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def damage(path: Path) -> None:
+    path.write_bytes(b"?" + path.read_bytes()[1:])
+
+
+def shorten(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def lengthen(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"\0")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def put_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def put_pairs(path: Path) -> None:
+    corpus_file(path, OLD_FILE, kind="pairs", key_id="c0ffee")
+
+
+def forbid(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)  # a loop: not even root can follow it
+
+
+MISHAPS = [remove, damage, shorten, lengthen, empty, put_a_folder, put_pairs, forbid]
+
+
+@pytest.mark.parametrize("mishap", MISHAPS)
+def test_what_cannot_be_used_is_not_called_clean(
+    service: Service, mishap: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody can tell, for all digests; it is told once, however often anybody asks; a whole file ends it."""
+    mishap(service.path)
+    for _ in range(5):
+        service.later()
+        assert (service.find(OLD), service.find(NEW)) == (None, None)
+    assert service.told == [False]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert str(service.path) in caplog.text
+
+    shutil.rmtree(service.path) if service.path.is_dir() else service.path.unlink(missing_ok=True)
+    corpus_file(service.path, NEW_FILE)
+    service.later()
+    assert (service.find(OLD), service.find(NEW)) == (0, 3)
+    assert service.told == [False, True]
+
+
+def test_another_key_is_noticed(tmp_path: Path) -> None:
+    """Pairs under yesterday's key would all look absent: nobody can tell."""
+    corpus_file(tmp_path / "pairs", OLD_FILE, kind="pairs", key_id="01d")
+    service = Service(tmp_path / "pairs", key_id="c0ffee")
+    assert service.find(OLD) is None
+    corpus_file(tmp_path / "pairs", OLD_FILE, kind="pairs", key_id="c0ffee")
+    service.later()
+    assert service.find(OLD) == 1
+
+
+def test_an_index_that_points_nowhere_ends_the_use_of_its_file(service: Service) -> None:
+    """Damage that only a look-up can meet answers that nobody can tell, and the file is not taken up again."""
+    whole = service.path.read_bytes()
+    header = Header.parse(whole[:HEADER_BYTES])
+    end_of_bucket = header.layout.index_at + 4 * ((OLD[0] >> 8 - header.bits) + 1)
+    payload = whole[HEADER_BYTES:end_of_bucket] + b"\xff" * 4 + whole[end_of_bucket + 4 :]
+    digest = blake2b(payload, digest_size=32).hexdigest()
+    service.path.write_bytes(replace(header, payload_blake2b=digest).render() + payload)
+    for _ in range(3):
+        service.later()
+        assert service.find(OLD) is None
+    assert service.told == [False]
+    corpus_file(service.path, OLD_FILE)
+    service.later()
+    assert service.find(OLD) == 1
+    assert service.told == [False, True]
+
+
+def test_a_file_rewritten_in_place_with_its_old_date_is_noticed(service: Service) -> None:
+    """Some copy programs set size, inode and mtime back to what they were. The inode's own time cannot be set."""
+    before = service.path.stat()
+    other = service.path.with_name("other")
+    corpus_file(other, dict.fromkeys((NEW, *digests(200, "others")), 4))
+    with service.path.open("r+b") as file:
+        file.write(other.read_bytes())
+    os.utime(service.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    service.later()
+    assert (service.find(OLD), service.find(NEW)) == (0, 3)
+
+
+def test_no_look_up_is_dropped_while_files_are_swapped(service: Service) -> None:
+    """Threads that ask without a pause, while the file is replaced forty times, always get one of the two answers."""
+    others = digests(200, "others")
+    answers: set[int | None] = set()
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            answers.update(map(service.find, others))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(40):
+        corpus_file(service.path, NEW_FILE if number % 2 else OLD_FILE)
+        service.later()
+        service.find(OLD)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert answers == {1, 3}
+    assert service.told == []
