@@ -25,7 +25,7 @@ from benchmarks.measure import Interval, Server, Slice, median_interval
 from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _RESULTS = Path(__file__).with_name("results")
 
@@ -40,6 +40,7 @@ class Variant:
         load: what `attack.lua` sends; the bare endpoint beside it gets the same.
         lead_in_seconds: how long the load runs before it is measured.
         ours: of this project; all others are peers.
+        against: the app of the other half of each pair.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Variant:
     load: str = "fail"
     lead_in_seconds: int = 0
     ours: bool = False
+    against: str = "bare"
 
     def fits(self, seen: Slice) -> bool:
         """Whether the guard did what this variant is meant to measure."""
@@ -55,7 +57,6 @@ class Variant:
         return seen.reached >= seen.requests
 
 
-BARE = "bare"
 VARIANTS = (
     Variant("sekisho, allowed", "guarded", ours=True),
     Variant("sekisho, allowed, right passwords", "guarded", load="success", ours=True),
@@ -70,7 +71,9 @@ VARIANTS = (
 
 @dataclass(slots=True)
 class Pairs:
-    """All that was measured of one variant: slices of the bare endpoint and of the variant, side by side."""
+    """All that was measured of one variant: slices of the bare endpoint (or of what it is held `against`) and of the
+    variant, side by side.
+    """
 
     variant: Variant
     bare: list[Slice] = field(default_factory=list)
@@ -119,9 +122,13 @@ class Plan:
 class Bench:
     """Runs a plan: servers up, slices in turn, everything down."""
 
-    def __init__(self, variants: Sequence[Variant], plan: Plan, redis: RedisServer) -> None:
+    def __init__(
+        self, variants: Sequence[Variant], plan: Plan, redis: RedisServer, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`environment` is for the servers, beside `BENCH_STORE`."""
         self._plan = plan
         self._redis = redis
+        self._environment = {"BENCH_STORE": redis.url, **(environment or {})}
         self._attempts = 0  # of all slices so far, so that no slice repeats another's accounts
         self.measured = [Pairs(variant) for variant in variants]
 
@@ -139,10 +146,9 @@ class Bench:
                         yield from self._pair(pairs, servers, bare_first=number % 2 == 0)
 
     def _start(self, stack: ExitStack) -> dict[str, Server]:
-        apps = {BARE, *(pairs.variant.app for pairs in self.measured)}
-        environment = {"BENCH_STORE": self._redis.url}
+        apps = {app for pairs in self.measured for app in (pairs.variant.app, pairs.variant.against)}
         servers = {
-            app: stack.enter_context(Server(f"benchmarks.apps.{app}:app", free_port(), environment))
+            app: stack.enter_context(Server(f"benchmarks.apps.{app}:app", free_port(), self._environment))
             for app in sorted(apps)
         }
         for server in servers.values():
@@ -152,7 +158,7 @@ class Bench:
 
     def _pair(self, pairs: Pairs, servers: dict[str, Server], *, bare_first: bool) -> Iterator[None]:
         """One slice each. Who goes first alternates: a machine that slows down would else favour the first."""
-        both = [(pairs.bare, servers[BARE]), (pairs.guarded, servers[pairs.variant.app])]
+        both = [(pairs.bare, servers[pairs.variant.against]), (pairs.guarded, servers[pairs.variant.app])]
         for slices, server in both if bare_first else reversed(both):
             self._redis.cli("FLUSHALL")
             if slices is pairs.guarded and pairs.variant.lead_in_seconds:

@@ -47,9 +47,9 @@ def _arguments(parser: argparse.ArgumentParser, name: str, part: Part) -> None:
     parser.add_argument("--work", help="folder for gigabytes of passing files; the system's own unless told")
     parser.add_argument("--keep", action="store_true", help="leave them there")
     if name == "build":
-        parser.add_argument("--absent", type=_count, default=100_000_000, help="absent keys to ask for")
+        parser.add_argument("--absent", type=_count, help="absent keys to ask for; as many as present ones unless told")
         parser.add_argument("--piped", action="store_true", help="sorted lines through a pipe, none on disk")
-    if name in {"lookups", "cost"}:
+    if name == "lookups":
         parser.add_argument("--file", help="a corpus that a build with --keep left, of as many --entries")
 
 

@@ -85,6 +85,7 @@ class Checked(NamedTuple):
 
 def run(options: argparse.Namespace) -> None:
     source = Synthetic(options.entries)
+    options.absent = options.absent or options.entries
     with common.work_folder(options) as folder, drawing() as drawn:
         common.require_room(folder, options.entries * (0 if options.piped else LINE_BYTES) + options.entries * 20)
         built = [build(source, folder, "sorted", piped=options.piped)]

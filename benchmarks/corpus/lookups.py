@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 KEYS = 500_000
-COLD_KEYS = 4_000
+COLD_KEYS_MAX = 4_000
+KEYS_A_COLD_ONE = 20_000  # fewer, and they would meet in pages that were fetched already
 
 
 def run(options: argparse.Namespace) -> None:
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     console.print(table(result))
     console.print(*_words(result), sep="\n", highlight=False)
     plan = {"entries": options.entries, "rounds": rounds, "keys": keys, "cold_rounds": cold_rounds}
-    common.write("corpus-lookups", plan | {"cold_keys": COLD_KEYS}, result, quick=options.quick)
+    common.write("corpus-lookups", plan | {"cold_keys": cold_keys(source)}, result, quick=options.quick)
 
 
 def _file(options: argparse.Namespace, source: Synthetic, folder: Path) -> Path:
@@ -153,12 +154,17 @@ def _cold_rounds(path: Path, source: Synthetic, rounds: int, drawn: Drawing) -> 
 
 def _serve_cold(pipe: Connection, _number: int, path: str, source: Synthetic) -> None:
     for (seed,) in common.orders(pipe):
-        keys = sample(source, max(COLD_KEYS, 2 * source.partitions), seed)[:COLD_KEYS]
+        keys = sample(source, max(cold_keys(source), 2 * source.partitions), seed)[: cold_keys(source)]
         common.evict(Path(path))
         corpus = Corpus.open(path)
         layout = corpus.header.layout
         _read(path, layout.index_at, layout.end)
         pipe.send(cold(corpus.find, keys))
+
+
+def cold_keys(source: Synthetic) -> int:
+    """How many can be asked before it shows that each made the file a little less cold."""
+    return min(COLD_KEYS_MAX, source.entries // KEYS_A_COLD_ONE)
 
 
 def _read(path: str, start: int, end: int) -> None:

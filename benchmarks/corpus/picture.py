@@ -23,9 +23,9 @@ def structures(rows: Sequence[dict[str, Any]], entries: int, path: Path) -> None
     size, speed = figure.subplots(1, 2, sharey=True)
     upwards = list(reversed(rows))
     _bars(size, upwards, lambda row: row["bytes_per_hash"], _told)
-    size.set_xlabel("bytes per hash (logarithmic); shorter is better")
+    size.set_xlabel("bytes per hash (log); shorter is better")
     _bars(speed, upwards, lambda row: row["absent_ns"]["median"] / 1000, _took)
-    speed.set_xlabel("µs per look-up of an absent password, warm (logarithmic); shorter is better")
+    speed.set_xlabel("µs per warm look-up of an absent password (log); shorter is better")
     figure.suptitle(f"{entries:,} leaked passwords in each structure: one process, pinned, in turns")
     figure.savefig(path, metadata={"Date": None})
 
@@ -55,4 +55,4 @@ def _in_error(rate: dict[str, Any]) -> str:
 
 def _took(row: dict[str, Any]) -> str:
     mib = max(0, *row["worker_bytes"]) / 2**20
-    return f"{row['absent_ns']['median'] / 1000:.2f} µs; {mib:,.0f} MiB more a worker"
+    return f"{row['absent_ns']['median'] / 1000:.2f} µs" + (f"; {mib:,.0f} MiB more a worker" if mib >= 1 else "")

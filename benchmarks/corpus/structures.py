@@ -19,7 +19,7 @@ from rich.table import Table
 
 from benchmarks.corpus import common, contenders, picture, synthetic
 from benchmarks.corpus.contenders import Contender, Find, Leak, RedisSet
-from benchmarks.corpus.lookups import cold, sample
+from benchmarks.corpus.lookups import cold, cold_keys, sample
 from benchmarks.corpus.synthetic import Synthetic
 from benchmarks.measure import LOAD_CORE, SERVER_CORE, median_interval
 from sekisho.cli.progress import Drawing, drawing
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-COLD_KEYS = 1_000
 REDIS_SHARE = 10  # a round trip is fifty look-ups: so many fewer of them are as exact
 BYTES_ON_DISK = 75.0  # of all of them, per key
 
@@ -41,7 +40,7 @@ class Plan:
     """How much is asked: keys of each kind a round, and absent keys for the false positives."""
 
     rounds: int = 20
-    keys: int = 20_000
+    keys: int = 50_000
     absent: int = 10_000_000
 
 
@@ -80,7 +79,7 @@ class Measured:
 
 
 def run(options: argparse.Namespace) -> None:
-    plan = Plan(6, 5_000, 500_000) if options.quick else Plan()
+    plan = Plan(6, 10_000, 500_000) if options.quick else Plan()
     source = Synthetic(options.entries)
     os.sched_setaffinity(0, {LOAD_CORE})
     with common.work_folder(options) as folder, RedisServer() as server, drawing() as drawn:
@@ -93,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
         _count_false_positives(every, source, folder, plan, drawn)
         about = {"redis": server.cli("INFO", "server")["redis_version"]}
     rows = [measured.report(source.entries, every[0]) for measured in every]
-    console = Console(width=max(150, Console().width))
+    console = Console(width=max(190, Console().width))
     console.print(table(rows, source.entries))
     settings = {"entries": source.entries, "rounds": plan.rounds, "keys": plan.keys, "absent": plan.absent} | about
     path = common.write("corpus-structures", settings, {"structures": rows}, quick=options.quick)
@@ -137,7 +136,8 @@ def _look_into(every: Sequence[Measured], source: Synthetic, folder: Path, drawn
 
 
 def _serve_cold(pipe: Connection, _number: int, contender: Contender, source: Synthetic, folder: Path) -> None:
-    keys = sample(source, max(COLD_KEYS, 2 * source.partitions), seed=3)[:COLD_KEYS]
+    count = cold_keys(source)
+    keys = sample(source, max(count, 2 * source.partitions), seed=3)[:count]
     find = contender.open(folder)
     for _ in common.orders(pipe):
         time.sleep(
@@ -149,19 +149,21 @@ def _serve_cold(pipe: Connection, _number: int, contender: Contender, source: Sy
 def _serve_memory(pipe: Connection, number: int, contender: Contender, source: Synthetic, folder: Path) -> None:
     """`open`: take it into use. `memory`: what this process holds for itself alone since before."""
     keys = sample(source, 100_000 if not isinstance(contender, RedisSet) else 1_000, seed=number)
+    common.give_back_memory()
     before = common.private_bytes(common.memory())
     find = contender.open(folder)
     for (order,) in common.orders(pipe):
         if order == "open":
             for key in keys:
                 find(key)
+        common.give_back_memory()
         pipe.send(common.private_bytes(common.memory()) - before)
 
 
 def _ask_in_turns(every: Sequence[Measured], source: Synthetic, folder: Path, plan: Plan, drawn: Drawing) -> None:
     finds = [measured.contender.open(_own(folder, measured)) for measured in every]
     chance = random.Random(11)
-    present, absent = _pools(source, plan.keys * 4)
+    present, absent = _pools(source, plan.keys * 10)
     drawn.begin("warming up", len(every), "structures")
     for measured, find in zip(every, finds, strict=True):
         _warm(measured.contender, find, present, absent)
