@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
-import io
 import logging
 import socket
 import traceback
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import redis
 
+from tests.left_behind import Captured, capturing, dump
 from tests.middleware.driving import (
     JSON,
     Line,
@@ -28,7 +27,7 @@ from tests.middleware.driving import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sekisho.middleware.asgi import App, Receive, Scope, Send
     from tests.servers import RedisServer
@@ -56,50 +55,10 @@ def spellings(token: str) -> list[bytes]:
     return found
 
 
-class Captured(logging.Handler):
-    """All records of all levels: formatted, with their arguments and their tracebacks."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.NOTSET)
-        self.text = io.StringIO()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.text.write(f"{record.name} {record.getMessage()} {record.args!r} {self.format(record)}\n")
-
-
 @pytest.fixture
 def captured() -> Iterator[Captured]:
-    handler, root = Captured(), logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.NOTSET)
-    logging.getLogger("sekisho").setLevel(logging.DEBUG)
-    yield handler
-    root.removeHandler(handler)
-    root.setLevel(before)
-    logging.getLogger("sekisho").setLevel(logging.NOTSET)
-
-
-def dump(server: RedisServer) -> bytes:
-    """Every key of a Redis and everything in it, as bytes."""
-    parts: list[bytes] = []
-    with redis.Redis(unix_socket_path=str(server.socket_path)) as client:
-        read: dict[bytes, Callable[[bytes], Any]] = {
-            b"string": client.get,
-            b"hash": client.hgetall,
-            b"zset": lambda key: client.zrange(key, 0, -1),
-            b"set": lambda key: list(client.smembers(key)),
-        }
-        for key in client.keys("*"):
-            parts += [key, *_flat(read[client.type(key)](key))]
-    return b"\n".join(parts)
-
-
-def _flat(value: Any) -> list[bytes]:
-    if isinstance(value, bytes):
-        return [value]
-    items = value.items() if isinstance(value, dict) else value
-    return [part for item in items for part in _flat(item)] if not isinstance(value, int | float) else []
+    with capturing() as handler:
+        yield handler
 
 
 def reprs() -> str:
