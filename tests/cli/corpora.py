@@ -25,6 +25,13 @@ OTHER_KEY = "another-Unguessable-key_of-48-chars-9876543210-z"
 BUILT = 1_790_000_000  # 2026-09-21
 
 
+class Terminal(io.StringIO):
+    """Somewhere that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def passwords(path: Path, counts: Mapping[str, int]) -> Path:
     """A corpus of these passwords, seen so often."""
     blocks = [of_digests([sha1(text.encode()).digest()], count) for text, count in counts.items()]

@@ -91,10 +91,10 @@ def test_what_was_typed_is_never_repeated(
 def test_a_misspelt_command_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     """Which is ours, and was not typed."""
     with pytest.raises(SystemExit, match=str(MISUSED)):
-        main(["corpus", "verfiy"])
+        main(["corpus", "biuld"])
     said = capsys.readouterr().err
-    assert "there is no such command; did you mean verify?" in said
-    assert "verfiy" not in said
+    assert "there is no such command; did you mean build?" in said
+    assert "biuld" not in said
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def without_the_extra(*line: str, stdin: bytes = b"") -> subprocess.CompletedPro
     return subprocess.run([sys.executable, "-c", WITHOUT, *line], input=stdin, capture_output=True, check=False)
 
 
-@pytest.mark.parametrize("name", ["fetch"])
+@pytest.mark.parametrize("name", ["build", "fetch"])
 def test_a_missing_extra_is_one_line_that_says_how_to_get_it(name: str) -> None:
     """What a traceback of an import tells an operator is nothing."""
     ended = without_the_extra("corpus", name, "a", "b")

@@ -10,11 +10,14 @@ import select
 import sys
 import termios
 from array import array
+from hashlib import sha1
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sekisho.cli import FAILED, MISUSED, main
+from sekisho.observe.breach.corpus import Corpus
 from tests.cli.corpora import KEY, OTHER_KEY, pairs, passwords, piped
 
 if TYPE_CHECKING:
@@ -203,16 +206,20 @@ def test_without_its_key_a_file_of_pairs_is_unknown_and_not_clean(
 def test_a_damaged_file_is_no_answer(
     corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An index that points beyond the entries: could not tell, which is 1."""
+    """A bucket that lies beyond the entries: could not tell, which is 1."""
+    header = Corpus.open(corpus).header
+    bucket = 1  # the ends of the index are looked at when a file is opened
+    typed = next(
+        f"canary{n}" for n in count() if sha1(f"canary{n}".encode()).digest()[0] >> (8 - header.bits) == bucket
+    )
     content = bytearray(corpus.read_bytes())
-    entries = json.loads(content[content.index(b"{") : 4096])["entries"]
-    index = 4096 + 4 * entries
-    content[index:] = array("I", range(entries, entries + (len(content) - index) // 4)).tobytes()
+    at = 4096 + 4 * (header.entries + bucket)
+    content[at : at + 8] = array("I", [header.entries, header.entries + 9]).tobytes()
     corpus.write_bytes(content)
-    assert piped(monkeypatch, f"{CANARY}\n".encode(), "corpus", "check", str(corpus)) == FAILED
+    assert piped(monkeypatch, f"{typed}\n".encode(), "corpus", "check", str(corpus)) == FAILED
     said = capsys.readouterr()
     assert "the file is damaged" in said.err
-    assert CANARY not in said.out + said.err
+    assert "canary" not in said.out + said.err
 
 
 def conversation(argv: list[str], answers: list[tuple[str, str]]) -> tuple[str, int]:

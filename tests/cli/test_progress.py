@@ -13,6 +13,7 @@ from rich.console import Console
 
 from sekisho.cli.bar import Bar
 from sekisho.cli.progress import Lines, Pace, amount, drawing, span
+from tests.cli.corpora import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,13 +30,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class Terminal(io.StringIO):
-    """Somewhere that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def work(drawn: Progress, clock: Clock, amounts: Iterable[int], seconds: float) -> None:

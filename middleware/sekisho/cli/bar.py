@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from sekisho.cli.progress import Pace
 
@@ -80,7 +81,8 @@ class Bar:
 
 def _columns(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description:17}", markup=False),
+        # A stage may name a file, and paths have no bound.
+        TextColumn("{task.description:17}", markup=False, table_column=Column(max_width=28, no_wrap=True)),
         BarColumn(24),
         TaskProgressColumn("{task.percentage:3.0f}%", markup=False),
         TextColumn("{task.fields[news]}", markup=False),

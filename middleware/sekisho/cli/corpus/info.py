@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sekisho.observe.breach.header import Header
 
-__all__ = ["arguments", "figures", "run"]
+__all__ = ["HOLDS", "arguments", "false_positives", "figures", "run"]
 
 HOLDS = {"passwords": "leaked passwords", "pairs": "leaked pairs of account and password"}
 
@@ -64,12 +64,16 @@ def _told(header: Header, now: float) -> Iterator[tuple[str, str]]:
     size = header.layout.end
     yield "entries", f"{header.entries:,}"
     yield "size", f"{amount(size, 'B')}, {size / header.entries:.2f} bytes an entry"
-    yield "false positives", f"one look-up in {round(1 / header.false_positive_rate, -3):,.0f} of what is not in it"
+    yield "false positives", false_positives(header)
     yield "built", f"{datetime.fromtimestamp(header.built, UTC):%Y-%m-%d %H:%M} UTC, {_age(header.built, now)}"
     if header.kind == "pairs":
         ours = {None: "SEKISHO_PAIRS_KEY is not set here", True: "the key that is set here", False: "NOT the key here"}
         yield "key", f"{header.key_id}: {ours[_ours(header)]}"
     yield "checksum", f"BLAKE2b-256 {header.payload_blake2b}"
+
+
+def false_positives(header: Header) -> str:
+    return f"one look-up in {round(1 / header.false_positive_rate, -3):,.0f} of what is not in it"
 
 
 def _ours(header: Header) -> bool | None:

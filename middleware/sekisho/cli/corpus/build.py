@@ -1,0 +1,134 @@
+"""Make a file of leaked passwords, or of leaked pairs with --pairs. OUT is replaced when the new one is whole.
+
+INPUT is what `sekisho corpus fetch` made (a folder of ranges), a list of SHA1:count as Have I Been Pwned gives it, a
+list of passwords (--format plain), or - for standard input; gzip is recognised. Several are made into one file. Hashes
+that are sorted take one pass; others are sorted here, in 128 MiB of memory and eight bytes a hash beside OUT.
+
+With --pairs, INPUT holds lines of account:password, as combination lists do; what makes no sense is skipped and
+counted. Only keyed digests are written. The key is SEKISHO_PAIRS_KEY, or in the file that SEKISHO_PAIRS_KEY_FILE names:
+the same for the service that reads the file, and never kept beside it.
+
+Exit code: 0 if the file was made; 1 if it was not, and OUT is what it was; 2 if nothing was tried.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sekisho.cli.corpus import inputs
+from sekisho.cli.corpus.common import settings, tidily
+from sekisho.cli.corpus.info import HOLDS
+from sekisho.cli.corpus.made import Made
+from sekisho.cli.progress import drawing
+from sekisho.cli.usage import Misused
+from sekisho.model import SettingsError
+from sekisho.observe.breach.build import build
+from sekisho.observe.breach.combos import Built, Reading, build_pairs
+from sekisho.observe.breach.corpus import Corpus
+from sekisho.observe.breach.header import MAGIC, CorpusError
+from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.cli.corpus.inputs import Input
+    from sekisho.observe.breach.header import Header
+    from sekisho.observe.breach.progress import Progress
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("out", metavar="OUT", help="the file to make")
+    add("inputs", metavar="INPUT", nargs="+", help="files and folders to make it from; - is standard input")
+    add("--force", action="store_true", help="replace OUT even if it is no corpus, or one of the other kind")
+    hashes = parser.add_argument_group("passwords")
+    hashes.add_argument("--format", choices=inputs.FORMATS, help="what INPUT is, where it is not seen from it")
+    order = hashes.add_mutually_exclusive_group()
+    order.add_argument(
+        "--sorted", action="store_true", help="hashes are sorted; an error names the line if they are not"
+    )
+    order.add_argument("--unsorted", action="store_true", help="they are not, whatever the first of them look like")
+    hashes.add_argument("--partial", action="store_true", help="ranges may be missing, and sorted hashes may end early")
+    pairs = parser.add_argument_group("pairs")
+    pairs.add_argument("--pairs", action="store_true", help="INPUT holds pairs of account and password")
+    pairs.add_argument("--encoding", metavar="NAME", help="such as cp932 or gbk [UTF-8, else Windows-1252, by line]")
+    pairs.add_argument("--hashes", action="store_true", help="keep passwords that look like hashes")
+    pairs.add_argument("--strict", action="store_true", help="a line that makes no sense is an error that names it")
+
+
+def run(args: argparse.Namespace) -> int:
+    _ensure_consistent(args)
+    if args.out == inputs.STANDARD_INPUT:
+        raise Misused("OUT is a file that is put in its place whole, and cannot be standard output")
+    given = inputs.found(args.inputs)
+    path = Path(args.out)
+    former = _replaceable(path, "pairs" if args.pairs else "passwords", force=args.force)
+    if any(one.path is not None and path.exists() and one.path.samefile(path) for one in given):
+        raise Misused("OUT is also an INPUT: name another")
+    begun = time.monotonic()
+    with tidily(), drawing() as progress:
+        header, lines = _pairs(args, given, progress) if args.pairs else (_passwords(args, given, progress), None)
+    made = Made(path, header, lines, time.monotonic() - begun, former)
+    print(json.dumps(made.figures(), indent=2) if args.json else "\n".join(made.told()))
+    return 0
+
+
+def _ensure_consistent(args: argparse.Namespace) -> None:
+    of_hashes = args.format or args.sorted or args.unsorted or args.partial
+    if args.pairs and of_hashes:
+        raise Misused("--format, --sorted, --unsorted and --partial are about passwords, not about --pairs")
+    if not args.pairs and (args.encoding or args.hashes or args.strict):
+        raise Misused("--encoding, --hashes and --strict are about --pairs")
+
+
+def _replaceable(path: Path, kind: str, *, force: bool) -> Header | None:
+    """What stands at OUT; `None` where nothing does, or nothing that tells.
+
+    Raises:
+        Misused: it must not be replaced.
+    """
+    if not path.exists():
+        return None
+    if not path.is_file():
+        raise Misused("OUT is no file, and is not replaced by one")
+    try:
+        header = Corpus.open(path).header
+    except CorpusError:
+        if force or _is_corpus(path):  # a damaged one is there to be replaced
+            return None
+        raise Misused("OUT is there and is no corpus; --force replaces it") from None
+    if header.kind != kind and not force:
+        raise Misused(f"OUT holds {HOLDS[header.kind]}, not {HOLDS[kind]}; --force replaces it")
+    return header
+
+
+def _is_corpus(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) in {MAGIC, b""}
+
+
+def _passwords(args: argparse.Namespace, given: list[Input], progress: Progress) -> Header:
+    ordered = True if args.sorted else False if args.unsorted else None
+    made_from = inputs.sources(given, form=args.format, ordered=ordered, partial=args.partial)
+    return build(made_from, args.out, progress=progress)
+
+
+def _pairs(args: argparse.Namespace, given: list[Input], progress: Progress) -> tuple[Header, Built]:
+    key = settings("PAIRS_KEY").pairs_key
+    if not key:
+        raise SettingsError(
+            "SEKISHO_PAIRS_KEY", f"is not set, and pairs are only written under it. {HOW_TO_MAKE_A_SECRET}"
+        )
+    for one in given:
+        if one.path is not None and one.path.is_dir():
+            raise Misused(f"{one.name} is a folder; name the lists in it")
+    reading = Reading(args.encoding, hashes=args.hashes)
+    lines = build_pairs(
+        [one.path for one in given], args.out, key, reading=reading, strict=args.strict, progress=progress
+    )
+    return lines.header, lines

@@ -1,0 +1,137 @@
+"""What a build is to be made from: each INPUT looked at, and a source of the engine's made of it.
+
+A folder is ranges. Of text the first lines are looked at: hashes are recognised, and so is their order, since of a
+hundred hashes in no order never all rise. Plain passwords are never guessed: a damaged list of hashes would be taken
+for some, and a corpus be made of nonsense.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import zlib
+from codecs import BOM_UTF8
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.cli.corpus.common import NOT_REPEATED
+from sekisho.cli.usage import Misused
+from sekisho.observe.breach.build import Hashes, Plain, Ranges, Source
+from sekisho.observe.breach.reading import GZIP_MAGIC
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["FORMATS", "Input", "found", "sources"]
+
+FORMATS = ("hibp", "ranges", "plain")
+STANDARD_INPUT = "-"
+
+_HASH = re.compile(rb"[0-9A-Fa-f]{40}(?![0-9A-Fa-f])")
+_LOOKED_AT_BYTES = 8192  # what a pipe gives at once; some 180 hashes
+
+
+class Input(NamedTuple):
+    """One INPUT.
+
+    Attributes:
+        name: for errors: which argument it is, never what stood there.
+        path: `None` for standard input.
+    """
+
+    name: str
+    path: Path | None
+
+
+def found(given: Sequence[str]) -> list[Input]:
+    """The inputs that are there.
+
+    Raises:
+        Misused: one is not, or standard input is named twice or is a terminal.
+    """
+    if given.count(STANDARD_INPUT) > 1:
+        raise Misused("standard input (-) can be read once")
+    names = ["INPUT" if len(given) == 1 else f"INPUT {place} of {len(given)}" for place in range(1, len(given) + 1)]
+    return [Input(name, _path(name, text)) for name, text in zip(names, given, strict=True)]
+
+
+def _path(name: str, text: str) -> Path | None:
+    if text == STANDARD_INPUT:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise Misused(f"{name} is standard input, and nothing is piped into it")
+        return None
+    try:
+        if (path := Path(text)).exists():
+            return path
+    except OSError:  # nothing that could be a path, or a folder that is closed to us
+        pass
+    raise Misused(f"{name} is neither file nor folder that can be found from here {NOT_REPEATED}")
+
+
+def sources(inputs: Sequence[Input], *, form: str | None, ordered: bool | None, partial: bool) -> list[Source]:
+    """The engine's sources.
+
+    Args:
+        inputs: see `found`.
+        form: one of `FORMATS`; `None` to be guessed.
+        ordered: what is claimed of hashes; `None` to be guessed. Of several inputs, none has to be.
+        partial: whether some of it may be missing.
+
+    Raises:
+        Misused: a format cannot be guessed, or is not what is there.
+    """
+    if ordered is None and len(inputs) > 1:
+        ordered = False
+    return [_source(one, form, ordered, partial) for one in inputs]
+
+
+def _source(one: Input, form: str | None, ordered: bool | None, partial: bool) -> Source:
+    if one.path is not None and one.path.is_dir():
+        if form not in {None, "ranges"}:
+            raise Misused(f"{one.name} is a folder, and a folder holds ranges (--format ranges)")
+        return Ranges(one.path, partial=partial)
+    if form == "ranges":
+        raise Misused(f"{one.name} is no folder, and ranges stand in one")
+    if form == "plain":
+        if ordered:
+            raise Misused("--sorted is said of hashes; plain passwords are sorted here anyway")
+        return Plain(one.path)
+    rows = _first_rows(one.path)
+    if form is None and rows and not _HASH.match(rows[0]):
+        raise Misused(
+            f"{one.name} does not begin with a line of SHA1:count; if it is a list of passwords, say --format plain"
+        )
+    if ordered is None:
+        # What cannot be looked into without reading it up (a named pipe) is sorted here, which is always right.
+        ordered = bool(rows) and all(row[:40].upper() <= after[:40].upper() for row, after in pairwise(rows))
+    return Hashes(one.path, ordered=ordered, partial=partial)
+
+
+def _first_rows(path: Path | None) -> list[bytes]:
+    """The first whole lines, as far as they can be had without taking them from whoever reads next."""
+    first = _peeked() if path is None else _head(path)
+    if first.startswith(GZIP_MAGIC):
+        first = _inflated(first)
+    return first.removeprefix(BOM_UTF8).split(b"\n")[:-1]
+
+
+def _head(path: Path) -> bytes:
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        first = file.read(_LOOKED_AT_BYTES)
+    # The last line of a short file may lack its end.
+    return first if len(first) == _LOOKED_AT_BYTES else first.removesuffix(b"\n") + b"\n"
+
+
+def _peeked() -> bytes:
+    peek = getattr(sys.stdin.buffer, "peek", None)
+    return bytes(peek(_LOOKED_AT_BYTES)[:_LOOKED_AT_BYTES]) if peek is not None else b""
+
+
+def _inflated(first: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(first, _LOOKED_AT_BYTES)
+    except zlib.error:
+        return b""  # the engine says what is wrong with it
