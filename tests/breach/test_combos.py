@@ -340,6 +340,16 @@ class TestBuild:
         build_pairs([None], tmp_path / "pairs", KEY)
         assert found(tmp_path, "taro", "secret") is Pair.EXACT
 
+    def test_a_list_is_not_written_over(self, tmp_path: Path) -> None:
+        (tmp_path / "pairs").write_bytes(b"taro:secret\n")
+        with pytest.raises(CorpusError, match=r"is to be read and to be written"):
+            build_pairs([tmp_path / "pairs"], tmp_path / "pairs", KEY)
+        assert (tmp_path / "pairs").read_bytes() == b"taro:secret\n"
+
+    def test_a_list_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(CorpusError, match=r"missing: No such file"):
+            build_pairs([tmp_path / "missing"], tmp_path / "pairs", KEY)
+
     def test_pairs_that_do_not_fit_into_memory_are_sorted_outside_of_it(self, tmp_path: Path) -> None:
         listed = [(f"user{number}", f"secretword{number}") for number in range(2_000)]
         build(tmp_path, "\n".join(map(":".join, listed)).encode(), memory_bytes=4_096)

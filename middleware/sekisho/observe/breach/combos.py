@@ -27,24 +27,26 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.model.errors import Unreadable
+from sekisho.observe.breach.build import build
 from sekisho.observe.breach.header import CorpusError
 from sekisho.observe.breach.pairs import PairDigests
-from sekisho.observe.breach.progress import Progress, Silent
 from sekisho.observe.breach.reading import LINE_BYTES_MAX, chunks, name_of
-from sekisho.observe.breach.records import Records, of_digests
-from sekisho.observe.breach.sorter import MEMORY_BYTES, Sorter
+from sekisho.observe.breach.records import of_digests
+from sekisho.observe.breach.sorter import MEMORY_BYTES
 from sekisho.read.account import canonical
 from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sekisho.observe.breach.header import Header
+    from sekisho.observe.breach.progress import Progress
+    from sekisho.observe.breach.records import Records
 
 _SEPARATOR = re.compile(r"[:;|\t]")
 
@@ -112,7 +114,7 @@ class Built:
 
 
 def build_pairs(
-    inputs: Iterable[Path | None],
+    inputs: Sequence[Path | None],
     output: str | os.PathLike[str],
     key: bytes,
     *,
@@ -139,25 +141,50 @@ def build_pairs(
             line holds none. The line is named by its number; what it holds is told to nobody.
     """
     reading, digests = reading or Reading(), PairDigests(key)
-    tally = _Tally(reading, digests, strict=strict)
-    with Sorter(output, memory_bytes=memory_bytes) as sorter:
-        for path in inputs:
-            for records in tally.records(path, progress or Silent()):
-                sorter.add(records)
-        if not tally.pairs:
-            raise CorpusError(f"no line of the input holds a pair{_reasons(tally.skipped)}")
-        header = sorter.write(kind="pairs", key_id=digests.key_id, built=built, progress=progress)
+    tally = _Tally(reading, digests, lists=len(inputs), strict=strict)
+    header = build(
+        [_List(path, tally) for path in inputs],
+        output,
+        kind="pairs",
+        key_id=digests.key_id,
+        built=built,
+        memory_bytes=memory_bytes,
+        progress=progress,
+    )
     return Built(header, tally.pairs, dict(tally.skipped), reading.guessed)
+
+
+class _List(NamedTuple):
+    """A source, as `build` takes them."""
+
+    path: Path | None
+    tally: _Tally
+    ordered: bool = False
+
+    @property
+    def name(self) -> str:
+        return name_of(self.path)
+
+    @property
+    def repeatable(self) -> bool:
+        return False  # its lines would be counted again
+
+    def records_min(self) -> int:
+        return 0
+
+    def records(self, progress: Progress) -> Iterator[Records]:
+        return self.tally.records(self.path, progress)
 
 
 class _Tally:
     """Lines on their way to becoming records, counted."""
 
-    def __init__(self, reading: Reading, digests: PairDigests, *, strict: bool) -> None:
+    def __init__(self, reading: Reading, digests: PairDigests, *, lists: int, strict: bool) -> None:
         self.pairs = 0
         self.skipped: Counter[Skip] = Counter()
         self._reading = reading
         self._digests = digests
+        self._lists_left = lists
         self._strict = strict
 
     def records(self, path: Path | None, progress: Progress) -> Iterator[Records]:
@@ -167,6 +194,9 @@ class _Tally:
             self.pairs += len(kept) // 2
             number += len(lines)
             yield of_digests(kept)
+        self._lists_left -= 1
+        if not self._lists_left and not self.pairs:
+            raise CorpusError(f"no line of the input holds a pair{_reasons(self.skipped)}")
 
     def _digested(self, lines: list[str], name: str, number: int) -> list[bytes]:
         """Two digests for each pair."""
