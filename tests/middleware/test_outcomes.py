@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.passwords import PasswordsBusy
 from tests.middleware.driving import (
     FORM,
     HERE,
@@ -466,3 +467,24 @@ async def test_the_same_account_at_two_doors_has_one_count(clock: Clock) -> None
         clock.advance(3)
 
     assert statuses == [401, 401, 401, 429]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_service_that_checks_too_many_passwords_is_unavailable(clock: Clock, begun: bool) -> None:
+    """Its handlers need not know how that is said; an answer that has begun is theirs. The charge stands."""
+
+    async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise PasswordsBusy(7)
+
+    app = guarded(busy, **{**OPEN, "limit_account": "1/hour"})
+    if begun:
+        with pytest.raises(PasswordsBusy):
+            await log_in(app)
+    else:
+        answered = await log_in(app)
+        assert (answered.status, answered.code) == (503, "unavailable")
+        assert 7 <= int(answered.header(b"retry-after") or 0) <= 9
+    clock.advance(3)
+    assert (await log_in(app)).status == 429

@@ -39,6 +39,7 @@ from sekisho.model import (
     StoreUnavailable,
     Unreadable,
 )
+from sekisho.passwords import PasswordsBusy
 from sekisho.read import RuleSuggester, declared_too_large, decoded, exposed, read_credentials
 
 if TYPE_CHECKING:
@@ -203,11 +204,18 @@ class GuardMiddleware:
         self._guard.begin(assessment)
         try:
             await self._app(scope, visit.intake.replay, watch.send)
+        except PasswordsBusy as busy:
+            watch.abandon()
+            if watch.has_begun:
+                raise
+            wait_us = busy.retry_after_s * 1_000_000
+            await self._answer(visit, unavailable(retry_after_s(wait_us, self._jitter())))
         except BaseException:
             # Raised, timed out or cancelled: whatever its answer began with, it is no proof.
             watch.abandon()
             raise
-        await watch.close()
+        else:
+            await watch.close()
 
     # Refusing.
 

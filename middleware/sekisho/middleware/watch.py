@@ -88,6 +88,11 @@ class Watch:
         self._report = report
         self._keeper = keeper
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of the answer has left."""
+        return bool(self._status) and not self._held
+
     async def send(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
