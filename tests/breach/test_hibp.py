@@ -10,13 +10,14 @@ import sys
 import threading
 import tracemalloc
 import urllib.request
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from pwnedpasswords import pwnedpasswords as library  # type: ignore[import-untyped] # it has no types
 
 from sekisho.observe.breach.hibp import Hibp, Limits
+from sekisho.observe.breach.hibp_wire import _Bounds
 from tests.breach import hibp_server as manner
 from tests.breach.hibp_server import CERTIFICATE, RangeApi, range_api
 from tests.breach.ranges import Ranges, digest
@@ -336,17 +337,15 @@ async def test_a_service_that_is_down_is_unknown() -> None:
 @contextmanager
 def deaf(host: str, port: int = 0) -> Iterator[int]:
     """A port behind which nobody ever takes a connection: its queue is full, and what comes is dropped."""
-    with socket.socket() as listener:
+    with ExitStack() as stack:
+        listener, *callers = [stack.enter_context(socket.socket()) for _ in range(5)]
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(0)
-        callers = [socket.socket() for _ in range(4)]
         for caller in callers:
             caller.setblocking(False)
             caller.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
-        for caller in callers:
-            caller.close()
 
 
 async def test_a_black_hole_is_unknown_within_the_limit() -> None:
@@ -367,6 +366,14 @@ async def test_one_dead_address_leaves_time_for_the_next(monkeypatch: pytest.Mon
         with deaf("127.0.0.2", port):
             async with asking(f"http://mirror.example:{port}", call_s=2) as asked:
                 assert await asked.seen(PASSWORD)
+
+
+async def test_the_handshake_has_all_the_time_that_connecting_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The share of one address among four is for connecting alone."""
+    async with range_api(leaked()) as api:
+        _resolve(monkeypatch, "mirror.example", ["127.0.0.1"] * 4)
+        with _Bounds(40, 1).dial(("mirror.example", int(api.url.rpartition(":")[2]))) as connected:
+            assert 20 < (connected.gettimeout() or 0) <= 40
 
 
 async def test_many_dead_addresses_share_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -619,21 +626,31 @@ async def test_the_service_may_ask_for_a_pause(line: str, told: str, pause_s: fl
 
 
 async def test_closing_answers_whoever_waits_and_asks_nothing_more() -> None:
-    """Unknown, and no exception into somebody's log-in."""
-    async with range_api(leaked(), manner.silence) as api, asking(api, threads=1, call_s=2) as asked:
-        tasks = [asyncio.create_task(asked.seen(f"password {at}")) for at in range(3)]
+    """Unknown, at once, and no exception into somebody's log-in."""
+    async with range_api(leaked(), manner.silence) as api, asking(api, threads=2) as asked:
+        tasks = [asyncio.create_task(asked.seen(f"password {at}")) for at in range(5)]
         await api.asked.wait()
-        await asked.hibp.aclose()
-        assert await asyncio.gather(*tasks) == [None] * 3
-        assert await asked.seen("one more") is None
-        await asked.hibp.aclose()
-        assert len(api.requests) == 1
+        async with asyncio.timeout(PATIENCE_S / 2):
+            await asked.hibp.aclose()
+            assert await asyncio.gather(*tasks) == [None] * 5
+            assert await asked.seen("one more") is None
+            await asked.hibp.aclose()
         assert asked.turns == []
+
+
+async def test_after_closing_a_free_thread_stays_free() -> None:
+    """Nobody would hear what it finds."""
+    async with range_api(leaked()) as api, asking(api) as asked:
+        await asked.hibp.aclose()
+        assert await asked.seen(PASSWORD) is None
+        assert asked.threads == []
+        assert api.requests == []
 
 
 HANGING = """
 import asyncio, socket, threading
 from sekisho.observe.breach.hibp import Hibp, Limits
+from sekisho.observe.breach.hibp_wire import _Bounds
 
 def hang(*_, **__):
     threading.Event().wait()

@@ -222,10 +222,7 @@ class Hibp:
 
     def _failed(self, ticket: int, fault: Fault) -> None:
         pause_s = None if fault.pause_s is None else min(fault.pause_s, self._limits.retry_after_s_max)
-        opened = self._breaker.failed(ticket, self._clock_s(), pause_s=pause_s)
-        while self._waiting and not self._breaker.closed:
-            self._answer(self._waiting.popleft(), None)
-        if opened:
+        if self._breaker.failed(ticket, self._clock_s(), pause_s=pause_s):
             log.warning(
                 "Have I Been Pwned is left alone for a while: %s. Until then passwords are unknown", fault.reason
             )
