@@ -14,6 +14,7 @@ from sekisho.model import Exposure, Outcome, Pair
 from sekisho.observe.breach.pairs import PairDigests
 from tests.breach.making import BUILT, corpus_file, digest
 from tests.middleware.driving import (
+    FORM,
     HERE,
     JSON,
     OPEN,
@@ -183,6 +184,22 @@ async def test_only_a_right_password_is_worth_a_word(corpus: str, clock: Clock) 
 
     clock.advance(3)
     assert (await log_in(app, password=LEAKED, token=token)).status == 401
+    assert told == []
+
+
+async def test_whoever_is_changing_it_needs_no_word(corpus: str, clock: Clock) -> None:
+    """An owner who is just getting rid of a leaked password would be told to do so."""
+    told: list[str] = []
+    shop = Listening()
+    app = guarded(shop, corpus=corpus, on_change_password=told.append, **DOORS)
+    token = await known_device(app, password=LEAKED)
+    shop.reports_as = "hana"
+    clock.advance(3)
+    cookie = (b"cookie", f"__Host-sekisho={token}".encode())
+    body = urlencode({"username": "hana", "old": LEAKED, "new": "better"}).encode()
+    assert (await ask(app, http("/password", headers=[FORM, cookie]), body)).status == 201
+
+    assert shop.reports[-1].decision.change_password
     assert told == []
 
 
