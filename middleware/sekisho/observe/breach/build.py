@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sekisho.observe.breach.header import ENTRY_BYTES, CorpusError, Header
+from sekisho.observe.breach.header import ENTRIES_MAX, ENTRY_BYTES, CorpusError, Header
 from sekisho.observe.breach.progress import Progress, Silent
 from sekisho.observe.breach.sorter import MEMORY_BYTES, RECORD_BYTES, Sorter
 from sekisho.observe.breach.sources import Hashes, Plain, Ranges, Source
@@ -42,13 +42,16 @@ def build(
     telling = progress or Silent()
     if not sources:
         raise CorpusError("there is nothing to make a corpus from: name a file")
-    _ensure_sound(sources, Path(output))
+    streamed = len(sources) == 1 and sources[0].ordered
+    _ensure_sound(sources, Path(output), streamed=streamed)
 
     def stream(source: Source, expected: int | None) -> Header:
-        blocks = source.records(telling)
-        return write_sorted(output, blocks, kind=kind, key_id=key_id, expected=expected, built=built, progress=telling)
+        blocks, most = source.records(telling), _about_max(source)
+        return write_sorted(
+            output, blocks, kind=kind, key_id=key_id, expected=expected, most=most, built=built, progress=telling
+        )
 
-    if len(sources) == 1 and sources[0].ordered:
+    if streamed:
         try:
             return stream(sources[0], expected)
         except TooDenseError as error:
@@ -61,7 +64,7 @@ def build(
         return sorter.write(kind=kind, key_id=key_id, expected=expected, built=built, progress=telling)
 
 
-def _ensure_sound(sources: Sequence[Source], output: Path) -> None:
+def _ensure_sound(sources: Sequence[Source], output: Path, *, streamed: bool) -> None:
     target = Path(os.path.realpath(output))
     if target.is_dir():
         raise CorpusError(f"{output}: is a folder: name a file in it")
@@ -70,8 +73,12 @@ def _ensure_sound(sources: Sequence[Source], output: Path) -> None:
     if any(_same(source, target) for source in sources):
         raise CorpusError(f"{output}: is to be read and to be written: name another output")
     records = sum(source.records_min() for source in sources)
-    streamed = len(sources) == 1 and sources[0].ordered
-    ensure_room(target.parent, records * (ENTRY_BYTES + (0 if streamed else RECORD_BYTES)))
+    ensure_room(target.parent, records * (ENTRY_BYTES if streamed else ENTRY_BYTES + RECORD_BYTES))
+
+
+def _about_max(source: Source) -> int:
+    # Where only some prefixes are there, what the first million reach says little of the whole; the size says more.
+    return source.records_about_max() if isinstance(source, Hashes | Ranges) else ENTRIES_MAX
 
 
 def _same(source: Source, target: Path) -> bool:

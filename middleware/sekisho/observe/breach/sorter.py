@@ -85,7 +85,14 @@ class Sorter:
         def attempt(expected: int | None) -> Header:
             blocks = self.blocks(progress or Silent())
             return write_sorted(
-                self._output, blocks, kind=kind, key_id=key_id, expected=expected, built=built, progress=progress
+                self._output,
+                blocks,
+                kind=kind,
+                key_id=key_id,
+                expected=expected,
+                most=self._bounds[-1] + self._filled,
+                built=built,
+                progress=progress,
             )
 
         try:

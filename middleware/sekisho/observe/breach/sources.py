@@ -6,6 +6,7 @@ an error that names the file and the line: a corpus that silently lacks half of 
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from sekisho.observe.breach.header import CorpusError
+from sekisho.observe.breach.header import ENTRIES_MAX, CorpusError
 from sekisho.observe.breach.reading import (
     CHUNK_BYTES,
     GZIP_MAGIC,
@@ -42,6 +43,7 @@ HASH_DIGITS: Final = 2 * SHA1_BYTES
 PREFIX_DIGITS: Final = 5
 
 _ROW_BYTES_MAX: Final = HASH_DIGITS + len(":\r\n") + COUNT_DIGITS_MAX
+_PACKED_ROW_BYTES: Final = 18  # what 35 random hex digits and a count come to in gzip
 _GAP_MAX: Final = 64  # the chance that so many times the mean distance is empty is e**-64
 _MISSING_NAMED: Final = 5
 _RANGE_NAME: Final = re.compile(r"([0-9A-F]{5}|[0-9a-f]{5})(\.txt)?(\.gz)?")
@@ -95,6 +97,11 @@ class Hashes:
     def records_min(self) -> int:
         size = bytes_of(self.path)
         return size // _ROW_BYTES_MAX if self.path and size and not is_gzip(self.path) else 0
+
+    def records_about_max(self) -> int:
+        """It hardly has more, even packed."""
+        size = bytes_of(self.path)
+        return ENTRIES_MAX if size is None else size // _PACKED_ROW_BYTES + 1
 
     def records(self, progress: Progress) -> Iterator[Records]:
         last, taken, line = np.uint64(0), 0, 0
@@ -210,28 +217,33 @@ class Ranges:
     def records_min(self) -> int:
         return 0
 
-    def records(self, progress: Progress) -> Iterator[Records]:
-        styles = self._listed()
-        there = [number for number, style in enumerate(styles) if style]
-        progress.begin(f"reading {self.path}", len(there), "ranges")
-        for batch in _batches(self._range(number, _styled(number, styles[number])) for number in there):
-            yield _parsed_ranges(batch)
-            progress.advance(len(batch))
+    def records_about_max(self) -> int:
+        """It hardly has more, even packed."""
+        # A whole set is spread evenly: what it holds can be told from its beginning, without a look at each file.
+        return self._listed().bytes // _PACKED_ROW_BYTES + 1 if self.partial else ENTRIES_MAX
 
-    def _listed(self) -> bytearray:
-        """For each range how its file is named, as a number, and 0 where there is none."""
-        styles = bytearray(RANGES)
+    def records(self, progress: Progress) -> Iterator[Records]:
+        listed = self._listed()
+        progress.begin(f"reading {self.path}", listed.bytes, "B")
+        for batch in _batches(self._range(number, style) for number, style in enumerate(listed.styles) if style):
+            yield _parsed_ranges(batch)
+            progress.advance(sum(found.stored_bytes for found in batch))
+
+    def _listed(self) -> _Listed:
+        styles, size = bytearray(RANGES), 0
         try:
-            for entry in self.path.iterdir():
-                if found := _RANGE_NAME.fullmatch(entry.name):
-                    number = int(found[1], 16)
-                    if styles[number]:
-                        raise CorpusError(f"{self.path}: range {found[1]} is there twice: remove one of the two")
-                    styles[number] = 1 + 4 * found[1].islower() + 2 * bool(found[2]) + bool(found[3])
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    if found := _RANGE_NAME.fullmatch(entry.name):
+                        number = int(found[1], 16)
+                        if styles[number]:
+                            raise CorpusError(f"{self.path}: range {found[1]} is there twice: remove one of the two")
+                        styles[number] = 1 + 4 * found[1].islower() + 2 * bool(found[2]) + bool(found[3])
+                        size += entry.stat().st_size
         except OSError as error:
             raise CorpusError(f"{self.path}: {error.strerror}") from error
         self._ensure_complete(styles)
-        return styles
+        return _Listed(styles, size)
 
     def _ensure_complete(self, styles: bytearray) -> None:
         missing = styles.count(0)
@@ -245,8 +257,8 @@ class Ranges:
                 "fetch them, or say that the folder is partial"
             )
 
-    def _range(self, number: int, name: str) -> _Range:
-        path = self.path / name
+    def _range(self, number: int, style: int) -> _Range:
+        path = self.path / _styled(number, style)
         try:
             with path.open("rb") as file:
                 raw = file.read(RANGE_BYTES_MAX + 1)
@@ -259,13 +271,21 @@ class Ranges:
             raise CorpusError(f"{path}: is empty: fetch it again, or say that the folder is partial")
         if data and not data.endswith(b"\n"):
             data += b"\n"
-        return _Range(number, path, data)
+        return _Range(number, path, data, len(raw))
+
+
+class _Listed(NamedTuple):
+    """What a folder holds: for each range how its file is named (see `_styled`; 0 for none), and the size of all."""
+
+    styles: bytearray
+    bytes: int
 
 
 class _Range(NamedTuple):
     number: int
     path: Path
     data: bytes
+    stored_bytes: int
 
 
 def _styled(number: int, style: int) -> str:

@@ -11,7 +11,6 @@ import secrets
 import shutil
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -56,7 +55,7 @@ class TooDenseError(CorpusError):
         self.entries = entries
         super().__init__(
             f"far more entries than foreseen: false positives would be above {RATE_MAX:g}; "
-            f"build again and say that {entries} are expected"
+            f"build it as unsorted, or say that {entries} are expected"
         )
 
 
@@ -67,14 +66,15 @@ def write_sorted(
     kind: str,
     key_id: str = "",
     expected: int | None = None,
+    most: int = ENTRIES_MAX,
     built: int | None = None,
     progress: Progress | None = None,
 ) -> Header:
     """Write a corpus of records that come sorted by head, in blocks of any size; equal heads become one entry.
 
     `expected` is how many entries there will be, about. Unknown, it is reckoned from how far the first million records
-    reach, digests being uniform. A wrong number costs time or space, never a false answer. `built` is in Unix seconds;
-    now, unless told.
+    reach, digests being spread evenly, but as no more than `most`. A wrong number costs time or space, never a false
+    answer. `built` is in Unix seconds; now, unless told.
 
     Raises:
         CorpusError: nothing came, there is no room, the disk fails; `TooDenseError`.
@@ -83,10 +83,17 @@ def write_sorted(
     refuse_big_endian()
     target = Path(os.path.realpath(output))  # a link stays a link, and its target is replaced
     stamp = int(time.time()) if built is None else built
+    telling = progress or Silent()
+    if expected is None:
+        expected, blocks = _foresee(iter(blocks), most)
+    ensure_room(target.parent, Header(kind, expected, bits_for(expected), stamp, key_id, "").layout.end)
     with replacing(target) as file:
-        header = _fill(target, file, blocks, Header(kind, expected or 0, 0, stamp, key_id, ""), progress or Silent())
-        (progress or Silent()).begin("syncing", None, "B")
-    return header
+        entries = _Entries(file, bits_for(expected), blocks)
+        if entries.bits > bits_for(entries.entries) + 1:
+            telling.begin("packing", ENTRY_BYTES * entries.entries, "B")
+            entries = _Entries(file, bits_for(entries.entries), _read_back(file, entries, telling))
+        telling.begin("syncing", None, "B")
+        return entries.finish(Header(kind, entries.entries, entries.bits, stamp, key_id, entries.checksum()))
 
 
 @contextmanager
@@ -152,21 +159,7 @@ def ensure_room(folder: Path, needed_bytes: int) -> None:
         )
 
 
-def _fill(target: Path, file: IO[bytes], blocks: Iterable[Records], wanted: Header, progress: Progress) -> Header:
-    blocks = iter(blocks)
-    expected = wanted.entries
-    if not expected:
-        expected, blocks = _foresee(blocks)
-    bits = bits_for(expected)
-    ensure_room(target.parent, HEADER_BYTES + ENTRY_BYTES * (min(expected, ENTRIES_MAX) + 2**bits + 1))
-    written = _Entries(file, bits, blocks)
-    if written.bits > bits_for(written.entries) + 1:
-        progress.begin("packing", ENTRY_BYTES * written.entries, "B")
-        written = _Entries(file, bits_for(written.entries), _read_back(file, written, progress))
-    return written.finish(wanted)
-
-
-def _foresee(blocks: Iterator[Records]) -> tuple[int, Iterator[Records]]:
+def _foresee(blocks: Iterator[Records], most: int) -> tuple[int, Iterator[Records]]:
     """How many entries there will be, reckoned from the first million; and all the blocks."""
     seen, taken = [NONE], 0
     for block in blocks:
@@ -174,9 +167,7 @@ def _foresee(blocks: Iterator[Records]) -> tuple[int, Iterator[Records]]:
         taken += len(block)
         if taken >= _SAMPLE:
             share = (int(block[-1]) + 1) / 2**64
-            return min(int(taken / share), ENTRIES_MAX), chain(seen, blocks)
-    if not taken:
-        raise CorpusError("there is nothing in the input to make a corpus from")
+            return min(int(taken / share), max(taken, most), ENTRIES_MAX), chain(seen, blocks)
     return taken, iter(seen)
 
 
@@ -198,10 +189,15 @@ class _Entries:
             self._put(merge(block))
         np.cumsum(self.index, out=self.index)
 
-    def finish(self, wanted: Header) -> Header:
-        """Write what stands around the entries."""
+    def checksum(self) -> str:
+        """Of entries and index. Writes the index, as it comes last."""
         self._write(self.index)
-        header = replace(wanted, entries=self.entries, bits=self.bits, payload_blake2b=self._digest.hexdigest())
+        return self._digest.hexdigest()
+
+    def finish(self, header: Header) -> Header:
+        """Put the header before them, and cut off what was written beyond them when more were foreseen."""
+        if not self.entries:
+            raise CorpusError("there is nothing in the input to make a corpus from")
         if header.false_positive_rate > RATE_MAX:
             raise TooDenseError(self.entries)
         self._file.truncate(header.layout.end)
