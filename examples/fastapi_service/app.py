@@ -7,26 +7,25 @@ Run it with
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from typing import Annotated
+from typing import Annotated, Any
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials  # noqa: TC002 - FastAPI reads annotations as it runs
 from pydantic import BaseModel, Field
 
 from sekisho import LoginGuard
+from sekisho.passwords import Passwords, PasswordsBusy
 
-HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's minimum
-HASHES_AT_ONCE = 2
+# Of "correct horse battery staple".
+HANAS_HASH = "$argon2id$v=19$m=19456,t=2,p=1$gylVoQiObwpvVM/df9mjdA$XLlAQIkytr8qwaSf1dqLW84+1mPSWyq/qFac/rjzrOM"
 
 
 class Credentials(BaseModel):
     email: str = Field(max_length=254)
-    password: str = Field(max_length=1024)
+    password: str = Field(min_length=1, max_length=1024)
 
 
 class Token(BaseModel):
@@ -38,27 +37,19 @@ class Accounts:
     """One account and the tokens it was given, in memory; a real service has a database here."""
 
     def __init__(self) -> None:
-        self._hashes = {"hana@example.com": HASHER.hash("correct horse battery staple")}
-        self._nobodys_hash = HASHER.hash(secrets.token_hex())
-        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._hashes = {"hana@example.com": HANAS_HASH}
+        self._passwords = Passwords()
         self.emails: dict[str, str] = {}
 
     async def log_in(self, given: Credentials) -> str | None:
-        known = self._hashes.get(given.email)
-        async with self._hashing:
-            right = await asyncio.to_thread(_verify, known or self._nobodys_hash, given.password)
-        if not right or known is None:
+        checked = await self._passwords.verify(self._hashes.get(given.email), given.password)
+        if not checked:
             return None
+        if checked.new_hash:
+            self._hashes[given.email] = checked.new_hash
         token = secrets.token_urlsafe(32)
         self.emails[token] = given.email
         return token
-
-
-def _verify(password_hash: str, password: str) -> bool:
-    try:
-        return HASHER.verify(password_hash, password)
-    except VerificationError:
-        return False
 
 
 def build() -> FastAPI:
@@ -69,6 +60,10 @@ def build() -> FastAPI:
         if (access_token := await accounts.log_in(given)) is None:
             raise HTTPException(401, "That e-mail address and password do not belong together.")
         return Token(access_token=access_token)
+
+    @app.exception_handler(PasswordsBusy)
+    async def busy(_: Request, error: Any) -> JSONResponse:
+        return JSONResponse({"detail": "Try again shortly."}, 503, {"Retry-After": str(error.retry_after_s)})
 
     @app.get("/api/me")
     async def me(bearer: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> dict[str, str]:

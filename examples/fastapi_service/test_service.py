@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 
-from examples.fastapi_service.app import build
+from examples.fastapi_service import app
+from sekisho.passwords import OWASP, Passwords, Profile
 
 RIGHT = {"email": "hana@example.com", "password": "correct horse battery staple"}
 
@@ -21,7 +24,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def service() -> httpx.ASGITransport:
-    return httpx.ASGITransport(build())
+    return httpx.ASGITransport(app.build())
 
 
 def program(service: httpx.ASGITransport, address: str) -> httpx.AsyncClient:
@@ -62,3 +65,19 @@ async def test_a_body_that_the_door_cannot_read_never_reaches_the_application(se
         twice = '{"email":"a@example.com","email":"hana@example.com","password":"guess"}'
         answer = await client.post("/api/token", content=twice, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (400, "unreadable_attempt")
+
+
+async def test_when_too_many_passwords_are_checked_the_next_caller_is_told_when_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """503 at once, instead of a place in a line that no caller waits out."""
+    pool = Passwords(OWASP, decoy=Profile(10, 65_536, 1), threads=1, waiting_max=0)
+    monkeypatch.setattr(app, "Passwords", lambda: pool)
+    async with program(httpx.ASGITransport(app.build()), "192.0.2.7") as client:
+        slow = asyncio.create_task(pool.verify(None, "guess"))
+        await asyncio.sleep(0)
+        answer = await client.post("/api/token", json=RIGHT)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert not await slow
+        assert (await client.post("/api/token", json=RIGHT)).status_code == 200
+    await pool.aclose()

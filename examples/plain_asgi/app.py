@@ -7,22 +7,19 @@ Run it with
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
-
 from sekisho import LoginGuard
+from sekisho.passwords import Passwords, PasswordsBusy, UnusablePassword
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-HASHES = {"hana": HASHER.hash("correct horse battery staple")}
-NOBODYS_HASH = HASHER.hash(secrets.token_hex())
+PASSWORDS = Passwords()
+# Of "correct horse battery staple"; a real service has a database here.
+HASHES = {"hana": "$argon2id$v=19$m=19456,t=2,p=1$CXM5Rp3x9QW3VnoJuBH0og$LHxLCkX7SSMg5psfGOm5G9xMGr814fn0LmBdmK6a73k"}
 
 
 async def service(scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,10 +27,8 @@ async def service(scope: Scope, receive: Receive, send: Send) -> None:
         raise NotImplementedError(scope["type"])  # how ASGI says: this one has no use for a lifespan
     status, headers = 404, [(b"content-type", b"text/plain")]
     if (scope["method"], scope["path"]) == ("POST", "/login"):
-        status = 303 if await right(await read_form(receive)) else 401
-    if status == 303:
-        cookie = f"session={secrets.token_urlsafe()}; HttpOnly; SameSite=Lax; Path=/"
-        headers += [(b"location", b"/"), (b"set-cookie", cookie.encode())]
+        status, more = await log_in(await read_form(receive))
+        headers += more
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body"})
 
@@ -46,13 +41,21 @@ async def read_form(receive: Receive) -> dict[str, str]:
     return dict(parse_qsl(body.decode()))
 
 
-async def right(form: dict[str, str]) -> bool:
-    known = HASHES.get(form.get("username", ""))
+async def log_in(form: dict[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
+    """The status and headers that answer it."""
+    username = form.get("username", "")
     try:
-        await asyncio.to_thread(HASHER.verify, known or NOBODYS_HASH, form.get("password", ""))
-    except VerificationError:
-        return False
-    return known is not None
+        checked = await PASSWORDS.verify(HASHES.get(username), form.get("password", ""))
+    except PasswordsBusy as busy:
+        return 503, [(b"retry-after", b"%d" % busy.retry_after_s)]
+    except UnusablePassword:
+        return 401, []
+    if not checked:
+        return 401, []
+    if checked.new_hash:
+        HASHES[username] = checked.new_hash
+    cookie = f"session={secrets.token_urlsafe()}; HttpOnly; SameSite=Lax; Path=/"
+    return 303, [(b"location", b"/"), (b"set-cookie", cookie.encode())]
 
 
 app = LoginGuard(service)

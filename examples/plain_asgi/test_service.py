@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib import import_module, reload
 
 import httpx
 import pytest
+
+from sekisho.passwords import OWASP, Passwords, Profile
 
 
 @pytest.fixture
@@ -47,3 +50,29 @@ async def test_other_routes_are_none_of_the_guards_business(service: httpx.ASGIT
     """What is no door passes untouched, however often."""
     async with browser(service, "198.51.100.20") as client:
         assert {(await client.get("/")).status_code for _ in range(30)} == {404}
+
+
+async def test_when_too_many_passwords_are_checked_the_next_one_is_told_when_to_come_back(
+    service: httpx.ASGITransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 at once, instead of a place in a line that nobody waits out."""
+    pool = Passwords(OWASP, decoy=Profile(10, 65_536, 1), threads=1, waiting_max=0)
+    monkeypatch.setattr("examples.plain_asgi.app.PASSWORDS", pool)
+    async with browser(service, "192.0.2.7") as client:
+        slow = asyncio.create_task(pool.verify(None, "guess"))
+        await asyncio.sleep(0)
+        answer = await client.post("/login", data={"username": "hana", "password": "guess"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert not await slow
+    await pool.aclose()
+
+
+@pytest.mark.usefixtures("service")
+async def test_without_a_guard_that_refuses_it_a_password_that_nobody_can_have_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In `monitor` everything is passed on, an empty password too."""
+    monkeypatch.setenv("SEKISHO_MODE", "monitor")
+    watched = httpx.ASGITransport(reload(import_module("examples.plain_asgi.app")).app)
+    async with browser(watched, "192.0.2.7") as client:
+        assert (await client.post("/login", data={"username": "hana", "password": ""})).status_code == 401

@@ -1,30 +1,24 @@
-"""Who the members are, whether a password is theirs, and who is logged in: SQLite and argon2, nothing else."""
+"""Who the members are, and who is logged in: SQLite, nothing else."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import sqlite3
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
-
-from argon2.exceptions import InvalidHashError, VerificationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from argon2 import PasswordHasher
-
-PASSWORD_CHARACTERS_MAX = 1024
 SESSION_SECONDS = 12 * 3600
 
 _TABLES = """
 pragma journal_mode = wal;
 pragma synchronous = normal;
-create table if not exists members (username text primary key, password_hash text not null) without rowid;
+create table if not exists members (
+  username text primary key check (length(username) between 1 and 254), password_hash text not null) without rowid;
 create table if not exists sessions (digest blob primary key, username text not null, until integer) without rowid;
 """
 
@@ -36,6 +30,10 @@ def connect(database: str | Path) -> sqlite3.Connection:
     return connection
 
 
+class NotToBeHad(Exception):  # noqa: N818 - it is about a user name
+    """It is somebody else's already, or empty, or endless."""
+
+
 class Members:
     """User names and password hashes. A user name is what was typed, to the letter."""
 
@@ -43,48 +41,22 @@ class Members:
         self._connection = connection
 
     def add(self, members: Iterable[tuple[str, str]]) -> None:
-        """Add `(user name, password hash)` pairs, all or none."""
-        with self._connection:
-            self._connection.execute("begin")
-            self._connection.executemany("insert into members values (?, ?)", members)
+        """Add `(user name, password hash)` pairs, all or none. Raises `NotToBeHad`."""
+        try:
+            with self._connection:
+                self._connection.execute("begin")
+                self._connection.executemany("insert into members values (?, ?)", members)
+        except sqlite3.IntegrityError:
+            raise NotToBeHad from None
 
     def password_hash(self, username: str) -> str | None:
         row = self._connection.execute("select password_hash from members where username = ?", (username,)).fetchone()
         return row[0] if row else None
 
-
-class Passwords:
-    """Checks passwords in a few threads: argon2 leaves the interpreter free, and no crowd can start more of them.
-
-    Attributes:
-        checks: how many hashes have been computed to check a password since the start; a metric.
-    """
-
-    def __init__(self, members: Members, hasher: PasswordHasher, *, threads: int = 2) -> None:
-        self.checks = 0
-        self._members = members
-        self._hasher = hasher
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="password")
-        # Checked for user names that nobody has: their answer must take as long as anybody's.
-        self._nobodys_hash = hasher.hash(secrets.token_hex())
-
-    async def right(self, username: str, password: str) -> bool:
-        """Whether `password` is that of `username`; costs one hash either way."""
-        if len(password) > PASSWORD_CHARACTERS_MAX:
-            return False
-        self.checks += 1
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._check, username, password)
-
-    def _check(self, username: str, password: str) -> bool:
-        known = self._members.password_hash(username)
-        try:
-            self._hasher.verify(known or self._nobodys_hash, password)
-        except (VerificationError, InvalidHashError):
-            return False
-        return known is not None
-
-    def close(self) -> None:
-        self._threads.shutdown()
+    def replace_hash(self, username: str, old: str, new: str) -> bool:
+        """Store `new` if `old` is still what is stored: of two changes at the same time one has to give way."""
+        changes = "update members set password_hash = ? where username = ? and password_hash = ?"
+        return self._connection.execute(changes, (new, username, old)).rowcount == 1
 
 
 class Sessions:
@@ -110,6 +82,9 @@ class Sessions:
 
     def end(self, token: str) -> None:
         self._connection.execute("delete from sessions where digest = ?", (_digest(token),))
+
+    def end_all(self, username: str) -> None:
+        self._connection.execute("delete from sessions where username = ?", (username,))
 
 
 def _digest(token: str) -> bytes:

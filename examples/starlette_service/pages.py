@@ -1,4 +1,4 @@
-"""The two pages of the tea house. Whatever a member typed is escaped before it stands in one."""
+"""The pages of the tea house. Whatever a member typed is escaped before it stands in one."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ button { width: 100%; margin-top: 1.5rem; padding: .75rem; border: 0; border-rad
 :focus-visible { outline: 3px solid var(--leaf); outline-offset: 2px; }
 [role=alert] { margin: 0 0 1rem; padding: .65rem .8rem; border-left: 4px solid #b4493a; border-radius: .3rem;
   background: #b4493a1f; }
+a { color: var(--leaf); }
 .points { font-size: 2.5rem; font-weight: 700; line-height: 1.1; }
 """
 
@@ -36,18 +37,57 @@ def _page(title: str, content: str) -> str:
     return _PAGE.format(title=title, style=_STYLE, content=content)
 
 
+def _form(action: str, button: str, *fields: str) -> str:
+    return f'<form method="post" action="{action}">{"".join(fields)}<button>{button}</button></form>'
+
+
+def _username(value: str, attributes: str) -> str:
+    return f"""<label for="username">User name</label>
+<input id="username" name="username" value="{escape(value)}" autocomplete="username" required {attributes}>"""
+
+
+def _password(name: str, label: str, kind: str) -> str:
+    return f"""<label for="{name}">{label}</label>
+<input id="{name}" name="{name}" type="password" autocomplete="{kind}-password" required>"""
+
+
+def _alert(text: str) -> str:
+    return f'<p role="alert">{text}</p>'
+
+
 def login_page(*, username: str = "", failed: bool = False) -> str:
     # The same words for a wrong password and an unknown name: a page must not tell who is a member.
-    alert = '<p role="alert">That user name and password do not belong together.</p>' if failed else ""
+    alert = _alert("That user name and password do not belong together.") if failed else ""
+    form = _form("/login", "Log in", _username(username, "autofocus"), _password("password", "Password", "current"))
     return _page(
         "Log in · Hakone Tea House",
-        f"""<h1>Hakone Tea House</h1><p>Members' points and orders</p>{alert}
-<form method="post" action="/login">
-<label for="username">User name</label>
-<input id="username" name="username" value="{escape(username)}" autocomplete="username" required autofocus>
-<label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>
-<button>Log in</button></form>""",
+        f"""<h1>Hakone Tea House</h1><p>Members' points and orders</p>{alert}{form}
+<p><a href="/signup">Become a member</a></p>""",
+    )
+
+
+def signup_page(*, username: str = "", failed: bool = False) -> str:
+    # User names are seen by others and can't be kept secret here. Where members sign up with an e-mail address, this
+    # page says the same to all, and the rest goes by mail.
+    alert = _alert("This user name is not to be had. Please choose another one.") if failed else ""
+    form = _form("/signup", "Sign up", _username(username, "autofocus"), _password("password", "Password", "new"))
+    return _page(
+        "Sign up · Hakone Tea House", f"<h1>Become a member</h1><p>Collect points with every order</p>{alert}{form}"
+    )
+
+
+def password_page(username: str, *, failed: bool = False) -> str:
+    alert = _alert("The password was not changed: the old one is not yours.") if failed else ""
+    form = _form(
+        "/password",
+        "Change it",
+        _username(username, "readonly"),
+        _password("old_password", "Old password", "current"),
+        _password("new_password", "New password", "new"),
+    )
+    return _page(
+        "Change your password · Hakone Tea House",
+        f"<h1>Change your password</h1><p>You will be logged out everywhere else</p>{alert}{form}",
     )
 
 
@@ -56,5 +96,10 @@ def account_page(username: str) -> str:
         "Your account · Hakone Tea House",
         f"""<h1>Welcome back</h1><p>{escape(username)}</p>
 <div class="points">1,280</div><div>points to spend on tea</div>
-<form method="post" action="/logout"><button>Log out</button></form>""",
+<p><a href="/password">Change your password</a></p>
+{_form("/logout", "Log out")}""",
     )
+
+
+def notice_page(title: str, text: str) -> str:
+    return _page(f"{title} · Hakone Tea House", f"<h1>{title}</h1><p>{text}</p>")

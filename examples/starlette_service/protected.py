@@ -3,6 +3,8 @@
 Run it with
 
     SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn --factory examples.starlette_service.protected:build
+
+and with `SEKISHO_CORPUS` naming a file of leaked passwords, nobody signs up with one, or changes to one.
 """
 
 from __future__ import annotations
@@ -19,5 +21,9 @@ if TYPE_CHECKING:
 
 def build() -> Starlette:
     service = app.build()
-    service.add_middleware(LoginGuard)
+    service.add_middleware(
+        LoginGuard,
+        signup="POST /signup form:username,password",
+        change="POST /password form:username,old_password,new_password",
+    )
     return service

@@ -15,6 +15,8 @@ import uvicorn
 
 from examples.starlette_service import app as unprotected
 from examples.starlette_service import protected
+from sekisho.passwords import Passwords, Profile
+from tests.breach.making import corpus_file, digest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -39,7 +41,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 async def serving(build: Callable[[], Starlette]) -> AsyncIterator[Starlette]:
     """The service with one member, `basho`."""
     service = build()
-    service.state.members.add([("basho", unprotected.hasher().hash(PASSWORD))])
+    service.state.members.add([("basho", await service.state.passwords.hash(PASSWORD))])
     async with service.router.lifespan_context(service):
         yield service
 
@@ -68,6 +70,15 @@ async def listening(service: Starlette) -> AsyncIterator[str]:
 
 async def log_in(client: httpx.AsyncClient, username: str = "basho", password: str = PASSWORD) -> httpx.Response:
     return await client.post("/login", data={"username": username, "password": password})
+
+
+async def sign_up(client: httpx.AsyncClient, username: str, password: str) -> httpx.Response:
+    return await client.post("/signup", data={"username": username, "password": password})
+
+
+async def change(client: httpx.AsyncClient, old: str, new: str, username: str = "basho") -> httpx.Response:
+    fields = {"username": username, "old_password": old, "new_password": new}
+    return await client.post("/password", data=fields)
 
 
 @pytest.mark.parametrize("build", [unprotected.build, protected.build], ids=["unprotected", "protected"])
@@ -99,6 +110,122 @@ async def test_an_unknown_name_costs_a_hash_like_any_other() -> None:
         await log_in(client, "basho", "guess")
         await log_in(client, "nobody", "guess")
         assert service.state.passwords.checks == 2
+
+
+@pytest.mark.parametrize("build", [unprotected.build, protected.build], ids=["unprotected", "protected"])
+async def test_a_new_member_is_logged_in_at_once_and_again_later(build: Callable[[], Starlette]) -> None:
+    """What was chosen at the sign-up is what opens the door."""
+    async with serving(build) as service, browser(service) as client:
+        assert (await sign_up(client, "chiyo", "morning glories")).headers["location"] == "/account"
+        assert "chiyo" in (await client.get("/account")).text
+        assert (await log_in(client, "chiyo", "morning glories")).status_code == 303
+
+
+@pytest.mark.parametrize("username", ["basho", "", "x" * 255], ids=["taken", "empty", "endless"])
+async def test_a_name_that_is_not_to_be_had_changes_nothing(username: str) -> None:
+    """Whoever has it keeps the password, and nobody is logged in."""
+    async with serving(unprotected.build) as service, browser(service) as client:
+        answer = await sign_up(client, username, "morning glories")
+        assert (answer.status_code, "session" in client.cookies) == (409, False)
+        assert (await log_in(client)).status_code == 303
+
+
+@pytest.mark.parametrize("build", [unprotected.build, protected.build], ids=["unprotected", "protected"])
+async def test_a_changed_password_ends_all_other_sessions(build: Callable[[], Starlette]) -> None:
+    """The old one opens nothing any more, and whoever had used it is out; who changed it stays."""
+    async with serving(build) as service, browser(service) as client, browser(service, CAFE) as thief:
+        await log_in(thief)
+        await log_in(client)
+        assert "basho" in (await client.get("/password")).text
+        assert (await change(client, PASSWORD, "a frog leaps in")).headers["location"] == "/account"
+        assert (await client.get("/account")).status_code == 200
+        assert (await thief.get("/account")).headers["location"] == "/login"
+        assert (await log_in(client)).status_code == 401
+        assert (await log_in(client, password="a frog leaps in")).status_code == 303
+
+
+async def test_a_password_is_changed_only_by_whoever_knows_it_and_is_logged_in() -> None:
+    """Not with a guess, not under another name than the session's, and not without a session."""
+    async with serving(unprotected.build) as service, browser(service) as client:
+        assert (await change(client, PASSWORD, "a frog leaps in")).headers["location"] == "/login"
+        await log_in(client)
+        assert (await change(client, "guess", "a frog leaps in")).status_code == 401
+        assert (await change(client, PASSWORD, "a frog leaps in", username="chiyo")).status_code == 401
+        assert (await log_in(client)).status_code == 303
+
+
+async def test_two_changes_at_once_leave_one_of_the_two() -> None:
+    """Both knew the old password; the slower one is told that it no longer holds."""
+    async with serving(unprotected.build) as service, browser(service) as client:
+        await log_in(client)
+        answers = await asyncio.gather(change(client, PASSWORD, "a frog"), change(client, PASSWORD, "a splash"))
+        assert sorted(answer.status_code for answer in answers) == [303, 409]
+        assert {(await log_in(client, password=new)).status_code for new in ("a frog", "a splash")} == {303, 401}
+
+
+async def test_old_hashes_are_renewed_when_their_owners_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator raises the cost; nobody notices, and nobody has to choose a new password."""
+    async with serving(unprotected.build):
+        pass
+    monkeypatch.setenv("SHOP_ARGON2", "2,256,1")
+    service = unprotected.build()
+    async with service.router.lifespan_context(service), browser(service) as client:
+        assert (await log_in(client, password="guess")).status_code == 401
+        assert "m=256,t=1,p=1" in service.state.members.password_hash("basho")
+        assert (await log_in(client)).status_code == 303
+        assert "m=256,t=2,p=1" in service.state.members.password_hash("basho")
+        assert (await log_in(client)).status_code == 303
+
+
+async def test_when_too_many_are_at_the_door_the_next_is_told_when_to_come_back() -> None:
+    """503 at once, instead of a place in a line that nobody waits out."""
+    async with serving(unprotected.build) as service, browser(service) as client:
+        service.state.passwords = Passwords(Profile(10, 65_536, 1), threads=1, waiting_max=0)
+        slow = asyncio.create_task(service.state.passwords.verify(None, "guess"))
+        await asyncio.sleep(0)
+        for answer in (await log_in(client), await sign_up(client, "chiyo", "morning glories")):
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert not await slow
+        await service.state.passwords.aclose()
+
+
+@pytest.mark.parametrize("password", ["", "x" * 1_000_000], ids=["empty", "a megabyte"])
+async def test_passwords_that_nobody_can_have_cost_nothing(password: str) -> None:
+    """Refused before they are hashed, at every door, for members and others alike."""
+    async with serving(unprotected.build) as service, browser(service) as client:
+        asked = [
+            await log_in(client, "basho", password),
+            await log_in(client, "nobody", password),
+            await sign_up(client, "chiyo", password),
+        ]
+        assert [answer.status_code for answer in asked] == [422] * 3
+        assert len({answer.text for answer in asked}) == 1
+        assert service.state.passwords.checks == 0
+
+
+async def test_a_leaked_password_is_refused_where_one_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At the sign-up and at the change, with the reason in words; no handler had to know of it."""
+    leaked = tmp_path / "leaked"
+    corpus_file(leaked, {digest("hunter2"): 17_000})
+    monkeypatch.setenv("SEKISHO_CORPUS", str(leaked))
+    async with serving(protected.build) as service, browser(service) as client:
+        await log_in(client)
+        for answer in (await sign_up(client, "chiyo", "hunter2"), await change(client, PASSWORD, "hunter2")):
+            assert (answer.status_code, answer.json()["code"]) == (422, "breached_password")
+            assert "stolen" in answer.json()["detail"]
+        assert (await change(client, PASSWORD, "a frog leaps in")).status_code == 303
+        assert service.state.members.password_hash("chiyo") is None
+
+
+async def test_guesses_at_the_old_password_end_too() -> None:
+    """Whoever finds a browser left open has some tries, as at the log-in, and then none."""
+    async with serving(protected.build) as service, browser(service) as client:
+        await log_in(client)
+        statuses = [(await change(client, f"guess{number}", "mine")).status_code for number in range(20)]
+        assert set(statuses) == {401, 429}
+        assert statuses == sorted(statuses)
 
 
 async def test_guesses_from_one_address_end_after_twenty() -> None:
