@@ -1,4 +1,4 @@
-"""`python -m benchmarks.corpus {synthesize,build,lookups,structures,cost}`: see the module of each."""
+"""`python -m benchmarks.corpus {synthesize,build,lookups,structures,cost,figures}`: see the module of each."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ PARTS = {
     "lookups": Part("look-ups a second in one process and in two; cold look-ups", 100_000_000, 1_000_000),
     "structures": Part("the corpus beside what a user would pick instead", 10_000_000, 300_000),
     "cost": Part("what corpus and pairs add to an attempt", 100_000_000, 1_000_000),
+    "figures": Part("the results so far, as a page of docs/", 0, 0),
 }
 
 
@@ -30,15 +31,17 @@ def main() -> None:
     for name, part in PARTS.items():
         _arguments(parts.add_parser(name, help=part.about), name, part)
     options = parser.parse_args()
-    if options.entries is None:
+    if options.part != "figures" and options.entries is None:
         options.entries = PARTS[options.part].quick if options.quick else PARTS[options.part].entries
     # Each part on its own: a made-up leak needs neither Redis nor matplotlib.
     import_module(f"benchmarks.corpus.{options.part}").run(options)
 
 
 def _arguments(parser: argparse.ArgumentParser, name: str, part: Part) -> None:
-    parser.add_argument("--entries", type=_count, help=f"keys; {part.entries:,} unless told")
     parser.add_argument("--quick", action="store_true", help="few keys and rounds: a first look, not a result")
+    if name == "figures":
+        return
+    parser.add_argument("--entries", type=_count, help=f"keys; {part.entries:,} unless told")
     if name == "synthesize":
         parser.add_argument("--seed", type=int, default=7, help="another seed, another leak")
         parser.add_argument("--shuffled", action="store_true", help="in random order (needs 16 bytes of memory a key)")

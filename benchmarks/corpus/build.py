@@ -86,6 +86,8 @@ class Checked(NamedTuple):
 def run(options: argparse.Namespace) -> None:
     source = Synthetic(options.entries)
     options.absent = options.absent or options.entries
+    plan = {"absent": options.absent, "piped": options.piped, "seed": source.seed}
+    record = common.Record.begin("corpus-build-piped" if options.piped else "corpus-build", plan, options)
     with common.work_folder(options) as folder, drawing() as drawn:
         common.require_room(folder, options.entries * (0 if options.piped else LINE_BYTES) + options.entries * 20)
         built = [build(source, folder, "sorted", piped=options.piped)]
@@ -96,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
         checked = check(path, source, options.absent, drawn)
         header = Corpus.open(path).header
         stated = header.false_positive_rate
-    _report(built, checked, stated, same=same, options=options)
+    _report(built, checked, stated, same=same, record=record)
     if checked.missing or checked.classes_off > checked.classes_shared or not same:
         raise SystemExit("the file is not what it was made from")
 
@@ -181,9 +183,7 @@ def _ask_absent(corpus: Corpus, heads: synthetic.Heads) -> Checked:
     return Checked(absent=len(heads), found=sum(map(bool, map(find, synthetic.as_bytes(heads)))))
 
 
-def _report(
-    built: Sequence[Built], checked: Checked, stated: float, *, same: bool, options: argparse.Namespace
-) -> None:
+def _report(built: Sequence[Built], checked: Checked, stated: float, *, same: bool, record: common.Record) -> None:
     measured = rate_interval(checked.found, checked.absent)
     bytes_per_hash = built[0].file_bytes / built[0].lines
     result = {
@@ -196,9 +196,7 @@ def _report(
     console = Console(width=max(120, Console().width))
     console.print(table(result))
     console.print(*_words(result), sep="\n", highlight=False)
-    plan = {"entries": options.entries, "absent": options.absent, "piped": options.piped, "seed": 7}
-    stem = "corpus-build-piped" if options.piped else "corpus-build"
-    common.write(stem, plan, result, quick=options.quick)
+    record.write(result)
 
 
 def table(result: dict[str, Any]) -> Table:

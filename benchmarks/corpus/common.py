@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).parents[1] / "results"
 GIB = 2**30
+BUSY = 0.5  # of two cores: more, and somebody else is at work
 _PAGE_KINDS = ("Rss", "Pss", "Private_Clean", "Private_Dirty", "Shared_Clean", "Shared_Dirty")
 
 
@@ -84,18 +85,43 @@ def require_room(folder: Path, needed_bytes: float) -> None:
         raise SystemExit(f"about {needed_bytes / GIB:.0f} GiB are needed in --work, {free / GIB:.0f} GiB are free")
 
 
-def write(stem: str, plan: dict[str, Any], result: dict[str, Any], *, quick: bool) -> Path:
-    """Keep a result beside the others; that of a quick run under a name of its own, which git ignores."""
-    packages = ("numpy", "pyfusefilter", "rbloom", "redis", "hiredis")
-    about = measure.machine()
-    about["versions"] |= {name: version(name) for name in packages} | {"sqlite": sqlite3.sqlite_version}
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{stem}{'-quick' if quick else ''}.json"
-    path.write_text(
-        json.dumps({"when": time.strftime("%Y-%m-%d"), "machine": about, "plan": plan} | result, indent=1) + "\n"
-    )
-    print(f"Written: benchmarks/results/{path.name}")
-    return path
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is kept of a run, beside its result: the machine as it was before, and what was asked for."""
+
+    stem: str
+    plan: dict[str, Any]
+    machine: dict[str, Any]
+    quick: bool
+
+    @classmethod
+    def begin(cls, stem: str, plan: dict[str, Any], options: argparse.Namespace) -> Record:
+        """Look at the machine before it is put to work."""
+        packages = ("numpy", "pyfusefilter", "rbloom", "redis", "hiredis")
+        about = measure.machine()
+        about["versions"] |= {name: version(name) for name in packages} | {"sqlite": sqlite3.sqlite_version}
+        about["read_ahead_kib"] = read_ahead_kib(Path(options.work or tempfile.gettempdir()))
+        if about["load_average_before"] > BUSY:
+            print(f"This machine is busy (load {about['load_average_before']}): the figures will be of that, too.")
+        return cls(stem, {"entries": options.entries, **plan}, about, options.quick)
+
+    def write(self, result: dict[str, Any], **more: Any) -> Path:
+        """Keep it beside the others; that of a quick run under a name of its own, which git ignores."""
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{self.stem}{'-quick' if self.quick else ''}.json"
+        head = {"when": time.strftime("%Y-%m-%d"), "machine": self.machine, "plan": self.plan | more}
+        path.write_text(json.dumps(head | result, indent=1) + "\n")
+        print(f"Written: benchmarks/results/{path.name}")
+        return path
+
+
+def read_ahead_kib(folder: Path) -> int | None:
+    """How far the kernel reads ahead on a folder's disk, unless told not to; `None` where that is not known."""
+    try:
+        found = folder.stat().st_dev
+        return int(Path(f"/sys/class/bdi/{os.major(found)}:{os.minor(found)}/read_ahead_kb").read_text())
+    except FileNotFoundError:
+        return None
 
 
 def said(interval: Interval | dict[str, float], form: str = ".2f") -> str:

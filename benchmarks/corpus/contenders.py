@@ -195,7 +195,7 @@ class FuseOf24:
 
     name = "binary fuse, 16 + 8 bits, mapped"
     prevalence, exact, mapped = False, False, True
-    shared, needs = "mapped file", "pyfusefilter, by its private API"
+    shared, needs = "mapped file", "pyfusefilter (private API)"
     _FIELDS = (
         "Seed",
         "Size",

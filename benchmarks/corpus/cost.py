@@ -60,6 +60,9 @@ class Attempts(NamedTuple):
 
 def run(options: argparse.Namespace) -> None:
     rounds = 6 if options.quick else 40
+    # New processes every two rounds: where memory lies differs by more than what is to be seen here.
+    plan = Plan(rounds=6, rounds_per_start=3, seconds=1) if options.quick else Plan(rounds, rounds_per_start=2)
+    record = common.Record.begin("corpus-cost", {"rounds": rounds, "http_seconds": plan.seconds}, options)
     measure.require_tools()
     with common.work_folder(options) as folder:
         os.sched_setaffinity(0, {LOAD_CORE})
@@ -68,16 +71,13 @@ def run(options: argparse.Namespace) -> None:
             os.sched_setaffinity(0, {SERVER_CORE})
             inside = in_process(files, rounds, 5_000 if options.quick else 50_000, drawn)
         os.sched_setaffinity(0, {LOAD_CORE})  # and with it Redis and wrk, which inherit it
-        # New processes every two rounds: where memory lies differs by more than what is to be seen here.
-        plan = Plan(rounds=6, rounds_per_start=3, seconds=1) if options.quick else Plan(rounds, rounds_per_start=2)
         with drawing() as drawn:
             outside = over_http(files, plan, drawn)
     result = {"in_process": inside, "over_http": outside}
     console = Console(width=max(120, Console().width))
     console.print(inside_table(inside))
     console.print(outside_table(outside))
-    settings = {"entries": options.entries, "rounds": rounds, "http_seconds": plan.seconds}
-    common.write("corpus-cost", settings, result, quick=options.quick)
+    record.write(result)
 
 
 def leaked(number: int) -> tuple[str, str]:

@@ -39,17 +39,18 @@ KEYS_A_COLD_ONE = 20_000  # fewer, and they would meet in pages that were fetche
 def run(options: argparse.Namespace) -> None:
     source = Synthetic(options.entries)
     rounds, cold_rounds = (6, 2) if options.quick else (20, 6)
+    keys = KEYS if not options.quick else KEYS // 10
+    plan = {"rounds": rounds, "keys": keys, "cold_rounds": cold_rounds, "cold_keys": cold_keys(source)}
+    record = common.Record.begin("corpus-lookups", plan, options)
     with common.work_folder(options) as folder, drawing() as drawn:
         path = _file(options, source, folder)
-        keys = KEYS if not options.quick else KEYS // 10
         warm = _warm(path, source, keys, rounds, drawn)
         cold = _cold_rounds(path, source, cold_rounds, drawn)
     result = {"file_entries": source.entries, "warm": warm, "cold": cold}
     console = Console(width=max(120, Console().width))
     console.print(table(result))
     console.print(*_words(result), sep="\n", highlight=False)
-    plan = {"entries": options.entries, "rounds": rounds, "keys": keys, "cold_rounds": cold_rounds}
-    common.write("corpus-lookups", plan | {"cold_keys": cold_keys(source)}, result, quick=options.quick)
+    record.write(result)
 
 
 def _file(options: argparse.Namespace, source: Synthetic, folder: Path) -> Path:
@@ -234,5 +235,8 @@ def _words(result: dict[str, Any]) -> list[str]:
             f"{file['Pss'] / 2**20:,.1f} MiB, its own {common.private_bytes(file) / 2**20:,.1f} MiB."
         )
     if result["cold"]["major_faults_per_lookup"]["median"] < 0.5:
-        lines.append("The file could not be evicted (a file system in memory?): the cold figures mean nothing.")
+        lines.append(
+            "The file was in memory all the same (a file system in memory, or a file as small as what is read ahead): "
+            "the cold figures mean nothing."
+        )
     return lines

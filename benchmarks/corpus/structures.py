@@ -81,6 +81,8 @@ class Measured:
 def run(options: argparse.Namespace) -> None:
     plan = Plan(6, 10_000, 500_000) if options.quick else Plan()
     source = Synthetic(options.entries)
+    asked = {"rounds": plan.rounds, "keys": plan.keys, "absent": plan.absent, "cold_keys": cold_keys(source)}
+    record = common.Record.begin("corpus-structures", asked, options)
     os.sched_setaffinity(0, {LOAD_CORE})
     with common.work_folder(options) as folder, RedisServer() as server, drawing() as drawn:
         common.require_room(folder, BYTES_ON_DISK * source.entries)
@@ -90,12 +92,11 @@ def run(options: argparse.Namespace) -> None:
         _look_into(every, source, folder, drawn)
         _ask_in_turns(every, source, folder, plan, drawn)
         _count_false_positives(every, source, folder, plan, drawn)
-        about = {"redis": server.cli("INFO", "server")["redis_version"]}
+        redis_version = server.cli("INFO", "server")["redis_version"]
     rows = [measured.report(source.entries, every[0]) for measured in every]
-    console = Console(width=max(190, Console().width))
+    console = Console(width=max(200, Console().width))
     console.print(table(rows, source.entries))
-    settings = {"entries": source.entries, "rounds": plan.rounds, "keys": plan.keys, "absent": plan.absent} | about
-    path = common.write("corpus-structures", settings, {"structures": rows}, quick=options.quick)
+    path = record.write({"structures": rows}, redis=redis_version)
     picture.structures(rows, source.entries, path.with_suffix(".svg"))
 
 
@@ -270,4 +271,6 @@ def wrong(row: dict[str, Any]) -> str:
     if row["exact"]:
         return "none"
     rate = row["false_positives"]
-    return f"{rate['rate']:.1e} ({rate['low']:.0e} - {rate['high']:.0e})"
+    if not rate["hits"]:
+        return f"< {rate['high']:.1e}"
+    return f"{rate['rate']:.1e} ({rate['low']:.1e} - {rate['high']:.1e})"
