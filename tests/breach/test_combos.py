@@ -423,6 +423,11 @@ class TestReport:
         assert found(tmp_path, "taro", "secret") is Pair.EXACT
         assert sorted(path.name for path in tmp_path.iterdir()) == ["list", "pairs"]
 
+    def test_a_list_without_a_pair_does_not_spoil_the_others(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").write_bytes(b"\n")
+        (tmp_path / "good").write_bytes(b"taro:secret\n")
+        assert build_pairs([tmp_path / "empty", tmp_path / "good"], tmp_path / "pairs", KEY).pairs == 1
+
     def test_no_error_holds_anything_of_a_line(self, tmp_path: Path) -> None:
         for line in ("hunter2", "hunter2:", ":hunter2", "hunter2\0:x", "x:hunter2\ufffd"):
             for strict in (False, True):

@@ -25,7 +25,6 @@ DIGEST_BYTES = 8
 CORE_CHARS_MIN = 5  # see `stem`
 FOLDED_CHARS_MAX = 128  # beyond ASCII one character can unfold into eighteen, in the event loop
 
-_ROUNDS_MAX = 4  # as accounts are folded; two suffice for all of Unicode 14
 _ASCII_EDGES = "".join(char for char in map(chr, range(128)) if not char.isalpha())
 
 
@@ -68,12 +67,8 @@ def stem(password: str) -> str:
 
 
 def _folded(text: str) -> str:
-    # Folding can bring forth what composes, and composing what folds: until nothing changes.
-    for _ in range(_ROUNDS_MAX):
-        before, text = text, normalize("NFKC", normalize("NFKC", text).casefold())
-        if text == before:
-            break
-    return text
+    # Folding can bring forth what composes. Another round changes nothing, in no character of Unicode 14.
+    return normalize("NFKC", normalize("NFKC", text).casefold())
 
 
 def _core(folded: str) -> str:
