@@ -6,6 +6,7 @@ import logging
 import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from unicodedata import is_normalized
 
 import pytest
 from hypothesis import assume, example, given
@@ -214,11 +215,12 @@ class TestStem:
         """A list that holds the stem itself has to be found by the tweaks of it."""
         assert stem(stem(password)) == stem(password)
 
-    def test_it_is_idempotent_for_every_character_there_is(self) -> None:
+    def test_it_is_stable_and_composed_for_every_character_there_is(self) -> None:
         step = FOLDED_CHARS_MAX - 2
         for start in range(0, sys.maxunicode, step):
             text = "x" + "".join(map(chr, range(start, min(start + step, sys.maxunicode + 1)))) + "x"
             assert stem(stem(text)) == stem(text)
+            assert is_normalized("NFKC", stem(text))
 
     @given(st.text(max_size=FOLDED_CHARS_MAX // 4), st.text("0123456789!@#$%&*?._- ", max_size=12))
     def test_digits_and_symbols_at_the_ends_do_not_matter(self, password: str, added: str) -> None:
