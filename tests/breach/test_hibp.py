@@ -539,6 +539,21 @@ async def test_threads_and_those_who_wait_for_one_are_bounded() -> None:
         assert len(api.requests) == 5
 
 
+async def test_a_process_without_a_thread_to_spare_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under a container's limit on processes; once there is room again, it asks again."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with range_api(leaked()) as api, asking(api, threads=1, failures_max=1) as asked:
+        with monkeypatch.context() as starved:
+            starved.setattr(threading.Thread, "start", refuse)
+            assert await asked.seen(PASSWORD) is None
+        assert asked.turns == [False]
+        asked.now += 1
+        assert await asked.seen(PASSWORD)
+
+
 async def test_who_waits_for_a_thread_does_so_within_the_limit() -> None:
     """The time in the queue counts, and who never left it is no fault of the service."""
     limits = {"call_s": SHORT_S, "threads": 1, "failures_max": 2}

@@ -66,13 +66,13 @@ class _Call:
     """One question on its way, and the future that everybody who wants its answer waits for."""
 
     __slots__ = ("answer", "deadline", "prefix", "ticket", "timer")
+    timer: asyncio.TimerHandle
 
     def __init__(self, prefix: str, answer: asyncio.Future[PackedRange | None], deadline: float) -> None:
         self.prefix = prefix
         self.answer = answer
         self.deadline = deadline  # by the loop's clock
         self.ticket: int | None = None  # None: waits for a thread
-        self.timer: asyncio.TimerHandle | None = None
 
 
 class Hibp:
@@ -229,11 +229,9 @@ class Hibp:
             self._on_change(False)
 
     def _answer(self, call: _Call, found: PackedRange | None) -> None:
-        if call.timer is not None:
-            call.timer.cancel()
-        self._calls.pop(call.prefix, None)
-        if not call.answer.done():
-            call.answer.set_result(found)
+        call.timer.cancel()
+        del self._calls[call.prefix]
+        call.answer.set_result(found)
 
 
 class _Cache:
@@ -256,8 +254,6 @@ class _Cache:
         return found
 
     def put(self, prefix: str, found: PackedRange, now: float) -> None:
-        if prefix in self._held:
-            self._drop(prefix)
         self._held[prefix] = now + self._expiry_s, found
         self._bytes += found.size_bytes
         while self._bytes > self._bytes_max:
