@@ -114,6 +114,16 @@ def test_ranges_and_lists_are_made_into_one_file(out: Path) -> None:
     assert holds(out, {**COUNTS, "tomato": 70})
 
 
+def test_of_several_lists_none_has_to_be_sorted(out: Path) -> None:
+    """All of them are sorted together, however they begin."""
+    first, second = out.with_name("first.txt"), out.with_name("second.txt")
+    found = rows(COUNTS)
+    first.write_bytes(b"".join([*found[500:1_500], *found[:500]]))
+    second.write_bytes(b"".join(found[1_500:]))
+    assert build(out, str(first), str(second)) == 0
+    assert holds(out)
+
+
 def test_a_folder_with_a_hole_is_refused(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Unless it is said that it has some."""
     folder = out.with_name("ranges")

@@ -111,15 +111,16 @@ def test_the_next_stage_ends_the_former() -> None:
     ]
 
 
+@pytest.mark.parametrize("total", [10, None])
 @pytest.mark.parametrize("kind", [Lines, Bar])
-def test_work_that_failed_is_not_called_done(kind: type[Lines | Bar]) -> None:
+def test_work_that_failed_is_not_called_done(kind: type[Lines | Bar], total: int | None) -> None:
     """`done` in a log is believed."""
     out = Terminal()
     drawn = Lines(out) if kind is Lines else Bar(Console(file=out, width=90))
 
     def fail() -> None:
         with drawn:
-            drawn.begin("reading", 10, "lines")
+            drawn.begin("reading", total, "lines")
             drawn.advance(5)
             raise OSError
 

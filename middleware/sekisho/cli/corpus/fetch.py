@@ -55,7 +55,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only",
         type=_beginning,
-        default="",
         metavar="HEX",
         help="only the ranges that begin with these digits, to try it out: `00` is 4,096 of them",
     )
