@@ -19,7 +19,6 @@ from sekisho.middleware import Cookie, GuardMiddleware, Reading
 from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError, prevalence
 from sekisho.observe.breach.corpus import Corpus
 from sekisho.observe.breach.header import CorpusError
-from sekisho.observe.breach.hibp import Hibp
 from sekisho.observe.breach.known import Breaches
 from sekisho.observe.breach.live import LiveCorpus
 from sekisho.observe.breach.pairs import PairDigests, Pairs
@@ -35,6 +34,7 @@ from sekisho.settings import NoFactor, Settings, StoreFailure, load
 
 if TYPE_CHECKING:
     from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
+    from sekisho.observe.breach.hibp import Hibp
     from sekisho.store import Line
 
 log = logging.getLogger("sekisho")
@@ -284,6 +284,9 @@ class _Running:
         parts, settings = self._parts, self._parts.settings
         if not settings.hibp:
             return None
+        # It brings a web client and the system's certificates along, for which nobody else should wait.
+        from sekisho.observe.breach.hibp import Hibp  # noqa: PLC0415
+
         return Hibp(url=settings.hibp_url, on_change=partial(parts.events.leaks_answer, "hibp"))
 
     def _shared_ledger(self) -> FallbackLedger:
