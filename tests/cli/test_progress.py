@@ -97,17 +97,29 @@ def test_without_a_total_there_is_a_rate_and_no_time_left() -> None:
     ]
 
 
+def test_a_stage_that_counts_nothing_says_no_amount() -> None:
+    """Waiting for the disk is work, and `0 B` of it would be a riddle."""
+    clock, out, terminal = Clock(), io.StringIO(), Terminal()
+    bar = Bar(Console(file=terminal, width=100, force_terminal=True, color_system=None), clock_s=clock)
+    for drawn in (Lines(out, clock_s=clock), bar):
+        with drawn:
+            drawn.begin("syncing", None, "B")
+            clock.now += 2
+    assert out.getvalue().splitlines() == ["syncing …", "syncing: done in 2 s"]
+    assert re.search(r"syncing +━+ 100% ", terminal.getvalue())
+
+
 def test_the_next_stage_ends_the_former() -> None:
     """The engine only says what begins."""
     out = io.StringIO()
     with Lines(out, clock_s=Clock()) as lines:
         lines.begin("reading", 1, "lines")
         lines.begin("sorting", 1, "lines")
-    assert [line.split(",")[0] for line in out.getvalue().splitlines()] == [
+    assert out.getvalue().splitlines() == [
         "reading: 1 lines",
-        "reading: done",
+        "reading: done in 0 s",
         "sorting: 1 lines",
-        "sorting: done",
+        "sorting: done in 0 s",
     ]
 
 

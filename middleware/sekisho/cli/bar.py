@@ -70,7 +70,8 @@ class Bar:
     def _finish(self) -> None:
         # A stage whose length nobody knew has reached it now.
         if self._pace is not None and self._pace.total is None and self._progress is not None:
-            self._progress.update(self._task, total=self._pace.done, completed=self._pace.done)
+            done = max(1, self._pace.done)  # of nothing, rich shows 0%
+            self._progress.update(self._task, total=done, completed=done)
         self._pace = None
 
     def _stop(self) -> None:
@@ -86,6 +87,6 @@ def _columns(console: Console) -> Progress:
         BarColumn(24),
         TaskProgressColumn("{task.percentage:3.0f}%", markup=False),
         TextColumn("{task.fields[news]}", markup=False),
-        TimeRemainingColumn(compact=True),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=console,
     )

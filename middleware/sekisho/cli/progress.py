@@ -152,8 +152,8 @@ class Lines:
 
     def end(self) -> None:
         if self._pace is not None:
-            spent = span(self._pace.elapsed_s(self._clock_s()))
-            self.say(f"{self._pace.stage}: done, {amount(self._pace.done, self._pace.unit)} in {spent}")
+            much = f", {amount(self._pace.done, self._pace.unit)}" if self._pace.done else ""
+            self.say(f"{self._pace.stage}: done{much} in {span(self._pace.elapsed_s(self._clock_s()))}")
             self._pace = None
 
     def __enter__(self) -> Self:
