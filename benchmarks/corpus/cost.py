@@ -28,7 +28,7 @@ from sekisho.model import Pair
 from sekisho.observe.breach import pairs, records
 from sekisho.observe.breach.corpus import Corpus
 from sekisho.observe.breach.known import Breaches
-from sekisho.observe.breach.live import LiveCorpus
+from sekisho.observe.breach.live import LiveCorpus, Lookout
 from sekisho.observe.breach.pairs import PairDigests
 from sekisho.observe.breach.writer import write_sorted
 from tests.servers import RedisServer
@@ -116,13 +116,15 @@ def _among(source: Synthetic, real: records.Records, drawn: Drawing) -> Iterator
 def in_process(files: Files, rounds: int, count: int, drawn: Drawing) -> dict[str, Any]:
     """Microseconds that a look adds, by what the files know, and those of its steps."""
     digests = PairDigests(KEY.encode())
-    pairs_file = pairs.Pairs(_live(files.pairs, "pairs", digests.key_id), digests)
-    both = Breaches(_live(files.corpus, "passwords"), pairs_file, clock_s=time.time).look
-    neither = Breaches().look
+    corpus, listed = _live(files.corpus, "passwords"), _live(files.pairs, "pairs", digests.key_id)
+    pairs_file = pairs.Pairs(listed, digests)
+    lookout = Lookout([corpus, listed], time.monotonic)
+    both = Breaches(corpus, pairs_file, lookout=lookout, clock_s=time.time).look
+    neither = Breaches(lookout=Lookout([], time.monotonic)).look
     kinds = list(_kinds(count))
     _warm(both, kinds)
     added: dict[str, list[float]] = {kind.name: [] for kind in kinds}
-    steps = _steps(Corpus.open(files.corpus), _live(files.corpus, "passwords"), pairs_file, kinds[0])
+    steps = _steps(Corpus.open(files.corpus), corpus, pairs_file, kinds[0])
     spent: dict[str, list[float]] = {name: [] for name, _, _ in steps}
     drawn.begin("in process", rounds, "rounds")
     for number in range(rounds):
@@ -186,7 +188,7 @@ def _sha1(password: str) -> bytes:
 
 
 def _live(path: Path, kind: str, key_id: str = "") -> LiveCorpus:
-    return LiveCorpus(path, kind=kind, key_id=key_id, clock_s=time.monotonic, on_change=lambda _usable: None)
+    return LiveCorpus(path, kind=kind, key_id=key_id, on_change=lambda _usable: None)
 
 
 def over_http(files: Files, plan: Plan, drawn: Drawing) -> dict[str, Any]:

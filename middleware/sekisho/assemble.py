@@ -20,7 +20,7 @@ from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError, prevale
 from sekisho.observe.breach.corpus import Corpus
 from sekisho.observe.breach.header import CorpusError
 from sekisho.observe.breach.known import Breaches
-from sekisho.observe.breach.live import LiveCorpus
+from sekisho.observe.breach.live import LiveCorpus, Lookout
 from sekisho.observe.breach.pairs import PairDigests, Pairs
 from sekisho.observe.limiter.exchange import Exchange, News
 from sekisho.observe.limiter.fallback import FallbackLedger
@@ -170,8 +170,7 @@ class _Parts:
             prevalence_min=prevalence(settings.breached_min),
             refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
         )
-        self.corpus = self._live_corpus()
-        self.pairs = self._live_pairs()
+        self.leaks = _Leaks(settings, self.events)
         self.shed = Shed(_monotonic_us)
         self.own = MemoryLedger(self._own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
                                 clock_us=_unix_us)  # fmt: skip
@@ -216,30 +215,6 @@ class _Parts:
             for running in self._running.values():
                 running.switch()
 
-    def _live_corpus(self) -> LiveCorpus | None:
-        path = self.settings.corpus
-        if path is None:
-            return None
-        built = _sound("SEKISHO_CORPUS", path, "passwords").header.built
-        if time.time() - built > self.settings.corpus_days_max * DAY_S:
-            log.warning(
-                "SEKISHO_CORPUS: was built more than SEKISHO_CORPUS_DAYS_MAX days ago; newer leaks are not in it"
-            )
-        on_change = partial(self.events.leaks_answer, "corpus")
-        return LiveCorpus(path, kind="passwords", clock_s=time.monotonic, on_change=on_change)
-
-    def _live_pairs(self) -> Pairs | None:
-        path = self.settings.pairs
-        if path is None:
-            return None
-        # Under another key it still starts, and answers that it cannot tell: a file that was exchanged too early must
-        # not keep a service from coming back.
-        _sound("SEKISHO_PAIRS", path, "pairs")
-        digests = PairDigests(self.settings.pairs_key)
-        on_change = partial(self.events.leaks_answer, "pairs")
-        live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, clock_s=time.monotonic, on_change=on_change)
-        return Pairs(live, digests)
-
     def _own_limits(self, workers: int) -> LimitSet:
         shared = self.settings.store != "memory://"
         return self.settings.limits.shared_between(workers) if shared else self.settings.limits
@@ -249,6 +224,51 @@ class _Parts:
             self._warned = True
             for warning in self.settings.warnings:
                 log.warning("%s", warning)
+
+
+class _Leaks:
+    """The files of leaked passwords and pairs, which all event loops share."""
+
+    def __init__(self, settings: Settings, events: Events) -> None:
+        self._settings = settings
+        self._events = events
+        digests = PairDigests(settings.pairs_key)
+        self._corpus = self._live("SEKISHO_CORPUS", settings.corpus, "passwords")
+        # Under another key it still starts, and answers that it cannot tell: a file that was exchanged too early must
+        # not keep a service from coming back.
+        pairs = self._live("SEKISHO_PAIRS", settings.pairs, "pairs", digests.key_id)
+        self._pairs = Pairs(pairs, digests) if pairs else None
+        self._lookout = Lookout([file for file in (self._corpus, pairs) if file], time.monotonic)
+        self._warn_of_age()
+
+    def breaches(self, online: Hibp | None) -> Breaches:
+        """All that one event loop can ask about a password."""
+        return Breaches(
+            self._corpus,
+            self._pairs,
+            online,
+            lookout=self._lookout,
+            corpus_seconds_max=self._seconds_max,
+            clock_s=time.time,
+        )
+
+    def _live(self, variable: str, path: str | None, kind: str, key_id: str = "") -> LiveCorpus | None:
+        if path is None:
+            return None
+        _ensure_sound(variable, path, kind)
+        source = variable.removeprefix("SEKISHO_").lower()
+        return LiveCorpus(path, kind=kind, key_id=key_id, on_change=partial(self._events.leaks_answer, source))
+
+    @property
+    def _seconds_max(self) -> int:
+        return self._settings.corpus_days_max * DAY_S
+
+    def _warn_of_age(self) -> None:
+        built = self._corpus.built if self._corpus else None
+        if built is not None and time.time() - built > self._seconds_max:
+            log.warning(
+                "SEKISHO_CORPUS: was built more than SEKISHO_CORPUS_DAYS_MAX days ago; newer leaks are not in it"
+            )
 
 
 class _Running:
@@ -321,13 +341,7 @@ class _Running:
             room=WaitingRoom(),
             allow=Networks(settings.allow) if settings.allow else None,
             deny=Networks(settings.deny) if settings.deny else None,
-            breaches=Breaches(
-                parts.corpus,
-                parts.pairs,
-                self._hibp,
-                corpus_seconds_max=settings.corpus_days_max * DAY_S,
-                clock_s=time.time,
-            ),
+            breaches=parts.leaks.breaches(self._hibp),
             leaked_account=parts.reading.accounts.listed,
             clock_s=time.time,
             chance=secrets.token_bytes,
@@ -344,12 +358,14 @@ class _Running:
         )
 
 
-def _sound(variable: str, path: str, kind: str) -> Corpus:
-    """The file that a setting names. What is missing or damaged at start is a mistake; later it is an outage."""
+def _ensure_sound(variable: str, path: str, kind: str) -> None:
+    """What is missing or damaged at start is a mistake in the settings; later it is an outage."""
     try:
-        return Corpus.open(path, kind=kind)
+        Corpus.open(path, kind=kind)
     except CorpusError as error:
         problem = str(error).removeprefix(f"{path}: ")
+    else:
+        return
     raise SettingsError(variable, f"names a file that cannot be used: {problem}")
 
 

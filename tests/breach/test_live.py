@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.observe.breach.header import HEADER_BYTES, Header
-from sekisho.observe.breach.live import LiveCorpus
+from sekisho.observe.breach.live import LiveCorpus, Lookout
 from tests.breach.making import BUILT, corpus_file, digests
 
 if TYPE_CHECKING:
@@ -32,9 +32,13 @@ class Service:
         self.now_s = 100.0
         self.told: list[bool] = []
         kind = "pairs" if key_id else "passwords"
-        self.corpus = LiveCorpus(path, kind=kind, key_id=key_id, clock_s=lambda: self.now_s, on_change=self.told.append)
+        self.corpus = LiveCorpus(path, kind=kind, key_id=key_id, on_change=self.told.append)
+        self.lookout = Lookout([self.corpus], lambda: self.now_s)
 
     def find(self, digest: bytes) -> int | None:
+        """As a guard asks: a glance at the clock first."""
+        if self.now_s >= self.lookout.due_s:
+            self.lookout.look()
         return self.corpus.find(digest)
 
     def later(self, seconds: float = 1.0) -> None:
@@ -62,6 +66,7 @@ def test_the_build_date_is_that_of_the_file_in_use(service: Service) -> None:
     assert service.corpus.built == BUILT
     service.path.unlink()
     service.later()
+    service.find(OLD)
     assert service.corpus.built is None
 
 

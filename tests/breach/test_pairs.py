@@ -118,7 +118,7 @@ class TestFind:
 
 class TestUnknown:
     def test_without_a_file_nobody_can_tell(self, tmp_path: Path) -> None:
-        live = LiveCorpus(tmp_path / "missing", kind="pairs", clock_s=lambda: 0.0, on_change=lambda usable: None)
+        live = LiveCorpus(tmp_path / "missing", kind="pairs", on_change=lambda usable: None)
         assert Pairs(live, PairDigests(KEY)).find(*LISTED) is None
 
     def test_a_file_under_another_key_is_unknown_and_warned_of(
@@ -129,7 +129,7 @@ class TestUnknown:
         digests = PairDigests(KEY)
         usable: list[bool] = []
         with caplog.at_level(logging.WARNING):
-            live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, clock_s=lambda: 0.0, on_change=usable.append)
+            live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, on_change=usable.append)
         assert Pairs(live, digests).find(*LISTED) is None
         assert usable == [False]
         assert "another key" in caplog.text
@@ -137,7 +137,7 @@ class TestUnknown:
     def test_a_file_of_the_right_key_is_used(self, tmp_path: Path) -> None:
         path = pairs_file(tmp_path / "pairs", [LISTED])
         digests = PairDigests(KEY)
-        live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, clock_s=lambda: 0.0, on_change=lambda usable: None)
+        live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, on_change=lambda usable: None)
         assert Pairs(live, digests).find(*LISTED) is Pair.EXACT
 
     def test_a_file_lost_between_the_two_look_ups_is_unknown(self) -> None:

@@ -45,7 +45,8 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
     if seen.denied:
         add(Finding(Action.DENY, "deny_list"))
 
-    if any(seen.exposure):
+    password, pair = seen.exposure
+    if password or pair:
         _find_leaked(seen, policy, add)
     # A proved device in its lane: nothing that others do at its address or account may reach it, or a flood would be
     # a tool for locking people out.

@@ -9,14 +9,19 @@ from __future__ import annotations
 from hashlib import sha1
 from typing import TYPE_CHECKING, Protocol
 
-from sekisho.model import UNKNOWN, Exposure, prevalence
+from sekisho.model import UNKNOWN, Exposure, Pair, prevalence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.model import Pair
+    from sekisho.observe.breach.live import Lookout
 
 WAIT_S = 0.1
+
+_ABSENT = Pair.ABSENT
+# What nearly every look-up comes to, made once.
+_IN_NO_LIST = Exposure(0, _ABSENT)
+_IN_NO_CORPUS = Exposure(0, None)
 
 
 class Corpus(Protocol):
@@ -49,6 +54,7 @@ class Breaches:
 
     Args:
         corpus, pairs, online: `None` for what is not configured.
+        lookout: looks at the files behind the first two.
         corpus_seconds_max: the age from which a corpus is no longer believed when it does not know a password.
         clock_s: Unix time in seconds.
     """
@@ -59,26 +65,30 @@ class Breaches:
         pairs: PairsFile | None = None,
         online: Online | None = None,
         *,
+        lookout: Lookout,
         corpus_seconds_max: int = 0,
         clock_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._corpus = corpus
         self._pairs = pairs
         self._online = online
+        self._lookout = lookout
         self._seconds_max = corpus_seconds_max
         self._clock_s = clock_s
-        self._nothing = corpus is None and pairs is None
 
     def look(self, account: str, secret: str) -> Exposure:
         """What the files tell of a secret at a canonical account. For every attempt, right or wrong: about 2 us."""
-        if self._nothing:
-            return UNKNOWN
-        password = pair = None
-        if self._corpus is not None:
-            password = self._corpus.find(_sha1(secret))
-        if self._pairs is not None and account:
-            pair = self._pairs.find(account, secret)
-        return Exposure(password, pair)
+        lookout = self._lookout
+        if lookout.clock_s() >= lookout.due_s:
+            lookout.look()
+        password = None if self._corpus is None else self._corpus.find(_sha1(secret))
+        pair = None if self._pairs is None or not account else self._pairs.find(account, secret)
+        if password == 0:
+            if pair is _ABSENT:
+                return _IN_NO_LIST
+            if pair is None:
+                return _IN_NO_CORPUS
+        return UNKNOWN if password is None and pair is None else Exposure(password, pair)
 
     def would_ask(self, exposure: Exposure) -> bool:
         """Whether the files left open what the network could tell."""

@@ -1,5 +1,7 @@
 """A corpus that is replaced while the service runs: asked at every attempt, looked at once a second.
 
+Looking and asking are two things, because an attempt asks several files and one glance at the clock is enough for all.
+
 Whoever asks gets an answer from the file that is there, from the new one after a rename, or `None` where there is no
 whole file: *could not tell* is for the judge to weigh, and must never look like *clean*. Nobody waits, nobody has to
 restart anything, and nothing is read but a header.
@@ -9,22 +11,31 @@ from __future__ import annotations
 
 import logging
 import os
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from sekisho.observe.breach.corpus import Corpus, Identity, Path, identify
+from sekisho.observe.breach.corpus import Corpus, Find, Identity, Path, identify
 from sekisho.observe.breach.header import CorpusError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 LOOK_EVERY_S: Final = 1.0
 
 log = logging.getLogger("sekisho.breach")
 
 
+def nobody_can_tell(digest: bytes) -> None:
+    """What is answered where there is no file to ask."""
+
+
 class LiveCorpus:
     """The file at a path, whichever it is at the moment.
+
+    Attributes:
+        find: the class of a digest, 0 if it is in no list, `None` if nobody can tell. See `Corpus.find`. Another
+            function whenever the file is exchanged: never keep it.
 
     A worker's threads may all ask at once. What is found missing, damaged, cut short, of another kind or made under
     another key is not used; the next whole file at the path is, by itself. `on_change` hears `False` when the file
@@ -37,47 +48,31 @@ class LiveCorpus:
         *,
         kind: str,
         key_id: str = "",
-        clock_s: Callable[[], float],
         on_change: Callable[[bool], None],
     ) -> None:
         self._path = path
         self._kind = kind
         self._key_id = key_id
-        self._clock_s = clock_s
         self._on_change = on_change
         self._looking = Lock()
         self._corpus: Corpus | None = None
         self._refused: Identity | None = None  # a header that was right above a payload that was not
         self._told = True
-        self._look_at_s = clock_s()
-        self._look()
+        self.find: Callable[[bytes], int | None] = nobody_can_tell
+        self.look()
 
     @property
     def built(self) -> int | None:
         """When the file in use was built, in Unix seconds; `None` without one."""
-        self._look()
         corpus = self._corpus
         return corpus.header.built if corpus else None
 
-    def find(self, digest: bytes) -> int | None:
-        """The class of a digest, 0 if it is in no list, `None` if nobody can tell. See `Corpus.find`."""
-        if self._clock_s() >= self._look_at_s:
-            self._look()
-        corpus = self._corpus
-        if corpus is None:
-            return None
-        try:
-            return corpus.find(digest)
-        except IndexError:  # an index that points beyond the entries: only damage does
-            self._refuse(corpus)
-            return None
-
-    def _look(self) -> None:
-        # Whoever comes while another looks goes on with what there is: one look a second is enough for all.
-        if self._clock_s() < self._look_at_s or not self._looking.acquire(blocking=False):
+    def look(self) -> None:
+        """Look whether the file has been exchanged. For a `Lookout` to call."""
+        # Whoever comes while another looks goes on with what there is.
+        if not self._looking.acquire(blocking=False):
             return
         try:
-            self._look_at_s = self._clock_s() + LOOK_EVERY_S
             self._follow()
         finally:
             self._looking.release()
@@ -87,17 +82,34 @@ class LiveCorpus:
             found = identify(os.stat(self._path))  # noqa: PTH116 - asked at attempts; pathlib would only take longer
             if found == self._refused or (self._corpus and found == self._corpus.identity):
                 return
-            self._corpus = Corpus.open(self._path, kind=self._kind, key_id=self._key_id)
+            self._use(Corpus.open(self._path, kind=self._kind, key_id=self._key_id))
         except (CorpusError, OSError) as error:
-            self._corpus = None
+            self._use(None)
             self._tell(usable=False, why=str(error) if isinstance(error, CorpusError) else f"{self._path}: not there")
         else:
             self._tell(usable=True, why="")
 
+    def _use(self, corpus: Corpus | None) -> None:
+        self._corpus = corpus
+        self.find = nobody_can_tell if corpus is None else self._careful(corpus)
+
+    def _careful(self, corpus: Corpus) -> Callable[[bytes], int | None]:
+        found: Find = corpus.find
+
+        def find(digest: bytes) -> int | None:
+            try:
+                return found(digest)
+            except IndexError:  # an index that points beyond the entries: only damage does
+                self._refuse(corpus)
+                return None
+
+        return find
+
     def _refuse(self, corpus: Corpus) -> None:
         with self._looking:
             if self._corpus is corpus:
-                self._corpus, self._refused = None, corpus.identity
+                self._refused = corpus.identity
+                self._use(None)
                 self._tell(usable=False, why=f"{self._path}: its index is damaged: build the file again")
 
     def _tell(self, *, usable: bool, why: str) -> None:
@@ -109,3 +121,22 @@ class LiveCorpus:
         else:
             log.error("corpus cannot be used, look-ups answer that nobody can tell: %s", why)
         self._on_change(usable)
+
+
+class Lookout:
+    """Looks at files once a second, for everybody who asks them.
+
+    Attributes:
+        due_s: when the next look is due, by `clock_s`; whoever asks compares, and calls `look` if it is.
+    """
+
+    def __init__(self, files: Sequence[LiveCorpus], clock_s: Callable[[], float]) -> None:
+        self._files = tuple(files)
+        self.clock_s = clock_s
+        self.due_s = clock_s() + LOOK_EVERY_S if files else inf
+
+    def look(self) -> None:
+        """Look at all of them now. The next look is due in a second."""
+        self.due_s = self.clock_s() + LOOK_EVERY_S
+        for file in self._files:
+            file.look()

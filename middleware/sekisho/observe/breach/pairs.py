@@ -139,10 +139,10 @@ class Finder(Protocol):
 class Pairs:
     """The question that is asked at a log-in: is this pair known from leaks?"""
 
-    __slots__ = ("_digests", "_find")
+    __slots__ = ("_digests", "_file")
 
     def __init__(self, file: Finder, digests: PairDigests) -> None:
-        self._find = file.find
+        self._file = file
         self._digests = digests
 
     def find(self, account: str, password: str) -> Pair | None:
@@ -156,10 +156,11 @@ class Pairs:
                 mail policy and without a resolver, which the lists know nothing of.
             password: as it was typed.
         """
-        kin = self._find(self._digests.stem(account, password))
+        find = self._file.find
+        kin = find(self._digests.stem(account, password))
         if not kin:
             return None if kin is None else Pair.ABSENT
-        exact = self._find(self._digests.exact(account, password))
+        exact = find(self._digests.exact(account, password))
         if exact is None:
             return None
         return Pair.EXACT if exact else Pair.VARIANT
