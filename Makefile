@@ -15,7 +15,7 @@ say = @printf '\033[1m==>\033[0m %s\n'
 
 .PHONY: help
 help: ## Show what can be done here
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard and with it (under two minutes)
@@ -45,6 +45,13 @@ bench: $(VENV)/.with-bench ## Measure what the guard costs (about half an hour; 
 	@$(BIN)/python -m benchmarks.lua $(if $(QUICK),--quick)
 	$(say) "Whole requests over HTTP"
 	@$(BIN)/python -m benchmarks.over_http $(if $(QUICK),--quick)
+
+.PHONY: bench-corpus
+bench-corpus: $(VENV)/.with-bench ## Measure files of leaked passwords at full size (half an hour, 10 GB; QUICK=1 for a first look)
+	@for part in build lookups structures cost; do \
+		$(BIN)/python -m benchmarks.corpus $$part $(if $(QUICK),--quick) || exit 1; \
+	done
+	@$(BIN)/python -m benchmarks.corpus figures $(if $(QUICK),--quick)
 
 .PHONY: clean
 clean: ## Remove the environment and everything that was made here
