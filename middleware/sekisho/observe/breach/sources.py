@@ -44,7 +44,7 @@ PREFIX_DIGITS: Final = 5
 
 _ROW_BYTES_MAX: Final = HASH_DIGITS + len(":\r\n") + COUNT_DIGITS_MAX
 _PACKED_ROW_BYTES: Final = 18  # what 35 random hex digits and a count come to in gzip
-_GAP_MAX: Final = 64  # the chance that so many times the mean distance is empty is e**-64
+_GAP_MAX: Final = 40  # so many times the mean distance is empty with a chance of e**-40
 _MISSING_NAMED: Final = 5
 _RANGE_NAME: Final = re.compile(r"([0-9A-F]{5}|[0-9a-f]{5})(\.txt)?(\.gz)?")
 _HEX: Final = re.compile(rb"\$HEX\[((?:[0-9A-Fa-f]{2})*)\]")
