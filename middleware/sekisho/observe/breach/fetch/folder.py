@@ -40,14 +40,15 @@ create table if not exists ranges (
     number integer primary key, -- the five hex digits
     bytes integer not null, -- of the file
     validator text not null, -- ETag or Last-Modified; '' where the server told neither
-    checked real not null -- when it came or was last confirmed, in Unix seconds
+    fetch integer not null -- the last one that brought or confirmed it
 );
-create table if not exists fetch ( -- one row
+create table if not exists fetches ( -- one row
     source text not null, -- where all ranges are from
-    started real -- of the fetch that is not finished, if any
+    fetch integer not null, -- the latest
+    started real -- in Unix seconds; null once it is finished
 );
 """
-_UPSERT = "insert or replace into ranges (number, bytes, validator, checked) values (?, ?, ?, ?)"
+_UPSERT = "insert or replace into ranges (number, bytes, validator, fetch) values (?, ?, ?, ?)"
 
 
 class Folder:
@@ -60,7 +61,8 @@ class Folder:
         self._now = now
         self._bytes = _bytes_of_files(path)
         self._known = bytearray(RANGES)  # 1: file and row agree, so the server can be asked for changes only
-        self._pending: list[tuple[int, int, str, float]] = []
+        self._fetch = 0
+        self._pending: list[tuple[int, int, str, int]] = []
         self._committed = now()
 
     @classmethod
@@ -87,11 +89,11 @@ class Folder:
         Raises:
             FetchError: there is no room for them.
         """
-        done_since = self._done_since()
+        self._fetch = self._resumed() or self._begun()
         done = bytearray(RANGES)
-        for number, size, checked in self._index.execute("select number, bytes, checked from ranges"):
+        for number, size, fetch in self._index.execute("select number, bytes, fetch from ranges"):
             self._known[number] = self._bytes[number] == size
-            done[number] = self._known[number] and checked >= done_since
+            done[number] = self._known[number] and fetch == self._fetch
         left = array("I", (number for number in numbers if not done[number]))
         self._ensure_room(left)
         return left
@@ -117,16 +119,16 @@ class Folder:
             file.write(content)
         os.replace(part, final)  # noqa: PTH105 - the same
         self._bytes[number] = len(content)
-        self._note((number, len(content), answer.validator, self._now()))
+        self._note(number, answer.validator)
 
     def confirm(self, number: int, validator: str) -> None:
         """The server says that what is here is still so."""
-        self._note((number, self._bytes[number], validator, self._now()))
+        self._note(number, validator)
 
     def finish(self) -> None:
         """Nothing is left out: the next fetch begins anew."""
         self._commit()
-        self._index.execute("update fetch set started = null")
+        self._index.execute("update fetches set started = null")
 
     def close(self) -> None:
         """Write down what has come and let others in. A fetch that was not finished can be gone on with."""
@@ -135,10 +137,9 @@ class Folder:
         finally:
             self._index.close()
 
-    def _note(self, row: tuple[int, int, str, float]) -> None:
-        self._pending.append(row)
-        waited = row[-1] - self._committed
-        if len(self._pending) >= _ROWS_PER_COMMIT or not 0 <= waited < _SECONDS_PER_COMMIT:
+    def _note(self, number: int, validator: str) -> None:
+        self._pending.append((number, self._bytes[number], validator, self._fetch))
+        if len(self._pending) >= _ROWS_PER_COMMIT or not 0 <= self._now() - self._committed < _SECONDS_PER_COMMIT:
             self._commit()
 
     def _commit(self) -> None:
@@ -148,13 +149,17 @@ class Folder:
         self._pending.clear()
         self._committed = self._now()
 
-    def _done_since(self) -> float:
-        now = self._now()
-        (started,) = self._index.execute("select started from fetch").fetchone()
-        if started is not None and 0 <= now - started < RESUME_SECONDS_MAX:
-            return float(started)
-        self._index.execute("update fetch set started = ?", (now,))
-        return now
+    def _resumed(self) -> int | None:
+        """The fetch that was interrupted, if that was not too long ago."""
+        fetch, started = self._index.execute("select fetch, started from fetches").fetchone()
+        recent = started is not None and 0 <= self._now() - started < RESUME_SECONDS_MAX
+        return int(fetch) if recent else None
+
+    def _begun(self) -> int:
+        """A new one."""
+        self._index.execute("update fetches set fetch = fetch + 1, started = ?", (self._now(),))
+        (fetch,) = self._index.execute("select fetch from fetches").fetchone()
+        return int(fetch)
 
     def _ensure_room(self, left: Sequence[int]) -> None:
         new = sum(not self._bytes[number] for number in left)
@@ -206,9 +211,9 @@ def _lock(index: sqlite3.Connection) -> None:
 
 def _claim(index: sqlite3.Connection, folder: Path, source: str) -> None:
     # An ETag means something to the server that gave it only; and half a mirror beside half a service is no corpus.
-    row = index.execute("select source from fetch").fetchone()
+    row = index.execute("select source from fetches").fetchone()
     if row is None:
-        index.execute("insert into fetch (source) values (?)", (source,))
+        index.execute("insert into fetches (source, fetch) values (?, 0)", (source,))
     elif row[0] != source:
         raise FetchError(f"{folder}: holds ranges of {row[0]}. Give another folder, or the same source again.")
 

@@ -58,6 +58,8 @@ class Gate:
 
     def passed(self) -> None:
         """One was served. As many as are let in at once, and one more is."""
+        if self._clock() < self._paused_until:
+            return  # it had set out before
         self._passed += 1
         if self._passed >= self._open and self._open < self._places_max:
             self._passed = 0

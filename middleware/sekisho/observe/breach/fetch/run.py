@@ -408,4 +408,5 @@ def _validator(headers: httpx.Headers) -> str:
 def _reason(error: Exception) -> str:
     """An error's name and text; of what a server may have put into it, nothing that moves a terminal's cursor."""
     text = ascii(str(error))[1:-1][:_REASON_CHARS_MAX]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    name = type(error).__name__
+    return text if text.startswith(name) else f"{name}: {text}" if text else name

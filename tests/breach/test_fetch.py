@@ -1,0 +1,765 @@
+"""Fetching all ranges, from a server that speaks the range API over HTTP/2 and fails in every way that servers do."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sekisho.observe.breach.build import Ranges as RangesSource
+from sekisho.observe.breach.build import build
+from sekisho.observe.breach.corpus import Corpus
+from sekisho.observe.breach.fetch import SOURCE_URL, Failure, FetchError, FetchReport, Pace, Surroundings, fetch
+from sekisho.observe.breach.fetch.folder import INDEX_NAME, Folder
+from tests.breach.fetcher import REQUESTS
+from tests.breach.range_app import (
+    Fault,
+    RangeApp,
+    cut_gzip,
+    cut_short,
+    dead,
+    held,
+    instead,
+    range_service,
+    rewritten,
+    status,
+    trusting,
+    wrong_checksum,
+)
+from tests.breach.ranges import Ranges, digest, prefix
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+    from pathlib import Path
+
+ROWS = 40
+NOW = 1_700_000_000.0
+
+
+class Time:
+    """A clock that goes on when somebody sleeps, and at no other time."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.naps: list[float] = []
+
+    @property
+    def surroundings(self) -> Surroundings:
+        return Surroundings(self.now, self.clock, self.sleep, lambda: 0.5)
+
+    def now(self) -> float:
+        return NOW + self.seconds
+
+    def clock(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        end = self.seconds + seconds
+        await asyncio.sleep(0)
+        self.seconds = max(self.seconds, end)
+
+
+class StoppedTime(Time):
+    """A clock that goes on when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._moved = asyncio.Condition()
+
+    async def sleep(self, seconds: float) -> None:
+        end = self.seconds + seconds
+        async with self._moved:
+            self.naps.append(seconds)
+            self._moved.notify_all()
+            await self._moved.wait_for(lambda: self.seconds >= end)
+
+    async def asleep(self, sleepers: int) -> None:
+        """Until so many have gone to sleep."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: len(self.naps) >= sleepers)
+
+    async def go_to(self, seconds: float) -> None:
+        async with self._moved:
+            self.seconds = seconds
+            self._moved.notify_all()
+
+
+class Told:
+    """What progress was told."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int | None, str]] = []
+        self.steps: list[int] = []
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        self.stages.append((stage, total, unit))
+
+    def advance(self, amount: int) -> None:
+        self.steps.append(amount)
+
+
+def names(amount: int) -> list[str]:
+    return [prefix(number) for number in range(amount)]
+
+
+def landed(folder: Path) -> dict[str, bytes]:
+    """The text of each range that has a file."""
+    return {path.stem: gzip.decompress(path.read_bytes()) for path in folder.glob("*.gz")}
+
+
+def stats(folder: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change (ns) of each file of a range."""
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.gz*"))]
+
+
+def served(ranges: Ranges, wanted: Iterable[str]) -> dict[str, bytes]:
+    """The text of each range as the service means it."""
+    return {name: ranges.body(name) for name in wanted}
+
+
+async def get(folder: Path, url: str, wanted: Iterable[str], *, time: Time | None = None, **how: Any) -> FetchReport:
+    surroundings = (time or Time()).surroundings
+    return await fetch(folder, url=url, prefixes=wanted, tls=trusting(), surroundings=surroundings, **how)
+
+
+@asynccontextmanager
+async def a_service(app: RangeApp | None = None, *, secure: bool = False) -> AsyncIterator[tuple[RangeApp, str]]:
+    serving = app or RangeApp(Ranges(rows=ROWS))
+    async with range_service(serving, secure=secure) as url:
+        yield serving, url
+
+
+# What lands.
+
+
+async def test_every_range_lands_as_it_was_served(tmp_path: Path) -> None:
+    """Byte for byte, over HTTP/2, through no more connections than allowed."""
+    wanted = names(64)
+    async with a_service(secure=True) as (app, url):
+        report = await get(tmp_path, url, wanted, pace=Pace(connections=2, requests=20))
+
+    assert landed(tmp_path) == served(app.ranges, wanted)
+    assert report._replace(bytes=0) == FetchReport(fetched=64, unchanged=0, kept=0, failed=(), bytes=0)
+    assert report.bytes == sum(size for _, size, _ in stats(tmp_path))
+    assert {asked.http_version for asked in app.asked} == {"2"}
+    assert len({asked.port for asked in app.asked}) <= 2
+
+
+async def test_a_server_without_http2_serves_too(tmp_path: Path) -> None:
+    """A mirror on this machine may be any file server."""
+    async with a_service() as (app, url):
+        await get(tmp_path, url, names(40), pace=Pace(requests=8))
+
+    assert landed(tmp_path) == served(app.ranges, names(40))
+    assert {asked.http_version for asked in app.asked} == {"1.1"}
+    assert len({asked.port for asked in app.asked}) <= 8
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("checksum", ["base64", "hex", ""])
+async def test_padding_is_left_out(tmp_path: Path, compressed: bool, checksum: str) -> None:
+    """Rows that were seen 0 times are noise against eavesdroppers; in a corpus they would be leaks."""
+    app = RangeApp(Ranges(rows=ROWS), padding=30, compressed=compressed, checksum=checksum)
+    async with a_service(app) as (_, url):
+        await get(tmp_path, url, names(10))
+
+    assert landed(tmp_path) == served(app.ranges, names(10))
+
+
+async def test_what_came_compressed_is_kept_as_it_came(tmp_path: Path) -> None:
+    """A million times a millisecond: nothing is packed twice."""
+    async with a_service() as (app, url):
+        await get(tmp_path, url, ["0BEEF"])
+
+    assert (tmp_path / "0BEEF.gz").read_bytes() == gzip.compress(app.ranges.body("0BEEF"), mtime=0)
+
+
+async def test_other_spellings_say_the_same(tmp_path: Path) -> None:
+    """A mirror may end lines as its system does, end the last one, or write hex in small letters."""
+    async with a_service() as (app, url):
+        app.faults["00000"] = [rewritten(lambda text: text.replace(b"\r\n", b"\n") + b"\n")]
+        app.faults["00001"] = [rewritten(bytes.lower)]
+        await get(tmp_path, url, names(2))
+
+    assert {name: text.split() for name, text in landed(tmp_path).items()} == {
+        name: text.split() for name, text in served(app.ranges, names(2)).items()
+    }
+
+
+async def test_the_request_says_who_asks_and_nothing_else(tmp_path: Path) -> None:
+    """Its name and version, so that who gives ranges away can complain; no cookie, though one is offered each time."""
+    async with a_service() as (app, url):
+        await get(tmp_path, url, names(30), pace=Pace(connections=1, requests=1))
+
+    assert {name for asked in app.asked for name in asked.headers} == {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "host",
+        "user-agent",
+    }
+    assert app.asked[-1].headers["user-agent"].startswith("sekisho/")
+    assert app.asked[-1].headers["accept-encoding"] == "gzip"
+
+
+async def test_what_lands_becomes_a_corpus(tmp_path: Path) -> None:
+    """The builder reads the folder as it is, and finds what has leaked and nothing else."""
+    ranges = Ranges(rows=ROWS)
+    leaked = [ranges.plant(password, 3) for password in ("hunter2", "sakura", "correct horse")]
+    folder = tmp_path / "ranges"
+    async with a_service(RangeApp(ranges, padding=20)) as (_, url):
+        await get(folder, url, {full.hex()[:5] for full in leaked} | set(names(20)))
+
+    build([RangesSource(folder, partial=True)], tmp_path / "corpus")
+    corpus = Corpus.open(tmp_path / "corpus")
+
+    assert [corpus.find(full) for full in leaked] == [2, 2, 2]
+    assert corpus.find(digest("Tr0ub4dor&3")) == 0
+    assert all(corpus.find(bytes.fromhex(f"{name}{row.suffix}")) for name in names(20) for row in ranges.rows(name))
+
+
+# What is not fetched twice.
+
+
+async def test_a_second_fetch_asks_for_changes_only(tmp_path: Path) -> None:
+    """304 for all, and no file is touched."""
+    async with a_service() as (app, url):
+        await get(tmp_path, url, names(30))
+        before = stats(tmp_path)
+        again = await get(tmp_path, url, names(30))
+
+    assert again == FetchReport(fetched=0, unchanged=30, kept=0, failed=(), bytes=0)
+    assert stats(tmp_path) == before
+    assert len(app.asked) == 60
+
+
+@pytest.mark.parametrize(("validator", "fetched"), [("etag", 1), ("last-modified", 1), ("", 30)])
+async def test_a_changed_range_is_fetched_again(tmp_path: Path, validator: str, fetched: int) -> None:
+    """By ETag, by date where the service has lost its ETags, and all of them where it tells neither."""
+    ranges = Ranges(rows=ROWS)
+    app = RangeApp(ranges, validator=validator)
+    async with a_service(app) as (_, url):
+        await get(tmp_path, url, names(30))
+        ranges.plant_digest(bytes.fromhex("0000A" + "7" * 35), 12)
+        again = await get(tmp_path, url, names(30))
+        unchanged = await get(tmp_path, url, ["0000A"])
+
+    assert (again.fetched, again.unchanged) == (fetched, 30 - fetched)
+    assert landed(tmp_path) == served(ranges, names(30))
+    assert unchanged.unchanged == bool(validator)
+
+
+async def test_a_cancelled_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
+    """What has landed is not even asked for again."""
+    async with a_service() as (app, url):
+        stuck = asyncio.Event()
+        app.faults["*"] = [_as_it_is] * 50
+        app.lasting["*"] = held(asyncio.Event(), stuck.set)
+        fetching = asyncio.ensure_future(get(tmp_path, url, names(120), pace=Pace(requests=4)))
+        await stuck.wait()
+        fetching.cancel()
+        await asyncio.wait([fetching])
+        there = set(landed(tmp_path))
+        app.lasting.clear()
+        app.asked.clear()
+        report = await get(tmp_path, url, names(120))
+
+    assert fetching.cancelled()
+    assert report.kept == len(there) >= 46  # of 50 answered the last ones may not have been read
+    assert sorted(app.prefixes) == sorted(set(names(120)) - there)
+    assert landed(tmp_path) == served(app.ranges, names(120))
+
+
+@pytest.mark.parametrize(("blow", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, -signal.SIGINT)])
+async def test_a_killed_process_goes_on_where_it_was(tmp_path: Path, blow: signal.Signals, code: int) -> None:
+    """Nothing is asked twice but what was not written down yet, and nothing half written is believed."""
+    async with a_service() as (app, url):
+        waiting: list[None] = []
+        all_wait = asyncio.Event()
+
+        def arrived() -> None:
+            waiting.append(None)
+            if len(waiting) == REQUESTS:
+                all_wait.set()
+
+        app.faults["*"] = [_as_it_is] * 60
+        app.lasting["*"] = held(asyncio.Event(), arrived)
+        command = [sys.executable, "-m", "tests.breach.fetcher", url, str(tmp_path), "100"]
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+        await all_wait.wait()
+        process.send_signal(blow)
+        ended = await process.wait()
+        there = set(landed(tmp_path))
+        (tmp_path / "00063.gz.part").write_bytes(b"half of it")
+        app.lasting.clear()
+        app.asked.clear()
+        report = await fetch(tmp_path, url=url, prefixes=names(100))
+
+    assert ended == code
+    assert len(there) == 60
+    assert (report.kept, report.fetched) == (60, 40)
+    assert sorted(app.prefixes) == sorted(set(names(100)) - there)
+    assert landed(tmp_path) == served(app.ranges, names(100))
+    assert len(stats(tmp_path)) == 100
+
+
+async def test_a_day_later_it_begins_anew(tmp_path: Path) -> None:
+    """Half of a corpus from last month and half from today would claim to be of today."""
+    time = Time()
+    async with a_service() as (app, url):
+        app.lasting["00004"] = status(404)
+        with pytest.raises(FetchError):
+            await get(tmp_path, url, names(8), time=time)
+        app.lasting.clear()
+        time.seconds += 24 * 3600
+        report = await get(tmp_path, url, names(8), time=time)
+
+    assert report == FetchReport(fetched=1, unchanged=7, kept=0, failed=(), bytes=report.bytes)
+
+
+async def test_file_and_row_must_agree(tmp_path: Path) -> None:
+    """A row without its file, a file without its row, and the empty file that a power cut leaves are fetched again."""
+    async with a_service() as (app, url):
+        await get(tmp_path, url, names(6))
+        (tmp_path / "00001.gz").unlink()
+        (tmp_path / "00002.gz").write_bytes(b"")
+        with sqlite3.connect(tmp_path / INDEX_NAME) as index:
+            index.execute("delete from ranges where number = 3")
+        index.close()
+        report = await get(tmp_path, url, names(6))
+
+    assert (report.fetched, report.unchanged) == (3, 3)
+    assert landed(tmp_path) == served(app.ranges, names(6))
+
+
+# What goes wrong.
+
+
+async def _as_it_is(reply: Any) -> Any:
+    return reply
+
+
+def _without_a_middle_row(text: bytes) -> bytes:
+    rows = text.split(b"\r\n")
+    return b"\r\n".join([*rows[:7], rows[7][:-3] + b"x:1", *rows[8:]])
+
+
+def _first_row_last(text: bytes) -> bytes:
+    first, _, rest = text.partition(b"\r\n")
+    return rest + b"\r\n" + first
+
+
+def _twice(text: bytes) -> bytes:
+    first = text.partition(b"\r\n")[0]
+    return first + b"1\r\n" + text
+
+
+NOT_A_ROW = "is not 35 hex digits, a colon and a count"
+DAMAGE: dict[str, tuple[Fault, str]] = {
+    "wrong checksum": (wrong_checksum, "wrong checksum"),
+    "checksum that is none": (instead(b"", content_md5="about right"), "a checksum that is none"),
+    "truncated gzip": (cut_gzip, "truncated gzip"),
+    "damaged gzip": (instead(b"\x1f\x8b" + bytes(40), content_encoding="gzip"), "damaged gzip"),
+    "gzip and more": (instead(gzip.compress(b"") + b"more", content_encoding="gzip"), "bytes behind its end"),
+    "brotli": (instead(b"\x8b\x00", content_encoding="br"), "a compression that was not asked for"),
+    "nothing": (instead(b""), "no rows"),
+    "padding alone": (instead(b"0" * 35 + b":0"), "no rows"),
+    "a page": (instead(b"<!doctype html><title>Log in to the network of Hotel Sekisho</title>"), f"line 1 {NOT_A_ROW}"),
+    "another hash": (rewritten(lambda text: text.replace(b":", b"0:")), f"line 1 {NOT_A_ROW}"),
+    "a bad row": (rewritten(_without_a_middle_row), f"line 8 {NOT_A_ROW}"),
+    "cut in a row": (rewritten(lambda text: text[:-20], told=False), f"line {ROWS} {NOT_A_ROW}"),
+    "order": (rewritten(_first_row_last), "rows out of order"),
+    "a suffix twice": (rewritten(_twice), "rows out of order"),
+    "bomb": (instead(gzip.compress(bytes(2**26)), content_encoding="gzip"), "more than 2097152 bytes"),
+    "too long": (instead(b"0" * 3_000_000), "more than 2097152 bytes"),
+    "server error": (status(502), "HTTP 502"),
+    "unavailable": (status(503), "HTTP 503"),
+    "failing application": (dead, "HTTP 500"),
+}
+
+
+@pytest.mark.parametrize("fault", [*(fault for fault, _ in DAMAGE.values()), cut_short], ids=[*DAMAGE, "cut short"])
+@pytest.mark.parametrize("secure", [True, False], ids=["HTTP/2", "HTTP/1.1"])
+async def test_what_passes_is_survived(tmp_path: Path, fault: Fault, secure: bool) -> None:
+    """A fault that goes away costs a wait and no range, nor any of those in the same connection."""
+    async with a_service(secure=secure) as (app, url):
+        app.faults["00007"] = [fault] * 3
+        report = await get(tmp_path, url, names(20), pace=Pace(connections=1, requests=8))
+
+    assert (report.fetched, report.failed) == (20, ())
+    assert landed(tmp_path) == served(app.ranges, names(20))
+    assert app.prefixes.count("00007") >= 4
+
+
+@pytest.mark.parametrize(("fault", "reason"), DAMAGE.values(), ids=DAMAGE)
+async def test_what_lasts_is_named(tmp_path: Path, fault: Fault, reason: str) -> None:
+    """After so many tries, with the reason; all others are there, and the next fetch asks for this one alone."""
+    async with a_service() as (app, url):
+        app.lasting["00007"] = fault
+        with pytest.raises(FetchError) as caught:
+            await get(tmp_path, url, names(20), pace=Pace(tries=3))
+        asked = app.prefixes.count("00007")
+        there = set(landed(tmp_path))
+        app.lasting.clear()
+        report = await get(tmp_path, url, names(20))
+
+    assert str(caught.value) == (
+        f"1 range is missing: 00007 ({reason}). Run it again: what is there is not fetched twice."
+    )
+    assert caught.value.report is not None
+    assert caught.value.report.failed == (Failure("00007", reason),)
+    assert asked == 3
+    assert there == {*names(20)} - {"00007"}
+    assert (report.kept, report.fetched) == (19, 1)
+
+
+@pytest.mark.parametrize("secure", [True, False], ids=["HTTP/2", "HTTP/1.1"])
+async def test_an_answer_that_ends_early_is_none(tmp_path: Path, secure: bool) -> None:
+    """Whatever the transport makes of it, a range that is shorter than announced does not count."""
+    async with a_service(secure=secure) as (app, url):
+        app.lasting["00007"] = cut_short
+        with pytest.raises(FetchError, match=r"^1 range is missing: 00007 \(.+\)\. Run it again"):
+            await get(tmp_path, url, ["00007"], pace=Pace(tries=2))
+
+    assert landed(tmp_path) == {}
+
+
+async def test_a_lost_tail_is_missed_without_a_checksum(tmp_path: Path) -> None:
+    """Whole rows, the right length of what is there, and nine tenths of it: digests that end early show it."""
+    async with a_service(RangeApp(Ranges(rows=1_000))) as (app, url):
+        app.lasting["00007"] = rewritten(lambda text: b"\r\n".join(text.split(b"\r\n")[:900]), told=False)
+        with pytest.raises(FetchError, match=r"00007 \(the last rows are missing\)"):
+            await get(tmp_path, url, ["00007"])
+
+
+async def test_slow_is_given_up_after_a_while(tmp_path: Path) -> None:
+    """An answer that never ends holds one request for a limited time, and nobody else's."""
+    async with a_service(secure=True) as (app, url):
+        app.lasting["00007"] = held(asyncio.Event())
+        with pytest.raises(FetchError, match=r"00007 \(no whole answer within 0\.3 seconds\)"):
+            await get(tmp_path, url, names(40), pace=Pace(connections=1, requests=4, tries=2, try_seconds=0.3))
+
+    assert len(landed(tmp_path)) == 39
+
+
+@pytest.mark.parametrize("code", [301, 307, 403, 404, 410])
+async def test_what_another_try_will_not_change_is_asked_once(tmp_path: Path, code: int) -> None:
+    """A wrong address stays wrong; and where another host is named, nobody goes there."""
+    async with a_service() as (elsewhere, other_url), a_service() as (app, url):
+        app.lasting["00003"] = status(code, location=f"{other_url}00003")
+        with pytest.raises(FetchError, match=rf"00003 \(HTTP {code}\)"):
+            await get(tmp_path, url, names(5))
+
+    assert app.prefixes.count("00003") == 1
+    assert elsewhere.asked == []
+
+
+async def test_many_failures_are_counted_and_ten_are_named(tmp_path: Path) -> None:
+    """An error of a million names helps nobody; the report has them all."""
+    async with a_service() as (app, url):
+        for name in names(30)[::2]:
+            app.lasting[name] = status(404)
+        with pytest.raises(FetchError, match=r"^15 ranges are missing: 00000 .* 00012 \(HTTP 404\) and 5 more\. ") as e:
+            await get(tmp_path, url, names(30), pace=Pace(requests=1))
+
+    assert e.value.report is not None
+    assert [failure.prefix for failure in e.value.report.failed] == names(30)[::2]
+
+
+async def test_a_full_disk_ends_the_fetch(tmp_path: Path) -> None:
+    """What cannot be written is said once, with the folder's name, and not taken for a fault of the service."""
+    async with a_service() as (app, url):
+        (tmp_path / "00003.gz").mkdir()  # no file can be put there: the nearest thing to a full disk
+        with pytest.raises(FetchError, match=str(tmp_path)):
+            await get(tmp_path, url, names(400), pace=Pace(requests=4))
+
+    assert len(app.asked) < 20
+
+
+# When the service asks for mercy.
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"),
+    [
+        (status(429, retry_after="30"), 30),
+        (status(503, retry_after="30"), 30),
+        (status(429, retry_after=formatdate(NOW + 45, usegmt=True)), 45),
+        (status(429), 5),
+        (status(429, retry_after="soon"), 5),
+        (status(429, retry_after="0"), 1),
+        (status(429, retry_after=formatdate(NOW - 9, usegmt=True)), 1),
+    ],
+)
+async def test_one_refusal_pauses_everybody(tmp_path: Path, fault: Fault, seconds: float) -> None:
+    """Whoever was under way may finish; nobody sets out before the time that was named, and half as many then."""
+    time = StoppedTime()
+    app = RangeApp(Ranges(rows=ROWS), clock=time.clock)
+    async with a_service(app) as (_, url):
+        app.faults["*"] = [fault]
+        fetching = asyncio.ensure_future(get(tmp_path, url, names(200), time=time, pace=Pace(requests=6)))
+        await time.asleep(3)  # all that are let in
+        before = len(app.asked)
+        await time.go_to(seconds)
+        report = await fetching
+
+    assert report.fetched == 200
+    assert Counter(asked.at for asked in app.asked) == {0: before, seconds: 201 - before}
+
+
+async def test_refusals_cost_a_range_none_of_its_tries(tmp_path: Path) -> None:
+    """They are about the fetch, not about the range that happened to be next."""
+    async with a_service() as (app, url):
+        app.faults["00001"] = [status(429, retry_after="9")] * 20
+        report = await get(tmp_path, url, names(3), pace=Pace(tries=1, requests=1))
+
+    assert report.fetched == 3
+
+
+async def test_a_longer_pause_than_one_waits_ends_the_fetch(tmp_path: Path) -> None:
+    """It says so and can be gone on with; a process that sleeps for an hour looks like one that hangs."""
+    time = Time()
+    async with a_service() as (app, url):
+        app.faults["*"] = [_as_it_is] * 10 + [status(429, retry_after="3600")]
+        with pytest.raises(FetchError, match=r"^the service asks to wait 3600 seconds \(HTTP 429\)\. Run it") as caught:
+            await get(tmp_path, url, names(60), time=time, pace=Pace(requests=1))
+        app.faults.clear()
+        report = await get(tmp_path, url, names(60), time=time)
+
+    assert time.naps == []
+    assert caught.value.report is not None
+    assert caught.value.report.fetched == 10
+    assert (report.kept, report.fetched) == (10, 50)
+
+
+async def test_endless_refusals_end_the_fetch(tmp_path: Path) -> None:
+    """It does not knock for ever."""
+    async with a_service() as (app, url):
+        app.lasting["*"] = status(429, retry_after="100")
+        with pytest.raises(FetchError, match=r"^no range came for 900 seconds: HTTP 429\. Run it again later"):
+            await get(tmp_path, url, names(60), pace=Pace(requests=3))
+
+    assert len(app.asked) < 60
+
+
+async def test_a_service_that_fails_throughout_is_left_alone(tmp_path: Path) -> None:
+    """Not a million names one by one: so many in a row are the service's fault."""
+    async with a_service() as (app, url):
+        app.lasting["*"] = status(500)
+        with pytest.raises(FetchError, match=r"^5 ranges failed one after the other, the last with: HTTP 500\. Run it"):
+            await get(tmp_path, url, names(1_000), pace=Pace(failures_in_row=5, requests=5, tries=3))
+
+    assert len(app.asked) <= 15
+
+
+async def test_nobody_there_is_said(tmp_path: Path) -> None:
+    """A service that is down is no riddle."""
+    async with a_service() as (_, url):
+        pass
+    with pytest.raises(FetchError, match="ConnectError"):
+        await get(tmp_path, url, names(1_000), pace=Pace(failures_in_row=5, tries=2))
+
+
+async def test_a_certificate_of_nobody_is_no_certificate(tmp_path: Path) -> None:
+    """Whoever sits between could take the passwords of his victims out of the list."""
+    async with a_service(secure=True) as (app, url):
+        with pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"):
+            await fetch(tmp_path, url=url, prefixes=["00000"], pace=Pace(tries=1))
+
+    assert app.asked == []
+
+
+async def test_waits_grow_between_tries(tmp_path: Path) -> None:
+    """Twice as long each time, up to a minute, and by chance anywhere below."""
+    time = Time()
+    async with a_service() as (app, url):
+        app.lasting["00000"] = status(500)
+        with pytest.raises(FetchError):
+            await get(tmp_path, url, ["00000"], time=time, pace=Pace(tries=9))
+
+    assert time.naps == [0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+# Where it does not start.
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://api.pwnedpasswords.com/range/", "must begin with https://"),
+        ("http://127.0.0.1.example/range/", "must begin with https://"),
+        ("ftp://127.0.0.1/range/", "must begin with https://"),
+        ("/range/", "must begin with https://"),
+        ("https://hana:sakura@mirror.example/range/", "holds a user name"),
+        ("https://mirror.example/range/?mode=ntlm", "a query"),
+        ("https://mirror.example/range/#a", "a fragment"),
+        ("https://[::1/range/", "is no URL"),
+    ],
+)
+async def test_odd_sources_are_refused(tmp_path: Path, url: str, problem: str) -> None:
+    """Before anything is made or sent, and without a word of what the URL holds."""
+    with pytest.raises(FetchError, match=problem) as caught:
+        await fetch(tmp_path / "ranges", url=url)
+
+    assert "sakura" not in str(caught.value)
+    assert not (tmp_path / "ranges").exists()
+
+
+@pytest.mark.parametrize("odd", ["0000", "000000", "0000G", "", "../00", "00000\n", "０００００"])
+async def test_odd_prefixes_are_refused(tmp_path: Path, odd: str) -> None:
+    """Five hex digits, or it is another path on the server and on the disk."""
+    with pytest.raises(FetchError, match="a prefix is five hex digits"):
+        await fetch(tmp_path, prefixes=["00000", odd])
+
+
+async def test_one_fetch_a_folder(tmp_path: Path) -> None:
+    """Two would overwrite each other's half-written files."""
+    async with a_service() as (app, url):
+        stuck = asyncio.Event()
+        app.lasting["*"] = held(asyncio.Event(), stuck.set)
+        first = asyncio.ensure_future(get(tmp_path, url, names(3)))
+        await stuck.wait()
+        with pytest.raises(FetchError, match="another fetch is at work there"):
+            await get(tmp_path, url, names(3))
+        first.cancel()
+        await asyncio.wait([first])
+
+
+async def test_one_source_a_folder(tmp_path: Path) -> None:
+    """An ETag of one server means nothing to another, and half a mirror is no corpus."""
+    async with a_service() as (_, one), a_service() as (app, other):
+        await get(tmp_path, one, names(3))
+        with pytest.raises(FetchError, match=f"holds ranges of {one}"):
+            await get(tmp_path, other, names(3))
+
+    assert app.asked == []
+
+
+@pytest.mark.parametrize("name", ["0BEEF.txt", "0BEEF", "0beef.gz", "0BEEF.txt.gz"])
+async def test_ranges_of_another_program_are_not_mixed_with_ours(tmp_path: Path, name: str) -> None:
+    """The builder would count them twice; and they are not ours to remove."""
+    (tmp_path / name).write_text("")
+    with pytest.raises(FetchError, match=f"{name} is another program's"):
+        await fetch(tmp_path, prefixes=["00000"])
+
+    assert (tmp_path / name).exists()
+
+
+async def test_a_damaged_index_is_said(tmp_path: Path) -> None:
+    """With what to do about it."""
+    (tmp_path / INDEX_NAME).write_bytes(b"no database" * 1_000)
+    with pytest.raises(FetchError, match="Delete it and run again"):
+        await fetch(tmp_path, prefixes=["00000"])
+
+
+async def test_without_room_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Better now than in half an hour: so much is needed, so much is free."""
+    usage = shutil.disk_usage(tmp_path)._replace(free=20 * 2**30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    async with a_service() as (app, url):
+        with pytest.raises(FetchError, match=r"1048576 ranges need about 44\.1 GiB there, 20\.0 GiB are free"):
+            await fetch(tmp_path, url=url)
+
+    assert app.asked == []
+
+
+async def test_a_million_files_need_a_million_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system may be out of inodes with half of its bytes free."""
+    found = os.statvfs(tmp_path)
+    scarce = os.statvfs_result((*found[:5], 10**6, 10**5, 10**5, *found[8:]))
+    monkeypatch.setattr(os, "statvfs", lambda _: scarce)
+    usage = shutil.disk_usage(tmp_path)._replace(free=2**40)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(FetchError, match="1048576 files are needed there, the file system has room for 100000"):
+        await fetch(tmp_path, url="http://127.0.0.1:9/range/")
+
+
+async def test_room_is_needed_for_what_is_missing_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nearly full disk can hold a nearly complete folder."""
+    async with a_service() as (app, url):
+        await get(tmp_path, url, names(50))
+        usage = shutil.disk_usage(tmp_path)._replace(free=10_000)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+        report = await get(tmp_path, url, names(52))
+
+    assert (report.unchanged, report.fetched) == (50, 2)
+    assert len(app.asked) == 102
+
+
+# What is told.
+
+
+async def test_progress_is_told_in_ranges(tmp_path: Path) -> None:
+    """Each range once: fetched, given up or there already."""
+    first, second = Told(), Told()
+    async with a_service() as (app, url):
+        app.lasting["00003"] = status(404)
+        with pytest.raises(FetchError):
+            await get(tmp_path, url, names(40), progress=first)
+        app.lasting.clear()
+        await get(tmp_path, url, names(40), progress=second)
+
+    assert first.stages == second.stages == [("fetching", 40, "ranges")]
+    assert sum(first.steps) == 40
+    assert second.steps == [39, 1]
+
+
+async def test_what_a_server_says_cannot_move_the_cursor(tmp_path: Path) -> None:
+    """Errors end on a terminal; escape sequences and whole novels do not."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x1b[2J\x07 220 mail.example ESMTP" + b"!" * 5_000 + b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises(FetchError) as caught:
+            await get(tmp_path, f"http://{host}:{port}/range/", ["00000"], pace=Pace(tries=1))
+
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+async def test_where_a_body_ends_must_be_said(tmp_path: Path) -> None:
+    """HTTP/1 may end a body by hanging up, which is also how a crash looks."""
+    ranges = Ranges(rows=ROWS)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + ranges.body("00000"))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises(FetchError, match=r"00000 \(nothing says where it ends\)"):
+            await get(tmp_path, f"http://{host}:{port}/range/", ["00000"], pace=Pace(tries=1))
+
+
+def test_the_whole_service_is_the_default() -> None:
+    """All 16^5 ranges are left to ask for in a new folder, from the service itself."""
+    assert SOURCE_URL == "https://api.pwnedpasswords.com/range/"
+
+
+def test_a_new_folder_asks_for_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """16^5 ranges, and the second fetch knows those that came."""
+    usage = shutil.disk_usage(tmp_path)._replace(free=2**40)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    folder = Folder.open(tmp_path, SOURCE_URL, lambda: NOW)
+    try:
+        assert list(folder.begin(range(16**5))) == list(range(16**5))
+    finally:
+        folder.close()
