@@ -188,8 +188,11 @@ def test_a_file_rewritten_in_place_with_its_old_date_is_noticed(service: Service
 
 
 def test_no_look_up_is_dropped_while_files_are_swapped(service: Service) -> None:
-    """Threads that ask without a pause, while the file is replaced forty times, always get one of the two answers."""
+    """Threads that ask without a pause, while the file is replaced twenty times, always get one of the two answers."""
     others = digests(200, "others")
+    files = [service.path.with_name(name) for name in ("old", "new", "old again", "new again")]
+    for file in files:
+        corpus_file(file, OLD_FILE if file.name.startswith("old") else NEW_FILE)
     answers: set[int | None] = set()
     done = threading.Event()
 
@@ -197,11 +200,13 @@ def test_no_look_up_is_dropped_while_files_are_swapped(service: Service) -> None
         while not done.is_set():
             answers.update(map(service.find, others))
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for number in range(40):
-        corpus_file(service.path, NEW_FILE if number % 2 else OLD_FILE)
+    for number in range(20):
+        passing = service.path.with_name("passing")
+        passing.hardlink_to(files[number % len(files)])
+        passing.replace(service.path)
         service.later()
         service.find(OLD)
     done.set()
