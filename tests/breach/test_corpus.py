@@ -156,10 +156,11 @@ def sign(path: Path, payload: bytes) -> None:
     path.write_bytes(replace(header, payload_blake2b=blake2b(payload, digest_size=32).hexdigest()).render() + payload)
 
 
-def test_entries_out_of_order_do_not_verify(path: Path) -> None:
-    """A look-up would miss them, so a right checksum above them is not enough."""
+@pytest.mark.parametrize("first", [0, 4])
+def test_entries_out_of_order_do_not_verify(path: Path, first: int) -> None:
+    """A look-up would miss them, so a right checksum above them is not enough. One that is there twice is as wrong."""
     payload = bytearray(path.read_bytes()[HEADER_BYTES:])
-    payload[0:4], payload[4:8] = payload[4:8], payload[0:4]
+    payload[0:4], payload[4:8] = payload[4:8], payload[first : first + 4]
     sign(path, bytes(payload))
     with pytest.raises(CorpusError, match="its entries are not in order: build the file again"):
         Corpus.open(path).verify()

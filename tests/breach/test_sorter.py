@@ -75,6 +75,15 @@ def test_what_comes_out_is_sorted_and_can_be_asked_for_again(tmp_path: Path) -> 
     assert again.tolist() == once.tolist()
 
 
+def test_the_highest_record_comes_out(tmp_path: Path) -> None:
+    """All bits set, seen more often than is counted: the one record that nothing is above."""
+    highest = np.array([2**64 - 1], np.uint64)
+    with Sorter(tmp_path / "corpus", memory_bytes=8) as sorter:
+        sorter.add(np.concatenate((highest, SHUFFLED[:2], highest)))
+        *_, last = np.concatenate(list(sorter.blocks(Silent())))
+    assert last == highest[0]
+
+
 def test_a_wrong_expectation_is_mended(tmp_path: Path) -> None:
     """What would be too dense is written again from the runs, without anybody having to ask."""
     with Sorter(tmp_path / "corpus", memory_bytes=MANY_RUNS) as sorter:

@@ -70,6 +70,14 @@ def test_a_file_foreseen_too_large_is_packed(output: Path) -> None:
     assert output.read_bytes() == right
 
 
+def test_a_file_that_shrinks_when_it_is_packed_ends_where_it_should(output: Path) -> None:
+    """A thousand digests that a large index tells apart and a small one does not: nothing stands behind the end."""
+    seen = {(number << 12).to_bytes(8, "big"): 1 for number in range(1000)}
+    header = write_sorted(output, [records_of(seen)], kind="passwords", expected=10_000_000)
+    assert header.entries == 1
+    assert holds(output, seen)
+
+
 def test_a_file_foreseen_too_small_says_how_many_there_are(output: Path) -> None:
     """Beyond one false positive in a million there is no file, but the number that makes a right one."""
     with pytest.raises(TooDenseError, match="build it as unsorted, or say that 3000 are expected") as caught:

@@ -187,7 +187,7 @@ class _Entries:
         file.seek(HEADER_BYTES)
         for block in whole(blocks, int(self._drop)):
             self._put(merge(block))
-        np.cumsum(self.index, out=self.index)
+        np.cumsum(self.index, dtype=np.uint32, out=self.index)
 
     def checksum(self) -> str:
         """Of entries and index. Writes the index, as it comes last."""
