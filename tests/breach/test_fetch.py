@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.breach.fetcher import REQUESTS
 from tests.breach.range_app import (
     Fault,
     RangeApp,
+    Reply,
     cut_gzip,
     cut_short,
     dead,
@@ -37,6 +39,7 @@ from tests.breach.range_app import (
     wrong_checksum,
 )
 from tests.breach.ranges import Ranges, digest, prefix
+from tests.store.proxy import Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -93,6 +96,38 @@ class StoppedTime(Time):
         async with self._moved:
             self.seconds = seconds
             self._moved.notify_all()
+
+
+class Wire(Server):
+    """Between the client and a service. Its first connection may fall silent after so many bytes to the client."""
+
+    def __init__(self, url: str, silent_after_bytes: int | None = None) -> None:
+        super().__init__()
+        self._port = urlsplit(url).port
+        self._there = url
+        self._silent_after_bytes = silent_after_bytes
+
+    @property
+    def service(self) -> str:
+        """The service's URL through this wire."""
+        return self._there.replace(str(self._port), str(urlsplit(self.url).port))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        left = self._silent_after_bytes if self.connections == 1 else None
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        sending = asyncio.ensure_future(self._carry(reader, there_writer, None))
+        try:
+            await self._carry(there_reader, writer, left)
+        finally:
+            sending.cancel()
+            there_writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: int | None) -> None:
+        while data := await reader.read(4096):
+            if left is not None and (left := left - len(data)) < 0:
+                await asyncio.Event().wait()
+            writer.write(data)
+            await writer.drain()
 
 
 class Told:
@@ -301,7 +336,7 @@ async def test_a_killed_process_goes_on_where_it_was(tmp_path: Path, blow: signa
         process.send_signal(blow)
         ended = await process.wait()
         there = set(landed(tmp_path))
-        (tmp_path / "00063.gz.part").write_bytes(b"half of it")
+        (tmp_path / "0BEEF.gz.part").write_bytes(b"half of it")
         app.lasting.clear()
         app.asked.clear()
         report = await fetch(tmp_path, url=url, prefixes=names(100))
@@ -329,24 +364,25 @@ async def test_a_day_later_it_begins_anew(tmp_path: Path) -> None:
 
 
 async def test_file_and_row_must_agree(tmp_path: Path) -> None:
-    """A row without its file, a file without its row, and the empty file that a power cut leaves are fetched again."""
+    """A row without its file, a file without its row, and the empty or changed file are fetched again."""
     async with a_service() as (app, url):
         await get(tmp_path, url, names(6))
         (tmp_path / "00001.gz").unlink()
         (tmp_path / "00002.gz").write_bytes(b"")
+        (tmp_path / "00004.gz").write_bytes(gzip.compress(b"0" * 35 + b":1"))
         with sqlite3.connect(tmp_path / INDEX_NAME) as index:
             index.execute("delete from ranges where number = 3")
         index.close()
         report = await get(tmp_path, url, names(6))
 
-    assert (report.fetched, report.unchanged) == (3, 3)
+    assert (report.fetched, report.unchanged) == (4, 2)
     assert landed(tmp_path) == served(app.ranges, names(6))
 
 
 # What goes wrong.
 
 
-async def _as_it_is(reply: Any) -> Any:
+async def _as_it_is(reply: Reply) -> Reply:
     return reply
 
 
@@ -447,10 +483,39 @@ async def test_slow_is_given_up_after_a_while(tmp_path: Path) -> None:
     """An answer that never ends holds one request for a limited time, and nobody else's."""
     async with a_service(secure=True) as (app, url):
         app.lasting["00007"] = held(asyncio.Event())
-        with pytest.raises(FetchError, match=r"00007 \(no whole answer within 0\.3 seconds\)"):
-            await get(tmp_path, url, names(40), pace=Pace(connections=1, requests=4, tries=2, try_seconds=0.3))
+        with pytest.raises(FetchError, match=r"00007 \((no whole answer within 0\.4 seconds|ReadTimeout)\)"):
+            await get(tmp_path, url, names(40), pace=Pace(connections=1, requests=4, tries=2, try_seconds=0.4))
 
     assert len(landed(tmp_path)) == 39
+
+
+@pytest.mark.parametrize("secure", [True, False], ids=["HTTP/2", "HTTP/1.1"])
+async def test_a_connection_that_dies_costs_a_try(tmp_path: Path, secure: bool) -> None:
+    """All that are in flight on it fail together, again and again; each of them comes in the end."""
+    async with a_service(secure=secure) as (app, url), Wire(url) as wire:
+
+        async def cut(reply: Reply) -> Reply:
+            wire.reset()
+            return reply
+
+        planned: list[Fault] = [*[_as_it_is] * 15, cut]
+        app.faults["*"] = planned * 4
+        report = await get(tmp_path, wire.service, names(80), pace=Pace(connections=2, requests=8))
+
+    assert report.fetched == 80
+    assert landed(tmp_path) == served(app.ranges, names(80))
+    assert wire.connections >= 5
+
+
+async def test_a_connection_that_falls_silent_is_replaced(tmp_path: Path) -> None:
+    """Where no reset arrives, as behind a firewall that has forgotten it, it is dead all the same."""
+    async with a_service(secure=True) as (app, url), Wire(url, silent_after_bytes=30_000) as wire:
+        pace = Pace(connections=1, requests=4, tries=2, try_seconds=1)
+        report = await get(tmp_path, wire.service, names(80), pace=pace)
+
+    assert report.fetched == 80
+    assert landed(tmp_path) == served(app.ranges, names(80))
+    assert wire.connections == 2
 
 
 @pytest.mark.parametrize("code", [301, 307, 403, 404, 410])
@@ -518,6 +583,27 @@ async def test_one_refusal_pauses_everybody(tmp_path: Path, fault: Fault, second
     assert Counter(asked.at for asked in app.asked) == {0: before, seconds: 201 - before}
 
 
+async def test_after_a_pause_as_many_come_back(tmp_path: Path) -> None:
+    """One refusal does not slow down the rest of a million ranges."""
+    waiting: list[None] = []
+    all_there, go = asyncio.Event(), asyncio.Event()
+
+    def arrived() -> None:
+        waiting.append(None)
+        if len(waiting) == 6:
+            all_there.set()
+
+    async with a_service() as (app, url):
+        app.faults["*"] = [status(429), *[_as_it_is] * 80, *[held(go, arrived)] * 6]
+        fetching = asyncio.ensure_future(get(tmp_path, url, names(200), pace=Pace(requests=6)))
+        async with asyncio.timeout(20):
+            await all_there.wait()
+        go.set()
+        report = await fetching
+
+    assert report.fetched == 200
+
+
 async def test_refusals_cost_a_range_none_of_its_tries(tmp_path: Path) -> None:
     """They are about the fetch, not about the range that happened to be next."""
     async with a_service() as (app, url):
@@ -551,6 +637,21 @@ async def test_endless_refusals_end_the_fetch(tmp_path: Path) -> None:
             await get(tmp_path, url, names(60), pace=Pace(requests=3))
 
     assert len(app.asked) < 60
+
+
+async def test_a_long_fetch_is_not_a_silent_one(tmp_path: Path) -> None:
+    """The last range counts, not the first."""
+    time = Time()
+
+    async def ten_minutes_later(reply: Reply) -> Reply:
+        time.seconds += 600
+        return reply
+
+    async with a_service() as (app, url):
+        app.faults["*"] = [ten_minutes_later, ten_minutes_later, status(500)]
+        report = await get(tmp_path, url, names(4), time=time, pace=Pace(requests=1))
+
+    assert report.fetched == 4
 
 
 async def test_a_service_that_fails_throughout_is_left_alone(tmp_path: Path) -> None:
@@ -626,8 +727,11 @@ async def test_odd_prefixes_are_refused(tmp_path: Path, odd: str) -> None:
 async def test_one_fetch_a_folder(tmp_path: Path) -> None:
     """Two would overwrite each other's half-written files."""
     async with a_service() as (app, url):
+        app.lasting["00000"] = status(404)
+        with pytest.raises(FetchError):
+            await get(tmp_path, url, names(3))  # the next one goes on with this, and has nothing to write at first
         stuck = asyncio.Event()
-        app.lasting["*"] = held(asyncio.Event(), stuck.set)
+        app.lasting["00000"] = held(asyncio.Event(), stuck.set)
         first = asyncio.ensure_future(get(tmp_path, url, names(3)))
         await stuck.wait()
         with pytest.raises(FetchError, match="another fetch is at work there"):

@@ -78,6 +78,18 @@ async def test_the_longest_of_several_pauses_counts() -> None:
     assert clock() == 160
 
 
+async def test_a_pause_may_grow_while_it_is_waited_out() -> None:
+    """Who sleeps looks again before it asks."""
+    gate, clock = a_gate(8)
+    gate.pause(10)
+    waiting = asyncio.ensure_future(most_inside(gate))
+    await asyncio.sleep(0)
+    gate.pause(60)
+    await waiting
+
+    assert clock() == 160
+
+
 async def test_each_round_without_a_refusal_lets_one_more_in() -> None:
     """Up to where it began. What set out before the pause says nothing about the time after it."""
     gate, clock = a_gate(4)

@@ -14,7 +14,7 @@ import random
 import re
 import sqlite3
 import time
-from contextlib import AsyncExitStack, closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -116,7 +116,7 @@ async def fetch(
         with closing(Folder.open(folder, source, surroundings.now)) as held:
             return await _Run(held, source, pace, progress, surroundings).run(numbers, tls)
     except (OSError, sqlite3.Error) as error:
-        raise FetchError(f"{folder}: {error}") from error
+        raise FetchError(f"{folder}: {error}. Run it again then: what is there is not fetched twice.") from error
 
 
 def _source(url: str) -> str:
@@ -199,15 +199,18 @@ class _Run:
         return report
 
     async def _work(self, left: Iterator[int], workers: int, tls: ssl.SSLContext | None) -> None:
-        async with AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(client) for client in _clients(self._source, self._pace, tls)]
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for worker in range(workers):
-                        group.create_task(self._fetch_all(left, clients[worker % len(clients)]))
-            except BaseExceptionGroup as errors:
-                # One is enough: they are all about the same disk, or the same service.
-                raise errors.exceptions[0] from None
+        clients = _clients(self._source, self._pace, tls)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for worker in range(workers):
+                    group.create_task(self._fetch_all(left, clients[worker % len(clients)]))
+        except BaseExceptionGroup as errors:
+            # One is enough: they are all about the same disk, or the same service.
+            raise errors.exceptions[0] from None
+        finally:
+            for client in clients:
+                with suppress(Exception):  # that a server hung up first is no news now
+                    await client.aclose()
 
     def _report(self) -> FetchReport:
         failed = tuple(sorted(self._failed))
@@ -322,7 +325,9 @@ def _clients(source: str, pace: Pace, tls: ssl.SSLContext | None) -> list[httpx.
                 "user-agent": f"sekisho/{version('sekisho')} (corpus fetch)",
             },
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is needed, and they would add up
-            timeout=httpx.Timeout(pace.try_seconds, connect=_CONNECT_SECONDS_MAX, pool=None),
+            # A connection that is silent for half a try is dead: found by a read that times out, it is not used again,
+            # whereas a try that times out says nothing about its connection.
+            timeout=httpx.Timeout(pace.try_seconds / 2, connect=_CONNECT_SECONDS_MAX, pool=None),
             limits=httpx.Limits(max_connections=-(-pace.requests // connections)),
             follow_redirects=False,  # another host is not the one that was trusted
         )
@@ -382,7 +387,7 @@ async def _read(response: httpx.Response) -> Answer:
         if len(body) > BODY_BYTES_MAX:
             raise _Failed(f"more than {BODY_BYTES_MAX} bytes")
     headers = response.headers
-    _check_length(response, len(body))
+    _check_end(headers, response.http_version)
     return Answer(
         body=bytes(body),
         encoding=headers.get("content-encoding", "").lower(),
@@ -391,12 +396,10 @@ async def _read(response: httpx.Response) -> Answer:
     )
 
 
-def _check_length(response: httpx.Response, length: int) -> None:
-    told = response.headers.get("content-length")
-    if told is not None and told != str(length):
-        raise _Failed("not as long as announced")
-    # HTTP/1 may end a body by hanging up, which is also what a fault looks like.
-    if told is None and response.http_version.startswith("HTTP/1") and "transfer-encoding" not in response.headers:
+def _check_end(headers: httpx.Headers, http_version: str) -> None:
+    # Content-Length, chunks and HTTP/2's streams are held to by the client. But HTTP/1 may also end a body by hanging
+    # up, which is what a fault looks like.
+    if http_version.startswith("HTTP/1") and not {"content-length", "transfer-encoding"} & headers.keys():
         raise _Failed("nothing says where it ends")
 
 
