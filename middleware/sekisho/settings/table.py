@@ -330,8 +330,8 @@ BREACHED_MIN = Setting(
 CORPUS_DAYS_MAX = Setting(
     name="CORPUS_DAYS_MAX",
     example="90",
-    meaning="Days after which `CORPUS` is too old to be believed when it does not know a password; with `HIBP`, "
-    "that is asked then.",
+    meaning="Days after which `CORPUS` counts as old: the start warns of it, and with `HIBP` that is asked about what "
+    "the file does not know.",
     parse=parse.integer(1, 3650, "days"),
     default="30",
 )
