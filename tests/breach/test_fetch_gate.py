@@ -79,13 +79,17 @@ async def test_the_longest_of_several_pauses_counts() -> None:
 
 
 async def test_a_pause_may_grow_while_it_is_waited_out() -> None:
-    """Who sleeps looks again before it asks."""
-    gate, clock = a_gate(8)
+    """Who has slept looks again before it asks."""
+    clock = Clock()
+
+    async def sleep(seconds: float) -> None:
+        if clock() == 100:
+            gate.pause(60)
+        await clock.sleep(seconds)
+
+    gate = Gate(1, clock, sleep)
     gate.pause(10)
-    waiting = asyncio.ensure_future(most_inside(gate))
-    await asyncio.sleep(0)
-    gate.pause(60)
-    await waiting
+    await most_inside(gate, visitors=1)
 
     assert clock() == 160
 
