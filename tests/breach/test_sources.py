@@ -319,7 +319,7 @@ def test_an_empty_range_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "00000").touch()
     (tmp_path / "00001").write_bytes(b"A" * 35 + b":1\n")
     source = Ranges(tmp_path)
-    with pytest.raises(CorpusError, match=f"^{tmp_path}/00000: is empty: fetch it again, or say that"):
+    with pytest.raises(CorpusError, match=f"^{tmp_path}/00000: is empty: delete it and fetch it again, or say that"):
         source._range(0, 1)
     assert len(read(Ranges(tmp_path, partial=True))) == 1
 
@@ -329,9 +329,9 @@ def test_an_empty_range_is_an_error(tmp_path: Path) -> None:
     [
         (b"A" * 35 + b":1\n" + SECRET, ", line 2: does not begin with 35 hex digits"),
         (b"A" * 40 + b":1\n", ", line 1: does not begin with 35 hex digits"),
-        (gzip.compress(b"A" * 35 + b":1\n")[:-3], ": its gzip is cut short: fetch it again"),
-        (gzip.compress(b"A" * 35 + b":1\n") + b"\n", ": something follows its gzip: fetch it again"),
-        (b"\x1f\x8b\xff\xff", ": its gzip is damaged: fetch it again"),
+        (gzip.compress(b"A" * 35 + b":1\n")[:-3], ": its gzip is cut short: delete it and fetch it again"),
+        (gzip.compress(b"A" * 35 + b":1\n") + b"\n", ": something follows its gzip: delete it and fetch it again"),
+        (b"\x1f\x8b\xff\xff", ": its gzip is damaged: delete it and fetch it again"),
         (b"\xff\xfeA\0", ": is in UTF-16: convert it to UTF-8"),
         (b"A" * (2**24 + 1), ": is longer than 16777216 bytes: this is no range"),
         (gzip.compress(b"A" * 2**26), ": is longer than 16777216 bytes: this is no range"),

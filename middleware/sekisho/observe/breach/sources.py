@@ -268,7 +268,7 @@ class Ranges:
         if len(data) > RANGE_BYTES_MAX:
             raise CorpusError(f"{path}: is longer than {RANGE_BYTES_MAX} bytes: this is no range")
         if not data and not self.partial:
-            raise CorpusError(f"{path}: is empty: fetch it again, or say that the folder is partial")
+            raise CorpusError(f"{path}: is empty: delete it and fetch it again, or say that the folder is partial")
         if data and not data.endswith(b"\n"):
             data += b"\n"
         return _Range(number, path, data, len(raw))
@@ -299,11 +299,11 @@ def _gunzipped(raw: bytes, path: Path) -> bytes:
     try:
         data = undo.decompress(raw, RANGE_BYTES_MAX + 1)
     except zlib.error:
-        raise CorpusError(f"{path}: its gzip is damaged: fetch it again") from None
+        raise CorpusError(f"{path}: its gzip is damaged: delete it and fetch it again") from None
     if not undo.eof and len(data) <= RANGE_BYTES_MAX:
-        raise CorpusError(f"{path}: its gzip is cut short: fetch it again")
+        raise CorpusError(f"{path}: its gzip is cut short: delete it and fetch it again")
     if undo.unused_data:
-        raise CorpusError(f"{path}: something follows its gzip: fetch it again")
+        raise CorpusError(f"{path}: something follows its gzip: delete it and fetch it again")
     return data
 
 

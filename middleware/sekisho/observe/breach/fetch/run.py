@@ -3,8 +3,8 @@
 Whatever goes wrong with one range (a connection that dies, a 5xx, a damaged answer) costs that range a try and a
 growing wait; what is wrong with the service (429, silence, one failure after the other) stops everybody.
 
-All on one thread, the disk too: a second one for checks and files made it slower by a third (measured: the two hand
-the interpreter to each other at every system call), and a disk that can't follow should slow the network down anyway.
+All on one thread, the disk too: a second one for checks and files made nothing faster (the two hand the interpreter to
+each other at every system call), and a disk that can't follow should slow the network down anyway.
 """
 
 from __future__ import annotations
