@@ -157,12 +157,13 @@ def test_another_key_is_noticed(tmp_path: Path) -> None:
     assert service.find(OLD) == 1
 
 
-def test_an_index_that_points_nowhere_ends_the_use_of_its_file(service: Service) -> None:
+@pytest.mark.parametrize("end", [b"\xff" * 4, b"\0" * 4], ids=["behind the last entry", "before its beginning"])
+def test_an_index_that_points_nowhere_ends_the_use_of_its_file(service: Service, end: bytes) -> None:
     """Damage that only a look-up can meet answers that nobody can tell, and the file is not taken up again."""
     whole = service.path.read_bytes()
     header = Header.parse(whole[:HEADER_BYTES])
     end_of_bucket = header.layout.index_at + 4 * ((OLD[0] >> 8 - header.bits) + 1)
-    payload = whole[HEADER_BYTES:end_of_bucket] + b"\xff" * 4 + whole[end_of_bucket + 4 :]
+    payload = whole[HEADER_BYTES:end_of_bucket] + end + whole[end_of_bucket + 4 :]
     digest = blake2b(payload, digest_size=32).hexdigest()
     service.path.write_bytes(replace(header, payload_blake2b=digest).render() + payload)
     for _ in range(3):

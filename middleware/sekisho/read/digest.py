@@ -83,9 +83,9 @@ class Digests:
         """
         (ip, device, *networks), ip_tag = self._known(attempt.origin)
         account_hash = self._account()
-        account_hash.update(_bytes(attempt.canonical))
+        account_hash.update(utf8(attempt.canonical))
         account = account_hash.digest()
-        typed = _bytes(attempt.secret)
+        typed = utf8(attempt.secret)
         # Fixed length first: no two pairs of account and secret feed the same bytes.
         pair_hash = self._pair()
         pair_hash.update(account + typed)
@@ -112,6 +112,7 @@ class Digests:
         return tag.digest()
 
 
-def _bytes(text: str) -> bytes:
+def utf8(text: str) -> bytes:
+    """Bytes of any text, for digests; never fails."""
     # What was read has no lone surrogates; what a site's own resolver makes of it may.
     return text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass")

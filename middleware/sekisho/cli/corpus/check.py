@@ -18,7 +18,6 @@ from sekisho.cli.corpus.common import existing, settings
 from sekisho.cli.usage import Misused
 from sekisho.model import Pair, SettingsError
 from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import CorpusError
 from sekisho.observe.breach.pairs import PairDigests, Pairs
 from sekisho.read.account import canonical
 
@@ -72,10 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if files.passwords is None and files.pairs is None:
         raise Misused("name a FILE, or set SEKISHO_CORPUS")
     account = asking.account() if files.pairs is not None else ""
-    try:
-        found = _look_up(files, account, asking.password())
-    except IndexError:
-        raise CorpusError("the file is damaged: `sekisho corpus verify` says more") from None
+    found = _look_up(files, account, asking.password())
     if args.json:
         print(json.dumps(_figures(found), indent=2))
     else:

@@ -14,12 +14,11 @@ from __future__ import annotations
 import mmap
 import os
 from bisect import bisect_left
-from collections.abc import Callable
 from hashlib import blake2b
 from itertools import compress, count, islice
 from operator import ge, gt
 from struct import Struct
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, TypeVar
 
 from sekisho.observe.breach.header import (
     CLASS_BITS,
@@ -33,12 +32,12 @@ from sekisho.observe.breach.header import (
 from sekisho.observe.breach.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _PIECE: Final = 2**20  # entries looked at in one go while verifying: some 40 MiB as Python numbers
 
 Path = str | os.PathLike[str]
-Find = Callable[[bytes], int]
+Answer = TypeVar("Answer")
 
 
 class Corpus:
@@ -48,16 +47,17 @@ class Corpus:
         header: what the file says of itself.
         find: takes a digest of 8 bytes or more (SHA-1 of a password; the keyed digest of a pair) and gives its
             prevalence class, 1 to 16, or 0 for one that is not in the file. Safe from any thread; no I/O but page
-            faults; some 0.4 us when warm. An `IndexError` means that the file is damaged.
+            faults; some 0.4 us when warm. Raises `CorpusError` where it meets damage.
     """
 
-    __slots__ = ("_path", "find", "header", "identity")
+    __slots__ = ("_mapped", "_path", "find", "header", "identity")
 
     def __init__(self, path: Path, header: Header, mapped: mmap.mmap, identity: Identity) -> None:
         self._path = path
         self.header = header
         self.identity = identity
-        self.find: Find = _finder(mapped, header)
+        self._mapped = mapped
+        self.find: Callable[[bytes], int] = self.finder(_raise_damaged)
 
     @classmethod
     def open(cls, path: Path, *, kind: str | None = None, key_id: str | None = None) -> Corpus:
@@ -78,6 +78,10 @@ class Corpus:
             ValueError,
         ) as error:  # not there, not ours to read, larger than the machine maps
             raise CorpusError(f"{os.fspath(path)}: {_reason(error)}") from error
+
+    def finder(self, damaged: Callable[[], Answer]) -> Callable[[bytes], int | Answer]:
+        """As `find`; where it meets damage it answers what `damaged` returns."""
+        return _finder(self._mapped, self.header, damaged)
 
     def verify(self, progress: Progress | None = None) -> None:
         """Read the whole file again: the checksum, the index and the order of the entries in each bucket.
@@ -145,7 +149,11 @@ def _advise(mapped: mmap.mmap, header: Header) -> None:
         mapped.madvise(mmap.MADV_WILLNEED, start, header.layout.end - start)
 
 
-def _finder(mapped: mmap.mmap, header: Header) -> Find:
+def _raise_damaged() -> NoReturn:
+    raise CorpusError("the file is damaged: build it again, or copy it again from where it is whole")
+
+
+def _finder(mapped: mmap.mmap, header: Header, damaged: Callable[[], Answer]) -> Callable[[bytes], int | Answer]:
     """A closure and not a method: half of a look-up would go into finding `self`'s attributes."""
     view = memoryview(mapped)
     entries: memoryview[int] = view[HEADER_BYTES : header.layout.index_at].cast("I")
@@ -156,14 +164,17 @@ def _finder(mapped: mmap.mmap, header: Header) -> Find:
     suffix = ((1 << SUFFIX_BITS) - 1) << CLASS_BITS
     classes = 1 << CLASS_BITS
 
-    def find(digest: bytes) -> int:
+    def find(digest: bytes) -> int | Answer:
         head: int = head_of(digest)[0]
         bucket = head >> to_bucket
         key = head >> to_key & suffix
         end = index[bucket + 1]
-        if (at := bisect_left(entries, key, index[bucket], end)) < end and (low := entries[at] ^ key) < classes:
-            return low + 1
-        return 0
+        try:
+            if (at := bisect_left(entries, key, index[bucket], end)) < end and (low := entries[at] ^ key) < classes:
+                return low + 1
+        except IndexError:  # a bucket that ends behind the last entry
+            return damaged()
+        return 0 if at <= end else damaged()  # or ends before it begins
 
     return find
 

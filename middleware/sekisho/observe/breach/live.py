@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from sekisho.observe.breach.corpus import Corpus, Find, Identity, Path, identify
+from sekisho.observe.breach.corpus import Corpus, Identity, Path, identify
 from sekisho.observe.breach.header import CorpusError
 
 if TYPE_CHECKING:
@@ -91,19 +92,7 @@ class LiveCorpus:
 
     def _use(self, corpus: Corpus | None) -> None:
         self._corpus = corpus
-        self.find = nobody_can_tell if corpus is None else self._careful(corpus)
-
-    def _careful(self, corpus: Corpus) -> Callable[[bytes], int | None]:
-        found: Find = corpus.find
-
-        def find(digest: bytes) -> int | None:
-            try:
-                return found(digest)
-            except IndexError:  # an index that points beyond the entries: only damage does
-                self._refuse(corpus)
-                return None
-
-        return find
+        self.find = nobody_can_tell if corpus is None else corpus.finder(partial(self._refuse, corpus))
 
     def _refuse(self, corpus: Corpus) -> None:
         with self._looking:

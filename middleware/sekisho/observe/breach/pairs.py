@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from unicodedata import category, normalize
 
 from sekisho.model.breach import Pair
+from sekisho.read.digest import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ DIGEST_BYTES = 8
 CORE_CHARS_MIN = 5  # see `stem`
 FOLDED_CHARS_MAX = 128  # beyond ASCII one character can unfold into eighteen, in the event loop
 
+_ABSENT = Pair.ABSENT  # an enumeration looks its members up anew each time
 _ASCII_EDGES = "".join(char for char in map(chr, range(128)) if not char.isalpha())
 
 
@@ -124,9 +126,8 @@ def _keyed(key: bytes, *, tag: bytes) -> Callable[[], blake2b]:
 
 
 def _framed(account: str, password: str) -> bytes:
-    # Length first, or `ab` + `c` and `a` + `bc` would be one pair. Surrogates are refused by every reader of ours;
-    # should one come through, an unfindable pair is better than a failed log-in.
-    return f"{len(account)}:{account}{password}".encode("utf-8", "surrogatepass")
+    # Length first, or `ab` + `c` and `a` + `bc` would be one pair.
+    return utf8(f"{len(account)}:{account}{password}")
 
 
 class Finder(Protocol):
@@ -159,7 +160,7 @@ class Pairs:
         find = self._file.find
         kin = find(self._digests.stem(account, password))
         if not kin:
-            return None if kin is None else Pair.ABSENT
+            return None if kin is None else _ABSENT
         exact = find(self._digests.exact(account, password))
         if exact is None:
             return None
