@@ -51,3 +51,10 @@ def redis_unix_url(redis_server: RedisServer) -> str:
     """The shared Redis over its unix socket, emptied."""
     redis_server.cli("FLUSHALL")
     return redis_server.unix_url
+
+
+@pytest.fixture
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever proxy this machine has is not what is tested."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)

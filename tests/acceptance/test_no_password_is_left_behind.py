@@ -27,16 +27,12 @@ if TYPE_CHECKING:
     from sekisho.assemble import LoginGuard
     from tests.servers import RedisServer
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 LOG_INS = 10_000
 AT_ONCE = 64
 KEY = b"a key for pairs, which nobody can guess: 8c1f"
 PASSWORDS = [f"Sesame-{n:05}-open!" for n in range(LOG_INS // 2)]
-
-
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def sources(folder: Path) -> dict[str, Any]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from typing import Any
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 PASSWORD = "password"  # its SHA-1 begins with 5BAA6, which no address of an object does
 PREFIX = "5BAA6"
 COUNT = 52_372_427  # as the service had it once: beyond what a row can hold
@@ -69,13 +71,6 @@ async def asking(api: RangeApi | str, **limits: Any) -> AsyncIterator[Asked]:
         yield asked
     finally:
         await asked.hibp.aclose()
-
-
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever proxy this machine has is not what is tested."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def leaked(**passwords: int) -> Ranges:

@@ -27,12 +27,13 @@ LEAKED = "password1234"
 PATIENT_S = 20
 
 
+pytestmark = pytest.mark.usefixtures("direct")
+
+
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine is not what is tested, nor its proxy: right answers are waited for."""
+    """A busy machine is not what is tested: right answers are waited for."""
     monkeypatch.setattr("sekisho.observe.breach.known.WAIT_S", PATIENT_S)
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def leaks() -> Ranges:
