@@ -1,0 +1,209 @@
+"""Proof of work: a price for trying, paid before the secret is looked at. It proves that somebody computed.
+
+It never proves who (a thief's computer works as well as its owner's), so what comes out is a `Worked`, which nothing
+that asks for a proof of identity takes.
+
+The puzzle is ALTCHA's second version, so that its widget solves it as well as our own page: find a counter for which
+`PBKDF2-SHA-256(nonce + counter, salt)` begins with given digits. PBKDF2 is what every browser computes natively, in a
+page without WebAssembly. It is no match for graphics cards: one of 2022 does some 9·10⁹ iterations a second, 9,000
+times what a phone does. Work keeps a flood of cheap scripts from burning password hashing; it is a toll, not a wall.
+
+Challenges are not stored: their signature is keyed by the attempt that they were made for, so that one solved for
+another door, account or browser is a forgery here, and nothing of the binding is on the wire. They are given out
+without a derivation of our own, since asking for one is free; hence the time to solve one is geometric, not fixed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from dataclasses import dataclass
+from hashlib import blake2b
+from time import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from altcha import Challenge, ChallengeParameters, Payload, Solution, create_challenge, verify_solution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.store.vault import Vault
+
+LIFE_S = 120  # from asking to answering: what the longest work takes a slow phone, and what its page may wait
+SKEW_S = 30  # by which the clocks of two workers may differ
+USED_S = 2 * (LIFE_S + SKEW_S)  # longer than any worker takes the same challenge for fresh
+PAYLOAD_CHARS_MAX = 2_048  # a solved challenge has some 600; the widget adds how long it took
+
+PHONE_HASHES_PER_S = 1_000_000
+"""PBKDF2-SHA-256 iterations a second on one core of a middling phone of 2020: an assumption.
+
+A laptop of 2020 (Ryzen 7 4750U) was seen to do 600,000 in 160 ms in its browser (robinmoisson/staticrypt#159), 3.8
+million a second; such a phone is taken for a quarter of that. With four workers it needs a third of the time or less.
+"""
+
+DIFFICULTY_MAX = 8_000_000
+_BY_POSTURE = (250_000, 1_000_000, 2_000_000)
+_DOUBLED_FROM = (0.5, 0.75, 0.9)
+
+_ALGORITHM = "PBKDF2/SHA-256"
+_COST_MAX = 2_000  # iterations for one try, which is what checking costs us: half a millisecond
+_DIGITS_MIN = 2
+_KEY = re.compile("[0-9a-f]{64}")
+
+
+def difficulty(posture_level: int, occupancy: float) -> int:
+    """How much work to ask for: expected hashes, in PBKDF2 iterations.
+
+    In seconds on a phone (see `PHONE_HASHES_PER_S`), by posture and by how full the lanes behind the work are:
+
+    | posture    | < 50% | ≥ 50% | ≥ 75% | ≥ 90% |
+    |------------|-------|-------|-------|-------|
+    | 0 calm     | 0.25  | 0.5   | 1     | 2     |
+    | 1 elevated | 1     | 2     | 4     | 8     |
+    | 2 attack   | 2     | 4     | 8     | 8     |
+
+    These are means; one phone in a hundred needs 4.6 times as long, which at 8 s is 37 s of the 120 it has.
+
+    Args:
+        posture_level: 0 to 2; what lies outside counts as the nearest.
+        occupancy: of the lanes, 0 to 1. What is no number counts as full.
+    """
+    base = _BY_POSTURE[max(0, min(posture_level, 2))]
+    doublings = sum(not occupancy < at for at in _DOUBLED_FROM)
+    return min(base << doublings, DIFFICULTY_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """Somebody computed for this attempt. Not a proof of identity, and no tuple that could equal one.
+
+    Attributes:
+        difficulty: expected hashes of what was solved.
+    """
+
+    difficulty: int
+
+
+class Work:
+    """Sets puzzles and takes each solution once.
+
+    Args:
+        secrets: newest first; the first one signs, all of them verify.
+        vault: where it is kept which have been used.
+        clock_s: Unix time in seconds.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], vault: Vault, *, clock_s: Callable[[], float] = time) -> None:
+        self._keys = [blake2b(secret, digest_size=64, person=b"sekisho.work").digest() for secret in secrets]
+        self._vault = vault
+        self._clock_s = clock_s
+
+    def challenge(self, bound_to: bytes, difficulty: int) -> dict[str, Any]:
+        """A puzzle for the page: JSON-ready, in the fields of ALTCHA.
+
+        Args:
+            bound_to: a digest of all that the work is for (door, account, browser). Not sent.
+            difficulty: expected hashes, 1 to `DIFFICULTY_MAX`; at least 256 are asked for.
+
+        Raises:
+            ValueError: no binding, or no such difficulty.
+        """
+        digits, cost = _shape(difficulty)
+        return create_challenge(
+            _ALGORITHM,
+            cost,
+            key_prefix="0" * digits,
+            expires_at=int(self._clock_s()) + LIFE_S,
+            hmac_secret=_bound(self._keys[0], bound_to),
+        ).to_dict()
+
+    async def accept(self, payload: str, bound_to: bytes) -> Worked | None:
+        """What was computed, the first time that this is shown, else None.
+
+        A challenge has one try: whoever shows a false solution to a genuine one has us derive a key once, not for ever.
+
+        Args:
+            payload: what the client sent: base64 of JSON.
+            bound_to: as for `challenge`.
+
+        Raises:
+            StoreUnavailable: nobody knows whether it was used. Nothing may be granted.
+            ValueError: no binding.
+        """
+        if (solved := _read(payload)) is None or not self._is_fresh(solved.parameters):
+            return None
+        if (key := self._signed_with(solved, bound_to)) is None:
+            return None
+        if not await self._vault.once(_used(key, solved), seconds=USED_S):
+            return None
+        if not verify_solution(solved.payload, key).verified:
+            return None
+        return Worked(solved.parameters.cost << 4 * len(solved.parameters.key_prefix))
+
+    def _is_fresh(self, parameters: _Parameters) -> bool:
+        # Further ahead than another worker's clock can be, it would outlive the mark that it was used.
+        return 0 < parameters.ends_s - self._clock_s() <= LIFE_S + SKEW_S
+
+    def _signed_with(self, solved: _Solved, bound_to: bytes) -> bytes | None:
+        """The key that signed the challenge, if the solution could be one: what costs next to nothing to check."""
+        payload, claimed = solved.payload, bytes.fromhex(solved.payload.solution.derived_key)
+        keys = (_bound(key, bound_to) for key in self._keys)
+        return next((key for key in keys if verify_solution(payload, key, lambda *_: claimed).verified), None)
+
+
+class _Parameters(ChallengeParameters):
+    """Keeps its end from the library, which would hold it against the process's own clock. It is signed as any."""
+
+    def __init__(self, *, expires_at: int, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.ends_s = expires_at
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "expiresAt": self.ends_s}
+
+
+class _Solved(NamedTuple):
+    payload: Payload
+    parameters: _Parameters  # the payload's own
+
+
+def _shape(difficulty: int) -> tuple[int, int]:
+    """Leading zero digits, and iterations a try, for at least that many expected hashes.
+
+    Few and dear tries: each costs a browser a turn of its event loop besides.
+    """
+    if not 1 <= difficulty <= DIFFICULTY_MAX:
+        raise ValueError(f"difficulty is 1 to {DIFFICULTY_MAX}")
+    digits = _DIGITS_MIN
+    while difficulty > _COST_MAX << 4 * digits:
+        digits += 1
+    return digits, -(-difficulty >> 4 * digits)
+
+
+def _bound(key: bytes, bound_to: bytes) -> bytes:
+    if not bound_to:
+        raise ValueError("work is bound to an attempt")
+    return blake2b(bound_to, key=key, digest_size=32, person=b"work for").digest()
+
+
+def _used(key: bytes, solved: _Solved) -> bytes:
+    # By the nonce alone: the same challenge in other spelling, or with another solution, is the same challenge.
+    return blake2b(solved.parameters.nonce.encode(), key=key, digest_size=16, person=b"work used").digest()
+
+
+def _read(payload: str) -> _Solved | None:
+    """A payload in the form that the library expects, which it would trip over in any other."""
+    if len(payload) > PAYLOAD_CHARS_MAX:
+        return None
+    try:
+        read = json.loads(b64decode(payload, validate=True))
+        parameters: Any = _Parameters.from_dict(read["challenge"]["parameters"])
+        found = Solution.from_dict(read["solution"])
+        # `1000.0` is signed as `1000` is, but nobody can count to it.
+        numbers = (parameters.cost, parameters.key_length, parameters.ends_s, found.counter)
+        if not (all(type(number) is int for number in numbers) and _KEY.fullmatch(found.derived_key)):
+            return None
+        return _Solved(Payload(Challenge(parameters, read["challenge"]["signature"]), found), parameters)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
