@@ -20,9 +20,9 @@ from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.observe.breach.breaker import Breaker
 from sekisho.observe.breach.hibp_range import PackedRange, split
 from sekisho.observe.breach.hibp_wire import URL, Fault, Wire
+from sekisho.store.breaker import Breaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

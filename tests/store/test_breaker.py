@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.observe.breach.breaker import Breaker
+from sekisho.store.breaker import Breaker
 
 
 def breaker(*, failures_max: int = 3) -> Breaker:
