@@ -1,0 +1,209 @@
+"""Sealing: what was sealed comes back, and whatever else is shown says nothing, in the same words."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from hashlib import blake2b
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.challenge.seal import DATA_BYTES_MAX, OVERHEAD_BYTES, Sealer, Unsealable, bind
+from sekisho.model import SekishoError
+
+OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
+SEALER = Sealer([OLD])
+FOR, TO = b"escrow", bind(b"challenge", b"browser")
+
+
+def sealed(data: bytes = b"the app's answer", *, by: Sealer = SEALER) -> bytes:
+    return by.seal(FOR, data, bound_to=TO)
+
+
+def refused(shown: bytes, *, by: Sealer = SEALER, purpose: bytes = FOR, bound_to: bytes = TO) -> str:
+    """All that somebody is told who shows this: every word of the error, and of errors behind it."""
+    with pytest.raises(Unsealable) as error:
+        by.open(purpose, shown, bound_to=bound_to)
+    assert (error.value.args, error.value.__cause__, error.value.__context__) == (("cannot be opened",), None, None)
+    return "".join(traceback.format_exception_only(error.value))
+
+
+THE_WORDS = "sekisho.challenge.seal.Unsealable: cannot be opened\n"
+
+
+@given(st.binary(max_size=300), st.binary(max_size=40), st.binary(max_size=40))
+def test_what_was_sealed_comes_back(data: bytes, purpose: bytes, bound_to: bytes) -> None:
+    """Any data, for any purpose, bound to anything; longer by a constant, so its length tells no more than its own."""
+    found = SEALER.seal(purpose, data, bound_to=bound_to)
+
+    assert SEALER.open(purpose, found, bound_to=bound_to) == data
+    assert len(found) == len(data) + OVERHEAD_BYTES
+
+
+@given(st.data())
+def test_one_changed_byte_anywhere_spoils_it(data: st.DataObject) -> None:
+    """Version, key id, salt, nonce, data, tag: none of it is anybody's to choose."""
+    whole = sealed(data.draw(st.binary(max_size=100)))
+    at = data.draw(st.integers(0, len(whole) - 1))
+    change = data.draw(st.integers(1, 255))
+
+    assert refused(whole[:at] + bytes([whole[at] ^ change]) + whole[at + 1 :]) == THE_WORDS
+
+
+def test_every_bit_is_sealed() -> None:
+    """The same, for each bit of one: no byte is left to luck."""
+    whole = sealed()
+    for at in range(len(whole)):
+        for bit in range(8):
+            assert refused(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :]) == THE_WORDS
+
+
+@given(st.integers(0, 200))
+def test_a_piece_of_it_is_nothing(length: int) -> None:
+    """Cut at either end or drawn out: refused as everything else is, and no error of another kind."""
+    whole = sealed(b"v" * 150)
+
+    for shown in (whole[:length], whole[len(whole) - length :], whole + bytes(length + 1)):
+        if shown != whole:
+            assert refused(shown) == THE_WORDS
+
+
+@given(st.binary(max_size=200))
+def test_whatever_a_stranger_sends_is_refused(shown: bytes) -> None:
+    """Also behind the head of a genuine one, which everybody can copy."""
+    assert refused(shown) == THE_WORDS
+    assert refused(sealed()[:9] + shown) == THE_WORDS
+
+
+def test_a_foreign_key_is_refused_in_the_same_words() -> None:
+    """Another service's seal is no seal, even behind our key's id."""
+    foreign = sealed(by=Sealer([FOREIGN]))
+
+    assert refused(foreign) == THE_WORDS
+    assert refused(sealed()[:9] + foreign[9:]) == THE_WORDS
+
+
+@pytest.mark.parametrize("purpose", [b"", b"escro", b"escrow ", b"Escrow", b"totp"])
+def test_another_purpose_is_refused_in_the_same_words(purpose: bytes) -> None:
+    """Row 82: what a page carries for one step opens no other."""
+    assert refused(sealed(), purpose=purpose) == THE_WORDS
+
+
+@pytest.mark.parametrize(
+    "bound_to",
+    [b"", TO[:-1], TO + b"\0", bind(b"challenge", b"another"), bind(b"another", b"browser"), bind(b"challengebrowser")],
+)
+def test_another_binding_is_refused_in_the_same_words(bound_to: bytes) -> None:
+    """Row 82: another browser, another challenge."""
+    assert refused(sealed(), bound_to=bound_to) == THE_WORDS
+
+
+def test_purpose_and_binding_do_not_run_into_each_other() -> None:
+    """What moves from the end of the one to the start of the other makes another pair."""
+    found = SEALER.seal(b"ab", b"data", bound_to=b"c")
+
+    assert refused(found, purpose=b"a", bound_to=b"bc") == THE_WORDS
+
+
+@given(st.lists(st.binary(max_size=5), max_size=4), st.lists(st.binary(max_size=5), max_size=4))
+def test_different_parts_bind_differently(parts: list[bytes], others: list[bytes]) -> None:
+    """Wherever the bytes of two lists of parts are the same, so are the parts."""
+    assert (bind(*parts) == bind(*others)) == (parts == others)
+
+
+@pytest.mark.parametrize(("parts", "others"), [((b"ab", b"c"), (b"a", b"bc")), ((b"a",), (b"a", b"")), ((), (b"",))])
+def test_parts_that_join_alike_bind_differently(parts: tuple[bytes, ...], others: tuple[bytes, ...]) -> None:
+    """An account `ab` with browser `c` is not account `a` with browser `bc`."""
+    assert b"".join(parts) == b"".join(others)
+    assert bind(*parts) != bind(*others)
+
+
+def test_a_new_secret_seals_and_the_old_one_still_opens() -> None:
+    """Rotation loses nothing until the old secret is taken off the list, and says what is to be wrapped anew."""
+    both, new_alone = Sealer([NEW, OLD]), Sealer([NEW])
+    old, new = sealed(b"old"), sealed(b"new", by=both)
+
+    assert [both.open(FOR, each, bound_to=TO) for each in (old, new)] == [b"old", b"new"]
+    assert [both.needs_rewrap(old), both.needs_rewrap(new)] == [True, False]
+    assert new_alone.open(FOR, new, bound_to=TO) == b"new"
+    assert refused(old, by=new_alone) == THE_WORDS
+    assert refused(new) == THE_WORDS
+
+
+def test_wrapped_anew_it_needs_the_new_secret_alone() -> None:
+    """What `needs_rewrap` names is opened and sealed again; then the old secret may go."""
+    both, new_alone = Sealer([NEW, OLD]), Sealer([NEW])
+    old = sealed(b"a factor's secret")
+
+    anew = sealed(both.open(FOR, old, bound_to=TO), by=both)
+
+    assert not both.needs_rewrap(anew)
+    assert new_alone.open(FOR, anew, bound_to=TO) == b"a factor's secret"
+
+
+@pytest.mark.parametrize("shown", [b"", b"\x01", b"\x02" + sealed()[1:], sealed(by=Sealer([FOREIGN]))])
+def test_what_is_not_under_the_newest_secret_wants_wrapping(shown: bytes) -> None:
+    """Rather tried and found damaged than left behind for a secret that is about to go."""
+    assert SEALER.needs_rewrap(shown)
+
+
+def test_the_same_is_never_sealed_the_same() -> None:
+    """A thousand seals of one value: a thousand salts and nonces, and nobody can tell that it is one value."""
+    whole = [sealed(b"value") for _ in range(1_000)]
+
+    assert Counter(
+        len(set(parts)) for parts in zip(*((w[:9], w[9:21], w[21:33], w[33:]) for w in whole), strict=True)
+    ) == {
+        1: 1,
+        1_000: 3,
+    }
+
+
+def test_its_layout_is_this() -> None:
+    """Version, key id, salt, nonce, then AES-256-GCM: what stands in databases must still open after an update."""
+    master = blake2b(OLD, digest_size=64, person=b"sekisho.seal").digest()
+    head = b"\x01" + blake2b(key=master, digest_size=8, person=b"seal key id").digest()
+    salt, nonce = b"s" * 12, b"n" * 12
+    key = blake2b(salt + FOR, key=master, digest_size=32, person=b"sealed message").digest()
+
+    assert (
+        SEALER.open(FOR, head + salt + nonce + AESGCM(key).encrypt(nonce, b"data", head + TO), bound_to=TO) == b"data"
+    )
+
+
+def test_one_that_was_kept_since_the_first_version_opens() -> None:
+    """Sealed once and written down here: no later version may lock anybody out of their factor."""
+    kept = bytes.fromhex(
+        "019ce14e35c356b5602c6a651abddacd21c0b548c1d3319b5c989051c9b3e3c2566ebdd89979206095bec24fdaf4f3f29f38"
+        "b63b97ce963b0d644dab756969b73bf0a96f24497c46f45be12c94"
+    )
+
+    assert SEALER.open(FOR, kept, bound_to=TO) == b"kept since the first version"
+
+
+def test_lengths_are_bounded() -> None:
+    """The longest is sealed and opened; more is our mistake when sealing, and a stranger's when opening."""
+    longest = sealed(bytes(DATA_BYTES_MAX))
+
+    assert len(SEALER.open(FOR, longest, bound_to=TO)) == DATA_BYTES_MAX
+    assert refused(longest + b"\0") == THE_WORDS
+    with pytest.raises(ValueError, match=r"^at most 2097152 bytes can be sealed$"):
+        sealed(bytes(DATA_BYTES_MAX + 1))
+
+
+def test_without_a_secret_nothing_is_sealed() -> None:
+    """An empty list is a mistake, and not a key."""
+    with pytest.raises(ValueError, match=r"^a sealer wants at least one secret$"):
+        Sealer([])
+
+
+def test_it_shows_no_key() -> None:
+    """Error reporters print values: the sealer says what it is, and no more; its error is one of ours."""
+    sealer = Sealer([b"canary-secret" * 4])
+
+    assert "canary" not in repr(sealer) + str(sealer) + repr(Unsealable())
+    assert not hasattr(sealer, "__dict__")
+    assert isinstance(Unsealable(), SekishoError)
