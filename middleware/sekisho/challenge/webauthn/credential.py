@@ -1,0 +1,60 @@
+"""A passkey as it is kept: what an owner's authenticator left behind when it was enrolled."""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - the module's own name says nothing
+from typing import NamedTuple
+
+TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "internal", "cable", "hybrid")
+"""In the order of their bits in the stored form: new ones go to the end (WebAuthn section 5.8.4)."""
+
+ID_BYTES_MAX = 1023
+"""WebAuthn section 4, *credential ID*."""
+
+_HEAD = Struct(">BBIHBH")  # version, transports, sign count, lengths of id, user handle and public key
+_VERSION = 1
+
+
+class Credential(NamedTuple):
+    """One enrolled passkey.
+
+    Attributes:
+        id: as its authenticator named it; 1 to 1023 bytes.
+        public_key: COSE (RFC 9052), as it was registered.
+        sign_count: the highest that was seen; 0 for passkeys that are synchronised and do not count.
+        user_handle: what its authenticator knows the account by; 32 bytes, from no name or address.
+        transports: how it says it can be reached; hints, sorted.
+    """
+
+    id: bytes
+    public_key: bytes
+    sign_count: int
+    user_handle: bytes
+    transports: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # An id that turns up in a log ties that log to a person's authenticator.
+        return "Credential(...)"
+
+    def to_bytes(self) -> bytes:
+        """The stored form, for the caller to seal."""
+        bits = sum(1 << TRANSPORTS.index(transport) for transport in self.transports)
+        lengths = len(self.id), len(self.user_handle), len(self.public_key)
+        return _HEAD.pack(_VERSION, bits, self.sign_count, *lengths) + self.id + self.user_handle + self.public_key
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> Credential:
+        """The reverse of `to_bytes`. Raises `ValueError` on anything that it did not make."""
+        try:
+            version, bits, sign_count, id_bytes, handle_bytes, key_bytes = _HEAD.unpack_from(stored)
+        except StructError:
+            raise ValueError("not a stored passkey") from None
+        handle_at = _HEAD.size + id_bytes
+        key_at = handle_at + handle_bytes
+        if version != _VERSION or bits >> len(TRANSPORTS) or len(stored) != key_at + key_bytes:
+            raise ValueError("not a stored passkey")
+        transports = sorted(name for bit, name in enumerate(TRANSPORTS) if bits >> bit & 1)
+        return cls(
+            stored[_HEAD.size : handle_at], stored[key_at:], sign_count, stored[handle_at:key_at], tuple(transports)
+        )

@@ -1,0 +1,163 @@
+"""What a browser sends back, read strictly: each field once, of its own type, in its one spelling, within its bound.
+
+The library beneath reads kindly (base64 with strangers in it, client data in UTF-16, any attestation): every kindness
+is bytes of a stranger in one more parser.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hmac import compare_digest
+from json import JSONDecoder
+from re import ASCII
+from re import compile as pattern
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from sekisho.challenge.proof import ProofFailed
+from sekisho.challenge.webauthn.credential import ID_BYTES_MAX, TRANSPORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+RESPONSE_BYTES_MAX = 16_384
+_CLIENT_DATA_BYTES_MAX = 2_048  # Chromium's is about 200; an origin may be long
+_AUTHENTICATOR_DATA_BYTES_MAX = 1_024  # 37, and extensions that nobody asked for
+_SIGNATURE_BYTES_MAX = 512  # RSA of 4096 bits
+_ATTESTATION_BYTES_MAX = 4_096  # an id of 1023 bytes, a key of RSA, a signature of its own
+_USER_HANDLE_BYTES_MAX = 64  # WebAuthn section 5.4.3
+
+_BASE64URL = pattern(r"[A-Za-z0-9_-]*", ASCII)
+
+
+class Attestation(NamedTuple):
+    """A new passkey as the browser reports it; nothing in it has been checked."""
+
+    id: bytes
+    client_data: bytes
+    attestation_object: bytes
+    transports: tuple[str, ...]
+
+
+class Assertion(NamedTuple):
+    """A passkey's signature as the browser reports it; nothing in it has been checked."""
+
+    id: bytes
+    client_data: bytes
+    authenticator_data: bytes
+    signature: bytes
+    user_handle: bytes
+
+
+def read_attestation(response: bytes) -> Attestation:
+    """Read a `RegistrationResponseJSON` (WebAuthn Level 3, section 5.1). Raises `ProofFailed`."""
+    credential_id, fields = _read(response)
+    return Attestation(
+        credential_id,
+        _bytes(fields, "clientDataJSON", _CLIENT_DATA_BYTES_MAX),
+        _bytes(fields, "attestationObject", _ATTESTATION_BYTES_MAX),
+        _transports(fields.get("transports")),
+    )
+
+
+def read_assertion(response: bytes) -> Assertion:
+    """Read an `AuthenticationResponseJSON` (WebAuthn Level 3, section 5.1). Raises `ProofFailed`."""
+    credential_id, fields = _read(response)
+    without_handle = fields.get("userHandle") in (None, "")  # as toJSON() says it, and as older scripts do
+    return Assertion(
+        credential_id,
+        _bytes(fields, "clientDataJSON", _CLIENT_DATA_BYTES_MAX),
+        _bytes(fields, "authenticatorData", _AUTHENTICATOR_DATA_BYTES_MAX),
+        _bytes(fields, "signature", _SIGNATURE_BYTES_MAX),
+        b"" if without_handle else _bytes(fields, "userHandle", _USER_HANDLE_BYTES_MAX),
+    )
+
+
+def check_client_data(raw: bytes, *, ceremony: str, challenge: bytes, origins: AbstractSet[str]) -> None:
+    """Check what the browser says of the page it stood on. Raises `ProofFailed`.
+
+    Args:
+        raw: the bytes that the authenticator signed over.
+        ceremony: `webauthn.create` or `webauthn.get`: a signature for the one is none for the other.
+        challenge: what was sent.
+        origins: where such a page may stand.
+    """
+    said = _json_object(raw)
+    if said.get("type") != ceremony:
+        refuse("ceremony")
+    if not compare_digest(_text(said, "challenge").encode("utf-8", "surrogatepass"), _base64url(challenge)):
+        refuse("challenge")
+    if _text(said, "origin") not in origins:
+        refuse("origin")
+    # A frame in a stranger's page: the owner touches a key for a page that covers ours.
+    if said.get("crossOrigin", False) is not False or "topOrigin" in said:
+        refuse("cross_origin")
+
+
+def refuse(reason: str) -> NoReturn:
+    # Without the error behind it, which may quote what the client sent.
+    raise ProofFailed(reason) from None
+
+
+def _read(response: bytes) -> tuple[bytes, dict[str, Any]]:
+    if len(response) > RESPONSE_BYTES_MAX:
+        refuse("malformed")
+    credential = _json_object(response)
+    fields = credential.get("response")
+    if type(fields) is not dict or credential.get("type") != "public-key":
+        refuse("malformed")
+    # Two names for one thing: whoever reads the other one must find the same.
+    if credential.get("id") != credential.get("rawId"):
+        refuse("malformed")
+    return _bytes(credential, "rawId", ID_BYTES_MAX), fields
+
+
+def _json_object(raw: bytes) -> dict[str, Any]:
+    try:
+        tree = _DECODER.decode(raw.decode())
+    except (ValueError, RecursionError):
+        refuse("malformed")
+    if type(tree) is not dict:
+        refuse("malformed")
+    return tree
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    # The library reads client data once more: it must not find another of two equal keys.
+    if len(found) != len(pairs):
+        refuse("malformed")
+    return found
+
+
+_DECODER = JSONDecoder(object_pairs_hook=_distinct)
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if type(value) is not str:
+        refuse("malformed")
+    return value
+
+
+def _bytes(fields: dict[str, Any], name: str, bytes_max: int) -> bytes:
+    text = _text(fields, name)
+    if not text or len(text) > -(-bytes_max * 4 // 3) or not _BASE64URL.fullmatch(text):
+        refuse("malformed")
+    try:
+        value = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:  # one letter too many
+        refuse("malformed")
+    # The last letter has bits to spare: without this, one id would have several spellings.
+    if _base64url(value) != text.encode():
+        refuse("malformed")
+    return value
+
+
+def _base64url(value: bytes) -> bytes:
+    return urlsafe_b64encode(value).rstrip(b"=")
+
+
+def _transports(listed: object) -> tuple[str, ...]:
+    # Hints, which browsers keep adding to: what is not known is left out, not refused.
+    known = set(TRANSPORTS) & {name for name in listed if type(name) is str} if type(listed) is list else ()
+    return tuple(sorted(known))
