@@ -428,15 +428,17 @@ async def test_a_challenge_begun_and_done_a_thousand_times_leaves_nothing() -> N
 
 
 async def test_an_end_that_was_replaced_ends_nothing() -> None:
-    """The shorter of two ends is still in the book; when it is due, the value lives on."""
+    """The shorter of two ends is still in the book; when it is due the value lives on, and is swept at its own."""
     store = InMemory()
     await store.vault.put(KEY, b"value", seconds=10)
     await store.vault.put(KEY, b"value", seconds=HOUR)
     store.advance(20)
-
-    await _fill(store.vault, 10)
-
+    await store.vault.once(OTHER, seconds=2 * HOUR)
     assert await store.vault.get(KEY) == b"value"
+
+    store.advance(HOUR)
+    await store.vault.once(OTHER + b"2", seconds=2 * HOUR)
+    assert len(store.vault) == 2
 
 
 @pytest.fixture
