@@ -1,0 +1,81 @@
+"""What tests of factors share: vaults, clocks, and somebody who tries."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from sekisho.challenge.keys import VaultKeys
+from sekisho.challenge.seal import Sealer
+from sekisho.challenge.tries import Trial, Tries
+from sekisho.store import Line, Script
+from sekisho.store.redis_vault import RedisVault
+from sekisho.store.vault import MemoryVault
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sekisho.store.vault import Vault
+
+SECRETS = [b"s" * 32]
+KEYS = VaultKeys(SECRETS)
+SEALER = Sealer(SECRETS)
+NOW = 1_700_000_000
+HOUR = 3_600
+PATIENCE_US = 2_000_000  # a shared machine: here it is told who wins, not how fast
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class WatchedVault(MemoryVault):
+    """Notes which steps are taken, as somebody sees them who watches the store or its time."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(entries_max=10_000, bytes_max=10_000_000, clock_s=clock)
+        self.steps: list[str] = []
+
+    async def get(self, key: bytes) -> bytes | None:
+        self.steps.append("get")
+        return await super().get(key)
+
+    async def put(self, key: bytes, value: bytes, *, seconds: float, only_new: bool = False) -> bool:
+        self.steps.append("put")
+        return await super().put(key, value, seconds=seconds, only_new=only_new)
+
+    async def count(self, key: bytes, *, seconds: float) -> int:
+        self.steps.append("count")
+        return await super().count(key, seconds=seconds)
+
+    def contents(self) -> bytes:
+        """Everything that a reader of the store sees."""
+        return b"\n".join(key + b"=" + entry.value for key, entry in self._entries.items())
+
+
+def memory(clock: Clock | None = None) -> WatchedVault:
+    return WatchedVault(clock or Clock())
+
+
+@asynccontextmanager
+async def in_redis(url: str) -> AsyncIterator[RedisVault]:
+    """A vault in a real Redis."""
+    line = Line(url, Script("return ''", (), 1), deadline_us=PATIENCE_US)
+    try:
+        yield RedisVault(line, "shop")
+    finally:
+        await line.aclose()
+
+
+def tries(vault: Vault) -> Tries:
+    return Tries(vault, KEYS)
+
+
+def trial(challenge: bytes = b"challenge", *, account: str = "owner-1", right: bool = True) -> Trial:
+    return Trial(challenge, account, behind_right_secret=right)

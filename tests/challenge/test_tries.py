@@ -1,0 +1,118 @@
+"""Tries: what a challenge and an account allow, and what concerns nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.challenge.keys import VaultKeys, enrolment_binding
+from sekisho.challenge.tries import ACCOUNT_TRIES_MAX, CHALLENGE_TRIES_MAX, Trial
+from tests.challenge.proving import HOUR, Clock, in_redis, memory, trial, tries
+
+CHALLENGES = [bytes([number]) for number in range(8)]
+
+
+async def test_a_challenge_allows_five_tries() -> None:
+    """The sixth is refused, however many follow."""
+    counted = tries(memory())
+    allowed = [await counted.of_guessable(trial()) for _ in range(8)]
+    assert allowed == [True] * 5 + [False] * 3
+
+
+async def test_a_new_challenge_does_not_bring_new_tries_for_the_account() -> None:
+    """Row 80: whoever starts again after every three guesses gets ten in an hour, and ten in the next."""
+    clock = Clock()
+    counted = tries(memory(clock))
+
+    async def allowed_from(first: int) -> int:
+        return sum([await counted.of_guessable(trial(bytes([first + n // 3]))) for n in range(60)])
+
+    assert await allowed_from(0) == 10
+    clock.now_s += HOUR
+    assert await allowed_from(100) == 10
+
+
+async def test_a_used_up_challenge_takes_nothing_from_the_account() -> None:
+    """A page that goes on sending the same wrong code costs its owner five tries and not ten."""
+    counted = tries(memory())
+    for _ in range(50):
+        await counted.of_guessable(trial(b"first"))
+    assert [await counted.of_guessable(trial(b"second")) for _ in range(5)] == [True] * 5
+
+
+async def test_tries_behind_a_wrong_secret_leave_the_owner_all_of_theirs() -> None:
+    """R7: a hundred challenges behind wrong passwords, and the owner still has ten tries."""
+    counted = tries(memory())
+    for number in range(100):
+        for _ in range(6):
+            await counted.of_guessable(trial(b"w%d" % number, right=False))
+    allowed = [await counted.of_guessable(trial(b"r%d" % (number // 5))) for number in range(15)]
+    assert allowed == [True] * 10 + [False] * 5
+
+
+async def test_a_wrong_secret_is_counted_in_as_many_steps_as_a_right_one() -> None:
+    """Else the number of round trips would say which of a list of passwords are right."""
+    steps = []
+    for right in (True, False):
+        vault = memory()
+        allowed = [await tries(vault).of_guessable(trial(right=right)) for _ in range(7)]
+        steps.append((allowed, vault.steps))
+    assert steps[0] == steps[1]
+
+
+async def test_parallel_tries_do_not_all_see_room(redis_url: str) -> None:
+    """Two hundred at once over many challenges: ten, in memory and in Redis."""
+    trials = [trial(b"c%d" % (number // 4)) for number in range(200)]
+    async with in_redis(redis_url) as shared:
+        for vault in (memory(), shared):
+            allowed = await asyncio.gather(*[tries(vault).of_guessable(each) for each in trials])
+            assert sum(allowed) == 10
+
+
+@given(
+    owners=st.lists(st.tuples(st.sampled_from(["a", "b"]), st.booleans()), min_size=8, max_size=8),
+    order=st.lists(st.integers(0, 7), max_size=80),
+)
+def test_caps_hold_and_wrong_secrets_change_nothing(owners: list[tuple[str, bool]], order: list[int]) -> None:
+    """For any interleaving: both caps hold, and the right ones get what they would have got alone."""
+    made = [Trial(CHALLENGES[n], account, right) for n, (account, right) in enumerate(owners)]
+    everything = [made[number] for number in order]
+    right = [each for each in everything if each.behind_right_secret]
+
+    async def allowed(those: list[Trial]) -> list[Trial]:
+        counted = tries(memory())
+        return [each for each in those if await counted.of_guessable(each)]
+
+    together, alone = asyncio.run(allowed(everything)), asyncio.run(allowed(right))
+    assert [each for each in together if each.behind_right_secret] == alone
+    for challenge in CHALLENGES:
+        assert sum(each.challenge == challenge for each in together) <= CHALLENGE_TRIES_MAX
+    for account in "ab":
+        assert sum(each.account == account for each in alone) <= ACCOUNT_TRIES_MAX
+
+
+def test_a_trial_shows_nothing_of_itself() -> None:
+    """Least of all whether the password was right."""
+    assert f"{trial()} {trial()!r} {trial(right=False)}" == "Trial(...) Trial(...) Trial(...)"
+
+
+@pytest.mark.parametrize("other", [(b"kinds", "ab", "c"), (b"kind", "a", "bc"), (b"kind", "abc"), (b"kind", "ab", "C")])
+def test_names_do_not_run_into_each_other(other: tuple[bytes, *tuple[str, ...]]) -> None:
+    """Another use, or the same letters divided otherwise, is another name."""
+    keys = VaultKeys([b"s" * 32])
+    assert keys.of(b"kind", "ab", "c") not in (keys.of(*other), b"")
+
+
+def test_names_outlive_a_rotation_and_differ_between_services() -> None:
+    """A secret put in front changes no name, or each rotation would hand out tries; another service's differ."""
+    old, rotated, foreign = (VaultKeys(secrets) for secrets in ([b"o" * 32], [b"n" * 32, b"o" * 32], [b"f" * 32]))
+    assert old.of(b"kind", "a") == rotated.of(b"kind", "a") != foreign.of(b"kind", "a")
+
+
+def test_enrolments_are_told_apart_by_account_and_id() -> None:
+    """No two pairs bind the same bytes; an account may be any text that an application reads."""
+    pairs = [("ab", "c"), ("a", "bc"), ("", "abc"), ("abc", ""), ("\ud800", "c"), ("Ab", "c")]
+    assert len({enrolment_binding(*pair) for pair in pairs}) == len(pairs)
