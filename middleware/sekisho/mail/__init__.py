@@ -1,0 +1,13 @@
+"""Codes and notices to owners, by SMTP: `Mailer(…).send(to, messages.code(service, locale, …))`.
+
+Needs `aiosmtplib` (the extra `mail`).
+"""
+
+from __future__ import annotations
+
+from sekisho.mail import messages
+from sekisho.mail.address import Unsendable
+from sekisho.mail.mailer import Bounds, Mailer, Means, Result
+from sekisho.mail.messages import Letter, Service
+
+__all__ = ["Bounds", "Letter", "Mailer", "Means", "Result", "Service", "Unsendable", "messages"]

@@ -1,0 +1,253 @@
+"""Messages leave here: queued in one step, sent by one task, forgotten when they are late.
+
+`send` does the same whatever is sent to whomever, and does it at once. It is called where a password was right and not
+where it was wrong, so anything else that it did would be seen in the time of an answer. What takes time (to compose,
+to encrypt) is done at a moment of the following half second that nobody can guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime
+from enum import Enum
+from functools import partial
+from random import SystemRandom
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sekisho.mail.address import Unsendable, address
+from sekisho.mail.compose import compose
+from sekisho.mail.messages import NAME_MAX, visible
+from sekisho.mail.relay import SETTING, Envelope, Fault, deliver, relay, tls_context
+from sekisho.model import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from sekisho.mail.address import Address
+    from sekisho.mail.messages import Letter
+
+log = logging.getLogger("sekisho.mail")
+
+
+class Result(Enum):
+    """What became of a message. Every one comes to exactly one of these."""
+
+    SENT = "sent"
+    """The relay has taken it."""
+    REFUSED = "refused"
+    """It, or its address, was refused for good."""
+    EXPIRED = "expired"
+    """It was tried until its time or its tries were over."""
+    DROPPED = "dropped"
+    """There was no room for it, or no time at the end."""
+
+
+class Bounds(NamedTuple):
+    """Every bound, with its reason.
+
+    Attributes:
+        queue_max: messages that wait. A relay takes some twenty a second; a minute's worth, about.
+        message_s: from `send` to giving up. Nobody waits longer before he asks for another code.
+        try_s: for one try. A relay's greeting may be held back for some seconds, to see who is impatient.
+        backoff_s: before the second try, before the third; there are no more. Up to half as much is added by chance.
+        linger_s: the first try comes by chance within this time. A person does not notice it.
+        close_s: what `aclose` waits for the queue.
+    """
+
+    queue_max: int = 1_000
+    message_s: float = 60
+    try_s: float = 15
+    backoff_s: tuple[float, ...] = (1, 5)
+    linger_s: float = 0.5
+    close_s: float = 5
+
+
+class Means(NamedTuple):
+    """Time and chance, which tests bring with them.
+
+    Attributes:
+        clock_s: monotonic, in seconds.
+        now: the date of messages, in UTC.
+        sleep: waits that many seconds.
+        chance: from 0 up to 1.
+    """
+
+    clock_s: Callable[[], float] = monotonic
+    now: Callable[[], datetime] = partial(datetime.now, UTC)
+    sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
+    chance: Callable[[], float] = SystemRandom().random
+
+
+class _Item:
+    """A message that waits. Without a repr of its own: it holds a code and an address."""
+
+    __slots__ = ("due", "envelope", "expires", "letter", "number", "to", "tries")
+
+    def __init__(self, number: int, to: str, letter: Letter, due: float, expires: float) -> None:
+        self.number = number
+        self.to = to
+        self.letter = letter
+        self.due = due
+        self.expires = expires
+        self.tries = 0
+        self.envelope: Envelope | None = None  # composed once: a message that arrives twice is seen to be one
+
+    def __lt__(self, other: _Item) -> bool:
+        return (self.due, self.number) < (other.due, other.number)
+
+
+class Mailer:
+    """See the module. Belongs to the event loop it was made in; several loops have one each.
+
+    Args:
+        url: of the relay; see `relay`.
+        password: of its user.
+        sender: the address that messages come from.
+        sender_name: shown before it.
+        ca_file: PEM file of the only authorities that are believed, in place of the system's.
+        bounds: see there.
+        on_result: told the kind of each message and what became of it, for metrics.
+        means: time and chance.
+
+    Raises:
+        SettingsError: the relay, the sender or the authorities make no sense. Holds none of them.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        password: str | None = None,
+        sender: str,
+        sender_name: str = "",
+        ca_file: str | None = None,
+        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+        on_result: Callable[[str, Result], None] = lambda _kind, _result: None,
+        means: Means = Means(),  # noqa: B008 - frozen
+    ) -> None:
+        self._relay = relay(url, password)
+        self._sender, self._sender_name = _sender(sender, sender_name)
+        self._tls = tls_context(ca_file)
+        self._bounds = bounds
+        self._on_result = on_result
+        self._means = means
+        self._queue: list[_Item] = []  # a heap: the next one due in front
+        self._number = 0
+        self._in_hand: _Item | None = None
+        self._closing = False
+        self._news = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="sekisho mail")
+
+    def send(self, to: str, letter: Letter) -> None:
+        """Queue a message, or drop it where there is no room. Neither waits, looks at the address, nor raises."""
+        now = self._means.clock_s()
+        due = now + self._bounds.linger_s * self._means.chance()
+        self._number += 1
+        item = _Item(self._number, to, letter, due, now + self._bounds.message_s)
+        if self._closing or len(self._queue) >= self._bounds.queue_max:
+            self._tell(item, Result.DROPPED, "no room")
+        else:
+            heapq.heappush(self._queue, item)
+            self._news.set()
+
+    async def aclose(self) -> None:
+        """Try once more what waits, for a bounded time, and drop the rest."""
+        self._closing = True
+        self._news.set()
+        await asyncio.wait((self._task,), timeout=self._bounds.close_s)
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        left = [*([self._in_hand] if self._in_hand else []), *self._queue]
+        self._in_hand = None
+        self._queue.clear()
+        for item in left:
+            self._tell(item, Result.DROPPED, "no time")
+
+    async def _run(self) -> None:
+        while item := await self._next():
+            self._in_hand = item
+            await self._try(item)
+            self._in_hand = None
+
+    async def _next(self) -> _Item | None:
+        """The next one that is due. None: there is no other, and there will be none."""
+        while not (self._queue and (self._closing or self._queue[0].due <= self._means.clock_s())):
+            if self._closing:
+                return None
+            self._news.clear()
+            await self._pause(self._queue[0].due - self._means.clock_s() if self._queue else None)
+        return heapq.heappop(self._queue)
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Until then, or until there is something new."""
+        waits: set[asyncio.Task[Any]] = {asyncio.create_task(self._news.wait())}
+        if seconds is not None:
+            waits.add(asyncio.create_task(self._means.sleep(seconds)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _try(self, item: _Item) -> None:
+        left_s = item.expires - self._means.clock_s()
+        if left_s <= 0:
+            return self._tell(item, Result.EXPIRED, "late")
+        item.tries += 1
+        try:
+            item.envelope = item.envelope or self._envelope(item)
+            await deliver(self._relay, self._tls, item.envelope, limit_s=min(left_s, self._bounds.try_s))
+        except Fault as fault:
+            self._failed(item, fault)
+        except Unsendable:
+            self._tell(item, Result.REFUSED, "address")
+        except Exception as error:  # noqa: BLE001 - a task that ended here would be mail lost for good
+            self._tell(item, Result.REFUSED, type(error).__name__)
+        else:
+            self._tell(item, Result.SENT)
+
+    def _envelope(self, item: _Item) -> Envelope:
+        to = address(item.to)
+        message = compose(
+            item.letter,
+            sender=self._sender,
+            sender_name=self._sender_name,
+            to=to,
+            now=self._means.now(),
+            token=secrets.token_hex(16),
+        )
+        return Envelope(self._sender, to, message)
+
+    def _failed(self, item: _Item, fault: Fault) -> None:
+        if not fault.passing:
+            return self._tell(item, Result.REFUSED, fault.reason)
+        if self._closing or item.tries > len(self._bounds.backoff_s):
+            return self._tell(item, Result.EXPIRED, fault.reason)
+        # Others are tried meanwhile, or one mailbox that answers "later" would hold up everybody's codes.
+        item.due = self._means.clock_s() + self._bounds.backoff_s[item.tries - 1] * (1 + self._means.chance() / 2)
+        heapq.heappush(self._queue, item)
+        return None
+
+    def _tell(self, item: _Item, result: Result, reason: str = "") -> None:
+        if result is not Result.SENT:
+            log.warning("a message of kind %s was not sent: %s, %s", item.letter.kind, result.value, reason)
+        try:
+            self._on_result(item.letter.kind, result)
+        except Exception as error:  # noqa: BLE001 - a metric that fails must not cost an owner his code
+            log.error("counting mail failed: %s", type(error).__name__)  # noqa: TRY400 - it is not ours to print
+
+
+def _sender(text: str, name: str) -> tuple[Address, str]:
+    try:
+        found = address(text)
+    except Unsendable as error:
+        raise SettingsError(SETTING, f"needs an address to send from: {error}") from None
+    if len(name) > NAME_MAX or not visible(name):
+        raise SettingsError(SETTING, f"has a sender's name of more than one line or {NAME_MAX} letters")
+    return found, name

@@ -1,0 +1,222 @@
+"""The server that takes our messages: where it is, how safely it is spoken to, and what its answers mean.
+
+Codes are as good as passwords for ten minutes, so they travel encrypted and to nobody but the server that was named.
+STARTTLS "where offered" would be none: whoever stands between strikes the offer out (RFC 3207, section 6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+
+from sekisho.model import SettingsError
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+    from urllib.parse import SplitResult
+
+    from sekisho.mail.address import Address
+
+SETTING: Final = "SEKISHO_SMTP"
+PART_S: Final = 1  # for a good-bye that nobody needs
+_POSSIBLE: Final = (
+    "possible are smtp://user@host:587 (STARTTLS, unless the host is this machine), smtps://user@host:465, "
+    "smtp+starttls://… and smtp+plain://…"
+)
+
+
+class Security(Enum):
+    STARTTLS = "starttls"
+    TLS = "tls"
+    PLAIN = "plain"
+
+
+class Fault(Exception):  # noqa: N818 - what a try came to; caught by the one who tries again
+    """A message was not taken.
+
+    Attributes:
+        reason: a stable word, with the server's status where there was one. Never its text, which repeats addresses.
+        passing: whether another try makes sense.
+    """
+
+    def __init__(self, reason: str, *, passing: bool) -> None:
+        self.reason = reason
+        self.passing = passing
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Where messages go. Nothing of it is in its repr: a host name says whose customer one is."""
+
+    host: str = field(repr=False)
+    port: int = field(repr=False)
+    security: Security
+    user: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+
+
+class Envelope(NamedTuple):
+    sender: Address
+    to: Address
+    message: EmailMessage
+
+    def __repr__(self) -> str:
+        return "Envelope(…)"
+
+
+def relay(url: str, password: str | None = None) -> Relay:
+    """Read a URL.
+
+    Args:
+        url: `smtp://`, `smtps://`, `smtp+starttls://` or `smtp+plain://`. `smtp` means STARTTLS, and plain text only
+            where nothing leaves this machine.
+        password: the user's; it may also stand in the URL, percent-encoded.
+
+    Raises:
+        SettingsError: it makes no sense, or would send a password in clear over a network. Holds none of it.
+    """
+    parts, port = _split(url)
+    host, user = parts.hostname or "", _decoded(parts.username)
+    security = _SECURITY[parts.scheme]
+    if parts.scheme == "smtp" and _is_loopback(host):
+        security = Security.PLAIN
+    if parts.password and password:
+        raise SettingsError(SETTING, "has a password, and there is another beside it; leave one of them out")
+    secret = password or _decoded(parts.password)
+    if (user is None) != (secret is None):
+        raise SettingsError(SETTING, "wants both a user and a password, or neither")
+    if user and security is Security.PLAIN and not _is_loopback(host):
+        raise SettingsError(SETTING, "would send a password in clear; use smtp:// or smtps://, or leave the user out")
+    return Relay(host, port or _PORTS[security], security, user, secret)
+
+
+_SECURITY: Final = {
+    "smtp": Security.STARTTLS,
+    "smtp+starttls": Security.STARTTLS,
+    "smtps": Security.TLS,
+    "smtp+plain": Security.PLAIN,
+}
+_PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.PLAIN: 25}  # RFC 6409, 8314, 5321
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    if not (url.isascii() and url.isprintable() and " " not in url and len(url) <= 2048):
+        raise SettingsError(SETTING, f"is no URL; {_POSSIBLE}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # it quotes what it could not read
+        raise SettingsError(SETTING, f"is no URL; {_POSSIBLE}") from None
+    if parts.scheme not in _SECURITY:
+        raise SettingsError(SETTING, f"names no way to send mail that sekisho knows; {_POSSIBLE}")
+    if not parts.hostname or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+        raise SettingsError(SETTING, f"wants a host, a port and nothing after it; {_POSSIBLE}")
+    return parts, port
+
+
+def _decoded(text: str | None) -> str | None:
+    return unquote(text) if text else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """Who is believed: the system's authorities, or those of a file alone. There is no way to believe everybody.
+
+    Raises:
+        SettingsError: the file holds no certificates.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError:
+        raise SettingsError(SETTING, "has a file of authorities that cannot be read") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+async def deliver(place: Relay, tls: ssl.SSLContext, envelope: Envelope, *, limit_s: float) -> None:
+    """Hand one message over, on a connection of its own.
+
+    Args:
+        place: where.
+        tls: who is believed.
+        envelope: what.
+        limit_s: for all of it but the good-bye, name resolution included.
+
+    Raises:
+        Fault: it was not taken, or nobody knows whether it was.
+    """
+    client = SMTP(
+        hostname=place.host,
+        port=place.port,
+        username=place.user,
+        password=place.password,
+        local_hostname=envelope.sender.domain,  # the library would look up and tell the name of this host
+        timeout=limit_s,
+        use_tls=place.security is Security.TLS,
+        start_tls=place.security is Security.STARTTLS,
+        tls_context=tls,
+    )
+    try:
+        async with asyncio.timeout(limit_s):
+            await _hand_over(client, envelope)
+        await _part(client)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the address: only its meaning goes on
+        raise _meaning(error) from None
+    finally:
+        _hang_up(client)
+
+
+async def _hand_over(client: SMTP, envelope: Envelope) -> None:
+    await client.connect()
+    utf8 = envelope.sender.international or envelope.to.international
+    await client.sendmail(
+        envelope.sender.spec,
+        [envelope.to.spec],
+        envelope.message.as_bytes(),
+        mail_options=["SMTPUTF8", "BODY=8BITMIME"] if utf8 else [],
+    )
+
+
+async def _part(client: SMTP) -> None:
+    # Taken is taken: whatever happens to the good-bye, to try again would be to send twice.
+    with suppress(Exception):
+        async with asyncio.timeout(PART_S):
+            await client.quit()
+
+
+def _hang_up(client: SMTP) -> None:
+    # `close` would first wait for whoever is silent to read what was written to him: for ever.
+    if isinstance(client.transport, asyncio.WriteTransport):
+        client.transport.abort()
+    client.close()
+
+
+def _meaning(error: Exception) -> Fault:
+    if isinstance(error, SMTPRecipientsRefused):
+        error = error.recipients[0]
+    if isinstance(error, SMTPResponseException):
+        return Fault(f"status {error.code}", passing=not 500 <= error.code <= 599)
+    if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
+        return Fault("certificate", passing=False)
+    if isinstance(error, TimeoutError):
+        return Fault("too slow", passing=True)
+    if isinstance(error, OSError):
+        return Fault("no connection", passing=True)
+    if isinstance(error, SMTPException):  # STARTTLS, AUTH or SMTPUTF8, which will not be offered in a second either
+        return Fault("not offered", passing=False)
+    return Fault(type(error).__name__, passing=False)

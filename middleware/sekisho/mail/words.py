@@ -1,0 +1,193 @@
+"""The sentences of every message, subject first. Read by owners who may be frightened: calm, short, and what to do.
+
+Braces are filled with what the operator wrote and with facts that cannot write sentences of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "en": {
+        "code": (
+            "Your log-in code for {service}",
+            (
+                "Somebody has just logged in to your account at {service} with the right password, from a device that we "
+                "do not know yet. If it was you, type the code below into the page that you have open."
+            ),
+            (
+                "The code is valid for {minutes} minutes and works once. We will never ask you for it, "
+                "by telephone or in a chat."
+            ),
+            (
+                "If it was not you, tell the code to nobody: somebody else knows your password. Please open {page} "
+                "yourself, by typing it, and choose another password."
+            ),
+        ),
+        "new_device": (
+            "A new device logged in at {service}",
+            "A device that we had not seen before has logged in to your account.",
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "If it was you, there is nothing to do. If it was not, please open {page} yourself, by typing it, "
+                "and choose another password."
+            ),
+        ),
+        "step_up_not_completed": (
+            "A log-in at {service} was stopped",
+            (
+                "Somebody entered the right password for your account, and did not show the second proof that we ask of "
+                "a new device. They have not got in."
+            ),
+            "When: {when}",
+            "Browser: {browser}",
+            "Network: {network}",
+            (
+                "If it was you, just try again. If it was not, somebody else knows your password: please open {page} "
+                "yourself, by typing it, and choose another one."
+            ),
+        ),
+        "factor_reset_asked": (
+            "The second step of your log-in at {service} is about to be reset",
+            (
+                "We were asked to delete the second step of your log-in, as one does when a telephone is lost. "
+                "This takes effect on {when}, and not before."
+            ),
+            (
+                "If you asked for it, there is nothing to do. If you did not, please open {page} yourself, by typing it, "
+                "and tell us before then."
+            ),
+        ),
+        "factor_changed": (
+            "The second step of your log-in at {service} has changed",
+            "{factor}: {change}, {when}.",
+            (
+                "If it was you, there is nothing to do. If it was not, please open {page} yourself, by typing it, "
+                "choose another password and tell us."
+            ),
+        ),
+        "password_leaked": (
+            "Please change your password at {service}",
+            (
+                "Your password is on a list of stolen passwords that attackers try everywhere. It need not have been "
+                "stolen from us: it is enough that it was used somewhere else, by you or by anybody."
+            ),
+            "Please open {page} yourself, by typing it, and choose a password that you use nowhere else.",
+        ),
+    },
+    "ja": {
+        "code": (
+            "{service} ログイン確認コードのお知らせ",
+            (
+                "{service}で、お客様のアカウントに、初めての端末から正しいパスワードによるログインの操作がありました。"
+                "ご本人による操作の場合は、開いている画面に、下の確認コードを入力してください。"
+            ),
+            (
+                "確認コードの有効期間は{minutes}分で、一度だけお使いいただけます。"
+                "電話やチャットでコードをお尋ねすることは、決してありません。"
+            ),
+            (
+                "お心当たりのない場合は、コードを誰にも伝えないでください。パスワードが第三者に知られています。"
+                "お手数ですが、ご自身で {page} を入力して開き、パスワードを変更してください。"
+            ),
+        ),
+        "new_device": (
+            "{service} 新しい端末からのログインのお知らせ",
+            "初めての端末から、お客様のアカウントにログインがありました。",
+            "日時：{when}",
+            "ブラウザー：{browser}",
+            "ネットワーク：{network}",
+            (
+                "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
+                "ご自身で {page} を入力して開き、パスワードを変更してください。"
+            ),
+        ),
+        "step_up_not_completed": (
+            "{service} ログインを中止したことのお知らせ",
+            (
+                "お客様のアカウントに正しいパスワードが入力されましたが、新しい端末で必要な追加の確認が完了しませんでした。"
+                "ログインはされていません。"
+            ),
+            "日時：{when}",
+            "ブラウザー：{browser}",
+            "ネットワーク：{network}",
+            (
+                "ご本人による操作の場合は、もう一度お試しください。お心当たりのない場合は、パスワードが第三者に知られています。"
+                "ご自身で {page} を入力して開き、パスワードを変更してください。"
+            ),
+        ),
+        "factor_reset_asked": (
+            "{service} 追加の確認方法の初期化を受け付けました",
+            (
+                "端末の紛失などの際に行う、追加の確認方法の初期化の依頼を受け付けました。"
+                "初期化は{when}に行われ、それより前に行われることはありません。"
+            ),
+            (
+                "ご本人による依頼の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
+                "その前に、ご自身で {page} を入力して開き、お知らせください。"
+            ),
+        ),
+        "factor_changed": (
+            "{service} 追加の確認方法が変わりました",
+            "{factor}：{change}（{when}）",
+            (
+                "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
+                "ご自身で {page} を入力して開き、パスワードを変更のうえ、お知らせください。"
+            ),
+        ),
+        "password_leaked": (
+            "{service} パスワード変更のお願い",
+            (
+                "お客様のパスワードは、攻撃者が各所で試す、流出したパスワードの一覧に含まれています。"
+                "当サービスから流出したとは限らず、ほかの場所で同じパスワードが使われていた場合にも、一覧に載ります。"
+            ),
+            "お手数ですが、ご自身で {page} を入力して開き、ほかでは使っていないパスワードに変更してください。",
+        ),
+    },
+}
+
+FACTORS: Final = {
+    "en": {
+        "webauthn": "Passkey",
+        "totp": "Authenticator app",
+        "recovery": "Recovery codes",
+        "email": "Code by e-mail",
+        "webhook": "Code by message",
+    },
+    "ja": {
+        "webauthn": "パスキー",
+        "totp": "認証アプリ",
+        "recovery": "リカバリーコード",
+        "email": "メールの確認コード",
+        "webhook": "メッセージの確認コード",
+    },
+}
+CHANGES: Final = {
+    "en": {"added": "added", "removed": "removed", "used": "used", "reset": "reset"},
+    "ja": {"added": "追加", "removed": "削除", "used": "使用", "reset": "初期化"},
+}
+UNKNOWN: Final = {"en": "unknown", "ja": "不明"}
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+def moment(when: datetime, language: str) -> str:
+    """A point in time with its offset: an owner who reads `21:53` and nothing else believes it is his own time.
+
+    Raises:
+        ValueError: it has no time zone.
+    """
+    if (offset := when.utcoffset()) is None:
+        raise ValueError("a time without its zone tells an owner nothing")
+    minutes = round(offset.total_seconds() / 60)
+    zone = f"UTC{'+' if minutes > 0 else '-'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}" if minutes else "UTC"
+    if language == "ja":
+        return f"{when.year}年{when.month}月{when.day}日 {when:%H:%M}（{zone}）"
+    return f"{when.day} {_MONTHS[when.month - 1]} {when.year} at {when:%H:%M} ({zone})"

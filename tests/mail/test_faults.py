@@ -1,0 +1,178 @@
+"""Every way in which a relay fails: what passes is tried again, what does not is not, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+
+import pytest
+
+from sekisho.mail import Bounds, Result
+
+from .sending import CODE, OWNER, FakeTime, letter, mailer
+from .servers import DRIP, FLOOD, HANG_UP, RESET, SILENCE, faulty_server
+
+STEPS = ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "end"]
+# EHLO refused for good is answered with HELO, so it is not among those that end everything.
+FINAL_STEPS = [step for step in STEPS if step != "EHLO"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("reply", [b"451 later", b"421 going down", HANG_UP, RESET], ids=["451", "421", "end", "reset"])
+async def test_what_passes_is_tried_again(step: str, reply: bytes) -> None:
+    """At whichever step: the second try brings it there, and the owner gets one message."""
+    time = FakeTime()
+    # Greylisting takes EHLO, too: the library then says HELO, and to that the same answer comes.
+    replies: dict[str, bytes | list[bytes]] = {step: [reply, b"250 ok"]}
+    if step == "greeting":
+        replies = {step: [reply, b"220 relay.example"]}
+    elif step == "DATA":
+        replies = {step: [reply, b"354 go on"]}
+    elif step == "EHLO":
+        replies |= {"HELO": reply}
+    async with (
+        faulty_server(replies) as server,
+        mailer(f"smtp://127.0.0.1:{server.port}", time=time) as (mail, results),
+    ):
+        mail.send(OWNER, letter())
+
+        assert await results.first() == [Result.SENT]
+        assert server.connections == 2
+        assert 1 in time.slept
+
+
+@pytest.mark.parametrize("step", FINAL_STEPS)
+@pytest.mark.parametrize("reply", [b"550 no", b"554 never", b"500 what?"])
+async def test_what_is_refused_for_good_is_not_tried_again(step: str, reply: bytes) -> None:
+    """A relay that says 5xx means it, and one that is asked again counts it as abuse."""
+    async with faulty_server({step: reply}) as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
+        mail.send(OWNER, letter())
+
+        assert await results.first() == [Result.REFUSED]
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("reply", [b"451 later", HANG_UP], ids=["451", "end"])
+async def test_tries_are_few(step: str, reply: bytes) -> None:
+    """Three, a second and five seconds apart, and then it is over."""
+    time = FakeTime()
+    replies: dict[str, bytes | list[bytes]] = {step: reply, "HELO": reply}
+    async with (
+        faulty_server(replies) as server,
+        mailer(f"smtp://127.0.0.1:{server.port}", time=time) as (mail, results),
+    ):
+        mail.send(OWNER, letter())
+
+        assert await results.first() == [Result.EXPIRED]
+        assert server.connections == 3
+        assert [seconds for seconds in time.slept if seconds] == [1, 5]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "reply", [SILENCE, DRIP, FLOOD, b"\xff\xfe\x00 garbage"], ids=["silence", "drip", "flood", "?"]
+)
+async def test_no_answer_holds_the_worker_longer_than_a_try(step: str, reply: bytes) -> None:
+    """A black hole, a byte now and then, a line without end, nonsense: each costs its try, and then comes the next."""
+    replies: dict[str, bytes | list[bytes]] = {step: reply, "HELO": reply}
+    bounds = Bounds(try_s=0.15, backoff_s=(), close_s=0.5)
+    async with (
+        faulty_server(replies) as server,
+        mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds) as (mail, results),
+    ):
+        mail.send(OWNER, letter())
+        mail.send(OWNER, letter())
+
+        async with asyncio.timeout(2):
+            assert await results.first(2) == [Result.EXPIRED, Result.EXPIRED]
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("goodbye", [SILENCE, HANG_UP, RESET, b"500 what?", b"421 go"])
+async def test_taken_is_taken_whatever_the_good_bye(goodbye: bytes) -> None:
+    """What the server has said yes to is never sent again."""
+    async with faulty_server({"QUIT": goodbye}) as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
+        mail.send(OWNER, letter())
+
+        assert await results.first() == [Result.SENT]
+        assert len(server.taken) == 1
+
+
+async def test_a_message_sent_twice_is_seen_to_be_one() -> None:
+    """Cut off after the last byte, nobody knows whether it was taken: the second copy has the first one's name."""
+    async with (
+        faulty_server({"end": [HANG_UP, b"250 ok"]}) as server,
+        mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results),
+    ):
+        mail.send(OWNER, letter())
+
+        assert await results.first() == [Result.SENT]
+        assert server.taken[0] == server.taken[1]
+
+
+async def test_nobody_listens() -> None:
+    """A relay that is down is tried, and given up in time."""
+    async with faulty_server({}) as server:
+        port = server.port
+    async with mailer(f"smtp://127.0.0.1:{port}") as (mail, results):
+        mail.send(OWNER, letter())
+
+        assert await results.first() == [Result.EXPIRED]
+
+
+async def test_one_mailbox_that_says_later_holds_up_nobody() -> None:
+    """While the one waits for its second try, the others' codes are sent."""
+    time = FakeTime()
+    async with (
+        faulty_server({"RCPT": [b"450 later", b"250 ok"]}) as server,
+        mailer(f"smtp://127.0.0.1:{server.port}", time=time) as (mail, results),
+    ):
+        mail.send("slow@mail.example", letter())
+        mail.send(OWNER, letter())
+
+        assert await results.first(2) == [Result.SENT, Result.SENT]
+    assert b"To: owner.canary@mail.example" in server.taken[0]
+    assert b"To: slow@mail.example" in server.taken[1]
+
+
+async def test_a_late_message_is_not_sent() -> None:
+    """A code that comes after its owner has asked for the next only confuses him."""
+    time = FakeTime()
+    bounds = Bounds(message_s=60, try_s=0.3, backoff_s=(61,), close_s=0.5)
+    async with (
+        faulty_server({"RCPT": [b"450 later", b"250 ok"]}) as server,
+        mailer(f"smtp://127.0.0.1:{server.port}", time=time, bounds=bounds) as (mail, results),
+    ):
+        mail.send(OWNER, letter())
+
+        assert await results.first() == [Result.EXPIRED]
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "reply", [b"550 <owner.canary@mail.example> 731-CANARY", b"450 <owner.canary@mail.example>", HANG_UP, SILENCE]
+)
+async def test_nothing_leaks_into_logs(caplog: pytest.LogCaptureFixture, step: str, reply: bytes) -> None:
+    """Neither address nor code nor relay, though servers repeat them in their answers; not from the loop either."""
+    caplog.set_level(logging.DEBUG)
+    asyncio.get_running_loop().set_debug(enabled=True)
+    replies: dict[str, bytes | list[bytes]] = {step: reply}
+    bounds = Bounds(try_s=0.1, backoff_s=(1,), close_s=0.5)
+    async with (
+        faulty_server(replies) as server,
+        mailer(f"smtp://relay.user@127.0.0.1:{server.port}", password="relay-secret", bounds=bounds) as (mail, results),
+    ):
+        mail.send(OWNER, letter())
+        mail.send("no.owner.canary\r\n@x", letter())
+        await results.first(2)
+        told = [repr(mail), repr(letter()), repr(mail._relay), repr(mail._queue), repr(mail._task), repr(mail._sender)]
+    gc.collect()
+
+    log = "\n".join(record.getMessage() + str(record.exc_info) + str(record.args) for record in caplog.records)
+    assert "was not sent" in log
+    for secret in ("canary", CODE, "relay.user", "relay-secret", "no-reply"):
+        assert secret not in log
+        assert not any(secret in text for text in told)
