@@ -1,0 +1,107 @@
+"""The service's own query for a contact: checked before anybody runs it, read by the names of its columns.
+
+By name, because a query whose two columns are swapped by an editor must not mail a code to `ja`. Names are `email`,
+`locale` and, optionally, `account_id`: where a service takes `Alice` and `alice` for one account, only an id of that
+account keeps the factors of the one from being missing for the other.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from sekisho.model import SettingsError
+from sekisho.owners.port import EMAIL_CHARS_MAX, Contact, OwnersUnfit, holdable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+QUERY = "SEKISHO_OWNERS_QUERY"
+QUERY_CHARS_MAX = 4_096
+_EXAMPLE = "select email, locale from users where username = :account"
+
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?![:\w])")  # as SQLAlchemy reads them
+_LOCALE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
+_NO_MAILBOX = re.compile(r"[\s,;<>]")
+
+
+def lookup(query: str) -> sa.TextClause:
+    """The query, made to answer at most two rows: enough to see that one is too many.
+
+    Raises `SettingsError` where it is no single select with `:account`. That is a guard against slips: whoever can set
+    the query can read the database anyway, and the transaction it runs in is read-only.
+    """
+    text = query.strip().removesuffix(";").rstrip()
+    if problem := _problem(text):
+        raise SettingsError(QUERY, f"{problem}, as in: {_EXAMPLE}")
+    return sa.text(f"select * from ({text}) as asked limit 2")  # noqa: S608 - the operator's own SQL, from a setting
+
+
+def ask(connection: Connection, query: sa.TextClause, account: str) -> Contact | None:
+    """Run it. Raises `OwnersUnfit` for more than one row, or for columns that are not those of the module."""
+    result = connection.execute(query, {"account": account})
+    names = [name.lower() for name in result.keys()]  # noqa: SIM118 - of a result, not of a mapping
+    rows = result.all()
+    _check_names(names)
+    if len(rows) > 1:
+        raise OwnersUnfit(f"{QUERY} found more than one row for an account: a factor must have one owner")
+    return _contact(dict(zip(names, rows[0], strict=True)), account) if rows else None
+
+
+def _problem(text: str) -> str:
+    bare = _QUOTED.sub("''", text)
+    if len(text) > QUERY_CHARS_MAX or not re.match(r"select\s", text, re.IGNORECASE):
+        return f"is no select of at most {QUERY_CHARS_MAX} characters"
+    if ";" in bare or "--" in bare or "/*" in bare or "\0" in text:
+        return "wants one select, and no comment"
+    if set(_PARAMETER.findall(text)) != {"account"}:
+        return "wants `:account`, and no other parameter (write `cast(:account as citext)`, not `::`)"
+    if len(_PARAMETER.findall(bare)) != len(_PARAMETER.findall(text)):
+        return "has `:account` within quotes"
+    return ""
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if not (len(set(names)) == len(names) and {"email", "locale"} <= set(names) <= {"email", "locale", "account_id"}):
+        raise OwnersUnfit(
+            f"{QUERY} wants the columns `email`, `locale` and, if need be, `account_id`, each once; name them with `as`"
+        )
+
+
+def _contact(row: dict[str, object], account: str) -> Contact:
+    email, locale = _text(row["email"]), _text(row["locale"])
+    return Contact(
+        account_id=_id(row.get("account_id", account)),
+        email=email if email is not None and _is_mailbox(email) else None,
+        locale=locale if locale is not None and _LOCALE.fullmatch(locale) else None,
+    )
+
+
+def _text(value: object) -> str | None:
+    if not (value is None or isinstance(value, str)):
+        raise OwnersUnfit(f"{QUERY} wants text in the columns `email` and `locale`")
+    return value
+
+
+def _id(value: object) -> str:
+    # True would be 1's account.
+    text = str(value) if isinstance(value, str | int | UUID) and not isinstance(value, bool) else ""
+    if not holdable(text):
+        raise OwnersUnfit(f"{QUERY} wants text, a whole number or a UUID in the column `account_id`, and no null")
+    return text
+
+
+def _is_mailbox(email: str) -> bool:
+    # A line feed would write headers of its own, and a comma a second recipient.
+    return (
+        len(email) <= EMAIL_CHARS_MAX
+        and email.isprintable()
+        and not _NO_MAILBOX.search(email)
+        and all(email.rpartition("@"))
+    )

@@ -1,0 +1,342 @@
+"""Owners in SQL: contacts from the service's own table, enrolments in tables beside it. PostgreSQL, or SQLite.
+
+Two rules shape this. A log-in never waits for a database longer than the deadline, whatever the database does: so each
+call is a task of its own, and a caller leaves it behind rather than wait for its end. And nothing that a driver says is
+repeated: drivers quote parameters, addresses and URLs in their errors and logs.
+
+What the database role needs: to select the columns of the query; to select, insert, update and delete on
+`sekisho_enrolments` and `sekisho_resets`; to select on `sekisho_meta`. Only `migrate` creates tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from sekisho.model import SettingsError
+from sekisho.owners.port import (
+    ENROLMENTS_MAX,
+    RESET_DELAY_S,
+    RESETS_MAX,
+    Contact,
+    Enrolment,
+    EnrolmentsFull,
+    Held,
+    OwnersError,
+    OwnersUnavailable,
+    Reset,
+    holdable,
+    usable_id,
+    usable_sealed,
+)
+from sekisho.owners.query import ask, lookup
+from sekisho.owners.schema import check, enrolments, lock, resets, upgrade
+from sekisho.read.names import ACCOUNT_CHARS_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
+
+log = logging.getLogger("sekisho.owners")
+
+OWNERS = "SEKISHO_OWNERS"
+DEADLINE_US = 1_000_000  # a log-in waits for this; ten times what a healthy database takes on a bad day
+MIGRATE_US = 60_000_000  # another worker may be at it
+CONNECTIONS_MAX = 4  # per worker; a call takes about a millisecond
+CALLS_MAX = 256  # waiting or at work, those left behind included; beyond it the answer is `OwnersUnavailable` at once
+BATCH = 200  # enrolments read at once by `all_sealed`: 1.6 MiB at most
+RECYCLE_S = 1_800  # before firewalls forget a silent connection
+
+_POSSIBLE = "possible are postgresql+asyncpg://user@host/database and sqlite+aiosqlite:////path/to/file"
+_DRIVERS = frozenset({"postgresql+asyncpg", "sqlite+aiosqlite"})
+_WRITES = "sekisho_writes"
+
+
+class SqlOwners:
+    """An `Owners` in a database. Belongs to the event loop it is first used in.
+
+    Args:
+        url: for SQLAlchemy, with the driver asyncpg or aiosqlite.
+        query: a select of `email`, `locale` and, where several spellings are one account, `account_id`, that finds the
+            row of `:account`, or none. It runs in a read-only transaction.
+        connections_max: open at once; opened when needed.
+        deadline_us: what a caller waits at most.
+
+    Raises `SettingsError` for a URL or a query that cannot work, without repeating it.
+    """
+
+    def __init__(
+        self, url: str, query: str, *, connections_max: int = CONNECTIONS_MAX, deadline_us: int = DEADLINE_US
+    ) -> None:
+        self._query = lookup(query)
+        self._deadline = deadline_us / 1e6
+        self._engine = _engine(url, connections_max, self._deadline)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._checked = False
+
+    async def contact(self, account: str) -> Contact | None:
+        if not holdable(account, chars_max=ACCOUNT_CHARS_MAX):
+            return None
+        return await self._call(lambda connection: ask(connection, self._query, account))
+
+    async def enrolments(self, account_id: str) -> tuple[Enrolment, ...]:
+        wanted = (
+            sa.select(enrolments)
+            .where(enrolments.c.account_id == usable_id(account_id))
+            .order_by(enrolments.c.created_s, enrolments.c.id)
+            .limit(ENROLMENTS_MAX)
+        )
+        return tuple(map(_enrolment, await self._rows(wanted)))
+
+    async def enrol(self, account_id: str, enrolment: Enrolment) -> None:
+        usable_id(account_id)
+        if not await self._in_tables(lambda connection: _enrol(connection, account_id, enrolment), writes=True):
+            raise ValueError("the enrolment's id is taken")
+
+    async def remove(self, account_id: str, enrolment_id: str) -> bool:
+        own = enrolments.c.account_id == usable_id(account_id)
+        return await self._change(enrolments.delete().where(own, enrolments.c.id == enrolment_id)) > 0
+
+    async def replace(self, enrolment_id: str, old_sealed: bytes, new_sealed: bytes) -> bool:
+        # One statement: the second of two waits for the first, and then finds other bytes.
+        unchanged = sa.and_(enrolments.c.id == enrolment_id, enrolments.c.sealed == old_sealed)
+        return await self._change(enrolments.update().where(unchanged).values(sealed=usable_sealed(new_sealed))) > 0
+
+    async def forget(self, account_id: str) -> None:
+        usable_id(account_id)
+        await self._in_tables(lambda connection: _forget(connection, account_id), writes=True)
+
+    async def ask_reset(self, account_id: str, *, now_s: int) -> Reset:
+        fresh = Reset(usable_id(account_id), asked_s=now_s, due_s=now_s + RESET_DELAY_S)
+        return await self._in_tables(lambda connection: _ask_reset(connection, fresh), writes=True)
+
+    async def pending_reset(self, account_id: str) -> Reset | None:
+        rows = await self._rows(sa.select(resets).where(resets.c.account_id == usable_id(account_id)))
+        return _reset(rows[0]) if rows else None
+
+    async def cancel_reset(self, account_id: str) -> bool:
+        return await self._change(resets.delete().where(resets.c.account_id == usable_id(account_id))) > 0
+
+    async def due_resets(self, *, now_s: int) -> tuple[Reset, ...]:
+        due = sa.select(resets).where(resets.c.due_s <= now_s).order_by(resets.c.due_s, resets.c.account_id)
+        return tuple(map(_reset, await self._rows(due.limit(RESETS_MAX))))
+
+    async def carry_out(self, reset: Reset, *, now_s: int) -> bool:
+        return await self._in_tables(lambda connection: _carry_out(connection, reset, now_s), writes=True)
+
+    async def all_sealed(self) -> AsyncIterator[Held]:
+        last = ""
+        while rows := await self._rows(
+            sa.select(enrolments).where(enrolments.c.id > last).order_by(enrolments.c.id).limit(BATCH)
+        ):
+            for row in rows:
+                yield Held(row.account_id, _enrolment(row))
+            last = rows[-1].id
+
+    async def migrate(self) -> int:
+        """Create the tables, or bring them up to this version, which is returned. Any number of workers at once."""
+        return await self._call(upgrade, writes=True, seconds=MIGRATE_US / 1e6)
+
+    async def check(self) -> None:
+        """For the start and for `doctor`: raise `OwnersUnfit` where tables or query are not as they must be."""
+        await self._call(check)
+        await self._call(lambda connection: ask(connection, self._query, ""))
+
+    async def aclose(self) -> None:
+        """End what is under way, and hang up; within two deadlines."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._deadline)
+        closing = asyncio.ensure_future(self._engine.dispose())
+        closing.add_done_callback(_hear)
+        await asyncio.wait({closing}, timeout=self._deadline)
+
+    # How a call is made.
+
+    async def _rows(self, statement: sa.Select[Any]) -> list[Row[Any]]:
+        return await self._in_tables(lambda connection: list(connection.execute(statement)))
+
+    async def _change(self, statement: sa.Update | sa.Delete) -> int:
+        """Rows changed."""
+        return await self._in_tables(lambda connection: connection.execute(statement).rowcount, writes=True)
+
+    async def _in_tables(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
+        """As `_call`, once it is known that the tables are those of this version."""
+
+        def checked(connection: Connection) -> T:
+            if not self._checked:
+                check(connection)
+                self._checked = True
+            return work(connection)
+
+        return await self._call(checked, writes=writes)
+
+    async def _call(self, work: Callable[[Connection], T], *, writes: bool = False, seconds: float | None = None) -> T:
+        """Do the work in a transaction of its own, or raise `OwnersUnavailable` when the time is up."""
+        if len(self._tasks) >= CALLS_MAX:
+            raise OwnersUnavailable("the database has more to do than it gets done")
+        task = asyncio.create_task(self._attempt(work, writes=writes), name="sekisho owners")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        try:
+            await asyncio.wait({task}, timeout=self._deadline if seconds is None else seconds)
+        finally:
+            # A black hole swallows the rollback and the good-bye too. The task sees to them; nobody waits for it.
+            late = task.cancel()
+        if late or task.cancelled():
+            raise OwnersUnavailable("the database did not answer in time")
+        return task.result()
+
+    async def _attempt(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        try:
+            return await self._transact(work, writes=writes)
+        except OwnersError:
+            raise
+        except Exception as error:  # noqa: BLE001 - drivers raise their own, the system's, and Python's
+            problem = _named(error)
+        # Outside the `except`: as its context, the driver's error would travel along, parameters and all.
+        self._checked = False  # the tables may have gone
+        log.warning("the owners' database failed: %s", problem)
+        raise OwnersUnavailable(f"the database failed: {problem}")
+
+    async def _transact(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        async with self._engine.connect() as connection:
+            await connection.execution_options(**{_WRITES: writes, "postgresql_readonly": not writes})
+            async with connection.begin():
+                return await connection.run_sync(work)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        _hear(task)
+
+
+def _hear(task: asyncio.Future[Any]) -> None:
+    # An exception that nobody asks for is printed by asyncio, with all that it holds.
+    if not task.cancelled():
+        task.exception()
+
+
+# What a call does, in its transaction.
+
+
+def _enrol(connection: Connection, account_id: str, enrolment: Enrolment) -> bool:
+    lock(connection, _number(account_id))
+    if connection.execute(sa.select(enrolments.c.id).where(enrolments.c.id == enrolment.id)).first():
+        return False
+    count = sa.select(sa.func.count()).where(enrolments.c.account_id == account_id)
+    if connection.execute(count).scalar_one() >= ENROLMENTS_MAX:
+        raise EnrolmentsFull(f"an account has at most {ENROLMENTS_MAX} enrolments")
+    row = {name: getattr(enrolment, name) for name in ("id", "kind", "label", "created_s", "sealed")}
+    connection.execute(enrolments.insert().values(account_id=account_id, **row))
+    return True
+
+
+def _forget(connection: Connection, account_id: str) -> None:
+    lock(connection, _number(account_id))
+    for table in (resets, enrolments):
+        connection.execute(table.delete().where(table.c.account_id == account_id))
+
+
+def _ask_reset(connection: Connection, fresh: Reset) -> Reset:
+    lock(connection, _number(fresh.account_id))
+    if row := connection.execute(sa.select(resets).where(resets.c.account_id == fresh.account_id)).first():
+        return _reset(row)
+    connection.execute(resets.insert().values(account_id=fresh.account_id, asked_s=fresh.asked_s, due_s=fresh.due_s))
+    return fresh
+
+
+def _carry_out(connection: Connection, reset: Reset, now_s: int) -> bool:
+    lock(connection, _number(reset.account_id))
+    same = sa.and_(resets.c.account_id == reset.account_id, resets.c.asked_s == reset.asked_s)
+    if not connection.execute(resets.delete().where(same, resets.c.due_s <= now_s)).rowcount:
+        return False
+    connection.execute(enrolments.delete().where(enrolments.c.account_id == reset.account_id))
+    return True
+
+
+def _number(account_id: str) -> int:
+    """Of the account's lock. Two accounts with one number wait for each other now and then."""
+    return int.from_bytes(blake2b(account_id.encode(), digest_size=8).digest(), signed=True)
+
+
+def _enrolment(row: Row[Any]) -> Enrolment:
+    return Enrolment(row.id, row.kind, row.label, row.created_s, bytes(row.sealed))
+
+
+def _reset(row: Row[Any]) -> Reset:
+    return Reset(row.account_id, row.asked_s, row.due_s)
+
+
+def _named(error: Exception) -> str:
+    """The error's class, and its SQLSTATE or SQLite's name of it, which hold nothing of anybody."""
+    origin = getattr(error, "orig", None) or error
+    code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
+    return " ".join(filter(None, (type(error).__name__, code)))
+
+
+# The engine.
+
+
+def _engine(url: str, connections_max: int, deadline: float) -> AsyncEngine:
+    place = _place(url)
+    engine = create_async_engine(
+        place,
+        pool_size=connections_max,
+        max_overflow=0,
+        pool_timeout=deadline,
+        pool_pre_ping=True,
+        pool_recycle=RECYCLE_S,
+        hide_parameters=True,
+        logging_name="sekisho",
+        connect_args={"timeout": deadline},  # to connect; SQLite: to wait for another's writing
+    )
+    # `hide_parameters` hides parameters and nothing else: at this level rows are logged too, addresses and all.
+    logging.getLogger("sqlalchemy.engine.Engine.sekisho").setLevel(logging.WARNING)
+    if _is_sqlite(place):
+        logging.getLogger("aiosqlite").addFilter(_no_parameters)
+        sa.event.listen(engine.sync_engine, "connect", _leave_transactions_to_us)
+        sa.event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _place(text: str) -> sa.URL:
+    try:
+        url: sa.URL | None = sa.make_url(text)
+    except (ArgumentError, ValueError):  # may repeat the URL, so it must not travel further
+        url = None
+    if url is None or url.drivername not in _DRIVERS:
+        raise SettingsError(OWNERS, f"is no URL of a database that sekisho knows; {_POSSIBLE}")
+    if _is_sqlite(url) and (url.database or ":memory:") == ":memory:":
+        raise SettingsError(OWNERS, f"wants a file: what is enrolled must outlive the process; {_POSSIBLE}")
+    return url
+
+
+def _is_sqlite(url: sa.URL) -> bool:
+    return url.drivername == "sqlite+aiosqlite"
+
+
+def _no_parameters(record: logging.LogRecord) -> bool:
+    # aiosqlite logs each call with its arguments, at the lowest level.
+    return record.levelno > logging.DEBUG
+
+
+def _leave_transactions_to_us(connection: Any, _: object) -> None:
+    # By itself sqlite3 begins at the first change: tables would be made outside, and reads before it be no part of it.
+    connection.isolation_level = None
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,248 @@
+"""One contract for every place where owners are kept."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.owners import (
+    ENROLMENTS_MAX,
+    RESET_DELAY_S,
+    RESETS_MAX,
+    SEALED_BYTES_MAX,
+    Contact,
+    Enrolment,
+    EnrolmentsFull,
+    Held,
+    Reset,
+)
+from tests.owners.worlds import T0, USERS, enrolment
+
+if TYPE_CHECKING:
+    from sekisho.owners import Owners
+    from tests.owners.worlds import World
+
+
+@pytest.fixture
+def owners(world: World) -> Owners:
+    return world.owners()
+
+
+@pytest.mark.parametrize("name", USERS)
+async def test_contact_is_that_of_the_account_exactly_as_typed(owners: Owners, name: str) -> None:
+    """Spellings that the service tells apart have contacts of their own; quotes are letters like any other."""
+    assert await owners.contact(name) == Contact(name, *USERS[name])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "ALICE", "alice ", "carol", "alice\0", "\0", "\ud800", "a" * 100_000, "' or '1'='1", "alice' --", "%", "花"],
+)
+async def test_no_contact_for_what_is_no_account(owners: Owners, name: str) -> None:
+    """Whatever a stranger types is at most an account that there isn't: no error, no other account."""
+    assert await owners.contact(name) is None
+
+
+async def test_enrolments_come_back_oldest_first(owners: Owners) -> None:
+    """What was enrolled is found again, byte for byte, by its account alone."""
+    later, sooner = enrolment(2, label="花子's 📱", sealed=bytes(range(256))), enrolment(1, kind="webauthn", label="")
+    for made in (later, sooner):
+        await owners.enrol("alice", made)
+    await owners.enrol("Alice", enrolment(3))
+    assert await owners.enrolments("alice") == (sooner, later)
+    assert await owners.enrolments("Alice") == (enrolment(3),)
+    assert await owners.enrolments("bob") == ()
+
+
+async def test_an_id_is_taken_once(owners: Owners) -> None:
+    """A second enrolment under the same id is refused, whosever it is, and changes nothing."""
+    await owners.enrol("alice", enrolment(1))
+    with pytest.raises(ValueError, match=r"^the enrolment's id is taken$"):
+        await owners.enrol("bob", enrolment(1, sealed=b"other"))
+    assert await owners.enrolments("alice") == (enrolment(1),)
+
+
+async def test_one_account_cannot_remove_anothers(owners: Owners) -> None:
+    """The id of an enrolment is not enough: it must be the account's own (R4)."""
+    await owners.enrol("alice", enrolment(1))
+    assert not await owners.remove("bob", enrolment(1).id)
+    assert await owners.remove("alice", enrolment(1).id)
+    assert not await owners.remove("alice", enrolment(1).id)
+    assert await owners.enrolments("alice") == ()
+
+
+async def test_an_account_has_a_bound(world: World) -> None:
+    """Of more enrolments at once than there is room for, in two workers, exactly the room is filled."""
+    workers = world.owners(), world.owners()
+    tries = [workers[n % 2].enrol("alice", enrolment(n)) for n in range(ENROLMENTS_MAX + 6)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [EnrolmentsFull] * 6
+    assert len(await workers[0].enrolments("alice")) == ENROLMENTS_MAX
+    await workers[0].enrol("bob", enrolment(1_000))
+
+
+async def test_of_many_replacements_one_wins(world: World) -> None:
+    """Twenty callers in two workers use the same recovery code at once: one is told that it was there."""
+    workers = world.owners(), world.owners()
+    await workers[0].enrol("alice", enrolment(1, sealed=b"ten codes"))
+    tries = [workers[n % 2].replace(enrolment(1).id, b"ten codes", b"nine codes %d" % n) for n in range(20)]
+    won = await asyncio.gather(*tries)
+    assert sum(won) == 1
+    (left,) = await workers[0].enrolments("alice")
+    assert left.sealed == b"nine codes %d" % won.index(True)
+
+
+async def test_nothing_is_replaced_but_what_was_read(owners: Owners) -> None:
+    """Other bytes than those that are there, or an enrolment that is gone, change nothing."""
+    await owners.enrol("alice", enrolment(1, sealed=b"now"))
+    assert not await owners.replace(enrolment(1).id, b"before", b"after")
+    assert not await owners.replace(enrolment(2).id, b"now", b"after")
+    assert await owners.replace(enrolment(1).id, b"now", b"now")
+    assert await owners.enrolments("alice") == (enrolment(1, sealed=b"now"),)
+    await owners.remove("alice", enrolment(1).id)
+    assert not await owners.replace(enrolment(1).id, b"now", b"after")
+    assert await owners.enrolments("alice") == ()
+
+
+async def test_a_forgotten_account_leaves_nothing(owners: Owners) -> None:
+    """Whoever is given the name next meets neither the factors nor the reset of the one before."""
+    await owners.enrol("alice", enrolment(1))
+    await owners.enrol("bob", enrolment(2))
+    await owners.ask_reset("alice", now_s=T0)
+    await owners.forget("alice")
+    assert await owners.enrolments("alice") == ()
+    assert await owners.pending_reset("alice") is None
+    assert await owners.enrolments("bob") == (enrolment(2),)
+
+
+async def test_a_reset_is_due_a_day_later(owners: Owners) -> None:
+    """It is carried out once, not a second too early, and takes every enrolment of that account and no other."""
+    asked = await owners.ask_reset("alice", now_s=T0)
+    due = T0 + RESET_DELAY_S
+    assert asked == Reset("alice", T0, due) == await owners.pending_reset("alice")
+    for number, name in enumerate(("alice", "alice", "bob")):
+        await owners.enrol(name, enrolment(number))
+    assert await owners.due_resets(now_s=due - 1) == ()
+    assert not await owners.carry_out(asked, now_s=due - 1)
+    assert len(await owners.enrolments("alice")) == 2
+    assert await owners.due_resets(now_s=due) == (asked,)
+    assert await owners.carry_out(asked, now_s=due)
+    assert not await owners.carry_out(asked, now_s=due)
+    assert await owners.enrolments("alice") == ()
+    assert await owners.enrolments("bob") == (enrolment(2),)
+    assert await owners.pending_reset("alice") is None
+
+
+async def test_asking_again_neither_hastens_nor_delays(owners: Owners) -> None:
+    """Or a thief who asks every hour would keep the owner's reset from ever being due."""
+    first = await owners.ask_reset("alice", now_s=T0)
+    assert await owners.ask_reset("alice", now_s=T0 + 3_600) == first
+    assert await owners.ask_reset("alice", now_s=T0 - 3_600) == first
+
+
+async def test_a_cancelled_reset_is_not_carried_out(owners: Owners) -> None:
+    """Not even by a worker that read it before, and not when another one has been asked for since."""
+    first = await owners.ask_reset("alice", now_s=T0)
+    await owners.enrol("alice", enrolment(1))
+    assert await owners.cancel_reset("alice")
+    assert not await owners.cancel_reset("alice")
+    assert not await owners.carry_out(first, now_s=first.due_s)
+    second = await owners.ask_reset("alice", now_s=T0 + 60)
+    assert not await owners.carry_out(first, now_s=second.due_s)
+    assert await owners.enrolments("alice") == (enrolment(1),)
+
+
+async def test_of_many_who_carry_out_one_does(world: World) -> None:
+    """One of several workers removes the factors, and sends the notice that they are gone."""
+    workers = world.owners(), world.owners()
+    reset = await workers[0].ask_reset("alice", now_s=T0)
+    done = await asyncio.gather(*(workers[n % 2].carry_out(reset, now_s=reset.due_s) for n in range(8)))
+    assert sum(done) == 1
+
+
+async def test_resets_asked_for_at_once_are_one(world: World) -> None:
+    """Two operators at two desks: one reset, one notice's worth of truth."""
+    workers = world.owners(), world.owners()
+    asked = await asyncio.gather(*(workers[n % 2].ask_reset("alice", now_s=T0 + n) for n in range(8)))
+    assert len(set(asked)) == 1
+
+
+async def test_due_resets_come_in_bounded_numbers(owners: Owners) -> None:
+    """Those due longest come first, and no more at once than a worker can see to."""
+    for number in reversed(range(RESETS_MAX + 1)):
+        await owners.ask_reset(f"user {number:03}", now_s=T0 + number)
+    due = await owners.due_resets(now_s=T0 + 10 * RESET_DELAY_S)
+    assert [reset.account_id for reset in due] == [f"user {number:03}" for number in range(RESETS_MAX)]
+
+
+async def test_all_that_is_sealed_is_found_once(owners: Owners) -> None:
+    """Across batches, each enrolment once, while every one of them is sealed anew."""
+    expected = {Held(f"user {n // 10}", enrolment(n * 7_919 % 410, sealed=b"old %d" % n)) for n in range(410)}
+    for held in expected:
+        await owners.enrol(*held)
+    found = []
+    async for held in owners.all_sealed():
+        found.append(held)
+        assert await owners.replace(held.enrolment.id, held.enrolment.sealed, b"new")
+    assert len(found) == len(expected)
+    assert set(found) == expected
+    assert {held.enrolment.sealed async for held in owners.all_sealed()} == {b"new"}
+
+
+@pytest.mark.parametrize("account_id", ["", "a\0b", "\udcff", "a" * 513])
+async def test_an_id_that_cannot_be_kept_is_refused(owners: Owners, account_id: str) -> None:
+    """Cut short or changed, it could become another account's."""
+    message = "^an account id has 1 to 512 characters that a database can hold$"
+    with pytest.raises(ValueError, match=message):
+        await owners.enrol(account_id, enrolment())
+    with pytest.raises(ValueError, match=message):
+        await owners.enrolments(account_id)
+    with pytest.raises(ValueError, match=message):
+        await owners.ask_reset(account_id, now_s=T0)
+
+
+async def test_what_is_sealed_has_a_bound(owners: Owners) -> None:
+    """As it is enrolled, and as it is replaced."""
+    whole = enrolment(1, sealed=b"x" * SEALED_BYTES_MAX)
+    await owners.enrol("alice", whole)
+    for wrong in (b"", whole.sealed + b"x"):
+        with pytest.raises(ValueError, match=r"^what is sealed has 1 to 8192 bytes$"):
+            await owners.replace(whole.id, whole.sealed, wrong)
+        with pytest.raises(ValueError, match=r"^what is sealed has 1 to 8192 bytes$"):
+            enrolment(2, sealed=wrong)
+    assert await owners.enrolments("alice") == (whole,)
+
+
+@pytest.mark.parametrize(
+    ("id_", "kind", "label"),
+    [
+        ("0" * 31, "totp", ""),
+        ("G" * 32, "totp", ""),
+        ("0" * 32 + "\n", "totp", ""),
+        ("0" * 32, "", ""),
+        ("0" * 32, "Totp", ""),
+        ("0" * 32, "totp", "x" * 65),
+        ("0" * 32, "totp", "two\nlines"),
+        ("0" * 32, "totp", "\0"),
+        ("0" * 32, "totp", "\u202egnp.exe"),
+    ],
+)
+def test_an_enrolment_holds_nothing_odd(id_: str, kind: str, label: str) -> None:
+    """Labels are typed by strangers and shown on pages: no controls, no reversed text, no length without end."""
+    with pytest.raises(ValueError, match=r"^an enrolment's (id|label) has "):
+        Enrolment(id_, kind, label, T0, b"sealed")
+
+
+def test_no_repr_tells_whose_it_is() -> None:
+    """What lands in a traceback or a log names no account, address, label or secret."""
+    shown = repr(
+        (
+            Contact("alice", "alice@mail.example", "ja"),
+            Held("alice", enrolment(label="alice's", sealed=b"alice")),
+            Reset("alice", T0, T0),
+        )
+    )
+    assert "alice" not in shown
+    assert "ja" not in shown

@@ -1,0 +1,202 @@
+"""The service's own query: which are taken, what of an answer is used, and that nothing can be written through it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.model import SettingsError
+from sekisho.owners import Contact, OwnersUnavailable, OwnersUnfit
+from sekisho.owners.query import QUERY_CHARS_MAX, lookup
+
+if TYPE_CHECKING:
+    from tests.owners.worlds import InPostgres, SqlWorld
+
+COLUMNS = (
+    "SEKISHO_OWNERS_QUERY wants the columns `email`, `locale` and, if need be, `account_id`, each once; "
+    "name them with `as`"
+)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select email, locale from users where username = :account",
+        "  SELECT email, locale\n FROM users WHERE username = :account ; ",
+        "select email, 'ja' as locale from users where username = :account or email = :account",
+        "select email, 'a;b--c/*' as locale from users where username = cast(:account as text)",
+    ],
+)
+def test_a_single_select_is_taken(query: str) -> None:
+    """However it is laid out; what stands in quotes is text."""
+    assert lookup(query) is not None
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("", "is no select"),
+        ("delete from users where username = :account", "is no select"),
+        ("with x as (select 1) select :account", "is no select"),
+        ("select email, locale from users where username = :account " + "x" * QUERY_CHARS_MAX, "is no select"),
+        ("select 1 where 1 = :account; drop table users", "wants one select"),
+        ("select 1 where 1 = :account -- ", "wants one select"),
+        ("select 1 /* where 1 = :account */", "wants one select"),
+        ("select email, locale from users where username = 'alice'", "wants `:account`"),
+        ("select email, locale from users where username = ?", "wants `:account`"),
+        ("select email, locale from users where username = :account::citext", "wants `:account`"),
+        ("select email, locale from users where username = :account and shop = :shop", "wants `:account`"),
+        ("select email, locale from users where username = ':account'", "has `:account` within quotes"),
+        ("select email, ':account' as locale from users where username = :account", "has `:account` within quotes"),
+    ],
+)
+def test_anything_else_is_refused_at_the_start(query: str, problem: str) -> None:
+    """With words that say what is wrong, and not one of the query's own."""
+    with pytest.raises(SettingsError) as refused:
+        lookup(query)
+    assert refused.value.name == "SEKISHO_OWNERS_QUERY"
+    assert refused.value.problem.startswith(problem)
+    example = "select email, locale from users where username = :account"
+    assert refused.value.problem.endswith(f", as in: {example}")
+    assert "drop" not in str(refused.value)
+
+
+async def test_columns_are_known_by_their_names(sql: SqlWorld) -> None:
+    """In any order and case, so that nobody mails a code to `ja`."""
+    owners = sql.owners('select locale as "LOCALE", email as Email from users where username = :account')
+    assert await owners.contact("alice") == Contact("alice", "alice@mail.example", "ja")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    ["email", "locale, email, username", "email, email as email, locale", "email as mail, locale", "*"],
+)
+@pytest.mark.parametrize("account", ["alice", "nobody"])
+async def test_other_columns_are_the_operators_to_mend(sql: SqlWorld, columns: str, account: str) -> None:
+    """Missing, foreign or twice: told at the first question, known account or not, and by `check` before that."""
+    owners = sql.owners(f"select {columns} from users where username = :account")
+    with pytest.raises(OwnersUnfit) as unfit:
+        await owners.contact(account)
+    assert str(unfit.value) == COLUMNS
+    with pytest.raises(OwnersUnfit):
+        await owners.check()
+
+
+async def test_two_rows_are_an_error(sql: SqlWorld) -> None:
+    """Either of them might be the thief's; and of a million only two are fetched."""
+    owners = sql.owners("select email, locale from users where lower(username) = lower(:account)")
+    with pytest.raises(OwnersUnfit, match=r"^SEKISHO_OWNERS_QUERY found more than one row for an account"):
+        await owners.contact("ALICE")
+    assert await owners.contact("BOB") == Contact("BOB", None, None)
+
+
+@pytest.mark.parametrize(
+    ("expression", "account_id"),
+    [
+        ("lower(username)", "alice"),
+        ("42", "42"),
+        ("cast('' as text)", None),
+        ("cast(null as text)", None),
+        ("1.5", None),
+    ],
+)
+async def test_an_id_of_the_services_own(sql: SqlWorld, expression: str, account_id: str | None) -> None:
+    """Where many spellings are one account, its factors hang on its id; without one that is exact, on nothing."""
+    owners = sql.owners(
+        f"select email, locale, {expression} as account_id from users where username = :account",
+    )
+    if account_id is None:
+        with pytest.raises(OwnersUnfit, match=r"`account_id`, and no null$"):
+            await owners.contact("Alice")
+        return
+    assert await owners.contact("Alice") == Contact(account_id, "another@mail.example", "en-GB")
+
+
+async def test_postgres_has_more_kinds_of_id(postgres: InPostgres) -> None:
+    """A UUID is its usual text; true is nobody's number."""
+    uuid = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+    query = "select email, locale, cast('{}' as {}) as account_id from users where username = :account"
+    contact = await postgres.owners(query.format(uuid, "uuid")).contact("alice")
+    assert contact is not None
+    assert contact.account_id == uuid
+    with pytest.raises(OwnersUnfit):
+        await postgres.owners(query.format("true", "boolean")).contact("alice")
+
+
+async def test_a_column_that_folds_case_folds_it_for_us(postgres: InPostgres) -> None:
+    """PostgreSQL's citext: what the service finds under `ALICE`, so do we, or its factors would not be asked for."""
+    await postgres.execute(
+        "create extension citext",
+        "create table members (id int, name citext, mail citext, lang text)",
+        "insert into members values (7, 'Alice', 'a@mail.example', 'ja')",
+    )
+    query = "select mail as email, lang as locale, id as account_id from members where name = :account"
+    assert await postgres.owners(query).contact("ALICE") == Contact("7", "a@mail.example", "ja")
+
+
+@pytest.mark.parametrize(
+    ("email", "usable"),
+    [
+        ("a@b", True),
+        ("花子@例え.example", True),
+        ("a\nBcc: all@mail.example", False),
+        ("a@mail.example\u2028", False),
+        ("a@mail.example, b@mail.example", False),
+        ("<a@mail.example>", False),
+        ("mail.example", False),
+        ("@mail.example", False),
+        ("a@", False),
+        ("", False),
+        ("a" * 320 + "@mail.example", False),
+    ],
+)
+async def test_what_is_no_single_mailbox_is_no_contact(sqlite: SqlWorld, email: str, usable: bool) -> None:
+    """An address with a line feed writes headers of its own, one with a comma sends the code elsewhere too."""
+    owners = sqlite.owners(f"select '{email}' as email, 'ja' as locale from users where username = :account")
+    assert await owners.contact("bob") == Contact("bob", email if usable else None, "ja")
+
+
+@pytest.mark.parametrize("locale", ["", "ja_JP.UTF-8", "ja\n", "../../etc", "j", "ja" + "-x" * 5])
+async def test_what_is_no_locale_is_none(sqlite: SqlWorld, locale: str) -> None:
+    """A locale picks texts; what could pick files, or anything else, is not passed on."""
+    owners = sqlite.owners(f"select email, '{locale}' as locale from users where username = :account")
+    assert await owners.contact("bob") == Contact("bob", None, None)
+
+
+@pytest.mark.parametrize("expression", ["1", "1.5"])
+async def test_a_number_is_no_address(sql: SqlWorld, expression: str) -> None:
+    """A column of another type is the operator's to mend."""
+    owners = sql.owners(f"select {expression} as email, locale from users where username = :account")
+    with pytest.raises(OwnersUnfit, match=r"wants text in the columns `email` and `locale`$"):
+        await owners.contact("alice")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select email, cast(nextval('numbers') as text) as locale from users where username = :account",
+        "select email, locale from users where username = :account for update",
+        "select email, wipe() as locale from users where username = :account",
+    ],
+)
+async def test_the_query_cannot_write(postgres: InPostgres, query: str) -> None:
+    """Whatever its functions try: its transaction is read-only, and the next writing one is not."""
+    await postgres.execute(
+        "create sequence numbers",
+        "create function wipe() returns text language sql as 'delete from users returning locale'",
+    )
+    owners = postgres.owners(query)
+    with pytest.raises(OwnersUnavailable, match=r"25006$"):  # read_only_sql_transaction
+        await owners.contact("alice")
+    assert await postgres.execute("select count(*) from users", "select is_called from numbers") == [(False,)]
+    assert (await owners.ask_reset("alice", now_s=0)).asked_s == 0
+
+
+async def test_reading_cannot_write_in_sqlite(sqlite: SqlWorld) -> None:
+    """A connection that reads refuses to write, and writes again when it is its turn."""
+    owners = sqlite.owners(connections_max=1)
+    delete = "delete from users"
+    with pytest.raises(OwnersUnavailable, match=r"SQLITE_READONLY$"):
+        await owners._call(lambda connection: connection.exec_driver_sql(delete).rowcount)
+    assert await owners._call(lambda connection: connection.exec_driver_sql(delete).rowcount, writes=True) == 5

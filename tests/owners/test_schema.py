@@ -1,0 +1,137 @@
+"""Tables of our own: made once, by however many workers, and never taken for others than they are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from sekisho.owners import OwnersUnavailable, OwnersUnfit
+from sekisho.owners.schema import STEPS, upgrade
+from tests.owners.postgres import PASSWORD
+from tests.owners.worlds import T0, enrolment
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sqlalchemy.engine import Connection
+
+    from sekisho.owners.sql import SqlOwners
+    from tests.owners.worlds import InPostgres, SqlWorld
+
+TABLES = ("sekisho_meta", "sekisho_enrolments", "sekisho_resets")
+DROP = tuple(f"drop table {table}" for table in TABLES)
+MISSING = "the tables of sekisho are missing: run `sekisho owners migrate`"
+NEWER = "the tables of sekisho are of version 2, newer than the 1 of this sekisho: upgrade sekisho"
+
+CALLS: dict[str, Callable[[SqlOwners], Awaitable[object]]] = {
+    "enrolments": lambda owners: owners.enrolments("alice"),
+    "enrol": lambda owners: owners.enrol("alice", enrolment(9)),
+    "remove": lambda owners: owners.remove("alice", enrolment(9).id),
+    "replace": lambda owners: owners.replace(enrolment(9).id, b"a", b"b"),
+    "forget": lambda owners: owners.forget("alice"),
+    "ask_reset": lambda owners: owners.ask_reset("alice", now_s=T0),
+    "due_resets": lambda owners: owners.due_resets(now_s=T0),
+    "check": lambda owners: owners.check(),
+}
+
+
+async def test_migrating_again_changes_nothing(sql: SqlWorld) -> None:
+    """What is enrolled stays enrolled, and the tables are fit before and after."""
+    owners = sql.owners()
+    await owners.enrol("alice", enrolment(1))
+    assert await owners.migrate() == await sql.owners().migrate() == len(STEPS)
+    await owners.check()
+    assert await owners.enrolments("alice") == (enrolment(1),)
+
+
+async def test_workers_migrate_at_once(sql: SqlWorld) -> None:
+    """Eight workers that start together with an empty database: all succeed, and one version is written."""
+    await sql.execute(*DROP)
+    assert await asyncio.gather(*(sql.owners(connections_max=1).migrate() for _ in range(8))) == [len(STEPS)] * 8
+    assert await sql.execute("select name, value from sekisho_meta") == [("schema", len(STEPS))]
+    await sql.owners().check()
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_missing_tables_are_named(sql: SqlWorld, call: Callable[[SqlOwners], Awaitable[object]]) -> None:
+    """With what to do about them; contacts, which need none of them, are found all the same."""
+    await sql.execute(*DROP)
+    owners = sql.owners()
+    with pytest.raises(OwnersUnfit) as unfit:
+        await call(owners)
+    assert str(unfit.value) == MISSING
+    assert await owners.contact("alice") is not None
+
+
+@pytest.mark.parametrize("call", [*CALLS.values(), lambda owners: owners.migrate()], ids=[*CALLS, "migrate"])
+async def test_newer_tables_are_left_alone(sql: SqlWorld, call: Callable[[SqlOwners], Awaitable[object]]) -> None:
+    """An old worker in the middle of a deployment must not write what the new ones can't read."""
+    await sql.execute("update sekisho_meta set value = 2")
+    with pytest.raises(OwnersUnfit) as unfit:
+        await call(sql.owners())
+    assert str(unfit.value) == NEWER
+
+
+async def test_tables_that_go_away_are_missed(sql: SqlWorld) -> None:
+    """The first call fails as any failure does; the next one says what is wrong; made again, all is well."""
+    owners = sql.owners()
+    await owners.enrol("alice", enrolment(1))
+    await sql.execute(*DROP)
+    with pytest.raises(OwnersUnavailable):
+        await owners.enrolments("alice")
+    with pytest.raises(OwnersUnfit, match="are missing"):
+        await owners.enrolments("alice")
+    await owners.migrate()
+    assert await owners.enrolments("alice") == ()
+
+
+def _add_column(connection: Connection) -> None:
+    connection.execute(sa.text("alter table sekisho_enrolments add column colour text"))
+
+
+def _fail(connection: Connection) -> None:
+    _add_column(connection)
+    raise OwnersUnavailable("pulled the plug")
+
+
+async def test_an_upgrade_takes_the_steps_that_are_missing(sql: SqlWorld) -> None:
+    """Each once, by one of the workers that try; what is enrolled survives."""
+    owners = sql.owners()
+    await owners.enrol("alice", enrolment(1))
+    steps = (*STEPS, _add_column)
+    tries = (sql.owners()._call(lambda connection: upgrade(connection, steps), writes=True) for _ in range(4))
+    assert await asyncio.gather(*tries) == [2] * 4
+    rows = await sql.execute("select id, colour from sekisho_enrolments")
+    assert rows == [(enrolment(1).id, None)]
+
+
+async def test_an_upgrade_that_fails_leaves_no_half(sql: SqlWorld) -> None:
+    """Its changes to tables are undone with it, in SQLite too, and the next try starts where it did."""
+    with pytest.raises(OwnersUnavailable, match=r"^pulled the plug$"):
+        await sql.owners()._call(lambda connection: upgrade(connection, (*STEPS, _fail)), writes=True)
+    await sql.owners().check()
+    assert await sql.owners()._call(lambda c: upgrade(c, (*STEPS, _add_column)), writes=True) == 2
+
+
+async def test_the_least_rights_suffice(postgres: InPostgres) -> None:
+    """Those that the adapter names: a worker's role that can neither make tables nor read password hashes."""
+    await postgres.execute(
+        "drop role if exists worker",
+        f"create role worker login password '{PASSWORD}'",
+        "alter table users add column password_hash text",
+        "grant select (username, email, locale) on users to worker",
+        "grant select, insert, update, delete on sekisho_enrolments, sekisho_resets to worker",
+        "grant select on sekisho_meta to worker",
+    )
+    owners = postgres.owners(url=postgres.server.role_url("worker", postgres.name))
+    await owners.check()
+    await owners.enrol("alice", enrolment(1))
+    assert await owners.replace(enrolment(1).id, b"sealed", b"anew")
+    reset = await owners.ask_reset("alice", now_s=T0)
+    assert await owners.carry_out(reset, now_s=reset.due_s)
+    await owners.forget("alice")
+    await owners.aclose()
+    await postgres.execute("drop owned by worker", "drop role worker")

@@ -1,0 +1,135 @@
+"""The backends that one contract is held against, each with the users table of a service that knows nothing of us."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sqlite3
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from sekisho.owners import Contact, Enrolment, MemoryOwners
+from sekisho.owners.sql import SqlOwners
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from sekisho.owners import Owners
+    from tests.owners.postgres import PostgresServer
+
+QUERY = "select email, locale from users where username = :account"
+PATIENT_US = 20_000_000  # most tests are not about deadlines: a slow machine must not make them so
+
+USERS = {
+    "alice": ("alice@mail.example", "ja"),
+    "Alice": ("another@mail.example", "en-GB"),
+    "bob": (None, None),
+    "o'brien; drop table users": ("quote@mail.example", "ga"),
+    "花子": ("花子@例え.example", "ja_JP"),
+}
+T0 = 1_750_000_000
+_names = itertools.count()
+W = TypeVar("W", bound="SqlWorld")
+
+
+def enrolment(number: int = 0, *, kind: str = "totp", label: str = "My phone", sealed: bytes = b"sealed") -> Enrolment:
+    return Enrolment(f"{number:032x}", kind, label, T0 + number, sealed)
+
+
+class World(Protocol):
+    """A place where owners are kept. Each `owners()` is one worker's; all of them see the same."""
+
+    def owners(self) -> Owners: ...
+
+
+class InMemory:
+    def __init__(self) -> None:
+        self._owners = MemoryOwners({name: Contact(name, *rest) for name, rest in USERS.items()})
+
+    def owners(self) -> MemoryOwners:
+        return self._owners
+
+
+class SqlWorld:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._opened: list[SqlOwners] = []
+
+    def owners(
+        self,
+        query: str = QUERY,
+        *,
+        url: str | None = None,
+        connections_max: int = 4,
+        deadline_us: int = PATIENT_US,
+    ) -> SqlOwners:
+        owners = SqlOwners(url or self.url, query, connections_max=connections_max, deadline_us=deadline_us)
+        self._opened.append(owners)
+        return owners
+
+    async def execute(self, *statements: str) -> Sequence[Sequence[object]]:
+        """As the service, or its operator, would; on a connection of its own. Returns the last one's rows."""
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        for owners in self._opened:
+            await owners.aclose()
+
+
+class InSqlite(SqlWorld):
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"sqlite+aiosqlite:///{path}")
+        self._path = path
+
+    async def execute(self, *statements: str) -> Sequence[Sequence[object]]:
+        with contextlib.closing(sqlite3.connect(self._path)) as connection, connection:
+            return [connection.execute(statement).fetchall() for statement in statements][-1]
+
+
+class InPostgres(SqlWorld):
+    def __init__(self, server: PostgresServer) -> None:
+        self.server = server
+        self.name = f"test_{next(_names)}"
+        super().__init__(server.url(self.name))
+
+    async def execute(self, *statements: str) -> Sequence[Sequence[object]]:
+        connection = await self.server.connect(self.name)
+        try:
+            rows = [await connection.fetch(statement) for statement in statements][-1]
+            return [tuple(row.values()) for row in rows]
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def in_sqlite(path: Path) -> AsyncIterator[SqlWorld]:
+    async with _furnished(InSqlite(path)) as world:
+        yield world
+
+
+@asynccontextmanager
+async def in_postgres(server: PostgresServer) -> AsyncIterator[InPostgres]:
+    world = InPostgres(server)
+    connection = await server.connect()
+    await connection.execute(f"create database {world.name}")
+    await connection.close()
+    async with _furnished(world):
+        yield world
+
+
+@asynccontextmanager
+async def _furnished(world: W) -> AsyncIterator[W]:
+    rows = ", ".join(f"({', '.join(map(_literal, (name, *rest)))})" for name, rest in USERS.items())
+    await world.execute(
+        "create table users (username text primary key, email text, locale text)", f"insert into users values {rows}"
+    )
+    try:
+        await world.owners().migrate()
+        yield world
+    finally:
+        await world.aclose()
+
+
+def _literal(value: str | None) -> str:
+    return "null" if value is None else "'" + value.replace("'", "''") + "'"
