@@ -1,0 +1,137 @@
+"""One-time codes that are sent to the owner, by mail or as a text message.
+
+A code is good for one challenge (OWASP ASVS 5.0, 6.6.2), ten minutes (6.5.5) and one proof. Its eight digits are
+a hundred times the 20 bits that 6.5.4 asks for, because whoever holds the password may start again and again.
+
+A send never ends a code that is under way: mail is slow, people press the button twice, and then type the first code
+that arrives. So a challenge has one code, and sending again sends that one.
+
+Behind a wrong secret all of this happens too, with a code that nobody is sent: who watches the clock or the store
+sees no difference.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from hmac import compare_digest
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.challenge.seal import Unsealable
+from sekisho.challenge.tries import PERIOD_S, owner_key
+from sekisho.challenge.typed import folded_digits
+from sekisho.model import StoreUnavailable
+
+if TYPE_CHECKING:
+    from sekisho.challenge.keys import VaultKeys
+    from sekisho.challenge.seal import Sealer
+    from sekisho.challenge.tries import Trial, Tries
+    from sekisho.store.vault import Vault
+
+log = logging.getLogger("sekisho.challenge")
+
+PURPOSE = b"sent code"
+DIGITS = 8
+LIFE_S = 600
+SENDS_MAX = 5  # an hour and account: a stolen password must not become a flood of mail
+
+
+class Code(NamedTuple):
+    """What to send.
+
+    Attributes:
+        digits: eight of them.
+        seconds_left: how long it is still good for; less than ten minutes where it is sent again.
+    """
+
+    digits: str
+    seconds_left: int
+
+    @property
+    def grouped(self) -> str:
+        """`1234 5678`, as people read it out; the blank may be typed or not."""
+        return f"{self.digits[:4]} {self.digits[4:]}"
+
+    def __repr__(self) -> str:
+        # Error reporters print the values of a frame.
+        return "Code(...)"
+
+
+class Codes:
+    """Makes, remembers and accepts codes. Holds them sealed in the vault, and nowhere else.
+
+    Args:
+        vault: where codes and counts live.
+        keys: names in it.
+        sealer: seals the codes.
+        tries: counts the tries, with those of the other guessable factors.
+        sends_max: how often an account is sent a code in an hour.
+    """
+
+    def __init__(
+        self, vault: Vault, keys: VaultKeys, sealer: Sealer, tries: Tries, *, sends_max: int = SENDS_MAX
+    ) -> None:
+        self._vault = vault
+        self._keys = keys
+        self._sealer = sealer
+        self._tries = tries
+        self._sends_max = sends_max
+
+    async def issue(self, trial: Trial, *, now_s: int) -> Code | None:
+        """The code to send now, or None: nothing is sent behind a wrong secret or beyond the cap.
+
+        What the caller answers must be the same either way. Beyond the cap the code that was sent stays good.
+
+        Args:
+            trial: for which challenge, and whether its secret was right.
+            now_s: Unix time, for telling how much is left.
+
+        Raises:
+            StoreUnavailable: nothing should be sent.
+        """
+        name = self._name(trial)
+        code = self._opened(name, await self._held(name, now_s))
+        sends = await self._vault.count(owner_key(self._keys, b"sends", trial), seconds=PERIOD_S)
+        if code is None or sends > self._sends_max or not trial.behind_right_secret:
+            return None
+        digits, issued_s = code
+        return Code(digits, min(max(issued_s + LIFE_S - now_s, 0), LIFE_S))
+
+    async def accept(self, trial: Trial, typed: str) -> bool:
+        """Whether this is the challenge's code. True once, for one of any number who show it at once.
+
+        What cannot be a code is no try. Raises `StoreUnavailable`: nobody knows whether the try counted.
+        """
+        shown = folded_digits(typed, DIGITS)
+        if shown is None or not await self._tries.of_guessable(trial):
+            return False
+        name = self._name(trial)
+        sealed = await self._vault.get(name) or b""
+        code = self._opened(name, sealed)
+        if code is None or not compare_digest(code[0], shown) or not trial.behind_right_secret:
+            return False
+        # Marked as spent rather than taken: taking could take a later code of the same challenge by mistake.
+        return await self._vault.once(self._keys.of(b"spent code", name, sealed), seconds=LIFE_S)
+
+    def _name(self, trial: Trial) -> bytes:
+        return self._keys.of(b"code", trial.challenge, trial.account)
+
+    async def _held(self, name: bytes, now_s: int) -> bytes:
+        """The challenge's code, sealed: the one under way, else a new one. Of two at once, both get the first."""
+        digits = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
+        fresh = self._sealer.seal(PURPOSE, digits.encode() + now_s.to_bytes(8, "big"), bound_to=name)
+        for _ in range(2):  # once more where it ended between the two steps
+            if await self._vault.put(name, fresh, seconds=LIFE_S, only_new=True):
+                return fresh
+            if held := await self._vault.get(name):
+                return held
+        raise StoreUnavailable
+
+    def _opened(self, name: bytes, sealed: bytes) -> tuple[str, int] | None:
+        """Digits, and when they were made; None for nothing, and for what somebody else put there."""
+        try:
+            data = self._sealer.open(PURPOSE, sealed, bound_to=name) if sealed else b""
+        except Unsealable:
+            log.warning("a sent code cannot be opened: altered, or SEKISHO_SECRET lost its key")
+            return None
+        return (data[:DIGITS].decode(), int.from_bytes(data[DIGITS:], "big")) if data else None
