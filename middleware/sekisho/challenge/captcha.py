@@ -1,0 +1,275 @@
+"""Captchas of others: Turnstile and hCaptcha, asked by their `siteverify` whether a token was earned.
+
+What they can say is that somebody, or something hired, solved a riddle on the site. They cannot say who: a `Solved`
+is no proof of identity, and nothing that asks for one takes it.
+
+A question has three answers. What is down, slow, broken or doubtful is *could not tell* (None), which is neither: a
+caller that took it for *solved* would be opened by whoever can slow the service down, and one that took it for *not
+solved* would lock everybody out with it. For one who does not look, both are false.
+
+The service learns the token, and so whatever its own script told it; the client's address only if the site says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+
+from sekisho.challenge.captcha_wire import Fault, Wire
+from sekisho.store.breaker import Breaker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sekisho.store.vault import Vault
+
+log = logging.getLogger("sekisho.captcha")
+
+USED_S = 600  # twice what Turnstile's tokens live; hCaptcha's live for two minutes
+
+_TOKEN = re.compile("[!-~]+")
+_NO_SECRET = {"missing-input-secret", "invalid-input-secret"}
+_NOT_EARNED = {
+    "missing-input-response",
+    "invalid-input-response",
+    "expired-input-response",
+    "timeout-or-duplicate",
+    "already-seen-response",
+    "invalid-or-already-seen-response",
+    "sitekey-secret-mismatch",  # earned elsewhere
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A riddle was solved for this attempt. Not a proof of identity, and no tuple that could equal one.
+
+    Attributes:
+        by: the provider's name.
+    """
+
+    by: str
+
+
+Answer: TypeAlias = Solved | Literal[False] | None
+"""Solved, not solved, could not tell."""
+
+
+class Captcha(Protocol):
+    """Whoever can tell whether a token was earned."""
+
+    async def check(self, token: str, *, address: str = "") -> Answer:
+        """What came of a token that a client showed. A solved one counts once.
+
+        Raises:
+            StoreUnavailable: nobody knows whether it was used. Nothing may be granted.
+        """
+        ...
+
+
+class Provider(NamedTuple):
+    """What distinguishes those who speak `siteverify`.
+
+    Attributes:
+        name: as in the settings.
+        url: where they answer.
+        field: what their script calls the token in the page's form.
+        token_chars_max: longer ones are not asked about.
+        tells_action: the answer names the action that the page gave the widget.
+        takes_sitekey: the question may name the site's key, so that a token of the operator's other sites is none.
+    """
+
+    name: str
+    url: str
+    field: str
+    token_chars_max: int
+    tells_action: bool
+    takes_sitekey: bool
+
+
+TURNSTILE = Provider(
+    "turnstile",
+    "https://challenges.cloudflare.com/turnstile/v0/siteverify",
+    "cf-turnstile-response",
+    token_chars_max=2_048,  # documented
+    tells_action=True,
+    takes_sitekey=False,
+)
+HCAPTCHA = Provider(
+    "hcaptcha",
+    "https://api.hcaptcha.com/siteverify",
+    "h-captcha-response",
+    token_chars_max=8_192,  # no bound is documented; they have some thousands
+    tells_action=False,
+    takes_sitekey=True,
+)
+
+
+class Limits(NamedTuple):
+    """Every bound, with its reason.
+
+    Attributes:
+        call_s: from asking to giving up, all in all: somebody waits.
+        calls_max: at once. Beyond it the answer is *could not tell*: a flood is not passed on.
+        answer_bytes_max: headers included. An answer has less than 1 KiB.
+        failures_max: in a row, before nobody asks for a while.
+        pause_s_min: the first such while; it doubles with each trial that fails.
+        pause_s_max: the longest.
+    """
+
+    call_s: float = 1.5
+    calls_max: int = 64
+    answer_bytes_max: int = 16 << 10
+    failures_max: int = 3
+    pause_s_min: float = 1
+    pause_s_max: float = 60
+
+
+class Siteverify:
+    """See the module. Belongs to the event loop that it is used in; several loops have one each.
+
+    Args:
+        provider: `TURNSTILE` or `HCAPTCHA`.
+        secret: the site's, of the provider.
+        vault: where it is kept which tokens have been used.
+        hostnames: where the widget may have been shown, exactly; anything else is a token from elsewhere.
+        action: that the page gave the widget, where the provider tells; empty: not looked at.
+        sitekey: the site's, where the provider takes it.
+        send_address: tell the provider the client's address.
+        url: instead of the provider's own.
+        limits: see there.
+        clock_s: monotonic; how long nobody asks goes by it.
+
+    Raises:
+        ValueError: there is no secret or no hostname, or the provider cannot check what is wanted.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a site must or may say, each by name
+        self,
+        provider: Provider,
+        secret: str,
+        vault: Vault,
+        *,
+        hostnames: Iterable[str],
+        action: str = "",
+        sitekey: str = "",
+        send_address: bool = False,
+        url: str = "",
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        clock_s: Callable[[], float] = monotonic,
+    ) -> None:
+        self._hostnames = frozenset(name.lower() for name in hostnames)
+        if not secret or not self._hostnames:
+            raise ValueError("a captcha needs a secret and the hostnames that it is shown on")
+        if (action and not provider.tells_action) or (sitekey and not provider.takes_sitekey):
+            raise ValueError(f"{provider.name} does not check that")
+        self._provider = provider
+        self._form = {"secret": secret} | ({"sitekey": sitekey} if sitekey else {})
+        self._mark_key = blake2b(secret.encode(), digest_size=64, person=b"sekisho.captcha").digest()
+        self._vault = vault
+        self._action = action
+        self._send_address = send_address
+        self._wire = Wire(url or provider.url, answer_bytes_max=limits.answer_bytes_max)
+        self._limits = limits
+        self._clock_s = clock_s
+        self._breaker = Breaker(
+            failures_max=limits.failures_max, pause_s_min=limits.pause_s_min, pause_s_max=limits.pause_s_max
+        )
+        self._calls: set[asyncio.Task[Answer]] = set()
+        self._closed = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether the service did when it was last asked."""
+        return self._breaker.closed
+
+    async def check(self, token: str, *, address: str = "") -> Answer:
+        """See `Captcha`. `address` is the client's, and is sent only where the site wants that."""
+        if len(token) > self._provider.token_chars_max or not _TOKEN.fullmatch(token):
+            return False
+        answer = await self._asked(self._form | {"response": token} | self._told(address))
+        if not answer:
+            return answer
+        # The provider takes a token once, too. It is a promise of somebody else's, and costs a mark to keep ourselves.
+        return answer if await self._vault.once(self._mark(token), seconds=USED_S) else False
+
+    async def aclose(self) -> None:
+        """Answer *could not tell* to whoever waits, and ask nothing more."""
+        self._closed = True
+        for call in tuple(self._calls):
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def _told(self, address: str) -> dict[str, str]:
+        return {"remoteip": address} if address and self._send_address else {}
+
+    def _mark(self, token: str) -> bytes:
+        return blake2b(token.encode(), key=self._mark_key, digest_size=16, person=b"captcha used").digest()
+
+    async def _asked(self, form: dict[str, str]) -> Answer:
+        if self._closed or len(self._calls) >= self._limits.calls_max:
+            return None
+        if (ticket := self._breaker.enter(self._clock_s())) is None:
+            return None
+        # A task of its own: a client that hangs up would else take the breaker's ticket with it, and whoever opens
+        # and drops connections could have the service taken for dead.
+        call = asyncio.create_task(self._call(form, ticket))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        await asyncio.wait((call,))
+        return None if call.cancelled() else call.result()
+
+    async def _call(self, form: dict[str, str], ticket: int) -> Answer:
+        try:
+            answer = self._judged(_read(await self._wire.post(form, limit_s=self._limits.call_s)))
+        except Fault as fault:
+            if self._breaker.failed(ticket, self._clock_s()):
+                log.warning("%s is left alone for a while: %s", self._provider.name, fault.reason)
+            return None
+        if self._breaker.succeeded(ticket):
+            log.info("%s answers again", self._provider.name)
+        return answer
+
+    def _judged(self, said: dict[str, Any]) -> Answer:
+        """What an answer means.
+
+        Raises:
+            Fault: the service is not on speaking terms with us.
+        """
+        if not said["success"]:
+            return _refusal(_codes(said))
+        hostname = said.get("hostname")
+        if not isinstance(hostname, str) or hostname.lower() not in self._hostnames:
+            return False
+        if self._action and said.get("action") != self._action:
+            return False
+        return Solved(self._provider.name)
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Fault("no JSON") from None
+    if not isinstance(said, dict) or not isinstance(said.get("success"), bool):
+        raise Fault("no answer to what was asked")
+    return said
+
+
+def _codes(said: dict[str, Any]) -> set[str]:
+    codes = said.get("error-codes")
+    return {code for code in codes if isinstance(code, str)} if isinstance(codes, list) else set()
+
+
+def _refusal(codes: set[str]) -> Literal[False] | None:
+    if codes & _NO_SECRET:
+        raise Fault("it does not know our secret")
+    # Codes that say neither are no fault either: a stranger's token may have provoked them, and must not be able to
+    # have everybody's captcha switched off.
+    return False if codes & _NOT_EARNED else None

@@ -1,0 +1,155 @@
+"""One form, posted over TLS; one small answer, whole and in time, or none.
+
+asyncio's streams carry it and `http.client` reads it, from memory: a client of its own would be the largest dependency
+of a guard that asks one question. Streams can be cancelled and have one deadline for name, connection, handshake and
+answer together; `urllib` in a thread has none of the three. What it leaves out: redirects (who is told the secret is
+the operator's choice), proxies, and connections that are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from io import BytesIO
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from sekisho.model import SekishoError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 leads nowhere must not cost the whole limit
+
+
+class Fault(SekishoError):  # noqa: N818 - what came of one question; the caller makes *could not tell* of it
+    """No answer that can be believed.
+
+    Attributes:
+        reason: for people; holds nothing of the question, and of the answer no more than a status.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Wire:
+    """Posts forms to one address.
+
+    Args:
+        url: https; http for this machine's own address alone, as the form holds a secret.
+        answer_bytes_max: headers included; more is a fault.
+
+    Raises:
+        ValueError: another URL. The text holds no part of it.
+    """
+
+    def __init__(self, url: str, *, answer_bytes_max: int) -> None:
+        if not _fit(url):
+            raise ValueError("a captcha's URL must be https://host[:port][/path]")
+        parts = urlsplit(url)
+        self._host = parts.hostname
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._answer_bytes_max = answer_bytes_max
+        self._head = (
+            f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: sekisho\r\n"
+            "Accept: application/json\r\nAccept-Encoding: identity\r\nConnection: close\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+        )
+
+    async def post(self, form: Mapping[str, str], *, limit_s: float) -> bytes:
+        """The body of the answer.
+
+        Raises:
+            Fault: no answer with status 200 was here, whole, within `limit_s`.
+        """
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._post(urlencode(form).encode())
+        except (OSError, HTTPException, ValueError) as error:  # the last: a name that is none, a length that is none
+            raise Fault(_words(error)) from None
+
+    async def _post(self, body: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(
+            self._host, self._port, ssl=self._tls, happy_eyeballs_delay=_NEXT_ADDRESS_S
+        )
+        try:
+            writer.write(f"{self._head}{len(body)}\r\n\r\n".encode() + body)
+            await writer.drain()
+            return await self._answer(reader)
+        finally:
+            writer.transport.abort()  # what is not whole by now never will be; closing politely could take for ever
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        received = b""
+        while more := await reader.read(self._answer_bytes_max + 1 - len(received)):
+            received += more
+            if len(received) > self._answer_bytes_max:
+                raise Fault("too long")
+            if (body := _whole(received)) is not None:
+                return body
+        raise Fault("cut short")
+
+
+def _fit(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(
+            (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))
+            and parts.hostname
+            and parts.port != 0
+            and not (parts.username or parts.password or parts.query or parts.fragment)
+            and re.fullmatch("[!-~]+", url)
+        )
+    except ValueError:  # of a port, and its text would quote it
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Held:
+    """What `HTTPResponse` takes for a socket."""
+
+    def __init__(self, received: bytes) -> None:
+        self._received = received
+
+    def makefile(self, _mode: str) -> BytesIO:
+        return BytesIO(self._received)
+
+
+def _whole(received: bytes) -> bytes | None:
+    """The body, or None while some of it is missing."""
+    if b"\r\n\r\n" not in received:
+        return None
+    held: Any = _Held(received)
+    response = HTTPResponse(held)
+    response.begin()
+    if response.status != 200:
+        raise Fault(f"status {response.status}")
+    if response.length is None and not response.chunked:
+        # Then the end of the connection is the end of the answer, and a broken one looks like a short one.
+        raise Fault("the end of the answer is not marked")
+    try:
+        return response.read()
+    except IncompleteRead:
+        return None
+
+
+def _words(error: Exception) -> str:
+    kinds: dict[type[Any], str] = {
+        TimeoutError: "too slow",
+        ssl.SSLError: "no TLS that can be trusted",
+        OSError: "no connection",
+        HTTPException: "no HTTP",
+    }
+    return next((words for kind, words in kinds.items() if isinstance(error, kind)), "no HTTP")

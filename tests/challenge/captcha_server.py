@@ -1,0 +1,160 @@
+"""A `siteverify` of our own on a real socket: speaks as Turnstile or hCaptcha do, or fails in any of many ways.
+
+What it checks, and the codes it answers with, are those of their documentation. How it fails is shared with the range
+API of `tests.breach`: ways to break HTTP do not depend on what it carries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs
+
+from tests.breach.hibp_server import _tls, whole
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.breach.hibp_server import Answer
+
+SECRET = "0x4AAAA-of-the-site"
+
+
+class Riddle(NamedTuple):
+    """A token that was earned, and where."""
+
+    hostname: str
+    action: str
+    sitekey: str
+
+
+class SiteverifyApi:
+    """Answers in the manner of `answer`, which may be changed at any time.
+
+    Attributes:
+        forms: what was asked, field by field, in order.
+        heads: the request lines and headers.
+        extra: what is put into each answer besides, or in the place of what it holds.
+    """
+
+    def __init__(self, answer: Answer, *, speaks: str) -> None:
+        self.answer = answer
+        self.speaks = speaks
+        self.forms: list[dict[str, str]] = []
+        self.heads: list[str] = []
+        self.extra: dict[str, Any] = {}
+        self.asked = asyncio.Event()
+        self.url = ""
+        self._riddles: dict[str, Riddle] = {}
+        self._used: set[str] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+
+    def earned(self, hostname: str = "shop.example", action: str = "login", sitekey: str = "site-1") -> str:
+        """A token as the provider's script would put it into the form."""
+        token = f"0.{len(self._riddles)}-{'x' * 300}_."
+        self._riddles[token] = Riddle(hostname, action, sitekey)
+        return token
+
+    def forget_use(self) -> None:
+        """Take every token again: a provider that does not keep what it promises."""
+        self._used.clear()
+
+    def said(self, form: dict[str, str]) -> dict[str, Any]:
+        code = self._refusal(form)
+        if code:
+            return {"success": False, "error-codes": [code]} | self.extra
+        riddle = self._riddles[form["response"]]
+        self._used.add(form["response"])
+        said = {"success": True, "challenge_ts": "2026-01-01T00:00:00.000Z", "hostname": riddle.hostname}
+        if self.speaks == "turnstile":
+            return said | {"error-codes": [], "action": riddle.action, "cdata": "", "metadata": {}} | self.extra
+        return said | {"credit": False} | self.extra
+
+    def _refusal(self, form: dict[str, str]) -> str:
+        """The code that it answers with, or nothing."""
+        token, turnstile = form.get("response", ""), self.speaks == "turnstile"
+        if form.get("secret") != SECRET:
+            return "invalid-input-secret" if form.get("secret") else "missing-input-secret"
+        if not token:
+            return "missing-input-response"
+        if token not in self._riddles:
+            return "invalid-input-response" if turnstile else "invalid-or-already-seen-response"
+        if not turnstile and form.get("sitekey", self._riddles[token].sitekey) != self._riddles[token].sitekey:
+            return "sitekey-secret-mismatch"
+        if token in self._used:
+            return "timeout-or-duplicate" if turnstile else "already-seen-response"
+        return ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self._serve(reader, writer)
+        writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = re.search(r"\r\nContent-Length: ([0-9]+)\r\n", head)
+        assert length
+        body = (await reader.readexactly(int(length[1]))).decode()
+        form = {name: value for name, [value] in parse_qs(body, strict_parsing=True).items()}
+        self.heads.append(head)
+        self.forms.append(form)
+        self.asked.set()
+        await self.answer(writer, json.dumps(self.said(form)).encode())
+        await writer.drain()
+
+    async def aclose(self) -> None:
+        serving = tuple(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving)
+
+
+@asynccontextmanager
+async def siteverify_api(
+    answer: Answer = whole, *, speaks: str = "turnstile", secure: bool = False
+) -> AsyncIterator[SiteverifyApi]:
+    api = SiteverifyApi(answer, speaks=speaks)
+    server = await asyncio.start_server(api.serve, "127.0.0.1", 0, ssl=_tls() if secure else None)
+    host, port = server.sockets[0].getsockname()
+    api.url = f"http{'s' * secure}://{host}:{port}/turnstile/v0/siteverify"
+    try:
+        yield api
+    finally:
+        server.close()
+        await api.aclose()
+        await server.wait_closed()
+
+
+# Manners of answering, besides those of the range API.
+
+
+async def and_then_stays(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """The whole answer, and a connection that is kept although we asked that it be not."""
+    await whole(writer, body)
+    await asyncio.Event().wait()
+
+
+async def in_pieces(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """The whole answer, arriving in three parts that break its header and its body."""
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    for part in (data[:10], data[10:-5], data[-5:]):
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+
+
+def instead(text: bytes) -> Answer:
+    """Well framed, and something else."""
+
+    async def answer(writer: asyncio.StreamWriter, body: bytes) -> None:
+        await whole(writer, text)
+
+    return answer

@@ -1,0 +1,431 @@
+"""Captchas over real sockets: solved, not solved, or *could not tell*; in time, once, and never a proof of identity."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Captcha, Limits, Provider, Siteverify, Solved
+from sekisho.model import StoreUnavailable
+from sekisho.store.vault import MemoryVault
+from tests.breach import hibp_server as manner
+from tests.breach.hibp_server import CERTIFICATE
+from tests.challenge.captcha_server import SECRET, SiteverifyApi, and_then_stays, in_pieces, instead, siteverify_api
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from typing import Any
+
+PATIENCE_S = 20  # where a right answer is what is waited for, and the machine is shared
+SHORT_S = 0.3
+BY_TURNSTILE, BY_HCAPTCHA = Solved("turnstile"), Solved("hcaptcha")
+
+
+class Site:
+    """What asks, and the clock it goes by."""
+
+    def __init__(
+        self,
+        url: str,
+        provider: Provider = TURNSTILE,
+        *,
+        secret: str = SECRET,
+        vault: MemoryVault | None = None,
+        limits: dict[str, Any] | None = None,
+        **rest: Any,
+    ) -> None:
+        self.now_s = 1_000.0
+        own = MemoryVault(entries_max=100, bytes_max=1 << 20, clock_s=lambda: self.now_s)
+        self.vault = own if vault is None else vault  # an empty one is false
+        self.captcha = Siteverify(
+            provider,
+            secret,
+            self.vault,
+            url=url,
+            limits=Limits(**{"call_s": PATIENCE_S, **(limits or {})}),
+            clock_s=lambda: self.now_s,
+            **{"hostnames": ["shop.example"], **rest},
+        )
+
+
+@asynccontextmanager
+async def site(api: SiteverifyApi | str, provider: Provider = TURNSTILE, **rest: Any) -> AsyncIterator[Site]:
+    one = Site(api if isinstance(api, str) else api.url, provider, **rest)
+    try:
+        yield one
+    finally:
+        await one.captcha.aclose()
+
+
+# Right answers.
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [manner.whole, manner.whole_in_chunks, and_then_stays, in_pieces],
+    ids=lambda answer: str(answer.__name__),
+)
+async def test_a_token_that_was_earned_is_solved_and_another_is_not(answer: manner.Answer) -> None:
+    """However the answer is framed, and whether the connection ends with it."""
+    async with siteverify_api(answer) as api, site(api) as at:
+        captcha: Captcha = at.captcha
+        assert await captcha.check(api.earned()) == BY_TURNSTILE
+        assert await captcha.check("made.up") is False
+
+
+async def test_hcaptcha_is_asked_in_its_own_words() -> None:
+    """It takes the site's key, and tells no action."""
+    async with siteverify_api(speaks="hcaptcha") as api, site(api, HCAPTCHA, sitekey="site-1") as at:
+        assert await at.captcha.check(api.earned()) == BY_HCAPTCHA
+        assert await at.captcha.check("made.up") is False
+        assert await at.captcha.check(api.earned(sitekey="site-2")) is False
+        assert api.forms[0]["sitekey"] == "site-1"
+
+
+async def test_what_is_sent_is_the_secret_and_the_token() -> None:
+    """In the body and not in the address, which servers log; and nobody's address, unless the site says so."""
+    async with siteverify_api() as api, site(api) as at:
+        token = api.earned()
+        await at.captcha.check(token, address="192.0.2.7")
+        assert api.forms == [{"secret": SECRET, "response": token}]
+        assert api.heads[0].startswith("POST /turnstile/v0/siteverify HTTP/1.1\r\nHost: 127.0.0.1:")
+        assert "\r\nContent-Type: application/x-www-form-urlencoded\r\n" in api.heads[0]
+        assert SECRET not in api.heads[0]
+
+
+async def test_the_address_is_sent_where_the_site_wants_it() -> None:
+    """And left out where there is none."""
+    async with siteverify_api() as api, site(api, send_address=True) as at:
+        await at.captcha.check(api.earned(), address="192.0.2.7")
+        await at.captcha.check(api.earned())
+        assert [form.get("remoteip") for form in api.forms] == ["192.0.2.7", None]
+
+
+async def test_over_tls_it_is_asked_as_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The services themselves are only ever asked this way."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    async with siteverify_api(secure=True) as api, site(api) as at:
+        assert await at.captcha.check(api.earned()) == BY_TURNSTILE
+
+
+async def test_nobody_else_is_told_the_secret() -> None:
+    """A certificate that nobody vouches for ends it before a byte of the form is sent."""
+    async with siteverify_api(secure=True) as api, site(api) as at:
+        assert await at.captcha.check(api.earned()) is None
+        assert api.forms == []
+
+
+# Earned elsewhere, or before.
+
+
+@pytest.mark.parametrize("hostname", ["evil.example", "shop.example.evil.example", "xshop.example", "", "not-provided"])
+async def test_a_token_from_another_page_is_none(hostname: str) -> None:
+    """Whoever has the site's key, which is public, can have visitors of his own solve its riddles."""
+    async with siteverify_api() as api, site(api) as at:
+        assert await at.captcha.check(api.earned(hostname=hostname)) is False
+
+
+@pytest.mark.parametrize("hostname", [None, 7, ["shop.example"]])
+async def test_a_success_that_does_not_say_where_is_none(hostname: object) -> None:
+    """What is not said is not assumed."""
+    async with siteverify_api() as api, site(api) as at:
+        api.extra = {"hostname": hostname}
+        assert await at.captcha.check(api.earned()) is False
+
+
+async def test_hostnames_are_compared_as_hostnames() -> None:
+    """Letters of either size, and any of those that the site has."""
+    async with siteverify_api() as api, site(api, hostnames=["Shop.Example", "www.shop.example"]) as at:
+        assert await at.captcha.check(api.earned(hostname="SHOP.example")) == BY_TURNSTILE
+        assert await at.captcha.check(api.earned(hostname="www.shop.example")) == BY_TURNSTILE
+
+
+async def test_a_token_for_another_action_is_none() -> None:
+    """One earned on the newsletter's form opens no log-in."""
+    async with siteverify_api() as api, site(api, action="login") as at:
+        assert await at.captcha.check(api.earned(action="newsletter")) is False
+        assert await at.captcha.check(api.earned(action="login")) == BY_TURNSTILE
+    async with siteverify_api() as api, site(api, action="login") as at:
+        api.extra = {"action": None}
+        assert await at.captcha.check(api.earned()) is False
+
+
+@pytest.mark.parametrize(("provider", "speaks"), [(TURNSTILE, "turnstile"), (HCAPTCHA, "hcaptcha")])
+async def test_a_token_works_once(provider: Provider, speaks: str) -> None:
+    """The provider refuses it, and where it forgets to, we do; a hundred at once included."""
+    async with siteverify_api(speaks=speaks) as api, site(api, provider) as at:
+        token = api.earned()
+        assert await at.captcha.check(token)
+        assert await at.captcha.check(token) is False
+        api.forget_use()
+        assert await at.captcha.check(token) is False
+
+
+async def test_of_many_at_once_one_is_solved() -> None:
+    """At a provider that says yes to each, over two workers that share a store."""
+    async with siteverify_api() as api, site(api) as at, site(api, vault=at.vault) as other:
+        token = api.earned()
+        api.extra = {"success": True, "hostname": "shop.example", "error-codes": []}
+        workers = (at, other) * 20
+        got = await asyncio.gather(*(worker.captcha.check(token) for worker in workers))
+        assert sorted(got, key=bool) == [False] * 39 + [BY_TURNSTILE]
+
+
+async def test_a_token_that_was_not_solved_leaves_no_mark() -> None:
+    """Or anybody could fill the store with what he makes up."""
+    async with siteverify_api() as api, site(api) as at:
+        assert await at.captcha.check("made.up") is False
+        assert len(at.vault) == 0
+
+
+async def test_where_nobody_knows_whether_it_was_used_nothing_is_granted() -> None:
+    """A store that is full is one that cannot tell."""
+    async with siteverify_api() as api, site(api) as at:
+        for number in range(100):
+            await at.vault.once(b"%d" % number, seconds=1_000)
+        with pytest.raises(StoreUnavailable):
+            await at.captcha.check(api.earned())
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", " ", "a b", "a\r\nb", "道場", "a\0", "x" * 2_049],
+    ids=["none", "blank", "space", "line", "ja", "nul", "long"],
+)
+async def test_what_can_be_no_token_is_not_asked_about(token: str) -> None:
+    """Whoever sends it would have us carry it."""
+    async with siteverify_api() as api, site(api) as at:
+        assert await at.captcha.check(token) is False
+        assert api.forms == []
+
+
+# Could not tell.
+
+BROKEN = [
+    manner.without_an_end,
+    manner.cut_short,
+    manner.cut_short_in_chunks,
+    manner.cut_short_in_a_chunk,
+    manner.a_part,
+    manner.nothing,
+    manner.a_page,
+    manner.garbage,
+    manner.no_http,
+    manner.hang_up,
+    manner.reset,
+    manner.without_end_in_sight,
+    manner.a_promise_too_large,
+    manner.a_chunk_too_large,
+    manner.headers_without_end,
+    manner.status("500 Internal Server Error"),
+    manner.status("503 Service Unavailable", "Retry-After: 60\r\n"),
+    manner.status("429 Too Many Requests"),
+    manner.status("403 Forbidden"),
+    manner.status("302 Found", "Location: /turnstile/v0/siteverify\r\n"),
+    manner.status("204 No Content"),
+    instead(b"true"),
+    instead(b"[]"),
+    instead(b"{}"),
+    instead(b'{"success": "true", "hostname": "shop.example"}'),
+    instead(b'{"success": 1, "hostname": "shop.example"}'),
+    instead(b'{"success": null}'),
+    instead(b'{"success": true, "hostname": "shop.example"'),
+    instead(b"[" * 10_000),
+    instead(b"\xff\xfe"),
+]
+SLOW = [manner.silence, manner.silence_after_headers, manner.drip, manner.drip_of_body]
+
+
+@pytest.mark.parametrize("answer", BROKEN, ids=lambda answer: str(answer.__qualname__))
+async def test_a_broken_answer_tells_nothing(answer: manner.Answer) -> None:
+    """Neither yes nor no, of a token that was earned; and the next one is asked about as ever."""
+    async with siteverify_api(answer) as api, site(api) as at:
+        assert await at.captcha.check(api.earned()) is None
+        assert len(at.vault) == 0
+        api.answer = manner.whole
+        assert await at.captcha.check(api.earned()) == BY_TURNSTILE
+
+
+@pytest.mark.parametrize("answer", SLOW, ids=lambda answer: str(answer.__name__))
+async def test_a_slow_answer_tells_nothing_in_time(answer: manner.Answer) -> None:
+    """The limit is on all of it: a byte every few milliseconds ends as soon as silence does."""
+    async with siteverify_api(answer) as api, site(api, limits={"call_s": SHORT_S}) as at:
+        start = asyncio.get_running_loop().time()
+        assert await at.captcha.check(api.earned()) is None
+        assert asyncio.get_running_loop().time() - start < SHORT_S + 2
+
+
+def test_nobody_waits_longer_than_a_second_and_a_half() -> None:
+    """All in all, by default."""
+    assert Limits().call_s == 1.5
+
+
+async def test_where_nobody_answers_nothing_is_told() -> None:
+    """A port where nobody listens, one where nobody speaks, and a name that nobody has."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        async with site(f"http://127.0.0.1:{port}/") as at:
+            assert await at.captcha.check("token") is None
+        listener.listen()
+        async with site(f"https://127.0.0.1:{port}/", limits={"call_s": SHORT_S}) as at:
+            assert await at.captcha.check("token") is None
+    async with site("https://a..b/") as at:
+        assert await at.captcha.check("token") is None
+
+
+@pytest.mark.parametrize("codes", [["internal-error"], ["bad-request"], ["something-new"], [], None, "x", [{}], [7]])
+async def test_a_no_that_does_not_say_why_tells_nothing(codes: object) -> None:
+    """And is no fault of the service: a token that provokes it must not switch everybody's captcha off."""
+    async with siteverify_api() as api, site(api, limits={"failures_max": 1}) as at:
+        api.extra = {"error-codes": codes}
+        assert await at.captcha.check("made.up") is None
+        assert at.captcha.answers
+
+
+# Leaving it alone.
+
+
+async def test_a_service_that_fails_is_left_alone_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    """After three in a row nobody asks; after the pause one does, and his answer decides. Both turns are told once."""
+    caplog.set_level(logging.INFO, "sekisho.captcha")
+    async with siteverify_api(manner.status("500 Internal Server Error")) as api, site(api) as at:
+        for _ in range(5):
+            assert await at.captcha.check(api.earned()) is None
+        assert len(api.forms) == 3
+        assert not at.captcha.answers
+        at.now_s += 1
+        api.answer = manner.whole
+        assert await at.captcha.check(api.earned()) == BY_TURNSTILE
+        assert at.captcha.answers
+    assert caplog.messages == ["turnstile is left alone for a while: status 500", "turnstile answers again"]
+
+
+async def test_a_secret_that_it_does_not_know_is_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """That it is wrong and not what it is; no visitor is told that he solved nothing."""
+    async with siteverify_api() as api, site(api, secret="0xWRONG") as at:
+        for _ in range(3):
+            assert await at.captcha.check(api.earned()) is None
+    assert caplog.messages == ["turnstile is left alone for a while: it does not know our secret"]
+
+
+async def test_tokens_that_are_wrong_are_no_fault_of_the_service() -> None:
+    """However many are made up."""
+    async with siteverify_api() as api, site(api) as at:
+        for number in range(10):
+            assert await at.captcha.check(f"made.up.{number}") is False
+        assert at.captcha.answers
+
+
+async def test_who_hangs_up_takes_nothing_with_him() -> None:
+    """Or three that open and drop a connection would have the service taken for dead."""
+    gate = asyncio.Event()
+    async with siteverify_api(manner.after(gate)) as api, site(api, limits={"failures_max": 1}) as at:
+        leaving = asyncio.create_task(at.captcha.check(api.earned()))
+        await api.asked.wait()
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        gate.set()
+        assert await at.captcha.check(api.earned()) == BY_TURNSTILE
+        assert at.captcha.answers
+
+
+async def test_a_flood_is_not_passed_on() -> None:
+    """Beyond the calls that may be under way the answer is there at once."""
+    gate = asyncio.Event()
+    async with siteverify_api(manner.after(gate)) as api, site(api, limits={"calls_max": 2}) as at:
+        first = [asyncio.create_task(at.captcha.check(api.earned())) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert await at.captcha.check(api.earned()) is None
+        gate.set()
+        assert await asyncio.gather(*first) == [BY_TURNSTILE] * 2
+        assert len(api.forms) == 2
+        assert await at.captcha.check(api.earned()) == BY_TURNSTILE
+
+
+async def test_who_waits_when_it_closes_is_told_nothing() -> None:
+    """At once, and nothing is asked from then on."""
+    async with siteverify_api(manner.silence) as api, site(api) as at:
+        waiting = asyncio.create_task(at.captcha.check(api.earned()))
+        await api.asked.wait()
+        await at.captcha.aclose()
+        assert await waiting is None
+        assert await at.captcha.check(api.earned()) is None
+        assert len(api.forms) == 1
+
+
+# Settings.
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://captcha.example/siteverify",
+        "http://192.0.2.1/",
+        "ftp://127.0.0.1/",
+        "https:///siteverify",
+        "https://user:pass@captcha.example/",
+        "https://captcha.example/?secret=x",
+        "https://captcha.example/#x",
+        "https://captcha.example:0/",
+        "https://captcha.example:x/",
+        "https://captcha.example/a b",
+        "captcha.example",
+    ],
+)
+def test_a_secret_goes_nowhere_in_the_clear(url: str) -> None:
+    """And the error does not quote where it would have gone."""
+    with pytest.raises(ValueError, match=r"^a captcha's URL must be https://host\[:port\]\[/path\]$"):
+        Site(url)
+
+
+def test_what_a_provider_cannot_check_must_not_be_asked() -> None:
+    """A site that names an action trusts that it is looked at."""
+    with pytest.raises(ValueError, match=r"^hcaptcha does not check that$"):
+        Site("", HCAPTCHA, action="login")
+    with pytest.raises(ValueError, match=r"^turnstile does not check that$"):
+        Site("", TURNSTILE, sitekey="site-1")
+
+
+@pytest.mark.parametrize("missing", [{"secret": ""}, {"hostnames": []}])
+def test_it_needs_a_secret_and_hostnames(missing: dict[str, Any]) -> None:
+    """Without the one every token is wrong, without the other every page is right."""
+    with pytest.raises(ValueError, match=r"^a captcha needs a secret and the hostnames that it is shown on$"):
+        Site("", **missing)
+
+
+def test_the_services_are_asked_where_they_say() -> None:
+    """Their documented addresses, over TLS."""
+    assert TURNSTILE.url == "https://challenges.cloudflare.com/turnstile/v0/siteverify"
+    assert HCAPTCHA.url == "https://api.hcaptcha.com/siteverify"
+    assert Site("", TURNSTILE).captcha.answers
+
+
+# What it is not, and what is not shown.
+
+
+def test_a_riddle_solved_is_nothing_but_that() -> None:
+    """No tuple or text that would equal, or pass for, what a factor answers; nobody can change it."""
+    assert Solved.__mro__ == (Solved, object)
+    for other in (("turnstile",), "turnstile", True):
+        assert other != BY_TURNSTILE  # type: ignore[comparison-overlap] # which is half of the claim
+    with pytest.raises(AttributeError):
+        BY_TURNSTILE.by = "x"  # type: ignore[misc] # that is the claim
+
+
+async def test_neither_secret_nor_token_nor_address_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """In a `repr` or at any level of the log, whatever goes wrong."""
+    caplog.set_level(logging.DEBUG)
+    for answer in (manner.whole, manner.reset, manner.garbage, manner.status("500 No")):
+        async with siteverify_api(answer) as api, site(api, send_address=True, limits={"failures_max": 1}) as at:
+            token = api.earned()
+            await at.captcha.check(token, address="192.0.2.7")
+            shown = repr(at.captcha) + caplog.text
+            for hidden in (SECRET, token, "192.0.2.7"):
+                assert hidden not in shown
