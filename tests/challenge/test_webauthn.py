@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cbor2
 import pytest
@@ -32,6 +33,9 @@ from tests.challenge.authenticator import (
     text,
     unpadded,
 )
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 NOW = 1_700_000_000
 ORIGIN = "https://shop.example"
@@ -274,29 +278,29 @@ def test_a_challenge_has_32_bytes(length: int) -> None:
         asked(fresh=b"c" * length)
 
 
-ATTESTED = {1: 2, 3: -7, -1: 1, -2: bytes(32), -3: bytes(32)}
+OFF_THE_CURVE = {1: 2, 3: -7, -1: 1, -2: bytes(32), -3: bytes(32)}
 
 
 @pytest.mark.parametrize(
     ("mistakes", "reason"),
     [
         (Mistakes(credential_id=b"j" * 32), "key"),
-        (Mistakes(cose_key=ATTESTED), "attestation"),
+        (Mistakes(cose_key=OFF_THE_CURVE), "key"),
         (Mistakes(cose_key=cose(P384)), "key"),
         (Mistakes(cose_key=cose(ES256) | {3: -8}), "key"),
-        (Mistakes(cose_key=cose(EDDSA) | {3: -7}), "attestation"),
+        (Mistakes(cose_key=cose(EDDSA) | {3: -7}), "key"),
         (Mistakes(cose_key=cose(ES256) | {3: -257}), "key"),
-        (Mistakes(cose_key=cose(ES256) | {3: -65535}), "attestation"),
+        (Mistakes(cose_key=cose(ES256) | {3: -65535}), "key"),
         (Mistakes(cose_key=cose(RS256) | {-2: b"\x03"}), "key"),
         (Mistakes(cose_key=cose(RS256) | {-1: b"\xff" * 128}), "key"),
         (Mistakes(cose_key=cose(RS256) | {-1: b"\xff" * 1024}), "key"),
-        (Mistakes(cose_key=4), "attestation"),
-        (Mistakes(cose_key={1: "2"}), "attestation"),
+        (Mistakes(cose_key=4), "key"),
+        (Mistakes(cose_key={1: "2"}), "key"),
         (Mistakes(attestation={"fmt": "tpm"}), "attestation"),
         (Mistakes(attestation={"fmt": ["none"]}), "attestation"),
         (Mistakes(attestation={"fmt": "packed", "attStmt": {"alg": -7, "sig": b"s", "x5c": [b"c"]}}), "attestation"),
-        (Mistakes(attestation={"fmt": "packed", "attStmt": {"alg": -7, "sig": b"s"}}), "attestation"),
-        (Mistakes(attestation={"attStmt": {"sig": b"s"}}), "attestation"),
+        (Mistakes(attestation={"fmt": "packed", "attStmt": {"alg": -7, "sig": b"s"}}), "key"),
+        (Mistakes(attestation={"attStmt": {"sig": b"s"}}), "key"),
         (Mistakes(attestation={"attStmt": 7}), "malformed"),
         (Mistakes(attestation={"authData": b""}), "malformed"),
         (Mistakes(attestation={"authData": "text"}), "malformed"),
@@ -342,6 +346,8 @@ def test_responses_are_bounded_and_read_strictly() -> None:
         {"response": fields | {"signature": fields["signature"] + "="}},
         {"response": fields | {"signature": "+" + fields["signature"][1:]}},
         {"response": fields | {"signature": fields["signature"] + "\n"}},
+        {"response": fields | {"signature": fields["signature"] + "é"}},
+        {"response": fields | {"signature": fields["signature"] + "\ud800"}},
         {"response": fields | {"signature": text(b"s" * 513)}},
         {"response": fields | {"authenticatorData": text(b"a" * 36)}},
         {"response": fields | {"authenticatorData": text(b"a" * 1025)}},
@@ -515,8 +521,8 @@ def test_the_order_of_a_list_does_not_tell_which_are_real() -> None:
 
 def test_a_new_passkey_takes_the_place_of_one_decoy_and_leaves_the_others() -> None:
     """Or every enrolment would show which ids stayed, and so were real."""
-    steps = [set(listed("alice", *passkeys(*[20, 32, 16][:number]))) for number in range(4)]
-    assert [len(before - after) for before, after in pairwise(steps)] == [1, 1, 1]
+    lists = [set(listed("alice", *passkeys(*[20, 32, 16][:number]))) for number in range(4)]
+    assert [len(before - after) for before, after in pairwise(lists)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("mistakes", [NONE, Mistakes(sign_count=0), Mistakes(tampered_signature=True)])
@@ -529,6 +535,37 @@ def test_an_assertion_for_a_decoy_fails(mistakes: Mistakes) -> None:
         for entry in set(listed("alice", *real)) - {credential.id}:
             thief.credential_id = entry
             assert refusal_of(state, thief.get(options, mistakes), *real) == "unknown_credential"
+
+
+def steps(state: bytes, response: bytes, *credentials: Credential) -> list[str]:
+    """Every function of ours and of the library's that is called on the way to a refusal."""
+    called: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_globals["__name__"].startswith(("sekisho.", "webauthn.")):
+            called.append(frame.f_code.co_qualname)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        refusal_of(state, response, *credentials)
+    finally:
+        sys.setprofile(before)
+    return called
+
+
+def test_a_decoy_is_verified_as_a_passkey_is() -> None:
+    """Call by call the same work, whoever is asked about; a low count cuts it short for neither."""
+    _, credential = enrolled()
+    credential = credential._replace(sign_count=9)
+    thief = Authenticator(ORIGIN, OTHER, credential_id=credential.id)
+    options, state = asked(credential)
+    shown = thief.get(options, Mistakes(sign_count=5))
+    of_passkey = steps(state, shown, credential)
+    assert "decoded_public_key_to_cryptography" in of_passkey
+    assert steps(state, shown) == of_passkey
+    thief.credential_id = next(entry for entry in listed("alice", credential) if entry != credential.id)
+    assert steps(state, thief.get(options, Mistakes(sign_count=5)), credential) == of_passkey
 
 
 def test_not_even_the_key_of_decoys_opens_anything() -> None:

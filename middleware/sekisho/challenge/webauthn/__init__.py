@@ -5,10 +5,11 @@ password, and even with the owner's ear on the phone, has nothing to relay. The 
 what it leaves to its callers: strict reading, what is demanded, decoys, and errors that tell the client nothing.
 
 **Decoys.** Every account is shown the same number of passkeys of the same lengths, those without any too; what still
-differs is told in `decoys`. No transports are listed: every list would have to name them all, and that is what
-leaving them out means to a browser. An assertion for a decoy's id is verified like any other, against a key that
-belongs to nobody, and fails whatever comes of it. Its time differs from a real one's by the algorithm alone: decoys
-verify as ES256 (most passkeys), Windows Hello's RSA is some tens of microseconds faster, Ed25519 some slower.
+differs is told in `decoys`, and the time to fetch and unseal what is kept is the caller's. No transports are listed:
+every list would have to name them all, and that is what leaving them out means to a browser. An assertion for a
+decoy's id is verified like any other, against a key that belongs to nobody, and fails whatever comes of it. Its time
+differs from a real one's by the algorithm alone: decoys verify as ES256 (most passkeys), in some 165 µs; RSA, which
+Windows Hello uses, takes about 20 µs less, and Ed25519 20 more.
 
 **Bindings are the caller's.** A state names a challenge, a ceremony and an end, but no account: the caller seals it
 bound to the account exactly as the application reads it, to browser and door, stores it, and takes it out once. The
@@ -209,7 +210,7 @@ class WebAuthn:
         check_client_data(shown.client_data, ceremony="webauthn.get", challenge=challenge, origins=self._origins)
         data = _authenticator_data(shown.authenticator_data)
         self._check_authenticator(data)
-        credential = next((one for one in credentials if one.id == shown.id), None)
+        credential = {one.id: one for one in credentials}.get(shown.id)
         # Verified in any case, or the time would tell decoys from passkeys.
         holds = self._signature_holds(shown, challenge, credential.public_key if credential else self._nobodys_key)
         if credential is None:
@@ -255,7 +256,7 @@ class WebAuthn:
             )
             sound = _is_sound(verified.credential_public_key)
         except Exception:  # noqa: BLE001 - parsers of a stranger's bytes raise what they like: all of it means no
-            refuse("attestation")
+            refuse("key")
         # The id outside is the browser's word, the one inside the authenticator's.
         if verified.credential_id != made.id or not sound:
             refuse("key")
