@@ -138,6 +138,7 @@ class FaultyServer:
     def __init__(self, replies: dict[str, bytes | list[bytes]]) -> None:
         self.port = 0
         self.connections = 0
+        self.reached = asyncio.Event()
         self.taken: list[bytes] = []
         self.commands: list[str] = []
         self._replies: dict[str, list[bytes]] = {step: [reply] for step, reply in MANNERS.items()}
@@ -146,6 +147,7 @@ class FaultyServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.reached.set()
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)

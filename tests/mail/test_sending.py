@@ -65,7 +65,7 @@ async def test_japanese_arrives_whole_through_seven_bits() -> None:
     assert message["Subject"] == letter("ja").subject
     assert message["From"].addresses[0].display_name == "店"
     assert plain is not None
-    assert plain.get_content().partition("\n")[0] == letter("ja").paragraphs[0]
+    assert plain.get_content().splitlines()[0] == letter("ja").paragraphs[0]
 
 
 async def test_nothing_tells_the_name_of_this_host() -> None:

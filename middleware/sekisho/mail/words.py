@@ -15,8 +15,8 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "code": (
             "Your log-in code for {service}",
             (
-                "Somebody has just logged in to your account at {service} with the right password, from a device that we "
-                "do not know yet. If it was you, type the code below into the page that you have open."
+                "Somebody has just logged in to your account at {service} with the right password, from a device that "
+                "we do not know yet. If it was you, type the code below into the page that you have open."
             ),
             (
                 "The code is valid for {minutes} minutes and works once. We will never ask you for it, "
@@ -41,8 +41,8 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "step_up_not_completed": (
             "A log-in at {service} was stopped",
             (
-                "Somebody entered the right password for your account, and did not show the second proof that we ask of "
-                "a new device. They have not got in."
+                "Somebody entered the right password for your account, and did not show the second proof that we ask "
+                "of a new device. They have not got in."
             ),
             "When: {when}",
             "Browser: {browser}",
@@ -59,8 +59,8 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "This takes effect on {when}, and not before."
             ),
             (
-                "If you asked for it, there is nothing to do. If you did not, please open {page} yourself, by typing it, "
-                "and tell us before then."
+                "If you asked for it, there is nothing to do. If you did not, please open {page} yourself, by typing "
+                "it, and tell us before then."
             ),
         ),
         "factor_changed": (

@@ -1,0 +1,171 @@
+"""The queue: it takes what there is room for, at once and for everybody alike, and loses count of nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sekisho.mail import Bounds, Result, messages
+
+from .sending import OWNER, SHOP, FakeTime, Results, letter, mailer
+from .servers import SILENCE, faulty_server, real_server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOWHERE = "smtp://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("to", [OWNER, "", "no address", "\r\n", "x" * 1_000_000, "用户@mail.example"])
+async def test_sending_only_queues(to: str) -> None:
+    """Whatever is sent to whomever: no look at the address, no step of the loop, no connection, no error."""
+    async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
+        mail.send(to, letter())
+
+        assert [item.to for item in mail._queue] == [to]
+        assert mail._queue[0].envelope is None
+        assert not results.told
+
+
+async def test_the_answer_comes_before_the_work() -> None:
+    """A moment drawn by chance lies between `send` and the work: the one can't be seen in the other."""
+    time = FakeTime(chance=0.75)
+    async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}", time=time) as (mail, results):
+        mail.send(OWNER, letter())
+        await results.first()
+
+    assert time.slept == [0.75 * Bounds().linger_s]
+
+
+async def test_the_queue_has_a_bound() -> None:
+    """One more than there is room for is dropped at once and counted; nobody waits."""
+    results = Results()
+    bounds = Bounds(queue_max=3, try_s=0.1, close_s=0.1)
+    async with mailer(NOWHERE, bounds=bounds, on_result=results) as (mail, _):
+        for _ in range(5):
+            mail.send(OWNER, letter())
+
+        assert results.told == [("code", Result.DROPPED)] * 2
+        assert len(mail._queue) == 3
+
+
+async def test_the_queue_keeps_its_bound_while_a_relay_is_silent() -> None:
+    """A black hole fills the queue and nothing else."""
+    bounds = Bounds(queue_max=10, try_s=5, close_s=0.1)
+    async with (
+        faulty_server({"greeting": SILENCE}) as server,
+        mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds) as (mail, results),
+    ):
+        mail.send(OWNER, letter())
+        await server.reached.wait()
+        for _ in range(500):
+            mail.send(OWNER, letter())
+
+        assert len(mail._queue) == 10
+        assert results.told == [("code", Result.DROPPED)] * 490
+
+
+async def test_closing_sends_what_waits() -> None:
+    """What was queued before the end is tried before the end, whatever moment chance had drawn for it."""
+    time = FakeTime(chance=0.9)
+    async with real_server() as server:
+        async with mailer(f"smtp://127.0.0.1:{server.port}", time=time) as (mail, results):
+            mail.send(OWNER, letter())
+            mail.send(OWNER, letter("ja"))
+
+        assert results.told == [("code", Result.SENT)] * 2
+        assert len(server.received) == 2
+
+
+async def test_closing_ends_in_time() -> None:
+    """A relay that is silent does not keep a service from stopping; what is left is counted as dropped."""
+    bounds = Bounds(try_s=60, close_s=0.1)
+    async with faulty_server({"greeting": SILENCE}) as server, asyncio.timeout(2):
+        async with mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds) as (mail, results):
+            for _ in range(3):
+                mail.send(OWNER, letter())
+            await server.reached.wait()
+
+        assert results.told == [("code", Result.DROPPED)] * 3
+
+
+async def test_closing_twice_and_sending_afterwards_do_no_harm() -> None:
+    """What comes after the end is dropped, and counted."""
+    async with mailer(NOWHERE) as (mail, results):
+        await asyncio.gather(mail.aclose(), mail.aclose())
+        await mail.aclose()
+        mail.send(OWNER, letter())
+
+        assert results.told == [("code", Result.DROPPED)]
+
+
+async def test_a_metric_that_fails_costs_nobody_his_code(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the caller of `send` nor the next message hears of it, and the log does not hold what it said."""
+
+    def broken(kind: str, result: Result) -> None:
+        raise RuntimeError("canary")
+
+    async with real_server() as server:
+        async with mailer(f"smtp://127.0.0.1:{server.port}", on_result=broken) as (mail, _):
+            mail.send("no address", letter())
+            mail.send(OWNER, letter())
+        assert len(server.received) == 1
+    assert "counting mail failed: RuntimeError" in caplog.text
+    assert "canary" not in caplog.text
+
+
+async def test_a_mistake_of_ours_costs_one_message_only(caplog: pytest.LogCaptureFixture) -> None:
+    """The task outlives whatever a letter does to it, and its log says no more than the kind of the mistake."""
+    broken = messages.Letter("code", "en", "two\r\nlines", ("canary",))
+    caplog.set_level(logging.DEBUG, "sekisho")
+    async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
+        mail.send(OWNER, broken)
+        mail.send(OWNER, letter())
+
+        assert await results.first(2) == [Result.REFUSED, Result.SENT]
+    assert "ValueError" in caplog.text
+    assert "canary" not in caplog.text
+
+
+ANSWERS = st.sampled_from([b"250 ok", b"450 later", b"550 no"])
+
+
+@settings(max_examples=25)
+@given(
+    answers=st.lists(ANSWERS, min_size=1, max_size=12),
+    addresses=st.lists(st.sampled_from([OWNER, "second@mail.example", "no address"]), max_size=8),
+    queue_max=st.integers(1, 8),
+    closing=st.booleans(),
+)
+async def test_every_message_comes_to_exactly_one_end(
+    answers: Sequence[bytes], addresses: Sequence[str], queue_max: int, *, closing: bool
+) -> None:
+    """Whatever the relay says, however many come, whenever the end is: a result for each, and each is the truth."""
+    bounds = Bounds(queue_max=queue_max, try_s=2, close_s=2)
+    async with faulty_server({"RCPT": list(answers)}) as server:
+        async with mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds) as (mail, results):
+            for to in addresses:
+                mail.send(to, letter())
+            if not closing:
+                await results.first(len(addresses))
+        ends = Counter(result for _, result in results.told)
+
+        assert ends.total() == len(addresses)
+        assert ends[Result.SENT] == len(server.taken)
+        assert ends[Result.DROPPED] == max(0, len(addresses) - queue_max)
+
+
+async def test_each_kind_is_counted_as_itself() -> None:
+    """A metric tells notices from codes."""
+    async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
+        mail.send(OWNER, messages.password_leaked(SHOP, "ja"))
+        mail.send(OWNER, letter())
+        await results.first(2)
+
+    assert results.told == [("password_leaked", Result.SENT), ("code", Result.SENT)]
