@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _START_SECONDS_MAX = 20.0
 _START_ATTEMPTS_MAX = 5  # another process may take the port between our asking for it and PostgreSQL binding it
 _DEBIAN = Path("/usr/lib/postgresql")
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "jit": "off", "max_connections": "60"}
+_FAST = {"fsync": "off", "full_page_writes": "off", "jit": "off", "max_connections": "60"}
 
 PASSWORD = "hunter2:secret"
 PASSWORD_IN_URL = "hunter2%3Asecret"

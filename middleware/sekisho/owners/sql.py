@@ -58,7 +58,11 @@ BATCH = 200  # enrolments read at once by `all_sealed`: 1.6 MiB at most
 RECYCLE_S = 1_800  # before firewalls forget a silent connection
 
 _POSSIBLE = "possible are postgresql+asyncpg://user@host/database and sqlite+aiosqlite:////path/to/file"
-_DRIVERS = frozenset({"postgresql+asyncpg", "sqlite+aiosqlite"})
+# Drivers and what a URL may ask of them: whatever else stands there would fail at the first log-in.
+_DRIVERS = {
+    "postgresql+asyncpg": frozenset({"host", "port", "ssl", "target_session_attrs", "prepared_statement_cache_size"}),
+    "sqlite+aiosqlite": frozenset[str](),
+}
 _WRITES = "sekisho_writes"
 
 
@@ -289,37 +293,45 @@ def _named(error: Exception) -> str:
 
 
 def _engine(url: str, connections_max: int, deadline: float) -> AsyncEngine:
-    place = _place(url)
-    engine = create_async_engine(
-        place,
-        pool_size=connections_max,
-        max_overflow=0,
-        pool_timeout=deadline,
-        pool_pre_ping=True,
-        pool_recycle=RECYCLE_S,
-        hide_parameters=True,
-        logging_name="sekisho",
-        connect_args={"timeout": deadline},  # to connect; SQLite: to wait for another's writing
-    )
+    engine = _made(url, connections_max, deadline)
+    if engine is None:
+        raise SettingsError(OWNERS, f"is no URL of a database that sekisho knows; {_POSSIBLE}")
     # `hide_parameters` hides parameters and nothing else: at this level rows are logged too, addresses and all.
     logging.getLogger("sqlalchemy.engine.Engine.sekisho").setLevel(logging.WARNING)
-    if _is_sqlite(place):
+    if _is_sqlite(engine.url):
         logging.getLogger("aiosqlite").addFilter(_no_parameters)
         sa.event.listen(engine.sync_engine, "connect", _leave_transactions_to_us)
         sa.event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
 
-def _place(text: str) -> sa.URL:
+def _made(text: str, connections_max: int, deadline: float) -> AsyncEngine | None:
     try:
-        url: sa.URL | None = sa.make_url(text)
+        url = sa.make_url(text)
+        _check_place(url)
+        return create_async_engine(
+            url,
+            pool_size=connections_max,
+            max_overflow=0,
+            pool_timeout=deadline,
+            pool_pre_ping=True,
+            pool_recycle=RECYCLE_S,
+            hide_parameters=True,
+            logging_name="sekisho",
+            connect_args={"timeout": deadline},  # to connect; SQLite: to wait for another's writing
+        )
     except (ArgumentError, ValueError):  # may repeat the URL, so it must not travel further
-        url = None
-    if url is None or url.drivername not in _DRIVERS:
-        raise SettingsError(OWNERS, f"is no URL of a database that sekisho knows; {_POSSIBLE}")
+        return None
+
+
+def _check_place(url: sa.URL) -> None:
+    if url.drivername not in _DRIVERS or not 0 < (url.port or 1) < 65_536:
+        raise ValueError("another driver, or no port")
+    if not set(url.query) <= _DRIVERS[url.drivername]:
+        options = ", ".join(sorted(_DRIVERS["postgresql+asyncpg"]))
+        raise SettingsError(OWNERS, f"has an option that sekisho does not pass on; possible for PostgreSQL: {options}")
     if _is_sqlite(url) and (url.database or ":memory:") == ":memory:":
         raise SettingsError(OWNERS, f"wants a file: what is enrolled must outlive the process; {_POSSIBLE}")
-    return url
 
 
 def _is_sqlite(url: sa.URL) -> bool:

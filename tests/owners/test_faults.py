@@ -1,0 +1,225 @@
+"""A database that is down, slow, full or silent: an answer in time, no task or connection left over, and back again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from sekisho.owners import OwnersUnavailable
+from sekisho.owners.sql import CALLS_MAX, SqlOwners
+from tests.owners.worlds import QUERY, T0, enrolment, in_postgres
+from tests.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.owners.postgres import PostgresServer
+    from tests.owners.worlds import InPostgres, SqlWorld
+
+DEADLINE_US = 200_000
+SOON_S = 2.0  # the deadline, and what a shared machine adds
+SLOW = "select email, locale from users where username = :account and pg_sleep(30) is not null"
+
+
+async def _refused(owners: SqlOwners) -> float:
+    """Seconds until a contact was refused."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    with pytest.raises(OwnersUnavailable) as refused:
+        await owners.contact("alice")
+    assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
+    return loop.time() - start
+
+
+async def _idle(owners: SqlOwners, seconds: float = 10.0) -> None:
+    """Until no call is under way, not even one that was left behind."""
+    async with asyncio.timeout(seconds):
+        while owners._tasks:
+            await asyncio.wait(owners._tasks)
+
+
+@contextlib.asynccontextmanager
+async def _black_hole() -> AsyncIterator[int]:
+    """A port that takes connections and never says a word."""
+    writers: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await server.wait_closed()
+
+
+async def test_nobody_there() -> None:
+    """A refused connection is told at once."""
+    owners = SqlOwners(f"postgresql+asyncpg://sekisho:pw@127.0.0.1:{free_port()}/shop", QUERY)
+    assert await _refused(owners) < SOON_S
+    await owners.aclose()
+
+
+async def test_a_black_hole() -> None:
+    """A server that takes the connection and says nothing is waited for until the deadline, by all at once."""
+    async with _black_hole() as port:
+        owners = SqlOwners(
+            f"postgresql+asyncpg://sekisho:pw@127.0.0.1:{port}/shop", QUERY, connections_max=2, deadline_us=DEADLINE_US
+        )
+        waited = await asyncio.gather(*(_refused(owners) for _ in range(20)))
+        assert all(DEADLINE_US / 1e6 * 0.9 < seconds < SOON_S for seconds in waited)
+        await _idle(owners)
+        await owners.aclose()
+
+
+async def test_a_server_that_falls_silent(own_postgres_server: PostgresServer) -> None:
+    """Connections that are open already are waited for no longer; once it speaks again, so do we."""
+    async with in_postgres(own_postgres_server) as world:
+        owners = world.owners(connections_max=2, deadline_us=DEADLINE_US)
+        await _until_answered(owners)
+        own_postgres_server.pause()
+        for _ in range(3):
+            assert await _refused(owners) < SOON_S
+        await _idle(owners)
+        own_postgres_server.resume()
+        await _until_answered(owners)
+
+
+async def test_a_server_that_dies_and_comes_back(own_postgres_server: PostgresServer) -> None:
+    """Refused while it is away, found again without anybody's help, and nothing is lost."""
+    async with in_postgres(own_postgres_server) as world:
+        owners = world.owners()
+        await owners.enrol("alice", enrolment(1))
+        own_postgres_server.kill()
+        assert await _refused(owners) < SOON_S
+        own_postgres_server.start()
+        assert await owners.enrolments("alice") == (enrolment(1),)
+
+
+async def test_a_slow_query_ends_with_its_caller(postgres: InPostgres) -> None:
+    """It is cancelled in the server too, or a slow database would be given ever more to do."""
+    owners = postgres.owners(SLOW, connections_max=1, deadline_us=DEADLINE_US)
+    assert await _refused(owners) < SOON_S
+    await _idle(owners)
+    sleeping = f"select count(*) from pg_stat_activity where datname = '{postgres.name}' and query like '%sleep(30)%'"
+    async with asyncio.timeout(5):
+        while (await postgres.execute(f"{sleeping} and state = 'active' and pid <> pg_backend_pid()"))[0] != (0,):
+            pass
+
+
+async def test_a_caller_who_leaves(postgres: InPostgres) -> None:
+    """A cancelled caller takes nobody's connection along: the next one has it, and its own answer."""
+    owners = postgres.owners(connections_max=1)
+    await owners.contact("alice")
+    slow = asyncio.create_task(owners._call(lambda connection: connection.execute(sa.text("select pg_sleep(30)"))))
+    await asyncio.sleep(0)
+    (task,) = owners._tasks
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    found = await owners.contact("bob")
+    assert found is not None
+    assert found.account_id == "bob"
+    assert task.done()
+
+
+async def test_no_more_connections_than_allowed(postgres: InPostgres) -> None:
+    """Of a hundred callers all are answered, over as many connections as were asked for."""
+    owners = postgres.owners(connections_max=3)
+    found = await asyncio.gather(*(owners.contact("alice") for _ in range(100)))
+    assert None not in found
+    count = f"select count(*) from pg_stat_activity where datname = '{postgres.name}' and application_name = ''"
+    ((open_now,),) = await postgres.execute(f"{count} and pid <> pg_backend_pid()")
+    assert open_now in range(1, 3 + 2)  # and the one that made the tables
+
+
+async def test_no_more_callers_than_bounded() -> None:
+    """When too many wait already, the next is refused at once, and memory stays as it is."""
+    async with _black_hole() as port:
+        owners = SqlOwners(f"postgresql+asyncpg://u@127.0.0.1:{port}/shop", QUERY, deadline_us=5_000_000)
+        waiting = [asyncio.create_task(owners.contact("alice")) for _ in range(CALLS_MAX)]
+        await asyncio.sleep(0)
+        assert await _refused(owners) < 1.0
+        assert len(owners._tasks) == CALLS_MAX
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await owners.aclose()
+
+
+async def test_closing_ends_what_waits(postgres: InPostgres) -> None:
+    """A shutdown is not held up, and who waits is told that there will be no answer."""
+    owners = postgres.owners(SLOW)
+    waiting = asyncio.create_task(owners.contact("alice"))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await owners.aclose()
+    with pytest.raises(OwnersUnavailable):
+        await waiting
+    assert not owners._tasks
+
+
+async def test_sqlite_locked_by_another(sqlite: SqlWorld, tmp_path: Path) -> None:
+    """A writer that never ends keeps nobody past the deadline; readers are not kept at all."""
+    owners = sqlite.owners(deadline_us=DEADLINE_US)
+    await _until_answered(owners)
+    loop = asyncio.get_running_loop()
+    with contextlib.closing(sqlite3.connect(tmp_path / "owners.db", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        start = loop.time()
+        with pytest.raises(OwnersUnavailable):
+            await owners.ask_reset("alice", now_s=T0)
+        assert loop.time() - start < SOON_S
+        await _until_answered(owners)
+    await _idle(owners)
+    assert (await owners.ask_reset("alice", now_s=T0)).asked_s == T0
+
+
+async def test_sqlite_in_no_folder(tmp_path: Path) -> None:
+    """A path that leads nowhere is a database that does not answer."""
+    before = set(threading.enumerate())
+    owners = SqlOwners(f"sqlite+aiosqlite:///{tmp_path}/missing/owners.db", QUERY)
+    assert await _refused(owners) < SOON_S
+    await owners.aclose()
+    # aiosqlite's thread reports its own end to this loop, which must still be there.
+    for thread in set(threading.enumerate()) - before:
+        await asyncio.to_thread(thread.join, 5)
+
+
+@pytest.mark.parametrize("options", ["?ssl=require", "?ssl=hunter2", "?target_session_attrs=x"])
+async def test_options_that_the_driver_refuses(postgres: InPostgres, options: str) -> None:
+    """Whatever a driver raises, of whatever class, it is a database that does not answer."""
+    await _refused(postgres.owners(url=postgres.url + options))
+
+
+async def _until_answered(owners: SqlOwners) -> None:
+    """A deadline this short may be missed by a machine that is busy elsewhere; what is claimed is that it ends."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(OwnersUnavailable):
+                assert await owners.contact("alice") is not None
+                return
+
+
+async def test_nothing_is_reported_as_never_heard(postgres: InPostgres) -> None:
+    """The event loop prints exceptions that nobody asked for, with all that they hold: here everything is asked for."""
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    owners = postgres.owners("select email, locale from nowhere where username = :account")
+    waiting = asyncio.create_task(owners.contact("alice"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await _idle(owners)
+    await _refused(owners)
+    await owners.aclose()
+    gc.collect()
+    assert reported == []

@@ -1,0 +1,136 @@
+"""What the adapter leaves where others can read it: no account, address, label, sealed bytes, password or URL."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.model import SettingsError
+from sekisho.owners import OwnersError, OwnersUnavailable, OwnersUnfit
+from sekisho.owners.sql import SqlOwners
+from tests.left_behind import capturing
+from tests.owners.worlds import QUERY, T0, SqlWorld, enrolment
+
+if TYPE_CHECKING:
+    from tests.owners.postgres import PostgresServer
+    from tests.owners.worlds import InPostgres
+
+SECRETS = ("hunter2", "alice", "mail.example", "marked-label", "marked-seal", "dba", "shop-db")
+
+
+async def _everything(owners: SqlOwners) -> None:
+    await owners.contact("alice")
+    await owners.contact("alice@mail.example")
+    await owners.enrol("alice", enrolment(1, label="marked-label", sealed=b"marked-seal"))
+    await owners.enrolments("alice")
+    await owners.replace(enrolment(1).id, b"marked-seal", b"marked-seal 2")
+    _ = [held async for held in owners.all_sealed()]
+    reset = await owners.ask_reset("alice", now_s=T0)
+    await owners.due_resets(now_s=reset.due_s)
+    await owners.carry_out(reset, now_s=reset.due_s)
+    await owners.forget("alice")
+
+
+async def test_no_log_line_holds_anything_of_anybody(sql: SqlWorld) -> None:
+    """With every logger at its lowest level, the drivers' and SQLAlchemy's too."""
+    with capturing() as captured:
+        owners = sql.owners()
+        await _everything(owners)
+        await owners.aclose()
+    assert _found(captured.text.getvalue()) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select email, locale from nowhere where username = :account",
+        "select email, locale from users where cast(username as int) = cast(:account as int)",
+        "select email, locale from users where 1 / (length(:account) - length(:account)) > 0",
+        "select locale as email, email from users where username = :account",
+        "select email, locale from users where username like '%lice' and :account = 'alice'",
+    ],
+)
+async def test_no_error_holds_anything_of_anybody(postgres: InPostgres, query: str) -> None:
+    """PostgreSQL quotes values in its errors, and asyncpg parameters; neither gets into text, context or log."""
+    with capturing() as captured:
+        owners = postgres.owners(query)
+        with pytest.raises((OwnersUnavailable, OwnersUnfit)) as refused:
+            await owners.contact("alice")
+        await owners.aclose()
+    assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
+    assert _found(captured.text.getvalue() + _whole(refused.value)) == []
+
+
+async def test_a_wrong_password_is_not_repeated(postgres_server: PostgresServer) -> None:
+    """A role, a database and a password that the server refuses: the log names the failure and none of them."""
+    url = postgres_server.url("shop-db").replace("//sekisho:hunter2", "//dba:hunter2-wrong")
+    with capturing() as captured:
+        owners = SqlOwners(url, QUERY)
+        with pytest.raises(OwnersUnavailable) as refused:
+            await owners.contact("alice")
+        await owners.aclose()
+    assert _found(captured.text.getvalue() + _whole(refused.value)) == []
+    assert str(refused.value) == "the database failed: DBAPIError 28P01"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hunter2",
+        "postgresql://dba:hunter2@shop-db/alice",
+        "postgresql+psycopg://dba:hunter2@shop-db/alice",
+        "mysql+aiomysql://dba:hunter2@shop-db/alice",
+        "sqlite:///shop-db/hunter2.db",
+        "postgresql+asyncpg://dba:hunter2@shop-db:port/alice",
+        "postgresql+asyncpg://dba:hunter2@shop-db:99999999/alice",
+        "postgresql+asyncpg://dba:hunter2@shop-db/alice?port=x",
+        "postgresql+asyncpg://dba:hunter2@shop-db/alice?no_such_option=hunter2",
+        "postgresql+asyncpg://dba:hunter2@shop-db/alice?prepared_statement_cache_size=hunter2",
+        "sqlite+aiosqlite://",
+        "sqlite+aiosqlite:///:memory:",
+        "sqlite+aiosqlite:///file:shop-db?mode=memory&uri=true",
+    ],
+)
+def test_a_url_that_cannot_work_is_refused_and_not_repeated(url: str) -> None:
+    """Other drivers would need their own locks; memory forgets what is enrolled."""
+    with pytest.raises(SettingsError) as refused:
+        SqlOwners(url, QUERY)
+    assert refused.value.name == "SEKISHO_OWNERS"
+    assert _found(_whole(refused.value)) == []
+
+
+@given(url=st.text(max_size=60) | st.from_regex(r"(postgresql\+asyncpg|sqlite\+aiosqlite)://\S{0,40}"))
+def test_any_url_is_taken_or_refused(url: str) -> None:
+    """There is no third way in which a setting could stop the start."""
+    try:
+        assert "dba" not in repr(SqlOwners(url, QUERY))
+    except SettingsError as error:
+        assert error.__context__ is None  # noqa: PT017 - either way is right
+
+
+def test_a_repr_shows_no_url() -> None:
+    """Debug pages print objects."""
+    shown = repr(SqlOwners("postgresql+asyncpg://dba:hunter2@shop-db/alice", QUERY))
+    assert _found(shown) == []
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_what_is_left_behind_would_be_found(text: str) -> None:
+    """The search itself, or the tests above would claim nothing."""
+    assert _found(f"… {text} …") == [text]
+
+
+def _found(text: str) -> list[str]:
+    return [secret for secret in SECRETS if secret in text]
+
+
+def _whole(error: OwnersError | SettingsError) -> str:
+    """All that a log or an error page could print of it, but the lines of this file."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=False)
+    return "".join([*shown.format_exception_only(), repr(error), repr(error.args), repr(error.__context__)])
