@@ -383,6 +383,37 @@ def test_no_tampered_assertion_passes(data: st.DataObject) -> None:
     assert refusal_of(state, json.dumps(shown).encode(), credential) in REFUSALS | {"malformed", "signature"}
 
 
+@given(data=st.data())
+def test_no_tampered_passkey_is_enrolled(data: st.DataObject) -> None:
+    """Any one bit of an attestation that the passkey signed itself, turned over: refused."""
+    options, state = SITE.registration_options("7", "alice", (), fresh=FRESH, now_s=NOW)
+    made = json.loads(Authenticator(ORIGIN, EDDSA).create_self_attested(options))
+    raw = bytearray(unpadded(made["response"]["attestationObject"]))
+    bit = data.draw(st.integers(0, len(raw) * 8 - 1))
+    raw[bit // 8] ^= 1 << bit % 8
+    made["response"]["attestationObject"] = text(bytes(raw))
+    with pytest.raises(ProofFailed):
+        SITE.register(state, json.dumps(made).encode(), now_s=NOW)
+
+
+@given(st.lists(st.integers(0, 9) | st.integers(0, 2**32 - 1), min_size=1, max_size=8))
+@example([0, 0, 1, 1, 2])
+@example([5, 0, 6])
+def test_counts_only_rise(counts: list[int]) -> None:
+    """Whatever a passkey counts, each is taken only above all before it; zeros only until the first other one."""
+    authenticator, credential = enrolled(EDDSA)
+    options, state = asked(credential)
+    highest = 0
+    for count in counts:
+        shown = authenticator.get(options, Mistakes(sign_count=count))
+        if count > highest or count == highest == 0:
+            credential = SITE.authenticate(state, shown, (credential,), now_s=NOW)
+            highest = count
+        else:
+            assert refusal_of(state, shown, credential) == "cloned"
+        assert credential.sign_count == highest
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=99).map(text),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
