@@ -16,6 +16,7 @@ from sekisho.owners import (
     Enrolment,
     EnrolmentsFull,
     Held,
+    MemoryOwners,
     Reset,
 )
 from tests.owners.worlds import T0, USERS, enrolment
@@ -246,3 +247,15 @@ def test_no_repr_tells_whose_it_is() -> None:
     )
     assert "alice" not in shown
     assert "ja" not in shown
+
+
+async def test_memory_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sign-ups without end do not fill the process."""
+    monkeypatch.setattr("sekisho.owners.memory.HELD_MAX", 3)
+    owners = MemoryOwners({})
+    for number in range(3):
+        await owners.enrol(f"user {number}", enrolment(number))
+    with pytest.raises(EnrolmentsFull):
+        await owners.enrol("user 3", enrolment(3))
+    assert await owners.remove("user 0", enrolment(0).id)
+    await owners.enrol("user 3", enrolment(3))

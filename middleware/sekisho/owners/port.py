@@ -19,7 +19,7 @@ ENROLMENTS_MAX = 20  # per account: some keys, an app or two, one set of recover
 SEALED_BYTES_MAX = 8_192  # an RSA public key and a set of recovery codes fit several times
 LABEL_CHARS_MAX = 64  # typed by the owner
 ID_CHARS_MAX = 512  # 2 KiB of UTF-8 still fit PostgreSQL's index pages
-EMAIL_CHARS_MAX = 320  # RFC 3696, erratum 1690
+EMAIL_CHARS_MAX = 254  # RFC 5321, section 4.5.3.1.3: a path of 256, less its brackets
 RESETS_MAX = 100  # in one answer
 RESET_DELAY_S = 86_400  # an owner who sleeps, or flies, can still say no
 
