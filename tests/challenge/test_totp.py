@@ -257,6 +257,13 @@ async def test_no_enrolment_proves_nothing(
     assert len(caplog.records) == (sealed is not None)
 
 
+async def test_a_code_of_nobodys_secret_proves_nothing() -> None:
+    """Where there is no enrolment a random secret is worked with; who knew it would still not be let in."""
+    factor = totp(memory())
+    factor._nobodys = factor.seal(SECRET, account="", enrolment="")
+    assert not await factor.accept(trial(), ENROLMENT, None, CODE, now_s=NOW)
+
+
 async def test_neither_secret_nor_code_nor_account_reaches_the_store(caplog: pytest.LogCaptureFixture) -> None:
     """What a reader of Redis gets are marks and numbers under digests."""
     caplog.set_level(0)

@@ -103,12 +103,16 @@ class Codes:
         What cannot be a code is no try. Raises `StoreUnavailable`: nobody knows whether the try counted.
         """
         shown = folded_digits(typed, DIGITS)
-        if shown is None or not await self._tries.of_guessable(trial):
+        if shown is None:
             return False
+        # Beyond a cap everything goes on as before it: a page that is quicker from the eleventh guess on would say
+        # that there is an account behind it, and a right password.
+        allowed = await self._tries.of_guessable(trial)
         name = self._name(trial)
         sealed = await self._vault.get(name) or b""
         code = self._opened(name, sealed)
-        if code is None or not compare_digest(code[0], shown) or not trial.behind_right_secret:
+        right = code is not None and compare_digest(code[0], shown)
+        if not (right and allowed and trial.behind_right_secret):
             return False
         # Marked as spent rather than taken: taking could take a later code of the same challenge by mistake.
         return await self._vault.once(self._keys.of(b"spent code", name, sealed), seconds=LIFE_S)

@@ -93,6 +93,7 @@ class RecoveryCodes:
     def __init__(self, sealer: Sealer, tries: Tries) -> None:
         self._sealer = sealer
         self._tries = tries
+        self._nobodys = self.fresh(account="", enrolment="").sealed
 
     def fresh(self, *, account: str, enrolment: str) -> Sheet:
         """Ten new codes. Kept in the place of an older set, they end it."""
@@ -124,9 +125,9 @@ class RecoveryCodes:
             return None
         bound_to = enrolment_binding(trial.account, enrolment)
         for _ in range(_SWAPS_MAX):
-            old = await shelf.read() or b""
+            old = await shelf.read()
             rest = self._opened(old, bound_to).without(code)
-            if rest is None or not trial.behind_right_secret:
+            if old is None or rest is None or not trial.behind_right_secret:
                 return None
             if await shelf.swap(old, self._sealed(rest, bound_to)):
                 return len(rest.digests)
@@ -135,9 +136,12 @@ class RecoveryCodes:
     def _sealed(self, kept: _Set, bound_to: bytes) -> bytes:
         return self._sealer.seal(PURPOSE, kept.packed(), bound_to=bound_to)
 
-    def _opened(self, sealed: bytes, bound_to: bytes) -> _Set:
+    def _opened(self, sealed: bytes | None, bound_to: bytes) -> _Set:
+        """What lies on the shelf; nobody's set where there is none, so that it takes the same work to look through."""
+        if sealed is None:
+            sealed, bound_to = self._nobodys, enrolment_binding("", "")
         try:
-            return _Set.of(self._sealer.open(PURPOSE, sealed, bound_to=bound_to) if sealed else bytes(_KEY_BYTES))
+            return _Set.of(self._sealer.open(PURPOSE, sealed, bound_to=bound_to))
         except Unsealable:
             # An error page in its place would tell this account from those that do not exist.
             log.warning("a set of recovery codes cannot be opened: altered, or SEKISHO_SECRET lost its key")

@@ -103,7 +103,7 @@ class Totp:
         self._keys = keys
         self._sealer = sealer
         self._tries = tries
-        self._nobodys = new_secret()
+        self._nobodys = self.seal(new_secret(), account="", enrolment="")
 
     def seal(self, secret: bytes, *, account: str, enrolment: str) -> bytes:
         """What may be kept of a secret: good for this account's enrolment and, moved to another row, for none."""
@@ -122,11 +122,14 @@ class Totp:
         Raises:
             StoreUnavailable: nobody knows whether the try counted.
         """
-        if folded_digits(typed, DIGITS) is None or not await self._tries.of_guessable(trial):
+        if folded_digits(typed, DIGITS) is None:
             return False
-        secret = self._opened(trial, enrolment, sealed)
-        step = verify(secret or self._nobodys, typed, now_s)
-        if secret is None or step is None or not trial.behind_right_secret:
+        allowed = await self._tries.of_guessable(trial)
+        # Beyond a cap the work is done as before it: answers that come sooner would say that a cap was reached, and
+        # only behind a right password is there one to reach.
+        secret, enrolled = self._opened(trial, enrolment, sealed)
+        step = verify(secret, typed, now_s)
+        if step is None or not (enrolled and allowed and trial.behind_right_secret):
             return False
         return await self.spend(enrolment, step)
 
@@ -134,10 +137,13 @@ class Totp:
         """True for the first who shows this step: of any number at once, one. Enrolling spends the step it shows."""
         return await self._vault.once(self._keys.of(b"totp step", enrolment, str(step)), seconds=SPENT_S)
 
-    def _opened(self, trial: Trial, enrolment: str, sealed: bytes | None) -> bytes | None:
+    def _opened(self, trial: Trial, enrolment: str, sealed: bytes | None) -> tuple[bytes, bool]:
+        """The enrolment's secret, and True; nobody's and False where there is none, after the same work."""
+        if sealed is None:
+            return self._sealer.open(PURPOSE, self._nobodys, bound_to=enrolment_binding("", "")), False
         try:
-            return sealed and self._sealer.open(PURPOSE, sealed, bound_to=enrolment_binding(trial.account, enrolment))
+            return self._sealer.open(PURPOSE, sealed, bound_to=enrolment_binding(trial.account, enrolment)), True
         except Unsealable:
             # An error page in its place would tell this account from those that do not exist.
             log.warning("an authenticator enrolment cannot be opened: altered, or SEKISHO_SECRET lost its key")
-            return None
+            return new_secret(), False
