@@ -151,6 +151,11 @@ async def in_pieces(writer: asyncio.StreamWriter, body: bytes) -> None:
         await asyncio.sleep(0.01)
 
 
+async def a_greeting(writer: asyncio.StreamWriter, body: bytes) -> None:
+    """Of another protocol."""
+    writer.write(b"220 mail.example ESMTP\r\n\r\n")
+
+
 def instead(text: bytes) -> Answer:
     """Well framed, and something else."""
 

@@ -15,7 +15,15 @@ from sekisho.model import StoreUnavailable
 from sekisho.store.vault import MemoryVault
 from tests.breach import hibp_server as manner
 from tests.breach.hibp_server import CERTIFICATE
-from tests.challenge.captcha_server import SECRET, SiteverifyApi, and_then_stays, in_pieces, instead, siteverify_api
+from tests.challenge.captcha_server import (
+    SECRET,
+    SiteverifyApi,
+    a_greeting,
+    and_then_stays,
+    in_pieces,
+    instead,
+    siteverify_api,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -304,6 +312,25 @@ async def test_a_service_that_fails_is_left_alone_for_a_while(caplog: pytest.Log
         assert await at.captcha.check(api.earned()) == BY_TURNSTILE
         assert at.captcha.answers
     assert caplog.messages == ["turnstile is left alone for a while: status 500", "turnstile answers again"]
+
+
+REASONS = [
+    (manner.without_end_in_sight, "too long"),
+    (manner.cut_short, "cut short"),
+    (manner.without_an_end, "the end of the answer is not marked"),
+    (a_greeting, "no HTTP"),
+    (manner.silence, "too slow"),
+    (manner.a_page, "no JSON"),
+    (instead(b"[]"), "no answer to what was asked"),
+]
+
+
+@pytest.mark.parametrize(("answer", "reason"), REASONS, ids=[reason for _, reason in REASONS])
+async def test_the_log_says_what_is_wrong(answer: manner.Answer, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    """In words of our own: an answer that is quoted is an answer that somebody else writes into the log."""
+    async with siteverify_api(answer) as api, site(api, limits={"failures_max": 1, "call_s": SHORT_S}) as at:
+        assert await at.captcha.check(api.earned()) is None
+    assert caplog.messages == [f"turnstile is left alone for a while: {reason}"]
 
 
 async def test_a_secret_that_it_does_not_know_is_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
