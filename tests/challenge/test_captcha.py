@@ -188,7 +188,7 @@ async def test_a_token_that_was_not_solved_leaves_no_mark() -> None:
     """Or anybody could fill the store with what he makes up."""
     async with siteverify_api() as api, site(api) as at:
         assert await at.captcha.check("made.up") is False
-        assert len(at.vault) == 0
+        assert at.vault.entries == 0
 
 
 async def test_where_nobody_knows_whether_it_was_used_nothing_is_granted() -> None:
@@ -254,7 +254,7 @@ async def test_a_broken_answer_tells_nothing(answer: manner.Answer) -> None:
     """Neither yes nor no, of a token that was earned; and the next one is asked about as ever."""
     async with siteverify_api(answer) as api, site(api) as at:
         assert await at.captcha.check(api.earned()) is None
-        assert len(at.vault) == 0
+        assert at.vault.entries == 0
         api.answer = manner.whole
         assert await at.captcha.check(api.earned()) == BY_TURNSTILE
 

@@ -115,7 +115,8 @@ class MemoryVault:
         # Django may serve one process from an event loop in each of several threads.
         self._lock = Lock()
 
-    def __len__(self) -> int:
+    @property
+    def entries(self) -> int:
         """How many are held, those included that ended and have not been swept out."""
         return len(self._entries)
 
