@@ -68,8 +68,8 @@ async def test_nobody_there() -> None:
     await owners.aclose()
 
 
-async def test_a_black_hole() -> None:
-    """A server that takes the connection and says nothing is waited for until the deadline, by all at once."""
+async def test_a_black_hole(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that takes the connection and says nothing is waited for until the deadline, and the log says so."""
     async with _black_hole() as port:
         owners = SqlOwners(
             f"postgresql+asyncpg://sekisho:pw@127.0.0.1:{port}/shop", QUERY, connections_max=2, deadline_us=DEADLINE_US
@@ -78,6 +78,12 @@ async def test_a_black_hole() -> None:
         assert all(DEADLINE_US / 1e6 * 0.9 < seconds < SOON_S for seconds in waited)
         await _idle(owners)
         await owners.aclose()
+    told = [message for name, _, message in caplog.record_tuples if name == "sekisho.owners"]
+    assert len(told) == 20
+    assert set(told) <= {
+        "the owners' database did not answer in time",
+        "the owners' database failed: TimeoutError",
+    }
 
 
 async def test_a_server_that_falls_silent(own_postgres_server: PostgresServer) -> None:

@@ -55,6 +55,11 @@ def usable_id(account_id: str) -> str:
     return account_id
 
 
+def is_enrolment_id(text: str) -> bool:
+    """Whether an enrolment could have it. Ids come back from pages, with whatever a stranger puts there."""
+    return _ID.fullmatch(text) is not None
+
+
 def usable_sealed(sealed: bytes) -> bytes:
     """The bytes themselves. Raises `ValueError` where there are none, or too many."""
     if not 0 < len(sealed) <= SEALED_BYTES_MAX:
@@ -100,7 +105,7 @@ class Enrolment:
     sealed: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not (_ID.fullmatch(self.id) and _KIND.fullmatch(self.kind)):
+        if not (is_enrolment_id(self.id) and _KIND.fullmatch(self.kind)):
             raise ValueError("an enrolment's id has 32 hexadecimal digits, its kind up to 32 small letters")
         if len(self.label) > LABEL_CHARS_MAX or not self.label.isprintable():
             raise ValueError(f"an enrolment's label has at most {LABEL_CHARS_MAX} printable characters")

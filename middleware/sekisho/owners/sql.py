@@ -32,6 +32,7 @@ from sekisho.owners.port import (
     OwnersUnavailable,
     Reset,
     holdable,
+    is_enrolment_id,
     usable_id,
     usable_sealed,
 )
@@ -109,12 +110,16 @@ class SqlOwners:
 
     async def remove(self, account_id: str, enrolment_id: str) -> bool:
         own = enrolments.c.account_id == usable_id(account_id)
-        return await self._change(enrolments.delete().where(own, enrolments.c.id == enrolment_id)) > 0
+        return (
+            is_enrolment_id(enrolment_id)
+            and await self._change(enrolments.delete().where(own, enrolments.c.id == enrolment_id)) > 0
+        )
 
     async def replace(self, enrolment_id: str, old_sealed: bytes, new_sealed: bytes) -> bool:
         # One statement: the second of two waits for the first, and then finds other bytes.
         unchanged = sa.and_(enrolments.c.id == enrolment_id, enrolments.c.sealed == old_sealed)
-        return await self._change(enrolments.update().where(unchanged).values(sealed=usable_sealed(new_sealed))) > 0
+        change = enrolments.update().where(unchanged).values(sealed=usable_sealed(new_sealed))
+        return is_enrolment_id(enrolment_id) and await self._change(change) > 0
 
     async def forget(self, account_id: str) -> None:
         usable_id(account_id)
@@ -199,6 +204,7 @@ class SqlOwners:
             # A black hole swallows the rollback and the good-bye too. The task sees to them; nobody waits for it.
             late = task.cancel()
         if late or task.cancelled():
+            log.warning("the owners' database did not answer in time")
             raise OwnersUnavailable("the database did not answer in time")
         return task.result()
 
@@ -300,7 +306,6 @@ def _engine(url: str, connections_max: int, deadline: float) -> AsyncEngine:
     logging.getLogger("sqlalchemy.engine.Engine.sekisho").setLevel(logging.WARNING)
     if _is_sqlite(engine.url):
         logging.getLogger("aiosqlite").addFilter(_no_parameters)
-        sa.event.listen(engine.sync_engine, "connect", _leave_transactions_to_us)
         sa.event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
@@ -343,12 +348,9 @@ def _no_parameters(record: logging.LogRecord) -> bool:
     return record.levelno > logging.DEBUG
 
 
-def _leave_transactions_to_us(connection: Any, _: object) -> None:
-    # By itself sqlite3 begins at the first change: tables would be made outside, and reads before it be no part of it.
-    connection.isolation_level = None
-
-
 def _begin(connection: Connection) -> None:
+    # By itself sqlite3 begins at the first changed row: tables would be made outside, and what was read before it
+    # could have changed since.
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
