@@ -31,6 +31,7 @@ class FakeTime:
     def __init__(self, chance: float = 0.0) -> None:
         self.now_s = 1_000.0
         self.slept: list[float] = []
+        self.asleep = asyncio.Event()
         self.means = Means(clock_s=lambda: self.now_s, now=lambda: NOW, sleep=self.sleep, chance=lambda: chance)
 
     async def sleep(self, seconds: float) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import traceback
 
 import pytest
 
 from sekisho.mail import Bounds, Result
+from sekisho.mail.address import address
+from sekisho.mail.compose import compose
+from sekisho.mail.relay import Envelope, Fault, deliver, relay, tls_context
 
-from .sending import CODE, OWNER, FakeTime, letter, mailer
+from .sending import CODE, NOW, OWNER, FakeTime, letter, mailer
 from .servers import DRIP, FLOOD, HANG_UP, RESET, SILENCE, faulty_server
 
 STEPS = ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "end"]
@@ -140,7 +144,7 @@ async def test_one_mailbox_that_says_later_holds_up_nobody() -> None:
 async def test_a_late_message_is_not_sent() -> None:
     """A code that comes after its owner has asked for the next only confuses him."""
     time = FakeTime()
-    bounds = Bounds(message_s=60, try_s=0.3, backoff_s=(61,), close_s=0.5)
+    bounds = Bounds(message_s=60, try_s=0.3, backoff_s=(61, 1), close_s=0.5)
     async with (
         faulty_server({"RCPT": [b"450 later", b"250 ok"]}) as server,
         mailer(f"smtp://127.0.0.1:{server.port}", time=time, bounds=bounds) as (mail, results),
@@ -149,6 +153,19 @@ async def test_a_late_message_is_not_sent() -> None:
 
         assert await results.first() == [Result.EXPIRED]
         assert server.connections == 1
+        assert 1 not in time.slept
+
+
+@pytest.mark.parametrize("reply", [b"550 <canary@mail.example>", b"450 <canary@mail.example>", HANG_UP])
+async def test_a_fault_holds_nothing_of_what_it_is_about(reply: bytes) -> None:
+    """Nor does what it came from hang on it, to be printed by whoever prints errors with their causes."""
+    to = address("canary@mail.example")
+    message = compose(letter(), sender=to, sender_name="", to=to, now=NOW, token="t")
+    async with faulty_server({"RCPT": reply}) as server:
+        with pytest.raises(Fault) as error:
+            await deliver(relay(f"smtp://127.0.0.1:{server.port}"), tls_context(), Envelope(to, to, message), limit_s=1)
+    assert "canary" not in "".join(traceback.format_exception(error.value))
+    assert repr(Envelope(to, to, message)) == "Envelope(…)"
 
 
 @pytest.mark.parametrize("step", STEPS)

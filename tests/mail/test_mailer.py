@@ -95,6 +95,37 @@ async def test_closing_ends_in_time() -> None:
         assert results.told == [("code", Result.DROPPED)] * 3
 
 
+async def test_closing_tries_once() -> None:
+    """There is no second try at the end: a service that stops has no seconds to wait."""
+    bounds = Bounds(backoff_s=(1, 5), close_s=2)
+    async with faulty_server({"RCPT": b"450 later"}) as server:
+        async with mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds) as (mail, results):
+            mail.send(OWNER, letter())
+
+        assert results.told == [("code", Result.EXPIRED)]
+        assert server.connections == 1
+
+
+async def test_closing_an_idle_mailer_takes_no_time() -> None:
+    """Nor one whose messages wait for their moment: nobody sits out a timer at the end."""
+    time = FakeTime()
+
+    async def for_ever(seconds: float) -> None:
+        time.asleep.set()
+        await asyncio.Event().wait()
+
+    bounds = Bounds(close_s=60)
+    async with real_server() as server, asyncio.timeout(2):
+        async with mailer(NOWHERE, bounds=bounds) as (mail, results):
+            await asyncio.sleep(0)
+        time.means = time.means._replace(sleep=for_ever, chance=lambda: 0.5)
+        async with mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds, time=time) as (mail, results):
+            mail.send(OWNER, letter())
+            await time.asleep.wait()
+
+        assert results.told == [("code", Result.SENT)]
+
+
 async def test_closing_twice_and_sending_afterwards_do_no_harm() -> None:
     """What comes after the end is dropped, and counted."""
     async with mailer(NOWHERE) as (mail, results):
@@ -165,7 +196,8 @@ async def test_each_kind_is_counted_as_itself() -> None:
     """A metric tells notices from codes."""
     async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
         mail.send(OWNER, messages.password_leaked(SHOP, "ja"))
-        mail.send(OWNER, letter())
+        await results.first()
+        mail.send(OWNER, letter())  # by now the worker waits for news
         await results.first(2)
 
     assert results.told == [("password_leaked", Result.SENT), ("code", Result.SENT)]

@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sekisho.mail import Letter, Service, Unsendable, messages
-from sekisho.mail.compose import html, text
+from sekisho.mail.address import address
+from sekisho.mail.compose import compose, html, text
 from sekisho.mail.words import CHANGES, FACTORS, UNKNOWN, WORDS, moment
 
 from .sending import CODE, NOW, SHOP, letter
@@ -111,6 +112,14 @@ def test_both_texts_say_the_same(make: Callable[[Service, str], Letter], locale:
     assert "shop.example/account" in text(made)
 
 
+def test_short_texts_travel_in_seven_bits_too() -> None:
+    """A text that would fit unencoded is encoded all the same: no relay need know 8BITMIME."""
+    owner = address("owner@mail.example")
+    short = Letter("code", "ja", "短い", ("短い",))
+
+    assert compose(short, sender=owner, sender_name="店", to=owner, now=NOW, token="t").as_bytes().isascii()
+
+
 @every
 def test_a_locked_screen_does_not_show_the_code(locale: str) -> None:
     """Not in the subject, and so far down that the longest preview (140 columns) ends before it."""
@@ -175,6 +184,7 @@ LINKS = re.compile(r"[.:@/。．｡]")
 @given(said=st.text())
 @example(said="Locked! Call 03-0000-0000 or open http://evil.example/login at once, or lose your account")
 @example(said="evil\u2024example ⒈evil\uff0ecom")
+@example(said="\ufdfa" * 40)  # eighteen letters each, once normalised
 @example(said="a\r\n\r\n731-000\u202e\u2028<a href=x>")
 def test_a_client_cannot_write_to_the_owner(said: str) -> None:
     """A User-Agent or a network's name is a few words of one line: no link, no tag, no room for a threat."""

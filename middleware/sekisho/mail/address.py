@@ -21,9 +21,8 @@ _DOT_ATOM = re.compile(r"[^.]+(?:\.[^.]+)*")
 _DOMAIN = re.compile(
     r"(?!.*\.[0-9]+\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
-_NO_LETTERS = frozenset(
-    "CZ"
-)  # of general categories: controls, formats, surrogates, the unassigned; all that separates
+# Of general categories: controls, formats, surrogates, the unassigned; and all that separates.
+_NO_LETTERS = frozenset("CZ")
 
 
 class Unsendable(SekishoError):  # noqa: N818 - a verdict about an address or a text, and no fault of the program

@@ -178,7 +178,7 @@ async def deliver(place: Relay, tls: ssl.SSLContext, envelope: Envelope, *, limi
     except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the address: only its meaning goes on
         raise _meaning(error) from None
     finally:
-        _hang_up(client)
+        client.close()
 
 
 async def _hand_over(client: SMTP, envelope: Envelope) -> None:
@@ -197,13 +197,6 @@ async def _part(client: SMTP) -> None:
     with suppress(Exception):
         async with asyncio.timeout(PART_S):
             await client.quit()
-
-
-def _hang_up(client: SMTP) -> None:
-    # `close` would first wait for whoever is silent to read what was written to him: for ever.
-    if isinstance(client.transport, asyncio.WriteTransport):
-        client.transport.abort()
-    client.close()
 
 
 def _meaning(error: Exception) -> Fault:
