@@ -108,6 +108,9 @@ async def test_a_server_that_dies_and_comes_back(own_postgres_server: PostgresSe
         assert await _refused(owners) < SOON_S
         own_postgres_server.start()
         assert await owners.enrolments("alice") == (enrolment(1),)
+        own_postgres_server.kill()
+        own_postgres_server.start()
+        assert await owners.enrolments("alice") == (enrolment(1),)  # nobody asked while it was away: nobody noticed
 
 
 async def test_a_slow_query_ends_with_its_caller(postgres: InPostgres) -> None:
