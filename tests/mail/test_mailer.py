@@ -136,6 +136,11 @@ async def test_closing_twice_and_sending_afterwards_do_no_harm() -> None:
         assert results.told == [("code", Result.DROPPED)]
 
 
+def said(caplog: pytest.LogCaptureFixture) -> str:
+    """All but what the server on the other end says of its own work."""
+    return "\n".join(record.getMessage() for record in caplog.records if record.name != "mail.log")
+
+
 async def test_a_metric_that_fails_costs_nobody_his_code(caplog: pytest.LogCaptureFixture) -> None:
     """Neither the caller of `send` nor the next message hears of it, and the log does not hold what it said."""
 
@@ -148,7 +153,7 @@ async def test_a_metric_that_fails_costs_nobody_his_code(caplog: pytest.LogCaptu
             mail.send(OWNER, letter())
         assert len(server.received) == 1
     assert "counting mail failed: RuntimeError" in caplog.text
-    assert "canary" not in caplog.text
+    assert "canary" not in said(caplog)
 
 
 async def test_a_mistake_of_ours_costs_one_message_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -161,7 +166,7 @@ async def test_a_mistake_of_ours_costs_one_message_only(caplog: pytest.LogCaptur
 
         assert await results.first(2) == [Result.REFUSED, Result.SENT]
     assert "ValueError" in caplog.text
-    assert "canary" not in caplog.text
+    assert "canary" not in said(caplog)
 
 
 ANSWERS = st.sampled_from([b"250 ok", b"450 later", b"550 no"])
