@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+
+from tests.talking import Talker, listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 
     Answer = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
 
-CERTIFICATE = Path(__file__).with_name(
-    "range_api.pem"
-)  # signed by itself, with its key; good for nothing but 127.0.0.1
 
-
-class RangeApi:
+class RangeApi(Talker):
     """Answers `/range/{prefix}` from `ranges`, in the manner of `answer`, which may be changed at any time.
 
     Attributes:
@@ -30,29 +26,20 @@ class RangeApi:
     """
 
     def __init__(self, ranges: Ranges, answer: Answer, *, padding: int = 0) -> None:
+        super().__init__()
         self.ranges = ranges
         self.answer = answer
         self.padding = padding
         self.requests: list[bytearray] = []
         self.asked = asyncio.Event()
         self.url = ""
-        self._serving: set[asyncio.Task[None]] = set()
 
     @property
     def prefixes(self) -> list[str]:
         """What was asked for, in order."""
         return [_prefix(bytes(request)) for request in self.requests]
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await self._serve(reader, writer)
-        writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = bytearray(await reader.readuntil(b"\r\n\r\n"))
         self.requests.append(request)
         self.asked.set()
@@ -65,11 +52,8 @@ class RangeApi:
             writer.close()  # TLS
             await writer.wait_closed()
 
-    async def aclose(self) -> None:
-        serving = tuple(self._serving)
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving)
+    async def leave(self, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
 
 
 @asynccontextmanager
@@ -77,21 +61,8 @@ async def range_api(
     ranges: Ranges, answer: Answer | None = None, *, padding: int = 0, secure: bool = False, port: int = 0
 ) -> AsyncIterator[RangeApi]:
     api = RangeApi(ranges, answer or whole, padding=padding)
-    server = await asyncio.start_server(api.serve, "127.0.0.1", port, ssl=_tls() if secure else None)
-    host, port = server.sockets[0].getsockname()
-    api.url = f"http{'s' * secure}://{host}:{port}"
-    try:
+    async with listening(api, secure=secure, port=port) as api.url:
         yield api
-    finally:
-        server.close()
-        await api.aclose()
-        await server.wait_closed()
-
-
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
-    return context
 
 
 def _prefix(request: bytes) -> str:

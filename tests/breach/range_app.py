@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from tests.breach.hibp_server import CERTIFICATE
+from tests.talking import CERTIFICATE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -19,8 +19,9 @@ from pwnedpasswords import pwnedpasswords as library  # type: ignore[import-unty
 from sekisho.observe.breach.hibp import Hibp, Limits
 from sekisho.observe.breach.hibp_wire import _Bounds
 from tests.breach import hibp_server as manner
-from tests.breach.hibp_server import CERTIFICATE, RangeApi, range_api
+from tests.breach.hibp_server import RangeApi, range_api
 from tests.breach.ranges import Ranges, digest
+from tests.talking import CERTIFICATE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs
 
-from tests.breach.hibp_server import _tls, whole
+from tests.breach.hibp_server import whole
+from tests.talking import Talker, listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +32,7 @@ class Riddle(NamedTuple):
     sitekey: str
 
 
-class SiteverifyApi:
+class SiteverifyApi(Talker):
     """Answers in the manner of `answer`, which may be changed at any time.
 
     Attributes:
@@ -41,6 +42,7 @@ class SiteverifyApi:
     """
 
     def __init__(self, answer: Answer, *, speaks: str) -> None:
+        super().__init__()
         self.answer = answer
         self.speaks = speaks
         self.forms: list[dict[str, str]] = []
@@ -50,7 +52,6 @@ class SiteverifyApi:
         self.url = ""
         self._riddles: dict[str, Riddle] = {}
         self._used: set[str] = set()
-        self._serving: set[asyncio.Task[None]] = set()
 
     def earned(self, hostname: str = "shop.example", action: str = "login", sitekey: str = "site-1") -> str:
         """A token as the provider's script would put it into the form."""
@@ -88,16 +89,7 @@ class SiteverifyApi:
             return "timeout-or-duplicate" if turnstile else "already-seen-response"
         return ""
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await self._serve(reader, writer)
-        writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = re.search(r"\r\nContent-Length: ([0-9]+)\r\n", head)
         assert length
@@ -109,27 +101,15 @@ class SiteverifyApi:
         await self.answer(writer, json.dumps(self.said(form)).encode())
         await writer.drain()
 
-    async def aclose(self) -> None:
-        serving = tuple(self._serving)
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving)
-
 
 @asynccontextmanager
 async def siteverify_api(
     answer: Answer = whole, *, speaks: str = "turnstile", secure: bool = False
 ) -> AsyncIterator[SiteverifyApi]:
     api = SiteverifyApi(answer, speaks=speaks)
-    server = await asyncio.start_server(api.serve, "127.0.0.1", 0, ssl=_tls() if secure else None)
-    host, port = server.sockets[0].getsockname()
-    api.url = f"http{'s' * secure}://{host}:{port}/turnstile/v0/siteverify"
-    try:
+    async with listening(api, secure=secure) as address:
+        api.url = f"{address}/turnstile/v0/siteverify"
         yield api
-    finally:
-        server.close()
-        await api.aclose()
-        await server.wait_closed()
 
 
 # Manners of answering, besides those of the range API.

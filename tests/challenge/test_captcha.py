@@ -14,7 +14,6 @@ from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Captcha, Limits, Prov
 from sekisho.model import StoreUnavailable
 from sekisho.store.vault import MemoryVault
 from tests.breach import hibp_server as manner
-from tests.breach.hibp_server import CERTIFICATE
 from tests.challenge.captcha_server import (
     SECRET,
     SiteverifyApi,
@@ -24,6 +23,7 @@ from tests.challenge.captcha_server import (
     instead,
     siteverify_api,
 )
+from tests.talking import CERTIFICATE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sekisho.mail import Bounds, Letter, Mailer, Means, Result, Service, messages
-
-from .servers import CERTIFICATE
+from tests.talking import CERTIFICATE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

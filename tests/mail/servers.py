@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from tests.talking import server_tls
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-CERTIFICATE = Path(__file__).parent.parent / "breach" / "range_api.pem"  # for 127.0.0.1, signed by itself
 
 
 class Received(NamedTuple):
@@ -86,7 +84,7 @@ async def real_server(
             real,
             enable_SMTPUTF8=utf8,
             hostname="relay.example",
-            tls_context=_context() if starttls else None,
+            tls_context=server_tls() if starttls else None,
             authenticator=real.check,
             auth_require_tls=False,
             auth_required=False,
@@ -95,7 +93,7 @@ async def real_server(
         protocols.append(smtp)
         return smtp
 
-    server = await loop.create_server(connection, host, port, ssl=_context() if tls else None)
+    server = await loop.create_server(connection, host, port, ssl=server_tls() if tls else None)
     real.port = server.sockets[0].getsockname()[1]
     try:
         yield real
@@ -105,12 +103,6 @@ async def real_server(
             if protocol.transport is not None:
                 protocol.transport.close()
         await server.wait_closed()
-
-
-def _context() -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
-    return context
 
 
 SILENCE = b"<silence>"

@@ -11,9 +11,10 @@ from email.message import EmailMessage
 import pytest
 
 from sekisho.mail import Result
+from tests.talking import CERTIFICATE
 
 from .sending import CODE, OWNER, SENDER, FakeTime, letter, mailer
-from .servers import CERTIFICATE, real_server
+from .servers import real_server
 
 
 def read(content: bytes) -> EmailMessage:
