@@ -65,12 +65,15 @@ class Ledgers(RuleBasedStateMachine):
     def repeat(self, one: Charge, times: int) -> Any:
         return self.attempt([one] * times)
 
-    @rule(done=st.lists(consumes(charged), min_size=1, max_size=10), renewed=st.booleans())
-    def succeed(self, done: list[tuple[Charge, Verdict]], renewed: bool) -> None:
+    @rule(done=st.lists(consumes(charged), min_size=1, max_size=10), renewed=st.booleans(), proved=st.booleans())
+    def succeed(self, done: list[tuple[Charge, Verdict]], renewed: bool, proved: bool) -> None:
         for each, verdict in done:
-            ledger.undo(self.book, each, verdict, LIMITS, self.now_us, renewed=renewed)
-            self.memory.settle(each, verdict, renewed=renewed)
-        self.lua.run(self.now_us, [(each, pack_settlement(each, verdict, renewed=renewed)) for each, verdict in done])
+            ledger.undo(self.book, each, verdict, LIMITS, self.now_us, renewed=renewed, proved=proved)
+            self.memory.settle(each, verdict, renewed=renewed, proved=proved)
+        self.lua.run(
+            self.now_us,
+            [(each, pack_settlement(each, verdict, renewed=renewed, proved=proved)) for each, verdict in done],
+        )
 
     @rule(step=steps)
     def wait(self, step: int) -> None:

@@ -99,9 +99,10 @@ class Ledger(Protocol):
         """Charge an attempt before anybody looks at its secret. Raises `StoreUnavailable` at the deadline."""
         ...
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False) -> None:
+    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
         """Give back what a proven success still weighs, once. Only queues: it cannot be cancelled or fail.
 
         `renewed`: the lane's token was replaced by a new one; the old one is spent.
+        `proved`: a factor was completed: the account's failures are 0 again, whatever this attempt was charged.
         """
         ...

@@ -44,8 +44,12 @@ class FallbackLedger:
                 return UNCOUNTED
             raise
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False) -> None:
+    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
         if not verdict.counters_lost:
-            self._shared.settle(charge, verdict, renewed=renewed)
-        elif self._own is not None:
-            self._own.settle(charge, verdict, renewed=renewed)
+            self._shared.settle(charge, verdict, renewed=renewed, proved=proved)
+            return
+        if self._own is not None:
+            self._own.settle(charge, verdict, renewed=renewed, proved=proved)
+        if proved:
+            # Failures that were counted before the store went are past too. Nothing was charged there: none goes back.
+            self._shared.settle(charge, verdict._replace(charged=0), proved=True)

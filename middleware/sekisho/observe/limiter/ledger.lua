@@ -22,7 +22,7 @@ local HEAD_BYTES, ACCOUNT_HEAD_BYTES, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 15
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
 local CHARGE = 1
-local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED = 1, 2, 4, 8, 16
+local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED = 1, 2, 4, 8, 16, 32
 local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
 local YOUNG, SPENT = 16, 32
 
@@ -455,6 +455,7 @@ local function settle(first, networks, flags, charged, charged_at, generation, p
     place = place + 1
     if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
     if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
+    if has(flags, PROVED) then account.failures = 0 end
     if has(charged, LANE_CHARGED) then
       local lane = lane_of(account, device)
       lane.tats = refunded(lane.tats, LANE, charged_at)

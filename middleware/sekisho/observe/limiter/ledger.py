@@ -151,15 +151,20 @@ def undo(
     now_us: int,
     *,
     renewed: bool = False,
+    proved: bool = False,
 ) -> None:
-    """Give back what a proven success still weighs. What others did in between stays as it is."""
+    """Give back what a proven success still weighs. What others did in between stays as it is.
+
+    But for the failures where a factor `proved` the owner: they are counted since the last one.
+    """
     if verdict.charged & Charged.NETWORK:
         for key, key_limits in zip(network_keys(charge), _network_limits(charge, limits), strict=True):
             record = current(book.get(key, FRESH), now_us)
             book[key] = record._replace(tats=refunded(record.tats, key_limits, verdict.at_us, now_us))
     if charge.account:
         record = current(book.get(account_key(charge), FRESH), now_us)
-        book[account_key(charge)] = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed)
+        record = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed)
+        book[account_key(charge)] = record._replace(failures=0) if proved else record
     if charge.secret and not verdict.charged & Charged.LANE:
         # A right secret must not stay in the set: with a dummy account, whoever reads Redis could confirm it.
         record = current(book.get(secret_key(charge), FRESH), now_us)

@@ -92,9 +92,9 @@ class MemoryLedger:
         self.book.now_us = self._clock_us()
         return ledger.apply(self.book, charge, self.limits, self.book.now_us)
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False) -> None:
+    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
         self.book.now_us = self._clock_us()
-        ledger.undo(self.book, charge, verdict, self.limits, self.book.now_us, renewed=renewed)
+        ledger.undo(self.book, charge, verdict, self.limits, self.book.now_us, renewed=renewed, proved=proved)
 
     def forget(self, keys: tuple[bytes, ...]) -> None:
         """Drop what is counted under these keys, as `sekisho unblock` asks."""

@@ -20,7 +20,7 @@ VERDICT = Struct("<QBQQQQQI5B")
 LIMIT = Struct("<QQ")
 
 CHARGE, SETTLE = 1, 2
-EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED = 1, 2, 4, 8, 16
+EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED = 1, 2, 4, 8, 16, 32
 CHARGED = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
 YOUNG, SPENT = 16, 32
 
@@ -69,8 +69,8 @@ def pack_charge(charge: Charge) -> bytes:
     return _operation(charge, CHARGE, _flags(charge), 0, 0)
 
 
-def pack_settlement(charge: Charge, verdict: Verdict, *, renewed: bool) -> bytes:
-    flags = _flags(charge) | (RENEWED if renewed else 0)
+def pack_settlement(charge: Charge, verdict: Verdict, *, renewed: bool, proved: bool = False) -> bytes:
+    flags = _flags(charge) | (RENEWED if renewed else 0) | (PROVED if proved else 0)
     return _operation(charge, SETTLE, flags, verdict.charged, verdict.at_us)
 
 
@@ -133,8 +133,8 @@ class RedisLedger:
         """The packed verdict to be. For who would rather not pay for another coroutine."""
         return self._line.ask(self._keys(charge), pack_charge(charge))
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False) -> None:
-        self._line.tell(self._keys(charge), pack_settlement(charge, verdict, renewed=renewed))
+    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
+        self._line.tell(self._keys(charge), pack_settlement(charge, verdict, renewed=renewed, proved=proved))
 
 
 def open_line(

@@ -1,0 +1,102 @@
+"""What an attempt was charged, packed: whoever settles it later may be another request, or another worker."""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is a class
+from typing import Final
+
+from sekisho.model import Charge, Charged, Verdict
+from sekisho.observe.limiter.ledger import UNHINDERED
+
+VERSION: Final = 1
+HEAD: Final = Struct("<BBBBQQ16s16s16s16s8s4s4s4s4s4s")
+NETWORK_BYTES: Final = 16
+NETWORKS_MAX: Final = 4
+
+HAS_ACCOUNT, HAS_SECRET, HAS_LANE, EXEMPT, COUNTERS_LOST = 1, 2, 4, 8, 16
+CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
+
+
+def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
+    """What `settle` needs of both, in about 150 bytes. Raises `ValueError` where a digest has not the length it says."""
+    packed = _pack(charge, verdict)
+    if _unpack(packed) != (charge, _needed(verdict)):
+        raise ValueError("a charge is not made of digests of their lengths")
+    return packed
+
+
+def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
+    """The charge, and of the verdict what settling needs: all waits read 0. Raises `ValueError` on any other bytes."""
+    charge, verdict = _unpack(packed)
+    # One receipt, one form: bytes that nothing reads could not have been written here.
+    if _pack(charge, verdict) != packed:
+        raise ValueError("not a receipt")
+    return charge, verdict
+
+
+def _needed(verdict: Verdict) -> Verdict:
+    return UNHINDERED._replace(at_us=verdict.at_us, charged=verdict.charged, counters_lost=verdict.counters_lost)
+
+
+def _pack(charge: Charge, verdict: Verdict) -> bytes:
+    flags = (
+        (HAS_ACCOUNT if charge.account else 0)
+        | (HAS_SECRET if charge.secret else 0)
+        | (HAS_LANE if charge.lane else 0)
+        | (EXEMPT if charge.exempt else 0)
+        | (COUNTERS_LOST if verdict.counters_lost else 0)
+    )
+    try:
+        head = HEAD.pack(
+            VERSION,
+            flags,
+            len(charge.networks),
+            verdict.charged,
+            verdict.at_us,
+            charge.lane_generation,
+            charge.network,
+            charge.ip,
+            charge.device,
+            charge.account,
+            charge.lane,
+            charge.secret,
+            charge.account_tag,
+            charge.ip_tag,
+            charge.pair_tag,
+            charge.member_tag,
+        )
+    except StructError:
+        raise ValueError("a charge's numbers are out of their bounds") from None
+    return head + b"".join(charge.networks)
+
+
+def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
+    if len(packed) < HEAD.size:
+        raise ValueError("not a receipt")
+    version, flags, networks, charged, at_us, generation, *digests = HEAD.unpack_from(packed)
+    if (
+        version != VERSION
+        or networks > NETWORKS_MAX
+        or charged & ~CHARGED
+        or len(packed) != HEAD.size + networks * NETWORK_BYTES
+    ):
+        raise ValueError("not a receipt")
+    network, ip, device, account, lane, secret, account_tag, ip_tag, pair_tag, member_tag = digests
+    starts = range(HEAD.size, len(packed), NETWORK_BYTES)
+    charge = Charge(
+        network=network,
+        networks=tuple(packed[at : at + NETWORK_BYTES] for at in starts),
+        ip=ip,
+        device=device,
+        account=account if flags & HAS_ACCOUNT else b"",
+        lane=lane if flags & HAS_LANE else b"",
+        lane_generation=generation,
+        secret=secret if flags & HAS_SECRET else b"",
+        account_tag=account_tag,
+        ip_tag=ip_tag,
+        pair_tag=pair_tag,
+        member_tag=member_tag,
+        exempt=flags & EXEMPT != 0,
+    )
+    return charge, UNHINDERED._replace(at_us=at_us, charged=charged, counters_lost=flags & COUNTERS_LOST != 0)
