@@ -28,9 +28,14 @@ def verdict(**signs: Any) -> Verdict:
 
 
 def seen(
-    device: Device = Device.STRANGER, *, denied: bool = False, exposure: Exposure = UNKNOWN, **signs: Any
+    device: Device = Device.STRANGER,
+    *,
+    denied: bool = False,
+    exposure: Exposure = UNKNOWN,
+    worked: bool = False,
+    **signs: Any,
 ) -> Signals:
-    return Signals(verdict(**signs), device, denied, exposure)
+    return Signals(verdict(**signs), device, denied, exposure, worked)
 
 
 SIGNS: list[tuple[dict[str, Any], Action, str]] = [
@@ -147,6 +152,53 @@ def test_throttle_and_deny_are_never_bought_off(work: bool, factors: bool, refus
     assert decide(seen(denied=True), policy).asked is DENY
 
 
+def test_work_is_asked_for_once() -> None:
+    """Whoever has worked is let through where work was all that was asked, and not sent to work again."""
+    assert decide(seen(accounts_per_ip=8), Policy(work=True)).work_first
+
+    paid = decide(seen(accounts_per_ip=8, worked=True), Policy(work=True))
+
+    assert (paid.action, paid.asked, paid.work_first) == (CHALLENGE, ALLOW, False)
+
+
+def test_work_comes_before_the_step_up_and_never_instead() -> None:
+    """A flood pays before any code is sent; having paid, it has still proved nothing."""
+    policy = Policy(work=True, factors=True)
+    unpaid, paid = (decide(seen(accounts_per_ip=8, worked=worked), policy) for worked in (False, True))
+
+    assert (unpaid.asked, unpaid.work_first) == (STEP_UP, True)
+    assert (paid.asked, paid.work_first) == (STEP_UP, False)
+
+
+def test_a_step_up_by_itself_asks_for_no_work() -> None:
+    """A stranger on a quiet day shows a factor, and computes nothing."""
+    assert not decide(seen(), Policy(work=True, factors=True)).work_first
+
+
+def test_a_step_up_that_came_to_work_is_satisfied_by_it() -> None:
+    """Where there is no factor, work is all that can be asked; where the operator refuses instead, it buys nothing."""
+    signs = seen(lane_spent=True, worked=True)
+
+    assert decide(signs, Policy(work=True)).asked is ALLOW
+    assert decide(signs, Policy(work=True, refuse_without_factor=True)).asked is DENY
+
+
+def test_no_work_is_asked_of_whom_it_would_not_help() -> None:
+    """Who is throttled or denied is told so at once."""
+    policy = Policy(work=True)
+
+    assert not decide(seen(accounts_per_ip=8, ip_wait_us=MINUTE), policy).work_first
+    assert not decide(seen(accounts_per_ip=8, denied=True), policy).work_first
+
+
+def test_where_no_account_can_be_asked_there_is_no_factor() -> None:
+    """Everything else of the policy holds there as anywhere."""
+    policy = Policy(accounts_per_ip_max=4, work=True, factors=True)
+
+    assert policy.without_factors() == Policy(accounts_per_ip_max=4, work=True)
+    assert decide(seen(), policy.without_factors()) is ALLOWED
+
+
 @pytest.mark.parametrize(("work", "factors"), list(product([False, True], repeat=2)))
 def test_a_stranger_steps_up_wherever_a_factor_exists(work: bool, factors: bool) -> None:
     """The right password proves that somebody has the list; where no factor exists there is no such finding."""
@@ -251,6 +303,7 @@ all_signals = st.builds(
     st.sampled_from(Device),
     st.booleans(),
     st.builds(Exposure, passwords, listed_pairs),
+    st.booleans(),
 )
 
 
@@ -268,18 +321,30 @@ def pairs(draw: st.DrawFn) -> tuple[Signals, Signals]:
     )
     device = draw(st.sampled_from([device for device in Device if device <= one.device]))
     exposure = one.exposure.worst(Exposure(draw(passwords), draw(listed_pairs)))
-    return one, Signals(worse, device, one.denied or draw(st.booleans()), exposure)
+    return one, Signals(
+        worse, device, one.denied or draw(st.booleans()), exposure, worked=one.worked and draw(st.booleans())
+    )
 
 
 @given(pairs(), policies)
 def test_a_worse_sign_never_gives_a_milder_decision(pair: tuple[Signals, Signals], policy: Policy) -> None:
-    """Raise any count or wait, lose the counters, know the device less: neither action nor what is asked softens."""
+    """Raise any count or wait, lose the counters, know the device less, not work: nothing gets milder."""
     better, worse = (decide(each, policy) for each in pair)
 
     assert worse.action >= better.action
     assert worse.asked >= better.asked
     assert worse.wait_us >= better.wait_us
     assert reasons(worse) >= reasons(better)
+
+
+@given(all_signals, policies)
+def test_work_buys_a_challenge_and_nothing_else(signals: Signals, policy: Policy) -> None:
+    """With work shown, all is as without, save that a challenge is met: no throttle, denial or step-up is bought."""
+    unpaid, paid = (decide(signals._replace(worked=worked), policy) for worked in (False, True))
+
+    assert paid == unpaid._replace(asked=ALLOW if unpaid.asked is CHALLENGE else unpaid.asked, work_first=False)
+    assert not unpaid.work_first or (policy.work and unpaid.asked in {CHALLENGE, STEP_UP})
+    assert unpaid.work_first or unpaid.asked is not CHALLENGE
 
 
 @given(all_signals, policies)

@@ -29,14 +29,19 @@ def decide(seen: Signals, policy: Policy) -> Decision:
     if not findings:
         return ALLOWED
     asked = [_askable(finding, policy) for finding in findings]
+    sternest = max(asked)
+    work_asked = Action.CHALLENGE in asked
+    if seen.worked and sternest is Action.CHALLENGE:
+        sternest = Action.ALLOW
     return Decision(
         action=max(finding.action for finding in findings),
-        asked=max(asked),
+        asked=sternest,
         findings=findings,
         wait_us=max(
             (finding.wait_us for finding, ask in zip(findings, asked, strict=True) if ask is Action.THROTTLE), default=0
         ),
         change_password=seen.device is not Device.STRANGER and seen.exposure.is_breached(policy.prevalence_min),
+        work_first=work_asked and not seen.worked and sternest <= Action.STEP_UP,
     )
 
 
@@ -120,7 +125,8 @@ def _askable(finding: Finding, policy: Policy) -> Action:
     | step up   | step up  | challenge, or `refuse`   | throttle for its wait, or `refuse`   |
 
     Where there is work as well as a factor, a challenge asks for the work. "Throttle for its wait"
-    is allow where there is nothing to wait for.
+    is allow where there is nothing to wait for. Work that was done satisfies what comes to a challenge,
+    and nothing else: a step-up it merely precedes, since whoever has the list has computers too.
     """
     match finding.action:
         case Action.STEP_UP if policy.factors:

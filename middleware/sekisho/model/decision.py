@@ -38,6 +38,7 @@ class Decision(NamedTuple):
         wait_us: the time until the refusing findings have passed; 0 where nothing refuses.
         change_password: if the secret is right, its owner, whose device is known here, should choose another: this one
             has leaked. Never for strangers, who would be shown the way to take the account over.
+        work_first: work is asked for before anything else, be it all that is asked or the price of a step-up.
     """
 
     action: Action
@@ -45,6 +46,7 @@ class Decision(NamedTuple):
     findings: tuple[Finding, ...]
     wait_us: int
     change_password: bool = False
+    work_first: bool = False
 
     @property
     def passes(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -24,12 +24,14 @@ class Signals(NamedTuple):
     device: what its token says; a token over its own budget, or renewed since, makes a stranger.
     denied: the address is on the deny list.
     exposure: what leaks tell of the secret, right or wrong.
+    worked: the work that can be asked for was done for this very attempt.
     """
 
     verdict: Verdict
     device: Device = Device.STRANGER
     denied: bool = False
     exposure: Exposure = UNKNOWN
+    worked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,7 @@ class Policy:
     work: bool = False
     factors: bool = False
     refuse_without_factor: bool = False
+
+    def without_factors(self) -> Policy:
+        """The same for a door where no account can be asked: sign-up, a reset asked for, an attempt that names none."""
+        return replace(self, factors=False)
