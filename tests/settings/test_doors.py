@@ -175,7 +175,7 @@ def test_a_body_needs_a_method_that_has_one(method: str) -> None:
         ("P0ST /login", "wants a method and a path first"),
         ("POST /login;", "door 2 wants a method and a path first"),
         ("POST /a; ; POST /b", "door 2 wants a method and a path first"),
-        ("POST /login xml", "neither success= nor one of the encodings form, multipart, json, basic, oauth2"),
+        ("POST /login xml", "neither success= nor cookies=, nor one of the encodings form, multipart, json, basic, oauth2"),
         ("POST /login FORM", "nor one of the encodings"),
         ("POST /login form form:a,b", "names one encoding twice"),
         ("POST /login form multipart", "form beside multipart or oauth2"),

@@ -6,7 +6,7 @@ from sekisho.model.attempt import Attempt, Credentials, Origin
 from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, prevalence
 from sekisho.model.count import Charge, Charged, Ledger, Spread, Verdict
 from sekisho.model.decision import Action, Decision, Finding, Mode, Outcome
-from sekisho.model.door import Door, DoorKind, Encoding, Fields, Path, SuccessBy, SuccessRule
+from sekisho.model.door import Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
 from sekisho.model.errors import SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.limit import Limit, Limits, LimitSet
 from sekisho.model.signals import Device, Policy, Signals
@@ -37,6 +37,7 @@ __all__ = [
     "Pair",
     "Path",
     "Policy",
+    "ProtectedRoute",
     "SekishoError",
     "SettingsError",
     "Signals",

@@ -77,6 +77,8 @@ class Door:
 
     `method` is upper case or `*`; `path` is exact, or a prefix where it ends in `*`.
     `success` empty means: learn the outcome from the response by the cautious default.
+    `cookies` are the client's own that the application may see while its answer is still kept back for a factor; any
+    other could hold a session that would be logged in behind the seal. `LOGIN` doors alone have some.
     """
 
     kind: DoorKind
@@ -84,6 +86,7 @@ class Door:
     path: str
     fields: tuple[Fields, ...]
     success: tuple[SuccessRule, ...] = ()
+    cookies: frozenset[str] = frozenset()
 
     # Asked several times an attempt, so answered once.
     name: str = field(init=False, compare=False, repr=False)
@@ -101,3 +104,20 @@ class Door:
         named_apart = any(fields.new_secret for fields in self.fields)
         object.__setattr__(self, "secret_is_new", self.kind is DoorKind.SIGNUP and not named_apart)
         object.__setattr__(self, "secret_is_password", self.kind in {DoorKind.LOGIN, DoorKind.CHANGE})
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedRoute:
+    """One route that wants a proof of identity no older than `max_age_s` seconds (1 to 86,400).
+
+    `method` is upper case or `*`; `path` is exact, or a prefix where it ends in `/*`.
+    """
+
+    method: str
+    path: str
+    max_age_s: int
+
+    @property
+    def name(self) -> str:
+        """How logs and metrics call it; comes from the settings, never from a request."""
+        return f"{self.method} {self.path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from sekisho.settings.table import PREFIX, TABLE
@@ -19,16 +20,16 @@ Settings are read once, at start. Whatever is unknown, empty, contradictory or n
 error that names each such variable, and never shows what was in it. A misspelt name is answered with the nearest one.
 What Kubernetes sets for a Service called sekisho (`SEKISHO_PORT…`, `SEKISHO_SERVICE_…`) is ignored.
 
-`SEKISHO_SECRET`, `SEKISHO_STORE` and `SEKISHO_PAIRS_KEY` may be kept in files:
-`SEKISHO_SECRET_FILE=/run/secrets/sekisho`.
-
+"""
+_FILES = """\
+These may be kept in files, as in `SEKISHO_SECRET_FILE=/run/secrets/sekisho`:
 """
 
 _NOTATIONS = """\
 
 ## How doors are written
 
-    METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…]
+    METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
 
 Doors are separated by `;`. A door is a route where somebody can try a secret: every one that is left out stays open.
 
@@ -42,11 +43,30 @@ Doors are separated by `;`. A door is a route where somebody can try a secret: e
   `CHANGE` doors, is the password that is chosen, where that has a field of its own; it may be missing from a request.
 - `RULE` is `302:/home` (a redirect to there), `302`, `2xx`, `cookie:NAME` (it is set) or `json:access_token` (it is in
   the answer). Any one that holds is success.
+- `cookies`, at `LOGIN` doors alone, names cookies of the client that the application needs to answer, such as
+  `csrftoken,lang`. Where a factor is asked for, the application runs first and its answer is kept back; it sees these
+  cookies and no other, or a session that the client holds already would be logged in behind the seal.
 
 Without an encoding a door reads a form or JSON with `username|email` and `password`; a `CHANGE` door reads
 `new_password` as well, a `RESET` door no secret but `password` as the new one, a `CODE` door reads `code`.
 
 Without a rule, success is guessed with caution, and what is unclear stays counted.
+
+## How protected routes are written
+
+    METHOD PATH max_age=SECONDS
+
+Routes are separated by `;`. `METHOD` is `POST`, `PUT` and so on, or `*` for any; `PATH` is exact, or a prefix,
+`/payout/*`; `SECONDS` are 1 to 86400. No door may be among them, and nothing below `SEKISHO_MOUNT`.
+
+## What a step-up needs
+
+- Any of `SEKISHO_FACTORS` needs `SEKISHO_OWNERS` and `SEKISHO_OWNERS_QUERY`, or a Python object in their place.
+  `sekisho owners migrate` makes the tables.
+- `webauthn` needs `SEKISHO_PASSKEY_DOMAIN`; `email` needs `SEKISHO_SMTP`, and that `SEKISHO_MAIL_FROM` and
+  `SEKISHO_ACCOUNT_PAGE`; `webhook` needs `SEKISHO_CODE_WEBHOOK` and its key, or a Python callable.
+- `turnstile` and `hcaptcha` need `SEKISHO_CAPTCHA_SITEKEY`, `SEKISHO_CAPTCHA_SECRET` and `SEKISHO_CAPTCHA_HOSTS`.
+- What is not installed is named at start: `pip install 'sekisho[step-up,owners,mail]'` brings all of it.
 
 ## How limits are written
 
@@ -70,7 +90,12 @@ def table_markdown() -> str:
 def markdown() -> str:
     """The whole of `docs/settings.md`."""
     reserved = [f"- `{PREFIX}{setting.name}`: {setting.meaning}" for setting in TABLE if setting.reserved]
-    return _HEAD + table_markdown() + _NOTATIONS + "\n".join([*reserved, ""])
+    return _HEAD + _files() + table_markdown() + _NOTATIONS + "\n".join([*reserved, ""])
+
+
+def _files() -> str:
+    names = [f"`{setting.variable}`" for setting in TABLE if setting.secret and not setting.reserved]
+    return _FILES + fill(f"{', '.join(names[:-1])} and {names[-1]}.", 120) + "\n\n"
 
 
 def _row(setting: Setting[object]) -> str:

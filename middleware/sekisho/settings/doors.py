@@ -20,10 +20,11 @@ DOORS_MAX = 64
 RULES_MAX = 8
 ALTERNATIVES_MAX = 4
 DEPTH_MAX = 8
+COOKIES_MAX = 8
 
 SAME_ROUTE = "repeats a method and path that already is a door; put all its encodings into one door"
 
-_METHOD = re.compile(r"[A-Z]{1,16}|\*")
+METHOD = re.compile(r"[A-Z]{1,16}|\*")
 _PATH = re.compile(r"/[^\s?#%*{}<>\\\x00-\x1f\x7f]{0,255}")
 _FIELD = re.compile(r"[^\s,|;:=\x00-\x1f\x7f]{1,64}")
 _COOKIE = re.compile(r"[!#$%&'*+.^_`~0-9A-Za-z-]{1,64}")
@@ -50,9 +51,9 @@ _SET_HERE = frozenset({DoorKind.SIGNUP, *_USUAL_NEW_SECRETS})  # where a passwor
 def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
-    Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…]`, where ENCODING is
-    `form`, `multipart`, `json`, `basic` or `oauth2`, alternatives of a field are written `a|b`, and RULE is
-    `302:/home`, `302`, `2xx`, `cookie:NAME` or `json:dotted.path`.
+    Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]`,
+    where ENCODING is `form`, `multipart`, `json`, `basic` or `oauth2`, alternatives of a field are written `a|b`, and
+    RULE is `302:/home`, `302`, `2xx`, `cookie:NAME` or `json:dotted.path`.
 
     Raises `SettingsError` for `setting`, saying which door (counted from 1) and never what is written there.
     """
@@ -90,25 +91,40 @@ class _Reader:
     def door(self, text: str) -> Door:
         method, path, *rest = text.split() if len(text.split()) > 1 else ("", "")
         rules = [word for word in rest if word.startswith("success=")]
+        cookies = [word for word in rest if word.startswith("cookies=")]
         if len(rules) > 1:
             raise self._wrong("has two success= parts; join the rules with |")
-        fields = self._all_fields([word for word in rest if word not in rules])
+        fields = self._all_fields([word for word in rest if word not in rules + cookies])
         self._check_route(method.upper(), path, fields)
         success = self._rules(rules[0].removeprefix("success=")) if rules else ()
-        return Door(self._kind, method.upper(), path, fields, success)
+        return Door(self._kind, method.upper(), path, fields, success, self._cookies(cookies))
+
+    def _cookies(self, words: list[str]) -> frozenset[str]:
+        if not words:
+            return frozenset()
+        if self._kind is not DoorKind.LOGIN:
+            raise self._wrong("has a cookies= part, which LOGIN doors alone may have: no other answer is kept back")
+        if len(words) > 1:
+            raise self._wrong("has two cookies= parts; join the names with commas")
+        names = words[0].removeprefix("cookies=").split(",")
+        if len(names) > COOKIES_MAX or len(set(names)) < len(names):
+            raise self._wrong(f"names more than {COOKIES_MAX} cookies, or one of them twice")
+        if not all(_COOKIE.fullmatch(name) for name in names):
+            raise self._wrong("has a cookies= part that is not written csrftoken,lang")
+        return frozenset(names)
 
     def _wrong(self, problem: str) -> SettingsError:
         return SettingsError(self._setting, f"door {self._number} {problem}")
 
     def _check_route(self, method: str, path: str, fields: tuple[Fields, ...]) -> None:
         basic_only = all(one.encoding is Encoding.BASIC for one in fields)
-        if not _METHOD.fullmatch(method) or not path:
+        if not METHOD.fullmatch(method) or not path:
             raise self._wrong("wants a method and a path first, as in POST /login")
         if not basic_only and (method == "*" or "*" in path):
             raise self._wrong("has a *; only doors whose one encoding is basic may have any method or a path prefix")
         if not basic_only and method in _BODILESS:
             raise self._wrong(f"reads a body, and {method} requests have none")
-        if path != "*" and not _is_path(path.removesuffix("*") if path.endswith("/*") else path):
+        if path != "*" and not is_path(path):
             problem = "wants the path as the application sees it, beginning with a slash: no query, no % escapes, no //"
             raise self._wrong(f"{problem}, no . or .. steps and no patterns in {{}} or <>; a prefix ends in /*")
 
@@ -134,7 +150,7 @@ class _Reader:
         encoding = next((one for one in Encoding if one.value == name), None)
         if encoding is None:
             known = ", ".join(one.value for one in Encoding)
-            raise self._wrong(f"has a part that is neither success= nor one of the encodings {known}")
+            raise self._wrong(f"has a part that is neither success= nor cookies=, nor one of the encodings {known}")
         if not colon:
             return self._usual(encoding)
         if encoding is Encoding.BASIC:
@@ -191,7 +207,9 @@ class _Reader:
         raise self._wrong("has a rule of success that is none of 302:/home, 302, 2xx, cookie:NAME, json:access_token")
 
 
-def _is_path(path: str) -> bool:
+def is_path(path: str) -> bool:
+    """Whether a request could have this path, or one that begins with it where it ends in `/*`."""
+    path = path.removesuffix("*") if path.endswith("/*") else path
     steps = path.split("/")
     return bool(_PATH.fullmatch(path)) and "//" not in path and not {".", ".."}.intersection(steps)
 

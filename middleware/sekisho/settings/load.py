@@ -19,6 +19,7 @@ from sekisho.model import Door, DoorKind, LimitSet, Mode, SettingsError
 from sekisho.settings import table
 from sekisho.settings.doors import SAME_ROUTE, two_doors_for_one_request
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET
+from sekisho.settings.step_up import Given, contradictions, warnings_of_step_up, with_defaults
 from sekisho.settings.store import MEMORY, is_unverified
 from sekisho.settings.table import DOOR_SETTINGS, PREFIX, TABLE, Setting
 from sekisho.settings.values import NoFactor, Settings, StoreFailure
@@ -55,6 +56,8 @@ def load(
     overrides: Mapping[str, object] = _NOTHING,
     *,
     ephemeral_secret: bytes | None = None,
+    has_owners: bool = False,
+    has_sender: bool = False,
 ) -> Settings:
     """Parse all settings.
 
@@ -65,12 +68,14 @@ def load(
             not given.
         ephemeral_secret: used where no secret is set, for demonstrations and tests alone: it dies with the process,
             and all that it signed with it.
+        has_owners: whether a Python object says who owns an account, in place of `OWNERS`.
+        has_sender: whether a callable sends codes, in place of `CODE_WEBHOOK`.
 
     Raises:
         SettingsErrors: a `SettingsError` that names every mistake and holds no value.
     """
     source = _Source(environ, overrides)
-    settings = _settings(source, ephemeral_secret)
+    settings = _settings(source, ephemeral_secret, Given(owners=has_owners, sender=has_sender))
     if source.mistakes:
         raise SettingsErrors(source.mistakes)
     return settings
@@ -98,6 +103,10 @@ class _Source:
             self.mistakes.append(mistake)
             self._failed.add(setting.name)
             return setting.fallback()
+
+    def is_set(self, setting: Setting[T]) -> bool:
+        """Whether somebody has set it, to whatever."""
+        return any(True for _ in (*self._given(setting), *self._in_environment(setting)))
 
     def understood(self, *names: str) -> bool:
         """Whether these were understood: what stands in for a mistake must not be blamed for contradicting another."""
@@ -196,7 +205,7 @@ def _text(value: object, separator: str) -> str | None:
     return None
 
 
-def _settings(source: _Source, ephemeral_secret: bytes | None) -> Settings:
+def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given) -> Settings:
     trusted, trust_unix = source.read(table.TRUSTED_PROXIES)
     settings = Settings(
         secrets=_secrets(source, ephemeral_secret),
@@ -230,9 +239,30 @@ def _settings(source: _Source, ephemeral_secret: bytes | None) -> Settings:
         hibp_url=source.read(table.HIBP_URL),
         exposed_header=source.read(table.EXPOSED_HEADER),
         breached_min=source.read(table.BREACHED_MIN),
+        protect=source.read(table.PROTECT),
+        challenges=source.read(table.CHALLENGES),
+        challenges_set=source.is_set(table.CHALLENGES),
+        captcha_sitekey=source.read(table.CAPTCHA_SITEKEY),
+        captcha_secret=source.read(table.CAPTCHA_SECRET),
+        captcha_hosts=source.read(table.CAPTCHA_HOSTS),
+        captcha_url=source.read(table.CAPTCHA_URL),
+        factors=source.read(table.FACTORS),
+        owners=source.read(table.OWNERS),
+        owners_query=source.read(table.OWNERS_QUERY),
+        smtp=source.read(table.SMTP),
+        smtp_password=source.read(table.SMTP_PASSWORD),
+        mail_from=source.read(table.MAIL_FROM),
+        service_name=source.read(table.SERVICE_NAME),
+        account_page=source.read(table.ACCOUNT_PAGE),
+        code_webhook=source.read(table.CODE_WEBHOOK),
+        code_webhook_key=source.read(table.CODE_WEBHOOK_KEY),
+        rp_id=source.read(table.PASSKEY_DOMAIN),
+        passkey_origins=source.read(table.PASSKEY_ORIGINS),
     )
+    settings = with_defaults(settings)
     source.mistakes.extend(_contradictions(source, settings))
-    warnings = list(_warnings(settings))
+    source.mistakes.extend(contradictions(settings, given, source.understood))
+    warnings = [*_warnings(settings), *warnings_of_step_up(settings)]
     if ephemeral_secret is not None and settings.secrets == (ephemeral_secret,):
         warnings.append("SEKISHO_SECRET: made up for this process; what it signs is worth nothing after a restart")
     return replace(settings, warnings=tuple(warnings))
@@ -296,7 +326,9 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield "SEKISHO_STORE: the server's certificate is not checked"
     if settings.on_store_failure is StoreFailure.OPEN:
         yield "SEKISHO_ON_STORE_FAILURE: while the store is gone, nobody counts and everybody passes"
-    if settings.no_factor is NoFactor.CHALLENGE:
+    if settings.factors:
+        pass  # there is something to ask for
+    elif settings.no_factor is NoFactor.CHALLENGE:
         yield "SEKISHO_NO_FACTOR: there is no second factor to ask for, so a stranger's right password is believed"
     elif settings.knows_breaches:
         yield "SEKISHO_NO_FACTOR: strangers whose password has leaked get 403, and of honest people that is many"

@@ -189,7 +189,12 @@ def _listed() -> str:
 
 def origins(text: str, setting: str) -> frozenset[bytes]:
     """Origins as browsers send them: lower case, without the scheme's own port (RFC 6454 section 6.2)."""
-    return frozenset(_origin(item, setting) for item in items(text, setting, most=ORIGINS_MAX))
+    return frozenset(origin_list(text, setting, most=ORIGINS_MAX))
+
+
+def origin_list(text: str, setting: str, *, most: int) -> tuple[bytes, ...]:
+    """The same in the order given."""
+    return tuple(_origin(item, setting) for item in items(text, setting, most=most))
 
 
 def _origin(item: str, setting: str) -> bytes:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from sekisho.model import Door, DoorKind, Mode, SettingsError
-from sekisho.settings import parse
+from sekisho.model import Door, DoorKind, Mode, ProtectedRoute, SettingsError
+from sekisho.settings import factors, parse, places
 from sekisho.settings.doors import parse_doors
 from sekisho.settings.networks import allowed, networks, proxies
+from sekisho.settings.protect import parse_routes
 from sekisho.settings.rates import network_rates, rates
 from sekisho.settings.store import MEMORY, store
 from sekisho.settings.values import NoFactor, StoreFailure
@@ -358,6 +359,137 @@ EXPOSED_HEADER: Setting[str | None] = Setting(
     parse=parse.header,
 )
 
+PROTECT: Setting[tuple[ProtectedRoute, ...]] = Setting(
+    name="PROTECT",
+    example="POST /top-up max_age=300; * /payout/* max_age=60",
+    meaning="Routes that want a proof of identity no older than so many seconds, by the account that is logged in.",
+    parse=parse_routes,
+    absent=(),
+    separator=";",
+)
+CHALLENGES = Setting(
+    name="CHALLENGES",
+    example="pow,turnstile",
+    meaning="What is asked before a secret is looked at, where something is suspicious: `pow` (work for the client's "
+    "machine), `turnstile` or `hcaptcha`, or `none`. Never a proof of identity.",
+    parse=factors.challenges,
+    default="pow",
+    separator=",",
+)
+CAPTCHA_SITEKEY: Setting[str | None] = Setting(
+    name="CAPTCHA_SITEKEY",
+    example="0x4AAAAAAABkMYinukE8nzYS",
+    meaning="The captcha's public key.",
+    parse=places.sitekey,
+)
+CAPTCHA_SECRET: Setting[str | None] = Setting(
+    name="CAPTCHA_SECRET",
+    example="what the captcha's provider shows beside the site key",
+    meaning="The captcha's secret key.",
+    parse=places.password,
+    secret=True,
+)
+CAPTCHA_HOSTS: Setting[frozenset[str]] = Setting(
+    name="CAPTCHA_HOSTS",
+    example="shop.example,www.shop.example",
+    meaning="The hosts whose pages show the captcha; a token from elsewhere is none.",
+    parse=places.hosts,
+    absent=frozenset(),
+    separator=",",
+)
+CAPTCHA_URL: Setting[str | None] = Setting(
+    name="CAPTCHA_URL",
+    example="https://captcha.internal/siteverify",
+    meaning="Where tokens are checked, in place of the provider's own address.",
+    parse=places.endpoint,
+)
+FACTORS: Setting[tuple[str, ...]] = Setting(
+    name="FACTORS",
+    example="webauthn,totp,email",
+    meaning="What proves who somebody is, in order of preference: `webauthn` (passkeys), `totp` (an app's codes), "
+    "`email` and `webhook` (codes that are sent); or `none`. Recovery codes come with the first two.",
+    parse=factors.factors,
+    absent=(),
+    separator=",",
+)
+OWNERS: Setting[str | None] = Setting(
+    name="OWNERS",
+    example="postgresql+asyncpg://sekisho@db.internal/shop",
+    meaning="The database with the users, in which sekisho keeps tables of its own for factors: "
+    "`postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`.",
+    parse=places.database,
+    secret=True,
+)
+OWNERS_QUERY: Setting[str | None] = Setting(
+    name="OWNERS_QUERY",
+    example="select email, locale from users where username = :account",
+    meaning="How an account's row is found: `email`, `locale` and, where several spellings are one account, "
+    "`account_id`.",
+    parse=places.query,
+)
+SMTP: Setting[str | None] = Setting(
+    name="SMTP",
+    example="smtp://mailer@mail.internal:587",
+    meaning="The server that takes codes and notices: `smtp://` (with STARTTLS) or `smtps://`.",
+    parse=places.relay,
+    secret=True,
+)
+SMTP_PASSWORD: Setting[str | None] = Setting(
+    name="SMTP_PASSWORD",
+    example="what the mail server expects of its user",
+    meaning="The password of the user in `SMTP`, unless it stands there.",
+    parse=places.password,
+    secret=True,
+)
+MAIL_FROM: Setting[str | None] = Setting(
+    name="MAIL_FROM",
+    example="no-reply@shop.example",
+    meaning="The address that mails come from.",
+    parse=places.mailbox,
+)
+SERVICE_NAME = Setting(
+    name="SERVICE_NAME",
+    example="Shop Example",
+    meaning="What the service is called, on pages and in mails.",
+    parse=places.name,
+    default="this service",
+)
+ACCOUNT_PAGE: Setting[str | None] = Setting(
+    name="ACCOUNT_PAGE",
+    example="shop.example/account",
+    meaning="Where owners look after their account, as they would type it: mails name it and hold no link.",
+    parse=places.page,
+)
+CODE_WEBHOOK: Setting[str | None] = Setting(
+    name="CODE_WEBHOOK",
+    example="https://codes.internal/send",
+    meaning="Where codes are posted that a service of yours sends on, by telephone say.",
+    parse=places.endpoint,
+)
+CODE_WEBHOOK_KEY: Setting[bytes] = Setting(
+    name="CODE_WEBHOOK_KEY",
+    example="what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints",
+    meaning="The key, 32 bytes or more, that what is posted there is signed with.",
+    parse=parse.key,
+    parse_bytes=parse.key_of_bytes,
+    absent=b"",
+    secret=True,
+)
+PASSKEY_DOMAIN: Setting[str | None] = Setting(
+    name="PASSKEY_DOMAIN",
+    example="shop.example",
+    meaning="The domain that passkeys are bound to (WebAuthn's RP ID), for ever: a change strands all of them.",
+    parse=places.domain,
+)
+PASSKEY_ORIGINS: Setting[tuple[str, ...]] = Setting(
+    name="PASSKEY_ORIGINS",
+    example="https://shop.example,https://login.shop.example",
+    meaning="The pages that may ask for a passkey. Unset: `https://` and `PASSKEY_DOMAIN`.",
+    parse=places.passkey_origins,
+    absent=(),
+    separator=",",
+)
+
 DOOR_SETTINGS = (LOGIN, SIGNUP, RESET, CHANGE, CODE, LINK)
 
 TABLE: tuple[Setting[object], ...] = cast(
@@ -398,12 +530,24 @@ TABLE: tuple[Setting[object], ...] = cast(
         EXPOSED_HEADER,
         BREACHED_MIN,
         MOUNT,
+        PROTECT,
+        CHALLENGES,
+        CAPTCHA_SITEKEY,
+        CAPTCHA_SECRET,
+        CAPTCHA_HOSTS,
+        CAPTCHA_URL,
+        FACTORS,
+        OWNERS,
+        OWNERS_QUERY,
+        PASSKEY_DOMAIN,
+        PASSKEY_ORIGINS,
+        SMTP,
+        SMTP_PASSWORD,
+        MAIL_FROM,
+        SERVICE_NAME,
+        ACCOUNT_PAGE,
+        CODE_WEBHOOK,
+        CODE_WEBHOOK_KEY,
         _reserved("LOGOUT", "POST /logout", "Doors where one logs out."),
-        _reserved("PROTECT", "POST /top-up max_age=300", "Routes that need a fresh proof."),
-        _reserved("CHALLENGES", "pow", "What is asked before a secret is looked at."),
-        _reserved("FACTORS", "webauthn,totp,email", "Proofs of identity, in order of preference."),
-        _reserved("OWNERS", "postgresql+asyncpg://db/users", "Where owners' contacts live.", secret=True),
-        _reserved("OWNERS_QUERY", "select email, locale from users where username = :account", "How they are found."),
-        _reserved("SMTP", "smtp://mail.internal:587", "The server that sends codes and notices.", secret=True),
     ),
 )

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sekisho.model import Door, LimitSet, Mode
+    from sekisho.model import Door, LimitSet, Mode, ProtectedRoute
 
 Network = IPv4Network | IPv6Network
 
@@ -32,7 +32,7 @@ class NoFactor(Enum):
 class Settings:
     """Every setting, by the lower-case name of its variable unless said otherwise.
 
-    Its `repr` holds no secret, no store URL (it has a password in it) and no address.
+    Its `repr` holds no secret, no URL that may have a password in it, and no address.
 
     Attributes:
         secrets: from `SECRET`; newest first, each of 32 bytes or more. The first one signs, all of them verify.
@@ -46,6 +46,16 @@ class Settings:
         hibp_url: an origin, without a last slash.
         exposed_header: lower case.
         store_deadline_us: from `STORE_DEADLINE_MS`.
+        factors: proofs of identity in order of preference: of `webauthn`, `totp`, `email`, `webhook`. () where there
+            are none.
+        challenges: what is asked before a secret is looked at: of `pow`, `turnstile`, `hcaptcha`.
+        challenges_set: whether somebody asked for these, or they are the default.
+        owners: a database's URL; None where a Python object is given, or there are no factors.
+        rp_id: from `PASSKEY_DOMAIN`.
+        passkey_origins: as browsers spell them; not empty where `webauthn` is among the factors.
+        captcha_hosts: lower case.
+        captcha_url: in place of the provider's own; None.
+        code_webhook_key: empty where none is set.
         warnings: what is allowed but should be known; one sentence each, beginning with the variable's name.
     """
 
@@ -80,9 +90,33 @@ class Settings:
     hibp_url: str
     exposed_header: str | None
     breached_min: int
+    protect: tuple[ProtectedRoute, ...]
+    challenges: tuple[str, ...]
+    challenges_set: bool
+    captcha_sitekey: str | None
+    captcha_secret: str | None = field(repr=False)
+    captcha_hosts: frozenset[str]
+    captcha_url: str | None = field(repr=False)
+    factors: tuple[str, ...]
+    owners: str | None = field(repr=False)
+    owners_query: str | None = field(repr=False)
+    smtp: str | None = field(repr=False)
+    smtp_password: str | None = field(repr=False)
+    mail_from: str | None = field(repr=False)
+    service_name: str = field(repr=False)
+    account_page: str | None = field(repr=False)
+    code_webhook: str | None = field(repr=False)
+    code_webhook_key: bytes = field(repr=False)
+    rp_id: str | None
+    passkey_origins: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
     @property
     def knows_breaches(self) -> bool:
         """Whether there is anything to ask about a password."""
         return self.hibp or self.corpus is not None
+
+    @property
+    def captcha(self) -> str | None:
+        """The captcha's provider, where one is asked."""
+        return next((one for one in self.challenges if one != "pow"), None)

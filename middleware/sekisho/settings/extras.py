@@ -1,0 +1,52 @@
+"""Which optional packages the settings call for, and which of those are not there. Looks, and imports none."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from sekisho.model import SettingsError
+from sekisho.settings import table
+from sekisho.settings.factors import POW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sekisho.settings.table import Setting
+    from sekisho.settings.values import Settings
+
+_WORK = ("cryptography", "altcha", "jinja2")
+_SEALING = ("cryptography", "jinja2")
+_OF_FACTOR = {"webauthn": ("webauthn",), "totp": ("pyotp", "segno")}
+_DRIVERS = {"postgresql+asyncpg": "asyncpg", "sqlite+aiosqlite": "aiosqlite"}
+
+
+def can_ask_for_work() -> bool:
+    """Whether what proof of work needs is installed."""
+    return all(map(_is_there, _WORK))
+
+
+def missing_extras(settings: Settings) -> list[SettingsError]:
+    """One mistake for each setting that needs a package which is not installed; it says what to install."""
+    return [
+        SettingsError(setting.variable, f"needs {', '.join(absent)}: pip install 'sekisho[{extra}]'")
+        for setting, extra, modules in _needs(settings)
+        if (absent := [module for module in modules if not _is_there(module)])
+    ]
+
+
+def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, ...]]]:
+    if settings.factors:
+        of_each = (module for factor in settings.factors for module in _OF_FACTOR.get(factor, ()))
+        yield table.FACTORS, "step-up", (*_SEALING, *of_each)
+    if settings.challenges:
+        # A form waits in a sealed field of a page while its work is done.
+        yield table.CHALLENGES, "step-up", _WORK if POW in settings.challenges else _SEALING
+    if settings.owners is not None:
+        yield table.OWNERS, "owners", ("sqlalchemy", _DRIVERS[settings.owners.partition("://")[0]])
+    if settings.smtp is not None:
+        yield table.SMTP, "mail", ("aiosmtplib",)
+
+
+def _is_there(module: str) -> bool:
+    return find_spec(module) is not None

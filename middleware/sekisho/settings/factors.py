@@ -1,0 +1,41 @@
+"""What may be asked: proofs of identity, and work before a secret is looked at. Names, in order, each once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sekisho.model import SettingsError
+from sekisho.settings import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FACTORS: Final = ("webauthn", "totp", "email", "webhook")
+POW: Final = "pow"
+CAPTCHAS: Final = ("turnstile", "hcaptcha")
+NONE: Final = "none"
+
+
+def factors(text: str, setting: str) -> tuple[str, ...]:
+    """In order of preference; `none` is ()."""
+    return _names(FACTORS)(text, setting)
+
+
+def challenges(text: str, setting: str) -> tuple[str, ...]:
+    """Proof of work, a captcha, or both; `none` is ()."""
+    found = _names((POW, *CAPTCHAS))(text, setting)
+    if len(set(CAPTCHAS).intersection(found)) > 1:
+        raise SettingsError(setting, "names two captchas; keep one of " + ", ".join(CAPTCHAS))
+    return found
+
+
+def _names(known: tuple[str, ...]) -> Callable[[str, str], tuple[str, ...]]:
+    def read(text: str, setting: str) -> tuple[str, ...]:
+        if text.lower() == NONE:
+            return ()
+        found = parse.items(text.lower(), setting, most=len(known))
+        if not set(found) <= set(known):
+            raise SettingsError(setting, f"names one that is none of {', '.join(known)}; or write {NONE} alone")
+        return found
+
+    return read

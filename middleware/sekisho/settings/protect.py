@@ -1,0 +1,82 @@
+"""The notation of protected routes: `POST /top-up max_age=300; * /payout/* max_age=60`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sekisho.model import ProtectedRoute, SettingsError
+from sekisho.settings.doors import METHOD, is_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sekisho.model import Door
+
+ROUTES_MAX = 64
+MAX_AGE_S_MAX = 86_400
+
+_MAX_AGE = re.compile(r"max_age=([0-9]{1,6})")
+
+
+def parse_routes(text: str, setting: str) -> tuple[ProtectedRoute, ...]:
+    """Read routes separated by `;`, each `METHOD PATH max_age=SECONDS`.
+
+    Raises `SettingsError` for `setting`, saying which route (counted from 1) and never what is written there.
+    """
+    texts = text.split(";")
+    if len(texts) > ROUTES_MAX:
+        raise SettingsError(setting, f"lists more than {ROUTES_MAX} routes")
+    routes = tuple(_route(one.split(), setting, number) for number, one in enumerate(texts, 1))
+    if len({(route.method, _folded(route.path)) for route in routes}) < len(routes):
+        raise SettingsError(setting, "has the same method and path twice; keep the shorter max_age")
+    return routes
+
+
+def _route(words: list[str], setting: str, number: int) -> ProtectedRoute:
+    if len(words) != 3:
+        raise SettingsError(setting, f"route {number} is not written METHOD PATH max_age=SECONDS, as in {_EXAMPLE}")
+    method, path, age = words[0].upper(), words[1], _MAX_AGE.fullmatch(words[2])
+    if not METHOD.fullmatch(method):
+        raise SettingsError(setting, f"route {number} wants a method or * first, as in {_EXAMPLE}")
+    if not is_path(path):
+        problem = "wants the path as the application sees it, beginning with a slash: no query, no % escapes, no //"
+        raise SettingsError(setting, f"route {number} {problem}; a prefix ends in /*")
+    if age is None or not 1 <= int(age[1]) <= MAX_AGE_S_MAX:
+        raise SettingsError(setting, f"route {number} wants max_age= and seconds from 1 to {MAX_AGE_S_MAX}")
+    return ProtectedRoute(method, path, int(age[1]))
+
+
+_EXAMPLE = "POST /top-up max_age=300"
+
+
+def conflict(routes: Iterable[ProtectedRoute], doors: Iterable[Door], mount: str) -> str:
+    """What is wrong with these beside those; "" where nothing is.
+
+    A door that were protected would ask for a proof that nobody can have before going through it.
+    """
+    listed = tuple(doors)
+    for number, route in enumerate(routes, 1):
+        if any(_meet(route.method, door.method) and _overlap(route.path, door.path) for door in listed):
+            return f"route {number} is a door as well, or holds one; a door asks for proof by itself: leave it out here"
+        if _overlap(route.path, mount) or _overlap(route.path, mount + "/*"):
+            return f"route {number} holds SEKISHO_MOUNT, or lies below it, where proofs are shown; choose another path"
+    return ""
+
+
+def _meet(one: str, other: str) -> bool:
+    return one == other or "*" in {one, other}
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether some path belongs to both. Compared as forgiving routers do: without case and last slash."""
+    first, second = _folded(one), _folded(other)
+    return (
+        first == second
+        or (one.endswith("*") and second.startswith(first))
+        or (other.endswith("*") and first.startswith(second))
+    )
+
+
+def _folded(path: str) -> str:
+    return (path.removesuffix("*") if path.endswith("*") else path.rstrip("/") + "/").casefold()

@@ -1,0 +1,160 @@
+"""What the settings of a step-up mean together: what one of them wants of the others, and what may not be meant.
+
+A factor that cannot be asked for is found here, at start. Found at a log-in, it would keep out an owner, or be left
+out and let in a thief.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sekisho.model import DoorKind, SettingsError
+from sekisho.settings import table
+from sekisho.settings.extras import can_ask_for_work
+from sekisho.settings.factors import POW
+from sekisho.settings.places import host_of
+from sekisho.settings.protect import conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sekisho.settings.table import Setting
+    from sekisho.settings.values import Settings
+
+    Understood = Callable[..., bool]
+
+
+class Given(NamedTuple):
+    """What comes as a Python object and so needs no setting."""
+
+    owners: bool = False
+    sender: bool = False
+
+
+def with_defaults(settings: Settings) -> Settings:
+    """Fill in what depends on other settings, or on what is installed."""
+    origins = settings.passkey_origins
+    if not origins and settings.rp_id:
+        origins = (f"https://{settings.rp_id}",)
+    challenges = settings.challenges
+    if not settings.challenges_set and not can_ask_for_work():
+        challenges = tuple(one for one in challenges if one != POW)
+    return replace(settings, passkey_origins=origins, challenges=challenges)
+
+
+def contradictions(settings: Settings, given: Given, understood: Understood) -> Iterator[SettingsError]:
+    """What is right by itself and wrong together. Nobody is blamed for what was not understood."""
+    for setting, wanted, problem in _wants(settings, given):
+        if wanted and understood(setting.name):
+            yield SettingsError(setting.variable, problem)
+    yield from _wrong_pairs(settings, understood)
+    doors = (kind.name for kind in DoorKind if kind is not DoorKind.LOGOUT)
+    problem = conflict(settings.protect, settings.doors, settings.mount)
+    if problem and understood(table.PROTECT.name, table.MOUNT.name, *doors):
+        yield SettingsError(table.PROTECT.variable, problem)
+
+
+def _wants(settings: Settings, given: Given) -> Iterator[tuple[Setting[Any], bool, str]]:
+    """Settings that another one needs: which, whether it is missing, and what to do."""
+    factors = settings.factors
+    no_owners = settings.owners is None and not given.owners
+    yield (
+        table.OWNERS,
+        bool(factors) and no_owners,
+        "is not set, and SEKISHO_FACTORS needs to know whose account it is; set it and SEKISHO_OWNERS_QUERY",
+    )
+    yield (
+        table.OWNERS,
+        settings.owners_query is not None and settings.owners is None and not factors,
+        "is not set, and SEKISHO_OWNERS_QUERY asks nothing else; set it, or unset the query",
+    )
+    yield (
+        table.OWNERS_QUERY,
+        settings.owners is not None and settings.owners_query is None,
+        "is not set, and without it nobody is found in SEKISHO_OWNERS",
+    )
+    yield (
+        table.PASSKEY_DOMAIN,
+        "webauthn" in factors and settings.rp_id is None,
+        "is not set, and SEKISHO_FACTORS has webauthn; set it to the site's domain",
+    )
+    yield from _wants_of_senders(settings, given)
+    yield from _wants_of_captcha(settings)
+
+
+def _wants_of_senders(settings: Settings, given: Given) -> Iterator[tuple[Setting[Any], bool, str]]:
+    yield (
+        table.SMTP,
+        "email" in settings.factors and settings.smtp is None,
+        "is not set, and SEKISHO_FACTORS has email; set it, or leave email out there",
+    )
+    yield (
+        table.MAIL_FROM,
+        settings.smtp is not None and settings.mail_from is None,
+        "is not set, and SEKISHO_SMTP wants an address to send from",
+    )
+    yield (
+        table.ACCOUNT_PAGE,
+        settings.smtp is not None and settings.account_page is None,
+        "is not set, and mails by SEKISHO_SMTP name the page where owners look after their account",
+    )
+    yield (
+        table.CODE_WEBHOOK,
+        "webhook" in settings.factors and settings.code_webhook is None and not given.sender,
+        "is not set, and SEKISHO_FACTORS has webhook; set it, or leave webhook out there",
+    )
+    yield (
+        table.CODE_WEBHOOK_KEY,
+        settings.code_webhook is not None and not settings.code_webhook_key,
+        "is not set, and what SEKISHO_CODE_WEBHOOK is told must be signed",
+    )
+
+
+def _wants_of_captcha(settings: Settings) -> Iterator[tuple[Setting[Any], bool, str]]:
+    asked = settings.captcha is not None
+    for setting, value in (
+        (table.CAPTCHA_SITEKEY, settings.captcha_sitekey),
+        (table.CAPTCHA_SECRET, settings.captcha_secret),
+        (table.CAPTCHA_HOSTS, settings.captcha_hosts),
+    ):
+        yield setting, asked and not value, "is not set, and SEKISHO_CHALLENGES names a captcha, which needs it"
+
+
+def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[SettingsError]:
+    key = table.CODE_WEBHOOK_KEY
+    if settings.code_webhook_key and settings.code_webhook_key in settings.secrets:
+        yield SettingsError(key.variable, "is SEKISHO_SECRET as well; whoever checks the signatures could make tokens")
+    if settings.smtp_password and settings.smtp is None and understood(table.SMTP.name):
+        yield SettingsError(table.SMTP_PASSWORD.variable, "is set, and SEKISHO_SMTP is not; set that, or unset this")
+    origins = table.PASSKEY_ORIGINS
+    if not understood(table.PASSKEY_DOMAIN.name, origins.name):
+        return
+    if settings.passkey_origins and settings.rp_id is None:
+        yield SettingsError(origins.variable, "is set, and SEKISHO_PASSKEY_DOMAIN is not; set that, or unset this")
+    elif not all(_below(host_of(origin), settings.rp_id or "") for origin in settings.passkey_origins):
+        problem = "has one that is neither SEKISHO_PASSKEY_DOMAIN nor below it; browsers would show no passkey there"
+        yield SettingsError(origins.variable, problem)
+
+
+def _below(host: str, domain: str) -> bool:
+    # An application on a telephone has no host: the system checks its signature against the domain.
+    return host in {"", domain} or host.endswith("." + domain)
+
+
+def warnings_of_step_up(settings: Settings) -> Iterator[str]:
+    """What works and may still not be what was meant."""
+    if settings.factors and not {"email", "webhook"}.intersection(settings.factors):
+        yield (
+            "SEKISHO_FACTORS: without email or webhook, accounts that have enrolled nothing cannot be asked "
+            "and stay out from new devices"
+        )
+    if not settings.challenges_set and POW not in settings.challenges:
+        yield (
+            "SEKISHO_CHALLENGES: no work is asked for, as what it needs is not installed: "
+            "pip install 'sekisho[step-up]', or set it to none"
+        )
+    if settings.smtp is not None and settings.service_name == table.SERVICE_NAME.default:
+        yield "SEKISHO_SERVICE_NAME: mails call the service what every service calls itself; give it its name"
+    if settings.protect and not settings.factors:
+        yield "SEKISHO_PROTECT: there is no factor in SEKISHO_FACTORS to prove anything with, so nobody gets through"
