@@ -383,6 +383,43 @@ async def test_a_success_gives_the_lane_its_place_back(store: Store) -> None:
         ledger.settle(charge(lane=1), verdict)
 
 
+UNCHARGED = {"charged": 0, "at_us": T0}
+
+
+@pytest.mark.parametrize("own", [charge(0, 9), charge(0, 9, lane=1), charge(0, None)], ids=["stranger", "lane", "bare"])
+@pytest.mark.parametrize("changed", [{}, UNCHARGED], ids=["charged", "not charged"])
+async def test_a_factor_ends_the_count_of_failures(store: Store, own: Charge, changed: dict[str, int]) -> None:
+    """Whatever the attempt itself was charged: failures are counted since a factor was last shown."""
+    ledger = store.ledger(ROOMY)
+    await ask(ledger, [charge(0, n, ip=n) for n in range(3)])
+    (verdict,) = await ask(ledger, [own])
+    assert verdict.failures == 4
+
+    ledger.settle(own, verdict._replace(**changed), proved=True)
+
+    assert [each.failures for each in await ask(ledger, [charge(0, 10, lane=2), charge(1, 10)])] == [1, 1]
+
+
+async def test_without_a_factor_the_failures_of_others_stay(store: Store) -> None:
+    """The right password alone proves that somebody has the list."""
+    ledger = store.ledger(ROOMY)
+    *_, verdict = await ask(ledger, [charge(0, n) for n in range(4)])
+    ledger.settle(charge(0, 3), verdict, renewed=True)
+
+    assert [each.failures for each in await ask(ledger, [charge(0, 10, lane=2)])] == [4]
+
+
+async def test_a_factor_at_an_account_long_forgotten(store: Store) -> None:
+    """Its record expired in the meantime, or never was: nothing fails, and nothing is owed."""
+    ledger = store.ledger(ROOMY)
+    (verdict,) = await ask(ledger, [charge()])
+    await store.move_to(T0 + 91 * DAY)
+    ledger.settle(charge(), verdict, proved=True)
+    ledger.settle(charge(7), verdict, proved=True)
+
+    assert [each.failures for each in await ask(ledger, [charge(), charge(7)])] == [1, 1]
+
+
 async def renew(store: Store, generation: int = 0) -> None:
     ledger = store.ledger(LIMITS)
     own = charge(lane=1, generation=generation)

@@ -127,6 +127,23 @@ async def test_a_charge_is_given_back_where_it_was_taken(own_redis_server: Redis
         assert each.own.charge_now(charge(0, 5)).failures == 2
 
 
+async def test_a_factor_clears_the_failures_of_before_the_store_went(own_redis_server: RedisServer) -> None:
+    """Completed while it was gone: the failures here are past, and those in Redis too as soon as it is back."""
+    async with worker(own_redis_server.url) as each:
+        await ask(each.local, [charge(0, n) for n in range(2)])
+        own_redis_server.pause()
+        (here,) = await ask(each.local, [charge(0, 2)])
+        assert here.counters_lost
+        each.local.settle(charge(0, 2), here, proved=True)
+        assert each.own.charge_now(charge(0, 3)).failures == 1
+
+        each.up.clear()
+        own_redis_server.resume()
+        await asyncio.wait_for(each.up.wait(), 5)
+
+        assert (await ask(each.local, [charge(0, 4)]))[0].failures == 1
+
+
 async def test_known_devices_pass_on_the_workers_own_counters(own_redis_server: RedisServer) -> None:
     """Their lane works without the store."""
     async with worker(own_redis_server.url) as each:

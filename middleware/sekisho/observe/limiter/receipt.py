@@ -10,7 +10,7 @@ from sekisho.model import Charge, Charged, Verdict
 from sekisho.observe.limiter.ledger import UNHINDERED
 
 VERSION: Final = 1
-HEAD: Final = Struct("<BBBBQQ16s16s16s16s8s4s4s4s4s4s")
+HEAD: Final = Struct("<BBBBQI16s16s16s16s8s4s4s4s4s4s")
 NETWORK_BYTES: Final = 16
 NETWORKS_MAX: Final = 4
 
@@ -19,7 +19,7 @@ CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.
 
 
 def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
-    """What `settle` needs of both, in about 150 bytes. Raises `ValueError` where a digest has not the length it says."""
+    """What `settle` needs of both, in about 150 bytes. Raises `ValueError` where a digest has another length."""
     packed = _pack(charge, verdict)
     if _unpack(packed) != (charge, _needed(verdict)):
         raise ValueError("a charge is not made of digests of their lengths")

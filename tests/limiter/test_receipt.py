@@ -1,0 +1,128 @@
+"""A receipt says what settling needs, and nothing else passes for one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.model import Charge, Spread, Verdict
+from sekisho.observe.limiter import ledger
+from sekisho.observe.limiter.ledger import UNHINDERED
+from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
+from tests.limiter.charges import LIMITS, SECOND, T0, charge
+
+
+def exactly(size: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=size, max_size=size)
+
+
+def up_to(bits: int) -> st.SearchStrategy[int]:
+    return st.integers(0, 2**bits - 1)
+
+
+charges = st.builds(
+    Charge,
+    network=exactly(16),
+    networks=st.lists(exactly(16), max_size=4).map(tuple),
+    ip=exactly(16),
+    device=exactly(16),
+    account=st.just(b"") | exactly(16),
+    lane=st.just(b"") | exactly(8),
+    lane_generation=up_to(32),
+    secret=st.just(b"") | exactly(4),
+    account_tag=exactly(4),
+    ip_tag=exactly(4),
+    pair_tag=exactly(4),
+    member_tag=exactly(4),
+    exempt=st.booleans(),
+)
+verdicts = st.builds(
+    Verdict,
+    at_us=up_to(64),
+    charged=up_to(4),
+    ip_wait_us=up_to(64),
+    network_wait_us=up_to(64),
+    device_wait_us=up_to(64),
+    account_wait_us=up_to(64),
+    lane_wait_us=up_to(64),
+    lane_spent=st.booleans(),
+    failures=up_to(16),
+    young=st.booleans(),
+    counters_lost=st.booleans(),
+    spread=st.just(Spread(1, 2, 3, 4, 5)),
+)
+VERDICT = UNHINDERED._replace(at_us=T0)
+PACKED = pack_receipt(charge(v6=True, lane=1), VERDICT)
+
+
+@given(charged=charges, verdict=verdicts)
+def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> None:
+    """The whole charge; of the verdict: when, what, and by whose counters."""
+    found, said = unpack_receipt(pack_receipt(charged, verdict))
+
+    assert found == charged
+    assert (said.at_us, said.charged, said.counters_lost) == (verdict.at_us, verdict.charged, verdict.counters_lost)
+
+
+@given(number=st.integers(0, 20), lane=st.none() | st.integers(0, 3), v6=st.booleans(), proved=st.booleans())
+def test_settling_by_receipt_is_settling(number: int, lane: int | None, v6: bool, proved: bool) -> None:
+    """The ledger ends as it would have with the verdict itself."""
+    own = charge(number, number, lane=lane, v6=v6)
+    by_hand: dict[bytes, ledger.Record] = {}
+    verdict = ledger.apply(by_hand, own, LIMITS, T0)
+    by_receipt = dict(by_hand)
+
+    ledger.undo(by_hand, own, verdict, LIMITS, T0 + SECOND, proved=proved)
+    ledger.undo(by_receipt, *unpack_receipt(pack_receipt(own, verdict)), LIMITS, T0 + SECOND, proved=proved)
+
+    assert by_receipt == by_hand
+
+
+@given(packed=st.binary(max_size=400))
+def test_foreign_bytes_are_refused(packed: bytes) -> None:
+    """Nothing but a `ValueError`, whatever they are; and what does unpack is the one form of what it says."""
+    try:
+        found = unpack_receipt(packed)
+    except ValueError:
+        return
+    assert pack_receipt(*found) == packed
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        PACKED[:-1],
+        PACKED + b"\0",
+        PACKED + bytes(16),
+        b"\2" + PACKED[1:],
+        PACKED[:1] + bytes([PACKED[1] | 32]) + PACKED[2:],
+        PACKED[:1] + bytes([PACKED[1] & ~1]) + PACKED[2:],
+        PACKED[:2] + b"\1" + PACKED[3:],
+        PACKED[:3] + b"\x10" + PACKED[4:],
+    ],
+    ids=["empty", "short", "long", "a network more", "version", "flag", "flag off", "networks", "charged"],
+)
+def test_no_bit_that_nothing_reads(packed: bytes) -> None:
+    """Another length, version or flag, and bytes of a part that is said to be absent."""
+    with pytest.raises(ValueError, match=r"^not a receipt$"):
+        unpack_receipt(packed)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        charge()._replace(ip=b"short"),
+        charge()._replace(secret=b"too long for it"),
+        charge()._replace(networks=(b"short",)),
+        charge()._replace(networks=(bytes(16),) * 5),
+        charge()._replace(networks=(bytes(16),) * 256),
+        charge()._replace(lane_generation=2**32),
+        charge()._replace(lane_generation=-1),
+    ],
+)
+def test_what_could_not_come_back_is_not_packed(wrong: Charge) -> None:
+    """Cut digests would settle somebody else's counters."""
+    with pytest.raises(ValueError, match=r"receipt|charge"):
+        pack_receipt(wrong, VERDICT)

@@ -1,0 +1,304 @@
+"""Background runs: bounded, and nobody's many before another's one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.middleware.lanes import ENTERING_MAX, Lanes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+SOON_S = 0.03
+NEVER_S = 60.0
+WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody")
+
+
+class Runs:
+    """Runs that end when the test says so, in the order in which they started."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes = lanes
+        self.started: list[str] = []
+        self.cancelled: list[str] = []
+        self._ends: dict[str, asyncio.Event] = {}
+        self.callers: list[asyncio.Task[bool]] = []
+
+    def run(self, name: str) -> Callable[[], Coroutine[None, None, None]]:
+        async def run() -> None:
+            self.started.append(name)
+            try:
+                await self._ends.setdefault(name, asyncio.Event()).wait()
+            except asyncio.CancelledError:
+                self.cancelled.append(name)
+                raise
+
+        return run
+
+    def enter(self, name: str, *, network: bytes = b"n", wait_s: float = NEVER_S) -> asyncio.Task[bool]:
+        """`name` begins with one letter, which is the address."""
+        entering = self.lanes.enter(network, network + name[:1].encode(), self.run(name), wait_s=wait_s)
+        self.callers.append(asyncio.create_task(entering))
+        return self.callers[-1]
+
+    async def end(self, *names: str) -> None:
+        for name in names:
+            self._ends.setdefault(name, asyncio.Event()).set()
+        await settle()
+
+
+async def settle() -> None:
+    """Until everything that is ready has been done."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def runs(**bounds: float) -> AsyncIterator[Runs]:
+    lanes = Lanes(**bounds)  # type: ignore[arg-type] # the deadline may be a fraction, the others are not
+    made = Runs(lanes)
+    try:
+        yield made
+    finally:
+        for caller in made.callers:
+            caller.cancel()
+        await lanes.aclose(0)
+        await settle()
+        assert lanes.occupancy == 0
+        assert not lanes._held._each
+        assert not lanes._running._each
+        assert not lanes._entering.counts._each
+        assert not lanes._answers
+
+
+async def test_a_run_is_not_waited_for() -> None:
+    """The caller has its answer while the run goes on."""
+    async with runs() as some:
+        assert await some.lanes.enter(b"n", b"a", some.run("a"))
+        await settle()
+
+        assert some.started == ["a"]
+        assert some.lanes.occupancy == 1 / (32 + 256)
+
+
+async def test_no_more_run_at_once_than_may() -> None:
+    """The rest is queued, and follows as runs end."""
+    async with runs(running_max=2) as some:
+        for name in ("a1", "b1", "c1"):
+            assert await some.enter(name)
+        await settle()
+        assert some.started == ["a1", "b1"]
+
+        await some.end("b1")
+
+        assert some.started == ["a1", "b1", "c1"]
+
+
+@pytest.mark.parametrize("networks", [(b"n", b"n"), (b"n", b"m")], ids=["another address", "another network"])
+async def test_a_thousand_attempts_do_not_stand_before_one(networks: tuple[bytes, bytes]) -> None:
+    """Whoever comes after a flood starts next, and enters without waiting."""
+    async with runs(running_max=2) as some:
+        flood = [some.enter(f"a{n}", network=networks[0]) for n in range(1000)]
+        await settle()
+        assert await some.enter("b", network=networks[1], wait_s=0)
+        assert len([caller for caller in flood if caller.done() and caller.result()]) == 8
+
+        await some.end("a0")
+
+        assert some.started == ["a0", "a1", "b"]
+
+
+async def test_one_network_of_many_addresses_counts_for_one() -> None:
+    """A thousand addresses of one network do not keep a single one of another from starting next."""
+    async with runs(running_max=2, per_network_max=32) as some:
+        for n in range(1000):
+            some.enter(f"{chr(0x4E00 + n)}", network=b"n")
+        await settle()
+        assert await some.enter("b", network=b"m", wait_s=0)
+
+        await some.end(some.started[0])
+
+        assert some.started[2] == "b"
+
+
+async def test_networks_take_turns_and_addresses_in_them() -> None:
+    """With one run at once: one of each network, then one of each of its addresses, each in its order."""
+    async with runs(running_max=1) as some:
+        for name in ("a1", "a2", "b1"):
+            await some.enter(name, network=b"n")
+        await some.enter("c1", network=b"m")
+        await some.enter("c2", network=b"m")
+        for _ in range(5):
+            await settle()
+            await some.end(some.started[-1])
+
+        assert some.started == ["a1", "a2", "c1", "b1", "c2"]
+
+
+async def test_all_places_taken_one_waits_and_is_told() -> None:
+    """Nobody waits longer than asked; who had no time to wait is told at once."""
+    async with runs(running_max=1, waiting_max=1) as some:
+        assert await some.enter("a1")
+        assert await some.enter("b1")
+
+        assert not await some.enter("c1", wait_s=0)
+        assert not await some.enter("c2", wait_s=SOON_S)
+        assert some.lanes.occupancy == 1
+
+        await some.end("a1", "b1")
+        assert some.started == ["a1", "b1"]
+
+
+async def test_a_place_that_comes_free_is_for_who_has_the_fewest() -> None:
+    """Among those who wait for a place: one address's many do not stand before another's one; each in its order."""
+    async with runs(running_max=1, waiting_max=0) as some:
+        await some.enter("a1")
+        for name in ("a2", "a3"):
+            some.enter(name)
+        await settle()
+        some.enter("b1", network=b"m")
+        for name in ("a1", "a2", "b1"):
+            await some.end(name)
+
+        assert some.started == ["a1", "a2", "b1", "a3"]
+
+
+async def test_a_cap_of_one_address_holds_up_nobody_else() -> None:
+    """The first of those who wait has its eight; the second, from elsewhere, is let in before it."""
+    async with runs(running_max=4, waiting_max=0, per_address_max=2, per_network_max=3) as some:
+        await some.enter("a1")
+        await some.enter("a2")
+        held = some.enter("a3")
+        await settle()
+
+        assert await some.enter("b1", wait_s=0)
+        assert not await some.enter("c1", wait_s=0)  # the network has its three
+        assert await some.enter("c1", network=b"m", wait_s=0)
+        assert not held.done()
+
+
+async def test_no_more_wait_than_may_and_the_many_give_way() -> None:
+    """When there is no room to wait either, the newest of whoever has the most of it is refused, not the newcomer."""
+    async with runs(running_max=1, waiting_max=0) as some:
+        await some.enter("z")
+        flood = [some.enter(f"a{n}") for n in range(ENTERING_MAX)]
+        await settle()
+        beyond = some.enter("a-last")
+        near = some.enter("b1")
+        far = some.enter("c1", network=b"m")
+        await settle()
+
+        assert (beyond.done(), beyond.result()) == (True, False)
+        assert (near.done(), far.done()) == (False, False)
+        assert [n for n, caller in enumerate(flood) if caller.done()] == [ENTERING_MAX - 2, ENTERING_MAX - 1]
+        assert len(some.lanes._answers) == ENTERING_MAX
+
+
+async def test_a_run_that_never_ends_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    """At its deadline; its place is the next one's, and the log says so."""
+    async with runs(running_max=1, seconds_max=SOON_S) as some:
+        await some.enter("a1")
+        await some.enter("b1")
+        await asyncio.sleep(SOON_S * 1.5)
+
+        assert some.cancelled == ["a1"]
+        assert some.started == ["a1", "b1"]
+    assert "ended with TimeoutError" in caplog.text
+
+
+async def test_a_run_that_raises_is_logged_by_its_type_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """What it says may hold a password."""
+
+    async def raising() -> None:
+        raise ValueError("hunter2")
+
+    async with runs(running_max=1) as some:
+        with caplog.at_level(logging.DEBUG):
+            await some.lanes.enter(b"n", b"a", raising)
+            await settle()
+            await some.enter("b")
+            await settle()
+
+        assert [record.getMessage() for record in caplog.records if record.name == "sekisho"] == [
+            "A log-in that ran in the background ended with ValueError."
+        ]
+        assert "hunter2" not in caplog.text
+        assert some.started == ["b"]
+
+
+@pytest.mark.parametrize("promised", [False, True], ids=["while waiting", "once a place was promised"])
+async def test_who_gives_up_leaves_nothing_behind(promised: bool) -> None:
+    """No run, no place: the next one in line has it."""
+    async with runs(running_max=1, waiting_max=0) as some:
+        await some.enter("a1")
+        gone, next_one = some.enter("b1"), some.enter("c1")
+        await settle()
+        if promised:
+            # The place is promised in this very turn, before its caller can hear of it.
+            place = next(iter(some.lanes._entering))
+            answer = some.lanes._answers[place]
+            some._ends["a1"].set()
+            for _ in range(10):
+                if not answer.done():
+                    await asyncio.sleep(0)
+            assert (answer.done(), gone.done()) == (True, False)
+        gone.cancel()
+        await some.end("a1")
+
+        assert gone.cancelled()
+        assert await next_one
+        assert some.started == ["a1", "c1"]
+
+
+async def test_a_run_sees_its_own_callers_context() -> None:
+    """It starts when another's ends; the user in its context variables must not be that one's."""
+    seen: list[str] = []
+
+    async def look() -> None:
+        seen.append(WHO.get())
+
+    async def enter(who: str, lanes: Lanes) -> None:
+        WHO.set(who)
+        await lanes.enter(b"n", who.encode(), look)
+
+    async with runs(running_max=1) as some:
+        await some.enter("a1")
+        await asyncio.gather(*(asyncio.create_task(enter(who, some.lanes)) for who in ("bea", "carl")))
+        await some.end("a1")
+
+    assert seen == ["bea", "carl"]
+
+
+async def test_closing_gives_runs_their_time() -> None:
+    """What is queued and running may end; who waits for a place and who comes later has none."""
+    async with runs(running_max=1, waiting_max=1) as some:
+        await some.enter("a1")
+        await some.enter("b1")
+        late = some.enter("c1")
+        await settle()
+        closing = asyncio.create_task(some.lanes.aclose(NEVER_S))
+        await settle()
+
+        assert not await late
+        assert not await some.enter("d1")
+        await some.end("a1", "b1")
+        await closing
+        assert (some.started, some.cancelled) == (["a1", "b1"], [])
+
+
+async def test_closing_ends_everything() -> None:
+    """When its time is up: the running one is cancelled, the queued one never starts."""
+    async with runs(running_max=1, waiting_max=1) as some:
+        await some.enter("a1")
+        await some.enter("b1")
+        await settle()
+        await some.lanes.aclose(0)
+
+        assert (some.started, some.cancelled) == (["a1"], ["a1"])
+        assert some.lanes.occupancy == 0
