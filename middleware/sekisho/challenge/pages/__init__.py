@@ -1,0 +1,242 @@
+"""The pages that ask for a proof, and the script that programs use in their stead.
+
+Codes work without scripts, as plain forms; passkeys and work are what a browser computes, and need them. Everything
+stands in the page itself: style and script carry its nonce, and the one import is `sekisho.js` of our own mount, whose
+fetch inherits the nonce of the module that names it. Nothing is loaded from elsewhere but a captcha, where one is set.
+
+A page is made of its language and what the caller gives. Nothing about the account comes in before it is proved, so
+nothing about it, not even a length, can show.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from sekisho.challenge.pages.words import WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sekisho.owners import Enrolment
+
+__all__ = ["Offer", "Page", "Pages"]
+
+_HERE: Final = Path(__file__).parent
+
+
+class Page(NamedTuple):
+    """A body and its headers, as ASGI wants them. The status is the caller's."""
+
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+
+
+class Offer(Protocol):
+    """A secret for an authenticator app, as its page shows it. `qr_svg` is markup, and must be our own."""
+
+    @property
+    def secret_text(self) -> str: ...
+    @property
+    def qr_svg(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+
+
+class _Widget(NamedTuple):
+    element: str  # the class that the provider's script looks for
+    script: str
+    hosts: str  # what the script loads and frames
+
+
+_WIDGETS: Final = {
+    "turnstile": _Widget(
+        "cf-turnstile", "https://challenges.cloudflare.com/turnstile/v0/api.js", "https://challenges.cloudflare.com"
+    ),
+    "hcaptcha": _Widget("h-captcha", "https://js.hcaptcha.com/1/api.js", "https://hcaptcha.com https://*.hcaptcha.com"),
+}
+
+# Chromium holds form-action against the redirects that answer a form, too. These forms are answered by the application,
+# which may send its user on to another origin, and 'self' alone would end the log-in at a blank page. Names of our
+# own mount are all that the forms have, so https: gives away nothing that escaping did not already keep.
+_ANSWERED_BY_APPLICATION: Final = "'self' https:"
+_ANSWERED_BY_US: Final = "'self'"
+
+
+class Pages:
+    """Renders for one service.
+
+    Args:
+        mount: the path that the guard's own routes hang under, e.g. `/sekisho`.
+        service: what people know the service as.
+    """
+
+    def __init__(self, mount: str, service: str) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters["day"] = _day
+        self._environment.globals |= {
+            "mount": mount,
+            "service": service,
+            "style": Markup(_text("style.css")),  # noqa: S704 - a file of ours
+            "script": Markup(_text("page.js")),  # noqa: S704 - a file of ours
+        }
+        self._module = _text("sekisho.js").encode()
+
+    def step_up(
+        self,
+        language: str,
+        *,
+        challenge: str,
+        factors: tuple[str, ...],
+        nonce: str,
+        form: str = "",
+        failed: bool = False,
+        sent: bool = False,
+        chosen: str = "",
+    ) -> Page:
+        """The choice of factors: the site's, never the account's.
+
+        Args:
+            language: as in `WORDS`; any other is answered in English.
+            challenge: the ticket.
+            factors: in order of preference.
+            nonce: base64 of 16+ random bytes, new for every page.
+            form: the sealed body of the request, where the page has to carry it.
+            failed: what was shown was wrong.
+            sent: the client asked for a code.
+            chosen: the factor that it used last; the first one where there was none, or none like that.
+        """
+        return self._page(
+            "step_up",
+            language,
+            nonce,
+            form_action=_ANSWERED_BY_APPLICATION,
+            challenge=challenge,
+            factors=factors,
+            form=form,
+            failed=failed,
+            sent=sent,
+            chosen=chosen if chosen in factors else factors[0],
+        )
+
+    def work(self, language: str, *, form: str, asked: Mapping[str, Any], nonce: str) -> Page:
+        """What is to be paid before the secret is looked at.
+
+        Args:
+            language: as in `WORDS`.
+            form: the sealed body of the request.
+            asked: the members `work` and `captcha` of the refusal; either, or both.
+            nonce: as for `step_up`.
+
+        Raises:
+            KeyError: no such provider of captchas.
+        """
+        captcha = asked.get("captcha")
+        return self._page(
+            "work",
+            language,
+            nonce,
+            form_action=_ANSWERED_BY_APPLICATION,
+            form=form,
+            asked={"work": asked.get("work"), "captcha": captcha},
+            widget=_WIDGETS[captcha["provider"]] if captcha else None,
+        )
+
+    def manage(
+        self,
+        language: str,
+        *,
+        enrolments: Sequence[Enrolment],
+        token: str,
+        factors: tuple[str, ...],
+        nonce: str,
+        notice: str = "",
+    ) -> Page:
+        """An owner's own factors; for whoever has just proved to be the owner.
+
+        Args:
+            language: as in `WORDS`.
+            enrolments: the account's.
+            token: that the request came from this page.
+            factors: that the site offers.
+            nonce: as for `step_up`.
+            notice: `added`, `removed`, `failed`, `full`, or empty.
+        """
+        return self._page("manage", language, nonce, enrolments=enrolments, token=token, factors=factors, notice=notice)
+
+    def totp(self, language: str, *, offer: Offer, token: str, nonce: str, failed: bool = False) -> Page:
+        """A secret for an authenticator app, to be confirmed with its first code."""
+        qr = Markup(offer.qr_svg)  # noqa: S704 - drawn by us from the secret
+        return self._page("totp", language, nonce, scripted=False, offer=offer, qr=qr, token=token, failed=failed)
+
+    def recovery(self, language: str, *, codes: Sequence[str], nonce: str) -> Page:
+        """New codes, the only time that they are shown."""
+        return self._page("recovery", language, nonce, scripted=False, codes=codes)
+
+    def message(self, language: str, *, code: str, nonce: str) -> Page:
+        """A refusal of a step-up: `start_again`, `proof_failed` or `unavailable`. Raises `KeyError` for any other."""
+        words = WORDS["en"]
+        words[f"title_{code}"]
+        return self._page("message", language, nonce, scripted=False, code=code)
+
+    def module(self) -> bytes:
+        """`sekisho.js`, to be served as `text/javascript`."""
+        return self._module
+
+    def _page(
+        self,
+        name: str,
+        language: str,
+        nonce: str,
+        *,
+        form_action: str = _ANSWERED_BY_US,
+        scripted: bool = True,
+        widget: _Widget | None = None,
+        **values: Any,
+    ) -> Page:
+        language = language if language in WORDS else "en"
+        body = self._environment.get_template(f"{name}.html").render(
+            language=language, words=WORDS[language], nonce=nonce, scripted=scripted, widget=widget, **values
+        )
+        policy = _policy(nonce, form_action=form_action, scripted=scripted, widget=widget)
+        # Under no-referrer browsers send `Origin: null` with a form, which applications take for a forgery. Providers
+        # of captchas look at where they are embedded.
+        referrer = b"strict-origin-when-cross-origin" if widget else b"same-origin"
+        headers = (
+            (b"content-type", b"text/html; charset=utf-8"),
+            (b"content-language", language.encode()),
+            (b"cache-control", b"no-store"),
+            (b"content-security-policy", policy.encode()),
+            (b"referrer-policy", referrer),
+            (b"x-content-type-options", b"nosniff"),
+        )
+        return Page(body.encode("utf-8", "replace"), headers)
+
+
+def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | None) -> str:
+    hosts = f" {widget.hosts}" if widget else ""
+    directives = ["default-src 'none'", f"style-src 'nonce-{nonce}'{hosts}"]
+    if scripted:
+        directives += [f"script-src 'nonce-{nonce}'{hosts}", f"connect-src 'self'{hosts}"]
+    if widget:
+        directives.append(f"frame-src{hosts}")
+    directives += [f"form-action {form_action}", "base-uri 'none'", "frame-ancestors 'none'"]
+    return "; ".join(directives)
+
+
+def _day(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).date().isoformat()
+
+
+def _text(name: str) -> str:
+    return (_HERE / name).read_text("utf-8")

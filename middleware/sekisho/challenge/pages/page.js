@@ -1,0 +1,62 @@
+const alertOf = (form) => form.querySelector("[role=alert]");
+
+async function passkey(form) {
+  const fields = Object.fromEntries(new FormData(form));
+  const asked = await fetch(form.dataset.options, {
+    method: "POST",
+    headers: { accept: "application/json", "content-type": "application/json" },
+    body: JSON.stringify(fields.token ? { token: fields.token } : { challenge: fields.challenge }),
+  });
+  // Expired or used up: the form's own answer says so, and what to do.
+  if (asked.status === 410) return true;
+  if (!asked.ok) throw new Error("no options");
+  const { publicKey, state } = await asked.json();
+  const credential = await (form.dataset.passkey === "make" ? makePasskey : getPasskey)(publicKey);
+  form.elements.namedItem("credential").value = JSON.stringify(credential);
+  if (state) form.elements.namedItem("state").value = state;
+  return true;
+}
+
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  const button = form.querySelector("button");
+  if (!window.PublicKeyCredential) {
+    alertOf(form).textContent = form.dataset.unable;
+    continue;
+  }
+  button.hidden = false;
+  // The return key in a text field would send the form without its passkey.
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    button.click();
+  });
+  button.addEventListener("click", async () => {
+    alertOf(form).textContent = "";
+    button.disabled = true;
+    try {
+      await passkey(form);
+      form.submit(); // a plain navigation, so that cookies and redirects are the browser's business
+    } catch {
+      alertOf(form).textContent = form.dataset.failed;
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+const form = document.querySelector("form[data-captcha]");
+if (form) {
+  const button = form.querySelector("button");
+  if (button) button.hidden = false;
+  if (form.dataset.work) {
+    const bar = form.querySelector("progress");
+    try {
+      const work = await solve(JSON.parse(form.dataset.work), (done) => (bar.value = done));
+      form.elements.namedItem("work").value = work;
+      form.querySelector("[role=status]").textContent = form.dataset.done;
+      if (button) button.disabled = false;
+      else form.submit();
+    } catch {
+      alertOf(form).textContent = form.dataset.failed;
+    }
+  }
+}

@@ -1,0 +1,94 @@
+"""A real Chromium for tests: found or installed, never skipped.
+
+A suite that skips where the browser is missing is green on every machine where no page was ever looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from playwright.async_api import async_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from playwright.async_api import Browser, BrowserContext, Page
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_APT_SECONDS_MAX = 300.0
+_START_SECONDS_MAX = 10.0
+
+
+def chromium() -> str:
+    """The path of Chromium: `CHROMIUM`, the first on `PATH`, or installed by root. Raises `RuntimeError`."""
+    if path := os.environ.get("CHROMIUM") or _on_path():
+        return path
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        for order in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", *order], check=False, capture_output=True, timeout=_APT_SECONDS_MAX)
+        if path := _on_path():
+            return path
+    raise RuntimeError("no Chromium: install the package chromium, or name its program in CHROMIUM")
+
+
+@asynccontextmanager
+async def browsing() -> AsyncIterator[Browser]:
+    """A browser of our own, closed at the end."""
+    async with async_playwright() as playwright:
+        # Root has no user namespaces to build the sandbox from, and these tests visit loopback alone.
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+class Visit:
+    """A page, and all that the browser complained about: errors, refused resources, broken scripts."""
+
+    def __init__(self, context: BrowserContext, page: Page) -> None:
+        self.context = context
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+
+@asynccontextmanager
+async def visiting(browser: Browser, **options: Any) -> AsyncIterator[Visit]:
+    """A fresh profile; `options` are those of Playwright's `new_context`."""
+    context = await browser.new_context(**options)
+    try:
+        yield Visit(context, await context.new_page())
+    finally:
+        await context.close()
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[int]:
+    """An ASGI application on loopback, in a thread and loop of its own; gives the port."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, ws="none", lifespan="off", log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    ends = time.monotonic() + _START_SECONDS_MAX
+    while not server.started:
+        if time.monotonic() > ends or not thread.is_alive():
+            raise RuntimeError("the test's own server did not start")
+        time.sleep(0.01)  # uvicorn tells nobody when it has begun
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(_START_SECONDS_MAX)
+
+
+def _on_path() -> str | None:
+    return next((path for name in _NAMES if (path := shutil.which(name))), None)
