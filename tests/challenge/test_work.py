@@ -25,8 +25,8 @@ from sekisho.challenge.work import (
     difficulty,
 )
 from sekisho.model import StoreUnavailable
+from sekisho.simulate.solve import encoded, solve, solved
 from sekisho.store.vault import MemoryVault
-from tests.tools.solve import encoded, solve, solved
 
 OLD, NEW = b"o" * 32, b"n" * 32
 NOW_S = 1_700_000_000.5  # years before this machine's own clock, which nothing may go by

@@ -1,0 +1,158 @@
+"""The toll: what is asked of somebody before a secret is looked at. Work, or a captcha with work to fall back on.
+
+Never a factor: whoever has stolen a list has computers, too, and can hire people to click.
+
+A captcha that could not tell passes nobody and locks nobody out: work decides then. That holds as well for somebody to
+whom the provider's script brought no token at all: the provider is asked about a token that is none, and only where it
+does not answer is work enough, so that leaving the token out is no way round it.
+
+A page without a script that repeats requests carries the original form along while the work is done: sealed, for
+minutes, for one holder. It holds a password; so what is carried tells nothing, its length included.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from struct import Struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sekisho.challenge.captcha import Solved
+from sekisho.challenge.seal import OVERHEAD_BYTES, Unsealable, bind
+from sekisho.challenge.work import PAYLOAD_CHARS_MAX, difficulty
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sekisho.challenge.captcha import Captcha
+    from sekisho.challenge.seal import Sealer
+    from sekisho.challenge.work import Work
+
+FORM_S = 120  # as long as the work that it waits for
+SKEW_S = 30  # by which the clocks of two workers may differ
+BODY_BYTES_MAX = 64 * 1024
+NAMES_BYTES_MAX = 1_024  # a door's name and a content type, each: theirs have some dozens
+TOKEN_CHARS_MAX = 8_192  # the longest that a provider's may be
+
+_PURPOSE = b"form"
+_PAD_BYTES = 256  # else a form's length would tell the password's to whoever counts bytes on the wire
+_HEAD = Struct(">QHHI")  # when it was sealed; the lengths of door, content type and body
+_DATA_BYTES_MAX = _HEAD.size + 2 * NAMES_BYTES_MAX + BODY_BYTES_MAX + _PAD_BYTES
+
+FORM_CHARS_MAX = -(-(_DATA_BYTES_MAX + OVERHEAD_BYTES) // 3) * 4
+"""No sealed form is longer; what is, is not looked at."""
+
+_NO_TOKEN = "none"  # noqa: S105 - what a provider is asked about in the place of a token that it never gave
+
+
+class SealedForm(NamedTuple):
+    """A request's body, as its door got it."""
+
+    door: str
+    content_type: bytes
+    body: bytes
+
+    def __repr__(self) -> str:
+        # It holds a password.
+        return "SealedForm(...)"
+
+
+class Toll:
+    """Asks, and sees whether it was paid.
+
+    Args:
+        work: None where nothing is asked.
+        captcha: asked first where there is one.
+        sealer: for the forms that pages carry.
+        captcha_public: what the page needs to show the captcha: `provider` and `sitekey`.
+
+    Raises:
+        ValueError: a captcha without work to fall back on, or without what its page needs.
+    """
+
+    def __init__(
+        self, work: Work | None, captcha: Captcha | None, sealer: Sealer, *, captcha_public: Mapping[str, str] | None
+    ) -> None:
+        if captcha is not None and (work is None or not captcha_public):
+            raise ValueError("a captcha needs work to fall back on, and what its page shows")
+        self._work = work
+        self._captcha = captcha
+        self._sealer = sealer
+        self._public = dict(captcha_public or {}) if captcha is not None else {}
+
+    def ask(self, bound_to: bytes, level: int, occupancy: float) -> dict[str, Any]:
+        """What to ask for: JSON-ready members `captcha` and `work`, of which `work` is the captcha's stand-in.
+
+        Args:
+            bound_to: digest or binding of all that it is for: door, account, holder. Not sent.
+            level: of the posture; see `difficulty`.
+            occupancy: of the lanes behind; see `difficulty`.
+        """
+        if self._work is None:
+            return {}
+        asked: dict[str, Any] = {"work": self._work.challenge(bound_to, difficulty(level, occupancy))}
+        return asked | ({"captcha": dict(self._public)} if self._public else {})
+
+    async def paid(self, *, work: str, captcha: str, bound_to: bytes, address: str) -> bool:
+        """Whether what is asked for was shown: a solved captcha, or work where there is none or nobody can tell.
+
+        Each counts once. `address` is the client's; see `Siteverify`.
+
+        Raises:
+            StoreUnavailable: nobody knows whether it was used. Nothing may be granted.
+        """
+        if self._work is None or len(work) > PAYLOAD_CHARS_MAX or len(captcha) > TOKEN_CHARS_MAX:
+            return False
+        if not work and not captcha:
+            return False
+        if self._captcha is not None:
+            answer = await self._captcha.check(captcha or _NO_TOKEN, address=address)
+            if answer is not None:
+                return isinstance(answer, Solved) and bool(captcha)
+        return bool(work) and await self._work.accept(work, bound_to) is not None
+
+    def seal_form(self, *, door: str, content_type: bytes, body: bytes, holder: str, now_s: int) -> str:
+        """A form that a page carries: base64url, of a length that tells the body's only to 256 bytes.
+
+        Raises:
+            ValueError: the body is longer than 64 KiB, or a name than 1 KiB.
+        """
+        named = door.encode()
+        if len(body) > BODY_BYTES_MAX or max(len(named), len(content_type)) > NAMES_BYTES_MAX:
+            raise ValueError("too long to be carried by a page")
+        data = _HEAD.pack(now_s, len(named), len(content_type), len(body)) + named + content_type + body
+        data += bytes(-len(data) % _PAD_BYTES)
+        return urlsafe_b64encode(self._sealer.seal(_PURPOSE, data, bound_to=bind(holder.encode()))).decode()
+
+    def open_form(self, text: str, *, holder: str, now_s: int, door: str | None = None) -> SealedForm:
+        """The form, if it was sealed for this holder (and this door, where one is named) and is not too old.
+
+        It opens more than once: what is used up is the work.
+
+        Raises:
+            Unsealable: anything else; it never says what.
+        """
+        issued_s, form = _unpacked(self._opened(text, holder))
+        if not -SKEW_S <= now_s - issued_s < FORM_S or (door is not None and form.door != door):
+            raise Unsealable
+        return form
+
+    def _opened(self, text: str, holder: str) -> bytes:
+        sealed = _decoded(text) if holder and len(text) <= FORM_CHARS_MAX else b""
+        return self._sealer.open(_PURPOSE, sealed, bound_to=bind(holder.encode("utf-8", "surrogatepass")))
+
+
+def _decoded(text: str) -> bytes:
+    """Nothing, where it is no base64url: nothing is nothing that was sealed."""
+    try:
+        return b64decode(text, altchars=b"-_", validate=True)
+    except (Base64Error, ValueError):
+        return b""
+
+
+def _unpacked(data: bytes) -> tuple[int, SealedForm]:
+    issued_s, door, content_type, body = _HEAD.unpack_from(data)
+    type_at = _HEAD.size + door
+    body_at = type_at + content_type
+    form = SealedForm(data[_HEAD.size : type_at].decode(), data[type_at:body_at], data[body_at : body_at + body])
+    return issued_s, form

@@ -1,0 +1,279 @@
+"""The toll: what is asked is what must be shown, once; and what a page carries opens in the right hands alone."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.challenge.captcha import TURNSTILE, Answer, Captcha, Siteverify, Solved
+from sekisho.challenge.seal import Sealer, Unsealable
+from sekisho.challenge.toll import BODY_BYTES_MAX, FORM_CHARS_MAX, FORM_S, NAMES_BYTES_MAX, SKEW_S, SealedForm, Toll
+from sekisho.challenge.work import Work
+from sekisho.model import StoreUnavailable
+from sekisho.simulate.solve import solved
+from sekisho.store.vault import MemoryVault
+from tests.challenge.captcha_server import SECRET, siteverify_api
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY, FOREIGN = b"k" * 32, b"f" * 32
+NOW_S = 1_700_000_000
+ATTEMPT, OTHER = b"login, anna, this browser", b"login, ben, this browser"
+PUBLIC = {"provider": "turnstile", "sitekey": "site-1"}
+HOLDER = "a" * 22
+
+
+class Says:
+    """A captcha that answers as it is told to, and remembers what it was asked."""
+
+    def __init__(self, answer: Answer | Callable[[str], Answer]) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, str]] = []
+
+    async def check(self, token: str, *, address: str = "") -> Answer:
+        self.asked.append((token, address))
+        return self.answer(token) if callable(self.answer) else self.answer
+
+
+def vault() -> MemoryVault:
+    return MemoryVault(entries_max=100, bytes_max=1 << 20, clock_s=lambda: NOW_S)
+
+
+def toll(captcha: Captcha | None = None, *, kept: MemoryVault | None = None, key: bytes = KEY) -> Toll:
+    work = Work([key], vault() if kept is None else kept, clock_s=lambda: NOW_S)
+    return Toll(work, captcha, Sealer([key]), captcha_public=PUBLIC if captcha else None)
+
+
+def work_for(one: Toll, bound_to: bytes = ATTEMPT) -> str:
+    """Solved, and cheaply: difficulty is not what is tried here."""
+    assert one._work is not None
+    return solved(one._work.challenge(bound_to, 256))
+
+
+async def paid(one: Toll, work: str = "", captcha: str = "", bound_to: bytes = ATTEMPT) -> bool:
+    return await one.paid(work=work, captcha=captcha, bound_to=bound_to, address="192.0.2.1")
+
+
+def test_without_a_captcha_work_is_all_that_is_asked() -> None:
+    """In members that JSON takes as they are."""
+    asked = toll().ask(ATTEMPT, 0, 0.0)
+
+    assert list(asked) == ["work"]
+    assert asked["work"]["parameters"]["cost"] * 256 >= 250_000
+
+
+def test_a_captcha_brings_its_stand_in_along() -> None:
+    """So that a page whose captcha does not come need not ask again."""
+    assert set(toll(Says(None)).ask(ATTEMPT, 0, 0.0)) == {"captcha", "work"}
+    assert toll(Says(None)).ask(ATTEMPT, 0, 0.0)["captcha"] == PUBLIC
+
+
+def test_more_is_asked_where_more_come() -> None:
+    """Posture and fullness both raise the price."""
+    calm, full, attack = (toll().ask(ATTEMPT, *now)["work"]["parameters"] for now in ((0, 0.0), (0, 0.95), (2, 0.0)))
+
+    assert calm["cost"] < full["cost"]
+    assert calm["cost"] < attack["cost"]
+
+
+async def test_where_nothing_is_asked_nothing_is_paid() -> None:
+    """A site without work has none to be shown."""
+    none = Toll(None, None, Sealer([KEY]), captcha_public=None)
+
+    assert none.ask(ATTEMPT, 2, 1.0) == {}
+    assert not await paid(none, work_for(toll()), "token")
+
+
+@pytest.mark.parametrize(("work", "public"), [(None, PUBLIC), (Work([KEY], vault()), None)])
+def test_a_captcha_is_never_alone(work: Work | None, public: dict[str, str] | None) -> None:
+    """One that cannot tell would else lock everybody out."""
+    with pytest.raises(ValueError, match="a captcha needs work to fall back on, and what its page shows"):
+        Toll(work, Says(None), Sealer([KEY]), captcha_public=public)
+
+
+async def test_work_pays_once_and_for_its_attempt_alone() -> None:
+    """Bound to door, account and browser: work for one account buys no try at the next."""
+    one = toll()
+    work = work_for(one)
+
+    assert not await paid(one, work, bound_to=OTHER)
+    assert await paid(one, work)
+    assert not await paid(one, work)
+
+
+async def test_a_solved_captcha_pays_and_leaves_work_unused() -> None:
+    """What was not needed is not spent; the provider hears the address that we heard."""
+    captcha = Says(Solved("turnstile"))
+    one, without = toll(captcha), toll()
+    work = work_for(one)
+
+    assert await paid(one, work, "token")
+    assert captcha.asked == [("token", "192.0.2.1")]
+    assert await paid(without, work)
+
+
+async def test_a_captcha_that_was_not_solved_is_not_made_up_for() -> None:
+    """Work is for when nobody can tell, not for those of whom it can be told."""
+    one = toll(Says(answer=False))
+
+    assert not await paid(one, work_for(one), "token")
+
+
+async def test_leaving_the_token_out_is_no_way_round_a_captcha_that_answers() -> None:
+    """Even one that takes whatever it is asked about."""
+    for answer in (False, Solved("turnstile")):
+        one = toll(Says(answer))
+        assert not await paid(one, work_for(one))
+
+
+@pytest.mark.parametrize("token", ["", "token"])
+async def test_where_nobody_can_tell_work_decides(token: str) -> None:
+    """With a token or without: a provider that is down gives out none."""
+    one = toll(Says(None))
+
+    assert not await paid(one, "", "token")
+    assert not await paid(one, "bm90aGluZw==", token)
+    assert await paid(one, work_for(one), token)
+
+
+async def test_nothing_shown_asks_nobody() -> None:
+    """Nor does what is longer than any token: a flood is not passed on."""
+    captcha = Says(None)
+    one = toll(captcha)
+
+    assert not await paid(one)
+    assert not await paid(one, work_for(one), "x" * 8_193)
+    assert not await paid(one, "x" * 2_049, "token")
+    assert captcha.asked == []
+
+
+@pytest.mark.parametrize("junk", ["é", "\udc80", "[" * 2_000, "e30=", "\0"])
+async def test_junk_pays_nothing_and_trips_nobody(junk: str) -> None:
+    """Headers hold whatever a stranger puts there."""
+    assert not await paid(toll(), junk)
+    assert not await paid(toll(Says(None)), junk, junk)
+
+
+async def test_a_store_that_is_away_grants_nothing() -> None:
+    """Work that may have been used already is none; the caller is told why."""
+    one = toll(kept=MemoryVault(entries_max=0, bytes_max=0, clock_s=lambda: NOW_S))
+
+    with pytest.raises(StoreUnavailable):
+        await paid(one, work_for(one))
+
+
+async def test_a_real_siteverify_is_heard() -> None:
+    """Over its socket: earned once, and asked about itself where no token came."""
+    async with siteverify_api(speaks="turnstile") as api:
+        captcha = Siteverify(TURNSTILE, SECRET, vault(), url=api.url, hostnames=["shop.example"])
+        one = toll(captcha)
+        token = api.earned()
+
+        assert await paid(one, "", token)
+        assert not await paid(one, "", token)
+        assert not await paid(one, work_for(one))
+        await captcha.aclose()
+        assert await paid(one, work_for(one))
+
+
+# What pages carry.
+
+FORM = SealedForm("POST /login", b"application/x-www-form-urlencoded", b"username=anna&password=hunter2")
+
+
+def sealed(one: Toll, form: SealedForm = FORM, holder: str = HOLDER, now_s: int = NOW_S) -> str:
+    return one.seal_form(**form._asdict(), holder=holder, now_s=now_s)
+
+
+def refused(one: Toll, text: str, holder: str = HOLDER, now_s: int = NOW_S, **rest: Any) -> bool:
+    with pytest.raises(Unsealable) as error:
+        one.open_form(text, holder=holder, now_s=now_s, **rest)
+    return error.value.args == ("cannot be opened",)
+
+
+forms = st.builds(SealedForm, st.text(max_size=40), st.binary(max_size=80), st.binary(max_size=2_000))
+holders = st.text("abcdefghijklmnopqrstuvwxyz-_", min_size=22, max_size=22)
+ages = st.integers(-SKEW_S, FORM_S - 1)
+ONE = toll()
+
+
+@given(forms.filter(lambda form: form.door.isprintable()), holders, ages)
+def test_a_form_comes_back_to_its_holder_in_time(form: SealedForm, holder: str, age_s: int) -> None:
+    """Whatever it holds, byte for byte, and as often as the page is sent."""
+    text = sealed(ONE, form, holder)
+
+    for door in (None, form.door):
+        assert ONE.open_form(text, holder=holder, now_s=NOW_S + age_s, door=door) == form
+
+
+@given(forms.filter(lambda form: form.door.isprintable()), holders, holders)
+def test_a_form_opens_for_nobody_else(form: SealedForm, holder: str, other: str) -> None:
+    """Neither another browser's nor nobody's: a sealed form that is sent to a victim must not log him in."""
+    text = sealed(ONE, form, holder)
+
+    assert other == holder or refused(ONE, text, other)
+    assert refused(ONE, text, "")
+    assert refused(ONE, text, "\udc80")
+
+
+@given(st.one_of(st.integers(FORM_S, 10_000_000), st.integers(-10_000_000, -SKEW_S - 1)))
+def test_a_form_is_over_after_two_minutes(age_s: int) -> None:
+    """By the time that is sealed inside; nor is one taken that was sealed in the future."""
+    assert refused(ONE, sealed(ONE), now_s=NOW_S + age_s)
+
+
+@given(st.data())
+def test_a_form_that_was_changed_is_none(data: st.DataObject) -> None:
+    """One bit anywhere, a piece missing, or more behind it."""
+    raw = bytearray(urlsafe_b64decode(sealed(ONE)))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    cut = bytes(raw[:at])
+    raw[at] ^= 1 << data.draw(st.integers(0, 7))
+
+    for changed in (bytes(raw), cut, bytes(raw) + b"\0"):
+        assert refused(ONE, urlsafe_b64encode(changed).decode())
+
+
+@given(st.text(max_size=400))
+def test_what_was_never_sealed_is_no_form(text: str) -> None:
+    """Whatever a stranger sends."""
+    assert refused(ONE, text)
+
+
+def test_a_form_of_another_service_or_purpose_or_door_is_none() -> None:
+    """Another's key, a ticket in its place, a form that was filled in at another door."""
+    assert refused(toll(key=FOREIGN), sealed(ONE))
+    ticket = Sealer([KEY]).seal(b"ticket", bytes(256), bound_to=b"")
+    assert refused(ONE, urlsafe_b64encode(ticket).decode())
+    assert refused(ONE, sealed(ONE), door="POST /admin")
+
+
+def test_a_forms_length_tells_no_passwords() -> None:
+    """The same from one byte to a hundred, and nothing of it to be read."""
+    texts = {len(sealed(ONE, FORM._replace(body=b"x" * count))) for count in range(1, 100)}
+
+    assert len(texts) == 1
+    assert b"hunter2" not in urlsafe_b64decode(sealed(ONE))
+    assert repr(FORM) == "SealedForm(...)"
+
+
+def test_a_form_has_its_bounds() -> None:
+    """The longest body goes, one byte more does not; what is longer than any form is not looked at."""
+    longest = SealedForm("d" * NAMES_BYTES_MAX, b"t" * NAMES_BYTES_MAX, b"x" * BODY_BYTES_MAX)
+    text = sealed(ONE, longest)
+
+    assert ONE.open_form(text, holder=HOLDER, now_s=NOW_S) == longest
+    assert len(text) <= FORM_CHARS_MAX
+    for over in (
+        longest._replace(body=longest.body + b"x"),
+        longest._replace(door=longest.door + "d"),
+        longest._replace(content_type=longest.content_type + b"t"),
+    ):
+        with pytest.raises(ValueError, match="too long to be carried by a page"):
+            sealed(ONE, over)
+    assert refused(ONE, "A" * (FORM_CHARS_MAX + 4))
