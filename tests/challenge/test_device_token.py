@@ -142,6 +142,34 @@ def test_renewal_keeps_the_device_and_raises_the_generation() -> None:
     assert second == Token(b"device-1", 1, Device.SEEN, NOW + DAY)
 
 
+def log_in_again(presented: str, *, family: int = CHROME, now_s: int = NOW) -> str:
+    """A log-in by password alone: the new token is of the class that was found."""
+    token = found(presented, family=family, now_s=now_s)
+    assert token is not None
+    return issued(presented=presented, token=token, device_class=token.device_class, family=family, now_s=now_s)
+
+
+def test_a_proved_device_stays_proved_through_renewals() -> None:
+    """Its owner shows a factor once, then logs in by password for years, as long as the device does not stay away."""
+    token = issued(device_class=Device.PROVED)
+    for times in range(1, 21):
+        token = log_in_again(token, now_s=NOW + times * 100 * DAY)
+
+    assert found(token, now_s=NOW + 2000 * DAY) == Token(b"device-1", 20, Device.PROVED, NOW + 2000 * DAY)
+
+
+def test_a_demoted_device_does_not_rise_by_going_home() -> None:
+    """Renewed in another browser family it is seen for good, wherever it is shown next, until a factor is shown."""
+    elsewhere = log_in_again(issued(device_class=Device.PROVED), family=FIREFOX)
+    here = found(elsewhere, family=FIREFOX)
+
+    assert here is not None
+    assert here.device_class is Device.SEEN
+    assert found(elsewhere, family=CHROME) is None
+    proved = issued(presented=elsewhere, token=here, device_class=Device.PROVED, family=FIREFOX)
+    assert found(proved, family=FIREFOX) == Token(b"device-1", 2, Device.PROVED, NOW)
+
+
 def test_without_a_token_the_device_is_new() -> None:
     """Its name is the fresh randomness, its generation the first."""
     assert found(issued(fresh=b"12345678")) == Token(b"12345678", 0, Device.SEEN, NOW)
