@@ -1,0 +1,1 @@
+"""What a step-up tells by its timing, and what it costs."""
