@@ -22,6 +22,8 @@ REFUSALS = [
     answer.too_many_attempts(90),
     answer.challenge_required(),
     answer.step_up_required(),
+    answer.proof_failed(),
+    answer.start_again(),
     answer.denied(),
     answer.unreadable_attempt(400),
     answer.unreadable_attempt(413),
@@ -189,7 +191,9 @@ def test_a_configured_origin_may_read_the_refusal() -> None:
 
     assert header(given_, b"access-control-allow-origin") == ORIGIN
     assert header(given_, b"access-control-allow-credentials") == b"true"
-    assert header(given_, b"access-control-expose-headers") == b"retry-after"
+    assert header(given_, b"access-control-expose-headers") == (
+        b"retry-after, sekisho-challenge, sekisho-device, sekisho-tie"
+    )
 
 
 @pytest.mark.parametrize(
@@ -321,3 +325,82 @@ def test_words_never_promise_too_early(seconds: int) -> None:
     match = re.search(r"about (\d+) (second|minute|hour|day)s?\.", wait(seconds, "en"))
     assert match is not None
     assert int(match[1]) * {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}[match[2]] >= seconds
+
+
+@pytest.mark.parametrize(
+    ("authorization", "scheme"),
+    [(b"", b"Sekisho"), (b"Bearer x", b"Bearer"), (b"bEARER x", b"Bearer"), (b"Basic eDp5", b"Sekisho")],
+)
+def test_a_proof_that_is_too_old_is_asked_for_as_the_standard_says(authorization: bytes, scheme: bytes) -> None:
+    """Clients that know RFC 9470 read from the header what is wanted, under the scheme that they use."""
+    given_ = rendered(answer.step_up_required(300), authorization=authorization)
+
+    assert header(given_, b"www-authenticate") == (
+        scheme + b' realm="login", error="insufficient_user_authentication", '
+        b'error_description="A more recent proof of identity is required", max_age="300"'
+    )
+
+
+def test_members_of_one_answer_are_in_it_and_in_no_other() -> None:
+    """A ticket is its client's alone: nothing of it is kept for the next one."""
+    before = RENDERER._answer.cache_info().currsize
+    given_ = RENDERER.render(answer.step_up_required(), [], {"challenge": "ticket", "factors": ["totp"]})
+    body = json.loads(given_.body)
+
+    assert (body["challenge"], body["factors"], body["code"]) == ("ticket", ["totp"], "step_up_required")
+    assert header(given_, b"content-length") == str(len(given_.body)).encode()
+    assert b"ticket" not in rendered(answer.step_up_required()).body
+    assert RENDERER._answer.cache_info().currsize <= before + 1
+
+
+def test_pages_leave_members_out() -> None:
+    """A page has its own place for them, or none."""
+    page = RENDERER.render(answer.step_up_required(), [(b"accept", CHROME)], {"challenge": "ticket"})
+
+    assert page == rendered(answer.step_up_required(), accept=CHROME)
+
+
+def test_a_known_origin_may_call_with_its_visitors_cookies() -> None:
+    """Its browser asks before, and is told which headers it may send."""
+    asks = [(b"origin", ORIGIN), (b"access-control-request-method", b"POST")]
+    given_ = RENDERER.preflight(asks)
+
+    assert given_ is not None
+    assert given_.status == 204
+    assert header(given_, b"access-control-allow-origin") == ORIGIN
+    assert header(given_, b"access-control-allow-credentials") == b"true"
+    assert header(given_, b"access-control-allow-headers") == (
+        b"content-type, sekisho-challenge, sekisho-work, sekisho-captcha, sekisho-proof, sekisho-device, sekisho-tie, "
+        b"authorization"
+    )
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        [(b"origin", b"https://evil.example"), (b"access-control-request-method", b"POST")],
+        [(b"access-control-request-method", b"POST")],
+        [(b"origin", ORIGIN)],
+        [(b"origin", ORIGIN), (b"origin", ORIGIN), (b"access-control-request-method", b"POST")],
+        [(b"origin", b""), (b"access-control-request-method", b"POST")],
+    ],
+)
+def test_nobody_else_may(asks: Headers) -> None:
+    """Other origins, and what is no preflight, are not answered here."""
+    assert RENDERER.preflight(asks) is None
+
+
+def test_answers_that_are_no_refusals_have_the_same_origins() -> None:
+    """What a page of a known origin was promised, it can read."""
+    assert dict(RENDERER.cors([(b"origin", ORIGIN)]))[b"access-control-allow-origin"] == ORIGIN
+    assert RENDERER.cors([(b"origin", b"https://evil.example")]) == ()
+
+
+def test_what_a_request_prefers_is_read_as_for_refusals() -> None:
+    """Pages and refusals must not disagree about who is a browser, or about its language."""
+    asks = [(b"accept", CHROME), (b"accept-language", b"ja")]
+
+    assert answer.prefers_page(asks)
+    assert answer.language_of(asks) == "ja"
+    assert not answer.prefers_page([])
+    assert answer.language_of([]) == "en"

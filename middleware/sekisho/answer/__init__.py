@@ -6,13 +6,16 @@ same refusal reads the same for accounts that exist and for those that do not.
 
 from __future__ import annotations
 
+from sekisho.answer.negotiate import language_of, prefers_page
 from sekisho.answer.refusal import (
     Refusal,
     breached_password,
     challenge_required,
     denied,
     misconfigured,
+    proof_failed,
     retry_after_s,
+    start_again,
     step_up_required,
     too_many_attempts,
     unavailable,
@@ -28,10 +31,14 @@ __all__ = [
     "breached_password",
     "challenge_required",
     "denied",
+    "language_of",
     "misconfigured",
+    "prefers_page",
+    "proof_failed",
     "refuse_websocket",
     "retry_after_s",
     "send_answer",
+    "start_again",
     "step_up_required",
     "too_many_attempts",
     "unavailable",

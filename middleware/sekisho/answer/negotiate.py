@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sekisho.answer.words import LANGUAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 HEADER_BYTES_MAX: Final = 256
 ITEMS_MAX: Final = 8  # as many as Chrome sends; each costs a stranger nothing and us two microseconds
@@ -42,6 +42,25 @@ def language(accept_language: bytes) -> str:
     rest = [one for one in LANGUAGES if one not in wanted]
     best = max([*named, *rest], key=lambda one: wanted.get(one, anything))
     return best if wanted.get(best, anything) > 0 else LANGUAGES[0]
+
+
+def prefers_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request wants HTML more than JSON."""
+    return prefers_html(_last(headers, b"accept"))
+
+
+def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The language that a request wants."""
+    return language(_last(headers, b"accept-language"))
+
+
+def _last(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes:
+    # The last one counts and only its beginning is kept, as with refusals.
+    found = b""
+    for name, value in headers:
+        if name == wanted:
+            found = value
+    return found[:HEADER_BYTES_MAX]
 
 
 def _quality(qualities: dict[str, float], types: tuple[str, ...]) -> float:

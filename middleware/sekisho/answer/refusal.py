@@ -21,12 +21,14 @@ class Refusal(NamedTuple):
         code: stable and public; clients act on it.
         retry_after_s: seconds until it makes sense to try again; `None` where waiting does not help.
         text: only for `misconfigured`: what the operator has to mend. Never anything of a request.
+        max_age_s: only for `step_up_required`: how old a proof may be, where there may have been one (RFC 9470).
     """
 
     status: int
     code: str
     retry_after_s: int | None = None
     text: str = ""
+    max_age_s: int | None = None
 
 
 def too_many_attempts(retry_after_s: int) -> Refusal:
@@ -39,9 +41,22 @@ def challenge_required() -> Refusal:
     return Refusal(401, "challenge_required")
 
 
-def step_up_required() -> Refusal:
-    """The secret alone does not suffice here, right or wrong."""
-    return Refusal(401, "step_up_required")
+def step_up_required(max_age_s: int | None = None) -> Refusal:
+    """The secret alone does not suffice here, right or wrong; or, on a protected route, no proof is fresh enough.
+
+    `max_age_s`: how old the proof may be there, in seconds.
+    """
+    return Refusal(401, "step_up_required", max_age_s=max_age_s)
+
+
+def proof_failed() -> Refusal:
+    """What was shown proves nothing. The same for all reasons, and for accounts that could prove nothing."""
+    return Refusal(401, "proof_failed")
+
+
+def start_again() -> Refusal:
+    """What was begun is over: expired, used, tampered with or somebody else's; never said which."""
+    return Refusal(410, "start_again")
 
 
 def denied() -> Refusal:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sekisho.answer import negotiate, page, words
+from sekisho.answer import cors, negotiate, page, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sekisho.answer.refusal import Refusal
 
@@ -48,15 +49,26 @@ class Renderer:
     """
 
     def __init__(self, origins: frozenset[bytes]) -> None:
-        self._cors: Final = {origin: _cors(origin) for origin in origins}
+        self._cors: Final = {origin: cors.readable_by(origin) for origin in origins}
         # A flood is a few clients that all wait about as long: each answer is made once.
         self._answer: Final = lru_cache(maxsize=ANSWERS_MAX)(self._make)
 
-    def render(self, refusal: Refusal, headers: Iterable[tuple[bytes, bytes]]) -> Answer:
+    def render(
+        self,
+        refusal: Refusal,
+        headers: Iterable[tuple[bytes, bytes]],
+        members: Mapping[str, object] | None = None,
+    ) -> Answer:
         """The answer to a request with these headers; only `Accept`, `Accept-Language` and `Origin` are looked at.
 
         Of a name that comes several times the last one counts: whoever sends two gets what they deserve, in English
-        at worst.
+        at worst. Where a proof may be too old, `Authorization` says which scheme is answered.
+
+        Args:
+            refusal: what is refused, and why.
+            headers: of the request.
+            members: added to a problem document, for this one answer: it is not kept, for some are secrets. Pages
+                leave them out.
         """
         accept = accept_language = origin = b""
         for name, value in headers:
@@ -67,9 +79,25 @@ class Renderer:
             elif name == b"origin":
                 origin = value
         known = origin if origin in self._cors else b""
-        return self._answer(
+        answer = self._answer(
             refusal, accept[: negotiate.HEADER_BYTES_MAX], accept_language[: negotiate.HEADER_BYTES_MAX], known
         )
+        if refusal.max_age_s is not None:
+            answer = _too_old(answer, refusal.max_age_s, bearer=_is_bearer(headers))
+        return _with_members(answer, members) if members else answer
+
+    def cors(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+        """What lets a page of a known origin read an answer that is no refusal; nothing for all others."""
+        origin = b""
+        for name, value in headers:
+            if name == b"origin":
+                origin = value
+        return self._cors.get(origin, ())
+
+    def preflight(self, headers: Iterable[tuple[bytes, bytes]]) -> Answer | None:
+        """The answer to a browser that asks whether a page of a known origin may call us; `None` for all others."""
+        origin = cors.preflighting(headers)
+        return Answer(204, cors.allowed_to(origin), b"") if origin in self._cors else None
 
     def _make(self, refusal: Refusal, accept: bytes, accept_language: bytes, origin: bytes) -> Answer:
         html = negotiate.prefers_html(accept)
@@ -81,15 +109,34 @@ class Renderer:
         return Answer(refusal.status, (*kept.headers, length, *retry, *self._cors.get(origin, ())), body)
 
 
-def _cors(origin: bytes) -> Headers:
-    return (
-        (b"access-control-allow-origin", origin),
-        (b"access-control-allow-credentials", b"true"),
-        (b"access-control-expose-headers", b"retry-after"),
+def _is_bearer(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"authorization" and value[:7].lower() == b"bearer " for name, value in headers)
+
+
+def _too_old(answer: Answer, max_age_s: int, *, bearer: bool) -> Answer:
+    """RFC 9470, section 3: libraries of OAuth clients know it by the scheme that they have sent."""
+    scheme = b"Bearer" if bearer else b"Sekisho"
+    value = (
+        b'%b realm="login", error="insufficient_user_authentication", '
+        b'error_description="A more recent proof of identity is required", max_age="%d"' % (scheme, max_age_s)
     )
+    return _replaced(answer, b"www-authenticate", value)
 
 
-@lru_cache(maxsize=128)  # eight codes, a few statuses, two languages and two formats: all of them fit
+def _with_members(answer: Answer, members: Mapping[str, object]) -> Answer:
+    if (b"content-type", page.JSON_TYPE) not in answer.headers:
+        return answer
+    more = json.dumps(dict(members), ensure_ascii=False).encode("utf-8", "replace")
+    body = answer.body.removesuffix(b"}") + b", " + more.removeprefix(b"{")
+    return _replaced(answer._replace(body=body), b"content-length", b"%d" % len(body))
+
+
+def _replaced(answer: Answer, wanted: bytes, value: bytes) -> Answer:
+    headers = tuple((name, value if name == wanted else old) for name, old in answer.headers)
+    return answer._replace(headers=headers)
+
+
+@lru_cache(maxsize=128)  # ten codes, a few statuses, two languages and two formats: all of them fit
 def _kept(status: int, code: str, html: bool, language: str, text: str) -> _Kept:
     content_type = page.HTML_TYPE if html else page.JSON_TYPE
     headers = [*_ALWAYS, (b"content-type", content_type), (b"content-language", language.encode())]

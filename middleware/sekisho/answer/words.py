@@ -30,6 +30,15 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
             "Please confirm that it is you",
             "This device is new to us. One more proof of who you are is needed before you can continue.",
         ),
+        "proof_failed": Words(
+            "That did not work",
+            "We could not confirm that it is you. Please check your code or security key, and try once more.",
+        ),
+        "start_again": Words(
+            "Please start again",
+            "This step has taken too long or is already finished. Please go back to where you came from and begin "
+            "once more.",
+        ),
         "denied": Words(
             "Not possible from here",
             "Logging in is not possible from this connection. If you think this is a mistake, please contact support.",
@@ -65,6 +74,14 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
         "step_up_required": Words(
             "ご本人の確認をお願いします",
             "初めてお使いの端末のようです。お手続きを続けるには、ご本人であることの確認がもう一つ必要です。",
+        ),
+        "proof_failed": Words(
+            "確認できませんでした",
+            "ご本人であることを確認できませんでした。コードまたはセキュリティキーをお確かめのうえ、もう一度お試しください。",
+        ),
+        "start_again": Words(
+            "もう一度最初からお願いします",
+            "お手続きの有効期限が切れたか、すでに完了しています。元の画面に戻り、最初からやり直してください。",
         ),
         "denied": Words(
             "この接続からはご利用になれません",

@@ -23,6 +23,7 @@ from sekisho.read.doors import Doors
 from sekisho.read.exposed import exposed
 from sekisho.read.fields import read_credentials
 from sekisho.read.outcome import RuleSuggester, from_body, from_start
+from sekisho.read.session import Presented, SessionCredentials, credentials_set, credentials_shown
 
 __all__ = [
     "Accounts",
@@ -32,10 +33,14 @@ __all__ = [
     "Doors",
     "MailPolicy",
     "Networks",
+    "Presented",
     "Resolver",
     "RuleSuggester",
+    "SessionCredentials",
     "canonical",
     "contains",
+    "credentials_set",
+    "credentials_shown",
     "declared_too_large",
     "decoded",
     "exposed",

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from json import loads
 from string import ascii_letters, digits
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from sekisho.model import Outcome, SuccessBy
 from sekisho.read.paths import path_key
+from sekisho.read.set_cookies import SetCookie, set_cookies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 
 _LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 send the credentials on: nothing was decided yet
-_COOKIES_LOOKED_AT = 32
 _VALUES_LOOKED_AT = 256
 
 
@@ -47,15 +47,6 @@ _DOUBTFUL_WORDS = _words(
     "forbid reject expire retry reset code"
 )
 _DOUBTFUL_PLACES = _DOUBTFUL_WORDS | _words("login log-in log_in signin sign-in sign_in auth")
-
-# HttpOnly cookies that say nothing about who is logged in; Django keeps its one-time messages in one.
-_OTHER_COOKIES = _words("csrf xsrf flash message lang locale consent theme mfa otp 2fa challenge")
-_DELETED = frozenset({"", "deleted", "null", "none"})
-
-
-class _Cookie(NamedTuple):
-    name: str
-    http_only: bool
 
 
 def from_start(door: Door, status: int, headers: Headers, path: str) -> Outcome | None:
@@ -85,15 +76,15 @@ def from_body(door: Door, status: int, body: bytes, headers: Headers | tuple[()]
 
     A body that was cut, or is too large to keep, must not be handed in: it is `UNKNOWN`.
     """
-    tree = _json(body)
+    tree = json_tree(body)
     if tree is None or not 200 <= status < 300:
         return Outcome.UNKNOWN
     if door.success:
         wanted = (rule.path for rule in door.success if rule.by is SuccessBy.JSON)
-        return Outcome.SUCCEEDED if any(_holds(tree, path) for path in wanted) else Outcome.FAILED
+        return Outcome.SUCCEEDED if any(value_at(tree, path) for path in wanted) else Outcome.FAILED
     if any(_is_doubtful(key, value) for key, value in _entries(tree)):
         return Outcome.UNKNOWN
-    return Outcome.SUCCEEDED if _holds_token(tree) or _sets_session(headers) else Outcome.UNKNOWN
+    return Outcome.SUCCEEDED if usual_token(tree) or _sets_session(headers) else Outcome.UNKNOWN
 
 
 def _by_rules(rules: Sequence[SuccessRule], status: int, headers: Headers, path: str) -> Outcome | None:
@@ -161,33 +152,16 @@ def _is_readable_json(headers: Headers) -> bool:
 
 
 def _sets_session(headers: Headers | tuple[()]) -> bool:
-    return any(cookie.http_only and not _any_in(_OTHER_COOKIES, cookie.name) for cookie in _cookies(headers))
+    return any(cookie.may_be_session for cookie in set_cookies(headers))
 
 
-def _cookies(headers: Headers | tuple[()]) -> Iterator[_Cookie]:
+def _cookies(headers: Headers | tuple[()]) -> Iterator[SetCookie]:
     """The cookies that are set to a value and are not deletions."""
-    lines = [value for name, value in headers if name.lower() == b"set-cookie"]
-    for line in lines[:_COOKIES_LOOKED_AT]:
-        pair, _, attributes = line.decode("latin-1").partition(";")
-        name, _, value = (part.strip() for part in pair.partition("="))
-        found = {key.strip().lower(): text.strip() for key, _, text in _pairs(attributes)}
-        if name and value.strip('"').lower() not in _DELETED and not _is_deletion(found):
-            yield _Cookie(name, "httponly" in found)
+    return (cookie for cookie in set_cookies(headers) if not cookie.deletes)
 
 
-def _pairs(attributes: str) -> Iterator[tuple[str, str, str]]:
-    return (attribute.partition("=") for attribute in attributes.split(";"))
-
-
-def _is_deletion(attributes: dict[str, str]) -> bool:
-    lifetime = attributes.get("max-age", "")
-    if lifetime.lstrip("-").isdigit():
-        return lifetime.startswith("-") or not lifetime.strip("0")
-    # No clock here: whoever deletes by date writes the epoch, or a year long gone.
-    return any(f"{year}" in attributes.get("expires", "") for year in range(1970, 2020))
-
-
-def _json(body: bytes) -> dict[str, Any] | None:
+def json_tree(body: bytes) -> dict[str, Any] | None:
+    """A JSON object, or `None` where the body is none."""
     try:
         tree = loads(body.decode())
     except (ValueError, RecursionError):
@@ -195,12 +169,13 @@ def _json(body: bytes) -> dict[str, Any] | None:
     return tree if isinstance(tree, dict) else None
 
 
-def _holds(tree: Any, path: Path) -> bool:
+def value_at(tree: Any, path: Path) -> Any:
+    """What stands at a path; `None` where nothing does."""
     for name in path:
         if not isinstance(tree, dict):
-            return False
+            return None
         tree = tree.get(name)
-    return bool(tree)
+    return tree
 
 
 def _entries(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -217,13 +192,16 @@ def _entries(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                 waiting.append(value)
 
 
-def _holds_token(tree: dict[str, Any]) -> bool:
+def usual_token(tree: dict[str, Any]) -> str:
+    """The first token under a usual name, on top or in a usual wrapper; "" where there is none."""
     wrapped = (value for key, value in tree.items() if _plain(key) in _WRAPPERS and isinstance(value, dict))
-    return any(
-        _plain(key) in _TOKENS and isinstance(value, str) and value
+    tokens = (
+        value
         for each in (tree, *wrapped)
         for key, value in each.items()
+        if _plain(key) in _TOKENS and isinstance(value, str) and value
     )
+    return next(tokens, "")
 
 
 def _is_doubtful(key: str, value: Any) -> bool:
@@ -284,17 +262,13 @@ class RuleSuggester:
 
 def _candidates(door: Door, status: int, headers: Headers) -> Iterator[str]:
     for cookie in _cookies(headers):
-        if cookie.http_only and _is_plain(cookie.name) and _sets_session([(b"set-cookie", _as_set(cookie.name))]):
+        if cookie.may_be_session and _is_plain(cookie.name):
             yield f"cookie:{cookie.name}"
     if status in _LEADS_AWAY and (target := _target(door.path, headers)) is not None:
         segment = target.partition("?")[0].split("/")[1]
         # Deeper segments may be somebody's name.
         if _is_plain(segment):
             yield f"{status}:/{segment}"
-
-
-def _as_set(name: str) -> bytes:
-    return f"{name}=x; HttpOnly".encode("latin-1")
 
 
 def _is_plain(text: str) -> bool:

@@ -1,0 +1,56 @@
+"""What browsers ask before, and on behalf of, a page of another origin (the Fetch standard, section 3.3).
+
+Only the origins that the operator named get a word of it. With any other, a page could post to our API with its
+visitor's cookies, as no form can.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_EXPOSED: Final = b"retry-after, sekisho-challenge, sekisho-device, sekisho-tie"
+_ALLOWED: Final = (
+    b"content-type, sekisho-challenge, sekisho-work, sekisho-captcha, sekisho-proof, sekisho-device, sekisho-tie, "
+    b"authorization"
+)
+_METHODS: Final = b"GET, POST"
+_SECONDS: Final = b"600"
+
+
+def readable_by(origin: bytes) -> Headers:
+    """The headers that let a page of this origin read an answer."""
+    return (
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-credentials", b"true"),
+        (b"access-control-expose-headers", _EXPOSED),
+    )
+
+
+def allowed_to(origin: bytes) -> Headers:
+    """The headers that answer a preflight of this origin."""
+    return (
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-credentials", b"true"),
+        (b"access-control-allow-methods", _METHODS),
+        (b"access-control-allow-headers", _ALLOWED),
+        (b"access-control-max-age", _SECONDS),
+        (b"vary", b"Origin"),
+        (b"cache-control", b"no-store"),
+        (b"content-length", b"0"),
+    )
+
+
+def preflighting(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The origin that a preflight comes from; empty where it is none, or says several things."""
+    origins: list[bytes] = []
+    asks = False
+    for name, value in headers:
+        if name == b"origin":
+            origins.append(value)
+        asks = asks or name == b"access-control-request-method"
+    return origins[0] if asks and len(origins) == 1 else b""

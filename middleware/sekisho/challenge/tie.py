@@ -1,0 +1,159 @@
+"""Whose session it is: a sealed note beside the session's own cookie or token.
+
+The application's session says to the application who is logged in; it says nothing to us. So when we see a session
+begin, we note whose it is and what it is shown by. A note is worth nothing without that session, and a session
+nothing more than before without its note: one's own proof must never open a session that was stolen (R4).
+
+Needs the extra `step-up`.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sekisho.challenge.seal import Sealer, Unsealable, bind
+from sekisho.read import SessionCredentials, credentials_shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sekisho.read import Presented
+
+    Headers = Sequence[tuple[bytes, bytes]]
+
+SECONDS_MAX = 30 * 86_400
+"""How long a note is good for."""
+
+CHARS_MAX = 4_096 - 128  # with its name and attributes it must be no longer than browsers keep
+HEADER = b"sekisho-tie"
+
+_PURPOSE = b"tie"
+_SKEW_S = 60  # by how much workers' clocks may differ
+_DIGEST_BYTES = 16
+
+
+class Tie(NamedTuple):
+    """Attributes:
+    account: exactly as the application read it.
+    account_id: what factors are enrolled for; "" where nobody has looked yet.
+    proved_s: Unix time of the last proof; 0 where there was none.
+    """
+
+    account: str
+    account_id: str = ""
+    proved_s: int = 0
+
+    def __repr__(self) -> str:
+        return f"Tie(proved_s={self.proved_s}, ...)"
+
+
+class Ties:
+    """Ties sessions to accounts, and finds them tied.
+
+    Args:
+        secrets: the service's, newest first.
+        name: of the cookie.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], name: bytes = b"__Host-sekisho-tie") -> None:
+        self._sealer: Final = Sealer(secrets)
+        self._name: Final = name
+        self._keys: Final = [blake2b(one, digest_size=64, person=b"sekisho.tie").digest() for one in secrets]
+
+    def tied(self, tie: Tie, credentials: SessionCredentials, now_s: int) -> str:
+        """The text for the client. Empty where there is nothing to tie to, or it would be too long."""
+        if not credentials:
+            # All of nothing is shown by everybody.
+            return ""
+        key = self._keys[0]
+        cookies = {name: _digest(key, name, value).hex() for name, value in credentials.cookies}
+        bearer = _digest(key, "", credentials.bearer).hex() if credentials.bearer else ""
+        said = json.dumps([*tie, now_s, cookies, bearer], ensure_ascii=False, separators=(",", ":"))
+        sealed = self._sealer.seal(_PURPOSE, said.encode("utf-8", "surrogatepass"), bound_to=self._name)
+        text = urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return text if len(text) <= CHARS_MAX else ""
+
+    def find(self, presented: str, headers: Headers, now_s: int) -> Tie | None:
+        """The tie, if all that it is tied to is in the request's headers, with the same values and nothing beside."""
+        said = self._opened(presented)
+        if said is None:
+            return None
+        account, account_id, proved_s, created_s, cookies, bearer = said
+        if not created_s - _SKEW_S <= now_s < created_s + SECONDS_MAX:
+            return None
+        shown = credentials_shown(headers, cookies)
+        return Tie(account, account_id, proved_s) if self._are_shown(shown, cookies, bearer) else None
+
+    def of(self, headers: Headers, now_s: int) -> Tie | None:
+        """The tie of a request with these headers."""
+        text, _ = self._presented(headers)
+        return self.find(text, headers, now_s)
+
+    def headers(
+        self, tie: Tie, credentials: SessionCredentials, now_s: int, *, by_header: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """What to add to the answer that hands the session out. Nothing where there is nothing to tie to."""
+        text = self.tied(tie, credentials, now_s)
+        return [self._line(text, by_header=by_header)] if text else []
+
+    def proved_now(self, headers: Headers, account: str, now_s: int) -> list[tuple[bytes, bytes]] | None:
+        """What to answer after a proof of `account`; None where the session shown is not tied to it."""
+        text, by_header = self._presented(headers)
+        tie, said = self.find(text, headers, now_s), self._opened(text)
+        if tie is None or said is None or not _same(tie.account, account):
+            return None
+        shown = credentials_shown(headers, said[4])
+        credentials = SessionCredentials(tuple(sorted(shown.cookies.items())), shown.bearer)
+        return self.headers(tie._replace(proved_s=now_s), credentials, now_s, by_header=by_header)
+
+    def _line(self, text: str, *, by_header: bool) -> tuple[bytes, bytes]:
+        if by_header:
+            return HEADER, text.encode()
+        attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % SECONDS_MAX
+        return b"set-cookie", self._name + b"=" + text.encode() + attributes
+
+    def _presented(self, headers: Headers) -> tuple[str, bool]:
+        """The text, and whether it came in a header. Two of them are none."""
+        name = self._name.decode()
+        if (text := credentials_shown(headers, {name}).cookies.get(name)) is not None:
+            return text, False
+        lines = [value for name, value in headers if name == HEADER]
+        return (lines[0].decode("latin-1"), True) if len(lines) == 1 else ("", False)
+
+    def _opened(self, presented: str) -> list[Any] | None:
+        if not presented or len(presented) > CHARS_MAX:
+            return None
+        try:
+            sealed = urlsafe_b64decode(presented + "=" * (-len(presented) % 4))
+            said = self._sealer.open(_PURPOSE, sealed, bound_to=self._name)
+        except (ValueError, Unsealable):
+            return None
+        # Sealed by us, so it is as we wrote it.
+        found: list[Any] = json.loads(said.decode("utf-8", "surrogatepass"))
+        return found
+
+    def _are_shown(self, shown: Presented, cookies: dict[str, str], bearer: str) -> bool:
+        # An application may prefer `Authorization` to its cookie: one that we know nothing of might be another's.
+        if shown.other_authorization or (shown.bearer and not self._is(bearer, "", shown.bearer)):
+            return False
+        if not cookies and not shown.bearer:
+            return False
+        return all(self._is(digest, name, shown.cookies.get(name, "")) for name, digest in cookies.items())
+
+    def _is(self, digest: str, name: str, value: str) -> bool:
+        # After a rotation the digest may be under an older secret.
+        return any(compare_digest(_digest(key, name, value).hex(), digest) for key in self._keys)
+
+
+def _digest(key: bytes, name: str, value: str) -> bytes:
+    """Of one credential; `name` is empty for a bearer token, as no cookie's is."""
+    data = bind(name.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass"))
+    return blake2b(data, key=key, digest_size=_DIGEST_BYTES, person=b"session shown by").digest()
+
+
+def _same(one: str, other: str) -> bool:
+    return compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))

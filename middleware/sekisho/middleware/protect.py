@@ -1,0 +1,92 @@
+"""Routes that want a proof of identity from a moment ago: where the money leaves (RFC 9470)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.model import Door, DoorKind
+from sekisho.read import Doors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.challenge.tie import Ties
+    from sekisho.middleware.asgi import Scope
+    from sekisho.model import ProtectedRoute
+
+_SKEW_S = 60  # by how much workers' clocks may differ
+
+
+class Fresh(NamedTuple):
+    """The session's owner has proved who they are, recently enough for this route."""
+
+    route: ProtectedRoute
+    account: str
+
+    def __repr__(self) -> str:
+        return f"Fresh({self.route!r}, ...)"
+
+
+class Stale(NamedTuple):
+    """No proof is fresh enough. `account`: whose proof is wanted; None where the session is not known to be anybody's.
+
+    Then no proof would do: the way on is to log in.
+    """
+
+    route: ProtectedRoute
+    account: str | None
+
+    def __repr__(self) -> str:
+        return f"Stale({self.route!r}, ...)"
+
+
+class Protection:
+    """The protected routes of a service.
+
+    Args:
+        routes: of two with one path, a method that neither names wants the shorter age.
+        ties: whose session a request shows.
+        session_account: whose session the application takes it for, where it can tell; None where it cannot.
+    """
+
+    def __init__(
+        self,
+        routes: tuple[ProtectedRoute, ...],
+        ties: Ties,
+        session_account: Callable[[Scope], str | None] | None = None,
+    ) -> None:
+        # Found as doors are: a path that a forgiving router takes for the route is the route.
+        strictest_first = sorted(routes, key=lambda route: route.max_age_s)
+        self._doors = Doors(Door(DoorKind.CHANGE, route.method, route.path, ()) for route in strictest_first)
+        self._routes = {route.name: route for route in routes}
+        self._ties = ties
+        self._session_account = session_account
+
+    def route(self, scope: Scope) -> ProtectedRoute | None:
+        """The route that a request or a WebSocket asks for, if it is protected."""
+        if not self._routes:
+            return None
+        door = self._doors.find(scope)
+        return None if door is None else self._routes[door.name]
+
+    def verdict(self, scope: Scope, now_s: int) -> Fresh | Stale | None:
+        """Whether the request may go to the route that it asks for; None where that is not protected."""
+        route = self.route(scope)
+        if route is None:
+            return None
+        tie = self._ties.of(scope["headers"], now_s)
+        if tie is None or self._is_anothers(scope, tie.account):
+            return Stale(route, None)
+        is_fresh = tie.proved_s > 0 and -_SKEW_S <= now_s - tie.proved_s <= route.max_age_s
+        return Fresh(route, tie.account) if is_fresh else Stale(route, tie.account)
+
+    def stale(self, scope: Scope, now_s: int) -> Stale | None:
+        """Why the request may not go on; None where it may."""
+        verdict = self.verdict(scope, now_s)
+        return verdict if isinstance(verdict, Stale) else None
+
+    def _is_anothers(self, scope: Scope, account: str) -> bool:
+        if self._session_account is None:
+            return False
+        said = self._session_account(scope)
+        return said is not None and said != account

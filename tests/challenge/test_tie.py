@@ -1,0 +1,134 @@
+"""Ties: what one is worth beside its own session, and beside any other."""
+
+from __future__ import annotations
+
+import pytest
+
+from sekisho.challenge.tie import CHARS_MAX, SECONDS_MAX, Tie, Ties
+from sekisho.read import SessionCredentials
+
+NOW = 1_700_000_000
+OLD, NEW = b"o" * 32, b"n" * 32
+TIES = Ties([OLD])
+ALICE = Tie("Alice", "42", NOW)
+COOKIE = SessionCredentials((("sid", "a-session"),))
+BEARER = SessionCredentials((), "a-token")
+BOTH = SessionCredentials(COOKIE.cookies, BEARER.bearer)
+SHOWN = (b"cookie", b"sid=a-session")
+TOKEN = (b"authorization", b"Bearer a-token")
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def find(credentials: SessionCredentials, *headers: tuple[bytes, bytes], now_s: int = NOW) -> Tie | None:
+    return TIES.find(TIES.tied(ALICE, credentials, NOW), list(headers), now_s)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "headers"),
+    [(COOKIE, [SHOWN]), (BEARER, [TOKEN]), (BOTH, [SHOWN]), (BOTH, [SHOWN, TOKEN])],
+)
+def test_a_tie_beside_its_session_says_whose_it_is(credentials: SessionCredentials, headers: Headers) -> None:
+    """Account, its id and when it was last proved come back."""
+    assert find(credentials, *headers) == ALICE
+
+
+@pytest.mark.parametrize(
+    ("credentials", "headers"),
+    [
+        (COOKIE, []),
+        (COOKIE, [(b"cookie", b"sid=stolen")]),
+        (COOKIE, [SHOWN, (b"cookie", b"sid=stolen")]),
+        (COOKIE, [SHOWN, SHOWN]),
+        (COOKIE, [(b"cookie", b"SID=a-session")]),
+        (COOKIE, [SHOWN, (b"authorization", b"Bearer stolen")]),
+        (COOKIE, [SHOWN, (b"authorization", b"Basic eDp5")]),
+        (BEARER, []),
+        (BEARER, [(b"authorization", b"Bearer stolen")]),
+        (BEARER, [(b"authorization", b"Bearer a-toke")]),
+        (BEARER, [TOKEN, (b"authorization", b"Bearer stolen")]),
+        (BOTH, [TOKEN]),
+        (BOTH, [SHOWN, (b"authorization", b"Bearer stolen")]),
+        (SessionCredentials((("sid", "a-session"), ("user", "a"))), [SHOWN]),
+    ],
+)
+def test_beside_any_other_session_it_is_nothing(credentials: SessionCredentials, headers: Headers) -> None:
+    """One's own proof must not open a session that was stolen (R4)."""
+    assert find(credentials, *headers) is None
+
+
+def test_of_two_accounts_neither_tie_fits_the_others_session() -> None:
+    """Whoever has a proof of one and a session of the other has nothing (R4)."""
+    bob = TIES.tied(Tie("Bob", "43", NOW), SessionCredentials((("sid", "bobs"),)), NOW)
+    assert TIES.find(bob, [SHOWN], NOW) is None
+    assert TIES.find(bob, [(b"cookie", b"sid=bobs")], NOW) == Tie("Bob", "43", NOW)
+
+
+def test_to_nothing_nothing_is_tied() -> None:
+    """A tie to no credential would be shown by every request."""
+    assert TIES.tied(ALICE, SessionCredentials(), NOW) == ""
+    assert TIES.headers(ALICE, SessionCredentials(), NOW, by_header=False) == []
+
+
+@pytest.mark.parametrize(
+    ("later_s", "good"), [(-61, False), (-60, True), (SECONDS_MAX - 1, True), (SECONDS_MAX, False)]
+)
+def test_it_ends_after_thirty_days(later_s: int, good: bool) -> None:
+    """A copy of it is not good for ever."""
+    assert (find(COOKIE, SHOWN, now_s=NOW + later_s) is not None) is good
+
+
+@pytest.mark.parametrize("text", ["", "x", "é", "=", "A" * 200, "A" * 5_000, "\udcff", "a b"])
+def test_what_was_not_sealed_here_is_nothing(text: str) -> None:
+    """A stranger may send anything."""
+    assert TIES.find(text, [SHOWN], NOW) is None
+
+
+def test_it_is_for_one_cookie_and_one_service() -> None:
+    """Sealed under another name or another secret, it does not open."""
+    text = TIES.tied(ALICE, COOKIE, NOW)
+    assert Ties([OLD], b"__Host-other").find(text, [SHOWN], NOW) is None
+    assert Ties([NEW]).find(text, [SHOWN], NOW) is None
+
+
+def test_it_survives_a_rotation_of_secrets() -> None:
+    """Nobody is asked again because the operator was careful."""
+    assert Ties([NEW, OLD]).find(TIES.tied(ALICE, COOKIE, NOW), [SHOWN], NOW) == ALICE
+
+
+def test_what_browsers_would_not_keep_is_not_handed_out() -> None:
+    """An account as long as a cookie has no tie, and any other text is kept."""
+    assert TIES.tied(Tie("x" * 4_096), COOKIE, NOW) == ""
+    assert 0 < len(TIES.tied(Tie("名\udcff" * 100), COOKIE, NOW)) <= CHARS_MAX
+
+
+def test_browsers_get_a_cookie_and_apps_a_header() -> None:
+    """Neither scripts nor other sites can use the cookie."""
+    [(name, line)] = TIES.headers(ALICE, COOKIE, NOW, by_header=False)
+    text, _, attributes = line.removeprefix(b"__Host-sekisho-tie=").partition(b"; ")
+    assert name == b"set-cookie"
+    assert attributes == b"Max-Age=2592000; Path=/; Secure; HttpOnly; SameSite=Lax"
+    assert TIES.of([(b"cookie", b"__Host-sekisho-tie=" + text), SHOWN], NOW) == ALICE
+
+    [(name, app)] = TIES.headers(ALICE, BEARER, NOW, by_header=True)
+    assert name == b"sekisho-tie"
+    assert TIES.of([(name, app), TOKEN], NOW) == ALICE
+    assert TIES.of([(name, app), (name, app), TOKEN], NOW) is None
+
+
+@pytest.mark.parametrize(("account", "proved"), [("Alice", True), ("alice", False), ("Bob", False)])
+def test_a_proof_renews_the_tie_of_its_own_account_alone(account: str, proved: bool) -> None:
+    """What was proved for one is not written down for another (R4)."""
+    handed = TIES.headers(Tie("Alice", "42"), BEARER, NOW, by_header=True)
+    renewed = TIES.proved_now([*handed, TOKEN], account, NOW + 9)
+
+    assert (renewed is not None) is proved
+    if renewed is not None:
+        assert TIES.of([*renewed, TOKEN], NOW + 9) == Tie("Alice", "42", NOW + 9)
+    assert TIES.proved_now([*handed, (b"authorization", b"Bearer stolen")], account, NOW + 9) is None
+
+
+def test_it_prints_no_account() -> None:
+    """Tracebacks show these."""
+    assert "Alice" not in repr(ALICE)
+    assert "Alice" not in TIES.tied(ALICE, COOKIE, NOW)
