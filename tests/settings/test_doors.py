@@ -175,7 +175,10 @@ def test_a_body_needs_a_method_that_has_one(method: str) -> None:
         ("P0ST /login", "wants a method and a path first"),
         ("POST /login;", "door 2 wants a method and a path first"),
         ("POST /a; ; POST /b", "door 2 wants a method and a path first"),
-        ("POST /login xml", "neither success= nor cookies=, nor one of the encodings form, multipart, json, basic, oauth2"),
+        (
+            "POST /login xml",
+            "nor cookies=, nor one of the encodings form, multipart, json, basic, oauth2",
+        ),
         ("POST /login FORM", "nor one of the encodings"),
         ("POST /login form form:a,b", "names one encoding twice"),
         ("POST /login form multipart", "form beside multipart or oauth2"),
@@ -266,3 +269,30 @@ WORDS = st.text(st.characters(categories=["Ll", "Nd"]), min_size=6, max_size=12)
 def test_no_error_repeats_what_was_written(word: str, shape: str) -> None:
     """Not a method, a path, an encoding, a field or a rule."""
     assert word not in wrong(shape.format(word))
+
+
+def test_a_log_in_may_be_shown_some_cookies() -> None:
+    """Those that an application needs to answer, by name; none where nothing is said."""
+    assert door("POST /login cookies=csrftoken,__Host-lang form").cookies == {"csrftoken", "__Host-lang"}
+    assert door("POST /login").cookies == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("POST /login cookies=", "is not written csrftoken,lang"),
+        ("POST /login cookies=a,,b", "is not written csrftoken,lang"),
+        ('POST /login cookies="a"', "is not written csrftoken,lang"),
+        ("POST /login cookies=a cookies=b", "has two cookies= parts"),
+        ("POST /login cookies=a,a", "or one of them twice"),
+        ("POST /login cookies=a,b,c,d,e,f,g,h,i", "names more than 8 cookies"),
+    ],
+)
+def test_cookies_are_few_and_named(text: str, problem: str) -> None:
+    """Each one is let through the seal."""
+    assert problem in wrong(text)
+
+
+def test_other_doors_are_shown_none() -> None:
+    """Their answers are not kept back."""
+    assert "LOGIN doors alone" in wrong("POST /signup cookies=a", DoorKind.SIGNUP)

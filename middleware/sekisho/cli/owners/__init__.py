@@ -1,0 +1,22 @@
+"""The database of owners and their factors: its tables, lost factors, and new secrets.
+
+All commands read SEKISHO_OWNERS and SEKISHO_OWNERS_QUERY, as the service does:
+
+  sekisho owners migrate          once, and after an update, by a role that may create tables
+  sekisho owners check            whether tables and query are as they must be
+  sekisho owners reset NAME       somebody has lost a factor; in a day, unless the owner says no
+  sekisho owners rewrap           after a new SEKISHO_SECRET was put in front of the old one
+"""
+
+from __future__ import annotations
+
+from sekisho.cli import Command
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = {
+    "migrate": Command("create the tables, or bring them up to this version", extra="owners"),
+    "check": Command("whether tables and query are as they must be", extra="owners"),
+    "reset": Command("remove the factors of an account in a day, or call that off", extra="owners"),
+    "rewrap": Command("seal what is enrolled with the newest secret", extra="owners,step-up"),
+}

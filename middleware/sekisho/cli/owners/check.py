@@ -1,0 +1,34 @@
+"""Whether the database of owners answers, and its tables and SEKISHO_OWNERS_QUERY are as they must be.
+
+Ends with 0 where they are; where not, with 1 and a text that says what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from sekisho.cli.owners.common import opened, settings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.settings import Settings
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(_: argparse.ArgumentParser) -> None:
+    """None of its own."""
+
+
+def run(args: argparse.Namespace) -> int:
+    asyncio.run(_check(settings()))
+    print(json.dumps({"fit": True}) if args.json else "Tables and query are as they must be.")
+    return 0
+
+
+async def _check(found: Settings) -> None:
+    async with opened(found) as owners:
+        await owners.check()

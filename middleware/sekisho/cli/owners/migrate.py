@@ -1,0 +1,34 @@
+"""Create sekisho's tables in the database of owners, or bring them up to this version.
+
+Touches no table of the service. The role in SEKISHO_OWNERS must be allowed to create tables, for this once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from sekisho.cli.owners.common import opened, settings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.settings import Settings
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(_: argparse.ArgumentParser) -> None:
+    """None of its own."""
+
+
+def run(args: argparse.Namespace) -> int:
+    version = asyncio.run(_migrate(settings()))
+    print(json.dumps({"version": version}) if args.json else f"The tables are those of version {version}.")
+    return 0
+
+
+async def _migrate(found: Settings) -> int:
+    async with opened(found) as owners:
+        return await owners.migrate()

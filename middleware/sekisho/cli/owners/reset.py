@@ -1,0 +1,123 @@
+"""Somebody has lost a factor: remove all that the account has enrolled, in a day, unless its owner says no.
+
+The owner is told by mail where SEKISHO_SMTP is set, and calls it off by showing a factor at any log-in; so whoever
+talked the support into this with a story has a day to be found out. With --cancel, you call it off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.cli.owners.common import MAIL, opened, settings
+from sekisho.model import SekishoError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.owners import Contact, Reset
+    from sekisho.owners.sql import SqlOwners
+    from sekisho.settings import Settings
+
+__all__ = ["NoSuchAccount", "arguments", "run"]
+
+_MAIL_S = 20  # for the relay; somebody waits for the prompt
+
+
+class NoSuchAccount(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
+    """The query has found nobody."""
+
+
+class Asked(NamedTuple):
+    """What came of it. `notice` is `sent`, or why it was not: `no server`, `no address`, or the mailer's word."""
+
+    reset: Reset
+    notice: str
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the account, as its owner types it at a log-in")
+    parser.add_argument("--cancel", action="store_true", help="call off what was asked for")
+
+
+def run(args: argparse.Namespace) -> int:
+    found = settings(*MAIL)
+    if args.cancel:
+        return _say_cancelled(asyncio.run(_cancel(found, args.name)), as_json=args.json)
+    return _say_asked(asyncio.run(_ask(found, args.name)), as_json=args.json)
+
+
+async def _cancel(found: Settings, name: str) -> bool:
+    async with opened(found) as owners:
+        return await owners.cancel_reset((await _contact(owners, name)).account_id)
+
+
+async def _ask(found: Settings, name: str) -> Asked:
+    async with opened(found) as owners:
+        contact = await _contact(owners, name)
+        reset = await owners.ask_reset(contact.account_id, now_s=int(time.time()))
+    return Asked(reset, await _tell(found, contact, reset))
+
+
+async def _contact(owners: SqlOwners, name: str) -> Contact:
+    if (contact := await owners.contact(name)) is None:
+        raise NoSuchAccount("SEKISHO_OWNERS_QUERY finds no account of that name (it is not repeated here)")
+    return contact
+
+
+async def _tell(found: Settings, contact: Contact, reset: Reset) -> str:
+    """Write to the owner; says what became of it."""
+    if found.smtp is None:
+        return "no server"
+    if contact.email is None:
+        return "no address"
+    from sekisho.mail import Bounds, Mailer, Result, Service, messages  # noqa: PLC0415 - its extra comes with SMTP
+
+    said: list[Result] = []
+    mailer = Mailer(
+        found.smtp,
+        password=found.smtp_password,
+        sender=found.mail_from or "",
+        sender_name=found.service_name,
+        bounds=Bounds(close_s=_MAIL_S),
+        on_result=lambda _, result: said.append(result),
+    )
+    service = Service(found.service_name, found.account_page or "")
+    letter = messages.factor_reset_asked(service, contact.locale or "", when_effective=_moment(reset))
+    mailer.send(contact.email, letter)
+    await mailer.aclose()
+    return said[0].value
+
+
+def _moment(reset: Reset) -> datetime:
+    return datetime.fromtimestamp(reset.due_s, UTC)
+
+
+def _say_cancelled(was_there: bool, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"cancelled": was_there}))
+    else:
+        print(
+            "It is called off: nothing will be removed." if was_there else "Nothing was asked for; nothing to cancel."
+        )
+    return 0
+
+
+def _say_asked(asked: Asked, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"asked": asked.reset.asked_s, "due": asked.reset.due_s, "notice": asked.notice}))
+    else:
+        print(f"All factors of the account go at its first log-in after {_moment(asked.reset):%Y-%m-%d %H:%M} UTC.")
+        print(_TOLD.get(asked.notice, f"The owner could NOT be told by mail ({asked.notice}); tell them yourself."))
+    # A reset that its owner has not heard of is the one a thief wants.
+    return 0 if asked.notice in _TOLD else 1
+
+
+_TOLD = {
+    "sent": "The owner has been told by mail, and calls it off by showing a factor.",
+    "no server": "Nobody was told: SEKISHO_SMTP is not set. Tell the owner by another way.",
+    "no address": "Nobody was told: the account has no address. Tell the owner by another way.",
+}

@@ -1,0 +1,287 @@
+"""`sekisho owners …` at real databases, with a real mail server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sekisho.challenge import recovery, totp
+from sekisho.challenge.keys import enrolment_binding
+from sekisho.challenge.seal import Sealer
+from sekisho.cli import FAILED, MISUSED, main
+from sekisho.cli.owners import COMMANDS
+from sekisho.cli.owners.rewrap import PURPOSES, rewrap
+from sekisho.cli.progress import Lines
+from sekisho.owners import RESET_DELAY_S, Enrolment
+from sekisho.owners.sql import SqlOwners
+from tests.mail.servers import real_server
+from tests.owners.postgres import PostgresServer
+from tests.owners.worlds import QUERY, in_postgres, in_sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.owners.worlds import SqlWorld
+
+OLD = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
+NEW = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
+KINDS = ("totp", "recovery", "webauthn")
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqlWorld]:
+    async with in_sqlite(tmp_path / "owners.db") as made:
+        point_at(made, monkeypatch)
+        yield made
+
+
+def point_at(world: SqlWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEKISHO_OWNERS", world.url)
+    monkeypatch.setenv("SEKISHO_OWNERS_QUERY", QUERY)
+
+
+async def sekisho(*line: str) -> int:
+    """As from a shell: with an event loop of its own."""
+    return await asyncio.to_thread(main, ["owners", *line])
+
+
+async def told(capsys: pytest.CaptureFixture[str], *line: str) -> dict[str, Any]:
+    capsys.readouterr()
+    await sekisho(*line, "--json")
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+async def enrol(world: SqlWorld, *kinds: str, secret: str = OLD, account: str = "alice") -> None:
+    owners, sealer = world.owners(), Sealer([secret.encode()])
+    before = len(await owners.enrolments(account))
+    for number, kind in enumerate(kinds, before):
+        name = f"{account.encode().hex():0<30.30}{number:02x}"
+        sealed = sealer.seal(PURPOSES.get(kind, b"?"), kind.encode(), bound_to=enrolment_binding(account, name))
+        await owners.enrol(account, Enrolment(name, kind, "", 1_750_000_000 + number, sealed))
+
+
+async def readable(world: SqlWorld, secret: str, account: str = "alice") -> list[str]:
+    """What can be opened with this secret alone."""
+    sealer = Sealer([secret.encode()])
+    return [
+        sealer.open(PURPOSES[one.kind], one.sealed, bound_to=enrolment_binding(account, one.id)).decode()
+        for one in await world.owners().enrolments(account)
+    ]
+
+
+# --- what all of them have
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_without_a_database_nothing_is_done(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what to set is said."""
+    monkeypatch.setenv("SEKISHO_SECRET", OLD)
+    monkeypatch.delenv("SEKISHO_OWNERS", raising=False)
+
+    assert main(["owners", name, *(["alice"] if name == "reset" else [])]) == FAILED
+    assert "SEKISHO_OWNERS is not set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """By contract."""
+    with pytest.raises(SystemExit, match="0"):
+        main(["owners", name, "--help"])
+    assert "--json" in capsys.readouterr().out
+
+
+def test_no_value_is_in_any_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A URL has a password in it, an argument may be one."""
+    monkeypatch.setenv("SEKISHO_OWNERS", "postgresql+asyncpg://u:canary@127.0.0.1:1/canary")
+    monkeypatch.setenv("SEKISHO_OWNERS_QUERY", QUERY)
+    for line in (["check"], ["migrate"], ["reset", "canary"]):
+        assert main(["owners", *line]) == FAILED
+    with pytest.raises(SystemExit, match=str(MISUSED)):
+        main(["owners", "check", "canary"])
+    said = capsys.readouterr()
+    assert "the database failed: " in said.err
+    assert "canary" not in said.out + said.err
+
+
+# --- migrate, check
+
+
+async def test_tables_are_made_and_found_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before that `check` says which command is missing."""
+    async with in_sqlite(tmp_path / "owners.db") as world:
+        point_at(world, monkeypatch)
+        await world.execute("drop table sekisho_meta", "drop table sekisho_resets", "drop table sekisho_enrolments")
+
+        assert await sekisho("check") == FAILED
+        assert "migrate" in capsys.readouterr().err
+        assert await sekisho("migrate") == 0
+        assert (await told(capsys, "migrate"))["version"] >= 1
+        assert await sekisho("check") == 0
+        assert await told(capsys, "check") == {"fit": True}
+
+
+async def test_a_query_that_finds_too_much_is_unfit(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the name of its setting."""
+    assert world.url
+    monkeypatch.setenv("SEKISHO_OWNERS_QUERY", "select * from users where username <> :account")
+
+    assert await sekisho("check") == FAILED
+    assert "SEKISHO_OWNERS_QUERY" in capsys.readouterr().err
+
+
+# --- reset
+
+
+async def test_a_reset_is_due_in_a_day(world: SqlWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is removed now; asked again, the first one stands; cancelled, there is none."""
+    await enrol(world, "totp")
+    first = await told(capsys, "reset", "alice")
+
+    assert first["due"] - first["asked"] == RESET_DELAY_S
+    assert abs(first["asked"] - time.time()) < 60
+    assert first["notice"] == "no server"
+    assert len(await world.owners().enrolments("alice")) == 1
+    assert (await told(capsys, "reset", "alice"))["due"] == first["due"]
+    assert await told(capsys, "reset", "alice", "--cancel") == {"cancelled": True}
+    assert await told(capsys, "reset", "alice", "--cancel") == {"cancelled": False}
+    assert await world.owners().pending_reset("alice") is None
+
+
+async def test_an_unknown_account_is_said_to_be_none(world: SqlWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    """And its name, which may be a password in the wrong place, is not repeated."""
+    assert world.url
+    for line in (["nobody-canary"], ["nobody-canary", "--cancel"]):
+        assert await sekisho("reset", *line) == FAILED
+        said = capsys.readouterr()
+        assert "finds no account of that name" in said.err
+        assert "canary" not in said.out + said.err
+
+
+async def test_the_owner_is_told_in_their_language(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the service's own server, before the command ends; one without an address is told by somebody else."""
+    assert world.url
+    async with real_server() as server:
+        mail(monkeypatch, server.port)
+        assert (await told(capsys, "reset", "Alice"))["notice"] == "sent"
+        assert (await server.message()).to == ("another@mail.example",)
+        assert b"Shop" in server.received[0].content
+        assert (await told(capsys, "reset", "bob"))["notice"] == "no address"
+        assert len(server.received) == 1
+
+
+async def test_a_notice_that_is_not_taken_is_said(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reset stands, and somebody must tell the owner."""
+    mail(monkeypatch, 1)
+
+    assert await sekisho("reset", "Alice") == FAILED
+    said = capsys.readouterr()
+    assert "could NOT be told" in said.out
+    assert "@" not in said.out + said.err
+    assert await world.owners().pending_reset("Alice") is not None
+
+
+def mail(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    monkeypatch.setenv("SEKISHO_SMTP", f"smtp://127.0.0.1:{port}")
+    monkeypatch.setenv("SEKISHO_MAIL_FROM", "no-reply@shop.example")
+    monkeypatch.setenv("SEKISHO_ACCOUNT_PAGE", "shop.example/account")
+    monkeypatch.setenv("SEKISHO_SERVICE_NAME", "Shop")
+
+
+# --- rewrap
+
+
+async def test_everything_is_sealed_with_the_newest_secret(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After which the old one can go; a second run has nothing to do."""
+    await enrol(world, *KINDS)
+    await enrol(world, *KINDS, account="花子")
+    await enrol(world, "totp", secret=NEW)
+    monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
+
+    assert await told(capsys, "rewrap") == {"done": 6, "already": 1, "changed": 0, "failed": 0}
+    assert await readable(world, NEW) == [*KINDS, "totp"]
+    assert await readable(world, NEW, "花子") == list(KINDS)
+    assert await told(capsys, "rewrap") == {"done": 0, "already": 7, "changed": 0, "failed": 0}
+
+
+async def test_what_cannot_be_opened_is_counted_and_left(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A secret that is not listed, a row that was moved, a kind that nobody knows: exit code 1, and nothing is lost."""
+    await enrol(world, "totp", "unheard-of")
+    before = await world.owners().enrolments("alice")
+    monkeypatch.setenv("SEKISHO_SECRET", NEW)
+
+    assert await sekisho("rewrap") == FAILED
+    assert "2 cannot be opened" in capsys.readouterr().out
+    monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
+    await world.execute("update sekisho_enrolments set account_id = 'Alice'")
+    assert await told(capsys, "rewrap") == {"done": 0, "already": 0, "changed": 0, "failed": 2}
+    assert {one.sealed for one in before} == {one.sealed for one in await world.owners().enrolments("Alice")}
+
+
+async def test_a_secret_is_needed(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One made up for the process would open nothing."""
+    assert world.url
+    monkeypatch.delenv("SEKISHO_SECRET", raising=False)
+
+    assert await sekisho("rewrap") == FAILED
+    assert "SEKISHO_SECRET: is not set" in capsys.readouterr().err
+
+
+async def test_what_its_owner_uses_meanwhile_is_left_alone(world: SqlWorld) -> None:
+    """A recovery code that was used between reading and writing must not come back."""
+    await enrol(world, "recovery")
+    owners = world.owners()
+
+    class Racing(SqlOwners):
+        """The owner comes after the row was read and before it is written."""
+
+        async def replace(self, enrolment_id: str, old_sealed: bytes, new_sealed: bytes) -> bool:
+            await owners.replace(enrolment_id, old_sealed, b"one code fewer")
+            return await super().replace(enrolment_id, old_sealed, new_sealed)
+
+    racing = Racing(world.url, QUERY)
+    counts = await rewrap(racing, Sealer([NEW.encode(), OLD.encode()]), Lines())
+    await racing.aclose()
+
+    assert (counts.changed, counts.done) == (1, 0)
+    assert (await owners.enrolments("alice"))[0].sealed == b"one code fewer"
+
+
+def test_purposes_are_those_of_the_factors() -> None:
+    """Sealed for another purpose, a factor would be lost."""
+    assert {"totp": totp.PURPOSE, "recovery": recovery.PURPOSE, "webauthn": b"webauthn"} == PURPOSES
+
+
+async def test_the_same_on_postgresql(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """All four commands."""
+    with PostgresServer() as server:
+        async with in_postgres(server) as world:
+            point_at(world, monkeypatch)
+            monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
+            await enrol(world, *KINDS)
+            assert await sekisho("migrate") == 0
+            assert await sekisho("check") == 0
+            assert (await told(capsys, "rewrap"))["done"] == 3
+            assert await readable(world, NEW) == list(KINDS)
+            assert (await told(capsys, "reset", "alice"))["notice"] == "no server"

@@ -1,0 +1,284 @@
+"""The settings of a step-up: what each takes, what one wants of another, and what is said of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from sekisho import settings
+from sekisho.model import ProtectedRoute, SettingsError
+from sekisho.settings import Settings, extras
+from sekisho.settings.extras import missing_extras
+
+SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
+OTHER = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
+QUERY = "select email, locale from users where username = :account"
+DATABASE = {"OWNERS": "sqlite+aiosqlite:////srv/users.db", "OWNERS_QUERY": QUERY}
+MAIL = {"SMTP": "smtp://mail:pw@relay:587", "MAIL_FROM": "no-reply@shop.example", "ACCOUNT_PAGE": "shop.example/me"}
+CAPTCHA = {"CAPTCHA_SITEKEY": "0x4AAA", "CAPTCHA_SECRET": "sesame", "CAPTCHA_HOSTS": "Shop.example, www.shop.example"}
+WEBHOOK = {"CODE_WEBHOOK": "https://codes.internal/send", "CODE_WEBHOOK_KEY": OTHER}
+
+
+def load(**variables: Any) -> Settings:
+    given = {name: variables.pop(name, False) for name in ("has_owners", "has_sender")}
+    environ = {"SEKISHO_SECRET": SECRET, **{f"SEKISHO_{name}": text for name, text in variables.items()}}
+    return settings.load(environ, **given)
+
+
+def wrong(**variables: Any) -> dict[str, str]:
+    """Each name that is blamed, and why."""
+    with pytest.raises(SettingsError) as caught:
+        load(**variables)
+    assert isinstance(caught.value, settings.SettingsErrors)
+    return {mistake.name.removeprefix("SEKISHO_"): mistake.problem for mistake in caught.value.mistakes}
+
+
+def test_nothing_set_asks_for_work_and_for_no_factor() -> None:
+    """The defaults."""
+    loaded = load()
+
+    assert (loaded.challenges, loaded.challenges_set, loaded.captcha) == (("pow",), False, None)
+    assert (loaded.factors, loaded.protect, loaded.owners, loaded.smtp) == ((), (), None, None)
+    assert (loaded.service_name, loaded.rp_id, loaded.passkey_origins) == ("this service", None, ())
+
+
+def test_all_of_it_can_be_set() -> None:
+    """Each variable arrives, typed, under the attribute that carries it."""
+    loaded = load(
+        **DATABASE | MAIL | CAPTCHA | WEBHOOK,
+        FACTORS="WebAuthn, totp,email,webhook",
+        CHALLENGES="pow,hcaptcha",
+        CAPTCHA_URL="http://127.0.0.1:8080/siteverify",
+        PASSKEY_DOMAIN="Shop.example",
+        SMTP_PASSWORD="pass word",
+        SERVICE_NAME="関所商店",
+        PROTECT="post /top-up max_age=300; * /payout/* max_age=60",
+    )
+
+    assert loaded.factors == ("webauthn", "totp", "email", "webhook")
+    assert (loaded.challenges, loaded.challenges_set, loaded.captcha) == (("pow", "hcaptcha"), True, "hcaptcha")
+    assert (loaded.captcha_sitekey, loaded.captcha_secret) == ("0x4AAA", "sesame")
+    assert loaded.captcha_hosts == {"shop.example", "www.shop.example"}
+    assert loaded.captcha_url == "http://127.0.0.1:8080/siteverify"
+    assert (loaded.owners, loaded.owners_query) == (DATABASE["OWNERS"], QUERY)
+    assert (loaded.smtp, loaded.smtp_password, loaded.mail_from) == (MAIL["SMTP"], "pass word", MAIL["MAIL_FROM"])
+    assert (loaded.service_name, loaded.account_page) == ("関所商店", "shop.example/me")
+    assert (loaded.code_webhook, loaded.code_webhook_key) == ("https://codes.internal/send", OTHER.encode())
+    assert (loaded.rp_id, loaded.passkey_origins) == ("shop.example", ("https://shop.example",))
+    assert loaded.protect == (ProtectedRoute("POST", "/top-up", 300), ProtectedRoute("*", "/payout/*", 60))
+    assert loaded.protect[1].name == "* /payout/*"
+
+
+def test_what_is_secret_is_in_no_representation() -> None:
+    """Settings are printed by debuggers and by people in a hurry."""
+    loaded = load(**DATABASE | MAIL | CAPTCHA | WEBHOOK, CHALLENGES="turnstile", SMTP_PASSWORD="hunter2")
+    hidden = ("/srv/users", "locale from", "pw@", "relay", "no-reply", "sesame", "codes.internal", OTHER, "hunter2")
+
+    assert not [part for part in hidden if part in repr(loaded)]
+
+
+@pytest.mark.parametrize("name", ["OWNERS", "SMTP", "SMTP_PASSWORD", "CODE_WEBHOOK_KEY", "CAPTCHA_SECRET"])
+def test_secrets_may_stand_in_files(name: str) -> None:
+    """As container platforms mount them."""
+    assert next(setting for setting in settings.TABLE if setting.name == name).secret
+
+
+def test_none_says_none_aloud() -> None:
+    """Which is not the default of CHALLENGES."""
+    loaded = load(CHALLENGES="none", FACTORS="None")
+
+    assert (loaded.challenges, loaded.challenges_set, loaded.factors) == ((), True, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("FACTORS", "webauthn,sms", "names one that is none of webauthn, totp, email, webhook"),
+        ("FACTORS", "recovery", "names one that is none of"),
+        ("FACTORS", "totp,totp", "lists the same item twice"),
+        ("FACTORS", "totp,none", "names one that is none of"),
+        ("CHALLENGES", "turnstile,hcaptcha", "names two captchas"),
+        ("CHALLENGES", "recaptcha", "names one that is none of pow, turnstile, hcaptcha"),
+        ("OWNERS", "postgresql://db/users", "possible are postgresql+asyncpg://"),
+        ("OWNERS", "users.db", "is no URL of a database"),
+        ("OWNERS_QUERY", "select email, locale from users", "with :account"),
+        ("OWNERS_QUERY", "delete from users where username = :account", "is no select"),
+        ("OWNERS_QUERY", "select x from users where a = :accounts", "with :account"),
+        ("OWNERS_QUERY", f"select :account {'x' * 5000}", "at most 4096 characters"),
+        ("SMTP", "mail.internal:25", "is no URL of a mail server"),
+        ("SMTP", "http://mail.internal", "is no URL of a mail server"),
+        ("SMTP", "smtp://mail/path", "is no URL of a mail server"),
+        ("MAIL_FROM", "Shop <no-reply@shop.example>", "wants one address"),
+        ("MAIL_FROM", "a@b.example,c@d.example", "wants one address"),
+        ("MAIL_FROM", "shop.example", "wants one address"),
+        ("SERVICE_NAME", "x" * 61, "at most 60 characters"),
+        ("SERVICE_NAME", "a\nSubject: b", "wants one line"),
+        ("SERVICE_NAME", "a\u202eb", "wants one line"),
+        ("ACCOUNT_PAGE", "http://shop.example", "wants a page"),
+        ("ACCOUNT_PAGE", "javascript:alert(1)", "wants a page"),
+        ("ACCOUNT_PAGE", "shop.example/a b", "wants a page"),
+        ("CODE_WEBHOOK", "http://codes.internal/send", "http on 127.0.0.1 alone"),
+        ("CODE_WEBHOOK", "https://user:pw@codes.internal/", "no user"),
+        ("CODE_WEBHOOK", "https://", "wants a URL"),
+        ("CODE_WEBHOOK_KEY", "short", "is shorter than 32 bytes"),
+        ("PASSKEY_DOMAIN", "https://shop.example", "wants a domain"),
+        ("PASSKEY_DOMAIN", "127.0.0.1", "wants a domain"),
+        ("PASSKEY_DOMAIN", "shop", "wants a domain"),
+        ("PASSKEY_DOMAIN", "例え.example", "wants a domain"),
+        ("PASSKEY_ORIGINS", "http://shop.example", "http is for localhost alone"),
+        ("PASSKEY_ORIGINS", "http://127.0.0.1:8000", "http is for localhost alone"),
+        ("PASSKEY_ORIGINS", "https://shop.example/login", "wants origins such as"),
+        ("CAPTCHA_HOSTS", "https://shop.example", "wants names of hosts"),
+        ("CAPTCHA_HOSTS", "*.shop.example", "wants names of hosts"),
+        ("CAPTCHA_URL", "http://captcha.internal/", "http on 127.0.0.1 alone"),
+        ("CAPTCHA_SITEKEY", "<script>", "is no site key"),
+        ("PROTECT", "POST /top-up", "route 1 is not written METHOD PATH max_age=SECONDS"),
+        ("PROTECT", "POST /a max_age=1; /b max_age=1", "route 2 is not written"),
+        ("PROTECT", "POST /a max_age=0", "seconds from 1 to 86400"),
+        ("PROTECT", "POST /a max_age=86401", "seconds from 1 to 86400"),
+        ("PROTECT", "POST /a max_age=٣", "seconds from 1 to 86400"),
+        ("PROTECT", "P0ST /a max_age=1", "wants a method"),
+        ("PROTECT", "POST a max_age=1", "wants the path as the application sees it"),
+        ("PROTECT", "POST /a/../b max_age=1", "wants the path as the application sees it"),
+        ("PROTECT", "POST * max_age=1", "wants the path as the application sees it"),
+        ("PROTECT", "POST /a max_age=1; post /A/ max_age=2", "the same method and path twice"),
+        ("PROTECT", "; ".join(f"POST /{n} max_age=1" for n in range(65)), "more than 64 routes"),
+    ],
+)
+def test_what_makes_no_sense_is_named(name: str, text: str, problem: str) -> None:
+    """The error names the variable, says what it wants, and blames no other for what it did not understand."""
+    (named,) = (found := wrong(**{name: text}))
+    assert named == name
+    assert problem in found[name]
+
+
+# --- what one wants of another
+
+
+def test_factors_need_to_know_whose_account_it_is() -> None:
+    """From a database with a query, or from an object; half of it is an error that says what to do."""
+    assert "set it and SEKISHO_OWNERS_QUERY" in wrong(FACTORS="totp")["OWNERS"]
+    assert "nobody is found" in wrong(FACTORS="totp", OWNERS=DATABASE["OWNERS"])["OWNERS_QUERY"]
+    assert "set it and SEKISHO_OWNERS_QUERY" in wrong(FACTORS="totp", OWNERS_QUERY=QUERY)["OWNERS"]
+    assert "asks nothing else" in wrong(OWNERS_QUERY=QUERY)["OWNERS"]
+    assert load(FACTORS="totp", **DATABASE).factors == ("totp",)
+    assert load(FACTORS="totp", has_owners=True).factors == ("totp",)
+
+
+def test_what_is_sent_needs_a_way() -> None:
+    """Mail wants a server, a sender and a page to name; a webhook wants a key of its own, or is a callable."""
+    assert list(wrong(FACTORS="email", **DATABASE)) == ["SMTP"]
+    assert list(wrong(SMTP="smtp://relay")) == ["MAIL_FROM", "ACCOUNT_PAGE"]
+    assert list(wrong(FACTORS="webhook", **DATABASE)) == ["CODE_WEBHOOK"]
+    assert load(FACTORS="webhook", has_sender=True, **DATABASE).code_webhook is None
+    assert list(wrong(CODE_WEBHOOK="https://codes.internal")) == ["CODE_WEBHOOK_KEY"]
+    assert "could make tokens" in wrong(**WEBHOOK | {"CODE_WEBHOOK_KEY": SECRET})["CODE_WEBHOOK_KEY"]
+    assert list(wrong(SMTP_PASSWORD="hunter2")) == ["SMTP_PASSWORD"]
+
+
+def test_passkeys_need_a_domain_and_pages_below_it() -> None:
+    """On any other page a browser would show none."""
+    webauthn = {"FACTORS": "webauthn", **DATABASE}
+    assert list(wrong(**webauthn)) == ["PASSKEY_DOMAIN"]
+    assert list(wrong(PASSKEY_ORIGINS="https://shop.example")) == ["PASSKEY_ORIGINS"]
+    for other in ("https://other.example", "https://myshop.example", "https://shop.example.evil.example"):
+        assert "neither" in wrong(**webauthn, PASSKEY_DOMAIN="shop.example", PASSKEY_ORIGINS=other)["PASSKEY_ORIGINS"]
+    app = "android:apk-key-hash:" + "a" * 43
+    origins = f"https://login.shop.example:8443, {app}"
+    loaded = load(**webauthn, PASSKEY_DOMAIN="shop.example", PASSKEY_ORIGINS=origins)
+    assert loaded.passkey_origins == ("https://login.shop.example:8443", app)
+    local = load(**webauthn, PASSKEY_DOMAIN="localhost", PASSKEY_ORIGINS="http://localhost:8000")
+    assert local.passkey_origins == ("http://localhost:8000",)
+
+
+def test_a_captcha_needs_its_keys() -> None:
+    """All three are named at once."""
+    assert list(wrong(CHALLENGES="turnstile")) == ["CAPTCHA_SITEKEY", "CAPTCHA_SECRET", "CAPTCHA_HOSTS"]
+    assert load(CHALLENGES="turnstile", **CAPTCHA).captcha == "turnstile"
+
+
+@pytest.mark.parametrize(
+    "route",
+    ["POST /login", "* /login", "POST /LOGIN/", "POST /*", "POST /sekisho", "GET /sekisho/step-up", "* /sekisho/*"],
+)
+def test_no_door_and_none_of_our_pages_can_be_protected(route: str) -> None:
+    """A proof would be asked for on the way to the place where it is shown."""
+    assert list(wrong(FACTORS="totp", **DATABASE, PROTECT=f"{route} max_age=60")) == ["PROTECT"]
+
+
+def test_what_only_looks_like_a_door_can_be_protected() -> None:
+    """Another method, or a path that merely begins alike."""
+    text = "GET /login max_age=9; POST /login/history max_age=9; POST /sekishop max_age=9; * /a/* max_age=9"
+    assert len(load(FACTORS="totp", **DATABASE, PROTECT=text).protect) == 4
+
+
+def test_a_stand_in_for_a_mistake_contradicts_nobody() -> None:
+    """Whoever mistypes one variable is told of that one."""
+    assert list(wrong(FACTORS="totp", **DATABASE | {"OWNERS": "?"})) == ["OWNERS"]
+    assert list(wrong(FACTORS="email", **DATABASE, SMTP="?")) == ["SMTP"]
+    assert list(wrong(FACTORS="webauthn", **DATABASE, PASSKEY_DOMAIN="?")) == ["PASSKEY_DOMAIN"]
+
+
+# --- what is warned of
+
+
+def warned(**variables: str) -> list[str]:
+    usual = {"STORE": "redis://redis", "LOGIN": "POST /login success=302:/home"}
+    return [warning.partition(":")[0].removeprefix("SEKISHO_") for warning in load(**usual | variables).warnings]
+
+
+def test_factors_that_must_be_enrolled_first_are_warned_of() -> None:
+    """And where there are factors, nothing is said of there being none."""
+    assert warned(FACTORS="totp", **DATABASE) == ["FACTORS"]
+    assert warned(FACTORS="totp,email", SERVICE_NAME="Shop", **DATABASE, **MAIL) == []
+    assert warned(FACTORS="email", **DATABASE, **MAIL) == ["SERVICE_NAME"]
+    assert warned() == ["NO_FACTOR"]
+    assert "PROTECT" in warned(PROTECT="POST /a max_age=60")
+
+
+# --- what is not installed
+
+
+def pretend_missing(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
+    there = extras._is_there
+    monkeypatch.setattr(extras, "_is_there", lambda module: module not in modules and there(module))
+
+
+def test_work_is_asked_for_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its packages the default is none, with a warning; whoever asked for it is refused instead."""
+    pretend_missing(monkeypatch, "altcha")
+    assert load().challenges == ()
+    assert any("pip install 'sekisho[step-up]'" in warning for warning in load().warnings)
+    assert missing_extras(load()) == []
+    ((mistake),) = missing_extras(load(CHALLENGES="pow"))
+    assert str(mistake) == "SEKISHO_CHALLENGES: needs altcha: pip install 'sekisho[step-up]'"
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One error for each setting that needs one."""
+    everything = load(
+        FACTORS="webauthn,totp,email", CHALLENGES="none", PASSKEY_DOMAIN="shop.example", **DATABASE | MAIL
+    )
+    assert missing_extras(everything) == []
+    pretend_missing(monkeypatch, "segno", "aiosqlite", "aiosmtplib", "webauthn", "asyncpg")
+    assert list(map(str, missing_extras(everything))) == [
+        "SEKISHO_FACTORS: needs webauthn, segno: pip install 'sekisho[step-up]'",
+        "SEKISHO_OWNERS: needs aiosqlite: pip install 'sekisho[owners]'",
+        "SEKISHO_SMTP: needs aiosmtplib: pip install 'sekisho[mail]'",
+    ]
+
+
+def test_looking_for_packages_imports_none() -> None:
+    """A worker does not carry what it uses nothing of."""
+    look = """
+import sys, sekisho.settings as settings
+before = set(sys.modules)
+settings.load({}, ephemeral_secret=bytes(range(40)))
+print(*set(sys.modules) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, check=True, text=True)
+
+    assert not {"cryptography", "altcha", "webauthn", "sqlalchemy", "jinja2"}.intersection(done.stdout.split())
