@@ -132,6 +132,7 @@ def test_none_says_none_aloud() -> None:
         ("PASSKEY_ORIGINS", "http://127.0.0.1:8000", "http is for localhost alone"),
         ("PASSKEY_ORIGINS", "https://shop.example/login", "wants origins such as"),
         ("CAPTCHA_HOSTS", "https://shop.example", "wants names of hosts"),
+        ("CAPTCHA_HOSTS", "192.0.2.1", "wants names of hosts"),
         ("CAPTCHA_HOSTS", "*.shop.example", "wants names of hosts"),
         ("CAPTCHA_URL", "http://captcha.internal/", "http on 127.0.0.1 alone"),
         ("CAPTCHA_SITEKEY", "<script>", "is no site key"),
@@ -198,6 +199,7 @@ def test_a_captcha_needs_its_keys() -> None:
     """All three are named at once."""
     assert list(wrong(CHALLENGES="turnstile")) == ["CAPTCHA_SITEKEY", "CAPTCHA_SECRET", "CAPTCHA_HOSTS"]
     assert load(CHALLENGES="turnstile", **CAPTCHA).captcha == "turnstile"
+    assert load(CAPTCHA_HOSTS="web1,10.example,localhost").captcha_hosts == {"web1", "10.example", "localhost"}
 
 
 @pytest.mark.parametrize(

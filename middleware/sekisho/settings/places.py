@@ -29,7 +29,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _VISIBLE = re.compile(rf"[!-~]{{1,{URL_CHARS_MAX}}}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The last label of an address of four numbers is a number: no passkey is bound to such a host, and no mail goes there.
-_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z)(?!.*\.?[0-9]+\Z){_LABEL}(?:\.{_LABEL})*")
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z)(?!(?:.*\.)?[0-9]+\Z){_LABEL}(?:\.{_LABEL})*")
 _SITEKEY = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]{1,64}")
 _APP = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{43}")
