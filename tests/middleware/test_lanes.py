@@ -130,15 +130,15 @@ async def test_one_network_of_many_addresses_counts_for_one() -> None:
 async def test_networks_take_turns_and_addresses_in_them() -> None:
     """With one run at once: one of each network, then one of each of its addresses, each in its order."""
     async with runs(running_max=1) as some:
-        for name in ("a1", "a2", "b1"):
+        for name in ("a1", "a2", "a3", "b1"):
             await some.enter(name, network=b"n")
         await some.enter("c1", network=b"m")
         await some.enter("c2", network=b"m")
-        for _ in range(5):
+        for _ in range(6):
             await settle()
             await some.end(some.started[-1])
 
-        assert some.started == ["a1", "a2", "c1", "b1", "c2"]
+        assert some.started == ["a1", "a2", "c1", "b1", "c2", "a3"]
 
 
 async def test_all_places_taken_one_waits_and_is_told() -> None:
@@ -302,3 +302,21 @@ async def test_closing_ends_everything() -> None:
 
         assert (some.started, some.cancelled) == (["a1"], ["a1"])
         assert some.lanes.occupancy == 0
+
+
+async def test_a_place_promised_before_closing_is_none_after() -> None:
+    """Its caller hears of it too late: no run starts behind the back of whoever closed."""
+    async with runs(running_max=1, waiting_max=0) as some:
+        await some.enter("a1")
+        late = some.enter("b1")
+        await settle()
+        (answer,) = some.lanes._answers.values()
+        some._ends["a1"].set()
+        for _ in range(10):
+            if not answer.done():
+                await asyncio.sleep(0)
+        await some.lanes.aclose(0)
+
+        assert (answer.result(), await late) == (True, False)
+        await settle()
+        assert some.started == ["a1"]
