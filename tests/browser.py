@@ -57,7 +57,9 @@ class Visit:
         self.context = context
         self.page = page
         self.complaints: list[str] = []
-        page.on("console", lambda said: self.complaints.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in {"error", "warning"} else None
+        )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
 

@@ -1,0 +1,203 @@
+"""A site as small as can be: our pages, and behind them the real work and the real passkeys."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from sekisho.challenge.pages import Page, Pages
+from sekisho.challenge.totp import provisioning_uri, qr_svg, secret_text
+from sekisho.challenge.webauthn import Credential, ProofFailed, WebAuthn
+from sekisho.challenge.work import Work
+from sekisho.owners import Enrolment
+from sekisho.store.vault import MemoryVault
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+NONCE = "bm9uY2Vub25jZW5vbmNlbg=="
+FACTORS = ("webauthn", "totp", "email", "webhook", "recovery")
+TICKET = "dGlja2V0" * 20
+ATTEMPT = b"attempt"
+ENROLMENTS = (
+    Enrolment("0" * 32, "webauthn", "Alice’s phone <script>alert(1)</script>", 1_700_000_000, b"s"),
+    Enrolment("1" * 32, "totp", "", 1_710_000_000, b"s"),
+    Enrolment("2" * 32, "recovery", "", 1_720_000_000, b"s"),
+)
+CODES = tuple(f"ABCDE-{number:05}" for number in range(10))
+
+
+class Offered(NamedTuple):
+    """As the enrolment of an app has it."""
+
+    secret_text: str
+    qr_svg: str
+    state: str
+
+
+OFFER = Offered(
+    secret_text(b"s" * 20), qr_svg(provisioning_uri(b"s" * 20, issuer="Shop", account="alice")), "c3RhdGU" * 9
+)
+PUZZLE = Work([b"s" * 32], MemoryVault(entries_max=9, bytes_max=1 << 20, clock_s=time.time)).challenge(ATTEMPT, 256)
+
+
+def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Page]:
+    """One of each kind, and of each state that changes what is shown."""
+    step_up = {"challenge": TICKET, "factors": FACTORS, "nonce": nonce}
+    return {
+        "step_up": pages.step_up(language, **step_up),
+        "step_up_failed": pages.step_up(language, **step_up, failed=True, chosen="totp"),
+        "step_up_sent": pages.step_up(language, **step_up, sent=True, chosen="email", form="Zm9ybQ"),
+        "work": pages.work(language, form="Zm9ybQ", asked={"work": PUZZLE}, nonce=nonce),
+        "manage": pages.manage(language, enrolments=ENROLMENTS, token="dG9rZW4", factors=FACTORS, nonce=nonce),
+        "manage_empty": pages.manage(
+            language, enrolments=(), token="dG9rZW4", factors=FACTORS, nonce=nonce, notice="removed"
+        ),
+        "totp": pages.totp(language, offer=OFFER, token="dG9rZW4", nonce=nonce),
+        "totp_failed": pages.totp(language, offer=OFFER, token="dG9rZW4", nonce=nonce, failed=True),
+        "recovery": pages.recovery(language, codes=CODES, nonce=nonce),
+        "start_again": pages.message(language, code="start_again", nonce=nonce),
+        "unavailable": pages.message(language, code="unavailable", nonce=nonce),
+    }
+
+
+class Site:
+    """What the guard would do, for one account, without the guard."""
+
+    def __init__(self) -> None:
+        self.pages = Pages("/sekisho", "Shop")
+        self.work = Work([b"s" * 32], MemoryVault(entries_max=99, bytes_max=1 << 20, clock_s=time.time))
+        self.passkeys: WebAuthn | None = None
+        self.state = b""
+        self.enrolled: list[Credential] = []
+        self.elsewhere = ""  # an origin that the application redirects to
+        self.posted: list[tuple[str, dict[str, str]]] = []
+
+    def listen(self, port: int) -> None:
+        """Passkeys are bound to where the page is."""
+        self.passkeys = WebAuthn("localhost", "Shop", [f"http://localhost:{port}"], b"d" * 32)
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/sekisho/sekisho.js", self._module),
+                Route("/sekisho/continue", self._continue, methods=["POST"]),
+                Route("/sekisho/step-up", self._step_up, methods=["POST"]),
+                Route("/sekisho/step-up/options", self._options, methods=["POST"]),
+                Route("/sekisho/step-up/send", self._sent, methods=["POST"]),
+                Route("/sekisho/factors/webauthn/options", self._make_options, methods=["POST"]),
+                Route("/sekisho/factors/webauthn", self._made, methods=["POST"]),
+                Route("/show/{language}/{name}", self._show),
+                Route("/favicon.ico", lambda _: Response(status_code=204)),
+                Route("/home", lambda _: HTMLResponse("<!doctype html><title>home</title>home")),
+                Route("/plain", lambda _: HTMLResponse("<!doctype html><title>plain</title><p>plain")),
+                Route("/login", self._login, methods=["POST"]),
+                Route("/transfer", self._transfer, methods=["POST"]),
+            ]
+        )
+
+    async def _show(self, request: Request) -> Response:
+        nonce = secrets.token_urlsafe(18)
+        name, language = request.path_params["name"], request.path_params["language"]
+        if name == "work":
+            asked = {"work": self.work.challenge(ATTEMPT, 256 * 64)}
+            return _answer(self.pages.work(language, form="Zm9ybQ", asked=asked, nonce=nonce))
+        return _answer(every_page(self.pages, language, nonce)[name])
+
+    async def _module(self, _: Request) -> Response:
+        return Response(self.pages.module(), media_type="text/javascript")
+
+    async def _continue(self, request: Request) -> Response:
+        fields = await self._fields(request)
+        done = await self.work.accept(fields["work"], ATTEMPT)
+        return Response("worked" if done else "refused", 200 if done else 401)
+
+    async def _options(self, request: Request) -> Response:
+        await self._fields(request)
+        assert self.passkeys is not None
+        options, self.state = self.passkeys.authentication_options(
+            "alice", self.enrolled, fresh=secrets.token_bytes(32), now_s=int(time.time())
+        )
+        return JSONResponse({"publicKey": options})
+
+    async def _step_up(self, request: Request) -> Response:
+        fields = await self._fields(request)
+        if not self._proves(fields):
+            if "text/html" in request.headers["accept"]:
+                page = self.pages.step_up(
+                    "en", challenge=TICKET, factors=FACTORS, failed=True, chosen=fields["factor"], nonce=NONCE
+                )
+                return _answer(page, 401)
+            return JSONResponse({"code": "proof_failed"}, 401)
+        if fields["challenge"] == "transfer":
+            return JSONResponse({"proof": "proved", "expires_in": 120})
+        if "text/html" not in request.headers["accept"]:
+            return JSONResponse({"welcome": "alice"}, headers={"set-cookie": "session=1; HttpOnly"})
+        return RedirectResponse(f"{self.elsewhere}/home", 303, headers={"set-cookie": "session=1; HttpOnly"})
+
+    def _proves(self, fields: dict[str, str]) -> bool:
+        if fields["factor"] != "webauthn":
+            return fields.get("code") == "123456"
+        assert self.passkeys is not None
+        try:
+            self.passkeys.authenticate(self.state, fields["credential"].encode(), self.enrolled, now_s=int(time.time()))
+        except ProofFailed:
+            return False
+        return True
+
+    async def _sent(self, request: Request) -> Response:
+        fields = await self._fields(request)
+        page = self.pages.step_up(
+            "en", challenge=TICKET, factors=FACTORS, sent=True, chosen=fields["factor"], nonce=NONCE
+        )
+        return _answer(page)
+
+    async def _make_options(self, request: Request) -> Response:
+        await self._fields(request)
+        assert self.passkeys is not None
+        options, self.state = self.passkeys.registration_options(
+            "7", "alice", self.enrolled, fresh=secrets.token_bytes(32), now_s=int(time.time())
+        )
+        return JSONResponse({"publicKey": options, "state": "sealed"})
+
+    async def _made(self, request: Request) -> Response:
+        fields = await self._fields(request)
+        assert self.passkeys is not None
+        self.enrolled.append(self.passkeys.register(self.state, fields["credential"].encode(), now_s=int(time.time())))
+        return Response(f"made {fields['state']} {fields['label']}")
+
+    async def _login(self, request: Request) -> Response:
+        if not await self.work.accept(request.headers.get("sekisho-work", ""), ATTEMPT):
+            puzzle = self.work.challenge(ATTEMPT, 256)
+            return JSONResponse({"code": "challenge_required", "work": puzzle}, 401)
+        return _step_up_required("login")
+
+    async def _transfer(self, request: Request) -> Response:
+        if request.headers.get("sekisho-proof") != "proved":
+            return _step_up_required("transfer")
+        return JSONResponse({"sent": (await request.body()).decode()})
+
+    async def _fields(self, request: Request) -> dict[str, str]:
+        if request.headers["content-type"] == "application/json":
+            read: dict[str, Any] = await request.json()
+            fields = {name: one if isinstance(one, str) else json.dumps(one) for name, one in read.items()}
+        else:
+            fields = {name: str(one) for name, one in (await request.form()).items()}
+        self.posted.append((request.url.path, fields))
+        return fields
+
+
+def _step_up_required(ticket: str) -> Response:
+    members = {"challenge": ticket, "step_up": "/sekisho/step-up", "factors": list(FACTORS), "expires_in": 600}
+    return JSONResponse({"code": "step_up_required", **members}, 401)
+
+
+def _answer(page: Page, status: int = 200) -> Response:
+    headers = {name.decode(): value.decode() for name, value in page.headers}
+    return Response(page.body, status, headers)

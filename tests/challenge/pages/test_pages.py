@@ -1,0 +1,227 @@
+"""The pages as text: their policy, their words, and that nothing gets into them that could speak for itself."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sekisho.challenge.pages import Page, Pages
+from sekisho.challenge.pages.words import WORDS
+from sekisho.owners import Enrolment
+from tests.challenge.pages.site import FACTORS, NONCE, OFFER, TICKET, every_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGES = Pages("/sekisho", "Shop")
+EVERY = [
+    pytest.param(page, id=f"{name}-{language}")
+    for language in WORDS
+    for name, page in every_page(PAGES, language).items()
+]
+HOSTILE = "\"'><script>alert(1)</script>&<!--"
+VOID = {"meta", "input", "br", "link"}
+
+
+class Read(HTMLParser):
+    """Every element with its attributes; raises on what was not closed where it was opened."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(body.decode())
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(attrs) == len(dict(attrs))
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def all(self, *tags: str) -> Iterator[dict[str, str | None]]:
+        return (attributes for tag, attributes in self.elements if tag in tags)
+
+
+def policy(page: Page) -> dict[str, str]:
+    text = dict(page.headers)[b"content-security-policy"].decode()
+    return dict(part.split(" ", 1) for part in text.split("; "))
+
+
+@pytest.mark.parametrize("page", EVERY)
+def test_nothing_is_loaded_from_elsewhere(page: Page) -> None:
+    """Every address in a page is a path of our own mount."""
+    for _, attributes in Read(page.body).elements:
+        for name in ("src", "href", "action", "data-options"):
+            if (address := attributes.get(name)) is not None:
+                assert address.startswith("/sekisho/")
+    assert set(re.findall(rb"https?:[^\"' ]+", page.body)) <= {b"http://www.w3.org/2000/svg"}
+
+
+@pytest.mark.parametrize("page", EVERY)
+def test_the_policy_lets_in_what_carries_the_nonce_and_nothing_else(page: Page) -> None:
+    """No inline handler and no style attribute, which a nonce cannot vouch for."""
+    read, allowed = Read(page.body), policy(page)
+    assert allowed["default-src"] == allowed["base-uri"] == allowed["frame-ancestors"] == "'none'"
+    assert allowed["style-src"] == f"'nonce-{NONCE}'"
+    assert allowed.get("script-src", f"'nonce-{NONCE}'") == f"'nonce-{NONCE}'"
+    assert {one["nonce"] for one in read.all("script", "style")} == {NONCE}
+    assert ("script-src" in allowed) == any(read.all("script"))
+    for _, attributes in read.elements:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+
+
+@pytest.mark.parametrize("page", EVERY)
+def test_whoever_cannot_see_the_page_can_use_it(page: Page) -> None:
+    """One heading, a language, a label for every field, a name for every button; and ids that are one element's."""
+    read = Read(page.body)
+    assert len(list(read.all("h1"))) == 1
+    assert next(read.all("html"))["lang"] in WORDS
+    labelled = {one["for"] for one in read.all("label")}
+    fields = {one["id"] for one in read.all("input", "progress") if one.get("type") != "hidden"}
+    assert labelled == fields
+    ids = [one["id"] for _, one in read.elements if "id" in one]
+    assert len(ids) == len(set(ids))
+    named = {
+        name
+        for _, one in read.elements
+        for key in ("aria-labelledby", "aria-describedby")
+        for name in (one.get(key) or "").split()
+    }
+    assert named <= set(ids)
+
+
+@pytest.mark.parametrize("page", EVERY)
+def test_a_page_is_nobody_elses(page: Page) -> None:
+    """Never kept by a cache, never told to another site; and forms still say which origin they come from."""
+    headers = dict(page.headers)
+    assert headers[b"cache-control"] == b"no-store"
+    assert headers[b"referrer-policy"] == b"same-origin"
+    assert headers[b"content-type"] == b"text/html; charset=utf-8"
+    assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+def test_what_comes_from_outside_stays_text() -> None:
+    """Labels, tickets, texts to carry and the service's name: an element that they open would be in the count."""
+    plain, hostile = (_filled(Pages("/sekisho", text), text) for text in ("x", HOSTILE))
+    for name, page in plain.items():
+        assert [tag for tag, _ in Read(hostile[name].body).elements] == [tag for tag, _ in Read(page.body).elements]
+        assert b"<script>alert" not in hostile[name].body
+
+
+def _filled(pages: Pages, text: str) -> dict[str, Page]:
+    offer: Any = type("Offer", (), {"secret_text": text, "qr_svg": OFFER.qr_svg, "state": text})()
+    enrolments = [Enrolment("0" * 32, "totp", text, 1, b"s")]
+    puzzle = {"work": {"parameters": {"nonce": text}, "signature": text}}
+    return {
+        "step_up": pages.step_up("en", challenge=text, factors=FACTORS, form=text, nonce=NONCE),
+        "work": pages.work("en", form=text, asked=puzzle, nonce=NONCE),
+        "captcha": pages.work(
+            "en", form=text, asked={"captcha": {"provider": "hcaptcha", "sitekey": text}}, nonce=NONCE
+        ),
+        "manage": pages.manage("en", enrolments=enrolments, token=text, factors=FACTORS, nonce=NONCE),
+        "totp": pages.totp("en", offer=offer, token=text, nonce=NONCE),
+        "recovery": pages.recovery("en", codes=[text], nonce=NONCE),
+    }
+
+
+@pytest.mark.parametrize("language", WORDS)
+@pytest.mark.parametrize("chosen", FACTORS)
+def test_tickets_of_one_length_make_pages_of_one_length(language: str, chosen: str) -> None:
+    """What a ticket seals is the account's; the length of its page says nothing about it."""
+    lengths = {
+        len(PAGES.step_up(language, challenge=ticket, factors=FACTORS, failed=True, chosen=chosen, nonce=nonce).body)
+        for ticket, nonce in [(TICKET, NONCE), ("A" * len(TICKET), NONCE), ("_" * len(TICKET), NONCE[::-1])]
+    }
+    assert len(lengths) == 1
+
+
+def test_all_languages_say_all_there_is() -> None:
+    """A key that one of them lacks would be an error page at somebody's log-in."""
+    assert {frozenset(words) for words in WORDS.values()} == {frozenset(WORDS["en"])}
+    assert all(text for words in WORDS.values() for text in words.values())
+
+
+def test_an_unknown_language_is_english() -> None:
+    """Whatever a browser asks for."""
+    page = PAGES.message("tlh", code="start_again", nonce=NONCE)
+    assert page == PAGES.message("en", code="start_again", nonce=NONCE)
+    assert b"Please start again" in page.body
+    assert "最初からやり直してください".encode() in PAGES.message("ja", code="start_again", nonce=NONCE).body
+
+
+@pytest.mark.parametrize("factors", [("totp", "recovery"), ("email",), FACTORS])
+def test_the_sites_factors_stand_in_its_order(factors: tuple[str, ...]) -> None:
+    """All of them, the first one open; whatever the account has."""
+    read = Read(PAGES.step_up("en", challenge=TICKET, factors=factors, nonce=NONCE).body)
+    shown = dict.fromkeys(one["value"] for one in read.all("input") if one.get("name") == "factor")
+    assert tuple(shown) == factors
+    assert ["open" in one for one in read.all("details")] == [True] + [False] * (len(factors) - 1)
+
+
+def test_the_factor_used_last_stays_open() -> None:
+    """After a wrong code its field is the marked one; a factor that the site has not is the first."""
+    for chosen, opened in (("email", 2), ("smoke", 0)):
+        body = PAGES.step_up("en", challenge=TICKET, factors=FACTORS, failed=True, chosen=chosen, nonce=NONCE).body
+        assert [index for index, one in enumerate(Read(body).all("details")) if "open" in one] == [opened]
+
+
+def test_codes_can_be_filled_in_by_the_phone() -> None:
+    """A code that just arrived is offered over a keyboard of digits; a recovery code has letters."""
+    fields = {one["id"]: one for one in Read(every_page(PAGES, "en")["step_up"].body).all("input") if "id" in one}
+    for name in ("code-totp", "code-email", "code-webhook"):
+        assert (fields[name]["autocomplete"], fields[name]["inputmode"]) == ("one-time-code", "numeric")
+    assert (fields["code-recovery"]["autocomplete"], "inputmode" in fields["code-recovery"]) == ("off", False)
+
+
+def test_the_sealed_form_is_carried_where_there_is_one() -> None:
+    """By every form of the page, or the factor would decide whether the request arrives."""
+    carried = Read(every_page(PAGES, "en")["step_up_sent"].body)
+    assert len([one for one in carried.all("input") if one.get("name") == "form"]) == len(list(carried.all("form")))
+    assert not [one for one in Read(every_page(PAGES, "en")["step_up"].body).all("input") if one.get("name") == "form"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "element", "script", "host"),
+    [
+        ("turnstile", "cf-turnstile", "https://challenges.cloudflare.com/turnstile/v0/api.js", "cloudflare.com"),
+        ("hcaptcha", "h-captcha", "https://js.hcaptcha.com/1/api.js", "hcaptcha.com"),
+    ],
+)
+def test_a_captcha_opens_the_policy_to_its_own_host(provider: str, element: str, script: str, host: str) -> None:
+    """And to no other; only on the page that shows it."""
+    page = PAGES.work("en", form="x", asked={"captcha": {"provider": provider, "sitekey": "key"}}, nonce=NONCE)
+    read = Read(page.body)
+    assert [one["data-sitekey"] for one in read.all("div") if one.get("class") == element] == ["key"]
+    assert [one["src"] for one in read.all("script") if "src" in one] == [script]
+    hosts = set(
+        re.findall(r"https://\S+?(?=;|\s|$)", "; ".join(policy(page)[name] for name in ("script-src", "frame-src")))
+    )
+    assert hosts
+    assert all(one.endswith(host) for one in hosts)
+
+
+def test_an_unknown_captcha_is_an_error() -> None:
+    """Rather than a page that nobody gets past."""
+    with pytest.raises(KeyError, match="smoke"):
+        PAGES.work("en", form="x", asked={"captcha": {"provider": "smoke", "sitekey": "key"}}, nonce=NONCE)
+
+
+@pytest.mark.parametrize(("notice", "role"), [("added", "status"), ("removed", "status"), ("failed", "alert")])
+def test_what_was_done_is_announced(notice: str, role: str) -> None:
+    """Success politely, failure at once."""
+    page = PAGES.manage("en", enrolments=(), token="t", factors=FACTORS, notice=notice, nonce=NONCE)
+    assert f'role="{role}">{WORDS["en"][f"notice_{notice}"]}'.encode() in page.body
+
+
+def test_a_refusal_without_words_is_an_error() -> None:
+    """A code that has no text is a mistake of ours, to be found by tests."""
+    with pytest.raises(KeyError, match="smoke"):
+        PAGES.message("en", code="smoke", nonce=NONCE)
