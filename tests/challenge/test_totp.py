@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b32decode
+from base64 import b32decode, b32encode
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -53,7 +53,7 @@ async def accepted(
 ) -> bool:
     """One try by one worker."""
     who = trial(challenge, account=account, right=right)
-    return await totp(vault).accept(who, ENROLMENT, sealed, typed, now_s=now_s)
+    return await totp(vault).accept(who, [(ENROLMENT, sealed)] if sealed else [], typed, now_s=now_s)
 
 
 @pytest.mark.parametrize(("counter", "code"), list(enumerate(RFC_4226)))
@@ -261,7 +261,7 @@ async def test_a_code_of_nobodys_secret_proves_nothing() -> None:
     """Where there is no enrolment a random secret is worked with; who knew it would still not be let in."""
     factor = totp(memory())
     factor._nobodys = factor.seal(SECRET, account="", enrolment="")
-    assert not await factor.accept(trial(), ENROLMENT, None, CODE, now_s=NOW)
+    assert not await factor.accept(trial(), [], CODE, now_s=NOW)
 
 
 async def test_neither_secret_nor_code_nor_account_reaches_the_store(caplog: pytest.LogCaptureFixture) -> None:
@@ -273,3 +273,19 @@ async def test_neither_secret_nor_code_nor_account_reaches_the_store(caplog: pyt
     for kept in (SECRET, CODE.encode(), b"owner-1", ENROLMENT.encode()):
         assert kept not in seen
     assert SECRET not in SEALED
+
+
+async def test_several_apps_of_an_owner_are_one_try() -> None:
+    """Three apps each prove their owner, a fourth none; and five guesses are five tries, not fifteen."""
+    vault = memory()
+    factor = totp(vault)
+    secrets = [bytes([number]) * 20 for number in range(4)]
+    ids = [f"{number:032x}" for number in range(4)]
+    kept = [
+        (id_, factor.seal(secret, account="owner-1", enrolment=id_)) for id_, secret in zip(ids, secrets, strict=True)
+    ]
+    shown = [pyotp.TOTP(b32encode(secret).decode()).at(NOW) for secret in secrets]
+    assert [await factor.accept(trial(), kept, code, now_s=NOW) for code in shown] == [True, True, True, False]
+    vault.steps.clear()
+    await factor.accept(trial(), kept, WRONG, now_s=NOW)
+    assert vault.steps == ["count", "count"]

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+from urllib.parse import urlencode
 
-from sekisho.challenge.captcha_wire import Fault, Wire
+from sekisho.challenge.wire import FORM, Fault, Wire
 from sekisho.store.breaker import Breaker
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Siteverify:
         self._vault = vault
         self._action = action
         self._send_address = send_address
-        self._wire = Wire(url or provider.url, answer_bytes_max=limits.answer_bytes_max)
+        self._wire = Wire(url or provider.url, content_type=FORM, answer_bytes_max=limits.answer_bytes_max)
         self._limits = limits
         self._clock_s = clock_s
         self._breaker = Breaker(
@@ -227,7 +228,7 @@ class Siteverify:
 
     async def _call(self, form: dict[str, str], ticket: int) -> Answer:
         try:
-            answer = self._judged(_read(await self._wire.post(form, limit_s=self._limits.call_s)))
+            answer = self._judged(_read(await self._wire.ask(urlencode(form).encode(), limit_s=self._limits.call_s)))
         except Fault as fault:
             if self._breaker.failed(ticket, self._clock_s()):
                 log.warning("%s is left alone for a while: %s", self._provider.name, fault.reason)

@@ -24,6 +24,8 @@ from sekisho.challenge.seal import Unsealable
 from sekisho.challenge.typed import folded_digits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sekisho.challenge.keys import VaultKeys
     from sekisho.challenge.seal import Sealer
     from sekisho.challenge.tries import Trial, Tries
@@ -37,6 +39,7 @@ STEP_S = 30
 DRIFT = (-1, 0, 1)  # steps; phones keep time to seconds, people type slowly: RFC 6238 section 5.2
 SECRET_BYTES = 20  # 160 bits: RFC 4226 section 4, R6
 SPENT_S = 7_200  # a spent step is remembered for longer than a worker's clock may lag: an hour, say
+ENROLMENTS_MAX = 3  # apps of an account; each is one more code that a guess may hit
 ISSUER_CHARS_MAX = 32  # with the label, what a code of a size that phones read can hold in any script
 LABEL_CHARS_MAX = 64
 
@@ -109,13 +112,13 @@ class Totp:
         """What may be kept of a secret: good for this account's enrolment and, moved to another row, for none."""
         return self._sealer.seal(PURPOSE, secret, bound_to=enrolment_binding(account, enrolment))
 
-    async def accept(self, trial: Trial, enrolment: str, sealed: bytes | None, typed: str, *, now_s: int) -> bool:
-        """Whether this proves that the account's owner is here. True once for each time step.
+    async def accept(self, trial: Trial, kept: Sequence[tuple[str, bytes]], typed: str, *, now_s: int) -> bool:
+        """Whether this proves that the account's owner is here. True once for each time step and enrolment.
 
         Args:
             trial: for whom; behind a wrong secret nothing is proved and no step is spent.
-            enrolment: its id.
-            sealed: what `seal` gave; None where there is no enrolment: then the same work comes to nothing.
+            kept: id of each of the account's enrolments, and what `seal` gave. The first `ENROLMENTS_MAX` are looked
+                at; where there are fewer, or none, the same work comes to nothing.
             typed: as typed. What cannot be a code is no try.
             now_s: Unix time.
 
@@ -124,25 +127,33 @@ class Totp:
         """
         if folded_digits(typed, DIGITS) is None:
             return False
+        # One try, however many apps there are: an owner with three must not have a third of the tries.
         allowed = await self._tries.of_guessable(trial)
         # Beyond a cap the work is done as before it: answers that come sooner would say that a cap was reached, and
         # only behind a right password is there one to reach.
-        secret, enrolled = self._opened(trial, enrolment, sealed)
-        step = verify(secret, typed, now_s)
-        if step is None or not (enrolled and allowed and trial.behind_right_secret):
+        padded = [*kept[:ENROLMENTS_MAX], *[None] * (ENROLMENTS_MAX - len(kept))]
+        found = [self._step(trial, one, typed, now_s) for one in padded]
+        right = next((one for one in found if one is not None), None)
+        if right is None or not (allowed and trial.behind_right_secret):
             return False
-        return await self.spend(enrolment, step)
+        return await self.spend(*right)
 
     async def spend(self, enrolment: str, step: int) -> bool:
         """True for the first who shows this step: of any number at once, one. Enrolling spends the step it shows."""
         return await self._vault.once(self._keys.of(b"totp step", enrolment, str(step)), seconds=SPENT_S)
 
-    def _opened(self, trial: Trial, enrolment: str, sealed: bytes | None) -> tuple[bytes, bool]:
+    def _step(self, trial: Trial, kept: tuple[str, bytes] | None, typed: str, now_s: int) -> tuple[str, int] | None:
+        """Which step of which enrolment was shown; None where it is not this one's, or there is none."""
+        secret, enrolled = self._opened(trial, kept)
+        step = verify(secret, typed, now_s)
+        return None if step is None or not enrolled or kept is None else (kept[0], step)
+
+    def _opened(self, trial: Trial, kept: tuple[str, bytes] | None) -> tuple[bytes, bool]:
         """The enrolment's secret, and True; nobody's and False where there is none, after the same work."""
-        if sealed is None:
+        if kept is None:
             return self._sealer.open(PURPOSE, self._nobodys, bound_to=enrolment_binding("", "")), False
         try:
-            return self._sealer.open(PURPOSE, sealed, bound_to=enrolment_binding(trial.account, enrolment)), True
+            return self._sealer.open(PURPOSE, kept[1], bound_to=enrolment_binding(trial.account, kept[0])), True
         except Unsealable:
             # An error page in its place would tell this account from those that do not exist.
             log.warning("an authenticator enrolment cannot be opened: altered, or SEKISHO_SECRET lost its key")

@@ -1,9 +1,9 @@
-"""One form, posted over TLS; one small answer, whole and in time, or none.
+"""One body, posted over TLS; one small answer, whole and in time, or none.
 
 asyncio's streams carry it and `http.client` reads it, from memory: a client of its own would be the largest dependency
-of a guard that asks one question. Streams can be cancelled and have one deadline for name, connection, handshake and
-answer together; `urllib` in a thread has none of the three. What it leaves out: redirects (who is told the secret is
-the operator's choice), proxies, and connections that are kept.
+of a guard that asks a question now and then. Streams can be cancelled and have one deadline for name, connection,
+handshake and answer together; `urllib` in a thread has none of the three. What it leaves out: redirects (who is told
+a secret is the operator's choice), proxies, and connections that are kept.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from http.client import HTTPException, HTTPResponse, IncompleteRead
 from io import BytesIO
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
 
 _NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 leads nowhere must not cost the whole limit
 
@@ -38,19 +41,20 @@ class Fault(SekishoError):  # noqa: N818 - what came of one question; the caller
 
 
 class Wire:
-    """Posts forms to one address.
+    """Posts to one address.
 
     Args:
-        url: https; http for this machine's own address alone, as the form holds a secret.
+        url: https; http for this machine's own address alone, as what is posted holds a secret.
+        content_type: of what is posted.
         answer_bytes_max: headers included; more is a fault.
 
     Raises:
         ValueError: another URL. The text holds no part of it.
     """
 
-    def __init__(self, url: str, *, answer_bytes_max: int) -> None:
+    def __init__(self, url: str, *, content_type: str, answer_bytes_max: int) -> None:
         if not _fit(url):
-            raise ValueError("a captcha's URL must be https://host[:port][/path]")
+            raise ValueError("a URL to post to must be https://host[:port][/path]")
         parts = urlsplit(url)
         self._host = parts.hostname
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -59,40 +63,60 @@ class Wire:
         self._head = (
             f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: sekisho\r\n"
             "Accept: application/json\r\nAccept-Encoding: identity\r\nConnection: close\r\n"
-            "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+            f"Content-Type: {content_type}\r\n"
         )
 
-    async def post(self, form: Mapping[str, str], *, limit_s: float) -> bytes:
+    async def ask(self, body: bytes, *, limit_s: float) -> bytes:
         """The body of the answer.
 
         Raises:
             Fault: no answer with status 200 was here, whole, within `limit_s`.
         """
+        return await self._posted(body, {}, _whole, limit_s)
+
+    async def tell(self, body: bytes, headers: Mapping[str, str], *, limit_s: float) -> None:
+        """Post, and read no more of the answer than its head.
+
+        Args:
+            body: what is told.
+            headers: further ones; names and values are ours, and no stranger's.
+            limit_s: for all of it.
+
+        Raises:
+            Fault: no answer with a status from 200 to 299 was here within `limit_s`.
+        """
+        await self._posted(body, headers, _taken, limit_s)
+
+    async def _posted(
+        self, body: bytes, headers: Mapping[str, str], read: Callable[[bytes], bytes | None], limit_s: float
+    ) -> bytes:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        data = f"{self._head}{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
         try:
             async with asyncio.timeout(limit_s):
-                return await self._post(urlencode(form).encode())
+                return await self._exchanged(data, read)
         except (OSError, HTTPException, ValueError) as error:  # the last: a name that is none, a length that is none
             raise Fault(_words(error)) from None
 
-    async def _post(self, body: bytes) -> bytes:
+    async def _exchanged(self, data: bytes, read: Callable[[bytes], bytes | None]) -> bytes:
         reader, writer = await asyncio.open_connection(
             self._host, self._port, ssl=self._tls, happy_eyeballs_delay=_NEXT_ADDRESS_S
         )
         try:
-            writer.write(f"{self._head}{len(body)}\r\n\r\n".encode() + body)
+            writer.write(data)
             await writer.drain()
-            return await self._answer(reader)
+            return await self._answer(reader, read)
         finally:
             writer.transport.abort()  # what is not whole by now never will be; closing politely could take for ever
 
-    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+    async def _answer(self, reader: asyncio.StreamReader, read: Callable[[bytes], bytes | None]) -> bytes:
         received = b""
         while more := await reader.read(self._answer_bytes_max + 1 - len(received)):
             received += more
             if len(received) > self._answer_bytes_max:
                 raise Fault("too long")
-            if (body := _whole(received)) is not None:
-                return body
+            if (found := read(received)) is not None:
+                return found
         raise Fault("cut short")
 
 
@@ -129,11 +153,8 @@ class _Held:
 
 def _whole(received: bytes) -> bytes | None:
     """The body, or None while some of it is missing."""
-    if b"\r\n\r\n" not in received:
+    if (response := _response(received)) is None:
         return None
-    held: Any = _Held(received)
-    response = HTTPResponse(held)
-    response.begin()
     if response.status != 200:
         raise Fault(f"status {response.status}")
     if response.length is None and not response.chunked:
@@ -143,6 +164,25 @@ def _whole(received: bytes) -> bytes | None:
         return response.read()
     except IncompleteRead:
         return None
+
+
+def _taken(received: bytes) -> bytes | None:
+    """Nothing once the head is here, and says that all is well; None while some of it is missing."""
+    if (response := _response(received)) is None:
+        return None
+    if not 200 <= response.status <= 299:
+        raise Fault(f"status {response.status}")
+    return b""
+
+
+def _response(received: bytes) -> HTTPResponse | None:
+    """The head, read; None while some of it is missing."""
+    if b"\r\n\r\n" not in received:
+        return None
+    held: Any = _Held(received)
+    response = HTTPResponse(held)
+    response.begin()
+    return response
 
 
 def _words(error: Exception) -> str:

@@ -1,0 +1,118 @@
+"""Passkeys of an account: their question sealed in the vault, their counts kept by compare-and-set."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from sekisho.challenge.keys import enrolment_binding
+from sekisho.challenge.proof import ProofFailed
+from sekisho.challenge.seal import Unsealable, bind
+from sekisho.challenge.webauthn import CREDENTIALS_MAX, RESPONSE_BYTES_MAX, SECONDS, Credential
+
+if TYPE_CHECKING:
+    from sekisho.challenge.factors.person import Person
+    from sekisho.challenge.keys import VaultKeys
+    from sekisho.challenge.seal import Sealer
+    from sekisho.challenge.tries import Trial, Tries
+    from sekisho.challenge.webauthn import WebAuthn
+    from sekisho.owners import Enrolment, Owners
+    from sekisho.store.vault import Vault
+
+log = logging.getLogger("sekisho.challenge")
+
+KIND = "webauthn"
+FRESH_BYTES = 32
+_PURPOSE, _STATE = b"webauthn", b"passkey state"
+
+
+class Cabinet:
+    """Seals passkeys, and opens those of one account."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._nobodys = self.seal(Credential(b"i" * 32, b"k" * 77, 0, b"h" * 32), account="", enrolment="")
+
+    def seal(self, credential: Credential, *, account: str, enrolment: str) -> bytes:
+        """What may be kept: good for this account's enrolment and, moved to another row, for none."""
+        return self._sealer.seal(_PURPOSE, credential.to_bytes(), bound_to=enrolment_binding(account, enrolment))
+
+    def open(self, person: Person) -> list[tuple[Enrolment, Credential]]:
+        """The account's passkeys. As many seals are opened for everybody."""
+        found = person.of_kind(KIND)[:CREDENTIALS_MAX]
+        for _ in range(CREDENTIALS_MAX - len(found)):
+            self._credential("", "", self._nobodys)
+        opened = ((one, self._credential(person.account_id, one.id, one.sealed)) for one in found)
+        return [(one, credential) for one, credential in opened if credential is not None]
+
+    def _credential(self, account: str, enrolment: str, sealed: bytes) -> Credential | None:
+        try:
+            stored = self._sealer.open(_PURPOSE, sealed, bound_to=enrolment_binding(account, enrolment))
+            return Credential.from_bytes(stored)
+        except (Unsealable, ValueError):
+            # An error page in its place would tell this account from those that do not exist.
+            log.warning("a passkey's enrolment cannot be opened: altered, or SEKISHO_SECRET lost its key")
+            return None
+
+
+class Passkeys:
+    """The factor."""
+
+    def __init__(
+        self, web: WebAuthn, owners: Owners, vault: Vault, *, keys: VaultKeys, sealer: Sealer, tries: Tries
+    ) -> None:
+        self._web = web
+        self._owners = owners
+        self._vault = vault
+        self._keys = keys
+        self._sealer = sealer
+        self._tries = tries
+        self._cabinet = Cabinet(sealer)
+
+    async def options(self, trial: Trial, person: Person, bound_to: bytes, *, now_s: int) -> dict[str, Any]:
+        """What to ask the browser for. Of several questions in one challenge the last is in force."""
+        credentials = [credential for _, credential in self._cabinet.open(person)]
+        fresh = secrets.token_bytes(FRESH_BYTES)
+        options, state = self._web.authentication_options(person.account_id, credentials, fresh=fresh, now_s=now_s)
+        sealed = self._sealer.seal(_STATE, state, bound_to=self._binding(trial, bound_to))
+        await self._vault.put(self._name(trial), sealed, seconds=SECONDS)
+        return options
+
+    async def accept(self, trial: Trial, person: Person, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
+        """Whether this proves that the account's owner is here: once for each question."""
+        if not 0 < len(shown) <= RESPONSE_BYTES_MAX:
+            return False
+        if not await self._tries.in_challenge(trial):
+            return False
+        state = await self._taken(trial, bound_to)
+        held = self._cabinet.open(person)
+        try:
+            used = self._web.authenticate(state, shown, [credential for _, credential in held], now_s=now_s)
+        except ProofFailed as error:
+            log.info("a passkey proved nothing: %s", error.reason)
+            return False
+        if not trial.behind_right_secret:
+            return False
+        return await self._counted(person, held, used)
+
+    async def _counted(self, person: Person, held: list[tuple[Enrolment, Credential]], used: Credential) -> bool:
+        """Keep the new count. Where somebody else did meanwhile, one of two has a copy: neither is believed here."""
+        enrolment = next(one for one, credential in held if credential.id == used.id)
+        sealed = self._cabinet.seal(used, account=person.account_id, enrolment=enrolment.id)
+        return await self._owners.replace(enrolment.id, enrolment.sealed, sealed)
+
+    async def _taken(self, trial: Trial, bound_to: bytes) -> bytes:
+        """The question that was asked in this challenge; nothing, which none is, where none was."""
+        sealed = await self._vault.take(self._name(trial))
+        try:
+            return self._sealer.open(_STATE, sealed or b"", bound_to=self._binding(trial, bound_to))
+        except Unsealable:
+            return b""
+
+    def _name(self, trial: Trial) -> bytes:
+        return self._keys.of(_STATE, trial.challenge)
+
+    @staticmethod
+    def _binding(trial: Trial, bound_to: bytes) -> bytes:
+        return bind(bound_to, enrolment_binding(trial.account, ""), trial.challenge)

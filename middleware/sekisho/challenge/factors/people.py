@@ -1,0 +1,46 @@
+"""Looking up who an account belongs to: the same look-ups for every account, or the time would tell which exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.challenge.factors.person import Person
+
+if TYPE_CHECKING:
+    from sekisho.challenge.keys import VaultKeys
+    from sekisho.challenge.senders import Senders
+    from sekisho.owners import Contact, Enrolment, Owners
+
+
+class People:
+    """Finds them, and carries out the reset that somebody asked for a day ago: nothing else need run for it."""
+
+    def __init__(self, owners: Owners, keys: VaultKeys, sender: Senders) -> None:
+        self._owners = owners
+        self._keys = keys
+        self._sender = sender
+
+    async def find(self, account: str, *, now_s: int) -> Person:
+        """Raises `OwnersError`."""
+        contact = await self._owners.contact(account)
+        account_id = self.place(account, contact)
+        enrolments = await self._owners.enrolments(account_id)
+        reset = await self._owners.pending_reset(account_id)
+        if reset is not None and reset.due_s <= now_s and await self._owners.carry_out(reset, now_s=now_s):
+            self._tell(Person(account, contact, enrolments))
+            enrolments = await self._owners.enrolments(account_id)
+        # A name that is nobody's has nothing, whatever lies where one had to look.
+        return Person(account, contact, enrolments if contact else ())
+
+    def place(self, account: str, contact: Contact | None) -> str:
+        """Where its enrolments lie. For nobody's name a place where none can: names may be any text, ids may not."""
+        return contact.account_id if contact else self._keys.of(b"nobody", account).hex()
+
+    async def enrolment(self, person: Person, kind: str) -> Enrolment | None:
+        """The first of a kind, as it is now."""
+        found = await self._owners.enrolments(self.place(person.account, person.contact))
+        return next((one for one in found if one.kind == kind), None)
+
+    def _tell(self, person: Person) -> None:
+        for kind in dict.fromkeys(one.kind for one in person.enrolments):
+            self._sender.factor_changed(person, kind, "reset")

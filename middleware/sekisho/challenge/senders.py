@@ -1,0 +1,117 @@
+"""Who takes codes and notices: mail, a webhook, a function of the service's.
+
+Everything here only queues. Nothing raises: a log-in must not fail for a notice, and an error that only owners can
+cause would tell who is one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sekisho.challenge.webhook import CodeHook, CodeMessage, Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.challenge.codes import Code
+    from sekisho.challenge.factors.person import Person
+    from sekisho.challenge.webhook import Webhook
+    from sekisho.mail import Letter, Mailer, Service
+
+__all__ = ["CodeHook", "CodeMessage", "Senders"]
+
+log = logging.getLogger("sekisho.challenge")
+
+
+class Senders:
+    """See the module. Belongs to one event loop.
+
+    Args:
+        mailer: takes letters; None where the site sends none. Closed by whoever made it.
+        service: who writes them.
+        webhook: takes codes for the factor `webhook`. Closed by whoever made it.
+        on_code: the same, as a function; both may be there.
+        clock_s: Unix time.
+
+    Raises:
+        ValueError: a mailer without a service.
+    """
+
+    def __init__(
+        self,
+        mailer: Mailer | None,
+        service: Service | None,
+        webhook: Webhook | None = None,
+        on_code: CodeHook | None = None,
+        *,
+        clock_s: Callable[[], float] = time.time,
+    ) -> None:
+        if mailer is not None and service is None:
+            raise ValueError("a mailer wants a service to write for")
+        self._mailer = mailer
+        self._service = service
+        self._webhook = webhook
+        self._outbox = Outbox(on_code) if on_code is not None else None
+        self._clock_s = clock_s
+
+    def send_code(self, factor: str, person: Person, code: Code) -> None:
+        """To the owner's mailbox (`email`), or to the service's own sender (`webhook`)."""
+        minutes = max(code.seconds_left // 60, 1)
+        if factor == "email":
+            self._write(person, "code", code=code.digits, minutes=minutes)
+        elif factor == "webhook":
+            self._hand_over(person, code.digits, minutes)
+
+    def new_device(self, person: Person, *, browser: str, network: str) -> None:
+        """A device was used for the first time."""
+        self._write(person, "new_device", when=self._now(), browser=browser, network=network)
+
+    def not_completed(self, person: Person, *, browser: str, network: str) -> None:
+        """Somebody had the right secret, and showed no proof."""
+        self._write(person, "step_up_not_completed", when=self._now(), browser=browser, network=network)
+
+    def factor_changed(self, person: Person, factor: str, change: str) -> None:
+        """A factor was `added`, `removed`, `used` up or `reset`."""
+        self._write(person, "factor_changed", when=self._now(), factor=factor, change=change)
+
+    def reset_asked(self, person: Person, due_s: int) -> None:
+        """Factors will be removed, and there is time to object until `due_s`, Unix time."""
+        self._write(person, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
+
+    async def aclose(self) -> None:
+        """Ends what was made here."""
+        if self._outbox is not None:
+            await self._outbox.aclose()
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock_s(), UTC)
+
+    def _write(self, person: Person, kind: str, **facts: Any) -> None:
+        if self._mailer is None:
+            return
+        to = person.contact.email if person.contact else None
+        try:
+            letter = self._letter(kind, (person.contact and person.contact.locale) or "en", facts)
+            if to is not None:
+                self._mailer.send(to, letter)
+        except Exception as error:  # noqa: BLE001 - it may hold what was to be written: only its type is told
+            log.warning("a message of kind %s was not written: %s", kind, type(error).__name__)
+
+    def _letter(self, kind: str, locale: str, facts: dict[str, Any]) -> Letter:
+        from sekisho.mail import messages  # noqa: PLC0415 - wants a mail client; whoever has a mailer has one
+
+        write: Callable[..., Letter] = getattr(messages, kind)
+        assert self._service is not None  # noqa: S101 - looked at where the mailer was given
+        return write(self._service, locale, **facts)
+
+    def _hand_over(self, person: Person, digits: str, minutes: int) -> None:
+        if person.contact is None:
+            return
+        message = CodeMessage(person.account_id, person.account, digits, person.contact.locale or "", minutes)
+        if self._webhook is not None:
+            self._webhook.send(message)
+        if self._outbox is not None:
+            self._outbox.send(message)
