@@ -408,7 +408,7 @@ async def test_who_waits_when_it_closes_is_told_nothing() -> None:
 )
 def test_a_secret_goes_nowhere_in_the_clear(url: str) -> None:
     """And the error does not quote where it would have gone."""
-    with pytest.raises(ValueError, match=r"^a captcha's URL must be https://host\[:port\]\[/path\]$"):
+    with pytest.raises(ValueError, match=r"^a URL to post to must be https://host\[:port\]\[/path\]$"):
         Site(url)
 
 

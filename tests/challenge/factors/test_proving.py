@@ -1,0 +1,258 @@
+"""What proves an owner, once; and what anybody else may send without getting anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sekisho.challenge.captcha import Solved
+from sekisho.challenge.factors import Factors, Proof, Shown
+from sekisho.challenge.tries import Trial
+from sekisho.challenge.work import Worked
+from sekisho.mail import Service
+from sekisho.owners import RESET_DELAY_S
+from tests.challenge.factors.site import BOUND, Site
+from tests.challenge.proving import SECRETS
+from tests.mail.sending import OWNER, mailer
+from tests.mail.servers import real_server
+
+
+async def test_a_code_of_an_app_proves_once() -> None:
+    """Of ten that show one code at once, in challenges of their own, one is believed; and nobody afterwards."""
+    site = Site()
+    code = site.code(await site.app())
+    proofs = await asyncio.gather(*(site.shown("totp", code, challenge=bytes([n]) * 16) for n in range(10)))
+    assert [proof for proof in proofs if proof] == [Proof("totp")]
+    assert await site.shown("totp", code, challenge=b"z" * 16) is None
+
+
+async def test_guesses_behind_a_wrong_secret_cost_the_owner_nothing() -> None:
+    """Ten wrong codes behind a wrong secret, and the owner still has his tries."""
+    site = Site()
+    app = await site.app()
+    for n in range(10):
+        assert await site.shown("totp", site.wrong(app), challenge=bytes([n]) * 16, right=False) is None
+    assert await site.shown("totp", site.code(app), challenge=b"o" * 16) == Proof("totp")
+
+
+async def test_a_right_code_behind_a_wrong_secret_proves_and_spends_nothing() -> None:
+    """The owner can still show it."""
+    site = Site()
+    code = site.code(await site.app())
+    assert await site.shown("totp", code, right=False) is None
+    assert await site.shown("totp", code, challenge=b"o" * 16) == Proof("totp")
+
+
+async def test_an_account_has_ten_guesses_over_all_challenges_and_spellings() -> None:
+    """Somebody who starts again for each guess, under another spelling too, has ten of them in an hour."""
+    site = Site()
+    app = await site.app()
+    for n in range(10):
+        account = "Alice" if n % 2 else "alice"
+        assert await site.shown("totp", site.wrong(app), account=account, challenge=bytes([n]) * 16) is None
+    assert await site.shown("totp", site.code(app), challenge=b"o" * 16) is None
+
+
+async def test_a_challenge_has_five_guesses() -> None:
+    """And the sixth is no proof, though it be right."""
+    site = Site()
+    app = await site.app()
+    for _ in range(5):
+        assert await site.shown("totp", site.wrong(app)) is None
+    assert await site.shown("totp", site.code(app)) is None
+    assert await site.shown("totp", site.code(app), challenge=b"o" * 16) == Proof("totp")
+
+
+async def test_another_accounts_app_proves_nothing() -> None:
+    """Not by showing its code, nor by having its enrolment copied into the victim's rows."""
+    site = Site()
+    app = await site.app("bob")
+    assert await site.shown("totp", site.code(app)) is None
+    [enrolment] = (await site.person("bob")).enrolments
+    person = (await site.person())._replace(enrolments=(enrolment,))
+    trial = site.factors.trial(b"o" * 16, person, behind_right_secret=True)
+    assert await site.factors.prove(trial, person, Shown("totp", site.code(app)), BOUND) is None
+
+
+async def test_a_passkey_proves_once() -> None:
+    """One answer, shown five times at once, is believed once."""
+    site = Site()
+    shown = await site.assertion(await site.passkey())
+    proofs = await asyncio.gather(*(site.shown("webauthn", credential=shown) for _ in range(5)))
+    assert [proof for proof in proofs if proof] == [Proof("webauthn")]
+
+
+async def test_a_passkeys_answer_is_for_one_challenge_and_one_browser() -> None:
+    """Shown in another challenge, or from another browser, it proves nothing."""
+    site = Site()
+    key = await site.passkey()
+    shown = await site.assertion(key)
+    assert await site.shown("webauthn", credential=shown, challenge=b"o" * 16) is None
+    assert await site.shown("webauthn", credential=shown, bound_to=b"another browser") is None
+
+
+async def test_another_accounts_passkey_proves_nothing() -> None:
+    """Bob's key answers the question that was asked for Alice."""
+    site = Site()
+    await site.passkey()
+    bobs = await site.passkey("bob", b"b" * 32)
+    assert await site.shown("webauthn", credential=await site.assertion(bobs)) is None
+
+
+async def test_a_passkeys_count_is_kept() -> None:
+    """A copy that has counted less is refused from then on."""
+    site = Site()
+    key = await site.passkey()
+    assert await site.shown("webauthn", credential=await site.assertion(key)) == Proof("webauthn")
+    key.sign_count -= 1
+    shown = await site.assertion(key, challenge=b"o" * 16)
+    assert await site.shown("webauthn", credential=shown, challenge=b"o" * 16) is None
+
+
+async def test_of_two_that_count_at_once_the_later_is_not_believed() -> None:
+    """Who read the passkey before it was counted up has lost, and proves nothing."""
+    site = Site()
+    key = await site.passkey()
+    early, shown = await site.person(), await site.assertion(key)
+    assert await site.shown("webauthn", credential=await site.assertion(key, challenge=b"o" * 16), challenge=b"o" * 16)
+    trial = await site.trial()
+    assert await site.factors.prove(trial, early, Shown("webauthn", credential=shown), BOUND) is None
+
+
+async def test_a_list_of_passkeys_is_as_long_for_everybody() -> None:
+    """For an owner of one, of none, and for a name that nobody has; the same steps in the store, too."""
+    site = Site()
+    await site.passkey()
+    lengths, steps = set(), set()
+    for account in ("alice", "bob", "nobody", "nobody\ud800"):
+        person, trial = await site.person(account), await site.trial(account)
+        site.vault.steps.clear()
+        options = await site.factors.passkey_options(trial, person, BOUND)
+        lengths.add(len(options["allowCredentials"]))
+        steps.add(tuple(site.vault.steps))
+    assert (len(lengths), steps) == (1, {("put",)})
+
+
+@pytest.mark.parametrize(("factor", "code"), [("totp", "123456"), ("email", "12345678"), ("webhook", "12345678")])
+async def test_wrong_codes_take_the_same_steps_for_everybody(factor: str, code: str) -> None:
+    """Who has it, who has not, and nobody; behind a right secret and a wrong one."""
+    site = Site()
+    await site.app()
+    steps = set()
+    for number, account in enumerate(("alice", "bob", "nobody")):
+        for right in (True, False):
+            site.vault.steps.clear()
+            assert (
+                await site.shown(factor, code, account=account, challenge=bytes([number, right] * 8), right=right)
+                is None
+            )
+            steps.add(tuple(site.vault.steps))
+    assert len(steps) == 1
+
+
+async def test_a_recovery_code_works_once_and_the_owner_hears_of_it() -> None:
+    """Of four that show it at once one is believed, and told how many are left."""
+    site = Site()
+    sheet = await site.enrolling.recovery(await site.person())
+    proofs = await asyncio.gather(
+        *(site.shown("recovery", sheet.codes[0], challenge=bytes([n]) * 16) for n in range(4))
+    )
+    assert [proof for proof in proofs if proof] == [Proof("recovery", 9)]
+    assert ("recovery", "used") in site.sender.changes
+    assert await site.shown("recovery", sheet.codes[1], account="bob") is None
+
+
+async def test_a_proof_ends_a_reset() -> None:
+    """Whoever has the phone in hand has not lost it."""
+    site = Site()
+    app = await site.app()
+    await site.owners.ask_reset("1", now_s=int(site.clock()))
+    assert await site.shown("totp", site.code(app)) == Proof("totp")
+    assert await site.owners.pending_reset("1") is None
+
+
+async def test_a_reset_that_is_due_is_carried_out_first() -> None:
+    """The factors are gone, the owner hears of it, and before its time nothing happens."""
+    site = Site()
+    app = await site.app()
+    await site.owners.ask_reset("1", now_s=int(site.clock()))
+    site.clock.now_s += RESET_DELAY_S - 1
+    assert len((await site.person()).enrolments) == 1
+    site.clock.now_s += 1
+    assert (await site.person()).enrolments == ()
+    assert site.sender.changes[-1] == ("totp", "reset")
+    assert await site.shown("totp", site.code(app)) is None
+
+
+async def test_a_code_is_mailed_behind_a_right_secret_alone() -> None:
+    """A real server gets one letter, with the code that proves; none for a wrong secret, nor who has no address."""
+    async with real_server() as server, mailer(f"smtp+plain://127.0.0.1:{server.port}") as (post, results):
+        site = Site(post, Service("Shop", "shop.example/account"))
+        for account, right in (("alice", False), ("bob", True), ("nobody", True), ("alice", True)):
+            challenge = account.encode().ljust(15, b".") + bytes([right])
+            trial = await site.trial(account, challenge, right=right)
+            await site.factors.send(trial, await site.person(account), "email")
+        await results.first()
+        text = (await server.message()).content.decode()
+        found = next(line.strip() for line in text.splitlines() if line.strip().isdigit() and len(line.strip()) == 8)
+        proof = await site.shown("email", found, challenge=b"alice".ljust(15, b".") + b"\1")
+    assert (len(server.received), server.received[0].to) == (1, ("alice@mail.example",))
+    assert proof == Proof("email")
+    assert OWNER not in text
+
+
+async def test_a_code_for_the_hook_proves_in_its_own_challenge_alone() -> None:
+    """And once."""
+    site = Site()
+    await site.factors.send(await site.trial("bob"), await site.person("bob"), "webhook")
+    await site.told()
+    [message] = site.sender.codes
+    assert (message.account_id, message.account, message.locale, message.minutes) == ("2", "bob", "ja", 10)
+    assert await site.shown("webhook", message.code, account="bob", challenge=b"o" * 16) is None
+    assert await site.shown("webhook", message.code, account="bob") == Proof("webhook")
+    assert await site.shown("webhook", message.code, account="bob") is None
+
+
+@pytest.mark.parametrize("factor", ["", "totp ", "TOTP", "pow", "__class__", "x" * 100_000, "\ud800"])
+async def test_what_is_no_factor_proves_nothing(factor: str) -> None:
+    """And sends nothing, and raises nothing."""
+    site = Site()
+    assert await site.shown(factor, "123456") is None
+    await site.factors.send(await site.trial(), await site.person(), factor)
+    assert site.sender.codes == []
+
+
+@pytest.mark.parametrize("factor", ["webauthn", "totp", "email", "webhook", "recovery"])
+@pytest.mark.parametrize("account", ["alice", "nobody", "\0", "\ud800", "x" * 10_000, ""])
+async def test_whatever_is_shown_is_no_error(factor: str, account: str) -> None:
+    """Oversize, broken, or for an account that no database could hold: no proof."""
+    site = Site()
+    for code, credential in (("", b""), ("9" * 100_000, b"{" * 100_000), ("\ud800\0", b"\xff{}"), ("123456", b"{}")):
+        assert await site.shown(factor, code, credential, account=account) is None
+
+
+async def test_unknown_accounts_can_prove_nothing_and_burn_nobodys_tries() -> None:
+    """An account named like another's id does not count for that one, even behind a secret that was right."""
+    site = Site()
+    assert await site.trial("1") == Trial(b"c" * 16, "1", behind_right_secret=False)
+
+
+def test_work_and_riddles_are_no_proofs() -> None:
+    """Neither is one, equals one, or shares anything with one but being an object."""
+    for other in (Worked, Solved):
+        assert not issubclass(other, Proof)
+        assert set(other.__mro__) & set(Proof.__mro__) == {object}
+
+
+@pytest.mark.parametrize("names", [("sms",), ("recovery",), ("webauthn",)])
+def test_a_site_names_factors_that_there_are(names: tuple[str, ...]) -> None:
+    """And has a domain where it names passkeys."""
+    site = Site()
+    with pytest.raises(ValueError, match="factors are"):
+        Factors(names, site.owners, site.vault, tuple(SECRETS), passkeys=None, sender=site.sender)
+
+
+def test_nothing_shown_is_printed() -> None:
+    """Tracebacks print values."""
+    assert repr(Shown("totp", "123456", b"secret")) == "Shown(...)"

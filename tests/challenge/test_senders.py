@@ -1,0 +1,60 @@
+"""Which letters go to whom: to a real server, in the owner's language, and never an error."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+
+import pytest
+
+from sekisho.challenge.codes import Code
+from sekisho.challenge.factors import Person
+from sekisho.challenge.senders import Senders
+from sekisho.mail import Service
+from sekisho.owners import Contact
+from tests.mail.sending import mailer
+from tests.mail.servers import real_server
+
+SHOP = Service("Shop", "shop.example/account")
+HANAKO = Person("hanako", Contact("3", "hanako@mail.example", "ja-JP"), ())
+NOWHERE = Person("bob", Contact("2", None, None), ())
+NOBODY = Person("nobody", None, ())
+CODE = Code("12345678", 599)
+
+
+async def test_every_letter_reaches_its_owner() -> None:
+    """Of each kind one, and none for who has no address."""
+    async with real_server() as server, mailer(f"smtp+plain://127.0.0.1:{server.port}") as (post, results):
+        senders = Senders(post, SHOP, clock_s=lambda: 1_700_000_000)
+        for person in (NOBODY, NOWHERE, HANAKO):
+            senders.send_code("email", person, CODE)
+            senders.send_code("webhook", person, CODE)
+            senders.new_device(person, browser="Firefox", network="192.0.2.0/24")
+            senders.not_completed(person, browser="Firefox", network="192.0.2.0/24")
+            senders.factor_changed(person, "totp", "added")
+            senders.reset_asked(person, 1_700_086_400)
+        await results.first(5)
+        subjects = [str(message_from_bytes(one.content, policy=policy.default)["subject"]) for one in server.received]
+    assert [kind for kind, _ in results.told] == [
+        "code",
+        "new_device",
+        "step_up_not_completed",
+        "factor_changed",
+        "factor_reset_asked",
+    ]
+    assert {one.to for one in server.received} == {("hanako@mail.example",)}
+    assert "Shop ログイン確認コードのお知らせ" in subjects
+
+
+async def test_nothing_raises(caplog: pytest.LogCaptureFixture) -> None:
+    """A change that has no words is logged by its kind; without a mailer there is nothing to do."""
+    async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
+        Senders(post, SHOP).factor_changed(HANAKO, "telepathy", "added")
+    Senders(None, None).factor_changed(HANAKO, "telepathy", "added")
+    assert caplog.messages == ["a message of kind factor_changed was not written: KeyError"]
+
+
+async def test_a_mailer_wants_a_service() -> None:
+    """Or there would be nobody to write for."""
+    async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
+        with pytest.raises(ValueError, match="a service"):
+            Senders(post, None)
