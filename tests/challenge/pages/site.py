@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.applications import Starlette
@@ -49,11 +50,11 @@ PUZZLE = Work([b"s" * 32], MemoryVault(entries_max=9, bytes_max=1 << 20, clock_s
 
 def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Page]:
     """One of each kind, and of each state that changes what is shown."""
-    step_up = {"challenge": TICKET, "factors": FACTORS, "nonce": nonce}
+    step_up = partial(pages.step_up, language, challenge=TICKET, factors=FACTORS, nonce=nonce)
     return {
-        "step_up": pages.step_up(language, **step_up),
-        "step_up_failed": pages.step_up(language, **step_up, failed=True, chosen="totp"),
-        "step_up_sent": pages.step_up(language, **step_up, sent=True, chosen="email", form="Zm9ybQ"),
+        "step_up": step_up(),
+        "step_up_failed": step_up(failed=True, chosen="totp"),
+        "step_up_sent": step_up(sent=True, chosen="email", form="Zm9ybQ"),
         "work": pages.work(language, form="Zm9ybQ", asked={"work": PUZZLE}, nonce=nonce),
         "manage": pages.manage(language, enrolments=ENROLMENTS, token="dG9rZW4", factors=FACTORS, nonce=nonce),
         "manage_empty": pages.manage(

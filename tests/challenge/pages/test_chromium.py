@@ -49,7 +49,7 @@ async def test_every_page_fits_and_nothing_is_complained_of(
     viewport: Any = {"width": size[0], "height": size[1]}
     async with visiting(browser, viewport=viewport, color_scheme=scheme) as visit:
         for name in NAMES:
-            await visit.page.goto(f"{origin}/show/{language}/{name}", wait_until="networkidle")
+            await visit.page.goto(f"{origin}/show/{language}/{name}")
             wide = await visit.page.evaluate("document.documentElement.scrollWidth - innerWidth")
             if SHOTS:
                 path = Path(SHOTS) / f"{name}-{language}-{scheme}-{size[0]}.png"
