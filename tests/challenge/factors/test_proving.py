@@ -92,6 +92,15 @@ async def test_a_passkeys_answer_is_for_one_challenge_and_one_browser() -> None:
     assert await site.shown("webauthn", credential=shown, bound_to=b"another browser") is None
 
 
+async def test_a_passkey_behind_a_wrong_secret_proves_nothing() -> None:
+    """The right key, and the wrong password: nothing is proved, and nothing counted."""
+    site = Site()
+    key = await site.passkey()
+    before = (await site.person()).enrolments
+    assert await site.shown("webauthn", credential=await site.assertion(key), right=False) is None
+    assert (await site.person()).enrolments == before
+
+
 async def test_another_accounts_passkey_proves_nothing() -> None:
     """Bob's key answers the question that was asked for Alice."""
     site = Site()
@@ -200,6 +209,16 @@ async def test_a_code_is_mailed_behind_a_right_secret_alone() -> None:
     assert (len(server.received), server.received[0].to) == (1, ("alice@mail.example",))
     assert proof == Proof("email")
     assert OWNER not in text
+
+
+async def test_mail_to_no_address_uses_up_no_sends() -> None:
+    """Whoever asks for it again and again does not keep the owner's other codes from him."""
+    site = Site()
+    for n in range(9):
+        await site.factors.send(await site.trial("bob", bytes([n]) * 16), await site.person("bob"), "email")
+    await site.factors.send(await site.trial("bob"), await site.person("bob"), "webhook")
+    await site.told()
+    assert len(site.sender.codes) == 1
 
 
 async def test_a_code_for_the_hook_proves_in_its_own_challenge_alone() -> None:

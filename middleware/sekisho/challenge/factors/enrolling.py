@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.challenge.factors.passkeys import FRESH_BYTES, KIND, Cabinet
 from sekisho.challenge.factors.people import People
-from sekisho.challenge.keys import VaultKeys, enrolment_binding
+from sekisho.challenge.keys import VaultKeys
 from sekisho.challenge.proof import ProofFailed
 from sekisho.challenge.recovery import RecoveryCodes
 from sekisho.challenge.seal import Sealer, Unsealable, bind
@@ -232,7 +232,7 @@ class Enrolling:
 
 
 def _binding(person: Person) -> bytes:
-    return bind(enrolment_binding(person.account, person.account_id))
+    return bind(*(part.encode("utf-8", "surrogatepass") for part in (person.account, person.account_id)))
 
 
 def _ensure_known(person: Person) -> None:
