@@ -19,6 +19,7 @@ from sekisho.model import (
     Charged,
     Decision,
     Device,
+    DoorKind,
     Exposure,
     Finding,
     Ledger,
@@ -30,6 +31,7 @@ from sekisho.model import (
     Verdict,
 )
 from sekisho.observe.limiter.ledger import UNHINDERED
+from sekisho.observe.limiter.receipt import unpack_receipt
 from sekisho.observe.limiter.waiting import ASKS_MAX, MOMENT_US
 from sekisho.read import contains
 
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
 REFUSED = UNHINDERED._replace(charged=0)
 """The verdict on what never came before the ledger: nothing was charged, so nothing can be given back."""
+
+WITHOUT_OWNER = frozenset({DoorKind.SIGNUP, DoorKind.RESET})
+"""Doors where no second proof can be asked for: who forgot the password is proved by mail, who signs up by nothing."""
 
 DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
 
@@ -99,7 +104,8 @@ class Guard:
         self._limits = limits
         self._digests = digests
         self._tokens = tokens
-        self._policy = policy
+        # Where nobody is named, or an account is only just being opened, nobody's proof can be asked for.
+        self._policies = {True: policy, False: policy.without_factors()}
         self._shed = shed
         self._room = room
         self._allow = allow
@@ -118,8 +124,18 @@ class Guard:
             return None
         return _shed(wait_us)
 
-    async def assess(self, attempt: Attempt, digests: tuple[bytes, ...], *, family: int = 0) -> Assessment:
+    async def assess(
+        self,
+        attempt: Attempt,
+        digests: tuple[bytes, ...],
+        *,
+        family: int = 0,
+        worked: bool = False,
+        proved: bool = False,
+    ) -> Assessment:
         """Charge the attempt and judge it. Raises `StoreUnavailable` where the settings refuse to judge without it.
+
+        `worked`: work was done for it. `proved`: its owner has shown a second proof for it.
 
         Charged before the secret is looked at, or a thousand parallel guesses would all see an empty bucket.
         """
@@ -135,10 +151,11 @@ class Guard:
             exempt=exempt,
         )
         exposure = self._exposure(attempt)
+        policy = self._policies[bool(attempt.account) and attempt.door.kind not in WITHOUT_OWNER]
         for asks_left in range(ASKS_MAX, -1, -1):
             verdict = await self._ledger.charge(charge)
-            device = _device(token, verdict)
-            decision = decide(Signals(verdict, device, exposure=exposure), self._policy)
+            device = Device.PROVED if proved else _device(token, verdict)
+            decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
             if decision.passes or not (asks_left and self._may_change(charge, verdict)):
                 break
             if not await self._waits(charge, verdict):
@@ -148,7 +165,7 @@ class Guard:
         # Only for who would pass: a flood over its limits must not become a flood at the service that is asked.
         if decision.passes and _tries_password(attempt) and self._breaches.would_ask(exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
-            decision = decide(Signals(verdict, device, exposure=exposure), self._policy)
+            decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
         if not decision.passes and not self._may_change(charge, verdict):
             self._shed.remember(charge, verdict)
         # A copy of a renewed token is not next in its line: after a success, its holder is a device of its own.
@@ -159,7 +176,7 @@ class Guard:
         exposure = self._breaches.look(self._leaked_account(attempt), attempt.new_secret)
         if self._breaches.would_ask(exposure):
             exposure = await self._breaches.ask(attempt.new_secret, exposure)
-        if exposure.is_breached(self._policy.prevalence_min):
+        if exposure.is_breached(self._policies[True].prevalence_min):
             return True
         return None if exposure.password is None else False
 
@@ -185,6 +202,33 @@ class Guard:
             for key in _counters(charge):
                 self._room.settled(key)
         self._room.end(_counters(charge))
+
+    def refund(self, receipt: bytes) -> None:
+        """Give back what an attempt still weighs whose owner has shown a second proof, and forget older failures."""
+        charge, verdict = unpack_receipt(receipt)
+        self._ledger.settle(charge, verdict, proved=True)
+        for key in _counters(charge):
+            self._room.settled(key)
+
+    def now_s(self) -> float:
+        """Unix time."""
+        return self._clock_s()
+
+    def proved_token(self, presented: str, account: str, family: int) -> tuple[str, bool]:
+        """The device token after a second proof, and whether the device was a stranger until now."""
+        now_s = int(self._clock_s())
+        token = self._tokens.find(presented, account, family, now_s) if presented else None
+        text = self._tokens.renewed(
+            presented,
+            account,
+            # A new name for the device: its old token's lane may be known to whoever copied that.
+            None,
+            device_class=Device.PROVED,
+            family=family,
+            now_s=now_s,
+            fresh=self._chance(8),
+        )
+        return text, token is None
 
     def new_token(self, assessment: Assessment, family: int) -> str:
         """The device token after a success."""

@@ -15,7 +15,10 @@ from sekisho.assemble import LoginGuard
 from sekisho.settings import load
 
 if TYPE_CHECKING:
+    from sekisho.assemble import SessionAccount
+    from sekisho.challenge.senders import CodeHook
     from sekisho.middleware.asgi import App
+    from sekisho.owners import Owners
     from sekisho.read import MailPolicy, Resolver
     from sekisho.record import AccountHook
 
@@ -28,6 +31,9 @@ def guarded(
     resolver: Resolver | None = None,
     mail_policy: MailPolicy | None = None,
     on_change_password: AccountHook | None = None,
+    owners: Owners | None = None,
+    on_code: CodeHook | None = None,
+    session_account: SessionAccount | None = None,
     **overrides: object,
 ) -> LoginGuard:
     """`app` behind a guard in memory, with settings by keyword. The environment's `SEKISHO_…` settings still count.
@@ -35,7 +41,14 @@ def guarded(
     Raises `SettingsError` at once: in a suite, a guard that answers 503 to everything hides what is wrong.
     """
     settings: dict[str, object] = {"secret": SECRET, "store": "memory://", **overrides}
-    load(os.environ, settings)
+    load(os.environ, settings, has_owners=owners is not None, has_sender=on_code is not None)
     return LoginGuard(
-        app, resolver=resolver, mail_policy=mail_policy, on_change_password=on_change_password, **settings
+        app,
+        resolver=resolver,
+        mail_policy=mail_policy,
+        on_change_password=on_change_password,
+        owners=owners,
+        on_code=on_code,
+        session_account=session_account,
+        **settings,
     )

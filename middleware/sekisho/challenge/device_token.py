@@ -32,13 +32,21 @@ _TOKEN_CHARS = 4 * -(-(_BODY.size + _MAC_BYTES) // 3)
 PRESENTED_CHARS_MAX = ACCOUNTS_MAX * (_TOKEN_CHARS + 1)
 
 _FAMILIES = (
-    (b"Edg", 1),
-    (b"OPR/", 2),
-    (b"Firefox/", 3),
-    (b"FxiOS/", 3),
-    (b"Chrome/", 4),
-    (b"CriOS/", 4),
-    (b"Safari/", 5),
+    (b"Edg", 1, "Edge"),
+    (b"OPR/", 2, "Opera"),
+    (b"Firefox/", 3, "Firefox"),
+    (b"FxiOS/", 3, "Firefox"),
+    (b"Chrome/", 4, "Chrome"),
+    (b"CriOS/", 4, "Chrome"),
+    (b"Safari/", 5, "Safari"),
+)
+_SYSTEMS = (
+    (b"Android", "Android"),
+    (b"iPhone", "iPhone"),
+    (b"iPad", "iPad"),
+    (b"Windows", "Windows"),
+    (b"Mac OS X", "Mac"),
+    (b"Linux", "Linux"),
 )
 
 
@@ -136,7 +144,14 @@ class DeviceTokens:
 
 def browser_family(user_agent: bytes) -> int:
     """A number for the browser's family; 0 for everything that is not one of the large ones. Survives updates."""
-    return next((family for mark, family in _FAMILIES if mark in user_agent), 0)
+    return next((family for mark, family, _ in _FAMILIES if mark in user_agent), 0)
+
+
+def browser_name(user_agent: bytes) -> str:
+    """What an owner is told of a device: "Firefox on Android". Of our own words alone; empty where nothing is known."""
+    browser = next((name for mark, _, name in _FAMILIES if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    return " on ".join(filter(None, (browser, system)))
 
 
 def _split(presented: str) -> Iterator[bytes]:

@@ -124,8 +124,10 @@ class Toll:
         data += bytes(-len(data) % _PAD_BYTES)
         return urlsafe_b64encode(self._sealer.seal(_PURPOSE, data, bound_to=bind(holder.encode()))).decode()
 
-    def open_form(self, text: str, *, holder: str, now_s: int, door: str | None = None) -> SealedForm:
-        """The form, if it was sealed for this holder (and this door, where one is named) and is not too old.
+    def open_form(
+        self, text: str, *, holder: str, now_s: int, door: str | None = None, seconds: int = FORM_S
+    ) -> SealedForm:
+        """The form, if it was sealed for this holder (and this door, where one is named) at most `seconds` ago.
 
         It opens more than once: what is used up is the work.
 
@@ -133,7 +135,7 @@ class Toll:
             Unsealable: anything else; it never says what.
         """
         issued_s, form = _unpacked(self._opened(text, holder))
-        if not -SKEW_S <= now_s - issued_s < FORM_S or (door is not None and form.door != door):
+        if not -SKEW_S <= now_s - issued_s < seconds or (door is not None and form.door != door):
             raise Unsealable
         return form
 

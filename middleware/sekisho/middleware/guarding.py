@@ -24,7 +24,7 @@ from sekisho.answer import (
 )
 from sekisho.challenge import browser_family
 from sekisho.middleware.intake import HungUp, Intake, Patience
-from sekisho.middleware.visit import Presented, Visit
+from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Visit, presented
 from sekisho.middleware.watch import Report, Watch
 from sekisho.model import (
     UNKNOWN,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Receive, Scope, Send
+    from sekisho.middleware.step_up import Asking, Mount
     from sekisho.read import Accounts, Addresses, Digests, Doors
     from sekisho.record import Events
 
@@ -54,12 +55,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho")
 
-DEVICE_HEADER = b"sekisho-device"
 UNTRUSTED_PROXY = (
     "a forwarding header came from a peer that SEKISHO_TRUSTED_PROXIES does not name: if that is your proxy, all its "
     "clients share one address here"
 )
+NOT_SHOWN = (False, False)
 NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS"
+CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
 
 
@@ -122,13 +124,20 @@ class GuardMiddleware:
         self._cookie_start = cookie.name + b"="
         self.mode = mode  # an operator may change it while we run
         self._jitter = jitter
-        self._patience = Patience(reading.body_seconds_max)
+        self.patience = Patience(reading.body_seconds_max)
+        self._asking: Asking | None = None
+        self._mount: Mount | None = None
         self._suggesters = {door.name: RuleSuggester(door) for door in reading.doors.all if not door.success}
+
+    def ask_with(self, asking: Asking, mount: Mount) -> None:
+        """Ask for work and proofs from now on, instead of refusing who should show them."""
+        self._asking = asking
+        self._mount = mount
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # `find` knows WebSocket doors too; they are refused, or a socket would be a gate beside the barrier.
         if not (door := self._reading.doors.find(scope)):
-            return await self._app(scope, receive, send)
+            return await self._elsewhere(scope, receive, send)
         if scope["type"] == "websocket":
             return await self._refuse_websocket(scope, receive, send)
 
@@ -146,6 +155,14 @@ class GuardMiddleware:
             return self._events.unreadable(door, "hung_up")
         return await (self._app(scope, visit.intake.replay, send) if attempt is None else self._try(visit, attempt))
 
+    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is no attempt: our own pages, routes that want a fresh proof, and all the rest."""
+        if self._mount is not None and self._mount.finds(scope):
+            return await self._mount(scope, receive, send)
+        if self._asking is not None and (stale := self._asking.stale(scope)) and self.mode is Mode.ENFORCE:
+            return await self._asking.fresh_proof(scope, send, stale)
+        return await self._app(scope, receive, send)
+
     def _visit(self, door: Door, scope: Scope, receive: Receive, send: Send) -> Visit:
         origin = self._reading.addresses.read(scope)
         if origin.forwarded_by_stranger:
@@ -154,7 +171,8 @@ class GuardMiddleware:
             self._events.odd(NOT_OUTERMOST)
         digests = self._reading.digests.origin_digests(origin)
         named: dict[bytes, bytes] = dict(scope["headers"])
-        return Visit(door, origin, digests, self._presented(scope, named), named, scope, Intake(receive), send)
+        shown = presented(named, self._cookie_start) if b"cookie" in named or DEVICE_HEADER in named else NOTHING
+        return Visit(door, origin, digests, shown, named, scope, Intake(receive), send)
 
     async def _read(self, visit: Visit) -> Attempt | None:
         """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
@@ -164,7 +182,7 @@ class GuardMiddleware:
             # No limit is below a kilobyte, and hardly a log-in above.
             if len(visit.named.get(b"content-length", b"")) > 3 and declared_too_large(headers, bytes_max):
                 raise Unreadable(413, "body_too_large")
-            body = raw = await visit.intake.read(bytes_max=bytes_max, patience=self._patience)
+            body = raw = await visit.intake.read(bytes_max=bytes_max, patience=self.patience)
             if b"content-encoding" in visit.named:
                 body = decoded(headers, raw, bytes_max)
         credentials = read_credentials(visit.door, visit.scope, body, raw=raw)
@@ -184,12 +202,14 @@ class GuardMiddleware:
 
     async def _try(self, visit: Visit, attempt: Attempt) -> None:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
+        asking = self._asking
         try:
-            assessment = await self._guard.assess(attempt, visit.digests, family=family)
+            worked, proved = NOT_SHOWN if asking is None else await asking.shown(visit, attempt)
+            assessment = await self._guard.assess(attempt, visit.digests, family=family, worked=worked, proved=proved)
         except StoreUnavailable:
             return await self._unavailable(visit)
         if self._refuses(attempt.door, assessment.decision):
-            return await self._refuse(visit, assessment.decision)
+            return await self._ask_or_refuse(visit, assessment, worked=worked)
         if attempt.new_secret and await self._refuses_choice(attempt):
             self._guard.give_back(assessment)
             return await self._answer(visit, breached_password())
@@ -228,6 +248,15 @@ class GuardMiddleware:
         breached = await self._guard.weigh_choice(attempt)
         self._events.chosen(attempt.door, breached=breached)
         return bool(breached) and self.mode is Mode.ENFORCE
+
+    async def _ask_or_refuse(self, visit: Visit, assessment: Assessment, *, worked: bool) -> None:
+        decision, asking = assessment.decision, self._asking
+        if asking is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
+            return await self._refuse(visit, decision)
+        # Work before proof: what stands behind a proof costs us a password's hash, and must cost whoever asks for it.
+        if decision.work_first or asking.wants_work(worked=worked):
+            return await asking.work(visit, assessment.attempt)
+        return await asking.step_up(visit, assessment)
 
     async def _refuse(self, visit: Visit, decision: Decision) -> None:
         await self._answer(visit, self._refusal(decision))
@@ -273,18 +302,6 @@ class GuardMiddleware:
             answer = answer._replace(headers=(*answer.headers, (b"connection", b"close")))
         await send_answer(visit.send, answer)
 
-    # Device tokens.
-
-    def _presented(self, scope: Scope, named: dict[bytes, bytes]) -> Presented:
-        if b"cookie" not in named and DEVICE_HEADER not in named:
-            return NOTHING
-        for name, value in scope["headers"]:
-            if name == b"cookie" and (token := _cookie(value, self._cookie_start)):
-                return Presented(token, by_header=False)
-            if name == DEVICE_HEADER:
-                return Presented(value.decode("latin-1"), by_header=True)
-        return NOTHING
-
     # What the watch on an answer tells.
 
     def started(self, door: Door, status: int, headers: Headers) -> None:
@@ -297,34 +314,27 @@ class GuardMiddleware:
             log.warning("%s: success is guessed from its answers; add success=%s to be certain", door.name, rule)
             del self._suggesters[door.name]
 
-    def success_headers(self, visit: Visit, assessment: Assessment) -> Headers:
-        """The device token, at doors whose only effect is a session."""
+    def success_headers(self, visit: Visit, assessment: Assessment, headers: Headers, body: bytes) -> Headers:
+        """The device token, at doors whose only effect is a session; and whose session it is."""
         attempt = assessment.attempt
         # A door that only reads a header is an API's: its clients keep no cookies.
         if attempt.door.kind is not DoorKind.LOGIN or not attempt.account or not attempt.door.reads_body:
             return []
         token = self._guard.new_token(assessment, browser_family(visit.named.get(b"user-agent", b"")))
-        if visit.presented.by_header:
-            return [(DEVICE_HEADER, token.encode())]
-        return [(b"set-cookie", self._cookie.line(token))]
+        by_header = visit.presented.by_header
+        device = (DEVICE_HEADER, token.encode()) if by_header else (b"set-cookie", self._cookie.line(token))
+        if self._asking is None:
+            return [device]
+        return [device, *self._asking.tie(attempt, headers, body, by_header=by_header)]
 
     def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
         """Settle, and see to it that the service hears of a leaked password that is still in use."""
         door = assessment.attempt.door
         self._guard.settle(assessment, outcome, renewed=renewed)
         self._events.settled(door, outcome)
+        # Where nobody can tell whether it was changed, it may have been; who is the owner begins again.
+        if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:
+            self._asking.end_all(assessment.charge.account)
         # At a door where it is changed, it is being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account)
-
-
-NOTHING = Presented("", by_header=False)
-
-
-def _cookie(header: bytes, start: bytes) -> str:
-    if start not in header:
-        return ""
-    for pair in header.split(b";"):
-        if (stripped := pair.strip()).startswith(start):
-            return stripped[len(start) :].decode("latin-1")
-    return ""

@@ -101,9 +101,29 @@ class Intake:
         finally:
             patience.end(task)
 
+    @property
+    def body(self) -> bytes:
+        """What has been read and not been passed on."""
+        return b"".join(message.get("body", b"") for message in self._arrived or ())
+
     async def replay(self) -> Message:
         """The application's `receive`: the same bytes again, then whatever else the server has."""
         return self._arrived.popleft() if self._arrived else await self._receive()
+
+    def detached(self) -> Receive:
+        """A `receive` for a run of the application that outlives its client: the same bytes, and then silence.
+
+        The server's would say that the client has left, on which frameworks give up.
+        """
+        left = iter(tuple(self._arrived or ()))
+
+        async def receive() -> Message:
+            for message in left:
+                return message
+            await asyncio.Event().wait()
+            raise AssertionError  # nobody sets it
+
+        return receive
 
     def _keep(self, message: Message) -> None:
         arrived = self._arrived

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.middleware.cookies import cookie
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sekisho.middleware.asgi import Scope, Send
     from sekisho.middleware.intake import Intake
     from sekisho.model import Door, Origin
+
+
+DEVICE_HEADER = b"sekisho-device"
 
 
 class Presented(NamedTuple):
@@ -18,6 +25,18 @@ class Presented(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Presented(by_header={self.by_header}, ...)"
+
+
+NOTHING = Presented("", by_header=False)
+
+
+def presented(named: Mapping[bytes, bytes], start: bytes) -> Presented:
+    """The device token in a request's headers; `start`: how its cookie begins."""
+    if token := cookie(named.get(b"cookie", b""), start):
+        return Presented(token.decode("latin-1"), by_header=False)
+    if (shown := named.get(DEVICE_HEADER)) is not None:
+        return Presented(shown.decode("latin-1"), by_header=True)
+    return NOTHING
 
 
 class Visit(NamedTuple):

@@ -60,8 +60,8 @@ class Keeper(Protocol):
     def started(self, door: Door, status: int, headers: Headers) -> None:
         """Told status and headers of every answer."""
 
-    def success_headers(self, visit: Visit, assessment: Assessment) -> Headers:
-        """The headers to add once success is certain."""
+    def success_headers(self, visit: Visit, assessment: Assessment, headers: Headers, body: bytes) -> Headers:
+        """The headers to add once success is certain, to an answer with these headers and, where it was held, body."""
         ...
 
     def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
@@ -137,25 +137,26 @@ class Watch:
         held.append(message)
         self._size += len(message.get("body", b""))
         if not message.get("more_body", False):
+            body = b""
             if self._size <= HELD_BYTES_MAX:
                 body = b"".join(bytes(part.get("body", b"")) for part in held[1:])
                 self._outcome = from_body(self._visit.door, self._status, body, self._headers)
-            await self._release(ends=True)
+            await self._release(body, ends=True)
         elif self._size > HELD_BYTES_MAX:
             await self._release()
 
-    async def _release(self, *, ends: bool = False) -> None:
+    async def _release(self, body: bytes = b"", *, ends: bool = False) -> None:
         (start, *bodies), self._held = self._held or [], None
-        start = self._dressed(start)
+        start = self._dressed(start, body)
         if ends:
             self._end()
         for message in (start, *bodies):
             await self._visit.send(message)
 
-    def _dressed(self, start: Message) -> Message:
+    def _dressed(self, start: Message, body: bytes = b"") -> Message:
         if (self._report.outcome or self._outcome) is not Outcome.SUCCEEDED:
             return start
-        extra = self._keeper.success_headers(self._visit, self._assessment)
+        extra = self._keeper.success_headers(self._visit, self._assessment, self._headers, body)
         self._renewed = bool(extra)
         return {**start, "headers": [*start.get("headers", ()), *extra]}
 

@@ -61,4 +61,5 @@ class Policy:
 
     def without_factors(self) -> Policy:
         """The same for a door where no account can be asked: sign-up, a reset asked for, an attempt that names none."""
-        return replace(self, factors=False)
+        # What a site without any factor does is not meant for a door where nobody can be asked.
+        return replace(self, factors=False, refuse_without_factor=self.refuse_without_factor and not self.factors)

@@ -47,6 +47,10 @@ class Events:
     def settled(self, door: Door, outcome: Outcome) -> None:
         self.counts[door.name, "outcome", outcome.value] += 1
 
+    def proved(self, place: str, purpose: str, factor: str) -> None:
+        """A second proof was shown. `place` is a door's or route's name, or empty for our own pages."""
+        self.counts[place, f"proved_{purpose}", factor] += 1
+
     def chosen(self, door: Door, *, breached: bool | None) -> None:
         """A new password was looked up; `None`: nobody could tell."""
         known = {True: "breached", False: "not_known", None: "unknown"}[breached]

@@ -37,9 +37,15 @@ class Bound:
         self._tried[network, attempt.address, attempt.user_agent] += 1
         self._accounts[attempt.account] += 1
 
-    def wrong_max(self, limits: LimitSet, span_us: int) -> int:
-        """The smaller of two sums: over the networks with their devices and addresses, and over the accounts."""
-        return min(self._by_origin(limits, span_us), _capped(self._accounts.values(), limits.account, span_us))
+    def wrong_max(self, limits: LimitSet, span_us: int, *, accounts_refuse: bool = True) -> int:
+        """The smaller of two sums: over the networks with their devices and addresses, and over the accounts.
+
+        `accounts_refuse`: whether an account over its limit is closed to strangers. Where there are factors it is not:
+        its owner may be the stranger.
+        """
+        by_origin = self._by_origin(limits, span_us)
+        by_account = _capped(self._accounts.values(), limits.account, span_us)
+        return min(by_origin, by_account) if accounts_refuse else by_origin
 
     def _by_origin(self, limits: LimitSet, span_us: int) -> int:
         addresses: Counter[tuple[int, str]] = Counter()

@@ -6,6 +6,7 @@ Its own because a client that costs more than the server measures itself; httpto
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlencode
 
@@ -31,6 +32,13 @@ class Answer(NamedTuple):
         """The first header of that name; empty where there is none."""
         return next((value for key, value in self.headers if key == name), b"")
 
+    @property
+    def code(self) -> str:
+        """Which refusal it is, in the guard's own words; empty where the service itself answered."""
+        if not self.header(b"content-type").startswith(b"application/problem+json"):
+            return ""
+        return str(json.loads(self.body).get("code", "problem"))
+
     def cookies(self) -> dict[str, str]:
         """What `Set-Cookie` sets, without attributes."""
         set_cookies = (value.decode("latin-1") for key, value in self.headers if key == b"set-cookie")
@@ -44,9 +52,21 @@ class Unanswered(Exception):  # noqa: N818 - what became of a request, and count
 
 def login_request(attempt: Try, *, cookie: str = "") -> bytes:
     """A form log-in as a proxy hands it on: the client's address in `X-Forwarded-For`."""
-    body = urlencode({"username": attempt.account, "password": attempt.password})
+    return _post("/login", {"username": attempt.account, "password": attempt.password}, attempt, cookie)
+
+
+def proof_request(attempt: Try, asked: Answer, code: str, *, cookie: str = "") -> bytes:
+    """The owner's answer to a question for a second proof."""
+    question = json.loads(asked.body)
+    cookies = "; ".join(filter(None, (cookie, *(f"{name}={value}" for name, value in asked.cookies().items()))))
+    fields = {"challenge": question["challenge"], "factor": "totp", "code": code}
+    return _post(question["step_up"], fields, attempt, cookies)
+
+
+def _post(path: str, fields: dict[str, str], attempt: Try, cookie: str) -> bytes:
+    body = urlencode(fields)
     lines = [
-        "POST /login HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         "Host: shop.test",
         "Accept: */*",
         f"User-Agent: {attempt.user_agent}",

@@ -17,7 +17,8 @@ from sekisho.settings import load
 from sekisho.simulate.bound import Bound
 from sekisho.simulate.engine import Jar, Stream, replay
 from sekisho.simulate.generator import SCENARIOS, attack, habits, logins
-from sekisho.simulate.service import Service, SimulationError, add_owners
+from sekisho.simulate.phones import Phones
+from sekisho.simulate.service import DATABASE, Service, SimulationError, add_owners
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -70,15 +71,22 @@ class Plan:
                 addresses=self.addresses,
                 per_second=self.attempts / self.seconds,
                 known_share=min(preset.campaign.known_share, 1.2 * per_attempt),
-                right_share=min(preset.campaign.right_share, 0.08 * per_attempt),
+                right_share=min(preset.campaign.right_share, 0.04 * per_attempt),
             ),
             honest=replace(preset.honest, logins=logins, per_second=logins / self.seconds),
         )
 
-    def guard_settings(self) -> dict[str, str]:
-        """The guard's environment. The namespace is new each time: an earlier run's counts are not this one's."""
+    def guard_settings(self, database: Path) -> dict[str, str]:
+        """The guard's environment. The namespace is new each time: an earlier run's counts are not this one's.
+
+        `database`: the service's own, where owners and their second factors are found.
+        """
         return {
             "SEKISHO_SECRET": secrets.token_urlsafe(48),
+            "SEKISHO_FACTORS": "totp",
+            "SEKISHO_OWNERS": f"sqlite+aiosqlite:///{database}",
+            "SEKISHO_OWNERS_QUERY": "select null as email, null as locale from members where username = :account",
+            "SEKISHO_SERVICE_NAME": "The Shop",
             "SEKISHO_STORE": self.store,
             "SEKISHO_NAMESPACE": f"demo-{secrets.token_hex(4)}",
             "SEKISHO_TRUSTED_PROXIES": "127.0.0.0/8",
@@ -157,22 +165,33 @@ async def demonstrate(
     `afterwards` is awaited with the result while the guarded service still runs. Raises `SettingsError` for a
     guard that could not start, and `SimulationError` where nothing could be shown.
     """
-    scenario, settings = plan.scenario(), plan.guard_settings()
-    limits = load(settings).limits
+    scenario = plan.scenario()
     with TemporaryDirectory(prefix="sekisho-demo-") as name:
         directory = Path(name)
+        settings = plan.guard_settings(directory / DATABASE)
+        limits = load(settings).limits
         screen.say(f"Adding {plan.owners:,} owners (argon2, one pass over 256 KiB: cheap on purpose)")
         await add_owners(scenario.population(), directory)
         async with Service(UNGUARDED, directory, {}) as service:
             unguarded = await _attack(service, scenario, screen, "without the guard")
+        phones = Phones(scenario.population(), scenario.seed)
+        phones.enrol(directory / DATABASE, settings["SEKISHO_SECRET"].encode())
         async with Service(GUARDED, directory, settings) as service:
             # A run that was cut short is compared with as much, not with more.
-            sent = unguarded.tally
-            guarded = await _attack(service, scenario, screen, "with the guard", limits=limits, sent=sent)
+            against = Against(limits, phones, unguarded.tally)
+            guarded = await _attack(service, scenario, screen, "with the guard", against)
             shown = Shown(scenario, unguarded, guarded)
             if afterwards is not None:
                 await afterwards(shown, service)
     return shown
+
+
+class Against(NamedTuple):
+    """What the second run has that the first had not, and how many tries the first one got to."""
+
+    limits: LimitSet
+    phones: Phones
+    sent: Tally
 
 
 async def _attack(
@@ -180,19 +199,18 @@ async def _attack(
     scenario: Scenario,
     screen: Screen,
     title: str,
-    *,
-    limits: LimitSet | None = None,
-    sent: Tally | None = None,
+    against: Against | None = None,
 ) -> Run:
-    jar, bound = Jar(), Bound()
-    await _log_in_once(service, scenario, jar)
+    jar, bound, phones = Jar(), Bound(), against.phones if against else None
+    await _log_in_once(service, scenario, jar, phones)
     before = await service.read_meter()
     screen.begin(title, scenario.campaign.attempts)
     try:
         tally, seconds = await replay(
-            _streams(scenario, bound, sent),
+            _streams(scenario, bound, against.sent if against else None),
             service.port,
             jar=jar,
+            phones=phones,
             seconds_max=PATIENCE * scenario.campaign.attempts / scenario.campaign.per_second,
             look=screen.look,
         )
@@ -204,7 +222,7 @@ async def _attack(
         seconds=seconds,
         password_checks=after.password_checks - before.password_checks,
         cpu_seconds=after.cpu_seconds - before.cpu_seconds,
-        wrong_max=None if limits is None else bound.wrong_max(limits, int(seconds * 1_000_000)),
+        wrong_max=bound.wrong_max(against.limits, int(seconds * 1e6), accounts_refuse=False) if against else None,
     )
 
 
@@ -218,10 +236,10 @@ def _streams(scenario: Scenario, bound: Bound, sent: Tally | None) -> tuple[Stre
     )
 
 
-async def _log_in_once(service: Service, scenario: Scenario, jar: Jar) -> None:
-    """Yesterday: what makes devices known."""
+async def _log_in_once(service: Service, scenario: Scenario, jar: Jar, phones: Phones | None) -> None:
+    """Yesterday: what makes devices known, and where there is a guard, proved."""
     past = habits(scenario.population(), scenario.honest, seed=scenario.seed)
-    tally, _ = await replay([Stream(past, OWNERS_CONNECTIONS)], service.port, jar=jar)
+    tally, _ = await replay([Stream(past, OWNERS_CONNECTIONS)], service.port, jar=jar, phones=phones)
     if tally.refused:
         raise SimulationError(f"{len(tally.refused)} owners could not log in before any attack: nothing to compare")
 
@@ -236,31 +254,35 @@ def _claims(unguarded: Run, guarded: Run) -> Iterator[Claim]:
     before, after = unguarded.tally, guarded.tally
     allowed = 0 if guarded.wrong_max is None else guarded.wrong_max
     yield Claim(
-        f"{after.wrong:,} wrong guesses reached the password check; the limits allow {allowed:,} at most",
-        after.wrong <= allowed,
+        f"{len(after.taken):,} accounts were taken over with the guard, {len(before.taken):,} without",
+        not after.taken,
     )
     yield Claim(f"{len(after.refused)} owners were refused with the guard", not after.refused)
-    for run, which in ((unguarded, "without"), (guarded, "with")):
-        seen, unsure = run.tally.checked, run.tally.unanswered
-        yield Claim(
-            f"{which} the guard, the service counted {run.password_checks:,} password checks; by its answers, {seen:,}",
-            seen <= run.password_checks <= seen + unsure,
-        )
     yield Claim(
-        f"{len(after.taken):,} accounts were taken over with the guard, {len(before.taken):,} without",
-        len(after.taken) <= len(before.taken),
+        f"{after.reached:,} guesses reached the password check; the limits allow {allowed:,} at most",
+        after.reached <= allowed,
     )
+    for run, which in ((unguarded, "without"), (guarded, "with")):
+        seen, most = run.tally.checked, run.tally.checked + run.tally.sealed
+        yield Claim(
+            f"{which} the guard, the service counted {run.password_checks:,} password checks; by its answers, {most:,}",
+            # What is asked for a proof is checked behind the client's back, or not at all where there is no room.
+            seen <= run.password_checks <= most + run.tally.unanswered,
+        )
 
 
 def _figures(run: Run) -> dict[str, object]:
     tally = run.tally
     return {
         "attempts": tally.attempts,
+        "right_passwords": dict(tally.right),
+        "right_passwords_in_no_list": dict(tally.unlisted),
         "stopped": dict(tally.stopped),
         "reached_password_check": tally.reached,
         "wrong_guesses_allowed_by_limits": run.wrong_max,
         "accounts_taken_over": len(tally.taken),
         "owners_logins": tally.logins,
+        "owners_asked_for_a_second_proof": tally.proved,
         "owners_refused": len(tally.refused),
         "unanswered": tally.unanswered,
         "owners_p50_ms": round(tally.owners_ms.percentile_ms(50), 2),

@@ -6,14 +6,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.simulate.client import Answer, Client, Unanswered, login_request
-from sekisho.simulate.tally import Tally
+from sekisho.simulate.client import Answer, Client, Unanswered, login_request, proof_request
+from sekisho.simulate.tally import ASKED, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sekisho.simulate.generator import Try
+    from sekisho.simulate.phones import Phones
 
+DEVICE_COOKIE = "__Host-sekisho"
 LOOK_EVERY_SECONDS = 0.25
 
 
@@ -28,7 +30,7 @@ class Jar:
 
     def keep(self, attempt: Try, answer: Answer) -> None:
         # The session has ended by the next log-in; what makes a device known outlives it.
-        kept = {name: value for name, value in answer.cookies().items() if name != "session" and value}
+        kept = {name: value for name, value in answer.cookies().items() if name == DEVICE_COOKIE and value}
         if attempt.known_device and kept:
             self._cookies[attempt.owner] = "; ".join(f"{name}={value}" for name, value in kept.items())
 
@@ -48,16 +50,19 @@ async def replay(
     port: int,
     *,
     jar: Jar,
+    phones: Phones | None = None,
     seconds_max: float = float("inf"),
     look: Callable[[Tally, float], None] = lambda _tally, _seconds: None,
 ) -> tuple[Tally, float]:
     """Send all streams at once, no try before it is due; returns the tally and the seconds it took.
 
+    `phones` are the owners': where a second proof is asked for, they have it.
+
     Each connection takes the next try of its stream when it is free, so nothing queues up in here. No try is begun
     after `seconds_max`: a slow machine cuts a run short rather than never ending it. `look` is called four times a
     second with what there is so far and the seconds since the start.
     """
-    run = _Run(port, jar, seconds_max)
+    run = _Run(port, jar, phones, seconds_max)
     looking = asyncio.create_task(_look(run, look))
     try:
         async with asyncio.TaskGroup() as group:
@@ -76,10 +81,11 @@ async def _look(run: _Run, look: Callable[[Tally, float], None]) -> None:
 
 
 class _Run:
-    def __init__(self, port: int, jar: Jar, seconds_max: float) -> None:
+    def __init__(self, port: int, jar: Jar, phones: Phones | None, seconds_max: float) -> None:
         self.tally = Tally()
         self._port = port
         self._jar = jar
+        self._phones = phones
         self._seconds_max = seconds_max
         self._began = time.perf_counter()
 
@@ -98,10 +104,16 @@ class _Run:
     async def _send(self, client: Client, attempt: Try) -> None:
         request = login_request(attempt, cookie=self._jar.cookie(attempt))
         began = time.perf_counter()
+        proved = False
         try:
-            answer = await client.send(request)
+            answer: Answer | None = await client.send(request)
+            # Only the owner has the phone, and reads it only after his own log-in with the right password.
+            if answer and self._phones and attempt.honest and attempt.right and answer.code == ASKED:
+                code = self._phones.code(attempt.owner)
+                answer = await client.send(proof_request(attempt, answer, code, cookie=self._jar.cookie(attempt)))
+                proved = not answer.code
         except Unanswered:
             answer = None
-        self.tally.add(attempt, answer, (time.perf_counter() - began) * 1e6)
+        self.tally.add(attempt, answer, (time.perf_counter() - began) * 1e6, proved=proved)
         if answer is not None and attempt.honest:
             self._jar.keep(attempt, answer)

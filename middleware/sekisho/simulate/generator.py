@@ -37,6 +37,7 @@ class Try(NamedTuple):
         honest: typed by the owner, and not by an attacker.
         right: the password is that of the account.
         known_device: the owner's browser has logged in before and kept its cookies.
+        listed: the password is right, and lists of leaked passwords have it.
     """
 
     at_us: int
@@ -48,6 +49,7 @@ class Try(NamedTuple):
     honest: bool
     right: bool
     known_device: bool
+    listed: bool = False
 
     def __repr__(self) -> str:
         return f"Try(at_us={self.at_us}, honest={self.honest}, right={self.right}, ...)"
@@ -164,6 +166,7 @@ def attack(population: Population, campaign: Campaign, *, seed: int = 0) -> Iter
         words = draw.words(number)
         address = number % campaign.addresses
         owner, account, password = _combo(population, campaign, target, shuffled(number), words[0])
+        right = owner >= 0 and password == population.password(owner)
         yield Try(
             at_us=_moment(number, words[1], campaign.per_second),
             address=lairs.address(address),
@@ -172,8 +175,9 @@ def attack(population: Population, campaign: Campaign, *, seed: int = 0) -> Iter
             password=password,
             owner=owner,
             honest=False,
-            right=owner >= 0 and password == population.password(owner),
+            right=right,
             known_device=False,
+            listed=right and population.is_listed(owner),
         )
 
 
@@ -256,7 +260,7 @@ SCENARIOS: dict[str, Scenario] = {
     "demo": Scenario(
         title="stuffing: leaked pairs tried from rented servers and hijacked homes",
         owners=5_000,
-        campaign=Campaign(attempts=40_000, per_second=1_600, addresses=300, right_share=0.01),
+        campaign=Campaign(attempts=40_000, per_second=1_600, addresses=300),
         honest=Honest(logins=1_800, per_second=72),
     ),
     "stuffing": Scenario(

@@ -32,7 +32,8 @@ class Population:
     """`owners` accounts, numbered from 0. Numbers from `owners` on name accounts that do not exist.
 
     The first `reusing` owners use a password that leaked elsewhere, drawn by Zipf's law as people do (Wang et al.,
-    2017); it is on attackers' lists beside their name. The others have one of their own. Names are drawn from the
+    2017); it is on attackers' lists beside their name. Every fifth of them chose one that nobody else did and that was
+    stolen a moment ago: no list of leaked passwords has it. The others have one of their own. Names are drawn from the
     number, so that nothing about an account shows which kind it is.
 
     Raises `ValueError` unless there are between 1 and 50 million owners.
@@ -58,9 +59,13 @@ class Population:
     def password(self, owner: int) -> str:
         """What the owner chose."""
         *_, rank, own = self._draw.words(owner)
-        if owner < self.reusing:
+        if self.is_listed(owner):
             return zipf_password(rank)
         return b32encode(own.to_bytes(8, "big")).decode().rstrip("=").lower()
+
+    def is_listed(self, owner: int) -> bool:
+        """Whether the owner's password is one that lists of leaked passwords have."""
+        return owner < self.reusing and owner % 5 != 0
 
     def mistyped(self, owner: int) -> str:
         """What the owner's fingers make of it: a letter doubled at the end."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sekisho.simulate.population import Population
 
+DATABASE = "shop.sqlite3"
 START_SECONDS_MAX = 20
 STOP_SECONDS_MAX = 5
 
@@ -52,7 +53,7 @@ def environment(directory: Path, extra: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("SEKISHO_")}
     return inherited | {
         "PYTHONPATH": str(examples()),
-        "SHOP_DATABASE": str(directory / "shop.sqlite3"),
+        "SHOP_DATABASE": str(directory / DATABASE),
         "SHOP_ARGON2": CHEAP_ARGON2,
         **extra,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from sekisho.simulate.client import Answer
     from sekisho.simulate.generator import Try
 
+ASKED = "step_up_required"
 _STEP = math.log(1.02)
 
 
@@ -50,6 +50,10 @@ class Tally:
         owners_stopped: owners' tries that the guard refused, typos included, by code.
         refused: owners whose right password did not get them in, for whatever reason.
         checked: tries of anybody that the service looked at, by what it answered.
+        sealed: tries of anybody that were asked for a second proof: looked at by the service, behind their backs.
+        proved: of the owners', those that showed it.
+        right: attackers' tries with the right password, by what became of them: a code, or empty for "let in".
+        unlisted: of these, those whose password is in no list of leaked ones.
         unanswered: tries of anybody that got no answer in time: checked or not, nobody knows.
         owners_ms, attackers_ms: from the first byte sent to the last received.
     """
@@ -64,20 +68,26 @@ class Tally:
         self.owners_stopped: Counter[str] = Counter()
         self.refused: set[int] = set()
         self.checked = 0
+        self.sealed = 0
+        self.proved = 0
+        self.right: Counter[str] = Counter()
+        self.unlisted: Counter[str] = Counter()
         self.unanswered = 0
         self.owners_ms = Latencies()
         self.attackers_ms = Latencies()
 
     @property
     def reached(self) -> int:
-        """Attackers' tries that reached the password check."""
-        return self.wrong + self.let_in
+        """Attackers' tries that reached the password check, behind the seal or before it."""
+        return self.wrong + self.let_in + self.stopped[ASKED]
 
-    def add(self, attempt: Try, answer: Answer | None, duration_us: float) -> None:
-        """Count one try; `answer` is `None` where none came."""
-        code = "" if answer is None else _code(answer)
+    def add(self, attempt: Try, answer: Answer | None, duration_us: float, *, proved: bool = False) -> None:
+        """Count one try; `answer` is `None` where none came. `proved`: it came after a second proof."""
+        code = "" if answer is None else answer.code
         self.unanswered += answer is None
-        self.checked += answer is not None and not code
+        self.checked += answer is not None and not code and not proved
+        self.sealed += proved or code == ASKED
+        self.proved += proved
         if attempt.honest:
             self._add_owners(attempt, answer, code)
             self.owners_ms.add(duration_us)
@@ -89,6 +99,8 @@ class Tally:
         self.attempts += 1
         if answer is None:
             return
+        self.right[code] += attempt.right
+        self.unlisted[code] += attempt.right and not attempt.listed
         if code:
             self.stopped[code] += 1
         elif _entered(answer):
@@ -107,10 +119,3 @@ class Tally:
 
 def _entered(answer: Answer) -> bool:
     return answer.status == 303 and answer.header(b"location") == b"/account"
-
-
-def _code(answer: Answer) -> str:
-    """Which refusal it is, in the guard's own words; empty where the service itself answered."""
-    if not answer.header(b"content-type").startswith(b"application/problem+json"):
-        return ""
-    return str(json.loads(answer.body).get("code", "problem"))

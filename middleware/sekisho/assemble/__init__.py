@@ -8,6 +8,7 @@ import os
 import random
 import secrets
 import time
+from collections.abc import Callable
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, overload
@@ -31,13 +32,26 @@ from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.record import AccountHook, Events
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
+from sekisho.settings.extras import missing_extras
+from sekisho.settings.load import SettingsErrors
+from sekisho.store.redis_vault import RedisVault
+from sekisho.store.vault import MemoryVault
 
 if TYPE_CHECKING:
+    from sekisho.assemble.step_up import StepUp
+    from sekisho.challenge.senders import CodeHook
     from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
     from sekisho.observe.breach.hibp import Hibp
+    from sekisho.owners import Owners
     from sekisho.store import Line
 
 log = logging.getLogger("sekisho")
+
+SessionAccount = Callable[["Scope"], "str | None"]
+"""A request's scope → the account whose session it shows, as the application reads it; None where there is none."""
+
+VAULT_ENTRIES_MAX = 50_000
+VAULT_BYTES_MAX = 256 << 20
 
 MODES = {mode.value: mode for mode in Mode}
 DAY_S = 86_400
@@ -57,6 +71,9 @@ class LoginGuard:
         mail_policy: domains where dots or what follows a plus make no difference.
         on_change_password: called with the account (as the application reported it, else as typed) after a log-in from
             a known device with a password that has leaked. A function or a coroutine function; see `AccountHook`.
+        owners: where contacts and factors live, in place of `SEKISHO_OWNERS`; see `sekisho.owners.Owners`.
+        on_code: sends a code in the service's own way (a text message, a push), for the factor `webhook`.
+        session_account: whose session a request is, for services whose session cookie changes with every answer.
         overrides: settings by lower-case name, before those of the environment (`limit_ip="20/10minute"`).
 
     A setting that makes no sense does not raise here, where some servers would serve on without us: the start is
@@ -74,6 +91,9 @@ class LoginGuard:
         resolver: Resolver | None = ...,
         mail_policy: MailPolicy | None = ...,
         on_change_password: AccountHook | None = ...,
+        owners: Owners | None = ...,
+        on_code: CodeHook | None = ...,
+        session_account: SessionAccount | None = ...,
         **overrides: object,
     ) -> None: ...
     @overload
@@ -84,6 +104,9 @@ class LoginGuard:
         resolver: Resolver | None = ...,
         mail_policy: MailPolicy | None = ...,
         on_change_password: AccountHook | None = ...,
+        owners: Owners | None = ...,
+        on_code: CodeHook | None = ...,
+        session_account: SessionAccount | None = ...,
         **overrides: object,
     ) -> None: ...
     def __init__(  # type: ignore[misc] # a setting cannot be called `app`, which the types do not say
@@ -93,15 +116,21 @@ class LoginGuard:
         resolver: Resolver | None = None,
         mail_policy: MailPolicy | None = None,
         on_change_password: AccountHook | None = None,
+        owners: Owners | None = None,
+        on_code: CodeHook | None = None,
+        session_account: SessionAccount | None = None,
         **overrides: object,
     ) -> None:
         self._app = app
         self._parts: _Parts | None = None
         self._problem = ""
         try:
-            settings = load(os.environ, overrides)
+            settings = _installed(
+                load(os.environ, overrides, has_owners=owners is not None, has_sender=on_code is not None)
+            )
             accounts = Accounts(mail_policy or MailPolicy(), resolver)
-            self._parts = _Parts(app, settings, accounts, on_change_password)
+            given = (owners, on_code, session_account)
+            self._parts = _Parts(app, settings, accounts, on_change_password, given)
         except SettingsError as error:
             self._problem = str(error)
             log.error("sekisho did not start: %s", error)  # noqa: TRY400 - its text is all there is to know
@@ -143,9 +172,15 @@ class _Parts:
     """What all event loops of this process share: settings, this worker's own counters, what it has shed."""
 
     def __init__(
-        self, app: App, settings: Settings, accounts: Accounts, on_change_password: AccountHook | None
+        self,
+        app: App,
+        settings: Settings,
+        accounts: Accounts,
+        on_change_password: AccountHook | None,
+        given: tuple[Owners | None, CodeHook | None, SessionAccount | None],
     ) -> None:
         self.app = app
+        self.given = given
         self.settings = settings
         self.mode = settings.mode
         self.events = Events(on_change_password)
@@ -168,15 +203,20 @@ class _Parts:
         self.policy = Policy(
             account_failures_max=settings.limits.account_failures_max,
             prevalence_min=prevalence(settings.breached_min),
+            work=bool(settings.challenges),
+            factors=bool(settings.factors),
             refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
         )
         self.leaks = _Leaks(settings, self.events)
         self.shed = Shed(_monotonic_us)
+        # Of the process, not of a loop: Django may prove in one thread what was begun in another.
+        self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=time.monotonic)
         self.own = MemoryLedger(self._own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
                                 clock_us=_unix_us)  # fmt: skip
         self._running: dict[asyncio.AbstractEventLoop, _Running] = {}
         self._latest: _Running | None = None
         self._warned = False
+        self._freed: frozenset[bytes] = frozenset()
 
     def middleware(self) -> App:
         """The middleware of the running loop, started if need be."""
@@ -206,6 +246,11 @@ class _Parts:
     def hear(self, news: News) -> None:
         """What the exchange brought. A mode set by an operator holds until it is set anew, restarts included."""
         self.shed.forget(news.unblocked)
+        # Told for a minute; acted on once, or nobody who was freed could prove anything within it.
+        freed = tuple(set(news.unblocked) - self._freed)
+        self._freed = frozenset(news.unblocked)
+        for running in self._running.values():
+            running.end_challenges(freed)
         if self.settings.workers is None:
             self.own.limits = self._own_limits(max(1, news.workers))
         mode = MODES.get(news.mode, self.settings.mode)
@@ -283,6 +328,7 @@ class _Running:
         self._hibp = self._online()
         ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
         self._guarded = self._middleware(ledger)
+        self._step_up = self._with_step_up()
         self.app: App = parts.app
         self.switch()
 
@@ -291,7 +337,14 @@ class _Running:
         self._guarded.mode = self._parts.mode
         self.app = self._parts.app if self._parts.mode is Mode.OFF else self._guarded
 
+    def end_challenges(self, accounts: tuple[bytes, ...]) -> None:
+        """What an operator has freed begins anew: step-ups under way for it end."""
+        if self._step_up is not None:
+            self._step_up.end_all(accounts)
+
     async def stop(self) -> None:
+        if self._step_up is not None:
+            await self._step_up.aclose()
         if self._exchange is not None:
             self._exchange.cancel()
             await asyncio.gather(self._exchange, return_exceptions=True)
@@ -346,16 +399,43 @@ class _Running:
             clock_s=time.time,
             chance=secrets.token_bytes,
         )
+        self._guard = guard
         return GuardMiddleware(
             parts.app,
             guard,
             reading=parts.reading,
             renderer=parts.renderer,
             events=parts.events,
-            cookie=Cookie(settings.device_cookie.encode(), settings.device_days),
+            cookie=self._cookie,
             mode=parts.mode,
             jitter=random.random,
         )
+
+    @property
+    def _cookie(self) -> Cookie:
+        settings = self._parts.settings
+        return Cookie(settings.device_cookie.encode(), settings.device_days)
+
+    def _with_step_up(self) -> StepUp | None:
+        parts, settings = self._parts, self._parts.settings
+        if not (settings.factors or settings.challenges):
+            return None
+        # Cryptography, pages, passkeys: a second of imports, and packages that nobody else has to have.
+        from sekisho.assemble.step_up import Given, Site, StepUp  # noqa: PLC0415
+
+        vault = parts.vault if self._line is None else RedisVault(self._line, settings.namespace)
+        site = Site(
+            parts.app, self._guarded, self._guard, parts.reading, parts.renderer, parts.events, self._cookie,
+            random.random,
+        )  # fmt: skip
+        return StepUp(settings, Given(*parts.given), site, vault)
+
+
+def _installed(settings: Settings) -> Settings:
+    """The settings themselves. Raises `SettingsErrors` where they ask for what is not installed."""
+    if mistakes := missing_extras(settings):
+        raise SettingsErrors(mistakes)
+    return settings
 
 
 def _ensure_sound(variable: str, path: str, kind: str) -> None:

@@ -1,0 +1,199 @@
+"""Settings become what asks for work and proofs. Imported only where a site asks for either: it needs the extras."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
+from sekisho.challenge.escrow import Escrow
+from sekisho.challenge.factors import Enrolling, Factors
+from sekisho.challenge.pages import Pages
+from sekisho.challenge.seal import Sealer
+from sekisho.challenge.senders import Senders
+from sekisho.challenge.tie import Ties
+from sekisho.challenge.toll import Toll
+from sekisho.challenge.webauthn import WebAuthn
+from sekisho.challenge.work import Work
+from sekisho.middleware.lanes import Lanes
+from sekisho.middleware.protect import Protection
+from sekisho.middleware.step_up import Asking, Granting, Managing, Mount, Parts, Proving
+from sekisho.middleware.step_up.mount import RUN_S
+from sekisho.middleware.step_up.voice import Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.answer import Renderer
+    from sekisho.challenge.captcha import Captcha
+    from sekisho.challenge.senders import CodeHook
+    from sekisho.guard import Guard
+    from sekisho.middleware import Cookie, GuardMiddleware, Reading
+    from sekisho.middleware.asgi import App, Scope
+    from sekisho.owners import Owners
+    from sekisho.record import Events
+    from sekisho.settings import Settings
+    from sekisho.store.vault import Vault
+
+
+class Given(NamedTuple):
+    """What a service hands over as Python objects.
+
+    Attributes:
+        owners: in place of `OWNERS`.
+        on_code: sends codes in its own way, for the factor `webhook`.
+        session_account: whose session a request is, as the application knows it.
+    """
+
+    owners: Owners | None = None
+    on_code: CodeHook | None = None
+    session_account: Callable[[Scope], str | None] | None = None
+
+
+class Site(NamedTuple):
+    """What it is built into."""
+
+    app: App
+    guarded: GuardMiddleware
+    guard: Guard
+    reading: Reading
+    renderer: Renderer
+    events: Events
+    cookie: Cookie
+    jitter: Callable[[], float]
+
+
+class StepUp:
+    """Belongs to one event loop; closed with it."""
+
+    def __init__(self, settings: Settings, given: Given, site: Site, vault: Vault) -> None:
+        self._settings = settings
+        self._vault = vault
+        self._closing: list[Any] = []
+        proving = self._proving(given) if settings.factors else None
+        parts = Parts(
+            settings.mount,
+            Escrow(settings.secrets, vault, clock_ms=lambda: time.time_ns() // 1_000_000),
+            Voice(
+                site.renderer,
+                Pages(settings.mount, settings.service_name),
+                settings.mount,
+                proving.factors.names if proving else (),
+            ),
+            self._toll(),
+            bool(settings.challenges),
+            proving,
+        )
+        shared = settings.store != "memory://"
+        asking = Asking(site.app, site.guard, parts, site.events, jitter=site.jitter, workers_share=shared)
+        granting = managing = None
+        if proving is not None:
+            granting = Granting(site.guarded, site.guard, site.reading, parts, proving, site.events, site.cookie)
+            managing = Managing(site.guard, parts, proving)
+        mount = Mount(
+            site.guarded, site.guard, site.reading, parts, granting, managing,
+            patience=site.guarded.patience, jitter=site.jitter,
+        )  # fmt: skip
+        site.guarded.ask_with(asking, mount)
+        self._asking = asking
+
+    def end_all(self, accounts: tuple[bytes, ...]) -> None:
+        for account in accounts:
+            self._asking.end_all(account)
+
+    async def aclose(self) -> None:
+        """What runs ends first, then what it uses."""
+        async with AsyncExitStack() as stack:
+            for part in self._closing:
+                stack.push_async_callback(part.aclose)
+            await self._asking.aclose()
+
+    def _toll(self) -> Toll:
+        settings = self._settings
+        return Toll(
+            Work(settings.secrets, self._vault),
+            self._captcha(),
+            Sealer(settings.secrets),
+            captcha_public=self._captcha_public(),
+        )
+
+    def _captcha_public(self) -> dict[str, str] | None:
+        provider = self._provider()
+        return {"provider": provider.name, "sitekey": self._settings.captcha_sitekey or ""} if provider else None
+
+    def _provider(self) -> Provider | None:
+        return next((one for one in (TURNSTILE, HCAPTCHA) if one.name == self._settings.captcha), None)
+
+    def _captcha(self) -> Captcha | None:
+        settings, provider = self._settings, self._provider()
+        if provider is None:
+            return None
+        captcha = Siteverify(
+            provider,
+            settings.captcha_secret or "",
+            self._vault,
+            hostnames=settings.captcha_hosts,
+            sitekey=(settings.captcha_sitekey or "") if provider.takes_sitekey else "",
+            url=settings.captcha_url or provider.url,
+        )
+        self._closing.append(captcha)
+        return captcha
+
+    def _proving(self, given: Given) -> Proving:
+        settings = self._settings
+        owners = given.owners or self._sql_owners()
+        senders = self._senders(given)
+        passkeys = self._passkeys()
+        factors = Factors(settings.factors, owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders)
+        enrolling = Enrolling(
+            owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders, issuer=settings.service_name
+        )
+        ties = Ties(settings.secrets)
+        return Proving(
+            factors,
+            enrolling,
+            senders,
+            Lanes(seconds_max=RUN_S),
+            ties,
+            Protection(settings.protect, ties, given.session_account),
+        )
+
+    def _sql_owners(self) -> Owners:
+        from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database's driver, for who has none
+
+        owners = SqlOwners(self._settings.owners or "", self._settings.owners_query or "")
+        self._closing.append(owners)
+        return owners
+
+    def _senders(self, given: Given) -> Senders:
+        settings = self._settings
+        mailer = service = webhook = None
+        if settings.smtp:
+            from sekisho.mail import Mailer, Service  # noqa: PLC0415 - a mail client, for who sends none
+
+            mailer = Mailer(
+                settings.smtp,
+                password=settings.smtp_password,
+                sender=settings.mail_from or "",
+                sender_name=settings.service_name,
+            )
+            service = Service(settings.service_name, settings.account_page or "")
+            self._closing.append(mailer)
+        if settings.code_webhook:
+            from sekisho.challenge.webhook import Webhook  # noqa: PLC0415 - the same
+
+            webhook = Webhook(settings.code_webhook, settings.code_webhook_key)
+            self._closing.append(webhook)
+        senders = Senders(mailer, service, webhook, given.on_code)
+        self._closing.append(senders)
+        return senders
+
+    def _passkeys(self) -> WebAuthn | None:
+        settings = self._settings
+        if "webauthn" not in settings.factors:
+            return None
+        # Of the oldest secret: decoys that changed with a rotation would be known for decoys.
+        decoys = blake2b(settings.secrets[-1], digest_size=64, person=b"sekisho.decoys").digest()
+        return WebAuthn(settings.rp_id or "", settings.service_name, settings.passkey_origins, decoys)

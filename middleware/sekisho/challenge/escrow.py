@@ -1,0 +1,241 @@
+"""Escrow: what a stranger's log-in came to, sealed until a second proof is shown.
+
+Whoever tries a stolen password is answered before anybody knows what came of it, and the same whatever that was. The
+application's answer waits in the store: sealed, for minutes, for one browser. What the client holds is a *ticket*,
+sealed too, so that asking a million strangers for a proof keeps nothing about a million strangers.
+
+A ticket names the account exactly as the application reads it, the door and what the proof is for, and opens in the
+hands of one *holder* alone: a browser by its cookie, an app by its header. Somebody who is sent another's ticket, or
+has another's ticket opened in his own browser, holds nothing (CVE-2026-18963).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sekisho.challenge.keys import VaultKeys
+from sekisho.challenge.seal import Sealer, Unsealable, bind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.store.vault import Vault
+
+TICKET_S = 600
+"""From the password to the proof: as long as a sent code lives."""
+
+PROOF_S = 120
+"""From the proof to the request that it was asked for, where the client repeats that itself."""
+
+KEPT_S = TICKET_S + 60
+CALLS_MAX = 40  # what one ticket may ask of us: each call is a look into the owners' database
+SKEW_MS = 2_000  # by which the clocks of two workers may differ before a change of password is sure to be seen
+ANSWER_BYTES_MAX = 16_384
+HEADERS_BYTES_MAX = 16_384
+TICKET_CHARS_MAX = 4_096
+_PAD = 256  # a ticket's length tells the account's to nobody, nor which of two accounts it is for
+
+_TICKET, _PROOF, _ANSWER = b"ticket", b"proof", b"escrow"
+
+
+class Purpose(Enum):
+    """What a proof is asked for. One that was shown for the one is nothing for another."""
+
+    LOGIN = "login"  # the application has run, and its answer is sealed
+    DOOR = "door"  # the proof comes first, then the application runs
+    PROTECT = "protect"  # a route that wants a fresh proof
+    MANAGE = "manage"  # the owner's own page of factors
+
+
+class Ticket(NamedTuple):
+    """Attributes:
+    challenge: 16 random bytes; names this step-up.
+    purpose: see there.
+    place: the door's or the route's name; nothing for other places.
+    account: exactly as the application reads it.
+    counted: the account's digest as counters use it: the same for all spellings of one.
+    receipt: what the attempt was charged, packed; empty where nothing was.
+    issued_ms: Unix time.
+    """
+
+    challenge: bytes
+    purpose: Purpose
+    place: str
+    account: str
+    counted: bytes = b""
+    receipt: bytes = b""
+    issued_ms: int = 0
+
+    def __repr__(self) -> str:
+        return f"Ticket(purpose={self.purpose.value}, ...)"
+
+
+class Sealed(NamedTuple):
+    """An application's whole answer."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    def __repr__(self) -> str:
+        # It holds a session.
+        return "Sealed(...)"
+
+
+class Kept(NamedTuple):
+    """What a run came to.
+
+    Attributes:
+        answer: the application's, where it proved that the secret was right; else None, a mere mark.
+        account: the application's own id of the account, where it reported one.
+    """
+
+    answer: Sealed | None
+    account: str | None = None
+
+    def __repr__(self) -> str:
+        # Whether the password was right is what nobody may learn.
+        return "Kept(...)"
+
+
+class Escrow:
+    """Issues tickets, keeps answers, and gives each out once.
+
+    Args:
+        secrets: newest first; the newest seals, all of them open.
+        vault: where answers lie.
+        clock_ms: Unix time.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], vault: Vault, *, clock_ms: Callable[[], int]) -> None:
+        self._sealer = Sealer(secrets)
+        self._keys = VaultKeys(secrets)
+        self._vault = vault
+        self._clock_ms = clock_ms
+
+    # Tickets: nothing is kept for them.
+
+    def issue(self, ticket: Ticket, holder: str) -> tuple[Ticket, str]:
+        """The ticket with a name of its own and the time, and what the client holds of it."""
+        ticket = ticket._replace(challenge=secrets.token_bytes(16), issued_ms=self._clock_ms())
+        return ticket, self._text(_TICKET, ticket, holder)
+
+    def read(self, text: str, holder: str) -> Ticket | None:
+        """The ticket, if it is genuine, this holder's, and not over."""
+        return self._opened(_TICKET, text, holder, TICKET_S)
+
+    def receipt_of_proof(self, ticket: Ticket, holder: str) -> str:
+        """For a client that repeats its request by itself: good for that request, once."""
+        return self._text(_PROOF, ticket._replace(issued_ms=self._clock_ms()), holder)
+
+    async def accept_proof(self, text: str, holder: str, *, place: str, account: str) -> bool:
+        """Whether a proof was shown for this. True once. Raises `StoreUnavailable`."""
+        ticket = self._opened(_PROOF, text, holder, PROOF_S)
+        if ticket is None or (ticket.place, ticket.account) != (place, account) or ticket.purpose is not Purpose.DOOR:
+            return False
+        return await self._vault.once(self._keys.of(b"proof used", ticket.challenge), seconds=PROOF_S + TICKET_S)
+
+    # What is kept by challenge. All of it raises `StoreUnavailable`.
+
+    async def keep(self, ticket: Ticket, holder: str, kept: Kept) -> None:
+        """Keep what a run came to, until somebody shows a proof."""
+        sealed = self._sealer.seal(_ANSWER, _packed(kept), bound_to=_binding(ticket, holder))
+        await self._vault.put(self._name(ticket), sealed, seconds=KEPT_S)
+
+    async def find(self, ticket: Ticket, holder: str) -> Kept | None:
+        """What is kept, which stays; None while there is nothing. What cannot be opened is a mark of failure."""
+        sealed = await self._vault.get(self._name(ticket))
+        return None if sealed is None else self._unpacked(sealed, ticket, holder)
+
+    async def claim(self, ticket: Ticket) -> bool:
+        """True for the first who brings a proof for this ticket: of any number at once, one."""
+        return await self._vault.once(self._keys.of(b"redeemed", ticket.challenge), seconds=KEPT_S)
+
+    async def take(self, ticket: Ticket, holder: str) -> Sealed | None:
+        """The answer, which is gone with this."""
+        sealed = await self._vault.take(self._name(ticket))
+        return None if sealed is None else self._unpacked(sealed, ticket, holder).answer
+
+    async def may_call(self, ticket: Ticket) -> bool:
+        """Whether this ticket may ask once more."""
+        return await self._vault.count(self._keys.of(b"calls", ticket.challenge), seconds=TICKET_S) <= CALLS_MAX
+
+    async def end_all(self, counted: bytes) -> None:
+        """Whatever is under way for this account ends: its password was changed, or an operator said so."""
+        await self._vault.put(self._keys.of(b"ended", counted), b"%d" % self._clock_ms(), seconds=KEPT_S)
+
+    async def is_over(self, ticket: Ticket) -> bool:
+        """Whether it was redeemed, or begun before its account's challenges were ended (CVE-2026-9798)."""
+        if await self._vault.get(self._keys.of(b"redeemed", ticket.challenge)) is not None:
+            return True
+        at_ms = await self._vault.get(self._keys.of(b"ended", ticket.counted))
+        return at_ms is not None and ticket.issued_ms <= int(at_ms) + SKEW_MS
+
+    def _name(self, ticket: Ticket) -> bytes:
+        return self._keys.of(b"escrow", ticket.challenge)
+
+    def _text(self, purpose: bytes, ticket: Ticket, holder: str) -> str:
+        data = json.dumps([_plain(part) for part in ticket]).encode()
+        padded = data + b" " * (-len(data) % _PAD)
+        return urlsafe_b64encode(self._sealer.seal(purpose, padded, bound_to=bind(holder.encode()))).decode()
+
+    def _opened(self, purpose: bytes, text: str, holder: str, seconds: int) -> Ticket | None:
+        if len(text) > TICKET_CHARS_MAX or not holder:
+            return None
+        try:
+            packed = self._sealer.open(purpose, urlsafe_b64decode(text), bound_to=bind(holder.encode()))
+        except (Unsealable, Base64Error, ValueError):
+            return None
+        ticket = _ticket(json.loads(packed))
+        age_ms = self._clock_ms() - ticket.issued_ms
+        return ticket if -SKEW_MS <= age_ms < seconds * 1000 else None
+
+    def _unpacked(self, sealed: bytes, ticket: Ticket, holder: str) -> Kept:
+        try:
+            return _kept(self._sealer.open(_ANSWER, sealed, bound_to=_binding(ticket, holder)))
+        except Unsealable:
+            return Kept(None)
+
+
+def _binding(ticket: Ticket, holder: str) -> bytes:
+    account = ticket.account.encode("utf-8", "surrogatepass")
+    return bind(ticket.challenge, ticket.place.encode(), account, holder.encode())
+
+
+def _plain(part: object) -> Any:
+    match part:
+        case bytes():
+            return part.hex()
+        case Purpose():
+            return part.value
+        case other:
+            return other
+
+
+def _ticket(parts: list[Any]) -> Ticket:
+    challenge, purpose, place, account, counted, receipt, issued_ms = parts
+    unhex = bytes.fromhex
+    return Ticket(unhex(challenge), Purpose(purpose), place, account, unhex(counted), unhex(receipt), issued_ms)
+
+
+def _packed(kept: Kept) -> bytes:
+    if kept.answer is None:
+        return b"[]"
+    status, headers, body = kept.answer
+    lines = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
+    head = json.dumps([status, lines, kept.account]).encode()
+    return b"%d\n" % len(head) + head + body
+
+
+def _kept(packed: bytes) -> Kept:
+    length, _, rest = packed.partition(b"\n")
+    if not rest:
+        return Kept(None)
+    status, lines, account = json.loads(rest[: int(length)])
+    headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in lines)
+    return Kept(Sealed(status, headers, rest[int(length) :]), account)

@@ -1,0 +1,11 @@
+"""Asking for more than a secret: work before it is looked at, a second proof before anybody is let in."""
+
+from __future__ import annotations
+
+from sekisho.middleware.step_up.asking import Asking
+from sekisho.middleware.step_up.granting import Granting
+from sekisho.middleware.step_up.managing import Managing
+from sekisho.middleware.step_up.mount import Mount
+from sekisho.middleware.step_up.parts import Parts, Proving
+
+__all__ = ["Asking", "Granting", "Managing", "Mount", "Parts", "Proving"]

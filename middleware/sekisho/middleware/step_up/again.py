@@ -1,0 +1,69 @@
+"""A request that a page carried along, sent to the door that it was for: through the guard, as any other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.challenge.seal import Unsealable
+
+if TYPE_CHECKING:
+    from sekisho.challenge.toll import SealedForm
+    from sekisho.middleware.asgi import Message, Receive, Scope
+    from sekisho.read import Doors
+
+_OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding", b"transfer-encoding"})
+
+
+def under(scope: Scope, mount: str) -> str | None:
+    """What follows the mount in a request's path; None elsewhere."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "").rstrip("/")
+    inner = path[len(root) :] if root and path.startswith(root + "/") else path
+    return inner[len(mount) :] if inner.startswith(mount + "/") else None
+
+
+class Again(NamedTuple):
+    """Attributes:
+    here: the scope of the request that brought it.
+    mount: what that was sent below.
+    form: the request as it was.
+    extra: headers that show what was asked for.
+    """
+
+    here: Scope
+    mount: str
+    form: SealedForm
+    extra: list[tuple[bytes, bytes]]
+
+    def scope(self, doors: Doors) -> Scope:
+        """As the door would have seen it, from whoever brings it now. Raises `Unsealable` where there is none such."""
+        door = next((door for door in doors.all if door.name == self.form.door), None)
+        if door is None:
+            # Sealed by a version of the service that had this door.
+            raise Unsealable
+        path = self.here["path"].removesuffix(self.mount + (under(self.here, self.mount) or "")) + door.path
+        headers = [(name, value) for name, value in self.here["headers"] if name not in _OF_THE_BODY]
+        length = (b"content-length", b"%d" % len(self.form.body))
+        return {
+            **self.here,
+            "method": door.method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [*headers, (b"content-type", self.form.content_type), length, *self.extra],
+        }
+
+    def __repr__(self) -> str:
+        return "Again(...)"
+
+
+def replay(body: bytes, rest: Receive) -> Receive:
+    """A `receive` of this body, then of whatever else the server has."""
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Message:
+        for message in messages:
+            return message
+        return await rest()
+
+    return receive

@@ -1,0 +1,290 @@
+"""At a door, instead of an answer: ask for work, or for a second proof, and see what a client shows of either."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.answer import retry_after_s, send_answer, step_up_required, unavailable
+from sekisho.challenge.device_token import browser_name
+from sekisho.challenge.escrow import TICKET_S, Kept, Purpose, Ticket
+from sekisho.challenge.seal import bind
+from sekisho.challenge.tie import Tie
+from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
+from sekisho.middleware.step_up.holder import holder_of
+from sekisho.middleware.step_up.run import Run
+from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable
+from sekisho.observe.limiter.receipt import pack_receipt
+from sekisho.read import credentials_set
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sekisho.answer import Answer
+    from sekisho.guard import Assessment, Guard
+    from sekisho.middleware.asgi import App, Scope, Send
+    from sekisho.middleware.protect import Stale
+    from sekisho.middleware.step_up.holder import Holder
+    from sekisho.middleware.step_up.parts import Parts, Proving
+    from sekisho.middleware.visit import Visit
+    from sekisho.model import Attempt, Door
+    from sekisho.record import Events
+
+    Headers = list[tuple[bytes, bytes]]
+
+log = logging.getLogger("sekisho")
+
+WORK = b"sekisho-work"
+CAPTCHA = b"sekisho-captcha"
+PROOF = b"sekisho-proof"
+
+WORK_FROM = 0.25
+"""How full the lanes may be before strangers pay with work for a place in them, whatever else is known of them."""
+
+PLACE_S = 10.0
+"""How long an owner waits for a place before he is told to come back."""
+
+FULL_US = 5_000_000
+HEARD_MAX = 10_000  # step-ups whose owner may yet have to hear of them; beyond it the oldest are not spoken of
+
+
+class Shown(NamedTuple):
+    """What a request shows besides its secret.
+
+    Attributes:
+        worked: work, or a captcha: somebody took the trouble. Never who.
+        proved: a second proof, shown for this door and account a moment ago.
+    """
+
+    worked: bool = False
+    proved: bool = False
+
+
+NOTHING = Shown()
+
+
+class Asking:
+    """Belongs to one event loop."""
+
+    def __init__(
+        self, app: App, guard: Guard, parts: Parts, events: Events, *, jitter: Callable[[], float], workers_share: bool
+    ) -> None:
+        self._app = app
+        self._guard = guard
+        self._parts = parts
+        self._events = events
+        self._jitter = jitter
+        self._workers_share = workers_share
+        self._unheard: set[asyncio.TimerHandle] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def can_prove(self) -> bool:
+        return self._parts.proving is not None
+
+    async def shown(self, visit: Visit, attempt: Attempt) -> Shown:
+        """What the request shows, each of it good once. Raises `StoreUnavailable`."""
+        named = visit.named
+        work, captcha, proof = named.get(WORK, b""), named.get(CAPTCHA, b""), named.get(PROOF, b"")
+        if not (work or captcha or proof):
+            return NOTHING
+        holder = holder_of(named)
+        worked = proved = False
+        if proof:
+            proved = await self._parts.escrow.accept_proof(
+                proof.decode("latin-1"), holder.key, place=attempt.door.name, account=attempt.account
+            )
+        if work or captcha:
+            worked = await self._parts.toll.paid(
+                work=work.decode("latin-1"),
+                captcha=captcha.decode("latin-1"),
+                bound_to=_bound(attempt, holder),
+                address=visit.origin.address,
+            )
+        return Shown(worked, proved)
+
+    def wants_work(self, *, worked: bool) -> bool:
+        """Whether the lanes are so full that a place in them has its price."""
+        proving = self._parts.proving
+        crowded = proving is not None and proving.lanes.occupancy >= WORK_FROM
+        return crowded and self._parts.asks_work and not worked
+
+    async def work(self, visit: Visit, attempt: Attempt) -> None:
+        """Ask for work, before anybody looks at the secret."""
+        parts, holder = self._parts, holder_of(visit.named)
+        occupancy = parts.proving.lanes.occupancy if parts.proving else 0.0
+        asked = parts.toll.ask(_bound(attempt, holder), 0, occupancy)
+        form = self._sealed_form(visit, holder)
+        await self._answer(visit, holder, parts.voice.toll(visit.scope["headers"], asked, form))
+
+    async def step_up(self, visit: Visit, assessment: Assessment) -> None:
+        """Ask for a second proof; at a log-in, find out behind the client's back what its secret is worth."""
+        proving = self._parts.proving
+        if proving is None:
+            raise AssertionError  # the judge asks for a proof where there are factors
+        attempt, holder = assessment.attempt, holder_of(visit.named)
+        # Without the common store nobody could open at another worker what was sealed at this one.
+        if assessment.verdict.counters_lost and self._workers_share:
+            return await self._unavailable(visit)
+        escrowed = is_escrowed(attempt.door)
+        ticket, text = self._parts.escrow.issue(
+            Ticket(
+                b"",
+                Purpose.LOGIN if escrowed else Purpose.DOOR,
+                attempt.door.name,
+                attempt.account,
+                assessment.charge.account,
+                pack_receipt(assessment.charge, assessment.verdict),
+            ),
+            holder.key,
+        )
+        if escrowed and not await self._run(visit, assessment, proving, ticket, holder):
+            return await self._unavailable(visit)
+        form = "" if escrowed else self._sealed_form(visit, holder)
+        await self._answer(visit, holder, self._parts.voice.step_up(visit.scope["headers"], text, form=form))
+        return None
+
+    async def _run(
+        self, visit: Visit, assessment: Assessment, proving: Proving, ticket: Ticket, holder: Holder
+    ) -> bool:
+        """Put the application's run in its lane. Waits for a place, not for the run."""
+        done = partial(self._done, visit, assessment, proving, ticket, holder)
+        run = Run(self._app, visit, assessment, done=done, odd=self._events.odd)
+        self._guard.begin(assessment)
+        placed = False
+        try:
+            placed = await proving.lanes.enter(visit.digests[-1], visit.digests[0], run, wait_s=PLACE_S)
+        finally:
+            if not placed:
+                self._guard.settle(assessment, Outcome.UNKNOWN, renewed=False)
+        return placed
+
+    async def _done(
+        self,
+        visit: Visit,
+        assessment: Assessment,
+        proving: Proving,
+        ticket: Ticket,
+        holder: Holder,
+        kept: Kept,
+        outcome: Outcome,
+    ) -> None:
+        # The charge stands until the proof: a right secret alone gives nothing back, and tells nobody anything.
+        self._guard.settle(assessment, Outcome.UNKNOWN, renewed=False)
+        self._events.settled(visit.door, outcome)
+        try:
+            await self._parts.escrow.keep(ticket, holder.key, kept)
+        except StoreUnavailable:
+            return
+        if kept.answer is not None and len(self._unheard) < HEARD_MAX:
+            self._tell_later(visit, proving, ticket)
+
+    # Routes that want a fresh proof.
+
+    def stale(self, scope: Scope) -> Stale | None:
+        """Why a route is not open to this session now; None where it is, and for all other routes."""
+        proving = self._parts.proving
+        return None if proving is None else proving.protection.stale(scope, int(self._guard.now_s()))
+
+    async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
+        """Ask for a proof of whose session this is, or say that there is none that could be proved."""
+        headers, holder = scope["headers"], holder_of(dict(scope["headers"]))
+        if stale.account is None:
+            return await send_answer(send, self._parts.voice.refusal(headers, step_up_required(stale.route.max_age_s)))
+        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account)
+        _, text = self._parts.escrow.issue(ticket, holder.key)
+        answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)
+        return await send_answer(send, answer._replace(headers=(*answer.headers, holder.line())))
+
+    # The owner hears of a right secret without a proof: nobody else could know that his password is known.
+
+    def _tell_later(self, visit: Visit, proving: Proving, ticket: Ticket) -> None:
+        browser, network = browser_name(visit.named.get(b"user-agent", b"")), visit.origin.address
+        loop = asyncio.get_running_loop()
+
+        def due() -> None:
+            self._unheard.discard(timer)
+            self._spawn(self._tell(proving, ticket, browser, network))
+
+        timer = loop.call_later(TICKET_S, due)
+        self._unheard.add(timer)
+
+    async def _tell(self, proving: Proving, ticket: Ticket, browser: str, network: str) -> None:
+        try:
+            # Whoever claims it first: the one with a proof, or we.
+            if await self._parts.escrow.claim(ticket):
+                person = await proving.factors.person(ticket.account)
+                proving.senders.not_completed(person, browser=browser, network=network)
+        except SekishoError as error:
+            log.warning("a notice of a step-up that was not completed was not sent: %s", type(error).__name__)
+
+    def tie(self, attempt: Attempt, headers: Headers, body: bytes, *, by_header: bool) -> Headers:
+        """What ties a session to its account after a log-in without a proof. It makes nothing fresh."""
+        proving = self._parts.proving
+        if proving is None:
+            return []
+        credentials = credentials_set(attempt.door, headers, body)
+        return proving.ties.headers(Tie(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header)
+
+    def end_all(self, counted: bytes) -> None:
+        """The account's password has changed: what is under way for it ends."""
+        if counted:
+            self._spawn(self._end_all(counted))
+
+    async def _end_all(self, counted: bytes) -> None:
+        try:
+            await self._parts.escrow.end_all(counted)
+        except StoreUnavailable:
+            log.warning("step-ups under way could not be ended: the store does not answer")
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        for timer in self._unheard:
+            timer.cancel()
+        self._unheard.clear()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._parts.proving is not None:
+            await self._parts.proving.lanes.aclose(2.0)
+
+    # Answers.
+
+    def _sealed_form(self, visit: Visit, holder: Holder) -> str:
+        """The request's body for a page to carry, so that nobody types twice. Clients without pages repeat theirs."""
+        content_type, body = visit.named.get(b"content-type", b""), visit.intake.body
+        fits = len(body) <= BODY_BYTES_MAX and len(content_type) <= NAMES_BYTES_MAX // 2
+        if not (visit.door.reads_body and fits and b"content-encoding" not in visit.named):
+            return ""
+        return self._parts.toll.seal_form(
+            door=visit.door.name,
+            content_type=content_type,
+            body=body,
+            holder=holder.key,
+            now_s=int(self._guard.now_s()),
+        )
+
+    async def _answer(self, visit: Visit, holder: Holder, answer: Answer) -> None:
+        await send_answer(visit.send, answer._replace(headers=(*answer.headers, holder.line())))
+
+    async def _unavailable(self, visit: Visit) -> None:
+        refusal = unavailable(retry_after_s(FULL_US, self._jitter()))
+        await send_answer(visit.send, self._parts.voice.refusal(visit.scope["headers"], refusal))
+
+
+def is_escrowed(door: Door) -> bool:
+    """Whether the application may run before the proof: where a session is all that it gives (R2).
+
+    A door that reads only a header opens some route with an effect of its own.
+    """
+    return door.kind is DoorKind.LOGIN and door.reads_body
+
+
+def _bound(attempt: Attempt, holder: Holder) -> bytes:
+    """What work is done for: one door, one account, one browser. Another attempt at it costs new work."""
+    account = attempt.account.encode("utf-8", "surrogatepass")
+    return bind(attempt.door.name.encode(), account, holder.key.encode())

@@ -1,0 +1,48 @@
+"""What is sent to our own pages: a few named texts, as a form or as JSON, read by nobody but us."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from sekisho.model import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sekisho.middleware.intake import Intake, Patience
+
+BYTES_MAX = 131_072  # a sealed form of 64 KiB in base64, and a passkey's answer
+FIELDS_MAX = 16
+
+
+async def read_form(named: Mapping[bytes, bytes], intake: Intake, patience: Patience) -> dict[str, str]:
+    """The fields. Raises `Unreadable` (400, 408, 413, 415) or `HungUp`."""
+    body = await intake.read(bytes_max=BYTES_MAX, patience=patience)
+    kind = named.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if kind == b"application/json":
+        return _json(body)
+    if kind == b"application/x-www-form-urlencoded":
+        return _form(body)
+    if not body:
+        return {}
+    raise Unreadable(415, "content_type")
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except ValueError:
+        raise Unreadable(400, "form") from None
+
+
+def _json(body: bytes) -> dict[str, str]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Unreadable(400, "json") from None
+    if not isinstance(found, dict) or len(found) > FIELDS_MAX:
+        raise Unreadable(400, "json")
+    # A passkey's answer is an object; in a form it is the text of one.
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}

@@ -1,0 +1,133 @@
+"""What a proof brings: the application's own answer, a device that is proved, a session that is somebody's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+from sekisho.answer import Answer
+from sekisho.challenge.device_token import browser_family, browser_name
+from sekisho.challenge.escrow import PROOF_S, TICKET_S, Purpose
+from sekisho.challenge.seal import Unsealable
+from sekisho.challenge.tie import Tie
+from sekisho.middleware.step_up.again import Again, replay
+from sekisho.middleware.step_up.holder import COOKIE_START
+from sekisho.middleware.visit import DEVICE_HEADER, presented
+from sekisho.read import credentials_set
+
+if TYPE_CHECKING:
+    from sekisho.challenge.escrow import Sealed, Ticket
+    from sekisho.challenge.factors import Person, Proof
+    from sekisho.guard import Guard
+    from sekisho.middleware.asgi import App
+    from sekisho.middleware.guarding import Cookie, Reading
+    from sekisho.middleware.step_up.mount import Call
+    from sekisho.middleware.step_up.parts import Parts, Proving
+    from sekisho.model import Door
+    from sekisho.record import Events
+
+    Headers = list[tuple[bytes, bytes]]
+
+_FORGET_HOLDER = (b"set-cookie", COOKIE_START + b"; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax")
+
+
+class Granting:
+    """Called with a ticket that has been claimed: by one, once."""
+
+    def __init__(
+        self,
+        guarded: App,
+        guard: Guard,
+        reading: Reading,
+        parts: Parts,
+        proving: Proving,
+        events: Events,
+        cookie: Cookie,
+    ) -> None:
+        self._guarded = guarded
+        self._guard = guard
+        self._reading = reading
+        self._parts = parts
+        self._proving = proving
+        self._events = events
+        self._cookie = cookie
+        self._places = {door.name: door for door in reading.doors.all}
+
+    async def __call__(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:
+        self._events.proved(ticket.place, ticket.purpose.value, proof.factor)
+        if ticket.receipt:
+            # The attempt was its owner's after all; and since a factor was shown, old failures accuse nobody.
+            self._guard.refund(ticket.receipt)
+        if ticket.purpose is Purpose.LOGIN:
+            return await self._release(call, ticket, person)
+        if ticket.purpose is Purpose.DOOR:
+            return await self._let_through(call, ticket)
+        return self._refresh(call, ticket)
+
+    async def _release(self, call: Call, ticket: Ticket, person: Person) -> Answer:
+        """The application's answer, as it would have been; and what makes the device and the session known."""
+        sealed = await self._parts.escrow.take(ticket, call.holder.key)
+        if sealed is None:
+            return self._parts.voice.start_again(call.headers)
+        door = self._places[ticket.place]
+        headers = [(name, _seen_from(door, value) if name == b"location" else value) for name, value in sealed.headers]
+        headers += self._device(call, ticket, person)
+        headers += self._tie(call, door, sealed, ticket, person)
+        headers.append((b"cache-control", b"no-store"))
+        if not call.holder.by_header:
+            headers.append(_FORGET_HOLDER)
+        return Answer(sealed.status, tuple(headers), sealed.body)
+
+    def _device(self, call: Call, ticket: Ticket, person: Person) -> Headers:
+        shown = presented(call.named, self._cookie.name + b"=")
+        agent = call.named.get(b"user-agent", b"")
+        token, is_new = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
+        if is_new:
+            address = self._reading.addresses.read(call.scope).address
+            self._proving.senders.new_device(person, browser=browser_name(agent), network=address)
+        if shown.by_header or call.holder.by_header:
+            return [(DEVICE_HEADER, token.encode())]
+        return [(b"set-cookie", self._cookie.line(token))]
+
+    def _tie(self, call: Call, door: Door, sealed: Sealed, ticket: Ticket, person: Person) -> Headers:
+        credentials = credentials_set(door, list(sealed.headers), sealed.body)
+        now_s = int(self._guard.now_s())
+        tie = Tie(ticket.account, person.account_id, proved_s=now_s)
+        return self._proving.ties.headers(tie, credentials, now_s, by_header=call.holder.by_header)
+
+    async def _let_through(self, call: Call, ticket: Ticket) -> Answer | None:
+        """The proof came first: now the application may run, for the request that it was asked for, once."""
+        text = self._parts.escrow.receipt_of_proof(ticket, call.holder.key)
+        if not (sealed := call.fields.get("form", "")):
+            return self._parts.voice.json(call.headers, 200, {"proof": text, "expires_in": PROOF_S})
+        try:
+            form = self._parts.toll.open_form(
+                sealed, holder=call.holder.key, now_s=int(self._guard.now_s()), door=ticket.place, seconds=TICKET_S
+            )
+            proof = [(b"sekisho-proof", text.encode())]
+            there = Again(call.scope, self._parts.mount, form, proof).scope(self._reading.doors)
+        except Unsealable:
+            return self._parts.voice.start_again(call.headers)
+        await self._guarded(there, replay(form.body, call.receive), call.send)
+        return None
+
+    def _next(self, ticket: Ticket) -> str:
+        # A route that is not read by GET cannot be gone to; its page is where the owner came from.
+        if ticket.purpose is Purpose.MANAGE:
+            return f"{self._parts.mount}/factors"
+        method, _, path = ticket.place.partition(" ")
+        return path if method == "GET" and not path.endswith("*") else "/"
+
+    def _refresh(self, call: Call, ticket: Ticket) -> Answer:
+        """The session is proved anew, and the request that wanted that may be repeated."""
+        fresh = self._proving.ties.proved_now(call.headers, ticket.account, int(self._guard.now_s()))
+        if fresh is None:
+            # The session that was shown when the proof was asked for is another's now, or nobody's (R4).
+            return self._parts.voice.start_again(call.headers)
+        answer = self._parts.voice.proved(call.headers, ticket.place, call.prefix + self._next(ticket))
+        return answer._replace(headers=(*answer.headers, *fresh))
+
+
+def _seen_from(door: Door, location: bytes) -> bytes:
+    """Where a redirect leads, seen from the door that it was written at and not from our page."""
+    return urljoin(door.path, location.decode("latin-1")).encode("latin-1")

@@ -1,0 +1,51 @@
+"""Who holds a ticket: a browser by a cookie of its own, a native app by a header.
+
+The key is random and says nothing. What it stops: a ticket that was copied, sent by mail or planted in a page is worth
+nothing in any other browser (row 82).
+"""
+
+from __future__ import annotations
+
+import re
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.middleware.cookies import cookie
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEADER = b"sekisho-challenge"
+COOKIE_START = b"__Host-sekisho-step="
+SECONDS = 900  # a little longer than a ticket lives
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+class Holder(NamedTuple):
+    """Attributes:
+    key: 22 characters.
+    by_header: whether it is an app, which keeps no cookies.
+    """
+
+    key: str
+    by_header: bool
+
+    def line(self) -> tuple[bytes, bytes]:
+        """The header that hands the key out: with every question, whether it is new or not."""
+        if self.by_header:
+            return HEADER, self.key.encode()
+        # `Lax`: no other site can have a proof posted for the one whose browser it is.
+        attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % SECONDS
+        return b"set-cookie", COOKIE_START + self.key.encode() + attributes
+
+    def __repr__(self) -> str:
+        return f"Holder(by_header={self.by_header}, ...)"
+
+
+def holder_of(named: Mapping[bytes, bytes]) -> Holder:
+    """Who asks, by the request's headers; somebody new where nobody is named."""
+    shown = named.get(HEADER)
+    by_header = shown is not None
+    text = (shown if shown is not None else cookie(named.get(b"cookie", b""), COOKIE_START)).decode("latin-1")
+    return Holder(text if _KEY.fullmatch(text) else token_urlsafe(16), by_header)

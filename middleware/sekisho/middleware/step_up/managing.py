@@ -1,0 +1,164 @@
+"""The owner's own page: which factors the account has, new ones, and those that are to go.
+
+Whoever comes here with a session that was stolen, or left open in a library, must not make himself a factor: so the
+session has to be tied to its account, and somebody must have shown a proof of *that* account a moment ago (R4). What
+is not enrolled yet can be shown by mail, and the owner is told of every change.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING
+
+from sekisho.answer import Answer, language_of, prefers_page, step_up_required
+from sekisho.challenge.escrow import Purpose, Ticket
+from sekisho.challenge.proof import ProofFailed
+from sekisho.owners import EnrolmentsFull
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sekisho.challenge.factors import Person
+    from sekisho.challenge.tie import Tie
+    from sekisho.guard import Guard
+    from sekisho.middleware.step_up.mount import Call, Handler
+    from sekisho.middleware.step_up.parts import Parts, Proving
+    from sekisho.owners import Enrolment
+
+    Step = Callable[[Call, Person], Awaitable[Answer]]
+
+FRESH_S = 300
+"""How long a proof is good for changes on this page."""
+
+PAGE = "page"
+NAME_CHARS_MAX = 64
+
+
+class Managing:
+    """Serves the owner's page and its API."""
+
+    def __init__(self, guard: Guard, parts: Parts, proving: Proving) -> None:
+        self._guard = guard
+        self._parts = parts
+        self._proving = proving
+        steps: dict[str, Step] = {
+            "/factors/totp": self._begin_totp,
+            "/factors/totp/confirm": self._confirm_totp,
+            "/factors/webauthn/options": self._passkey_options,
+            "/factors/webauthn": self._confirm_passkey,
+            "/factors/recovery": self._recovery,
+            "/factors/remove": self._remove,
+        }
+        self.routes: dict[tuple[str, str], Handler] = {
+            ("POST", path): partial(self._changed, step) for path, step in steps.items()
+        }
+        self.routes["GET", "/factors"] = self._shown
+
+    async def _shown(self, call: Call) -> Answer:
+        tie = self._tie(call)
+        if (question := self._question(call, tie)) is not None:
+            return question
+        assert tie is not None  # noqa: S101 - there would have been a question
+        return await self._overview(call, await self._proving.factors.person(tie.account))
+
+    async def _changed(self, step: Step, call: Call) -> Answer:
+        """A change: by who may see the page, and from this page, or another site could have it posted."""
+        tie = self._tie(call)
+        if (question := self._question(call, tie)) is not None:
+            return question
+        assert tie is not None  # noqa: S101 - there would have been a question
+        token = self._parts.escrow.read(call.fields.get("token", ""), call.holder.key)
+        if token is None or (token.purpose, token.place, token.account) != (Purpose.MANAGE, PAGE, tie.account):
+            return self._parts.voice.start_again(call.headers)
+        try:
+            return await step(call, await self._proving.factors.person(tie.account))
+        except (ProofFailed, EnrolmentsFull, ValueError):
+            return self._parts.voice.proof_failed(call.headers)
+
+    def _tie(self, call: Call) -> Tie | None:
+        return self._proving.ties.of(call.headers, int(self._guard.now_s()))
+
+    def _question(self, call: Call, tie: Tie | None) -> Answer | None:
+        """What has to be shown first; None where all is well."""
+        if tie is None:
+            return self._parts.voice.refusal(call.headers, step_up_required())
+        if self._guard.now_s() - tie.proved_s <= FRESH_S:
+            return None
+        _, text = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, "", tie.account), call.holder.key)
+        return self._with_holder(call, self._parts.voice.step_up(call.headers, text))
+
+    async def _overview(self, call: Call, person: Person, notice: str = "") -> Answer:
+        _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, person.account), call.holder.key)
+        voice, factors = self._parts.voice, self._proving.factors.names
+        if not prefers_page(call.headers):
+            listed = [_described(one) for one in person.enrolments]
+            return self._with_holder(call, voice.json(call.headers, 200, {"factors": listed, "token": token}))
+        page = voice.pages.manage(
+            language_of(call.headers),
+            enrolments=person.enrolments,
+            token=token,
+            factors=factors,
+            notice=notice,
+            nonce=token_urlsafe(16),
+        )
+        return self._with_holder(call, voice.page(page))
+
+    # The changes.
+
+    async def _begin_totp(self, call: Call, person: Person) -> Answer:
+        offer = await self._proving.enrolling.begin_totp(person)
+        voice, token = self._parts.voice, call.fields.get("token", "")
+        if prefers_page(call.headers):
+            page = voice.pages.totp(language_of(call.headers), offer=offer, token=token, nonce=token_urlsafe(16))
+            return voice.page(page)
+        members = {"id": offer.id, "secret": offer.secret_text, "uri": offer.uri, "qr": offer.qr_svg}
+        return voice.json(call.headers, 200, {**members, "state": offer.state})
+
+    async def _confirm_totp(self, call: Call, person: Person) -> Answer:
+        fields = call.fields
+        made = await self._proving.enrolling.confirm_totp(
+            person, fields.get("state", ""), fields.get("code", ""), _label(fields)
+        )
+        return self._parts.voice.proof_failed(call.headers) if made is None else self._done(call)
+
+    async def _passkey_options(self, call: Call, person: Person) -> Answer:
+        options, state = await self._proving.enrolling.passkey_options(person)
+        return self._parts.voice.json(call.headers, 200, {"publicKey": options, "state": state})
+
+    async def _confirm_passkey(self, call: Call, person: Person) -> Answer:
+        fields = call.fields
+        credential = fields.get("credential", "").encode()
+        await self._proving.enrolling.confirm_passkey(person, fields.get("state", ""), credential, _label(fields))
+        return self._done(call)
+
+    async def _recovery(self, call: Call, person: Person) -> Answer:
+        sheet = await self._proving.enrolling.recovery(person)
+        voice = self._parts.voice
+        if prefers_page(call.headers):
+            page = voice.pages.recovery(language_of(call.headers), codes=sheet.codes, nonce=token_urlsafe(16))
+            return voice.page(page)
+        return voice.json(call.headers, 200, {"codes": list(sheet.codes)})
+
+    async def _remove(self, call: Call, person: Person) -> Answer:
+        await self._proving.enrolling.remove(person, call.fields.get("id", ""))
+        return self._done(call)
+
+    def _done(self, call: Call) -> Answer:
+        """Back to the page, as browsers want it after a post."""
+        if prefers_page(call.headers):
+            return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors")
+        return self._parts.voice.json(call.headers, 200, {"done": True})
+
+    @staticmethod
+    def _with_holder(call: Call, answer: Answer) -> Answer:
+        return answer._replace(headers=(*answer.headers, call.holder.line()))
+
+
+def _described(enrolment: Enrolment) -> dict[str, object]:
+    return {"id": enrolment.id, "kind": enrolment.kind, "label": enrolment.label, "created": enrolment.created_s}
+
+
+def _label(fields: dict[str, str]) -> str:
+    text = fields.get("label", "")[:NAME_CHARS_MAX].strip()
+    return text if text.isprintable() else ""

@@ -1,0 +1,43 @@
+"""What asking for more is made of. Put together by whoever reads the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from sekisho.challenge.escrow import Escrow
+    from sekisho.challenge.factors import Enrolling, Factors
+    from sekisho.challenge.senders import Senders
+    from sekisho.challenge.tie import Ties
+    from sekisho.challenge.toll import Toll
+    from sekisho.middleware.lanes import Lanes
+    from sekisho.middleware.protect import Protection
+    from sekisho.middleware.step_up.voice import Voice
+
+
+class Proving(NamedTuple):
+    """What a site with factors has."""
+
+    factors: Factors
+    enrolling: Enrolling
+    senders: Senders
+    lanes: Lanes
+    ties: Ties
+    protection: Protection
+
+
+class Parts(NamedTuple):
+    """Attributes:
+    mount: the path that pages and their API live under; no slash at its end.
+    escrow: tickets, and what they stand for.
+    toll: work or a captcha in front of the secret, and what pages carry meanwhile.
+    asks_work: whether there is any to be asked for.
+    proving: None where there is no factor.
+    """
+
+    mount: str
+    escrow: Escrow
+    voice: Voice
+    toll: Toll
+    asks_work: bool
+    proving: Proving | None

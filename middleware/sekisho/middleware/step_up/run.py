@@ -1,0 +1,117 @@
+"""The application, run behind a client's back: what the attempt came to is kept, and nobody waits for it.
+
+The client has its answer already. So this run has a scope and a `receive` of its own: the server's would tell it that
+the client has left, on which frameworks give up. And it is given **no identity but the secret**: of a session that
+the client brings along, many an application would make the new log-in's session (Litestar keeps the id), and the
+attacker would be logged in behind the seal (R1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed
+from sekisho.middleware.cookies import only
+from sekisho.middleware.watch import Report
+from sekisho.model import Outcome
+from sekisho.read import from_body, from_start
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sekisho.guard import Assessment
+    from sekisho.middleware.asgi import App, Message, Scope
+    from sekisho.middleware.visit import Visit
+
+    Done = Callable[[Kept, Outcome], Awaitable[None]]
+
+# What says who the client is, beside the secret; and what middleware outside of us has already made of it.
+_IDENTITY = frozenset({b"authorization", b"proxy-authorization", b"sekisho-device", b"sekisho-tie"})
+_MADE_OF_IT = frozenset({"session", "user", "auth"})
+
+TOO_LARGE = "a log-in was answered with more than 16 KiB, which is not kept until its proof: nobody can log in there"
+
+
+class Run:
+    """One run. `done` is told, exactly once, what it came to. `odd` is told what an operator should know."""
+
+    def __init__(
+        self, app: App, visit: Visit, assessment: Assessment, *, done: Done, odd: Callable[[str], None]
+    ) -> None:
+        self._app = app
+        self._door = visit.door
+        self._path = visit.scope["path"]
+        self._report = Report(assessment.attempt, assessment.decision, assessment.exposure)
+        self._scope = detached(visit.scope, visit.door.cookies, self._report)
+        self._receive = visit.intake.detached()
+        self._done = done
+        self._odd = odd
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+        self._too_large = False
+        self._ended = False
+
+    async def __call__(self) -> None:
+        try:
+            await self._app(self._scope, self._receive, self._send)
+        finally:
+            # Raised, cancelled, or never finished: whatever it began with, it is no proof that the secret was right.
+            await self._end(Kept(None), Outcome.FAILED)
+
+    async def _send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._status = message["status"]
+            self._headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+        elif kind == "http.response.body":
+            self._take(message.get("body", b""))
+            if not message.get("more_body", False):
+                await self._judge()
+        elif kind.startswith("http.response.") and kind.endswith("send"):
+            # A file sent by its path: nothing of it is here to be kept.
+            self._too_large = True
+            await self._judge()
+
+    def _take(self, chunk: bytes) -> None:
+        if len(self._body) + len(chunk) > ANSWER_BYTES_MAX:
+            self._too_large = True
+            self._body.clear()
+        elif not self._too_large:
+            self._body += chunk
+
+    async def _judge(self) -> None:
+        """The answer is whole. What the application does afterwards is its own business, up to the deadline."""
+        body, headers = bytes(self._body), self._headers
+        outcome = self._report.outcome or from_start(self._door, self._status, headers, self._path)
+        if outcome is None:
+            outcome = Outcome.UNKNOWN if self._too_large else from_body(self._door, self._status, body, headers)
+        if outcome is not Outcome.SUCCEEDED:
+            return await self._end(Kept(None), outcome)
+        if self._too_large or sum(len(name) + len(value) for name, value in headers) > HEADERS_BYTES_MAX:
+            self._odd(TOO_LARGE)
+            return await self._end(Kept(None), outcome)
+        return await self._end(Kept(Sealed(self._status, tuple(headers), body), self._report.account), outcome)
+
+    async def _end(self, kept: Kept, outcome: Outcome) -> None:
+        if not self._ended:
+            self._ended = True
+            await self._done(kept, outcome)
+
+
+def detached(scope: Scope, cookies: frozenset[str], report: Report) -> dict[str, Any]:
+    """A copy of the scope without what identifies the client, but for the cookies that the door names."""
+    copied = {name: value for name, value in scope.items() if name not in _MADE_OF_IT}
+    copied["headers"] = list(_anonymous(scope["headers"], cookies))
+    copied["extensions"] = {}
+    copied["state"] = {**scope.get("state", {}), "sekisho": report}
+    return copied
+
+
+def _anonymous(headers: list[tuple[bytes, bytes]], cookies: frozenset[str]) -> Any:
+    for name, value in headers:
+        if name == b"cookie":
+            if kept := only(value, cookies):
+                yield name, kept
+        elif name not in _IDENTITY:
+            yield name, value

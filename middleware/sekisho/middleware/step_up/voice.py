@@ -1,0 +1,144 @@
+"""What is said to a client that has to do more: a page to people, JSON to programs, and the same to everybody."""
+
+from __future__ import annotations
+
+import json
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Any
+
+from sekisho.answer import Answer, language_of, prefers_page, proof_failed, start_again, step_up_required
+from sekisho.answer.refusal import challenge_required
+from sekisho.challenge.escrow import TICKET_S
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sekisho.answer import Refusal, Renderer
+    from sekisho.challenge.pages import Page, Pages
+
+    Headers = Sequence[tuple[bytes, bytes]]
+
+_JSON = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_MODULE = (
+    (b"content-type", b"text/javascript; charset=utf-8"),
+    (b"cache-control", b"public, max-age=3600"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"access-control-allow-origin", b"*"),
+)
+
+
+class Voice:
+    """Args:
+    renderer: for refusals as JSON.
+    pages: for people.
+    mount: where the next step is.
+    factors: what the site can ask for, in order; said to everybody, whatever an account has.
+    """
+
+    def __init__(self, renderer: Renderer, pages: Pages, mount: str, factors: tuple[str, ...]) -> None:
+        self._renderer = renderer
+        self.pages = pages
+        self._mount = mount
+        self._factors = factors
+
+    def step_up(
+        self,
+        headers: Headers,
+        ticket: str,
+        *,
+        form: str = "",
+        failed: bool = False,
+        sent: bool = False,
+        chosen: str = "",
+        max_age_s: int | None = None,
+    ) -> Answer:
+        """Asks for a proof.
+
+        Args:
+            headers: of the request.
+            ticket: what the client holds of the challenge.
+            form: the sealed request that waits for the proof, which a page carries along.
+            failed: what was shown last was no proof.
+            sent: a code was asked for.
+            chosen: the factor of the last step; another word than one of the site's is none.
+            max_age_s: how fresh the proof must be, at a route that says so.
+        """
+        if prefers_page(headers):
+            return self._page(
+                401,
+                self.pages.step_up(
+                    language_of(headers),
+                    challenge=ticket,
+                    factors=self._factors,
+                    form=form,
+                    failed=failed,
+                    sent=sent,
+                    chosen=chosen if chosen in self._factors else "",
+                    nonce=token_urlsafe(16),
+                ),
+            )
+        if sent:
+            return self.json(headers, 202, {"sent": True})
+        refusal = proof_failed() if failed else step_up_required(max_age_s)
+        members = {
+            "challenge": ticket,
+            "step_up": f"{self._mount}/step-up",
+            "factors": list(self._factors),
+            "expires_in": TICKET_S,
+        }
+        return self._renderer.render(refusal, headers, members)
+
+    def toll(self, headers: Headers, asked: dict[str, Any], form: str) -> Answer:
+        """Asks for work, or whatever else is asked of people before a secret is looked at."""
+        if prefers_page(headers):
+            page = self.pages.work(language_of(headers), form=form, asked=asked, nonce=token_urlsafe(16))
+            return self._page(401, page)
+        return self._renderer.render(challenge_required(), headers, {**asked, "continue": f"{self._mount}/continue"})
+
+    def refusal(self, headers: Headers, refusal: Refusal) -> Answer:
+        return self._renderer.render(refusal, headers)
+
+    def start_again(self, headers: Headers) -> Answer:
+        """Expired, used, somebody else's, tampered with: which of these is nobody's business."""
+        return self.refusal(headers, start_again())
+
+    def preflight(self, headers: Headers) -> Answer | None:
+        """What a browser is told that asks before it calls from another origin; None for origins that are not named."""
+        return self._renderer.preflight(headers)
+
+    def proof_failed(self, headers: Headers) -> Answer:
+        return self.refusal(headers, proof_failed())
+
+    def proved(self, headers: Headers, place: str, location: str) -> Answer:
+        """The session is proved; what wanted that may be asked for again. `location`: where a browser finds it."""
+        if prefers_page(headers):
+            return self.see_other(location)
+        return self.json(headers, 200, {"proved": place or True})
+
+    @staticmethod
+    def see_other(location: str) -> Answer:
+        headers = ((b"location", location.encode("utf-8")), (b"cache-control", b"no-store"), (b"content-length", b"0"))
+        return Answer(303, headers, b"")
+
+    def json(self, headers: Headers, status: int, members: dict[str, Any]) -> Answer:
+        body = json.dumps(members, ensure_ascii=False).encode("utf-8", "replace")
+        length = (b"content-length", b"%d" % len(body))
+        return Answer(status, (*_JSON, length, *self._renderer.cors(headers)), body)
+
+    def module(self) -> Answer:
+        """The ES module, for the site's own pages and for others'."""
+        body = self.pages.module()
+        return Answer(200, (*_MODULE, (b"content-length", b"%d" % len(body))), body)
+
+    def page(self, page: Page) -> Answer:
+        return self._page(200, page)
+
+    def _page(self, status: int, page: Page) -> Answer:
+        length = (b"content-length", b"%d" % len(page.body))
+        scheme = ((b"www-authenticate", b'Sekisho realm="login"'),) if status == 401 else ()
+        return Answer(status, (*page.headers, *scheme, length), page.body)

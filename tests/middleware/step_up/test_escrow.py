@@ -1,0 +1,299 @@
+"""A stranger's log-in: run behind his back, sealed, and given out once to whoever proves to be the owner."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.middleware.driving import Line, form, http, pieces
+from tests.middleware.step_up.driving import FORM, STRANGE, Client, Shop, Site, challenge
+
+if TYPE_CHECKING:
+    from sekisho.middleware.asgi import Receive, Scope, Send
+
+PASSWORDS = [("hana", "right"), ("hana", "wrong"), ("alice", "hatter"), ("nobody", "right"), ("nobody", "wrong")]
+
+
+@pytest.fixture
+async def site() -> Site:
+    made = Site()
+    await made.enrol("1")
+    await made.enrol("2")
+    return made
+
+
+async def logged_in(site: Site, account: str = "hana", password: str = "right") -> Client:
+    """A browser that has shown its second proof."""
+    client = site.client()
+    asked = await client.log_in(account, password)
+    assert (await client.show(challenge(asked), site.code())).status == 303
+    return client
+
+
+async def test_the_applications_answer_is_released_after_the_proof(site: Site) -> None:
+    """Status, cookies and all: the service has not changed, and has run once."""
+    client = site.client()
+    asked = await client.log_in()
+    assert (asked.status, asked.code) == (401, "step_up_required")
+    assert "session" not in client.jar
+    released = await client.show(challenge(asked), site.code())
+    assert released.status == 303
+    assert released.header(b"location") == b"/account"
+    assert await client.who() == "hana"
+    assert site.shop.reached == [("hana", "right")]
+
+
+async def test_a_proved_device_is_asked_no_more(site: Site) -> None:
+    """The token that comes with the answer is worth a proof, from anywhere."""
+    client = await logged_in(site)
+    client.address = "203.0.113.200"
+    assert (await client.log_in()).status == 303
+
+
+async def test_a_wrong_code_releases_nothing_and_the_ticket_stays_good(site: Site) -> None:
+    """People mistype."""
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    wrong = await client.show(ticket, "000000")
+    assert (wrong.status, wrong.code) == (401, "proof_failed")
+    assert "session" not in client.jar
+    assert (await client.show(ticket, site.code())).status == 303
+
+
+@pytest.mark.parametrize("accept", [b"application/json", b"text/html"])
+async def test_an_attacker_sees_the_same_bytes_whatever_he_tries(site: Site, accept: bytes) -> None:
+    """Right and wrong passwords of known and unknown accounts, with factors and without: the same answer."""
+    seen = set()
+    for n, (account, password) in enumerate(PASSWORDS):
+        asked = await site.client(f"198.51.100.{n}").log_in(account, password, accept=accept)
+        seen.add(same(asked))
+    assert len(seen) == 1
+
+
+async def test_after_a_proof_that_fails_he_sees_the_same_again(site: Site) -> None:
+    """Whether the password was right shows in nothing that a wrong code is answered with."""
+    seen = set()
+    for n, (account, password) in enumerate(PASSWORDS):
+        client = site.client(f"198.51.100.{n}")
+        ticket = challenge(await client.log_in(account, password))
+        seen.add(same(await client.show(ticket, "123456")))
+    assert len(seen) == 1
+
+
+def same(asked: Any) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
+    """An answer without what is random in it. The length of that stays."""
+    hidden = [(name, re.sub(rb"step=[\w-]+", b"step=", value)) for name, value in asked.headers]
+    hidden = [(name, re.sub(rb"nonce-[\w-]+", b"nonce", value)) for name, value in hidden]
+    body = re.sub(rb'nonce="[\w-]+"', b"nonce", asked.body)
+    ticket = challenge(asked).encode()
+    return asked.status, tuple(hidden), body.replace(ticket, b"." * len(ticket))
+
+
+async def test_a_session_that_the_client_holds_is_not_logged_in_behind_the_seal(site: Site) -> None:
+    """R1: with the right password, an attacker's own session would become the owner's."""
+    site.shop.sessions["planted"] = None
+    client = site.client()
+    client.jar["session"] = "planted"
+    ticket = challenge(await client.log_in())
+    await settled(site)
+    assert await client.who() == "None"
+    assert b"cookie" not in site.shop.saw[0]
+    assert (await client.show(ticket, site.code())).status == 303
+    assert site.shop.sessions["planted"] is None
+
+
+async def test_cookies_that_the_door_names_reach_the_application() -> None:
+    """A form's own token is no session, and without it many a form is refused."""
+    site = Site(settings={"login": "POST /login form:username,password cookies=csrf"})
+    client = site.client()
+    client.jar |= {"csrf": "c", "session": "s"}
+    await client.log_in()
+    await settled(site)
+    assert site.shop.saw[0][b"cookie"] == b"csrf=c"
+
+
+async def test_a_proof_is_good_once(site: Site) -> None:
+    """Row 79 and 82: neither the code nor the ticket works a second time."""
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    code = site.code()
+    key = client.jar["__Host-sekisho-step"]
+    assert (await client.show(ticket, code)).status == 303
+    client.jar["__Host-sekisho-step"] = key
+    again = await client.show(ticket, site.code(1))
+    assert (again.status, again.code) == (410, "start_again")
+
+
+async def test_of_many_redemptions_at_once_one_is_answered(site: Site) -> None:
+    """Two workers and twenty requests, with two codes that are both right."""
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    codes = [site.code(), site.code(1)] * 10
+    answers = await asyncio.gather(*(client.show(ticket, code) for code in codes))
+    assert [found.status for found in answers].count(303) == 1
+
+
+async def test_another_browser_holds_nothing(site: Site) -> None:
+    """Row 82: a ticket that was copied, or planted, is void elsewhere."""
+    owner, thief = site.client(), site.client()
+    ticket = challenge(await owner.log_in())
+    await thief.log_in("alice", "hatter")
+    refused = await thief.show(ticket, site.code())
+    assert (refused.status, refused.code) == (410, "start_again")
+
+
+async def test_anothers_code_is_no_proof_for_an_account(site: Site) -> None:
+    """R3: this shop tells `Alice` from `alice`, so the one's phone proves nothing for the other."""
+    client = site.client()
+    ticket = challenge(await client.log_in("alice", "hatter"))
+    assert (await client.show(ticket, site.code())).code == "proof_failed"
+    assert "session" not in client.jar
+
+
+async def test_a_ticket_that_was_changed_is_none(site: Site) -> None:
+    """Every byte is sealed."""
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    for at in range(0, len(ticket), 37):
+        other = "A" if ticket[at] != "A" else "B"
+        refused = await client.show(ticket[:at] + other + ticket[at + 1 :], site.code())
+        assert (refused.status, refused.code) == (410, "start_again")
+
+
+async def test_a_ticket_under_a_foreign_key_is_none(site: Site) -> None:
+    """Another service's, or one from before a secret was taken off the list."""
+    other = Site(settings={"secret": b"another secret of more than thirty-two bytes"})
+    client = other.client()
+    ticket = challenge(await client.log_in())
+    client.guard = site.guard
+    assert (await client.show(ticket, site.code())).code == "start_again"
+
+
+async def test_ten_wrong_codes_behind_a_wrong_password_cost_the_owner_nothing(site: Site) -> None:
+    """R7: or whoever knows a name could keep its owner out."""
+    for n in range(3):
+        attacker = site.client(f"198.51.100.{n}")
+        ticket = challenge(await attacker.log_in("hana", "wrong"))
+        for _ in range(5):
+            await attacker.show(ticket, "000000")
+    await logged_in(site)
+
+
+async def test_a_right_code_behind_a_wrong_password_is_not_spent(site: Site) -> None:
+    """And proves nothing."""
+    attacker = site.client("198.51.100.3")
+    ticket = challenge(await attacker.log_in("hana", "wrong"))
+    assert (await attacker.show(ticket, site.code())).code == "proof_failed"
+    await logged_in(site)
+
+
+async def test_a_challenge_dies_with_a_change_of_password(site: Site) -> None:
+    """Row 83: whoever began with the old password does not end with it."""
+    thief = site.client()
+    ticket = challenge(await thief.log_in())
+    owner = await logged_in(site)
+    changed = await owner.send("/password", b"username=hana&old_password=right&new_password=better")
+    assert changed.status == 303
+    await settled(site)
+    assert (await thief.show(ticket, site.code(1))).code == "start_again"
+
+
+async def test_an_address_that_is_denied_meanwhile_shows_no_proof(site: Site) -> None:
+    """Row 83: start, deny, redeem."""
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    client.guard = site.guarded(deny=f"{STRANGE}/32")
+    assert (await client.show(ticket, site.code())).code == "denied"
+
+
+async def test_a_native_app_holds_its_ticket_by_a_header(site: Site) -> None:
+    """And is sent no cookie for it."""
+    app = site.client(headers=[(b"sekisho-challenge", b"new")])
+    asked = await app.log_in()
+    key = asked.header(b"sekisho-challenge")
+    assert key
+    assert "__Host-sekisho-step" not in app.jar
+    app.extra = [(b"sekisho-challenge", key)]
+    released = await app.show(challenge(asked), site.code())
+    assert released.status == 303
+    assert released.header(b"sekisho-device")
+
+
+async def test_the_answer_does_not_wait_for_the_application() -> None:
+    """Its time is what a password's hash takes, and different for accounts that exist."""
+    gate = asyncio.Event()
+
+    class Slow(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await gate.wait()
+            await super().__call__(scope, receive, send)
+
+    site = Site(shop=Slow())
+    await site.enrol()
+    client = site.client()
+    asked = await asyncio.wait_for(client.log_in(), 2)
+    shown = asyncio.create_task(client.show(challenge(asked), site.code()))
+    await asyncio.sleep(0)
+    gate.set()
+    assert (await shown).status == 303
+
+
+async def test_the_client_that_leaves_does_not_end_the_run(site: Site) -> None:
+    """The server says that it has left as soon as it has its answer; frameworks give up on that."""
+    line = Line(pieces(form("hana", "right")))
+    await site.guard(http(client=STRANGE, headers=[FORM]), line.receive, line.send)
+    await settled(site)
+    assert site.shop.sessions
+
+
+@pytest.mark.parametrize("end", ["raises", "nothing", "half", "large"])
+async def test_what_is_no_whole_answer_is_never_released(end: str) -> None:
+    """It raised, said nothing, stopped in the middle, or said more than is kept."""
+
+    class Broken(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            headers = [(b"set-cookie", b"session=s; HttpOnly"), (b"location", b"/account")]
+            if end == "raises":
+                await send({"type": "http.response.start", "status": 303, "headers": headers})
+                raise RuntimeError
+            if end != "nothing":
+                await send({"type": "http.response.start", "status": 303, "headers": headers})
+                body = b"x" * (20_000 if end == "large" else 10)
+                await send({"type": "http.response.body", "body": body, "more_body": end == "half"})
+
+    site = Site(shop=Broken())
+    await site.enrol()
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    refused = await client.show(ticket, site.code())
+    assert (refused.status, refused.code) == (401, "proof_failed")
+
+
+async def test_the_charge_comes_back_with_the_proof() -> None:
+    """Three log-ins of one owner, from an address that may try twice an hour."""
+    site = Site(settings={"limit_ip": "2/hour"})
+    await site.enrol()
+    for steps in (-1, 0, 1):
+        client = site.client()
+        ticket = challenge(await client.log_in())
+        assert (await client.show(ticket, site.code(steps))).status == 303
+
+
+async def test_the_charge_stands_without_a_proof() -> None:
+    """A right password alone buys no further guesses, and does not show in a count."""
+    site = Site(settings={"limit_ip": "2/hour"})
+    statuses = [(await site.client().log_in("hana", password)).status for password in ("right", "wrong", "right")]
+    assert statuses == [401, 401, 429]
+
+
+async def settled(site: Site) -> None:
+    """Until what runs behind clients' backs has reached the shop."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+        if site.shop.reached:
+            break
+    for _ in range(20):
+        await asyncio.sleep(0)
