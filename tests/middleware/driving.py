@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from sekisho.testing import guarded
+from sekisho import testing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +23,11 @@ HERE = "203.0.113.9"
 SESSION = (b"set-cookie", b"session=s; HttpOnly; Secure; Path=/")
 OPEN: dict[str, Any] = {"limit_ip": "9999/minute", "limit_network": "9999/minute", "limit_device": "9999/minute"}
 """Limits of addresses that never trip, for claims about accounts."""
+
+
+def guarded(app: App, **settings: Any) -> LoginGuard:
+    """The limits alone, unless a test asks for work."""
+    return testing.guarded(app, **{"challenges": "none", **settings})
 
 
 class Clock:

@@ -282,7 +282,9 @@ class GuardMiddleware:
             return await self._unavailable(visit)
         if self.mode is Mode.MONITOR:
             return await self._app(visit.scope, visit.intake.replay, visit.send)
-        refusal = unreadable_attempt(error.status) if decision.passes else self._refusal(decision)
+        # Nobody can be asked for anything who cannot be read.
+        stern = decision.asked in {Action.THROTTLE, Action.DENY}
+        refusal = self._refusal(decision) if stern else unreadable_attempt(error.status)
         # The rest of such a body is still on its way; on a kept connection it would have to be read.
         return await self._answer(visit, refusal, hang_up=error.status in {408, 413})
 
