@@ -28,9 +28,9 @@ class People:
         reset = await self._owners.pending_reset(account_id)
         if reset is not None and reset.due_s <= now_s and await self._owners.carry_out(reset, now_s=now_s):
             self._tell(Person(account, contact, enrolments))
-            enrolments = await self._owners.enrolments(account_id)
+            enrolments, reset = await self._owners.enrolments(account_id), None
         # A name that is nobody's has nothing, whatever lies where one had to look.
-        return Person(account, contact, enrolments if contact else ())
+        return Person(account, contact, enrolments if contact else (), reset_asked=reset is not None)
 
     def place(self, account: str, contact: Contact | None) -> str:
         """Where its enrolments lie. For nobody's name a place where none can: names may be any text, ids may not."""

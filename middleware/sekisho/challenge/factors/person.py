@@ -16,11 +16,13 @@ class Person(NamedTuple):
         account: exactly as the application reads it.
         contact: None where there is no such account.
         enrolments: oldest first.
+        reset_asked: somebody has said that they are lost, and the day that follows is not over.
     """
 
     account: str
     contact: Contact | None
     enrolments: tuple[Enrolment, ...]
+    reset_asked: bool = False
 
     @property
     def account_id(self) -> str:
