@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.middleware.driving import Line, form, http, pieces
+from sekisho.passwords import PasswordsBusy
+from tests.middleware.driving import Line, answer, form, http, pieces
 from tests.middleware.step_up.driving import FORM, STRANGE, Client, Shop, Site, challenge
 
 if TYPE_CHECKING:
@@ -297,3 +298,26 @@ async def settled(site: Site) -> None:
             break
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def test_an_application_that_has_no_time_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it, so an owner need not hear of it: 503, and an argon2 pool that is full, are no answers."""
+    monkeypatch.setattr("sekisho.middleware.step_up.run.PAUSES_S", (0, 0, 0))
+    tries = iter(range(10))
+
+    class Busy(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            match next(tries):
+                case 0:
+                    raise PasswordsBusy(1)
+                case 1 | 2:
+                    await answer(send, 503)
+                case _:
+                    await super().__call__(scope, receive, send)
+
+    site = Site(shop=Busy())
+    await site.enrol()
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    assert (await client.show(ticket, site.code())).status == 303
+    assert next(tries) == 4

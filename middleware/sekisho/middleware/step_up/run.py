@@ -8,12 +8,14 @@ attacker would be logged in behind the seal (R1).
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed
 from sekisho.middleware.cookies import only
 from sekisho.middleware.watch import Report
 from sekisho.model import Outcome
+from sekisho.passwords import PasswordsBusy
 from sekisho.read import from_body, from_start
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 _IDENTITY = frozenset({b"authorization", b"proxy-authorization", b"sekisho-device", b"sekisho-tie"})
 _MADE_OF_IT = frozenset({"session", "user", "auth"})
 
+BUSY = 503
+PAUSES_S = (0.5, 1.0, 2.0)  # before an application is asked again that had no time; of its thirty seconds
+
 TOO_LARGE = "a log-in was answered with more than 16 KiB, which is not kept until its proof: nobody can log in there"
 
 
@@ -43,21 +48,41 @@ class Run:
         self._path = visit.scope["path"]
         self._report = Report(assessment.attempt, assessment.decision, assessment.exposure)
         self._scope = detached(visit.scope, visit.door.cookies, self._report)
-        self._receive = visit.intake.detached()
+        self._visit = visit
         self._done = done
         self._odd = odd
+        self._ended = False
+        self._is_last = True
+        self._begin()
+
+    def _begin(self) -> None:
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
         self._too_large = False
-        self._ended = False
 
     async def __call__(self) -> None:
         try:
-            await self._app(self._scope, self._receive, self._send)
+            for pause_s in PAUSES_S:
+                if not await self._was_busy():
+                    return
+                await asyncio.sleep(pause_s)
+            await self._app(self._scope, self._visit.intake.detached(), self._send)
         finally:
             # Raised, cancelled, or never finished: whatever it began with, it is no proof that the secret was right.
             await self._end(Kept(None), Outcome.FAILED)
+
+    async def _was_busy(self) -> bool:
+        """Run once. Whether the application had no time: nobody waits for it here, so it may be asked again."""
+        self._begin()
+        self._is_last = False
+        try:
+            await self._app({**self._scope}, self._visit.intake.detached(), self._send)
+        except PasswordsBusy:
+            return True
+        finally:
+            self._is_last = True
+        return self._status == BUSY and not self._ended
 
     async def _send(self, message: Message) -> None:
         kind = message["type"]
@@ -82,6 +107,8 @@ class Run:
 
     async def _judge(self) -> None:
         """The answer is whole. What the application does afterwards is its own business, up to the deadline."""
+        if self._status == BUSY and not self._is_last:
+            return None
         body, headers = bytes(self._body), self._headers
         outcome = self._report.outcome or from_start(self._door, self._status, headers, self._path)
         if outcome is None:
