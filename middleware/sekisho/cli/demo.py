@@ -14,15 +14,18 @@ import json
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import uvloop
 
+from sekisho.challenge.totp import STEP_S
 from sekisho.cli.screen import PlainScreen, RichScreen, console, show, write_svg
 from sekisho.cli.usage import within
 from sekisho.simulate.demo import Plan, Shown, demonstrate
+from sekisho.simulate.phones import Phones
 
 if TYPE_CHECKING:
     import argparse
@@ -94,12 +97,15 @@ async def _afterwards(args: argparse.Namespace, shown: Shown, service: Service) 
 
 
 async def _keep(shown: Shown, service: Service) -> None:
-    owners = shown.scenario.population()
+    owners, last = shown.scenario.population(), shown.scenario.owners - 1
+    phones = Phones(owners, shown.scenario.seed)
     print(
         f"\nStill guarded: http://127.0.0.1:{service.port}/login\n"
-        f"An owner: {owners.account(owners.owners - 1)}  {owners.password(owners.owners - 1)}\n"
-        "Ctrl-C ends it.",
+        f"An owner: {owners.account(last)}  {owners.password(last)}\n"
+        "Your browser is new to the service, so it asks for more than that. Ctrl-C ends it.",
         file=sys.stderr,
     )
     with suppress(asyncio.CancelledError):
-        await asyncio.Event().wait()
+        while True:
+            print(f"The owner's phone shows {phones.code(last)}", file=sys.stderr)
+            await asyncio.sleep(STEP_S - time.time() % STEP_S)

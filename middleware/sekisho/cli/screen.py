@@ -158,9 +158,9 @@ def reading(shown: Shown) -> Iterator[str]:
     if after.refused:
         yield f"{len(after.refused):,} owners stood outside with the right password. That must not happen."
     yield (
-        f"The guard asked {sum(after.right.values()) - after.right['too_many_attempts']:,} strangers with a right "
-        "password for a second proof, in the same words as those with a wrong one, and none of them learnt which he "
-        f"had. {after.proved:,} owners were asked as well, on devices that were new, and showed it."
+        f"A right password alone opens nothing. {after.stopped['step_up_required']:,} attempts were asked for a second "
+        f"proof, those with a right password in the same words as those with a wrong one; {after.proved:,} owners were "
+        "asked as well, on devices that were new, and had it. DEMO_KEEP=1 leaves the service running, with its page."
     )
     planned = shown.scenario.campaign.attempts
     if min(before.attempts, after.attempts) < planned:
