@@ -117,10 +117,10 @@ def test_attackers_use_all_their_addresses_and_none_of_an_owners(scenario: Scena
 
 
 def test_right_passwords_come_from_everywhere() -> None:
-    """400 right pairs from 300 addresses: no address holds more than chance gives it, or limits would look weaker."""
+    """200 right pairs from 300 addresses: no address holds more than chance gives it, or limits would look weaker."""
     demo = SCENARIOS["demo"]
     addresses = Counter(one.address for one in attack(demo.population(), demo.campaign, seed=demo.seed) if one.right)
-    assert len(addresses) > 190
+    assert len(addresses) > 140
     assert max(addresses.values()) < 10
 
 

@@ -77,8 +77,12 @@ class Ties:
         text = urlsafe_b64encode(sealed).rstrip(b"=").decode()
         return text if len(text) <= CHARS_MAX else ""
 
-    def find(self, presented: str, headers: Headers, now_s: int) -> Tie | None:
-        """The tie, if all that it is tied to is in the request's headers, with the same values and nothing beside."""
+    def find(self, presented: str, headers: Headers, now_s: int, said_account: str | None = None) -> Tie | None:
+        """The tie, if all that it is tied to is in the request's headers, with the same values and nothing beside.
+
+        `said_account`: whose session the application says that it is. Then no cookie has to be as it was, which some
+        services sign anew with every answer; but no other account's tie is found.
+        """
         said = self._opened(presented)
         if said is None:
             return None
@@ -86,12 +90,19 @@ class Ties:
         if not created_s - _SKEW_S <= now_s < created_s + SECONDS_MAX:
             return None
         shown = credentials_shown(headers, cookies)
-        return Tie(account, account_id, proved_s) if self._are_shown(shown, cookies, bearer) else None
+        if said_account is not None:
+            if not _same(said_account, account):
+                return None
+            # Any one of them will do, whatever it says: the application has read it. What it has not, it cannot vouch
+            # for: an `Authorization` that we know nothing of is still somebody else's.
+            cookies = {} if shown.cookies else cookies
+        found = self._are_shown(shown, cookies, bearer, is_vouched=not cookies and said_account is not None)
+        return Tie(account, account_id, proved_s) if found else None
 
-    def of(self, headers: Headers, now_s: int) -> Tie | None:
-        """The tie of a request with these headers."""
+    def of(self, headers: Headers, now_s: int, said_account: str | None = None) -> Tie | None:
+        """The tie of a request with these headers. `said_account`: as in `find`."""
         text, _ = self._presented(headers)
-        return self.find(text, headers, now_s)
+        return self.find(text, headers, now_s, said_account)
 
     def headers(
         self, tie: Tie, credentials: SessionCredentials, now_s: int, *, by_header: bool

@@ -26,11 +26,14 @@ class Trial(NamedTuple):
         account: what the enrolments hang on, `Contact.account_id`: the same for every spelling of one account, or each
             spelling would bring ten tries of its own.
         behind_right_secret: whether the application said yes. Where it did not, nothing can be proved.
+        lane: empty, or a constant of ours: which of an account's counts are used. Where nobody has been asked for the
+            secret before, anybody may guess, and must not use up what is left for log-ins.
     """
 
     challenge: bytes
     account: str
     behind_right_secret: bool
+    lane: bytes = b""
 
     def __repr__(self) -> str:
         # Tracebacks print values; whether the password was right is what nobody may learn.
@@ -40,7 +43,7 @@ class Trial(NamedTuple):
 def owner_key(keys: VaultKeys, kind: bytes, trial: Trial) -> bytes:
     """Where something is counted for the owner; behind a wrong secret, a place that concerns nobody."""
     if trial.behind_right_secret:
-        return keys.of(kind, b"account", trial.account)
+        return keys.of(kind, b"account" + trial.lane, trial.account)
     return keys.of(kind, b"nobody", trial.challenge)
 
 

@@ -87,9 +87,12 @@ class Factors:
         """Who an account belongs to, after a reset that is due. Raises `OwnersError`."""
         return await self._people.find(account, now_s=int(self._clock_s()))
 
-    def trial(self, challenge: bytes, person: Person, *, behind_right_secret: bool) -> Trial:
-        """Whose proof is tried. Who is unknown to the owners can prove nothing, and is counted for nobody."""
-        return Trial(challenge, person.account_id, behind_right_secret and person.contact is not None)
+    def trial(self, challenge: bytes, person: Person, *, behind_right_secret: bool, lane: bytes = b"") -> Trial:
+        """Whose proof is tried. Who is unknown to the owners can prove nothing, and is counted for nobody.
+
+        `lane`: see `Trial`.
+        """
+        return Trial(challenge, person.account_id, behind_right_secret and person.contact is not None, lane)
 
     async def passkey_options(self, trial: Trial, person: Person, bound_to: bytes) -> dict[str, Any]:
         """What to ask a browser for: as long and as many for everybody.
