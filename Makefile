@@ -53,6 +53,13 @@ bench-corpus: $(VENV)/.with-bench ## Measure files of leaked passwords at full s
 	done
 	@$(BIN)/python -m benchmarks.corpus figures $(if $(QUICK),--quick)
 
+.PHONY: bench-step-up
+bench-step-up: $(VENV)/.with-bench ## Measure what the time of a step-up tells, and what it costs (half an hour; QUICK=1 for a first look)
+	@for part in timings cost; do \
+		$(BIN)/python -m benchmarks.step_up $$part $(if $(QUICK),--quick) || exit 1; \
+	done
+	@$(BIN)/python -m benchmarks.step_up figures
+
 .PHONY: clean
 clean: ## Remove the environment and everything that was made here
 	@rm -rf $(VENV) dist build .coverage .coverage.* .hypothesis .benchmarks \
