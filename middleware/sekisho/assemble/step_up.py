@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from contextlib import AsyncExitStack
 from hashlib import blake2b
@@ -16,12 +18,15 @@ from sekisho.challenge.senders import Senders
 from sekisho.challenge.tie import Ties
 from sekisho.challenge.toll import Toll
 from sekisho.challenge.webauthn import WebAuthn
+from sekisho.challenge.webhook import Webhook
 from sekisho.challenge.work import Work
 from sekisho.middleware.lanes import Lanes
 from sekisho.middleware.protect import Protection
 from sekisho.middleware.step_up import Asking, Granting, Managing, Mount, Parts, Proving
 from sekisho.middleware.step_up.mount import RUN_S
 from sekisho.middleware.step_up.voice import Voice
+from sekisho.model import SettingsError
+from sekisho.owners import OwnersError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +38,13 @@ if TYPE_CHECKING:
     from sekisho.middleware import Cookie, GuardMiddleware, Reading
     from sekisho.middleware.asgi import App, Scope
     from sekisho.owners import Owners
+    from sekisho.owners.sql import SqlOwners
     from sekisho.record import Events
     from sekisho.settings import Settings
     from sekisho.store.vault import Vault
+
+
+log = logging.getLogger("sekisho")
 
 
 class Given(NamedTuple):
@@ -65,6 +74,44 @@ class Site(NamedTuple):
     jitter: Callable[[], float]
 
 
+def ensure_sound(settings: Settings) -> None:
+    """Raise `SettingsError` for what could be read, and cannot work: at the start, and not at the first proof."""
+    if settings.owners is not None:
+        _sql_owners(settings)
+    if settings.smtp is not None:
+        from sekisho.mail import Service, Unsendable  # noqa: PLC0415 - a mail client, for who sends none
+        from sekisho.mail.relay import relay  # noqa: PLC0415
+
+        relay(settings.smtp, settings.smtp_password)
+        try:
+            Service(settings.service_name, settings.account_page or "")
+        except Unsendable as error:
+            raise SettingsError("SEKISHO_ACCOUNT_PAGE", f"cannot stand in a mail: {error}") from None
+    for variable, make in (("SEKISHO_CODE_WEBHOOK", _webhook), ("SEKISHO_PASSKEY_DOMAIN", _passkeys)):
+        try:
+            make(settings)
+        except ValueError as error:
+            raise SettingsError(variable, str(error)) from None
+
+
+def _sql_owners(settings: Settings) -> SqlOwners:
+    from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database's driver, for who has none
+
+    return SqlOwners(settings.owners or "", settings.owners_query or "")
+
+
+def _webhook(settings: Settings) -> Webhook | None:
+    return Webhook(settings.code_webhook, settings.code_webhook_key) if settings.code_webhook else None
+
+
+def _passkeys(settings: Settings) -> WebAuthn | None:
+    if "webauthn" not in settings.factors:
+        return None
+    # Of the oldest secret: decoys that changed with a rotation would be known for decoys.
+    decoys = blake2b(settings.secrets[-1], digest_size=64, person=b"sekisho.decoys").digest()
+    return WebAuthn(settings.rp_id or "", settings.service_name, settings.passkey_origins, decoys)
+
+
 class StepUp:
     """Belongs to one event loop; closed with it."""
 
@@ -72,6 +119,7 @@ class StepUp:
         self._settings = settings
         self._vault = vault
         self._closing: list[Any] = []
+        self._looking: asyncio.Future[None] | None = None
         proving = self._proving(given) if settings.factors else None
         parts = Parts(
             settings.mount,
@@ -108,6 +156,8 @@ class StepUp:
         async with AsyncExitStack() as stack:
             for part in self._closing:
                 stack.push_async_callback(part.aclose)
+            if self._looking is not None:
+                self._looking.cancel()
             await self._asking.aclose()
 
     def _toll(self) -> Toll:
@@ -143,13 +193,17 @@ class StepUp:
 
     def _proving(self, given: Given) -> Proving:
         settings = self._settings
-        owners = given.owners or self._sql_owners()
+        owners = given.owners or self._of_database()
         senders = self._senders(given)
-        passkeys = self._passkeys()
-        factors = Factors(settings.factors, owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders)
+        passkeys = _passkeys(settings)
+        factors = Factors(
+            settings.factors, owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders,
+            clock_s=time.time,
+        )  # fmt: skip
         enrolling = Enrolling(
-            owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders, issuer=settings.service_name
-        )
+            owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders, issuer=settings.service_name,
+            clock_s=time.time,
+        )  # fmt: skip
         ties = Ties(settings.secrets)
         return Proving(
             factors,
@@ -160,16 +214,15 @@ class StepUp:
             Protection(settings.protect, ties, given.session_account),
         )
 
-    def _sql_owners(self) -> Owners:
-        from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database's driver, for who has none
-
-        owners = SqlOwners(self._settings.owners or "", self._settings.owners_query or "")
+    def _of_database(self) -> Owners:
+        owners = _sql_owners(self._settings)
         self._closing.append(owners)
+        self._looking = asyncio.ensure_future(_look(owners))
         return owners
 
     def _senders(self, given: Given) -> Senders:
         settings = self._settings
-        mailer = service = webhook = None
+        mailer = service = None
         if settings.smtp:
             from sekisho.mail import Mailer, Service  # noqa: PLC0415 - a mail client, for who sends none
 
@@ -181,19 +234,17 @@ class StepUp:
             )
             service = Service(settings.service_name, settings.account_page or "")
             self._closing.append(mailer)
-        if settings.code_webhook:
-            from sekisho.challenge.webhook import Webhook  # noqa: PLC0415 - the same
-
-            webhook = Webhook(settings.code_webhook, settings.code_webhook_key)
+        webhook = _webhook(settings)
+        if webhook is not None:
             self._closing.append(webhook)
         senders = Senders(mailer, service, webhook, given.on_code)
         self._closing.append(senders)
         return senders
 
-    def _passkeys(self) -> WebAuthn | None:
-        settings = self._settings
-        if "webauthn" not in settings.factors:
-            return None
-        # Of the oldest secret: decoys that changed with a rotation would be known for decoys.
-        decoys = blake2b(settings.secrets[-1], digest_size=64, person=b"sekisho.decoys").digest()
-        return WebAuthn(settings.rp_id or "", settings.service_name, settings.passkey_origins, decoys)
+
+async def _look(owners: SqlOwners) -> None:
+    """Say at the start what would keep every stranger out later: tables that are missing, a query that finds nothing."""
+    try:
+        await owners.check()
+    except OwnersError as error:
+        log.error("SEKISHO_OWNERS: %s", error)  # noqa: TRY400 - its text is all there is to know, and holds no value

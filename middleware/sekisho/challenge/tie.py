@@ -90,13 +90,9 @@ class Ties:
         if not created_s - _SKEW_S <= now_s < created_s + SECONDS_MAX:
             return None
         shown = credentials_shown(headers, cookies)
-        if said_account is not None:
-            if not _same(said_account, account):
-                return None
-            # Any one of them will do, whatever it says: the application has read it. What it has not, it cannot vouch
-            # for: an `Authorization` that we know nothing of is still somebody else's.
-            cookies = {} if shown.cookies else cookies
-        found = self._are_shown(shown, cookies, bearer, is_vouched=not cookies and said_account is not None)
+        if said_account is not None and not _same(said_account, account):
+            return None
+        found = self._are_shown(shown, cookies, bearer, any_value=said_account is not None)
         return Tie(account, account_id, proved_s) if found else None
 
     def of(self, headers: Headers, now_s: int, said_account: str | None = None) -> Tie | None:
@@ -111,10 +107,15 @@ class Ties:
         text = self.tied(tie, credentials, now_s)
         return [self._line(text, by_header=by_header)] if text else []
 
-    def proved_now(self, headers: Headers, account: str, now_s: int) -> list[tuple[bytes, bytes]] | None:
-        """What to answer after a proof of `account`; None where the session shown is not tied to it."""
+    def proved_now(
+        self, headers: Headers, account: str, now_s: int, said_account: str | None = None
+    ) -> list[tuple[bytes, bytes]] | None:
+        """What to answer after a proof of `account`; None where the session shown is not tied to it.
+
+        `said_account`: as in `find`.
+        """
         text, by_header = self._presented(headers)
-        tie, said = self.find(text, headers, now_s), self._opened(text)
+        tie, said = self.find(text, headers, now_s, said_account), self._opened(text)
         if tie is None or said is None or not _same(tie.account, account):
             return None
         shown = credentials_shown(headers, said[4])
@@ -147,12 +148,14 @@ class Ties:
         found: list[Any] = json.loads(said.decode("utf-8", "surrogatepass"))
         return found
 
-    def _are_shown(self, shown: Presented, cookies: dict[str, str], bearer: str) -> bool:
+    def _are_shown(self, shown: Presented, cookies: dict[str, str], bearer: str, *, any_value: bool) -> bool:
         # An application may prefer `Authorization` to its cookie: one that we know nothing of might be another's.
         if shown.other_authorization or (shown.bearer and not self._is(bearer, "", shown.bearer)):
             return False
         if not cookies and not shown.bearer:
             return False
+        if any_value:
+            return shown.cookies.keys() >= cookies.keys()
         return all(self._is(digest, name, shown.cookies.get(name, "")) for name, digest in cookies.items())
 
     def _is(self, digest: str, name: str, value: str) -> bool:

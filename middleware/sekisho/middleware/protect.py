@@ -10,7 +10,7 @@ from sekisho.read import Doors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.challenge.tie import Ties
+    from sekisho.challenge.tie import Tie, Ties
     from sekisho.middleware.asgi import Scope
     from sekisho.model import ProtectedRoute
 
@@ -46,7 +46,8 @@ class Protection:
     Args:
         routes: of two with one path, a method that neither names wants the shorter age.
         ties: whose session a request shows.
-        session_account: whose session the application takes it for, where it can tell; None where it cannot.
+        session_account: whose session the application takes it for, where it can tell; None where it cannot. Where it
+            can, a cookie that changes with every answer does not part a session from its tie.
     """
 
     def __init__(
@@ -74,8 +75,8 @@ class Protection:
         route = self.route(scope)
         if route is None:
             return None
-        tie = self._ties.of(scope["headers"], now_s)
-        if tie is None or self._is_anothers(scope, tie.account):
+        tie = self.tie(scope, now_s)
+        if tie is None:
             return Stale(route, None)
         is_fresh = tie.proved_s > 0 and -_SKEW_S <= now_s - tie.proved_s <= route.max_age_s
         return Fresh(route, tie.account) if is_fresh else Stale(route, tie.account)
@@ -85,8 +86,13 @@ class Protection:
         verdict = self.verdict(scope, now_s)
         return verdict if isinstance(verdict, Stale) else None
 
-    def _is_anothers(self, scope: Scope, account: str) -> bool:
-        if self._session_account is None:
-            return False
-        said = self._session_account(scope)
-        return said is not None and said != account
+    def tie(self, scope: Scope, now_s: int) -> Tie | None:
+        """Whose session a request shows."""
+        return self._ties.of(scope["headers"], now_s, self._said(scope))
+
+    def proved_now(self, scope: Scope, account: str, now_s: int) -> list[tuple[bytes, bytes]] | None:
+        """What to answer after a proof of `account`; None where the request's session is not that account's."""
+        return self._ties.proved_now(scope["headers"], account, now_s, self._said(scope))
+
+    def _said(self, scope: Scope) -> str | None:
+        return None if self._session_account is None else self._session_account(scope)

@@ -104,9 +104,12 @@ class Enrolling:
         _ensure_known(person)
         _ensure_room(person)
         secret, enrolment = new_secret(), secrets.token_bytes(_ID_BYTES)
-        uri = provisioning_uri(secret, issuer=self._issuer, account=person.account)
-        state = self._state(_APP, person, enrolment + secret)
-        return TotpOffer(enrolment.hex(), secret_text(secret), uri, qr_svg(uri), state)
+        return self._offer(person, enrolment, secret, self._state(_APP, person, enrolment + secret))
+
+    def totp_again(self, person: Person, state: str) -> TotpOffer | None:
+        """The offer that this is the state of, after a code that was not right; None where it is not in force."""
+        begun = self._begun(_APP, person, state)
+        return None if begun is None else self._offer(person, begun[:_ID_BYTES], begun[_ID_BYTES:], state)
 
     async def confirm_totp(self, person: Person, state: str, code: str, label: str) -> Enrolment | None:
         """The enrolment; None where the code is not right, or the state is not in force.
@@ -210,6 +213,10 @@ class Enrolling:
         return int(self._clock_s())
 
     # What is under way.
+
+    def _offer(self, person: Person, enrolment: bytes, secret: bytes, state: str) -> TotpOffer:
+        uri = provisioning_uri(secret, issuer=self._issuer, account=person.account)
+        return TotpOffer(enrolment.hex(), secret_text(secret), uri, qr_svg(uri), state)
 
     def _state(self, purpose: bytes, person: Person, data: bytes) -> str:
         ends = (self._now_s() + STATE_S).to_bytes(_TIME_BYTES)

@@ -136,7 +136,7 @@ class Factors:
         """
         accept = self._acceptors.get(shown.factor)
         proof = await accept(trial, person, shown, bound_to) if accept else None
-        # Not for every proof: a service on SQLite would wait, in our event loop, for the lock of a write that waits too.
+        # Not for every proof: a service on SQLite would wait, in our event loop, for a lock that waits too.
         if proof is not None and person.reset_asked:
             await self._owners.cancel_reset(person.account_id)
         return proof

@@ -120,7 +120,7 @@ class Granting:
 
     def _refresh(self, call: Call, ticket: Ticket) -> Answer:
         """The session is proved anew, and the request that wanted that may be repeated."""
-        fresh = self._proving.ties.proved_now(call.headers, ticket.account, int(self._guard.now_s()))
+        fresh = self._proving.protection.proved_now(call.scope, ticket.account, int(self._guard.now_s()))
         if fresh is None:
             # The session that was shown when the proof was asked for is another's now, or nobody's (R4).
             return self._parts.voice.start_again(call.headers)

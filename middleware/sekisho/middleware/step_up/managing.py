@@ -19,7 +19,7 @@ from sekisho.owners import EnrolmentsFull
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.challenge.factors import Person
+    from sekisho.challenge.factors import Person, TotpOffer
     from sekisho.challenge.tie import Tie
     from sekisho.guard import Guard
     from sekisho.middleware.step_up.mount import Call, Handler
@@ -32,6 +32,8 @@ FRESH_S = 300
 """How long a proof is good for changes on this page."""
 
 PAGE = "page"
+FAILED, FULL = 401, 409
+DONE = frozenset({"added", "removed"})
 NAME_CHARS_MAX = 64
 
 
@@ -60,7 +62,8 @@ class Managing:
         if (question := self._question(call, tie)) is not None:
             return question
         assert tie is not None  # noqa: S101 - there would have been a question
-        return await self._overview(call, await self._proving.factors.person(tie.account))
+        person = await self._proving.factors.person(tie.account)
+        return self._overview(call, person, _notice(call))
 
     async def _changed(self, step: Step, call: Call) -> Answer:
         """A change: by who may see the page, and from this page, or another site could have it posted."""
@@ -71,13 +74,23 @@ class Managing:
         token = self._parts.escrow.read(call.fields.get("token", ""), call.holder.key)
         if token is None or (token.purpose, token.place, token.account) != (Purpose.MANAGE, PAGE, tie.account):
             return self._parts.voice.start_again(call.headers)
+        person = await self._proving.factors.person(tie.account)
         try:
-            return await step(call, await self._proving.factors.person(tie.account))
-        except (ProofFailed, EnrolmentsFull, ValueError):
-            return self._parts.voice.proof_failed(call.headers)
+            return await step(call, person)
+        except EnrolmentsFull:
+            if prefers_page(call.headers):
+                return self._overview(call, person, "full", FULL)
+            return self._parts.voice.json(call.headers, FULL, {"code": "enrolments_full"})
+        except (ProofFailed, ValueError):
+            return self._failed(call, person)
+
+    def _failed(self, call: Call, person: Person) -> Answer:
+        if prefers_page(call.headers):
+            return self._overview(call, person, "failed", FAILED)
+        return self._parts.voice.proof_failed(call.headers)
 
     def _tie(self, call: Call) -> Tie | None:
-        return self._proving.ties.of(call.headers, int(self._guard.now_s()))
+        return self._proving.protection.tie(call.scope, int(self._guard.now_s()))
 
     def _question(self, call: Call, tie: Tie | None) -> Answer | None:
         """What has to be shown first; None where all is well."""
@@ -88,7 +101,7 @@ class Managing:
         _, text = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, "", tie.account), call.holder.key)
         return self._with_holder(call, self._parts.voice.step_up(call.headers, text))
 
-    async def _overview(self, call: Call, person: Person, notice: str = "") -> Answer:
+    def _overview(self, call: Call, person: Person, notice: str = "", status: int = 200) -> Answer:
         _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, person.account), call.holder.key)
         voice, factors = self._parts.voice, self._proving.factors.names
         if not prefers_page(call.headers):
@@ -102,25 +115,33 @@ class Managing:
             notice=notice,
             nonce=token_urlsafe(16),
         )
-        return self._with_holder(call, voice.page(page))
+        return self._with_holder(call, voice.page(page, status))
 
     # The changes.
 
     async def _begin_totp(self, call: Call, person: Person) -> Answer:
         offer = await self._proving.enrolling.begin_totp(person)
-        voice, token = self._parts.voice, call.fields.get("token", "")
         if prefers_page(call.headers):
-            page = voice.pages.totp(language_of(call.headers), offer=offer, token=token, nonce=token_urlsafe(16))
-            return voice.page(page)
+            return self._offered(call, offer)
         members = {"id": offer.id, "secret": offer.secret_text, "uri": offer.uri, "qr": offer.qr_svg}
-        return voice.json(call.headers, 200, {**members, "state": offer.state})
+        return self._parts.voice.json(call.headers, 200, {**members, "state": offer.state})
+
+    def _offered(self, call: Call, offer: TotpOffer, *, failed: bool = False) -> Answer:
+        voice, token = self._parts.voice, call.fields.get("token", "")
+        page = voice.pages.totp(
+            language_of(call.headers), offer=offer, token=token, failed=failed, nonce=token_urlsafe(16)
+        )
+        return voice.page(page, FAILED if failed else 200)
 
     async def _confirm_totp(self, call: Call, person: Person) -> Answer:
-        fields = call.fields
-        made = await self._proving.enrolling.confirm_totp(
-            person, fields.get("state", ""), fields.get("code", ""), _label(fields)
-        )
-        return self._parts.voice.proof_failed(call.headers) if made is None else self._done(call)
+        fields, enrolling = call.fields, self._proving.enrolling
+        state = fields.get("state", "")
+        if await enrolling.confirm_totp(person, state, fields.get("code", ""), _label(fields)) is not None:
+            return self._done(call, "added")
+        # People mistype, and have the secret in their app by now: a new one would only confuse them.
+        if prefers_page(call.headers) and (offer := enrolling.totp_again(person, state)) is not None:
+            return self._offered(call, offer, failed=True)
+        return self._failed(call, person)
 
     async def _passkey_options(self, call: Call, person: Person) -> Answer:
         options, state = await self._proving.enrolling.passkey_options(person)
@@ -130,7 +151,7 @@ class Managing:
         fields = call.fields
         credential = fields.get("credential", "").encode()
         await self._proving.enrolling.confirm_passkey(person, fields.get("state", ""), credential, _label(fields))
-        return self._done(call)
+        return self._done(call, "added")
 
     async def _recovery(self, call: Call, person: Person) -> Answer:
         sheet = await self._proving.enrolling.recovery(person)
@@ -142,17 +163,23 @@ class Managing:
 
     async def _remove(self, call: Call, person: Person) -> Answer:
         await self._proving.enrolling.remove(person, call.fields.get("id", ""))
-        return self._done(call)
+        return self._done(call, "removed")
 
-    def _done(self, call: Call) -> Answer:
+    def _done(self, call: Call, notice: str) -> Answer:
         """Back to the page, as browsers want it after a post."""
         if prefers_page(call.headers):
-            return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors")
+            return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors?notice={notice}")
         return self._parts.voice.json(call.headers, 200, {"done": True})
 
     @staticmethod
     def _with_holder(call: Call, answer: Answer) -> Answer:
         return answer._replace(headers=(*answer.headers, call.holder.line()))
+
+
+def _notice(call: Call) -> str:
+    """What the page says has been done. Of a link that anybody may have written, only what we would write."""
+    said = call.scope.get("query_string", b"").removeprefix(b"notice=").decode("latin-1")
+    return said if said in DONE else ""
 
 
 def _described(enrolment: Enrolment) -> dict[str, object]:

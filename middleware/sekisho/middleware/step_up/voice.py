@@ -135,8 +135,8 @@ class Voice:
         body = self.pages.module()
         return Answer(200, (*_MODULE, (b"content-length", b"%d" % len(body))), body)
 
-    def page(self, page: Page) -> Answer:
-        return self._page(200, page)
+    def page(self, page: Page, status: int = 200) -> Answer:
+        return self._page(status, page)
 
     def _page(self, status: int, page: Page) -> Answer:
         length = (b"content-length", b"%d" % len(page.body))
