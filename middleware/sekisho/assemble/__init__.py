@@ -420,8 +420,7 @@ class _Running:
         parts, settings = self._parts, self._parts.settings
         if not (settings.factors or settings.challenges):
             return None
-        # Cryptography, pages, passkeys: a second of imports, and packages that nobody else has to have.
-        from sekisho.assemble.step_up import Given, Site, StepUp  # noqa: PLC0415
+        from sekisho.assemble.step_up import Given, Site, StepUp  # noqa: PLC0415 - packages that others need not have
 
         vault = parts.vault if self._line is None else RedisVault(self._line, settings.namespace)
         site = Site(
@@ -435,6 +434,11 @@ def _installed(settings: Settings) -> Settings:
     """The settings themselves. Raises `SettingsErrors` where they ask for what is not installed."""
     if mistakes := missing_extras(settings):
         raise SettingsErrors(mistakes)
+    if settings.factors or settings.challenges:
+        # Cryptography, pages, passkeys: a second of imports at the start, or at the first request.
+        from sekisho.assemble.step_up import ensure_sound  # noqa: PLC0415 - packages that nobody else has to have
+
+        ensure_sound(settings)
     return settings
 
 

@@ -243,7 +243,7 @@ class StepUp:
 
 
 async def _look(owners: SqlOwners) -> None:
-    """Say at the start what would keep every stranger out later: tables that are missing, a query that finds nothing."""
+    """Say at the start what would keep every stranger out later: missing tables, a query that fails."""
     try:
         await owners.check()
     except OwnersError as error:

@@ -160,6 +160,8 @@ class GuardMiddleware:
         if self._mount is not None and self._mount.finds(scope):
             return await self._mount(scope, receive, send)
         if self._asking is not None and (stale := self._asking.stale(scope)) and self.mode is Mode.ENFORCE:
+            if scope["type"] == "websocket":
+                return await self._refuse_websocket(scope, receive, send)
             return await self._asking.fresh_proof(scope, send, stale)
         return await self._app(scope, receive, send)
 
