@@ -214,7 +214,15 @@ def test_a_known_device_in_its_lane_is_not_hindered_by_others(
     device: Device, sign: dict[str, Any], factors: bool
 ) -> None:
     """Whatever others do at its address or account: else a flood would be a tool for locking people out."""
-    assert decide(seen(device, **sign), Policy(factors=factors)) is ALLOWED
+    policy = Policy(factors=factors)
+    assert decide(seen(device, **sign), policy) == decide(seen(device), policy)
+
+
+@pytest.mark.parametrize(("device", "asked"), [(Device.SEEN, STEP_UP), (Device.PROVED, ALLOW)])
+def test_a_device_that_is_merely_seen_is_asked_for_a_factor_once(device: Device, asked: Action) -> None:
+    """A password let it in, perhaps an attacker's, and perhaps before there was anything else to ask for."""
+    assert decide(seen(device), Policy(factors=True)).asked is asked
+    assert decide(seen(device), Policy()) is ALLOWED
 
 
 @pytest.mark.parametrize("sign", OF_OTHERS, ids=str)

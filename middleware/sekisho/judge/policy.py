@@ -59,6 +59,10 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
         return
     if verdict.failures > policy.account_failures_max:
         add(Finding(Action.STEP_UP, "account_failures"))
+    # The right password proves that somebody has the list; only a factor proves who. A device that is merely seen was
+    # let in by a password, and perhaps before there was anything else to ask for.
+    if policy.factors:
+        add(Finding(Action.STEP_UP, "unproved_device"))
     if seen.device is Device.SEEN:
         return
 
@@ -71,7 +75,7 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
     # Anyone who knows a user name can empty that account's bucket, so this asks for more and never locks.
     if verdict.account_wait_us:
         add(Finding(Action.CHALLENGE, "account_rate", verdict.account_wait_us))
-    _find_strange(seen, policy, add)
+    _find_strange(seen, add)
     _find_spread(seen.verdict.spread, policy, add)
 
 
@@ -88,15 +92,12 @@ def _find_leaked(seen: Signals, policy: Policy, add: Add) -> None:
         add(Finding(Action.CHALLENGE, "breached_pair_variant"))
 
 
-def _find_strange(seen: Signals, policy: Policy, add: Add) -> None:
+def _find_strange(seen: Signals, add: Add) -> None:
     # Two holders of one token: one of them copied it.
     if seen.verdict.lane_spent:
         add(Finding(Action.STEP_UP, "device_token_reused"))
     if seen.verdict.lane_wait_us:
         add(Finding(Action.CHALLENGE, "device_token_over_budget"))
-    # The right password proves that somebody has the list; only a factor proves who.
-    if policy.factors:
-        add(Finding(Action.STEP_UP, "unproved_device"))
     # Without common counters a spray looks like a quiet Monday; only proof tells them apart.
     if seen.verdict.counters_lost:
         add(Finding(Action.STEP_UP, "counters_lost"))
