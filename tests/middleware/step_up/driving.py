@@ -167,11 +167,14 @@ class Client:
 
 def challenge(asked: Answer) -> str:
     """The ticket in an answer: from JSON, or from a page."""
-    if asked.body.startswith(b"{"):
-        return str(json.loads(asked.body)["challenge"])
-    found = re.search(r'name="challenge" value="([^"]+)"', asked.body.decode())
+    return str(json.loads(asked.body)["challenge"]) if asked.body.startswith(b"{") else hidden(asked, "challenge")
+
+
+def hidden(asked: Answer, name: str) -> str:
+    """A hidden field of a page: the first of its name."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', asked.body.decode())
     assert found
     return found[1]
 
 
-__all__ = ["FORM", "HERE", "JSON", "STEP", "STRANGE", "Client", "Shop", "Site", "challenge"]
+__all__ = ["FORM", "HERE", "JSON", "STEP", "STRANGE", "Client", "Shop", "Site", "challenge", "hidden"]

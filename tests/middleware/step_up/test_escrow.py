@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.observe.limiter.exchange import News
 from sekisho.passwords import PasswordsBusy
 from tests.middleware.driving import Line, answer, form, http, pieces
 from tests.middleware.step_up.driving import FORM, STRANGE, Client, Shop, Site, challenge
@@ -321,3 +322,34 @@ async def test_an_application_that_has_no_time_is_asked_again(monkeypatch: pytes
     ticket = challenge(await client.log_in())
     assert (await client.show(ticket, site.code())).status == 303
     assert next(tries) == 4
+
+
+async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
+    """Row 83: an operator who frees an account wants what went before to be over. Told twice, it ends once."""
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    parts = site.guard._parts
+    assert parts is not None
+    account = parts.reading.digests._account()
+    account.update(b"hana")
+    news = News(1, "", (account.digest()[:16],))
+    parts.hear(news)
+    await settled(site)
+    assert (await client.show(ticket, site.code())).code == "start_again"
+
+
+async def test_who_was_freed_may_begin_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same news comes for a minute. It ends what was under way when it first came."""
+    monkeypatch.setattr("sekisho.challenge.escrow.SKEW_MS", -1)
+    parts = site.guard._parts
+    assert parts is not None
+    account = parts.reading.digests._account()
+    account.update(b"hana")
+    news = News(1, "", (account.digest()[:16],))
+    parts.hear(news)
+    await settled(site)
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    parts.hear(news)
+    await settled(site)
+    assert (await client.show(ticket, site.code())).status == 303

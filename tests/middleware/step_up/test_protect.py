@@ -1,0 +1,253 @@
+"""Routes that want a proof from a moment ago: of the account whose session it is, and of no other (R4)."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING
+
+import itsdangerous
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.routing import Route
+
+from tests.middleware.step_up.driving import Client, Site, challenge
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from sekisho.middleware.asgi import Scope
+    from tests.middleware.driving import Answer
+    from tests.middleware.step_up.conftest import Later
+
+HTML = b"text/html"
+TIE = "__Host-sekisho-tie"
+STEP_COOKIE = "__Host-sekisho-step"
+
+
+@pytest.fixture
+async def site(later: Later) -> Site:
+    made = Site()
+    await made.enrol("1")
+    await made.enrol("2")
+    return made
+
+
+async def logged_in(site: Site, account: str = "hana", password: str = "right", steps: int = -1) -> Client:
+    """A browser with a session that its owner has proved."""
+    client = site.client()
+    shown = await client.show(challenge(await client.log_in(account, password)), site.code(steps))
+    assert shown.status == 303
+    return client
+
+
+async def pay(client: Client, accept: bytes = b"*/*") -> Answer:
+    return await client.send("/pay", b"yen=1", accept=accept)
+
+
+async def test_a_log_in_with_a_proof_is_fresh(site: Site) -> None:
+    """Nobody is asked twice in a row."""
+    client = await logged_in(site)
+    assert (await pay(client)).body == b"paid"
+    assert site.shop.paid == ["hana"]
+
+
+async def test_a_proof_that_is_too_old_asks_for_another(site: Site, later: Later) -> None:
+    """RFC 9470 says how old it may be; the route has not run."""
+    client = await logged_in(site)
+    later.seconds = 301
+    asked = await pay(client)
+    assert (asked.status, asked.code) == (401, "step_up_required")
+    said = asked.header(b"www-authenticate") or b""
+    assert b'error="insufficient_user_authentication"' in said
+    assert b'max_age="300"' in said
+    assert not site.shop.paid
+
+
+async def test_a_new_proof_opens_the_route_again(site: Site, later: Later) -> None:
+    """For its time, and no longer."""
+    client = await logged_in(site)
+    later.seconds = 400
+    ticket = challenge(await pay(client))
+    shown = await client.show(ticket, site.code())
+    assert (shown.status, json.loads(shown.body)) == (200, {"proved": "POST /pay"})
+    assert (await pay(client)).body == b"paid"
+    later.seconds = 699
+    assert (await pay(client)).status == 200
+    later.seconds = 702
+    assert (await pay(client)).status == 401
+
+
+async def test_a_page_leads_on_after_the_proof(site: Site, later: Later) -> None:
+    """A route that cannot be gone to by a link is not gone to."""
+    client = await logged_in(site)
+    later.seconds = 400
+    ticket = challenge(await pay(client, accept=HTML))
+    shown = await client.show(ticket, site.code(), accept=HTML)
+    assert (shown.status, shown.header(b"location")) == (303, b"/")
+    assert (await pay(client)).status == 200
+
+
+async def test_a_known_device_with_the_password_alone_is_not_fresh(site: Site, later: Later) -> None:
+    """Its session is tied to its account, and nothing more."""
+    client = await logged_in(site)
+    del client.jar[TIE], client.jar["session"]
+    assert (await client.log_in()).status == 303
+    asked = await pay(client)
+    assert (asked.status, asked.code) == (401, "step_up_required")
+    later.seconds = 60
+    assert (await client.show(challenge(asked), site.code())).status == 200
+    assert (await pay(client)).status == 200
+
+
+async def test_the_proof_of_one_does_not_open_the_session_of_another(site: Site, later: Later) -> None:
+    """R4: a thief with A's session cookie, and an account of his own with a factor of his own."""
+    owner = await logged_in(site)
+    thief = await logged_in(site, "Alice", "wonder")
+    own = thief.jar["session"]
+    thief.jar["session"] = owner.jar["session"]
+    refused = await pay(thief)
+    assert refused.status == 401
+    assert b"challenge" not in json.loads(refused.body)
+    # With his own session he asks for a proof, and shows it with A's.
+    later.seconds = 400
+    thief.jar["session"] = own
+    ticket = challenge(await pay(thief))
+    thief.jar["session"] = owner.jar["session"]
+    shown = await thief.show(ticket, site.code())
+    assert (shown.status, shown.code) == (410, "start_again")
+    assert (await pay(thief)).status == 401
+    assert not site.shop.paid
+
+
+async def test_the_tie_of_one_is_no_tie_of_anothers_session(site: Site) -> None:
+    """R4: whichever way round they are mixed, and with both sessions shown at once."""
+    owner, thief = await logged_in(site), await logged_in(site, "Alice", "wonder")
+    mixed = site.client()
+    mixed.jar = {TIE: thief.jar[TIE], "session": owner.jar["session"]}
+    assert (await pay(mixed)).status == 401
+    mixed.jar = {TIE: thief.jar[TIE], "session": f"{owner.jar['session']}; session={thief.jar['session']}"}
+    assert (await pay(mixed)).status == 401
+    assert not site.shop.paid
+
+
+async def test_a_session_that_is_tied_to_nobody_is_refused(site: Site) -> None:
+    """There is no proof that would help, so none is asked for: the way on is to log in."""
+    client = await logged_in(site)
+    del client.jar[TIE]
+    refused = await pay(client)
+    assert (refused.status, refused.code) == (401, "step_up_required")
+    assert "challenge" not in json.loads(refused.body)
+    assert (await pay(site.client())).status == 401
+    assert not site.shop.paid
+
+
+@pytest.mark.parametrize(("said", "status"), [("hana", 200), (None, 200), ("Alice", 401), ("Hana", 401)])
+async def test_the_application_knows_whose_session_it_is(site: Site, said: str | None, status: int) -> None:
+    """Where it names another account than the tie, nobody pays."""
+    client = await logged_in(site)
+    client.guard = site.guarded(session_account=lambda _: said)
+    assert (await pay(client)).status == status
+
+
+async def test_in_monitor_nobody_is_asked(site: Site) -> None:
+    """It only looks."""
+    client = site.client(guard=site.guarded(mode="monitor"))
+    assert (await pay(client)).status == 200
+
+
+async def test_a_ticket_of_another_browser_refreshes_nothing(site: Site, later: Later) -> None:
+    """Whose browser it was asked in holds it."""
+    client = await logged_in(site)
+    later.seconds = 400
+    ticket = challenge(await pay(client))
+    client.jar.pop(STEP_COOKIE)
+    assert (await client.show(ticket, site.code())).code == "start_again"
+
+
+async def test_a_ticket_of_a_log_in_refreshes_nothing(site: Site, later: Later) -> None:
+    """What a proof is for is sealed into what it is asked by."""
+    client = await logged_in(site)
+    later.seconds = 400
+    tie, session = client.jar[TIE], client.jar["session"]
+    stranger = site.client()
+    ticket = challenge(await stranger.log_in())
+    stranger.jar[TIE], stranger.jar["session"] = tie, session
+    shown = await stranger.show(ticket, site.code())
+    assert shown.status == 303
+    stranger.jar[TIE], stranger.jar["session"] = tie, session
+    assert (await pay(stranger)).status == 401
+
+
+# A service whose session cookie is signed anew with every answer.
+
+KEY = "a key of the service"
+
+
+async def _log_in(request: Request) -> RedirectResponse | PlainTextResponse:
+    form = await request.form()
+    if (form["username"], form["password"]) not in {("hana", "right"), ("Alice", "wonder")}:
+        return PlainTextResponse("wrong", 401)
+    request.session["user"] = form["username"]
+    return RedirectResponse("/", 303)
+
+
+async def _pay(request: Request) -> PlainTextResponse:
+    request.session["visits"] = request.session.get("visits", 0) + 1
+    return PlainTextResponse(f"paid by {request.session.get('user')}")
+
+
+def rolling() -> Starlette:
+    app = Starlette(routes=[Route("/login", _log_in, methods=["POST"]), Route("/pay", _pay, methods=["POST"])])
+    app.add_middleware(SessionMiddleware, secret_key=KEY, https_only=True)
+    return app
+
+
+def whose(scope: Scope) -> str | None:
+    """As such a service would tell it."""
+    jar = SimpleCookie(dict(scope["headers"]).get(b"cookie", b"").decode())
+    try:
+        data = itsdangerous.TimestampSigner(KEY).unsign(jar["session"].value)
+    except (KeyError, itsdangerous.BadSignature):
+        return None
+    user = json.loads(b64decode(data)).get("user")
+    return str(user) if user else None
+
+
+async def test_a_session_cookie_that_rolls_keeps_its_tie(site: Site, later: Later) -> None:
+    """Starlette's changes with every answer; the application says whose it is, and the tie holds."""
+    client = site.client(guard=site.guarded(rolling(), session_account=whose))
+    assert (await client.show(challenge(await client.log_in()), site.code(-1))).status == 303
+    seen = {client.jar["session"]}
+    for _ in range(3):
+        assert (await pay(client)).body == b"paid by hana"
+        seen.add(client.jar["session"])
+    assert len(seen) == 4
+    later.seconds = 400
+    ticket = challenge(await pay(client))
+    assert (await client.show(ticket, site.code())).status == 200
+    assert (await pay(client)).body == b"paid by hana"
+
+
+async def test_a_session_cookie_that_rolls_is_not_another_s(site: Site) -> None:
+    """R4 holds there too, with both sessions rolled."""
+    guard = site.guarded(rolling(), session_account=whose)
+    owner, thief = site.client(guard=guard), site.client(guard=guard)
+    assert (await owner.show(challenge(await owner.log_in()), site.code(-1))).status == 303
+    assert (await thief.show(challenge(await thief.log_in("Alice", "wonder")), site.code(0))).status == 303
+    await pay(owner)
+    thief.jar["session"] = owner.jar["session"]
+    assert (await pay(thief)).status == 401
+    thief.jar["session"] = "forged"
+    assert (await pay(thief)).status == 401
+
+
+async def test_without_the_application_s_word_a_cookie_that_changed_is_nobody_s(site: Site) -> None:
+    """Whoever cannot be told from a thief is asked to log in."""
+    client = site.client(guard=site.guarded(rolling()))
+    assert (await client.show(challenge(await client.log_in()), site.code(-1))).status == 303
+    assert (await pay(client)).status == 200
+    assert (await pay(client)).status == 401
