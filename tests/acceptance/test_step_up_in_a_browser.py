@@ -1,0 +1,368 @@
+"""A member on a strange device, in a real browser, before the whole of it: service, guard, Redis, SQLite and mail."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyotp
+import pytest
+import pytest_asyncio
+
+from tests.acceptance.tea_house import NAME, PASSWORD, Member, TeaHouse, now, tea_house, with_a_front_end
+from tests.browser import browsing, visiting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser
+
+SHOTS = os.environ.get("SEKISHO_SHOTS")  # a folder to keep pictures in, for whoever changes how pages look
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
+
+
+@pytest_asyncio.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with browsing() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def house(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TeaHouse]:
+    async with tea_house(tmp_path, redis_url, monkeypatch) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def member(browser: Browser, house: TeaHouse, **options: Any) -> AsyncIterator[Member]:
+    """In a fresh browser, about which in the end there is nothing to complain."""
+    async with visiting(browser, **options) as visit:
+        visit.page.set_default_timeout(10_000)
+        somebody = Member(visit, house)
+        yield somebody
+        assert somebody.complaints == []
+
+
+async def shot(somebody: Member, name: str) -> None:
+    if SHOTS:
+        await somebody.page.screenshot(path=Path(SHOTS) / f"whole-{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_a_wrong_code_and_then_the_right_one(
+    browser: Browser, house: TeaHouse, scheme: Any, size: dict[str, int]
+) -> None:
+    """The page comes again with its error, the field ready; then the service's own answer leads to the account."""
+    app = await house.enrol_app()
+    async with member(browser, house, viewport=size, color_scheme=scheme) as somebody:
+        await somebody.log_in()
+        name = f"{size['width']}-{scheme}"
+        await shot(somebody, f"asked-{name}")
+        await somebody.enter("totp", "000000")
+        assert "did not match" in await somebody.page.inner_text("[role=alert]:visible")
+        assert await somebody.page.evaluate("document.activeElement.id") == "code-totp"
+        await shot(somebody, f"wrong-{name}")
+        assert await _wide(somebody) == 0
+        await somebody.enter("totp", now(app))
+        assert await somebody.is_in()
+
+
+async def _wide(somebody: Member) -> int:
+    wide: int = await somebody.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return wide
+
+
+async def test_a_wrong_password_looks_the_same_until_the_end(browser: Browser, house: TeaHouse) -> None:
+    """A thief with a wrong password meets the same page as the owner, and never learns which it was."""
+    app = await house.enrol_app()
+    async with member(browser, house) as somebody:
+        await somebody.log_in("a guess")
+        assert await somebody.page.inner_text("h1") == "Confirm it’s you"
+        await somebody.enter("totp", now(app))
+        assert "did not match" in await somebody.page.inner_text("[role=alert]:visible")
+        await somebody.page.goto(f"{house.url}/account")
+        assert somebody.page.url == f"{house.url}/login"
+
+
+async def test_a_proved_device_is_asked_no_more(browser: Browser, house: TeaHouse) -> None:
+    """The cookie holds on plain http at localhost, which browsers trust; the next log-in is as it always was."""
+    app = await house.enrol_app()
+    async with member(browser, house) as somebody:
+        await somebody.log_in()
+        await somebody.enter("totp", now(app))
+        assert await somebody.is_in()
+        names = {cookie["name"] for cookie in await somebody.context.cookies()}
+        assert names == {"session", "__Host-sekisho", "__Host-sekisho-tie"}
+        await somebody.page.click("text=Log out")
+        await somebody.log_in()
+        assert await somebody.is_in()
+
+
+async def test_codes_need_no_script(browser: Browser, house: TeaHouse) -> None:
+    """With scripts switched off everything but passkeys works, errors too."""
+    app = await house.enrol_app()
+    async with member(browser, house, java_script_enabled=False) as somebody:
+        await somebody.log_in()
+        await shot(somebody, "no-script")
+        await somebody.enter("totp", "000000")
+        assert "did not match" in await somebody.page.inner_text("[role=alert]:visible")
+        await somebody.enter("totp", now(app))
+        assert await somebody.is_in()
+
+
+async def test_in_japanese(browser: Browser, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page, error and mail, for a member who reads Japanese."""
+    async with (
+        tea_house(tmp_path, redis_url, monkeypatch, locale="ja") as house,
+        member(browser, house, locale="ja-JP", viewport=PHONE) as somebody,
+    ):
+        await somebody.log_in()
+        assert await somebody.page.inner_text("h1") == "ご本人確認"
+        assert await somebody.page.get_attribute("html", "lang") == "ja"
+        await somebody.choose("email")
+        await somebody.page.click("button:visible:has-text('コードを送信する')")
+        assert "まもなくコードが届きます" in await somebody.page.inner_text("[role=status]")
+        await shot(somebody, "sent-ja")
+        await somebody.enter("email", "00000000")
+        assert "確認できませんでした" in await somebody.page.inner_text("[role=alert]:visible")
+        await shot(somebody, "wrong-ja")
+        await somebody.enter("email", await house.mailed_code())
+        assert await somebody.is_in()
+        await somebody.factors()
+        await shot(somebody, "factors-ja")
+        assert any("ログイン" in subject for subject in await house.subjects(2))
+
+
+async def test_a_member_with_nothing_sets_up_all_there_is(browser: Browser, house: TeaHouse) -> None:
+    """In by mail; then a passkey, an app and recovery codes, each of which opens the door on a device never seen."""
+    async with member(browser, house, viewport=PHONE) as somebody:
+        await somebody.give_authenticator()
+        await somebody.log_in_by_mail()
+        await somebody.factors()
+        assert "Nothing is set up yet" in await somebody.page.inner_text("main")
+        await shot(somebody, "factors-none")
+        await add_passkey(somebody)
+        app = await add_app(somebody)
+        codes = await add_codes(somebody)
+        await somebody.factors()
+        await shot(somebody, "factors-all")
+
+        await somebody.on_a_new_device()
+        await somebody.log_in()
+        await shot(somebody, "asked-passkey")
+        await somebody.page.click("form[data-passkey] button")
+        assert await somebody.is_in()
+
+        await somebody.on_a_new_device()
+        await somebody.log_in()
+        await somebody.enter("totp", now(app, 1))
+        assert await somebody.is_in()
+
+        await somebody.on_a_new_device()
+        await somebody.log_in()
+        await somebody.enter("recovery", codes[3].lower())
+        assert await somebody.is_in()
+
+
+async def test_a_recovery_code_is_good_once(browser: Browser, house: TeaHouse) -> None:
+    """The sheet may lie about; what was used of it opens nothing."""
+    async with member(browser, house) as somebody:
+        await somebody.log_in_by_mail()
+        await somebody.factors()
+        codes = await add_codes(somebody)
+        for code, opens in ((codes[0], True), (codes[0], False)):
+            await somebody.on_a_new_device()
+            await somebody.log_in()
+            await somebody.enter("recovery", code)
+            assert not opens or await somebody.is_in()
+        assert "did not match" in await somebody.page.inner_text("[role=alert]:visible")
+
+
+async def test_what_was_removed_opens_nothing(browser: Browser, house: TeaHouse) -> None:
+    """A phone that was lost is taken off the page, and the owner hears of it."""
+    app = await house.enrol_app()
+    async with member(browser, house) as somebody:
+        await somebody.log_in()
+        await somebody.enter("totp", now(app))
+        assert await somebody.is_in()
+        await somebody.factors()
+        assert "Old phone" in await somebody.page.inner_text("main")
+        await somebody.page.click("button:has-text('Remove')")
+        await somebody.page.wait_for_url("**/sekisho/factors")
+        assert "Old phone" not in await somebody.page.inner_text("main")
+
+        await somebody.on_a_new_device()
+        await somebody.log_in()
+        await somebody.enter("totp", now(app, 1))
+        assert "did not match" in await somebody.page.inner_text("[role=alert]:visible")
+    assert len(await house.subjects(2)) == 2  # of the new device, and of this
+
+
+async def test_a_wrong_first_code_sets_up_nothing(browser: Browser, house: TeaHouse) -> None:
+    """Whoever mistypes while setting up an app keeps the secret and tries again."""
+    async with member(browser, house) as somebody:
+        await somebody.log_in_by_mail()
+        await somebody.factors()
+        await somebody.page.click("button:has-text('Add an authenticator app')")
+        await somebody.page.fill("#code", "000000")
+        await somebody.page.press("#code", "Enter")
+        assert "did not match" in await somebody.page.inner_text("main")
+        await shot(somebody, "app-wrong")
+        await confirm_app(somebody)
+        assert "My phone" in await somebody.page.inner_text("main")
+
+
+async def test_the_owners_page_wants_a_proof_and_a_log_in(browser: Browser, house: TeaHouse) -> None:
+    """Somebody who is not logged in is told so, on a page."""
+    async with member(browser, house) as somebody:
+        await somebody.factors()
+        await shot(somebody, "factors-nobody")
+        assert await somebody.page.locator("form").count() == 0
+        assert await somebody.page.inner_text("h1")
+
+
+async def test_where_the_proof_comes_first_the_request_goes_on_by_itself(browser: Browser, house: TeaHouse) -> None:
+    """The password is changed from a device that is not known: nobody types it a second time."""
+    app = await house.enrol_app()
+    async with member(browser, house) as somebody:
+        await somebody.log_in()
+        await somebody.enter("totp", now(app))
+        assert await somebody.is_in()
+        await somebody.context.clear_cookies(name="__Host-sekisho")
+        await somebody.page.goto(f"{house.url}/password")
+        await somebody.page.fill("#old_password", PASSWORD)
+        await somebody.page.fill("#new_password", "a frog leaps in")
+        await somebody.page.click("main button")
+        await somebody.enter("totp", "000000")
+        assert "did not match" in await somebody.page.inner_text("[role=alert]:visible")
+        await somebody.enter("totp", now(app, 1))
+        assert await somebody.is_in()
+        await somebody.page.click("text=Log out")
+        await somebody.on_a_new_device()
+        await somebody.log_in("a frog leaps in")
+        assert await somebody.page.inner_text("h1") == "Confirm it’s you"
+
+
+async def test_after_many_guesses_the_browser_works_first(
+    browser: Browser, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner whose account is under fire sees a bar for a moment, then the same page as ever, and gets in."""
+    async with tea_house(tmp_path, redis_url, monkeypatch, LIMIT_ACCOUNT="1/hour") as house:
+        app = await house.enrol_app()
+        async with member(browser, house) as somebody:
+            await somebody.log_in("a guess")
+            await somebody.log_in()
+            await somebody.page.wait_for_selector("details")
+            assert somebody.page.url == f"{house.url}/sekisho/continue"
+            await somebody.enter("totp", now(app))
+            assert await somebody.is_in()
+
+
+async def test_start_again_is_a_page(browser: Browser, house: TeaHouse) -> None:
+    """In a browser that lost its key, the ticket is nobody's: words for a person, and no way on but the beginning."""
+    app = await house.enrol_app()
+    async with member(browser, house) as somebody:
+        await somebody.log_in()
+        await somebody.context.clear_cookies(name="__Host-sekisho-step")
+        async with somebody.page.expect_navigation() as navigation:
+            await somebody.enter("totp", now(app))
+        answer = await navigation.value
+        assert answer is not None
+        assert answer.status == 410
+        await shot(somebody, "start-again")
+        assert "start" in (await somebody.page.inner_text("h1")).lower()
+
+
+@pytest_asyncio.fixture
+async def counter(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TeaHouse]:
+    async with tea_house(tmp_path, redis_url, monkeypatch, build=with_a_front_end, LIMIT_ACCOUNT="1/hour") as opened:
+        yield opened
+
+
+async def test_a_page_of_one_script_logs_in_by_json(browser: Browser, counter: TeaHouse) -> None:
+    """Wrong and right code; and what the service answered is what the page gets, session and all."""
+    app = await counter.enrol_app()
+    async with member(browser, counter) as somebody:
+        await at_the_counter(somebody, counter)
+        await somebody.page.wait_for_selector("#proof:visible")
+        assert await somebody.page.inner_text("output") == "webauthn,totp,email,recovery"
+        await somebody.page.fill("[name=code]", "000000")
+        await somebody.page.click("text=Confirm")
+        await somebody.page.wait_for_selector("text=wrong")
+        await somebody.page.fill("[name=code]", now(app))
+        await somebody.page.click("text=Confirm")
+        await somebody.page.wait_for_selector(f"text=welcome {NAME}")
+        await somebody.page.goto(f"{counter.url}/account")
+        assert await somebody.is_in()
+
+
+async def test_a_page_of_one_script_pays_first_and_proves_by_mail(browser: Browser, counter: TeaHouse) -> None:
+    """Where guesses came before, work is done without a word; then a code by mail."""
+    async with member(browser, counter) as somebody:
+        await at_the_counter(somebody, counter, "a guess")
+        await at_the_counter(somebody, counter)
+        await somebody.page.wait_for_selector("#proof:visible")
+        assert await somebody.page.get_attribute("#said", "data-worked") == "yes"
+        await somebody.page.click("text=Send a code")
+        await somebody.page.wait_for_selector("text=sent")
+        await somebody.page.fill("[name=code]", await counter.mailed_code())
+        await somebody.page.click("text=Confirm")
+        await somebody.page.wait_for_selector(f"text=welcome {NAME}")
+
+
+async def test_a_page_of_one_script_shows_a_passkey(browser: Browser, counter: TeaHouse) -> None:
+    """Set up on the owner's page, shown to the module."""
+    async with member(browser, counter) as somebody:
+        await somebody.give_authenticator()
+        await somebody.log_in_by_mail()
+        await somebody.factors()
+        await add_passkey(somebody)
+        await somebody.on_a_new_device()
+        await at_the_counter(somebody, counter)
+        await somebody.page.click("#passkey")
+        await somebody.page.wait_for_selector(f"text=welcome {NAME}")
+
+
+async def at_the_counter(somebody: Member, house: TeaHouse, password: str = PASSWORD) -> None:
+    await somebody.page.goto(f"{house.url}/counter")
+    await somebody.page.fill("[name=username]", NAME)
+    await somebody.page.fill("[name=password]", password)
+    await somebody.page.click("text=Log in")
+    await somebody.page.wait_for_selector("#proof:visible")
+
+
+# What is set up on the owner's page.
+
+
+async def add_passkey(somebody: Member) -> None:
+    await somebody.page.fill("#label", "My key")
+    await somebody.page.click("form[data-passkey] button")
+    await somebody.page.wait_for_selector("strong:has-text('My key')")
+    await shot(somebody, "passkey-added")
+
+
+async def add_app(somebody: Member) -> pyotp.TOTP:
+    await somebody.page.click("button:has-text('Add an authenticator app')")
+    await shot(somebody, "app")
+    return await confirm_app(somebody)
+
+
+async def confirm_app(somebody: Member) -> pyotp.TOTP:
+    app = pyotp.TOTP((await somebody.page.inner_text("code")).replace(" ", ""))
+    await somebody.page.fill("#label", "My phone")
+    await somebody.page.fill("#code", now(app))
+    await somebody.page.press("#code", "Enter")
+    await somebody.page.wait_for_selector("strong:has-text('My phone')")
+    return app
+
+
+async def add_codes(somebody: Member) -> list[str]:
+    await somebody.page.click("button:has-text('Make new recovery codes')")
+    await somebody.page.wait_for_selector(".codes")
+    await shot(somebody, "recovery")
+    codes = await somebody.page.locator(".codes code").all_inner_texts()
+    assert len(set(codes)) == 10
+    return codes
