@@ -13,7 +13,7 @@ from sekisho.model import Action, Decision, Device, Finding, Pair, Policy, Signa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.model import Spread
+    from sekisho.model import Spread, Verdict
 
     Add = Callable[[Finding], None]
 
@@ -65,7 +65,12 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
         add(Finding(Action.STEP_UP, "unproved_device"))
     if seen.device is Device.SEEN:
         return
+    _find_over_limits(verdict, add)
+    _find_strange(seen, add)
+    _find_spread(verdict.spread, policy, add)
 
+
+def _find_over_limits(verdict: Verdict, add: Add) -> None:
     if verdict.ip_wait_us:
         add(Finding(Action.THROTTLE, "ip_rate", verdict.ip_wait_us))
     if verdict.network_wait_us:
@@ -75,8 +80,6 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
     # Anyone who knows a user name can empty that account's bucket, so this asks for more and never locks.
     if verdict.account_wait_us:
         add(Finding(Action.CHALLENGE, "account_rate", verdict.account_wait_us))
-    _find_strange(seen, add)
-    _find_spread(seen.verdict.spread, policy, add)
 
 
 def _find_leaked(seen: Signals, policy: Policy, add: Add) -> None:

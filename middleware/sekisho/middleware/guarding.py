@@ -24,6 +24,7 @@ from sekisho.answer import (
 )
 from sekisho.challenge import browser_family
 from sekisho.middleware.intake import HungUp, Intake, Patience
+from sekisho.middleware.shown import SHOWN
 from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Visit, presented
 from sekisho.middleware.watch import Report, Watch
 from sekisho.model import (
@@ -59,7 +60,6 @@ UNTRUSTED_PROXY = (
     "a forwarding header came from a peer that SEKISHO_TRUSTED_PROXIES does not name: if that is your proxy, all its "
     "clients share one address here"
 )
-NOT_SHOWN = (False, False)
 NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS"
 CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
@@ -206,7 +206,9 @@ class GuardMiddleware:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
         asking = self._asking
         try:
-            worked, proved = NOT_SHOWN if asking is None else await asking.shown(visit, attempt)
+            worked = proved = False
+            if asking is not None and not SHOWN.isdisjoint(visit.named):
+                worked, proved = await asking.shown(visit, attempt)
             assessment = await self._guard.assess(attempt, visit.digests, family=family, worked=worked, proved=proved)
         except StoreUnavailable:
             return await self._unavailable(visit)

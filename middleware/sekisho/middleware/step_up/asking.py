@@ -13,6 +13,7 @@ from sekisho.challenge.escrow import TICKET_S, Kept, Purpose, Ticket
 from sekisho.challenge.seal import bind
 from sekisho.challenge.tie import Tie
 from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
+from sekisho.middleware.shown import CAPTCHA, PROOF, WORK
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.middleware.step_up.run import Run
 from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho")
 
-WORK = b"sekisho-work"
-CAPTCHA = b"sekisho-captcha"
-PROOF = b"sekisho-proof"
-
 WORK_FROM = 0.25
 """How full the lanes may be before strangers pay with work for a place in them, whatever else is known of them."""
 
@@ -60,9 +57,6 @@ class Shown(NamedTuple):
 
     worked: bool = False
     proved: bool = False
-
-
-NOTHING = Shown()
 
 
 class Asking:
@@ -88,8 +82,6 @@ class Asking:
         """What the request shows, each of it good once. Raises `StoreUnavailable`."""
         named = visit.named
         work, captcha, proof = named.get(WORK, b""), named.get(CAPTCHA, b""), named.get(PROOF, b"")
-        if not (work or captcha or proof):
-            return NOTHING
         holder = holder_of(named)
         worked = proved = False
         if proof:

@@ -10,6 +10,7 @@ from sekisho.challenge.device_token import browser_family, browser_name
 from sekisho.challenge.escrow import PROOF_S, TICKET_S, Purpose
 from sekisho.challenge.seal import Unsealable
 from sekisho.challenge.tie import Tie
+from sekisho.middleware.shown import PROOF
 from sekisho.middleware.step_up.again import Again, replay
 from sekisho.middleware.step_up.holder import COOKIE_START
 from sekisho.middleware.visit import DEVICE_HEADER, presented
@@ -104,7 +105,7 @@ class Granting:
             form = self._parts.toll.open_form(
                 sealed, holder=call.holder.key, now_s=int(self._guard.now_s()), door=ticket.place, seconds=TICKET_S
             )
-            proof = [(b"sekisho-proof", text.encode())]
+            proof = [(PROOF, text.encode())]
             there = Again(call.scope, self._parts.mount, form, proof).scope(self._reading.doors)
         except Unsealable:
             return self._parts.voice.start_again(call.headers)

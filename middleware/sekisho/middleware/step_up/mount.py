@@ -16,6 +16,7 @@ from sekisho.challenge.factors import Shown
 from sekisho.challenge.seal import Unsealable, bind
 from sekisho.challenge.toll import FORM_CHARS_MAX
 from sekisho.middleware.intake import HungUp, Intake
+from sekisho.middleware.shown import CAPTCHA, WORK
 from sekisho.middleware.step_up.again import Again, replay, under
 from sekisho.middleware.step_up.form import read_form
 from sekisho.middleware.step_up.holder import holder_of
@@ -234,7 +235,7 @@ class Mount:
     # What a page carries along while work is done.
 
     async def _continue(self, call: Call) -> Answer | None:
-        shown = [(b"sekisho-work", call.fields.get("work", "")), (b"sekisho-captcha", _captcha(call.fields))]
+        shown = [(WORK, call.fields.get("work", "")), (CAPTCHA, _captcha(call.fields))]
         extra = [(name, text.encode("latin-1", "replace")) for name, text in shown if text]
         try:
             form = self._parts.toll.open_form(
