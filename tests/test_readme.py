@@ -112,6 +112,10 @@ def test_every_answer_in_the_table_is_one_that_is_given() -> None:
 
     given = [
         answer.too_many_attempts(1),
+        answer.challenge_required(),
+        answer.step_up_required(),
+        answer.proof_failed(),
+        answer.start_again(),
         answer.denied(),
         *[answer.unreadable_attempt(status) for status in (400, 408, 413, 415)],
         answer.breached_password(),
@@ -127,17 +131,28 @@ def test_python_compiles(code: str) -> None:
     compile(code, "README.md", "exec")
 
 
-async def test_the_service_of_the_readme_is_guarded(environment: pytest.MonkeyPatch) -> None:
-    """Five wrong passwords get its own 401, the sixth 429; the right one from elsewhere is refused for the while."""
+@pytest.mark.parametrize(
+    ("challenges", "status", "code"), [("pow", 401, "challenge_required"), ("none", 429, "too_many_attempts")]
+)
+async def test_the_service_of_the_readme_is_guarded(
+    environment: pytest.MonkeyPatch, challenges: str, status: int, code: str
+) -> None:
+    """Five wrong passwords get its own 401, the sixth is stopped; so is the right one from elsewhere, for the while.
+
+    With the extra, by work, as everything that is stopped for its account alone; without it, by a wait.
+    """
+    if challenges == "none":
+        environment.setenv("SEKISHO_CHALLENGES", "none")  # what it comes to where the extra is not installed
     login = log_in_to(blocks("python")[0])
 
     answers = [await login("198.51.100.7", f"guess {n}") for n in range(6)]
     stranger = await login("203.0.113.9", "correct horse battery staple")
 
-    assert [answered.status_code for answered in answers] == [401] * 5 + [429]
-    assert answers[0].text == "That was wrong."
-    assert answers[5].json()["code"] == "too_many_attempts"
-    assert stranger.status_code == 429
+    assert [(answered.status_code, answered.text) for answered in answers[:5]] == [(401, "That was wrong.")] * 5
+    assert [(answered.status_code, answered.json()["code"]) for answered in (answers[5], stranger)] == [
+        (status, code),
+        (status, code),
+    ]
 
 
 async def test_the_service_of_the_readme_lets_its_owner_in(environment: pytest.MonkeyPatch) -> None:
