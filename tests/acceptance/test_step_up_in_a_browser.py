@@ -191,7 +191,7 @@ async def test_what_was_removed_opens_nothing(browser: Browser, house: TeaHouse)
         await somebody.factors()
         assert "Old phone" in await somebody.page.inner_text("main")
         await somebody.page.click("button:has-text('Remove')")
-        await somebody.page.wait_for_url("**/sekisho/factors")
+        await somebody.page.wait_for_selector("[role=status]:has-text('Removed.')")
         assert "Old phone" not in await somebody.page.inner_text("main")
 
         await somebody.on_a_new_device()
