@@ -60,9 +60,15 @@ class RealServer:
 
     async def message(self) -> Received:
         """The first one."""
+        return (await self.messages(1))[0]
+
+    async def messages(self, count: int) -> list[Received]:
+        """All of them, as soon as there are so many."""
         async with asyncio.timeout(5):
-            await self._news.wait()
-        return self.received[0]
+            while len(self.received) < count:
+                self._news.clear()
+                await self._news.wait()
+        return self.received
 
 
 @asynccontextmanager

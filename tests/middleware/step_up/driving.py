@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import App, Receive, Scope, Send
+    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
 
     Headers = Sequence[tuple[bytes, bytes]]
 
@@ -129,6 +129,25 @@ class Site:
         return Client(guard or self.guard, address, list(headers))
 
 
+async def stop(guard: LoginGuard) -> None:
+    """As at the end of a service: what it began has ended, and its connections are closed."""
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(_message: Message) -> None:
+        pass
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        for done in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{done}.complete"})
+
+    guard._app = app
+    await guard({"type": "lifespan"}, receive, send)
+
+
 @dataclass
 class Client:
     """A browser, as far as cookies go; or, with the header, an app."""
@@ -139,11 +158,19 @@ class Client:
     jar: dict[str, str] = field(default_factory=dict)
 
     async def send(
-        self, path: str, body: bytes = b"", *, method: str = "POST", headers: Headers = (FORM,), accept: bytes = b"*/*"
+        self,
+        path: str,
+        body: bytes = b"",
+        *,
+        method: str = "POST",
+        headers: Headers = (FORM,),
+        accept: bytes = b"*/*",
+        query: str = "",
     ) -> Answer:
         cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items()).encode()
         every = [*headers, (b"accept", accept), *self.extra, *([(b"cookie", cookies)] if cookies else [])]
-        found = await ask(self.guard, http(path, method=method, client=self.address, headers=every), body)
+        scope = http(path, method=method, client=self.address, headers=every, query_string=query.encode())
+        found = await ask(self.guard, scope, body)
         for line in found.all(b"set-cookie"):
             name, _, rest = line.decode().partition("=")
             value, _, attributes = rest.partition(";")
@@ -177,4 +204,4 @@ def hidden(asked: Answer, name: str) -> str:
     return found[1]
 
 
-__all__ = ["FORM", "HERE", "JSON", "STEP", "STRANGE", "Client", "Shop", "Site", "challenge", "hidden"]
+__all__ = ["FORM", "HERE", "JSON", "STEP", "STRANGE", "Client", "Shop", "Site", "challenge", "hidden", "stop"]

@@ -1,0 +1,54 @@
+"""What cannot work is said when the service starts, by the name of its setting; not to the first owner who needs it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sekisho.assemble import LoginGuard
+from sekisho.owners import MemoryOwners
+from sekisho.testing import SECRET
+from tests.middleware.driving import ask, http, log_in
+from tests.middleware.step_up.driving import Shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAIL = {"smtp": "smtp://localhost:25", "mail_from": "shop@example.test", "account_page": "shop.example/account"}
+KEY = "a key of more than thirty-two bytes for codes"
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (
+            {"factors": "webhook", "code_webhook": "https://codes.test/x?key=hidden", "code_webhook_key": KEY},
+            "CODE_WEBHOOK",
+        ),
+        ({"factors": "email", **MAIL, "account_page": "shop.example/<hidden>"}, "ACCOUNT_PAGE"),
+        ({"factors": "email", **MAIL, "smtp": "smtp://hidden@localhost:25/there"}, "SMTP"),
+    ],
+)
+async def test_a_setting_that_cannot_work_stops_the_start(settings: dict[str, Any], name: str) -> None:
+    """Named, and never shown."""
+    guard = LoginGuard(Shop(), owners=MemoryOwners({}), secret=SECRET, **settings)
+    refused = await log_in(guard)
+    assert refused.status == 503
+    assert f"SEKISHO_{name}" in refused.body.decode()
+    assert "hidden" not in refused.body.decode()
+
+
+async def test_tables_that_are_missing_are_said_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With the command that makes them, and not when the first owner is kept out."""
+    (tmp_path / "users.sqlite3").touch()
+    query = "select email, locale from users where username = :account"
+    url = f"sqlite+aiosqlite:///{tmp_path}/users.sqlite3"
+    guard = LoginGuard(Shop(), secret=SECRET, factors="totp", owners=url, owners_query=query)
+    await ask(guard, http("/", method="GET", headers=[]))
+    async with asyncio.timeout(5):
+        while "sekisho owners migrate" not in caplog.text:
+            await asyncio.sleep(0.01)
+    assert guard._parts is not None
+    await guard._parts.stop()
