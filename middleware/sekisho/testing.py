@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sekisho.assemble import LoginGuard
+from sekisho.assemble import LoginGuard, people_of
 from sekisho.settings import load
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def guarded(
     resolver: Resolver | None = None,
     mail_policy: MailPolicy | None = None,
     on_change_password: AccountHook | None = None,
-    owners: Owners | None = None,
+    owners: Owners | str | None = None,
     on_code: CodeHook | None = None,
     session_account: SessionAccount | None = None,
     **overrides: object,
@@ -41,7 +41,8 @@ def guarded(
     Raises `SettingsError` at once: in a suite, a guard that answers 503 to everything hides what is wrong.
     """
     settings: dict[str, object] = {"secret": SECRET, "store": "memory://", **overrides}
-    load(os.environ, settings, has_owners=owners is not None, has_sender=on_code is not None)
+    people, known = people_of(owners, settings)
+    load(os.environ, known, has_owners=people is not None, has_sender=on_code is not None)
     return LoginGuard(
         app,
         resolver=resolver,

@@ -71,7 +71,7 @@ class LoginGuard:
         mail_policy: domains where dots or what follows a plus make no difference.
         on_change_password: called with the account (as the application reported it, else as typed) after a log-in from
             a known device with a password that has leaked. A function or a coroutine function; see `AccountHook`.
-        owners: where contacts and factors live, in place of `SEKISHO_OWNERS`; see `sekisho.owners.Owners`.
+        owners: where contacts and factors live: an object (see `sekisho.owners.Owners`), or a URL as `SEKISHO_OWNERS`.
         on_code: sends a code in the service's own way (a text message, a push), for the factor `webhook`.
         session_account: whose session a request is, for services whose session cookie changes with every answer.
         overrides: settings by lower-case name, before those of the environment (`limit_ip="20/10minute"`).
@@ -91,7 +91,7 @@ class LoginGuard:
         resolver: Resolver | None = ...,
         mail_policy: MailPolicy | None = ...,
         on_change_password: AccountHook | None = ...,
-        owners: Owners | None = ...,
+        owners: Owners | str | None = ...,
         on_code: CodeHook | None = ...,
         session_account: SessionAccount | None = ...,
         **overrides: object,
@@ -104,7 +104,7 @@ class LoginGuard:
         resolver: Resolver | None = ...,
         mail_policy: MailPolicy | None = ...,
         on_change_password: AccountHook | None = ...,
-        owners: Owners | None = ...,
+        owners: Owners | str | None = ...,
         on_code: CodeHook | None = ...,
         session_account: SessionAccount | None = ...,
         **overrides: object,
@@ -116,7 +116,7 @@ class LoginGuard:
         resolver: Resolver | None = None,
         mail_policy: MailPolicy | None = None,
         on_change_password: AccountHook | None = None,
-        owners: Owners | None = None,
+        owners: Owners | str | None = None,
         on_code: CodeHook | None = None,
         session_account: SessionAccount | None = None,
         **overrides: object,
@@ -124,12 +124,13 @@ class LoginGuard:
         self._app = app
         self._parts: _Parts | None = None
         self._problem = ""
+        people, overrides = people_of(owners, overrides)
         try:
             settings = _installed(
-                load(os.environ, overrides, has_owners=owners is not None, has_sender=on_code is not None)
+                load(os.environ, overrides, has_owners=people is not None, has_sender=on_code is not None)
             )
             accounts = Accounts(mail_policy or MailPolicy(), resolver)
-            given = (owners, on_code, session_account)
+            given = (people, on_code, session_account)
             self._parts = _Parts(app, settings, accounts, on_change_password, given)
         except SettingsError as error:
             self._problem = str(error)
@@ -428,6 +429,11 @@ class _Running:
             random.random,
         )  # fmt: skip
         return StepUp(settings, Given(*parts.given), site, vault)
+
+
+def people_of(owners: Owners | str | None, overrides: dict[str, object]) -> tuple[Owners | None, dict[str, object]]:
+    """An object that stands in for a database, and the settings with a URL of one among them."""
+    return (None, {**overrides, "owners": owners}) if isinstance(owners, str) else (owners, overrides)
 
 
 def _installed(settings: Settings) -> Settings:
