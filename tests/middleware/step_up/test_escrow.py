@@ -48,6 +48,23 @@ async def test_the_applications_answer_is_released_after_the_proof(site: Site) -
     assert site.shop.reached == [("hana", "right")]
 
 
+async def test_a_cookie_without_a_path_keeps_the_one_that_the_door_gave_it() -> None:
+    """Released from our page, it would be one for our pages alone, and its owner not logged in."""
+
+    class Plain(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            lines = [(b"location", b"../home"), (b"set-cookie", b"s=1; HttpOnly"), (b"set-cookie", b"t=1; PATH=/x")]
+            await answer(send, 303, lines)
+
+    site = Site(shop=Plain(), settings={"login": "POST /api/v1/login form:username,password success=303"})
+    await site.enrol()
+    client = site.client()
+    asked = await client.send("/api/v1/login", form("hana", "right"))
+    released = await client.show(challenge(asked), site.code())
+    assert released.all(b"set-cookie")[:2] == [b"s=1; HttpOnly; Path=/api/v1", b"t=1; PATH=/x"]
+    assert released.header(b"location") == b"/api/home"
+
+
 async def test_a_proved_device_is_asked_no_more(site: Site) -> None:
     """The token that comes with the answer is worth a proof, from anywhere."""
     client = await logged_in(site)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -17,6 +18,8 @@ from sekisho.middleware.visit import DEVICE_HEADER, presented
 from sekisho.read import credentials_set
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from sekisho.challenge.escrow import Sealed, Ticket
     from sekisho.challenge.factors import Person, Proof
     from sekisho.guard import Guard
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     Headers = list[tuple[bytes, bytes]]
 
 _FORGET_HOLDER = (b"set-cookie", COOKIE_START + b"; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax")
+
+
+_PATH = re.compile(rb";\s*path\s*=\s*/", re.IGNORECASE)
 
 
 class Granting:
@@ -71,7 +77,7 @@ class Granting:
         if sealed is None:
             return self._parts.voice.start_again(call.headers)
         door = self._places[ticket.place]
-        headers = [(name, _seen_from(door, value) if name == b"location" else value) for name, value in sealed.headers]
+        headers = list(_as_from(call.prefix + door.path, sealed.headers))
         headers += self._device(call, ticket, person)
         headers += self._tie(call, door, sealed, ticket, person)
         headers.append((b"cache-control", b"no-store"))
@@ -129,6 +135,13 @@ class Granting:
         return answer._replace(headers=(*answer.headers, *fresh))
 
 
-def _seen_from(door: Door, location: bytes) -> bytes:
-    """Where a redirect leads, seen from the door that it was written at and not from our page."""
-    return urljoin(door.path, location.decode("latin-1")).encode("latin-1")
+def _as_from(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Headers that were written at a door's path and leave from ours: what is relative in them must not move along."""
+    for name, value in headers:
+        if name == b"location":
+            yield name, urljoin(path, value.decode("latin-1")).encode("latin-1")
+        elif name == b"set-cookie" and not _PATH.search(value):
+            # Without one a browser takes the folder of the page it asked (RFC 6265 section 5.1.4): ours.
+            yield name, value + b"; Path=" + (path.rpartition("/")[0] or "/").encode()
+        else:
+            yield name, value
