@@ -184,7 +184,7 @@ class Pages:
         return self._page("recovery", language, nonce, scripted=False, codes=codes)
 
     def message(self, language: str, *, code: str, nonce: str) -> Page:
-        """A refusal of a step-up: `start_again`, `proof_failed` or `unavailable`. Raises `KeyError` for any other."""
+        """A refusal of a step-up: `start_again`, `log_in`, `proof_failed`, `unavailable`. Else raises `KeyError`."""
         if f"title_{code}" not in WORDS["en"]:
             raise KeyError(code)
         return self._page("message", language, nonce, scripted=False, code=code)

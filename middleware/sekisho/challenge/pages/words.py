@@ -38,7 +38,7 @@ _EN: Final = {
     "work_no_script": "This check needs JavaScript. Please turn it on for this site and reload the page.",
     "manage_title": "Ways to confirm it’s you",
     "manage_lead": "When a log-in looks unusual, we ask for one of these. Two of them are safer than one.",
-    "enrolled": "Set up",
+    "enrolled": "Already set up",
     "none_enrolled": "Nothing is set up yet.",
     "remove": "Remove",
     "add_webauthn": "Add a passkey",
@@ -67,6 +67,9 @@ _EN: Final = {
     "title_start_again": "Please start again",
     "detail_start_again": "This step has expired or was already used. Please go back to where you came from and "
     "start again.",
+    "title_log_in": "Please log in first",
+    "detail_log_in": "This page is for whoever has just logged in here. If you are logged in already, please log out, "
+    "log in again and come back.",
     "title_proof_failed": "That did not match",
     "detail_proof_failed": "Please go back, check what you entered and try again.",
     "title_unavailable": "Please try again shortly",
@@ -137,6 +140,9 @@ _JA: Final = {
     "notice_full": "これ以上追加できません。先にいずれかを削除してください。",
     "title_start_again": "最初からやり直してください",
     "detail_start_again": "有効期限が切れたか、すでに使用されています。元の画面に戻って、最初からやり直してください。",
+    "title_log_in": "先にログインしてください",
+    "detail_log_in": "このページをご利用になるには、このブラウザでログインしている必要があります。"
+    "すでにログインしている場合は、一度ログアウトしてから、もう一度ログインしてください。",
     "title_proof_failed": "確認できませんでした",
     "detail_proof_failed": "前の画面に戻り、入力内容をご確認のうえ、もう一度お試しください。",
     "title_unavailable": "しばらくしてからお試しください",

@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.answer import retry_after_s, send_answer, step_up_required, unavailable
+from sekisho.answer import retry_after_s, send_answer, unavailable
 from sekisho.challenge.device_token import browser_name
 from sekisho.challenge.escrow import TICKET_S, Kept, Purpose, Ticket
 from sekisho.challenge.seal import bind
@@ -184,7 +184,7 @@ class Asking:
         """Ask for a proof of whose session this is, or say that there is none that could be proved."""
         headers, holder = scope["headers"], holder_of(dict(scope["headers"]))
         if stale.account is None:
-            return await send_answer(send, self._parts.voice.refusal(headers, step_up_required(stale.route.max_age_s)))
+            return await send_answer(send, self._parts.voice.log_in_first(headers, stale.route.max_age_s))
         ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account)
         _, text = self._parts.escrow.issue(ticket, holder.key)
         answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)

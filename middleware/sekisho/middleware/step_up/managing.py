@@ -11,7 +11,7 @@ from functools import partial
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
-from sekisho.answer import Answer, language_of, prefers_page, step_up_required
+from sekisho.answer import Answer, language_of, prefers_page
 from sekisho.challenge.escrow import Purpose, Ticket
 from sekisho.challenge.proof import ProofFailed
 from sekisho.owners import EnrolmentsFull
@@ -95,7 +95,7 @@ class Managing:
     def _question(self, call: Call, tie: Tie | None) -> Answer | None:
         """What has to be shown first; None where all is well."""
         if tie is None:
-            return self._parts.voice.refusal(call.headers, step_up_required())
+            return self._parts.voice.log_in_first(call.headers)
         if self._guard.now_s() - tie.proved_s <= FRESH_S:
             return None
         _, text = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, "", tie.account), call.holder.key)

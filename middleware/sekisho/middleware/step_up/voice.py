@@ -68,23 +68,21 @@ class Voice:
             chosen: the factor of the last step; another word than one of the site's is none.
             max_age_s: how fresh the proof must be, at a route that says so.
         """
+        refusal = proof_failed() if failed else step_up_required(max_age_s)
         if prefers_page(headers):
-            return self._page(
-                401,
-                self.pages.step_up(
-                    language_of(headers),
-                    challenge=ticket,
-                    factors=self._factors,
-                    form=form,
-                    failed=failed,
-                    sent=sent,
-                    chosen=chosen if chosen in self._factors else "",
-                    nonce=token_urlsafe(16),
-                ),
+            page = self.pages.step_up(
+                language_of(headers),
+                challenge=ticket,
+                factors=self._factors,
+                form=form,
+                failed=failed,
+                sent=sent,
+                chosen=chosen if chosen in self._factors else "",
+                nonce=token_urlsafe(16),
             )
+            return self._refused(headers, refusal, page)
         if sent:
             return self.json(headers, 202, {"sent": True})
-        refusal = proof_failed() if failed else step_up_required(max_age_s)
         members = {
             "challenge": ticket,
             "step_up": f"{self._mount}/step-up",
@@ -105,7 +103,11 @@ class Voice:
 
     def start_again(self, headers: Headers) -> Answer:
         """Expired, used, somebody else's, tampered with: which of these is nobody's business."""
-        return self.refusal(headers, start_again())
+        return self._said(headers, start_again(), "start_again")
+
+    def log_in_first(self, headers: Headers, max_age_s: int | None = None) -> Answer:
+        """There is no session that could be proved to be anybody's: no code helps, a log-in does."""
+        return self._said(headers, step_up_required(max_age_s), "log_in")
 
     def preflight(self, headers: Headers) -> Answer | None:
         """What a browser is told that asks before it calls from another origin; None for origins that are not named."""
@@ -137,6 +139,21 @@ class Voice:
 
     def page(self, page: Page, status: int = 200) -> Answer:
         return self._page(status, page)
+
+    def _said(self, headers: Headers, refusal: Refusal, code: str) -> Answer:
+        """To people in a page that looks like the one they come from."""
+        if not prefers_page(headers):
+            return self.refusal(headers, refusal)
+        return self._refused(
+            headers, refusal, self.pages.message(language_of(headers), code=code, nonce=token_urlsafe(16))
+        )
+
+    def _refused(self, headers: Headers, refusal: Refusal, page: Page) -> Answer:
+        """A page in a refusal's place, with its status and what it says of authentication."""
+        said = self.refusal(headers, refusal).headers
+        scheme = tuple((name, value) for name, value in said if name == b"www-authenticate")
+        length = (b"content-length", b"%d" % len(page.body))
+        return Answer(refusal.status, (*page.headers, *scheme, length), page.body)
 
     def _page(self, status: int, page: Page) -> Answer:
         length = (b"content-length", b"%d" % len(page.body))
