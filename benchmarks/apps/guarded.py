@@ -13,4 +13,5 @@ app = LoginGuard(
     store=os.environ["BENCH_STORE"],
     login="POST /login form:username,password success=302:/home",
     trusted_proxies="127.0.0.0/8",
+    challenges="none",  # counting is measured against others that count; asking for work is what they do not do
 )

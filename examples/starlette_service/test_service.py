@@ -30,11 +30,12 @@ HOME, CAFE = "192.0.2.7", "198.51.100.20"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A database of its own, cheap hashes, and a proxy in front whose word is taken."""
+    """A database of its own, cheap hashes, a proxy in front whose word is taken, and the limits alone."""
     monkeypatch.setenv("SHOP_DATABASE", str(tmp_path / "shop.sqlite3"))
     monkeypatch.setenv("SHOP_ARGON2", "1,256,1")
     monkeypatch.setenv("SEKISHO_SECRET", "a secret for tests which nobody else has")
     monkeypatch.setenv("SEKISHO_TRUSTED_PROXIES", "127.0.0.1")
+    monkeypatch.setenv("SEKISHO_CHALLENGES", "none")  # or guesses would be asked for work before they are refused
 
 
 @asynccontextmanager
