@@ -88,17 +88,12 @@ async def test_a_wrong_password_looks_the_same_until_the_end(browser: Browser, h
 
 
 async def test_a_proved_device_is_asked_no_more(browser: Browser, house: TeaHouse) -> None:
-    """The cookie holds on plain http at localhost, which browsers trust; the next log-in is as it always was."""
+    """The cookies hold on plain http at localhost, which browsers trust; the next log-in is as it always was."""
     app = await house.enrol_app()
     async with member(browser, house) as somebody:
-        await somebody.log_in()
-        await somebody.enter("totp", now(app))
-        assert await somebody.is_in()
-        names = {cookie["name"] for cookie in await somebody.context.cookies()}
+        await log_in_as_ever(somebody, app)
+        names = {cookie.get("name") for cookie in await somebody.context.cookies()}
         assert names == {"session", "__Host-sekisho", "__Host-sekisho-tie"}
-        await somebody.page.click("text=Log out")
-        await somebody.log_in()
-        assert await somebody.is_in()
 
 
 async def test_codes_need_no_script(browser: Browser, house: TeaHouse) -> None:
@@ -212,16 +207,53 @@ async def test_a_wrong_first_code_sets_up_nothing(browser: Browser, house: TeaHo
         assert "did not match" in await somebody.page.inner_text("main")
         await shot(somebody, "app-wrong")
         await confirm_app(somebody)
-        assert "My phone" in await somebody.page.inner_text("main")
 
 
-async def test_the_owners_page_wants_a_proof_and_a_log_in(browser: Browser, house: TeaHouse) -> None:
-    """Somebody who is not logged in is told so, on a page."""
+async def test_the_owners_page_wants_a_log_in(browser: Browser, house: TeaHouse) -> None:
+    """Somebody who is not logged in is told so, on a page, and is shown no question that nobody could answer."""
     async with member(browser, house) as somebody:
         await somebody.factors()
         await shot(somebody, "factors-nobody")
+        assert await somebody.page.inner_text("h1") == "Please log in first"
         assert await somebody.page.locator("form").count() == 0
-        assert await somebody.page.inner_text("h1")
+
+
+async def test_the_owners_page_wants_a_proof_from_a_known_device_too(browser: Browser, house: TeaHouse) -> None:
+    """A browser left open in a library is known, and logged in; its new user sets up nothing."""
+    app = await house.enrol_app()
+    async with member(browser, house) as somebody:
+        await log_in_as_ever(somebody, app)
+        await somebody.factors()
+        assert await somebody.page.inner_text("h1") == "Confirm it’s you"
+        await somebody.enter("totp", now(app, 1))
+        await somebody.page.wait_for_url(f"{house.url}/sekisho/factors")
+        assert "Old phone" in await somebody.page.inner_text("main")
+
+
+async def test_a_protected_page_wants_a_fresh_proof(
+    browser: Browser, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked in between, and then where the member wanted to go; programs read in the header how fresh it must be."""
+    async with tea_house(tmp_path, redis_url, monkeypatch, PROTECT="GET /password max_age=300") as house:
+        app = await house.enrol_app()
+        async with member(browser, house) as somebody:
+            await log_in_as_ever(somebody, app)
+            answer = await somebody.page.goto(f"{house.url}/password")
+            assert answer is not None
+            assert 'max_age="300"' in answer.headers["www-authenticate"]
+            await somebody.enter("totp", now(app, 1))
+            await somebody.page.wait_for_url(f"{house.url}/password")
+            assert "Change your password" in await somebody.page.inner_text("h1")
+
+
+async def log_in_as_ever(somebody: Member, app: pyotp.TOTP) -> None:
+    """On a device that is known by now: the second time without a proof."""
+    await somebody.log_in()
+    await somebody.enter("totp", now(app))
+    assert await somebody.is_in()
+    await somebody.page.click("text=Log out")
+    await somebody.log_in()
+    assert await somebody.is_in()
 
 
 async def test_where_the_proof_comes_first_the_request_goes_on_by_itself(browser: Browser, house: TeaHouse) -> None:
@@ -355,7 +387,8 @@ async def confirm_app(somebody: Member) -> pyotp.TOTP:
     await somebody.page.fill("#label", "My phone")
     await somebody.page.fill("#code", now(app))
     await somebody.page.press("#code", "Enter")
-    await somebody.page.wait_for_selector("strong:has-text('My phone')")
+    await somebody.page.wait_for_selector("[role=status]:has-text('Added.')")
+    assert "My phone" in await somebody.page.inner_text("main")
     return app
 
 
