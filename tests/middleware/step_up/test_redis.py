@@ -1,0 +1,207 @@
+"""Two workers on one Redis: what the one began the other ends, and nobody is let in when store or worker dies."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tests.middleware.driving import answer
+from tests.middleware.step_up.driving import STRANGE, Client, Shop, Site, challenge, stop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pytest
+
+    from sekisho.assemble import LoginGuard
+    from sekisho.middleware.asgi import Receive, Scope, Send
+    from tests.middleware.step_up.conftest import Later
+    from tests.servers import RedisServer
+
+PATIENT = {"store_deadline_ms": "2000"}  # but for what is about deadlines
+
+
+@asynccontextmanager
+async def workers(url: str, shop: Shop | None = None, **settings: Any) -> AsyncIterator[tuple[Site, LoginGuard]]:
+    """A site, and a second worker of it."""
+    site = Site(shop=shop or Shop(), settings={"store": url, **PATIENT, **settings})
+    await site.enrol("1")
+    await site.enrol("2")
+    second = site.guarded()
+    try:
+        yield site, second
+    finally:
+        await stop(site.guard)
+        await stop(second)
+
+
+def at(guard: LoginGuard, client: Client) -> Client:
+    """The same browser, whose next request comes to another worker."""
+    client.guard = guard
+    return client
+
+
+async def test_what_one_worker_began_another_ends(redis_url: str) -> None:
+    """Nobody chooses which worker he comes to: ticket, answer and proof are good at all of them."""
+    async with workers(redis_url) as (site, second):
+        client = site.client()
+        ticket = challenge(await client.log_in())
+        assert (await at(second, client).show(ticket, "000000")).code == "proof_failed"
+        assert (await client.show(ticket, site.code())).status == 303
+        assert await client.who() == "hana"
+        assert (await at(site.guard, client).log_in()).status == 303
+
+
+async def test_of_redemptions_at_two_workers_at_once_one_is_answered(redis_url: str) -> None:
+    """However they are raced, and with two codes that are both right."""
+    async with workers(redis_url) as (site, second):
+        one = site.client()
+        ticket = challenge(await one.log_in())
+        both = [Client(guard, STRANGE, [], dict(one.jar)) for guard in (site.guard, second) * 8]
+        codes = [site.code(), site.code(1)] * 8
+        found = await asyncio.gather(*(client.show(ticket, code) for client, code in zip(both, codes, strict=True)))
+        assert [shown.status for shown in found].count(303) == 1
+        assert sum("session" in client.jar for client in both) == 1
+
+
+async def test_a_code_is_good_at_one_worker_only(redis_url: str) -> None:
+    """Row 79: not once for each of them."""
+    async with workers(redis_url) as (site, second):
+        one, other = site.client(), site.client(guard=second)
+        tickets = challenge(await one.log_in()), challenge(await other.log_in())
+        code = site.code()
+        assert (await one.show(tickets[0], code)).status == 303
+        assert (await other.show(tickets[1], code)).code == "proof_failed"
+
+
+async def test_tries_are_counted_over_all_workers(redis_url: str) -> None:
+    """Five for a challenge, wherever they are shown."""
+    async with workers(redis_url) as (site, second):
+        client = site.client()
+        ticket = challenge(await client.log_in())
+        for n in range(5):
+            await at((site.guard, second)[n % 2], client).show(ticket, "000000")
+        assert (await client.show(ticket, site.code())).code == "proof_failed"
+
+
+async def test_a_change_of_password_at_one_worker_ends_what_the_other_began(redis_url: str) -> None:
+    """Row 83."""
+    async with workers(redis_url) as (site, second):
+        thief = site.client()
+        ticket = challenge(await thief.log_in())
+        owner = site.client(guard=second)
+        assert (await owner.show(challenge(await owner.log_in()), site.code())).status == 303
+        assert (await owner.send("/password", b"username=hana&old_password=right&new_password=better 17")).status == 303
+        await asyncio.sleep(0.1)
+        assert (await thief.show(ticket, site.code(1))).code == "start_again"
+
+
+async def test_scripts_that_are_forgotten_come_back(redis_url: str, redis_server: RedisServer) -> None:
+    """`SCRIPT FLUSH`, a failover: a proof is not lost with them."""
+    async with workers(redis_url) as (site, _):
+        client = site.client()
+        ticket = challenge(await client.log_in())
+        redis_server.cli("SCRIPT", "FLUSH")
+        assert (await client.show(ticket, site.code())).status == 303
+
+
+class Hanging(Shop):
+    """Never answers a log-in; as one whose worker has died, seen from another."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/login":
+            await asyncio.Event().wait()
+        await answer(send, 200)
+
+
+async def test_a_run_whose_worker_died_is_given_up(
+    redis_url: str, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At first it may yet come, so: later. When it cannot any more: from the start. Never the answer of nothing."""
+    monkeypatch.setattr("sekisho.middleware.step_up.mount.POLL_S", (0.01, 0.01))
+    async with workers(redis_url, Hanging()) as (site, second):
+        client = site.client()
+        ticket = challenge(await client.log_in())
+        shown = await at(second, client).show(ticket, site.code())
+        assert (shown.status, shown.code) == (503, "unavailable")
+        assert shown.header(b"retry-after")
+        later.seconds = 119
+        assert (await client.show(ticket, site.code())).status == 503
+        later.seconds = 121
+        shown = await client.show(ticket, site.code())
+        assert (shown.status, shown.code) == (410, "start_again")
+
+
+async def test_without_the_store_no_stranger_is_let_in_and_owners_are_not_kept_out(
+    own_redis_server: RedisServer,
+) -> None:
+    """Strangers are told to come later, right password or not; a proved device logs in; and it mends by itself."""
+    async with workers(own_redis_server.url, store_deadline_ms="200") as (site, second):
+        owner, waiting = site.client(), site.client()
+        assert (await owner.show(challenge(await owner.log_in()), site.code(-1))).status == 303
+        ticket = challenge(await waiting.log_in())
+        own_redis_server.kill()
+
+        for password in ("right", "wrong"):
+            stranger = await site.client("198.51.100.9").log_in("hana", password)
+            assert (stranger.status, stranger.code) == (503, "unavailable")
+        assert (await owner.log_in()).status == 303
+        assert (await at(second, owner).log_in()).status == 303
+        shown = await waiting.show(ticket, site.code())
+        assert (shown.status, shown.code) == (503, "unavailable")
+        assert "session" not in waiting.jar
+
+        own_redis_server.start()
+        assert await mended(site)
+        # What was sealed went with the store. Its ticket opens nothing, and a new one does.
+        client = site.client("198.51.100.33")
+        assert (await client.show(challenge(await client.log_in()), site.code(1))).status == 303
+
+
+async def mended(site: Site) -> bool:
+    """Whether strangers are asked for proofs again, within a few seconds."""
+    for n in range(100):
+        if (await site.client(f"198.51.100.{n}").log_in("nobody", "x")).status == 401:
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+async def test_while_the_store_stands_still_nothing_is_redeemed(own_redis_server: RedisServer) -> None:
+    """A black hole is no answer: 503 within the deadline; and the code was not used up in vain, or the next one is."""
+    async with workers(own_redis_server.url, store_deadline_ms="200") as (site, _):
+        client = site.client()
+        ticket = challenge(await client.log_in())
+        await asyncio.sleep(0.2)
+        own_redis_server.pause()
+        try:
+            shown = await asyncio.wait_for(client.show(ticket, site.code()), 5)
+        finally:
+            own_redis_server.resume()
+        assert (shown.status, shown.code) == (503, "unavailable")
+        assert await mended(site)
+        assert (await client.show(ticket, site.code(1))).status in {303, 401}
+
+
+async def test_failures_are_forgotten_with_a_proof_and_not_with_a_password(redis_url: str) -> None:
+    """Row 76: they are counted since the last proof, at all workers. A guard without factors tells them by asking."""
+    async with workers(redis_url, account_failures_max="3", limit_account="9999/minute") as (site, second):
+        plain = site.guarded(factors="none", challenges="pow", no_factor="challenge")
+
+        async def suspects(n: int) -> bool:
+            found = await site.client(f"192.0.{n}.8", guard=plain).log_in()
+            return found.status == 401 and found.code == "challenge_required"
+
+        assert not await suspects(0)
+        for n in range(4):
+            await site.client(f"198.{n}.1.1", guard=(site.guard, second)[n % 2]).log_in("hana", "wrong")
+        assert await suspects(1)
+        owner = site.client()
+        ticket = challenge(await owner.log_in())
+        assert (await owner.show(ticket, "000000")).code == "proof_failed"
+        assert await suspects(2)
+        assert (await at(second, owner).show(ticket, site.code())).status == 303
+        await asyncio.sleep(0.1)
+        assert not await suspects(3)
+        await stop(plain)
