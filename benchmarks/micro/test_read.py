@@ -43,7 +43,7 @@ def test_read_the_credentials(benchmark: BenchmarkFixture, content_type: bytes, 
 
     found = benchmark(read_credentials, DOORS.find(here), here, body)
 
-    assert found == ("user0000001@mail.example", "wrong0000001")
+    assert found == ("user0000001@mail.example", "wrong0000001", "")
 
 
 @pytest.mark.parametrize("account", ["user0000001@mail.example", "Ｕｓｅｒ@mail.example"], ids=["plain", "full-width"])
