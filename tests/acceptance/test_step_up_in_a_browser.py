@@ -395,7 +395,11 @@ async def confirm_app(somebody: Member) -> pyotp.TOTP:
 async def add_codes(somebody: Member) -> list[str]:
     await somebody.page.click("button:has-text('Make new recovery codes')")
     await somebody.page.wait_for_selector(".codes")
-    await shot(somebody, "recovery")
+    await shot(somebody, f"recovery-{await somebody.page.evaluate('innerWidth')}")
+    # A code in two lines is copied as two, or as half of one.
+    lines = "[...document.querySelectorAll('.codes code')].map((one) => one.getClientRects().length)"
+    assert await somebody.page.evaluate(lines) == [1] * 10
+    assert await _wide(somebody) == 0
     codes = await somebody.page.locator(".codes code").all_inner_texts()
     assert len(set(codes)) == 10
     return codes

@@ -31,7 +31,7 @@ ENROLMENTS = (
     Enrolment("1" * 32, "totp", "", 1_710_000_000, b"s"),
     Enrolment("2" * 32, "recovery", "", 1_720_000_000, b"s"),
 )
-CODES = tuple(f"ABCDE-{number:05}" for number in range(10))
+CODES = tuple(f"WMWM-WMWM-WMWM-{number:04}" for number in range(10))  # as long as they are
 
 
 class Offered(NamedTuple):
