@@ -189,19 +189,19 @@ async def test_failures_are_forgotten_with_a_proof_and_not_with_a_password(redis
     async with workers(redis_url, account_failures_max="3", limit_account="9999/minute") as (site, second):
         plain = site.guarded(factors="none", challenges="pow", no_factor="challenge")
 
-        async def suspects(n: int) -> bool:
-            found = await site.client(f"192.0.{n}.8", guard=plain).log_in()
+        async def suspects() -> bool:
+            found = await site.client("192.0.2.8", guard=plain).log_in()
             return found.status == 401 and found.code == "challenge_required"
 
-        assert not await suspects(0)
+        assert not await suspects()
         for n in range(4):
-            await site.client(f"198.{n}.1.1", guard=(site.guard, second)[n % 2]).log_in("hana", "wrong")
-        assert await suspects(1)
+            await site.client(guard=(site.guard, second)[n % 2]).log_in("hana", "wrong")
+        assert await suspects()
         owner = site.client()
         ticket = challenge(await owner.log_in())
         assert (await owner.show(ticket, "000000")).code == "proof_failed"
-        assert await suspects(2)
+        assert await suspects()
         assert (await at(second, owner).show(ticket, site.code())).status == 303
         await asyncio.sleep(0.1)
-        assert not await suspects(3)
+        assert not await suspects()
         await stop(plain)
