@@ -163,7 +163,7 @@ class StepUp:
     def _toll(self) -> Toll:
         settings = self._settings
         return Toll(
-            Work(settings.secrets, self._vault),
+            Work(settings.secrets, self._vault, clock_s=time.time),
             self._captcha(),
             Sealer(settings.secrets),
             captcha_public=self._captcha_public(),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urljoin
 
 from sekisho.challenge.seal import Unsealable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from sekisho.challenge.toll import SealedForm
-    from sekisho.middleware.asgi import Message, Receive, Scope
+    from sekisho.middleware.asgi import Message, Receive, Scope, Send
     from sekisho.read import Doors
 
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding", b"transfer-encoding"})
+_PATH = re.compile(rb";\s*path\s*=\s*/", re.IGNORECASE)
 
 
 def under(scope: Scope, mount: str) -> str | None:
@@ -67,3 +72,33 @@ def replay(body: bytes, rest: Receive) -> Receive:
         return await rest()
 
     return receive
+
+
+def answering(path: str, send: Send) -> Send:
+    """A `send` for what answers as if it stood at `path`."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*as_from(path, message.get("headers", ()))]}
+        await send(message)
+
+    return sending
+
+
+def as_from(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Headers that were written at a door's path and leave from ours: what is relative in them must not move along."""
+    for name, value in headers:
+        if name == b"location":
+            yield name, _absolute(path, value)
+        elif name == b"set-cookie" and not _PATH.search(value):
+            # Without one a browser takes the folder of the page it asked (RFC 6265 section 5.1.4): ours.
+            yield name, value + b"; Path=" + (path.rpartition("/")[0] or "/").encode()
+        else:
+            yield name, value
+
+
+def _absolute(path: str, location: bytes) -> bytes:
+    try:
+        return urljoin(path, location.decode("latin-1")).encode("latin-1", "replace")
+    except ValueError:
+        return location  # no URL, and whoever follows it will say so

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
 from sekisho.answer import Answer
 from sekisho.challenge.device_token import browser_family, browser_name
@@ -12,14 +10,12 @@ from sekisho.challenge.escrow import PROOF_S, TICKET_S, Purpose
 from sekisho.challenge.seal import Unsealable
 from sekisho.challenge.tie import Tie
 from sekisho.middleware.shown import PROOF
-from sekisho.middleware.step_up.again import Again, replay
+from sekisho.middleware.step_up.again import Again, answering, as_from, replay
 from sekisho.middleware.step_up.holder import COOKIE_START
 from sekisho.middleware.visit import DEVICE_HEADER, presented
 from sekisho.read import credentials_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from sekisho.challenge.escrow import Sealed, Ticket
     from sekisho.challenge.factors import Person, Proof
     from sekisho.guard import Guard
@@ -33,9 +29,6 @@ if TYPE_CHECKING:
     Headers = list[tuple[bytes, bytes]]
 
 _FORGET_HOLDER = (b"set-cookie", COOKIE_START + b"; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax")
-
-
-_PATH = re.compile(rb";\s*path\s*=\s*/", re.IGNORECASE)
 
 
 class Granting:
@@ -77,7 +70,7 @@ class Granting:
         if sealed is None:
             return self._parts.voice.start_again(call.headers)
         door = self._places[ticket.place]
-        headers = list(_as_from(call.prefix + door.path, sealed.headers))
+        headers = list(as_from(call.prefix + door.path, sealed.headers))
         headers += self._device(call, ticket, person)
         headers += self._tie(call, door, sealed, ticket, person)
         headers.append((b"cache-control", b"no-store"))
@@ -115,7 +108,7 @@ class Granting:
             there = Again(call.scope, self._parts.mount, form, proof).scope(self._reading.doors)
         except Unsealable:
             return self._parts.voice.start_again(call.headers)
-        await self._guarded(there, replay(form.body, call.receive), call.send)
+        await self._guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
         return None
 
     def _next(self, ticket: Ticket) -> str:
@@ -133,15 +126,3 @@ class Granting:
             return self._parts.voice.start_again(call.headers)
         answer = self._parts.voice.proved(call.headers, ticket.place, call.prefix + self._next(ticket))
         return answer._replace(headers=(*answer.headers, *fresh))
-
-
-def _as_from(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Headers that were written at a door's path and leave from ours: what is relative in them must not move along."""
-    for name, value in headers:
-        if name == b"location":
-            yield name, urljoin(path, value.decode("latin-1")).encode("latin-1")
-        elif name == b"set-cookie" and not _PATH.search(value):
-            # Without one a browser takes the folder of the page it asked (RFC 6265 section 5.1.4): ours.
-            yield name, value + b"; Path=" + (path.rpartition("/")[0] or "/").encode()
-        else:
-            yield name, value

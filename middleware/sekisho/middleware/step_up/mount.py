@@ -17,7 +17,7 @@ from sekisho.challenge.seal import Unsealable, bind
 from sekisho.challenge.toll import FORM_CHARS_MAX
 from sekisho.middleware.intake import HungUp, Intake
 from sekisho.middleware.shown import CAPTCHA, WORK
-from sekisho.middleware.step_up.again import Again, replay, under
+from sekisho.middleware.step_up.again import Again, answering, replay, under
 from sekisho.middleware.step_up.form import read_form
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.model import Action, SekishoError, StoreUnavailable, Unreadable
@@ -244,7 +244,7 @@ class Mount:
             there = Again(call.scope, self._parts.mount, form, extra).scope(self._reading.doors)
         except Unsealable:
             return self._parts.voice.start_again(call.headers)
-        await self._guarded(there, replay(form.body, call.receive), call.send)
+        await self._guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
         return None
 
     async def _module(self, _: Call) -> Answer | None:
