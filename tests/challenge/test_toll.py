@@ -183,7 +183,9 @@ async def test_a_real_siteverify_is_heard() -> None:
 
 # What pages carry.
 
-FORM = SealedForm("POST /login", b"application/x-www-form-urlencoded", b"username=anna&password=hunter2")
+FORM = SealedForm(
+    "POST /login", b"application/x-www-form-urlencoded", b"username=anna&password=hunter2", b"next=%2Fpay"
+)
 
 
 def sealed(one: Toll, form: SealedForm = FORM, holder: str = HOLDER, now_s: int = NOW_S) -> str:
@@ -264,7 +266,7 @@ def test_a_forms_length_tells_no_passwords() -> None:
 
 def test_a_form_has_its_bounds() -> None:
     """The longest body goes, one byte more does not; what is longer than any form is not looked at."""
-    longest = SealedForm("d" * NAMES_BYTES_MAX, b"t" * NAMES_BYTES_MAX, b"x" * BODY_BYTES_MAX)
+    longest = SealedForm("d" * NAMES_BYTES_MAX, b"t" * NAMES_BYTES_MAX, b"x" * BODY_BYTES_MAX, b"q" * NAMES_BYTES_MAX)
     text = sealed(ONE, longest)
 
     assert ONE.open_form(text, holder=HOLDER, now_s=NOW_S) == longest
@@ -273,6 +275,7 @@ def test_a_form_has_its_bounds() -> None:
         longest._replace(body=longest.body + b"x"),
         longest._replace(door=longest.door + "d"),
         longest._replace(content_type=longest.content_type + b"t"),
+        longest._replace(query=longest.query + b"q"),
     ):
         with pytest.raises(ValueError, match="too long to be carried by a page"):
             sealed(ONE, over)

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 FORM_S = 120  # as long as the work that it waits for
 SKEW_S = 30  # by which the clocks of two workers may differ
 BODY_BYTES_MAX = 64 * 1024
-NAMES_BYTES_MAX = 1_024  # a door's name and a content type, each: theirs have some dozens
+NAMES_BYTES_MAX = 1_024  # a door's name, a content type and a query, each: theirs have some dozens
 TOKEN_CHARS_MAX = 8_192  # the longest that a provider's may be
 
 _PURPOSE = b"form"
 _PAD_BYTES = 256  # else a form's length would tell the password's to whoever counts bytes on the wire
-_HEAD = Struct(">QHHI")  # when it was sealed; the lengths of door, content type and body
-_DATA_BYTES_MAX = _HEAD.size + 2 * NAMES_BYTES_MAX + BODY_BYTES_MAX + _PAD_BYTES
+_HEAD = Struct(">QHHHI")  # when it was sealed; the lengths of door, content type, query and body
+_DATA_BYTES_MAX = _HEAD.size + 3 * NAMES_BYTES_MAX + BODY_BYTES_MAX + _PAD_BYTES
 
 FORM_CHARS_MAX = -(-(_DATA_BYTES_MAX + OVERHEAD_BYTES) // 3) * 4
 """No sealed form is longer; what is, is not looked at."""
@@ -46,11 +46,12 @@ _NO_TOKEN = "none"  # noqa: S105 - what a provider is asked about in the place o
 
 
 class SealedForm(NamedTuple):
-    """A request's body, as its door got it."""
+    """A request's body, as its door got it, and what followed the door's path in its address."""
 
     door: str
     content_type: bytes
     body: bytes
+    query: bytes = b""
 
     def __repr__(self) -> str:
         # It holds a password.
@@ -111,16 +112,19 @@ class Toll:
                 return isinstance(answer, Solved) and bool(captcha)
         return bool(work) and await self._work.accept(work, bound_to) is not None
 
-    def seal_form(self, *, door: str, content_type: bytes, body: bytes, holder: str, now_s: int) -> str:
+    def seal_form(
+        self, *, door: str, content_type: bytes, body: bytes, holder: str, now_s: int, query: bytes = b""
+    ) -> str:
         """A form that a page carries: base64url, of a length that tells the body's only to 256 bytes.
 
         Raises:
             ValueError: the body is longer than 64 KiB, or a name than 1 KiB.
         """
         named = door.encode()
-        if len(body) > BODY_BYTES_MAX or max(len(named), len(content_type)) > NAMES_BYTES_MAX:
+        if len(body) > BODY_BYTES_MAX or max(len(named), len(content_type), len(query)) > NAMES_BYTES_MAX:
             raise ValueError("too long to be carried by a page")
-        data = _HEAD.pack(now_s, len(named), len(content_type), len(body)) + named + content_type + body
+        head = _HEAD.pack(now_s, len(named), len(content_type), len(query), len(body))
+        data = head + named + content_type + query + body
         data += bytes(-len(data) % _PAD_BYTES)
         return urlsafe_b64encode(self._sealer.seal(_PURPOSE, data, bound_to=bind(holder.encode()))).decode()
 
@@ -153,8 +157,10 @@ def _decoded(text: str) -> bytes:
 
 
 def _unpacked(data: bytes) -> tuple[int, SealedForm]:
-    issued_s, door, content_type, body = _HEAD.unpack_from(data)
-    type_at = _HEAD.size + door
-    body_at = type_at + content_type
-    form = SealedForm(data[_HEAD.size : type_at].decode(), data[type_at:body_at], data[body_at : body_at + body])
-    return issued_s, form
+    issued_s, *lengths = _HEAD.unpack_from(data)
+    at, parts = _HEAD.size, []
+    for length in lengths:
+        parts.append(data[at : at + length])
+        at += length
+    door, content_type, query, body = parts
+    return issued_s, SealedForm(door.decode(), content_type, body, query)

@@ -17,8 +17,8 @@ from sekisho.simulate.solve import solved
 from tests.breach.hibp_server import hang_up
 from tests.challenge.captcha_server import SECRET as CAPTCHA_SECRET
 from tests.challenge.captcha_server import siteverify_api
-from tests.middleware.driving import HERE, OPEN, answer, form, read
-from tests.middleware.step_up.driving import FORM, JSON, Client, Shop, Site, challenge, hidden
+from tests.middleware.driving import HERE, OPEN, answer, ask, form, http, read
+from tests.middleware.step_up.driving import FORM, JSON, STRANGE, Client, Shop, Site, challenge, hidden
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -289,6 +289,25 @@ async def test_where_the_answer_leads_is_seen_from_its_door() -> None:
     client = site.client()
     let_in = await sent_on(client, await client.log_in(accept=HTML))
     assert (let_in.status, let_in.header(b"location")) == (303, b"/account")
+
+
+async def test_what_follows_the_path_is_carried_too() -> None:
+    """Many a log-in keeps there where its visitor was going."""
+    site = plain()
+    queries = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        queries.append(scope.get("query_string"))
+        await site.shop(scope, receive, send)
+
+    site.guard = site.guarded(app)
+    await guessed(site)
+    client = site.client()
+    scope = http(client=STRANGE, headers=[FORM, (b"accept", HTML)], query_string=b"next=%2Fpay")
+    page = await ask(site.guard, scope, form("hana", "right"))
+    client.jar["__Host-sekisho-step"] = page.all(b"set-cookie")[0].split(b";")[0].partition(b"=")[2].decode()
+    assert (await sent_on(client, page)).status == 303
+    assert queries == [b"", b"next=%2Fpay"]
 
 
 async def test_without_work_a_page_comes_back_as_it_was() -> None:

@@ -54,7 +54,7 @@ class Again(NamedTuple):
             "method": door.method,
             "path": path,
             "raw_path": path.encode(),
-            "query_string": b"",
+            "query_string": self.form.query,
             "headers": [*headers, (b"content-type", self.form.content_type), length, *self.extra],
         }
 

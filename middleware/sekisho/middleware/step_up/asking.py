@@ -249,13 +249,15 @@ class Asking:
     def _sealed_form(self, visit: Visit, holder: Holder) -> str:
         """The request's body for a page to carry, so that nobody types twice. Clients without pages repeat theirs."""
         content_type, body = visit.named.get(b"content-type", b""), visit.intake.body
-        fits = len(body) <= BODY_BYTES_MAX and len(content_type) <= NAMES_BYTES_MAX // 2
+        query: bytes = visit.scope.get("query_string", b"")
+        fits = len(body) <= BODY_BYTES_MAX and max(len(content_type), len(query)) <= NAMES_BYTES_MAX // 2
         if not (visit.door.reads_body and fits and b"content-encoding" not in visit.named):
             return ""
         return self._parts.toll.seal_form(
             door=visit.door.name,
             content_type=content_type,
             body=body,
+            query=query,
             holder=holder.key,
             now_s=int(self._guard.now_s()),
         )
