@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from ipaddress import ip_address
 from random import Random
 
 import pytest
 
+from benchmarks.step_up.client import AGENT, address
+from benchmarks.step_up.cost import proved
+from benchmarks.step_up.figures import page
 from benchmarks.step_up.separate import kolmogorov_smirnov, mann_whitney, separation
+from benchmarks.step_up.site import KNOWN, PASSWORD, SECRET, WRONG, members, nobodies
+from benchmarks.step_up.timings import KINDS, attempts, compared
+from sekisho.challenge.device_token import DeviceTokens, browser_family
+from sekisho.model import Device
 
 
 def series(random: Random, count: int = 2_000, *, shift: float = 0.0, spread: float = 1.0) -> list[float]:
@@ -40,3 +50,71 @@ def test_another_shape_is_seen_though_neither_is_slower() -> None:
 def test_ties_are_no_difference() -> None:
     """A coarse clock gives the same few values to both."""
     assert mann_whitney([1.0] * 100, [1.0] * 100) == kolmogorov_smirnov([1.0] * 100, [1.0] * 100) == 1.0
+
+
+def test_every_class_is_tried_as_often_and_no_account_more_than_another() -> None:
+    """Or the accounts, and not the classes, would be compared."""
+    tries = list(attempts(1_000))
+
+    assert {tried.name: count for tried, count in Counter(kind for kind, _ in tries).items()} == dict.fromkeys(
+        (kind.name for kind in KINDS), 1_000
+    )
+    assert set(Counter(account for _, account in tries).values()) == {2}
+    assert {kind.known for kind, account in tries if account.startswith("member")} == {True}
+
+
+def test_neighbours_in_time_are_no_neighbours_in_space() -> None:
+    """No limit of an address or a network may answer in place of the step-up."""
+    places = [address(number) for number in range(10_000)]
+
+    assert len({place.rpartition(".")[0] for place in places}) == len(places)
+    assert all(ip_address(place).version == 4 for place in places)
+
+
+def test_all_names_are_of_one_length() -> None:
+    """A longer request would take longer, whoever it is for."""
+    assert len({len(name) for name in (*members(KNOWN), *nobodies(KNOWN))}) == 1
+    assert len(PASSWORD) == len(WRONG)
+
+
+def test_the_page_says_which_pairs_are_told_apart() -> None:
+    """A verdict that is written by hand would be the one that was hoped for."""
+    random = Random(3)
+    same = {kind.name: series(random, 200, shift=50.0) for kind in KINDS}
+    one = compared("alike", same)
+    other = compared("apart", {**same, KINDS[0].name: series(random, 200, shift=60.0)})
+    text = "\n".join(page({**RESULT, "series": [one, other]}, None))
+
+    assert not any(pair["separated"] for pair in one["pairs"])
+    assert text.count("**separated**") == 3
+    assert "3 of 12 pairs are" in text
+
+
+RESULT = {
+    "when": "2026-01-01",
+    "plan": {
+        "count": 200,
+        "pause_ms": 25.0,
+        "alpha": 0.001,
+        "accounts": KNOWN,
+        "profile": {"passes": 2, "memory_kib": 7_168, "lanes": 1},
+    },
+    "machine": {
+        "processor": "p",
+        "cores": 2,
+        "kernel": "k",
+        "python": "3",
+        "commit": "c",
+        "load_average_before": 0.1,
+    },
+}
+
+
+def test_a_proved_device_is_known_as_one() -> None:
+    """The plain answer that the question is held against must have passed the guard."""
+    token = DeviceTokens((SECRET.encode(),), days=90).find(
+        proved("hana"), "hana", browser_family(AGENT.encode()), int(time.time())
+    )
+
+    assert token is not None
+    assert token.device_class is Device.PROVED

@@ -1,0 +1,72 @@
+"""The services that are measured: a log-in that hashes as real ones do, and one that only waits.
+
+Which of them, and whether it asks for a second proof, stands in the environment: see `site.environment`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from benchmarks.apps import endpoint
+from benchmarks.apps.endpoint import FAILED, RIGHT, SUCCEEDED, Counted, Service
+from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, QUERY, SECRET, members
+from sekisho import LoginGuard
+from sekisho.passwords import Passwords
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from benchmarks.apps.endpoint import Login, Receive, Send
+
+
+def hashing() -> Login:
+    """Checks each password, of whomever; one stored hash serves all members, since a check costs the same for each."""
+    passwords = Passwords(PROFILE)
+    known = frozenset(members(KNOWN))
+    kept: list[str] = []
+
+    async def login(_scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if not kept:
+            kept.append(await passwords.hash(PASSWORD))
+        Counted.reached += 1
+        sent = dict(parse_qsl((await endpoint.read(receive)).decode()))
+        stored = kept[0] if sent["username"] in known else None
+        right = await passwords.verify(stored, sent["password"])
+        await endpoint.answer(send, SUCCEEDED if right else FAILED)
+
+    return login
+
+
+def waiting(seconds: float) -> Login:
+    """Waits, as for a directory or a database far away."""
+
+    async def login(_scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        Counted.reached += 1
+        body = await endpoint.read(receive)
+        if seconds:
+            await asyncio.sleep(seconds)
+        await endpoint.answer(send, SUCCEEDED if RIGHT in body else FAILED)
+
+    return login
+
+
+def _asking() -> dict[str, Any]:
+    factors = os.environ.get("BENCH_FACTORS")
+    return {"factors": factors, "owners": os.environ["BENCH_OWNERS"], "owners_query": QUERY} if factors else {}
+
+
+_wait = os.environ.get("BENCH_WAIT_MS")
+
+app = LoginGuard(
+    Service(hashing() if _wait is None else waiting(int(_wait) / 1000)),
+    secret=SECRET,
+    store=os.environ["BENCH_STORE"],
+    login="POST /login form:username,password success=302:/home",
+    trusted_proxies="127.0.0.0/8",  # so that each attempt has an address of its own
+    challenges="none",  # work would stand before the step-up
+    store_deadline_ms="2000",  # somebody else on this machine must not look like a broken store
+    **_asking(),
+)

@@ -1,0 +1,94 @@
+"""One client on one connection that is kept: it sends a request, and looks at the clock when the answer is whole."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import time
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36"
+
+
+class Timed(NamedTuple):
+    """Attributes:
+    us: from the request's first byte to the answer's last.
+    """
+
+    us: float
+    status: int
+    body: bytes
+
+    def said(self, status: int, code: str = "") -> Self:
+        """Itself. Raises `RuntimeError` where it is another answer than the one that is measured."""
+        if self.status != status or (code and self.json["code"] != code):
+            raise RuntimeError(f"expected {status} {code}, was answered {self.status}: {self.body[:200]!r}")
+        return self
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+class Client:
+    """A native app: it keeps no cookies, and is a stranger each time."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def log_in(self, account: str, password: str, *, address: str, holder: str = "new", token: str = "") -> Timed:
+        """`holder`: of the ticket that is asked for. `token`: of a device that is known."""
+        known = [f"Sekisho-Device: {token}"] if token else []
+        fields = {"username": account, "password": password}
+        return self._post("/login", fields, address, [f"Sekisho-Challenge: {holder}", *known])
+
+    def prove(self, challenge: str, code: str, *, address: str, holder: str) -> Timed:
+        fields = {"challenge": challenge, "factor": "totp", "code": code}
+        return self._post("/sekisho/step-up", fields, address, [f"Sekisho-Challenge: {holder}"])
+
+    def _post(self, path: str, fields: dict[str, str], address: str, more: Sequence[str]) -> Timed:
+        body = urlencode(fields)
+        lines = [
+            f"POST {path} HTTP/1.1",
+            "Host: shop.example",
+            f"User-Agent: {AGENT}",
+            "Accept: application/json",
+            "Content-Type: application/x-www-form-urlencoded",
+            f"X-Forwarded-For: {address}",
+            f"Content-Length: {len(body)}",
+            *more,
+        ]
+        request = ("\r\n".join([*lines, "", body])).encode()
+        begun = time.perf_counter_ns()
+        self._socket.sendall(request)
+        answer = HTTPResponse(self._socket, method="POST")
+        answer.begin()
+        read = answer.read()
+        us = (time.perf_counter_ns() - begun) / 1000
+        answer.close()
+        return Timed(us, answer.status, read)
+
+
+def new_holder() -> str:
+    """22 characters, as an app is handed them and hands them back."""
+    return secrets.token_urlsafe(16)
+
+
+def address(number: int) -> str:
+    """Each in a network of its own, neighbours in time far apart; six million of them."""
+    network = (number * 1_000_003) % 6_291_456
+    return f"{128 + network // 65_536}.{network // 256 % 256}.{network % 256}.{1 + number % 250}"

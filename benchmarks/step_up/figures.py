@@ -1,0 +1,142 @@
+"""The results as a page of the documentation: `python -m benchmarks.step_up figures`.
+
+Written from the JSON and by nobody's hand. With `--quick` the page of a first look goes to the screen, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.step_up import result
+from benchmarks.step_up.cost import ADDED_MS_MAX
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+PAGE = Path(__file__).parents[2] / "docs" / "step-up-figures.md"
+
+
+def run(options: argparse.Namespace) -> None:
+    found = {part: result.read(part, quick=options.quick) for part in ("timings", "cost")}
+    text = "\n".join(page(found["timings"], found["cost"])) + "\n"
+    if options.quick:
+        print(text)
+    else:
+        PAGE.write_text(text)
+        print(f"Written: docs/{PAGE.name}")
+
+
+def page(timings: Mapping[str, Any] | None, cost: Mapping[str, Any] | None) -> Iterator[str]:
+    """The lines of the page; what has not been measured is left out."""
+    yield "# The step-up in figures"
+    yield ""
+    yield (
+        "Written by `python -m benchmarks.step_up figures` from `benchmarks/results/step-up-*.json`. Medians, with 95% "
+        "intervals from order statistics in brackets."
+    )
+    if timings:
+        yield from _timings(timings)
+    if cost:
+        yield from _cost(cost)
+
+
+def _timings(found: Mapping[str, Any]) -> Iterator[str]:
+    plan = found["plan"]
+    profile, series = plan["profile"], found["series"]
+    apart = sum(pair["separated"] for one in series for pair in one["pairs"])
+    yield from ("", "## What the time of an answer tells", "")
+    yield (
+        f"One server on a core, one client with Redis on the other, owners in SQLite. The log-in hashes with argon2id "
+        f"({profile['passes']} passes, {profile['memory_kib']:,} KiB, {profile['lanes']} lane), for accounts that do "
+        f"not exist as well. {plan['count']:,} attempts of each of four classes in random order, each from an address "
+        f"and a device of its own, at {plan['accounts']:,} members and as many names of nobody."
+    )
+    yield ""
+    yield (
+        "Two series are called apart where Mann-Whitney or Kolmogorov-Smirnov, each at half the level, finds a "
+        f"difference at α = {plan['alpha']} per pair. Here {apart} of {sum(len(one['pairs']) for one in series)} pairs "
+        "are."
+    )
+    yield ""
+    yield (
+        f"With {plan['pause_ms']:.0f} ms of pause, the application's run behind the client's back has ended before the "
+        "next request. Without one, the run of the former attempt takes the processor from the next: what is left of "
+        "that is contention, which no answer that is given at once can hide; it hits the next request, whoever sends it."
+    )
+    for one in series:
+        yield from _series(one)
+    yield from ("", _machine(found))
+
+
+def _series(one: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", f"### {one['name']}", "")
+    yield from _table(("class", "timings", "median, µs"), [_class(row) for row in one["classes"]])
+    yield ""
+    yield from _table(
+        ("pair", "p, slower", "p, shape", "verdict"),
+        [
+            (
+                f"{pair['one']} / {pair['other']}",
+                f"{pair['p_slower']:.3g}",
+                f"{pair['p_shape']:.3g}",
+                "**separated**" if pair["separated"] else "not separated",
+            )
+            for pair in one["pairs"]
+        ],
+    )
+
+
+def _class(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["name"], f"{row['count']:,}", _said(row["median_us"], ",.0f")
+
+
+def _cost(found: Mapping[str, Any]) -> Iterator[str]:
+    question, allowed = found["question"], found["allowed"]
+    yield from ("", "## What it costs", "")
+    yield (
+        f"Time to an answer, {question['count']:,} each by turns: a plain 401 (a wrong password from a proved device, "
+        "at an application that takes no time), and the question for a proof at applications that take some."
+    )
+    yield ""
+    rows = [("plain 401", _said(question["plain_us"], ",.0f"), "")]
+    for wait_ms, asked in question["asked_us"].items():
+        added = f"{question['added_ms'][wait_ms]:.2f}"
+        rows.append((f"question, application takes {wait_ms} ms", _said(asked, ",.0f"), added))
+    yield from _table(("answer", "median, µs", "more than the plain one, ms"), rows)
+    yield ""
+    yield f"The promise of {ADDED_MS_MAX:.0f} ms more at most is {'kept' if question['kept'] else 'NOT kept'}."
+    yield ""
+    yield (
+        f"On the allowed path (right passwords from proved devices), server time per request in {allowed['pairs']} "
+        f"pairs of {allowed['requests']} requests each:"
+    )
+    yield ""
+    yield from _table(
+        ("factors", "µs"),
+        [("none", _said(allowed["without_us"], ".0f")), ("configured", _said(allowed["with_us"], ".0f"))],
+    )
+    yield ""
+    yield f"Ratio by pairs: {_said(allowed['ratio'], '.3f')}."
+    yield from ("", _machine(found))
+
+
+def _machine(found: Mapping[str, Any]) -> str:
+    about = found["machine"]
+    return (
+        f"Measured {found['when']}: {about['processor']}, {about['cores']} cores, Linux {about['kernel']}, Python "
+        f"{about['python']}, commit {about['commit']}, load before {about['load_average_before']}."
+    )
+
+
+def _said(interval: Mapping[str, float], form: str) -> str:
+    low, median, high = interval["low"], interval["median"], interval["high"]
+    return f"{median:{form}} ({low:{form}} - {high:{form}})"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(headings)} |"
+    yield f"|---|{'---:|' * (len(headings) - 1)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"

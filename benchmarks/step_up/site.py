@@ -1,0 +1,61 @@
+"""Who has an account at the service that is measured, with which password, and where its owners' factors are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from sekisho.challenge.keys import enrolment_binding
+from sekisho.challenge.seal import Sealer
+from sekisho.challenge.totp import PURPOSE, new_secret
+from sekisho.owners import Enrolment
+from sekisho.owners.sql import SqlOwners
+from sekisho.passwords import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECRET: Final = "for-benchmarks-on-loopback-and-nothing-else"
+PASSWORD: Final = "right0000"
+WRONG: Final = "wrong0000"
+PROFILE: Final = Profile(2, 7_168, 1, source="this benchmark: slow beside the guard, and short enough for thousands")
+KNOWN: Final = 1_000
+"""Members. As many strangers' names are tried, of the same length."""
+
+QUERY = "select id as account_id, email, locale from members where name = :account"
+
+
+def members(count: int) -> Iterator[str]:
+    return (f"member{number:05d}@mail.example" for number in range(count))
+
+
+def nobodies(count: int) -> Iterator[str]:
+    return (f"nobody{number:05d}@mail.example" for number in range(count))
+
+
+def furnish(path: Path) -> str:
+    """A members table in SQLite, each enrolled with an authenticator app. Returns its URL."""
+    url = f"sqlite+aiosqlite:///{path}"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("create table members (id text primary key, name text unique, email text, locale text)")
+        rows = [(str(number), name, name, "en") for number, name in enumerate(members(KNOWN))]
+        connection.executemany("insert into members values (?, ?, ?, ?)", rows)
+    asyncio.run(_enrol(url))
+    return url
+
+
+async def _enrol(url: str) -> None:
+    owners = SqlOwners(url, QUERY, deadline_us=20_000_000)
+    sealer = Sealer((SECRET.encode(),))
+    try:
+        await owners.migrate()
+        for number in range(KNOWN):
+            name, account_id = secrets.token_hex(16), str(number)
+            sealed = sealer.seal(PURPOSE, new_secret(), bound_to=enrolment_binding(account_id, name))
+            await owners.enrol(account_id, Enrolment(name, "totp", "phone", 1, sealed))
+    finally:
+        await owners.aclose()

@@ -1,0 +1,159 @@
+"""Whether the time of an answer tells a right password from a wrong one, or an account from none.
+
+Four classes, in random order: right or wrong password, of a member or of nobody. Each attempt is timed up to the
+question for a second proof, then a wrong code is shown for it, and that is timed too. In the first series the client
+waits before each request until the application, which runs behind its back, has long ended; in the second it does not,
+so a run of the former attempt takes the processor from the next: that is the same for all classes in the mean, but a
+client that times *its own* next request looks at what its former one set going.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks import measure
+from benchmarks.measure import LOAD_CORE, Server, median_interval
+from benchmarks.step_up import result
+from benchmarks.step_up.client import Client, address, new_holder
+from benchmarks.step_up.separate import ALPHA, separation
+from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, WRONG, furnish, members, nobodies
+from tests.servers import RedisServer, free_port
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+SEED = 7
+PAUSE_S = 0.025  # a hash of `PROFILE` takes a third of that on a machine of 2020
+COUNT, QUICK = 2_000, 200
+
+Series = dict[str, list[float]]
+
+
+class Kind(NamedTuple):
+    """One of the four classes."""
+
+    name: str
+    known: bool
+    password: str
+
+
+KINDS = (
+    Kind("right password of a member", known=True, password=PASSWORD),
+    Kind("wrong password of a member", known=True, password=WRONG),
+    Kind("right password, no account", known=False, password=PASSWORD),
+    Kind("wrong password, no account", known=False, password=WRONG),
+)
+
+
+def run(options: argparse.Namespace) -> None:
+    count = QUICK if options.quick else COUNT
+    measure.require_tools()
+    about = measure.machine()
+    os.sched_setaffinity(0, {LOAD_CORE})  # and with it Redis, which inherits it
+    with RedisServer() as redis, tempfile.TemporaryDirectory() as folder:
+        environment = {
+            "BENCH_STORE": redis.url,
+            "BENCH_FACTORS": "totp",
+            "BENCH_OWNERS": furnish(Path(folder) / "members.sqlite"),
+        }
+        series = []
+        for pause_s, proves in ((PAUSE_S, True), (0.0, False)):
+            redis.cli("FLUSHALL")
+            series += measured(environment, count, pause_s=pause_s, proves=proves)
+    plan = {
+        "count": count,
+        "pause_ms": PAUSE_S * 1000,
+        "alpha": ALPHA,
+        "accounts": KNOWN,
+        "profile": {"passes": PROFILE.passes, "memory_kib": PROFILE.memory_kib, "lanes": PROFILE.lanes},
+    }
+    result.write("timings", {"plan": plan, "machine": about, "series": series}, quick=options.quick)
+    for one in series:
+        print(*said(one), sep="\n")
+
+
+def measured(environment: Mapping[str, str], count: int, *, pause_s: float, proves: bool) -> list[dict[str, Any]]:
+    """One series of log-ins, and where codes are shown, one of these."""
+    port = free_port()
+    with Server("benchmarks.step_up.app:app", port, environment) as server:
+        server.wait_until_up()
+        with Client(port) as client:
+            _warm(client)
+            asked, shown = _timed(client, attempts(count), pause_s=pause_s, proves=proves)
+    pause = f"{pause_s * 1000:.0f} ms of pause" if pause_s else "without a pause"
+    found = [compared(f"POST /login, {pause}", asked)]
+    return [*found, compared(f"POST /sekisho/step-up with a wrong code, {pause}", shown)] if proves else found
+
+
+def attempts(count: int, seed: int = SEED) -> Iterator[tuple[Kind, str]]:
+    """So many of each class, in random order, with an account each; every account is tried as often as any other."""
+    order = Random(seed)
+    typed = {
+        known: itertools.cycle(order.sample(names, len(names)))
+        for known, names in ((True, list(members(KNOWN))), (False, list(nobodies(KNOWN))))
+    }
+    kinds = [kind for kind in KINDS for _ in range(count)]
+    order.shuffle(kinds)
+    return ((kind, next(typed[kind.known])) for kind in kinds)
+
+
+def _warm(client: Client) -> None:
+    for number in range(100):
+        holder = new_holder()
+        asked = client.log_in(f"warm{number}", WRONG, address=address(5_000_000 + number), holder=holder)
+        time.sleep(PAUSE_S)
+        client.prove(asked.json["challenge"], "000000", address=address(5_000_000 + number), holder=holder)
+
+
+def _timed(client: Client, tries: Iterator[tuple[Kind, str]], *, pause_s: float, proves: bool) -> tuple[Series, Series]:
+    asked: Series = {kind.name: [] for kind in KINDS}
+    shown: Series = {kind.name: [] for kind in KINDS}
+    for number, (kind, account) in enumerate(tries):
+        where, holder = address(number), new_holder()
+        answer = client.log_in(account, kind.password, address=where, holder=holder).said(401, "step_up_required")
+        asked[kind.name].append(answer.us)
+        time.sleep(pause_s)
+        if proves:
+            proof = client.prove(answer.json["challenge"], "000000", address=where, holder=holder)
+            shown[kind.name].append(proof.said(401, "proof_failed").us)
+    return asked, shown
+
+
+def compared(name: str, series: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Medians, and for each pair whether it can be told apart."""
+    return {
+        "name": name,
+        "classes": [
+            {
+                "name": kind,
+                "count": len(values),
+                "median_us": median_interval(values)._asdict(),
+                "deciles_us": statistics.quantiles(values, n=10),
+            }
+            for kind, values in series.items()
+        ],
+        "pairs": [
+            {"one": one, "other": other, **found._asdict(), "separated": found.separated}
+            for one, other in itertools.combinations(series, 2)
+            for found in (separation(series[one], series[other]),)
+        ],
+    }
+
+
+def said(series: Mapping[str, Any]) -> Iterator[str]:
+    """For the screen."""
+    yield f"\n{series['name']}"
+    for one in series["classes"]:
+        low, median, high = one["median_us"].values()
+        yield f"  {one['name']}: {median:,.0f} µs ({low:,.0f} - {high:,.0f})"
+    for pair in series["pairs"]:
+        verdict = "SEPARATED" if pair["separated"] else "not separated"
+        yield f"  {pair['one']} / {pair['other']}: {verdict} (p {pair['p_slower']:.3g}, {pair['p_shape']:.3g})"
