@@ -1,6 +1,6 @@
 """The results as a page of the documentation: `python -m benchmarks.step_up figures`.
 
-Written from the JSON and by nobody's hand. With `--quick` the page of a first look goes to the screen, and nowhere else.
+Written from the JSON and by nobody's hand. With `--quick` the page of a first look goes to the screen alone.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _timings(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"With {plan['pause_ms']:.0f} ms of pause, the application's run behind the client's back has ended before the "
         "next request. Without one, the run of the former attempt takes the processor from the next: what is left of "
-        "that is contention, which no answer that is given at once can hide; it hits the next request, whoever sends it."
+        "that is contention, which no answer that is given at once can hide; it hits the next request, whoever's it is."
     )
     for one in series:
         yield from _series(one)
