@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.middleware.guarding import DEVICE_HEADER
+from sekisho.middleware.visit import DEVICE_HEADER
 from tests.middleware.driving import (
     FORM,
     JSON,
