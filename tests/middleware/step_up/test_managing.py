@@ -120,7 +120,10 @@ async def test_the_proof_of_another_account_opens_nothing(site: Site, later: Lat
     ticket = challenge(await look(thief))
     thief.jar["session"] = owner.jar["session"]
     assert (await thief.show(ticket, site.code())).code == "start_again"
-    thief.jar = own | {"session": owner.jar["session"], TIE: owner.jar[TIE]}
+    # With her note as well as her cookie, and a question that is new.
+    thief.jar = dict(own)
+    ticket = challenge(await look(thief))
+    thief.jar |= {"session": owner.jar["session"], TIE: owner.jar[TIE]}
     assert (await thief.show(ticket, site.code(1))).code == "start_again"
     assert (await look(thief)).status == 401
 
