@@ -49,13 +49,25 @@ def median_interval(values: Sequence[float]) -> Interval:
     """
     ranked = sorted(values)
     count = len(ranked)
-    outside = max((k for k in range(count // 2) if tail(count, k) <= 0.025), default=0)
+    outside = _outside(count)
     return Interval(ranked[outside], statistics.median(ranked), ranked[count - 1 - outside])
 
 
 def tail(count: int, k: int) -> float:
     """Chance that at most `k` of `count` values fall on one side of the true median."""
-    return float(sum(comb(count, i) for i in range(k + 1))) / 2.0**count
+    return sum(comb(count, i) for i in range(k + 1)) / 2**count  # of integers: a thousand values overflow a float
+
+
+def _outside(count: int) -> int:
+    """The most values on either side that may be left out of the interval."""
+    ways, sum_of_ways, found = 1, 0, 0
+    for k in range(count // 2):
+        sum_of_ways += ways  # of `k` values on one side
+        if 40 * sum_of_ways > 2**count:
+            break
+        found = k
+        ways = ways * (count - k) // (k + 1)
+    return found
 
 
 class Slice(NamedTuple):
