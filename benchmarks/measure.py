@@ -55,7 +55,9 @@ def median_interval(values: Sequence[float]) -> Interval:
 
 def tail(count: int, k: int) -> float:
     """Chance that at most `k` of `count` values fall on one side of the true median."""
-    return sum(comb(count, i) for i in range(k + 1)) / 2**count  # of integers: a thousand values overflow a float
+    return float(
+        sum(comb(count, i) for i in range(k + 1)) / 2**count
+    )  # of integers: a thousand values overflow a float
 
 
 def _outside(count: int) -> int:
