@@ -60,3 +60,8 @@ def test_the_endpoint_tells_right_from_wrong() -> None:
 
     assert answers == {302: 1, 401: 1}
     assert endpoint.Counted.reached == before + 2
+
+
+def test_thousands_of_values_have_an_interval() -> None:
+    """Two to the power of their number is more than a float holds."""
+    assert measure.median_interval(range(2_000)) == (955, 999.5, 1044)
