@@ -1,10 +1,16 @@
-"""A clock that a test may set, for all that asks for the time of day."""
+"""A clock that a test may set, for all that asks for the time of day.
+
+It begins in the middle of a time step of authenticator apps: a code of the step before is good until the step ends, and
+a test that began in its last moment would be refused now and then.
+"""
 
 from __future__ import annotations
 
 import time
 
 import pytest
+
+from sekisho.challenge.totp import STEP_S
 
 
 class Later:
@@ -14,10 +20,11 @@ class Later:
         self.seconds = 0.0
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
-    """To be asked for before the guard is made."""
+    """For every test: what is made before it has another clock."""
     found, now_s, now_ns = Later(), time.time, time.time_ns
-    monkeypatch.setattr(time, "time", lambda: now_s() + found.seconds)
-    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + int(found.seconds * 1e9))
+    shift = STEP_S / 2 - now_s() % STEP_S
+    monkeypatch.setattr(time, "time", lambda: now_s() + shift + found.seconds)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + int((shift + found.seconds) * 1e9))
     return found
