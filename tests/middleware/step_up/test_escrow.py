@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.middleware.step_up.mount import EVEN_S
 from sekisho.observe.limiter.exchange import News
 from sekisho.passwords import PasswordsBusy
 from tests.middleware.driving import Line, answer, form, http, pieces
@@ -15,6 +16,7 @@ from tests.middleware.step_up.driving import FORM, STRANGE, Client, Shop, Site, 
 
 if TYPE_CHECKING:
     from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.owners import Enrolment
 
 PASSWORDS = [("hana", "right"), ("hana", "wrong"), ("alice", "hatter"), ("nobody", "right"), ("nobody", "wrong")]
 
@@ -100,6 +102,25 @@ async def test_after_a_proof_that_fails_he_sees_the_same_again(site: Site) -> No
         ticket = challenge(await client.log_in(account, password))
         seen.add(same(await client.show(ticket, "123456")))
     assert len(seen) == 1
+
+
+async def test_what_is_wrong_takes_the_same_time_whoever_it_was(site: Site) -> None:
+    """A member's rows take longer to read than nobody's; on a slow database, long enough to be seen from afar."""
+    find, loop = site.people.enrolments, asyncio.get_running_loop()
+
+    async def slowly(account_id: str) -> tuple[Enrolment, ...]:
+        found = await find(account_id)
+        await asyncio.sleep(0.02 if found else 0)
+        return found
+
+    site.people.enrolments = slowly  # type: ignore[method-assign]
+    for n, (account, password) in enumerate(PASSWORDS):
+        client = site.client(f"198.51.100.{n}")
+        ticket = challenge(await client.log_in(account, password))
+        await settled(site)
+        begun_s = loop.time()
+        await client.show(ticket, "123456")
+        assert (loop.time() - begun_s) % EVEN_S < 0.015
 
 
 def same(asked: Any) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
