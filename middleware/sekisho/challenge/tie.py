@@ -19,7 +19,7 @@ from sekisho.challenge.seal import Sealer, Unsealable, bind
 from sekisho.read import SessionCredentials, credentials_shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sekisho.read import Presented
 
@@ -29,6 +29,8 @@ SECONDS_MAX = 30 * 86_400
 """How long a note is good for."""
 
 CHARS_MAX = 4_096 - 128  # with its name and attributes it must be no longer than browsers keep
+WANTED = b"wanted"
+WANTED_S = 600
 HEADER = b"sekisho-tie"
 
 _PURPOSE = b"tie"
@@ -121,6 +123,17 @@ class Ties:
         shown = credentials_shown(headers, said[4])
         credentials = SessionCredentials(tuple(sorted(shown.cookies.items())), shown.bearer)
         return self.headers(tie._replace(proved_s=now_s), credentials, now_s, by_header=by_header)
+
+    def is_wanted(self, named: Mapping[bytes, bytes]) -> bool:
+        """Whether whoever logs in with these headers was asked to, for a tie."""
+        return named.get(HEADER) == WANTED or self._name + b"=" + WANTED in named.get(b"cookie", b"")
+
+    def wanted(self, *, by_header: bool) -> tuple[bytes, bytes]:
+        """What to answer who has no tie and needs one: the next log-in will bring it."""
+        if by_header:
+            return HEADER, WANTED
+        attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % WANTED_S
+        return b"set-cookie", self._name + b"=" + WANTED + attributes
 
     def _line(self, text: str, *, by_header: bool) -> tuple[bytes, bytes]:
         if by_header:

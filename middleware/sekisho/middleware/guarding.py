@@ -331,7 +331,7 @@ class GuardMiddleware:
         device = (DEVICE_HEADER, token.encode()) if by_header else (b"set-cookie", self._cookie.line(token))
         if self._asking is None:
             return [device]
-        return [device, *self._asking.tie(attempt, headers, body, by_header=by_header)]
+        return [device, *self._asking.tie(visit, attempt, headers, body)]
 
     def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
         """Settle, and see to it that the service hears of a leaked password that is still in use."""

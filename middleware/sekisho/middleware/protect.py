@@ -63,6 +63,10 @@ class Protection:
         self._ties = ties
         self._session_account = session_account
 
+    @property
+    def has_routes(self) -> bool:
+        return bool(self._routes)
+
     def route(self, scope: Scope) -> ProtectedRoute | None:
         """The route that a request or a WebSocket asks for, if it is protected."""
         if not self._routes:

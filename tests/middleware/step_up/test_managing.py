@@ -339,3 +339,22 @@ async def test_who_has_nothing_enrols_after_a_code_by_mail() -> None:
         assert sorted(one.subject for one in letters) == sorted(
             [subject("code"), subject("new_device"), subject("factor_changed")]
         )
+
+
+# Who pays for the page.
+
+
+async def test_a_known_devices_log_in_brings_a_tie_only_where_one_was_asked_for() -> None:
+    """Nobody who never opens the page pays for it; whoever opens it is told to log in, and may then prove himself."""
+    site = Site(settings={"protect": None})
+    await site.enrol()
+    client = await logged_in(site)
+    assert client.jar.pop("__Host-sekisho-tie")
+    assert (await client.log_in()).status == 303
+    assert "__Host-sekisho-tie" not in client.jar
+    assert (await client.send(PAGE, method="GET", headers=())).status == 401
+    assert client.jar["__Host-sekisho-tie"] == "wanted"
+    assert (await client.log_in()).status == 303
+    asked = await client.send(PAGE, method="GET", headers=())
+    assert (await client.show(challenge(asked), site.code(1))).status == 200
+    assert (await client.send(PAGE, method="GET", headers=())).status == 200

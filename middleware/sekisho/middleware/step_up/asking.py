@@ -212,11 +212,16 @@ class Asking:
         except SekishoError as error:
             log.warning("a notice of a step-up that was not completed was not sent: %s", type(error).__name__)
 
-    def tie(self, attempt: Attempt, headers: Headers, body: bytes, *, by_header: bool) -> Headers:
-        """What ties a session to its account after a log-in without a proof. It makes nothing fresh."""
+    def tie(self, visit: Visit, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
+        """What ties a session to its account after a log-in without a proof. It makes nothing fresh.
+
+        Only where it will be asked for: where there are protected routes, or in a browser that has just been told by
+        the owner's page to log in for it. Every log-in of every known device would pay for it otherwise.
+        """
         proving = self._parts.proving
-        if proving is None:
+        if proving is None or not (proving.protection.has_routes or proving.ties.is_wanted(visit.named)):
             return []
+        by_header = visit.presented.by_header
         credentials = credentials_set(attempt.door, headers, body)
         return proving.ties.headers(Tie(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header)
 

@@ -95,7 +95,9 @@ class Managing:
     def _question(self, call: Call, tie: Tie | None) -> Answer | None:
         """What has to be shown first; None where all is well."""
         if tie is None:
-            return self._parts.voice.log_in_first(call.headers)
+            wanted = self._proving.ties.wanted(by_header=call.holder.by_header)
+            answer = self._parts.voice.log_in_first(call.headers)
+            return answer._replace(headers=(*answer.headers, wanted))
         if self._guard.now_s() - tie.proved_s <= FRESH_S:
             return None
         _, text = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, "", tie.account), call.holder.key)
