@@ -62,8 +62,9 @@ def _timings(found: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"With {plan['pause_ms']:.0f} ms of pause, the application's run behind the client's back has ended before the "
-        "next request. Without one, the run of the former attempt takes the processor from the next: what is left of "
-        "that is contention, which no answer that is given at once can hide; it hits the next request, whoever's it is."
+        "next request. Without one, the run of the former attempt takes the processor from the next. Each timing is "
+        "held against the class of its own attempt: whether a request that *follows* an attempt at once tells how long "
+        "that one's run took is not measured here. Where the runs differ, the application's own time does."
     )
     for one in series:
         yield from _series(one)

@@ -3,8 +3,8 @@
 Four classes, in random order: right or wrong password, of a member or of nobody. Each attempt is timed up to the
 question for a second proof, then a wrong code is shown for it, and that is timed too. In the first series the client
 waits before each request until the application, which runs behind its back, has long ended; in the second it does not,
-so a run of the former attempt takes the processor from the next: that is the same for all classes in the mean, but a
-client that times *its own* next request looks at what its former one set going.
+so a run of the former attempt takes the processor from the next. Each timing counts for the class of its own attempt:
+what the next request tells of the run before it is the application's own time, and is not measured.
 """
 
 from __future__ import annotations
