@@ -8,7 +8,7 @@ settle        give back what a proven success still weighs, and renew its device
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, final
 
 from sekisho.judge import decide
 from sekisho.model import (
@@ -30,6 +30,7 @@ from sekisho.model import (
     Signals,
     Verdict,
 )
+from sekisho.model.value import Value
 from sekisho.observe.limiter.ledger import UNHINDERED
 from sekisho.observe.limiter.receipt import unpack_receipt
 from sekisho.observe.limiter.waiting import ASKS_MAX, MOMENT_US
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from sekisho.observe.breach.known import Breaches
     from sekisho.observe.limiter.shed import Shed
     from sekisho.observe.limiter.waiting import WaitingRoom
-    from sekisho.read import Digests, Networks
+    from sekisho.read import Digests, Networks, OriginDigests
 
 REFUSED = UNHINDERED._replace(charged=0)
 """The verdict on what never came before the ledger: nothing was charged, so nothing can be given back."""
@@ -54,15 +55,27 @@ WITHOUT_OWNER = frozenset({DoorKind.SIGNUP, DoorKind.RESET})
 DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
 
 
-class Assessment(NamedTuple):
+@final
+class Assessment(Value):
     """An attempt with all that was found out about it. Settle it exactly once."""
 
-    attempt: Attempt
-    charge: Charge
-    verdict: Verdict
-    decision: Decision
-    token: Token | None
-    exposure: Exposure = UNKNOWN
+    __slots__ = ("attempt", "charge", "decision", "exposure", "token", "verdict")
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        charge: Charge,
+        verdict: Verdict,
+        decision: Decision,
+        token: Token | None,
+        exposure: Exposure = UNKNOWN,
+    ) -> None:
+        self.attempt: Final = attempt
+        self.charge: Final = charge
+        self.verdict: Final = verdict
+        self.decision: Final = decision
+        self.token: Final = token
+        self.exposure: Final = exposure
 
 
 class Guard:
@@ -115,19 +128,19 @@ class Guard:
         self._clock_s = clock_s
         self._chance = chance
 
-    def at_the_gate(self, origin: Origin, digests: tuple[bytes, ...], *, with_token: bool) -> Decision | None:
+    def at_the_gate(self, origin: Origin, digests: OriginDigests, *, with_token: bool) -> Decision | None:
         """A refusal that needs no look at the attempt, or None. A device token earns a look at its lane first."""
         if self._deny is not None and contains(self._deny, origin.address):
             return DENIED
         # What the shed keeps of a network was some neighbour's doing: it binds nobody whom that limit does not.
-        if with_token or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests)):
+        if with_token or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests.ids)):
             return None
         return _shed(wait_us)
 
     async def assess(
         self,
         attempt: Attempt,
-        digests: tuple[bytes, ...],
+        digests: OriginDigests,
         *,
         family: int = 0,
         worked: bool = False,
@@ -142,11 +155,12 @@ class Guard:
         token = self._token(attempt, family)
         # A stolen token is no way round the shed: for another account, or over its budget, it counts for nothing.
         exempt = self._is_exempt(attempt.origin)
-        if token is None and not exempt and (wait_us := self._shed.wait_us(digests)):
-            return self._shed_late(attempt, wait_us)
+        if token is None and not exempt and (wait_us := self._shed.wait_us(digests.ids)):
+            return self._shed_late(attempt, digests, wait_us)
         charge = self._digests.charge(
             attempt,
             token.device if token else b"",
+            origin=digests,
             lane_generation=token.generation if token else 0,
             exempt=exempt,
         )
@@ -255,8 +269,8 @@ class Guard:
         token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
         return None if token is None or self._shed.wait_us((token.device,)) else token
 
-    def _shed_late(self, attempt: Attempt, wait_us: int) -> Assessment:
-        charge = self._digests.charge(attempt)
+    def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
+        charge = self._digests.charge(attempt, origin=digests)
         return Assessment(attempt, charge, REFUSED, _shed(wait_us), None)
 
     def _is_exempt(self, origin: Origin) -> bool:

@@ -15,15 +15,15 @@ from sekisho.model import UNKNOWN, Action, Decision, Device, Exposure, Finding, 
 
 MINUTE = 60_000_000
 WAITS = ("ip_wait_us", "network_wait_us", "device_wait_us", "account_wait_us", "lane_wait_us")
-CAPS = Spread(16, 16, 16, 8, 16)
+CAPS = (16, 16, 16, 8, 16)  # in the order of `Spread`
 
 ALLOW, CHALLENGE, STEP_UP, THROTTLE, DENY = Action
 
 
 def verdict(**signs: Any) -> Verdict:
     """A verdict with nothing in it but the signs named."""
-    spread = Spread(**{name: signs.pop(name) for name in Spread._fields if name in signs})
-    nothing: dict[str, Any] = {**dict.fromkeys(Verdict._fields, 0), "lane_spent": False, "young": False}
+    spread = Spread(**{name: signs.pop(name) for name in Spread.__slots__ if name in signs})
+    nothing: dict[str, Any] = {**dict.fromkeys(Verdict.__slots__, 0), "lane_spent": False, "young": False}
     return Verdict(**{**nothing, "counters_lost": False, **signs, "spread": spread})
 
 
@@ -298,6 +298,18 @@ policies = st.builds(
 )
 passwords = st.sampled_from([None, 0, 1, 3, 4, 16])
 listed_pairs = st.sampled_from([None, *Pair])
+
+
+def counts(spread: Spread) -> tuple[int, ...]:
+    return (
+        spread.accounts_per_ip,
+        spread.accounts_per_network,
+        spread.accounts_per_device,
+        spread.ips_per_account,
+        spread.accounts_per_secret,
+    )
+
+
 spreads = st.builds(Spread, *[st.integers(0, cap) for cap in CAPS])
 all_signals = st.builds(
     Signals,
@@ -325,7 +337,9 @@ def pairs(draw: st.DrawFn) -> tuple[Signals, Signals]:
         failures=v.failures + draw(st.sampled_from([0, 1, 200])),
         lane_spent=v.lane_spent or draw(st.booleans()),
         counters_lost=v.counters_lost or draw(st.booleans()),
-        spread=Spread(*[min(cap, n + draw(st.integers(0, cap))) for n, cap in zip(v.spread, CAPS, strict=True)]),
+        spread=Spread(
+            *[min(cap, n + draw(st.integers(0, cap))) for n, cap in zip(counts(v.spread), CAPS, strict=True)]
+        ),
     )
     device = draw(st.sampled_from([device for device in Device if device <= one.device]))
     exposure = one.exposure.worst(Exposure(draw(passwords), draw(listed_pairs)))

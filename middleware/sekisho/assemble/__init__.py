@@ -29,7 +29,7 @@ from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.redis import RedisLedger, open_line
 from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
-from sekisho.read import Accounts, Addresses, Digests, Doors, MailPolicy, Networks, Resolver
+from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.record import AccountHook, Events
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
@@ -169,6 +169,16 @@ class LoginGuard:
         return await self._app(scope, receive_and_start, stop_and_send)
 
 
+def addresses_of(settings: Settings) -> Addresses:
+    """What tells where requests come from."""
+    return Addresses(
+        settings.trusted_proxies,
+        settings.client_ip_header,
+        settings.device_headers,
+        trust_unix=settings.trust_unix,
+    )
+
+
 class _Parts:
     """What all event loops of this process share: settings, this worker's own counters, what it has shed."""
 
@@ -186,19 +196,14 @@ class _Parts:
         self.mode = settings.mode
         self.events = Events(on_change_password)
         self.renderer = Renderer(settings.origins)
+        self.digests = Digests(settings.secrets)
         self.reading = Reading(
             Doors(settings.doors),
-            Addresses(
-                settings.trusted_proxies,
-                settings.client_ip_header,
-                settings.device_headers,
-                trust_unix=settings.trust_unix,
-            ),
+            Callers(addresses_of(settings), self.digests),
             accounts,
-            Digests(settings.secrets),
-            settings.body_bytes_max,
-            settings.body_seconds_max,
-            (settings.exposed_header or "").encode("ascii"),
+            body_bytes_max=settings.body_bytes_max,
+            body_seconds_max=settings.body_seconds_max,
+            exposed_header=(settings.exposed_header or "").encode("ascii"),
         )
         self.tokens = DeviceTokens(settings.secrets, days=settings.device_days)
         self.policy = Policy(
@@ -388,7 +393,7 @@ class _Running:
         guard = Guard(
             ledger=ledger,
             limits=settings.limits,
-            digests=parts.reading.digests,
+            digests=parts.digests,
             tokens=parts.tokens,
             policy=parts.policy,
             shed=parts.shed,

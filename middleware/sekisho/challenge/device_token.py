@@ -16,9 +16,10 @@ from binascii import Error as Base64Error
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import Device
+from sekisho.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +51,8 @@ _SYSTEMS = (
 )
 
 
-class Token(NamedTuple):
+@final
+class Token(Value):
     """A verified token.
 
     Attributes:
@@ -60,10 +62,19 @@ class Token(NamedTuple):
         issued_s: Unix time in seconds.
     """
 
-    device: bytes
-    generation: int
-    device_class: Device
-    issued_s: int
+    __slots__ = ("device", "device_class", "generation", "issued_s")
+
+    def __init__(
+        self,
+        device: bytes,
+        generation: int,
+        device_class: Device,
+        issued_s: int,
+    ) -> None:
+        self.device: Final = device
+        self.generation: Final = generation
+        self.device_class: Final = device_class
+        self.issued_s: Final = issued_s
 
 
 class DeviceTokens:

@@ -6,7 +6,7 @@ Pure ASGI: what is not an attempt passes untouched, streams and all.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, final
 
 from sekisho.answer import (
     Refusal,
@@ -40,6 +40,7 @@ from sekisho.model import (
     StoreUnavailable,
     Unreadable,
 )
+from sekisho.model.value import Value
 from sekisho.passwords import PasswordsBusy
 from sekisho.read import RuleSuggester, declared_too_large, decoded, exposed, read_credentials
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Receive, Scope, Send
     from sekisho.middleware.step_up import Asking, Mount
-    from sekisho.read import Accounts, Addresses, Digests, Doors
+    from sekisho.read import Accounts, Callers, Doors
     from sekisho.record import Events
 
     Headers = list[tuple[bytes, bytes]]
@@ -65,23 +66,39 @@ CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
 
 
-class Reading(NamedTuple):
+@final
+class Reading(Value):
     """All that reads a request. Pure."""
 
-    doors: Doors
-    addresses: Addresses
-    accounts: Accounts
-    digests: Digests
-    body_bytes_max: int
-    body_seconds_max: float
-    exposed_header: bytes = b""  # in which trusted proxies say that credentials have leaked
+    __slots__ = ("accounts", "body_bytes_max", "body_seconds_max", "callers", "doors", "exposed_header")
+
+    def __init__(
+        self,
+        doors: Doors,
+        callers: Callers,
+        accounts: Accounts,
+        *,
+        body_bytes_max: int,
+        body_seconds_max: float,
+        exposed_header: bytes = b"",  # in which trusted proxies say that credentials have leaked
+    ) -> None:
+        self.doors: Final = doors
+        self.callers: Final = callers
+        self.accounts: Final = accounts
+        self.body_bytes_max: Final = body_bytes_max
+        self.body_seconds_max: Final = body_seconds_max
+        self.exposed_header: Final = exposed_header
 
 
-class Cookie(NamedTuple):
+@final
+class Cookie(Value):
     """Where the device token lives in a browser, and for how many days."""
 
-    name: bytes
-    days: int
+    __slots__ = ("days", "name")
+
+    def __init__(self, name: bytes, days: int) -> None:
+        self.name: Final = name
+        self.days: Final = days
 
     def line(self, token: str) -> bytes:
         # `__Host-` ties it to this host alone; `Lax` keeps other sites from trying passwords with it.
@@ -166,15 +183,15 @@ class GuardMiddleware:
         return await self._app(scope, receive, send)
 
     def _visit(self, door: Door, scope: Scope, receive: Receive, send: Send) -> Visit:
-        origin = self._reading.addresses.read(scope)
+        named: dict[bytes, bytes] = dict(scope["headers"])
+        caller = self._reading.callers.read(scope, named)
+        origin = caller.origin
         if origin.forwarded_by_stranger:
             self._events.odd(UNTRUSTED_PROXY)
         if "session" in scope:
             self._events.odd(NOT_OUTERMOST)
-        digests = self._reading.digests.origin_digests(origin)
-        named: dict[bytes, bytes] = dict(scope["headers"])
         shown = presented(named, self._cookie_start) if b"cookie" in named or DEVICE_HEADER in named else NOTHING
-        return Visit(door, origin, digests, shown, named, scope, Intake(receive), send)
+        return Visit(door, origin, caller.digests, shown, named, scope, Intake(receive), send)
 
     async def _read(self, visit: Visit) -> Attempt | None:
         """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
@@ -187,20 +204,24 @@ class GuardMiddleware:
             body = raw = await visit.intake.read(bytes_max=bytes_max, patience=self.patience)
             if b"content-encoding" in visit.named:
                 body = decoded(headers, raw, bytes_max)
-        credentials = read_credentials(visit.door, visit.scope, body, raw=raw)
+        credentials = read_credentials(visit.door, visit.scope, body, raw=raw, named=visit.named)
         if credentials is None:
             return None
-        account, secret, new = credentials
-        canonical = reading.accounts.canonical(account) if account else ""
-        new_secret = secret if visit.door.secret_is_new else new
+        account, secret = credentials.account, credentials.secret
         return Attempt(
-            visit.door, visit.origin, account, canonical, secret, visit.presented.token, new_secret, self._told(visit)
+            visit.door,
+            visit.origin,
+            account,
+            reading.accounts.canonical(account) if account else "",
+            secret,
+            visit.presented.token,
+            secret if visit.door.secret_is_new else credentials.new_secret,
+            self._told(visit) if reading.exposed_header else UNKNOWN,
         )
 
     def _told(self, visit: Visit) -> Exposure:
         # From anybody else it would be a way to send an owner to a second factor, or to a new password.
-        name = self._reading.exposed_header
-        return exposed(visit.named.get(name, b"")) if name and visit.origin.vouched else UNKNOWN
+        return exposed(visit.named.get(self._reading.exposed_header, b"")) if visit.origin.vouched else UNKNOWN
 
     async def _try(self, visit: Visit, attempt: Attempt) -> None:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0

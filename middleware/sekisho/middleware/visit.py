@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, final
 
 from sekisho.middleware.cookies import cookie
+from sekisho.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,16 +13,25 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import Scope, Send
     from sekisho.middleware.intake import Intake
     from sekisho.model import Door, Origin
+    from sekisho.read import OriginDigests
 
 
 DEVICE_HEADER = b"sekisho-device"
 
 
-class Presented(NamedTuple):
+@final
+class Presented(Value):
     """The device token as a client sent it. Native apps use a header, and are answered in one."""
 
-    token: str
-    by_header: bool
+    __slots__ = ("by_header", "token")
+
+    def __init__(
+        self,
+        token: str,
+        by_header: bool,
+    ) -> None:
+        self.token: Final = token
+        self.by_header: Final = by_header
 
     def __repr__(self) -> str:
         return f"Presented(by_header={self.by_header}, ...)"
@@ -39,20 +49,33 @@ def presented(named: Mapping[bytes, bytes], start: bytes) -> Presented:
     return NOTHING
 
 
-class Visit(NamedTuple):
+@final
+class Visit(Value):
     """Attributes:
-    digests: of the origin, as `Digests.origin_digests` gives them.
     named: the request's headers by name; of a repeated one the last. Asked whether a name is there at all.
     """
 
-    door: Door
-    origin: Origin
-    digests: tuple[bytes, ...]
-    presented: Presented
-    named: dict[bytes, bytes]
-    scope: Scope
-    intake: Intake
-    send: Send
+    __slots__ = ("digests", "door", "intake", "named", "origin", "presented", "scope", "send")
+
+    def __init__(
+        self,
+        door: Door,
+        origin: Origin,
+        digests: OriginDigests,
+        presented: Presented,
+        named: dict[bytes, bytes],
+        scope: Scope,
+        intake: Intake,
+        send: Send,
+    ) -> None:
+        self.door: Final = door
+        self.origin: Final = origin
+        self.digests: Final = digests
+        self.presented: Final = presented
+        self.named: Final = named
+        self.scope: Final = scope
+        self.intake: Final = intake
+        self.send: Final = send
 
     def __repr__(self) -> str:
         # Its scope holds cookies and addresses, and error reporters print the values of a frame.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model.breach import UNKNOWN, Exposure
-from sekisho.model.door import Door  # noqa: TC001 - NamedTuple fields are read at run time
+from sekisho.model.value import Value
+
+if TYPE_CHECKING:
+    from sekisho.model.door import Door
 
 
-class Origin(NamedTuple):
+@final
+class Origin(Value):
     """Who calls, as far as headers and the socket tell it: known before any body is read.
 
     Attributes:
@@ -21,43 +25,76 @@ class Origin(NamedTuple):
         vouched: the peer is a trusted proxy, whose other headers may be believed as well.
     """
 
-    address: str
-    prefixes: tuple[bytes, ...]
-    fingerprint: bytes
-    forwarded_by_stranger: bool = False
-    vouched: bool = False
+    __slots__ = ("address", "fingerprint", "forwarded_by_stranger", "prefixes", "vouched")
+
+    def __init__(
+        self,
+        address: str,
+        prefixes: tuple[bytes, ...],
+        fingerprint: bytes,
+        forwarded_by_stranger: bool = False,
+        vouched: bool = False,
+    ) -> None:
+        self.address: Final = address
+        self.prefixes: Final = prefixes
+        self.fingerprint: Final = fingerprint
+        self.forwarded_by_stranger: Final = forwarded_by_stranger
+        self.vouched: Final = vouched
 
     def __repr__(self) -> str:
         # An address is a person's, and error reporters print the values of a frame.
         return "Origin(...)"
 
 
-class Credentials(NamedTuple):
+@final
+class Credentials(Value):
     """What was typed: `account` exactly as the application reads it; `secret` may be empty where a door has none.
 
     `new_secret`: what is to take the secret's place; empty where nothing is set.
     """
 
-    account: str
-    secret: str
-    new_secret: str = ""
+    __slots__ = ("account", "new_secret", "secret")
+
+    def __init__(
+        self,
+        account: str,
+        secret: str,
+        new_secret: str = "",
+    ) -> None:
+        self.account: Final = account
+        self.secret: Final = secret
+        self.new_secret: Final = new_secret
 
     def __repr__(self) -> str:
         # Tracebacks and debug logs print values; these must never be among them.
         return "Credentials(...)"
 
 
-class Attempt(NamedTuple):
+@final
+class Attempt(Value):
     """What `read` hands on. Canonical counts, exact grants: `canonical` only counts, `account` is what gets trust."""
 
-    door: Door
-    origin: Origin
-    account: str
-    canonical: str
-    secret: str
-    token: str = ""  # the device token as presented, unverified
-    new_secret: str = ""  # the password that is chosen here, if any
-    told: Exposure = UNKNOWN  # what a trusted proxy says of these credentials
+    __slots__ = ("account", "canonical", "door", "new_secret", "origin", "secret", "token", "told")
+
+    def __init__(
+        self,
+        door: Door,
+        origin: Origin,
+        account: str,
+        canonical: str,
+        secret: str,
+        token: str = "",  # the device token as presented, unverified
+        new_secret: str = "",  # the password that is chosen here, if any
+        told: Exposure = UNKNOWN,  # what a trusted proxy says of these credentials
+    ) -> None:
+        self.door: Final = door
+        self.origin: Final = origin
+        self.account: Final = account
+        self.canonical: Final = canonical
+        self.secret: Final = secret
+        self.token: Final = token
+        self.new_secret: Final = new_secret
+        self.told: Final = told
 
     def __repr__(self) -> str:
         return f"Attempt(door={self.door.name!r}, ...)"

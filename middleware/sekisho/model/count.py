@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, Protocol, final
+
+from sekisho.model.value import Value
 
 
-class Charge(NamedTuple):
+@final
+class Charge(Value):
     """One attempt as the ledger sees it: keyed digests, no name, address or secret.
 
     Attributes:
@@ -24,32 +27,82 @@ class Charge(NamedTuple):
         exempt: addresses on the allow list: ip, network and device limits are neither checked nor charged.
     """
 
-    network: bytes
-    networks: tuple[bytes, ...]
-    ip: bytes
-    device: bytes
-    account: bytes
-    lane: bytes
-    lane_generation: int
-    secret: bytes
-    account_tag: bytes
-    ip_tag: bytes
-    pair_tag: bytes
-    member_tag: bytes
-    exempt: bool = False
+    __slots__ = (
+        "account",
+        "account_tag",
+        "device",
+        "exempt",
+        "ip",
+        "ip_tag",
+        "lane",
+        "lane_generation",
+        "member_tag",
+        "network",
+        "networks",
+        "pair_tag",
+        "secret",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 - all that is counted, and nothing else
+        self,
+        network: bytes,
+        networks: tuple[bytes, ...],
+        ip: bytes,
+        device: bytes,
+        account: bytes,
+        lane: bytes,
+        lane_generation: int,
+        secret: bytes,
+        account_tag: bytes,
+        ip_tag: bytes,
+        pair_tag: bytes,
+        member_tag: bytes,
+        exempt: bool = False,
+    ) -> None:
+        self.network: Final = network
+        self.networks: Final = networks
+        self.ip: Final = ip
+        self.device: Final = device
+        self.account: Final = account
+        self.lane: Final = lane
+        self.lane_generation: Final = lane_generation
+        self.secret: Final = secret
+        self.account_tag: Final = account_tag
+        self.ip_tag: Final = ip_tag
+        self.pair_tag: Final = pair_tag
+        self.member_tag: Final = member_tag
+        self.exempt: Final = exempt
 
 
-class Spread(NamedTuple):
+@final
+class Spread(Value):
     """How many different ones were seen lately. Capped: the cap means *that many or more*."""
 
-    accounts_per_ip: int = 0
-    accounts_per_network: int = 0
-    accounts_per_device: int = 0
-    ips_per_account: int = 0
-    accounts_per_secret: int = 0
+    __slots__ = (
+        "accounts_per_device",
+        "accounts_per_ip",
+        "accounts_per_network",
+        "accounts_per_secret",
+        "ips_per_account",
+    )
+
+    def __init__(
+        self,
+        accounts_per_ip: int = 0,
+        accounts_per_network: int = 0,
+        accounts_per_device: int = 0,
+        ips_per_account: int = 0,
+        accounts_per_secret: int = 0,
+    ) -> None:
+        self.accounts_per_ip: Final = accounts_per_ip
+        self.accounts_per_network: Final = accounts_per_network
+        self.accounts_per_device: Final = accounts_per_device
+        self.ips_per_account: Final = ips_per_account
+        self.accounts_per_secret: Final = accounts_per_secret
 
 
-class Verdict(NamedTuple):
+@final
+class Verdict(Value):
     """What the counters say of one attempt.
 
     Attributes:
@@ -65,18 +118,48 @@ class Verdict(NamedTuple):
         spread: see `Spread`.
     """
 
-    at_us: int
-    charged: int
-    ip_wait_us: int
-    network_wait_us: int
-    device_wait_us: int
-    account_wait_us: int
-    lane_wait_us: int
-    lane_spent: bool
-    failures: int
-    young: bool
-    counters_lost: bool
-    spread: Spread
+    __slots__ = (
+        "account_wait_us",
+        "at_us",
+        "charged",
+        "counters_lost",
+        "device_wait_us",
+        "failures",
+        "ip_wait_us",
+        "lane_spent",
+        "lane_wait_us",
+        "network_wait_us",
+        "spread",
+        "young",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 - all that was found, and nothing else
+        self,
+        at_us: int,
+        charged: int,
+        ip_wait_us: int,
+        network_wait_us: int,
+        device_wait_us: int,
+        account_wait_us: int,
+        lane_wait_us: int,
+        lane_spent: bool,
+        failures: int,
+        young: bool,
+        counters_lost: bool,
+        spread: Spread,
+    ) -> None:
+        self.at_us: Final = at_us
+        self.charged: Final = charged
+        self.ip_wait_us: Final = ip_wait_us
+        self.network_wait_us: Final = network_wait_us
+        self.device_wait_us: Final = device_wait_us
+        self.account_wait_us: Final = account_wait_us
+        self.lane_wait_us: Final = lane_wait_us
+        self.lane_spent: Final = lane_spent
+        self.failures: Final = failures
+        self.young: Final = young
+        self.counters_lost: Final = counters_lost
+        self.spread: Final = spread
 
     @property
     def throttle_wait_us(self) -> int:
@@ -86,10 +169,10 @@ class Verdict(NamedTuple):
 class Charged:
     """Flags of `Verdict.charged`. Plain integers: Lua sets the same bits."""
 
-    NETWORK = 1  # networks, ip and device together: they are charged all or none
-    ACCOUNT = 2
-    FAILURES = 4
-    LANE = 8
+    NETWORK: Final = 1  # networks, ip and device together: they are charged all or none
+    ACCOUNT: Final = 2
+    FAILURES: Final = 4
+    LANE: Final = 8
 
 
 class Ledger(Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum, IntEnum
-from typing import NamedTuple
+from typing import Final, final
+
+from sekisho.model.value import Value
 
 
 class Action(IntEnum):
@@ -20,15 +22,25 @@ class Action(IntEnum):
     DENY = 4
 
 
-class Finding(NamedTuple):
+@final
+class Finding(Value):
     """One thing that was seen. `reason` is stable and public; `wait_us` is 0 where waiting would not help."""
 
-    action: Action
-    reason: str
-    wait_us: int = 0
+    __slots__ = ("action", "reason", "wait_us")
+
+    def __init__(
+        self,
+        action: Action,
+        reason: str,
+        wait_us: int = 0,
+    ) -> None:
+        self.action: Final = action
+        self.reason: Final = reason
+        self.wait_us: Final = wait_us
 
 
-class Decision(NamedTuple):
+@final
+class Decision(Value):
     """The sternest finding, and all of them.
 
     Attributes:
@@ -41,12 +53,23 @@ class Decision(NamedTuple):
         work_first: work is asked for before anything else, be it all that is asked or the price of a step-up.
     """
 
-    action: Action
-    asked: Action
-    findings: tuple[Finding, ...]
-    wait_us: int
-    change_password: bool = False
-    work_first: bool = False
+    __slots__ = ("action", "asked", "change_password", "findings", "wait_us", "work_first")
+
+    def __init__(
+        self,
+        action: Action,
+        asked: Action,
+        findings: tuple[Finding, ...],
+        wait_us: int,
+        change_password: bool = False,
+        work_first: bool = False,
+    ) -> None:
+        self.action: Final = action
+        self.asked: Final = asked
+        self.findings: Final = findings
+        self.wait_us: Final = wait_us
+        self.change_password: Final = change_password
+        self.work_first: Final = work_first
 
     @property
     def passes(self) -> bool:

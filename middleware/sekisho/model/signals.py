@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model.breach import UNKNOWN, Exposure
-from sekisho.model.count import Verdict  # noqa: TC001 - NamedTuple fields are read at run time
+from sekisho.model.value import Value
+
+if TYPE_CHECKING:
+    from sekisho.model.count import Verdict
 
 
 class Device(IntEnum):
@@ -18,7 +21,8 @@ class Device(IntEnum):
     PROVED = 2  # a factor was shown: others' doings never throttle, challenge or hinder it
 
 
-class Signals(NamedTuple):
+@final
+class Signals(Value):
     """Attributes:
     verdict: what the counters say.
     device: what its token says; a token over its own budget, or renewed since, makes a stranger.
@@ -27,11 +31,21 @@ class Signals(NamedTuple):
     worked: the work that can be asked for was done for this very attempt.
     """
 
-    verdict: Verdict
-    device: Device = Device.STRANGER
-    denied: bool = False
-    exposure: Exposure = UNKNOWN
-    worked: bool = False
+    __slots__ = ("denied", "device", "exposure", "verdict", "worked")
+
+    def __init__(
+        self,
+        verdict: Verdict,
+        device: Device = Device.STRANGER,
+        denied: bool = False,
+        exposure: Exposure = UNKNOWN,
+        worked: bool = False,
+    ) -> None:
+        self.verdict: Final = verdict
+        self.device: Final = device
+        self.denied: Final = denied
+        self.exposure: Final = exposure
+        self.worked: Final = worked
 
 
 @dataclass(frozen=True, slots=True)

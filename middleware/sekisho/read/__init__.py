@@ -4,11 +4,10 @@ Pure: everything here is a function of a scope, headers and bytes. What can be r
 `Unreadable`, never waved through; nothing else is ever raised, whatever a stranger sends. The order of use:
 
     door = doors.find(scope)                            # None: the request is nobody's business
-    origin = addresses.read(scope)
-    known = digests.origin_digests(origin)              # enough to shed, before the body is read
+    caller = callers.read(scope, named)                 # origin and digests: enough to shed, before the body is read
     credentials = read_credentials(door, scope, body)   # None: nothing was tried
     canonical = accounts.canonical(credentials.account)
-    charge = digests.charge(attempt)
+    charge = digests.charge(attempt, origin=caller.digests)
     outcome = from_start(door, status, headers, path) or from_body(door, status, body, headers)
 """
 
@@ -17,8 +16,9 @@ from __future__ import annotations
 from sekisho.read.account import Accounts, MailPolicy, Resolver, canonical
 from sekisho.read.address import Addresses, Networks, contains, packed_address
 from sekisho.read.body import Body, declared_too_large, decoded
+from sekisho.read.caller import Caller, Callers
 from sekisho.read.device import fingerprint
-from sekisho.read.digest import Digests
+from sekisho.read.digest import Digests, OriginDigests
 from sekisho.read.doors import Doors
 from sekisho.read.exposed import exposed
 from sekisho.read.fields import read_credentials
@@ -29,10 +29,13 @@ __all__ = [
     "Accounts",
     "Addresses",
     "Body",
+    "Caller",
+    "Callers",
     "Digests",
     "Doors",
     "MailPolicy",
     "Networks",
+    "OriginDigests",
     "Presented",
     "Resolver",
     "RuleSuggester",

@@ -22,14 +22,15 @@ Network = IPv4Network | IPv6Network
 HOPS_MAX = 32
 HEADER_BYTES_MAX = 4_096
 PEERS_MAX = 256
-KNOWN_MAX = 4_096  # origins remembered, each of at most
-KNOWN_BYTES_MAX = 768  # of headers: a browser's three and a short list of hops
 HOP_CHARS_MAX = 107  # `"[` 45 characters of address, a zone, `]:` and an obfuscated port `"`
 
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 _FORWARDING = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
 # No address has prefixes of 254 or 255 bits: callers without one share this identity, and no other's.
 _NOWHERE = (b"\0\0\0\0\xff", b"\0\0\0\0\xfe")
+
+Facts = tuple[str | None, bytes | None, bytes, bool]
+"""The peer, what its forwarding header says, the device headers, and whether there is any forwarding header."""
 
 
 class Networks:
@@ -88,7 +89,7 @@ class Addresses:
         trust_unix: whether a peer on a unix socket is a trusted proxy. Anybody who can open the socket is one then.
     """
 
-    __slots__ = ("_device_headers", "_forwarding", "_header", "_hops", "_known", "_peer", "_trust_unix", "_trusted")
+    __slots__ = ("_device_headers", "_forwarding", "_header", "_hops", "_peer", "_trust_unix", "_trusted")
 
     def __init__(
         self,
@@ -105,27 +106,26 @@ class Addresses:
         names = (name if isinstance(name, bytes) else name.encode("ascii") for name in device_headers)
         self._device_headers = tuple(name.lower() for name in names)
         self._forwarding = _FORWARDING | {self._header}
-        # Who is turned away comes again at once, from the same address: a flood costs one look-up here.
-        self._known = lru_cache(KNOWN_MAX)(self._origin)
         # Proxies are few, and clients without one keep their connection.
         self._peer = lru_cache(PEERS_MAX)(self._read_peer)
 
     def read(self, scope: Mapping[str, Any]) -> Origin:
         """The origin of a request. Never raises, whatever the headers hold."""
+        return self.origin(*self.facts(scope, dict(scope["headers"])))
+
+    def facts(self, scope: Mapping[str, Any], named: dict[bytes, bytes]) -> Facts:
+        """All of a request that its origin depends on; `named`: its headers by name."""
         headers = scope["headers"]
-        found: dict[bytes, bytes] = dict(headers)
-        hops = found.get(self._header)
-        if hops is not None and len(found) != len(headers):
+        hops = named.get(self._header)
+        if hops is not None and len(named) != len(headers):
             # Several lines are one list, in their order (RFC 9110 section 5.3).
             hops = b",".join([value for name, value in headers if name == self._header])
         client = scope.get("client")
-        device = joined(found, self._device_headers)
-        arguments = (client[0] if client else None, hops, device, not self._forwarding.isdisjoint(found))
-        # What a stranger can make us keep is bounded by the entry, as its number is by the cache.
-        known = len(device) + len(hops or b"") <= KNOWN_BYTES_MAX
-        return self._known(*arguments) if known else self._origin(*arguments)
+        forwarded = hops is not None or not self._forwarding.isdisjoint(named)
+        return client[0] if client else None, hops, joined(named, self._device_headers), forwarded
 
-    def _origin(self, host: str | None, hops: bytes | None, device: bytes, forwarded: bool) -> Origin:
+    def origin(self, host: str | None, hops: bytes | None, device: bytes, forwarded: bool) -> Origin:
+        """The origin that follows from `facts`."""
         peer, believed = self._peer(host)
         packed = self._behind(peer, hops) if believed and hops is not None else peer
         return Origin(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from enum import Enum
 from string import ascii_letters, digits
-from typing import NamedTuple
+from typing import Final, final
 
 from sekisho.model import Unreadable
+from sekisho.model.value import Value
 
 HEADER_BYTES_MAX = 1_024  # browsers send 80; CVE-2024-24762 was a kilobyte of quotes in this header
 
@@ -26,12 +27,21 @@ class Form(Enum):
     JSON = "json"
 
 
-class Content(NamedTuple):
+@final
+class Content(Value):
     """A body's kind; `ascii_only` where it names us-ascii; the multipart boundary, empty elsewhere."""
 
-    form: Form
-    ascii_only: bool = False
-    boundary: bytes = b""
+    __slots__ = ("ascii_only", "boundary", "form")
+
+    def __init__(
+        self,
+        form: Form,
+        ascii_only: bool = False,
+        boundary: bytes = b"",
+    ) -> None:
+        self.form: Final = form
+        self.ascii_only: Final = ascii_only
+        self.boundary: Final = boundary
 
 
 _USUAL = {

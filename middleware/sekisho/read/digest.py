@@ -6,11 +6,11 @@ tell that two values of different kinds belong together.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import Charge
+from sekisho.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,24 @@ if TYPE_CHECKING:
 
 ID_BYTES = 16
 TAG_BYTES = 4
-KNOWN_MAX = 4_096  # origins whose digests are remembered
+
+
+@final
+class OriginDigests(Value):
+    """Attributes:
+    ip, device, networks: of 16 bytes; the narrowest network first.
+    ip_tag: stands for the address in sets, 4 bytes.
+    ids: everything of it that can be over a limit.
+    """
+
+    __slots__ = ("device", "ids", "ip", "ip_tag", "networks")
+
+    def __init__(self, ip: bytes, device: bytes, networks: tuple[bytes, ...], ip_tag: bytes) -> None:
+        self.ip: Final = ip
+        self.device: Final = device
+        self.networks: Final = networks
+        self.ip_tag: Final = ip_tag
+        self.ids: Final = (ip, device, *networks)
 
 
 class Digests:
@@ -30,7 +47,7 @@ class Digests:
     taken off the list, by which time what it counted has long expired.
     """
 
-    __slots__ = ("_account", "_device", "_ip", "_known", "_network", "_pair", "_secret")
+    __slots__ = ("_account", "_device", "_ip", "_network", "_pair", "_secret")
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         # Hashed once: secrets may be longer than the 64 bytes that BLAKE2b takes for a key, and serve others too.
@@ -42,16 +59,10 @@ class Digests:
         self._device = blake2b(key=key, digest_size=ID_BYTES, person=b"device").copy
         self._account = blake2b(key=key, digest_size=ID_BYTES + TAG_BYTES, person=b"account").copy
         self._secret = blake2b(key=key, digest_size=TAG_BYTES, person=b"secret").copy
-        # Whoever is turned away comes again at once: a flood costs one look-up here.
-        self._known = lru_cache(KNOWN_MAX)(self._origin_digests)
         self._pair = blake2b(key=key, digest_size=2 * TAG_BYTES, person=b"pair").copy
 
-    def origin_digests(self, origin: Origin) -> tuple[bytes, ...]:
-        """`(ip, device, *networks)`, narrowest network first: all that is known before the body is read."""
-        return self._known(origin)[0]
-
-    def _origin_digests(self, origin: Origin) -> tuple[tuple[bytes, ...], bytes]:
-        """The digests, and the tag of the address."""
+    def origin_digests(self, origin: Origin) -> OriginDigests:
+        """All that is known before the body is read."""
         ip = self._ip()
         ip.update(origin.prefixes[0])
         device = self._device()
@@ -63,13 +74,14 @@ class Digests:
             network.update(prefix)
             networks.append(network.digest())
         digest = ip.digest()
-        return (digest[:ID_BYTES], device.digest(), *networks), digest[ID_BYTES:]
+        return OriginDigests(digest[:ID_BYTES], device.digest(), tuple(networks), digest[ID_BYTES:])
 
     def charge(
         self,
         attempt: Attempt,
         lane: bytes = b"",
         *,
+        origin: OriginDigests | None = None,
         lane_generation: int = 0,
         exempt: bool = False,
     ) -> Charge:
@@ -78,10 +90,12 @@ class Digests:
         Args:
             attempt: what was read; `canonical` is counted, `account` is not looked at.
             lane: the device that a verified token names, 8 bytes.
+            origin: the digests of its origin, where they are known already.
             lane_generation: how often that token has been renewed.
             exempt: whether the address is on the allow list.
         """
-        (ip, device, *networks), ip_tag = self._known(attempt.origin)
+        if origin is None:
+            origin = self.origin_digests(attempt.origin)
         account_hash = self._account()
         account_hash.update(utf8(attempt.canonical))
         account = account_hash.digest()
@@ -91,16 +105,16 @@ class Digests:
         pair_hash.update(account + typed)
         pair = pair_hash.digest()
         return Charge(
-            networks[-1],
-            tuple(networks),
-            ip,
-            device,
+            origin.networks[-1],
+            origin.networks,
+            origin.ip,
+            origin.device,
             account[:ID_BYTES] if attempt.canonical else b"",
             lane,
             lane_generation,
             self._secret_tag(typed) if typed else b"",
             account[ID_BYTES:],
-            ip_tag,
+            origin.ip_tag,
             pair[:TAG_BYTES],
             pair[TAG_BYTES:],
             exempt,

@@ -7,9 +7,10 @@ beside the barrier.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, final
 
 from sekisho.model import Credentials, Encoding, Fields, Unreadable
+from sekisho.model.value import Value
 from sekisho.read.basic import is_basic, read_basic
 from sekisho.read.content import Content, Form, content_of
 from sekisho.read.jsonbody import JsonPaths, json_paths, read_json
@@ -27,21 +28,40 @@ _DEFAULT_GRANT = Fields(Encoding.PASSWORD_GRANT, (("username",),), (("password",
 _DOORS_MAX = 256  # doors come from settings: a few; more only where tests make them
 
 
-class _Plan(NamedTuple):
+@final
+class _Plan(Value):
     """A door's fields, prepared once. `None`: this door does not read that kind of body."""
 
-    door: Door
-    urlencoded: Names | None
-    multipart: Names | None
-    json: JsonPaths | None
-    basic: bool
-    reads_body: bool
-    form_fields: frozenset[str]  # every field of interest that some form here would read
-    query_fields: frozenset[str]  # names that must not stand in a query
+    __slots__ = ("basic", "door", "form_fields", "json", "multipart", "query_fields", "reads_body", "urlencoded")
+
+    def __init__(
+        self,
+        door: Door,
+        urlencoded: Names | None,
+        multipart: Names | None,
+        json: JsonPaths | None,
+        basic: bool,
+        reads_body: bool,
+        form_fields: frozenset[str],  # every field of interest that some form here would read
+        query_fields: frozenset[str],  # names that must not stand in a query
+    ) -> None:
+        self.door: Final = door
+        self.urlencoded: Final = urlencoded
+        self.multipart: Final = multipart
+        self.json: Final = json
+        self.basic: Final = basic
+        self.reads_body: Final = reads_body
+        self.form_fields: Final = form_fields
+        self.query_fields: Final = query_fields
 
 
 def read_credentials(
-    door: Door, scope: Mapping[str, Any], body: bytes, *, raw: bytes | None = None
+    door: Door,
+    scope: Mapping[str, Any],
+    body: bytes,
+    *,
+    raw: bytes | None = None,
+    named: dict[bytes, bytes] | None = None,
 ) -> Credentials | None:
     """What was tried at this door. Raises `Unreadable`.
 
@@ -50,13 +70,18 @@ def read_credentials(
         scope: of ASGI, type http; header names in lower case, as ASGI promises.
         body: the whole body, decoded where it was compressed.
         raw: the same as it came, where `body` was decoded. A body that says it is compressed is refused without it.
+        named: the headers by name, where somebody has gathered them already.
 
     Returns:
         `None` where nothing was tried: an OAuth 2.0 grant without a password, or no Basic header at a door that
         knows nothing else. The account is empty at a door that names none, and so is the secret.
     """
     plan = _plans.get(id(door)) or _planned(door)
-    content_type, authorization, coded = _headers(scope["headers"], plan)
+    headers = scope["headers"]
+    if named is not None and len(named) == len(headers) and b"content-encoding" not in named:  # nothing twice: as usual
+        content_type, authorization, coded = named.get(b"content-type"), _basic(plan, named), False
+    else:
+        content_type, authorization, coded = _headers(headers, plan)
     if (query := scope.get("query_string")) and mentions(query, plan.query_fields):
         # Query strings end up in logs and in `Referer`, and some frameworks merge them into the form.
         raise Unreadable(400, "credentials_in_query")
@@ -73,6 +98,11 @@ def read_credentials(
     if coded:
         _refuse_double_meaning(plan, content, body, raw)
     return _from_body(plan, content, body)
+
+
+def _basic(plan: _Plan, named: dict[bytes, bytes]) -> bytes | None:
+    authorization = named.get(b"authorization") if plan.basic else None
+    return authorization if authorization is not None and is_basic(authorization) else None
 
 
 def _headers(headers: Any, plan: _Plan) -> tuple[bytes | None, bytes | None, bool]:

@@ -91,6 +91,6 @@ def _text(value: Any, kind: str) -> str:
     if value.isascii():
         return value
     # `"\ud800"` is JSON and no text: it would fail in the first thing that encodes it.
-    if any("\ud800" <= char <= "\udfff" for char in value):
+    if any(0xD800 <= ord(char) <= 0xDFFF for char in value):
         raise Unreadable(400, "not_unicode")
     return value

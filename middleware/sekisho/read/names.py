@@ -6,10 +6,11 @@ parsers could read in two ways is refused here, with a word for the metrics and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, final
 from urllib.parse import unquote_plus
 
 from sekisho.model import Credentials, Unreadable
+from sekisho.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,13 +27,23 @@ SECRET_BYTES_MAX = 4_096  # a password hash reads every byte of it: CVE-2013-144
 FIELDS_MAX = 1_000  # what Starlette's and Django's parsers stop at
 
 
-class Names(NamedTuple):
+@final
+class Names(Value):
     """The names one form reads: `kinds` maps each to what it holds; the flags say what the door wants at all."""
 
-    kinds: dict[str, str]
-    account: bool
-    secret: bool
-    grant: bool
+    __slots__ = ("account", "grant", "kinds", "secret")
+
+    def __init__(
+        self,
+        kinds: dict[str, str],
+        account: bool,
+        secret: bool,
+        grant: bool,
+    ) -> None:
+        self.kinds: Final = kinds
+        self.account: Final = account
+        self.secret: Final = secret
+        self.grant: Final = grant
 
     def kind_of(self, name: str) -> str | None:
         """What an unusual, already decoded name holds. Raises `Unreadable` for `username[]` and `username[0]`.

@@ -16,13 +16,14 @@ import math
 from collections import deque
 from functools import partial
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, final
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
 
 from sekisho.model import StoreUnavailable
+from sekisho.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,11 +53,21 @@ class Script:
         self.reply_bytes = reply_bytes
 
 
-class _Operation(NamedTuple):
-    keys: Sequence[bytes]
-    argument: bytes
-    answer: asyncio.Future[bytes] | None  # None: told, not asked
-    deadline: float  # seconds, by the loop's clock
+@final
+class _Operation(Value):
+    __slots__ = ("answer", "argument", "deadline", "keys")
+
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        argument: bytes,
+        answer: asyncio.Future[bytes] | None,  # None: told, not asked
+        deadline: float,  # seconds, by the loop's clock
+    ) -> None:
+        self.keys: Final = keys
+        self.argument: Final = argument
+        self.answer: Final = answer
+        self.deadline: Final = deadline
 
 
 class _Call:

@@ -368,7 +368,7 @@ async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
     ticket = challenge(await client.log_in())
     parts = site.guard._parts
     assert parts is not None
-    account = parts.reading.digests._account()
+    account = parts.digests._account()
     account.update(b"hana")
     news = News(1, "", (account.digest()[:16],))
     parts.hear(news)

@@ -147,7 +147,7 @@ class Asking:
         self._guard.begin(assessment)
         placed = False
         try:
-            placed = await proving.lanes.enter(visit.digests[-1], visit.digests[0], run, wait_s=PLACE_S)
+            placed = await proving.lanes.enter(visit.digests.networks[-1], visit.digests.ip, run, wait_s=PLACE_S)
         finally:
             if not placed:
                 self._guard.settle(assessment, Outcome.UNKNOWN, renewed=False)

@@ -138,9 +138,9 @@ class Mount:
         handler = self._routes.get((method, under(scope, self._parts.mount) or ""))
         if handler is None:
             return self._parts.voice.json(scope["headers"], 404, {"code": "not_found"})
-        origin = self._reading.addresses.read(scope)
+        caller = self._reading.callers.read(scope, named)
         # Denied between the password and the proof: the proof is worth nothing any more (row 83).
-        stop = self._guard.at_the_gate(origin, self._reading.digests.origin_digests(origin), with_token=True)
+        stop = self._guard.at_the_gate(caller.origin, caller.digests, with_token=True)
         if stop is not None and stop.asked is Action.DENY:
             return self._refused(scope, denied())
         fields = await read_form(named, Intake(receive), self._patience) if method == "POST" else {}
