@@ -11,7 +11,7 @@ import pytest
 from sekisho.middleware.step_up.mount import EVEN_S
 from sekisho.observe.limiter.exchange import News
 from sekisho.passwords import PasswordsBusy
-from tests.middleware.driving import Line, answer, form, http, pieces
+from tests.middleware.driving import Line, answer, ask, form, http, pieces
 from tests.middleware.step_up.driving import FORM, STRANGE, Client, Shop, Site, challenge
 
 if TYPE_CHECKING:
@@ -143,6 +143,27 @@ async def test_a_session_that_the_client_holds_is_not_logged_in_behind_the_seal(
     assert b"cookie" not in site.shop.saw[0]
     assert (await client.show(ticket, site.code())).status == 303
     assert site.shop.sessions["planted"] is None
+
+
+async def test_nothing_else_that_names_the_client_is_in_the_run(site: Site) -> None:
+    """R1: a bearer token is a session too, and so is what a session middleware outside of us has made of a cookie."""
+    names = [b"authorization", b"proxy-authorization", b"sekisho-device", b"sekisho-tie"]
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+        await site.shop(scope, receive, send)
+
+    outside = {"session": {"user": "planted"}, "user": "planted", "auth": "planted"}
+    headers = [FORM, *((name, b"Bearer planted") for name in names), (b"x-asked-by", b"a form")]
+    scope = http(client=STRANGE, headers=headers, extensions={"tls": {"client_cert_name": "planted"}}, **outside)
+    asked = await ask(site.guarded(app), scope, form("hana", "right"))
+    assert asked.code == "step_up_required"
+    await settled(site)
+    [run] = seen
+    assert "planted" not in str(run)
+    assert dict(run["headers"]).keys() == {b"content-type", b"x-asked-by"}
+    assert scope["session"] == {"user": "planted"}
 
 
 async def test_cookies_that_the_door_names_reach_the_application() -> None:
