@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pyotp
 import pytest
 
 from sekisho.challenge.captcha import Solved
@@ -62,6 +63,37 @@ async def test_a_challenge_has_five_guesses() -> None:
         assert await site.shown("totp", site.wrong(app)) is None
     assert await site.shown("totp", site.code(app)) is None
     assert await site.shown("totp", site.code(app), challenge=b"o" * 16) == Proof("totp")
+
+
+async def burnt(site: Site, app: pyotp.TOTP) -> None:
+    """Somebody with the password has guessed at the app for ten hours, five times a challenge."""
+    for n in range(20):
+        for _ in range(5):
+            assert await site.shown("totp", site.wrong(app), challenge=b"%16d" % n) is None
+        site.vault_clock.now_s += 1_800
+
+
+async def test_an_app_that_was_guessed_at_a_hundred_times_waits_for_another_proof() -> None:
+    """Row 80: its code proves nothing any more, its owner is told once; a recovery code brings it back."""
+    site = Site()
+    app = await site.app()
+    sheet = await site.enrolling.recovery(await site.person())
+    await burnt(site, app)
+    assert await site.shown("totp", site.code(app), challenge=b"o" * 16) is None
+    site.vault_clock.now_s += 30 * 86_400
+    assert await site.shown("totp", site.code(app), challenge=b"p" * 16) is None
+    assert site.sender.changes.count(("totp", "stopped")) == 1
+    assert await site.shown("recovery", sheet.codes[0], challenge=b"q" * 16)
+    site.vault_clock.now_s += 3_600
+    site.clock.now_s += 30
+    assert await site.shown("totp", site.code(app), challenge=b"r" * 16) == Proof("totp")
+
+
+async def test_guesses_at_an_app_that_nobody_has_are_told_to_nobody() -> None:
+    """They are counted all the same, or the store would say who has one."""
+    site = Site()
+    await burnt(site, pyotp.TOTP("A" * 32))
+    assert site.sender.changes == []
 
 
 async def test_another_accounts_app_proves_nothing() -> None:

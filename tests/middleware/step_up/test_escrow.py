@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
-from sekisho.middleware.step_up.mount import EVEN_S
+from sekisho.middleware.step_up.mount import EVEN_S, _even
 from sekisho.observe.limiter.exchange import News
 from sekisho.passwords import PasswordsBusy
 from tests.middleware.driving import Line, answer, ask, form, http, pieces
-from tests.middleware.step_up.driving import FORM, STRANGE, Client, Shop, Site, challenge
+from tests.middleware.step_up.driving import FORM, STEP, STRANGE, Client, Shop, Site, challenge
 
 if TYPE_CHECKING:
     from sekisho.middleware.asgi import Receive, Scope, Send
@@ -104,23 +105,53 @@ async def test_after_a_proof_that_fails_he_sees_the_same_again(site: Site) -> No
     assert len(seen) == 1
 
 
-async def test_what_is_wrong_takes_the_same_time_whoever_it_was(site: Site) -> None:
-    """A member's rows take longer to read than nobody's; on a slow database, long enough to be seen from afar."""
+async def test_what_is_wrong_is_answered_at_even_times_whoever_it_was(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member's rows take longer to read than nobody's; the wait that hides it begins before anybody looks."""
     find, loop = site.people.enrolments, asyncio.get_running_loop()
+    looked_s: list[float] = []
+    waited_since_s: list[float] = []
 
-    async def slowly(account_id: str) -> tuple[Enrolment, ...]:
-        found = await find(account_id)
-        await asyncio.sleep(0.02 if found else 0)
-        return found
+    async def looking(account_id: str) -> tuple[Enrolment, ...]:
+        looked_s.append(loop.time())
+        return await find(account_id)
 
-    site.people.enrolments = slowly  # type: ignore[method-assign]
+    async def waiting(begun_s: float) -> None:
+        waited_since_s.append(begun_s)
+
+    monkeypatch.setattr(site.people, "enrolments", looking)
+    monkeypatch.setattr("sekisho.middleware.step_up.mount._even", waiting)
     for n, (account, password) in enumerate(PASSWORDS):
         client = site.client(f"198.51.100.{n}")
         ticket = challenge(await client.log_in(account, password))
         await settled(site)
-        begun_s = loop.time()
-        await client.show(ticket, "123456")
-        assert (loop.time() - begun_s) % EVEN_S < 0.015
+        for path in (STEP, f"{STEP}/options"):
+            asked_s, seen = loop.time(), len(waited_since_s)
+            fields = {"challenge": ticket, "factor": "totp", "code": "123456"}
+            await client.send(path, urlencode(fields).encode())
+            [begun_s] = waited_since_s[seen:]
+            assert asked_s <= begun_s <= looked_s[-1]
+
+
+@pytest.mark.parametrize(
+    ("took_s", "waits_s"), [(0, 0.05), (0.02, 0.03), (0.049, 0.001), (0.061, 0.039), (1.234, 0.016)]
+)
+async def test_even_times_are_multiples_of_fifty_milliseconds(
+    took_s: float, waits_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the look took."""
+    slept: list[float] = []
+
+    async def sleeping(seconds: float) -> None:
+        slept.append(seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "sleep", sleeping)
+        patch.setattr(asyncio.get_running_loop(), "time", lambda: 1_000 + took_s)
+        await _even(1_000)
+    assert slept == [pytest.approx(waits_s, abs=1e-6)]
+    assert EVEN_S == 0.05
 
 
 def same(asked: Any) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
@@ -154,7 +185,7 @@ async def test_nothing_else_that_names_the_client_is_in_the_run(site: Site) -> N
         seen.append(scope)
         await site.shop(scope, receive, send)
 
-    outside = {"session": {"user": "planted"}, "user": "planted", "auth": "planted"}
+    outside: dict[str, Any] = {"session": {"user": "planted"}, "user": "planted", "auth": "planted"}
     headers = [FORM, *((name, b"Bearer planted") for name in names), (b"x-asked-by", b"a form")]
     scope = http(client=STRANGE, headers=headers, extensions={"tls": {"client_cert_name": "planted"}}, **outside)
     asked = await ask(site.guarded(app), scope, form("hana", "right"))
@@ -308,6 +339,23 @@ async def test_the_client_that_leaves_does_not_end_the_run(site: Site) -> None:
     await site.guard(http(client=STRANGE, headers=[FORM]), line.receive, line.send)
     await settled(site)
     assert site.shop.sessions
+
+
+@pytest.mark.parametrize("status", [200, 201, 302, 303, 204])
+async def test_what_may_be_no_success_is_never_released(status: int) -> None:
+    """A page that says nothing, a redirect without a session: as good as a wrong password, with the right code too."""
+
+    class Vague(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            lines = [(b"location", b"/account"), (b"set-cookie", b"seen=1; Path=/")]
+            await answer(send, status, lines, b"<p>Hello</p>")
+
+    site = Site(shop=Vague())
+    await site.enrol()
+    client = site.client()
+    refused = await client.show(challenge(await client.log_in()), site.code())
+    assert (refused.status, refused.code) == (401, "proof_failed")
+    assert "seen" not in client.jar
 
 
 @pytest.mark.parametrize("end", ["raises", "nothing", "half", "large"])

@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from sekisho.challenge.work import difficulty
+from sekisho.middleware.lanes import Lanes
 from sekisho.simulate.solve import solved
 from tests.breach.hibp_server import hang_up
 from tests.challenge.captcha_server import SECRET as CAPTCHA_SECRET
@@ -500,6 +502,16 @@ async def test_places_in_the_lanes_cost_work_once_a_quarter_is_taken() -> None:
     await asyncio.sleep(0)
     gate.set()
     assert (await known).status == 303
+
+
+@pytest.mark.parametrize("taken", [0.3, 0.6, 0.8, 0.95])
+async def test_work_grows_harder_as_the_lanes_fill(taken: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the table of `difficulty`: whoever goes on filling them pays more for each place."""
+    monkeypatch.setattr(Lanes, "occupancy", property(lambda _: taken))
+    site = Site(settings={"challenges": "pow"})
+    puzzle = (await asked(site.client()))["work"]["parameters"]
+    tries = 1 << 4 * len(puzzle["keyPrefix"])
+    assert 0 <= puzzle["cost"] * tries - difficulty(0, taken) < tries
 
 
 def stranger(site: Site, n: int) -> Client:
