@@ -135,7 +135,9 @@ class StepUp:
             proving,
         )
         shared = settings.store != "memory://"
-        asking = Asking(site.app, site.guard, parts, site.events, jitter=site.jitter, workers_share=shared)
+        asking = Asking(
+            site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared
+        )
         granting = managing = None
         if proving is not None:
             granting = Granting(site.guarded, site.guard, site.reading, parts, proving, site.events, site.cookie)

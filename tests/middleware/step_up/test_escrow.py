@@ -293,6 +293,47 @@ async def test_a_challenge_dies_with_a_change_of_password(site: Site) -> None:
     assert (await thief.show(ticket, site.code(1))).code == "start_again"
 
 
+HOW: dict[str, dict[str, Any]] = {
+    "session": {},
+    "said": {"session_account": lambda _: "hana"},
+    "reported": {},
+    "reset": {"change": None, "reset": "POST /password form:,token,new_password"},
+    "reset by name": {"change": None, "reset": "POST /password form:username,token,new_password"},
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+async def test_a_challenge_dies_whoever_says_whose_password_was_changed(how: str) -> None:
+    """Row 83: most forms of somebody who is logged in name no account; and who resets one shows a token of a mail."""
+    shop = Shop()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/password":
+            return await shop(scope, receive, send)
+        if how in {"reported", "reset"}:
+            scope["state"]["sekisho"].report(success=True, account="Hana")
+        return await answer(send, 200, body=b"maybe")
+
+    change = "POST /password form:,old_password,new_password"
+    site = Site(shop=shop, settings={"change": change, "protect": None, **HOW[how]})
+    await site.enrol()
+    site.guard = site.guarded(app)
+    owner = site.client()
+    assert (await owner.show(challenge(await owner.log_in()), site.code(-1))).status == 303
+    if how == "session":  # of a log-in that nobody asked a proof for
+        assert (await owner.log_in()).status == 303
+    else:
+        owner.jar.pop("session")
+    thief, other = site.client(), site.client()
+    ticket, others = challenge(await thief.log_in()), challenge(await other.log_in("Alice", "wonder"))
+    body = b"username=hana&token=mailed&old_password=right&new_password=never+seen+in+a+leak+17"
+    changed = await owner.send("/password", body)
+    assert changed.body == b"maybe"
+    await settled(site)
+    assert (await thief.show(ticket, site.code())).code == "start_again"
+    assert (await other.show(others, site.code())).code == "proof_failed"
+
+
 async def test_an_address_that_is_denied_meanwhile_shows_no_proof(site: Site) -> None:
     """Row 83: start, deny, redeem."""
     client = site.client()
@@ -437,9 +478,7 @@ async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
     ticket = challenge(await client.log_in())
     parts = site.guard._parts
     assert parts is not None
-    account = parts.reading.digests._account()
-    account.update(b"hana")
-    news = News(1, "", (account.digest()[:16],))
+    news = News(1, "", (parts.reading.digests.account("hana"),))
     parts.hear(news)
     await settled(site)
     assert (await client.show(ticket, site.code())).code == "start_again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
 from sekisho.middleware.shown import CAPTCHA, PROOF, WORK
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.middleware.step_up.run import Run
-from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable
+from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable, Unreadable
 from sekisho.observe.limiter.receipt import pack_receipt
 from sekisho.read import credentials_set
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sekisho.answer import Answer
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Scope, Send
+    from sekisho.middleware.guarding import Reading
     from sekisho.middleware.protect import Stale
     from sekisho.middleware.step_up.holder import Holder
     from sekisho.middleware.step_up.parts import Parts, Proving
@@ -63,10 +65,20 @@ class Asking:
     """Belongs to one event loop."""
 
     def __init__(
-        self, app: App, guard: Guard, parts: Parts, events: Events, *, jitter: Callable[[], float], workers_share: bool
+        self,
+        app: App,
+        guard: Guard,
+        reading: Reading,
+        parts: Parts,
+        events: Events,
+        *,
+        jitter: Callable[[], float],
+        workers_share: bool,
     ) -> None:
         self._app = app
         self._guard = guard
+        self._reading = reading
+        self._sessions_change_secrets = any(map(_names_nobody, reading.doors.all))
         self._parts = parts
         self._events = events
         self._jitter = jitter
@@ -215,20 +227,41 @@ class Asking:
     def tie(self, visit: Visit, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """What ties a session to its account after a log-in without a proof. It makes nothing fresh.
 
-        Only where it will be asked for: where there are protected routes, or in a browser that has just been told by
-        the owner's page to log in for it. Every log-in of every known device would pay for it otherwise.
+        Only where it will be asked for: where there are protected routes, or doors where whoever is logged in changes
+        a password without naming the account, or in a browser that has just been told by the owner's page to log in
+        for it. Every log-in of every known device would pay for it otherwise.
         """
         proving = self._parts.proving
-        if proving is None or not (proving.protection.has_routes or proving.ties.is_wanted(visit.named)):
+        if proving is None:
+            return []
+        asked_for = proving.protection.has_routes or self._sessions_change_secrets
+        if not (asked_for or proving.ties.is_wanted(visit.named)):
             return []
         by_header = visit.presented.by_header
         credentials = credentials_set(attempt.door, headers, body)
         return proving.ties.headers(Tie(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header)
 
-    def end_all(self, counted: bytes) -> None:
-        """The account's password has changed: what is under way for it ends."""
+    def secret_changed(self, scope: Scope, counted: bytes, account: str) -> None:
+        """A password was changed, or may have been: what is under way for its account ends (CVE-2026-9798).
+
+        Args:
+            scope: of the request that changed it.
+            counted: the account that the request named; empty where it named none, as the forms of somebody who is
+                logged in do. Then it is the account whose session it was.
+            account: the one that the application reported, if any.
+        """
         if counted:
-            self._spawn(self._end_all(counted))
+            return self.end_all(counted)
+        proving = self._parts.proving
+        shown = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
+        for name in {account, *shown} - {""}:
+            with suppress(Unreadable):
+                self.end_all(self._reading.digests.account(self._reading.accounts.canonical(name)))
+        return None
+
+    def end_all(self, counted: bytes) -> None:
+        """What is under way for this account ends."""
+        self._spawn(self._end_all(counted))
 
     async def _end_all(self, counted: bytes) -> None:
         try:
@@ -281,6 +314,11 @@ def is_escrowed(door: Door) -> bool:
     A door that reads only a header opens some route with an effect of its own.
     """
     return door.kind is DoorKind.LOGIN and door.reads_body
+
+
+def _names_nobody(door: Door) -> bool:
+    """Whether somebody who is logged in changes the password here, and the request does not say whose."""
+    return door.kind is DoorKind.CHANGE and not all(fields.account for fields in door.fields)
 
 
 def _bound(attempt: Attempt, holder: Holder) -> bytes:
