@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from sekisho.challenge.escrow import CALLS_MAX
 from tests.middleware.step_up.driving import FORM, JSON, STEP, Client, Site, challenge
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ ANY = b"access-control-"
 
 
 @pytest.fixture
-async def site() -> Site:
+async def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setattr("sekisho.middleware.step_up.mount.EVEN_S", 0.001)
     made = Site(settings={"origins": ORIGIN.decode()})
     await made.enrol("1")
     return made
@@ -81,6 +83,16 @@ async def test_the_module_is_for_everybody_and_depends_on_nothing(site: Site) ->
     assert "export " in text
     for word in ("import ", "import(", "require(", "eval(", "Function(", "://", "innerHTML", "document.write"):
         assert word not in text, word
+
+
+async def test_a_ticket_is_void_after_forty_calls(site: Site) -> None:
+    """Each is a look into the owners' database, and asking for a passkey's question is no try that would be counted."""
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    body = json.dumps({"challenge": ticket}).encode()
+    calls = [await client.send(f"{STEP}/options", body, headers=[JSON]) for _ in range(CALLS_MAX + 1)]
+    assert [one.status for one in calls] == [200] * CALLS_MAX + [410]
+    assert (await client.show(ticket, site.code())).code == "start_again"
 
 
 async def test_a_form_and_json_are_the_same_steps(site: Site) -> None:

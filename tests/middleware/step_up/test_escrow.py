@@ -382,6 +382,38 @@ async def test_the_client_that_leaves_does_not_end_the_run(site: Site) -> None:
     assert site.shop.sessions
 
 
+async def test_an_application_that_listens_hears_of_no_client_that_left() -> None:
+    """Django, and whatever streams, waits for `http.disconnect` beside its work and drops the work when it comes."""
+    left = asyncio.Event()
+
+    class Listening(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            messages = [await receive()]
+            while messages[-1].get("more_body"):
+                messages.append(await receive())
+            listening = asyncio.ensure_future(receive())
+            await left.wait()
+            await asyncio.sleep(0)
+            if listening.done():
+                return
+            listening.cancel()
+            replayed = iter(messages)
+
+            async def again() -> Any:
+                return next(replayed)
+
+            await super().__call__(scope, again, send)
+
+    site = Site(shop=Listening())
+    line = Line(pieces(b"username=ha", b"na&password=right"))
+    await site.guard(http(client=STRANGE, headers=[FORM]), line.receive, line.send)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    left.set()
+    await settled(site)
+    assert list(site.shop.sessions.values()) == ["hana"]
+
+
 @pytest.mark.parametrize("status", [200, 201, 302, 303, 204])
 async def test_what_may_be_no_success_is_never_released(status: int) -> None:
     """A page that says nothing, a redirect without a session: as good as a wrong password, with the right code too."""
