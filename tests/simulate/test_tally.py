@@ -29,14 +29,19 @@ def test_a_guess_that_the_service_turned_down_has_reached_the_check() -> None:
     tally.add(a_try(), stopped("unavailable"), 1_000)
     assert (tally.wrong, tally.reached, tally.checked) == (1, 1, 1)
     assert tally.stopped == {"too_many_attempts": 1, "unavailable": 1}
+    tally.add(a_try(), stopped("step_up_required"), 1_000)
+    assert (tally.reached, tally.unlooked) == (2, 2)
 
 
-@pytest.mark.parametrize("answer", [TURNED_DOWN, stopped(), None])
-def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: Answer | None) -> None:
-    """Whoever refused them, and even if nobody answered at all: they stand outside."""
+@pytest.mark.parametrize(
+    ("answer", "by"),
+    [(TURNED_DOWN, "the service"), (stopped("unavailable"), "unavailable"), (None, "no answer")],
+)
+def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: Answer | None, by: str) -> None:
+    """Whoever refused them, which is told, and even if nobody answered at all: they stand outside."""
     tally = Tally()
     tally.add(a_try(owner=3, honest=True, right=True), answer, 1_000)
-    assert (tally.logins, tally.refused) == (1, {3})
+    assert (tally.logins, tally.refused, tally.refused_by) == (1, {3}, {by: 1})
 
 
 def test_a_typo_is_nobodys_refusal_and_no_log_in() -> None:

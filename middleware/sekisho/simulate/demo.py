@@ -284,6 +284,7 @@ def _figures(run: Run) -> dict[str, object]:
         "owners_logins": tally.logins,
         "owners_asked_for_a_second_proof": tally.proved,
         "owners_refused": len(tally.refused),
+        "owners_refused_by": dict(tally.refused_by),
         "unanswered": tally.unanswered,
         "owners_p50_ms": round(tally.owners_ms.percentile_ms(50), 2),
         "owners_p99_ms": round(tally.owners_ms.percentile_ms(99), 2),

@@ -49,6 +49,7 @@ class Tally:
         logins: owners' tries with the right password that were sent.
         owners_stopped: owners' tries that the guard refused, typos included, by code.
         refused: owners whose right password did not get them in, for whatever reason.
+        refused_by: how often, by the guard's code, `no answer`, or `the service`.
         checked: tries of anybody that the service looked at, by what it answered.
         sealed: tries of anybody that were asked for a second proof: looked at by the service, behind their backs.
         proved: of the owners', those that showed it.
@@ -67,6 +68,7 @@ class Tally:
         self.logins = 0
         self.owners_stopped: Counter[str] = Counter()
         self.refused: set[int] = set()
+        self.refused_by: Counter[str] = Counter()
         self.checked = 0
         self.sealed = 0
         self.proved = 0
@@ -80,6 +82,11 @@ class Tally:
     def reached(self) -> int:
         """Attackers' tries that reached the password check, behind the seal or before it."""
         return self.wrong + self.let_in + self.stopped[ASKED]
+
+    @property
+    def unlooked(self) -> int:
+        """Attackers' tries that were refused before anybody looked at the password."""
+        return self.stopped.total() - self.stopped[ASKED]
 
     def add(self, attempt: Try, answer: Answer | None, duration_us: float, *, proved: bool = False) -> None:
         """Count one try; `answer` is `None` where none came. `proved`: it came after a second proof."""
@@ -115,6 +122,7 @@ class Tally:
             self.owners_stopped[code] += 1
         if attempt.right and (answer is None or not _entered(answer)):
             self.refused.add(attempt.owner)
+            self.refused_by["no answer" if answer is None else code or "the service"] += 1
 
 
 def _entered(answer: Answer) -> bool:
