@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
 
+from sekisho.middleware.lanes import Lanes
 from sekisho.middleware.step_up.mount import EVEN_S, _even
 from sekisho.observe.limiter.exchange import News
 from sekisho.passwords import PasswordsBusy
 from tests.middleware.driving import Line, answer, ask, form, http, pieces
-from tests.middleware.step_up.driving import FORM, STEP, STRANGE, Client, Shop, Site, challenge
+from tests.middleware.step_up.driving import FORM, STEP, STRANGE, Client, Shop, Site, challenge, stop
 
 if TYPE_CHECKING:
     from sekisho.middleware.asgi import Receive, Scope, Send
@@ -372,6 +374,73 @@ async def test_the_answer_does_not_wait_for_the_application() -> None:
     await asyncio.sleep(0)
     gate.set()
     assert (await shown).status == 303
+
+
+class Stuck(Shop):
+    """Says nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.gate.wait()
+        await super().__call__(scope, receive, send)
+
+
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> Site:
+    """One place in the lanes, which somebody has."""
+    monkeypatch.setattr("sekisho.assemble.step_up.Lanes", partial(Lanes, running_max=1, waiting_max=0))
+    return Site(shop=Stuck())
+
+
+async def test_an_owner_waits_for_a_place_and_is_then_told_to_come_back(
+    crowded: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 503 and not with a question that nobody could answer; the same whatever the secret is worth."""
+    monkeypatch.setattr("sekisho.middleware.step_up.asking.PLACE_S", 0.01)
+    assert (await crowded.client("192.0.2.1").log_in("nobody", "wrong")).code == "step_up_required"
+    seen = set()
+    for n, (account, password) in enumerate(PASSWORDS):
+        full = await crowded.client(f"198.51.{n}.7").log_in(account, password)
+        assert full.header(b"retry-after")
+        seen.add((full.status, full.code, len(full.body)))
+    assert seen == {(503, "unavailable", len(full.body))}
+
+
+async def test_a_place_that_comes_free_is_the_waiting_owners(crowded: Site) -> None:
+    """He hears of nothing but a moment's wait."""
+    await crowded.enrol()
+    assert isinstance(crowded.shop, Stuck)
+    await crowded.client("192.0.2.1").log_in("nobody", "wrong")
+    owner = crowded.client()
+    waiting = asyncio.ensure_future(owner.log_in())
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    crowded.shop.gate.set()
+    assert (await owner.show(challenge(await waiting), crowded.code())).status == 303
+
+
+async def test_a_run_that_does_not_end_is_ended_and_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its deadline it is as good as a wrong secret, and nobody waits for what never comes."""
+    monkeypatch.setattr("sekisho.assemble.step_up.RUN_S", 0.05)
+    site = Site(shop=Stuck())
+    await site.enrol()
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    assert (await client.show(ticket, site.code())).code == "proof_failed"
+
+
+async def test_what_runs_when_the_service_stops_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop waits for runs under way a moment, and leaves none behind."""
+    monkeypatch.setattr("sekisho.middleware.step_up.asking.STOP_S", 0.01)
+    site = Site(shop=Stuck())
+    before = asyncio.all_tasks()
+    await site.client().log_in()
+    await stop(site.guard)
+    assert asyncio.all_tasks() == before
 
 
 async def test_the_client_that_leaves_does_not_end_the_run(site: Site) -> None:

@@ -45,6 +45,9 @@ WORK_FROM = 0.25
 PLACE_S = 10.0
 """How long an owner waits for a place before he is told to come back."""
 
+STOP_S = 2.0
+"""How long a stop waits for runs under way."""
+
 FULL_US = 5_000_000
 HEARD_MAX = 10_000  # step-ups whose owner may yet have to hear of them; beyond it the oldest are not spoken of
 
@@ -280,7 +283,7 @@ class Asking:
         self._unheard.clear()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._parts.proving is not None:
-            await self._parts.proving.lanes.aclose(2.0)
+            await self._parts.proving.lanes.aclose(STOP_S)
 
     # Answers.
 
