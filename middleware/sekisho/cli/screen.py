@@ -130,6 +130,10 @@ def _rows(unguarded: Run, guarded: Run) -> Iterator[tuple[str, str, str]]:
     yield "accounts taken over", f"{len(before.taken):,}", f"{len(after.taken):,}"
     yield "owners' log-ins", f"{before.logins:,}", f"{after.logins:,}"
     yield "  showed a second proof", f"{before.proved:,}", f"{after.proved:,}"
+    if after.worked:
+        yield "  did work first", f"{before.worked:,}", f"{after.worked:,}"
+    if before.came_back or after.came_back:
+        yield "  came back after a 503", f"{before.came_back:,}", f"{after.came_back:,}"
     yield "owners refused", f"{len(before.refused):,}", f"{len(after.refused):,}"
     for code in sorted(before.refused_by | after.refused_by):
         yield f"  refused: {code}", f"{before.refused_by[code]:,}", f"{after.refused_by[code]:,}"

@@ -283,6 +283,8 @@ def _figures(run: Run) -> dict[str, object]:
         "accounts_taken_over": len(tally.taken),
         "owners_logins": tally.logins,
         "owners_asked_for_a_second_proof": tally.proved,
+        "owners_asked_for_work": tally.worked,
+        "owners_told_to_come_back": tally.came_back,
         "owners_refused": len(tally.refused),
         "owners_refused_by": dict(tally.refused_by),
         "unanswered": tally.unanswered,
