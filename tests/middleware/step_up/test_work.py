@@ -212,6 +212,28 @@ async def test_an_app_holds_its_work_by_a_header() -> None:
     assert (await app.log_in(headers=(FORM, shown))).status == 303
 
 
+@pytest.mark.parametrize("accept", [b"application/json", HTML])
+async def test_beyond_the_limit_an_attacker_still_sees_the_same_bytes(accept: bytes) -> None:
+    """Row 86: right and wrong passwords of accounts that exist and do not, each asked for work by now."""
+    site = Site(settings={"challenges": "pow", **ONCE})
+    await site.enrol()
+    seen = set()
+    for account in ("hana", "Alice", "nobody", "noone"):
+        await site.client("192.0.2.200").log_in(account, "a guess")
+        for password in ("right", "wonder", "wrong"):
+            found = await site.client().log_in(account, password, accept=accept)
+            seen.add((found.status, masked(dict(found.headers)), masked(found.body)))
+    assert len(seen) == 1
+    assert b"challenge_required" in found.body or accept is HTML
+
+
+def masked(said: Any) -> str:
+    """Without what is random in it, whose length stays; and without the puzzle's time, which passes."""
+    text = re.sub(r"(\"expiresAt\": ?)\d+", r"\1", html.unescape(str(said)))
+    random = r"(step=|nonce-|nonce=\"|name=\"form\" value=\"|\"(?:nonce|salt|signature)\": ?\")([\w=-]+)"
+    return re.sub(random, lambda found: found[1] + "." * len(found[2]), text)
+
+
 # Never a proof (R14).
 
 
