@@ -141,7 +141,7 @@ class StepUp:
         granting = managing = None
         if proving is not None:
             granting = Granting(site.guarded, site.guard, site.reading, parts, proving, site.events, site.cookie)
-            managing = Managing(site.guard, parts, proving)
+            managing = Managing(site.guard, site.reading, parts, proving)
         mount = Mount(
             site.guarded, site.guard, site.reading, parts, granting, managing,
             patience=site.guarded.patience, jitter=site.jitter,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +16,7 @@ from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
 from sekisho.middleware.shown import CAPTCHA, PROOF, WORK
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.middleware.step_up.run import Run
-from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable, Unreadable
+from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.observe.limiter.receipt import pack_receipt
 from sekisho.read import credentials_set
 
@@ -200,7 +199,7 @@ class Asking:
         headers, holder = scope["headers"], holder_of(dict(scope["headers"]))
         if stale.account is None:
             return await send_answer(send, self._parts.voice.log_in_first(headers, stale.route.max_age_s))
-        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account)
+        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._reading.counted(stale.account))
         _, text = self._parts.escrow.issue(ticket, holder.key)
         answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)
         return await send_answer(send, answer._replace(headers=(*answer.headers, holder.line())))
@@ -257,9 +256,8 @@ class Asking:
             return self.end_all(counted)
         proving = self._parts.proving
         shown = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
-        for name in {account, *shown} - {""}:
-            with suppress(Unreadable):
-                self.end_all(self._reading.digests.account(self._reading.accounts.canonical(name)))
+        for one in set(map(self._reading.counted, {account, *shown})) - {b""}:
+            self.end_all(one)
         return None
 
     def end_all(self, counted: bytes) -> None:
