@@ -115,6 +115,15 @@ async def test_a_passkey_proves_once() -> None:
     assert [proof for proof in proofs if proof] == [Proof("webauthn")]
 
 
+async def test_a_passkey_that_never_counts_proves_once_too() -> None:
+    """Those that are synchronised say 0 for ever: nothing but the question, which is gone, tells a replay."""
+    site = Site()
+    key = await site.passkey()
+    key.counts = False
+    shown = await site.assertion(key)
+    assert [await site.shown("webauthn", credential=shown) for _ in range(3)] == [Proof("webauthn"), None, None]
+
+
 async def test_a_passkeys_answer_is_for_one_challenge_and_one_browser() -> None:
     """Shown in another challenge, or from another browser, it proves nothing."""
     site = Site()
