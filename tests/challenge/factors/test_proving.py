@@ -10,10 +10,11 @@ import pytest
 from sekisho.challenge.captcha import Solved
 from sekisho.challenge.factors import Factors, Proof, Shown
 from sekisho.challenge.tries import Trial
+from sekisho.challenge.webauthn import WebAuthn
 from sekisho.challenge.work import Worked
 from sekisho.mail import Service
 from sekisho.owners import RESET_DELAY_S
-from tests.challenge.factors.site import BOUND, Site
+from tests.challenge.factors.site import BOUND, ORIGIN, Site
 from tests.challenge.proving import SECRETS
 from tests.mail.sending import OWNER, mailer
 from tests.mail.servers import real_server
@@ -311,6 +312,15 @@ def test_a_site_names_factors_that_there_are(names: tuple[str, ...]) -> None:
     site = Site()
     with pytest.raises(ValueError, match="factors are"):
         Factors(names, site.owners, site.vault, tuple(SECRETS), passkeys=None, sender=site.sender)
+
+
+@pytest.mark.parametrize("name", ["webauthn", "totp", "email", "webhook"])
+def test_there_is_always_a_second_way(name: str) -> None:
+    """Whatever a site asks for can be lost, and its owner must not be kept out by that."""
+    site = Site()
+    web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
+    made = Factors((name,), site.owners, site.vault, tuple(SECRETS), passkeys=web, sender=site.sender)
+    assert made.names == (name, "recovery")
 
 
 def test_nothing_shown_is_printed() -> None:

@@ -36,7 +36,7 @@ class Factors:
 
     Args:
         names: what the site asks for, in order of preference: of `webauthn`, `totp`, `email` and `webhook`. Recovery
-            codes come with the first two, which can be lost.
+            codes come with each of them: a telephone can be lost, and a mailbox too.
         owners: whose contacts and enrolments.
         vault: codes under way, questions, counts.
         secrets: the service's, newest first.
@@ -61,7 +61,7 @@ class Factors:
     ) -> None:
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
             raise ValueError(f"factors are {', '.join((*KEPT, *SENT))}; the first wants a domain")
-        self.names = (*dict.fromkeys(names), *([RECOVERY] if set(names) & set(KEPT) else []))
+        self.names = (*dict.fromkeys(names), *([RECOVERY] if names else []))
         self._owners = owners
         self._sender = sender
         self._clock_s = clock_s
