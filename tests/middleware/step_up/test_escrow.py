@@ -12,8 +12,10 @@ import pytest
 
 from sekisho.middleware.lanes import Lanes
 from sekisho.middleware.step_up.mount import EVEN_S, _even
+from sekisho.model import StoreUnavailable
 from sekisho.observe.limiter.exchange import News
 from sekisho.passwords import PasswordsBusy
+from sekisho.store.vault import MemoryVault
 from tests.middleware.driving import Line, answer, ask, form, http, pieces
 from tests.middleware.step_up.driving import FORM, STEP, STRANGE, Client, Shop, Site, challenge, stop
 
@@ -521,6 +523,27 @@ async def test_what_is_no_whole_answer_is_never_released(end: str) -> None:
     ticket = challenge(await client.log_in())
     refused = await client.show(ticket, site.code())
     assert (refused.status, refused.code) == (401, "proof_failed")
+
+
+async def test_a_store_with_room_for_marks_alone_does_not_tell_which_secrets_were_right(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever fills it to the brim must not see right passwords fall over its edge."""
+    put = MemoryVault.put
+
+    async def nearly_full(vault: MemoryVault, key: bytes, value: bytes, **more: Any) -> bool:
+        if len(value) > 100:
+            raise StoreUnavailable
+        return await put(vault, key, value, **more)
+
+    monkeypatch.setattr(MemoryVault, "put", nearly_full)
+    seen = set()
+    for n, (account, password) in enumerate(PASSWORDS):
+        client = site.client(f"198.51.100.{n}")
+        ticket = challenge(await client.log_in(account, password))
+        seen.add(same(await client.show(ticket, "123456")))
+    [(status, _, _)] = seen
+    assert status == 401
 
 
 async def test_the_charge_comes_back_with_the_proof() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -183,6 +184,10 @@ class Asking:
         try:
             await self._parts.escrow.keep(ticket, holder.key, kept)
         except StoreUnavailable:
+            # A store that is nearly full has room for marks and none for answers: without a mark in its place, what
+            # is missing would be the right secrets.
+            with suppress(StoreUnavailable):
+                await self._parts.escrow.keep(ticket, holder.key, Kept(None))
             return
         if kept.answer is not None and len(self._unheard) < HEARD_MAX:
             self._tell_later(visit, proving, ticket)
