@@ -76,13 +76,6 @@ class Reading(NamedTuple):
     body_seconds_max: float
     exposed_header: bytes = b""  # in which trusted proxies say that credentials have leaked
 
-    def counted(self, account: str) -> bytes:
-        """What an account is counted under; nothing for what no account is called."""
-        try:
-            return self.digests.account(self.accounts.canonical(account))
-        except Unreadable:
-            return b""
-
 
 class Cookie(NamedTuple):
     """Where the device token lives in a browser, and for how many days."""

@@ -602,7 +602,9 @@ async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
     ticket = challenge(await client.log_in())
     parts = site.guard._parts
     assert parts is not None
-    news = News(1, "", (parts.reading.digests.account("hana"),))
+    account = parts.reading.digests._account()
+    account.update(b"hana")
+    news = News(1, "", (account.digest()[:16],))
     parts.hear(news)
     await settled(site)
     assert (await client.show(ticket, site.code())).code == "start_again"

@@ -80,7 +80,7 @@ class Asking:
     ) -> None:
         self._app = app
         self._guard = guard
-        self._reading = reading
+        self._accounts = reading.accounts
         self._sessions_change_secrets = any(map(_names_nobody, reading.doors.all))
         self._parts = parts
         self._events = events
@@ -204,7 +204,7 @@ class Asking:
         headers, holder = scope["headers"], holder_of(dict(scope["headers"]))
         if stale.account is None:
             return await send_answer(send, self._parts.voice.log_in_first(headers, stale.route.max_age_s))
-        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._reading.counted(stale.account))
+        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._counted(stale.account))
         _, text = self._parts.escrow.issue(ticket, holder.key)
         answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)
         return await send_answer(send, answer._replace(headers=(*answer.headers, holder.line())))
@@ -261,9 +261,12 @@ class Asking:
             return self.end_all(counted)
         proving = self._parts.proving
         shown = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
-        for one in set(map(self._reading.counted, {account, *shown})) - {b""}:
+        for one in {self._counted(name) for name in (account, *shown)} - {b""}:
             self.end_all(one)
         return None
+
+    def _counted(self, account: str) -> bytes:
+        return self._guard.counted(self._accounts, account)
 
     def end_all(self, counted: bytes) -> None:
         """What is under way for this account ends."""

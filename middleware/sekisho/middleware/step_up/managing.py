@@ -43,7 +43,7 @@ class Managing:
 
     def __init__(self, guard: Guard, reading: Reading, parts: Parts, proving: Proving) -> None:
         self._guard = guard
-        self._reading = reading
+        self._accounts = reading.accounts
         self._parts = parts
         self._proving = proving
         steps: dict[str, Step] = {
@@ -103,7 +103,8 @@ class Managing:
         if self._guard.now_s() - tie.proved_s <= FRESH_S:
             return None
         _, text = self._parts.escrow.issue(
-            Ticket(b"", Purpose.MANAGE, "", tie.account, self._reading.counted(tie.account)), call.holder.key
+            Ticket(b"", Purpose.MANAGE, "", tie.account, self._guard.counted(self._accounts, tie.account)),
+            call.holder.key,
         )
         return self._with_holder(call, self._parts.voice.step_up(call.headers, text))
 
