@@ -28,6 +28,7 @@ from sekisho.model import (
     Outcome,
     Policy,
     Signals,
+    Unreadable,
     Verdict,
 )
 from sekisho.model.value import Value
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from sekisho.observe.breach.known import Breaches
     from sekisho.observe.limiter.shed import Shed
     from sekisho.observe.limiter.waiting import WaitingRoom
-    from sekisho.read import Digests, Networks, OriginDigests
+    from sekisho.read import Accounts, Digests, Networks, OriginDigests
 
 REFUSED = UNHINDERED._replace(charged=0)
 """The verdict on what never came before the ledger: nothing was charged, so nothing can be given back."""
@@ -223,6 +224,13 @@ class Guard:
         self._ledger.settle(charge, verdict, proved=True)
         for key in _counters(charge):
             self._room.settled(key)
+
+    def counted(self, accounts: Accounts, account: str) -> bytes:
+        """What an account is counted under; nothing for what no account is called."""
+        try:
+            return self._digests.account(accounts.canonical(account))
+        except Unreadable:
+            return b""
 
     def now_s(self) -> float:
         """Unix time."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.challenge.keys import VaultKeys, enrolment_binding
-from sekisho.challenge.tries import ACCOUNT_TRIES_MAX, CHALLENGE_TRIES_MAX, Trial
+from sekisho.challenge.tries import ACCOUNT_TRIES_MAX, APP_PERIOD_S, CHALLENGE_TRIES_MAX, DOOR, Trial
 from tests.challenge.proving import HOUR, Clock, in_redis, memory, trial, tries
+
+if TYPE_CHECKING:
+    from sekisho.store.vault import Vault
 
 CHALLENGES = [bytes([number]) for number in range(8)]
 
@@ -73,6 +77,74 @@ async def test_parallel_tries_do_not_all_see_room(redis_url: str) -> None:
         for vault in (memory(), shared):
             allowed = await asyncio.gather(*[tries(vault).of_guessable(each) for each in trials])
             assert sum(allowed) == 10
+
+
+async def guessed(clock: Clock, vault: Vault, hours: int, *, right: bool = True, lane: bytes = b"") -> int:
+    """How many guesses somebody has at an app who takes all that he is given, hour by hour."""
+    allowed = 0
+    for _ in range(hours):
+        for n in range(2 * ACCOUNT_TRIES_MAX):
+            one = trial(b"%d %d" % (int(clock.now_s), n // 4), right=right)._replace(lane=lane)
+            allowed += (await tries(vault).of_app(one)).allowed
+        clock.now_s += HOUR
+    return allowed
+
+
+async def test_guesses_at_an_app_add_up_to_a_hundred() -> None:
+    """Row 80: ten an hour would be 87,600 in a year, and one in four of those who try so long would be let in."""
+    clock = Clock()
+    vault = memory(clock)
+    assert await guessed(clock, vault, 9) == 90
+    assert await guessed(clock, vault, 500) == 10
+    clock.now_s = APP_PERIOD_S
+    assert await guessed(clock, vault, 1) == 10
+
+
+async def test_the_last_guess_at_an_app_is_told_once() -> None:
+    """Its owner must hear why the app is no longer taken; and not a hundred times."""
+    clock = Clock()
+    vault = memory(clock)
+    assert await guessed(clock, vault, 9) == 90
+    told = [await tries(vault).of_app(trial(b"%d" % (n // 4))) for n in range(15)]
+    assert [one.is_last for one in told] == [False] * 9 + [True] + [False] * 5
+
+
+async def test_a_proof_gives_an_app_back() -> None:
+    """What was tried before it accuses nobody: neither at the log-in nor at doors. Another account's gives none."""
+    clock = Clock()
+    vault = memory(clock)
+    assert [await guessed(clock, vault, 12, lane=lane) for lane in (b"", DOOR)] == [100, 100]
+    await tries(vault).proved("owner-2")
+    assert [await guessed(clock, vault, 1, lane=lane) for lane in (b"", DOOR)] == [0, 0]
+    await tries(vault).proved("owner-1")
+    assert [await guessed(clock, vault, 1, lane=lane) for lane in (b"", DOOR)] == [10, 10]
+
+
+async def test_guesses_behind_a_wrong_secret_take_nothing_of_an_app() -> None:
+    """R7: nor do those at doors, where nobody has asked for it; and what they leave behind is gone in an hour."""
+    clock = Clock()
+    vault = memory(clock)
+    await guessed(clock, vault, 50, right=False)
+    await guessed(clock, vault, 50, lane=DOOR)
+    assert await guessed(clock, vault, 9) == 90
+    await guessed(clock, vault, 1, right=False)
+    clock.now_s += HOUR
+    assert await vault.count(b"sweep", seconds=1) == 1
+    for _ in range(200):
+        await vault.count(b"sweep", seconds=1)
+    assert vault.entries < 10
+
+
+async def test_a_guess_at_an_app_takes_the_same_steps_whatever_is_behind_it() -> None:
+    """Within the caps and beyond each of them: only behind a right secret is there one to reach."""
+    clock = Clock()
+    seen = []
+    for right in (True, False):
+        vault = memory(clock)
+        for _ in range(12):
+            await guessed(clock, vault, 1, right=right)
+        seen.append(vault.steps)
+    assert seen[0] == seen[1]
 
 
 @given(

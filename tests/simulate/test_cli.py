@@ -77,12 +77,14 @@ def ends(watched: int) -> bool:
 def test_a_broken_promise_is_exit_code_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A guard that grants an account one attempt a day refuses owners: people and the shell are told."""
-    monkeypatch.setenv("SEKISHO_LIMIT_ACCOUNT", "1/day")
+    """A guard that grants a network one attempt a day refuses owners: people and the shell are told, and why."""
+    monkeypatch.setenv("SEKISHO_LIMIT_NETWORK", "1/day")
     picture = tmp_path / "demo.svg"
     much = ("--owners", "100", "--attempts", "2000", "--addresses", "300", "--seconds", "1")
     assert main(["demo", "--svg", str(picture), *much]) == 1
-    assert "BROKEN" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "BROKEN" in told
+    assert "refused: too_many_attempts" in told
     assert "BROKEN" in picture.read_text()
 
 

@@ -2,55 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
 import pytest
 
 from sekisho.simulate.client import BODY_BYTES_MAX, Answer, Client, Unanswered, login_request
 from sekisho.simulate.engine import Jar
+from tests.simulate.serving import serving
 from tests.simulate.tries import a_try
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-
-class Server:
-    """Answers every request with the next of the given texts; an empty one means hanging up."""
-
-    def __init__(self, *answers: bytes) -> None:
-        self._answers = list(answers)
-        self.port = 0
-        self.connections = 0
-        self.requests: list[bytes] = []
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0] or 0)
-                self.requests.append(head + await reader.readexactly(length))
-                if not (answer := self._answers.pop(0)):
-                    break
-                writer.write(answer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(*answers: bytes) -> AsyncIterator[Server]:
-    server = Server(*answers)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listener.close()
-        await listener.wait_closed()
-
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

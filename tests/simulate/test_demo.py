@@ -19,7 +19,7 @@ from sekisho.simulate.service import Service, SimulationError, add_owners, examp
 if TYPE_CHECKING:
     from pathlib import Path
 
-PLAN = Plan(owners=300, attempts=1_200, addresses=30, seconds=1, limits={})
+PLAN = Plan(owners=300, attempts=1_200, addresses=30, seconds=3, limits={})
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.simulate.client import Answer
+from sekisho.simulate.owner import Steps
 from sekisho.simulate.tally import Latencies, Tally
 from tests.simulate.tries import ENTERED, TURNED_DOWN, a_try, stopped
 
@@ -29,14 +30,27 @@ def test_a_guess_that_the_service_turned_down_has_reached_the_check() -> None:
     tally.add(a_try(), stopped("unavailable"), 1_000)
     assert (tally.wrong, tally.reached, tally.checked) == (1, 1, 1)
     assert tally.stopped == {"too_many_attempts": 1, "unavailable": 1}
+    tally.add(a_try(), stopped("step_up_required"), 1_000)
+    assert (tally.reached, tally.unlooked) == (2, 2)
 
 
-@pytest.mark.parametrize("answer", [TURNED_DOWN, stopped(), None])
-def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: Answer | None) -> None:
-    """Whoever refused them, and even if nobody answered at all: they stand outside."""
+@pytest.mark.parametrize(
+    ("answer", "by"),
+    [(TURNED_DOWN, "the service"), (stopped("unavailable"), "unavailable"), (None, "no answer")],
+)
+def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: Answer | None, by: str) -> None:
+    """Whoever refused them, which is told, and even if nobody answered at all: they stand outside."""
     tally = Tally()
     tally.add(a_try(owner=3, honest=True, right=True), answer, 1_000)
-    assert (tally.logins, tally.refused) == (1, {3})
+    assert (tally.logins, tally.refused, tally.refused_by) == (1, {3}, {by: 1})
+
+
+@pytest.mark.parametrize(("answer", "proved"), [(ENTERED, 1), (stopped("unavailable"), 0), (None, 0)])
+def test_an_owner_who_was_asked_for_a_proof_was_looked_at(answer: Answer | None, proved: int) -> None:
+    """Whatever came of the proof: the service has checked his password, once."""
+    tally = Tally()
+    tally.add(a_try(owner=3, honest=True, right=True), answer, 1_000, Steps(worked=True, asked=True, came_back=True))
+    assert (tally.sealed, tally.checked, tally.proved, tally.worked, tally.came_back) == (1, 0, proved, 1, 1)
 
 
 def test_a_typo_is_nobodys_refusal_and_no_log_in() -> None:

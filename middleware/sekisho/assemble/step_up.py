@@ -135,11 +135,13 @@ class StepUp:
             proving,
         )
         shared = settings.store != "memory://"
-        asking = Asking(site.app, site.guard, parts, site.events, jitter=site.jitter, workers_share=shared)
+        asking = Asking(
+            site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared
+        )
         granting = managing = None
         if proving is not None:
             granting = Granting(site.guarded, site.guard, site.reading, parts, proving, site.events, site.cookie)
-            managing = Managing(site.guard, parts, proving)
+            managing = Managing(site.guard, site.reading, parts, proving)
         mount = Mount(
             site.guarded, site.guard, site.reading, parts, granting, managing,
             patience=site.guarded.patience, jitter=site.jitter,

@@ -16,6 +16,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from enum import Enum
+from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.challenge.keys import VaultKeys
@@ -36,11 +37,12 @@ KEPT_S = TICKET_S + 60
 CALLS_MAX = 40  # what one ticket may ask of us: each call is a look into the owners' database
 SKEW_MS = 2_000  # by which the clocks of two workers may differ before a change of password is sure to be seen
 ANSWER_BYTES_MAX = 16_384
-HEADERS_BYTES_MAX = 16_384
+HEADERS_BYTES_MAX = 16_384  # as `headers_bytes` counts them
 TICKET_CHARS_MAX = 4_096
 _PAD = 256  # a ticket's length tells the account's to nobody, nor which of two accounts it is for
 
-_TICKET, _PROOF, _ANSWER = b"ticket", b"proof", b"escrow"
+_TICKET, _PROOF, _ANSWER = b"ticket", b"proof", b"kept answer"
+_HEAD, _LINE = Struct(">HH"), Struct(">HH")  # status and number of headers; lengths of one's name and value
 
 
 class Purpose(Enum):
@@ -92,11 +94,9 @@ class Kept(NamedTuple):
 
     Attributes:
         answer: the application's, where it proved that the secret was right; else None, a mere mark.
-        account: the application's own id of the account, where it reported one.
     """
 
     answer: Sealed | None
-    account: str | None = None
 
     def __repr__(self) -> str:
         # Whether the password was right is what nobody may learn.
@@ -223,19 +223,29 @@ def _ticket(parts: list[Any]) -> Ticket:
     return Ticket(unhex(challenge), Purpose(purpose), place, account, unhex(counted), unhex(receipt), issued_ms)
 
 
+def headers_bytes(headers: Sequence[tuple[bytes, bytes]]) -> int:
+    """How long they are on the wire, and as long when they are kept."""
+    return sum(len(name) + len(value) + _LINE.size for name, value in headers)
+
+
 def _packed(kept: Kept) -> bytes:
+    """Of known length, whatever bytes a header holds: what did not fit the store would be missed there."""
     if kept.answer is None:
-        return b"[]"
+        return b""
     status, headers, body = kept.answer
-    lines = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
-    head = json.dumps([status, lines, kept.account]).encode()
-    return b"%d\n" % len(head) + head + body
+    lines = (_LINE.pack(len(name), len(value)) + name + value for name, value in headers)
+    return _HEAD.pack(status, len(headers)) + b"".join(lines) + body
 
 
 def _kept(packed: bytes) -> Kept:
-    length, _, rest = packed.partition(b"\n")
-    if not rest:
+    if not packed:
         return Kept(None)
-    status, lines, account = json.loads(rest[: int(length)])
-    headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in lines)
-    return Kept(Sealed(status, headers, rest[int(length) :]), account)
+    status, count = _HEAD.unpack_from(packed)
+    at, headers = _HEAD.size, []
+    for _ in range(count):
+        name_bytes, value_bytes = _LINE.unpack_from(packed, at)
+        at += _LINE.size
+        middle, end = at + name_bytes, at + name_bytes + value_bytes
+        headers.append((packed[at:middle], packed[middle:end]))
+        at = end
+    return Kept(Sealed(status, tuple(headers), packed[at:]))

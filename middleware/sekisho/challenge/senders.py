@@ -74,7 +74,7 @@ class Senders:
         self._write(person, "step_up_not_completed", when=self._now(), browser=browser, network=network)
 
     def factor_changed(self, person: Person, factor: str, change: str) -> None:
-        """A factor was `added`, `removed`, `used` up or `reset`."""
+        """A factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
         self._write(person, "factor_changed", when=self._now(), factor=factor, change=change)
 
     def reset_asked(self, person: Person, due_s: int) -> None:

@@ -24,7 +24,7 @@ from sekisho.challenge.seal import Unsealable
 from sekisho.challenge.typed import folded_digits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sekisho.challenge.keys import VaultKeys
     from sekisho.challenge.seal import Sealer
@@ -112,7 +112,15 @@ class Totp:
         """What may be kept of a secret: good for this account's enrolment and, moved to another row, for none."""
         return self._sealer.seal(PURPOSE, secret, bound_to=enrolment_binding(account, enrolment))
 
-    async def accept(self, trial: Trial, kept: Sequence[tuple[str, bytes]], typed: str, *, now_s: int) -> bool:
+    async def accept(
+        self,
+        trial: Trial,
+        kept: Sequence[tuple[str, bytes]],
+        typed: str,
+        *,
+        now_s: int,
+        on_last: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Whether this proves that the account's owner is here. True once for each time step and enrolment.
 
         Args:
@@ -121,6 +129,7 @@ class Totp:
                 at; where there are fewer, or none, the same work comes to nothing.
             typed: as typed. What cannot be a code is no try.
             now_s: Unix time.
+            on_last: called where it proves nothing, and no other code will until there is a proof of another kind.
 
         Raises:
             StoreUnavailable: nobody knows whether the try counted.
@@ -128,13 +137,15 @@ class Totp:
         if folded_digits(typed, DIGITS) is None:
             return False
         # One try, however many apps there are: an owner with three must not have a third of the tries.
-        allowed = await self._tries.of_guessable(trial)
+        counted = await self._tries.of_app(trial)
         # Beyond a cap the work is done as before it: answers that come sooner would say that a cap was reached, and
         # only behind a right password is there one to reach.
         padded = [*kept[:ENROLMENTS_MAX], *[None] * (ENROLMENTS_MAX - len(kept))]
         found = [self._step(trial, one, typed, now_s) for one in padded]
         right = next((one for one in found if one is not None), None)
-        if right is None or not (allowed and trial.behind_right_secret):
+        if right is None or not (counted.allowed and trial.behind_right_secret):
+            if counted.is_last and trial.behind_right_secret:
+                on_last()
             return False
         return await self.spend(*right)
 

@@ -130,7 +130,13 @@ def _rows(unguarded: Run, guarded: Run) -> Iterator[tuple[str, str, str]]:
     yield "accounts taken over", f"{len(before.taken):,}", f"{len(after.taken):,}"
     yield "owners' log-ins", f"{before.logins:,}", f"{after.logins:,}"
     yield "  showed a second proof", f"{before.proved:,}", f"{after.proved:,}"
+    if after.worked:
+        yield "  did work first", f"{before.worked:,}", f"{after.worked:,}"
+    if before.came_back or after.came_back:
+        yield "  came back after a 503", f"{before.came_back:,}", f"{after.came_back:,}"
     yield "owners refused", f"{len(before.refused):,}", f"{len(after.refused):,}"
+    for code in sorted(before.refused_by | after.refused_by):
+        yield f"  refused: {code}", f"{before.refused_by[code]:,}", f"{after.refused_by[code]:,}"
     yield "owners waited, p50 / p99 ms", _waited(before), _waited(after)
     yield "server CPU, seconds", f"{unguarded.cpu_seconds:.1f}", f"{guarded.cpu_seconds:.1f}"
 
@@ -152,8 +158,8 @@ def reading(shown: Shown) -> Iterator[str]:
     before, after = shown.unguarded.tally, shown.guarded.tally
     yield (
         f"The list had the right password of {len(before.taken):,} owners, and without the guard all of them lost "
-        f"their account. With it {len(after.taken):,} did: {sum(after.stopped.values()):,} attempts were refused "
-        "before anybody looked at the password."
+        f"their account. With it {len(after.taken):,} did: {after.unlooked:,} attempts were refused before anybody "
+        "looked at the password."
     )
     if after.refused:
         yield f"{len(after.refused):,} owners stood outside with the right password. That must not happen."

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Factor = Literal["webauthn", "totp", "recovery", "email", "webhook"]
-Change = Literal["added", "removed", "used", "reset"]
+Change = Literal["added", "removed", "used", "reset", "stopped"]
 
 NAME_MAX = 60  # characters; more would fill a subject
 PAGE_MAX = 200
@@ -108,7 +108,7 @@ def factor_reset_asked(service: Service, locale: str, *, when_effective: datetim
 
 
 def factor_changed(service: Service, locale: str, *, when: datetime, factor: Factor, change: Change) -> Letter:
-    """A second proof was added, removed, used up or reset."""
+    """A second proof was added, removed, used up, reset, or stopped after too many wrong codes."""
     tongue = language(locale)
     words = {"factor": FACTORS[tongue][factor], "change": CHANGES[tongue][change], "when": moment(when, tongue)}
     return _letter("factor_changed", service, locale, **words)

@@ -168,8 +168,20 @@ FACTORS: Final = {
     },
 }
 CHANGES: Final = {
-    "en": {"added": "added", "removed": "removed", "used": "used", "reset": "reset"},
-    "ja": {"added": "追加", "removed": "削除", "used": "使用", "reset": "初期化"},
+    "en": {
+        "added": "added",
+        "removed": "removed",
+        "used": "used",
+        "reset": "reset",
+        "stopped": "no longer accepted after too many wrong codes, until you confirm a log-in in another way",
+    },
+    "ja": {
+        "added": "追加",
+        "removed": "削除",
+        "used": "使用",
+        "reset": "初期化",
+        "stopped": "誤ったコードが続いたため停止中。ほかの方法でログインを確認すると再開します",
+    },
 }
 UNKNOWN: Final = {"en": "unknown", "ja": "不明"}
 _MONTHS: Final = (

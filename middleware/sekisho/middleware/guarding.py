@@ -354,14 +354,14 @@ class GuardMiddleware:
             return [device]
         return [device, *self._asking.tie(visit, attempt, headers, body)]
 
-    def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
+    def ended(self, visit: Visit, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
         """Settle, and see to it that the service hears of a leaked password that is still in use."""
         door = assessment.attempt.door
         self._guard.settle(assessment, outcome, renewed=renewed)
         self._events.settled(door, outcome)
         # Where nobody can tell whether it was changed, it may have been; who is the owner begins again.
         if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:
-            self._asking.end_all(assessment.charge.account)
+            self._asking.secret_changed(visit.scope, assessment.charge.account, account)
         # At a door where it is changed, it is being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account)

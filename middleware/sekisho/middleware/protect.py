@@ -94,6 +94,11 @@ class Protection:
         """Whose session a request shows."""
         return self._ties.of(scope["headers"], now_s, self._said(scope))
 
+    def accounts(self, scope: Scope, now_s: int) -> set[str]:
+        """Whose session a request shows, by its tie and by what the application says: of one, two or nobody."""
+        tie, said = self.tie(scope, now_s), self._said(scope)
+        return {one for one in (said, tie and tie.account) if one}
+
     def proved_now(self, scope: Scope, account: str, now_s: int) -> list[tuple[bytes, bytes]] | None:
         """What to answer after a proof of `account`; None where the request's session is not that account's."""
         return self._ties.proved_now(scope["headers"], account, now_s, self._said(scope))

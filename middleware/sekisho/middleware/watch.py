@@ -64,7 +64,7 @@ class Keeper(Protocol):
         """The headers to add once success is certain, to an answer with these headers and, where it was held, body."""
         ...
 
-    def ended(self, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
+    def ended(self, visit: Visit, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
         """Told the outcome, whether headers of success went out and whose account it was: exactly once, before the
         last message leaves.
         """
@@ -166,5 +166,5 @@ class Watch:
             report = self._report
             account = report.account or report.attempt.account
             self._keeper.ended(
-                self._assessment, report.outcome or self._outcome, renewed=self._renewed, account=account
+                self._visit, self._assessment, report.outcome or self._outcome, renewed=self._renewed, account=account
             )

@@ -120,6 +120,12 @@ class Digests:
             exempt,
         )
 
+    def account(self, canonical: str) -> bytes:
+        """What an account is counted under."""
+        account_hash = self._account()
+        account_hash.update(utf8(canonical))
+        return account_hash.digest()[:ID_BYTES]
+
     def _secret_tag(self, secret: bytes) -> bytes:
         tag = self._secret()
         tag.update(secret)

@@ -407,7 +407,7 @@ FACTORS: Setting[tuple[str, ...]] = Setting(
     name="FACTORS",
     example="webauthn,totp,email",
     meaning="What proves who somebody is, in order of preference: `webauthn` (passkeys), `totp` (an app's codes), "
-    "`email` and `webhook` (codes that are sent); or `none`. Recovery codes come with the first two.",
+    "`email` and `webhook` (codes that are sent); or `none`. Recovery codes come with each.",
     parse=factors.factors,
     absent=(),
     separator=",",

@@ -6,8 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.simulate.client import Answer, Client, Unanswered, login_request, proof_request
-from sekisho.simulate.tally import ASKED, Tally
+from sekisho.simulate.client import Answer, Client, Unanswered, login_request
+from sekisho.simulate.owner import NONE, persist
+from sekisho.simulate.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +57,7 @@ async def replay(
 ) -> tuple[Tally, float]:
     """Send all streams at once, no try before it is due; returns the tally and the seconds it took.
 
-    `phones` are the owners': where a second proof is asked for, they have it.
+    `phones` are the owners': where work or a second proof is asked for, they do it and have it.
 
     Each connection takes the next try of its stream when it is free, so nothing queues up in here. No try is begun
     after `seconds_max`: a slow machine cuts a run short rather than never ending it. `look` is called four times a
@@ -102,18 +103,15 @@ class _Run:
                 await self._send(client, attempt)
 
     async def _send(self, client: Client, attempt: Try) -> None:
-        request = login_request(attempt, cookie=self._jar.cookie(attempt))
+        cookie, steps = self._jar.cookie(attempt), NONE
+        request = login_request(attempt, cookie=cookie)
         began = time.perf_counter()
-        proved = False
         try:
             answer: Answer | None = await client.send(request)
-            # Only the owner has the phone, and reads it only after his own log-in with the right password.
-            if answer and self._phones and attempt.honest and attempt.right and answer.code == ASKED:
-                code = self._phones.code(attempt.owner)
-                answer = await client.send(proof_request(attempt, answer, code, cookie=self._jar.cookie(attempt)))
-                proved = not answer.code
+            if answer and self._phones and attempt.honest and attempt.right:
+                answer, steps = await persist(client, attempt, answer, self._phones, cookie=cookie)
         except Unanswered:
             answer = None
-        self.tally.add(attempt, answer, (time.perf_counter() - began) * 1e6, proved=proved)
+        self.tally.add(attempt, answer, (time.perf_counter() - began) * 1e6, steps)
         if answer is not None and attempt.honest:
             self._jar.keep(attempt, answer)

@@ -6,11 +6,13 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from sekisho.simulate.owner import ASKED, NONE
+
 if TYPE_CHECKING:
     from sekisho.simulate.client import Answer
     from sekisho.simulate.generator import Try
+    from sekisho.simulate.owner import Steps
 
-ASKED = "step_up_required"
 _STEP = math.log(1.02)
 
 
@@ -49,9 +51,12 @@ class Tally:
         logins: owners' tries with the right password that were sent.
         owners_stopped: owners' tries that the guard refused, typos included, by code.
         refused: owners whose right password did not get them in, for whatever reason.
+        refused_by: how often, by the guard's code, `no answer`, or `the service`.
         checked: tries of anybody that the service looked at, by what it answered.
         sealed: tries of anybody that were asked for a second proof: looked at by the service, behind their backs.
         proved: of the owners', those that showed it.
+        worked: of the owners', those whose browser was asked for work, and did it.
+        came_back: of the owners', those that were told to come back in a moment, and did.
         right: attackers' tries with the right password, by what became of them: a code, or empty for "let in".
         unlisted: of these, those whose password is in no list of leaked ones.
         unanswered: tries of anybody that got no answer in time: checked or not, nobody knows.
@@ -67,9 +72,12 @@ class Tally:
         self.logins = 0
         self.owners_stopped: Counter[str] = Counter()
         self.refused: set[int] = set()
+        self.refused_by: Counter[str] = Counter()
         self.checked = 0
         self.sealed = 0
         self.proved = 0
+        self.worked = 0
+        self.came_back = 0
         self.right: Counter[str] = Counter()
         self.unlisted: Counter[str] = Counter()
         self.unanswered = 0
@@ -81,13 +89,20 @@ class Tally:
         """Attackers' tries that reached the password check, behind the seal or before it."""
         return self.wrong + self.let_in + self.stopped[ASKED]
 
-    def add(self, attempt: Try, answer: Answer | None, duration_us: float, *, proved: bool = False) -> None:
-        """Count one try; `answer` is `None` where none came. `proved`: it came after a second proof."""
+    @property
+    def unlooked(self) -> int:
+        """Attackers' tries that were refused before anybody looked at the password."""
+        return self.stopped.total() - self.stopped[ASKED]
+
+    def add(self, attempt: Try, answer: Answer | None, duration_us: float, steps: Steps = NONE) -> None:
+        """Count one try; `answer` is `None` where none came. `steps`: what its owner did on the way."""
         code = "" if answer is None else answer.code
         self.unanswered += answer is None
-        self.checked += answer is not None and not code and not proved
-        self.sealed += proved or code == ASKED
-        self.proved += proved
+        self.checked += answer is not None and not code and not steps.asked
+        self.sealed += steps.asked or code == ASKED
+        self.proved += steps.asked and answer is not None and not code
+        self.worked += steps.worked
+        self.came_back += steps.came_back
         if attempt.honest:
             self._add_owners(attempt, answer, code)
             self.owners_ms.add(duration_us)
@@ -115,6 +130,7 @@ class Tally:
             self.owners_stopped[code] += 1
         if attempt.right and (answer is None or not _entered(answer)):
             self.refused.add(attempt.owner)
+            self.refused_by["no answer" if answer is None else code or "the service"] += 1
 
 
 def _entered(answer: Answer) -> bool:

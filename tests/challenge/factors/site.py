@@ -14,6 +14,7 @@ from sekisho.challenge.webauthn import WebAuthn
 from sekisho.owners import Contact, MemoryOwners
 from tests.challenge.authenticator import Authenticator
 from tests.challenge.proving import NOW, SECRETS, memory
+from tests.challenge.proving import Clock as Ticking
 
 if TYPE_CHECKING:
     from sekisho.challenge.factors import Proof, TotpOffer
@@ -53,7 +54,8 @@ class Notes(Senders):
 class Site:
     def __init__(self, mailer: Mailer | None = None, service: Service | None = None) -> None:
         self.clock = Clock()
-        self.vault = memory()
+        self.vault_clock = Ticking()
+        self.vault = memory(self.vault_clock)
         self.owners = MemoryOwners(
             {
                 "alice": Contact("1", "alice@mail.example", "en"),

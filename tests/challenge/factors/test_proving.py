@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pyotp
 import pytest
 
 from sekisho.challenge.captcha import Solved
 from sekisho.challenge.factors import Factors, Proof, Shown
 from sekisho.challenge.tries import Trial
+from sekisho.challenge.webauthn import WebAuthn
 from sekisho.challenge.work import Worked
 from sekisho.mail import Service
 from sekisho.owners import RESET_DELAY_S
-from tests.challenge.factors.site import BOUND, Site
+from tests.challenge.factors.site import BOUND, ORIGIN, Site
 from tests.challenge.proving import SECRETS
 from tests.mail.sending import OWNER, mailer
 from tests.mail.servers import real_server
@@ -64,6 +66,37 @@ async def test_a_challenge_has_five_guesses() -> None:
     assert await site.shown("totp", site.code(app), challenge=b"o" * 16) == Proof("totp")
 
 
+async def burnt(site: Site, app: pyotp.TOTP) -> None:
+    """Somebody with the password has guessed at the app for ten hours, five times a challenge."""
+    for n in range(20):
+        for _ in range(5):
+            assert await site.shown("totp", site.wrong(app), challenge=b"%16d" % n) is None
+        site.vault_clock.now_s += 1_800
+
+
+async def test_an_app_that_was_guessed_at_a_hundred_times_waits_for_another_proof() -> None:
+    """Row 80: its code proves nothing any more, its owner is told once; a recovery code brings it back."""
+    site = Site()
+    app = await site.app()
+    sheet = await site.enrolling.recovery(await site.person())
+    await burnt(site, app)
+    assert await site.shown("totp", site.code(app), challenge=b"o" * 16) is None
+    site.vault_clock.now_s += 30 * 86_400
+    assert await site.shown("totp", site.code(app), challenge=b"p" * 16) is None
+    assert site.sender.changes.count(("totp", "stopped")) == 1
+    assert await site.shown("recovery", sheet.codes[0], challenge=b"q" * 16)
+    site.vault_clock.now_s += 3_600
+    site.clock.now_s += 30
+    assert await site.shown("totp", site.code(app), challenge=b"r" * 16) == Proof("totp")
+
+
+async def test_guesses_at_an_app_that_nobody_has_are_told_to_nobody() -> None:
+    """They are counted all the same, or the store would say who has one."""
+    site = Site()
+    await burnt(site, pyotp.TOTP("A" * 32))
+    assert site.sender.changes == []
+
+
 async def test_another_accounts_app_proves_nothing() -> None:
     """Not by showing its code, nor by having its enrolment copied into the victim's rows."""
     site = Site()
@@ -81,6 +114,15 @@ async def test_a_passkey_proves_once() -> None:
     shown = await site.assertion(await site.passkey())
     proofs = await asyncio.gather(*(site.shown("webauthn", credential=shown) for _ in range(5)))
     assert [proof for proof in proofs if proof] == [Proof("webauthn")]
+
+
+async def test_a_passkey_that_never_counts_proves_once_too() -> None:
+    """Those that are synchronised say 0 for ever: nothing but the question, which is gone, tells a replay."""
+    site = Site()
+    key = await site.passkey()
+    key.counts = False
+    shown = await site.assertion(key)
+    assert [await site.shown("webauthn", credential=shown) for _ in range(3)] == [Proof("webauthn"), None, None]
 
 
 async def test_a_passkeys_answer_is_for_one_challenge_and_one_browser() -> None:
@@ -270,6 +312,15 @@ def test_a_site_names_factors_that_there_are(names: tuple[str, ...]) -> None:
     site = Site()
     with pytest.raises(ValueError, match="factors are"):
         Factors(names, site.owners, site.vault, tuple(SECRETS), passkeys=None, sender=site.sender)
+
+
+@pytest.mark.parametrize("name", ["webauthn", "totp", "email", "webhook"])
+def test_there_is_always_a_second_way(name: str) -> None:
+    """Whatever a site asks for can be lost, and its owner must not be kept out by that."""
+    site = Site()
+    web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
+    made = Factors((name,), site.owners, site.vault, tuple(SECRETS), passkeys=web, sender=site.sender)
+    assert made.names == (name, "recovery")
 
 
 def test_nothing_shown_is_printed() -> None:

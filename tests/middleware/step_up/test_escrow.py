@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
-from sekisho.middleware.step_up.mount import EVEN_S
+from sekisho.middleware.lanes import Lanes
+from sekisho.middleware.step_up.mount import EVEN_S, _even
+from sekisho.model import StoreUnavailable
 from sekisho.observe.limiter.exchange import News
 from sekisho.passwords import PasswordsBusy
-from tests.middleware.driving import Line, answer, form, http, pieces
-from tests.middleware.step_up.driving import FORM, STRANGE, Client, Shop, Site, challenge
+from sekisho.store.vault import MemoryVault
+from tests.middleware.driving import Line, answer, ask, form, http, pieces
+from tests.middleware.step_up.driving import FORM, STEP, STRANGE, Client, Shop, Site, challenge, stop
 
 if TYPE_CHECKING:
     from sekisho.middleware.asgi import Receive, Scope, Send
@@ -104,23 +109,53 @@ async def test_after_a_proof_that_fails_he_sees_the_same_again(site: Site) -> No
     assert len(seen) == 1
 
 
-async def test_what_is_wrong_takes_the_same_time_whoever_it_was(site: Site) -> None:
-    """A member's rows take longer to read than nobody's; on a slow database, long enough to be seen from afar."""
+async def test_what_is_wrong_is_answered_at_even_times_whoever_it_was(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member's rows take longer to read than nobody's; the wait that hides it begins before anybody looks."""
     find, loop = site.people.enrolments, asyncio.get_running_loop()
+    looked_s: list[float] = []
+    waited_since_s: list[float] = []
 
-    async def slowly(account_id: str) -> tuple[Enrolment, ...]:
-        found = await find(account_id)
-        await asyncio.sleep(0.02 if found else 0)
-        return found
+    async def looking(account_id: str) -> tuple[Enrolment, ...]:
+        looked_s.append(loop.time())
+        return await find(account_id)
 
-    site.people.enrolments = slowly  # type: ignore[method-assign]
+    async def waiting(begun_s: float) -> None:
+        waited_since_s.append(begun_s)
+
+    monkeypatch.setattr(site.people, "enrolments", looking)
+    monkeypatch.setattr("sekisho.middleware.step_up.mount._even", waiting)
     for n, (account, password) in enumerate(PASSWORDS):
         client = site.client(f"198.51.100.{n}")
         ticket = challenge(await client.log_in(account, password))
         await settled(site)
-        begun_s = loop.time()
-        await client.show(ticket, "123456")
-        assert (loop.time() - begun_s) % EVEN_S < 0.015
+        for path in (STEP, f"{STEP}/options"):
+            asked_s, seen = loop.time(), len(waited_since_s)
+            fields = {"challenge": ticket, "factor": "totp", "code": "123456"}
+            await client.send(path, urlencode(fields).encode())
+            [begun_s] = waited_since_s[seen:]
+            assert asked_s <= begun_s <= looked_s[-1]
+
+
+@pytest.mark.parametrize(
+    ("took_s", "waits_s"), [(0, 0.05), (0.02, 0.03), (0.049, 0.001), (0.061, 0.039), (1.234, 0.016)]
+)
+async def test_even_times_are_multiples_of_fifty_milliseconds(
+    took_s: float, waits_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the look took."""
+    slept: list[float] = []
+
+    async def sleeping(seconds: float) -> None:
+        slept.append(seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "sleep", sleeping)
+        patch.setattr(asyncio.get_running_loop(), "time", lambda: 1_000 + took_s)
+        await _even(1_000)
+    assert slept == [pytest.approx(waits_s, abs=1e-6)]
+    assert EVEN_S == 0.05
 
 
 def same(asked: Any) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
@@ -143,6 +178,27 @@ async def test_a_session_that_the_client_holds_is_not_logged_in_behind_the_seal(
     assert b"cookie" not in site.shop.saw[0]
     assert (await client.show(ticket, site.code())).status == 303
     assert site.shop.sessions["planted"] is None
+
+
+async def test_nothing_else_that_names_the_client_is_in_the_run(site: Site) -> None:
+    """R1: a bearer token is a session too, and so is what a session middleware outside of us has made of a cookie."""
+    names = [b"authorization", b"proxy-authorization", b"sekisho-device", b"sekisho-tie"]
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+        await site.shop(scope, receive, send)
+
+    outside: dict[str, Any] = {"session": {"user": "planted"}, "user": "planted", "auth": "planted"}
+    headers = [FORM, *((name, b"Bearer planted") for name in names), (b"x-asked-by", b"a form")]
+    scope = http(client=STRANGE, headers=headers, extensions={"tls": {"client_cert_name": "planted"}}, **outside)
+    asked = await ask(site.guarded(app), scope, form("hana", "right"))
+    assert asked.code == "step_up_required"
+    await settled(site)
+    [run] = seen
+    assert "planted" not in str(run)
+    assert dict(run["headers"]).keys() == {b"content-type", b"x-asked-by"}
+    assert scope["session"] == {"user": "planted"}
 
 
 async def test_cookies_that_the_door_names_reach_the_application() -> None:
@@ -241,6 +297,47 @@ async def test_a_challenge_dies_with_a_change_of_password(site: Site) -> None:
     assert (await thief.show(ticket, site.code(1))).code == "start_again"
 
 
+HOW: dict[str, dict[str, Any]] = {
+    "session": {},
+    "said": {"session_account": lambda _: "hana"},
+    "reported": {},
+    "reset": {"change": None, "reset": "POST /password form:,token,new_password"},
+    "reset by name": {"change": None, "reset": "POST /password form:username,token,new_password"},
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+async def test_a_challenge_dies_whoever_says_whose_password_was_changed(how: str) -> None:
+    """Row 83: most forms of somebody who is logged in name no account; and who resets one shows a token of a mail."""
+    shop = Shop()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/password":
+            return await shop(scope, receive, send)
+        if how in {"reported", "reset"}:
+            scope["state"]["sekisho"].report(success=True, account="Hana")
+        return await answer(send, 200, body=b"maybe")
+
+    change = "POST /password form:,old_password,new_password"
+    site = Site(shop=shop, settings={"change": change, "protect": None, **HOW[how]})
+    await site.enrol()
+    site.guard = site.guarded(app)
+    owner = site.client()
+    assert (await owner.show(challenge(await owner.log_in()), site.code(-1))).status == 303
+    if how == "session":  # of a log-in that nobody asked a proof for
+        assert (await owner.log_in()).status == 303
+    else:
+        owner.jar.pop("session")
+    thief, other = site.client(), site.client()
+    ticket, others = challenge(await thief.log_in()), challenge(await other.log_in("Alice", "wonder"))
+    body = b"username=hana&token=mailed&old_password=right&new_password=never+seen+in+a+leak+17"
+    changed = await owner.send("/password", body)
+    assert changed.body == b"maybe"
+    await settled(site)
+    assert (await thief.show(ticket, site.code())).code == "start_again"
+    assert (await other.show(others, site.code())).code == "proof_failed"
+
+
 async def test_an_address_that_is_denied_meanwhile_shows_no_proof(site: Site) -> None:
     """Row 83: start, deny, redeem."""
     client = site.client()
@@ -281,12 +378,128 @@ async def test_the_answer_does_not_wait_for_the_application() -> None:
     assert (await shown).status == 303
 
 
+class Stuck(Shop):
+    """Says nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.gate.wait()
+        await super().__call__(scope, receive, send)
+
+
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> Site:
+    """One place in the lanes, which somebody has."""
+    monkeypatch.setattr("sekisho.assemble.step_up.Lanes", partial(Lanes, running_max=1, waiting_max=0))
+    return Site(shop=Stuck())
+
+
+async def test_an_owner_waits_for_a_place_and_is_then_told_to_come_back(
+    crowded: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 503 and not with a question that nobody could answer; the same whatever the secret is worth."""
+    monkeypatch.setattr("sekisho.middleware.step_up.asking.PLACE_S", 0.01)
+    assert (await crowded.client("192.0.2.1").log_in("nobody", "wrong")).code == "step_up_required"
+    seen = set()
+    for n, (account, password) in enumerate(PASSWORDS):
+        full = await crowded.client(f"198.51.{n}.7").log_in(account, password)
+        assert full.header(b"retry-after")
+        seen.add((full.status, full.code, len(full.body)))
+    assert seen == {(503, "unavailable", len(full.body))}
+
+
+async def test_a_place_that_comes_free_is_the_waiting_owners(crowded: Site) -> None:
+    """He hears of nothing but a moment's wait."""
+    await crowded.enrol()
+    assert isinstance(crowded.shop, Stuck)
+    await crowded.client("192.0.2.1").log_in("nobody", "wrong")
+    owner = crowded.client()
+    waiting = asyncio.ensure_future(owner.log_in())
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    crowded.shop.gate.set()
+    assert (await owner.show(challenge(await waiting), crowded.code())).status == 303
+
+
+async def test_a_run_that_does_not_end_is_ended_and_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its deadline it is as good as a wrong secret, and nobody waits for what never comes."""
+    monkeypatch.setattr("sekisho.assemble.step_up.RUN_S", 0.05)
+    site = Site(shop=Stuck())
+    await site.enrol()
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    assert (await client.show(ticket, site.code())).code == "proof_failed"
+
+
+async def test_what_runs_when_the_service_stops_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop waits for runs under way a moment, and leaves none behind."""
+    monkeypatch.setattr("sekisho.middleware.step_up.asking.STOP_S", 0.01)
+    site = Site(shop=Stuck())
+    before = asyncio.all_tasks()
+    await site.client().log_in()
+    await stop(site.guard)
+    assert asyncio.all_tasks() == before
+
+
 async def test_the_client_that_leaves_does_not_end_the_run(site: Site) -> None:
     """The server says that it has left as soon as it has its answer; frameworks give up on that."""
     line = Line(pieces(form("hana", "right")))
     await site.guard(http(client=STRANGE, headers=[FORM]), line.receive, line.send)
     await settled(site)
     assert site.shop.sessions
+
+
+async def test_an_application_that_listens_hears_of_no_client_that_left() -> None:
+    """Django, and whatever streams, waits for `http.disconnect` beside its work and drops the work when it comes."""
+    left = asyncio.Event()
+
+    class Listening(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            messages = [await receive()]
+            while messages[-1].get("more_body"):
+                messages.append(await receive())
+            listening = asyncio.ensure_future(receive())
+            await left.wait()
+            await asyncio.sleep(0)
+            if listening.done():
+                return
+            listening.cancel()
+            replayed = iter(messages)
+
+            async def again() -> Any:
+                return next(replayed)
+
+            await super().__call__(scope, again, send)
+
+    site = Site(shop=Listening())
+    line = Line(pieces(b"username=ha", b"na&password=right"))
+    await site.guard(http(client=STRANGE, headers=[FORM]), line.receive, line.send)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    left.set()
+    await settled(site)
+    assert list(site.shop.sessions.values()) == ["hana"]
+
+
+@pytest.mark.parametrize("status", [200, 201, 302, 303, 204])
+async def test_what_may_be_no_success_is_never_released(status: int) -> None:
+    """A page that says nothing, a redirect without a session: as good as a wrong password, with the right code too."""
+
+    class Vague(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            lines = [(b"location", b"/account"), (b"set-cookie", b"seen=1; Path=/")]
+            await answer(send, status, lines, b"<p>Hello</p>")
+
+    site = Site(shop=Vague())
+    await site.enrol()
+    client = site.client()
+    refused = await client.show(challenge(await client.log_in()), site.code())
+    assert (refused.status, refused.code) == (401, "proof_failed")
+    assert "seen" not in client.jar
 
 
 @pytest.mark.parametrize("end", ["raises", "nothing", "half", "large"])
@@ -310,6 +523,27 @@ async def test_what_is_no_whole_answer_is_never_released(end: str) -> None:
     ticket = challenge(await client.log_in())
     refused = await client.show(ticket, site.code())
     assert (refused.status, refused.code) == (401, "proof_failed")
+
+
+async def test_a_store_with_room_for_marks_alone_does_not_tell_which_secrets_were_right(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever fills it to the brim must not see right passwords fall over its edge."""
+    put = MemoryVault.put
+
+    async def nearly_full(vault: MemoryVault, key: bytes, value: bytes, **more: Any) -> bool:
+        if len(value) > 100:
+            raise StoreUnavailable
+        return await put(vault, key, value, **more)
+
+    monkeypatch.setattr(MemoryVault, "put", nearly_full)
+    seen = set()
+    for n, (account, password) in enumerate(PASSWORDS):
+        client = site.client(f"198.51.100.{n}")
+        ticket = challenge(await client.log_in(account, password))
+        seen.add(same(await client.show(ticket, "123456")))
+    [(status, _, _)] = seen
+    assert status == 401
 
 
 async def test_the_charge_comes_back_with_the_proof() -> None:

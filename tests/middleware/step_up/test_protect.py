@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64decode
 from http.cookies import SimpleCookie
@@ -157,6 +158,26 @@ async def test_in_monitor_nobody_is_asked(site: Site) -> None:
     """It only looks."""
     client = site.client(guard=site.guarded(mode="monitor"))
     assert (await pay(client)).status == 200
+
+
+@pytest.mark.parametrize("where", ["/pay", "/sekisho/factors"])
+async def test_a_question_for_a_fresh_proof_dies_with_a_change_of_password(
+    site: Site, later: Later, where: str
+) -> None:
+    """Row 83: whoever was asked in a session of before it begins anew; nobody else does."""
+    asked = {}
+    for account, password in (("hana", "right"), ("Alice", "wonder")):
+        asked[account] = await logged_in(site, account, password)
+    later.seconds = 400
+    method = "POST" if where == "/pay" else "GET"
+    tickets = {name: challenge(await client.send(where, method=method)) for name, client in asked.items()}
+    owner = await logged_in(site)
+    changed = await owner.send("/password", b"username=hana&old_password=right&new_password=never+seen+17")
+    assert changed.status == 303
+    await asyncio.sleep(0)
+    later.seconds = 430
+    shown = {name: await client.show(tickets[name], site.code()) for name, client in asked.items()}
+    assert (shown["hana"].code, shown["Alice"].status) == ("start_again", 200)
 
 
 async def test_a_ticket_of_another_browser_refreshes_nothing(site: Site, later: Later) -> None:

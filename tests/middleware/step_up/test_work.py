@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from sekisho.challenge.work import difficulty
+from sekisho.middleware.lanes import Lanes
 from sekisho.simulate.solve import solved
 from tests.breach.hibp_server import hang_up
 from tests.challenge.captcha_server import SECRET as CAPTCHA_SECRET
@@ -208,6 +210,28 @@ async def test_an_app_holds_its_work_by_a_header() -> None:
     app.extra = [(b"sekisho-challenge", key)]
     shown = await worked(json.loads(refused.body))
     assert (await app.log_in(headers=(FORM, shown))).status == 303
+
+
+@pytest.mark.parametrize("accept", [b"application/json", HTML])
+async def test_beyond_the_limit_an_attacker_still_sees_the_same_bytes(accept: bytes) -> None:
+    """Row 86: right and wrong passwords of accounts that exist and do not, each asked for work by now."""
+    site = Site(settings={"challenges": "pow", **ONCE})
+    await site.enrol()
+    seen = set()
+    for account in ("hana", "Alice", "nobody", "noone"):
+        await site.client("192.0.2.200").log_in(account, "a guess")
+        for password in ("right", "wonder", "wrong"):
+            found = await site.client().log_in(account, password, accept=accept)
+            seen.add((found.status, masked(dict(found.headers)), masked(found.body)))
+    assert len(seen) == 1
+    assert b"challenge_required" in found.body or accept is HTML
+
+
+def masked(said: Any) -> str:
+    """Without what is random in it, whose length stays; and without the puzzle's time, which passes."""
+    text = re.sub(r"(\"expiresAt\": ?)\d+", r"\1", html.unescape(str(said)))
+    random = r"(step=|nonce-|nonce=\"|name=\"form\" value=\"|\"(?:nonce|salt|signature)\": ?\")([\w=-]+)"
+    return re.sub(random, lambda found: found[1] + "." * len(found[2]), text)
 
 
 # Never a proof (R14).
@@ -500,6 +524,16 @@ async def test_places_in_the_lanes_cost_work_once_a_quarter_is_taken() -> None:
     await asyncio.sleep(0)
     gate.set()
     assert (await known).status == 303
+
+
+@pytest.mark.parametrize("taken", [0.3, 0.6, 0.8, 0.95])
+async def test_work_grows_harder_as_the_lanes_fill(taken: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the table of `difficulty`: whoever goes on filling them pays more for each place."""
+    monkeypatch.setattr(Lanes, "occupancy", property(lambda _: taken))
+    site = Site(settings={"challenges": "pow"})
+    puzzle = (await asked(site.client()))["work"]["parameters"]
+    tries = 1 << 4 * len(puzzle["keyPrefix"])
+    assert 0 <= puzzle["cost"] * tries - difficulty(0, taken) < tries
 
 
 def stranger(site: Site, n: int) -> Client:

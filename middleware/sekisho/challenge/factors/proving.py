@@ -36,7 +36,7 @@ class Factors:
 
     Args:
         names: what the site asks for, in order of preference: of `webauthn`, `totp`, `email` and `webhook`. Recovery
-            codes come with the first two, which can be lost.
+            codes come with each of them: a telephone can be lost, and a mailbox too.
         owners: whose contacts and enrolments.
         vault: codes under way, questions, counts.
         secrets: the service's, newest first.
@@ -61,12 +61,12 @@ class Factors:
     ) -> None:
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
             raise ValueError(f"factors are {', '.join((*KEPT, *SENT))}; the first wants a domain")
-        self.names = (*dict.fromkeys(names), *([RECOVERY] if set(names) & set(KEPT) else []))
+        self.names = (*dict.fromkeys(names), *([RECOVERY] if names else []))
         self._owners = owners
         self._sender = sender
         self._clock_s = clock_s
         keys, sealer = VaultKeys(secrets), Sealer(secrets)
-        tries = Tries(vault, keys)
+        tries = self._tries = Tries(vault, keys)
         self._people = People(owners, keys, sender)
         self._codes = Codes(vault, keys, sealer, tries)
         self._totp = Totp(vault, keys, sealer, tries)
@@ -136,6 +136,8 @@ class Factors:
         """
         accept = self._acceptors.get(shown.factor)
         proof = await accept(trial, person, shown, bound_to) if accept else None
+        if proof is not None:
+            await self._tries.proved(person.account_id)
         # Not for every proof: a service on SQLite would wait, in our event loop, for a lock that waits too.
         if proof is not None and person.reset_asked:
             await self._owners.cancel_reset(person.account_id)
@@ -149,7 +151,13 @@ class Factors:
 
     async def _by_app(self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes) -> Proof | None:
         kept = [(one.id, one.sealed) for one in person.of_kind("totp")]
-        accepted = await self._totp.accept(trial, kept, shown.code, now_s=int(self._clock_s()))
+
+        def on_last() -> None:
+            if kept:
+                self._sender.factor_changed(person, "totp", "stopped")
+
+        now_s = int(self._clock_s())
+        accepted = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
         return Proof(shown.factor) if accepted else None
 
     async def _by_sent_code(self, trial: Trial, _person: Person, shown: Shown, _bound_to: bytes) -> Proof | None:

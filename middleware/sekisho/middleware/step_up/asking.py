@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sekisho.answer import Answer
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Scope, Send
+    from sekisho.middleware.guarding import Reading
     from sekisho.middleware.protect import Stale
     from sekisho.middleware.step_up.holder import Holder
     from sekisho.middleware.step_up.parts import Parts, Proving
@@ -42,6 +44,9 @@ WORK_FROM = 0.25
 
 PLACE_S = 10.0
 """How long an owner waits for a place before he is told to come back."""
+
+STOP_S = 2.0
+"""How long a stop waits for runs under way."""
 
 FULL_US = 5_000_000
 HEARD_MAX = 10_000  # step-ups whose owner may yet have to hear of them; beyond it the oldest are not spoken of
@@ -63,10 +68,20 @@ class Asking:
     """Belongs to one event loop."""
 
     def __init__(
-        self, app: App, guard: Guard, parts: Parts, events: Events, *, jitter: Callable[[], float], workers_share: bool
+        self,
+        app: App,
+        guard: Guard,
+        reading: Reading,
+        parts: Parts,
+        events: Events,
+        *,
+        jitter: Callable[[], float],
+        workers_share: bool,
     ) -> None:
         self._app = app
         self._guard = guard
+        self._accounts = reading.accounts
+        self._sessions_change_secrets = any(map(_names_nobody, reading.doors.all))
         self._parts = parts
         self._events = events
         self._jitter = jitter
@@ -169,6 +184,10 @@ class Asking:
         try:
             await self._parts.escrow.keep(ticket, holder.key, kept)
         except StoreUnavailable:
+            # A store that is nearly full has room for marks and none for answers: without a mark in its place, what
+            # is missing would be the right secrets.
+            with suppress(StoreUnavailable):
+                await self._parts.escrow.keep(ticket, holder.key, Kept(None))
             return
         if kept.answer is not None and len(self._unheard) < HEARD_MAX:
             self._tell_later(visit, proving, ticket)
@@ -185,7 +204,7 @@ class Asking:
         headers, holder = scope["headers"], holder_of(dict(scope["headers"]))
         if stale.account is None:
             return await send_answer(send, self._parts.voice.log_in_first(headers, stale.route.max_age_s))
-        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account)
+        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._counted(stale.account))
         _, text = self._parts.escrow.issue(ticket, holder.key)
         answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)
         return await send_answer(send, answer._replace(headers=(*answer.headers, holder.line())))
@@ -215,20 +234,43 @@ class Asking:
     def tie(self, visit: Visit, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """What ties a session to its account after a log-in without a proof. It makes nothing fresh.
 
-        Only where it will be asked for: where there are protected routes, or in a browser that has just been told by
-        the owner's page to log in for it. Every log-in of every known device would pay for it otherwise.
+        Only where it will be asked for: where there are protected routes, or doors where whoever is logged in changes
+        a password without naming the account, or in a browser that has just been told by the owner's page to log in
+        for it. Every log-in of every known device would pay for it otherwise.
         """
         proving = self._parts.proving
-        if proving is None or not (proving.protection.has_routes or proving.ties.is_wanted(visit.named)):
+        if proving is None:
+            return []
+        asked_for = proving.protection.has_routes or self._sessions_change_secrets
+        if not (asked_for or proving.ties.is_wanted(visit.named)):
             return []
         by_header = visit.presented.by_header
         credentials = credentials_set(attempt.door, headers, body)
         return proving.ties.headers(Tie(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header)
 
-    def end_all(self, counted: bytes) -> None:
-        """The account's password has changed: what is under way for it ends."""
+    def secret_changed(self, scope: Scope, counted: bytes, account: str) -> None:
+        """A password was changed, or may have been: what is under way for its account ends (CVE-2026-9798).
+
+        Args:
+            scope: of the request that changed it.
+            counted: the account that the request named; empty where it named none, as the forms of somebody who is
+                logged in do. Then it is the account whose session it was.
+            account: the one that the application reported, if any.
+        """
         if counted:
-            self._spawn(self._end_all(counted))
+            return self.end_all(counted)
+        proving = self._parts.proving
+        shown = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
+        for one in {self._counted(name) for name in (account, *shown)} - {b""}:
+            self.end_all(one)
+        return None
+
+    def _counted(self, account: str) -> bytes:
+        return self._guard.counted(self._accounts, account)
+
+    def end_all(self, counted: bytes) -> None:
+        """What is under way for this account ends."""
+        self._spawn(self._end_all(counted))
 
     async def _end_all(self, counted: bytes) -> None:
         try:
@@ -247,7 +289,7 @@ class Asking:
         self._unheard.clear()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._parts.proving is not None:
-            await self._parts.proving.lanes.aclose(2.0)
+            await self._parts.proving.lanes.aclose(STOP_S)
 
     # Answers.
 
@@ -281,6 +323,11 @@ def is_escrowed(door: Door) -> bool:
     A door that reads only a header opens some route with an effect of its own.
     """
     return door.kind is DoorKind.LOGIN and door.reads_body
+
+
+def _names_nobody(door: Door) -> bool:
+    """Whether somebody who is logged in changes the password here, and the request does not say whose."""
+    return door.kind is DoorKind.CHANGE and not all(fields.account for fields in door.fields)
 
 
 def _bound(attempt: Attempt, holder: Holder) -> bytes:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sekisho.challenge.factors import Person, TotpOffer
     from sekisho.challenge.tie import Tie
     from sekisho.guard import Guard
+    from sekisho.middleware.guarding import Reading
     from sekisho.middleware.step_up.mount import Call, Handler
     from sekisho.middleware.step_up.parts import Parts, Proving
     from sekisho.owners import Enrolment
@@ -40,8 +41,9 @@ NAME_CHARS_MAX = 64
 class Managing:
     """Serves the owner's page and its API."""
 
-    def __init__(self, guard: Guard, parts: Parts, proving: Proving) -> None:
+    def __init__(self, guard: Guard, reading: Reading, parts: Parts, proving: Proving) -> None:
         self._guard = guard
+        self._accounts = reading.accounts
         self._parts = parts
         self._proving = proving
         steps: dict[str, Step] = {
@@ -100,7 +102,10 @@ class Managing:
             return answer._replace(headers=(*answer.headers, wanted))
         if self._guard.now_s() - tie.proved_s <= FRESH_S:
             return None
-        _, text = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, "", tie.account), call.holder.key)
+        _, text = self._parts.escrow.issue(
+            Ticket(b"", Purpose.MANAGE, "", tie.account, self._guard.counted(self._accounts, tie.account)),
+            call.holder.key,
+        )
         return self._with_holder(call, self._parts.voice.step_up(call.headers, text))
 
     def _overview(self, call: Call, person: Person, notice: str = "", status: int = 200) -> Answer:

@@ -15,6 +15,7 @@ from sekisho.challenge.escrow import Kept, Purpose, Sealed
 from sekisho.challenge.factors import Shown
 from sekisho.challenge.seal import Unsealable, bind
 from sekisho.challenge.toll import FORM_CHARS_MAX
+from sekisho.challenge.tries import DOOR
 from sekisho.middleware.intake import HungUp, Intake
 from sekisho.middleware.shown import CAPTCHA, WORK
 from sekisho.middleware.step_up.again import Again, answering, replay, under
@@ -282,7 +283,7 @@ def bound(ticket: Ticket, holder: Holder) -> bytes:
 
 def _lane(ticket: Ticket) -> bytes:
     # Nobody has asked for the secret yet: whoever guesses codes here must not use up its owner's tries at the log-in.
-    return b"door" if ticket.purpose is Purpose.DOOR else b""
+    return DOOR if ticket.purpose is Purpose.DOOR else b""
 
 
 def _captcha(fields: dict[str, str]) -> str:

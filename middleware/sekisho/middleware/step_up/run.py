@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed
+from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.middleware.cookies import only
 from sekisho.middleware.watch import Report
 from sekisho.model import Outcome
@@ -115,10 +115,10 @@ class Run:
             outcome = Outcome.UNKNOWN if self._too_large else from_body(self._door, self._status, body, headers)
         if outcome is not Outcome.SUCCEEDED:
             return await self._end(Kept(None), outcome)
-        if self._too_large or sum(len(name) + len(value) for name, value in headers) > HEADERS_BYTES_MAX:
+        if self._too_large or headers_bytes(headers) > HEADERS_BYTES_MAX:
             self._odd(TOO_LARGE)
             return await self._end(Kept(None), outcome)
-        return await self._end(Kept(Sealed(self._status, tuple(headers), body), self._report.account), outcome)
+        return await self._end(Kept(Sealed(self._status, tuple(headers), body)), outcome)
 
     async def _end(self, kept: Kept, outcome: Outcome) -> None:
         if not self._ended:

@@ -1,0 +1,106 @@
+"""The API of a front end that lives elsewhere: the origins that the operator names may read it, and no others."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+from sekisho.challenge.escrow import CALLS_MAX
+from tests.middleware.step_up.driving import FORM, JSON, STEP, Client, Site, challenge
+
+if TYPE_CHECKING:
+    from tests.middleware.driving import Answer
+
+ORIGIN = b"https://app.example"
+ELSEWHERE = b"https://evil.example"
+ANY = b"access-control-"
+
+
+@pytest.fixture
+async def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setattr("sekisho.middleware.step_up.mount.EVEN_S", 0.001)
+    made = Site(settings={"origins": ORIGIN.decode()})
+    await made.enrol("1")
+    return made
+
+
+async def every_step(site: Site, origin: bytes) -> dict[str, Answer]:
+    """All that a front end asks of the API on its way, by name."""
+    client = site.client(headers=[(b"origin", origin)])
+    asked = await client.log_in()
+    ticket = challenge(asked)
+
+    async def post(path: str, **fields: Any) -> Answer:
+        return await client.send(path, json.dumps({"challenge": ticket, **fields}).encode(), headers=[JSON])
+
+    return {
+        "asked": asked,
+        "options": await post(f"{STEP}/options"),
+        "sent": await post(f"{STEP}/send", factor="email"),
+        "wrong": await post(STEP, factor="totp", code="000000"),
+        "unreadable": await client.send(STEP, b"[", headers=[JSON]),
+        "unknown": await client.send("/sekisho/nothing", b"{}", headers=[JSON]),
+        "owner's page": await client.send("/sekisho/factors", method="GET", headers=()),
+        "void": await post(STEP, challenge="junk"),
+    }
+
+
+async def test_a_named_origin_reads_each_answer_of_the_api(site: Site) -> None:
+    """With its visitor's cookies, and the headers that an app keeps; a cache must not give it to another."""
+    for name, found in (await every_step(site, ORIGIN)).items():
+        assert found.header(b"access-control-allow-origin") == ORIGIN, name
+        assert found.header(b"access-control-allow-credentials") == b"true", name
+        assert b"sekisho-challenge" in (found.header(b"access-control-expose-headers") or b""), name
+        assert b"no-store" in (found.header(b"cache-control") or b""), name
+
+
+async def test_no_other_origin_reads_any(site: Site) -> None:
+    """Its page could have them sent; what came of it stays with us."""
+    for name, found in (await every_step(site, ELSEWHERE)).items():
+        assert not [key for key, _ in found.headers if key.startswith(ANY)], name
+
+
+@pytest.mark.parametrize("path", [STEP, f"{STEP}/options", f"{STEP}/send", "/sekisho/continue", "/sekisho/factors"])
+async def test_a_preflight_is_answered_for_a_named_origin_alone(site: Site, path: str) -> None:
+    """Before a browser sends JSON, or a header of ours, it asks."""
+    asks = [(b"access-control-request-method", b"POST"), (b"access-control-request-headers", b"sekisho-challenge")]
+    for origin, allowed in ((ORIGIN, True), (ELSEWHERE, False)):
+        client = site.client(headers=[(b"origin", origin)])
+        found = await client.send(path, method="OPTIONS", headers=asks)
+        assert (found.header(b"access-control-allow-origin") == ORIGIN) is allowed
+        assert (b"sekisho-challenge" in (found.header(b"access-control-allow-headers") or b"")) is allowed
+
+
+async def test_the_module_is_for_everybody_and_depends_on_nothing(site: Site) -> None:
+    """One file: it imports nothing, evaluates nothing and fetches from nowhere but where it is told."""
+    found = await site.client().send("/sekisho/sekisho.js", method="GET", headers=())
+    text = found.body.decode()
+    assert (found.status, found.header(b"content-type")) == (200, b"text/javascript; charset=utf-8")
+    assert found.header(b"access-control-allow-origin") == b"*"
+    assert "export " in text
+    for word in ("import ", "import(", "require(", "eval(", "Function(", "://", "innerHTML", "document.write"):
+        assert word not in text, word
+
+
+async def test_a_ticket_is_void_after_forty_calls(site: Site) -> None:
+    """Each is a look into the owners' database, and asking for a passkey's question is no try that would be counted."""
+    client = site.client()
+    ticket = challenge(await client.log_in())
+    body = json.dumps({"challenge": ticket}).encode()
+    calls = [await client.send(f"{STEP}/options", body, headers=[JSON]) for _ in range(CALLS_MAX + 1)]
+    assert [one.status for one in calls] == [200] * CALLS_MAX + [410]
+    assert (await client.show(ticket, site.code())).code == "start_again"
+
+
+async def test_a_form_and_json_are_the_same_steps(site: Site) -> None:
+    """What a page posts and what a program posts come to the same answer."""
+    released: list[int] = []
+    for kind in (FORM, JSON):
+        client: Client = site.client()
+        fields = {"challenge": challenge(await client.log_in()), "factor": "totp", "code": site.code(len(released))}
+        body = json.dumps(fields) if kind is JSON else urlencode(fields)
+        released.append((await client.send(STEP, body.encode(), headers=[kind])).status)
+    assert released == [303, 303]

@@ -1,0 +1,85 @@
+"""An owner does what his browser asks of him, and gives up in the end; his phone is his alone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import pytest
+
+from sekisho.challenge.work import Work
+from sekisho.simulate.client import Client
+from sekisho.simulate.generator import SCENARIOS
+from sekisho.simulate.owner import STEPS_MAX, Steps, persist
+from sekisho.simulate.phones import Phones
+from sekisho.store.vault import MemoryVault
+from tests.simulate.serving import serving
+from tests.simulate.tries import a_try
+
+if TYPE_CHECKING:
+    from sekisho.simulate.client import Answer
+
+OWNER = a_try(owner=3, honest=True, right=True)
+PHONES = Phones(SCENARIOS["demo"].population(), 1)
+BOUND = b"door, account, browser"
+
+
+def http(status: int, more: str, **members: object) -> bytes:
+    body = json.dumps(members) if members else ""
+    kind = "Content-Type: application/problem+json\r\n" if members else ""
+    return f"HTTP/1.1 {status} X\r\n{kind}{more}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+IN = http(303, "Location: /account\r\nSet-Cookie: session=s\r\n")
+ASKED = http(401, "Set-Cookie: step=k; Path=/\r\n", code="step_up_required", challenge="t", step_up="/sekisho/step-up")
+BUSY = http(503, "Retry-After: 0\r\n", code="unavailable")
+REFUSED = http(429, "", code="too_many_attempts")
+
+
+async def persisting(*answers: bytes) -> tuple[Answer, Steps, list[bytes]]:
+    """What comes of it, and what was sent after the first request."""
+    async with serving(*answers) as server, Client(server.port) as client:
+        first = await client.send(b"POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+        answer, steps = await persist(client, OWNER, first, PHONES, cookie="known=d")
+        return answer, steps, server.requests[1:]
+
+
+@pytest.mark.parametrize(("answer", "status"), [(IN, 303), (REFUSED, 429)])
+async def test_what_asks_for_nothing_is_the_last_answer(answer: bytes, status: int) -> None:
+    """Let in, or over a limit: there is nothing to be done."""
+    found, steps, sent = await persisting(answer)
+    assert (found.status, steps, sent) == (status, Steps(), [])
+
+
+async def test_he_shows_his_phone_with_the_cookies_of_the_question() -> None:
+    """And with those that his browser has."""
+    found, steps, [sent] = await persisting(ASKED, IN)
+    head, _, body = sent.decode().partition("\r\n\r\n")
+    assert (found.status, steps) == (303, Steps(asked=True))
+    assert head.startswith("POST /sekisho/step-up ")
+    assert "Cookie: known=d; step=k" in head
+    assert parse_qs(body) == {"challenge": ["t"], "factor": ["totp"], "code": [PHONES.code(3)]}
+
+
+async def test_his_browser_works_and_the_work_is_good() -> None:
+    """As the guard's own part takes it; then the proof is asked for as ever."""
+    work = Work([b"s" * 32], MemoryVault(entries_max=9, bytes_max=9_999, clock_s=lambda: 0.0))
+    asked = http(401, "Set-Cookie: step=k\r\n", code="challenge_required", work=work.challenge(BOUND, 256))
+    found, steps, sent = await persisting(asked, ASKED, IN)
+    assert (found.status, steps) == (303, Steps(worked=True, asked=True))
+    shown = sent[0].decode().partition("Sekisho-Work: ")[2].partition("\r\n")[0]
+    assert await work.accept(shown, BOUND)
+
+
+async def test_he_comes_back_when_he_is_told_to() -> None:
+    """With what he was about to show; and again from the beginning where that was the log-in."""
+    found, steps, sent = await persisting(BUSY, ASKED, BUSY, IN)
+    assert (found.status, steps) == (303, Steps(asked=True, came_back=True))
+    assert [one.split(b" ")[1] for one in sent] == [b"/login", b"/sekisho/step-up", b"/sekisho/step-up"]
+
+
+async def test_he_gives_up_in_the_end() -> None:
+    """A service that never has time has refused him."""
+    found, steps, sent = await persisting(*[BUSY] * 20)
+    assert (found.code, steps, len(sent)) == ("unavailable", Steps(came_back=True), STEPS_MAX)
