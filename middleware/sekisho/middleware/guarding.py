@@ -37,10 +37,10 @@ from sekisho.model import (
     Exposure,
     Mode,
     Outcome,
+    PasswordsBusy,
     StoreUnavailable,
     Unreadable,
 )
-from sekisho.passwords import PasswordsBusy
 from sekisho.read import RuleSuggester, declared_too_large, decoded, exposed, read_credentials
 
 if TYPE_CHECKING:

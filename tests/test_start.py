@@ -1,0 +1,74 @@
+"""What a service pays for at its start: the packages of what it uses, and no others.
+
+Held by names and not by milliseconds, which a busy machine would make its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+BUILT = """
+import asyncio, secrets, sys
+from sekisho import LoginGuard
+
+async def app(scope, receive, send):
+    pass
+
+guard = LoginGuard(app, secret=secrets.token_urlsafe(48), **{settings})
+
+async def first_request():
+    before = set(sys.modules)
+    await guard({{"type": "http", "path": "/tea", "method": "GET", "headers": []}}, None, None)
+    print(*sorted(set(sys.modules) - before))
+    await guard._parts.stop()
+
+print(guard._problem)
+asyncio.run(first_request())
+print(*sorted(sys.modules))
+"""
+
+NEVER = {"limits", "pwnedpasswords", "sqlalchemy", "rich", "httpx", "numpy", "zxcvbn", "uvicorn", "starlette"}
+OF_FACTORS = {"webauthn", "OpenSSL", "cbor2", "pyotp", "segno", "aiosmtplib"}
+OF_WORK = {"altcha", "jinja2", "argon2", "cryptography.hazmat"}  # altcha's newer puzzles are made of argon2
+
+REDIS = {"store": "redis://127.0.0.1:1"}
+FACTORS = {"owners": "sqlite+aiosqlite:///nowhere", "owners_query": "select 1 as email, 2 as locale where :account = 3"}
+
+
+def started(settings: dict[str, str]) -> tuple[set[str], set[str]]:
+    """Modules after a guard was built and asked once, in a fresh process; and those that the request brought."""
+    code = BUILT.format(settings=settings)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    problem, later, modules = done.stdout.split("\n")[:3]
+    assert problem == ""
+    return set(modules.split()), set(later.split())
+
+
+@pytest.mark.parametrize(
+    ("settings", "absent"),
+    [
+        ({"challenges": "none"}, NEVER | OF_FACTORS | OF_WORK),
+        ({"challenges": "none", **REDIS}, NEVER | OF_FACTORS | OF_WORK),
+        ({}, NEVER | OF_FACTORS),
+        (REDIS, NEVER | OF_FACTORS),
+        ({"factors": "totp", **FACTORS}, NEVER - {"sqlalchemy"} | {"aiosmtplib"}),
+    ],
+    ids=["limits alone", "limits alone, on Redis", "with work", "with work, on Redis", "with a factor"],
+)
+def test_a_guard_loads_what_it_uses_and_nothing_else(settings: dict[str, str], absent: set[str]) -> None:
+    """And at its start: what the first request had to load, all requests beside it would wait for."""
+    modules, later = started(settings)
+
+    assert sorted(modules & absent) == []
+    assert sorted(later) == []
+
+
+def test_limits_in_another_notation_still_load_what_reads_it() -> None:
+    """The package `limits` reads what is not written plainly."""
+    modules, _ = started({"limit_ip": "20 per 10 minutes"})
+
+    assert "limits" in modules
