@@ -10,6 +10,10 @@ import sys
 
 import pytest
 
+import sekisho
+from sekisho.assemble import LoginGuard
+from sekisho.challenge import factors
+
 BUILT = """
 import asyncio, secrets, sys
 from sekisho import LoginGuard
@@ -65,6 +69,25 @@ def test_a_guard_loads_what_it_uses_and_nothing_else(settings: dict[str, str], a
 
     assert sorted(modules & absent) == []
     assert sorted(later) == []
+
+
+def test_hashing_alone_loads_no_guard() -> None:
+    """A service may use `sekisho.passwords` and another guard, or none."""
+    code = "import sys, sekisho.passwords; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert {"sekisho.passwords", "argon2"} <= set(done.stdout.split())
+    assert set(done.stdout.split()) & {"sekisho.assemble", "sekisho.settings", "redis"} == set()
+
+
+def test_the_package_has_what_it_names_and_nothing_else() -> None:
+    """Names that are loaded late are still names."""
+    assert sekisho.LoginGuard is LoginGuard
+    assert [name for name in sekisho.__all__ if not hasattr(sekisho, name)] == []
+    with pytest.raises(AttributeError, match=r"^module 'sekisho' has no attribute 'LoginGard'$"):
+        getattr(sekisho, "LoginGard")  # noqa: B009 - mypy would know
+    with pytest.raises(AttributeError, match=r"^module 'sekisho.challenge.factors' has no attribute 'Factor'$"):
+        getattr(factors, "Factor")  # noqa: B009 - the same
 
 
 def test_limits_in_another_notation_still_load_what_reads_it() -> None:
