@@ -21,20 +21,20 @@ from benchmarks.loadtest.lists import ALL, NOTHING, Part
 from benchmarks.loadtest.login import LET_IN, UNANSWERED, USUAL, Login
 from benchmarks.loadtest.people import Cast
 from benchmarks.loadtest.stages import Stages
-from benchmarks.loadtest.verdict import NEW_DEVICE, OWNER, TYPO, Bounds, judge, report, rows_of, table
+from benchmarks.loadtest.verdict import NEW_DEVICE, OWNER, PROOF, TYPO, Bounds, judge, report, rows_of, table
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
-    from http.cookiejar import CookieJar
 
     from locust import User
     from locust.argument_parser import LocustArgumentParser
     from locust.env import Environment
     from locust.rpc import Message
 
-    from benchmarks.loadtest.people import Guess
+    from benchmarks.loadtest.login import Post
+    from benchmarks.loadtest.people import Browser, Guess
 
 log = logging.getLogger("sekisho.loadtest")
 
@@ -49,7 +49,11 @@ def add_options(parser: LocustArgumentParser) -> None:
     group = parser.add_argument_group("A log-in under attack")
     for name, default, about in (
         ("login", USUAL, "the log-in, in the notation of SEKISHO_LOGIN, with success= where it cannot be guessed"),
-        ("accounts", "", "CSV file of owners: account,password"),
+        (
+            "accounts",
+            "",
+            "CSV file of owners: account,password and, where there is one, the authenticator app's secret",
+        ),
         ("combos", "", "list of leaked pairs, account:password, each tried once; without it, nobody stuffs"),
         ("spray", "123456,password,qwerty", "passwords to spray, separated by commas"),
         ("address-header", "X-Forwarded-For", "where the service reads a client's address that its proxy tells"),
@@ -81,27 +85,26 @@ class Visitor(FastHttpUser):
         """Around `pause_s`, and not like clockwork."""
         return float(self.pause_s * random.uniform(0.5, 1.5) / options_of(self.environment).pace)
 
-    def attempt(self, kind: str, guess: tuple[str, str], address: str, browser: str, cookies: CookieJar | None) -> str:
-        """Log in; returns what became of it, and has Locust count it under that name."""
-        post = self.login.post(*guess)
+    def send(self, kind: str, post: Post, browser: Browser) -> tuple[str, bytes]:
+        """Send it; returns what became of it, for Locust to count, and the answer's body."""
         headers = {
             "Accept": "*/*",
             "Content-Type": post.content_type,
-            "User-Agent": browser,
-            options_of(self.environment).address_header: address,
+            "User-Agent": browser.agent,
+            options_of(self.environment).address_header: browser.address,
         }
-        self.client.client.cookiejar = cookies
+        self.client.client.cookiejar = browser.cookies
         with self.client.request(
-            self.login.method, self.login.path, data=post.body, headers=headers, allow_redirects=False,
-            catch_response=True,
-        ) as answer:  # fmt: skip
+            post.method, post.path, data=post.body, headers=headers, allow_redirects=False, catch_response=True
+        ) as answer:
             lines = answer.headers.items() if answer.headers else ()
             received = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in lines]
-            told = self.login.told(answer.status_code, received, answer.content or b"")
+            body = answer.content or b""
+            told = self.login.told(answer.status_code, received, body)
             answer.request_meta.update(request_type=kind, name=told)
             # A refusal is an answer. Only no answer at all is a failure in Locust's own statistics.
             answer.failure(UNANSWERED) if told == UNANSWERED else answer.success()
-        return told
+        return told, body
 
 
 class Owner(Visitor):
@@ -115,11 +118,12 @@ class Owner(Visitor):
             return
         owner = self.cast.owners.popleft()
         try:
-            browser = (owner.address, owner.browser, owner.cookies)
             if owner.mistypes():
-                self.attempt(TYPO, (owner.account, owner.mistyped), *browser)
+                self.send(TYPO, self.login.post(owner.account, owner.mistyped), owner.browser)
             kind = OWNER if owner.known else NEW_DEVICE
-            told = self.attempt(kind, (owner.account, owner.password), *browser)
+            told, body = self.send(kind, self.login.post(owner.account, owner.password), owner.browser)
+            if owner.has_app and (proof := self.login.proof(body, owner.code)):
+                told, _ = self.send(PROOF, proof, owner.browser)
             owner.known = owner.known or told == LET_IN
         finally:
             self.cast.owners.append(owner)
@@ -131,7 +135,7 @@ class Attacker(Visitor):
     abstract = True
 
     def guess(self, guess: Guess) -> None:
-        self.attempt(type(self).__name__, guess, self.cast.new_address(), self.cast.new_browser(), None)
+        self.send(type(self).__name__, self.login.post(*guess), self.cast.new_browser())
 
 
 class Stuffer(Attacker):

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b32encode
 from collections import Counter
 from email.message import Message
 from ipaddress import ip_address, ip_network
@@ -26,17 +27,17 @@ from benchmarks.loadtest.lists import ALL, NOTHING, Part, accounts, pairs
 from benchmarks.loadtest.login import LET_IN, UNANSWERED, USUAL, Login
 from benchmarks.loadtest.people import Cast
 from benchmarks.loadtest.stages import Stages
-from benchmarks.loadtest.verdict import NEW_DEVICE, OWNER, TYPO, Bounds, Row, judge, rows_of, table
+from benchmarks.loadtest.verdict import NEW_DEVICE, OWNER, PROOF, TYPO, Bounds, Row, judge, rows_of, table
 from sekisho.model import SettingsError
 from sekisho.simulate.demo import GUARDED
+from sekisho.simulate.phones import Phones
 from sekisho.simulate.population import Population
-from sekisho.simulate.service import Service, add_owners
+from sekisho.simulate.service import DATABASE, Service, add_owners
 from tests.browser import serving
 from tests.middleware.driving import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from http.cookiejar import CookieJar
 
 ROOT = Path(__file__).resolve().parents[1]
 JSON_HEAD = [(b"content-type", b"application/json")]
@@ -44,6 +45,7 @@ PROBLEM = [(b"content-type", b"application/problem+json")]
 SESSION = [(b"location", b"/home"), (b"set-cookie", b"session=s; HttpOnly; Path=/")]
 BOUNDS = Bounds(refused_share_max=0.01, p99_ms_max=500)
 PEOPLE = 40
+SECRET = "for tests of the load test alone: 71c0"
 
 
 class Run(NamedTuple):
@@ -90,10 +92,11 @@ def members() -> dict[str, str]:
 async def attacked(folder: Path, redis_url: str, members: dict[str, str], **settings: str) -> tuple[Run, int]:
     """The example service with its guard, stuffed and sprayed; and how many passwords it had to check."""
     await add_owners(Population(PEOPLE), folder)
-    write_owners(folder, members)
+    if not (folder / "owners.csv").exists():
+        write_owners(folder, members)
     combos = write_combos(folder, [(f"nobody{number}@mail.example", f"leaked{number}") for number in range(150)])
     guard = {
-        "SEKISHO_SECRET": "for tests of the load test alone: 71c0",
+        "SEKISHO_SECRET": SECRET,
         "SEKISHO_STORE": redis_url,
         "SEKISHO_TRUSTED_PROXIES": "127.0.0.1",
         "SEKISHO_STORE_DEADLINE_MS": "2000",  # a busy machine is no broken store
@@ -130,6 +133,32 @@ async def test_a_guard_that_refuses_owners_fails(tmp_path: Path, redis_url: str,
     assert run.answers(OWNER)["401 challenge_required"] > 0
     assert "log-ins with the right password were refused" in run.report["reasons"][-2]
     assert "FAILED: " in run.output.splitlines()[-2]
+
+
+async def test_owners_with_a_second_factor_show_it_once(
+    tmp_path: Path, redis_url: str, members: dict[str, str]
+) -> None:
+    """From a new device they are asked, and prove it; afterwards, from the same one, never again."""
+    phones = Phones(Population(PEOPLE), seed=7)
+    apps = [b32encode(phones._secret(number)).decode() for number in range(PEOPLE)]
+    rows = zip(members.items(), apps, strict=True)
+    (tmp_path / "owners.csv").write_text("".join(f"{name},{password},{app}\n" for (name, password), app in rows))
+    phones.enrol(tmp_path / DATABASE, SECRET.encode())
+
+    run, _ = await attacked(
+        tmp_path,
+        redis_url,
+        members,
+        factors="totp",
+        owners=f"sqlite+aiosqlite:///{tmp_path / DATABASE}",
+        owners_query="select null as email, null as locale from members where username = :account",
+    )
+
+    assert run.exit_code == 0, run.output
+    assert set(run.answers(NEW_DEVICE)) <= {"401 step_up_required", "401 challenge_required"}
+    assert run.answers(PROOF) == {LET_IN: run.answers(NEW_DEVICE)["401 step_up_required"]}
+    assert set(run.answers(OWNER)) == {LET_IN}
+    assert not any(LET_IN in run.answers(kind) for kind in ("Stuffer", "Sprayer"))
 
 
 def test_two_workers_send_every_pair_once(tmp_path: Path) -> None:
@@ -221,10 +250,10 @@ def test_a_long_list_is_never_held(tmp_path: Path) -> None:
 
 def test_owners_are_told_by_their_line(tmp_path: Path) -> None:
     """So that they keep their address whoever plays them; quotes and commas are CSV's."""
-    (path := tmp_path / "owners.csv").write_text('\ufeffhana,"a,b"\n\nken,pw\n', encoding="utf-8")
+    (path := tmp_path / "owners.csv").write_text('\ufeffhana,"a,b"\n\nken,pw,JBSW\n', encoding="utf-8")
 
-    assert list(accounts(path, ALL)) == [(0, "hana", "a,b"), (1, "ken", "pw")]
-    assert list(accounts(path, Part(1, 2))) == [(1, "ken", "pw")]
+    assert list(accounts(path, ALL)) == [(0, "hana", "a,b", ""), (1, "ken", "pw", "JBSW")]
+    assert list(accounts(path, Part(1, 2))) == [(1, "ken", "pw", "JBSW")]
 
 
 def test_an_owner_without_a_password_is_named_by_line_alone(tmp_path: Path) -> None:
@@ -249,7 +278,9 @@ def test_an_owner_without_a_password_is_named_by_line_alone(tmp_path: Path) -> N
 )
 def test_a_log_in_is_written_as_the_door_says(text: str, content_type: str, body: str) -> None:
     """One notation for the guard and for who tests it."""
-    assert tuple(Login(text).post("h&a", "p w")) == (content_type, body)
+    post = Login(text).post("h&a", "p w")
+
+    assert (post.method, post.content_type, post.body) == ("POST", content_type, body)
 
 
 @pytest.mark.parametrize("text", ["POST /a form; POST /b form", "POST /a basic", "POST /a?b form"])
@@ -303,8 +334,8 @@ def test_one_log_in_of_seven_begins_with_a_typo(cast: Cast) -> None:
 
 def test_nobody_lives_where_attackers_come_from(cast: Cast) -> None:
     """Nor do two owners share an address, or two attempts of attackers."""
-    homes = {owner.address for owner in cast.owners}
-    lairs = {cast.new_address() for _ in range(5_000)}
+    homes = {owner.browser.address for owner in cast.owners}
+    lairs = {cast.new_browser().address for _ in range(5_000)}
 
     assert (len(homes), len(lairs), homes & lairs) == (30, 5_000, set())
     assert all(ip_address(address) in ip_network("240.0.0.0/4") for address in homes | lairs)
@@ -315,7 +346,7 @@ def test_workers_share_no_address(tmp_path: Path) -> None:
     write_owners(tmp_path, {"hana": "right", "ken": "right"})
     casts = [Cast(Part(number, 3), str(tmp_path / "owners.csv"), "", ("x",), seed=1) for number in range(3)]
 
-    assert len({cast.new_address() for cast in casts for _ in range(100)}) == 300
+    assert len({cast.new_browser().address for cast in casts for _ in range(100)}) == 300
 
 
 def test_secure_cookies_are_kept_behind_the_proxy(cast: Cast) -> None:
@@ -328,7 +359,8 @@ def test_secure_cookies_are_kept_behind_the_proxy(cast: Cast) -> None:
             return message
 
     (owner, *_) = cast.owners
-    jar: CookieJar = owner.cookies
+    jar = owner.browser.cookies
+    assert jar is not None
     jar.extract_cookies(Answered(), Request("http://shop.test/login"))  # type: ignore[arg-type] # all that it reads
     jar.add_cookie_header(request := Request("http://shop.test/login"))
 

@@ -40,8 +40,25 @@ def pairs(path: Path, part: Part) -> Iterator[tuple[str, str]]:
             yield pair
 
 
-def accounts(path: Path, part: Part) -> Iterator[tuple[int, str, str]]:
-    """The owners in a CSV file of `account,password`: their number in the file from 0, account and password.
+class Row(NamedTuple):
+    """An owner as the file has it.
+
+    Attributes:
+        number: in the file, from 0.
+        app: the secret of the authenticator app in base32, or empty.
+    """
+
+    number: int
+    account: str
+    password: str
+    app: str
+
+    def __repr__(self) -> str:
+        return f"Row({self.number}, ...)"
+
+
+def accounts(path: Path, part: Part) -> Iterator[Row]:
+    """The owners in a CSV file of `account,password` or `account,password,app`.
 
     Raises `ValueError` that names the line where one has no password, and never what stands there.
     """
@@ -51,4 +68,4 @@ def accounts(path: Path, part: Part) -> Iterator[tuple[int, str, str]]:
             if len(row) < 2 or not row[0] or not row[1]:
                 raise ValueError(f"line {reader.line_num} is not account,password")
             if part.has(number):
-                yield number, row[0], row[1]
+                yield Row(number, row[0], row[1], row[2] if len(row) > 2 else "")

@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 USUAL: Final = "POST /login form:username,password"
 LET_IN: Final = "let in"
 UNANSWERED: Final = "unanswered"
+STEP_UP: Final = "step_up_required"
+FORM: Final = "application/x-www-form-urlencoded"
 
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 
 
 class Post(NamedTuple):
-    """One log-in as it is sent."""
+    """One request as it is sent."""
 
+    method: str
+    path: str
     content_type: str
     body: str
 
     def __repr__(self) -> str:
-        return f"Post({self.content_type!r}, ...)"
+        return f"Post({self.path!r}, ...)"
 
 
 class Login:
@@ -57,16 +61,20 @@ class Login:
         self._write = _WRITERS[fields.encoding]
         self._account, self._secret = fields.account[0], fields.secret[0]
 
-    @property
-    def method(self) -> str:
-        return self._door.method
-
-    @property
-    def path(self) -> str:
-        return self._door.path
-
     def post(self, account: str, password: str) -> Post:
-        return self._write({self._account: account, self._secret: password})
+        content_type, body = self._write({self._account: account, self._secret: password})
+        return Post(self._door.method, self._door.path, content_type, body)
+
+    def proof(self, asked: bytes, code: Callable[[], str]) -> Post | None:
+        """The answer to a question for a second proof, `asked`, with the code of an authenticator app.
+
+        None where something else is asked for, or a code would do nothing.
+        """
+        question = _object(asked)
+        if question.get("code") != STEP_UP or "totp" not in question.get("factors", ()):
+            return None
+        fields = {"challenge": question["challenge"], "factor": "totp", "code": code()}
+        return Post("POST", question["step_up"], FORM, urlencode(fields))
 
     def told(self, status: int, headers: Headers, body: bytes) -> str:
         """What became of an attempt, in a few words of which there are few.
@@ -78,7 +86,7 @@ class Login:
             return UNANSWERED
         if code := _code(headers, body):
             return f"{status} {code}"
-        outcome = from_start(self._door, status, headers, self.path)
+        outcome = from_start(self._door, status, headers, self._door.path)
         if outcome is None:
             outcome = from_body(self._door, status, body, headers)
         if outcome is Outcome.SUCCEEDED:
@@ -91,33 +99,37 @@ def _code(headers: Headers, body: bytes) -> str:
     media = next((value for name, value in headers if name == b"content-type"), b"")
     if not media.startswith(b"application/problem+json"):
         return ""
-    try:
-        problem = json.loads(body)
-    except ValueError:
-        return ""
-    code = problem.get("code") if isinstance(problem, dict) else None
+    code = _object(body).get("code")
     return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
-def _form(values: dict[Path, str]) -> Post:
-    return Post("application/x-www-form-urlencoded", urlencode({path[0]: value for path, value in values.items()}))
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        tree = json.loads(body)
+    except ValueError:
+        return {}
+    return tree if isinstance(tree, dict) else {}
 
 
-def _grant(values: dict[Path, str]) -> Post:
+def _form(values: dict[Path, str]) -> tuple[str, str]:
+    return FORM, urlencode({path[0]: value for path, value in values.items()})
+
+
+def _grant(values: dict[Path, str]) -> tuple[str, str]:
     return _form({("grant_type",): "password", **values})
 
 
-def _json(values: dict[Path, str]) -> Post:
+def _json(values: dict[Path, str]) -> tuple[str, str]:
     tree: dict[str, Any] = {}
     for path, value in values.items():
         here = tree
         for step in path[:-1]:
             here = here.setdefault(step, {})
         here[path[-1]] = value
-    return Post("application/json", json.dumps(tree))
+    return "application/json", json.dumps(tree)
 
 
-_WRITERS: dict[Encoding, Callable[[dict[Path, str]], Post]] = {
+_WRITERS: dict[Encoding, Callable[[dict[Path, str]], tuple[str, str]]] = {
     Encoding.FORM: _form,
     Encoding.JSON: _json,
     Encoding.PASSWORD_GRANT: _grant,

@@ -10,12 +10,16 @@ from itertools import count, cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pyotp import TOTP
+
 from benchmarks.loadtest.lists import NOTHING, Part, accounts, pairs
 from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.draw import Draw, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from benchmarks.loadtest.lists import Row
 
 # 240.0.0.0/4 is reserved and routed nowhere (RFC 1112): whoever reads the service's log accuses nobody.
 _HOMES, _LAIRS = int(IPv4Address("240.0.0.0")), int(IPv4Address("248.0.0.0"))
@@ -27,24 +31,39 @@ TYPO_EVERY: Final = 7
 _EVERYWHERE = DefaultCookiePolicy(secure_protocols=("https", "http"))
 
 
+class Browser(NamedTuple):
+    """Where an attempt comes from. `cookies`: None where it keeps none."""
+
+    address: str
+    agent: str
+    cookies: CookieJar | None
+
+
 class Owner:
-    """An owner: always the same address and browser, which keeps its cookies.
+    """An owner, always at the same address and with the same browser, which keeps its cookies.
 
     Attributes:
         known: has been let in before, so the browser holds whatever makes a device known.
     """
 
-    __slots__ = ("_logins", "_number", "account", "address", "browser", "cookies", "known", "password")
+    __slots__ = ("_app", "_logins", "_number", "account", "browser", "known", "password")
 
-    def __init__(self, number: int, account: str, password: str, address: str) -> None:
-        self.account = account
-        self.password = password
-        self.address = address
-        self.browser = BROWSERS[number % len(BROWSERS)]
-        self.cookies = CookieJar(_EVERYWHERE)
+    def __init__(self, row: Row, address: str) -> None:
+        self.account = row.account
+        self.password = row.password
+        self.browser = Browser(address, BROWSERS[row.number % len(BROWSERS)], CookieJar(_EVERYWHERE))
         self.known = False
-        self._number = number
+        self._app = TOTP(row.app) if row.app else None
+        self._number = row.number
         self._logins = 0
+
+    @property
+    def has_app(self) -> bool:
+        return self._app is not None
+
+    def code(self) -> str:
+        """What the authenticator app shows now."""
+        return self._app.now() if self._app else ""
 
     def mistypes(self) -> bool:
         """Whether this log-in begins with a typo: one in seven does, at another time for each owner."""
@@ -81,10 +100,7 @@ class Cast:
     def __init__(self, part: Part, owners: str, combos: str, sprayed: tuple[str, ...], seed: int) -> None:
         home = Walk(Draw(seed, "owner home"), _SIZE)
         # An owner can be in one place at a time: whoever takes one out of here puts them back at the end.
-        self.owners = deque(
-            Owner(number, account, password, _address(_HOMES, home(number)))
-            for number, account, password in accounts(Path(owners), part)
-        )
+        self.owners = deque(Owner(row, _address(_HOMES, home(row.number))) for row in accounts(Path(owners), part))
         self._victims = [owner.account for owner in self.owners]
         self._next_victim = cycle(self._victims)
         self._pairs = pairs(Path(combos), part) if combos and part != NOTHING else iter(())
@@ -113,14 +129,11 @@ class Cast:
             password = next(self._next_sprayed)
             yield from (Guess(account, password) for account in self._victims[at:] + self._victims[:at])
 
-    def new_address(self) -> str:
-        """One that no attacker of any worker has had, for the first 134 million."""
+    def new_browser(self) -> Browser:
+        """At an address that no attacker of any worker has had, for the first 134 million."""
         number = self._moves * max(1, self._part.of) + self._part.number
         self._moves += 1
-        return _address(_LAIRS, self._lair(number))
-
-    def new_browser(self) -> str:
-        return random.choice(BROWSERS)
+        return Browser(_address(_LAIRS, self._lair(number)), random.choice(BROWSERS), None)
 
 
 def _address(base: int, place: int) -> str:

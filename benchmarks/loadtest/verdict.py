@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 OWNER: Final = "Owner"
 NEW_DEVICE: Final = "Owner, new device"
 TYPO: Final = "Owner, typo"
-RIGHT: Final = (OWNER, NEW_DEVICE)
+PROOF: Final = "Owner, second proof"
+RIGHT: Final = (OWNER, NEW_DEVICE, PROOF)
 
 # From a device that nobody knows, even the right password is asked for more: that is how the guard is meant to work.
 ASKED: Final = frozenset({"401 challenge_required", "401 step_up_required"})
@@ -94,9 +95,9 @@ def judge(rows: Mapping[str, Row], bounds: Bounds, broken: Iterable[str] = ()) -
         bounds: for the owners.
         broken: what went wrong with the test itself; any such thing fails it.
     """
-    known, new = (rows.get(kind, Row()) for kind in RIGHT)
-    asked = sum(new.answers[answer] for answer in ASKED)
-    found = [*((False, problem) for problem in broken), *_treatment(known + new, asked, bounds)]
+    right = sum((rows.get(kind, Row()) for kind in RIGHT), Row())
+    asked = sum(rows[NEW_DEVICE].answers[answer] for answer in ASKED) if NEW_DEVICE in rows else 0
+    found = [*((False, problem) for problem in broken), *_treatment(right, asked, bounds)]
     return Verdict(all(fine for fine, _ in found), tuple(reason for _, reason in found))
 
 
@@ -106,7 +107,7 @@ def _treatment(right: Row, asked: int, bounds: Bounds) -> Iterable[tuple[bool, s
         yield True, f"{asked} log-ins of owners from new devices were asked for more, which is no refusal"
     if not right.answers[LET_IN]:
         # Nothing would be refused falsely if nobody came: a test of nobody must not pass.
-        yield False, "no owner was ever let in: are --accounts and --login those of this service?"
+        yield False, "no owner was ever let in: are --accounts and --login those of this service, apps included?"
         return
     refused = tried - right.answers[LET_IN]
     yield refused <= bounds.refused_share_max * tried, _refusals(refused, tried, bounds)
