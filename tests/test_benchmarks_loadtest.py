@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from base64 import b32encode
@@ -209,6 +210,26 @@ def test_what_is_tested_here_leaves_this_process_alone() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout == "set()\n"
+
+
+def test_the_manual_knows_the_options() -> None:
+    """Each that it tells of is there, of Locust's or ours; and each of ours is told of."""
+    manual = (ROOT / "docs" / "loadtest.md").read_text("utf-8")
+    # Locust's own `--help` comes before it reads the file.
+    code = "from locust.argument_parser import get_parser; import benchmarks.locustfile; get_parser().print_help()"
+    help_text = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    option = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
+    told = set(option.findall(manual)) - {"--pairs"}  # of `sekisho corpus build`
+    ours = {
+        f"--{name}"
+        for name in re.findall(r"^  --([a-z0-9-]+) .*\n", help_text.partition("A log-in under attack")[2], re.M)
+    }
+    assert told - set(option.findall(help_text)) == set()
+    assert ours - told == set()
+    assert "--refused-percent-max" in ours
 
 
 # The lists
