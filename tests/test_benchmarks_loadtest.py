@@ -225,7 +225,7 @@ def test_the_manual_knows_the_options() -> None:
     told = set(option.findall(manual)) - {"--pairs"}  # of `sekisho corpus build`
     ours = {
         f"--{name}"
-        for name in re.findall(r"^  --([a-z0-9-]+) .*\n", help_text.partition("A log-in under attack")[2], re.M)
+        for name in re.findall(r"^  --([a-z0-9-]+) .*\n", help_text.partition("A log-in under attack")[2], re.MULTILINE)
     }
     assert told - set(option.findall(help_text)) == set()
     assert ours - told == set()
