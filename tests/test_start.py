@@ -19,18 +19,27 @@ import asyncio, secrets, sys
 from sekisho import LoginGuard
 
 async def app(scope, receive, send):
+    await send({{"type": "http.response.start", "status": 401, "headers": []}})
+    await send({{"type": "http.response.body", "body": b""}})
+
+async def receive():
+    return {{"type": "http.request", "body": b"username=hana&password=guess"}}
+
+async def send(message):
     pass
 
 guard = LoginGuard(app, secret=secrets.token_urlsafe(48), **{settings})
 
-async def first_request():
+async def first_requests():
     before = set(sys.modules)
-    await guard({{"type": "http", "path": "/tea", "method": "GET", "headers": []}}, None, None)
+    await guard({{"type": "http", "path": "/tea", "method": "GET", "headers": []}}, receive, send)
+    form = [(b"content-type", b"application/x-www-form-urlencoded")]
+    await guard({{"type": "http", "path": "/login", "method": "POST", "headers": form}}, receive, send)
     print(*sorted(set(sys.modules) - before))
     await guard._parts.stop()
 
 print(guard._problem)
-asyncio.run(first_request())
+asyncio.run(first_requests())
 print(*sorted(sys.modules))
 """
 
@@ -43,7 +52,7 @@ FACTORS = {"owners": "sqlite+aiosqlite:///nowhere", "owners_query": "select 1 as
 
 
 def started(settings: dict[str, str]) -> tuple[set[str], set[str]]:
-    """Modules after a guard was built and asked once, in a fresh process; and those that the request brought."""
+    """Modules of a fresh process that built a guard, read a page and logged in; and those that came with the latter."""
     code = BUILT.format(settings=settings)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -64,11 +73,11 @@ def started(settings: dict[str, str]) -> tuple[set[str], set[str]]:
     ids=["limits alone", "limits alone, on Redis", "with work", "with work, on Redis", "with a factor"],
 )
 def test_a_guard_loads_what_it_uses_and_nothing_else(settings: dict[str, str], absent: set[str]) -> None:
-    """And at its start: what the first request had to load, all requests beside it would wait for."""
+    """And at its start: for what the first log-in had to load, all requests beside it would wait."""
     modules, later = started(settings)
 
     assert sorted(modules & absent) == []
-    assert sorted(later) == []
+    assert [module for module in sorted(later) if not module.startswith("encodings.")] == []
 
 
 def test_hashing_alone_loads_no_guard() -> None:
