@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from locust import FastHttpUser, LoadTestShape, events, task
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
 
 from benchmarks.loadtest.lists import ALL, NOTHING, Part
 from benchmarks.loadtest.login import LET_IN, UNANSWERED, USUAL, Login
@@ -181,6 +181,11 @@ class LowAndSlow(Attacker):
 class Siege(LoadTestShape):
     """Quiet, ramp, storm, recovery."""
 
+    @property
+    def _last_reports_s(self) -> float:
+        # A master that quits waits for its workers for half a second, whatever they have not told it yet.
+        return WORKER_REPORT_INTERVAL + 1 if isinstance(self.runner, MasterRunner) else 0
+
     def tick(self) -> tuple[int, float, list[type[User]]] | None:
         if self.runner is None:
             raise RuntimeError("Locust gives a shape its runner before it asks")
@@ -188,7 +193,8 @@ class Siege(LoadTestShape):
         second = self.get_run_time()  # type: ignore[no-untyped-call] # Locust's
         attackers = Stages.read(options.stages).attackers(second, options.attackers)
         if attackers is None:
-            return None
+            ended = second - sum(Stages.read(options.stages))
+            return (0, SPAWNED_PER_SECOND_MAX, [Owner]) if ended < self._last_reports_s else None
         people: list[type[User]] = [Owner]
         if attackers:
             people += [Stuffer, Sprayer, LowAndSlow] if options.combos else [Sprayer, LowAndSlow]
