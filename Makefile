@@ -45,6 +45,8 @@ bench: $(VENV)/.with-bench ## Measure what the guard costs (about half an hour; 
 	@$(BIN)/python -m benchmarks.lua $(if $(QUICK),--quick)
 	$(say) "Whole requests over HTTP"
 	@$(BIN)/python -m benchmarks.over_http $(if $(QUICK),--quick)
+	$(say) "What it costs when nobody logs in"
+	@$(BIN)/python -m benchmarks.idle $(if $(QUICK),--quick)
 
 .PHONY: bench-corpus
 bench-corpus: $(VENV)/.with-bench ## Measure files of leaked passwords at full size (half an hour, 10 GB; QUICK=1 for a first look)

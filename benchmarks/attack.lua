@@ -4,6 +4,7 @@
 --   fail     everything distinct, every password wrong: stuffing from a botnet, nothing over any limit
 --   success  everything distinct, every password right
 --   shed     one address for all of them, so that nearly everything is over the address's limit
+--   elsewhere  no attempts at all, but a browser that reads one of 64 other pages
 -- `first` numbers the first attempt, so that slices of one run never repeat each other.
 
 local load, n
@@ -19,6 +20,17 @@ local HEAD = table.concat({
   "Content-Length: %d",
   "",
   "%s",
+}, "\r\n")
+
+local PAGE = table.concat({
+  "GET /articles/%d HTTP/1.1",
+  "Host: shop.example",
+  "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36",
+  "Accept: text/html,application/xhtml+xml",
+  "Accept-Language: ja,en;q=0.8",
+  "X-Forwarded-For: 198.51.100.7",
+  "",
+  "",
 }, "\r\n")
 
 -- 96 * 65536 networks of 256 addresses: a run uses each at most once. The step is coprime to their number, so that
@@ -37,6 +49,7 @@ end
 
 function request()
   n = n + 1
+  if load == "elsewhere" then return string.format(PAGE, n % 64) end
   local from = load == "shed" and "198.51.100.7" or address(n)
   local password = load == "success" and "right" or "wrong"
   local body = string.format("username=user%07d%%40mail.example&password=%s%07d", n, password, n)

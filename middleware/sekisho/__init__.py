@@ -9,7 +9,21 @@ function (`judge`), and then either refused (`answer`) or passed on; the applica
 
 from __future__ import annotations
 
-from sekisho.assemble import LoginGuard
+from typing import TYPE_CHECKING, Any
+
 from sekisho.model import SekishoError, SettingsError
 
+if TYPE_CHECKING:
+    from sekisho.assemble import LoginGuard
+
 __all__ = ["LoginGuard", "SekishoError", "SettingsError"]
+
+if not TYPE_CHECKING:  # or any name would be taken for one that is here
+
+    def __getattr__(name: str) -> Any:
+        """The guard, where it is asked for: who wants `sekisho.passwords`, or a command, need not load it and Redis."""
+        if name != "LoginGuard":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from sekisho.assemble import LoginGuard  # noqa: PLC0415
+
+        return LoginGuard

@@ -33,11 +33,35 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from argon2 import low_level
 from argon2.exceptions import Argon2Error, HashingError, VerifyMismatchError
 
-from sekisho.model import SekishoError
+from sekisho.model import PasswordsBusy, SekishoError
 from sekisho.read.names import SECRET_BYTES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = [
+    "COSTLIER",
+    "FILLED_KIB_A_SECOND",
+    "OWASP",
+    "OWASP_7MIB",
+    "OWASP_9MIB",
+    "OWASP_12MIB",
+    "OWASP_19MIB",
+    "OWASP_46MIB",
+    "RFC9106_HIGH_MEMORY",
+    "RFC9106_LOW_MEMORY",
+    "STORED_COSTLIEST",
+    "THREADS_MAX",
+    "WAITING_MAX",
+    "WAIT_SECONDS",
+    "WRONG",
+    "Passwords",
+    "PasswordsBusy",
+    "Profile",
+    "UnusableHash",
+    "UnusablePassword",
+    "Verified",
+]
 
 log = logging.getLogger("sekisho")
 
@@ -91,18 +115,6 @@ OWASP: Final = OWASP_19MIB
 
 # What a Python service may have stored without ever choosing: the default of argon2-cffi from 2018 to 2021.
 STORED_COSTLIEST: Final = Profile(2, 102_400, 8)
-
-
-class PasswordsBusy(SekishoError):  # noqa: N818 - a state, not a mistake
-    """As many passwords are being checked as may be, and none of this one was. Answer 503.
-
-    Attributes:
-        retry_after_s: for `Retry-After`: seconds after which those before should be done.
-    """
-
-    def __init__(self, retry_after_s: int) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(f"too many passwords are being checked; try again in {retry_after_s} s")
 
 
 class UnusablePassword(SekishoError):  # noqa: N818 - what it is about

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, overload
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
 from sekisho.challenge import DeviceTokens
 from sekisho.guard import Guard
-from sekisho.middleware import Cookie, GuardMiddleware, Reading
+from sekisho.middleware import Cookie, GuardMiddleware, Passing, Reading, as_doors
 from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError, prevalence
 from sekisho.observe.breach.corpus import Corpus
 from sekisho.observe.breach.header import CorpusError
@@ -205,6 +205,7 @@ class _Parts:
             body_seconds_max=settings.body_seconds_max,
             exposed_header=(settings.exposed_header or "").encode("ascii"),
         )
+        self.protected = as_doors(settings.protect)
         self.tokens = DeviceTokens(settings.secrets, days=settings.device_days)
         self.policy = Policy(
             account_failures_max=settings.limits.account_failures_max,
@@ -223,6 +224,12 @@ class _Parts:
         self._latest: _Running | None = None
         self._warned = False
         self._freed: frozenset[bytes] = frozenset()
+
+    def is_ours(self, path: str) -> bool:
+        """Whether a path could be a door, a protected route or one of our pages."""
+        return (
+            self.reading.doors.stand_at(path) or self.protected.stand_at(path) or path.startswith(self.settings.mount)
+        )
 
     def middleware(self) -> App:
         """The middleware of the running loop, started if need be."""
@@ -335,13 +342,14 @@ class _Running:
         ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
         self._guarded = self._middleware(ledger)
         self._step_up = self._with_step_up()
+        self._passing = Passing(parts.app, self._guarded, parts.is_ours)
         self.app: App = parts.app
         self.switch()
 
     def switch(self) -> None:
         """Take on the mode that is in force now. `OFF` takes us out altogether."""
         self._guarded.mode = self._parts.mode
-        self.app = self._parts.app if self._parts.mode is Mode.OFF else self._guarded
+        self.app = self._parts.app if self._parts.mode is Mode.OFF else self._passing
 
     def end_challenges(self, accounts: tuple[bytes, ...]) -> None:
         """What an operator has freed begins anew: step-ups under way for it end."""

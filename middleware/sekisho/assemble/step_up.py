@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
 from sekisho.challenge.escrow import Escrow
-from sekisho.challenge.factors import Enrolling, Factors
 from sekisho.challenge.pages import Pages
 from sekisho.challenge.seal import Sealer
 from sekisho.challenge.senders import Senders
 from sekisho.challenge.tie import Ties
 from sekisho.challenge.toll import Toll
-from sekisho.challenge.webauthn import WebAuthn
 from sekisho.challenge.webhook import Webhook
 from sekisho.challenge.work import Work
 from sekisho.middleware.lanes import Lanes
@@ -33,7 +31,9 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Renderer
     from sekisho.challenge.captcha import Captcha
+    from sekisho.challenge.factors import Enrolling, Factors
     from sekisho.challenge.senders import CodeHook
+    from sekisho.challenge.webauthn import WebAuthn
     from sekisho.guard import Guard
     from sekisho.middleware import Cookie, GuardMiddleware, Reading
     from sekisho.middleware.asgi import App, Scope
@@ -76,6 +76,8 @@ class Site(NamedTuple):
 
 def ensure_sound(settings: Settings) -> None:
     """Raise `SettingsError` for what could be read, and cannot work: at the start, and not at the first proof."""
+    if settings.factors:
+        _factors()
     if settings.owners is not None:
         _sql_owners(settings)
     if settings.smtp is not None:
@@ -94,6 +96,14 @@ def ensure_sound(settings: Settings) -> None:
             raise SettingsError(variable, str(error)) from None
 
 
+def _factors() -> tuple[type[Factors], type[Enrolling]]:
+    # Passkeys bring certificates along, apps' codes pictures: nothing for a site that asks for work alone, and for
+    # others at the start rather than in the first request.
+    from sekisho.challenge.factors import Enrolling, Factors  # noqa: PLC0415
+
+    return Factors, Enrolling
+
+
 def _sql_owners(settings: Settings) -> SqlOwners:
     from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database's driver, for who has none
 
@@ -107,6 +117,8 @@ def _webhook(settings: Settings) -> Webhook | None:
 def _passkeys(settings: Settings) -> WebAuthn | None:
     if "webauthn" not in settings.factors:
         return None
+    from sekisho.challenge.webauthn import WebAuthn  # noqa: PLC0415 - certificates and CBOR, for who has no passkeys
+
     # Of the oldest secret: decoys that changed with a rotation would be known for decoys.
     decoys = blake2b(settings.secrets[-1], digest_size=64, person=b"sekisho.decoys").digest()
     return WebAuthn(settings.rp_id or "", settings.service_name, settings.passkey_origins, decoys)
@@ -195,14 +207,15 @@ class StepUp:
 
     def _proving(self, given: Given) -> Proving:
         settings = self._settings
+        site_factors, enrolment = _factors()
         owners = given.owners or self._of_database()
         senders = self._senders(given)
         passkeys = _passkeys(settings)
-        factors = Factors(
+        factors = site_factors(
             settings.factors, owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders,
             clock_s=time.time,
         )  # fmt: skip
-        enrolling = Enrolling(
+        enrolling = enrolment(
             owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders, issuer=settings.service_name,
             clock_s=time.time,
         )  # fmt: skip

@@ -37,11 +37,11 @@ from sekisho.model import (
     Exposure,
     Mode,
     Outcome,
+    PasswordsBusy,
     StoreUnavailable,
     Unreadable,
 )
 from sekisho.model.value import Value
-from sekisho.passwords import PasswordsBusy
 from sekisho.read import RuleSuggester, declared_too_large, decoded, exposed, read_credentials
 
 if TYPE_CHECKING:

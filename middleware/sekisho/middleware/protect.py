@@ -8,7 +8,7 @@ from sekisho.model import Door, DoorKind
 from sekisho.read import Doors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sekisho.challenge.tie import Tie, Ties
     from sekisho.middleware.asgi import Scope
@@ -40,6 +40,12 @@ class Stale(NamedTuple):
         return f"Stale({self.route!r}, ...)"
 
 
+def as_doors(routes: Iterable[ProtectedRoute]) -> Doors:
+    """Found as doors are: a path that a forgiving router takes for the route is the route."""
+    strictest_first = sorted(routes, key=lambda route: route.max_age_s)
+    return Doors(Door(DoorKind.CHANGE, route.method, route.path, ()) for route in strictest_first)
+
+
 class Protection:
     """The protected routes of a service.
 
@@ -56,9 +62,7 @@ class Protection:
         ties: Ties,
         session_account: Callable[[Scope], str | None] | None = None,
     ) -> None:
-        # Found as doors are: a path that a forgiving router takes for the route is the route.
-        strictest_first = sorted(routes, key=lambda route: route.max_age_s)
-        self._doors = Doors(Door(DoorKind.CHANGE, route.method, route.path, ()) for route in strictest_first)
+        self._doors = as_doors(routes)
         self._routes = {route.name: route for route in routes}
         self._ties = ties
         self._session_account = session_account

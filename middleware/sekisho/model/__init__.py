@@ -7,7 +7,7 @@ from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, preval
 from sekisho.model.count import Charge, Charged, Ledger, Spread, Verdict
 from sekisho.model.decision import Action, Decision, Finding, Mode, Outcome
 from sekisho.model.door import Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
-from sekisho.model.errors import SekishoError, SettingsError, StoreUnavailable, Unreadable
+from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.limit import Limit, Limits, LimitSet
 from sekisho.model.signals import Device, Policy, Signals
 
@@ -35,6 +35,7 @@ __all__ = [
     "Origin",
     "Outcome",
     "Pair",
+    "PasswordsBusy",
     "Path",
     "Policy",
     "ProtectedRoute",

@@ -32,3 +32,15 @@ class Unreadable(SekishoError):  # noqa: N818 - a verdict about a request, raise
 
 class StoreUnavailable(SekishoError):  # noqa: N818 - a state, not a mistake
     """The store did not answer within the deadline. Nobody knows whether it counted; nobody asks twice."""
+
+
+class PasswordsBusy(SekishoError):  # noqa: N818 - a state, not a mistake
+    """As many passwords are being checked as may be, and none of this one was. Answer 503.
+
+    Attributes:
+        retry_after_s: for `Retry-After`: seconds after which those before should be done.
+    """
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"too many passwords are being checked; try again in {retry_after_s} s")

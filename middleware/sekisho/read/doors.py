@@ -60,6 +60,11 @@ class Doors:
             return door
         return self._find_wild((key,), scope) if self._wild else None
 
+    def stand_at(self, path: str) -> bool:
+        """Whether `find` could find a door for some request with this path and no `root_path`."""
+        key = path_key(path)
+        return key in self._places or any(f"{key}/".startswith(prefix) for prefix, _ in self._wild)
+
     def _find_mounted(self, key: str, scope: Mapping[str, Any]) -> Door | None:
         # Litestar drops the mount point wherever it first appears, others at the start alone; doors may be
         # configured with it or without.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from limits import parse_many
-
 from sekisho.model import Limit, Limits, SettingsError
 
 BURST_MAX = 1_000_000
@@ -14,6 +12,10 @@ LIMITS_MAX = 4  # each costs eight bytes in every record and a comparison in eve
 
 # IPv6 is handed out in /56 to homes and /48 to sites: the wider one may hold several of the narrower.
 SITE_TIMES_HOME = 4
+
+# How the notation is mostly written. Read here, because `limits` brings its counters and their clients along.
+_PLAIN = re.compile(r"([0-9]+)/([0-9]*)(second|minute|hour|day)")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 
 _TEXT = re.compile(r"[0-9A-Za-z/ ,;|]{1,200}")
 _NOTATION = "as in 20/10minute;100/day (a number, a slash, a time of second, minute, hour or day)"
@@ -42,13 +44,24 @@ def _pairs(text: str, setting: str) -> list[tuple[int, int]]:
     """Amounts and seconds. What `parse_many` takes but nobody means is refused first: `5/0minute` is one to it."""
     found: list[tuple[int, int]] = []
     if _TEXT.fullmatch(text) and not re.search(r"(/|per)\s*0", text, re.IGNORECASE):
-        try:
-            found = [(item.amount, item.get_expiry()) for item in parse_many(text)]
-        except ValueError:  # its text repeats the setting, so it must not travel further
-            found = []
+        found = _plain(text) or _any_way(text)
     if not found:
         raise SettingsError(setting, f"is not written {_NOTATION}")
     return found
+
+
+def _plain(text: str) -> list[tuple[int, int]]:
+    found = [_PLAIN.fullmatch(part) for part in text.split(";")]
+    return [(int(one[1]), int(one[2] or 1) * _SECONDS[one[3]]) for one in found if one] if all(found) else []
+
+
+def _any_way(text: str) -> list[tuple[int, int]]:
+    from limits import parse_many  # noqa: PLC0415 - see `_PLAIN`
+
+    try:
+        return [(item.amount, item.get_expiry()) for item in parse_many(text)]
+    except ValueError:  # its text repeats the setting, so it must not travel further
+        return []
 
 
 def _checked(burst: int, seconds: int, setting: str) -> Limit:

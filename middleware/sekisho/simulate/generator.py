@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.draw import WORD, Draw, Walk, nth
-from sekisho.simulate.population import BROWSERS, Population, zipf_password
+from sekisho.simulate.population import Population, zipf_password
 from sekisho.simulate.words import leaked_passwords
 
 if TYPE_CHECKING:

@@ -9,8 +9,29 @@ Needs the extra `step-up`.
 
 from __future__ import annotations
 
-from sekisho.challenge.factors.enrolling import Enrolling, TotpOffer
-from sekisho.challenge.factors.person import Person, Proof, Shown
-from sekisho.challenge.factors.proving import Factors
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sekisho.challenge.factors.enrolling import Enrolling, TotpOffer
+    from sekisho.challenge.factors.person import Person, Proof, Shown
+    from sekisho.challenge.factors.proving import Factors
 
 __all__ = ["Enrolling", "Factors", "Person", "Proof", "Shown", "TotpOffer"]
+
+_PLACES = {
+    "Enrolling": "enrolling",
+    "Factors": "proving",
+    "Person": "person",
+    "Proof": "person",
+    "Shown": "person",
+    "TotpOffer": "enrolling",
+}
+
+if not TYPE_CHECKING:  # or every name would be taken for one that is here
+
+    def __getattr__(name: str) -> Any:
+        """Each where it is first asked for: a site that asks for work alone has no use for passkeys and their keys."""
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

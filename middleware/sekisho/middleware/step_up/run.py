@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.middleware.cookies import only
 from sekisho.middleware.watch import Report
-from sekisho.model import Outcome
-from sekisho.passwords import PasswordsBusy
+from sekisho.model import Outcome, PasswordsBusy
 from sekisho.read import from_body, from_start
 
 if TYPE_CHECKING:

@@ -255,7 +255,7 @@ class Reading:
 
     def pair(self, line: str) -> tuple[str, str] | Skip | None:
         """The canonical account and the password of a line; why there are none; `None` for a blank line."""
-        found = _split(line)
+        found = split(line)
         if found is None:
             return _unseparated(line)
         if "\ufffd" in line:
@@ -322,7 +322,8 @@ def _ensure_known(encoding: str) -> None:
         raise CorpusError("no such encoding: give the name of one that Python knows, such as cp932") from None
 
 
-def _split(line: str) -> tuple[str, str] | None:
+def split(line: str) -> tuple[str, str] | None:
+    """The account and the password of a line, as they stand there; `None` where nothing separates them."""
     if "/" in line:
         if site := _SITE.match(line):
             line = line[site.end() :]

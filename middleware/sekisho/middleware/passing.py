@@ -1,0 +1,50 @@
+"""What is nobody's business here, and must not pay for those who are looked at: nearly every request of a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sekisho.middleware.asgi import App, Receive, Scope, Send
+
+PATHS_MAX = 4_096  # a service has hundreds of routes; with ids in their paths they are forgotten, and looked at again
+PATH_CHARS_MAX = 256  # both together bound the memory that strangers can fill: a few megabytes
+
+
+class Passing:
+    """Remembers the paths where nothing of ours stands, and hands their requests on without another look.
+
+    Only paths at which no request could concern us, whatever its method and headers, are remembered; and none of a
+    mounted application, where the path alone does not tell.
+
+    Args:
+        app: the application.
+        guarded: looks at everything else.
+        is_ours: whether a path could be a door, a protected route or a page of ours, read as forgivingly as any router
+            reads it.
+    """
+
+    __slots__ = ("_app", "_guarded", "_is_ours", "_others")
+
+    def __init__(self, app: App, guarded: App, is_ours: Callable[[str], bool]) -> None:
+        self._app = app
+        self._guarded = guarded
+        self._is_ours = is_ours
+        self._others: set[str] = set()
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # No coroutine of its own: it would cost as much as the look that is spared.
+        path = scope.get("path", "")
+        if path in self._others and not scope.get("root_path"):
+            return self._app(scope, receive, send)
+        self._remember(path)
+        return self._guarded(scope, receive, send)
+
+    def _remember(self, path: str) -> None:
+        if len(path) > PATH_CHARS_MAX or self._is_ours(path):
+            return
+        if len(self._others) >= PATHS_MAX:
+            self._others.clear()
+        self._others.add(path)

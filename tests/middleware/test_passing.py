@@ -1,0 +1,177 @@
+"""Requests that concern nobody here pass quickly, and none that concerns us is among them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekisho.middleware.passing import PATH_CHARS_MAX, PATHS_MAX, Passing
+from sekisho.model import Door, DoorKind, Encoding, Fields
+from sekisho.read import Doors
+from tests.middleware.driving import Shop, answer, ask, guarded, http, log_in
+
+if TYPE_CHECKING:
+    from sekisho.assemble import LoginGuard
+    from sekisho.middleware.asgi import Receive, Scope, Send
+
+READS = Fields(Encoding.FORM, (("username",),), (("password",),))
+DOORS = Doors(
+    [
+        Door(DoorKind.LOGIN, "POST", "/login", (READS,)),
+        Door(DoorKind.LOGIN, "*", "/files/*", (Fields(Encoding.BASIC),)),
+        Door(DoorKind.LOGOUT, "POST", "/", ()),
+    ]
+)
+BASIC = (b"authorization", b"Basic Ym9iOnNlY3JldA==")
+OVERRIDE = (b"x-http-method-override", b"POST")
+
+
+PATHS = st.lists(st.sampled_from(["", ".", "..", "login", "LOGIN", "login\n", "logins", "files", "1"]), max_size=5).map(
+    "/".join
+)
+
+
+class Told:
+    """An application that says who was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def by(self, name: str) -> Any:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            self.asked.append(name)
+
+        return app
+
+
+def passing(told: Told) -> Passing:
+    return Passing(told.by("app"), told.by("guard"), DOORS.stand_at)
+
+
+async def visit(app: Passing, *paths: str, root_path: str = "") -> None:
+    for path in paths:
+        await app(http(path, root_path=root_path), None, None)  # type: ignore[arg-type] # nobody reads or answers
+
+
+@given(
+    PATHS,
+    st.sampled_from(["GET", "POST", "HEAD", "PUT"]),
+    st.lists(st.sampled_from([BASIC, OVERRIDE]), max_size=2),
+    st.booleans(),
+)
+def test_where_a_door_is_found_one_is_known_to_stand(
+    path: str, method: str, headers: list[tuple[bytes, bytes]], socket: bool
+) -> None:
+    """However the path is spelt, and whatever the request is: or its second like would pass unseen (row 44)."""
+    scope = http(path, method=method, headers=headers, query_string=b"password=x")
+    if socket:
+        scope = {"type": "websocket", "path": path, "headers": headers}
+
+    assert DOORS.find(scope) is None or DOORS.stand_at(path)
+
+
+async def test_the_guard_looks_once_at_what_is_not_its_own() -> None:
+    """And every time at what is."""
+    told = Told()
+    app = passing(told)
+
+    await visit(app, "/tea", "/tea", "/login", "/login", "/LOGIN/", "/files/1", "/files/1", "/", "//", "/tea")
+
+    assert told.asked == ["guard", "app", *["guard"] * 7, "app"]
+
+
+async def test_the_path_of_a_mounted_application_tells_nothing() -> None:
+    """`/login` below `/shop` may be the log-in as the one or as the other writes it."""
+    told = Told()
+    app = passing(told)
+
+    await visit(app, "/shop/login", "/shop/login")
+    await visit(app, "/shop/login", "/shop/login", root_path="/shop")
+
+    assert told.asked == ["guard", "app", "guard", "guard"]
+
+
+async def test_strangers_fill_no_memory() -> None:
+    """Neither with many paths nor with long ones; who is forgotten is looked at again."""
+    told = Told()
+    app = passing(told)
+
+    await visit(app, *(f"/{number}" for number in range(3 * PATHS_MAX)), "/" + "x" * PATH_CHARS_MAX)
+
+    assert len(app._others) <= PATHS_MAX
+    assert max(map(len, app._others)) <= PATH_CHARS_MAX
+    told.asked.clear()
+    await visit(app, "/0", "/0")
+    assert told.asked == ["guard", "app"]
+
+
+async def test_a_scope_without_a_path_is_looked_at() -> None:
+    """What it is, the guard knows or the application."""
+    told = Told()
+
+    await passing(told)({"type": "of another kind"}, None, None)  # type: ignore[arg-type]
+
+    assert told.asked == ["guard"]
+
+
+async def test_nobody_stands_between_but_the_guard_itself() -> None:
+    """The application is awaited by `LoginGuard` directly: each coroutine more costs every request of the service."""
+    between: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        frame = inspect.currentframe()
+        while (frame := frame and frame.f_back) and frame.f_code is not here:
+            between.append(frame.f_code.co_qualname)
+        await answer(send, 200)
+
+    here = getattr(inspect.currentframe(), "f_code", None)
+    guard = guarded(app)
+    for _ in range(2):
+        between.clear()
+        await guard(http("/tea"), _receive, _send)
+
+    assert between == ["LoginGuard.__call__"]
+
+
+def test_servers_see_that_it_is_asgi_3() -> None:
+    """uvicorn, hypercorn and asgiref ask whether `__call__` is a coroutine function, and take others for ASGI 2."""
+    assert inspect.iscoroutinefunction(guarded(Shop()).__call__)
+    assert asyncio.iscoroutinefunction(guarded(Shop()).__call__)
+
+
+async def _receive() -> dict[str, Any]:
+    raise AssertionError("nobody reads")
+
+
+async def _send(message: Any) -> None:
+    """Nobody looks."""
+
+
+@pytest.fixture
+def guard() -> LoginGuard:
+    return guarded(Shop(), limit_account="2/hour", limit_ip="2/hour", protect="POST /pay max_age=60", change="POST /pw")
+
+
+async def test_a_flood_elsewhere_opens_no_door(guard: LoginGuard) -> None:
+    """The limit holds before and after, and for every spelling."""
+    for path in ("/tea", "/login/x", "/tea", "/login/x"):
+        assert (await ask(guard, http(path, method="GET"))).status == 200
+
+    statuses = [(await log_in(guard, password=f"guess{number}", path=path)).status
+                for number, path in enumerate(["/login", "/Login", "/login/", "//login"])]  # fmt: skip
+
+    assert [status == 429 for status in statuses] == [False, False, True, True]
+
+
+async def test_all_that_is_ours_is_looked_at(guard: LoginGuard) -> None:
+    """Doors of all kinds, protected routes, and our pages: none of them is ever remembered as somebody else's."""
+    assert guard._parts is not None
+    ours = ["/login", "/pw", "/PW/", "/pay", "/x/../pay", "/sekisho/api/step-up", "/sekisho/"]
+
+    assert [path for path in ours if not guard._parts.is_ours(path)] == []
+    assert [path for path in ("/", "/tea", "/payment", "/login/x") if guard._parts.is_ours(path)] == []

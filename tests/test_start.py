@@ -1,0 +1,106 @@
+"""What a service pays for at its start: the packages of what it uses, and no others.
+
+Held by names and not by milliseconds, which a busy machine would make its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import sekisho
+from sekisho.assemble import LoginGuard
+from sekisho.challenge import factors
+
+BUILT = """
+import asyncio, secrets, sys
+from sekisho import LoginGuard
+
+async def app(scope, receive, send):
+    await send({{"type": "http.response.start", "status": 401, "headers": []}})
+    await send({{"type": "http.response.body", "body": b""}})
+
+async def receive():
+    return {{"type": "http.request", "body": b"username=hana&password=guess"}}
+
+async def send(message):
+    pass
+
+guard = LoginGuard(app, secret=secrets.token_urlsafe(48), **{settings})
+
+async def first_requests():
+    before = set(sys.modules)
+    await guard({{"type": "http", "path": "/tea", "method": "GET", "headers": []}}, receive, send)
+    form = [(b"content-type", b"application/x-www-form-urlencoded")]
+    await guard({{"type": "http", "path": "/login", "method": "POST", "headers": form}}, receive, send)
+    print(*sorted(set(sys.modules) - before))
+    await guard._parts.stop()
+
+print(guard._problem)
+asyncio.run(first_requests())
+print(*sorted(sys.modules))
+"""
+
+NEVER = {"limits", "pwnedpasswords", "sqlalchemy", "rich", "httpx", "numpy", "zxcvbn", "uvicorn", "starlette"}
+OF_FACTORS = {"webauthn", "OpenSSL", "cbor2", "pyotp", "segno", "aiosmtplib"}
+OF_WORK = {"altcha", "jinja2", "argon2", "cryptography.hazmat"}  # altcha's newer puzzles are made of argon2
+
+REDIS = {"store": "redis://127.0.0.1:1"}
+FACTORS = {"owners": "sqlite+aiosqlite:///nowhere", "owners_query": "select 1 as email, 2 as locale where :account = 3"}
+
+
+def started(settings: dict[str, str]) -> tuple[set[str], set[str]]:
+    """Modules of a fresh process that built a guard, read a page and logged in; and those that came with the latter."""
+    code = BUILT.format(settings=settings)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    problem, later, modules = done.stdout.split("\n")[:3]
+    assert problem == ""
+    return set(modules.split()), set(later.split())
+
+
+@pytest.mark.parametrize(
+    ("settings", "absent"),
+    [
+        ({"challenges": "none"}, NEVER | OF_FACTORS | OF_WORK),
+        ({"challenges": "none", **REDIS}, NEVER | OF_FACTORS | OF_WORK),
+        ({}, NEVER | OF_FACTORS),
+        (REDIS, NEVER | OF_FACTORS),
+        ({"factors": "totp", **FACTORS}, NEVER - {"sqlalchemy"} | {"aiosmtplib"}),
+    ],
+    ids=["limits alone", "limits alone, on Redis", "with work", "with work, on Redis", "with a factor"],
+)
+def test_a_guard_loads_what_it_uses_and_nothing_else(settings: dict[str, str], absent: set[str]) -> None:
+    """And at its start: for what the first log-in had to load, all requests beside it would wait."""
+    modules, later = started(settings)
+
+    assert sorted(modules & absent) == []
+    assert [module for module in sorted(later) if not module.startswith("encodings.")] == []
+
+
+def test_hashing_alone_loads_no_guard() -> None:
+    """A service may use `sekisho.passwords` and another guard, or none."""
+    code = "import sys, sekisho.passwords; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert {"sekisho.passwords", "argon2"} <= set(done.stdout.split())
+    assert set(done.stdout.split()) & {"sekisho.assemble", "sekisho.settings", "redis"} == set()
+
+
+def test_the_package_has_what_it_names_and_nothing_else() -> None:
+    """Names that are loaded late are still names."""
+    assert sekisho.LoginGuard is LoginGuard
+    assert [name for name in sekisho.__all__ if not hasattr(sekisho, name)] == []
+    with pytest.raises(AttributeError, match=r"^module 'sekisho' has no attribute 'LoginGard'$"):
+        getattr(sekisho, "LoginGard")  # noqa: B009 - mypy would know
+    with pytest.raises(AttributeError, match=r"^module 'sekisho.challenge.factors' has no attribute 'Factor'$"):
+        getattr(factors, "Factor")  # noqa: B009 - the same
+
+
+def test_limits_in_another_notation_still_load_what_reads_it() -> None:
+    """The package `limits` reads what is not written plainly."""
+    modules, _ = started({"limit_ip": "20 per 10 minutes"})
+
+    assert "limits" in modules
