@@ -73,4 +73,4 @@ async def _login(request: Request) -> Response:
 
 @app.get("/reached")
 async def _reached() -> Response:
-    return Response(str(endpoint.Counted.reached))
+    return Response(endpoint.reached())

@@ -50,7 +50,7 @@ async def _limited(request: Request) -> Response:
 
 
 async def _reached(_request: Request) -> Response:
-    return Response(str(endpoint.Counted.reached))
+    return Response(endpoint.reached())
 
 
 def _response(said: endpoint.Answer) -> Response:
