@@ -32,7 +32,7 @@ VARIANTS = (
     Variant("limits (fixed window)", _limits("fixed-window")),
     Variant("limits (sliding window counter)", _limits("sliding-window-counter")),
     Variant("limits (moving window)", _limits("moving-window")),
-    Variant("pyrate-limiter (GCRA)", Service("with_pyrate_limiter")),
+    Variant("pyrate-limiter (sliding window log)", Service("with_pyrate_limiter")),
     Variant("fastapi-limiter", Service("with_fastapi_limiter")),
     Variant("fastapi-sentinel", Service("with_fastapi_sentinel")),
     Variant("slowapi", Service("with_slowapi")),

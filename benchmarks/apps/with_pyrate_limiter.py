@@ -1,44 +1,23 @@
-"""`pyrate-limiter`, asynchronous, GCRA: a `StateBucket` a key, in Redis by its `RedisStateStore`.
+"""`pyrate-limiter`, asynchronous, raw ASGI: three limiters asked one after the other.
 
-As its documentation has it for many keys: a factory makes the bucket of each. `try_acquire` without blocking, because
-`try_acquire_async` would let only one request at a time ask.
+By `try_acquire` without blocking, because `try_acquire_async` lets only one request at a time ask.
 """
 
 from __future__ import annotations
 
-import os
-import time
 from typing import TYPE_CHECKING, Any
 
-from pyrate_limiter import BucketFactory, Duration, Limiter, Rate, RateItem, RedisStateStore, StateBucket
-from redis.asyncio import Redis
-
 from benchmarks.apps import endpoint
+from benchmarks.apps.buckets import BucketPerKey, limiter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, MutableMapping
 
+    from pyrate_limiter import Limiter
+
     from benchmarks.apps.endpoint import Receive, Send
 
-_redis = Redis.from_url(os.environ["BENCH_STORE"])
-
-
-class _BucketPerKey(BucketFactory):
-    def __init__(self, rate: Rate) -> None:
-        self._rates = [rate]
-
-    def wrap_item(self, name: str, weight: int = 1) -> RateItem:
-        return RateItem(name, time.time_ns() // 1_000_000, weight=weight)
-
-    def get(self, item: RateItem) -> StateBucket:
-        return StateBucket(self._rates, store=RedisStateStore(_redis, item.name))
-
-
-def _limit(attempts: int, minutes: int) -> Limiter:
-    return Limiter(_BucketPerKey(Rate(attempts, Duration.MINUTE * minutes)))
-
-
-_by_address, _by_account, _by_device = _limit(20, 10), _limit(5, 5), _limit(30, 10)
+_by_address, _by_account, _by_device = limiter(20, 10), limiter(5, 5), limiter(30, 10)
 
 
 async def _acquire(limiter: Limiter, name: str) -> bool:
@@ -48,6 +27,8 @@ async def _acquire(limiter: Limiter, name: str) -> bool:
 
 
 async def _login(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    if not BucketPerKey.script:
+        await BucketPerKey.load()
     body = await endpoint.read(receive)
     keys = endpoint.keys_of(scope["headers"], body)
     allowed = (
