@@ -135,6 +135,7 @@ class Server:
         self, app: str, port: int, environment: Mapping[str, str], *, server: str = "uvicorn", workers: int = 1
     ) -> None:
         """`app` is what the server imports, e.g. `benchmarks.apps.bare:app`."""
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.workers = workers
         cores = (SERVER_CORE,) if workers == 1 else (SERVER_CORE, LOAD_CORE)

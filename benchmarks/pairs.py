@@ -56,7 +56,9 @@ class Variant:
         """Whether the guard did what this variant is meant to measure."""
         if self.load == "shed":
             return seen.reached < 0.05 * seen.requests
-        return self.script != "attack.lua" or seen.reached >= seen.requests
+        if self.script == "share.lua":
+            return abs(1 - float(self.load) - seen.reached / seen.requests) < 0.05
+        return seen.reached >= seen.requests
 
 
 @dataclass(slots=True)
@@ -158,12 +160,12 @@ class Bench:
     def _pair(self, pairs: Pairs, servers: Mapping[Service, Server], *, bare_first: bool) -> Iterator[None]:
         """One slice each. Who goes first alternates: a machine that slows down would else favour the first."""
         variant = pairs.variant
-        both = [(pairs.bare, servers[variant.against]), (pairs.guarded, servers[variant.service])]
-        for slices, server in both if bare_first else reversed(both):
+        both = [(pairs.bare, variant.against), (pairs.guarded, variant.service)]
+        for slices, service in both if bare_first else reversed(both):
             self._redis.cli("FLUSHALL")
-            if slices is pairs.guarded and variant.lead_in_seconds:
-                self._slice(variant, server, seconds=variant.lead_in_seconds)
-            slices.append(self._slice(variant, server, seconds=self._plan.seconds))
+            if variant.lead_in_seconds and service.app != BARE.app:
+                self._slice(variant, servers[service], seconds=variant.lead_in_seconds)
+            slices.append(self._slice(variant, servers[service], seconds=self._plan.seconds))
             yield
         if not variant.fits(pairs.guarded[-1]):
             raise SystemExit(f"{variant.name} did not do what it is measured for: {pairs.guarded[-1]}")
