@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measure, open_loop, picture, result
+from benchmarks import measure, open_loop, result
 from benchmarks.measure import Meter, Server, Service, median_interval
 from benchmarks.open_loop import OpenLoop, Run, attempt, poisson
 from benchmarks.pairs import BARE, GUARDED, followed
@@ -203,6 +203,8 @@ def main() -> None:
         )
     about_plan = plan._asdict() | {"connections": open_loop.CONNECTIONS}
     kept = result.write("latency", {"machine": about, "plan": about_plan, **found}, quick=quick)
+    from benchmarks import picture  # noqa: PLC0415 - whoever only reads results need not be able to draw
+
     picture.latency(kept, result.path("latency", quick=quick, suffix="svg"))
 
 
