@@ -16,7 +16,6 @@ import inspect
 import json
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -318,12 +317,6 @@ def table(found: Mapping[str, Any]) -> Table:
     return out
 
 
-def require_valgrind() -> None:
-    """Raises `SystemExit` that says what is missing."""
-    if not shutil.which("valgrind"):
-        raise SystemExit("missing: valgrind. Install the package `valgrind`.")
-
-
 def main() -> None:
     options = _options()
     loads = options.load or LOADS
@@ -332,7 +325,7 @@ def main() -> None:
         asyncio.run(Counted(marks).run(loads, requests=REQUESTS, stepwise=STEPWISE))
         print("MARKS", json.dumps(marks.labels))
         return
-    require_valgrind()
+    measure.require("valgrind")
     about = measure.machine()
     found = report(loads, counted(loads), REQUESTS)
     Console(width=max(100, Console().width)).print(table(found))

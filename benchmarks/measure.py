@@ -250,15 +250,25 @@ def pinned(*cores: int) -> list[str]:
     return ["taskset", "--cpu-list", ",".join(map(str, cores))]
 
 
+_PACKAGES = {"wrk": "wrk", "taskset": "util-linux", "valgrind": "valgrind"}
+
+
 def require_tools() -> None:
-    """Two cores, taskset and wrk; wrk is installed where we may. Raises `SystemExit` that says what is missing."""
+    """Two cores, taskset and wrk. Raises `SystemExit` that says what is missing."""
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("two cores are needed: one for the server, one for the load and Redis")
-    if not shutil.which("wrk") and os.geteuid() == 0 and shutil.which("apt-get"):
+    require("wrk", "taskset")
+
+
+def require(*tools: str) -> None:
+    """Programs that pip does not bring; installed where we may. Raises `SystemExit` that says what is missing."""
+    missing = [_PACKAGES[tool] for tool in tools if not shutil.which(tool)]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(["apt-get", "-qq", "update"], check=False)
-        subprocess.run(["apt-get", "-qq", "install", "--yes", "wrk"], check=False, stdout=subprocess.DEVNULL)
-    if missing := [tool for tool in ("wrk", "taskset") if not shutil.which(tool)]:
-        raise SystemExit(f"missing: {', '.join(missing)}. Install the packages `wrk` and `util-linux`.")
+        subprocess.run(["apt-get", "-qq", "install", "--yes", *missing], check=False, stdout=subprocess.DEVNULL)
+        missing = [_PACKAGES[tool] for tool in tools if not shutil.which(tool)]
+    if missing:
+        raise SystemExit(f"something is missing: install the packages {', '.join(missing)}")
 
 
 def machine() -> dict[str, Any]:
