@@ -64,7 +64,6 @@ def latency(result: dict[str, Any], path: Path) -> None:
                 linestyle=style,
                 marker="o",
                 markersize=3,
-                capsize=2,
                 elinewidth=0.7,
                 label=f"{service}, {name}",
             )
@@ -99,7 +98,6 @@ def growth(result: dict[str, Any], path: Path) -> None:
                 color=colour,
                 marker="o",
                 markersize=3,
-                capsize=2,
                 elinewidth=0.7,
                 label=label,
             )

@@ -64,8 +64,8 @@ def test_the_endpoint_tells_right_from_wrong() -> None:
 
 def test_a_missing_program_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever may not install packages is told which one to ask for, and not by a traceback of subprocess."""
-    monkeypatch.setattr(measure.shutil, "which", lambda _tool: None)
-    monkeypatch.setattr(measure.os, "geteuid", lambda: 1_000)
+    monkeypatch.setattr("shutil.which", lambda _tool: None)
+    monkeypatch.setattr("os.geteuid", lambda: 1_000)
 
     with pytest.raises(SystemExit, match="install the packages wrk, util-linux"):
         measure.require("wrk", "taskset")
