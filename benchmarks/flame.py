@@ -20,14 +20,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import measure
+from benchmarks import measure, result
 from benchmarks.measure import LOAD_CORE, Server
 from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_RESULTS = Path(__file__).with_name("results")
 RATE_HZ = 200
 WIDTH_PX, ROW_PX, LETTER_PX = 1_200, 15, 6.2
 SHARE_MIN = 0.003  # what is narrower can neither be seen nor read
@@ -161,16 +160,18 @@ def main() -> None:
     parser.add_argument("--load", choices=["fail", "success", "shed"], default="fail")
     parser.add_argument("--app", default="guarded", help="module in benchmarks.apps")
     parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--quick", action="store_true", help="three seconds: a first look, not a result")
     options = parser.parse_args()
     measure.require_tools()
     os.sched_setaffinity(0, {LOAD_CORE})
-    root = tree(recorded(options.app, options.load, options.seconds))
+    root = tree(recorded(options.app, options.load, 3 if options.quick else options.seconds))
     for module, samples in by_module(root).most_common(20):
         print(f"{samples / root.samples:6.1%}  {module}")
     stem = "flame" if (options.app, options.load) == ("guarded", "fail") else f"flame-{options.app}-{options.load}"
     title = f"A saturated server ({options.app}, {options.load}): share of samples"
-    (_RESULTS / f"{stem}.svg").write_text(drawn(root.crown(), title))
-    print(f"Written: benchmarks/results/{stem}.svg")
+    path = result.path(stem, quick=options.quick, suffix="svg")
+    path.write_text(drawn(root.crown(), title))
+    print(f"Written: benchmarks/results/{path.name}")
 
 
 if __name__ == "__main__":

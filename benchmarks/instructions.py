@@ -20,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import wraps
@@ -32,7 +31,7 @@ from unittest import mock
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measure
+from benchmarks import measure, result
 from benchmarks.in_process import Driver
 
 if TYPE_CHECKING:
@@ -42,9 +41,9 @@ if TYPE_CHECKING:
     from benchmarks.in_process import App
     from sekisho.model import Charge, Verdict
 
-_RESULTS = Path(__file__).with_name("results")
 LOADS = ("fail", "success", "shed")
-REQUESTS, STEPWISE = 320, 40  # by as many callers as the harness in process has
+REQUESTS, STEPWISE = 320, 40
+QUICK_REQUESTS, QUICK_STEPWISE = 64, 10  # whole requests by as many callers as the harness in process has
 IP_WAIT_US = 600_000_000
 
 
@@ -241,11 +240,11 @@ def constant_ledger(load: str, *, packs: bool = False) -> ExitStack:
 # Outside.
 
 
-def counted(loads: Sequence[str]) -> dict[str, list[int]]:
+def counted(loads: Sequence[str], *, quick: bool) -> dict[str, list[int]]:
     """Instructions between marks, by label, as callgrind counted them in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={folder}/count"]
-        command += [sys.executable, "-m", "benchmarks.instructions", "--inside"]
+        command += [sys.executable, "-m", "benchmarks.instructions", "--inside", *(["--quick"] if quick else [])]
         command += [word for load in loads for word in ("--load", load)]
         # Hashes of text decide where things lie in dictionaries, and with it how many steps a look-up takes.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
@@ -320,23 +319,24 @@ def table(found: Mapping[str, Any]) -> Table:
 def main() -> None:
     options = _options()
     loads = options.load or LOADS
+    requests, stepwise = (QUICK_REQUESTS, QUICK_STEPWISE) if options.quick else (REQUESTS, STEPWISE)
     if options.inside:
         marks = Marks()
-        asyncio.run(Counted(marks).run(loads, requests=REQUESTS, stepwise=STEPWISE))
+        asyncio.run(Counted(marks).run(loads, requests=requests, stepwise=stepwise))
         print("MARKS", json.dumps(marks.labels))
         return
     measure.require("valgrind")
     about = measure.machine()
-    found = report(loads, counted(loads), REQUESTS)
+    found = report(loads, counted(loads, quick=options.quick), requests)
     Console(width=max(100, Console().width)).print(table(found))
-    result = {"when": time.strftime("%Y-%m-%d"), "machine": about, "plan": {"requests": REQUESTS}, "loads": found}
-    (_RESULTS / "instructions.json").write_text(json.dumps(result, indent=1) + "\n")
-    print("Written: benchmarks/results/instructions.json")
+    kept = {"machine": about, "plan": {"requests": requests}, "loads": found}
+    result.write("instructions", kept, quick=options.quick)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--load", action="append", choices=LOADS, help="all of them unless named")
+    parser.add_argument("--quick", action="store_true", help="fewer requests: a first look, not a result")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)  # what runs under valgrind
     return parser.parse_args()
 
