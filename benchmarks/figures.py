@@ -54,7 +54,7 @@ def _http(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _variants(rows: Sequence[Mapping[str, Any]], speed: str) -> Iterator[str]:
-    headings = ("", speed, "server µs", "of the other µs", "Redis µs", "req/s", "p50 / p99 ms, saturated")
+    headings = ("", speed, "server µs", "beside it µs", "Redis µs", "req/s", "p50 / p99 ms, saturated")
     yield from markdown(
         headings,
         [
