@@ -10,6 +10,7 @@ from fastapi_limiter.depends import RateLimiter
 
 from benchmarks.apps import endpoint
 from benchmarks.apps.buckets import BucketPerKey, limiter
+from benchmarks.apps.respond import response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -41,10 +42,7 @@ app = FastAPI(lifespan=_lifespan)
     ],
 )
 async def _login(request: Request) -> Response:
-    said = endpoint.verdict(await request.body())
-    response = Response(said.body, said.status)
-    response.raw_headers = list(said.headers)
-    return response
+    return response(endpoint.verdict(await request.body()))
 
 
 @app.get("/reached")

@@ -14,6 +14,7 @@ from sentinelapi.integration import install_sentinel
 from starlette.requests import ClientDisconnect
 
 from benchmarks.apps import endpoint
+from benchmarks.apps.respond import response
 
 app = FastAPI()
 _sentinel = install_sentinel(
@@ -43,9 +44,7 @@ async def _login(request: Request) -> Response:
         await _sentinel.login_guard.failed(request, account)
     else:
         await _sentinel.login_guard.succeeded(request, account)
-    response = Response(said.body, said.status)
-    response.raw_headers = list(said.headers)
-    return response
+    return response(said)
 
 
 @app.get("/reached")
