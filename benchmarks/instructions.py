@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 LOADS = ("fail", "success", "shed")
 REQUESTS, STEPWISE = 320, 40
-QUICK_REQUESTS, QUICK_STEPWISE = 64, 10  # whole requests by as many callers as the harness in process has
+QUICK_REQUESTS, QUICK_STEPWISE = 160, 10  # whole requests by as many callers as the harness in process has
 IP_WAIT_US = 600_000_000
 
 
