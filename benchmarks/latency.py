@@ -69,7 +69,7 @@ class Latency:
         self._meter = Meter(redis)
         self._number = FIRST_NUMBER
         self.saturation: dict[Service, float] = {}
-        self.runs: dict[Point, list[Run]] = {}
+        self.runs: dict[Point, dict[int, Run]] = {}  # by round
         self.refused: dict[Point, list[str]] = {}
 
     @property
@@ -89,7 +89,7 @@ class Latency:
                     self.saturation = {one: self._saturation(server) for one, server in servers.items()}
                 for number in range(start, min(start + plan.rounds_per_start, plan.rounds)):
                     for point in self.points():
-                        self._measure(point, servers[point.service], seed=number)
+                        self._measure(point, servers[point.service], number)
                         yield
 
     def points(self) -> list[Point]:
@@ -106,11 +106,11 @@ class Latency:
         slices = [self._meter.slice(server, "fail", seconds=2) for _ in range(self._plan.saturation_slices)]
         return statistics.median(one.per_second for one in slices)
 
-    def _measure(self, point: Point, server: Server, seed: int) -> None:
+    def _measure(self, point: Point, server: Server, number: int) -> None:
         """One run at a rate; done again where the generator was late, and left out where it always was."""
         for again in range(TRIES_MAX):
             self._redis.cli("FLUSHALL")
-            due = poisson(point.rate, self._plan.warm_s + self._plan.seconds, seed + 1_000 * again)
+            due = poisson(point.rate, self._plan.warm_s + self._plan.seconds, number + 1_000 * again)
             requests = [attempt(self._number + place) for place in range(len(due))]
             self._number += len(due)
             with OpenLoop(server.port) as generator:
@@ -118,7 +118,7 @@ class Latency:
             if wrong := {status for status in run.statuses if status != b"401"}:
                 raise SystemExit(f"at {point.rate:.0f}/s, failing log-ins were answered {wrong}")
             if not (why := run.refusal()):
-                self.runs.setdefault(point, []).append(run)
+                self.runs.setdefault(point, {})[number] = run
                 return
             self.refused.setdefault(point, []).append(why)
 
@@ -132,7 +132,7 @@ def report(found: Latency) -> dict[str, Any]:
 
 
 def _row(point: Point, found: Latency) -> dict[str, Any]:
-    runs = found.runs.get(point, [])
+    runs = list(found.runs.get(point, {}).values())
     measured = [run.percentiles_us() for run in runs]
     return {
         "service": point.service.app,
@@ -152,19 +152,20 @@ def _row(point: Point, found: Latency) -> dict[str, Any]:
     }
 
 
-def at_half(runs: Mapping[Point, Sequence[Run]]) -> dict[str, Any]:
+def at_half(runs: Mapping[Point, Mapping[int, Run]]) -> dict[str, Any]:
     """The guarded 99th percentile at half of its saturation over the bare one's, round by round: at half of that one's
-    own saturation, and at the same rate.
+    own saturation, and at the same rate. Of rounds in which neither was refused.
     """
     p99 = {
-        (point.service, point.of): [run.percentiles_us()["p99"] for run in each]
+        (point.service, point.of): {number: run.percentiles_us()["p99"] for number, run in each.items()}
         for point, each in runs.items()
         if point.share == HALF
     }
-    guarded = p99.get((GUARDED, GUARDED), [])
+    guarded = p99.get((GUARDED, GUARDED), {})
     found = {}
     for name, of in (("over_bare_at_half_of_its_own", BARE), ("over_bare_at_the_same_rate", GUARDED)):
-        ratios = [a / b for a, b in zip(guarded, p99.get((BARE, of), []), strict=False)]
+        bare = p99.get((BARE, of), {})
+        ratios = [guarded[number] / bare[number] for number in guarded.keys() & bare.keys()]
         found[name] = median_interval(ratios)._asdict() if ratios else None
     return found
 

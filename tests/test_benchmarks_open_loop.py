@@ -138,12 +138,15 @@ def test_a_poisson_process_comes_at_its_rate_and_not_at_even_steps() -> None:
 
 
 def test_half_is_held_against_both_halves() -> None:
-    """The guard's own half against the half of what the bare endpoint can do, and against the same rate."""
+    """The guard's own half against the half of what the bare endpoint can do, and against the same rate.
+
+    A round in which one of the two was refused is nobody's.
+    """
     runs = {
-        Point(GUARDED, HALF, GUARDED, 4_000): [made_up(0, 900), made_up(0, 1_200)],
-        Point(BARE, HALF, GUARDED, 4_000): [made_up(0, 300), made_up(0, 300)],
-        Point(BARE, HALF, BARE, 20_000): [made_up(0, 600), made_up(0, 600)],
-        Point(GUARDED, 0.9, GUARDED, 7_200): [made_up(0, 50_000)],
+        Point(GUARDED, HALF, GUARDED, 4_000): {0: made_up(0, 900), 1: made_up(0, 5_000), 2: made_up(0, 1_200)},
+        Point(BARE, HALF, GUARDED, 4_000): {0: made_up(0, 300), 2: made_up(0, 300)},
+        Point(BARE, HALF, BARE, 20_000): {2: made_up(0, 600), 0: made_up(0, 600)},
+        Point(GUARDED, 0.9, GUARDED, 7_200): {0: made_up(0, 50_000)},
     }
 
     found = at_half(runs)
