@@ -38,15 +38,26 @@ check: $(VENV)/.with-check ## Lint, check formatting, types and the direction of
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: bench
-bench: $(VENV)/.with-bench ## Measure what the guard costs (about half an hour; QUICK=1 for a first look)
+bench: $(VENV)/.with-bench ## Measure what the guard costs (about an hour; QUICK=1 for a first look)
+	$(say) "Instructions of every step"
+	@$(BIN)/python -m benchmarks.instructions $(if $(QUICK),--quick)
 	$(say) "Steps of the hot path"
 	@$(BIN)/python -m pytest benchmarks/micro -q --benchmark-only --benchmark-columns=min,median,iqr,rounds
 	$(say) "Script time in Redis"
 	@$(BIN)/python -m benchmarks.lua $(if $(QUICK),--quick)
-	$(say) "Whole requests over HTTP"
+	$(say) "Whole requests over HTTP, beside other guards"
 	@$(BIN)/python -m benchmarks.over_http $(if $(QUICK),--quick)
 	$(say) "What it costs when nobody logs in"
 	@$(BIN)/python -m benchmarks.idle $(if $(QUICK),--quick)
+	$(say) "Latency at fixed rates"
+	@$(BIN)/python -m benchmarks.latency $(if $(QUICK),--quick)
+	$(say) "As limits, identities, connections and refusals grow"
+	@$(BIN)/python -m benchmarks.growth $(if $(QUICK),--quick)
+	$(say) "Other servers, sockets and numbers of workers"
+	@$(BIN)/python -m benchmarks.setups $(if $(QUICK),--quick)
+	$(say) "Where a busy server is"
+	@$(BIN)/python -m benchmarks.flame $(if $(QUICK),--quick)
+	@$(BIN)/python -m benchmarks.figures $(if $(QUICK),--quick)
 
 .PHONY: bench-corpus
 bench-corpus: $(VENV)/.with-bench ## Measure files of leaked passwords at full size (half an hour, 10 GB; QUICK=1 for a first look)

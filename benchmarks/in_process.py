@@ -35,10 +35,11 @@ ROUNDS = 7
 class Driver:
     """Sends attempts to an app, each from a network, for an account and with a password of its own."""
 
-    def __init__(self, app: App, load: str) -> None:
+    def __init__(self, app: App, load: str, first: int = 0) -> None:
+        """`first` numbers the attempt before the first one."""
         self._app = app
         self._load = load
-        self._next = 0
+        self._next = first
 
     async def send(self, requests: int) -> None:
         share = requests // measure.CONNECTIONS
@@ -46,8 +47,12 @@ class Driver:
 
     async def _caller(self, requests: int) -> None:
         for _ in range(requests):
-            self._next += 1
-            await self._one(self._next)
+            await self.send_one()
+
+    async def send_one(self) -> None:
+        """The next attempt."""
+        self._next += 1
+        await self._one(self._next)
 
     async def _one(self, number: int) -> None:
         address = (

@@ -23,15 +23,18 @@ from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from tests.servers import cpu_seconds
+from tests.servers import cpu_seconds, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from tests.servers import RedisServer
 
 SERVER_CORE, LOAD_CORE = 0, 1
 CONNECTIONS = 32
 _ROOT = Path(__file__).parent.parent
 _START_SECONDS_MAX = 30.0
+_ANSWER_SECONDS_MAX = 10.0
 
 
 class Interval(NamedTuple):
@@ -91,26 +94,53 @@ class Slice(NamedTuple):
     reached: int
 
 
-class Server:
-    """One uvicorn process on `SERVER_CORE`, with the flags that every variant gets."""
+class Service(NamedTuple):
+    """What is served, and by what.
 
-    def __init__(self, app: str, port: int, environment: Mapping[str, str]) -> None:
-        """`app` is what uvicorn imports, e.g. `benchmarks.apps.bare:app`."""
+    Attributes:
+        app: module in `benchmarks.apps`.
+        server: `uvicorn` (uvloop, httptools) or `granian`.
+        workers: processes. One runs on `SERVER_CORE`; more share both cores with the load.
+        unix: reaches Redis over its unix socket.
+        settings: further variables of the environment, as pairs.
+    """
+
+    app: str
+    server: str = "uvicorn"
+    workers: int = 1
+    unix: bool = False
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def start(self, redis: RedisServer, environment: Mapping[str, str]) -> Server:
+        """It comes up on a port of its own; `environment` is for all services of a comparison."""
+        # redis-py and we write a unix socket differently; peers are compared over TCP alone.
+        store = redis.unix_url if self.unix else redis.url
+        variables = {"BENCH_STORE": store, **environment, **dict(self.settings)}
+        app = f"benchmarks.apps.{self.app}:app"
+        return Server(app, free_port(), variables, server=self.server, workers=self.workers)
+
+
+def _command(server: str, app: str, port: int, workers: int) -> list[str]:
+    flags = {
+        "uvicorn": "--loop uvloop --http httptools --no-proxy-headers --no-access-log --log-level warning",
+        "granian": "--interface asgi --loop uvloop --http 1 --no-ws --no-log",
+    }[server]
+    return [sys.executable, "-m", server, app, "--port", str(port), "--workers", str(workers), *flags.split()]
+
+
+class Server:
+    """A server process with the flags that every variant gets, on `SERVER_CORE`, or with more workers on both cores."""
+
+    def __init__(
+        self, app: str, port: int, environment: Mapping[str, str], *, server: str = "uvicorn", workers: int = 1
+    ) -> None:
+        """`app` is what the server imports, e.g. `benchmarks.apps.bare:app`."""
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        flags = [
-            "--loop",
-            "uvloop",
-            "--http",
-            "httptools",
-            "--no-proxy-headers",
-            "--no-access-log",
-            "--log-level",
-            "warning",
-        ]
+        self.workers = workers
+        cores = (SERVER_CORE,) if workers == 1 else (SERVER_CORE, LOAD_CORE)
         self._process = subprocess.Popen(
-            [*pinned(SERVER_CORE), sys.executable, "-m", "uvicorn", app, "--port", str(port), *flags],
-            cwd=_ROOT,
-            env={**os.environ, **environment},
+            [*pinned(*cores), *_command(server, app, port, workers)], cwd=_ROOT, env={**os.environ, **environment}
         )
 
     def __enter__(self) -> Self:
@@ -134,27 +164,47 @@ class Server:
         while self._process.poll() is None and time.monotonic() < deadline:
             try:
                 self.reached()
-            except urllib.error.URLError:
+            except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.05)
             else:
                 return
         raise RuntimeError(f"the server at {self.url} did not start")
 
     def reached(self) -> int:
-        """Attempts that came through to the endpoint so far."""
-        with urllib.request.urlopen(f"{self.url}/reached", timeout=10) as answer:
-            return int(answer.read())
+        """Attempts that came through to the endpoint so far, in all workers.
+
+        A worker answers for itself, and which one does is chance: so it is asked until all have answered.
+        """
+        found: dict[str, int] = {}
+        deadline = time.monotonic() + _ANSWER_SECONDS_MAX
+        while len(found) < self.workers and time.monotonic() < deadline:
+            with urllib.request.urlopen(f"{self.url}/reached", timeout=10) as answer:
+                worker, count = answer.read().decode().split()
+                found[worker] = int(count)
+        if len(found) < self.workers:
+            raise ConnectionError(f"only {len(found)} of {self.workers} workers answer at {self.url}")
+        return sum(found.values())
 
     def cpu_seconds(self) -> float:
-        return cpu_seconds(self.pid)
+        """Of the process and of all it has started: workers are children."""
+        return sum(map(cpu_seconds, family(self.pid)))
 
 
-def attack(url: str, *, load: str, first: int, seconds: int) -> dict[str, Any]:
-    """Run wrk with `attack.lua` on `LOAD_CORE`; what its `done` reports."""
-    script = str(Path(__file__).with_name("attack.lua"))
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it (Linux)."""
+    children = [
+        int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+    ]
+    return [pid, *(each for child in children for each in family(child))]
+
+
+def attack(
+    url: str, *, load: str, first: int, seconds: int, connections: int = CONNECTIONS, script: str = "attack.lua"
+) -> dict[str, Any]:
+    """Run wrk with a script of this folder on `LOAD_CORE`; what its `done` reports."""
     # A refusal may wait for two seconds in case a charge is given back; wrk's own patience ends there, too.
-    flags = ["--threads", "1", "--connections", str(CONNECTIONS), "--timeout", "10s"]
-    flags += ["--duration", f"{seconds}s", "--script", script]
+    flags = ["--threads", "1", "--connections", str(connections), "--timeout", "10s"]
+    flags += ["--duration", f"{seconds}s", "--script", str(Path(__file__).with_name(script))]
     output = subprocess.run(
         [*pinned(LOAD_CORE), "wrk", *flags, f"{url}/login", "--", load, str(first)],
         check=True,
@@ -167,20 +217,58 @@ def attack(url: str, *, load: str, first: int, seconds: int) -> dict[str, Any]:
     return report
 
 
-def pinned(core: int) -> list[str]:
-    """The words that put a command on one core, and keep its later threads there."""
-    return ["taskset", "--cpu-list", str(core)]
+class Meter:
+    """Slices of load, of which no two repeat each other's accounts."""
+
+    def __init__(self, redis: RedisServer) -> None:
+        self.attempts = 0  # of all slices so far
+        self._redis = redis
+
+    def slice(
+        self, server: Server, load: str, *, seconds: int, connections: int = CONNECTIONS, script: str = "attack.lua"
+    ) -> Slice:
+        before = server.cpu_seconds(), self._redis.cpu_seconds(), server.reached()
+        report = attack(
+            server.url, load=load, first=self.attempts, seconds=seconds, connections=connections, script=script
+        )
+        after = server.cpu_seconds(), self._redis.cpu_seconds(), server.reached()
+        self.attempts += report["requests"] + connections
+        requests = report["requests"]
+        return Slice(
+            cpu_us=(after[0] - before[0]) * 1e6 / requests,
+            redis_us=(after[1] - before[1]) * 1e6 / requests,
+            per_second=requests / report["seconds"],
+            p50_ms=report["p50_ms"],
+            p99_ms=report["p99_ms"],
+            requests=requests,
+            reached=after[2] - before[2],
+        )
+
+
+def pinned(*cores: int) -> list[str]:
+    """The words that put a command on these cores, and keep its later threads there."""
+    return ["taskset", "--cpu-list", ",".join(map(str, cores))]
+
+
+_PACKAGES = {"wrk": "wrk", "taskset": "util-linux", "valgrind": "valgrind"}
 
 
 def require_tools() -> None:
-    """Two cores, taskset and wrk; wrk is installed where we may. Raises `SystemExit` that says what is missing."""
+    """Two cores, taskset and wrk. Raises `SystemExit` that says what is missing."""
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("two cores are needed: one for the server, one for the load and Redis")
-    if not shutil.which("wrk") and os.geteuid() == 0 and shutil.which("apt-get"):
+    require("wrk", "taskset")
+
+
+def require(*tools: str) -> None:
+    """Programs that pip does not bring; installed where we may. Raises `SystemExit` that says what is missing."""
+    missing = [_PACKAGES[tool] for tool in tools if not shutil.which(tool)]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(["apt-get", "-qq", "update"], check=False)
-        subprocess.run(["apt-get", "-qq", "install", "--yes", "wrk"], check=False, stdout=subprocess.DEVNULL)
-    if missing := [tool for tool in ("wrk", "taskset") if not shutil.which(tool)]:
-        raise SystemExit(f"missing: {', '.join(missing)}. Install the packages `wrk` and `util-linux`.")
+        subprocess.run(["apt-get", "-qq", "install", "--yes", *missing], check=False, stdout=subprocess.DEVNULL)
+        missing = [_PACKAGES[tool] for tool in tools if not shutil.which(tool)]
+    if missing:
+        raise SystemExit(f"something is missing: install the packages {', '.join(missing)}")
 
 
 def machine() -> dict[str, Any]:
@@ -188,7 +276,10 @@ def machine() -> dict[str, Any]:
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
     )
-    packages = ("uvicorn", "uvloop", "httptools", "redis", "hiredis", "limits", "slowapi", "fastapi-limiter")
+    packages = (
+        "uvicorn", "uvloop", "httptools", "granian", "redis", "hiredis", "limits", "slowapi", "fastapi-limiter",
+        "pyrate-limiter", "fastapi-sentinel", "throttled-py", "starlette", "fastapi",
+    )  # fmt: skip
     return {
         "processor": model,
         "cores": os.cpu_count(),
@@ -196,7 +287,7 @@ def machine() -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain") else ""),
-        "versions": {name: version(name) for name in (*packages, "throttled-py", "starlette", "fastapi")},
+        "versions": {name: version(name) for name in packages},
     }
 
 

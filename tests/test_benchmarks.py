@@ -62,6 +62,15 @@ def test_the_endpoint_tells_right_from_wrong() -> None:
     assert endpoint.Counted.reached == before + 2
 
 
+def test_a_missing_program_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may not install packages is told which one to ask for, and not by a traceback of subprocess."""
+    monkeypatch.setattr("shutil.which", lambda _tool: None)
+    monkeypatch.setattr("os.geteuid", lambda: 1_000)
+
+    with pytest.raises(SystemExit, match="install the packages wrk, util-linux"):
+        measure.require("wrk", "taskset")
+
+
 def test_thousands_of_values_have_an_interval() -> None:
     """Two to the power of their number is more than a float holds."""
     assert measure.median_interval(range(2_000)) == (955, 999.5, 1044)

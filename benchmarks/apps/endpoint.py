@@ -9,6 +9,7 @@ meant to allow and refused what it was meant to refuse.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Counted:
     """How many attempts reached the endpoint."""
 
     reached = 0
+
+
+def reached() -> str:
+    """What `/reached` says: which worker this is, and how many attempts came through to it."""
+    return f"{os.getpid()} {Counted.reached}"
 
 
 def verdict(body: bytes) -> Answer:
@@ -102,7 +108,7 @@ class Service:
         if scope["type"] == "lifespan":
             return await _lifespan(receive, send)
         if scope["path"] == "/reached":
-            return await answer(send, Answer(200, [], str(Counted.reached).encode()))
+            return await answer(send, Answer(200, [], reached().encode()))
         return await self._login(scope, receive, send)
 
 

@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-import os
+from benchmarks.apps.guard import guarded
 
-from benchmarks.apps import bare
-from sekisho import LoginGuard
-
-app = LoginGuard(
-    bare.app,
-    secret="for-benchmarks-on-loopback-and-nothing-else",
-    store=os.environ["BENCH_STORE"],
-    login="POST /login form:username,password success=302:/home",
-    trusted_proxies="127.0.0.0/8",
-    challenges="none",  # counting is measured against others that count; asking for work is what they do not do
-)
+app = guarded()

@@ -1,46 +1,24 @@
-"""`fastapi-limiter` 0.2: three dependencies over `pyrate-limiter`'s Redis buckets.
-
-A bucket there is one key, so each key gets its own by a factory, as pyrate-limiter's documentation has it; they are not
-kept or leaked in the background, which is cheaper than what it describes.
-"""
+"""`fastapi-limiter` 0.2: three dependencies over `pyrate-limiter`'s Redis buckets."""
 
 from __future__ import annotations
 
-import os
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi_limiter.depends import RateLimiter
-from pyrate_limiter import BucketFactory, Duration, Limiter, Rate, RateItem, RedisBucket
-from pyrate_limiter.buckets.redis_bucket import LuaScript
-from redis.asyncio import Redis
 
 from benchmarks.apps import endpoint
+from benchmarks.apps.buckets import BucketPerKey, limiter
+from benchmarks.apps.respond import response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-_redis = Redis.from_url(os.environ["BENCH_STORE"])
-
-
-class _BucketPerKey(BucketFactory):
-    script = ""
-
-    def __init__(self, rate: Rate) -> None:
-        self._rates = [rate]
-
-    def wrap_item(self, name: str, weight: int = 1) -> RateItem:
-        return RateItem(name, time.time_ns() // 1_000_000, weight=weight)
-
-    def get(self, item: RateItem) -> RedisBucket:
-        return RedisBucket(self._rates, _redis, item.name, self.script)
-
 
 @asynccontextmanager
 async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    _BucketPerKey.script = await _redis.script_load(LuaScript.PUT_ITEM)
+    await BucketPerKey.load()
     yield
 
 
@@ -48,9 +26,8 @@ def _limit(attempts: int, minutes: int, key: Callable[[endpoint.Keys], str]) -> 
     async def identify(request: Request) -> str:
         return key(endpoint.keys_of(request.headers.raw, await request.body()))
 
-    limiter = Limiter(_BucketPerKey(Rate(attempts, Duration.MINUTE * minutes)))
     identifier: Callable[[Request], Awaitable[str]] = identify
-    return Depends(RateLimiter(limiter=limiter, identifier=identifier))
+    return Depends(RateLimiter(limiter=limiter(attempts, minutes), identifier=identifier))
 
 
 app = FastAPI(lifespan=_lifespan)
@@ -65,12 +42,9 @@ app = FastAPI(lifespan=_lifespan)
     ],
 )
 async def _login(request: Request) -> Response:
-    said = endpoint.verdict(await request.body())
-    response = Response(said.body, said.status)
-    response.raw_headers = list(said.headers)
-    return response
+    return response(endpoint.verdict(await request.body()))
 
 
 @app.get("/reached")
 async def _reached() -> Response:
-    return Response(str(endpoint.Counted.reached))
+    return Response(endpoint.reached())

@@ -1,4 +1,6 @@
-"""`limits`, asynchronous, sliding window counter: three hits one after the other, as its documentation awaits them."""
+"""`limits`, asynchronous, by the strategy that `BENCH_STRATEGY` names: three hits one after the other, as its
+documentation awaits them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from limits import parse
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.aio.strategies import STRATEGIES
 from limits.storage import storage_from_string
 
 from benchmarks.apps import endpoint
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 # redis-py, as everyone else here uses it; the default would be coredis.
 _storage = storage_from_string(f"async+{os.environ['BENCH_STORE']}", implementation="redispy")
-_limiter = SlidingWindowCounterRateLimiter(_storage)
+_limiter = STRATEGIES[os.environ["BENCH_STRATEGY"]](_storage)  # type: ignore[abstract]  # none of them is
 _BY_ADDRESS, _BY_ACCOUNT, _BY_DEVICE = parse("20/10minute"), parse("5/5minute"), parse("30/10minute")
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from benchmarks.apps import endpoint
+from benchmarks.apps.respond import response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -38,25 +39,19 @@ _limiter = Limiter(key_func=_by_address, storage_uri=os.environ["BENCH_STORE"])
 async def _login(request: Request) -> Response:
     request.state.body = await request.body()
     request.state.keys = endpoint.keys_of(request.headers.raw, request.state.body)
-    response: Response = await _limited(request)
-    return response
+    limited: Response = await _limited(request)
+    return limited
 
 
 @_limiter.limit("20/10minute", key_func=_by_address)
 @_limiter.limit("5/5minute", key_func=_by_account)
 @_limiter.limit("30/10minute", key_func=_by_device)
 async def _limited(request: Request) -> Response:
-    return _response(endpoint.verdict(request.state.body))
+    return response(endpoint.verdict(request.state.body))
 
 
 async def _reached(_request: Request) -> Response:
-    return Response(str(endpoint.Counted.reached))
-
-
-def _response(said: endpoint.Answer) -> Response:
-    response = Response(said.body, said.status)
-    response.raw_headers = list(said.headers)
-    return response
+    return Response(endpoint.reached())
 
 
 app = Starlette(routes=[Route("/login", _login, methods=["POST"]), Route("/reached", _reached)])

@@ -2,7 +2,7 @@
 
 In process: the one call that the guard makes for each attempt (`Breaches.look`), in turns with the same call where
 nothing is configured, and the steps inside it one by one. Over HTTP: the guard with both files in pairs with the guard
-without them, by the machinery of `benchmarks.over_http`.
+without them, by the machinery of `benchmarks.pairs`.
 
 Both files are as large as at a real site, so that look-ups find the processor's caches as they would there.
 """
@@ -21,8 +21,8 @@ from rich.table import Table
 from benchmarks import measure
 from benchmarks.corpus import common, synthetic
 from benchmarks.corpus.synthetic import Synthetic
-from benchmarks.measure import LOAD_CORE, SERVER_CORE, median_interval
-from benchmarks.over_http import Bench, Pairs, Plan, Variant
+from benchmarks.measure import LOAD_CORE, SERVER_CORE, Service, median_interval
+from benchmarks.pairs import GUARDED, Bench, Pairs, Plan, Variant
 from sekisho.cli.progress import Drawing, drawing
 from sekisho.model import Pair
 from sekisho.observe.breach import pairs, records
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
 KEY = "for-benchmarks-on-loopback-and-nothing-else-either"
 LEAKED = 100_000  # passwords and pairs in the files that somebody can type; all others are made up as digests
+WITH_CORPUS = Service("guarded_with_corpus")
 VARIANTS = (
-    Variant("wrong passwords", "guarded_with_corpus", ours=True, against="guarded"),
-    Variant("right passwords", "guarded_with_corpus", load="success", ours=True, against="guarded"),
+    Variant("wrong passwords", WITH_CORPUS, ours=True, against=GUARDED),
+    Variant("right passwords", WITH_CORPUS, load="success", ours=True, against=GUARDED),
 )
 
 

@@ -1,0 +1,22 @@
+"""The guard as the benchmarks have it: before the bare endpoint, behind one trusted hop."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from benchmarks.apps import bare
+from sekisho import LoginGuard
+
+
+def guarded(**settings: Any) -> LoginGuard:
+    """With the limits it has when nobody sets any, and with `settings`."""
+    return LoginGuard(
+        bare.app,
+        secret="for-benchmarks-on-loopback-and-nothing-else",
+        store=os.environ["BENCH_STORE"],
+        login="POST /login form:username,password success=302:/home",
+        trusted_proxies="127.0.0.0/8",
+        challenges="none",  # counting is measured against others that count; asking for work is what they do not do
+        **settings,
+    )

@@ -1,0 +1,176 @@
+"""The results as a page of the documentation: `python -m benchmarks.figures [--quick]`.
+
+Written from the JSON and by nobody's hand. With `--quick` the page of a first look goes to the screen alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import result
+from benchmarks.instructions import BARE, PACKED, REST, STEPS, WHOLE
+from benchmarks.latency import PERCENTILES
+from benchmarks.result import markdown, said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmark-figures.md"
+PICTURES = "../benchmarks/results"
+
+
+def page(found: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:
+    """The lines of the page; what has not been measured is left out."""
+    yield "# The benchmarks in figures"
+    yield ""
+    yield (
+        "Written by `python -m benchmarks.figures` from the results in `benchmarks/results/`; how they were measured "
+        "is said in [benchmarks/README.md](../benchmarks/README.md), what they mean in "
+        "[performance.md](performance.md). Medians, with 95% intervals from order statistics in brackets."
+    )
+    for part, write in PARTS.items():
+        if kept := found.get(part):
+            yield ""
+            yield from write(kept)
+            yield ""
+            yield result.machine(kept)
+
+
+def _http(found: Mapping[str, Any]) -> Iterator[str]:
+    plan = found["plan"]
+    yield from ("## A log-in behind each guard", "")
+    yield (
+        f"{plan['rounds']} interleaved pairs of {plan['seconds']} s with the bare endpoint beside each; one uvicorn "
+        f"process on a core, wrk with {plan['connections']} connections and Redis on the other."
+    )
+    yield ""
+    yield from _variants(found["variants"], "of bare's speed")
+    if peers := found.get("over_peers"):
+        yield from ("", "How many times as fast as each peer, on the allowed path, by server time:", "")
+        yield from markdown(("peer", "times"), [(name, said(times, ".2f")) for name, times in peers.items()])
+    yield from ("", f"![Server time per log-in against a bare endpoint]({PICTURES}/http.svg)")
+
+
+def _variants(rows: Sequence[Mapping[str, Any]], speed: str) -> Iterator[str]:
+    headings = ("", speed, "server µs", "beside it µs", "Redis µs", "req/s", "p50 / p99 ms, saturated")
+    yield from markdown(
+        headings,
+        [
+            (
+                row["name"],
+                said(row["speed_of_bare"], ".1%"),
+                said(row["server_cpu_us"], ".1f"),
+                said(row["bare_server_cpu_us"], ".1f"),
+                f"{row['redis_cpu_us']['median']:.1f}",
+                f"{row['requests_per_second']['median']:,.0f}",
+                f"{row['p50_ms']:.1f} / {row['p99_ms']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _setups(found: Mapping[str, Any]) -> Iterator[str]:
+    plan = found["plan"]
+    yield from ("## Set up otherwise", "")
+    yield (
+        f"{plan['rounds']} pairs of {plan['seconds']} s: what stands before the slash, in share of the speed of what "
+        "stands behind it, by server time. Two workers share both cores with the load and Redis."
+    )
+    yield ""
+    yield from _variants(found["variants"], "speed")
+
+
+def _latency(found: Mapping[str, Any]) -> Iterator[str]:
+    plan, saturation = found["plan"], found["saturation"]
+    yield from ("## Latency at fixed rates", "")
+    yield (
+        f"An open loop: requests leave at instants of a Poisson process, and latency counts from those. "
+        f"{plan['rounds']} rounds of {plan['seconds']} s a rate. Closed-loop saturation: bare "
+        f"{saturation['bare']:,.0f}, guarded {saturation['guarded']:,.0f} requests a second. Microseconds."
+    )
+    yield ""
+    rows = [
+        (
+            f"{row['service']} at {row['share']:.0%} of {row['of']}",
+            f"{row['rate']:,.0f}",
+            *([said(row["latency_us"][name], ",.0f") for name in PERCENTILES] if row["runs"] else ["refused"] * 4),
+            "" if row["late_p99_us"] is None else f"{row['late_p99_us']:.0f}",
+            f"{row['runs']} / {len(row['refused'])}",
+        )
+        for row in found["points"]
+    ]
+    headings = ("service", "req/s", *PERCENTILES, "generator late, p99 at most", "runs kept / refused")
+    yield from markdown(headings, rows)
+    yield ""
+    for name, times in found["p99_at_half"].items():
+        figure = said(times, ".2f") if times else "every run was refused"
+        yield f"- p99 at half of saturation, {name.replace('_', ' ')}: {figure}"
+    yield from ("", f"![Latency over the rate]({PICTURES}/latency.svg)")
+
+
+def _growth(found: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("## As something grows", "")
+    yield "Processor time for each attempt, and requests a second at saturation."
+    for curve in found["curves"]:
+        yield ""
+        rows = [
+            (
+                f"{point['at']:,}",
+                said(point["server_cpu_us"], ".1f"),
+                said(point["bare_server_cpu_us"], ".1f"),
+                said(point["redis_cpu_us"], ".1f"),
+                f"{point['requests_per_second']['median']:,.0f}",
+                f"{point['redis_bytes'] / point['held']:.0f}" if "held" in point else "",
+            )
+            for point in curve["points"]
+        ]
+        headings = (curve["name"], "server µs", "bare µs", "Redis µs", "req/s", "Redis bytes an identity")
+        narrow = not any(row[-1] for row in rows)
+        yield from markdown(headings[:-1] if narrow else headings, [row[:-1] if narrow else row for row in rows])
+    yield from ("", f"![What an attempt costs as something grows]({PICTURES}/growth.svg)")
+
+
+def _instructions(found: Mapping[str, Any]) -> Iterator[str]:
+    loads = found["loads"]
+    yield from ("## Instructions of each step", "")
+    yield (
+        "Thousands of instructions for each request, interpreter included, as callgrind counts them; the ledger is a "
+        "constant. What the marks between the steps add is taken off as far as it can be, so the sum of the steps "
+        "comes out some per cent above the whole."
+    )
+    yield ""
+    names = [
+        name for name in (*(step.name for step in STEPS), REST) if any(name in one["steps"] for one in loads.values())
+    ]
+    rows = [
+        (name, *(f"{one['steps'][name]:.1f}" if name in one["steps"] else "" for one in loads.values()))
+        for name in names
+    ]
+    wholes = [one["whole"] for one in loads.values()]
+    rows.append(("**measured as a whole**", *(f"**{one[WHOLE]:.1f}**" for one in wholes)))
+    rows.append(("of it the application", *(f"{one[BARE]:.1f}" for one in wholes)))
+    rows.append(("packing for Redis, on top", *(f"{one[PACKED] - one[WHOLE]:.1f}" for one in wholes)))
+    yield from markdown(("step", *loads), rows)
+    yield from ("", f"![Where a saturated server is]({PICTURES}/flame.svg)")
+
+
+PARTS = {"http": _http, "setups": _setups, "latency": _latency, "growth": _growth, "instructions": _instructions}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="of the quick runs, to the screen")
+    quick = parser.parse_args().quick
+    text = "\n".join(page({part: result.read(part, quick=quick) for part in PARTS})) + "\n"
+    if quick:
+        print(text)
+    else:
+        PAGE.write_text(text)
+        print(f"Written: docs/{PAGE.name}")
+
+
+if __name__ == "__main__":
+    main()
