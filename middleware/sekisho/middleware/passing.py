@@ -14,10 +14,10 @@ PATH_CHARS_MAX = 256  # both together bound the memory that strangers can fill: 
 
 
 class Passing:
-    """Remembers the paths where nothing of ours stands, and hands their requests on without another look.
+    """Remembers at which paths something of ours may stand, and hands on requests for all others without a look.
 
-    Only paths at which no request could concern us, whatever its method and headers, are remembered; and none of a
-    mounted application, where the path alone does not tell.
+    Others are only paths at which no request could concern us, whatever its method and headers; and none of a mounted
+    application, where the path alone does not tell.
 
     Args:
         app: the application.
@@ -26,25 +26,28 @@ class Passing:
             reads it.
     """
 
-    __slots__ = ("_app", "_guarded", "_is_ours", "_others")
+    __slots__ = ("_app", "_guarded", "_is_ours", "_known")
 
     def __init__(self, app: App, guarded: App, is_ours: Callable[[str], bool]) -> None:
         self._app = app
         self._guarded = guarded
         self._is_ours = is_ours
-        self._others: set[str] = set()
+        self._known: dict[str, bool] = {}
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # No coroutine of its own: it would cost as much as the look that is spared.
         path = scope.get("path", "")
-        if path in self._others and not scope.get("root_path"):
-            return self._app(scope, receive, send)
-        self._remember(path)
-        return self._guarded(scope, receive, send)
+        ours = self._known.get(path)
+        if ours is None:
+            ours = self._look(path)
+        if ours or scope.get("root_path"):
+            return self._guarded(scope, receive, send)
+        return self._app(scope, receive, send)
 
-    def _remember(self, path: str) -> None:
-        if len(path) > PATH_CHARS_MAX or self._is_ours(path):
-            return
-        if len(self._others) >= PATHS_MAX:
-            self._others.clear()
-        self._others.add(path)
+    def _look(self, path: str) -> bool:
+        ours = self._is_ours(path)
+        if len(path) <= PATH_CHARS_MAX:
+            if len(self._known) >= PATHS_MAX:
+                self._known.clear()
+            self._known[path] = ours
+        return ours

@@ -73,20 +73,18 @@ class Keeper(Protocol):
 class Watch:
     """An application's `send` that learns the outcome. What the application reports overrules what it looks like."""
 
-    # What most answers never change stands here, so that making a watch costs four assignments.
-    _held: list[Message] | None = None
-    _size = 0
-    _status = 0
-    _headers: Headers = []  # noqa: RUF012 - replaced, never changed
-    _outcome = Outcome.UNKNOWN
-    _ended = False
-    _renewed = False
-
     def __init__(self, visit: Visit, assessment: Assessment, report: Report, keeper: Keeper) -> None:
         self._visit = visit
         self._assessment = assessment
         self._report = report
         self._keeper = keeper
+        self._held: list[Message] | None = None
+        self._size = 0
+        self._status = 0
+        self._headers: Headers = []
+        self._outcome = Outcome.UNKNOWN
+        self._ended = False
+        self._renewed = False
 
     @property
     def has_begun(self) -> bool:

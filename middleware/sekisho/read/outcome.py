@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from json import loads
 from string import ascii_letters, digits
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from sekisho.model import Outcome, SuccessBy
@@ -227,8 +227,8 @@ class RuleSuggester:
 
     __slots__ = ("_door", "_failed", "_failing", "_seen", "_succeeding")
 
-    ATTEMPTS_MIN = 50
-    RULES_MAX = 64  # an application that makes up cookie names must not make us remember them all
+    ATTEMPTS_MIN: Final = 50
+    RULES_MAX: Final = 64  # an application that makes up cookie names must not make us remember them all
 
     def __init__(self, door: Door) -> None:
         self._door = door

@@ -33,19 +33,24 @@ class Events:
     def decided(self, door: Door, decision: Decision, mode: Mode) -> None:
         """One attempt was judged. Counts each finding; logs those with any, at INFO."""
         if not decision.findings:
-            self.counts[door.name, "allow", ""] += 1
+            self._count(door.name, "allow", "")
             return
         action = decision.asked.name.lower()
         for finding in decision.findings:
-            self.counts[door.name, action, finding.reason] += 1
+            self._count(door.name, action, finding.reason)
         if log.isEnabledFor(logging.INFO):
             log.info("%s", _line(mode, door, decision.asked, [finding.reason for finding in decision.findings]))
+
+    def _count(self, place: str, what: str, why: str) -> None:
+        # Not `+=`, for which a `Counter` calls a method of Python's own when the key is new.
+        key = (place, what, why)
+        self.counts[key] = self.counts.get(key, 0) + 1
 
     def unreadable(self, door: Door, reason: str) -> None:
         self.counts[door.name, "unreadable", reason] += 1
 
     def settled(self, door: Door, outcome: Outcome) -> None:
-        self.counts[door.name, "outcome", outcome.value] += 1
+        self._count(door.name, "outcome", outcome.value)
 
     def proved(self, place: str, purpose: str, factor: str) -> None:
         """A second proof was shown. `place` is a door's or route's name, or empty for our own pages."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Verdict
 from sekisho.observe.limiter.ledger import span_us
@@ -12,7 +12,7 @@ from sekisho.store import Line, Script
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # The three layouts stand in `ledger.lua` under the same names.
 OPERATION = Struct("<BBBBQI4s4s4s4s8s")
@@ -119,22 +119,30 @@ def _operation(charge: Charge, kind: int, flags: int, charged: int, at_us: int) 
     )
 
 
+class Asked(Protocol):
+    """What takes operations of the script; see `sekisho.store.Line`."""
+
+    def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]: ...
+
+    def tell(self, keys: Sequence[bytes], argument: bytes) -> None: ...
+
+
 class RedisLedger:
     """See `sekisho.model.Ledger`. One round trip an attempt, shared with all others of the same turn."""
 
-    def __init__(self, line: Line, namespace: str) -> None:
+    def __init__(self, line: Asked, namespace: str) -> None:
         self._line = line
-        self._keys = Keys(namespace).of
+        self._keys = Keys(namespace)
 
     async def charge(self, charge: Charge) -> Verdict:
         return unpack_verdict(await self.ask(charge))
 
     def ask(self, charge: Charge) -> asyncio.Future[bytes]:
         """The packed verdict to be. For who would rather not pay for another coroutine."""
-        return self._line.ask(self._keys(charge), pack_charge(charge))
+        return self._line.ask(self._keys.of(charge), pack_charge(charge))
 
     def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
-        self._line.tell(self._keys(charge), pack_settlement(charge, verdict, renewed=renewed, proved=proved))
+        self._line.tell(self._keys.of(charge), pack_settlement(charge, verdict, renewed=renewed, proved=proved))
 
 
 def open_line(

@@ -1,0 +1,120 @@
+"""Build hook: compiles the hot path with mypyc where there is a C compiler, and leaves it as it is where there is none.
+
+The sources are the same; a wheel without the compiled modules only takes more of the processor for each attempt.
+`SEKISHO_COMPILE=never` leaves it out, `SEKISHO_COMPILE=always` fails where it cannot be done. Editable installs are
+never compiled: what is edited is what should run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+MIDDLEWARE = Path(__file__).parent
+
+# What every attempt runs through, and what that is made of. Not `LoginGuard` itself: servers tell an ASGI 3 application
+# by `inspect.iscoroutinefunction`, which compiled functions are not.
+COMPILED = (
+    "model/*.py",
+    "read/*.py",
+    "judge/*.py",
+    "guard.py",
+    "answer/refusal.py",
+    "answer/render.py",
+    "answer/send.py",
+    "challenge/device_token.py",
+    "middleware/cookies.py",
+    "middleware/guarding.py",
+    "middleware/intake.py",
+    "middleware/visit.py",
+    "middleware/watch.py",
+    "observe/breach/known.py",
+    "observe/limiter/fallback.py",
+    "observe/limiter/ledger.py",
+    "observe/limiter/memory.py",
+    "observe/limiter/redis.py",
+    "observe/limiter/shed.py",
+    "observe/limiter/waiting.py",
+    "record/events.py",
+    "store/line.py",
+)
+
+
+class CompileHook(BuildHookInterface[Any]):
+    """Adds the compiled modules to a wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        wanted = os.environ.get("SEKISHO_COMPILE", "auto")
+        if version == "editable" or wanted == "never":
+            return
+        folder = Path(tempfile.mkdtemp(prefix="sekisho-"))
+        try:
+            built = compiled_in(folder)
+        except subprocess.CalledProcessError as error:
+            if wanted == "always":
+                raise
+            self.app.display_warning(f"not compiled, the plain sources are used instead:\n{error.stdout[-2_000:]}")
+            shutil.rmtree(folder)
+            return
+        build_data["force_include"].update({str(folder / each): str(each) for each in built})
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+
+def modules() -> list[str]:
+    """The sources that are compiled, relative to this folder."""
+    found = [path for pattern in COMPILED for path in sorted((MIDDLEWARE / "sekisho").glob(pattern))]
+    return [str(path.relative_to(MIDDLEWARE)) for path in found if path.name != "__init__.py"]
+
+
+def compiled_in(folder: Path) -> list[Path]:
+    """Compile a copy of the package in `folder`; the paths of what came of it, relative to that.
+
+    Raises `subprocess.CalledProcessError` with mypyc's or the compiler's words.
+    """
+    shutil.copytree(MIDDLEWARE / "sekisho", folder / "sekisho", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    # In a process of its own: mypyc and setuptools both end the one they are in when something is wrong.
+    subprocess.run(  # noqa: S603 - our own program, and paths of our own
+        [sys.executable, "-c", _COMPILE, *modules()],
+        cwd=folder,
+        env={**os.environ, "MYPYPATH": str(folder)},
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    return [path.relative_to(folder) for path in folder.rglob("*.so") if "build" not in path.relative_to(folder).parts]
+
+
+_COMPILE = """
+import sys
+from setuptools import setup
+from mypyc.build import mypycify
+
+flags = ["--explicit-package-bases", "--ignore-missing-imports", "--python-version", "%d.%d" % sys.version_info[:2]]
+modules, sys.argv = sys.argv[1:], ["compile", "build_ext", "--inplace"]
+setup(name="sekisho", packages=[], ext_modules=mypycify([*flags, *modules], opt_level="3", debug_level="0"))
+"""
+
+
+def main() -> None:
+    """Compile into a folder beside which nothing is installed: `python middleware/compile.py FOLDER`."""
+    folder = Path(sys.argv[1])
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        built = compiled_in(folder)
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(error.stdout) from None
+    shutil.rmtree(folder / "build")
+    print(f"{len(built)} modules compiled")  # noqa: T201 - a command says what it did
+
+
+if __name__ == "__main__":
+    main()
