@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := middleware tests examples benchmarks
 COVERAGE_MIN ?= 90
+COMPILED := $(VENV)/compiled
+TESTS_COMPILED ?= tests/answer tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read tests/store \
+	tests/test_compiled.py
 
 say = @printf '\033[1m==>\033[0m %s\n'
 
@@ -25,6 +28,14 @@ demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard 
 test: $(VENV)/.with-test ## Run the whole suite against a real Redis, found or installed
 	$(say) "Running the tests (branch coverage must reach $(COVERAGE_MIN)%)"
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest --cov --cov-branch --cov-fail-under=$(COVERAGE_MIN)
+
+.PHONY: test-compiled
+test-compiled: $(VENV)/.with-check ## Run what concerns the hot path against modules compiled by mypyc
+	$(say) "Compiling the hot path"
+	@$(BIN)/python middleware/hatch_build.py $(COMPILED)
+	$(say) "Running its tests"
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} SEKISHO_TEST_COMPILED=1 PYTHONPATH=$(COMPILED) \
+		$(BIN)/python -m pytest --quiet $(TESTS_COMPILED)
 
 .PHONY: check
 check: $(VENV)/.with-check ## Lint, check formatting, types and the direction of imports

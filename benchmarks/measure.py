@@ -23,6 +23,7 @@ from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from benchmarks.compiled import compiled_path
 from tests.servers import cpu_seconds, free_port
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Service(NamedTuple):
         workers: processes. One runs on `SERVER_CORE`; more share both cores with the load.
         unix: reaches Redis over its unix socket.
         settings: further variables of the environment, as pairs.
+        compiled: runs our hot path as wheels carry it, compiled; else the plain sources.
     """
 
     app: str
@@ -110,12 +112,15 @@ class Service(NamedTuple):
     workers: int = 1
     unix: bool = False
     settings: tuple[tuple[str, str], ...] = ()
+    compiled: bool = False
 
     def start(self, redis: RedisServer, environment: Mapping[str, str]) -> Server:
         """It comes up on a port of its own; `environment` is for all services of a comparison."""
         # redis-py and we write a unix socket differently; peers are compared over TCP alone.
         store = redis.unix_url if self.unix else redis.url
         variables = {"BENCH_STORE": store, **environment, **dict(self.settings)}
+        if self.compiled:
+            variables["PYTHONPATH"] = os.pathsep.join(filter(None, (compiled_path(), os.environ.get("PYTHONPATH"))))
         app = f"benchmarks.apps.{self.app}:app"
         return Server(app, free_port(), variables, server=self.server, workers=self.workers)
 

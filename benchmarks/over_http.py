@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import pairs, result
 from benchmarks.measure import Service, median_interval
-from benchmarks.pairs import GUARDED, QUICK, Pairs, Plan, Variant
+from benchmarks.pairs import GUARDED, PLAIN, QUICK, Pairs, Plan, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,10 @@ VARIANTS = (
     Variant("sekisho, allowed, right passwords", GUARDED, load="success", ours=True),
     # A worker remembers a refusal once the charges under it are two seconds old: until then they may yet be given back.
     Variant("sekisho, shed", GUARDED, load="shed", lead_in_seconds=3, ours=True),
+    # What the same sources cost where no compiler was, and what no refusal can be quicker than.
+    Variant("sekisho, allowed, not compiled", PLAIN, ours=True),
+    Variant("sekisho, shed, not compiled", PLAIN, load="shed", lead_in_seconds=3, ours=True),
+    Variant("a refusal that does nothing", Service("refusing"), load="shed", ours=True),
     Variant("throttled-py (GCRA)", Service("with_throttled")),
     Variant("limits (fixed window)", _limits("fixed-window")),
     Variant("limits (sliding window counter)", _limits("sliding-window-counter")),

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BARE = Service("bare")
-GUARDED = Service("guarded")
+GUARDED = Service("guarded", compiled=True)
+PLAIN = GUARDED._replace(compiled=False)
 
 
 @dataclass(frozen=True, slots=True)

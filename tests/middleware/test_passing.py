@@ -103,8 +103,8 @@ async def test_strangers_fill_no_memory() -> None:
 
     await visit(app, *(f"/{number}" for number in range(3 * PATHS_MAX)), "/" + "x" * PATH_CHARS_MAX)
 
-    assert len(app._others) <= PATHS_MAX
-    assert max(map(len, app._others)) <= PATH_CHARS_MAX
+    assert len(app._known) <= PATHS_MAX
+    assert max(map(len, app._known)) <= PATH_CHARS_MAX
     told.asked.clear()
     await visit(app, "/0", "/0")
     assert told.asked == ["guard", "app"]

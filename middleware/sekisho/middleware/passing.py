@@ -38,16 +38,15 @@ class Passing:
         # No coroutine of its own: it would cost as much as the look that is spared.
         path = scope.get("path", "")
         ours = self._known.get(path)
+        if ours is False and not scope.get("root_path"):
+            return self._app(scope, receive, send)
         if ours is None:
-            ours = self._look(path)
-        if ours or scope.get("root_path"):
-            return self._guarded(scope, receive, send)
-        return self._app(scope, receive, send)
+            self._remember(path)
+        return self._guarded(scope, receive, send)
 
-    def _look(self, path: str) -> bool:
-        ours = self._is_ours(path)
-        if len(path) <= PATH_CHARS_MAX:
-            if len(self._known) >= PATHS_MAX:
-                self._known.clear()
-            self._known[path] = ours
-        return ours
+    def _remember(self, path: str) -> None:
+        if len(path) > PATH_CHARS_MAX:
+            return
+        if len(self._known) >= PATHS_MAX:
+            self._known.clear()
+        self._known[path] = self._is_ours(path)

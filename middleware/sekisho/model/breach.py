@@ -42,7 +42,8 @@ class Exposure(NamedTuple):
 
 
 def _worse(one: Rank | None, other: Rank | None) -> Rank | None:
-    return other if one is None else one if other is None else max(one, other)
+    # Not `max`: compiled, of two enumerated integers it makes a plain one.
+    return other if one is None or (other is not None and other > one) else one
 
 
 UNKNOWN = Exposure()

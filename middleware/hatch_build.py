@@ -105,7 +105,7 @@ setup(name="sekisho", packages=[], ext_modules=mypycify([*flags, *modules], opt_
 
 
 def main() -> None:
-    """Compile into a folder beside which nothing is installed: `python middleware/compile.py FOLDER`."""
+    """Compile into a folder beside which nothing is installed: `python middleware/hatch_build.py FOLDER`."""
     folder = Path(sys.argv[1])
     shutil.rmtree(folder, ignore_errors=True)
     try:

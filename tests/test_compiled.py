@@ -1,0 +1,50 @@
+"""What is compiled runs as it does uncompiled: `make test-compiled` runs the tests of the hot path against it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+
+import pytest
+
+import hatch_build
+from sekisho import LoginGuard
+from sekisho.model import Attempt
+from tests.limiter.charges import charge
+
+WANTED = os.environ.get("SEKISHO_TEST_COMPILED") == "1"
+
+
+def test_every_pattern_names_sources() -> None:
+    """A module that was renamed would else be left uncompiled, and nobody would notice but the processor."""
+    for pattern in hatch_build.COMPILED:
+        assert list((hatch_build.MIDDLEWARE / "sekisho").glob(pattern)), pattern
+
+
+def test_what_is_meant_to_be_compiled_is() -> None:
+    """And nothing is where nobody compiled it: a stray module beside the sources would outlive their changes."""
+    for path in hatch_build.modules():
+        name = path.removesuffix(".py").replace("/", ".")
+        importlib.import_module(name)
+        assert (sys.modules[name].__file__ or "").endswith(".so") is WANTED, name
+
+
+def test_servers_can_tell_that_it_is_asgi_3() -> None:
+    """A server calls what is no coroutine function as an application of ASGI 2."""
+    assert inspect.iscoroutinefunction(LoginGuard.__call__)
+
+
+def test_values_do_not_change() -> None:
+    """Compiled they cannot; uncompiled the type checker sees to it."""
+    if WANTED:
+        with pytest.raises(AttributeError):
+            charge().exempt = True  # type: ignore[misc]
+    assert charge()._replace(exempt=True) != charge()
+    assert charge() == charge()
+
+
+def test_an_attempt_shows_nothing_of_itself() -> None:
+    """Compiled or not: tracebacks print values."""
+    assert "__repr__" in vars(Attempt)
