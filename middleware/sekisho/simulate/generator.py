@@ -389,9 +389,9 @@ SCENARIOS: dict[str, Scenario] = {
     "stuffing": Scenario(
         title="7pay, July 2019: tens of millions of leaked pairs in two days",
         owners=16_500_000,
-        # An address has 250 attempts and an account one and a half. From where they came was never published but for
-        # this: access from abroad was cut off on the second day, so most are taken for servers rented in blocks. How
-        # long an address is used was not either; half an hour at one attempt in seven seconds is slow for a bot.
+        # An address has 250 attempts and an account one and a half. Of where they came from, no more was published than
+        # that most of it was abroad (Security NEXT, 4 July 2019): so most are taken for servers rented in blocks. How
+        # long an address was used, nobody told: half an hour at an attempt in seven seconds is slow for a bot.
         campaign=Campaign(
             attempts=50_000_000,
             per_second=50_000_000 / (2 * 86_400),
