@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address
+from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.simulate.draw import WORD, Draw, Walk, nth
@@ -162,15 +164,17 @@ class Rota:
     """Which address an attempt comes from: crews take their turn, and the members of a crew do.
 
     Every crew has its share of the rented addresses and of the others, and every address an equal part of the attempts.
+    Neighbours in a /24 are not next to each other in turn: a network's attempts come evenly, and not thirty at a time.
     """
 
-    __slots__ = ("_attempts", "_lone", "_rented", "_shifts")
+    __slots__ = ("_attempts", "_lone", "_rented", "_shifts", "_stride")
 
     def __init__(self, campaign: Campaign) -> None:
         self._attempts = campaign.attempts
         self._shifts = campaign.shifts
         self._rented = campaign.rented
         self._lone = campaign.addresses - campaign.rented
+        self._stride = lru_cache(8)(_stride)
 
     def shift(self, number: int) -> int:
         """The shift that attempt `number` falls into."""
@@ -194,8 +198,14 @@ class Rota:
             return number % (self._rented + self._lone)
         shift = self.shift(number)
         rented, lone = self.crew(shift)
-        place = (number - self.begins(shift)) % (len(rented) + len(lone))
+        members = len(rented) + len(lone)
+        place = (number - self.begins(shift)) * self._stride(members) % members
         return rented[place] if place < len(rented) else lone[place - len(rented)]
+
+
+def _stride(size: int) -> int:
+    """A step that comes by all places of a round, each far from the one before: near the golden section of it."""
+    return next(step for step in range(round(size * 0.618), 2 * size + 1) if gcd(step, size) == 1)
 
 
 def traffic(population: Population, campaign: Campaign, honest: Honest, *, seed: int = 0) -> Iterator[Try]:
