@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -37,7 +38,10 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     Console(width=max(120, Console().width)).print(*report.tables(found), sep="\n")
-    report.write(found, quick=lead.plan.scale < 1)
+    if options.json:
+        options.json.write_text(json.dumps(found) + "\n")
+    else:
+        report.write(found, quick=lead.plan.scale < 1)
     return 0 if report.nothing_lost(found) else 1
 
 
@@ -53,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--callers", type=int, default=256, help="attempts under way at once, a worker")
     parser.add_argument("--work", type=Path, default=WORK, help="where state and Redis are kept (a gigabyte or two)")
     parser.add_argument("--unpinned", action="store_true", help="let the kernel choose cores")
+    parser.add_argument("--json", type=Path, help="where to write all that was found, and nothing else then")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--resume", action="store_true", help="go on with what is in the work folder")
     which.add_argument("--anew", action="store_true", help="forget what is in the work folder")

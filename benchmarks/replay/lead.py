@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks.replay.plan import WINDOW_US, Plan, Share, expected
-from benchmarks.replay.proof import claims, counted_by_redis, follow, noted
+from benchmarks.replay.proof import prove
 from benchmarks.replay.site import parts_of, settings
 from benchmarks.replay.store import KeptRedis
 from benchmarks.replay.tally import SHED, Tally
@@ -194,16 +193,9 @@ class Lead:
             raise Broken("a worker ended early; --resume goes on")
         tally, window = self._states()
         self._sample(tally, window)
-        last = self._store.sample()
-        counted = counted_by_redis(self._store, self.plan.workers)
-        repeated = {kind: sum(state["repeated"][kind] for state in states) for kind in counted}
         self._drawing.say("Asking the ledger what it keeps")
-        accounts = noted(self.folder.notes(number) for number in range(self.plan.workers))
+        proof = prove(self.plan, self.folder, self._store, runs=self._kept["runs"])
         made = settings(self._store.url, None)
-        now_us = self.plan.start_us + self._windows * WINDOW_US
-        followed = asyncio.run(follow(made.limits, self._store.url, accounts, now_us))
-        first_calls = self.plan.workers * self._kept["runs"]
-        proof = claims(self.plan, tally, repeated, counted, followed, int(last["failed_calls"]), first_calls)
         policy = parts_of(made).policy
         report = {
             "plan": self.plan.as_json(),
@@ -217,11 +209,7 @@ class Lead:
                 for name, percent in (("p50", 50), ("p99", 99), ("p99.9", 99.9))
             },
             "expected": expected(self.plan, made.limits, policy)._asdict(),
-            "proof": {
-                "claims": [claim._asdict() | {"kept": claim.kept} for claim in proof],
-                "followed": followed._asdict(),
-                "repeated": repeated,
-            },
+            "proof": proof.as_json(),
             "series": self._kept["series"],
         }  # fmt: skip
         self._drawing.end()

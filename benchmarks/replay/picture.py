@@ -34,8 +34,8 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     _bars(verdicts, found)
     plan, scenario = found["plan"], found["scenario"]
     figure.suptitle(
-        f"{scenario['attempts']:,} attacks and {scenario['logins']:,} log-ins of {scenario['seconds'] / 3600:.1f} hours, "
-        f"in {found['seconds'] / 60:.1f} minutes: {plan['workers']} workers and Redis on two cores"
+        f"{scenario['attempts']:,} attacks and {scenario['logins']:,} log-ins "
+        f"of {scenario['seconds'] / 3600:.1f} hours, in {found['seconds'] / 60:.1f} minutes: {plan['workers']} workers and Redis on two cores"
     )
     figure.savefig(path, metadata={"Date": None})
 

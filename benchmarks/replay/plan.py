@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.model import Limit
+from sekisho.observe.limiter.ledger import GENERATION_US
 from sekisho.simulate import SCENARIOS, Attack, Rota
 from sekisho.simulate.bound import Bound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sekisho.model import LimitSet, Policy
     from sekisho.simulate import Scenario
 
@@ -88,9 +87,7 @@ class Share:
         return [number for number in numbers if number // TURN % self._workers == worker]
 
     def _numbers(self, window: int, count: int, per_second: float) -> range:
-        first, last = (
-            min(count, math.ceil(at * WINDOW_US * per_second / US)) for at in (window, window + 1)
-        )
+        first, last = (min(count, math.ceil(at * WINDOW_US * per_second / US)) for at in (window, window + 1))
         return range(first, count if window == self.windows - 1 else last)
 
 
@@ -119,29 +116,21 @@ def expected(plan: Plan, limits: LimitSet, policy: Policy) -> Expected:
         device=_once(policy.accounts_per_device_max),
     )
     admitted = looked_at = 0
+    longest_us = 0
     for shift in range(campaign.shifts):
-        bound, span_us = Bound(), _span_us(rota, shift, campaign.per_second, campaign.attempts)
-        for origin, tries in _tries(rota, shift, campaign.attempts):
-            bound.add_origin(attack.address(origin), attack.user_agent(origin), tries)
+        bound, numbers, crew = Bound(), rota.attempts(shift), rota.crew(shift)
+        span_us = int(len(numbers) * US / campaign.per_second)
+        each, more = divmod(len(numbers), len(crew))
+        for place, origin in enumerate(crew):
+            bound.add_origin(attack.address(origin), attack.user_agent(origin), each + (place < more))
         admitted += bound.origin_max(limits, span_us)
         looked_at += bound.origin_max(unasked, span_us)
-    short = campaign.shifts > 1 or _span_us(rota, 0, campaign.per_second, campaign.attempts) <= 1_800 * US
-    return Expected(admitted, looked_at if short else 0)
+        longest_us = max(longest_us, span_us)
+    return Expected(admitted, looked_at if longest_us <= GENERATION_US else 0)
 
 
 def _once(accounts: int) -> tuple[Limit, ...]:
     return (Limit(accounts - 1, NEVER_US),)
-
-
-def _span_us(rota: Rota, shift: int, per_second: float, attempts: int) -> int:
-    return int((min(attempts, rota.begins(shift + 1)) - rota.begins(shift)) * US / per_second)
-
-
-def _tries(rota: Rota, shift: int, attempts: int) -> Iterator[tuple[int, int]]:
-    members = [origin for some in rota.crew(shift) for origin in some]
-    each, more = divmod(min(attempts, rota.begins(shift + 1)) - rota.begins(shift), len(members))
-    for place, origin in enumerate(members):
-        yield origin, each + (place < more)
 
 
 def sample_of(plan: Plan) -> int:

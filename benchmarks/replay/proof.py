@@ -7,11 +7,13 @@ unequal: sent and not judged, asked and not answered, answered and not counted b
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.replay.site import COUNTED, NAMESPACE, PATIENT_US, Clock, PacedScript
-from benchmarks.replay.tally import SHED
+from benchmarks.replay.plan import WINDOW_US, Share
+from benchmarks.replay.site import COUNTED, NAMESPACE, PATIENT_US, Clock, PacedScript, settings
+from benchmarks.replay.tally import SHED, Tally
 from benchmarks.replay.worker import BARRIER, NOTE
 from sekisho.model import Charged
 from sekisho.observe.limiter.redis import RedisLedger, ledger_script
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 
     from benchmarks.replay.plan import Plan
     from benchmarks.replay.store import KeptRedis
-    from benchmarks.replay.tally import Tally
+    from benchmarks.replay.worker import Folder
     from sekisho.model import LimitSet
 
+KINDS = ("charges", "settlements")
 PROVER = 1_000_000  # counts as a worker of its own
 AT_ONCE = 1_024
 
@@ -63,18 +66,63 @@ class Followed(NamedTuple):
     cleared_astray: int = 0
 
 
-def claims(plan: Plan, tally: Tally, repeated: Mapping[str, int], counted: Mapping[str, int], followed: Followed,
-           failed_calls: int, first_calls: int) -> list[Claim]:  # fmt: skip
+class ByRedis(NamedTuple):
+    """Redis's side.
+
+    Attributes:
+        charges, settlements: that the script has counted.
+        failed_calls: of the script, by Redis's own statistics.
+        first_calls: of processes, each of which may find that Redis does not know its script yet: then nothing ran.
+    """
+
+    charges: int
+    settlements: int
+    failed_calls: int
+    first_calls: int
+
+
+class Proof(NamedTuple):
+    """See `claims` and `Followed`; `repeated` charges and settlements."""
+
+    claims: list[Claim]
+    followed: Followed
+    repeated: dict[str, int]
+
+    @property
+    def kept(self) -> bool:
+        return all(claim.kept for claim in self.claims)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "claims": [claim._asdict() | {"kept": claim.kept} for claim in self.claims],
+            "followed": self.followed._asdict(),
+            "repeated": self.repeated,
+        }
+
+
+def prove(plan: Plan, folder: Folder, store: KeptRedis, *, runs: int) -> Proof:
+    """Hold all that was written down in `folder`, in so many runs, against what Redis says."""
+    numbers = range(plan.workers)
+    states = [json.loads(folder.state(number).read_text()) for number in numbers]
+    tally = Tally.sum(Tally.of_json(state["tally"]) for state in states)
+    repeated = {kind: sum(state["repeated"][kind] for state in states) for kind in KINDS}
+    failed = int(store.sample()["failed_calls"])
+    redis = ByRedis(**counted_by_redis(store, plan.workers), failed_calls=failed, first_calls=plan.workers * runs)
+    now_us = plan.start_us + Share(plan).windows * WINDOW_US
+    accounts = noted(folder.notes(number) for number in numbers)
+    followed = asyncio.run(follow(settings(store.url, None).limits, store.url, accounts, now_us))
+    return Proof(claims(plan, tally, repeated, redis, followed), followed, repeated)
+
+
+def claims(plan: Plan, tally: Tally, repeated: Mapping[str, int], redis: ByRedis, followed: Followed) -> list[Claim]:
     """All that must be equal.
 
     Args:
         plan: what was replayed.
         tally: of all workers.
         repeated: charges and settlements that a killed worker had made and not written down; they were made again.
-        counted: the same as the script in Redis has counted.
+        redis: what Redis says.
         followed: see there.
-        failed_calls: of the script, by Redis's own statistics.
-        first_calls: of processes, each of which may find that Redis does not know its script yet: then nothing ran.
     """
     counts, scenario = tally.counts, plan.scenario()
     judged = counts[SHED] + counts["shed_owners"] + counts["shed_late"] + counts["assessed"]
@@ -91,15 +139,15 @@ def claims(plan: Plan, tally: Tally, repeated: Mapping[str, int], counted: Mappi
         Claim(
             "charges asked, and those that were repeated = charges that Redis has made",
             counts["asked"] + again,
-            counted["charges"],
+            redis.charges,
         ),
         Claim(
             "settlements told, and those that were repeated = settlements that Redis has seen",
             counts["told"] + repeated["settlements"],
-            counted["settlements"],
+            redis.settlements,
         ),
         Claim("calls of the script that failed = none, but for a process's first, which finds no script", 0,
-              failed_calls, first_calls),
+              redis.failed_calls, redis.first_calls),
         Claim("failures charged and not given back = failures kept, of the accounts followed", followed.should,
               followed.kept, again),
         Claim("accounts followed with another number of failures = none, or one a repeated charge", 0,
@@ -113,7 +161,7 @@ def counted_by_redis(store: KeptRedis, workers: int) -> dict[str, int]:
     with store.client() as client:
         return {
             kind: sum(int(client.hget(COUNTED.decode(), f"{worker} {kind}") or 0) for worker in range(workers))
-            for kind in ("charges", "settlements")
+            for kind in KINDS
         }
 
 

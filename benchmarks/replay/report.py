@@ -67,7 +67,7 @@ def rates(samples: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
         seconds = after["seconds"] - before["seconds"]
         asked = after["asked"] - before["asked"]
         # Who goes on begins new processes, and their times with them.
-        if after["run"] != before["run"] or seconds <= 0:
+        if after["run"] != before["run"] or seconds <= 0 or _workers(before) != _workers(after):
             continue
         row = {
             "seconds": after["seconds"],
@@ -88,6 +88,10 @@ def rates(samples: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
         row["worker_rss_mib"] = max(after["workers_rss_bytes"], default=0) / MIB
         rows.append(row)
     return rows
+
+
+def _workers(sample: Mapping[str, Any]) -> int:
+    return len(sample["workers_rss_bytes"])
 
 
 def _sent(sample: Mapping[str, Any]) -> int:
@@ -116,8 +120,10 @@ def summary(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "assess, p50 / p99 / p99.9", " / ".join(f"{ms:.1f}" for ms in latency.values()) + " ms", "all callers busy"
     if series:
         most = {name: max(row[name] for row in series) for name in series[0]}
-        yield "Redis memory, used / resident", f"{most['redis_used_mib']:,.0f} / {most['redis_rss_mib']:,.0f} MiB", (
-            "≤ 4 GiB"
+        yield (
+            "Redis memory, used / resident",
+            f"{most['redis_used_mib']:,.0f} / {most['redis_rss_mib']:,.0f} MiB",
+            ("≤ 4 GiB"),
         )
         yield "keys at most", f"{most['keys']:,.0f}", ""
         yield "worker resident, at most", f"{most['worker_rss_mib']:,.0f} MiB", "≤ 300 MiB"
@@ -125,29 +131,41 @@ def summary(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "worker resident, growth in the second half", f"{second[-1] - second[0]:+,.0f} MiB", "flat"
         yield "script time per charge asked", f"{_weighted(series, 'script_us'):.1f} µs", ""
         yield "charges a call", f"{_weighted(series, 'batch'):.0f}", ""
-        yield "cores: workers / Redis", (
-            f"{_average(series, 'workers_cores'):.2f} / {_average(series, 'redis_cores'):.2f}"
-        ), ""
+        yield (
+            "cores: workers / Redis",
+            (f"{_average(series, 'workers_cores'):.2f} / {_average(series, 'redis_cores'):.2f}"),
+            "",
+        )
         told = _average(series, "pace_told")
         yield "scenario time to real time", f"{_average(series, 'pace'):.0f}", f"lives of records divided by {told:.0f}"
         slow = sum(row["pace"] < row["pace_told"] for row in series)
         yield "slower than lives were divided by", f"{slow} of {len(series)} points", "few"
     yield "attacks that were shed", _share(of("shed"), scenario["attempts"]), ""
-    yield "attacks within the limits", _share(of("admitted"), scenario["attempts"]), (
-        f"≤ {_share(found['expected']['admitted'], scenario['attempts'])} by the limits"
+    yield (
+        "attacks within the limits",
+        _share(of("admitted"), scenario["attempts"]),
+        (f"≤ {_share(found['expected']['admitted'], scenario['attempts'])} by the limits"),
     )
-    yield "attacks that reached the password check", _share(of("looked_at"), scenario["attempts"]), (
-        f"≤ 1%; ≤ {_share(found['expected']['looked_at'], scenario['attempts'])} by the limits"
-        if found["expected"]["looked_at"]
-        else "≤ 1%"
+    yield (
+        "attacks that reached the password check",
+        _share(of("looked_at"), scenario["attempts"]),
+        (
+            f"≤ 1%; ≤ {_share(found['expected']['looked_at'], scenario['attempts'])} by the limits"
+            if found["expected"]["looked_at"]
+            else "≤ 1%"
+        ),
     )
     yield "more, had every bot done the work it was asked for", _share(of("work_asked"), scenario["attempts"]), ""
-    yield "right passwords within the limits", f"{of('right_admitted'):,}", (
-        f"{of('right_unlisted_admitted'):,} of them in no corpus"
+    yield (
+        "right passwords within the limits",
+        f"{of('right_admitted'):,}",
+        (f"{of('right_unlisted_admitted'):,} of them in no corpus"),
     )
     yield "takeovers of accounts with a factor", f"{of('taken'):,}", "0"
-    yield "takeovers had they none", f"{of('without_factor_let_in'):,}", (
-        f"{of('without_factor_let_in_for_work'):,} more for those who do the work"
+    yield (
+        "takeovers had they none",
+        f"{of('without_factor_let_in'):,}",
+        (f"{of('without_factor_let_in_for_work'):,} more for those who do the work"),
     )
     yield "owners refused", _share(of("owners_refused"), of("right_logins")), "≤ 0.01%"
     yield "owners asked for a second proof", _share(of("owners_proved"), of("right_logins")), "new devices"
@@ -204,17 +222,17 @@ def page(found: Mapping[str, Any]) -> Iterator[str]:
     yield "# Two days in minutes"
     yield ""
     yield (
-        "Written by `python -m benchmarks.replay figures` from `benchmarks/results/replay.json`; how it was made stands "
-        "in `benchmarks/README.md`."
+        "Written by `python -m benchmarks.replay figures` from `benchmarks/results/replay.json`; how it was made "
+        "stands in `benchmarks/README.md`."
     )
     yield ""
-    yield "![Rate, memory and processor time over the run, and what became of the attempts](../benchmarks/results/replay.svg)"
+    yield "![Rate, memory, processor time, and what became of the attempts](../benchmarks/results/replay.svg)"
     yield ""
     yield (
         f"{scenario['title']}: {scenario['attempts']:,} attempts in {scenario['seconds'] / 3600:.1f} hours, "
         f"{scenario['per_second']:,.0f} a second, from {scenario['addresses']:,} addresses, of which "
-        f"{scenario['rented_share']:.0%} are rented in blocks of {scenario['block']} to a /24 and the others stand alone "
-        f"in theirs. {scenario['crew']:,} addresses are at work at a time, in {scenario['shifts']} shifts. "
+        f"{scenario['rented_share']:.0%} are rented in blocks of {scenario['block']} to a /24 and the others stand "
+        f"alone in theirs. {scenario['crew']:,} addresses are at work at a time, in {scenario['shifts']} shift{'s' if scenario['shifts'] > 1 else ''}. "
         f"{scenario['known_share']:.0%} of the attempts are at one of {scenario['owners']:,} accounts, "
         f"{scenario['right_share']:.1%} with the right password, a fifth of which is in no corpus. Meanwhile "
         f"{scenario['logins']:,} owners log in, {scenario['known_devices_share']:.0%} of them from a device that is "

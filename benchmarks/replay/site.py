@@ -85,7 +85,7 @@ class PacedScript(Script):
         super().__init__(_counting(source, script, worker), script.leading, script.reply_bytes)
 
     @property
-    def leading(self) -> tuple[bytes, ...]:  # type: ignore[override] # told anew with every call
+    def leading(self) -> tuple[bytes, ...]:  # told anew with every call
         limits, _ = self._leading
         return limits, b"%d" % self._clock.now_us, b"%.2f" % self._clock.pace
 

@@ -41,6 +41,7 @@ class KeptRedis:
         self._folder = folder
         self._socket = folder / "redis.sock"
         self._pid = 0
+        self._process: subprocess.Popen[bytes] | None = None  # where it was started here, and not found
 
     @property
     def url(self) -> str:
@@ -68,9 +69,9 @@ class KeptRedis:
                     "appendonly": "no", "loglevel": "warning"}  # fmt: skip
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
         with (self._folder / "redis.log").open("wb") as log:
-            process = subprocess.Popen([find_redis(), *words], stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen([find_redis(), *words], stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS_MAX
-        while process.poll() is None and time.monotonic() < deadline:
+        while self._process.poll() is None and time.monotonic() < deadline:
             if self.find() and self._loaded():
                 return
             time.sleep(0.02)
@@ -127,7 +128,9 @@ class KeptRedis:
             deadline = time.monotonic() + START_SECONDS_MAX
             while self.find() and time.monotonic() < deadline:
                 time.sleep(0.02)
-        self._pid = 0
+        if self._process is not None:
+            self._process.wait()
+        self._pid, self._process = 0, None
 
 
 def _pages(client: redis.Redis) -> Iterator[list[bytes]]:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 ORIGINS_KNOWN_MAX = 4_096  # of a crew, and of the one that takes over from it
 STRETCH_SECONDS = 1.0  # between two places where a worker could go on
-AHEAD_WINDOWS_MAX = 1
+AHEAD_WINDOWS_MAX = 2
 PACE_MIN = 10.0  # until it is known how fast this machine is
 ISSUED_DAYS_AGO = 3  # when owners' devices were given their tokens
 POSITION = struct.Struct("<q")
@@ -107,7 +107,8 @@ class Positions:
 
     def last(self) -> int:
         """Where the slowest is."""
-        return min(POSITION.unpack_from(self._shared, place * POSITION.size)[0] for place in range(self._workers))
+        positions = (POSITION.unpack_from(self._shared, place * POSITION.size) for place in range(self._workers))
+        return min(int(window) for (window,) in positions)
 
 
 class Caller(NamedTuple):
@@ -129,9 +130,7 @@ class Worker:
         line: how it is reached.
     """
 
-    def __init__(
-        self, plan: Plan, number: int, folder: Folder, *, url: str, line: Callable[..., Line] = Line
-    ) -> None:
+    def __init__(self, plan: Plan, number: int, folder: Folder, *, url: str, line: Callable[..., Line] = Line) -> None:
         scenario = plan.scenario()
         population, seed = scenario.population(), scenario.seed
         self._plan, self._number, self._folder = plan, number, folder
@@ -258,8 +257,8 @@ class Worker:
                 return False
             self._positions.put(self._number, self.window)
             self._clock.mark()
-            while self.window > self._positions.last() + AHEAD_WINDOWS_MAX and not self.stopped:
-                await asyncio.sleep(0.0005)
+            while self.window > self._positions.last() + AHEAD_WINDOWS_MAX and not self.stopped:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)  # until another process has moved on
             self._items.extend(self._mixed(self.window))
             self.window += 1
             return True

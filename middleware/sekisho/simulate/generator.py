@@ -163,44 +163,45 @@ class Lairs:
 class Rota:
     """Which address an attempt comes from: crews take their turn, and the members of a crew do.
 
-    Every crew has its share of the rented addresses and of the others, and every address an equal part of the attempts.
+    Rented addresses and others are mixed alike in every crew, and every address has an equal part of the attempts.
     Neighbours in a /24 are not next to each other in turn: a network's attempts come evenly, and not thirty at a time.
     """
 
-    __slots__ = ("_attempts", "_lone", "_rented", "_shifts", "_stride")
+    __slots__ = ("_addresses", "_attempts", "_rented", "_shifts", "_stride")
 
     def __init__(self, campaign: Campaign) -> None:
+        self._addresses = campaign.addresses
         self._attempts = campaign.attempts
-        self._shifts = campaign.shifts
         self._rented = campaign.rented
-        self._lone = campaign.addresses - campaign.rented
+        self._shifts = campaign.shifts
         self._stride = lru_cache(8)(_stride)
 
-    def shift(self, number: int) -> int:
-        """The shift that attempt `number` falls into."""
-        return ((number + 1) * self._shifts - 1) // self._attempts
+    def attempts(self, shift: int) -> range:
+        """The attempts of a shift."""
+        return range(shift * self._attempts // self._shifts, (shift + 1) * self._attempts // self._shifts)
 
-    def begins(self, shift: int) -> int:
-        """The first attempt of a shift."""
-        return shift * self._attempts // self._shifts
-
-    def crew(self, shift: int) -> tuple[range, range]:
-        """Numbers of the addresses at work in a shift: the rented ones, and the others."""
-        rented, lone, of = self._rented, self._lone, self._shifts
-        return (
-            range(shift * rented // of, (shift + 1) * rented // of),
-            range(rented + shift * lone // of, rented + (shift + 1) * lone // of),
-        )
+    def crew(self, shift: int) -> list[int]:
+        """Numbers of the addresses at work in a shift."""
+        return [self._member(place) for place in self._places(shift)]
 
     def address(self, number: int) -> int:
         """The number of the address that attempt `number` comes from."""
         if self._shifts == 1:
-            return number % (self._rented + self._lone)
-        shift = self.shift(number)
-        rented, lone = self.crew(shift)
-        members = len(rented) + len(lone)
-        place = (number - self.begins(shift)) * self._stride(members) % members
-        return rented[place] if place < len(rented) else lone[place - len(rented)]
+            return number % self._addresses
+        shift = ((number + 1) * self._shifts - 1) // self._attempts
+        places = self._places(shift)
+        turn = number - shift * self._attempts // self._shifts
+        return self._member(places.start + turn * self._stride(len(places)) % len(places))
+
+    def _places(self, shift: int) -> range:
+        return range(shift * self._addresses // self._shifts, (shift + 1) * self._addresses // self._shifts)
+
+    def _member(self, place: int) -> int:
+        """Of all places, as many are for rented addresses as there are such, at even distances."""
+        rented = place * self._rented // self._addresses
+        if (place + 1) * self._rented // self._addresses > rented:
+            return rented
+        return self._rented + place - rented
 
 
 def _stride(size: int) -> int:
