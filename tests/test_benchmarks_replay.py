@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import pytest
 from benchmarks.replay import report
 from benchmarks.replay.plan import US, WINDOW_US, Expected, Plan, Share, expected
 from benchmarks.replay.proof import prove
-from benchmarks.replay.site import COUNTED, MARGIN, Clock, PacedScript, parts_of, settings
+from benchmarks.replay.site import COUNTED, MARGIN, Clock, PacedRoom, PacedScript, parts_of, settings
 from benchmarks.replay.store import ICE_MS, KeptRedis
 from benchmarks.replay.tally import Tally
 from benchmarks.replay.worker import Folder, Worker, write_json
@@ -131,6 +132,40 @@ def test_the_script_is_told_the_scenarios_time_and_keeps_records_for_its_part_of
     assert lives_ms[0] > 0
     assert 90 * 86_400_000 / 50 - 10_000 < lives_ms[-1] <= 90 * 86_400_000 / 50
     assert lives_ms[-2] <= 86_400_000 / 50
+
+
+def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() -> None:
+    """Were it real time, callers that all wait would hold up the time that they wait for."""
+    clock, tally, said = Clock(START_US, 1.0), Tally(), list[str]()
+
+    async def waited() -> list[bool]:
+        room = PacedRoom(clock, tally)
+        room.on_wait, room.on_return = partial(said.append, "wait"), partial(said.append, "return")
+        first = asyncio.create_task(room.wait(b"key", waiters_max=5, seconds_max=0.5))
+        second = asyncio.create_task(room.wait(b"key", waiters_max=5))
+        await asyncio.sleep(0)
+        assert room.due_us == START_US + US // 2
+        room.wake(START_US + US // 2 - 1)
+        await asyncio.sleep(0)
+        assert said == ["wait", "wait"]
+        room.wake(START_US + US // 2)
+        assert await first
+        assert said == ["wait", "wait", "return"]
+        # At the end of a stretch nobody moves the time any more.
+        room.close()
+        return [await second, await room.wait(b"key", waiters_max=5)]
+
+    assert asyncio.run(waited()) == [True, False]
+    assert tally.counts["waited"] == 2
+
+
+def test_few_callers_come_to_the_end(tmp_path: Path, store: KeptRedis) -> None:
+    """Four callers, in a scenario in which hundreds of attempts wait for room that there will be in a moment."""
+    tally, proof = driven(tmp_path, store, plan(1 / 500, callers=4))
+
+    assert tally.counts["sent_attacks"] == 100_000
+    assert tally.counts["waited"] > 0
+    assert broken(proof) == []
 
 
 def test_records_wait_while_nothing_runs(store: KeptRedis) -> None:
@@ -374,7 +409,7 @@ def test_rates_are_those_between_two_samples_of_one_run() -> None:
 
 
 def test_a_long_series_is_shortened_and_keeps_its_mean() -> None:
-    """2,000 samples become some 240 points whose memory at the end is about that of the end."""
+    """2,000 samples become some 120 points whose memory at the end is about that of the end."""
     found = report.shortened({"series": [sample(at) for at in range(2_000)]})
 
     assert len(found["series"]) <= report.POINTS_MAX

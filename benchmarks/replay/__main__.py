@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("part", nargs="?", choices=["run", "figures"], default="run")
     parser.add_argument("--scale", type=float, default=1.0, help="of everything but rates; 0.02 is a first look")
     parser.add_argument("--workers", type=int, default=2, help="processes; each is pinned to a core in turn")
-    parser.add_argument("--callers", type=int, default=256, help="attempts under way at once, a worker")
+    parser.add_argument("--callers", type=int, default=64, help="attempts under way at once, a worker")
     parser.add_argument("--work", type=Path, default=WORK, help="where state and Redis are kept (a gigabyte or two)")
     parser.add_argument("--unpinned", action="store_true", help="let the kernel choose cores")
     parser.add_argument("--json", type=Path, help="where to write all that was found, and nothing else then")

@@ -202,7 +202,7 @@ class Lead:
             "scenario": _scenario(self.plan),
             "seconds": round(seconds, 1),
             "runs": self._kept["runs"],
-            "tally": tally.as_json() | {"latencies": None},
+            "tally": {"counts": dict(tally.counts)},
             "verdicts": tally.by_reason(),
             "latency_ms": {
                 name: round(tally.latencies.percentile_ms(percent), 3)

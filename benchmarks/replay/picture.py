@@ -33,9 +33,10 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     cores.set_ylabel("cores")
     _bars(verdicts, found)
     plan, scenario = found["plan"], found["scenario"]
+    hours_long, minutes = scenario["seconds"] / 3600, found["seconds"] / 60
     figure.suptitle(
-        f"{scenario['attempts']:,} attacks and {scenario['logins']:,} log-ins "
-        f"of {scenario['seconds'] / 3600:.1f} hours, in {found['seconds'] / 60:.1f} minutes: {plan['workers']} workers and Redis on two cores"
+        f"{scenario['attempts']:,} attacks and {scenario['logins']:,} log-ins of {hours_long:.1f} hours, "
+        f"in {minutes:.1f} minutes: {plan['workers']} workers and Redis on two cores"
     )
     figure.savefig(path, metadata={"Date": None})
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.assemble import _Parts
@@ -38,6 +39,8 @@ COUNTED = b"replay-counted"
 
 # What is replayed is about counting: a deadline that a busy machine misses would turn it into something about faults.
 PATIENT_US = 30_000_000
+NEVER_US = 1 << 62
+FOR_EVER_S = 86_400.0
 MARK_SECONDS = 1.0
 MARGIN = 0.75
 _LIFE = re.compile(r"'PX', (.+)\)$", re.MULTILINE)
@@ -108,18 +111,44 @@ return verdicts
 
 
 class PacedRoom(WaitingRoom):
-    """Waits as long as the scenario says, which here is a moment; and counts how often, since each wait asks anew."""
+    """Waits as long as the scenario says, and counts how often: each wait asks anew.
+
+    The scenario's time moves with the attempts that are taken. So whoever waits needs somebody to take the next one in
+    his place, and when nobody will any more, nobody waits.
+    """
 
     def __init__(self, clock: Clock, tally: Tally) -> None:
         super().__init__()
         self._clock = clock
         self._counts = tally.counts
+        self._alarms: list[tuple[int, bytes]] = []
+        self.due_us = NEVER_US
+        """When the next of those who wait has waited for long enough."""
+        self.open = True
+        self.on_wait: Callable[[], None] = lambda: None
+        self.on_return: Callable[[], None] = lambda: None
 
     async def wait(self, key: bytes, *, waiters_max: int, seconds_max: float | None = None) -> bool:
-        patience = (seconds_max or PATIENCE_S) / self._clock.pace
-        waited = await super().wait(key, waiters_max=waiters_max, seconds_max=patience)
+        if not self.open:
+            return False
+        heappush(self._alarms, (self._clock.now_us + int((seconds_max or PATIENCE_S) * 1e6), key))
+        self.due_us = self._alarms[0][0]
+        self.on_wait()
+        waited = await super().wait(key, waiters_max=waiters_max, seconds_max=FOR_EVER_S)
+        self.on_return()
         self._counts["waited"] += waited
         return waited
+
+    def wake(self, now_us: int) -> None:
+        """Call those whose time has come."""
+        while self._alarms and self._alarms[0][0] <= now_us:
+            self.settled(heappop(self._alarms)[1])  # the first in line is the one who has waited longest
+        self.due_us = self._alarms[0][0] if self._alarms else NEVER_US
+
+    def close(self) -> None:
+        """Call all, and let nobody wait any more until `open` again."""
+        self.open = False
+        self.wake(NEVER_US)
 
 
 class Watched:
@@ -169,6 +198,7 @@ class Site(NamedTuple):
     guard: Guard
     line: Line
     ledger: Watched
+    room: PacedRoom
     parts: _Parts
 
 
@@ -211,6 +241,7 @@ def assemble(
         sample_of=sample_of,
         note=note,
     )
+    room = PacedRoom(clock, tally)
     guard = Guard(
         ledger=ledger,
         limits=found.limits,
@@ -218,7 +249,7 @@ def assemble(
         tokens=parts.tokens,
         policy=parts.policy,
         shed=Shed(clock.us),
-        room=PacedRoom(clock, tally),
+        room=room,
         allow=None,
         deny=None,
         breaches=parts.leaks.breaches(None),
@@ -226,7 +257,7 @@ def assemble(
         clock_s=clock.seconds,
         chance=secrets.token_bytes,
     )
-    return Site(guard, connection, ledger, parts)
+    return Site(guard, connection, ledger, room, parts)
 
 
 async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -155,6 +155,8 @@ class Worker:
         self._items: deque[int] = deque()
         self._until = self.window  # of this stretch
         self._refilling = asyncio.Lock()
+        self._surplus = 0  # callers more than there should be
+        self.site.room.on_return = self._too_many
         self.stopped = False
 
     # What is kept between runs.
@@ -218,7 +220,7 @@ class Worker:
             began = time.monotonic()
             self._until = min(self._share.windows, self.window + max(1, int(pace)))
             windows = self._until - self.window
-            await asyncio.gather(*(self._caller() for _ in range(self._plan.callers)))
+            await self._stretch()
             self._positions.put(self._number, self.window)
             await self._write_down()
             pace = windows * STRETCH_SECONDS / max(1e-3, time.monotonic() - began)
@@ -228,23 +230,44 @@ class Worker:
     async def aclose(self) -> None:
         await self.site.line.aclose()
 
+    async def _stretch(self) -> None:
+        """So many callers, until `_until`. For each who waits for room under a limit, another takes his place."""
+        room = self.site.room
+        async with asyncio.TaskGroup() as group:
+
+            def begin() -> None:
+                group.create_task(self._caller())
+
+            room.open, room.on_wait = True, begin
+            for _ in range(self._plan.callers):
+                begin()
+        self._surplus = 0
+
+    def _too_many(self) -> None:
+        self._surplus += 1
+
     async def _caller(self) -> None:
         clock, counts, share, start_us = self._clock, self.tally.counts, self._share, self._plan.start_us
         at_the_gate, origin_of, known = self._guard.at_the_gate, self._attack.origin, self._known
-        slot_us, items = share.slot_us, self._items
+        slot_us, items, room = share.slot_us, self._items, self.site.room
         while True:
             while items:
                 item = items.popleft()
                 if item < 0:
                     await self._log_in(~item)
                     continue
-                clock.now_us = max(clock.now_us, start_us + int(item * slot_us))
+                clock.now_us = now_us = max(clock.now_us, start_us + int(item * slot_us))
+                if now_us >= room.due_us:
+                    room.wake(now_us)
                 counts["sent_attacks"] += 1
                 caller = known(origin_of(item))
                 if at_the_gate(caller.origin, caller.digests, with_token=False):
                     counts[SHED] += 1
                 else:
                     await self._try(caller, self._attack.combo(item))
+                    if self._surplus:
+                        self._surplus -= 1
+                        return
             if not await self._refill():
                 return
 
@@ -254,6 +277,7 @@ class Worker:
             if self._items:  # another caller has been here
                 return True
             if self.window >= self._until:
+                self.site.room.close()
                 return False
             self._positions.put(self._number, self.window)
             self._clock.mark()
