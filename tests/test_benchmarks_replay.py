@@ -128,10 +128,9 @@ def test_the_script_is_told_the_scenarios_time_and_keeps_records_for_its_part_of
     with store.client() as client:
         lives_ms = sorted(client.pttl(key) for key in client.scan_iter("t:*"))
         assert client.hgetall(COUNTED) == {b"7 charges": b"2", b"7 settlements": b"0"}
-    # Of an account: 90 days of failures. Of anything with tags: the hour's halves. All 50 times as short.
-    assert lives_ms[0] > 0
-    assert 90 * 86_400_000 / 50 - 10_000 < lives_ms[-1] <= 90 * 86_400_000 / 50
-    assert lives_ms[-2] <= 86_400_000 / 50
+    # What lives longest is an account, for 90 days of failures or a little more; tags live for an hour at most.
+    assert 90 * 86_400_000 / 50 - 10_000 < lives_ms[-1] < 1.02 * 90 * 86_400_000 / 50
+    assert 0 < lives_ms[0] <= lives_ms[-2] <= 86_400_000 / 50
 
 
 def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() -> None:
@@ -269,12 +268,12 @@ def test_an_answer_that_was_lost_breaks_the_proof(tmp_path: Path, store: KeptRed
     assert any("judged without an answer" in text for text in broken(proof))
 
 
-def test_a_record_that_redis_has_forgotten_breaks_the_proof(tmp_path: Path, store: KeptRedis) -> None:
-    """Evicted, expired too early or overwritten: the account's failures are not what was charged."""
+def test_records_that_redis_has_forgotten_break_the_proof(tmp_path: Path, store: KeptRedis) -> None:
+    """Evicted, expired too early or overwritten: accounts' failures are not what was charged."""
     of = plan()
     driven(tmp_path, store, of)
     with store.client() as client:
-        client.delete(*list(client.scan_iter("replay:a*"))[:40])
+        client.delete(*client.scan_iter("replay:*"))
 
     assert any("failures kept" in text for text in broken(prove(of, Folder(tmp_path), store, runs=1)))
 

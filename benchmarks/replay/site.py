@@ -1,13 +1,13 @@
 """The guard as `LoginGuard` makes it, but for the clock: the scenario's, which the worker moves.
 
 The script's `now` is told with every call, and so is the pace: what it keeps in Redis lives its time divided by that.
-The ledger's source is the shipped one with two things around it: the division where it sets an expiry, and a count of
-what it was asked, made inside the same call. That count is Redis's own side of the proof that nothing was lost.
+The ledger's source is the shipped one, to the byte, with two things around it: a `redis.call` that divides the lives it
+is told, and a count of what was asked, made inside the same call. That count is Redis's own side of the proof that
+nothing was lost.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from heapq import heappop, heappush
@@ -43,7 +43,6 @@ NEVER_US = 1 << 62
 FOR_EVER_S = 86_400.0
 MARK_SECONDS = 1.0
 MARGIN = 0.75
-_LIFE = re.compile(r"'PX', (.+)\)$", re.MULTILINE)
 
 
 class Clock:
@@ -81,11 +80,8 @@ class PacedScript(Script):
     """`script` at the scenario's time and pace, counting for `worker`."""
 
     def __init__(self, script: Script, clock: Clock, *, worker: int) -> None:
-        source, places = _LIFE.subn(r"'PX', math.ceil((\1) / PACE))", script.source.decode())
-        if places != 1:
-            raise RuntimeError(f"the ledger's script sets an expiry in {places} places; one was expected")
         self._clock = clock
-        super().__init__(_counting(source, script, worker), script.leading, script.reply_bytes)
+        super().__init__(_around(script, worker), script.leading, script.reply_bytes)
 
     @property
     def leading(self) -> tuple[bytes, ...]:  # told anew with every call
@@ -97,12 +93,29 @@ class PacedScript(Script):
         self._leading = tuple(given)
 
 
-def _counting(source: str, script: Script, worker: int) -> str:
+def _around(script: Script, worker: int) -> str:
+    """The ledger's own source, untouched, between a Redis of another pace and a count of what it did."""
     return f"""local PACE = tonumber(table.remove(ARGV, {len(script.leading) + 1}))
-local function ledger()
-{source}
+local ceil = math.ceil
+local function paced(call)
+  return function(command, ...)
+    if command == 'SET' then
+      local key, value, px, life = ...
+      return call('SET', key, value, px, ceil(life / PACE))
+    elseif command == 'PEXPIRE' then
+      local key, life = ...
+      return call('PEXPIRE', key, ceil(life / PACE))
+    elseif command == 'PTTL' then
+      local left = call('PTTL', ...)
+      return left > 0 and left * PACE or left
+    end
+    return call(command, ...)
+  end
 end
-local verdicts = ledger()
+local function ledger(redis)
+{script.source.decode()}
+end
+local verdicts = ledger({{call = paced(redis.call), pcall = paced(redis.pcall)}})
 local charges = #verdicts / {script.reply_bytes}
 redis.call('HINCRBY', '{COUNTED.decode()}', '{worker} charges', charges)
 redis.call('HINCRBY', '{COUNTED.decode()}', '{worker} settlements', #ARGV - {len(script.leading)} - charges)
