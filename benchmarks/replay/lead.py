@@ -223,9 +223,9 @@ def _news(tally: Tally) -> str:
     counts = tally.counts
     parts = (
         ("shed", counts[SHED]),
-        ("throttled", counts["assessed_attacks"] - counts["admitted"]),
-        ("asked for work", counts["work_asked"]),
-        ("looked at", counts["looked_at"]),
+        ("refused", counts["assessed_attacks"] - counts["admitted"]),
+        ("work", counts["work_asked"]),
+        ("checked", counts["looked_at"]),
     )
     sent = max(1, counts["sent_attacks"])
     return ", ".join(f"{name} {times / sent:.1%}" for name, times in parts) + f", taken {counts['taken']}"

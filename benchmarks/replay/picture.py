@@ -66,6 +66,7 @@ def _bars(axes: Axes, found: Mapping[str, Any]) -> None:
         text = f"{times:,} ({times / attempts:.2%})"
         axes.annotate(text, (100 * times / attempts, place), xytext=(5, 0), textcoords="offset points", va="center")
     axes.set_xlim(0, 125)
+    axes.set_xticks(range(0, 101, 20))
     axes.set_xlabel("% of the attacks")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=_INK)
