@@ -164,16 +164,18 @@ class Rota:
     """Which address an attempt comes from: crews take their turn, and the members of a crew do.
 
     Rented addresses and others are mixed alike in every crew, and every address has an equal part of the attempts.
-    Neighbours in a /24 are not next to each other in turn: a network's attempts come evenly, and not thirty at a time.
+    In a crew's turns neighbours of a /24 are far from each other: a network's attempts come evenly, and not thirty at a
+    time. Without crews the addresses take turns by their number.
     """
 
-    __slots__ = ("_addresses", "_attempts", "_rented", "_shifts", "_stride")
+    __slots__ = ("_addresses", "_attempts", "_crews", "_rented", "_shifts", "_stride")
 
     def __init__(self, campaign: Campaign) -> None:
         self._addresses = campaign.addresses
         self._attempts = campaign.attempts
         self._rented = campaign.rented
         self._shifts = campaign.shifts
+        self._crews = bool(campaign.crew)
         self._stride = lru_cache(8)(_stride)
 
     def attempts(self, shift: int) -> range:
@@ -186,7 +188,7 @@ class Rota:
 
     def address(self, number: int) -> int:
         """The number of the address that attempt `number` comes from."""
-        if self._shifts == 1:
+        if not self._crews:
             return number % self._addresses
         shift = ((number + 1) * self._shifts - 1) // self._attempts
         places = self._places(shift)
