@@ -24,13 +24,13 @@ from benchmarks.replay.site import COUNTED, MARGIN, Clock, PacedRoom, PacedScrip
 from benchmarks.replay.store import ICE_MS, KeptRedis
 from benchmarks.replay.tally import Tally
 from benchmarks.replay.worker import Folder, Worker, write_json
-from sekisho.model import Action, Decision, Finding
+from sekisho.model import Action, Decision, Finding, StoreUnavailable
 from sekisho.observe.limiter.redis import VERDICT, RedisLedger, ledger_script
 from sekisho.store import Line
 from tests.limiter.charges import charge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.replay.proof import Proof
 
@@ -222,21 +222,27 @@ def test_all_that_was_sent_is_counted_and_kept(tmp_path: Path, store: KeptRedis)
     assert sum(row[-1] for row in tally.by_reason()) == tally.counts["sent_attacks"] + tally.counts["sent_logins"]
 
 
-class Dropping(Line):
-    """Answers the 20th batch out of its own head, and never sends it."""
+class Failing(Line):
+    """Asks rightly, but for a batch of sixty."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._batches = count()
+        self._asks = count()
 
-    def _next(self) -> Any:
-        call = super()._next()
-        if call is None or not call.operations or next(self._batches) != 20:
-            return call
-        for operation in call.operations:
-            if operation.answer is not None:
-                operation.answer.set_result(VERDICT.pack(START_US, 7, *[0] * 11))
-        return None
+    def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+        return (self.fail if 600 <= next(self._asks) < 660 else super().ask)(keys, argument)
+
+    def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+        raise NotImplementedError
+
+
+class Dropping(Failing):
+    """Answers that batch out of its own head, and never sends it."""
+
+    def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        answer.set_result(VERDICT.pack(START_US, 7, *[0] * 11))
+        return answer
 
 
 def test_a_batch_that_never_reached_redis_breaks_the_proof(tmp_path: Path, store: KeptRedis) -> None:
@@ -247,18 +253,14 @@ def test_a_batch_that_never_reached_redis_breaks_the_proof(tmp_path: Path, store
     assert any("failures kept" in text for text in broken(proof))
 
 
-class Unheard(Line):
-    """Loses the answer to the 20th batch: Redis has counted it, and who asked was told that nobody could tell."""
+class Unheard(Failing):
+    """Loses the answers to that batch: Redis has counted it, and who asked was told that nobody could tell."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._answers = count()
-
-    def _answer(self, call: Any, reply: Any) -> None:
-        if call.operations and next(self._answers) == 20:
-            call.fail()
-        else:
-            super()._answer(call, reply)
+    def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+        Line.ask(self, keys, argument)
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        answer.set_exception(StoreUnavailable())
+        return answer
 
 
 def test_an_answer_that_was_lost_breaks_the_proof(tmp_path: Path, store: KeptRedis) -> None:
