@@ -230,7 +230,7 @@ class Failing(Line):
         self._asks = count()
 
     def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
-        return (self.fail if 600 <= next(self._asks) < 660 else super().ask)(keys, argument)
+        return (self.fail if 200 <= next(self._asks) < 260 else super().ask)(keys, argument)
 
     def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
         raise NotImplementedError
