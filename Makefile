@@ -84,6 +84,10 @@ bench-step-up: $(VENV)/.with-bench ## Measure what the time of a step-up tells, 
 	done
 	@$(BIN)/python -m benchmarks.step_up figures
 
+.PHONY: bench-replay
+bench-replay: $(VENV)/.with-bench ## Replay fifty million log-ins through guard and Redis (half an hour; QUICK=1 for a fiftieth of it)
+	@$(BIN)/python -m benchmarks.replay $(if $(QUICK),--scale 0.02) --anew
+
 .PHONY: clean
 clean: ## Remove the environment and everything that was made here
 	@rm -rf $(VENV) dist build .coverage .coverage.* .hypothesis .benchmarks \

@@ -12,7 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.simulate import SCENARIOS, Campaign, Honest, Population, Scenario, Try, habits, traffic
+from sekisho.simulate import (
+    SCENARIOS,
+    Attack,
+    Campaign,
+    Honest,
+    Logins,
+    Population,
+    Rota,
+    Scenario,
+    Try,
+    habits,
+    traffic,
+)
 from sekisho.simulate.generator import attack, logins
 
 ATTACKERS = IPv4Network("248.0.0.0/5")
@@ -32,6 +44,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         known_share=known,
         right_share=known * draw(st.floats(0, 1)),
         sprayed=draw(st.sampled_from([0, 0, 1, 5])),
+        crew=draw(st.sampled_from([0, 0, 1, 7, 100])),
     )
     honest = Honest(
         logins=draw(st.integers(0, 200)),
@@ -110,10 +123,55 @@ def test_attackers_use_all_their_addresses_and_none_of_an_owners(scenario: Scena
     """As many addresses as stated, as many to a /24 as stated, none of them somebody's home."""
     campaign = scenario.campaign
     addresses = {IPv4Address(one.address) for one in attack(scenario.population(), campaign, seed=scenario.seed)}
-    assert len(addresses) == min(campaign.addresses, campaign.attempts)
+    # Of crews that have fewer attempts than members, some members never come to theirs.
+    used_max = min(campaign.addresses, campaign.attempts)
+    assert len(addresses) <= used_max if campaign.crew else len(addresses) == used_max
     assert all(address in ATTACKERS and address != LIMITED for address in addresses)
     networks = Counter(IPv4Network((address, 24), strict=False) for address in addresses)
     assert max(networks.values(), default=0) <= campaign.block
+
+
+@given(scenarios())
+def test_traffic_by_number_is_the_traffic(scenario: Scenario) -> None:
+    """Several processes that share the numbers out send together what one alone would."""
+    population, campaign, honest, seed = scenario.population(), scenario.campaign, scenario.honest, scenario.seed
+    by_number, log_in = Attack(population, campaign, seed=seed), Logins(population, honest, seed=seed)
+    backwards = [by_number(number) for number in reversed(range(campaign.attempts))]
+    visits = [attempt for number in range(honest.logins) for attempt in log_in(number)]
+
+    assert backwards[::-1] == list(attack(population, campaign, seed=seed))
+    assert sorted(visits) == sorted(logins(population, honest, seed=seed))
+    for number, one in enumerate(backwards[::-1]):
+        origin, combo = by_number.origin(number), by_number.combo(number)
+        assert (by_number.address(origin), by_number.user_agent(origin)) == (one.address, one.user_agent)
+        assert combo == (one.owner, one.account, one.password, one.right, one.listed)
+
+
+@given(scenarios())
+def test_crews_take_turns(scenario: Scenario) -> None:
+    """Every address belongs to one crew, works in its shift alone, and has as many attempts as its fellows."""
+    campaign = scenario.campaign
+    rota = Rota(campaign)
+    crews = [rota.crew(shift) for shift in range(campaign.shifts)]
+    assert sorted(address for crew in crews for address in crew) == list(range(campaign.addresses))
+    assert max(map(len, crews)) <= (campaign.crew or campaign.addresses)
+    for shift, crew in enumerate(crews):
+        worked = Counter(map(rota.address, rota.attempts(shift)))
+        assert set(worked) <= set(crew)
+        each = [worked[address] for address in crew]
+        assert max(each) - min(each) <= 1
+
+
+def test_a_crew_is_mixed_as_all_are_and_its_members_come_far_from_their_neighbours() -> None:
+    """Of 2,000 at work, 1,600 are rented, in whole blocks; no block has two of any ten attempts in a row."""
+    campaign = SCENARIOS["stuffing"].campaign
+    rota = Rota(campaign)
+    rented = [address for address in rota.crew(7) if address < campaign.rented]
+    assert len(rented) == 1_600
+    assert set(Counter(address // campaign.block for address in rented).values()) == {campaign.block}
+    in_a_row = [rota.address(number) for number in rota.attempts(7)[:2_000]]
+    blocks = [address // campaign.block if address < campaign.rented else -address for address in in_a_row]
+    assert all(len(set(blocks[at : at + 10])) == 10 for at in range(len(blocks) - 10))
 
 
 def test_right_passwords_come_from_everywhere() -> None:
@@ -200,10 +258,12 @@ def test_every_scenario_mixes_attackers_and_owners(name: str) -> None:
 def test_a_try_does_not_show_what_was_typed() -> None:
     """Tracebacks print values; account, password and address must not be among them."""
     attempt = next(traffic(Population(10), SCENARIOS["demo"].campaign, SCENARIOS["demo"].honest))
-    shown = f"{attempt} {attempt!r}"
+    combo = Attack(Population(10), SCENARIOS["demo"].campaign).combo(0)
+    shown = f"{attempt} {attempt!r} {combo!r}"
     assert attempt.account not in shown
     assert attempt.password not in shown
     assert attempt.address not in shown
+    assert combo.account not in shown
 
 
 @pytest.mark.parametrize(
@@ -214,6 +274,7 @@ def test_a_try_does_not_show_what_was_typed() -> None:
         ({"addresses": 262_145}, "addresses must be between 1 and 262,144"),
         ({"block": 255}, "in blocks of 1 to 254"),
         ({"per_second": 0}, "per_second must be positive"),
+        ({"crew": -1}, "a crew may not be negative"),
     ],
 )
 def test_a_campaign_that_makes_no_sense_is_refused(wrong: dict[str, float], message: str) -> None:

@@ -6,7 +6,32 @@ how much the limits could have let through. Demo, replay and laboratory all read
 
 from __future__ import annotations
 
-from sekisho.simulate.generator import SCENARIOS, Campaign, Honest, Scenario, Try, habits, traffic
+from sekisho.simulate.generator import (
+    SCENARIOS,
+    Attack,
+    Campaign,
+    Combo,
+    Honest,
+    Logins,
+    Rota,
+    Scenario,
+    Try,
+    habits,
+    traffic,
+)
 from sekisho.simulate.population import Population
 
-__all__ = ["SCENARIOS", "Campaign", "Honest", "Population", "Scenario", "Try", "habits", "traffic"]
+__all__ = [
+    "SCENARIOS",
+    "Attack",
+    "Campaign",
+    "Combo",
+    "Honest",
+    "Logins",
+    "Population",
+    "Rota",
+    "Scenario",
+    "Try",
+    "habits",
+    "traffic",
+]

@@ -33,9 +33,13 @@ class Bound:
         self._accounts: Counter[str] = Counter()
 
     def add(self, attempt: Try) -> None:
-        network = int(IPv4Network((attempt.address, 24), strict=False).network_address)
-        self._tried[network, attempt.address, attempt.user_agent] += 1
+        self.add_origin(attempt.address, attempt.user_agent, 1)
         self._accounts[attempt.account] += 1
+
+    def add_origin(self, address: str, user_agent: str, tries: int) -> None:
+        """So many tries from one address, at accounts that nobody keeps a list of: they bind `origin_max` alone."""
+        network = int(IPv4Network((address, 24), strict=False).network_address)
+        self._tried[network, address, user_agent] += tries
 
     def wrong_max(self, limits: LimitSet, span_us: int, *, accounts_refuse: bool = True) -> int:
         """The smaller of two sums: over the networks with their devices and addresses, and over the accounts.
@@ -43,11 +47,12 @@ class Bound:
         `accounts_refuse`: whether an account over its limit is closed to strangers. Where there are factors it is not:
         its owner may be the stranger.
         """
-        by_origin = self._by_origin(limits, span_us)
+        by_origin = self.origin_max(limits, span_us)
         by_account = _capped(self._accounts.values(), limits.account, span_us)
         return min(by_origin, by_account) if accounts_refuse else by_origin
 
-    def _by_origin(self, limits: LimitSet, span_us: int) -> int:
+    def origin_max(self, limits: LimitSet, span_us: int) -> int:
+        """How many tries networks, with their devices and addresses, let through within `span_us`."""
         addresses: Counter[tuple[int, str]] = Counter()
         devices: Counter[tuple[int, str]] = Counter()
         for (network, address, device), tried in self._tried.items():

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address
+from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.simulate.browsers import BROWSERS
@@ -64,6 +66,8 @@ class Campaign:
         attempts: how many.
         per_second: how many a second.
         addresses: how many addresses they come from, in turn; at most 262,144.
+        crew: how many of them are used at a time, until their share of the attempts is done and the next ones take
+            over; 0 for all of them all the time. An address that is refused is worth little to whoever rented it.
         rented_share: of the addresses, those rented in blocks of `block` to a /24; the others stand alone in theirs.
         block: rented addresses in one /24; at most 254.
         known_share: of the attempts, those at accounts that exist; the rest of a combo list has no account here.
@@ -80,6 +84,7 @@ class Campaign:
     known_share: float = 0.15
     right_share: float = 0.005
     sprayed: int = 0
+    crew: int = 0
 
     def __post_init__(self) -> None:
         if not (0 <= self.right_share <= self.known_share <= 1):
@@ -88,6 +93,18 @@ class Campaign:
             raise ValueError("addresses must be between 1 and 262,144, in blocks of 1 to 254")
         if self.attempts < 0 or self.per_second <= 0:
             raise ValueError("attempts may not be negative; per_second must be positive")
+        if self.crew < 0:
+            raise ValueError("a crew may not be negative")
+
+    @property
+    def shifts(self) -> int:
+        """How many crews take their turn, one after the other."""
+        return -(-self.addresses // self.crew) if self.crew else 1
+
+    @property
+    def rented(self) -> int:
+        """How many of the addresses stand in blocks."""
+        return round(self.addresses * self.rented_share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +148,7 @@ class Lairs:
     __slots__ = ("_block", "_network", "_rented")
 
     def __init__(self, campaign: Campaign, seed: int) -> None:
-        self._rented = round(campaign.addresses * campaign.rented_share)
+        self._rented = campaign.rented
         self._block = campaign.block
         self._network = Walk(Draw(seed, "lair"), _LAIRS_SIZE)
 
@@ -142,6 +159,57 @@ class Lairs:
         else:
             network, host = number, number % 254
         return str(IPv4Address(_LAIRS + (self._network(network) << 8) + host + 1))
+
+
+class Rota:
+    """Which address an attempt comes from: crews take their turn, and the members of a crew do.
+
+    Rented addresses and others are mixed alike in every crew, and every address has an equal part of the attempts.
+    In a crew's turns neighbours of a /24 are far from each other: a network's attempts come evenly, and not thirty at a
+    time. Without crews the addresses take turns by their number.
+    """
+
+    __slots__ = ("_addresses", "_attempts", "_crews", "_rented", "_shifts", "_stride")
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._addresses = campaign.addresses
+        self._attempts = campaign.attempts
+        self._rented = campaign.rented
+        self._shifts = campaign.shifts
+        self._crews = bool(campaign.crew)
+        self._stride = lru_cache(8)(_stride)
+
+    def attempts(self, shift: int) -> range:
+        """The attempts of a shift."""
+        return range(shift * self._attempts // self._shifts, (shift + 1) * self._attempts // self._shifts)
+
+    def crew(self, shift: int) -> list[int]:
+        """Numbers of the addresses at work in a shift."""
+        return [self._member(place) for place in self._places(shift)]
+
+    def address(self, number: int) -> int:
+        """The number of the address that attempt `number` comes from."""
+        if not self._crews:
+            return number % self._addresses
+        shift = ((number + 1) * self._shifts - 1) // self._attempts
+        places = self._places(shift)
+        turn = number - shift * self._attempts // self._shifts
+        return self._member(places.start + turn * self._stride(len(places)) % len(places))
+
+    def _places(self, shift: int) -> range:
+        return range(shift * self._addresses // self._shifts, (shift + 1) * self._addresses // self._shifts)
+
+    def _member(self, place: int) -> int:
+        """Of all places, as many are for rented addresses as there are such, at even distances."""
+        rented = place * self._rented // self._addresses
+        if (place + 1) * self._rented // self._addresses > rented:
+            return rented
+        return self._rented + place - rented
+
+
+def _stride(size: int) -> int:
+    """A step that comes by all places of a round, each far from the one before: near the golden section of it."""
+    return next(step for step in range(round(size * 0.618), 2 * size + 1) if gcd(step, size) == 1)
 
 
 def traffic(population: Population, campaign: Campaign, honest: Honest, *, seed: int = 0) -> Iterator[Try]:
@@ -157,45 +225,95 @@ def _at_us(attempt: Try) -> int:
     return attempt.at_us
 
 
-def attack(population: Population, campaign: Campaign, *, seed: int = 0) -> Iterator[Try]:
-    """The campaign alone. Shares hold exactly for the whole, up to rounding."""
-    draw, lairs = Draw(seed, "attack"), Lairs(campaign, seed)
-    # A combo list is in no order: without shuffling, every n-th attempt would be at an account that exists.
-    shuffled = Walk(Draw(seed, "combo list"), max(1, campaign.attempts))
-    target = Walk(Draw(seed, "target"), population.owners)
-    for number in range(campaign.attempts):
-        words = draw.words(number)
-        address = number % campaign.addresses
-        owner, account, password = _combo(population, campaign, target, shuffled(number), words[0])
-        right = owner >= 0 and password == population.password(owner)
-        yield Try(
-            at_us=_moment(number, words[1], campaign.per_second),
-            address=lairs.address(address),
-            user_agent=BROWSERS[address % len(BROWSERS)],
+class Combo(NamedTuple):
+    """One line of an attacker's list; see `Try`."""
+
+    owner: int
+    account: str
+    password: str
+    right: bool
+    listed: bool
+
+    def __repr__(self) -> str:
+        return f"Combo(right={self.right}, ...)"
+
+
+class Attack:
+    """A campaign's attempts by number: any of them at any time, so that several processes can share them out.
+
+    Where an attempt comes from can be asked for without what is tried: a flood is refused by the one and never shows
+    the other.
+    """
+
+    def __init__(self, population: Population, campaign: Campaign, *, seed: int = 0) -> None:
+        self._population = population
+        self._campaign = campaign
+        self._draw = Draw(seed, "attack")
+        self._lairs = Lairs(campaign, seed)
+        # A combo list is in no order: without shuffling, every n-th attempt would be at an account that exists.
+        self._shuffled = Walk(Draw(seed, "combo list"), max(1, campaign.attempts))
+        self._target = Walk(Draw(seed, "target"), population.owners)
+        self._known_ppm = round(campaign.known_share * 1_000_000)
+        self._right_ppm = round(campaign.right_share * 1_000_000 / campaign.known_share) if campaign.known_share else 0
+        self.origin = Rota(campaign).address
+        """From the number of an attempt to that of the address it comes from."""
+
+    def __len__(self) -> int:
+        return self._campaign.attempts
+
+    def __call__(self, number: int) -> Try:
+        words = self._draw.words(number)
+        origin = self.origin(number)
+        owner, account, password, right, listed = self._combo(number, words[0])
+        return Try(
+            at_us=_moment(number, words[1], self._campaign.per_second),
+            address=self.address(origin),
+            user_agent=self.user_agent(origin),
             account=account,
             password=password,
             owner=owner,
             honest=False,
             right=right,
             known_device=False,
-            listed=right and population.is_listed(owner),
+            listed=listed,
         )
 
+    def address(self, origin: int) -> str:
+        return self._lairs.address(origin)
 
-def _combo(population: Population, campaign: Campaign, target: Walk, entry: int, word: int) -> tuple[int, str, str]:
-    """Entry `entry` of the attacker's list: owner (or -1), account, password."""
-    known = nth(round(campaign.known_share * 1_000_000), entry)
-    if known is None:
-        return -1, population.account(population.owners + entry), _tried(campaign, entry, word)
-    if campaign.sprayed:
-        owner = target(known)
-        return owner, population.account(owner), _tried(campaign, known // population.owners, word)
-    right = nth(round(campaign.right_share * 1_000_000 / campaign.known_share), known)
-    if right is not None and population.reusing:
-        owner = right % population.reusing
-        return owner, population.account(owner), population.password(owner)
-    owner = target(known)
-    return owner, population.account(owner), _wrong(population.password(owner), word)
+    def user_agent(self, origin: int) -> str:
+        return BROWSERS[origin % len(BROWSERS)]
+
+    def combo(self, number: int) -> Combo:
+        """What attempt `number` tries."""
+        return self._combo(number, self._draw.words(number)[0])
+
+    def _combo(self, number: int, word: int) -> Combo:
+        population = self._population
+        owner, account, password = self._entry(self._shuffled(number), word)
+        right = owner >= 0 and password == population.password(owner)
+        return Combo(owner, account, password, right, right and population.is_listed(owner))
+
+    def _entry(self, entry: int, word: int) -> tuple[int, str, str]:
+        """Entry `entry` of the attacker's list: owner (or -1), account, password."""
+        population, campaign = self._population, self._campaign
+        known = nth(self._known_ppm, entry)
+        if known is None:
+            return -1, population.account(population.owners + entry), _tried(campaign, entry, word)
+        if campaign.sprayed:
+            owner = self._target(known)
+            return owner, population.account(owner), _tried(campaign, known // population.owners, word)
+        right = nth(self._right_ppm, known)
+        if right is not None and population.reusing:
+            owner = right % population.reusing
+            return owner, population.account(owner), population.password(owner)
+        owner = self._target(known)
+        return owner, population.account(owner), _wrong(population.password(owner), word)
+
+
+def attack(population: Population, campaign: Campaign, *, seed: int = 0) -> Iterator[Try]:
+    """The campaign alone, in order of time. Shares hold exactly for the whole, up to rounding."""
+    return map(Attack(population, campaign, seed=seed), range(campaign.attempts))
 
 
 def _tried(campaign: Campaign, turn: int, word: int) -> str:
@@ -208,25 +326,43 @@ def _wrong(right: str, word: int) -> str:
     return password if password != right else password + "1"
 
 
+class Logins:
+    """The owners' log-ins by number: the tries that each takes, a typo first where there is one."""
+
+    def __init__(self, population: Population, honest: Honest, *, seed: int = 0) -> None:
+        self._population = population
+        self._honest = honest
+        self._draw = Draw(seed, "log-in")
+        self._visitor = Walk(Draw(seed, "visitor"), population.owners)
+
+    def __len__(self) -> int:
+        return self._honest.logins
+
+    def __call__(self, number: int) -> tuple[Try, ...]:
+        typo = self.typo(number)
+        right = self.right(number)
+        return (right,) if typo is None else (typo, right)
+
+    def typo(self, number: int) -> Try | None:
+        word, moment, *_ = self._draw.words(number)
+        if word >= self._honest.typo_share * WORD:
+            return None
+        return self._try(number, _moment(number, moment, self._honest.per_second), mistyped=True)
+
+    def right(self, number: int) -> Try:
+        # All as late as a typo takes to mend: so each of the two streams is in order of time, and neither keeps a list.
+        at_us = _moment(number, self._draw.words(number)[1], self._honest.per_second) + _RETYPED_AFTER_US
+        return self._try(number, at_us, mistyped=False)
+
+    def _try(self, number: int, at_us: int, *, mistyped: bool) -> Try:
+        return _at_home(self._population, self._honest, self._visitor(number), at_us, mistyped=mistyped)
+
+
 def logins(population: Population, honest: Honest, *, seed: int = 0) -> Iterator[Try]:
-    """The owners' log-ins alone, each from home; some take two attempts."""
-    return heapq.merge(
-        _typed(population, honest, seed, mistyped=True),
-        _typed(population, honest, seed, mistyped=False),
-        key=_at_us,
-    )
-
-
-def _typed(population: Population, honest: Honest, seed: int, *, mistyped: bool) -> Iterator[Try]:
-    # Two streams, typos and right passwords, so that each is in order of time and neither keeps a list: the right
-    # ones all come as late as a typo takes to mend.
-    draw, visitor = Draw(seed, "log-in"), Walk(Draw(seed, "visitor"), population.owners)
-    for number in range(honest.logins):
-        words = draw.words(number)
-        if mistyped and words[0] >= honest.typo_share * WORD:
-            continue
-        at_us = _moment(number, words[1], honest.per_second) + (0 if mistyped else _RETYPED_AFTER_US)
-        yield _at_home(population, honest, visitor(number), at_us, mistyped=mistyped)
+    """The owners' log-ins alone, in order of time, each from home; some take two attempts."""
+    by_number = Logins(population, honest, seed=seed)
+    numbers = range(honest.logins)
+    return heapq.merge(filter(None, map(by_number.typo, numbers)), map(by_number.right, numbers), key=_at_us)
 
 
 def _at_home(population: Population, honest: Honest, owner: int, at_us: int, *, mistyped: bool) -> Try:
@@ -267,10 +403,19 @@ SCENARIOS: dict[str, Scenario] = {
     "stuffing": Scenario(
         title="7pay, July 2019: tens of millions of leaked pairs in two days",
         owners=16_500_000,
+        # An address has 250 attempts and an account one and a half. Of where they came from, no more was published than
+        # that most of it was abroad (Security NEXT, 4 July 2019): so most are taken for servers rented in blocks. How
+        # long an address was used, nobody told: half an hour at an attempt in seven seconds is slow for a bot.
         campaign=Campaign(
-            attempts=50_000_000, per_second=290, addresses=200_000, rented_share=0.2, known_share=0.05, block=32
+            attempts=50_000_000,
+            per_second=50_000_000 / (2 * 86_400),
+            addresses=200_000,
+            rented_share=0.8,
+            block=32,
+            known_share=0.5,
+            crew=2_000,
         ),
-        honest=Honest(logins=2_000_000, per_second=11.6),
+        honest=Honest(logins=2_000_000, per_second=2_000_000 / (2 * 86_400)),
     ),
     "spraying": Scenario(
         title="spraying: the most frequent passwords at every account in turn",

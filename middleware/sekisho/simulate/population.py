@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b32encode
+from functools import lru_cache
 from ipaddress import IPv4Address
 
 from sekisho.simulate.browsers import BROWSERS
@@ -27,26 +28,27 @@ class Population:
     Raises `ValueError` unless there are between 1 and 50 million owners.
     """
 
-    __slots__ = ("_browsers", "_draw", "_home", "_number", "owners", "reusing")
+    __slots__ = ("_home", "_number", "_words", "owners", "reusing")
 
     def __init__(self, owners: int, seed: int = 0, *, reusing_share: float = 0.1) -> None:
         if not 1 <= owners <= _NUMBERS // 2:
             raise ValueError("owners must be between 1 and 50 million")
         self.owners = owners
         self.reusing = round(owners * reusing_share)
-        self._draw = Draw(seed, "owner")
+        # Name, password and browser of one owner are asked for one after the other, and are parts of one draw.
+        self._words = lru_cache(1)(Draw(seed, "owner").words)
         self._number = Walk(Draw(seed, "owner number"), _NUMBERS)
         self._home = Walk(Draw(seed, "owner home"), _HOMES_SIZE)
 
     def account(self, index: int) -> str:
         """A user name; different for each of the first 100 million indices."""
-        first, last, *_ = self._draw.words(index)
+        first, last, *_ = self._words(index)
         firsts, lasts = first_names(), last_names()
         return f"{firsts[first % len(firsts)]}.{lasts[last % len(lasts)]}{self._number(index)}"
 
     def password(self, owner: int) -> str:
         """What the owner chose."""
-        *_, rank, own = self._draw.words(owner)
+        *_, rank, own = self._words(owner)
         if self.is_listed(owner):
             return zipf_password(rank)
         return b32encode(own.to_bytes(8, "big")).decode().rstrip("=").lower()
@@ -66,11 +68,11 @@ class Population:
 
     def browser(self, owner: int) -> str:
         """The `User-Agent` that the owner sends."""
-        return BROWSERS[self._draw.words(owner)[2] % len(BROWSERS)]
+        return BROWSERS[self._words(owner)[2] % len(BROWSERS)]
 
     def share(self, owner: int) -> float:
         """A number from 0 to 1 that stays the owner's: those below `x` are the fraction `x` of all owners."""
-        return self._draw.words(owner)[3] / WORD
+        return self._words(owner)[3] / WORD
 
 
 def zipf_password(word: int) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from sekisho.simulate.owner import ASKED, NONE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sekisho.simulate.client import Answer
     from sekisho.simulate.generator import Try
     from sekisho.simulate.owner import Steps
@@ -28,6 +30,16 @@ class Latencies:
     def add(self, duration_us: float) -> None:
         self._buckets[int(math.log(max(1.0, duration_us)) / _STEP)] += 1
         self.count += 1
+
+    def as_json(self) -> dict[str, int]:
+        """Bucket by bucket, for `add_json`."""
+        return {str(bucket): times for bucket, times in self._buckets.items()}
+
+    def add_json(self, buckets: Mapping[str, int]) -> None:
+        """What another counted: of another process, or of an earlier run."""
+        for bucket, times in buckets.items():
+            self._buckets[int(bucket)] += times
+            self.count += times
 
     def percentile_ms(self, percent: float) -> float:
         """The duration that `percent` of all do not exceed; 0 where there are none."""

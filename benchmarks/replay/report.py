@@ -1,0 +1,289 @@
+"""What a replay has found: on the screen, as JSON and picture, and as a page of the documentation."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from benchmarks import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+RESULTS = Path(__file__).parents[1] / "results"
+PAGE = Path(__file__).parents[2] / "docs" / "replay.md"
+POINTS_MAX = 120
+NOTES = (
+    "No bot does the work that it is asked for; what would come of it if all did stands beside it. What reaches the "
+    "password check does so behind the seal, for a question that only an owner can answer. Latencies are those of a "
+    "worker whose callers are all busy, not of a service with room. With so many attempts under way and time running "
+    "faster, a refusal becomes known to a worker only a second or so of the scenario's time later: Redis is asked more "
+    "often, and sheds take over later, than in reality. Redis's memory is an upper bound, as lives are divided by "
+    "somewhat less than time is."
+)
+GIB, MIB = 2**30, 2**20
+REASONS_SHOWN = 14
+
+
+def nothing_lost(found: Mapping[str, Any]) -> bool:
+    return all(claim["kept"] for claim in found["proof"]["claims"])
+
+
+def write(found: dict[str, Any], *, quick: bool) -> None:
+    """JSON and picture; and the page, where it was the whole."""
+    from benchmarks.replay import picture  # noqa: PLC0415 - matplotlib, which a run need not wait for
+
+    RESULTS.mkdir(exist_ok=True)
+    path = _path("json", quick=quick)
+    told = {"when": time.strftime("%Y-%m-%d"), "machine": measure.machine()} | shortened(found)
+    path.write_text(json.dumps(told, indent=1) + "\n")
+    picture.draw(told, _path("svg", quick=quick))
+    print(f"Written: benchmarks/results/{path.stem}.json and .svg")
+    figures(quick=quick)
+
+
+def figures(*, quick: bool) -> None:
+    """The page anew, from the JSON; of a first look, to the screen alone."""
+    text = "\n".join(page(json.loads(_path("json", quick=quick).read_text()))) + "\n"
+    if quick:
+        print(text)
+    else:
+        PAGE.write_text(text)
+        print(f"Written: docs/{PAGE.name}")
+
+
+def _path(suffix: str, *, quick: bool) -> Path:
+    return RESULTS / f"replay{'-quick' if quick else ''}.{suffix}"
+
+
+def shortened(found: Mapping[str, Any]) -> dict[str, Any]:
+    """With rates instead of running totals, and no more points than a picture can show."""
+    series = rates(found["series"])
+    step = -(-len(series) // POINTS_MAX) or 1
+    return {**found, "series": [mean(series[at : at + step]) for at in range(0, len(series), step)]}
+
+
+def rates(samples: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """Between each two samples of one run: attempts a second, shares of a core, and what was held at its end."""
+    rows = []
+    for before, after in pairwise(samples):
+        seconds = after["seconds"] - before["seconds"]
+        asked = after["asked"] - before["asked"]
+        # Who goes on begins new processes, and their times with them.
+        if after["run"] != before["run"] or seconds <= 0 or _workers(before) != _workers(after):
+            continue
+        row = {
+            "seconds": after["seconds"],
+            "scenario_hours": after["scenario_seconds"] / 3600,
+            "pace_told": after["pace_told"],
+            "pace": (after["scenario_seconds"] - before["scenario_seconds"]) / seconds,
+            "attempts_per_second": (_sent(after) - _sent(before)) / seconds,
+            "asked_per_second": asked / seconds,
+            "script_us": (after["script_seconds"] - before["script_seconds"]) * 1e6 / max(1, asked),
+            "redis_cores": (after["cpu_seconds"] - before["cpu_seconds"]) / seconds,
+            "redis_used_mib": after["used_bytes"] / MIB,
+            "redis_rss_mib": after["rss_bytes"] / MIB,
+            "keys": after["keys"],
+            "batch": asked / max(1, after["calls"] - before["calls"]),
+        }
+        workers = zip(before["workers_cpu_seconds"], after["workers_cpu_seconds"], strict=False)
+        row["workers_cores"] = sum(then - now for now, then in workers) / seconds
+        row["worker_rss_mib"] = max(after["workers_rss_bytes"], default=0) / MIB
+        rows.append(row)
+    return rows
+
+
+def _workers(sample: Mapping[str, Any]) -> int:
+    return len(sample["workers_rss_bytes"])
+
+
+def _sent(sample: Mapping[str, Any]) -> int:
+    return int(sample["attacks"] + sample["logins"])
+
+
+def mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: round(sum(row[name] for row in rows) / len(rows), 3) for name in rows[0]}
+
+
+# The figures that are asked for, and what they should be.
+
+
+def summary(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """`(what, seen, wanted)`."""
+    counts, scenario, series = found["tally"]["counts"], found["scenario"], found["series"]
+    sent = counts["sent_attacks"] + counts["sent_logins"]
+    latency = found["latency_ms"]
+
+    def of(name: str) -> int:
+        return int(counts.get(name, 0))
+
+    yield "attempts", f"{sent:,}", f"{scenario['attempts']:,} attacks, {scenario['logins']:,} log-ins and their typos"
+    yield "time", f"{found['seconds'] / 60:.1f} min", "≤ 30 min at full size"
+    yield "attempts a second", f"{sent / found['seconds']:,.0f}", ""
+    yield "assess, p50 / p99 / p99.9", " / ".join(f"{ms:.1f}" for ms in latency.values()) + " ms", "all callers busy"
+    if series:
+        most = {name: max(row[name] for row in series) for name in series[0]}
+        yield (
+            "Redis memory, used / resident",
+            f"{most['redis_used_mib']:,.0f} / {most['redis_rss_mib']:,.0f} MiB",
+            ("≤ 4 GiB"),
+        )
+        yield "keys at most", f"{most['keys']:,.0f}", ""
+        yield "worker resident, at most", f"{most['worker_rss_mib']:,.0f} MiB", "≤ 300 MiB"
+        second = [row["worker_rss_mib"] for row in series[len(series) // 2 :]]
+        yield "worker resident, growth in the second half", f"{second[-1] - second[0]:+,.0f} MiB", "flat"
+        yield "script time per charge asked", f"{_weighted(series, 'script_us'):.1f} µs", ""
+        yield "charges a call", f"{_weighted(series, 'batch'):.0f}", ""
+        yield (
+            "cores: workers / Redis",
+            (f"{_average(series, 'workers_cores'):.2f} / {_average(series, 'redis_cores'):.2f}"),
+            "",
+        )
+        told = _average(series, "pace_told")
+        yield "scenario time to real time", f"{_average(series, 'pace'):.0f}", f"lives of records divided by {told:.0f}"
+        slow = sum(row["pace"] < row["pace_told"] for row in series)
+        yield "slower than lives were divided by", f"{slow} of {len(series)} points", "few"
+    yield "attacks that were shed", _share(of("shed"), scenario["attempts"]), ""
+    yield (
+        "attacks within the limits",
+        _share(of("admitted"), scenario["attempts"]),
+        (f"≤ {_share(found['expected']['admitted'], scenario['attempts'])} by the limits"),
+    )
+    yield (
+        "attacks that reached the password check",
+        _share(of("looked_at"), scenario["attempts"]),
+        (
+            f"≤ 1%; ≤ {_share(found['expected']['looked_at'], scenario['attempts'])} by the limits"
+            if found["expected"]["looked_at"]
+            else "≤ 1%"
+        ),
+    )
+    yield "more, had every bot done the work it was asked for", _share(of("work_asked"), scenario["attempts"]), ""
+    yield (
+        "right passwords within the limits",
+        f"{of('right_admitted'):,}",
+        (f"{of('right_unlisted_admitted'):,} of them in no corpus"),
+    )
+    yield "takeovers of accounts with a factor", f"{of('taken'):,}", "0"
+    yield (
+        "takeovers had they none",
+        f"{of('without_factor_let_in'):,}",
+        (f"{of('without_factor_let_in_for_work'):,} more for those who do the work"),
+    )
+    yield "owners refused", _share(of("owners_refused"), of("right_logins")), "≤ 0.01%"
+    yield "owners asked for a second proof", _share(of("owners_proved"), of("right_logins")), "new devices"
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part:,.0f} ({part / max(1, whole):.3%})"
+
+
+def _average(series: Sequence[Mapping[str, float]], name: str) -> float:
+    return sum(row[name] for row in series) / len(series)
+
+
+def _weighted(series: Sequence[Mapping[str, float]], name: str) -> float:
+    asked = sum(row["asked_per_second"] for row in series)
+    return sum(row[name] * row["asked_per_second"] for row in series) / max(1e-9, asked)
+
+
+def tables(found: Mapping[str, Any]) -> list[Table]:
+    """For the screen."""
+    found = shortened(found)
+    return [
+        _table("The replay", ("what", "seen", "wanted"), summary(found)),
+        _table("Verdicts", ("who", "asked for", "reasons", "attempts"), _verdicts(found)),
+        _table("Was anything lost?", ("two counts of one thing", "here", "there", ""), _claims(found)),
+    ]
+
+
+def _table(title: str, headings: Sequence[str], rows: Iterator[tuple[str, ...]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if place == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _verdicts(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    rows = found["verdicts"]
+    for who, asked, reasons, times in rows[:REASONS_SHOWN]:
+        yield who, asked.replace("_", " "), ", ".join(reasons.split("+")) or "–", f"{times:,}"
+    if rest := sum(row[-1] for row in rows[REASONS_SHOWN:]):
+        yield f"{len(rows) - REASONS_SHOWN} other combinations", "", "", f"{rest:,}"
+
+
+def _claims(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for claim in found["proof"]["claims"]:
+        yield claim["text"], f"{claim['here']:,}", f"{claim['there']:,}", "kept" if claim["kept"] else "BROKEN"
+
+
+def page(found: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of docs/replay.md."""
+    yield "# Two days in minutes"
+    yield ""
+    yield (
+        "Written by `python -m benchmarks.replay figures` from `benchmarks/results/replay.json`; how it was made "
+        "stands in `benchmarks/README.md`."
+    )
+    yield ""
+    yield "![Rate, memory, processor time, and what became of the attempts](../benchmarks/results/replay.svg)"
+    yield ""
+    yield _scene(found["scenario"])
+    yield ""
+    yield from _markdown(("what", "seen", "wanted"), summary(found))
+    yield ""
+    yield NOTES
+    yield from ("", "## What became of them", "")
+    yield from _markdown(("who", "asked for", "reasons", "attempts"), _verdicts(found))
+    yield from ("", "## Was anything lost?", "")
+    yield from _markdown(("two counts of one thing", "here", "there", ""), _claims(found))
+    yield ""
+    yield _followed(found["proof"])
+    yield ""
+    yield _made(found)
+
+
+def _scene(scenario: Mapping[str, Any]) -> str:
+    shifts = scenario["shifts"]
+    return (
+        f"{scenario['title']}: {scenario['attempts']:,} attempts in {scenario['seconds'] / 3600:.1f} hours, "
+        f"{scenario['per_second']:,.0f} a second, from {scenario['addresses']:,} addresses, of which "
+        f"{scenario['rented_share']:.0%} are rented in blocks of {scenario['block']} to a /24 and the others stand "
+        f"alone in theirs. {scenario['crew']:,} addresses are at work at a time, then the next {scenario['crew']:,}: "
+        f"{shifts} time{'s' if shifts > 1 else ''}. {scenario['known_share']:.0%} of the attempts are at one of "
+        f"{scenario['owners']:,} accounts, {scenario['right_share']:.1%} with the right password, a fifth of which is "
+        f"in no corpus. Meanwhile {scenario['logins']:,} owners log in, {scenario['known_devices_share']:.0%} of them "
+        "from a device that is known, each from an address of his own."
+    )
+
+
+def _followed(proof: Mapping[str, Any]) -> str:
+    followed, repeated = proof["followed"], proof["repeated"]
+    return (
+        f"{followed['accounts']:,} accounts were followed through all their charges and settlements, and "
+        f"{followed['cleared']:,} more whose failures a second proof had cleared in between. "
+        f"{repeated['charges']:,} charges were made twice, because a worker had been killed before it wrote them down."
+    )
+
+
+def _made(found: Mapping[str, Any]) -> str:
+    plan, about, runs = found["plan"], found["machine"], found["runs"]
+    return (
+        f"{plan['workers']} workers with {plan['callers']} callers each, in {runs} run{'s' if runs > 1 else ''}. "
+        f"Measured {found['when']}: {about['processor']}, {about['cores']} cores, Linux {about['kernel']}, Python "
+        f"{about['python']}, commit {about['commit']}."
+    )
+
+
+def _markdown(headings: Sequence[str], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(headings)} |"
+    yield f"|---|{'---:|' * (len(headings) - 1)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
