@@ -258,7 +258,7 @@ def assemble(
     guard = Guard(
         ledger=ledger,
         limits=found.limits,
-        digests=parts.reading.digests,
+        digests=parts.digests,
         tokens=parts.tokens,
         policy=parts.policy,
         shed=Shed(clock.us),

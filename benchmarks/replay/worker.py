@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from benchmarks.replay.site import Site
     from sekisho.guard import Assessment
     from sekisho.model import Origin
+    from sekisho.read import OriginDigests
     from sekisho.simulate import Combo, Try
 
 ORIGINS_KNOWN_MAX = 4_096  # of a crew, and of the one that takes over from it
@@ -115,7 +116,7 @@ class Caller(NamedTuple):
     """Where attempts come from: all that the gate is shown."""
 
     origin: Origin
-    digests: tuple[bytes, ...]
+    digests: OriginDigests
     family: int
 
 
@@ -302,8 +303,9 @@ class Worker:
 
     def _caller_at(self, address: str, user_agent: str) -> Caller:
         reading, agent = self.site.parts.reading, user_agent.encode()
-        origin = reading.addresses.read({"client": (address, 0), "headers": [(b"user-agent", agent)]})
-        return Caller(origin, reading.digests.origin_digests(origin), browser_family(agent))
+        named = {b"user-agent": agent}
+        found = reading.callers.read({"client": (address, 0), "headers": list(named.items())}, named)
+        return Caller(found.origin, found.digests, browser_family(agent))
 
     async def _assess(self, caller: Caller, attempt: Attempt, *, worked: bool = False) -> Assessment:
         began = time.perf_counter()
