@@ -47,6 +47,24 @@ local function has(flags, flag)
   return band(flags, flag) ~= 0
 end
 
+-- What a charge's flags and families say, by name. A batch has the same few over and over: they are taken apart once.
+local FACTS = {}
+
+local function facts_of(flags, families)
+  local key = flags * 256 + families
+  local facts = FACTS[key]
+  if not facts then
+    facts = {
+      exempt = has(flags, EXEMPT), account = has(flags, HAS_ACCOUNT), secret = has(flags, HAS_SECRET),
+      lane = has(flags, HAS_LANE), renewed = has(flags, RENEWED), proved = has(flags, PROVED),
+      asks_network = has(families, NETWORK), asks_account = has(families, ACCOUNT_FAMILY),
+      asks_secret = has(families, SECRET),
+    }
+    FACTS[key] = facts
+  end
+  return facts
+end
+
 local function read_limits()
   local sets, at, policy = {}, 1, ARGV[1]
   while at <= #policy do
@@ -212,10 +230,11 @@ local function ends(record)
   for i = 1, #tats do
     if tats[i] > last then last = tats[i] end
   end
-  local tagged = #record.young + #record.old
-  if record.version == ACCOUNT then tagged = tagged + #record.tried + #record.tried_old end
-  if tagged > 0 then last = max(last, (record.generation + 2) * GENERATION) end
-  if record.version == PLAIN then return last end
+  local account = record.version == ACCOUNT
+  if record.young ~= '' or record.old ~= '' or account and (record.tried ~= '' or record.tried_old ~= '') then
+    last = max(last, (record.generation + 2) * GENERATION)
+  end
+  if not account then return last end
   if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
   for _, lane in ipairs(record.lanes) do last = max(last, lane_end(lane)) end
   return last
@@ -223,18 +242,21 @@ end
 
 -- GCRA.
 
--- One TAT per limit, none before now and none beyond its span; see `fitted` in the reference.
-local function fitted(tats, set)
-  local fit, last, span = {}, tats[#tats] or 0, set.span
-  for i = 1, set.n do
+-- One TAT per limit, none before now and none beyond its span; see `fitted` in the reference. In place, but for fresh ones.
+local function fit(tats, set)
+  local n, last, span = set.n, tats[#tats] or 0, set.span
+  if tats == NONE then tats = {} end
+  for i = 1, n do
     local tat, top = tats[i] or last, now + span[i]
     if tat < now then tat = now elseif tat > top then tat = top end
-    fit[i] = tat
+    tats[i] = tat
   end
-  return fit
+  for i = #tats, n + 1, -1 do tats[i] = nil end
+  return tats
 end
 
 local function wait_of(tats, set)
+  if tats == NONE then return 0 end
   local wait, last, interval, span = 0, tats[#tats] or 0, set.interval, set.span
   for i = 1, set.n do
     local tat, top = tats[i] or last, now + span[i]
@@ -246,20 +268,21 @@ local function wait_of(tats, set)
 end
 
 local function taken(tats, set)
-  local fit, interval = fitted(tats, set), set.interval
-  for i = 1, set.n do fit[i] = fit[i] + interval[i] end
-  return fit
+  local fitted, interval = fit(tats, set), set.interval
+  for i = 1, set.n do fitted[i] = fitted[i] + interval[i] end
+  return fitted
 end
 
 local function refunded(tats, set, charged_at)
-  local fit, elapsed = fitted(tats, set), max(0, now - charged_at)
-  for i = 1, set.n do fit[i] = fit[i] - max(0, set.interval[i] - elapsed) end
-  return fit
+  local fitted, elapsed = fit(tats, set), max(0, now - charged_at)
+  for i = 1, set.n do fitted[i] = fitted[i] - max(0, set.interval[i] - elapsed) end
+  return fitted
 end
 
 -- Tags.
 
 local function find(tags, tag)
+  if tags == '' then return nil end
   local at = find_plain(tags, tag, 1, true)
   while at and (at - 1) % TAG_BYTES ~= 0 do at = find_plain(tags, tag, at + 1, true) end
   return at
@@ -368,8 +391,8 @@ end
 local records, waits = {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
 
 -- All or none is charged. Whether it refused, whether only for young charges, and what the verdict tells.
-local function enter_network(first, flags, networks, account_tag)
-  local n, sets, exempt, refused, young = networks + 2, SETS[networks], has(flags, EXEMPT), false, true
+local function enter_network(first, facts, networks, account_tag)
+  local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
   for i = 1, n do
     local record = open(first + i - 1, PLAIN)
     local wait = exempt and 0 or wait_of(record.tats, sets[i])
@@ -379,7 +402,7 @@ local function enter_network(first, flags, networks, account_tag)
     end
     records[i], waits[i] = record, wait
   end
-  local bits, known = (refused or exempt) and 0 or NETWORK_CHARGED, has(flags, HAS_ACCOUNT)
+  local bits, known = (refused or exempt) and 0 or NETWORK_CHARGED, facts.account
   for i = 1, n do
     local record = records[i]
     if bits > 0 then
@@ -400,11 +423,11 @@ local function enter_network(first, flags, networks, account_tag)
 end
 
 -- The wait, whether it is young, and what was charged.
-local function enter_account(account, flags, refused, ip_tag, pair_tag)
+local function enter_account(account, facts, refused, ip_tag, pair_tag)
   local wait, bits = wait_of(account.tats, ACCOUNTS), 0
   local young = wait == 0 or now - account.at < YOUNG_US
   if not refused and wait == 0 then
-    local again = has(flags, HAS_SECRET) and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
+    local again = facts.secret and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
       and now - account.at >= YOUNG_US
     account.at = now
     account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
@@ -432,18 +455,18 @@ end
 local NO_BEFORE = rep('\0', struct.size(BEFORE))
 
 local function charge(
-  kind, first, flags, families, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
+  kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
 )
   local place, account, secret, before = first, nil, nil, kind == PART and NO_BEFORE or ''
-  if has(families, NETWORK) then place = place + networks + 2 end
-  if has(families, ACCOUNT_FAMILY) then
+  if facts.asks_network then place = place + networks + 2 end
+  if facts.asks_account then
     account, place = open(place, ACCOUNT), place + 1
     if kind == PART then before = pack_before(account) end
   end
-  if has(families, SECRET) then secret = open(place, PLAIN) end
+  if facts.asks_secret then secret = open(place, PLAIN) end
 
   local lane_wait, spent = 0, false
-  if account and has(flags, HAS_LANE) then
+  if account and facts.lane then
     local entered
     entered, lane_wait, spent = enter_lane(account, device, generation)
     if entered then
@@ -454,21 +477,21 @@ local function charge(
 
   local refused, young, bits, ip_wait, network_wait, device_wait = false, true, 0, 0, 0, 0
   local ip_accounts, network_accounts, device_accounts = 0, 0, 0
-  if has(families, NETWORK) then
+  if facts.asks_network then
     refused, young, bits, ip_wait, network_wait, device_wait, ip_accounts, network_accounts, device_accounts =
-      enter_network(first, flags, networks, account_tag)
+      enter_network(first, facts, networks, account_tag)
   end
 
   local account_wait, failures, ips = 0, 0, 0
   if account then
     local account_young, account_bits
-    account_wait, account_young, account_bits = enter_account(account, flags, refused, ip_tag, pair_tag)
+    account_wait, account_young, account_bits = enter_account(account, facts, refused, ip_tag, pair_tag)
     young, bits, failures, ips = young and account_young, bits + account_bits, account.failures, size(account)
   end
 
   local same_secret = 0
   if secret then
-    if has(flags, HAS_ACCOUNT) then note(secret, member_tag, ACCOUNTS_CAP) end
+    if facts.account then note(secret, member_tag, ACCOUNTS_CAP) end
     same_secret = size(secret)
   end
 
@@ -481,10 +504,10 @@ local function charge(
 end
 
 local function settle(
-  first, flags, families, networks, charged, charged_at, generation, pair_tag, member_tag, device
+  first, facts, networks, charged, charged_at, generation, pair_tag, member_tag, device
 )
   local place = first
-  if has(families, NETWORK) then
+  if facts.asks_network then
     if has(charged, NETWORK_CHARGED) then
       for i = 1, networks + 2 do
         local record = open(first + i - 1, PLAIN)
@@ -494,16 +517,16 @@ local function settle(
     end
     place = place + networks + 2
   end
-  if has(families, ACCOUNT_FAMILY) then
+  if facts.asks_account then
     local account = open(place, ACCOUNT)
     place = place + 1
     if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
     if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
-    if has(flags, PROVED) then account.failures = 0 end
+    if facts.proved then account.failures = 0 end
     if has(charged, LANE_CHARGED) then
       local lane = lane_of(account, device)
       lane.tats = refunded(lane.tats, LANE, charged_at)
-      if has(flags, RENEWED) then
+      if facts.renewed then
         lane.generation, lane.renewed = max(lane.generation, generation + 1), now
       end
       place_lane(account, lane)
@@ -512,7 +535,7 @@ local function settle(
     end
     change(account)
   end
-  if has(families, SECRET) and not has(charged, LANE_CHARGED) then
+  if facts.asks_secret and not has(charged, LANE_CHARGED) then
     local secret = open(place, PLAIN)
     secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
     change(secret)
@@ -551,24 +574,34 @@ local verdicts, first = {}, 1
 for i = 3, #ARGV do
   local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag,
     device, rest = struct_unpack(OPERATION, ARGV[i])
+  local facts = facts_of(flags, families)
   if kind == CHARGE or kind == PART then
     verdicts[#verdicts + 1] = charge(
-      kind, first, flags, families, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
+      kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
     )
   elseif kind == SETTLE then
-    settle(first, flags, families, networks, charged, charged_at, generation, pair_tag, member_tag, device)
+    settle(first, facts, networks, charged, charged_at, generation, pair_tag, member_tag, device)
   else
     compensate(first, charged, charged_at, pair_tag, sub(ARGV[i], rest))
   end
-  if has(families, NETWORK) then first = first + networks + 2 end
-  if has(families, ACCOUNT_FAMILY) then first = first + 1 end
-  if has(families, SECRET) then first = first + 1 end
+  if facts.asks_network then first = first + networks + 2 end
+  if facts.asks_account then first = first + 1 end
+  if facts.asks_secret then first = first + 1 end
 end
 
-for _, record in ipairs(changed) do
+local lives = {} -- redis.call would print each number with all its digits, and a batch has few different ones
+
+for i = 1, #changed do
+  local record = changed[i]
   local last = ends(record)
   if last > now then
-    call('SET', record.key, encode(record), 'PX', ceil((last - now) / 1000))
+    local life_ms = ceil((last - now) / 1000)
+    local life = lives[life_ms]
+    if not life then
+      life = string.format('%d', life_ms)
+      lives[life_ms] = life
+    end
+    call('SET', record.key, encode(record), 'PX', life)
   else
     call('DEL', record.key)
   end
