@@ -1,7 +1,8 @@
 -- The ledger inside Redis: a batch of charges and settlements, in order, each seeing all before it.
 -- `ledger.py` is the reference and says why; this file says only what differs for being here.
 --
--- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; account; secret.
+-- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; the account's
+--          bucket and its own key, which is the bucket's with the account's field behind it; secret.
 -- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
 --          span) as two 8-byte integers a limit.
 -- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock.
@@ -9,12 +10,14 @@
 --          on a Cluster each may live on a node of its own. A compensation takes the account's part back.
 -- Returns  the verdicts of all charges as one string, see `VERDICT`; behind each part's the account as it was, see
 --          `BEFORE`. Settlements and compensations return nothing.
--- Cost     one MGET for the batch, one SET for each record that changed. No key is touched that is not in KEYS.
+-- Cost     one MGET for the batch, one HGET an account; one SET for each record that changed, or for an account one PTTL
+--          and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. No key is touched that is not in KEYS.
 --
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
 
 local struct_pack, struct_unpack, find_plain, sub = struct.pack, struct.unpack, string.find, string.sub
-local floor, ceil, max, byte, rep, call = math.floor, math.ceil, math.max, string.byte, string.rep, redis.call
+local floor, ceil, max, byte, rep = math.floor, math.ceil, math.max, string.byte, string.rep
+local call, pcall = redis.call, redis.pcall
 local band = bit.band
 
 local OPERATION = '<BBBBBI8I4c4c4c4c4c8'
@@ -29,6 +32,15 @@ local NETWORK, ACCOUNT_FAMILY, SECRET = 1, 2, 4 -- families that an operation co
 local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED = 1, 2, 4, 8, 16, 32
 local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
 local YOUNG, SPENT = 16, 32
+
+-- Accounts are remembered for 90 days and are the most by far. A Redis key each costs more than what it holds, so they
+-- share hashes that Redis keeps as one packed block, as long as no value is longer than this (hash-max-listpack-value).
+-- What has grown beyond, under attack or with devices, moves to a key of its own and back.
+local BUCKETED_MAX = 64
+-- Fields of a hash do not expire by themselves. Of the newcomers to a bucket one in four looks at a neighbour, and where
+-- that is dead at sixteen more: so the dead are hardly ever more than the living, no call does more than so much, and
+-- where nobody dies it costs next to nothing. The bucket as a whole expires when its last has ended.
+local LOOKS_ONE_IN, NEIGHBOUR, MORE_NEIGHBOURS = 4, '1', '16'
 
 local GENERATION = 1800000000
 local YOUNG_US = 2000000
@@ -326,6 +338,25 @@ local function open(i, version)
   return record
 end
 
+-- An account lies in its bucket, or under its own key where it was too long for that.
+local function open_account(i)
+  local bucket, key = KEYS[i], KEYS[i + 1]
+  local record = book[key]
+  if not record then
+    local value, field = stored[i + 1], sub(key, #bucket + 1)
+    if value then
+      record = decode(value, ACCOUNT)
+      record.apart = true
+    else
+      value = pcall('HGET', bucket, field)
+      record = decode(type(value) == 'string' and value, ACCOUNT) -- an error: somebody else's value, and ours is absent
+    end
+    record.key, record.bucket, record.field = key, bucket, field
+    book[key] = record
+  end
+  return record
+end
+
 local function change(record)
   if not record.changed then
     record.changed = true
@@ -460,7 +491,7 @@ local function charge(
   local place, account, secret, before = first, nil, nil, kind == PART and NO_BEFORE or ''
   if facts.asks_network then place = place + networks + 2 end
   if facts.asks_account then
-    account, place = open(place, ACCOUNT), place + 1
+    account, place = open_account(place), place + 2
     if kind == PART then before = pack_before(account) end
   end
   if facts.asks_secret then secret = open(place, PLAIN) end
@@ -518,8 +549,8 @@ local function settle(
     place = place + networks + 2
   end
   if facts.asks_account then
-    local account = open(place, ACCOUNT)
-    place = place + 1
+    local account = open_account(place)
+    place = place + 2
     if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
     if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
     if facts.proved then account.failures = 0 end
@@ -547,7 +578,7 @@ end
 -- still weighs, its failure, its pair unless that was known before. The time of the last charge stays, or a pair that
 -- is being tried at this moment could be repeated for nothing.
 local function compensate(place, charged, charged_at, pair_tag, packed)
-  local account = open(place, ACCOUNT)
+  local account = open_account(place)
   local failures, at, generation, n, a, b, c, d, young, old, tags_before = struct_unpack(BEFORE, packed)
   local tried, tried_old = tags(tags_before, 1, young), tags(tags_before, young * TAG_BYTES + 1, old)
   local tried_since, tried_old_since = see(tried, tried_old, pair_tag, TRIED_CAP)
@@ -585,23 +616,77 @@ for i = 3, #ARGV do
     compensate(first, charged, charged_at, pair_tag, sub(ARGV[i], rest))
   end
   if facts.asks_network then first = first + networks + 2 end
-  if facts.asks_account then first = first + 1 end
+  if facts.asks_account then first = first + 2 end
   if facts.asks_secret then first = first + 1 end
 end
 
 local lives = {} -- redis.call would print each number with all its digits, and a batch has few different ones
 
+local function life_of(ms)
+  local life = lives[ms]
+  if not life then
+    life = string.format('%d', ms)
+    lives[ms] = life
+  end
+  return life
+end
+
+local DEAD_UNLESS = '<I2I7I4I2I2' -- the head as far as the failures: most accounts have some, and live on for that alone
+
+local function is_dead(value)
+  if #value >= HEAD_BYTES + ACCOUNT_HEAD_BYTES then
+    local version, at, _, _, failures = struct_unpack(DEAD_UNLESS, value)
+    if version % 256 == ACCOUNT and failures > 0 and now < at + FAILURES_KEPT then return false end
+  end
+  return ends(decode(value, ACCOUNT)) <= now
+end
+
+-- Takes out who is dead among `count` members of a bucket; whether anybody was.
+local function bury(bucket, count)
+  local members, found = call('HRANDFIELD', bucket, count, 'WITHVALUES'), false
+  for i = 1, #members, 2 do
+    if is_dead(members[i + 1]) then
+      call('HDEL', bucket, members[i])
+      found = true
+    end
+  end
+  return found
+end
+
+local function put_in_bucket(account, value, life_ms)
+  local bucket, field = account.bucket, account.field
+  local left_ms, added = call('PTTL', bucket), pcall('HSET', bucket, field, value)
+  if type(added) == 'table' then -- somebody else's value under our name
+    call('DEL', bucket)
+    left_ms, added = -2, call('HSET', bucket, field, value)
+  end
+  -- Longer than its last member by a sixty-fourth, or each write to a bucket would have to move its end.
+  if left_ms < life_ms then call('PEXPIRE', bucket, life_of(ceil(life_ms * 65 / 64))) end
+  if added > 0 and byte(field) % LOOKS_ONE_IN == 0 and bury(bucket, NEIGHBOUR) then bury(bucket, MORE_NEIGHBOURS) end
+end
+
+local function write_account(account, life_ms)
+  local value = life_ms and encode(account)
+  if value and #value <= BUCKETED_MAX then
+    if account.apart then call('DEL', account.key) end
+    return put_in_bucket(account, value, life_ms)
+  end
+  if not account.apart then pcall('HDEL', account.bucket, account.field) end
+  if value then
+    call('SET', account.key, value, 'PX', life_of(life_ms))
+  elseif account.apart then
+    call('DEL', account.key)
+  end
+end
+
 for i = 1, #changed do
   local record = changed[i]
   local last = ends(record)
-  if last > now then
-    local life_ms = ceil((last - now) / 1000)
-    local life = lives[life_ms]
-    if not life then
-      life = string.format('%d', life_ms)
-      lives[life_ms] = life
-    end
-    call('SET', record.key, encode(record), 'PX', life)
+  local life_ms = last > now and ceil((last - now) / 1000) or nil -- nil: nothing is left of it
+  if record.version == ACCOUNT then
+    write_account(record, life_ms)
+  elseif life_ms then
+    call('SET', record.key, encode(record), 'PX', life_of(life_ms))
   else
     call('DEL', record.key)
   end
