@@ -1,8 +1,8 @@
 """What one attempt costs inside Redis: `python -m benchmarks.lua [--quick]`.
 
 Script time per attempt from `INFO commandstats`, for batches of one, eight and sixty-four, in turns with a plain
-three-key GCRA script as a yardstick. Once for identities that Redis has never seen, once for the same ones again. And the
-memory that Redis takes for each identity that it remembers, by how many there are.
+three-key GCRA script as a yardstick. Once for identities that Redis has never seen, once for the same ones again. And
+the memory that Redis takes for each identity that it remembers, by how many there are.
 """
 
 from __future__ import annotations

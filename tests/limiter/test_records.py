@@ -72,6 +72,23 @@ def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.
 
 
 @pytest.mark.usefixtures("redis_url")
+def test_a_record_that_lives_on_is_given_a_later_end(lua: LuaLedger, client: redis.Redis) -> None:
+    """Row 71: an end that does not move is left alone, and one that the next half-window moves is not."""
+    ends = []
+    for now_us in (T0, T0 + SECOND, T0 + 45 * MINUTE):
+        enter(lua, VICTIM, now_us=now_us)
+        left_us = [1_000 * (client.pttl(key) - SPARE_MS) for key in KEYS.network(VICTIM)]
+        ends.append([round((now_us + left) / MINUTE) for left in left_us])
+
+    book: dict[bytes, Record] = {}
+    for now_us in (T0, T0 + SECOND, T0 + 45 * MINUTE):
+        ledger.apply(book, VICTIM, LIMITS, now_us)
+    at_last = [round(ledger.expires_us(book[key], now_us) / MINUTE) for key in ledger.network_keys(VICTIM)]
+    assert ends[0][::2] == ends[1][::2]  # network and device: their tags outlive their counters
+    assert at_last == ends[2]
+
+
+@pytest.mark.usefixtures("redis_url")
 def test_a_record_with_nothing_left_in_it_leaves(lua: LuaLedger, client: redis.Redis) -> None:
     """A log-in without an account or a secret, refunded at once, was never there."""
     bare = charge()._replace(account=b"", secret=b"")

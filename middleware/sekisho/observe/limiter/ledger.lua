@@ -149,10 +149,10 @@ end
 -- A table of up to eight fields takes half the memory of one with nine, and most records are plain: hence two shapes.
 local function fresh(version)
   if version == PLAIN then
-    return {version = PLAIN, tats = NONE, at = 0, generation = generation_now, young = '', old = ''}
+    return {tats = NONE, at = 0, generation = generation_now, young = '', old = ''}
   end
   return {
-    version = ACCOUNT, tats = NONE, at = 0, generation = generation_now, young = '', old = '',
+    account = true, tats = NONE, at = 0, generation = generation_now, young = '', old = '',
     failures = 0, tried = '', tried_old = '', lanes = NONE,
   }
 end
@@ -163,10 +163,25 @@ local function age(record)
   local before = generation == generation_now - 1
   record.generation = generation_now
   record.old, record.young = before and record.young or '', ''
-  if record.version == ACCOUNT then
+  if record.account then
     record.tried_old, record.tried = before and record.tried or '', ''
   end
   return record
+end
+
+local function ends(record)
+  local last, tats = now, record.tats
+  for i = 1, #tats do
+    if tats[i] > last then last = tats[i] end
+  end
+  local account = record.account
+  if record.young ~= '' or record.old ~= '' or account and (record.tried ~= '' or record.tried_old ~= '') then
+    last = max(last, (record.generation + 2) * GENERATION)
+  end
+  if not account then return last end
+  if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
+  for _, lane in ipairs(record.lanes) do last = max(last, lane_end(lane)) end
+  return last
 end
 
 local function tags(value, at, count)
@@ -177,10 +192,13 @@ local function decode_plain(value, n)
   local _, _, at, generation, young, old, a, b, c, d = struct_unpack(FORMATS[PLAIN][n], value)
   local place = HEAD_BYTES + n * TAT_BYTES + 1
   if #value ~= place - 1 + (young + old) * TAG_BYTES then return fresh(PLAIN) end
-  return age({
-    version = PLAIN, tats = up_to(n, a, b, c, d), at = at, generation = generation,
+  local record = {
+    tats = up_to(n, a, b, c, d), at = at, generation = generation,
     young = tags(value, place, young), old = tags(value, place + young * TAG_BYTES, old),
-  })
+    expires = 0, key = '', changed = false,
+  }
+  record.expires = ends(record) -- as Redis was told when this was written
+  return age(record)
 end
 
 local function decode_account(value, n)
@@ -194,7 +212,7 @@ local function decode_account(value, n)
   local old_at = place + young * TAG_BYTES
   local tried_at = old_at + old * TAG_BYTES
   return age({
-    version = ACCOUNT, tats = up_to(n, a, b, c, d), at = at, generation = generation,
+    account = true, tats = up_to(n, a, b, c, d), at = at, generation = generation,
     young = tags(value, place, young), old = tags(value, old_at, old),
     failures = now < at + FAILURES_KEPT and failures or 0,
     tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
@@ -225,7 +243,7 @@ end
 local function encode(record)
   local tats, young, old = record.tats, record.young, record.old
   local n = #tats
-  if record.version == PLAIN then
+  if not record.account then
     return struct_pack(
       FORMATS[PLAIN][n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES, unpack(tats)
     ) .. young .. old
@@ -235,21 +253,6 @@ local function encode(record)
     FORMATS[ACCOUNT][n], ACCOUNT, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES,
     record.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n, unpack(tats)
   ) .. young .. old .. tried .. tried_old .. (#lanes > 0 and encode_lanes(record) or '')
-end
-
-local function ends(record)
-  local last, tats = now, record.tats
-  for i = 1, #tats do
-    if tats[i] > last then last = tats[i] end
-  end
-  local account = record.version == ACCOUNT
-  if record.young ~= '' or record.old ~= '' or account and (record.tried ~= '' or record.tried_old ~= '') then
-    last = max(last, (record.generation + 2) * GENERATION)
-  end
-  if not account then return last end
-  if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
-  for _, lane in ipairs(record.lanes) do last = max(last, lane_end(lane)) end
-  return last
 end
 
 -- GCRA.
@@ -325,13 +328,13 @@ end
 
 -- The batch's own view of what is stored: read at once, written once at the end.
 
-local stored, book, changed = call('MGET', unpack(KEYS)), {}, {}
+local stored, book, changed, changes = call('MGET', unpack(KEYS)), {}, {}, 0
 
-local function open(i, version)
+local function open(i)
   local key = KEYS[i]
   local record = book[key]
   if not record then
-    record = decode(stored[i], version)
+    record = decode(stored[i], PLAIN)
     record.key = key
     book[key] = record
   end
@@ -360,11 +363,16 @@ end
 local function change(record)
   if not record.changed then
     record.changed = true
-    changed[#changed + 1] = record
+    changes = changes + 1
+    changed[changes] = record
   end
 end
 
 local function note(record, tag, cap)
+  if record.young == '' and record.old == '' then
+    record.young = tag
+    return change(record)
+  end
   local young, old, news = see(record.young, record.old, tag, cap)
   if news then
     record.young, record.old = young, old
@@ -425,7 +433,7 @@ local records, waits = {}, {} -- of one attempt's network family; kept, so that 
 local function enter_network(first, facts, networks, account_tag)
   local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
   for i = 1, n do
-    local record = open(first + i - 1, PLAIN)
+    local record = open(first + i - 1)
     local wait = exempt and 0 or wait_of(record.tats, sets[i])
     if wait > 0 then
       refused = true
@@ -494,7 +502,7 @@ local function charge(
     account, place = open_account(place), place + 2
     if kind == PART then before = pack_before(account) end
   end
-  if facts.asks_secret then secret = open(place, PLAIN) end
+  if facts.asks_secret then secret = open(place) end
 
   local lane_wait, spent = 0, false
   if account and facts.lane then
@@ -541,7 +549,7 @@ local function settle(
   if facts.asks_network then
     if has(charged, NETWORK_CHARGED) then
       for i = 1, networks + 2 do
-        local record = open(first + i - 1, PLAIN)
+        local record = open(first + i - 1)
         record.tats = refunded(record.tats, SETS[networks][i], charged_at)
         change(record)
       end
@@ -567,7 +575,7 @@ local function settle(
     change(account)
   end
   if facts.asks_secret and not has(charged, LANE_CHARGED) then
-    local secret = open(place, PLAIN)
+    local secret = open(place)
     secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
     change(secret)
   end
@@ -679,14 +687,18 @@ local function write_account(account, life_ms)
   end
 end
 
-for i = 1, #changed do
+for i = 1, changes do
   local record = changed[i]
   local last = ends(record)
   local life_ms = last > now and ceil((last - now) / 1000) or nil -- nil: nothing is left of it
-  if record.version == ACCOUNT then
+  if record.account then
     write_account(record, life_ms)
   elseif life_ms then
-    call('SET', record.key, encode(record), 'PX', life_of(life_ms))
+    if last == record.expires then -- moving an expiry costs half as much again as the value
+      call('SET', record.key, encode(record), 'KEEPTTL')
+    else
+      call('SET', record.key, encode(record), 'PX', life_of(life_ms))
+    end
   else
     call('DEL', record.key)
   end
