@@ -116,9 +116,12 @@ class Verdict(Value):
         young: every refusal here rests on charges younger than two seconds, which may yet be refunded.
         counters_lost: judged on this worker's own counters because the store was gone.
         spread: see `Spread`.
+        account_at_us: when the account was charged, where another clock says so than `at_us` (each node of a Cluster
+            has its own, and a refund is reckoned by the clock that its charge was); 0 where it is the same.
     """
 
     __slots__ = (
+        "account_at_us",
         "account_wait_us",
         "at_us",
         "charged",
@@ -147,6 +150,7 @@ class Verdict(Value):
         young: bool,
         counters_lost: bool,
         spread: Spread,
+        account_at_us: int = 0,
     ) -> None:
         self.at_us: Final = at_us
         self.charged: Final = charged
@@ -160,6 +164,7 @@ class Verdict(Value):
         self.young: Final = young
         self.counters_lost: Final = counters_lost
         self.spread: Final = spread
+        self.account_at_us: Final = account_at_us
 
     @property
     def throttle_wait_us(self) -> int:
