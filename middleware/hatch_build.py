@@ -19,8 +19,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MIDDLEWARE = Path(__file__).parent
 
-# What every attempt runs through, and what that is made of. Not `LoginGuard` itself: servers tell an ASGI 3 application
-# by `inspect.iscoroutinefunction`, which compiled functions are not.
+# What every attempt runs through, and what that is made of, but for
+# - `LoginGuard` itself: servers know ASGI 3 by `inspect.iscoroutinefunction`, which compiled functions are not;
+# - the line to the store: a compiled coroutine that is cancelled while it waits for others never hears of it;
+# - errors: plain modules inherit from them, which they cannot from compiled classes.
 COMPILED = (
     "model/*.py",
     "read/*.py",
@@ -43,7 +45,6 @@ COMPILED = (
     "observe/limiter/shed.py",
     "observe/limiter/waiting.py",
     "record/events.py",
-    "store/line.py",
 )
 
 
@@ -71,7 +72,7 @@ class CompileHook(BuildHookInterface[Any]):
 def modules() -> list[str]:
     """The sources that are compiled, relative to this folder."""
     found = [path for pattern in COMPILED for path in sorted((MIDDLEWARE / "sekisho").glob(pattern))]
-    return [str(path.relative_to(MIDDLEWARE)) for path in found if path.name != "__init__.py"]
+    return [str(path.relative_to(MIDDLEWARE)) for path in found if path.name not in {"__init__.py", "errors.py"}]
 
 
 def compiled_in(folder: Path) -> list[Path]:

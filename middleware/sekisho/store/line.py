@@ -16,14 +16,13 @@ import math
 from collections import deque
 from functools import partial
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
 
 from sekisho.model import StoreUnavailable
-from sekisho.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,21 +52,18 @@ class Script:
         self.reply_bytes = reply_bytes
 
 
-@final
-class _Operation(Value):
+class _Operation:
+    """What is asked or told. Not a `Value`: this module runs uncompiled (see `hatch_build.py`), and must."""
+
     __slots__ = ("answer", "argument", "deadline", "keys")
 
     def __init__(
-        self,
-        keys: Sequence[bytes],
-        argument: bytes,
-        answer: asyncio.Future[bytes] | None,  # None: told, not asked
-        deadline: float,  # seconds, by the loop's clock
+        self, keys: Sequence[bytes], argument: bytes, answer: asyncio.Future[bytes] | None, deadline: float
     ) -> None:
-        self.keys: Final = keys
-        self.argument: Final = argument
-        self.answer: Final = answer
-        self.deadline: Final = deadline
+        self.keys = keys
+        self.argument = argument
+        self.answer = answer  # None: told, not asked
+        self.deadline = deadline  # seconds, by the loop's clock
 
 
 class _Call:
