@@ -97,7 +97,7 @@ STORE = Setting(
     name="STORE",
     example="redis://redis.internal:6379/0",
     meaning="Where counts are kept: `memory://` (one process only), `redis://`, `rediss://`, `redis+unix://`, "
-    "`unix://`, `redis+sentinel://host,host/service`, `redis+cluster://host,host`; with TLS the last two are `rediss+…`.",
+    "`unix://`, `redis+sentinel://host,host/service`, `redis+cluster://host,host`; the last two with TLS: `rediss+…`.",
     parse=store,
     default=MEMORY,
     secret=True,

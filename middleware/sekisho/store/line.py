@@ -25,7 +25,7 @@ from redis.exceptions import InvalidResponse, NoScriptError, RedisError, Respons
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
 log = logging.getLogger("sekisho.store")
 
@@ -58,29 +58,39 @@ class Operation(NamedTuple):
     answer: asyncio.Future[bytes] | None  # None: told, not asked
     deadline: float  # seconds, by the loop's clock
 
+    @property
+    def is_over(self) -> bool:
+        """Whether whoever asked has been answered, or has left."""
+        return self.answer is not None and self.answer.done()
+
+    def by(self, deadline: float) -> Operation:
+        """The same, to be done by then at the latest."""
+        return self._replace(deadline=min(self.deadline, deadline))
+
 
 class Call:
     """One command and who waits for its answer."""
 
-    __slots__ = ("command", "deadline", "operations", "result")
+    __slots__ = ("asking", "command", "deadline", "operations", "result")
 
     def __init__(self, command: tuple[bytes, ...], deadline: float) -> None:
         self.command = command
         self.deadline = deadline
         self.operations: list[Operation] = []
         self.result: asyncio.Future[Any] | None = None
+        self.asking = False  # a Cluster's slot is on its way to where this goes
 
     def fail(self) -> None:
-        _refuse(self.result)
+        refuse(self.result)
         for operation in self.operations:
-            _refuse(operation.answer)
+            refuse(operation.answer)
 
     @property
     def told(self) -> list[Operation]:
         return [operation for operation in self.operations if operation.answer is None]
 
 
-def _refuse(answer: asyncio.Future[Any] | None) -> None:
+def refuse(answer: asyncio.Future[Any] | None) -> None:
     if answer is not None and not answer.done():
         answer.set_exception(StoreUnavailable())
 
@@ -107,7 +117,7 @@ class Line:
         deadline_us: int,
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._connection = _connection(url)
+        self._connection = connection_to(url)
         self._script = script
         self._deadline = deadline_us / 1e6
         self._on_change = on_change
@@ -143,7 +153,7 @@ class Line:
     def tell(self, keys: Sequence[bytes], argument: bytes) -> None:
         """Queue an operation whose answer nobody needs. Kept while the store is gone, within a bound."""
         if len(self._queue) >= KEPT_MAX and not self.answers:
-            _refuse(self._queue.popleft().answer)
+            refuse(self._queue.popleft().answer)
         self._queue.append(Operation(keys, argument, None, math.inf))
         self._work.set()
 
@@ -196,7 +206,7 @@ class Line:
                 late = True
         for operation in self._queue:
             if operation.deadline <= now and operation.answer and not operation.answer.done():
-                _refuse(operation.answer)
+                refuse(operation.answer)
                 late = True
         # What was not even written is forgotten: written later, it would charge for an attempt judged without it.
         told = [op for call in self._calls if call.deadline <= now for op in call.told]
@@ -267,7 +277,7 @@ class Line:
         for call in (*self._in_flight, *self._calls):
             call.fail()
         for operation in self._queue:
-            _refuse(operation.answer)
+            refuse(operation.answer)
         told = [op for call in self._calls for op in call.told] + [op for op in self._queue if op.answer is None]
         self._queue = deque(told[-KEPT_MAX:])
         self._in_flight.clear()
@@ -388,14 +398,10 @@ async def converse(connection: AbstractConnection, *command: str) -> Any:
     return await connection.read_response(timeout=math.inf)
 
 
-def _connection(url: str) -> AbstractConnection:
+def connection_to(url: str) -> AbstractConnection:
+    """A connection of redis-py's to one server, not yet open, and without its own patience."""
     arguments: dict[str, Any] = dict(parse_url(url.replace("redis+unix://", "unix://", 1)))
     kind: type[AbstractConnection] = arguments.pop("connection_class", Connection)
-    return connection_of(kind, arguments)
-
-
-def connection_of(kind: type[AbstractConnection], arguments: Mapping[str, Any]) -> AbstractConnection:
-    """A connection of redis-py's, without its own patience."""
     # Retries count twice, and a socket's own patience (59 s by default) is not a login's.
     return kind(
         **{
