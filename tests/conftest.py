@@ -71,14 +71,14 @@ def sentinel_group() -> Iterator[SentinelGroup]:
 @pytest.fixture
 def redis_cluster_url(redis_cluster: RedisCluster) -> str:
     """The shared Cluster, emptied."""
-    redis_cluster.flush()
+    redis_cluster.each("FLUSHALL")
     return redis_cluster.url
 
 
 @pytest.fixture
 def sentinel_url(sentinel_group: SentinelGroup) -> str:
     """The shared servers behind Sentinels, emptied."""
-    sentinel_group.flush()
+    sentinel_group.each("FLUSHALL")
     return sentinel_group.url
 
 
@@ -92,7 +92,7 @@ def _frail_cluster() -> Iterator[RedisCluster]:
 def frail_cluster(_frail_cluster: RedisCluster) -> Iterator[RedisCluster]:
     """A Cluster to be hurt, emptied: it notices soon what has failed, and is mended after each test."""
     _frail_cluster.mend()
-    _frail_cluster.flush()
+    _frail_cluster.each("FLUSHALL")
     yield _frail_cluster
     _frail_cluster.mend()
 

@@ -39,7 +39,7 @@ class ClusterNode(RedisServer):
 
     @property
     def is_primary(self) -> bool:
-        return self.cli("ROLE")[0] == "master"
+        return bool(self.cli("ROLE")[0] == "master")
 
 
 class RedisCluster:
@@ -89,13 +89,9 @@ class RedisCluster:
                     return found[0]
         raise AssertionError("nobody has that slot")
 
-    def flush(self) -> None:
-        for node in self.primaries:
-            node.cli("FLUSHALL")
-
-    def each(self, *command: str | int | bytes) -> list[Any]:
-        """One command at every primary."""
-        return [node.cli(*command) for node in self.primaries]
+    def each(self, *args: str | int | bytes) -> list[Any]:
+        """See `Store.each`."""
+        return [node.cli(*args) for node in self.primaries]
 
     def mend(self) -> None:
         """Let all that was killed or paused run again."""
@@ -189,8 +185,9 @@ class SentinelGroup:
         port = max(named, key=named.count)
         return next(server for server in self.servers if server.port == port)
 
-    def flush(self) -> None:
-        self.primary.cli("FLUSHALL")
+    def each(self, *args: str | int | bytes) -> list[Any]:
+        """See `Store.each`."""
+        return self.primary.each(*args)
 
     def wait_until_whole(self) -> None:
         """Until all Sentinels name one primary, and both others follow it."""

@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -31,6 +31,19 @@ if TYPE_CHECKING:
 _START_SECONDS_MAX = 10.0
 _START_ATTEMPTS_MAX = 5  # another process may take the port between our asking for it and Redis binding it
 _APT_SECONDS_MAX = 300.0
+
+
+class Store(Protocol):
+    """Somewhere to keep things: one server, the one that Sentinels name, or a Cluster."""
+
+    @property
+    def url(self) -> str:
+        """As the settings write it."""
+        ...
+
+    def each(self, *args: str | int | bytes) -> list[Any]:
+        """One command at every primary."""
+        ...
 
 
 class RedisServer:
@@ -127,6 +140,10 @@ class RedisServer:
             decode_responses=True,
         ) as client:
             return client.execute_command(*args)
+
+    def each(self, *args: str | int | bytes) -> list[Any]:
+        """As `Store.each`: the one answer that there is."""
+        return [self.cli(*args)]
 
     def cpu_seconds(self) -> float:
         """Time this server has spent on a core so far."""
