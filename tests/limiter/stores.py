@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
 
 from sekisho.model import Charge, Ledger, Limit, LimitSet, Verdict
+from sekisho.observe.limiter import ledger
+from sekisho.observe.limiter.families import ANSWER_BYTES, Answer, Families, unpack_answer
+from sekisho.observe.limiter.ledger import FRESH, TAG_BYTES, Lane, Record, Tags
 from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.redis import VERDICT, Keys, RedisLedger, ledger_script, pack_limits, unpack_verdict
 from sekisho.store import Line
 from tests.limiter.charges import HOUR, T0, charge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
+    from sekisho.observe.limiter.families import Part
     from tests.servers import RedisServer
 
 MANY = (Limit(1_000_000, HOUR),)
@@ -100,11 +104,49 @@ SPARE_MS = 600_000
 KEYS = Keys("t")
 
 
+def places(each: Charge) -> dict[bytes, bytes]:
+    """Where Redis keeps what the reference keeps under which key."""
+    keys = [*ledger.network_keys(each), ledger.account_key(each)]
+    if each.secret:
+        keys.append(ledger.secret_key(each))
+    return dict(zip(KEYS.of(each), keys, strict=True))
+
+
+def unpack_record(value: bytes) -> Record:
+    """Read by the layout in docs/design.md, and not by the script."""
+    at = 0
+
+    def number(size: int) -> int:
+        nonlocal at
+        at += size
+        return int.from_bytes(value[at - size : at], "little")
+
+    def text(size: int) -> bytes:
+        nonlocal at
+        at += size
+        return value[at - size : at]
+
+    version, tats, at_us, generation, young, old = (number(size) for size in (1, 1, 7, 4, 1, 1))
+    failures, tried, tried_old, lanes, lane_tats = (number(size) if version == 2 else 0 for size in (2, 1, 1, 1, 1))
+    record = Record(
+        tats=tuple(number(7) for _ in range(tats)),
+        at_us=at_us,
+        seen=Tags(generation, text(young * TAG_BYTES), text(old * TAG_BYTES)),
+        failures=failures,
+        tried=Tags(generation, text(tried * TAG_BYTES), text(tried_old * TAG_BYTES)),
+        lanes=tuple(
+            Lane(text(8), number(4), number(7), tuple(number(7) for _ in range(lane_tats))) for _ in range(lanes)
+        ),
+    )
+    assert at == len(value)
+    return record
+
+
 class LuaLedger:
     """The script in a real Redis, called synchronously and at a time of the test's choosing."""
 
-    def __init__(self, server: RedisServer, limits: LimitSet) -> None:
-        self._client = redis.Redis(unix_socket_path=str(server.socket_path))
+    def __init__(self, server: RedisServer, limits: LimitSet, *, db: int = 0) -> None:
+        self._client = redis.Redis(unix_socket_path=str(server.socket_path), db=db)
         script = ledger_script(limits)
         self._limits = pack_limits(limits)
         life = "ceil((last - now) / 1000)"
@@ -119,10 +161,18 @@ class LuaLedger:
         self._client.flushall()
 
     def run(self, now_us: int, operations: list[tuple[Charge, bytes]]) -> list[Verdict]:
-        keys = [key for each, _ in operations for key in KEYS.of(each)]
-        arguments: list[bytes | int] = [self._limits, now_us, *(argument for _, argument in operations)]
-        packed: bytes = self._script(keys=keys, args=arguments)
+        packed = self.call(now_us, [(KEYS.of(each), argument) for each, argument in operations])
         return [unpack_verdict(packed[at : at + VERDICT.size]) for at in range(0, len(packed), VERDICT.size)]
+
+    def call(self, now_us: int, operations: Sequence[tuple[list[bytes], bytes]]) -> bytes:
+        keys = [key for each, _ in operations for key in each]
+        packed: bytes = self._script(keys=keys, args=[self._limits, now_us, *(argument for _, argument in operations)])
+        return packed
+
+    def records(self, keys: Iterable[bytes]) -> list[Record]:
+        """What stands under these keys, as the reference would write it."""
+        values: list[Any] = self._client.mget(keys)
+        return [unpack_record(value) if value else FRESH for value in values]
 
     def lives_ms(self) -> list[int]:
         pipe = self._client.pipeline(transaction=False)
@@ -132,6 +182,37 @@ class LuaLedger:
 
     def close(self) -> None:
         self._client.close()
+
+
+class PartedLedger:
+    """The same script asked family by family, each in a call of its own as on a Cluster."""
+
+    def __init__(self, lua: LuaLedger) -> None:
+        self.lua = lua
+        self._families = Families("t")
+
+    def charge(self, now_us: int, charge: Charge) -> Verdict:
+        answers: dict[int, Answer] = {}
+        self.ask(now_us, self._families.first(charge), answers)
+        self.ask(now_us, self._families.rest(charge, answers), answers)
+        verdict, compensation = self._families.combine(charge, answers)
+        if compensation:
+            self.tell(now_us, [compensation])
+        return verdict
+
+    def settle(self, now_us: int, charge: Charge, verdict: Verdict, *, renewed: bool, proved: bool) -> None:
+        self.tell(now_us, self._families.settlements(charge, verdict, renewed=renewed, proved=proved))
+
+    def ask(self, now_us: int, parts: list[Part], answers: dict[int, Answer]) -> None:
+        if parts:
+            packed = self.lua.call(now_us, [(part.keys, part.operation) for part in parts])
+            starts = range(0, len(packed), ANSWER_BYTES)
+            for part, at in zip(parts, starts, strict=True):
+                answers[part.family] = unpack_answer(packed[at : at + ANSWER_BYTES])
+
+    def tell(self, now_us: int, parts: list[Part]) -> None:
+        if parts:
+            assert self.lua.call(now_us, [(part.keys, part.operation) for part in parts]) == b""
 
 
 async def ask(ledger: Ledger, charges: Iterable[Charge]) -> list[Verdict]:

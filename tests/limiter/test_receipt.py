@@ -51,6 +51,7 @@ verdicts = st.builds(
     young=st.booleans(),
     counters_lost=st.booleans(),
     spread=st.just(Spread(1, 2, 3, 4, 5)),
+    account_at_us=up_to(64),
 )
 VERDICT = UNHINDERED._replace(at_us=T0)
 PACKED = pack_receipt(charge(v6=True, lane=1), VERDICT)
@@ -62,7 +63,8 @@ def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> No
     found, said = unpack_receipt(pack_receipt(charged, verdict))
 
     assert found == charged
-    assert (said.at_us, said.charged, said.counters_lost) == (verdict.at_us, verdict.charged, verdict.counters_lost)
+    assert (said.at_us, said.account_at_us) == (verdict.at_us, verdict.account_at_us)
+    assert (said.charged, said.counters_lost) == (verdict.charged, verdict.counters_lost)
 
 
 @given(number=st.integers(0, 20), lane=st.none() | st.integers(0, 3), v6=st.booleans(), proved=st.booleans())
@@ -96,7 +98,7 @@ def test_foreign_bytes_are_refused(packed: bytes) -> None:
         PACKED[:-1],
         PACKED + b"\0",
         PACKED + bytes(16),
-        b"\2" + PACKED[1:],
+        b"\1" + PACKED[1:],
         PACKED[:1] + bytes([PACKED[1] | 32]) + PACKED[2:],
         PACKED[:1] + bytes([PACKED[1] & ~1]) + PACKED[2:],
         PACKED[:2] + b"\1" + PACKED[3:],

@@ -14,7 +14,7 @@ from sekisho.observe.limiter import ledger
 from sekisho.observe.limiter.ledger import FRESH
 from sekisho.observe.limiter.redis import RedisLedger, open_line, pack_charge, pack_settlement
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
-from tests.limiter.stores import KEYS, SPARE_MS, LuaLedger
+from tests.limiter.stores import KEYS, SPARE_MS, LuaLedger, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,12 +42,6 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 
 def enter(lua: LuaLedger, *charges: Charge, now_us: int = T0) -> list[Verdict]:
     return lua.run(now_us, [(each, pack_charge(each)) for each in charges])
-
-
-def places(each: Charge) -> dict[bytes, bytes]:
-    """Where Redis keeps what the reference keeps under which key."""
-    keys = (*ledger.network_keys(each), ledger.account_key(each), ledger.secret_key(each))
-    return dict(zip(KEYS.of(each), keys, strict=True))
 
 
 @pytest.mark.usefixtures("redis_url")

@@ -63,6 +63,8 @@ class Verdict(NamedTuple):
         young: every refusal here rests on charges younger than two seconds, which may yet be refunded.
         counters_lost: judged on this worker's own counters because the store was gone.
         spread: see `Spread`.
+        account_at_us: when the account was charged, where another clock says so than `at_us` (each node of a Cluster
+            has its own, and a refund is reckoned by the clock that its charge was); 0 where it is the same.
     """
 
     at_us: int
@@ -77,6 +79,7 @@ class Verdict(NamedTuple):
     young: bool
     counters_lost: bool
     spread: Spread
+    account_at_us: int = 0
 
     @property
     def throttle_wait_us(self) -> int:

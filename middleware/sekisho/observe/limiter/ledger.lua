@@ -1,12 +1,14 @@
 -- The ledger inside Redis: a batch of charges and settlements, in order, each seeing all before it.
 -- `ledger.py` is the reference and says why; this file says only what differs for being here.
 --
--- KEYS     per operation: network records (narrowest first), ip, device; then account and secret where flagged.
+-- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; account; secret.
 -- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
 --          span) as two 8-byte integers a limit.
 -- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock.
--- ARGV[3…] one packed operation each, see `OPERATION`.
--- Returns  the verdicts of all charges as one string, see `VERDICT`. Settlements return nothing.
+-- ARGV[3…] one packed operation each, see `OPERATION`. A whole charge covers every family; a part covers one, because
+--          on a Cluster each may live on a node of its own. A compensation takes the account's part back.
+-- Returns  the verdicts of all charges as one string, see `VERDICT`; behind each part's the account as it was, see
+--          `BEFORE`. Settlements and compensations return nothing.
 -- Cost     one MGET for the batch, one SET for each record that changed. No key is touched that is not in KEYS.
 --
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
@@ -15,13 +17,15 @@ local struct_pack, struct_unpack, find_plain, sub = struct.pack, struct.unpack, 
 local floor, ceil, max, byte, rep, call = math.floor, math.ceil, math.max, string.byte, string.rep, redis.call
 local band = bit.band
 
-local OPERATION = '<BBBBI8I4c4c4c4c4c8'
+local OPERATION = '<BBBBBI8I4c4c4c4c4c8'
 local VERDICT = '<I8BI8I8I8I8I8I4BBBBB'
+local BEFORE = '<I2I7I4BI7I7I7I7BBc32'
 local HEAD, ACCOUNT_HEAD, LANE_HEAD = '<BBI7I4BB', 'I2BBBB', '<c8I4I7'
 local HEAD_BYTES, ACCOUNT_HEAD_BYTES, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 15, 6, 19, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
-local CHARGE = 1
+local CHARGE, SETTLE, PART = 1, 2, 3 -- and 4: compensate
+local NETWORK, ACCOUNT_FAMILY, SECRET = 1, 2, 4 -- families that an operation covers
 local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED = 1, 2, 4, 8, 16, 32
 local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
 local YOUNG, SPENT = 16, 32
@@ -363,25 +367,9 @@ end
 
 local records, waits = {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
 
-local function charge(first, networks, flags, generation, account_tag, ip_tag, pair_tag, member_tag, device)
-  local n, place = networks + 2, first + networks + 2
-  local account, secret
-  if has(flags, HAS_ACCOUNT) then
-    account, place = open(place, ACCOUNT), place + 1
-  end
-  if has(flags, HAS_SECRET) then secret = open(place, PLAIN) end
-
-  local lane_wait, spent = 0, false
-  if has(flags, HAS_LANE) then
-    local entered
-    entered, lane_wait, spent = enter_lane(account, device, generation)
-    if entered then
-      local bits = LANE_CHARGED + FAILURE_CHARGED
-      return struct_pack(VERDICT, now, bits, 0, 0, 0, 0, 0, account.failures, 0, 0, 0, 0, 0)
-    end
-  end
-
-  local sets, exempt, refused, young = SETS[networks], has(flags, EXEMPT), false, true
+-- All or none is charged. Whether it refused, whether only for young charges, and what the verdict tells.
+local function enter_network(first, flags, networks, account_tag)
+  local n, sets, exempt, refused, young = networks + 2, SETS[networks], has(flags, EXEMPT), false, true
   for i = 1, n do
     local record = open(first + i - 1, PLAIN)
     local wait = exempt and 0 or wait_of(record.tats, sets[i])
@@ -391,14 +379,14 @@ local function charge(first, networks, flags, generation, account_tag, ip_tag, p
     end
     records[i], waits[i] = record, wait
   end
-  local bits = (refused or exempt) and 0 or NETWORK_CHARGED
+  local bits, known = (refused or exempt) and 0 or NETWORK_CHARGED, has(flags, HAS_ACCOUNT)
   for i = 1, n do
     local record = records[i]
     if bits > 0 then
       record.tats, record.at = taken(record.tats, sets[i]), now
       change(record)
     end
-    if account then note(record, account_tag, ACCOUNTS_CAP) end
+    if known then note(record, account_tag, ACCOUNTS_CAP) end
   end
 
   local network_wait, network_accounts = 0, 0
@@ -406,51 +394,107 @@ local function charge(first, networks, flags, generation, account_tag, ip_tag, p
     network_wait = max(network_wait, waits[i])
     network_accounts = max(network_accounts, size(records[i]))
   end
+  local ip, device = n - 1, n
+  return refused, young, bits, waits[ip], network_wait, waits[device],
+    size(records[ip]), network_accounts, size(records[device])
+end
+
+-- The wait, whether it is young, and what was charged.
+local function enter_account(account, flags, refused, ip_tag, pair_tag)
+  local wait, bits = wait_of(account.tats, ACCOUNTS), 0
+  local young = wait == 0 or now - account.at < YOUNG_US
+  if not refused and wait == 0 then
+    local again = has(flags, HAS_SECRET) and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
+      and now - account.at >= YOUNG_US
+    account.at = now
+    account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
+    if not again then
+      bits = ACCOUNT_CHARGED + FAILURE_CHARGED
+      account.tats = taken(account.tats, ACCOUNTS)
+      account.failures = math.min(FAILURES_CAP, account.failures + 1)
+    end
+    change(account)
+  end
+  note(account, ip_tag, IPS_CAP)
+  return wait, young, bits
+end
+
+-- What a compensation needs to know of the account: of the attempt's own changes, what they replaced.
+local function pack_before(account)
+  local tats, tried, tried_old = account.tats, account.tried, account.tried_old
+  return struct_pack(
+    BEFORE, account.failures, account.at, account.generation, #tats, tats[1] or 0, tats[2] or 0, tats[3] or 0,
+    tats[4] or 0, #tried / TAG_BYTES, #tried_old / TAG_BYTES,
+    tried .. tried_old .. rep('\0', TRIED_CAP * TAG_BYTES - #tried - #tried_old)
+  )
+end
+
+local NO_BEFORE = rep('\0', struct.size(BEFORE))
+
+local function charge(
+  kind, first, flags, families, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
+)
+  local place, account, secret, before = first, nil, nil, kind == PART and NO_BEFORE or ''
+  if has(families, NETWORK) then place = place + networks + 2 end
+  if has(families, ACCOUNT_FAMILY) then
+    account, place = open(place, ACCOUNT), place + 1
+    if kind == PART then before = pack_before(account) end
+  end
+  if has(families, SECRET) then secret = open(place, PLAIN) end
+
+  local lane_wait, spent = 0, false
+  if account and has(flags, HAS_LANE) then
+    local entered
+    entered, lane_wait, spent = enter_lane(account, device, generation)
+    if entered then
+      local bits = LANE_CHARGED + FAILURE_CHARGED
+      return struct_pack(VERDICT, now, bits, 0, 0, 0, 0, 0, account.failures, 0, 0, 0, 0, 0) .. before
+    end
+  end
+
+  local refused, young, bits, ip_wait, network_wait, device_wait = false, true, 0, 0, 0, 0
+  local ip_accounts, network_accounts, device_accounts = 0, 0, 0
+  if has(families, NETWORK) then
+    refused, young, bits, ip_wait, network_wait, device_wait, ip_accounts, network_accounts, device_accounts =
+      enter_network(first, flags, networks, account_tag)
+  end
 
   local account_wait, failures, ips = 0, 0, 0
   if account then
-    account_wait = wait_of(account.tats, ACCOUNTS)
-    if account_wait > 0 and now - account.at >= YOUNG_US then young = false end
-    if not refused and account_wait == 0 then
-      local again = secret and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
-        and now - account.at >= YOUNG_US
-      account.at = now
-      account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
-      if not again then
-        bits = bits + ACCOUNT_CHARGED + FAILURE_CHARGED
-        account.tats = taken(account.tats, ACCOUNTS)
-        account.failures = math.min(FAILURES_CAP, account.failures + 1)
-      end
-      change(account)
-    end
-    note(account, ip_tag, IPS_CAP)
-    failures, ips = account.failures, size(account)
+    local account_young, account_bits
+    account_wait, account_young, account_bits = enter_account(account, flags, refused, ip_tag, pair_tag)
+    young, bits, failures, ips = young and account_young, bits + account_bits, account.failures, size(account)
   end
 
   local same_secret = 0
   if secret then
-    if account then note(secret, member_tag, ACCOUNTS_CAP) end
+    if has(flags, HAS_ACCOUNT) then note(secret, member_tag, ACCOUNTS_CAP) end
     same_secret = size(secret)
   end
 
   if young and (refused or account_wait > 0) then bits = bits + YOUNG end
   if spent then bits = bits + SPENT end
   return struct_pack(
-    VERDICT, now, bits, waits[n - 1], network_wait, waits[n], account_wait, lane_wait, failures,
-    size(records[n - 1]), network_accounts, size(records[n]), ips, same_secret
-  )
+    VERDICT, now, bits, ip_wait, network_wait, device_wait, account_wait, lane_wait, failures,
+    ip_accounts, network_accounts, device_accounts, ips, same_secret
+  ) .. before
 end
 
-local function settle(first, networks, flags, charged, charged_at, generation, pair_tag, member_tag, device)
-  local place = first + networks + 2
-  if has(charged, NETWORK_CHARGED) then
-    for i = 1, networks + 2 do
-      local record = open(first + i - 1, PLAIN)
-      record.tats = refunded(record.tats, SETS[networks][i], charged_at)
-      change(record)
+local function settle(
+  first, flags, families, networks, charged, charged_at, generation, pair_tag, member_tag, device
+)
+  local place = first
+  if has(families, NETWORK) then
+    if has(charged, NETWORK_CHARGED) then
+      for i = 1, networks + 2 do
+        local record = open(first + i - 1, PLAIN)
+        record.tats = refunded(record.tats, SETS[networks][i], charged_at)
+        change(record)
+      end
     end
+    place = place + networks + 2
   end
-  if has(flags, HAS_ACCOUNT) then
+  if has(families, ACCOUNT_FAMILY) then
     local account = open(place, ACCOUNT)
     place = place + 1
     if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
@@ -468,24 +512,57 @@ local function settle(first, networks, flags, charged, charged_at, generation, p
     end
     change(account)
   end
-  if has(flags, HAS_SECRET) and not has(charged, LANE_CHARGED) then
+  if has(families, SECRET) and not has(charged, LANE_CHARGED) then
     local secret = open(place, PLAIN)
     secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
     change(secret)
   end
 end
 
+-- Takes an account's part back, because the network refused the attempt. If nobody has been at the account since, it is
+-- again as it was. Else others' charges stand upon this one, and what goes is what surely was this one's alone: what it
+-- still weighs, its failure, its pair unless that was known before. The time of the last charge stays, or a pair that
+-- is being tried at this moment could be repeated for nothing.
+local function compensate(place, charged, charged_at, pair_tag, packed)
+  local account = open(place, ACCOUNT)
+  local failures, at, generation, n, a, b, c, d, young, old, tags_before = struct_unpack(BEFORE, packed)
+  local tried, tried_old = tags(tags_before, 1, young), tags(tags_before, young * TAG_BYTES + 1, old)
+  local tried_since, tried_old_since = see(tried, tried_old, pair_tag, TRIED_CAP)
+  local counted = has(charged, FAILURE_CHARGED)
+  if account.at == charged_at and account.generation == generation
+    and account.failures == math.min(FAILURES_CAP, failures + (counted and 1 or 0))
+    and account.tried == tried_since and account.tried_old == tried_old_since
+  then
+    local tats = {a, b, c, d}
+    for i = LIMITS_MAX, n + 1, -1 do tats[i] = nil end
+    account.tats, account.failures, account.at = tats, failures, at
+    account.tried, account.tried_old = tried, tried_old
+  else
+    if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
+    if counted then account.failures = max(0, account.failures - 1) end
+    if not (find(tried, pair_tag) or find(tried_old, pair_tag)) then
+      account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
+    end
+  end
+  change(account)
+end
+
 local verdicts, first = {}, 1
 for i = 3, #ARGV do
-  local kind, flags, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag, device =
-    struct_unpack(OPERATION, ARGV[i])
-  if kind == CHARGE then
-    verdicts[#verdicts + 1] =
-      charge(first, networks, flags, generation, account_tag, ip_tag, pair_tag, member_tag, device)
+  local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag,
+    device, rest = struct_unpack(OPERATION, ARGV[i])
+  if kind == CHARGE or kind == PART then
+    verdicts[#verdicts + 1] = charge(
+      kind, first, flags, families, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
+    )
+  elseif kind == SETTLE then
+    settle(first, flags, families, networks, charged, charged_at, generation, pair_tag, member_tag, device)
   else
-    settle(first, networks, flags, charged, charged_at, generation, pair_tag, member_tag, device)
+    compensate(first, charged, charged_at, pair_tag, sub(ARGV[i], rest))
   end
-  first = first + networks + 2 + (has(flags, HAS_ACCOUNT) and 1 or 0) + (has(flags, HAS_SECRET) and 1 or 0)
+  if has(families, NETWORK) then first = first + networks + 2 end
+  if has(families, ACCOUNT_FAMILY) then first = first + 1 end
+  if has(families, SECRET) then first = first + 1 end
 end
 
 for _, record in ipairs(changed) do

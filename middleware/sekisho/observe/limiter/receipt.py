@@ -9,8 +9,8 @@ from typing import Final
 from sekisho.model import Charge, Charged, Verdict
 from sekisho.observe.limiter.ledger import UNHINDERED
 
-VERSION: Final = 1
-HEAD: Final = Struct("<BBBBQI16s16s16s16s8s4s4s4s4s4s")
+VERSION: Final = 2
+HEAD: Final = Struct("<BBBBQQI16s16s16s16s8s4s4s4s4s4s")
 NETWORK_BYTES: Final = 16
 NETWORKS_MAX: Final = 4
 
@@ -36,7 +36,12 @@ def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
 
 
 def _needed(verdict: Verdict) -> Verdict:
-    return UNHINDERED._replace(at_us=verdict.at_us, charged=verdict.charged, counters_lost=verdict.counters_lost)
+    return UNHINDERED._replace(
+        at_us=verdict.at_us,
+        charged=verdict.charged,
+        counters_lost=verdict.counters_lost,
+        account_at_us=verdict.account_at_us,
+    )
 
 
 def _pack(charge: Charge, verdict: Verdict) -> bytes:
@@ -54,6 +59,7 @@ def _pack(charge: Charge, verdict: Verdict) -> bytes:
             len(charge.networks),
             verdict.charged,
             verdict.at_us,
+            verdict.account_at_us,
             charge.lane_generation,
             charge.network,
             charge.ip,
@@ -74,7 +80,7 @@ def _pack(charge: Charge, verdict: Verdict) -> bytes:
 def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
     if len(packed) < HEAD.size:
         raise ValueError("not a receipt")
-    version, flags, networks, charged, at_us, generation, *digests = HEAD.unpack_from(packed)
+    version, flags, networks, charged, at_us, account_at_us, generation, *digests = HEAD.unpack_from(packed)
     if (
         version != VERSION
         or networks > NETWORKS_MAX
@@ -99,4 +105,6 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         member_tag=member_tag,
         exempt=flags & EXEMPT != 0,
     )
-    return charge, UNHINDERED._replace(at_us=at_us, charged=charged, counters_lost=flags & COUNTERS_LOST != 0)
+    return charge, UNHINDERED._replace(
+        at_us=at_us, charged=charged, counters_lost=flags & COUNTERS_LOST != 0, account_at_us=account_at_us
+    )

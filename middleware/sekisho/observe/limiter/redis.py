@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-# The three layouts stand in `ledger.lua` under the same names.
-OPERATION = Struct("<BBBBQI4s4s4s4s8s")
+# The layouts stand in `ledger.lua` under the same names.
+OPERATION = Struct("<BBBBBQI4s4s4s4s8s")
 VERDICT = Struct("<QBQQQQQI5B")
 LIMIT = Struct("<QQ")
 
 CHARGE, SETTLE = 1, 2
+NETWORK, ACCOUNT, SECRET = 1, 2, 4
 EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED = 1, 2, 4, 8, 16, 32
 CHARGED = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
 YOUNG, SPENT = 16, 32
@@ -55,23 +56,33 @@ class Keys:
         self._secret = self._prefix + b"s"
 
     def of(self, charge: Charge) -> list[bytes]:
+        keys = self.network(charge)
+        if charge.account:
+            keys.append(self.account(charge))
+        if charge.secret:
+            keys.append(self.secret(charge))
+        return keys
+
+    def network(self, charge: Charge) -> list[bytes]:
         network = self._network + charge.network + b"}"
         keys = [network + b"n" + each[:8] for each in charge.networks]
         keys += (network + b"i" + charge.ip[:8], network + b"d" + charge.device[:8])
-        if charge.account:
-            keys.append(self._account + charge.account)
-        if charge.secret:
-            keys.append(self._secret + charge.secret)
         return keys
+
+    def account(self, charge: Charge) -> bytes:
+        return self._account + charge.account
+
+    def secret(self, charge: Charge) -> bytes:
+        return self._secret + charge.secret
 
 
 def pack_charge(charge: Charge) -> bytes:
-    return _operation(charge, CHARGE, _flags(charge), 0, 0)
+    return pack_operation(charge, CHARGE, flags_of(charge), families_of(charge), 0, 0)
 
 
 def pack_settlement(charge: Charge, verdict: Verdict, *, renewed: bool, proved: bool = False) -> bytes:
-    flags = _flags(charge) | (RENEWED if renewed else 0) | (PROVED if proved else 0)
-    return _operation(charge, SETTLE, flags, verdict.charged, verdict.at_us)
+    flags = flags_of(charge, renewed=renewed, proved=proved)
+    return pack_operation(charge, SETTLE, flags, families_of(charge), verdict.charged, verdict.at_us)
 
 
 def unpack_verdict(packed: bytes) -> Verdict:
@@ -94,19 +105,26 @@ def unpack_verdict(packed: bytes) -> Verdict:
     )
 
 
-def _flags(charge: Charge) -> int:
+def families_of(charge: Charge) -> int:
+    return NETWORK | (ACCOUNT if charge.account else 0) | (SECRET if charge.secret else 0)
+
+
+def flags_of(charge: Charge, *, renewed: bool = False, proved: bool = False) -> int:
     return (
         (EXEMPT if charge.exempt else 0)
         | (HAS_ACCOUNT if charge.account else 0)
         | (HAS_SECRET if charge.secret else 0)
         | (HAS_LANE if charge.lane else 0)
+        | (RENEWED if renewed else 0)
+        | (PROVED if proved else 0)
     )
 
 
-def _operation(charge: Charge, kind: int, flags: int, charged: int, at_us: int) -> bytes:
+def pack_operation(charge: Charge, kind: int, flags: int, families: int, charged: int, at_us: int) -> bytes:
     return OPERATION.pack(
         kind,
         flags,
+        families,
         len(charge.networks),
         charged,
         at_us,
