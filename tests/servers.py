@@ -131,13 +131,16 @@ class RedisServer:
         self.kill()
         self.start()
 
-    def cli(self, *args: str | int | bytes) -> Any:
-        """One command as redis-cli would send it, on a connection of its own; answers as redis-py reads them."""
+    def cli(self, *args: str | int | bytes, text: bool = True) -> Any:
+        """One command as redis-cli would send it, on a connection of its own; answers as redis-py reads them.
+
+        `text` False: as bytes, where keys are no text.
+        """
         with redis.Redis(
             unix_socket_path=str(self.socket_path),
             socket_timeout=5,
             retry=Retry(NoBackoff(), 0),  # by default a paused server holds one PING for a minute
-            decode_responses=True,
+            decode_responses=text,
         ) as client:
             return client.execute_command(*args)
 

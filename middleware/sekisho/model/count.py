@@ -65,6 +65,8 @@ class Verdict(NamedTuple):
         spread: see `Spread`.
         account_at_us: when the account was charged, where another clock says so than `at_us` (each node of a Cluster
             has its own, and a refund is reckoned by the clock that its charge was); 0 where it is the same.
+        own_families: on a Cluster, those families of records (as bits) whose node was gone, so that this worker's own
+            counters judged them. What they were charged is given back there.
     """
 
     at_us: int
@@ -80,6 +82,7 @@ class Verdict(NamedTuple):
     counters_lost: bool
     spread: Spread
     account_at_us: int = 0
+    own_families: int = 0
 
     @property
     def throttle_wait_us(self) -> int:

@@ -124,7 +124,8 @@ class ClusterLine:
         """As `Line.execute`, at the node of the command's first key."""
         if self._early is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._mapped.wait(), self._deadline_us / 1e6)
+                async with asyncio.timeout(self._deadline_us / 1e6):
+                    await self._mapped.wait()
         node = self._owners[key_slot(first_key(command))]
         if node is None:
             raise StoreUnavailable
@@ -199,8 +200,10 @@ class ClusterLine:
             self._tell_change()
             if not self._whole:
                 self._asked.rotate(-1)  # another may know better
+            # Not `wait_for`: until Python 3.12 it forgets a cancellation that comes with what it waits for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._amiss.wait(), (MAP_US if self._whole else MAP_AMISS_US) / 1e6)
+                async with asyncio.timeout((MAP_US if self._whole else MAP_AMISS_US) / 1e6):
+                    await self._amiss.wait()
             await asyncio.sleep(SOON_US / 1e6)
             self._amiss.clear()
 
