@@ -77,15 +77,15 @@ class RedisCluster:
 
     @property
     def primaries(self) -> list[ClusterNode]:
-        """Those that call themselves so, of those that run."""
-        return [node for node in self._running if node.is_primary]
+        """Those that call themselves so, of those that answer."""
+        return [node for node in self._answering if node.is_primary]
 
     def owner(self, key: bytes) -> ClusterNode:
         """The primary of this key's slot, by the word of the first that knows."""
         slot = key_slot(key)
-        for node in self._running:
+        for node in self._answering:
             for first, last, (_, port, *_), *_ in node.cli("CLUSTER", "SLOTS"):
-                if first <= slot <= last and (found := [each for each in self._running if each.port == port]):
+                if first <= slot <= last and (found := [each for each in self._answering if each.port == port]):
                     return found[0]
         raise AssertionError("nobody has that slot")
 
@@ -96,19 +96,16 @@ class RedisCluster:
     def mend(self) -> None:
         """Let all that was killed or paused run again."""
         for node in self.nodes:
-            if node.runs:
-                node.resume()
-            else:
-                node.start()
+            node.mend()
         self.wait_until_whole()
 
     def wait_until_whole(self) -> None:
-        """Until every node that runs sees all slots served and every replica that runs follows."""
-        _wait_for(lambda: all(map(_is_settled, self._running)), "the Cluster did not become whole")
+        """Until every node that answers sees all slots served and every replica that answers follows."""
+        _wait_for(lambda: all(map(_is_settled, self._answering)), "the Cluster did not become whole")
 
     @property
-    def _running(self) -> list[ClusterNode]:
-        return [node for node in self.nodes if node.runs]
+    def _answering(self) -> list[ClusterNode]:
+        return [node for node in self.nodes if node.answers]
 
     def _start(self) -> None:
         primaries, replicas = self._sizes
@@ -181,7 +178,7 @@ class SentinelGroup:
     @property
     def primary(self) -> RedisServer:
         """The one that most Sentinels name."""
-        named = [self._named_by(sentinel) for sentinel in self.sentinels if sentinel.runs]
+        named = [self._named_by(sentinel) for sentinel in self.sentinels if sentinel.answers]
         port = max(named, key=named.count)
         return next(server for server in self.servers if server.port == port)
 
@@ -197,11 +194,11 @@ class SentinelGroup:
         return int(sentinel.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.service)[1])
 
     def _is_settled(self) -> bool:
-        named = {self._named_by(sentinel) for sentinel in self.sentinels if sentinel.runs}
+        named = {self._named_by(sentinel) for sentinel in self.sentinels if sentinel.answers}
         if len(named) > 1:
             return False
         role, _, replicas = self.primary.cli("ROLE")
-        return role == "master" and len(replicas) == sum(server.runs for server in self.servers) - 1
+        return role == "master" and len(replicas) == sum(server.answers for server in self.servers) - 1
 
     def _start(self) -> None:
         primary = RedisServer(*self._options, port=free_port())

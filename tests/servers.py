@@ -58,6 +58,7 @@ class RedisServer:
         self._folder = Path(tempfile.mkdtemp(prefix="sekisho-redis-"))
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -80,9 +81,9 @@ class RedisServer:
         return self._port
 
     @property
-    def runs(self) -> bool:
-        """Whether it has been started, and neither stopped nor killed since. Paused is running."""
-        return self._process is not None
+    def answers(self) -> bool:
+        """Whether it has been started, and neither stopped, killed nor paused since."""
+        return self._process is not None and not self._paused
 
     @property
     def socket_path(self) -> Path:
@@ -115,9 +116,18 @@ class RedisServer:
     def pause(self) -> None:
         """Stop answering while connections stay open: what a black hole or a long `KEYS *` looks like from outside."""
         os.kill(self.pid, signal.SIGSTOP)
+        self._paused = True
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+        self._paused = False
+
+    def mend(self) -> None:
+        """Answer again, whatever happened."""
+        if self._process is None:
+            self.start()
+        else:
+            self.resume()
 
     def kill(self) -> None:
         """Die on the spot: open connections are reset, new ones refused. SIGKILL reaches a paused server too."""
@@ -125,6 +135,7 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+            self._paused = False
 
     def restart(self) -> None:
         """Die and come back on the same port and socket, with no data and no scripts."""

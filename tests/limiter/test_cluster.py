@@ -45,10 +45,12 @@ class Worker(NamedTuple):
     closed: ClusterLedger
     opened: ClusterLedger
 
-    async def loses(self, node: ClusterNode) -> None:
-        """Until it knows that the node is gone."""
-        node.kill()
-        await asyncio.wait_for(self.down.wait(), 5)
+    async def loses(self, node: ClusterNode, each: Charge) -> None:
+        """Until it knows that the node is silent, at which a part of this charge would be counted."""
+        node.pause()
+        for key in (KEYS.account(each), KEYS.secret(each), KEYS.network(each)[0]):
+            await asyncio.gather(self.line.execute(b"GET", key), return_exceptions=True)
+        assert self.down.is_set()
 
 
 @asynccontextmanager
@@ -202,7 +204,7 @@ async def test_a_lost_accounts_node_leaves_the_address_counted_by_all(frail_clus
     """The account is judged by this worker's share, the network by everybody's; and the verdict says which is which."""
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url) as one:
-        await one.loses(node)
+        await one.loses(node, each)
         found = await ask(one.local, [guess(each, n) for n in range(9)])
 
         assert let_in(found) == 3
@@ -215,8 +217,8 @@ async def test_a_lost_networks_node_leaves_the_account_counted_by_all(frail_clus
     """Two workers, each of which lets its own share through at the address, hold one limit at the account together."""
     node, each = apart(frail_cluster, NETWORK)
     async with worker(frail_cluster.url) as one, worker(frail_cluster.url) as other:
-        await one.loses(node)
-        await asyncio.wait_for(other.down.wait(), 5)
+        await one.loses(node, each)
+        await other.loses(node, each)
         found = await ask(one.local, [guess(each, n) for n in range(9)])
         found += await ask(other.local, [guess(each, 10 + n) for n in range(9)])
 
@@ -228,7 +230,7 @@ async def test_a_lost_secrets_node_costs_what_is_seen_of_it_alone(frail_cluster:
     """Nothing is charged there; that its set could not be read is said."""
     node, each = apart(frail_cluster, SECRET)
     async with worker(frail_cluster.url) as one:
-        await one.loses(node)
+        await one.loses(node, each)
         found = await ask(one.local, [guess(each, n) for n in range(9)])
 
         assert (let_in(found), {verdict.own_families for verdict in found}) == (6, {SECRET})
@@ -242,7 +244,7 @@ async def test_a_device_whose_accounts_node_is_lost_has_a_lane_here(frail_cluste
     node, each = apart(frail_cluster, ACCOUNT, lane=1)
     limits = only(lane=(Limit(4, HOUR),))
     async with worker(frail_cluster.url, limits) as one:
-        await one.loses(node)
+        await one.loses(node, each)
         found = [verdict for n in range(3) for verdict in await ask(one.local, [guess(each, n)])]
 
         assert [verdict.charged & Charged.LANE for verdict in found] == [Charged.LANE, Charged.LANE, 0]
@@ -256,7 +258,7 @@ async def test_what_the_network_refuses_is_not_charged_at_the_account_here_eithe
     """Or one address over its limit would empty the account's budget at this worker."""
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url, only(ip=(Limit(2, HOUR),), account=(Limit(6, HOUR),))) as one:
-        await one.loses(node)
+        await one.loses(node, each)
         found = [verdict for n in range(9) for verdict in await ask(one.local, [guess(each, n)])]
         assert let_in(found) == 2
 
@@ -270,7 +272,7 @@ async def test_what_was_charged_here_is_given_back_here(frail_cluster: RedisClus
     node, each = apart(frail_cluster, ACCOUNT)
     limits = only(ip=(Limit(3, HOUR),), account=(Limit(6, HOUR),))
     async with worker(frail_cluster.url, limits) as one:
-        await one.loses(node)
+        await one.loses(node, each)
         for number in range(9):
             (verdict,) = await ask(one.local, [guess(each, number)])
             assert (let_in([verdict]), verdict.failures) == (1, 1)
@@ -282,12 +284,13 @@ async def test_a_factor_ends_the_count_here_and_at_the_node(frail_cluster: Redis
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url, WIDE) as one:
         assert (await ask(one.local, [guess(each, n) for n in range(4)]))[-1].failures == 4
-        await one.loses(node)
+        await one.loses(node, each)
         (here,) = await ask(one.local, [guess(each, 5)])
         assert here.own_families & ACCOUNT
         one.local.settle(guess(each, 5), here, proved=True)
         assert (await ask(one.local, [guess(each, 6)]))[0].failures == 1
 
+        node.resume()
         await asyncio.wait_for(one.up.wait(), 20)
         assert (await ask(one.local, [guess(each, 7)]))[0].failures == 1
 
@@ -296,11 +299,12 @@ async def test_closed_takes_back_what_it_charged_elsewhere(frail_cluster: RedisC
     """Whoever is turned away was not tried: its address has paid for nothing."""
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url, only(ip=(Limit(2, HOUR),))) as one:
-        await one.loses(node)
+        await one.loses(node, each)
         for number in range(5):
             with pytest.raises(StoreUnavailable):
                 await one.closed.charge(guess(each, number))
 
+        node.resume()
         await asyncio.wait_for(one.up.wait(), 20)
         assert let_in([await one.closed.charge(guess(each, 10 + n)) for n in range(3)]) == 2
 
@@ -309,7 +313,7 @@ async def test_open_lets_in_what_cannot_be_counted(frail_cluster: RedisCluster) 
     """And goes on counting what can: the account has no limit while its node is gone, the address has."""
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url, only(ip=(Limit(8, HOUR),), account=(Limit(2, HOUR),))) as one:
-        await one.loses(node)
+        await one.loses(node, each)
         found = await ask(one.opened, [guess(each, n) for n in range(20)])
         one.opened.settle(guess(each, 0), found[0], renewed=True)
 

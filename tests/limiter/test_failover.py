@@ -185,7 +185,7 @@ async def test_the_rest_of_a_cluster_goes_on_counting(frail_cluster: RedisCluste
 async def test_a_replica_that_knew_less_is_promoted(frail_cluster: RedisCluster) -> None:
     """Row 99: charges that had not reached it are lost with the primary; the limit is let in once more, at most."""
     primary = primary_of(frail_cluster)
-    replica = next(node for node in frail_cluster.nodes if node.runs and _follows(node, primary))
+    replica = next(node for node in frail_cluster.nodes if node.answers and _follows(node, primary))
     replica.pause()
     primary.cli("CLIENT", "KILL", "TYPE", "replica")  # or what was sent to it would wait for it in its socket
 
