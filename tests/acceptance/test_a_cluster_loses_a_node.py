@@ -96,7 +96,7 @@ async def site(frail_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def node_of_the_only_account(cluster: RedisCluster) -> ClusterNode:
-    script = "return #redis.call('KEYS', 'sekisho:a*')"
+    script = "return #redis.call('KEYS', 'sekisho:{*}a*')"
     (found,) = [node for node in cluster.primaries if node.cli("EVAL", script, 0)]
     return found
 

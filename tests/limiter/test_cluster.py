@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from sekisho.model import Charged, Limit, StoreUnavailable
-from sekisho.observe.limiter.cluster import ClusterLedger
+from sekisho.observe.limiter.cluster import PLACES, ClusterKeys, ClusterLedger
 from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.opening import open_line
 from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
-from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET, Keys
+from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import WIDE, InMemory, ask, in_redis, let_in, only
 from tests.store.test_cluster import move, two
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PATIENT_US = 5_000_000
 DEADLINE_US = 150_000
 SIX = only(account=(Limit(6, HOUR),))
-KEYS = Keys("t")
+KEYS = ClusterKeys("t")
 
 
 class Worker(NamedTuple):
@@ -92,6 +92,24 @@ def apart(cluster: RedisCluster, family: int, *, lane: int | None = None) -> tup
 def guess(each: Charge, number: int) -> Charge:
     """The same again with a secret that nobody has tried, and which is looked up where the first one is."""
     return each._replace(pair_tag=number.to_bytes(4), member_tag=number.to_bytes(4))
+
+
+# Where records live.
+
+
+def test_places_are_slots_at_even_distances() -> None:
+    """Whatever number of nodes has equal parts of the slots, each has as many places as any other, or one more."""
+    slots = {key_slot(KEYS.account(charge(n))) for n in range(5_000)}
+
+    assert slots == {number * 16_384 // PLACES for number in range(PLACES)}
+
+
+def test_what_one_script_touches_is_in_one_slot() -> None:
+    """All records of a network; and each kind has keys of its own there."""
+    for number in range(100):
+        each = charge(number, number % 30, network=number, v6=True)
+        assert len({key_slot(key) for key in KEYS.network(each)}) == 1
+        assert len({*KEYS.network(each), KEYS.account(each), KEYS.secret(each)}) == 6
 
 
 # When all is well.

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import pytest
 
 from sekisho.model import Limit
+from sekisho.observe.limiter.cluster import ClusterKeys
 from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.opening import ledger_on, open_line
-from sekisho.observe.limiter.redis import Keys
 from tests.limiter.charges import HOUR, charge
 from tests.limiter.stores import let_in, only
 from tests.store.lines import SLACK_S
@@ -34,7 +34,7 @@ DEADLINE_US = 150_000
 LIMIT, WORKERS = 6, 2
 SIX = only(account=(Limit(LIMIT, HOUR),))
 VICTIM = charge()
-KEYS = Keys("t")
+KEYS = ClusterKeys("t")
 WAVE = 12  # attempts of one worker at once
 PAUSE_S = 0.02  # between two waves
 CALM_S = 0.3  # of the storm before something happens, and after it is over

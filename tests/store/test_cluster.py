@@ -174,6 +174,17 @@ async def test_closing_writes_what_is_queued_and_leaves_nothing_behind(
     gc.collect()  # a socket that is still open warns here, and warnings are errors
 
 
+async def test_a_flood_at_one_slot_is_many_calls(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
+    """A node is never busy with one call for longer than with 128 operations, however many arrive at once."""
+    async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
+        await found.ask(0, (KEYS[0],))
+        redis_cluster.each("CONFIG", "RESETSTAT")
+        await asyncio.gather(*[found.ask(n, (KEYS[0],)) for n in range(1_000)])
+
+        stats = redis_cluster.owner(KEYS[0]).cli("INFO", "commandstats")
+        assert stats["cmdstat_evalsha"]["calls"] == 8
+
+
 # Slots that move.
 
 

@@ -26,7 +26,6 @@ from sekisho.settings.store import Several
 from sekisho.store.line import (
     BATCH_MAX,
     CONNECT_US,
-    IN_FLIGHT_MAX,
     KEPT_MAX,
     Call,
     Line,
@@ -49,6 +48,7 @@ MAP_AMISS_US = 200_000  # and while a node is gone
 SOON_US = 20_000  # after a node has contradicted the map: others are about to
 AGAIN_US = 5_000  # before what found its slot half moved is sent again
 TOLD_US = 1_000_000  # how long a settlement follows a slot that moves; then its charge stands
+WRITE_MAX = 1_024  # operations in one write: in many calls, of which none is longer for it
 NODES_ASKED_MAX = 4  # for the map, in one look; the next look asks the others
 
 Place = tuple[str, int]
@@ -295,6 +295,8 @@ class ClusterLine:
 class NodeLine(Line):
     """The line to one primary. What it says about slots is the Cluster's to answer."""
 
+    _batch_max = WRITE_MAX
+
     def __init__(self, cluster: ClusterLine, place: Place, url: str, script: Script, deadline_us: int) -> None:
         self._cluster = cluster
         self.place = place
@@ -327,10 +329,6 @@ class NodeLine(Line):
     def _changed(self, answers: bool) -> None:
         self._cluster.node_changed(self, answers=answers)
 
-    @property
-    def _in_flight_max(self) -> int:
-        return IN_FLIGHT_MAX * BATCH_MAX  # in the worst case each operation is a call
-
     def _next(self) -> Sequence[Call]:
         if not self._calls:
             return super()._next()
@@ -340,7 +338,11 @@ class NodeLine(Line):
         by_slot: defaultdict[int, list[Operation]] = defaultdict(list)
         for operation in operations:
             by_slot[key_slot(operation.keys[0])].append(operation)
-        return [self._call(each) for each in by_slot.values()]
+        return [
+            self._call(each[first : first + BATCH_MAX])
+            for each in by_slot.values()
+            for first in range(0, len(each), BATCH_MAX)
+        ]
 
     async def _send(self, calls: Sequence[Call]) -> None:
         if any(call.asking for call in calls):

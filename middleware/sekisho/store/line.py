@@ -109,6 +109,8 @@ class Line:
         on_change: told `True` when the store answers again and `False` when it stops to.
     """
 
+    _batch_max = BATCH_MAX
+
     def __init__(
         self,
         url: str,
@@ -288,15 +290,11 @@ class Line:
             await self._work.wait()
             self._work.clear()
             while self._calls or self._queue:
-                while len(self._in_flight) >= self._in_flight_max:
+                while len(self._in_flight) >= IN_FLIGHT_MAX:
                     self._room.clear()
                     await self._room.wait()
                 if calls := self._next():
                     await self._send(calls)
-
-    @property
-    def _in_flight_max(self) -> int:
-        return IN_FLIGHT_MAX
 
     async def _send(self, calls: Sequence[Call]) -> None:
         if not self._in_flight:
@@ -310,7 +308,7 @@ class Line:
         if self._calls:
             return (self._calls.popleft(),)
         queue, operations = self._queue, list[Operation]()
-        while queue and len(operations) < BATCH_MAX:
+        while queue and len(operations) < self._batch_max:
             operation = queue.popleft()
             if not (operation.answer and operation.answer.done()):  # cancelled before it was written: never happened
                 operations.append(operation)
