@@ -19,7 +19,7 @@ from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
 from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import WIDE, InMemory, ask, in_redis, let_in, only
-from tests.store.test_cluster import move, two
+from tests.store.test_cluster import begin_move, move, two
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -213,6 +213,42 @@ async def test_resharding_under_load_counts_every_attempt_once(
         after = await ask(one.closed, [guess(charge(n, network=50), tries + 1) for n in accounts])
 
     assert [verdict.failures for verdict in after] == [tries + 1] * len(accounts)
+
+
+RIGHTS = [
+    "+ping",
+    "+select",
+    "+eval",
+    "+evalsha",
+    "+time",
+    "+mget",
+    "+set",
+    "+del",
+    "+get",
+    "+cluster|slots",
+    "+asking",
+]
+
+
+async def test_the_rights_that_it_needs_are_these(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
+    """A user who may do no more can count on every node, and while a slot is on its way from one to another."""
+    each = charge()
+    slot = key_slot(KEYS.account(each))
+    source, target = two(redis_cluster, KEYS.account(each))
+    for node in redis_cluster.nodes:
+        node.cli("ACL", "SETUSER", "guard", "on", ">word", "~t:*", "resetchannels", "-@all", *RIGHTS)
+    try:
+        async with worker(redis_cluster_url.replace("//", "//guard:word@"), deadline_us=PATIENT_US) as one:
+            begin_move(slot, source, target)
+            found = await ask(one.closed, [charge(n, n, network=n) for n in range(30)])
+            assert let_in(found) == 30
+            moved = target.cli("INFO", "commandstats")
+            assert moved["cmdstat_asking"]["calls"] > 0
+    finally:
+        move(slot, source, target)
+        move(slot, target, source)
+        for node in redis_cluster.nodes:
+            node.cli("ACL", "DELUSER", "guard")
 
 
 # When one node is gone.

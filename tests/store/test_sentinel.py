@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DEADLINE_S = DEADLINE_US / 1e6
 PATIENT_US = 5_000_000
+SENTINEL_RIGHTS = ("+sentinel|get-master-addr-by-name", "+subscribe")
 
 
 async def test_the_primary_is_found_and_asked(sentinel_group: SentinelGroup, sentinel_url: str) -> None:
@@ -100,6 +101,26 @@ async def test_closing_leaves_nothing_behind(sentinel_group: SentinelGroup, sent
     with pytest.raises(StoreUnavailable):
         await asyncio.wait_for(found.ask(), 1)
     gc.collect()  # a socket that is still open warns here, and warnings are errors
+
+
+async def test_the_rights_that_it_needs_are_these(sentinel_group: SentinelGroup, sentinel_url: str) -> None:
+    """At the server those of any other, and its role; at the Sentinels a user of their own, who may ask and listen."""
+    server = ("on", ">word", "~*", "resetchannels", "-@all", "+role", "+eval", "+evalsha", "+incr", "+expire")
+    sentinel = ("on", ">other", "resetchannels", "&+switch-master", "-@all", *SENTINEL_RIGHTS)
+    for each in sentinel_group.servers:
+        each.cli("ACL", "SETUSER", "guard", *server)
+    for each in sentinel_group.sentinels:
+        each.cli("ACL", "SETUSER", "asks", *sentinel)
+        each.cli("ACL", "SETUSER", "default", "-subscribe")
+    url = sentinel_url.replace("//", "//guard:word@") + "?sentinel_username=asks&sentinel_password=other"
+    try:
+        async with watched(url, deadline_us=PATIENT_US) as found:
+            assert await found.ask(3) == question(3)
+            await until(lambda: any("cmd=subscribe" in each.cli("CLIENT", "LIST") for each in sentinel_group.sentinels))
+            assert found.turns == [True]
+    finally:
+        for each in sentinel_group.sentinels:
+            each.cli("ACL", "SETUSER", "default", "+subscribe")
 
 
 # Failovers.
