@@ -116,15 +116,15 @@ def test_what_one_script_touches_is_in_one_slot() -> None:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from([0, 1, SECOND, 3 * SECOND, MINUTE, 10 * MINUTE, HOUR]),
-        st.integers(0, 2),
-        st.integers(0, 3),
+        st.sampled_from([0] * 8 + [1, SECOND, 3 * SECOND, MINUTE, 10 * MINUTE, HOUR]),
         st.integers(0, 1),
-        st.sampled_from([None, None, 1, 2]),
-        st.booleans(),
+        st.integers(0, 20),
+        st.sampled_from([0, 0, 0, 1]),
+        st.sampled_from([None] * 6 + [1, 2]),
+        st.sampled_from([False] * 6 + [True]),
     ),
-    min_size=1,
-    max_size=15,
+    min_size=8,
+    max_size=30,
 )
 
 
@@ -156,18 +156,16 @@ def test_one_after_the_other_verdicts_are_those_of_memory(
 async def test_two_hundred_at_once_from_one_address_at_one_account(
     redis_cluster: RedisCluster, redis_cluster_url: str
 ) -> None:
-    """Both are limited, at different nodes: no more than the limit is let in, and at rest nothing else is counted."""
-    limits = only(ip=(Limit(7, HOUR),), account=(Limit(5, HOUR),))
+    """Both are limited, at different nodes: the address lets three in, and at rest the account has counted three."""
+    limits = only(ip=(Limit(3, HOUR),), account=(Limit(10, HOUR),))
     async with worker(redis_cluster_url, limits, deadline_us=PATIENT_US) as one:
         found = await ask(one.closed, [guess(charge(), n) for n in range(200)])
-        assert let_in(found) <= 5
-        assert sum(verdict.charged & Charged.NETWORK for verdict in found) == 7
+        assert let_in(found) == 3
+        assert [verdict.charged & Charged.FAILURES > 0 for verdict in found] == [True] * 3 + [False] * 197
 
-        # From elsewhere: what the address was refused weighs nothing at the account.
-        (after,) = await ask(one.closed, [guess(charge(network=1), 201)])
-        assert after.failures == sum(verdict.charged & Charged.FAILURES > 0 for verdict in found) + 1 - (
-            after.account_wait_us > 0
-        )
+        elsewhere = await ask(one.closed, [guess(charge(network=1, ip=n), 200 + n) for n in range(20)])
+        assert elsewhere[0].failures == 4
+        assert let_in(elsewhere) in {6, 7}  # what was taken back has weighed for some milliseconds
 
 
 async def test_a_stranger_is_one_round_trip_and_a_device_in_its_lane_one_question(
@@ -368,13 +366,13 @@ async def test_two_questions_share_one_deadline(frail_cluster: RedisCluster) -> 
     node, each = apart(frail_cluster, NETWORK, lane=1)
     account = frail_cluster.owner(KEYS.account(each))
     limits = only(lane=(Limit(1, HOUR),))
-    async with worker(frail_cluster.url, limits, deadline_us=1_000_000) as one:
+    async with worker(frail_cluster.url, limits, deadline_us=600_000) as one:
         await ask(one.local, [guess(each, 0)])
         node.pause()
         account.pause()
-        asyncio.get_running_loop().call_later(0.6, account.resume)
+        asyncio.get_running_loop().call_later(0.45, account.resume)
         start = asyncio.get_running_loop().time()
         (verdict,) = await asyncio.wait_for(ask(one.local, [guess(each, 1)]), 5)
 
         assert verdict.own_families == NETWORK
-        assert asyncio.get_running_loop().time() - start < 1.5
+        assert asyncio.get_running_loop().time() - start < 0.9

@@ -337,6 +337,26 @@ async def test_resharding_under_load_loses_nothing(redis_cluster: RedisCluster, 
     assert counts(redis_cluster, [*moved, *KEYS[100:110]]) == asked + 24
 
 
+async def test_a_slot_that_nobody_has_is_nobodys_fault(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
+    """CLUSTERDOWN for one slot alone: it is unavailable until somebody has it, and its node goes on with the rest."""
+    key = KEYS[0]
+    node = redis_cluster.owner(key)
+    other = next(each for each in of(redis_cluster, node, 9) if key_slot(each) != key_slot(key))
+    async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
+        await found.ask(0, (key,))
+        node.cli("CLUSTER", "DELSLOTS", key_slot(key))
+        try:
+            for number in range(20):
+                with pytest.raises(StoreUnavailable):
+                    await asyncio.wait_for(found.ask(number, (key,)), 1)
+                assert await found.ask(number, (other,)) == question(number)
+            assert cast("ClusterLine", found.line)._nodes["127.0.0.1", node.port].answers
+        finally:
+            node.cli("CLUSTER", "ADDSLOTS", key_slot(key))
+            redis_cluster.wait_until_whole()
+        await found.is_answered(key)
+
+
 # Nodes that are gone.
 
 
@@ -367,9 +387,39 @@ async def test_a_lost_node_takes_its_slots_and_nothing_else(frail_cluster: Redis
         assert await asyncio.gather(*[found.ask(n, (key,)) for n, key in enumerate(its)]) == [
             question(n) for n in range(len(its))
         ]
+        assert {port for _, port in cast("ClusterLine", found.line)._nodes} == {
+            node.port for node in frail_cluster.primaries
+        }
         # Once before it went and once now, and what was told meanwhile arrived at its successor.
         assert counts(frail_cluster, its) == 3 * len(its)
         assert counts(frail_cluster, others) == 2 * len(others)
+
+
+async def test_what_was_told_and_not_sent_outlives_the_silence(
+    frail_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settlements that queue behind a silent node are taken back from its line, and done once when it speaks again."""
+    monkeypatch.setattr("sekisho.store.line.IN_FLIGHT_MAX", 1)
+    node, *_ = frail_cluster.primaries
+    key = of(frail_cluster, node, 1)[0]
+    async with watched(frail_cluster.url) as found:
+        await found.ask(0, (key,))
+        node.pause()
+        ask = found.ask(1, (key,))
+        await until(lambda: not cast("ClusterLine", found.line)._nodes["127.0.0.1", node.port]._queue)
+        for number in range(50):
+            found.tell(number, (key,))
+        await asyncio.wait([ask])
+        assert isinstance(ask.exception(), StoreUnavailable)
+
+        node.resume()
+        await found.is_answered(key)
+        await found.ask(2, (key,))
+        # The one that was sent is done late; whoever probed was refused at once until then, or counts.
+        done = counts(frail_cluster, [key])
+        assert done >= 1 + 1 + 50 + 2
+        await found.ask(3, (key,))
+        assert counts(frail_cluster, [key]) == done + 1
 
 
 async def test_a_silent_node_is_left_in_time(frail_cluster: RedisCluster) -> None:

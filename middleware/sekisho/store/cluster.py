@@ -47,7 +47,7 @@ MAP_US = 30_000_000  # between two looks at the map when nothing is amiss
 MAP_AMISS_US = 200_000  # and while a node is gone
 SOON_US = 20_000  # after a node has contradicted the map: others are about to
 AGAIN_US = 5_000  # before what found its slot half moved is sent again
-TOLD_US = 1_000_000  # how long a settlement follows a slot that moves; then its charge stands
+TOLD_US = 1_000_000  # how long a settlement follows a slot that moves, before it waits for the next map
 WRITE_MAX = 1_024  # operations in one write: in many calls, of which none is longer for it
 NODES_ASKED_MAX = 4  # for the map, in one look; the next look asks the others
 
@@ -167,6 +167,7 @@ class ClusterLine:
         node = self._owners[slot_of(call)]
         if node is None:
             call.fail()
+            self._keep(call.told)
         else:
             self._send_on(call, node)
 
