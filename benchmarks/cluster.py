@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
     from sekisho.model import Charge
 
-_RESULTS = Path(__file__).with_name("results")
 PRIMARIES = (1, 2, 3)
 AT_ONCE = (32, 384)  # attempts under way at a worker: one of many workers, and one that carries a flood by itself
 PATIENT_US = 10_000_000  # no decision is to be lost to a deadline here
@@ -194,16 +191,8 @@ def main() -> None:
         about = measure.machine() | {"redis": every[0].nodes[0].cli("INFO", "server")["redis_version"]}
         rows = measured(every, rounds, attempts)
     Console(width=max(150, Console().width)).print(table(rows))
-    result = {
-        "when": time.strftime("%Y-%m-%d"),
-        "machine": about,
-        "plan": {"rounds": rounds, "attempts": attempts},
-        "stores": rows,
-    }
-    _RESULTS.mkdir(exist_ok=True)
-    name = "cluster-quick.json" if quick else "cluster.json"
-    (_RESULTS / name).write_text(json.dumps(result, indent=1) + "\n")
-    print(f"Written: benchmarks/results/{name}")
+    plan = {"rounds": rounds, "attempts": attempts}
+    measure.keep("cluster", {"machine": about, "plan": plan, "stores": rows}, quick=quick)
 
 
 if __name__ == "__main__":

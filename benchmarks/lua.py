@@ -7,10 +7,8 @@ three-key GCRA script as a yardstick. Once for identities that Redis has never s
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -29,7 +27,6 @@ from tests.servers import RedisServer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_RESULTS = Path(__file__).with_name("results")
 BATCHES = (1, 8, 64)
 
 
@@ -182,16 +179,8 @@ def main() -> None:
         about = measure.machine() | {"redis": server.cli("INFO", "server")["redis_version"]}
         rows = measured(Bench(server), rounds, attempts)
     Console(width=max(120, Console().width)).print(table(rows))
-    result = {
-        "when": time.strftime("%Y-%m-%d"),
-        "machine": about,
-        "plan": {"rounds": rounds, "attempts": attempts},
-        "scripts": rows,
-    }
-    _RESULTS.mkdir(exist_ok=True)
-    name = "lua-quick.json" if quick else "lua.json"
-    (_RESULTS / name).write_text(json.dumps(result, indent=1) + "\n")
-    print(f"Written: benchmarks/results/{name}")
+    plan = {"rounds": rounds, "attempts": attempts}
+    measure.keep("lua", {"machine": about, "plan": plan, "scripts": rows}, quick=quick)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def _frail_cluster() -> Iterator[RedisCluster]:
 def frail_cluster(_frail_cluster: RedisCluster) -> Iterator[RedisCluster]:
     """A Cluster to be hurt, emptied: it notices soon what has failed, and is mended after each test."""
     _frail_cluster.mend()
-    _frail_cluster.each("FLUSHALL")
+    _frail_cluster.empty()
     yield _frail_cluster
     _frail_cluster.mend()
 
@@ -101,6 +101,7 @@ def frail_cluster(_frail_cluster: RedisCluster) -> Iterator[RedisCluster]:
 def frail_sentinels() -> Iterator[SentinelGroup]:
     """Servers behind Sentinels, for one test alone: they notice soon what has failed, and take long to come round."""
     with SentinelGroup(timeout_ms=500) as group:
+        group.empty()
         yield group
 
 

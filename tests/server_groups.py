@@ -17,7 +17,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 _READY_SECONDS_MAX = 30.0
 _START_ATTEMPTS_MAX = 3  # a port that was free may be taken by the time it is bound
@@ -42,7 +42,60 @@ class ClusterNode(RedisServer):
         return bool(self.cli("ROLE")[0] == "master")
 
 
-class RedisCluster:
+class Group:
+    """Servers that start and end together, with the `with` block."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        for attempt in range(1, _START_ATTEMPTS_MAX + 1):
+            try:
+                self._start()
+            except BaseException as error:
+                self.stop()
+                if not isinstance(error, RuntimeError) or attempt == _START_ATTEMPTS_MAX:
+                    raise
+            else:
+                break
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._stack.close()
+
+    @property
+    def holders(self) -> Sequence[RedisServer]:
+        """All that hold data and answer."""
+        raise NotImplementedError
+
+    @property
+    def primaries(self) -> Sequence[RedisServer]:
+        """Those of them that may be written to."""
+        raise NotImplementedError
+
+    def each(self, *args: str | int | bytes) -> list[Any]:
+        """See `Store.each`."""
+        return [server.cli(*args) for server in self.primaries]
+
+    def empty(self) -> None:
+        """Forget everything, on replicas too, which may begin to follow a second after they are in line."""
+        self.each("FLUSHALL")
+        _wait_for(self._is_replicated, "replicas did not follow")
+
+    def _is_replicated(self) -> bool:
+        written = {each.port: int(each.cli("INFO", "replication")["master_repl_offset"]) for each in self.primaries}
+        read = [each.cli("ROLE") for each in self.holders if each.port not in written]
+        return all(offset >= written[port] for _, _, port, _, offset in read)
+
+    def _start(self) -> None:
+        """Start every server within `_stack`. Raises `RuntimeError` where they do not find together."""
+        raise NotImplementedError
+
+
+class RedisCluster(Group):
     """Primaries that share all slots evenly, and as many replicas of each as wanted.
 
     Args:
@@ -56,42 +109,31 @@ class RedisCluster:
     def __init__(
         self, primaries: int = 3, replicas: int = 1, *, timeout_ms: int = 15_000, options: tuple[str, ...] = ()
     ) -> None:
+        super().__init__()
         self._sizes = (primaries, replicas)
         self._options = ("--cluster-node-timeout", str(timeout_ms), "--cluster-require-full-coverage", "no", *options)
-        self._stack = ExitStack()
         self.nodes: list[ClusterNode] = []
-
-    def __enter__(self) -> Self:
-        _start(self._start, self.stop)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        self._stack.close()
 
     @property
     def url(self) -> str:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
 
     @property
+    def holders(self) -> list[ClusterNode]:
+        return [node for node in self.nodes if node.answers]
+
+    @property
     def primaries(self) -> list[ClusterNode]:
-        """Those that call themselves so, of those that answer."""
-        return [node for node in self._answering if node.is_primary]
+        return [node for node in self.holders if node.is_primary]
 
     def owner(self, key: bytes) -> ClusterNode:
         """The primary of this key's slot, by the word of the first that knows."""
         slot = key_slot(key)
-        for node in self._answering:
+        for node in self.holders:
             for first, last, (_, port, *_), *_ in node.cli("CLUSTER", "SLOTS"):
-                if first <= slot <= last and (found := [each for each in self._answering if each.port == port]):
+                if first <= slot <= last and (found := [each for each in self.holders if each.port == port]):
                     return found[0]
         raise AssertionError("nobody has that slot")
-
-    def each(self, *args: str | int | bytes) -> list[Any]:
-        """See `Store.each`."""
-        return [node.cli(*args) for node in self.primaries]
 
     def mend(self) -> None:
         """Let all that was killed or paused run again."""
@@ -101,11 +143,12 @@ class RedisCluster:
 
     def wait_until_whole(self) -> None:
         """Until every node that answers sees all slots served and every replica that answers follows."""
-        _wait_for(lambda: all(map(_is_settled, self._answering)), "the Cluster did not become whole")
+        _wait_for(self._is_settled, "the Cluster did not become whole")
 
-    @property
-    def _answering(self) -> list[ClusterNode]:
-        return [node for node in self.nodes if node.answers]
+    def _is_settled(self) -> bool:
+        primaries, _ = self._sizes
+        # One that was killed calls itself a primary until it hears of its successor.
+        return all(map(_is_settled, self.holders)) and len(self.primaries) == primaries
 
     def _start(self) -> None:
         primaries, replicas = self._sizes
@@ -149,31 +192,29 @@ class SentinelServer(RedisServer):
         return [str(self._folder / "sentinel.conf"), "--sentinel", *super()._arguments()]
 
 
-class SentinelGroup:
+class SentinelGroup(Group):
     """A primary, two replicas, and three Sentinels of which two must agree that the primary is gone."""
 
     service = "ledger"
 
     def __init__(self, *, timeout_ms: int = 15_000, options: tuple[str, ...] = ()) -> None:
+        super().__init__()
         self._timeout_ms = timeout_ms
         self._options = (*_AT_ONCE, *options)
-        self._stack = ExitStack()
         self.servers: list[RedisServer] = []
         self.sentinels: list[SentinelServer] = []
-
-    def __enter__(self) -> Self:
-        _start(self._start, self.stop)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        self._stack.close()
 
     @property
     def url(self) -> str:
         return f"redis+sentinel://{','.join(f'127.0.0.1:{each.port}' for each in self.sentinels)}/{self.service}"
+
+    @property
+    def holders(self) -> list[RedisServer]:
+        return [server for server in self.servers if server.answers]
+
+    @property
+    def primaries(self) -> list[RedisServer]:
+        return [self.primary]
 
     @property
     def primary(self) -> RedisServer:
@@ -181,10 +222,6 @@ class SentinelGroup:
         named = [self._named_by(sentinel) for sentinel in self.sentinels if sentinel.answers]
         port = max(named, key=named.count)
         return next(server for server in self.servers if server.port == port)
-
-    def each(self, *args: str | int | bytes) -> list[Any]:
-        """See `Store.each`."""
-        return self.primary.each(*args)
 
     def wait_until_whole(self) -> None:
         """Until all Sentinels name one primary, and both others follow it."""
@@ -223,18 +260,6 @@ class SentinelGroup:
             if each is not reader
         ]
         return [watched, patience, again, *known]
-
-
-def _start(start: Callable[[], None], stop: Callable[[], None]) -> None:
-    for attempt in range(1, _START_ATTEMPTS_MAX + 1):
-        try:
-            start()
-        except BaseException as error:
-            stop()
-            if not isinstance(error, RuntimeError) or attempt == _START_ATTEMPTS_MAX:
-                raise
-        else:
-            return
 
 
 def _wait_for(condition: Callable[[], bool], complaint: str) -> None:

@@ -19,7 +19,7 @@ from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
 from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import WIDE, InMemory, ask, in_redis, let_in, only
-from tests.store.test_cluster import begin_move, move, two
+from tests.store.test_cluster import begin_move, move, there_and_back, two
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -194,14 +194,7 @@ async def test_resharding_under_load_counts_every_attempt_once(
     places = {slot: two(redis_cluster, key) for slot, key in slots.items()}
     tries = 0
     async with worker(redis_cluster_url, WIDE, deadline_us=PATIENT_US) as one:
-
-        def reshard() -> None:
-            for slot, (source, target) in places.items():
-                move(slot, source, target)
-            for slot, (source, target) in places.items():
-                move(slot, target, source)
-
-        moving = asyncio.create_task(asyncio.to_thread(reshard))
+        moving = asyncio.create_task(asyncio.to_thread(there_and_back, places))
         while not moving.done():
             tries += 1
             verdicts = await ask(one.closed, [guess(charge(n, network=50), tries) for n in accounts])

@@ -79,6 +79,14 @@ def move(slot: int, source: ClusterNode, target: ClusterNode) -> None:
     end_move(slot, source, target)
 
 
+def there_and_back(places: dict[int, tuple[ClusterNode, ClusterNode]]) -> None:
+    """Move slots from one node to the other, one after the other, and back."""
+    for slot, (source, target) in places.items():
+        move(slot, source, target)
+    for slot, (source, target) in places.items():
+        move(slot, target, source)
+
+
 # When all is well.
 
 
@@ -316,14 +324,7 @@ async def test_resharding_under_load_loses_nothing(redis_cluster: RedisCluster, 
     places = {slot: two(redis_cluster, key) for key in moved if (slot := key_slot(key)) in slots}
     asked = 0
     async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
-
-        def reshard() -> None:
-            for slot, (source, target) in places.items():
-                move(slot, source, target)
-            for slot, (source, target) in places.items():
-                move(slot, target, source)
-
-        moving = asyncio.create_task(asyncio.to_thread(reshard))
+        moving = asyncio.create_task(asyncio.to_thread(there_and_back, places))
         while not moving.done():
             keys = [*moved, *KEYS[100:110]]
             asks = [found.ask(n, (key,)) for n, key in enumerate(keys)]
