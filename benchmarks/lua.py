@@ -1,12 +1,14 @@
 """What one attempt costs inside Redis: `python -m benchmarks.lua [--quick]`.
 
 Script time per attempt from `INFO commandstats`, for batches of one, eight and sixty-four, in turns with a plain
-three-key GCRA script as a yardstick. Once for identities that Redis has never seen, once for the same ones again.
+three-key GCRA script as a yardstick. Once for identities that Redis has never seen, once for the same ones again. And
+the memory that Redis takes for each identity that it remembers, by how many there are.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import random
 from pathlib import Path
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BATCHES = (1, 8, 64)
+IDENTITIES = (10_000, 100_000, 1_000_000)
+AN_ATTEMPT = 5  # network, address, device, account and secret: all new
 
 
 class Call(NamedTuple):
@@ -131,6 +135,30 @@ class Bench:
             raise RuntimeError("not every call ran as a script")
         return Cost(stats["usec"] / attempts, process * 1e6 / attempts)
 
+    def memory(self, identities: int) -> dict[str, Any]:
+        """Bytes for each of so many accounts alone, and for each of so many identities of all kinds alike."""
+        origin = next(stuffing(self._chance, 1))._replace(secret=b"", exempt=True)
+        accounts = (
+            origin._replace(account=each.account, ip_tag=each.ip_tag, pair_tag=each.pair_tag)
+            for each in stuffing(self._chance, identities)
+        )
+        return {
+            "identities": identities,
+            "account_bytes": self._bytes(accounts) / identities,
+            "any_bytes": self._bytes(stuffing(self._chance, identities // AN_ATTEMPT)) / identities,
+        }
+
+    def _bytes(self, charges: Iterator[Charge]) -> int:
+        script = Ledger()
+        self._client.flushall()
+        sha = str(self._client.script_load(script.source))
+        before = self._client.info("memory")["used_memory"]
+        while batch := list(itertools.islice(charges, BATCHES[-1])):
+            call = script.call(batch)
+            self._client.evalsha(sha, len(call.keys), *call.keys, *call.arguments)
+        used: int = self._client.info("memory")["used_memory"] - before
+        return used
+
 
 def measured(bench: Bench, rounds: int, attempts: int) -> list[dict[str, Any]]:
     """Every script with every batch size, `rounds` times in turns."""
@@ -139,7 +167,23 @@ def measured(bench: Bench, rounds: int, attempts: int) -> list[dict[str, Any]]:
     for _ in track(range(rounds), "Measuring"):
         for script, batch in cases:
             costs[script.name, batch].append(bench.cost(script, batch, attempts))
-    return [{"script": name, "batch": batch} | _summary(rows) for (name, batch), rows in costs.items()]
+    beside = {batch: costs[Yardstick.name, batch] for batch in BATCHES}
+    return [
+        {"script": name, "batch": batch} | _summary(rows) | _ratios(rows, beside[batch])
+        for (name, batch), rows in costs.items()
+    ]
+
+
+def _ratios(rows: Sequence[tuple[Cost, Cost]], beside: Sequence[tuple[Cost, Cost]]) -> dict[str, Any]:
+    """Script time against the yardstick's in the same round."""
+    first, again = (
+        [row[place].script_us / other[place].script_us for row, other in zip(rows, beside, strict=True)]
+        for place in (0, 1)
+    )
+    return {
+        "first_to_yardstick": median_interval(first)._asdict(),
+        "again_to_yardstick": median_interval(again)._asdict(),
+    }
 
 
 def _summary(rows: Sequence[tuple[Cost, Cost]]) -> dict[str, Any]:
@@ -154,17 +198,28 @@ def _summary(rows: Sequence[tuple[Cost, Cost]]) -> dict[str, Any]:
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:
     out = Table(title="Microseconds in Redis per failing attempt: median, and the script's 95% interval")
-    for heading in ("script", "batch", "script: new", "script: again", "process: new", "process: again"):
+    for heading in ("script", "batch", "script: new", "again", "to yardstick: new", "again", "process: new", "again"):
         out.add_column(heading, justify="left" if heading == "script" else "right", no_wrap=True)
     for row in rows:
         scripts = (row["first_script_us"], row["again_script_us"])
+        ratios = (row["first_to_yardstick"], row["again_to_yardstick"])
         processes = (row["first_process_us"], row["again_process_us"])
         out.add_row(
             row["script"],
             str(row["batch"]),
             *(f"{cost['median']:.1f} ({cost['low']:.1f} - {cost['high']:.1f})" for cost in scripts),
+            *(f"{ratio['median']:.2f}" for ratio in ratios),
             *(f"{cost['median']:.1f}" for cost in processes),
         )
+    return out
+
+
+def memory_table(rows: Sequence[dict[str, Any]]) -> Table:
+    out = Table(title="Bytes in Redis for each identity")
+    for heading in ("identities", "accounts alone", "all kinds alike"):
+        out.add_column(heading, justify="right")
+    for row in rows:
+        out.add_row(f"{row['identities']:,}", f"{row['account_bytes']:.0f}", f"{row['any_bytes']:.0f}")
     return out
 
 
@@ -177,10 +232,15 @@ def main() -> None:
     with RedisServer() as server:
         os.sched_setaffinity(0, {measure.SERVER_CORE})  # Redis stays where it was started
         about = measure.machine() | {"redis": server.cli("INFO", "server")["redis_version"]}
-        rows = measured(Bench(server), rounds, attempts)
-    Console(width=max(120, Console().width)).print(table(rows))
+        bench = Bench(server)
+        rows = measured(bench, rounds, attempts)
+        sizes = IDENTITIES[:2] if quick else IDENTITIES
+        memory = [bench.memory(identities) for identities in track(sizes, "Filling")]
+    console = Console(width=max(120, Console().width))
+    console.print(table(rows))
+    console.print(memory_table(memory))
     plan = {"rounds": rounds, "attempts": attempts}
-    measure.keep("lua", {"machine": about, "plan": plan, "scripts": rows}, quick=quick)
+    measure.keep("lua", {"machine": about, "plan": plan, "scripts": rows, "memory": memory}, quick=quick)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import redis
 
@@ -109,12 +109,22 @@ SPARE_MS = 600_000
 KEYS = Keys("t")
 
 
+FIELD_BYTES = 8
+
+
+def in_bucket(place: bytes) -> tuple[bytes, bytes]:
+    """Where an account lies that needs no key of its own: bucket and field."""
+    return place[:-FIELD_BYTES], place[-FIELD_BYTES:]
+
+
 def places(each: Charge) -> dict[bytes, bytes]:
-    """Where Redis keeps what the reference keeps under which key."""
-    keys = [*ledger.network_keys(each), ledger.account_key(each)]
+    """Where Redis keeps what the reference keeps under which key. An account's place is its own key, used or not."""
+    found = dict(zip(KEYS.network(each), ledger.network_keys(each), strict=True))
+    if each.account:
+        found[KEYS.account(each)[1]] = ledger.account_key(each)
     if each.secret:
-        keys.append(ledger.secret_key(each))
-    return dict(zip(KEYS.of(each), keys, strict=True))
+        found[KEYS.secret(each)] = ledger.secret_key(each)
+    return found
 
 
 def unpack_record(value: bytes) -> Record:
@@ -174,10 +184,30 @@ class LuaLedger:
         packed: bytes = self._script(keys=keys, args=[self._limits, now_us, *(argument for _, argument in operations)])
         return packed
 
-    def records(self, keys: Iterable[bytes]) -> list[Record]:
-        """What stands under these keys, as the reference would write it."""
-        values: list[Any] = self._client.mget(keys)
-        return [unpack_record(value) if value else FRESH for value in values]
+    def records(self, places: Iterable[bytes]) -> list[Record]:
+        """What stands in these places, as the reference would write it."""
+        return [unpack_record(value) if value else FRESH for value in self.values(places)]
+
+    def values(self, places: Iterable[bytes]) -> list[bytes]:
+        """The packed records; empty where there is none."""
+        pipe = self._client.pipeline(transaction=False)
+        for place in places:
+            pipe.get(place)
+            pipe.hget(*in_bucket(place))
+        found = [value or b"" for value in pipe.execute()]
+        pairs = list(zip(found[::2], found[1::2], strict=True))
+        assert not any(own and bucketed for own, bucketed in pairs)
+        return [own or bucketed for own, bucketed in pairs]
+
+    def plant(self, place: bytes, value: bytes, life_ms: int | None = None) -> None:
+        """Put any bytes where a record would stand."""
+        bucket, field = in_bucket(place)
+        if self._client.hexists(bucket, field):
+            self._client.hset(bucket, field, value)
+            if life_ms:
+                self._client.pexpire(bucket, life_ms)
+        else:
+            self._client.set(place, value, px=life_ms)
 
     def lives_ms(self) -> list[int]:
         pipe = self._client.pipeline(transaction=False)

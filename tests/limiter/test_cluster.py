@@ -48,7 +48,7 @@ class Worker(NamedTuple):
     async def loses(self, node: ClusterNode, each: Charge) -> None:
         """Until it knows that the node is silent, at which a part of this charge would be counted."""
         node.pause()
-        for key in (KEYS.account(each), KEYS.secret(each), KEYS.network(each)[0]):
+        for key in (KEYS.account(each)[0], KEYS.secret(each), KEYS.network(each)[0]):
             await asyncio.gather(self.line.execute(b"GET", key), return_exceptions=True)
         assert self.down.is_set()
 
@@ -82,7 +82,7 @@ def apart(cluster: RedisCluster, family: int, *, lane: int | None = None) -> tup
     """A node, and a charge of which it has this family's records and no others."""
     for number in range(1_000):
         each = charge(number, number % 30, network=number, lane=lane)
-        owners = {NETWORK: KEYS.network(each)[0], ACCOUNT: KEYS.account(each), SECRET: KEYS.secret(each)}
+        owners = {NETWORK: KEYS.network(each)[0], ACCOUNT: KEYS.account(each)[0], SECRET: KEYS.secret(each)}
         nodes = {name: cluster.owner(key) for name, key in owners.items()}
         if [name for name, node in nodes.items() if node is nodes[family]] == [family]:
             return nodes[family], each
@@ -99,7 +99,7 @@ def guess(each: Charge, number: int) -> Charge:
 
 def test_places_are_slots_at_even_distances() -> None:
     """Whatever number of nodes has equal parts of the slots, each has as many places as any other, or one more."""
-    slots = {key_slot(KEYS.account(charge(n))) for n in range(5_000)}
+    slots = {key_slot(KEYS.account(charge(n))[0]) for n in range(5_000)}
 
     assert slots == {number * 16_384 // PLACES for number in range(PLACES)}
 
@@ -109,7 +109,8 @@ def test_what_one_script_touches_is_in_one_slot() -> None:
     for number in range(100):
         each = charge(number, number % 30, network=number, v6=True)
         assert len({key_slot(key) for key in KEYS.network(each)}) == 1
-        assert len({*KEYS.network(each), KEYS.account(each), KEYS.secret(each)}) == 6
+        assert len({key_slot(key) for key in KEYS.account(each)}) == 1
+        assert len({*KEYS.network(each), *KEYS.account(each), KEYS.secret(each)}) == 7
 
 
 # When all is well.
@@ -190,7 +191,7 @@ async def test_resharding_under_load_counts_every_attempt_once(
 ) -> None:
     """The slots of accounts under attack move from node to node and back; every failure is counted, and none twice."""
     accounts = list(range(12))
-    slots = {key_slot(KEYS.account(charge(n))): KEYS.account(charge(n)) for n in accounts}
+    slots = {key_slot(KEYS.account(charge(n))[0]): KEYS.account(charge(n))[0] for n in accounts}
     places = {slot: two(redis_cluster, key) for slot, key in slots.items()}
     tries = 0
     async with worker(redis_cluster_url, WIDE, deadline_us=PATIENT_US) as one:
@@ -206,29 +207,29 @@ async def test_resharding_under_load_counts_every_attempt_once(
     assert [verdict.failures for verdict in after] == [tries + 1] * len(accounts)
 
 
-RIGHTS = ["+ping", "+select", "+eval", "+evalsha", "+time", "+mget", "+set", "+del", "+get"]
-RIGHTS += ["+cluster|slots", "+asking"]
+RIGHTS = ["+ping", "+select", "+eval", "+evalsha", "+time", "+mget", "+set", "+del", "+get", "+hget", "+hset", "+hdel"]
+RIGHTS += ["+hrandfield", "+pttl", "+pexpire", "+cluster|slots", "+asking"]
 
 
 async def test_the_rights_that_it_needs_are_these(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """A user who may do no more can count on every node, and while a slot is on its way from one to another."""
-    each = charge()
-    slot = key_slot(KEYS.account(each))
-    source, target = two(redis_cluster, KEYS.account(each))
-    for node in redis_cluster.nodes:
-        node.cli("ACL", "SETUSER", "guard", "on", ">word", "~t:*", "resetchannels", "-@all", *RIGHTS)
+    """A user who may do no more can count on every node, and while a secret's slot is on its way to another."""
+    _, each = apart(redis_cluster, SECRET)
+    slot = key_slot(KEYS.secret(each))
+    source, target = two(redis_cluster, KEYS.secret(each))
+    for every in redis_cluster.nodes:
+        every.cli("ACL", "SETUSER", "guard", "on", ">word", "~t:*", "resetchannels", "-@all", *RIGHTS)
     try:
-        async with worker(redis_cluster_url.replace("//", "//guard:word@"), deadline_us=PATIENT_US) as one:
+        async with worker(redis_cluster_url.replace("//", "//guard:word@"), WIDE, deadline_us=PATIENT_US) as one:
+            assert let_in(await ask(one.closed, [charge(n, n, network=n) for n in range(2_000, 2_060)])) == 60
             begin_move(slot, source, target)
-            found = await ask(one.closed, [charge(n, n, network=n) for n in range(30)])
-            assert let_in(found) == 30
-            moved = target.cli("INFO", "commandstats")
-            assert moved["cmdstat_asking"]["calls"] > 0
+            target.cli("CONFIG", "RESETSTAT")
+            assert let_in(await ask(one.closed, [guess(each, n) for n in range(9)])) == 9
+            assert target.cli("INFO", "commandstats")["cmdstat_asking"]["calls"] > 0
     finally:
         move(slot, source, target)
         move(slot, target, source)
-        for node in redis_cluster.nodes:
-            node.cli("ACL", "DELUSER", "guard")
+        for every in redis_cluster.nodes:
+            every.cli("ACL", "DELUSER", "guard")
 
 
 # When one node is gone.
@@ -357,7 +358,7 @@ async def test_open_lets_in_what_cannot_be_counted(frail_cluster: RedisCluster) 
 async def test_two_questions_share_one_deadline(frail_cluster: RedisCluster) -> None:
     """A device that is not let into its lane, then a network's node that is silent: judged within the time of one."""
     node, each = apart(frail_cluster, NETWORK, lane=1)
-    account = frail_cluster.owner(KEYS.account(each))
+    account = frail_cluster.owner(KEYS.account(each)[0])
     limits = only(lane=(Limit(1, HOUR),))
     async with worker(frail_cluster.url, limits, deadline_us=600_000) as one:
         await ask(one.local, [guess(each, 0)])

@@ -68,7 +68,7 @@ class Asking:
 
 
 def account(parted: PartedLedger, each: Charge = MINE) -> Record:
-    (record,) = parted.lua.records([KEYS.account(each)])
+    (record,) = parted.lua.records([KEYS.account(each)[1]])
     return record
 
 

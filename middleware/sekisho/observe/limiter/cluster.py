@@ -19,7 +19,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from sekisho.model import Charged, StoreUnavailable
 from sekisho.observe.limiter.fallback import UNCOUNTED
 from sekisho.observe.limiter.families import Answer, Families, unpack_answer
-from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET, Keys
+from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET, TOP_BITS, Keys
 
 if TYPE_CHECKING:
     from sekisho.model import Charge, Verdict
@@ -50,8 +50,10 @@ class ClusterKeys(Keys):
         keys += (network + b"i" + charge.ip[:8], network + b"d" + charge.device[:8])
         return keys
 
-    def account(self, charge: Charge) -> bytes:
-        return self._place(charge.account) + b"a" + charge.account
+    def account(self, charge: Charge) -> tuple[bytes, bytes]:
+        account = charge.account
+        bucket = self._place(account) + b"a" + account[:2] + TOP_BITS[account[2]]
+        return bucket, bucket + account[2:10]
 
     def secret(self, charge: Charge) -> bytes:
         return self._place(charge.secret) + b"s" + charge.secret

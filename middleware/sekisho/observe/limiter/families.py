@@ -151,8 +151,8 @@ class Families:
     def _part(self, charge: Charge, family: int, operation: bytes) -> Part:
         if family == NETWORK:
             return Part(family, self._keys.network(charge), operation)
-        key = self._keys.account(charge) if family == ACCOUNT else self._keys.secret(charge)
-        return Part(family, [key], operation)
+        keys = [*self._keys.account(charge)] if family == ACCOUNT else [self._keys.secret(charge)]
+        return Part(family, keys, operation)
 
 
 _SILENT = Answer(unpack_verdict(bytes(VERDICT.size)))

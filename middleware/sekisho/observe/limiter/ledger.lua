@@ -1,7 +1,8 @@
 -- The ledger inside Redis: a batch of charges and settlements, in order, each seeing all before it.
 -- `ledger.py` is the reference and says why; this file says only what differs for being here.
 --
--- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; account; secret.
+-- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; the account's
+--          bucket and its own key, which is the bucket's with the account's field behind it; secret.
 -- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
 --          span) as two 8-byte integers a limit.
 -- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock.
@@ -9,12 +10,14 @@
 --          on a Cluster each may live on a node of its own. A compensation takes the account's part back.
 -- Returns  the verdicts of all charges as one string, see `VERDICT`; behind each part's the account as it was, see
 --          `BEFORE`. Settlements and compensations return nothing.
--- Cost     one MGET for the batch, one SET for each record that changed. No key is touched that is not in KEYS.
+-- Cost     one MGET for the batch, one HGET an account; one SET for each record that changed, or for an account one PTTL
+--          and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. No key is touched that is not in KEYS.
 --
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
 
 local struct_pack, struct_unpack, find_plain, sub = struct.pack, struct.unpack, string.find, string.sub
-local floor, ceil, max, byte, rep, call = math.floor, math.ceil, math.max, string.byte, string.rep, redis.call
+local floor, ceil, max, byte, rep = math.floor, math.ceil, math.max, string.byte, string.rep
+local call, pcall = redis.call, redis.pcall
 local band = bit.band
 
 local OPERATION = '<BBBBBI8I4c4c4c4c4c8'
@@ -29,6 +32,15 @@ local NETWORK, ACCOUNT_FAMILY, SECRET = 1, 2, 4 -- families that an operation co
 local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED = 1, 2, 4, 8, 16, 32
 local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
 local YOUNG, SPENT = 16, 32
+
+-- Accounts are remembered for 90 days and are the most by far. A Redis key each costs more than what it holds, so they
+-- share hashes that Redis keeps as one packed block, as long as no value is longer than this (hash-max-listpack-value).
+-- What has grown beyond, under attack or with devices, moves to a key of its own and back.
+local BUCKETED_MAX = 64
+-- Fields of a hash do not expire by themselves. Of the newcomers to a bucket one in four looks at a neighbour, and where
+-- that is dead at sixteen more: so the dead are hardly ever more than the living, no call does more than so much, and
+-- where nobody dies it costs next to nothing. The bucket as a whole expires when its last has ended.
+local LOOKS_ONE_IN, NEIGHBOUR, MORE_NEIGHBOURS = 4, '1', '16'
 
 local GENERATION = 1800000000
 local YOUNG_US = 2000000
@@ -45,6 +57,24 @@ local generation_now = floor(now / GENERATION)
 
 local function has(flags, flag)
   return band(flags, flag) ~= 0
+end
+
+-- What a charge's flags and families say, by name. A batch has the same few over and over: they are taken apart once.
+local FACTS = {}
+
+local function facts_of(flags, families)
+  local key = flags * 256 + families
+  local facts = FACTS[key]
+  if not facts then
+    facts = {
+      exempt = has(flags, EXEMPT), account = has(flags, HAS_ACCOUNT), secret = has(flags, HAS_SECRET),
+      lane = has(flags, HAS_LANE), renewed = has(flags, RENEWED), proved = has(flags, PROVED),
+      asks_network = has(families, NETWORK), asks_account = has(families, ACCOUNT_FAMILY),
+      asks_secret = has(families, SECRET),
+    }
+    FACTS[key] = facts
+  end
+  return facts
 end
 
 local function read_limits()
@@ -119,10 +149,10 @@ end
 -- A table of up to eight fields takes half the memory of one with nine, and most records are plain: hence two shapes.
 local function fresh(version)
   if version == PLAIN then
-    return {version = PLAIN, tats = NONE, at = 0, generation = generation_now, young = '', old = ''}
+    return {tats = NONE, at = 0, generation = generation_now, young = '', old = ''}
   end
   return {
-    version = ACCOUNT, tats = NONE, at = 0, generation = generation_now, young = '', old = '',
+    account = true, tats = NONE, at = 0, generation = generation_now, young = '', old = '',
     failures = 0, tried = '', tried_old = '', lanes = NONE,
   }
 end
@@ -133,10 +163,25 @@ local function age(record)
   local before = generation == generation_now - 1
   record.generation = generation_now
   record.old, record.young = before and record.young or '', ''
-  if record.version == ACCOUNT then
+  if record.account then
     record.tried_old, record.tried = before and record.tried or '', ''
   end
   return record
+end
+
+local function ends(record)
+  local last, tats = now, record.tats
+  for i = 1, #tats do
+    if tats[i] > last then last = tats[i] end
+  end
+  local account = record.account
+  if record.young ~= '' or record.old ~= '' or account and (record.tried ~= '' or record.tried_old ~= '') then
+    last = max(last, (record.generation + 2) * GENERATION)
+  end
+  if not account then return last end
+  if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
+  for _, lane in ipairs(record.lanes) do last = max(last, lane_end(lane)) end
+  return last
 end
 
 local function tags(value, at, count)
@@ -147,10 +192,13 @@ local function decode_plain(value, n)
   local _, _, at, generation, young, old, a, b, c, d = struct_unpack(FORMATS[PLAIN][n], value)
   local place = HEAD_BYTES + n * TAT_BYTES + 1
   if #value ~= place - 1 + (young + old) * TAG_BYTES then return fresh(PLAIN) end
-  return age({
-    version = PLAIN, tats = up_to(n, a, b, c, d), at = at, generation = generation,
+  local record = {
+    tats = up_to(n, a, b, c, d), at = at, generation = generation,
     young = tags(value, place, young), old = tags(value, place + young * TAG_BYTES, old),
-  })
+    expires = 0, key = '', changed = false,
+  }
+  record.expires = ends(record) -- as Redis was told when this was written
+  return age(record)
 end
 
 local function decode_account(value, n)
@@ -164,7 +212,7 @@ local function decode_account(value, n)
   local old_at = place + young * TAG_BYTES
   local tried_at = old_at + old * TAG_BYTES
   return age({
-    version = ACCOUNT, tats = up_to(n, a, b, c, d), at = at, generation = generation,
+    account = true, tats = up_to(n, a, b, c, d), at = at, generation = generation,
     young = tags(value, place, young), old = tags(value, old_at, old),
     failures = now < at + FAILURES_KEPT and failures or 0,
     tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
@@ -195,7 +243,7 @@ end
 local function encode(record)
   local tats, young, old = record.tats, record.young, record.old
   local n = #tats
-  if record.version == PLAIN then
+  if not record.account then
     return struct_pack(
       FORMATS[PLAIN][n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES, unpack(tats)
     ) .. young .. old
@@ -207,34 +255,23 @@ local function encode(record)
   ) .. young .. old .. tried .. tried_old .. (#lanes > 0 and encode_lanes(record) or '')
 end
 
-local function ends(record)
-  local last, tats = now, record.tats
-  for i = 1, #tats do
-    if tats[i] > last then last = tats[i] end
-  end
-  local tagged = #record.young + #record.old
-  if record.version == ACCOUNT then tagged = tagged + #record.tried + #record.tried_old end
-  if tagged > 0 then last = max(last, (record.generation + 2) * GENERATION) end
-  if record.version == PLAIN then return last end
-  if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
-  for _, lane in ipairs(record.lanes) do last = max(last, lane_end(lane)) end
-  return last
-end
-
 -- GCRA.
 
--- One TAT per limit, none before now and none beyond its span; see `fitted` in the reference.
-local function fitted(tats, set)
-  local fit, last, span = {}, tats[#tats] or 0, set.span
-  for i = 1, set.n do
+-- One TAT per limit, none before now and none beyond its span; see `fitted` in the reference. In place, but for fresh ones.
+local function fit(tats, set)
+  local n, last, span = set.n, tats[#tats] or 0, set.span
+  if tats == NONE then tats = {} end
+  for i = 1, n do
     local tat, top = tats[i] or last, now + span[i]
     if tat < now then tat = now elseif tat > top then tat = top end
-    fit[i] = tat
+    tats[i] = tat
   end
-  return fit
+  for i = #tats, n + 1, -1 do tats[i] = nil end
+  return tats
 end
 
 local function wait_of(tats, set)
+  if tats == NONE then return 0 end
   local wait, last, interval, span = 0, tats[#tats] or 0, set.interval, set.span
   for i = 1, set.n do
     local tat, top = tats[i] or last, now + span[i]
@@ -246,20 +283,21 @@ local function wait_of(tats, set)
 end
 
 local function taken(tats, set)
-  local fit, interval = fitted(tats, set), set.interval
-  for i = 1, set.n do fit[i] = fit[i] + interval[i] end
-  return fit
+  local fitted, interval = fit(tats, set), set.interval
+  for i = 1, set.n do fitted[i] = fitted[i] + interval[i] end
+  return fitted
 end
 
 local function refunded(tats, set, charged_at)
-  local fit, elapsed = fitted(tats, set), max(0, now - charged_at)
-  for i = 1, set.n do fit[i] = fit[i] - max(0, set.interval[i] - elapsed) end
-  return fit
+  local fitted, elapsed = fit(tats, set), max(0, now - charged_at)
+  for i = 1, set.n do fitted[i] = fitted[i] - max(0, set.interval[i] - elapsed) end
+  return fitted
 end
 
 -- Tags.
 
 local function find(tags, tag)
+  if tags == '' then return nil end
   local at = find_plain(tags, tag, 1, true)
   while at and (at - 1) % TAG_BYTES ~= 0 do at = find_plain(tags, tag, at + 1, true) end
   return at
@@ -290,14 +328,33 @@ end
 
 -- The batch's own view of what is stored: read at once, written once at the end.
 
-local stored, book, changed = call('MGET', unpack(KEYS)), {}, {}
+local stored, book, changed, changes = call('MGET', unpack(KEYS)), {}, {}, 0
 
-local function open(i, version)
+local function open(i)
   local key = KEYS[i]
   local record = book[key]
   if not record then
-    record = decode(stored[i], version)
+    record = decode(stored[i], PLAIN)
     record.key = key
+    book[key] = record
+  end
+  return record
+end
+
+-- An account lies in its bucket, or under its own key where it was too long for that.
+local function open_account(i)
+  local bucket, key = KEYS[i], KEYS[i + 1]
+  local record = book[key]
+  if not record then
+    local value, field = stored[i + 1], sub(key, #bucket + 1)
+    if value then
+      record = decode(value, ACCOUNT)
+      record.apart = true
+    else
+      value = pcall('HGET', bucket, field)
+      record = decode(type(value) == 'string' and value, ACCOUNT) -- an error: somebody else's value, and ours is absent
+    end
+    record.key, record.bucket, record.field = key, bucket, field
     book[key] = record
   end
   return record
@@ -306,11 +363,16 @@ end
 local function change(record)
   if not record.changed then
     record.changed = true
-    changed[#changed + 1] = record
+    changes = changes + 1
+    changed[changes] = record
   end
 end
 
 local function note(record, tag, cap)
+  if record.young == '' and record.old == '' then
+    record.young = tag
+    return change(record)
+  end
   local young, old, news = see(record.young, record.old, tag, cap)
   if news then
     record.young, record.old = young, old
@@ -368,10 +430,10 @@ end
 local records, waits = {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
 
 -- All or none is charged. Whether it refused, whether only for young charges, and what the verdict tells.
-local function enter_network(first, flags, networks, account_tag)
-  local n, sets, exempt, refused, young = networks + 2, SETS[networks], has(flags, EXEMPT), false, true
+local function enter_network(first, facts, networks, account_tag)
+  local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
   for i = 1, n do
-    local record = open(first + i - 1, PLAIN)
+    local record = open(first + i - 1)
     local wait = exempt and 0 or wait_of(record.tats, sets[i])
     if wait > 0 then
       refused = true
@@ -379,7 +441,7 @@ local function enter_network(first, flags, networks, account_tag)
     end
     records[i], waits[i] = record, wait
   end
-  local bits, known = (refused or exempt) and 0 or NETWORK_CHARGED, has(flags, HAS_ACCOUNT)
+  local bits, known = (refused or exempt) and 0 or NETWORK_CHARGED, facts.account
   for i = 1, n do
     local record = records[i]
     if bits > 0 then
@@ -400,11 +462,11 @@ local function enter_network(first, flags, networks, account_tag)
 end
 
 -- The wait, whether it is young, and what was charged.
-local function enter_account(account, flags, refused, ip_tag, pair_tag)
+local function enter_account(account, facts, refused, ip_tag, pair_tag)
   local wait, bits = wait_of(account.tats, ACCOUNTS), 0
   local young = wait == 0 or now - account.at < YOUNG_US
   if not refused and wait == 0 then
-    local again = has(flags, HAS_SECRET) and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
+    local again = facts.secret and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
       and now - account.at >= YOUNG_US
     account.at = now
     account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
@@ -432,18 +494,18 @@ end
 local NO_BEFORE = rep('\0', struct.size(BEFORE))
 
 local function charge(
-  kind, first, flags, families, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
+  kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
 )
   local place, account, secret, before = first, nil, nil, kind == PART and NO_BEFORE or ''
-  if has(families, NETWORK) then place = place + networks + 2 end
-  if has(families, ACCOUNT_FAMILY) then
-    account, place = open(place, ACCOUNT), place + 1
+  if facts.asks_network then place = place + networks + 2 end
+  if facts.asks_account then
+    account, place = open_account(place), place + 2
     if kind == PART then before = pack_before(account) end
   end
-  if has(families, SECRET) then secret = open(place, PLAIN) end
+  if facts.asks_secret then secret = open(place) end
 
   local lane_wait, spent = 0, false
-  if account and has(flags, HAS_LANE) then
+  if account and facts.lane then
     local entered
     entered, lane_wait, spent = enter_lane(account, device, generation)
     if entered then
@@ -454,21 +516,21 @@ local function charge(
 
   local refused, young, bits, ip_wait, network_wait, device_wait = false, true, 0, 0, 0, 0
   local ip_accounts, network_accounts, device_accounts = 0, 0, 0
-  if has(families, NETWORK) then
+  if facts.asks_network then
     refused, young, bits, ip_wait, network_wait, device_wait, ip_accounts, network_accounts, device_accounts =
-      enter_network(first, flags, networks, account_tag)
+      enter_network(first, facts, networks, account_tag)
   end
 
   local account_wait, failures, ips = 0, 0, 0
   if account then
     local account_young, account_bits
-    account_wait, account_young, account_bits = enter_account(account, flags, refused, ip_tag, pair_tag)
+    account_wait, account_young, account_bits = enter_account(account, facts, refused, ip_tag, pair_tag)
     young, bits, failures, ips = young and account_young, bits + account_bits, account.failures, size(account)
   end
 
   local same_secret = 0
   if secret then
-    if has(flags, HAS_ACCOUNT) then note(secret, member_tag, ACCOUNTS_CAP) end
+    if facts.account then note(secret, member_tag, ACCOUNTS_CAP) end
     same_secret = size(secret)
   end
 
@@ -481,29 +543,29 @@ local function charge(
 end
 
 local function settle(
-  first, flags, families, networks, charged, charged_at, generation, pair_tag, member_tag, device
+  first, facts, networks, charged, charged_at, generation, pair_tag, member_tag, device
 )
   local place = first
-  if has(families, NETWORK) then
+  if facts.asks_network then
     if has(charged, NETWORK_CHARGED) then
       for i = 1, networks + 2 do
-        local record = open(first + i - 1, PLAIN)
+        local record = open(first + i - 1)
         record.tats = refunded(record.tats, SETS[networks][i], charged_at)
         change(record)
       end
     end
     place = place + networks + 2
   end
-  if has(families, ACCOUNT_FAMILY) then
-    local account = open(place, ACCOUNT)
-    place = place + 1
+  if facts.asks_account then
+    local account = open_account(place)
+    place = place + 2
     if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
     if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
-    if has(flags, PROVED) then account.failures = 0 end
+    if facts.proved then account.failures = 0 end
     if has(charged, LANE_CHARGED) then
       local lane = lane_of(account, device)
       lane.tats = refunded(lane.tats, LANE, charged_at)
-      if has(flags, RENEWED) then
+      if facts.renewed then
         lane.generation, lane.renewed = max(lane.generation, generation + 1), now
       end
       place_lane(account, lane)
@@ -512,8 +574,8 @@ local function settle(
     end
     change(account)
   end
-  if has(families, SECRET) and not has(charged, LANE_CHARGED) then
-    local secret = open(place, PLAIN)
+  if facts.asks_secret and not has(charged, LANE_CHARGED) then
+    local secret = open(place)
     secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
     change(secret)
   end
@@ -524,7 +586,7 @@ end
 -- still weighs, its failure, its pair unless that was known before. The time of the last charge stays, or a pair that
 -- is being tried at this moment could be repeated for nothing.
 local function compensate(place, charged, charged_at, pair_tag, packed)
-  local account = open(place, ACCOUNT)
+  local account = open_account(place)
   local failures, at, generation, n, a, b, c, d, young, old, tags_before = struct_unpack(BEFORE, packed)
   local tried, tried_old = tags(tags_before, 1, young), tags(tags_before, young * TAG_BYTES + 1, old)
   local tried_since, tried_old_since = see(tried, tried_old, pair_tag, TRIED_CAP)
@@ -551,24 +613,92 @@ local verdicts, first = {}, 1
 for i = 3, #ARGV do
   local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag,
     device, rest = struct_unpack(OPERATION, ARGV[i])
+  local facts = facts_of(flags, families)
   if kind == CHARGE or kind == PART then
     verdicts[#verdicts + 1] = charge(
-      kind, first, flags, families, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
+      kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
     )
   elseif kind == SETTLE then
-    settle(first, flags, families, networks, charged, charged_at, generation, pair_tag, member_tag, device)
+    settle(first, facts, networks, charged, charged_at, generation, pair_tag, member_tag, device)
   else
     compensate(first, charged, charged_at, pair_tag, sub(ARGV[i], rest))
   end
-  if has(families, NETWORK) then first = first + networks + 2 end
-  if has(families, ACCOUNT_FAMILY) then first = first + 1 end
-  if has(families, SECRET) then first = first + 1 end
+  if facts.asks_network then first = first + networks + 2 end
+  if facts.asks_account then first = first + 2 end
+  if facts.asks_secret then first = first + 1 end
 end
 
-for _, record in ipairs(changed) do
+local lives = {} -- redis.call would print each number with all its digits, and a batch has few different ones
+
+local function life_of(ms)
+  local life = lives[ms]
+  if not life then
+    life = string.format('%d', ms)
+    lives[ms] = life
+  end
+  return life
+end
+
+local DEAD_UNLESS = '<I2I7I4I2I2' -- the head as far as the failures: most accounts have some, and live on for that alone
+
+local function is_dead(value)
+  if #value >= HEAD_BYTES + ACCOUNT_HEAD_BYTES then
+    local version, at, _, _, failures = struct_unpack(DEAD_UNLESS, value)
+    if version % 256 == ACCOUNT and failures > 0 and now < at + FAILURES_KEPT then return false end
+  end
+  return ends(decode(value, ACCOUNT)) <= now
+end
+
+-- Takes out who is dead among `count` members of a bucket; whether anybody was.
+local function bury(bucket, count)
+  local members, found = call('HRANDFIELD', bucket, count, 'WITHVALUES'), false
+  for i = 1, #members, 2 do
+    if is_dead(members[i + 1]) then
+      call('HDEL', bucket, members[i])
+      found = true
+    end
+  end
+  return found
+end
+
+local function put_in_bucket(account, value, life_ms)
+  local bucket, field = account.bucket, account.field
+  local left_ms, added = call('PTTL', bucket), pcall('HSET', bucket, field, value)
+  if type(added) == 'table' then -- somebody else's value under our name
+    call('DEL', bucket)
+    left_ms, added = -2, call('HSET', bucket, field, value)
+  end
+  -- Longer than its last member by a sixty-fourth, or each write to a bucket would have to move its end.
+  if left_ms < life_ms then call('PEXPIRE', bucket, life_of(ceil(life_ms * 65 / 64))) end
+  if added > 0 and byte(field) % LOOKS_ONE_IN == 0 and bury(bucket, NEIGHBOUR) then bury(bucket, MORE_NEIGHBOURS) end
+end
+
+local function write_account(account, life_ms)
+  local value = life_ms and encode(account)
+  if value and #value <= BUCKETED_MAX then
+    if account.apart then call('DEL', account.key) end
+    return put_in_bucket(account, value, life_ms)
+  end
+  if not account.apart then pcall('HDEL', account.bucket, account.field) end
+  if value then
+    call('SET', account.key, value, 'PX', life_of(life_ms))
+  elseif account.apart then
+    call('DEL', account.key)
+  end
+end
+
+for i = 1, changes do
+  local record = changed[i]
   local last = ends(record)
-  if last > now then
-    call('SET', record.key, encode(record), 'PX', ceil((last - now) / 1000))
+  local life_ms = last > now and ceil((last - now) / 1000) or nil -- nil: nothing is left of it
+  if record.account then
+    write_account(record, life_ms)
+  elseif life_ms then
+    if last == record.expires then -- moving an expiry costs half as much again as the value
+      call('SET', record.key, encode(record), 'KEEPTTL')
+    else
+      call('SET', record.key, encode(record), 'PX', life_of(life_ms))
+    end
   else
     call('DEL', record.key)
   end

@@ -44,7 +44,7 @@ def ledger_script(limits: LimitSet, *, now_us: int = 0, reply_bytes: int = VERDI
 
 
 class Keys:
-    """Where records live: a namespace, then one Redis key for each identity.
+    """Where records live: a namespace, then one Redis key for each identity; accounts share theirs, a field each.
 
     What a network holds shares a hash tag, so that on a Cluster it lives, and is decided, on one node. The digests of
     one network's addresses and devices are cut to 8 bytes: they only have to differ from each other there.
@@ -53,13 +53,13 @@ class Keys:
     def __init__(self, namespace: str) -> None:
         self._prefix = namespace.encode() + b":"
         self._network = self._prefix + b"{n"
-        self._account = self._prefix + b"a"
+        self._account = self._prefix + b"{a"
         self._secret = self._prefix + b"s"
 
     def of(self, charge: Charge) -> list[bytes]:
         keys = self.network(charge)
         if charge.account:
-            keys.append(self.account(charge))
+            keys += self.account(charge)
         if charge.secret:
             keys.append(self.secret(charge))
         return keys
@@ -70,11 +70,17 @@ class Keys:
         keys += (network + b"i" + charge.ip[:8], network + b"d" + charge.device[:8])
         return keys
 
-    def account(self, charge: Charge) -> bytes:
-        return self._account + charge.account
+    def account(self, charge: Charge) -> tuple[bytes, bytes]:
+        """The bucket, one of 2^18, and the key that the account has where it does not fit into that."""
+        account = charge.account
+        bucket = self._account + account[:2] + TOP_BITS[account[2]] + b"}"
+        return bucket, bucket + account[2:10]
 
     def secret(self, charge: Charge) -> bytes:
         return self._secret + charge.secret
+
+
+TOP_BITS = [bytes([number & 0xC0]) for number in range(256)]
 
 
 def pack_charge(charge: Charge) -> bytes:
