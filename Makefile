@@ -56,6 +56,8 @@ bench: $(VENV)/.with-bench ## Measure what the guard costs (about an hour; QUICK
 	@$(BIN)/python -m pytest benchmarks/micro -q --benchmark-only --benchmark-columns=min,median,iqr,rounds
 	$(say) "Script time in Redis"
 	@$(BIN)/python -m benchmarks.lua $(if $(QUICK),--quick)
+	$(say) "A Redis Cluster"
+	@$(BIN)/python -m benchmarks.cluster $(if $(QUICK),--quick)
 	$(say) "Whole requests over HTTP, beside other guards"
 	@$(BIN)/python -m benchmarks.over_http $(if $(QUICK),--quick)
 	$(say) "What it costs when nobody logs in"

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import random
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -31,7 +29,6 @@ from tests.servers import RedisServer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_RESULTS = Path(__file__).with_name("results")
 BATCHES = (1, 8, 64)
 IDENTITIES = (10_000, 100_000, 1_000_000)
 AN_ATTEMPT = 5  # network, address, device, account and secret: all new
@@ -242,17 +239,8 @@ def main() -> None:
     console = Console(width=max(120, Console().width))
     console.print(table(rows))
     console.print(memory_table(memory))
-    result = {
-        "when": time.strftime("%Y-%m-%d"),
-        "machine": about,
-        "plan": {"rounds": rounds, "attempts": attempts},
-        "scripts": rows,
-        "memory": memory,
-    }
-    _RESULTS.mkdir(exist_ok=True)
-    name = "lua-quick.json" if quick else "lua.json"
-    (_RESULTS / name).write_text(json.dumps(result, indent=1) + "\n")
-    print(f"Written: benchmarks/results/{name}")
+    plan = {"rounds": rounds, "attempts": attempts}
+    measure.keep("lua", {"machine": about, "plan": plan, "scripts": rows, "memory": memory}, quick=quick)
 
 
 if __name__ == "__main__":

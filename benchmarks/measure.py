@@ -276,6 +276,14 @@ def require(*tools: str) -> None:
         raise SystemExit(f"something is missing: install the packages {', '.join(missing)}")
 
 
+def keep(name: str, result: Mapping[str, Any], *, quick: bool) -> None:
+    """Write a result, with the day, into `results/`; a quick one beside it, where nobody takes it for one."""
+    path = _ROOT / "benchmarks" / "results" / (f"{name}-quick.json" if quick else f"{name}.json")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"when": time.strftime("%Y-%m-%d"), **result}, indent=1) + "\n")
+    print(f"Written: benchmarks/results/{path.name}")
+
+
 def machine() -> dict[str, Any]:
     """What a reader must know to judge the figures; nothing that names a host, a user or a path."""
     model = next(

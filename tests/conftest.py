@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.server_groups import RedisCluster, SentinelGroup
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
@@ -51,6 +52,57 @@ def redis_unix_url(redis_server: RedisServer) -> str:
     """The shared Redis over its unix socket, emptied."""
     redis_server.cli("FLUSHALL")
     return redis_server.unix_url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    """One Cluster of three primaries and three replicas for the whole run. To break one, take `frail_cluster`."""
+    with RedisCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def sentinel_group() -> Iterator[SentinelGroup]:
+    """A primary, two replicas and three Sentinels for the whole run. To break them, take `frail_sentinels`."""
+    with SentinelGroup() as group:
+        yield group
+
+
+@pytest.fixture
+def redis_cluster_url(redis_cluster: RedisCluster) -> str:
+    """The shared Cluster, emptied."""
+    redis_cluster.each("FLUSHALL")
+    return redis_cluster.url
+
+
+@pytest.fixture
+def sentinel_url(sentinel_group: SentinelGroup) -> str:
+    """The shared servers behind Sentinels, emptied."""
+    sentinel_group.each("FLUSHALL")
+    return sentinel_group.url
+
+
+@pytest.fixture(scope="session")
+def _frail_cluster() -> Iterator[RedisCluster]:
+    with RedisCluster(timeout_ms=1_000) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def frail_cluster(_frail_cluster: RedisCluster) -> Iterator[RedisCluster]:
+    """A Cluster to be hurt, emptied: it notices soon what has failed, and is mended after each test."""
+    _frail_cluster.mend()
+    _frail_cluster.empty()
+    yield _frail_cluster
+    _frail_cluster.mend()
+
+
+@pytest.fixture
+def frail_sentinels() -> Iterator[SentinelGroup]:
+    """Servers behind Sentinels, for one test alone: they notice soon what has failed, and take long to come round."""
+    with SentinelGroup(timeout_ms=500) as group:
+        group.empty()
+        yield group
 
 
 @pytest.fixture

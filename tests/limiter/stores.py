@@ -14,14 +14,15 @@ from sekisho.observe.limiter import ledger
 from sekisho.observe.limiter.families import ANSWER_BYTES, Answer, Families, unpack_answer
 from sekisho.observe.limiter.ledger import FRESH, TAG_BYTES, Lane, Record, Tags
 from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import VERDICT, Keys, RedisLedger, ledger_script, pack_limits, unpack_verdict
-from sekisho.store import Line
+from sekisho.observe.limiter.opening import ledger_on, open_line
+from sekisho.observe.limiter.redis import VERDICT, Keys, ledger_script, pack_limits, unpack_verdict
 from tests.limiter.charges import HOUR, T0, charge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     from sekisho.observe.limiter.families import Part
+    from sekisho.store import AnyLine
     from tests.servers import RedisServer
 
 MANY = (Limit(1_000_000, HOUR),)
@@ -61,17 +62,20 @@ class InMemory:
 
 
 class InRedis:
-    """`RedisLedger` over real connections; the script is told the time that the test says."""
+    """The ledger of such a store over real connections; the script is told the time that the test says."""
 
     def __init__(self, url: str) -> None:
         self.now_us = T0
-        self.lines: list[Line] = []
+        self.lines: list[AnyLine] = []
         self._url = url
 
-    def ledger(self, limits: LimitSet) -> RedisLedger:
-        line = Line(self._url, ledger_script(limits, now_us=self.now_us), deadline_us=PATIENT_US)
+    def ledger(self, limits: LimitSet) -> Ledger:
+        line = open_line(self._url, limits, deadline_us=PATIENT_US, now_us=self.now_us)
         self.lines.append(line)
-        return RedisLedger(line, "t")
+        return self._on(line, "t")
+
+    def _on(self, line: AnyLine, namespace: str) -> Ledger:
+        return ledger_on(line, self._url, namespace, deadline_us=PATIENT_US)
 
     async def move_to(self, now_us: int) -> None:
         await self.finish()
@@ -81,8 +85,9 @@ class InRedis:
 
     async def finish(self) -> None:
         """Until everything queued has been done: an answered question stands behind all that was told before it."""
+        everywhere = [charge(number, number, network=number) for number in range(12)]  # at every node of a Cluster
         for line in self.lines:
-            await RedisLedger(line, "elsewhere").charge(charge())
+            await ask(self._on(line, "elsewhere"), everywhere)
 
     async def aclose(self) -> None:
         for line in self.lines:

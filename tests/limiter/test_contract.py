@@ -1,4 +1,4 @@
-"""What counting means, claimed of every store: memory, Redis by TCP, Redis by unix socket."""
+"""What counting means, claimed of every store: memory, Redis by TCP, by unix socket, behind Sentinels, a Cluster."""
 
 from __future__ import annotations
 

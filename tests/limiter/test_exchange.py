@@ -12,14 +12,13 @@ import redis
 from sekisho.model import StoreUnavailable
 from sekisho.observe.limiter import exchange as exchange_module
 from sekisho.observe.limiter.exchange import UNBLOCKED_MAX, Exchange, Keys, News
-from sekisho.observe.limiter.redis import open_line
-from tests.limiter.charges import LIMITS
+from sekisho.store import Script, open_to
 from tests.store.lines import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from sekisho.store import Line
+    from sekisho.store import AnyLine
     from tests.servers import RedisServer
 
 KEYS = Keys.of("t")
@@ -29,7 +28,7 @@ PATIENT_US = 5_000_000
 class Worker:
     """One worker's side of it."""
 
-    def __init__(self, line: Line, name: bytes) -> None:
+    def __init__(self, line: AnyLine, name: bytes) -> None:
         self.shed = 0
         self.news: list[News] = []
         self.heard = asyncio.Event()
@@ -50,7 +49,7 @@ class Worker:
 
 @asynccontextmanager
 async def workers(url: str, count: int, deadline_us: int = PATIENT_US) -> AsyncIterator[list[Worker]]:
-    lines = [open_line(url, LIMITS, deadline_us=deadline_us) for _ in range(count)]
+    lines = [open_to(url, Script("return ''", (), 1), deadline_us=deadline_us) for _ in range(count)]
     try:
         yield [Worker(line, b"worker%d" % n) for n, line in enumerate(lines)]
     finally:
@@ -70,9 +69,10 @@ def unblock(operator: redis.Redis, *digests: bytes) -> None:
     operator.zadd(KEYS.unblocked, dict.fromkeys(digests, seconds * 1000000 + micros))
 
 
-async def test_workers_see_each_other(redis_url: str) -> None:
+@pytest.mark.parametrize("kind", ["redis_url", "redis_unix_url", "sentinel_url", "redis_cluster_url"])
+async def test_workers_see_each_other(request: pytest.FixtureRequest, kind: str) -> None:
     """Each counts itself and all that have reported; none is counted twice."""
-    async with workers(redis_url, 3) as (one, two, three):
+    async with workers(request.getfixturevalue(kind), 3) as (one, two, three):
         for each in (one, two, three, one, two, three):
             await each.once()
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
 from sekisho.model import Charged, Limit, StoreUnavailable
 from sekisho.observe.limiter.fallback import UNCOUNTED, FallbackLedger
 from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import RedisLedger, open_line
+from sekisho.observe.limiter.opening import open_line
+from sekisho.observe.limiter.redis import RedisLedger
 from tests.limiter.charges import HOUR, T0, charge
 from tests.limiter.stores import ask, let_in, only
 
@@ -49,7 +50,7 @@ async def worker(url: str) -> AsyncIterator[Worker]:
     ways = FallbackLedger(shared, own), FallbackLedger(shared, None), FallbackLedger(shared, None, let_in=True)
     try:
         await asyncio.wait_for(up.wait(), 5)
-        yield Worker(line, down, up, own, *ways)
+        yield Worker(cast("Line", line), down, up, own, *ways)
     finally:
         await line.aclose()
 

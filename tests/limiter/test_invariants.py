@@ -1,23 +1,29 @@
-"""What holds for every history, on the fake clock, in memory and in Redis."""
+"""What holds for every history, on the fake clock, in memory, in Redis and on a Cluster."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.model import Charge, Charged, Limit, LimitSet, Verdict
+from sekisho.observe.limiter.cluster import ClusterLedger
 from sekisho.observe.limiter.ledger import account_key
 from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import pack_charge, pack_settlement
+from sekisho.observe.limiter.opening import open_line
+from sekisho.observe.limiter.redis import pack_charge, pack_limits, pack_settlement
 from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
-from tests.limiter.stores import LuaLedger, let_in, only
+from tests.limiter.stores import PATIENT_US, LuaLedger, let_in, only
+from tests.store.lines import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sekisho.store.cluster import ClusterLine
+    from tests.server_groups import RedisCluster
     from tests.servers import RedisServer
 
 WORKERS = 3
@@ -68,26 +74,86 @@ class Lua:
         self._ledgers[worker].run(now_us, [(each, pack_settlement(each, verdict, renewed=False))])
 
 
+class Clustered:
+    """The ledgers of all workers on a real Cluster, one attempt after the other."""
+
+    def __init__(self, runner: asyncio.Runner, lines: list[ClusterLine], limits: LimitSet) -> None:
+        self._runner = runner
+        self._lines = lines
+        self._limits = pack_limits(limits)
+        self._ledgers = [ClusterLedger(line, "t", deadline_us=PATIENT_US) for line in lines]
+
+    def charge(self, worker: int, now_us: int, batch: list[Charge]) -> list[Verdict]:
+        return self._runner.run(self._charge(worker, now_us, batch))
+
+    def settle(self, worker: int, now_us: int, each: Charge, verdict: Verdict) -> None:
+        self._runner.run(self._settle(worker, now_us, each, verdict))
+
+    async def _charge(self, worker: int, now_us: int, batch: list[Charge]) -> list[Verdict]:
+        self._at(worker, now_us)
+        verdicts = [await self._ledgers[worker].charge(each) for each in batch]
+        await self._done(worker)
+        return verdicts
+
+    async def _settle(self, worker: int, now_us: int, each: Charge, verdict: Verdict) -> None:
+        self._at(worker, now_us)
+        self._ledgers[worker].settle(each, verdict)
+        await self._done(worker)
+
+    def _at(self, worker: int, now_us: int) -> None:
+        self._lines[worker]._script.leading = (self._limits, b"%d" % now_us)
+
+    async def _done(self, worker: int) -> None:
+        """Until nodes have done what they were told, as another worker may ask next."""
+        nodes = self._lines[worker]._nodes.values()
+        await until(lambda: not any(node._queue or node._calls or node._in_flight for node in nodes))
+
+
 Worlds: TypeAlias = "Callable[[LimitSet], World]"
 
 
-@pytest.fixture(params=["memory", "redis"])
-def worlds(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[Worlds]:
+@pytest.fixture(params=["memory", "redis", "cluster"])
+def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds]:
     """Makes empty worlds, one after the other."""
     if request.param == "memory":
         yield Memory
-        return
-    workers = [LuaLedger(redis_server, LIMITS) for _ in range(WORKERS)]
+    elif request.param == "redis":
+        yield from in_redis(request.getfixturevalue("redis_server"))
+    else:
+        yield from on_cluster(request.getfixturevalue("redis_cluster"))
 
-    def in_redis(limits: LimitSet) -> World:
+
+def in_redis(server: RedisServer) -> Iterator[Worlds]:
+    workers = [LuaLedger(server, LIMITS) for _ in range(WORKERS)]
+
+    def empty(limits: LimitSet) -> World:
         workers[0].start_anew()
         for each in workers:
             each.limit(limits)
         return Lua(workers)
 
-    yield in_redis
+    yield empty
     for each in workers:
         each.close()
+
+
+def on_cluster(cluster: RedisCluster) -> Iterator[Worlds]:
+    with asyncio.Runner() as runner:
+
+        async def open_lines() -> list[ClusterLine]:
+            return [cast("ClusterLine", open_line(cluster.url, LIMITS, deadline_us=PATIENT_US)) for _ in range(WORKERS)]
+
+        async def close(lines: list[ClusterLine]) -> None:
+            for line in lines:
+                await line.aclose()
+
+        def empty(limits: LimitSet) -> World:
+            cluster.each("FLUSHALL")
+            return Clustered(runner, lines, limits)
+
+        lines = runner.run(open_lines())
+        yield empty
+        runner.run(close(lines))
 
 
 class Step(NamedTuple):

@@ -52,7 +52,8 @@ verdicts = st.builds(
     counters_lost=st.booleans(),
     spread=st.just(Spread(1, 2, 3, 4, 5)),
     account_at_us=up_to(64),
-)
+    own_families=up_to(3),
+).map(lambda verdict: verdict if verdict.counters_lost else verdict._replace(own_families=0))
 VERDICT = UNHINDERED._replace(at_us=T0)
 PACKED = pack_receipt(charge(v6=True, lane=1), VERDICT)
 
@@ -65,6 +66,7 @@ def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> No
     assert found == charged
     assert (said.at_us, said.account_at_us) == (verdict.at_us, verdict.account_at_us)
     assert (said.charged, said.counters_lost) == (verdict.charged, verdict.counters_lost)
+    assert said.own_families == verdict.own_families
 
 
 @given(number=st.integers(0, 20), lane=st.none() | st.integers(0, 3), v6=st.booleans(), proved=st.booleans())

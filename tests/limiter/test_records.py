@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sekisho.observe.limiter import ledger
 from sekisho.observe.limiter.ledger import FRESH
-from sekisho.observe.limiter.redis import RedisLedger, open_line, pack_charge, pack_settlement
+from sekisho.observe.limiter.opening import open_line
+from sekisho.observe.limiter.redis import RedisLedger, pack_charge, pack_settlement
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
 from tests.limiter.stores import KEYS, SPARE_MS, LuaLedger, in_bucket, places
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sekisho.model import StoreUnavailable
-from sekisho.store import Line, Script
+from sekisho.store import Line, Script, open_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,7 +35,8 @@ class Watched:
     def __init__(self, url: str, *, deadline_us: int = DEADLINE_US) -> None:
         self.turns: list[bool] = []
         self.up, self.down = asyncio.Event(), asyncio.Event()
-        self.line = Line(url, Script(ECHO, (), 8), deadline_us=deadline_us, on_change=self._turn)
+        line = open_to(url, Script(ECHO, (), 8), deadline_us=deadline_us, on_change=self._turn)
+        self.line = cast("Line", line)  # a Cluster's is used like any other
 
     def _turn(self, answers: bool) -> None:
         self.turns.append(answers)
@@ -65,14 +66,21 @@ class Watched:
     async def recovers(self) -> None:
         """Until it is answered again, as it will be if it comes back by itself."""
         async with asyncio.timeout(10):
-            while True:
-                await self.up.wait()
-                try:
-                    await self.ask(9_999_999, (b"probe",))
-                except StoreUnavailable:
-                    await asyncio.sleep(0)
-                else:
-                    return
+            await self.up.wait()
+        await self.is_answered()
+
+    async def is_answered(self, key: bytes = b"probe", *, answered: bool = True) -> None:
+        """Until asks at this key are answered, or refused."""
+        async with asyncio.timeout(20):
+            while await self._is_answered(key) is not answered:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0)
+
+    async def _is_answered(self, key: bytes) -> bool:
+        try:
+            await self.ask(9_999_999, (key,))
+        except StoreUnavailable:
+            return False
+        return True
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -133,7 +133,7 @@ class Odd(Server):
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            words = [await _word(reader) for _ in range(int((await reader.readuntil(b"\r\n"))[1:]))]
+            words = await _words(reader)
             if words[0] == b"PING":
                 writer.write(b"+PONG\r\n")
             elif self.odd is None:
@@ -142,6 +142,45 @@ class Odd(Server):
                 writer.write(self.odd)
             else:
                 return
+
+
+class Said(Server):
+    """A Sentinel that names whom it is told to, and tells its listeners what it is told to."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.named = port
+        self._listeners: list[asyncio.StreamWriter] = []
+
+    @property
+    def service_url(self) -> str:
+        """As the settings write it."""
+        return f"redis+sentinel://{self.url.removeprefix('redis://').removesuffix('/0')}/ledger"
+
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
+
+    def publish(self, news: bytes) -> None:
+        for writer in self._listeners:
+            writer.write(_list(b"message", b"+switch-master", news))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            words = await _words(reader)
+            if words[0] == b"SUBSCRIBE":
+                self._listeners.append(writer)
+                writer.write(_list(b"subscribe", b"+switch-master", b"1"))
+            else:
+                writer.write(_list(b"127.0.0.1", b"%d" % self.named))
+
+
+def _list(*words: bytes) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+async def _words(reader: asyncio.StreamReader) -> list[bytes]:
+    return [await _word(reader) for _ in range(int((await reader.readuntil(b"\r\n"))[1:]))]
 
 
 async def _word(reader: asyncio.StreamReader) -> bytes:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sekisho.model import Limit
 from sekisho.observe.limiter.fallback import FallbackLedger
 from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import RedisLedger, open_line
+from sekisho.observe.limiter.opening import open_line
+from sekisho.observe.limiter.redis import RedisLedger
 from tests.limiter.charges import HOUR, charge
 from tests.limiter.stores import let_in, only
 from tests.store.lines import SLACK_S

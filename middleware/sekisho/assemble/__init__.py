@@ -24,9 +24,8 @@ from sekisho.observe.breach.known import Breaches
 from sekisho.observe.breach.live import LiveCorpus, Lookout
 from sekisho.observe.breach.pairs import PairDigests, Pairs
 from sekisho.observe.limiter.exchange import Exchange, News
-from sekisho.observe.limiter.fallback import FallbackLedger
 from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import RedisLedger, open_line
+from sekisho.observe.limiter.opening import ledger_on, open_line
 from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
     from sekisho.observe.breach.hibp import Hibp
     from sekisho.owners import Owners
-    from sekisho.store import Line
+    from sekisho.store import AnyLine
 
 log = logging.getLogger("sekisho")
 
@@ -336,7 +335,7 @@ class _Running:
         self.loop = loop
         self.thread = get_ident()
         self._parts = parts
-        self._line: Line | None = None
+        self._line: AnyLine | None = None
         self._exchange: asyncio.Task[None] | None = None
         self._hibp = self._online()
         ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
@@ -376,7 +375,7 @@ class _Running:
 
         return Hibp(url=settings.hibp_url, on_change=partial(parts.events.leaks_answer, "hibp"))
 
-    def _shared_ledger(self) -> FallbackLedger:
+    def _shared_ledger(self) -> Ledger:
         parts, settings = self._parts, self._parts.settings
         self._line = open_line(
             settings.store,
@@ -394,7 +393,14 @@ class _Running:
         self._exchange = asyncio.get_running_loop().create_task(exchange.run(), name="sekisho exchange")
         own = parts.own if settings.on_store_failure is StoreFailure.LOCAL else None
         let_in = settings.on_store_failure is StoreFailure.OPEN
-        return FallbackLedger(RedisLedger(self._line, settings.namespace), own, let_in=let_in)
+        return ledger_on(
+            self._line,
+            settings.store,
+            settings.namespace,
+            deadline_us=settings.store_deadline_us,
+            own=own,
+            let_in=let_in,
+        )
 
     def _middleware(self, ledger: Ledger) -> GuardMiddleware:
         parts, settings = self._parts, self._parts.settings

@@ -118,6 +118,8 @@ class Verdict(Value):
         spread: see `Spread`.
         account_at_us: when the account was charged, where another clock says so than `at_us` (each node of a Cluster
             has its own, and a refund is reckoned by the clock that its charge was); 0 where it is the same.
+        own_families: on a Cluster, those families of records (as bits) whose node was gone, so that this worker's own
+            counters judged them. What they were charged is given back there.
     """
 
     __slots__ = (
@@ -132,6 +134,7 @@ class Verdict(Value):
         "lane_spent",
         "lane_wait_us",
         "network_wait_us",
+        "own_families",
         "spread",
         "young",
     )
@@ -151,6 +154,7 @@ class Verdict(Value):
         counters_lost: bool,
         spread: Spread,
         account_at_us: int = 0,
+        own_families: int = 0,
     ) -> None:
         self.at_us: Final = at_us
         self.charged: Final = charged
@@ -165,6 +169,7 @@ class Verdict(Value):
         self.counters_lost: Final = counters_lost
         self.spread: Final = spread
         self.account_at_us: Final = account_at_us
+        self.own_families: Final = own_families
 
     @property
     def throttle_wait_us(self) -> int:

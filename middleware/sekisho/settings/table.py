@@ -96,7 +96,8 @@ SECRET: Setting[tuple[bytes, ...]] = Setting(
 STORE = Setting(
     name="STORE",
     example="redis://redis.internal:6379/0",
-    meaning="Where counts are kept: `memory://` (one process only), `redis://`, `rediss://`, `redis+unix://`, `unix://`.",
+    meaning="Where counts are kept: `memory://` (one process only), `redis://`, `rediss://`, `redis+unix://`, "
+    "`unix://`, `redis+sentinel://host,host/service`, `redis+cluster://host,host`; the last two with TLS: `rediss+…`.",
     parse=store,
     default=MEMORY,
     secret=True,

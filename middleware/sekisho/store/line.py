@@ -25,7 +25,7 @@ from redis.exceptions import InvalidResponse, NoScriptError, RedisError, Respons
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
 log = logging.getLogger("sekisho.store")
 
@@ -52,7 +52,7 @@ class Script:
         self.reply_bytes = reply_bytes
 
 
-class _Operation:
+class Operation:
     """What is asked or told. Not a `Value`: this module runs uncompiled (see `hatch_build.py`), and must."""
 
     __slots__ = ("answer", "argument", "deadline", "keys")
@@ -65,29 +65,39 @@ class _Operation:
         self.answer = answer  # None: told, not asked
         self.deadline = deadline  # seconds, by the loop's clock
 
+    @property
+    def is_over(self) -> bool:
+        """Whether whoever asked has been answered, or has left."""
+        return self.answer is not None and self.answer.done()
 
-class _Call:
-    """What was written in one go, and who waits for it."""
+    def by(self, deadline: float) -> Operation:
+        """The same, to be done by then at the latest."""
+        return Operation(self.keys, self.argument, self.answer, min(self.deadline, deadline))
 
-    __slots__ = ("command", "deadline", "operations", "result")
+
+class Call:
+    """One command and who waits for its answer."""
+
+    __slots__ = ("asking", "command", "deadline", "operations", "result")
 
     def __init__(self, command: tuple[bytes, ...], deadline: float) -> None:
         self.command = command
         self.deadline = deadline
-        self.operations: list[_Operation] = []
+        self.operations: list[Operation] = []
         self.result: asyncio.Future[Any] | None = None
+        self.asking = False  # a Cluster's slot is on its way to where this goes
 
     def fail(self) -> None:
-        _refuse(self.result)
+        refuse(self.result)
         for operation in self.operations:
-            _refuse(operation.answer)
+            refuse(operation.answer)
 
     @property
-    def told(self) -> list[_Operation]:
+    def told(self) -> list[Operation]:
         return [operation for operation in self.operations if operation.answer is None]
 
 
-def _refuse(answer: asyncio.Future[Any] | None) -> None:
+def refuse(answer: asyncio.Future[Any] | None) -> None:
     if answer is not None and not answer.done():
         answer.set_exception(StoreUnavailable())
 
@@ -95,12 +105,18 @@ def _refuse(answer: asyncio.Future[Any] | None) -> None:
 class Line:
     """See the module. Belongs to the event loop it was started in.
 
+    What is different about a server behind Sentinels, or about one of a Cluster, overrides `_reach` (whom to connect
+    to), `_duties` (what else to do meanwhile), `_calls_of` (what may share a call) and `_refused` (what to do about an
+    error).
+
     Args:
         url: as redis-py takes it: `redis://`, `rediss://` or `unix://`.
         script: the one script whose operations are batched here.
         deadline_us: what a caller waits at most.
         on_change: told `True` when the store answers again and `False` when it stops to.
     """
+
+    _batch_max = BATCH_MAX
 
     def __init__(
         self,
@@ -110,13 +126,13 @@ class Line:
         deadline_us: int,
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._connection = _connection(url)
+        self._connection = connection_to(url)
         self._script = script
         self._deadline = deadline_us / 1e6
         self._on_change = on_change
-        self._queue: deque[_Operation] = deque()
-        self._calls: deque[_Call] = deque()  # to be written before the queue: commands, and what must be written anew
-        self._in_flight: deque[_Call] = deque()
+        self._queue: deque[Operation] = deque()
+        self._calls: deque[Call] = deque()  # to be written before the queue: commands, and what must be written anew
+        self._in_flight: deque[Call] = deque()
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -139,22 +155,22 @@ class Line:
             answer.set_exception(StoreUnavailable())
             return answer
         deadline = self._loop.time() + self._deadline
-        self._queue.append(_Operation(keys, argument, answer, deadline))
+        self._queue.append(Operation(keys, argument, answer, deadline))
         self._wake(deadline)
         return answer
 
     def tell(self, keys: Sequence[bytes], argument: bytes) -> None:
         """Queue an operation whose answer nobody needs. Kept while the store is gone, within a bound."""
         if len(self._queue) >= KEPT_MAX and not self.answers:
-            _refuse(self._queue.popleft().answer)
-        self._queue.append(_Operation(keys, argument, None, math.inf))
+            refuse(self._queue.popleft().answer)
+        self._queue.append(Operation(keys, argument, None, math.inf))
         self._work.set()
 
     async def execute(self, *command: bytes) -> Any:
         """Run one command of its own. Raises `StoreUnavailable`, or redis-py's `ResponseError` where it is refused."""
         if not self.answers:
             raise StoreUnavailable
-        call = _Call(command, self._loop.time() + self._deadline)
+        call = Call(command, self._loop.time() + self._deadline)
         call.result = self._loop.create_future()
         self._calls.append(call)
         self._wake(call.deadline)
@@ -179,6 +195,9 @@ class Line:
 
     def _wake(self, deadline: float) -> None:
         self._work.set()
+        if self._timer is not None and deadline < self._timer.when():  # sent on from elsewhere, where it has waited
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
             self._timer = self._loop.call_at(deadline, self._expire, deadline)
 
@@ -196,7 +215,7 @@ class Line:
                 late = True
         for operation in self._queue:
             if operation.deadline <= now and operation.answer and not operation.answer.done():
-                _refuse(operation.answer)
+                refuse(operation.answer)
                 late = True
         # What was not even written is forgotten: written later, it would charge for an attempt judged without it.
         told = [op for call in self._calls if call.deadline <= now for op in call.told]
@@ -239,14 +258,20 @@ class Line:
 
     async def _connect(self) -> None:
         async with asyncio.timeout(CONNECT_US / 1e6):
-            await self._connection.connect()  # type: ignore[no-untyped-call] # redis-py leaves it bare
-            await self._connection.send_command("PING", check_health=False)
-            await self._connection.read_response(timeout=math.inf)
+            await self._reach()
         self._work.set()
         self._turn(answers=True)
 
+    async def _reach(self) -> None:
+        """Connect to whom it is about, and be answered. Raises `RedisError` or `OSError` otherwise."""
+        await converse(self._connection, "PING")
+
+    def _duties(self) -> list[Coroutine[Any, Any, None]]:
+        """What is done while connected. The first that ends, ends the connection."""
+        return [self._write(), self._read(), self._watch()]
+
     async def _serve(self) -> None:
-        tasks = [self._loop.create_task(part()) for part in (self._write, self._read, self._watch)]
+        tasks = [self._loop.create_task(duty) for duty in self._duties()]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -261,7 +286,7 @@ class Line:
         for call in (*self._in_flight, *self._calls):
             call.fail()
         for operation in self._queue:
-            _refuse(operation.answer)
+            refuse(operation.answer)
         told = [op for call in self._calls for op in call.told] + [op for op in self._queue if op.answer is None]
         self._queue = deque(told[-KEPT_MAX:])
         self._in_flight.clear()
@@ -275,31 +300,37 @@ class Line:
                 while len(self._in_flight) >= IN_FLIGHT_MAX:
                     self._room.clear()
                     await self._room.wait()
-                if call := self._next():
-                    await self._send(call)
+                if calls := self._next():
+                    await self._send(calls)
 
-    async def _send(self, call: _Call) -> None:
+    async def _send(self, calls: Sequence[Call]) -> None:
         if not self._in_flight:
             self._heard = self._loop.time()
-        self._in_flight.append(call)
-        packed = hiredis.pack_command(call.command)  # type: ignore[arg-type] # its stub knows one argument alone
+        self._in_flight.extend(calls)
+        # Its stub knows one argument alone.
+        packed = b"".join([hiredis.pack_command(call.command) for call in calls])  # type: ignore[arg-type]
         await self._connection.send_packed_command(packed, check_health=False)
 
-    def _next(self) -> _Call | None:
+    def _next(self) -> Sequence[Call]:
         if self._calls:
-            return self._calls.popleft()
-        queue, operations = self._queue, list[_Operation]()
-        while queue and len(operations) < BATCH_MAX:
+            return (self._calls.popleft(),)
+        queue, operations = self._queue, list[Operation]()
+        while queue and len(operations) < self._batch_max:
             operation = queue.popleft()
             if not (operation.answer and operation.answer.done()):  # cancelled before it was written: never happened
                 operations.append(operation)
-        if not operations:
-            return None
-        call = _Call(self._command(operations), min((op.deadline for op in operations), default=math.inf))
+        return self._calls_of(operations) if operations else ()
+
+    def _calls_of(self, operations: list[Operation]) -> Sequence[Call]:
+        return (self._call(operations),)
+
+    def _call(self, operations: list[Operation], *, whole: bool = False) -> Call:
+        """The call that does all of these. `whole`: it brings the script along."""
+        call = Call(self._command(operations, whole=whole), min(op.deadline for op in operations))
         call.operations = operations
         return call
 
-    def _command(self, operations: list[_Operation], *, whole: bool = False) -> tuple[bytes, ...]:
+    def _command(self, operations: list[Operation], *, whole: bool = False) -> tuple[bytes, ...]:
         script = self._script
         keys = [key for operation in operations for key in operation.keys]
         return (
@@ -325,23 +356,30 @@ class Line:
             self._in_flight.popleft()
             self._room.set()
 
-    def _answer(self, call: _Call, reply: Any) -> None:
-        if call.result is not None:
+    def _answer(self, call: Call, reply: Any) -> None:
+        if isinstance(reply, Exception):
+            self._refused(call, reply)
+        elif call.result is not None:
             if not call.result.done():
-                (call.result.set_exception if isinstance(reply, Exception) else call.result.set_result)(reply)
-        elif isinstance(reply, NoScriptError):
-            # The one error that says for certain that nothing ran, so this alone may be sent anew.
-            call.command = self._command(call.operations, whole=True)
-            self._calls.append(call)
-            self._work.set()
-        elif isinstance(reply, Exception):
-            # Out of memory, read-only, loading: connecting anew is the probe, with the same patience.
-            raise reply
+                call.result.set_result(reply)
         else:
             self._tries = 0
             self._share_out(call.operations, reply)
 
-    def _share_out(self, operations: list[_Operation], reply: Any) -> None:
+    def _refused(self, call: Call, error: Exception) -> None:
+        if call.result is not None:
+            if not call.result.done():
+                call.result.set_exception(error)
+        elif isinstance(error, NoScriptError):
+            # It says for certain that nothing ran, and hardly anything else does: so this may be sent anew.
+            call.command = self._command(call.operations, whole=True)
+            self._calls.append(call)
+            self._work.set()
+        else:
+            # Out of memory, read-only, loading: connecting anew is the probe, with the same patience.
+            raise error
+
+    def _share_out(self, operations: list[Operation], reply: Any) -> None:
         asked = [operation.answer for operation in operations if operation.answer is not None]
         step = self._script.reply_bytes
         if not isinstance(reply, bytes) or len(reply) != step * len(asked):
@@ -358,7 +396,15 @@ class Line:
                 raise TimeoutError
 
 
-def _connection(url: str) -> AbstractConnection:
+async def converse(connection: AbstractConnection, *command: str) -> Any:
+    """Connect, and have one command answered. For the first words; whoever calls it watches the time."""
+    await connection.connect()  # type: ignore[no-untyped-call] # redis-py leaves it bare
+    await connection.send_command(*command, check_health=False)
+    return await connection.read_response(timeout=math.inf)
+
+
+def connection_to(url: str) -> AbstractConnection:
+    """A connection of redis-py's to one server, not yet open, and without its own patience."""
     arguments: dict[str, Any] = dict(parse_url(url.replace("redis+unix://", "unix://", 1)))
     kind: type[AbstractConnection] = arguments.pop("connection_class", Connection)
     # Retries count twice, and a socket's own patience (59 s by default) is not a login's.

@@ -19,7 +19,7 @@ from sekisho.model import StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.store import Line
+    from sekisho.store import AnyLine
 
 log = logging.getLogger("sekisho")
 
@@ -67,7 +67,7 @@ class Exchange:
 
     def __init__(
         self,
-        line: Line,
+        line: AnyLine,
         namespace: str,
         *,
         worker: bytes,

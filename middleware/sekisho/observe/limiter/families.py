@@ -68,10 +68,10 @@ def unpack_answer(packed: bytes) -> Answer:
 
 
 class Families:
-    """Takes charges apart and puts verdicts together. Holds nothing but the namespace."""
+    """Takes charges apart and puts verdicts together. Holds nothing but where records live: `keys` of a namespace."""
 
-    def __init__(self, namespace: str) -> None:
-        self._keys = Keys(namespace)
+    def __init__(self, namespace: str, keys: type[Keys] = Keys) -> None:
+        self._keys = keys(namespace)
 
     def first(self, charge: Charge) -> list[Part]:
         """Whom to ask at once."""

@@ -15,6 +15,7 @@ NETWORK_BYTES: Final = 16
 NETWORKS_MAX: Final = 4
 
 HAS_ACCOUNT, HAS_SECRET, HAS_LANE, EXEMPT, COUNTERS_LOST = 1, 2, 4, 8, 16
+OWN_SHIFT = 5  # in the three highest bits, the families judged without their node; none where no counters were lost
 CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
 
 
@@ -41,6 +42,7 @@ def _needed(verdict: Verdict) -> Verdict:
         charged=verdict.charged,
         counters_lost=verdict.counters_lost,
         account_at_us=verdict.account_at_us,
+        own_families=verdict.own_families,
     )
 
 
@@ -51,6 +53,7 @@ def _pack(charge: Charge, verdict: Verdict) -> bytes:
         | (HAS_LANE if charge.lane else 0)
         | (EXEMPT if charge.exempt else 0)
         | (COUNTERS_LOST if verdict.counters_lost else 0)
+        | verdict.own_families << OWN_SHIFT
     )
     try:
         head = HEAD.pack(
@@ -85,6 +88,7 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         version != VERSION
         or networks > NETWORKS_MAX
         or charged & ~CHARGED
+        or (flags >> OWN_SHIFT and not flags & COUNTERS_LOST)
         or len(packed) != HEAD.size + networks * NETWORK_BYTES
     ):
         raise ValueError("not a receipt")
@@ -106,5 +110,9 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         exempt=flags & EXEMPT != 0,
     )
     return charge, UNHINDERED._replace(
-        at_us=at_us, charged=charged, counters_lost=flags & COUNTERS_LOST != 0, account_at_us=account_at_us
+        at_us=at_us,
+        charged=charged,
+        counters_lost=flags & COUNTERS_LOST != 0,
+        account_at_us=account_at_us,
+        own_families=flags >> OWN_SHIFT,
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from importlib import resources
 from struct import Struct
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Verdict
 from sekisho.observe.limiter.ledger import span_us
-from sekisho.store import Line, Script
+from sekisho.store import Script
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+
+    from sekisho.store import AnyLine
 
 # The layouts stand in `ledger.lua` under the same names.
 OPERATION = Struct("<BBBBBQI4s4s4s4s8s")
@@ -36,10 +37,10 @@ def _pack(limits: Limits) -> bytes:
     return bytes([len(limits)]) + b"".join(LIMIT.pack(limit.interval_us, span_us(limit)) for limit in limits)
 
 
-def ledger_script(limits: LimitSet, *, now_us: int = 0) -> Script:
+def ledger_script(limits: LimitSet, *, now_us: int = 0, reply_bytes: int = VERDICT.size) -> Script:
     """The script with its limits. `now_us` other than 0 replaces the server's clock, for tests."""
     source = resources.files(__package__).joinpath("ledger.lua").read_text()
-    return Script(source, (pack_limits(limits), b"%d" % now_us), VERDICT.size)
+    return Script(source, (pack_limits(limits), b"%d" % now_us), reply_bytes)
 
 
 class Keys:
@@ -72,14 +73,14 @@ class Keys:
     def account(self, charge: Charge) -> tuple[bytes, bytes]:
         """The bucket, one of 2^18, and the key that the account has where it does not fit into that."""
         account = charge.account
-        bucket = self._account + account[:2] + _TOP_BITS[account[2]] + b"}"
+        bucket = self._account + account[:2] + TOP_BITS[account[2]] + b"}"
         return bucket, bucket + account[2:10]
 
     def secret(self, charge: Charge) -> bytes:
         return self._secret + charge.secret
 
 
-_TOP_BITS = [bytes([number & 0xC0]) for number in range(256)]
+TOP_BITS = [bytes([number & 0xC0]) for number in range(256)]
 
 
 def pack_charge(charge: Charge) -> bytes:
@@ -143,18 +144,10 @@ def pack_operation(charge: Charge, kind: int, flags: int, families: int, charged
     )
 
 
-class Asked(Protocol):
-    """What takes operations of the script; see `sekisho.store.Line`."""
-
-    def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]: ...
-
-    def tell(self, keys: Sequence[bytes], argument: bytes) -> None: ...
-
-
 class RedisLedger:
     """See `sekisho.model.Ledger`. One round trip an attempt, shared with all others of the same turn."""
 
-    def __init__(self, line: Asked, namespace: str) -> None:
+    def __init__(self, line: AnyLine, namespace: str) -> None:
         self._line = line
         self._keys = Keys(namespace)
 
@@ -167,9 +160,3 @@ class RedisLedger:
 
     def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
         self._line.tell(self._keys.of(charge), pack_settlement(charge, verdict, renewed=renewed, proved=proved))
-
-
-def open_line(
-    url: str, limits: LimitSet, *, deadline_us: int, on_change: Callable[[bool], None] = lambda _: None
-) -> Line:
-    return Line(url, ledger_script(limits), deadline_us=deadline_us, on_change=on_change)

@@ -1,0 +1,133 @@
+"""How many machines for how many attempts: `python -m benchmarks.capacity` writes the tables of `docs/capacity.md`.
+
+All from what other benchmarks have left in `results/`. The arithmetic is here, and in words beside the tables.
+"""
+
+from __future__ import annotations
+
+import json
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RESULTS = Path(__file__).with_name("results")
+PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
+BEGIN, END = "<!-- tables: python -m benchmarks.capacity -->\n", "<!-- end of tables -->"
+
+RATES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+BUSY = 0.6  # of a core, at most: beyond it answers wait for each other
+PRIMARIES_MAX = 64  # on a Cluster records live in as many slots
+ACCOUNTS = 16_500_000  # those of 7pay: each may have been tried within 90 days
+ADDRESSES = 200_000  # of its attackers
+ADDRESS_RECORDS = 3  # address, device, and a network that is hardly ever shared
+SECRETS_KEPT_S = 3_600  # what was seen of a secret is kept for an hour at most
+
+
+class Costs(NamedTuple):
+    """What an attempt costs: microseconds of a core, and bytes."""
+
+    redis_us: float
+    cluster_us: float
+    worker_us: float
+    cluster_worker_us: float
+    redis_bytes: float
+    cluster_bytes: float
+
+    @classmethod
+    def read(cls, folder: Path = RESULTS) -> Costs:
+        stores = json.loads((folder / "cluster.json").read_text())["stores"]
+        few = min(row["at_once"] for row in stores)
+        rows: dict[int, dict[str, Any]] = {}
+        for row in stores:
+            if row["at_once"] == few:
+                rows[0 if row["store"] == "one Redis" else row["nodes"]] = row
+        one, cluster = rows[0], rows[max(rows)]
+        guarded = next(
+            each for each in json.loads((folder / "http.json").read_text())["variants"]
+            if each["ours"] and each["load"] == "fail"
+        )  # fmt: skip
+        http = guarded["server_cpu_us"]["median"]
+        return cls(
+            one["redis_us"]["median"],
+            # The busiest node's share, as though all were as busy: that one sets the limit.
+            cluster["busiest_us"]["median"] * cluster["nodes"],
+            http,
+            http + cluster["worker_us"]["median"] - one["worker_us"]["median"],
+            one["bytes_an_identity"]["median"],
+            cluster["bytes_an_identity"]["median"],
+        )
+
+
+class Plan(NamedTuple):
+    """What carries a rate.
+
+    Attributes:
+        clusters: 0 is one Redis with a replica behind Sentinels.
+        primaries: of each Cluster.
+        busy: share of its core that each is busy for.
+        gibibytes: that each primary holds.
+        workers: processes of the service.
+    """
+
+    clusters: int
+    primaries: int
+    busy: float
+    gibibytes: float
+    workers: int
+
+
+def plan(rate: int, costs: Costs) -> Plan:
+    """The smallest that carries `rate` attempts a second."""
+    single = rate * costs.redis_us / 1e6
+    if single <= BUSY:
+        return Plan(0, 1, single, _bytes(rate, costs.redis_bytes) / 2**30, _workers(rate, costs.worker_us))
+    cores = rate * costs.cluster_us / 1e6
+    clusters = ceil(cores / BUSY / PRIMARIES_MAX)
+    primaries = max(3, ceil(cores / BUSY / clusters))
+    held = _bytes(rate, costs.cluster_bytes) / primaries / clusters / 2**30
+    return Plan(clusters, primaries, cores / primaries / clusters, held, _workers(rate, costs.cluster_worker_us))
+
+
+def _bytes(rate: int, identity: float) -> float:
+    return identity * (ACCOUNTS + ADDRESSES * ADDRESS_RECORDS + rate * SECRETS_KEPT_S)
+
+
+def _workers(rate: int, us: float) -> int:
+    return ceil(rate * us / 1e6 / BUSY)
+
+
+def tables(costs: Costs) -> Iterator[str]:
+    yield "| of an attempt | one Redis | a Cluster |"
+    yield "|---|---|---|"
+    yield f"| Redis, all nodes | {costs.redis_us:.0f} µs of a core | {costs.cluster_us:.0f} µs |"
+    yield f"| a worker, with HTTP and a bare endpoint | {costs.worker_us:.0f} µs | {costs.cluster_worker_us:.0f} µs |"
+    yield f"| Redis's memory, for each identity | {costs.redis_bytes:.0f} bytes | {costs.cluster_bytes:.0f} bytes |"
+    yield ""
+    yield "| attempts a second | Redis | each is busy for | each holds | workers |"
+    yield "|---|---|---|---|---|"
+    for rate in RATES:
+        found = plan(rate, costs)
+        yield f"| {rate:,} | {_servers(found)} | {found.busy:.0%} | {found.gibibytes:.1f} GiB | {found.workers:,} |"
+
+
+def _servers(found: Plan) -> str:
+    if not found.clusters:
+        return "one, and a replica"
+    each = f"{found.primaries} primaries, {found.primaries} replicas"
+    return each if found.clusters == 1 else f"{found.clusters} Clusters, each of {each}"
+
+
+def main() -> None:
+    page = PAGE.read_text()
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    written = "\n".join(tables(Costs.read()))
+    PAGE.write_text(f"{before}{BEGIN}\n{written}\n\n{END}{after}")
+    print(written)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""The ledger on a Redis Cluster: each family of records is asked at its own node, and judged here while that is gone.
+
+One round trip for a stranger, whose families are asked side by side, and one for a device in its lane, whose account is
+asked alone. Who is not let into the lane is a stranger after all, which takes a second one within the same deadline.
+
+A node that is gone costs its own families and no others: those are judged by this worker's own counters, a fair share
+of the limits, while the rest of the attempt is counted where everybody counts. The verdict says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from itertools import count
+from typing import TYPE_CHECKING
+
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+
+from sekisho.model import Charged, StoreUnavailable
+from sekisho.observe.limiter.fallback import UNCOUNTED
+from sekisho.observe.limiter.families import Answer, Families, unpack_answer
+from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET, TOP_BITS, Keys
+
+if TYPE_CHECKING:
+    from sekisho.model import Charge, Verdict
+    from sekisho.observe.limiter.families import Part
+    from sekisho.observe.limiter.memory import MemoryLedger
+    from sekisho.store import AnyLine
+
+
+PLACES = 64
+
+
+class ClusterKeys(Keys):
+    """Where records live on a Cluster: in 64 of its slots, as far from each other as they can be.
+
+    With a slot for each identity each operation would be a call of its own, and most of what a small call costs is the
+    call: three nodes would decide less than one Redis does. In fewer slots those of a turn share calls. The price: what
+    moves from node to node is a 64th of all records at once, and more than 64 primaries find nothing to do.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(namespace)
+        prefix = namespace.encode() + b":{%d}"
+        self._places = [prefix % tag for tag in _tags()]
+
+    def network(self, charge: Charge) -> list[bytes]:
+        network = self._place(charge.network) + b"n" + charge.network
+        keys = [network + b"n" + each[:8] for each in charge.networks]
+        keys += (network + b"i" + charge.ip[:8], network + b"d" + charge.device[:8])
+        return keys
+
+    def account(self, charge: Charge) -> tuple[bytes, bytes]:
+        account = charge.account
+        bucket = self._place(account) + b"a" + account[:2] + TOP_BITS[account[2]]
+        return bucket, bucket + account[2:10]
+
+    def secret(self, charge: Charge) -> bytes:
+        return self._place(charge.secret) + b"s" + charge.secret
+
+    def _place(self, digest: bytes) -> bytes:
+        return self._places[digest[0] % PLACES]
+
+
+@cache
+def _tags() -> tuple[int, ...]:
+    """The smallest numbers that, as hash tags, lead to slots at even distances."""
+    found: dict[int, int] = {}
+    step = REDIS_CLUSTER_HASH_SLOTS // PLACES
+    for number in count():
+        slot = key_slot(b"%d" % number)
+        if slot % step == 0:
+            found.setdefault(slot, number)
+            if len(found) == PLACES:
+                return tuple(found[slot] for slot in sorted(found))
+    raise AssertionError  # numbers do not end
+
+
+class ClusterLedger:
+    """See `sekisho.model.Ledger`.
+
+    Args:
+        line: to the Cluster, with the script that answers for parts of a charge.
+        namespace: of the keys.
+        deadline_us: for one attempt, however often it asks.
+        own: counts for families whose node is gone; None to raise `StoreUnavailable` instead, or to let in.
+        let_in: whether attempts that cannot be counted in full are let in (`open`).
+    """
+
+    def __init__(
+        self, line: AnyLine, namespace: str, *, deadline_us: int, own: MemoryLedger | None = None, let_in: bool = False
+    ) -> None:
+        self._line = line
+        self._families = Families(namespace, ClusterKeys)
+        self._deadline = deadline_us / 1e6
+        self._own = own
+        self._let_in = let_in
+
+    async def charge(self, charge: Charge) -> Verdict:
+        start = asyncio.get_running_loop().time()
+        families, answers = self._families, dict[int, Answer]()
+        lost = await self._ask(charge, families.first(charge), answers)
+        if rest := families.rest(charge, answers):
+            left = self._deadline - (asyncio.get_running_loop().time() - start)
+            lost |= await self._ask(charge, rest, answers, seconds_max=left)
+        verdict, compensation = families.combine(charge, answers)
+        if compensation is not None:
+            self._line.tell(compensation.keys, compensation.operation)
+        return verdict if not lost else self._judged(charge, verdict, answers, lost)
+
+    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
+        own = verdict.own_families
+        for part in self._families.settlements(charge, verdict, renewed=renewed, proved=proved):
+            if not part.family & own:
+                self._line.tell(part.keys, part.operation)
+            elif self._own is not None and part.family != SECRET:
+                one, its = _alone(charge, verdict, part.family)
+                self._own.settle(one, its, renewed=renewed, proved=proved)
+        if proved and own & ACCOUNT:
+            # Failures from before its node went are past too. Nothing was charged there: none goes back.
+            uncharged = self._families.settlements(charge, verdict._replace(charged=0), proved=True)
+            for part in uncharged:
+                if part.family == ACCOUNT:
+                    self._line.tell(part.keys, part.operation)
+
+    async def _ask(
+        self, charge: Charge, parts: list[Part], answers: dict[int, Answer], *, seconds_max: float | None = None
+    ) -> int:
+        """Put the families' answers into `answers`. Returns those families that this worker has answered for."""
+        asked = [self._line.ask(part.keys, part.operation) for part in parts]
+        if seconds_max is not None:
+            await asyncio.wait(asked, timeout=max(0, seconds_max))
+            for one in asked:
+                one.cancel()  # of what has been answered nothing is taken away
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        lost = 0
+        for part, packed in zip(parts, found, strict=True):
+            if isinstance(packed, bytes):
+                answers[part.family] = unpack_answer(packed)
+            else:
+                lost |= part.family
+                answers[part.family] = Answer(self._own_verdict(charge, part.family))
+        return lost
+
+    def _own_verdict(self, charge: Charge, family: int) -> Verdict:
+        # A secret is only observed, and whoever is judged without its set is asked for more for that alone.
+        if self._own is None or family == SECRET:
+            return UNCOUNTED
+        one, _ = _alone(charge, UNCOUNTED, family)
+        return self._own.charge_now(one)._replace(counters_lost=True)
+
+    def _judged(self, charge: Charge, verdict: Verdict, answers: dict[int, Answer], lost: int) -> Verdict:
+        """The verdict, with what this worker has answered for in it. Raises `StoreUnavailable` where it may not."""
+        verdict = verdict._replace(own_families=lost)
+        if self._own is None and not self._let_in:
+            self.settle(charge, verdict)  # it is tried by nobody
+            raise StoreUnavailable
+        if self._own is not None and lost & ACCOUNT and verdict.throttle_wait_us:
+            # The network refuses it, so the account is not charged for it, here no more than anywhere.
+            one, its = _alone(charge, answers[ACCOUNT].verdict, ACCOUNT)
+            self._own.settle(one, its)
+        return verdict
+
+
+def _alone(charge: Charge, verdict: Verdict, family: int) -> tuple[Charge, Verdict]:
+    """One family's share of an attempt, for the worker's own ledger, which knows only whole ones."""
+    if family == NETWORK:
+        return (
+            charge._replace(account=b"", secret=b"", lane=b""),
+            verdict._replace(charged=verdict.charged & Charged.NETWORK),
+        )
+    return (
+        charge._replace(exempt=True),
+        verdict._replace(charged=verdict.charged & ~Charged.NETWORK, at_us=verdict.account_at_us or verdict.at_us),
+    )

@@ -1,0 +1,42 @@
+"""Which ledger counts in a store: by its URL, which the settings have checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.observe.limiter.cluster import ClusterLedger
+from sekisho.observe.limiter.fallback import FallbackLedger
+from sekisho.observe.limiter.families import ANSWER_BYTES
+from sekisho.observe.limiter.redis import VERDICT, RedisLedger, ledger_script
+from sekisho.store import is_cluster, open_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.model import Ledger, LimitSet
+    from sekisho.observe.limiter.memory import MemoryLedger
+    from sekisho.store import AnyLine
+
+
+def open_line(
+    url: str, limits: LimitSet, *, deadline_us: int, on_change: Callable[[bool], None] = lambda _: None, now_us: int = 0
+) -> AnyLine:
+    """A line to the store whose script counts by these limits. `now_us`: see `ledger_script`."""
+    reply_bytes = ANSWER_BYTES if is_cluster(url) else VERDICT.size
+    script = ledger_script(limits, now_us=now_us, reply_bytes=reply_bytes)
+    return open_to(url, script, deadline_us=deadline_us, on_change=on_change)
+
+
+def ledger_on(
+    line: AnyLine,
+    url: str,
+    namespace: str,
+    *,
+    deadline_us: int,
+    own: MemoryLedger | None = None,
+    let_in: bool = False,
+) -> Ledger:
+    """The ledger that always answers, on a line that `open_line` has opened to `url`; see `FallbackLedger`."""
+    if is_cluster(url):
+        return ClusterLedger(line, namespace, deadline_us=deadline_us, own=own, let_in=let_in)
+    return FallbackLedger(RedisLedger(line, namespace), own, let_in=let_in)

@@ -1,0 +1,391 @@
+"""A Redis Cluster: a line to each primary, and a map that says which of them has which slot.
+
+What is asked goes to the node of its first key, and all keys of one operation share a slot. The operations of one turn
+leave in one write for each node, those of one slot in one call. A node that says that a slot is elsewhere has run
+nothing, so the operation is sent on; what was written and not answered is never sent again, here as anywhere.
+
+A node that is gone takes its slots with it and nothing else: whoever asks for those is told at once. The map is asked
+for anew when a node is lost or contradicts it, and every now and then; so a replica that was promoted is found by
+itself, and settlements that were kept meanwhile go there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError, TryAgainError
+
+from sekisho.model import StoreUnavailable
+from sekisho.settings.store import Several
+from sekisho.store.line import (
+    BATCH_MAX,
+    CONNECT_US,
+    KEPT_MAX,
+    Call,
+    Line,
+    Operation,
+    connection_to,
+    converse,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sekisho.store.line import Script
+
+log = logging.getLogger("sekisho.store")
+
+SLOTS = REDIS_CLUSTER_HASH_SLOTS
+MAP_US = 30_000_000  # between two looks at the map when nothing is amiss
+MAP_AMISS_US = 200_000  # and while a node is gone
+SOON_US = 20_000  # after a node has contradicted the map: others are about to
+AGAIN_US = 5_000  # before what found its slot half moved is sent again
+TOLD_US = 1_000_000  # how long a settlement follows a slot that moves, before it waits for the next map
+WRITE_MAX = 1_024  # operations in one write: in many calls, of which none is longer for it
+NODES_ASKED_MAX = 4  # for the map, in one look; the next look asks the others
+
+Place = tuple[str, int]
+"""A node's host and port."""
+
+
+class Range(NamedTuple):
+    """Slots `first` to `last`, both included, and their primary."""
+
+    first: int
+    last: int
+    place: Place
+
+
+class ClusterLine:
+    """What `Line` is, for a Cluster. Belongs to the event loop it was started in.
+
+    Args:
+        url: `redis+cluster://host:port,host:port`, of some nodes; the others are asked for.
+        script: as for `Line`; every operation's keys lie in one slot.
+        deadline_us: what a caller waits at most, wherever it is sent.
+        on_change: told `True` when every slot has a node that answers, and `False` when one has none.
+    """
+
+    def __init__(
+        self, url: str, script: Script, *, deadline_us: int, on_change: Callable[[bool], None] = lambda _: None
+    ) -> None:
+        self._several = Several.of(url)
+        self._script = script
+        self._deadline_us = deadline_us
+        self._on_change = on_change
+        self._loop = asyncio.get_running_loop()
+        self._nodes: dict[Place, NodeLine] = {}
+        self._owners: list[NodeLine | None] = [None] * SLOTS
+        # Until the map has been asked for once, callers wait for it.
+        self._early: list[Operation] | None = []
+        self._kept: deque[Operation] = deque()  # settlements whose node is gone
+        self._whole: bool | None = None
+        self._amiss = asyncio.Event()
+        self._mapped = asyncio.Event()
+        self._asked: deque[Place] = deque(self._several.hosts)  # for the map; who answered last is first
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._task = self._loop.create_task(self._run(), name="sekisho store map")
+
+    @property
+    def answers(self) -> bool:
+        """Whether asking makes sense now, for some slot at least."""
+        return self._early is not None or any(node.answers for node in self._nodes.values())
+
+    def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
+        """As `Line.ask`. Raises at once where the slot's node is gone, however well the others are."""
+        node = self._owners[key_slot(keys[0])]
+        if node is not None:
+            return node.ask(keys, argument)
+        answer: asyncio.Future[bytes] = self._loop.create_future()
+        if self._early is None:
+            answer.set_exception(StoreUnavailable())
+            return answer
+        operation = Operation(keys, argument, answer, self._loop.time() + self._deadline_us / 1e6)
+        self._early.append(operation)
+        self._loop.call_at(operation.deadline, refuse, answer)
+        return answer
+
+    def tell(self, keys: Sequence[bytes], argument: bytes) -> None:
+        """As `Line.tell`. Kept while the slot's node is gone, within a bound for all of them."""
+        node = self._owners[key_slot(keys[0])]
+        if node is not None and node.answers:
+            node.tell(keys, argument)
+        else:
+            self._keep([Operation(keys, argument, None, math.inf)])
+
+    async def execute(self, *command: bytes) -> Any:
+        """As `Line.execute`, at the node of the command's first key."""
+        if self._early is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._deadline_us / 1e6):
+                    await self._mapped.wait()
+        node = self._owners[key_slot(first_key(command))]
+        if node is None:
+            raise StoreUnavailable
+        return await node.execute(*command)
+
+    async def aclose(self) -> None:
+        """Write what is still queued, for at most one deadline, and hang up."""
+        self._on_change = lambda _: None  # it is no loss
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._mapped.set()
+        await asyncio.gather(*(node.aclose() for node in self._nodes.values()), *self._leaving)
+        self._owners = [None] * SLOTS
+        for operation in self._early or ():
+            refuse(operation.answer)
+        self._early = None
+
+    # What a node says of a slot that it does not have. Nothing ran there, so what was asked may be asked elsewhere.
+
+    def redirect(self, call: Call, error: Exception, node: NodeLine) -> bool:
+        """Send on what `node` refused. False where the error says nothing about slots."""
+        match error:
+            case MovedError():
+                owner = self._owners[error.slot_id] = self._node((error.host or node.place[0], error.port))
+                self._amiss.set()
+                self._send_on(call, owner)
+            case AskError():  # these keys alone; the slot is still on its way
+                self._send_on(call, self._node((error.host or node.place[0], error.port)), asking=True)
+            case TryAgainError():  # some of its keys are here, and some there
+                self._loop.call_later(AGAIN_US / 1e6, self._send_again, call)
+            case ClusterDownError() if "slot" in str(error):  # assigned to nobody: no fault of the node that says so
+                call.fail()
+                self._amiss.set()
+            case _:
+                return False
+        return True
+
+    def _send_again(self, call: Call) -> None:
+        node = self._owners[slot_of(call)]
+        if node is None:
+            call.fail()
+            self._keep(call.told)
+        else:
+            self._send_on(call, node)
+
+    def _send_on(self, call: Call, node: NodeLine, *, asking: bool = False) -> None:
+        now = self._loop.time()
+        if not node.answers or call.deadline - now < 2 * AGAIN_US / 1e6:  # too late to blame it on anybody
+            call.fail()
+            self._keep(call.told)
+        elif call.result is not None:
+            node.send_on([again(call, asking=asking)])
+        else:
+            # Each by itself from now on: of those that shared the call, some keys may be here and some there.
+            waiting = [operation.by(now + TOLD_US / 1e6) for operation in call.operations if not operation.is_over]
+            node.send_on([node.call_of(operation, asking=asking) for operation in waiting])
+
+    def _keep(self, told: Iterable[Operation]) -> None:
+        self._kept.extend(told)
+        while len(self._kept) > KEPT_MAX:  # the oldest charges stand
+            self._kept.popleft()
+
+    # The map.
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - without a map that follows, a store would be lost for good
+                log.error("the Cluster's map could not be read: %s", type(error).__name__)  # noqa: TRY400 - may hold keys
+            self._mapped.set()
+            self._open_early()
+            self._tell_change()
+            if not self._whole:
+                self._asked.rotate(-1)  # another may know better
+            # Not `wait_for`: until Python 3.12 it forgets a cancellation that comes with what it waits for.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout((MAP_US if self._whole else MAP_AMISS_US) / 1e6):
+                    await self._amiss.wait()
+            await asyncio.sleep(SOON_US / 1e6)
+            self._amiss.clear()
+
+    async def _look(self) -> None:
+        """Ask some node for the map, one after the other, and use the first that is one."""
+        for place in tuple(self._asked)[:NODES_ASKED_MAX]:
+            ranges = await self._ask_for_map(place)
+            if ranges:
+                self._use(ranges)
+                return
+            self._asked.rotate(-1)
+
+    async def _ask_for_map(self, place: Place) -> list[Range]:
+        node = self._nodes.get(place)
+        if node is not None and node.is_open:
+            try:
+                return read_map(await node.execute(b"CLUSTER", b"SLOTS"), place[0])
+            except (StoreUnavailable, RedisError):
+                return []
+        connection = connection_to(self._several.server_url(*place))
+        try:
+            async with asyncio.timeout(CONNECT_US / 1e6 / NODES_ASKED_MAX):
+                return read_map(await converse(connection, "CLUSTER", "SLOTS"), place[0])
+        except (RedisError, OSError):
+            return []
+        finally:
+            await connection.disconnect(nowait=True)
+
+    def _use(self, ranges: list[Range]) -> None:
+        owners: list[NodeLine | None] = [None] * SLOTS
+        for first, last, place in ranges:
+            owners[first : last + 1] = [self._node(place)] * (last + 1 - first)
+        self._owners = owners
+        for place in self._nodes.keys() - {each.place for each in ranges}:
+            self._leave(place)
+        known = [place for place in self._asked if place in self._nodes or place in self._several.hosts]
+        self._asked = deque([*known, *(self._nodes.keys() - set(known))])
+        self._send_kept()
+
+    def _node(self, place: Place) -> NodeLine:
+        if place not in self._nodes:
+            url = self._several.server_url(*place)
+            self._nodes[place] = NodeLine(self, place, url, self._script, self._deadline_us)
+        return self._nodes[place]
+
+    def _leave(self, place: Place) -> None:
+        """It has no slots any more. What was told it and not sent goes where those went."""
+        node = self._nodes.pop(place)
+        self._keep(node.take_told())
+        task = self._loop.create_task(node.aclose())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    # A node's fortunes.
+
+    def node_changed(self, node: NodeLine, *, answers: bool) -> None:
+        """A node has begun or ceased to answer."""
+        if answers:
+            self._send_kept()
+        else:
+            self._keep(node.take_told())
+            self._amiss.set()
+        self._tell_change()
+
+    def _tell_change(self) -> None:
+        owners = set(self._owners)
+        whole = all(node is not None and node.answers for node in owners)
+        if whole and not all(node is not None and node.is_open for node in owners):
+            return  # some are still being tried for the first time
+        if whole is not self._whole:
+            self._whole = whole
+            self._on_change(whole)
+
+    def _open_early(self) -> None:
+        early, self._early = self._early, None
+        for operation in early or ():
+            node = self._owners[key_slot(operation.keys[0])]
+            if node is None:
+                refuse(operation.answer)
+            elif not operation.is_over:
+                node.send_on([node.call_of(operation)])
+
+    def _send_kept(self) -> None:
+        kept, self._kept = self._kept, deque()
+        for operation in kept:
+            self.tell(operation.keys, operation.argument)
+
+
+class NodeLine(Line):
+    """The line to one primary. What it says about slots is the Cluster's to answer."""
+
+    _batch_max = WRITE_MAX
+
+    def __init__(self, cluster: ClusterLine, place: Place, url: str, script: Script, deadline_us: int) -> None:
+        self._cluster = cluster
+        self.place = place
+        super().__init__(url, script, deadline_us=deadline_us, on_change=self._changed)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has answered, and does."""
+        return self._open is True
+
+    def call_of(self, operation: Operation, *, asking: bool = False) -> Call:
+        """A call of its own for one operation."""
+        # With the script, as a slot on its way is rare, and the node that it goes to may not know it yet.
+        call = self._call([operation], whole=asking)
+        call.asking = asking
+        return call
+
+    def send_on(self, calls: Iterable[Call]) -> None:
+        """Queue calls that have been refused elsewhere, before all that has not been sent at all."""
+        for call in calls:
+            self._calls.append(call)
+            self._wake(call.deadline)
+
+    def take_told(self) -> list[Operation]:
+        """Settlements that were not sent, which are somebody else's from now on."""
+        told = [operation for operation in self._queue if operation.answer is None]
+        self._queue = deque(operation for operation in self._queue if operation.answer is not None)
+        return told
+
+    def _changed(self, answers: bool) -> None:
+        self._cluster.node_changed(self, answers=answers)
+
+    def _next(self) -> Sequence[Call]:
+        if not self._calls:
+            return super()._next()
+        return [self._calls.popleft() for _ in range(min(len(self._calls), BATCH_MAX))]
+
+    def _calls_of(self, operations: list[Operation]) -> Sequence[Call]:
+        by_slot: defaultdict[int, list[Operation]] = defaultdict(list)
+        for operation in operations:
+            by_slot[key_slot(operation.keys[0])].append(operation)
+        return [
+            self._call(each[first : first + BATCH_MAX])
+            for each in by_slot.values()
+            for first in range(0, len(each), BATCH_MAX)
+        ]
+
+    async def _send(self, calls: Sequence[Call]) -> None:
+        if any(call.asking for call in calls):
+            calls = [each for call in calls for each in ((self._asking(call), call) if call.asking else (call,))]
+        await super()._send(calls)
+
+    def _asking(self, call: Call) -> Call:
+        """What must stand before a call for a slot that is still on its way here; on this connection, for one call."""
+        asking = Call((b"ASKING",), call.deadline)
+        asking.result = self._loop.create_future()
+        asking.result.add_done_callback(lambda answer: answer.cancelled() or answer.exception())  # nobody asks for it
+        return asking
+
+    def _refused(self, call: Call, error: Exception) -> None:
+        if not self._cluster.redirect(call, error, self):
+            super()._refused(call, error)
+
+
+def read_map(reply: Any, asked: str) -> list[Range]:
+    """What `CLUSTER SLOTS` says, less slots whose primary cannot be named. `asked`: the host that said it."""
+    ranges = []
+    for first, last, primary, *_ in reply:
+        host, port = primary[0], int(primary[1])
+        # Empty: a node that does not know its own address yet is where we have asked it (Redis 7: null).
+        name = host.decode() if host else asked
+        if name != "?" and port:
+            ranges.append(Range(int(first), int(last), (name, port)))
+    return ranges
+
+
+def again(call: Call, *, asking: bool) -> Call:
+    """The same command, for the same caller."""
+    copy = Call(call.command, call.deadline)
+    copy.result = call.result
+    copy.asking = asking
+    return copy
+
+
+def slot_of(call: Call) -> int:
+    return key_slot(call.operations[0].keys[0] if call.operations else first_key(call.command))
+
+
+def first_key(command: Sequence[bytes]) -> bytes:
+    """Where Redis finds a command's first key: behind the number of them in scripts, else behind the name."""
+    return command[3] if command[0] in {b"EVAL", b"EVALSHA"} else command[1]
