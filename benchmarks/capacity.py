@@ -35,6 +35,7 @@ class Costs(NamedTuple):
     cluster_worker_us: float
     redis_bytes: float
     cluster_bytes: float
+    account_bytes: float
 
     @classmethod
     def read(cls, folder: Path = RESULTS) -> Costs:
@@ -58,6 +59,8 @@ class Costs(NamedTuple):
             http + cluster["worker_us"]["median"] - one["worker_us"]["median"],
             one["bytes_an_identity"]["median"],
             cluster["bytes_an_identity"]["median"],
+            # Of the most that were measured: the more there are, the less each of them takes.
+            json.loads((folder / "lua.json").read_text())["memory"][-1]["account_bytes"],
         )
 
 
@@ -83,16 +86,18 @@ def plan(rate: int, costs: Costs) -> Plan:
     """The smallest that carries `rate` attempts a second."""
     single = rate * costs.redis_us / 1e6
     if single <= BUSY:
-        return Plan(0, 1, single, _bytes(rate, costs.redis_bytes) / 2**30, _workers(rate, costs.worker_us))
+        return Plan(
+            0, 1, single, _bytes(rate, costs.redis_bytes, costs.account_bytes) / 2**30, _workers(rate, costs.worker_us)
+        )
     cores = rate * costs.cluster_us / 1e6
     clusters = ceil(cores / BUSY / PRIMARIES_MAX)
     primaries = max(3, ceil(cores / BUSY / clusters))
-    held = _bytes(rate, costs.cluster_bytes) / primaries / clusters / 2**30
+    held = _bytes(rate, costs.cluster_bytes, costs.account_bytes) / primaries / clusters / 2**30
     return Plan(clusters, primaries, cores / primaries / clusters, held, _workers(rate, costs.cluster_worker_us))
 
 
-def _bytes(rate: int, identity: float) -> float:
-    return identity * (ACCOUNTS + ADDRESSES * ADDRESS_RECORDS + rate * SECRETS_KEPT_S)
+def _bytes(rate: int, identity: float, account: float) -> float:
+    return account * ACCOUNTS + identity * (ADDRESSES * ADDRESS_RECORDS + rate * SECRETS_KEPT_S)
 
 
 def _workers(rate: int, us: float) -> int:
@@ -105,6 +110,7 @@ def tables(costs: Costs) -> Iterator[str]:
     yield f"| Redis, all nodes | {costs.redis_us:.0f} µs of a core | {costs.cluster_us:.0f} µs |"
     yield f"| a worker, with HTTP and a bare endpoint | {costs.worker_us:.0f} µs | {costs.cluster_worker_us:.0f} µs |"
     yield f"| Redis's memory, for each identity | {costs.redis_bytes:.0f} bytes | {costs.cluster_bytes:.0f} bytes |"
+    yield f"| the same, for each account of many | {costs.account_bytes:.0f} bytes | {costs.account_bytes:.0f} bytes |"
     yield ""
     yield "| attempts a second | Redis | each is busy for | each holds | workers |"
     yield "|---|---|---|---|---|"

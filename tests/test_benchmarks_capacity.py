@@ -8,8 +8,14 @@ from benchmarks import capacity
 from benchmarks.capacity import Costs, Plan, plan, tables
 
 COSTS = Costs(
-    redis_us=20, cluster_us=60, worker_us=100, cluster_worker_us=150, redis_bytes=200, cluster_bytes=250
-)  # fmt: skip
+    redis_us=20,
+    cluster_us=60,
+    worker_us=100,
+    cluster_worker_us=150,
+    redis_bytes=200,
+    cluster_bytes=250,
+    account_bytes=100,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +43,10 @@ def test_a_cluster_has_three_primaries_at_least() -> None:
 
 
 def test_memory_is_for_all_accounts_addresses_and_secrets_of_an_hour() -> None:
-    """16.5 million, 600,000 and 3.6 million identities of 200 bytes."""
+    """16.5 million of 100 bytes; 600,000 and 3.6 million of 200."""
     found = plan(1_000, COSTS)
 
-    assert found == Plan(0, 1, 0.02, (16_500_000 + 600_000 + 3_600_000) * 200 / 2**30, 1)
+    assert found == Plan(0, 1, 0.02, (16_500_000 * 100 + (600_000 + 3_600_000) * 200) / 2**30, 1)
 
 
 def test_the_sheet_is_written_from_the_results() -> None:

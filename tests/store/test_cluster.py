@@ -339,15 +339,15 @@ async def test_resharding_under_load_loses_nothing(redis_cluster: RedisCluster, 
 
 
 async def test_a_slot_that_nobody_has_is_nobodys_fault(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """CLUSTERDOWN for one slot alone: it is unavailable until somebody has it, and its node goes on with the rest."""
+    """CLUSTERDOWN for one slot alone: refused in time until somebody has it, and its node goes on with the rest."""
     key = KEYS[0]
     node = redis_cluster.owner(key)
     other = next(each for each in of(redis_cluster, node, 9) if key_slot(each) != key_slot(key))
-    async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
+    async with watched(redis_cluster_url) as found:
         await found.ask(0, (key,))
         node.cli("CLUSTER", "DELSLOTS", key_slot(key))
         try:
-            for number in range(20):
+            for number in range(3):
                 with pytest.raises(StoreUnavailable):
                     await asyncio.wait_for(found.ask(number, (key,)), 1)
                 assert await found.ask(number, (other,)) == question(number)

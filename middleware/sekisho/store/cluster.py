@@ -156,9 +156,9 @@ class ClusterLine:
                 self._send_on(call, self._node((error.host or node.place[0], error.port)), asking=True)
             case TryAgainError():  # some of its keys are here, and some there
                 self._loop.call_later(AGAIN_US / 1e6, self._send_again, call)
-            case ClusterDownError() if "slot" in str(error):  # assigned to nobody: no fault of the node that says so
-                call.fail()
+            case ClusterDownError() if "slot" in str(error):  # nobody's, for a moment or until somebody is given it
                 self._amiss.set()
+                self._loop.call_later(AGAIN_US / 1e6, self._send_again, call)
             case _:
                 return False
         return True
@@ -234,11 +234,13 @@ class ClusterLine:
             await connection.disconnect(nowait=True)
 
     def _use(self, ranges: list[Range]) -> None:
-        owners: list[NodeLine | None] = [None] * SLOTS
+        places = {each.place for each in ranges}
+        # A slot that is just changing hands may be missing: its former owner knows best what has become of it.
+        owners = [node if node is not None and node.place in places else None for node in self._owners]
         for first, last, place in ranges:
             owners[first : last + 1] = [self._node(place)] * (last + 1 - first)
         self._owners = owners
-        for place in self._nodes.keys() - {each.place for each in ranges}:
+        for place in self._nodes.keys() - places:
             self._leave(place)
         known = [place for place in self._asked if place in self._nodes or place in self._several.hosts]
         self._asked = deque([*known, *(self._nodes.keys() - set(known))])
