@@ -45,6 +45,7 @@ COMPILED = (
     "observe/limiter/shed.py",
     "observe/limiter/waiting.py",
     "record/events.py",
+    "store/batch.py",
 )
 
 

@@ -100,8 +100,9 @@ local ceil = math.ceil
 local function paced(call)
   return function(command, ...)
     if command == 'SET' then
-      local key, value, px, life = ...
-      return call('SET', key, value, px, ceil(life / PACE))
+      local key, value, how, life = ...
+      if how == 'KEEPTTL' then return call('SET', key, value, how) end
+      return call('SET', key, value, how, ceil(life / PACE))
     elseif command == 'PEXPIRE' then
       local key, life = ...
       return call('PEXPIRE', key, ceil(life / PACE))

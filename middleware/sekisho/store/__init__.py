@@ -7,9 +7,10 @@ And the vault, for small things that are kept for a while: in Redis, or in memor
 
 from __future__ import annotations
 
-from sekisho.store.line import Line, Script
+from sekisho.store.line import Line
 from sekisho.store.opening import AnyLine, is_cluster, open_to
 from sekisho.store.redis_vault import RedisVault
+from sekisho.store.script import Script
 from sekisho.store.vault import MemoryVault, Vault
 
 __all__ = ["AnyLine", "Line", "MemoryVault", "RedisVault", "Script", "Vault", "is_cluster", "open_to"]

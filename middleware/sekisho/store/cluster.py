@@ -23,22 +23,13 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError,
 
 from sekisho.model import StoreUnavailable
 from sekisho.settings.store import Several
-from sekisho.store.line import (
-    BATCH_MAX,
-    CONNECT_US,
-    KEPT_MAX,
-    Call,
-    Line,
-    Operation,
-    connection_to,
-    converse,
-    refuse,
-)
+from sekisho.store.batch import Call, Operation, refuse
+from sekisho.store.line import BATCH_MAX, CONNECT_US, KEPT_MAX, Line, connection_to, converse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sekisho.store.line import Script
+    from sekisho.store.script import Script
 
 log = logging.getLogger("sekisho.store")
 

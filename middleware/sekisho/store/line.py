@@ -15,17 +15,19 @@ import logging
 import math
 from collections import deque
 from functools import partial
-from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from sekisho.model import StoreUnavailable
+from sekisho.store.batch import Call, Operation, command_of, refuse, share_out, taken_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
+
+    from sekisho.store.script import Script
 
 log = logging.getLogger("sekisho.store")
 
@@ -36,70 +38,6 @@ STALL_US = 1_000_000  # a connection silent for this long with calls in flight i
 BACKOFF_US = (50_000, 100_000, 200_000, 500_000, 1_000_000)  # between tries to connect; the last one repeats
 CONNECT_US = 1_000_000
 LATE_US = 10_000  # a timer later than this says that the loop stood still, and nothing about the store
-
-
-class Script:
-    """A constant script that takes a batch of operations.
-
-    `leading` goes before the operations in every call. The script answers with one string: `reply_bytes` for each
-    operation that was asked, in order, and nothing for those that were only told.
-    """
-
-    def __init__(self, source: str, leading: Sequence[bytes], reply_bytes: int) -> None:
-        self.source = source.encode()
-        self.sha = sha1(self.source, usedforsecurity=False).hexdigest().encode()
-        self.leading = tuple(leading)
-        self.reply_bytes = reply_bytes
-
-
-class Operation:
-    """What is asked or told. Not a `Value`: this module runs uncompiled (see `hatch_build.py`), and must."""
-
-    __slots__ = ("answer", "argument", "deadline", "keys")
-
-    def __init__(
-        self, keys: Sequence[bytes], argument: bytes, answer: asyncio.Future[bytes] | None, deadline: float
-    ) -> None:
-        self.keys = keys
-        self.argument = argument
-        self.answer = answer  # None: told, not asked
-        self.deadline = deadline  # seconds, by the loop's clock
-
-    @property
-    def is_over(self) -> bool:
-        """Whether whoever asked has been answered, or has left."""
-        return self.answer is not None and self.answer.done()
-
-    def by(self, deadline: float) -> Operation:
-        """The same, to be done by then at the latest."""
-        return Operation(self.keys, self.argument, self.answer, min(self.deadline, deadline))
-
-
-class Call:
-    """One command and who waits for its answer."""
-
-    __slots__ = ("asking", "command", "deadline", "operations", "result")
-
-    def __init__(self, command: tuple[bytes, ...], deadline: float) -> None:
-        self.command = command
-        self.deadline = deadline
-        self.operations: list[Operation] = []
-        self.result: asyncio.Future[Any] | None = None
-        self.asking = False  # a Cluster's slot is on its way to where this goes
-
-    def fail(self) -> None:
-        refuse(self.result)
-        for operation in self.operations:
-            refuse(operation.answer)
-
-    @property
-    def told(self) -> list[Operation]:
-        return [operation for operation in self.operations if operation.answer is None]
-
-
-def refuse(answer: asyncio.Future[Any] | None) -> None:
-    if answer is not None and not answer.done():
-        answer.set_exception(StoreUnavailable())
 
 
 class Line:
@@ -314,11 +252,7 @@ class Line:
     def _next(self) -> Sequence[Call]:
         if self._calls:
             return (self._calls.popleft(),)
-        queue, operations = self._queue, list[Operation]()
-        while queue and len(operations) < self._batch_max:
-            operation = queue.popleft()
-            if not (operation.answer and operation.answer.done()):  # cancelled before it was written: never happened
-                operations.append(operation)
+        operations = taken_from(self._queue, self._batch_max)
         return self._calls_of(operations) if operations else ()
 
     def _calls_of(self, operations: list[Operation]) -> Sequence[Call]:
@@ -326,20 +260,9 @@ class Line:
 
     def _call(self, operations: list[Operation], *, whole: bool = False) -> Call:
         """The call that does all of these. `whole`: it brings the script along."""
-        call = Call(self._command(operations, whole=whole), min(op.deadline for op in operations))
+        call = Call(command_of(self._script, operations, whole=whole), min(op.deadline for op in operations))
         call.operations = operations
         return call
-
-    def _command(self, operations: list[Operation], *, whole: bool = False) -> tuple[bytes, ...]:
-        script = self._script
-        keys = [key for operation in operations for key in operation.keys]
-        return (
-            *((b"EVAL", script.source) if whole else (b"EVALSHA", script.sha)),
-            b"%d" % len(keys),
-            *keys,
-            *script.leading,
-            *[operation.argument for operation in operations],
-        )
 
     async def _read(self) -> None:
         while True:
@@ -364,7 +287,7 @@ class Line:
                 call.result.set_result(reply)
         else:
             self._tries = 0
-            self._share_out(call.operations, reply)
+            share_out(call.operations, reply, self._script.reply_bytes)
 
     def _refused(self, call: Call, error: Exception) -> None:
         if call.result is not None:
@@ -372,21 +295,12 @@ class Line:
                 call.result.set_exception(error)
         elif isinstance(error, NoScriptError):
             # It says for certain that nothing ran, and hardly anything else does: so this may be sent anew.
-            call.command = self._command(call.operations, whole=True)
+            call.command = command_of(self._script, call.operations, whole=True)
             self._calls.append(call)
             self._work.set()
         else:
             # Out of memory, read-only, loading: connecting anew is the probe, with the same patience.
             raise error
-
-    def _share_out(self, operations: list[Operation], reply: Any) -> None:
-        asked = [operation.answer for operation in operations if operation.answer is not None]
-        step = self._script.reply_bytes
-        if not isinstance(reply, bytes) or len(reply) != step * len(asked):
-            raise InvalidResponse
-        for place, answer in enumerate(asked):
-            if not answer.done():
-                answer.set_result(reply[place * step : (place + 1) * step])
 
     async def _watch(self) -> None:
         """End a connection that went silent: a black hole gives no error."""

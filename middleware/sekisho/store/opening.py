@@ -12,7 +12,7 @@ from sekisho.store.sentinel import SentinelLine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.store.line import Script
+    from sekisho.store.script import Script
 
 AnyLine: TypeAlias = Line | ClusterLine
 """What all three have in common is what the ledger, the vault and the exchange use."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
-    from sekisho.store.line import Script
+    from sekisho.store.script import Script
 
 SENTINEL_US = 200_000  # for one Sentinel's answer
 ASKED_MAX = 4  # Sentinels in one try to connect, which has a second in all; the next try asks the others

@@ -1,0 +1,104 @@
+"""What goes to Redis in one call: operations of a script, written together and answered with one string.
+
+Apart from the line, because what runs for every attempt is compiled, and the line's tasks must not be
+(`hatch_build.py` says why).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, final
+
+from redis.exceptions import InvalidResponse
+
+from sekisho.model import StoreUnavailable
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections import deque
+    from collections.abc import Sequence
+
+    from sekisho.store.script import Script
+
+
+@final
+class Operation:
+    """Something asked or told. `answer` is None where it is told; `deadline` in seconds, by the loop's clock."""
+
+    __slots__ = ("answer", "argument", "deadline", "keys")
+
+    def __init__(
+        self, keys: Sequence[bytes], argument: bytes, answer: asyncio.Future[bytes] | None, deadline: float
+    ) -> None:
+        self.keys: Final = keys
+        self.argument: Final = argument
+        self.answer: Final = answer
+        self.deadline: Final = deadline
+
+    @property
+    def is_over(self) -> bool:
+        """Whether whoever asked has been answered, or has left."""
+        return self.answer is not None and self.answer.done()
+
+    def by(self, deadline: float) -> Operation:
+        """The same, to be done by then at the latest."""
+        return Operation(self.keys, self.argument, self.answer, min(self.deadline, deadline))
+
+
+@final
+class Call:
+    """One command and who waits for its answer."""
+
+    __slots__ = ("asking", "command", "deadline", "operations", "result")
+
+    def __init__(self, command: tuple[bytes, ...], deadline: float) -> None:
+        self.command = command
+        self.deadline = deadline
+        self.operations: list[Operation] = []
+        self.result: asyncio.Future[Any] | None = None
+        self.asking = False  # a Cluster's slot is on its way to where this goes
+
+    def fail(self) -> None:
+        refuse(self.result)
+        for operation in self.operations:
+            refuse(operation.answer)
+
+    @property
+    def told(self) -> list[Operation]:
+        return [operation for operation in self.operations if operation.answer is None]
+
+
+def refuse(answer: asyncio.Future[Any] | None) -> None:
+    if answer is not None and not answer.done():
+        answer.set_exception(StoreUnavailable())
+
+
+def taken_from(queue: deque[Operation], most: int) -> list[Operation]:
+    """The next ones, less those that somebody cancelled before they were written: they never happened."""
+    operations: list[Operation] = []
+    while queue and len(operations) < most:
+        operation = queue.popleft()
+        if not operation.is_over:
+            operations.append(operation)
+    return operations
+
+
+def command_of(script: Script, operations: list[Operation], *, whole: bool = False) -> tuple[bytes, ...]:
+    """The command that does all of these. `whole`: it brings the script along."""
+    keys: list[bytes] = []
+    for operation in operations:
+        keys.extend(operation.keys)
+    head = (b"EVAL", script.source) if whole else (b"EVALSHA", script.sha)
+    arguments = [operation.argument for operation in operations]
+    return (*head, b"%d" % len(keys), *keys, *script.leading, *arguments)
+
+
+def share_out(operations: list[Operation], reply: Any, reply_bytes: int) -> None:
+    """Give everybody who asked their part of the reply. Raises `InvalidResponse` where it has another length."""
+    asked = [operation.answer for operation in operations if operation.answer is not None]
+    if not isinstance(reply, bytes) or len(reply) != reply_bytes * len(asked):
+        raise InvalidResponse
+    at = 0
+    for answer in asked:
+        if not answer.done():
+            answer.set_result(reply[at : at + reply_bytes])
+        at += reply_bytes
