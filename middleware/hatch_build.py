@@ -21,7 +21,8 @@ MIDDLEWARE = Path(__file__).parent
 
 # What every attempt runs through, and what that is made of, but for
 # - `LoginGuard` itself: servers know ASGI 3 by `inspect.iscoroutinefunction`, which compiled functions are not;
-# - the line to the store: a compiled coroutine that is cancelled while it waits for others never hears of it;
+# - the line to the store: a compiled coroutine that awaits in `finally` or `except` may lose the exception that brought
+#   it there, a cancellation for one (`tests/test_compiled.py` keeps such out);
 # - errors: plain modules inherit from them, which they cannot from compiled classes.
 COMPILED = (
     "model/*.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import os
@@ -29,6 +30,15 @@ def test_what_is_meant_to_be_compiled_is() -> None:
         name = path.removesuffix(".py").replace("/", ".")
         importlib.import_module(name)
         assert (sys.modules[name].__file__ or "").endswith(".so") is WANTED, name
+
+
+def test_nothing_is_awaited_while_an_exception_is_on_its_way() -> None:
+    """Compiled, a coroutine that awaits there may swallow it: who is cancelled would go on, or wait for ever."""
+    for path in hatch_build.modules():
+        for node in ast.walk(ast.parse((hatch_build.MIDDLEWARE / path).read_text())):
+            if isinstance(node, ast.Try):
+                handling = [*node.handlers, *node.finalbody]
+                assert not [part for each in handling for part in ast.walk(each) if isinstance(part, ast.Await)], path
 
 
 def test_servers_can_tell_that_it_is_asgi_3() -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from sekisho.model import Charged, Limit, StoreUnavailable
-from sekisho.observe.limiter.cluster import PLACES, ClusterKeys, ClusterLedger
+from sekisho.observe.limiter.cluster import ClusterLedger
 from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.opening import open_line
 from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
-from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET
+from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, PLACES, SECRET, ClusterKeys
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import WIDE, InMemory, ask, in_redis, let_in, only
 from tests.store.test_cluster import begin_move, move, there_and_back, two

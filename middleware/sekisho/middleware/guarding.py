@@ -45,7 +45,7 @@ from sekisho.model.value import Value
 from sekisho.read import RuleSuggester, declared_too_large, decoded, exposed, read_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Receive, Scope, Send
@@ -164,13 +164,16 @@ class GuardMiddleware:
         stop = self._guard.at_the_gate(visit.origin, visit.digests, with_token=looked_at)
         if stop and self._refuses(door, stop):
             return await self._refuse(visit, stop)
+        # Here and below nothing is awaited while an exception is handled: compiled, that loses cancellations.
+        on: Awaitable[None]
         try:
             attempt = await self._read(visit)
+            on = self._app(scope, visit.intake.replay, send) if attempt is None else self._try(visit, attempt)
         except Unreadable as error:
-            return await self._unreadable(visit, error)
+            on = self._unreadable(visit, error)
         except HungUp:
             return self._events.unreadable(door, "hung_up")
-        return await (self._app(scope, visit.intake.replay, send) if attempt is None else self._try(visit, attempt))
+        return await on
 
     async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What is no attempt: our own pages, routes that want a fresh proof, and all the rest."""
@@ -226,12 +229,15 @@ class GuardMiddleware:
     async def _try(self, visit: Visit, attempt: Attempt) -> None:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
         asking = self._asking
+        worked = proved = False
+        assessment: Assessment | None
         try:
-            worked = proved = False
             if asking is not None and not SHOWN.isdisjoint(visit.named):
                 worked, proved = await asking.shown(visit, attempt)
             assessment = await self._guard.assess(attempt, visit.digests, family=family, worked=worked, proved=proved)
         except StoreUnavailable:
+            assessment = None
+        if assessment is None:
             return await self._unavailable(visit)
         if self._refuses(attempt.door, assessment.decision):
             return await self._ask_or_refuse(visit, assessment, worked=worked)
@@ -247,20 +253,21 @@ class GuardMiddleware:
 
         watch = Watch(visit, assessment, report, self)
         self._guard.begin(assessment)
+        ending: Awaitable[None]
         try:
             await self._app(scope, visit.intake.replay, watch.send)
+            ending = watch.close()
         except PasswordsBusy as busy:
             watch.abandon()
             if watch.has_begun:
                 raise
             wait_us = busy.retry_after_s * 1_000_000
-            await self._answer(visit, unavailable(retry_after_s(wait_us, self._jitter())))
+            ending = self._answer(visit, unavailable(retry_after_s(wait_us, self._jitter())))
         except BaseException:
             # Raised, timed out or cancelled: whatever its answer began with, it is no proof.
             watch.abandon()
             raise
-        else:
-            await watch.close()
+        return await ending
 
     # Refusing.
 
@@ -301,10 +308,14 @@ class GuardMiddleware:
         """Refuse what cannot be read, on its sender's account: an application with a kinder parser would read it."""
         self._events.unreadable(visit.door, error.reason)
         nothing = Attempt(visit.door, visit.origin, "", "", "")
+        assessment: Assessment | None
         try:
-            decision = (await self._guard.assess(nothing, visit.digests)).decision
+            assessment = await self._guard.assess(nothing, visit.digests)
         except StoreUnavailable:
+            assessment = None
+        if assessment is None:
             return await self._unavailable(visit)
+        decision = assessment.decision
         if self.mode is Mode.MONITOR:
             return await self._app(visit.scope, visit.intake.replay, visit.send)
         # Nobody can be asked for anything who cannot be read.

@@ -10,70 +10,18 @@ of the limits, while the rest of the attempt is counted where everybody counts. 
 from __future__ import annotations
 
 import asyncio
-from functools import cache
-from itertools import count
 from typing import TYPE_CHECKING
-
-from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from sekisho.model import Charged, StoreUnavailable
 from sekisho.observe.limiter.fallback import UNCOUNTED
 from sekisho.observe.limiter.families import Answer, Families, unpack_answer
-from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET, TOP_BITS, Keys
+from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET, ClusterKeys
 
 if TYPE_CHECKING:
     from sekisho.model import Charge, Verdict
     from sekisho.observe.limiter.families import Part
     from sekisho.observe.limiter.memory import MemoryLedger
     from sekisho.store import AnyLine
-
-
-PLACES = 64
-
-
-class ClusterKeys(Keys):
-    """Where records live on a Cluster: in 64 of its slots, as far from each other as they can be.
-
-    With a slot for each identity each operation would be a call of its own, and most of what a small call costs is the
-    call: three nodes would decide less than one Redis does. In fewer slots those of a turn share calls. The price: what
-    moves from node to node is a 64th of all records at once, and more than 64 primaries find nothing to do.
-    """
-
-    def __init__(self, namespace: str) -> None:
-        super().__init__(namespace)
-        prefix = namespace.encode() + b":{%d}"
-        self._places = [prefix % tag for tag in _tags()]
-
-    def network(self, charge: Charge) -> list[bytes]:
-        network = self._place(charge.network) + b"n" + charge.network
-        keys = [network + b"n" + each[:8] for each in charge.networks]
-        keys += (network + b"i" + charge.ip[:8], network + b"d" + charge.device[:8])
-        return keys
-
-    def account(self, charge: Charge) -> tuple[bytes, bytes]:
-        account = charge.account
-        bucket = self._place(account) + b"a" + account[:2] + TOP_BITS[account[2]]
-        return bucket, bucket + account[2:10]
-
-    def secret(self, charge: Charge) -> bytes:
-        return self._place(charge.secret) + b"s" + charge.secret
-
-    def _place(self, digest: bytes) -> bytes:
-        return self._places[digest[0] % PLACES]
-
-
-@cache
-def _tags() -> tuple[int, ...]:
-    """The smallest numbers that, as hash tags, lead to slots at even distances."""
-    found: dict[int, int] = {}
-    step = REDIS_CLUSTER_HASH_SLOTS // PLACES
-    for number in count():
-        slot = key_slot(b"%d" % number)
-        if slot % step == 0:
-            found.setdefault(slot, number)
-            if len(found) == PLACES:
-                return tuple(found[slot] for slot in sorted(found))
-    raise AssertionError  # numbers do not end
 
 
 class ClusterLedger:
