@@ -34,7 +34,7 @@ test-compiled: $(VENV)/.with-check ## Run what concerns the hot path against mod
 	$(say) "Compiling the hot path"
 	@$(BIN)/python middleware/hatch_build.py $(COMPILED)
 	$(say) "Running its tests"
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} SEKISHO_TEST_COMPILED=1 PYTHONPATH=$(COMPILED) \
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} TEST_COMPILED=1 PYTHONPATH=$(COMPILED) \
 		$(BIN)/python -m pytest --quiet $(TESTS_COMPILED)
 
 .PHONY: check

@@ -1,7 +1,7 @@
 """Build hook: compiles the hot path with mypyc where there is a C compiler, and leaves it as it is where there is none.
 
 The sources are the same; a wheel without the compiled modules only takes more of the processor for each attempt.
-`SEKISHO_COMPILE=never` leaves it out, `SEKISHO_COMPILE=always` fails where it cannot be done. Editable installs are
+`COMPILE_SEKISHO=never` leaves it out, `COMPILE_SEKISHO=always` fails where it cannot be done. Editable installs are
 never compiled: what is edited is what should run.
 """
 
@@ -54,7 +54,7 @@ class CompileHook(BuildHookInterface[Any]):
     """Adds the compiled modules to a wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        wanted = os.environ.get("SEKISHO_COMPILE", "auto")
+        wanted = os.environ.get("COMPILE_SEKISHO", "auto")
         if version == "editable" or wanted == "never":
             return
         folder = Path(tempfile.mkdtemp(prefix="sekisho-"))

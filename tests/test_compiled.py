@@ -15,7 +15,7 @@ from sekisho import LoginGuard
 from sekisho.model import Attempt
 from tests.limiter.charges import charge
 
-WANTED = os.environ.get("SEKISHO_TEST_COMPILED") == "1"
+WANTED = os.environ.get("TEST_COMPILED") == "1"
 
 
 def test_every_pattern_names_sources() -> None:
