@@ -82,9 +82,11 @@ local function read_limits()
   while at <= #policy do
     local n
     n, at = struct_unpack('<B', policy, at)
-    local set = {n = n, interval = {}, span = {}}
+    local set = {n = n, interval = {}, top = {}, spent = {}}
     for i = 1, n do
-      set.interval[i], set.span[i], at = struct_unpack('<I8I8', policy, at)
+      local span
+      set.interval[i], span, at = struct_unpack('<I8I8', policy, at)
+      set.top[i] = now + span -- no TAT lies beyond
     end
     sets[#sets + 1] = set
   end
@@ -93,6 +95,7 @@ end
 
 local limits = read_limits()
 local IP, DEVICE, ACCOUNTS, LANE, FIRST_NETWORK = limits[1], limits[2], limits[3], limits[4], 5
+local UNLIMITED = {n = 0, interval = {}, top = {}, spent = {}}
 
 -- The limits of each network record, then of ip and device, by how many networks an address has.
 local SETS = {}
@@ -106,11 +109,12 @@ end
 -- Packed records. Whole formats by layout and number of TATs: one call of `struct` for the fixed part of a record.
 
 local LIMITS_MAX = 4
-local TATS, FORMATS = {}, {[PLAIN] = {}, [ACCOUNT] = {}}
+local TATS, PLAIN_FORMATS, ACCOUNT_FORMATS = {}, {}, {}
+local PLAIN_BYTES, ACCOUNT_BYTES = {}, {} -- before the tags
 for n = 0, LIMITS_MAX do
   TATS[n] = '<' .. rep('I7', n)
-  FORMATS[PLAIN][n] = HEAD .. rep('I7', n)
-  FORMATS[ACCOUNT][n] = HEAD .. ACCOUNT_HEAD .. rep('I7', n)
+  PLAIN_FORMATS[n], PLAIN_BYTES[n] = HEAD .. rep('I7', n), HEAD_BYTES + n * TAT_BYTES
+  ACCOUNT_FORMATS[n], ACCOUNT_BYTES[n] = HEAD .. ACCOUNT_HEAD .. rep('I7', n), PLAIN_BYTES[n] + ACCOUNT_HEAD_BYTES
 end
 
 local NONE = {} -- never written to
@@ -146,41 +150,42 @@ local function read_lanes(value, at, n, n_tats)
   return lanes
 end
 
--- A table of up to eight fields takes half the memory of one with nine, and most records are plain: hence two shapes.
-local function fresh(version)
-  if version == PLAIN then
-    return {tats = NONE, at = 0, generation = generation_now, young = '', old = ''}
-  end
+local function fresh()
   return {
-    account = true, tats = NONE, at = 0, generation = generation_now, young = '', old = '',
+    tats = NONE, at = 0, generation = generation_now, young = '', old = '',
     failures = 0, tried = '', tried_old = '', lanes = NONE,
   }
 end
 
-local function age(record)
-  local generation = record.generation
-  if generation >= generation_now then return record end
+local function age(account)
+  local generation = account.generation
+  if generation >= generation_now then return account end
   local before = generation == generation_now - 1
-  record.generation = generation_now
-  record.old, record.young = before and record.young or '', ''
-  if record.account then
-    record.tried_old, record.tried = before and record.tried or '', ''
-  end
-  return record
+  account.generation = generation_now
+  account.old, account.young = before and account.young or '', ''
+  account.tried_old, account.tried = before and account.tried or '', ''
+  return account
 end
 
-local function ends(record)
-  local last, tats = now, record.tats
+-- When counters and tags have ended.
+local function end_of(tats, generation, tagged)
+  local last = now
   for i = 1, #tats do
-    if tats[i] > last then last = tats[i] end
+    local tat = tats[i]
+    if tat > last then last = tat end
   end
-  local account = record.account
-  if record.young ~= '' or record.old ~= '' or account and (record.tried ~= '' or record.tried_old ~= '') then
-    last = max(last, (record.generation + 2) * GENERATION)
+  if tagged then
+    local forgotten = (generation + 2) * GENERATION
+    if forgotten > last then return forgotten end
   end
-  if not account then return last end
-  if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
-  for _, lane in ipairs(record.lanes) do last = max(last, lane_end(lane)) end
+  return last
+end
+
+local function ends(account)
+  local tagged = account.young ~= '' or account.old ~= '' or account.tried ~= '' or account.tried_old ~= ''
+  local last = end_of(account.tats, account.generation, tagged)
+  if account.failures > 0 then last = max(last, account.at + FAILURES_KEPT) end
+  for _, lane in ipairs(account.lanes) do last = max(last, lane_end(lane)) end
   return last
 end
 
@@ -188,45 +193,61 @@ local function tags(value, at, count)
   return count > 0 and sub(value, at, at + count * TAG_BYTES - 1) or ''
 end
 
-local function decode_plain(value, n)
-  local _, _, at, generation, young, old, a, b, c, d = struct_unpack(FORMATS[PLAIN][n], value)
-  local place = HEAD_BYTES + n * TAT_BYTES + 1
-  if #value ~= place - 1 + (young + old) * TAG_BYTES then return fresh(PLAIN) end
-  local record = {
-    tats = up_to(n, a, b, c, d), at = at, generation = generation,
-    young = tags(value, place, young), old = tags(value, place + young * TAG_BYTES, old),
-    expires = 0, key = '', changed = false,
-  }
-  record.expires = ends(record) -- as Redis was told when this was written
-  return age(record)
+-- Plain records stay packed: each attempt at one unpacks it, and packs it again where that changed it.
+
+local tats_here = {0, 0, 0, 0, 0} -- TATs of the plain record at hand; one place more than LIMITS_MAX, and that is free
+tats_here[LIMITS_MAX + 1] = nil
+
+-- Of the plain record `value`: the last charge, generation, young and old tags; and the end that Redis was told.
+local function read(value)
+  local version, n = byte(value or '', 1, 2)
+  local fixed = version == PLAIN and PLAIN_BYTES[n]
+  if fixed and #value >= fixed then
+    local tats = tats_here
+    local _, _, at, generation, young, old, a, b, c, d = struct_unpack(PLAIN_FORMATS[n], value)
+    local young_end = fixed + young * TAG_BYTES
+    if #value == young_end + old * TAG_BYTES then
+      tats[1], tats[2], tats[3], tats[4] = a, b, c, d
+      tats[n + 1] = nil -- where the next would stand
+      local told = end_of(tats, generation, young + old > 0)
+      local young_tags = young > 0 and sub(value, fixed + 1, young_end) or ''
+      local old_tags = old > 0 and sub(value, young_end + 1) or ''
+      if generation >= generation_now then return at, generation, young_tags, old_tags, told end
+      return at, generation_now, '', generation == generation_now - 1 and young_tags or '', told
+    end
+  end
+  tats_here[1], tats_here[2], tats_here[3], tats_here[4] = nil, nil, nil, nil
+  return 0, generation_now, '', '', 0
 end
 
-local function decode_account(value, n)
+local function pack(tats, at, generation, young, old)
+  local n = #tats
+  return struct_pack(
+    PLAIN_FORMATS[n], PLAIN, n, at, generation, #young / TAG_BYTES, #old / TAG_BYTES, unpack(tats, 1, n)
+  ) .. young .. old
+end
+
+-- An account as it stands under its key; of any other shape it reads as absent.
+local function decode(value)
+  local version, n = byte(value or '', 1, 2)
+  local fixed = version == ACCOUNT and ACCOUNT_BYTES[n]
+  if not fixed or #value < fixed then return fresh() end
   local _, _, at, generation, young, old, failures, tried, tried_old, lanes, lane_tats, a, b, c, d =
-    struct_unpack(FORMATS[ACCOUNT][n], value)
-  local place = HEAD_BYTES + ACCOUNT_HEAD_BYTES + n * TAT_BYTES + 1
+    struct_unpack(ACCOUNT_FORMATS[n], value)
+  local place = fixed + 1
   local lanes_at = place + (young + old + tried + tried_old) * TAG_BYTES
   if lane_tats > LIMITS_MAX or #value ~= lanes_at - 1 + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES) then
-    return fresh(ACCOUNT)
+    return fresh()
   end
   local old_at = place + young * TAG_BYTES
   local tried_at = old_at + old * TAG_BYTES
   return age({
-    account = true, tats = up_to(n, a, b, c, d), at = at, generation = generation,
+    tats = up_to(n, a, b, c, d), at = at, generation = generation,
     young = tags(value, place, young), old = tags(value, old_at, old),
     failures = now < at + FAILURES_KEPT and failures or 0,
     tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
     lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NONE,
   })
-end
-
--- A record as it stands under a key that holds this version; of any other shape it reads as absent.
-local function decode(value, version)
-  if not value or #value < HEAD_BYTES then return fresh(version) end
-  local stored, n = byte(value, 1, 2)
-  local fixed = HEAD_BYTES + (version == ACCOUNT and ACCOUNT_HEAD_BYTES or 0)
-  if stored ~= version or n > LIMITS_MAX or #value < fixed + n * TAT_BYTES then return fresh(version) end
-  return version == PLAIN and decode_plain(value, n) or decode_account(value, n)
 end
 
 local function encode_lanes(record)
@@ -240,58 +261,40 @@ local function encode_lanes(record)
   return table.concat(parts)
 end
 
-local function encode(record)
-  local tats, young, old = record.tats, record.young, record.old
-  local n = #tats
-  if not record.account then
-    return struct_pack(
-      FORMATS[PLAIN][n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES, unpack(tats)
-    ) .. young .. old
-  end
-  local tried, tried_old, lanes = record.tried, record.tried_old, record.lanes
+local function encode(account)
+  local tats, young, old = account.tats, account.young, account.old
+  local tried, tried_old, lanes, n = account.tried, account.tried_old, account.lanes, #tats
   return struct_pack(
-    FORMATS[ACCOUNT][n], ACCOUNT, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES,
-    record.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n, unpack(tats)
-  ) .. young .. old .. tried .. tried_old .. (#lanes > 0 and encode_lanes(record) or '')
+    ACCOUNT_FORMATS[n], ACCOUNT, n, account.at, account.generation, #young / TAG_BYTES, #old / TAG_BYTES,
+    account.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n, unpack(tats)
+  ) .. young .. old .. tried .. tried_old .. (#lanes > 0 and encode_lanes(account) or '')
 end
 
 -- GCRA.
 
--- One TAT per limit, none before now and none beyond its span; see `fitted` in the reference. In place, but for fresh ones.
-local function fit(tats, set)
-  local n, last, span = set.n, tats[#tats] or 0, set.span
-  if tats == NONE then tats = {} end
-  for i = 1, n do
-    local tat, top = tats[i] or last, now + span[i]
-    if tat < now then tat = now elseif tat > top then tat = top end
-    tats[i] = tat
-  end
-  for i = #tats, n + 1, -1 do tats[i] = nil end
-  return tats
-end
+-- One TAT per limit, none before now and none beyond its span; see `fitted` in the reference.
 
+-- The wait, and in `set.spent` what the TATs are with one attempt more.
 local function wait_of(tats, set)
-  if tats == NONE then return 0 end
-  local wait, last, interval, span = 0, tats[#tats] or 0, set.interval, set.span
+  local wait, last, interval, tops, spent = 0, tats[#tats] or 0, set.interval, set.top, set.spent
   for i = 1, set.n do
-    local tat, top = tats[i] or last, now + span[i]
+    local tat, top = tats[i] or last, tops[i]
     if tat < now then tat = now elseif tat > top then tat = top end
-    local this = tat + interval[i] - top
-    if this > wait then wait = this end
+    tat = tat + interval[i]
+    spent[i] = tat
+    if tat - top > wait then wait = tat - top end
   end
   return wait
 end
 
-local function taken(tats, set)
-  local fitted, interval = fit(tats, set), set.interval
-  for i = 1, set.n do fitted[i] = fitted[i] + interval[i] end
-  return fitted
-end
-
 local function refunded(tats, set, charged_at)
-  local fitted, elapsed = fit(tats, set), max(0, now - charged_at)
-  for i = 1, set.n do fitted[i] = fitted[i] - max(0, set.interval[i] - elapsed) end
-  return fitted
+  local found, last, elapsed = {}, tats[#tats] or 0, max(0, now - charged_at)
+  for i = 1, set.n do
+    local tat, top = tats[i] or last, set.top[i]
+    if tat < now then tat = now elseif tat > top then tat = top end
+    found[i] = tat - max(0, set.interval[i] - elapsed)
+  end
+  return found
 end
 
 -- Tags.
@@ -322,23 +325,27 @@ local function without(tags, tag)
   return at and cut(tags, at) or tags
 end
 
-local function size(record)
-  return (#record.young + #record.old) / TAG_BYTES
-end
-
 -- The batch's own view of what is stored: read at once, written once at the end.
 
-local stored, book, changed, changes = call('MGET', unpack(KEYS)), {}, {}, 0
+local stored, slots = call('MGET', unpack(KEYS)), {}
+local told, lasts, changed, changes = {}, {}, {}, 0 -- of plain records: the end in Redis, the end now
+local book, accounts = {}, {}
 
-local function open(i)
+-- Where a plain record stands in `stored`: where its key stood first.
+local function slot_of(i)
   local key = KEYS[i]
-  local record = book[key]
-  if not record then
-    record = decode(stored[i], PLAIN)
-    record.key = key
-    book[key] = record
+  local slot = slots[key]
+  if slot then return slot end
+  slots[key] = i
+  return i
+end
+
+local function put(slot, value, last, told_before)
+  if not told[slot] then
+    changes = changes + 1
+    changed[changes], told[slot] = slot, told_before
   end
-  return record
+  stored[slot], lasts[slot] = value, last
 end
 
 -- An account lies in its bucket, or under its own key where it was too long for that.
@@ -348,11 +355,11 @@ local function open_account(i)
   if not record then
     local value, field = stored[i + 1], sub(key, #bucket + 1)
     if value then
-      record = decode(value, ACCOUNT)
+      record = decode(value)
       record.apart = true
     else
       value = pcall('HGET', bucket, field)
-      record = decode(type(value) == 'string' and value, ACCOUNT) -- an error: somebody else's value, and ours is absent
+      record = decode(type(value) == 'string' and value) -- an error: somebody else's value, and ours is absent
     end
     record.key, record.bucket, record.field = key, bucket, field
     book[key] = record
@@ -360,25 +367,50 @@ local function open_account(i)
   return record
 end
 
-local function change(record)
-  if not record.changed then
-    record.changed = true
-    changes = changes + 1
-    changed[changes] = record
+local function change(account)
+  if not account.changed then
+    account.changed = true
+    accounts[#accounts + 1] = account
   end
 end
 
-local function note(record, tag, cap)
-  if record.young == '' and record.old == '' then
-    record.young = tag
-    return change(record)
+-- What an attempt finds and makes of plain records, by their place in it.
+local places, waits, sizes, values, ends_then, ends_told = {}, {}, {}, {}, {}, {}
+
+-- Looks at the record in `slot`, with the charge in it where there is room and one is `charging`, and with the tag if
+-- there is one. Writes nothing. Returns the wait, and when the last charge was.
+local function look(place, slot, set, charging, tag)
+  local value, limits_here = stored[slot], charging and set or UNLIMITED
+  local first = not value and tag and limits_here.first
+  if first then -- as for the batch's first of this kind: they differ by the tag alone
+    places[place], sizes[place], waits[place] = slot, 1, 0
+    values[place], ends_then[place], ends_told[place] = first .. tag, limits_here.first_end, 0
+    return 0, 0
   end
-  local young, old, news = see(record.young, record.old, tag, cap)
-  if news then
-    record.young, record.old = young, old
-    change(record)
+  local at, generation, young, old, end_told = read(value)
+  local tats, wait, last_charge, changes_it = tats_here, wait_of(tats_here, set), at, false
+  if charging and wait == 0 then tats, at, changes_it = set.spent, now, true end
+  if tag and young ~= tag then
+    local news
+    young, old, news = see(young, old, tag, ACCOUNTS_CAP)
+    changes_it = changes_it or news
   end
+  places[place], waits[place], sizes[place], values[place] = slot, wait, (#young + #old) / TAG_BYTES, value
+  if changes_it then
+    local last = end_of(tats, generation, young ~= '' or old ~= '')
+    local new = pack(tats, at, generation, young, old)
+    values[place], ends_then[place], ends_told[place] = new, last, end_told
+    if not value and tag then limits_here.first, limits_here.first_end = sub(new, 1, -TAG_BYTES - 1), last end
+  end
+  return wait, last_charge
 end
+
+local function keep(place)
+  local slot, value = places[place], values[place]
+  if value ~= stored[slot] then put(slot, value, ends_then[place], ends_told[place]) end
+end
+
+-- Lanes.
 
 -- Lanes.
 
@@ -418,7 +450,7 @@ local function enter_lane(account, device, generation)
   if generation < lane.generation and now - lane.renewed > RENEWAL_GRACE then return false, 0, true end
   local wait = wait_of(lane.tats, LANE)
   if wait > 0 or not (at or #account.lanes < LANES_MAX or resting(account, device)) then return false, wait, false end
-  lane.tats = taken(lane.tats, LANE)
+  lane.tats = {unpack(LANE.spent)}
   place_lane(account, lane)
   account.failures, account.at = math.min(FAILURES_CAP, account.failures + 1), now
   change(account)
@@ -427,38 +459,33 @@ end
 
 -- Operations.
 
-local records, waits = {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
-
 -- All or none is charged. Whether it refused, whether only for young charges, and what the verdict tells.
 local function enter_network(first, facts, networks, account_tag)
   local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
+  local tag = facts.account and account_tag
   for i = 1, n do
-    local record = open(first + i - 1)
-    local wait = exempt and 0 or wait_of(record.tats, sets[i])
-    if wait > 0 then
-      refused = true
-      if now - record.at >= YOUNG_US then young = false end
+    local wait, at = look(i, slot_of(first + i - 1), sets[i], not (exempt or refused), tag)
+    if exempt then
+      waits[i] = 0
+    elseif wait > 0 then
+      if not refused then
+        refused = true
+        for j = 1, i - 1 do look(j, places[j], sets[j], false, tag) end -- without the charge
+      end
+      if now - at >= YOUNG_US then young = false end
     end
-    records[i], waits[i] = record, wait
   end
-  local bits, known = (refused or exempt) and 0 or NETWORK_CHARGED, facts.account
-  for i = 1, n do
-    local record = records[i]
-    if bits > 0 then
-      record.tats, record.at = taken(record.tats, sets[i]), now
-      change(record)
-    end
-    if known then note(record, account_tag, ACCOUNTS_CAP) end
-  end
-
   local network_wait, network_accounts = 0, 0
-  for i = 1, networks do
-    network_wait = max(network_wait, waits[i])
-    network_accounts = max(network_accounts, size(records[i]))
+  for i = 1, n do
+    keep(i)
+    if i <= networks then
+      if waits[i] > network_wait then network_wait = waits[i] end
+      if sizes[i] > network_accounts then network_accounts = sizes[i] end
+    end
   end
   local ip, device = n - 1, n
-  return refused, young, bits, waits[ip], network_wait, waits[device],
-    size(records[ip]), network_accounts, size(records[device])
+  return refused, young, (refused or exempt) and 0 or NETWORK_CHARGED, waits[ip], network_wait, waits[device],
+    sizes[ip], network_accounts, sizes[device]
 end
 
 -- The wait, whether it is young, and what was charged.
@@ -472,12 +499,14 @@ local function enter_account(account, facts, refused, ip_tag, pair_tag)
     account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
     if not again then
       bits = ACCOUNT_CHARGED + FAILURE_CHARGED
-      account.tats = taken(account.tats, ACCOUNTS)
+      account.tats = {unpack(ACCOUNTS.spent)}
       account.failures = math.min(FAILURES_CAP, account.failures + 1)
     end
     change(account)
   end
-  note(account, ip_tag, IPS_CAP)
+  local news
+  account.young, account.old, news = see(account.young, account.old, ip_tag, IPS_CAP)
+  if news then change(account) end
   return wait, young, bits
 end
 
@@ -496,13 +525,12 @@ local NO_BEFORE = rep('\0', struct.size(BEFORE))
 local function charge(
   kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
 )
-  local place, account, secret, before = first, nil, nil, kind == PART and NO_BEFORE or ''
+  local place, account, before = first, nil, kind == PART and NO_BEFORE or ''
   if facts.asks_network then place = place + networks + 2 end
   if facts.asks_account then
     account, place = open_account(place), place + 2
     if kind == PART then before = pack_before(account) end
   end
-  if facts.asks_secret then secret = open(place) end
 
   local lane_wait, spent = 0, false
   if account and facts.lane then
@@ -525,13 +553,14 @@ local function charge(
   if account then
     local account_young, account_bits
     account_wait, account_young, account_bits = enter_account(account, facts, refused, ip_tag, pair_tag)
-    young, bits, failures, ips = young and account_young, bits + account_bits, account.failures, size(account)
+    young, bits, failures, ips = young and account_young, bits + account_bits, account.failures, (#account.young + #account.old) / TAG_BYTES
   end
 
   local same_secret = 0
-  if secret then
-    if facts.account then note(secret, member_tag, ACCOUNTS_CAP) end
-    same_secret = size(secret)
+  if facts.asks_secret then
+    look(1, slot_of(place), UNLIMITED, false, facts.account and member_tag)
+    keep(1)
+    same_secret = sizes[1]
   end
 
   if young and (refused or account_wait > 0) then bits = bits + YOUNG end
@@ -549,9 +578,10 @@ local function settle(
   if facts.asks_network then
     if has(charged, NETWORK_CHARGED) then
       for i = 1, networks + 2 do
-        local record = open(first + i - 1)
-        record.tats = refunded(record.tats, SETS[networks][i], charged_at)
-        change(record)
+        local slot = slot_of(first + i - 1)
+        local at, generation, young, old, end_told = read(stored[slot])
+        local tats = refunded(tats_here, SETS[networks][i], charged_at)
+        put(slot, pack(tats, at, generation, young, old), end_of(tats, generation, young ~= '' or old ~= ''), end_told)
       end
     end
     place = place + networks + 2
@@ -575,9 +605,11 @@ local function settle(
     change(account)
   end
   if facts.asks_secret and not has(charged, LANE_CHARGED) then
-    local secret = open(place)
-    secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
-    change(secret)
+    local slot = slot_of(place)
+    local at, generation, young, old, end_told = read(stored[slot])
+    young, old = without(young, member_tag), without(old, member_tag)
+    local last = end_of(tats_here, generation, young ~= '' or old ~= '')
+    put(slot, pack(tats_here, at, generation, young, old), last, end_told)
   end
 end
 
@@ -646,7 +678,7 @@ local function is_dead(value)
     local version, at, _, _, failures = struct_unpack(DEAD_UNLESS, value)
     if version % 256 == ACCOUNT and failures > 0 and now < at + FAILURES_KEPT then return false end
   end
-  return ends(decode(value, ACCOUNT)) <= now
+  return ends(decode(value)) <= now
 end
 
 -- Takes out who is dead among `count` members of a bucket; whether anybody was.
@@ -687,20 +719,25 @@ local function write_account(account, life_ms)
   end
 end
 
+local function life_until(last)
+  return last > now and ceil((last - now) / 1000) or nil -- nil: nothing is left of it
+end
+
+for i = 1, #accounts do
+  local account = accounts[i]
+  write_account(account, life_until(ends(account)))
+end
+
 for i = 1, changes do
-  local record = changed[i]
-  local last = ends(record)
-  local life_ms = last > now and ceil((last - now) / 1000) or nil -- nil: nothing is left of it
-  if record.account then
-    write_account(record, life_ms)
-  elseif life_ms then
-    if last == record.expires then -- moving an expiry costs half as much again as the value
-      call('SET', record.key, encode(record), 'KEEPTTL')
-    else
-      call('SET', record.key, encode(record), 'PX', life_of(life_ms))
-    end
+  local slot = changed[i]
+  local key, value, last = KEYS[slot], stored[slot], lasts[slot]
+  local life_ms = life_until(last)
+  if not life_ms then
+    call('DEL', key)
+  elseif last == told[slot] then -- moving an expiry costs half as much again as the value
+    call('SET', key, value, 'KEEPTTL')
   else
-    call('DEL', record.key)
+    call('SET', key, value, 'PX', life_of(life_ms))
   end
 end
 return table.concat(verdicts)
