@@ -86,7 +86,7 @@ local function read_limits()
     for i = 1, n do
       local span
       set.interval[i], span, at = struct_unpack('<I8I8', policy, at)
-      set.top[i] = now + span -- no TAT lies beyond
+      set.top[i] = now + span
     end
     sets[#sets + 1] = set
   end
@@ -95,7 +95,7 @@ end
 
 local limits = read_limits()
 local IP, DEVICE, ACCOUNTS, LANE, FIRST_NETWORK = limits[1], limits[2], limits[3], limits[4], 5
-local UNLIMITED = {n = 0, interval = {}, top = {}, spent = {}}
+local UNLIMITED = {} -- secrets are not limited
 
 -- The limits of each network record, then of ip and device, by how many networks an address has.
 local SETS = {}
@@ -110,30 +110,32 @@ end
 
 local LIMITS_MAX = 4
 local TATS, PLAIN_FORMATS, ACCOUNT_FORMATS = {}, {}, {}
-local PLAIN_BYTES, ACCOUNT_BYTES = {}, {} -- before the tags
+local PLAIN_BYTES, ACCOUNT_BYTES = {}, {} -- of the fixed parts
 for n = 0, LIMITS_MAX do
   TATS[n] = '<' .. rep('I7', n)
   PLAIN_FORMATS[n], PLAIN_BYTES[n] = HEAD .. rep('I7', n), HEAD_BYTES + n * TAT_BYTES
   ACCOUNT_FORMATS[n], ACCOUNT_BYTES[n] = HEAD .. ACCOUNT_HEAD .. rep('I7', n), PLAIN_BYTES[n] + ACCOUNT_HEAD_BYTES
 end
 
-local NONE = {} -- never written to
+-- Records and lanes hold their TATs as an array, from 1. A table of up to eight other fields takes half the memory of
+-- one with nine.
 
-local function up_to(n, ...)
-  if n == 0 then return NONE end
-  if n == 1 then return {(...)} end
-  local tats = {...}
-  tats[n + 1] = nil -- where the next would stand
-  return tats
+local NO_LANES = {} -- never written to
+
+-- Leaves the first `n`: the next value of `struct_unpack` is no TAT.
+local function cut_tats(record, n)
+  if n < LIMITS_MAX then record[n + 1] = nil end
+  return record
 end
 
-local function read_tats(value, at, n)
-  return up_to(n, struct_unpack(TATS[n], value, at))
+local function set_tats(record, tats, n)
+  for i = 1, n do record[i] = tats[i] end
+  for i = #record, n + 1, -1 do record[i] = nil end
 end
 
 local function lane_end(lane)
   local last = 0
-  for i = 1, #lane.tats do last = max(last, lane.tats[i]) end
+  for i = 1, #lane do last = max(last, lane[i]) end
   if lane.renewed > 0 then last = max(last, lane.renewed + RENEWAL_KEPT) end
   return last
 end
@@ -142,8 +144,8 @@ local function read_lanes(value, at, n, n_tats)
   local lanes = {}
   for _ = 1, n do
     local device, generation, renewed = struct_unpack(LANE_HEAD, value, at)
-    local lane = {device = device, generation = generation, renewed = renewed}
-    lane.tats = read_tats(value, at + LANE_HEAD_BYTES, n_tats)
+    local a, b, c, d = struct_unpack(TATS[n_tats], value, at + LANE_HEAD_BYTES)
+    local lane = cut_tats({a, b, c, d, device = device, generation = generation, renewed = renewed}, n_tats)
     at = at + LANE_HEAD_BYTES + n_tats * TAT_BYTES
     if lane_end(lane) > now then lanes[#lanes + 1] = lane end
   end
@@ -151,41 +153,29 @@ local function read_lanes(value, at, n, n_tats)
 end
 
 local function fresh()
+  return {at = 0, generation = generation_now, young = '', old = '', told = 0}
+end
+
+local function fresh_account()
   return {
-    tats = NONE, at = 0, generation = generation_now, young = '', old = '',
-    failures = 0, tried = '', tried_old = '', lanes = NONE,
+    at = 0, generation = generation_now, young = '', old = '', failures = 0, tried = '', tried_old = '',
+    lanes = NO_LANES,
   }
 end
 
-local function age(account)
-  local generation = account.generation
-  if generation >= generation_now then return account end
-  local before = generation == generation_now - 1
-  account.generation = generation_now
-  account.old, account.young = before and account.young or '', ''
-  account.tried_old, account.tried = before and account.tried or '', ''
-  return account
-end
-
--- When counters and tags have ended.
-local function end_of(tats, generation, tagged)
-  local last = now
-  for i = 1, #tats do
-    local tat = tats[i]
+local function ends(record)
+  local last, lanes = now, record.lanes
+  for i = 1, #record do
+    local tat = record[i]
     if tat > last then last = tat end
   end
-  if tagged then
-    local forgotten = (generation + 2) * GENERATION
-    if forgotten > last then return forgotten end
+  if record.young ~= '' or record.old ~= '' or lanes and (record.tried ~= '' or record.tried_old ~= '') then
+    local forgotten = (record.generation + 2) * GENERATION
+    if forgotten > last then last = forgotten end
   end
-  return last
-end
-
-local function ends(account)
-  local tagged = account.young ~= '' or account.old ~= '' or account.tried ~= '' or account.tried_old ~= ''
-  local last = end_of(account.tats, account.generation, tagged)
-  if account.failures > 0 then last = max(last, account.at + FAILURES_KEPT) end
-  for _, lane in ipairs(account.lanes) do last = max(last, lane_end(lane)) end
+  if not lanes then return last end
+  if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
+  for i = 1, #lanes do last = max(last, lane_end(lanes[i])) end
   return last
 end
 
@@ -193,88 +183,90 @@ local function tags(value, at, count)
   return count > 0 and sub(value, at, at + count * TAG_BYTES - 1) or ''
 end
 
--- Plain records stay packed: each attempt at one unpacks it, and packs it again where that changed it.
+-- Records as they stand under keys that hold their version; of any other shape they read as absent.
 
-local tats_here = {0, 0, 0, 0, 0} -- TATs of the plain record at hand; one place more than LIMITS_MAX, and that is free
-tats_here[LIMITS_MAX + 1] = nil
-
--- Of the plain record `value`: the last charge, generation, young and old tags; and the end that Redis was told.
-local function read(value)
-  local version, n = byte(value or '', 1, 2)
+local function decode(value)
+  local version, n = byte(value, 1, 2)
   local fixed = version == PLAIN and PLAIN_BYTES[n]
-  if fixed and #value >= fixed then
-    local tats = tats_here
-    local _, _, at, generation, young, old, a, b, c, d = struct_unpack(PLAIN_FORMATS[n], value)
-    local young_end = fixed + young * TAG_BYTES
-    if #value == young_end + old * TAG_BYTES then
-      tats[1], tats[2], tats[3], tats[4] = a, b, c, d
-      tats[n + 1] = nil -- where the next would stand
-      local told = end_of(tats, generation, young + old > 0)
-      local young_tags = young > 0 and sub(value, fixed + 1, young_end) or ''
-      local old_tags = old > 0 and sub(value, young_end + 1) or ''
-      if generation >= generation_now then return at, generation, young_tags, old_tags, told end
-      return at, generation_now, '', generation == generation_now - 1 and young_tags or '', told
-    end
+  if not fixed or #value < fixed then return fresh() end
+  local _, _, at, generation, young, old, a, b, c, d = struct_unpack(PLAIN_FORMATS[n], value)
+  local young_end = fixed + young * TAG_BYTES
+  if #value ~= young_end + old * TAG_BYTES then return fresh() end
+  local record = {
+    a, b, c, d, at = at, generation = generation, told = 0,
+    young = young > 0 and sub(value, fixed + 1, young_end) or '', old = old > 0 and sub(value, young_end + 1) or '',
+  }
+  if n < LIMITS_MAX then record[n + 1] = nil end -- where the next would stand
+  record.told = ends(record) -- what Redis was told when this was written
+  if generation < generation_now then
+    record.generation = generation_now
+    record.old, record.young = generation == generation_now - 1 and record.young or '', ''
   end
-  tats_here[1], tats_here[2], tats_here[3], tats_here[4] = nil, nil, nil, nil
-  return 0, generation_now, '', '', 0
+  return record
 end
 
-local function pack(tats, at, generation, young, old)
-  local n = #tats
+local function decode_account(value)
+  local version, n = byte(value, 1, 2)
+  local fixed = version == ACCOUNT and ACCOUNT_BYTES[n]
+  if not fixed or #value < fixed then return fresh_account() end
+  local _, _, at, generation, young, old, failures, tried, tried_old, lanes, lane_tats, a, b, c, d =
+    struct_unpack(ACCOUNT_FORMATS[n], value)
+  local old_at = fixed + 1 + young * TAG_BYTES
+  local tried_at = old_at + old * TAG_BYTES
+  local lanes_at = tried_at + (tried + tried_old) * TAG_BYTES
+  if lane_tats > LIMITS_MAX or #value ~= lanes_at - 1 + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES) then
+    return fresh_account()
+  end
+  local account = {
+    a, b, c, d, at = at, generation = generation,
+    young = tags(value, fixed + 1, young), old = tags(value, old_at, old),
+    failures = now < at + FAILURES_KEPT and failures or 0,
+    tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
+    lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NO_LANES,
+  }
+  if n < LIMITS_MAX then account[n + 1] = nil end
+  if generation < generation_now then
+    local before = generation == generation_now - 1
+    account.generation = generation_now
+    account.old, account.young = before and account.young or '', ''
+    account.tried_old, account.tried = before and account.tried or '', ''
+  end
+  return account
+end
+
+local function encode(record)
+  local n, young, old = #record, record.young, record.old
   return struct_pack(
-    PLAIN_FORMATS[n], PLAIN, n, at, generation, #young / TAG_BYTES, #old / TAG_BYTES, unpack(tats, 1, n)
+    PLAIN_FORMATS[n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES, unpack(record, 1, n)
   ) .. young .. old
 end
 
--- An account as it stands under its key; of any other shape it reads as absent.
-local function decode(value)
-  local version, n = byte(value or '', 1, 2)
-  local fixed = version == ACCOUNT and ACCOUNT_BYTES[n]
-  if not fixed or #value < fixed then return fresh() end
-  local _, _, at, generation, young, old, failures, tried, tried_old, lanes, lane_tats, a, b, c, d =
-    struct_unpack(ACCOUNT_FORMATS[n], value)
-  local place = fixed + 1
-  local lanes_at = place + (young + old + tried + tried_old) * TAG_BYTES
-  if lane_tats > LIMITS_MAX or #value ~= lanes_at - 1 + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES) then
-    return fresh()
-  end
-  local old_at = place + young * TAG_BYTES
-  local tried_at = old_at + old * TAG_BYTES
-  return age({
-    tats = up_to(n, a, b, c, d), at = at, generation = generation,
-    young = tags(value, place, young), old = tags(value, old_at, old),
-    failures = now < at + FAILURES_KEPT and failures or 0,
-    tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
-    lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NONE,
-  })
-end
-
-local function encode_lanes(record)
+local function encode_lanes(lanes)
   local parts, n = {}, LANE.n
-  for i, lane in ipairs(record.lanes) do
+  for i, lane in ipairs(lanes) do
     -- All lanes of a record are of one width: one not charged since the limits changed is widened with its last.
-    local tats, last = {}, lane.tats[#lane.tats] or 0
-    for j = 1, n do tats[j] = lane.tats[j] or last end
+    local tats, last = {}, lane[#lane] or 0
+    for j = 1, n do tats[j] = lane[j] or last end
     parts[i] = struct_pack(LANE_HEAD, lane.device, lane.generation, lane.renewed) .. struct_pack(TATS[n], unpack(tats))
   end
   return table.concat(parts)
 end
 
-local function encode(account)
-  local tats, young, old = account.tats, account.young, account.old
-  local tried, tried_old, lanes, n = account.tried, account.tried_old, account.lanes, #tats
-  return struct_pack(
+local function encode_account(account)
+  local n, young, old, tried, tried_old = #account, account.young, account.old, account.tried, account.tried_old
+  local lanes = account.lanes
+  local packed = struct_pack(
     ACCOUNT_FORMATS[n], ACCOUNT, n, account.at, account.generation, #young / TAG_BYTES, #old / TAG_BYTES,
-    account.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n, unpack(tats)
-  ) .. young .. old .. tried .. tried_old .. (#lanes > 0 and encode_lanes(account) or '')
+    account.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n, unpack(account, 1, n)
+  ) .. young .. old .. tried .. tried_old
+  return #lanes > 0 and packed .. encode_lanes(lanes) or packed
 end
 
 -- GCRA.
 
--- One TAT per limit, none before now and none beyond its span; see `fitted` in the reference.
+-- One TAT per limit, none before now and none beyond its span (`top`); see `fitted` in the reference.
 
--- The wait, and in `set.spent` what the TATs are with one attempt more.
+-- The wait until one more attempt has room; what the TATs are with it is left in `set.spent`, for `set_tats`.
 local function wait_of(tats, set)
   local wait, last, interval, tops, spent = 0, tats[#tats] or 0, set.interval, set.top, set.spent
   for i = 1, set.n do
@@ -287,14 +279,14 @@ local function wait_of(tats, set)
   return wait
 end
 
-local function refunded(tats, set, charged_at)
-  local found, last, elapsed = {}, tats[#tats] or 0, max(0, now - charged_at)
+local function refund(tats, set, charged_at)
+  local last, elapsed, interval, tops = tats[#tats] or 0, max(0, now - charged_at), set.interval, set.top
   for i = 1, set.n do
-    local tat, top = tats[i] or last, set.top[i]
+    local tat, top = tats[i] or last, tops[i]
     if tat < now then tat = now elseif tat > top then tat = top end
-    found[i] = tat - max(0, set.interval[i] - elapsed)
+    tats[i] = tat - max(0, interval[i] - elapsed)
   end
-  return found
+  for i = #tats, set.n + 1, -1 do tats[i] = nil end
 end
 
 -- Tags.
@@ -312,6 +304,7 @@ end
 
 -- The two generations with `tag` among the young, and whether that changed anything.
 local function see(young, old, tag, cap)
+  if young == '' and old == '' then return tag, old, true end
   if find(young, tag) then return young, old, false end
   local at = find(old, tag)
   if at then return young .. tag, cut(old, at), true end
@@ -325,13 +318,17 @@ local function without(tags, tag)
   return at and cut(tags, at) or tags
 end
 
+local function size(record)
+  return (#record.young + #record.old) / TAG_BYTES
+end
+
 -- The batch's own view of what is stored: read at once, written once at the end.
 
-local stored, slots = call('MGET', unpack(KEYS)), {}
-local told, lasts, changed, changes = {}, {}, {}, 0 -- of plain records: the end in Redis, the end now
-local book, accounts = {}, {}
+local stored, slots, opened = call('MGET', unpack(KEYS)), {}, {}
+local changed, changes, marked, lasts = {}, 0, {}, {}
+local fields, apart = {}, {} -- of accounts
 
--- Where a plain record stands in `stored`: where its key stood first.
+-- A record is known by the place where its key stands first.
 local function slot_of(i)
   local key = KEYS[i]
   local slot = slots[key]
@@ -340,77 +337,65 @@ local function slot_of(i)
   return i
 end
 
-local function put(slot, value, last, told_before)
-  if not told[slot] then
+local function change(slot)
+  if not marked[slot] then
+    marked[slot] = true
     changes = changes + 1
-    changed[changes], told[slot] = slot, told_before
+    changed[changes] = slot
   end
-  stored[slot], lasts[slot] = value, last
 end
 
--- An account lies in its bucket, or under its own key where it was too long for that.
-local function open_account(i)
-  local bucket, key = KEYS[i], KEYS[i + 1]
-  local record = book[key]
-  if not record then
-    local value, field = stored[i + 1], sub(key, #bucket + 1)
-    if value then
-      record = decode(value)
-      record.apart = true
-    else
-      value = pcall('HGET', bucket, field)
-      record = decode(type(value) == 'string' and value) -- an error: somebody else's value, and ours is absent
-    end
-    record.key, record.bucket, record.field = key, bucket, field
-    book[key] = record
+-- The record, or nil where there is none.
+local function open(slot)
+  local record = opened[slot]
+  if not record and stored[slot] then
+    record = decode(stored[slot])
+    if marked[slot] then record.told = 0 end -- written by this batch: Redis was told nothing yet
+    opened[slot] = record
   end
   return record
 end
 
-local function change(account)
-  if not account.changed then
-    account.changed = true
-    accounts[#accounts + 1] = account
-  end
+local function open_fresh(slot)
+  local record = fresh()
+  opened[slot] = record
+  return record
 end
 
--- What an attempt finds and makes of plain records, by their place in it.
-local places, waits, sizes, values, ends_then, ends_told = {}, {}, {}, {}, {}, {}
-
--- Looks at the record in `slot`, with the charge in it where there is room and one is `charging`, and with the tag if
--- there is one. Writes nothing. Returns the wait, and when the last charge was.
-local function look(place, slot, set, charging, tag)
-  local value, limits_here = stored[slot], charging and set or UNLIMITED
-  local first = not value and tag and limits_here.first
-  if first then -- as for the batch's first of this kind: they differ by the tag alone
-    places[place], sizes[place], waits[place] = slot, 1, 0
-    values[place], ends_then[place], ends_told[place] = first .. tag, limits_here.first_end, 0
-    return 0, 0
+-- An account lies in its bucket, or under its own key where it was too long for that.
+local function account_slot(i)
+  local slot = slot_of(i + 1)
+  if not fields[slot] then
+    local bucket, key = KEYS[i], KEYS[i + 1]
+    local field = sub(key, #bucket + 1)
+    fields[slot] = field
+    if stored[slot] then
+      apart[slot] = true
+    else
+      local value = pcall('HGET', bucket, field)
+      if type(value) == 'string' then stored[slot] = value end -- an error: somebody else's value, and ours is absent
+    end
   end
-  local at, generation, young, old, end_told = read(value)
-  local tats, wait, last_charge, changes_it = tats_here, wait_of(tats_here, set), at, false
-  if charging and wait == 0 then tats, at, changes_it = set.spent, now, true end
-  if tag and young ~= tag then
-    local news
-    young, old, news = see(young, old, tag, ACCOUNTS_CAP)
-    changes_it = changes_it or news
-  end
-  places[place], waits[place], sizes[place], values[place] = slot, wait, (#young + #old) / TAG_BYTES, value
-  if changes_it then
-    local last = end_of(tats, generation, young ~= '' or old ~= '')
-    local new = pack(tats, at, generation, young, old)
-    values[place], ends_then[place], ends_told[place] = new, last, end_told
-    if not value and tag then limits_here.first, limits_here.first_end = sub(new, 1, -TAG_BYTES - 1), last end
-  end
-  return wait, last_charge
+  return slot
 end
 
-local function keep(place)
-  local slot, value = places[place], values[place]
-  if value ~= stored[slot] then put(slot, value, ends_then[place], ends_told[place]) end
+local function open_account(slot)
+  local account = opened[slot]
+  if not account then
+    local value = stored[slot]
+    account = value and decode_account(value) or fresh_account()
+    opened[slot] = account
+  end
+  return account
 end
 
--- Lanes.
+local function note(slot, record, tag, cap)
+  local young, old = record.young, record.old
+  if young == tag then return end
+  local news
+  record.young, record.old, news = see(young, old, tag, cap)
+  if news then change(slot) end
+end
 
 -- Lanes.
 
@@ -418,14 +403,14 @@ local function lane_of(account, device)
   for i, lane in ipairs(account.lanes) do
     if lane.device == device then return lane, i end
   end
-  return {device = device, generation = 0, renewed = 0, tats = NONE}, nil
+  return {device = device, generation = 0, renewed = 0}, nil
 end
 
 local function resting(account, except)
   for i, lane in ipairs(account.lanes) do
     if lane.device ~= except then
       local last = 0
-      for j = 1, #lane.tats do last = max(last, lane.tats[j]) end
+      for j = 1, #lane do last = max(last, lane[j]) end
       if last <= now then return i end
     end
   end
@@ -434,7 +419,7 @@ end
 
 local function place_lane(account, lane)
   local _, at = lane_of(account, lane.device)
-  if account.lanes == NONE then account.lanes = {} end
+  if account.lanes == NO_LANES then account.lanes = {} end
   if at then table.remove(account.lanes, at) end
   if #account.lanes >= LANES_MAX then
     local other = resting(account, lane.device)
@@ -445,77 +430,111 @@ local function place_lane(account, lane)
 end
 
 -- Whether the lane let the attempt in; else the wait, and whether its token was renewed since.
-local function enter_lane(account, device, generation)
+local function enter_lane(slot, account, device, generation)
   local lane, at = lane_of(account, device)
   if generation < lane.generation and now - lane.renewed > RENEWAL_GRACE then return false, 0, true end
-  local wait = wait_of(lane.tats, LANE)
+  local wait = wait_of(lane, LANE)
   if wait > 0 or not (at or #account.lanes < LANES_MAX or resting(account, device)) then return false, wait, false end
-  lane.tats = {unpack(LANE.spent)}
+  set_tats(lane, LANE.spent, LANE.n)
   place_lane(account, lane)
   account.failures, account.at = math.min(FAILURES_CAP, account.failures + 1), now
-  change(account)
+  change(slot)
   return true, 0, false
 end
 
 -- Operations.
 
+local slots_here, records, waits, sizes = {}, {}, {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
+
+-- A record that was not there, with its first charge. What the batch's first of a kind becomes is the pattern for the
+-- rest, that differ from it by their tag alone.
+local function enter_fresh(slot, set, charged, tag)
+  local pattern = charged and set or UNLIMITED
+  if pattern.first and tag then
+    stored[slot], lasts[slot] = pattern.first .. tag, pattern.first_end
+    change(slot)
+    return 1
+  end
+  local record = open_fresh(slot)
+  if charged then
+    wait_of(record, set)
+    set_tats(record, set.spent, set.n)
+    record.at = now
+    change(slot)
+  end
+  if not tag then return 0 end
+  note(slot, record, tag, ACCOUNTS_CAP)
+  pattern.first, pattern.first_end = sub(encode(record), 1, -TAG_BYTES - 1), ends(record)
+  return 1
+end
+
 -- All or none is charged. Whether it refused, whether only for young charges, and what the verdict tells.
 local function enter_network(first, facts, networks, account_tag)
   local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
-  local tag = facts.account and account_tag
   for i = 1, n do
-    local wait, at = look(i, slot_of(first + i - 1), sets[i], not (exempt or refused), tag)
-    if exempt then
-      waits[i] = 0
-    elseif wait > 0 then
-      if not refused then
-        refused = true
-        for j = 1, i - 1 do look(j, places[j], sets[j], false, tag) end -- without the charge
-      end
-      if now - at >= YOUNG_US then young = false end
+    local slot = slot_of(first + i - 1)
+    local record = open(slot)
+    local wait = record and not exempt and wait_of(record, sets[i]) or 0
+    if wait > 0 then
+      refused = true
+      if now - record.at >= YOUNG_US then young = false end
     end
+    slots_here[i], records[i], waits[i] = slot, record, wait
   end
+  local charged, tag = not (refused or exempt), facts.account and account_tag
   local network_wait, network_accounts = 0, 0
   for i = 1, n do
-    keep(i)
+    local slot, record, size_here = slots_here[i], records[i], nil
+    if record then
+      if charged then
+        set_tats(record, sets[i].spent, sets[i].n)
+        record.at = now
+        change(slot)
+      end
+      if tag then note(slot, record, tag, ACCOUNTS_CAP) end
+      size_here = size(record)
+    else
+      size_here = enter_fresh(slot, sets[i], charged, tag)
+    end
+    sizes[i] = size_here
     if i <= networks then
       if waits[i] > network_wait then network_wait = waits[i] end
-      if sizes[i] > network_accounts then network_accounts = sizes[i] end
+      if size_here > network_accounts then network_accounts = size_here end
     end
   end
   local ip, device = n - 1, n
-  return refused, young, (refused or exempt) and 0 or NETWORK_CHARGED, waits[ip], network_wait, waits[device],
+  return refused, young, charged and NETWORK_CHARGED or 0, waits[ip], network_wait, waits[device],
     sizes[ip], network_accounts, sizes[device]
 end
 
 -- The wait, whether it is young, and what was charged.
-local function enter_account(account, facts, refused, ip_tag, pair_tag)
-  local wait, bits = wait_of(account.tats, ACCOUNTS), 0
+local function enter_account(slot, account, facts, refused, ip_tag, pair_tag)
+  local wait, bits = wait_of(account, ACCOUNTS), 0
   local young = wait == 0 or now - account.at < YOUNG_US
   if not refused and wait == 0 then
     local again = facts.secret and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
       and now - account.at >= YOUNG_US
     account.at = now
-    account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
+    if account.tried ~= pair_tag then
+      account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
+    end
     if not again then
       bits = ACCOUNT_CHARGED + FAILURE_CHARGED
-      account.tats = {unpack(ACCOUNTS.spent)}
+      set_tats(account, ACCOUNTS.spent, ACCOUNTS.n)
       account.failures = math.min(FAILURES_CAP, account.failures + 1)
     end
-    change(account)
+    change(slot)
   end
-  local news
-  account.young, account.old, news = see(account.young, account.old, ip_tag, IPS_CAP)
-  if news then change(account) end
+  note(slot, account, ip_tag, IPS_CAP)
   return wait, young, bits
 end
 
 -- What a compensation needs to know of the account: of the attempt's own changes, what they replaced.
 local function pack_before(account)
-  local tats, tried, tried_old = account.tats, account.tried, account.tried_old
+  local tried, tried_old = account.tried, account.tried_old
   return struct_pack(
-    BEFORE, account.failures, account.at, account.generation, #tats, tats[1] or 0, tats[2] or 0, tats[3] or 0,
-    tats[4] or 0, #tried / TAG_BYTES, #tried_old / TAG_BYTES,
+    BEFORE, account.failures, account.at, account.generation, #account, account[1] or 0, account[2] or 0,
+    account[3] or 0, account[4] or 0, #tried / TAG_BYTES, #tried_old / TAG_BYTES,
     tried .. tried_old .. rep('\0', TRIED_CAP * TAG_BYTES - #tried - #tried_old)
   )
 end
@@ -525,17 +544,18 @@ local NO_BEFORE = rep('\0', struct.size(BEFORE))
 local function charge(
   kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
 )
-  local place, account, before = first, nil, kind == PART and NO_BEFORE or ''
+  local place, slot, account, before = first, nil, nil, kind == PART and NO_BEFORE or ''
   if facts.asks_network then place = place + networks + 2 end
   if facts.asks_account then
-    account, place = open_account(place), place + 2
+    slot = account_slot(place)
+    account, place = open_account(slot), place + 2
     if kind == PART then before = pack_before(account) end
   end
 
   local lane_wait, spent = 0, false
   if account and facts.lane then
     local entered
-    entered, lane_wait, spent = enter_lane(account, device, generation)
+    entered, lane_wait, spent = enter_lane(slot, account, device, generation)
     if entered then
       local bits = LANE_CHARGED + FAILURE_CHARGED
       return struct_pack(VERDICT, now, bits, 0, 0, 0, 0, 0, account.failures, 0, 0, 0, 0, 0) .. before
@@ -552,15 +572,20 @@ local function charge(
   local account_wait, failures, ips = 0, 0, 0
   if account then
     local account_young, account_bits
-    account_wait, account_young, account_bits = enter_account(account, facts, refused, ip_tag, pair_tag)
-    young, bits, failures, ips = young and account_young, bits + account_bits, account.failures, (#account.young + #account.old) / TAG_BYTES
+    account_wait, account_young, account_bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
+    young, bits, failures, ips = young and account_young, bits + account_bits, account.failures, size(account)
   end
 
   local same_secret = 0
   if facts.asks_secret then
-    look(1, slot_of(place), UNLIMITED, false, facts.account and member_tag)
-    keep(1)
-    same_secret = sizes[1]
+    local at, tag = slot_of(place), facts.account and member_tag
+    local secret = open(at)
+    if secret then
+      if tag then note(at, secret, tag, ACCOUNTS_CAP) end
+      same_secret = size(secret)
+    else
+      same_secret = enter_fresh(at, UNLIMITED, false, tag)
+    end
   end
 
   if young and (refused or account_wait > 0) then bits = bits + YOUNG end
@@ -579,22 +604,22 @@ local function settle(
     if has(charged, NETWORK_CHARGED) then
       for i = 1, networks + 2 do
         local slot = slot_of(first + i - 1)
-        local at, generation, young, old, end_told = read(stored[slot])
-        local tats = refunded(tats_here, SETS[networks][i], charged_at)
-        put(slot, pack(tats, at, generation, young, old), end_of(tats, generation, young ~= '' or old ~= ''), end_told)
+        refund(open(slot) or open_fresh(slot), SETS[networks][i], charged_at)
+        change(slot)
       end
     end
     place = place + networks + 2
   end
   if facts.asks_account then
-    local account = open_account(place)
+    local slot = account_slot(place)
+    local account = open_account(slot)
     place = place + 2
-    if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
+    if has(charged, ACCOUNT_CHARGED) then refund(account, ACCOUNTS, charged_at) end
     if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
     if facts.proved then account.failures = 0 end
     if has(charged, LANE_CHARGED) then
       local lane = lane_of(account, device)
-      lane.tats = refunded(lane.tats, LANE, charged_at)
+      refund(lane, LANE, charged_at)
       if facts.renewed then
         lane.generation, lane.renewed = max(lane.generation, generation + 1), now
       end
@@ -602,14 +627,15 @@ local function settle(
     else
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
-    change(account)
+    change(slot)
   end
   if facts.asks_secret and not has(charged, LANE_CHARGED) then
     local slot = slot_of(place)
-    local at, generation, young, old, end_told = read(stored[slot])
-    young, old = without(young, member_tag), without(old, member_tag)
-    local last = end_of(tats_here, generation, young ~= '' or old ~= '')
-    put(slot, pack(tats_here, at, generation, young, old), last, end_told)
+    local secret = open(slot)
+    if secret then
+      secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
+      change(slot)
+    end
   end
 end
 
@@ -618,7 +644,8 @@ end
 -- still weighs, its failure, its pair unless that was known before. The time of the last charge stays, or a pair that
 -- is being tried at this moment could be repeated for nothing.
 local function compensate(place, charged, charged_at, pair_tag, packed)
-  local account = open_account(place)
+  local slot = account_slot(place)
+  local account = open_account(slot)
   local failures, at, generation, n, a, b, c, d, young, old, tags_before = struct_unpack(BEFORE, packed)
   local tried, tried_old = tags(tags_before, 1, young), tags(tags_before, young * TAG_BYTES + 1, old)
   local tried_since, tried_old_since = see(tried, tried_old, pair_tag, TRIED_CAP)
@@ -627,18 +654,17 @@ local function compensate(place, charged, charged_at, pair_tag, packed)
     and account.failures == math.min(FAILURES_CAP, failures + (counted and 1 or 0))
     and account.tried == tried_since and account.tried_old == tried_old_since
   then
-    local tats = {a, b, c, d}
-    for i = LIMITS_MAX, n + 1, -1 do tats[i] = nil end
-    account.tats, account.failures, account.at = tats, failures, at
+    set_tats(account, {a, b, c, d}, n)
+    account.failures, account.at = failures, at
     account.tried, account.tried_old = tried, tried_old
   else
-    if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
+    if has(charged, ACCOUNT_CHARGED) then refund(account, ACCOUNTS, charged_at) end
     if counted then account.failures = max(0, account.failures - 1) end
     if not (find(tried, pair_tag) or find(tried_old, pair_tag)) then
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
   end
-  change(account)
+  change(slot)
 end
 
 local verdicts, first = {}, 1
@@ -678,7 +704,7 @@ local function is_dead(value)
     local version, at, _, _, failures = struct_unpack(DEAD_UNLESS, value)
     if version % 256 == ACCOUNT and failures > 0 and now < at + FAILURES_KEPT then return false end
   end
-  return ends(decode(value)) <= now
+  return ends(decode_account(value)) <= now
 end
 
 -- Takes out who is dead among `count` members of a bucket; whether anybody was.
@@ -693,8 +719,7 @@ local function bury(bucket, count)
   return found
 end
 
-local function put_in_bucket(account, value, life_ms)
-  local bucket, field = account.bucket, account.field
+local function put_in_bucket(bucket, field, value, life_ms)
   local left_ms, added = call('PTTL', bucket), pcall('HSET', bucket, field, value)
   if type(added) == 'table' then -- somebody else's value under our name
     call('DEL', bucket)
@@ -705,39 +730,46 @@ local function put_in_bucket(account, value, life_ms)
   if added > 0 and byte(field) % LOOKS_ONE_IN == 0 and bury(bucket, NEIGHBOUR) then bury(bucket, MORE_NEIGHBOURS) end
 end
 
-local function write_account(account, life_ms)
-  local value = life_ms and encode(account)
-  if value and #value <= BUCKETED_MAX then
-    if account.apart then call('DEL', account.key) end
-    return put_in_bucket(account, value, life_ms)
-  end
-  if not account.apart then pcall('HDEL', account.bucket, account.field) end
-  if value then
-    call('SET', account.key, value, 'PX', life_of(life_ms))
-  elseif account.apart then
-    call('DEL', account.key)
-  end
-end
-
 local function life_until(last)
   return last > now and ceil((last - now) / 1000) or nil -- nil: nothing is left of it
 end
 
-for i = 1, #accounts do
-  local account = accounts[i]
-  write_account(account, life_until(ends(account)))
+local function write_account(slot, field)
+  local account, key, bucket, was_apart = opened[slot], KEYS[slot], KEYS[slot - 1], apart[slot]
+  local life_ms = life_until(ends(account))
+  local value = life_ms and encode_account(account)
+  if value and #value <= BUCKETED_MAX then
+    if was_apart then call('DEL', key) end
+    return put_in_bucket(bucket, field, value, life_ms)
+  end
+  if not was_apart then pcall('HDEL', bucket, field) end
+  if value then
+    call('SET', key, value, 'PX', life_of(life_ms))
+  elseif was_apart then
+    call('DEL', key)
+  end
 end
 
-for i = 1, changes do
-  local slot = changed[i]
-  local key, value, last = KEYS[slot], stored[slot], lasts[slot]
+local function write(slot)
+  local record, key, value, last, told = opened[slot], KEYS[slot], nil, nil, 0
+  if record then
+    value, last, told = encode(record), ends(record), record.told
+  else
+    value, last = stored[slot], lasts[slot]
+  end
   local life_ms = life_until(last)
   if not life_ms then
     call('DEL', key)
-  elseif last == told[slot] then -- moving an expiry costs half as much again as the value
+  elseif last == told then -- moving an expiry costs half as much again as the value
     call('SET', key, value, 'KEEPTTL')
   else
     call('SET', key, value, 'PX', life_of(life_ms))
   end
+end
+
+for i = 1, changes do
+  local slot = changed[i]
+  local field = fields[slot]
+  if field then write_account(slot, field) else write(slot) end
 end
 return table.concat(verdicts)
