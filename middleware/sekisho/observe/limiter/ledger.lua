@@ -120,7 +120,7 @@ end
 -- Records and lanes hold their TATs as an array, from 1. A table of up to eight other fields takes half the memory of
 -- one with nine.
 
-local NO_LANES = {} -- never written to
+local NONE = {} -- never written to
 
 -- Leaves the first `n`: the next value of `struct_unpack` is no TAT.
 local function cut_tats(record, n)
@@ -159,7 +159,7 @@ end
 local function fresh_account()
   return {
     at = 0, generation = generation_now, young = '', old = '', failures = 0, tried = '', tried_old = '',
-    lanes = NO_LANES,
+    lanes = NONE,
   }
 end
 
@@ -222,7 +222,7 @@ local function decode_account(value)
     young = tags(value, fixed + 1, young), old = tags(value, old_at, old),
     failures = now < at + FAILURES_KEPT and failures or 0,
     tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
-    lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NO_LANES,
+    lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NONE,
   }
   if n < LIMITS_MAX then account[n + 1] = nil end
   if generation < generation_now then
@@ -324,11 +324,16 @@ end
 
 -- The batch's own view of what is stored: read at once, written once at the end.
 
-local stored, slots, opened = call('MGET', unpack(KEYS)), {}, {}
-local changed, changes, marked, lasts = {}, 0, {}, {}
-local fields, apart = {}, {} -- of accounts
+-- An empty table with room for one value a key: growing to that costs several times as much as what is put in.
+local function room()
+  return {unpack(NONE, 1, #KEYS)}
+end
 
--- A record is known by the place where its key stands first.
+-- By the place where a record's key stands first: what is stored, and after a pattern what will be; the record once it
+-- is opened; and where it changed what knows its end, which is the record or the pattern.
+local stored, opened, changed, slots = call('MGET', unpack(KEYS)), room(), room(), {}
+local fields, apart = room(), {} -- of accounts
+
 local function slot_of(i)
   local key = KEYS[i]
   local slot = slots[key]
@@ -337,20 +342,14 @@ local function slot_of(i)
   return i
 end
 
-local function change(slot)
-  if not marked[slot] then
-    marked[slot] = true
-    changes = changes + 1
-    changed[changes] = slot
-  end
-end
-
 -- The record, or nil where there is none.
 local function open(slot)
   local record = opened[slot]
   if not record and stored[slot] then
     record = decode(stored[slot])
-    if marked[slot] then record.told = 0 end -- written by this batch: Redis was told nothing yet
+    if changed[slot] then -- by this batch: Redis was told nothing yet
+      changed[slot], record.told = record, 0
+    end
     opened[slot] = record
   end
   return record
@@ -394,7 +393,7 @@ local function note(slot, record, tag, cap)
   if young == tag then return end
   local news
   record.young, record.old, news = see(young, old, tag, cap)
-  if news then change(slot) end
+  if news then changed[slot] = record end
 end
 
 -- Lanes.
@@ -419,7 +418,7 @@ end
 
 local function place_lane(account, lane)
   local _, at = lane_of(account, lane.device)
-  if account.lanes == NO_LANES then account.lanes = {} end
+  if account.lanes == NONE then account.lanes = {} end
   if at then table.remove(account.lanes, at) end
   if #account.lanes >= LANES_MAX then
     local other = resting(account, lane.device)
@@ -438,7 +437,7 @@ local function enter_lane(slot, account, device, generation)
   set_tats(lane, LANE.spent, LANE.n)
   place_lane(account, lane)
   account.failures, account.at = math.min(FAILURES_CAP, account.failures + 1), now
-  change(slot)
+  changed[slot] = account
   return true, 0, false
 end
 
@@ -451,8 +450,7 @@ local slots_here, records, waits, sizes = {}, {}, {}, {} -- of one attempt's net
 local function enter_fresh(slot, set, charged, tag)
   local pattern = charged and set or UNLIMITED
   if pattern.first and tag then
-    stored[slot], lasts[slot] = pattern.first .. tag, pattern.first_end
-    change(slot)
+    stored[slot], changed[slot] = pattern.first .. tag, pattern
     return 1
   end
   local record = open_fresh(slot)
@@ -460,7 +458,7 @@ local function enter_fresh(slot, set, charged, tag)
     wait_of(record, set)
     set_tats(record, set.spent, set.n)
     record.at = now
-    change(slot)
+    changed[slot] = record
   end
   if not tag then return 0 end
   note(slot, record, tag, ACCOUNTS_CAP)
@@ -489,7 +487,7 @@ local function enter_network(first, facts, networks, account_tag)
       if charged then
         set_tats(record, sets[i].spent, sets[i].n)
         record.at = now
-        change(slot)
+        changed[slot] = record
       end
       if tag then note(slot, record, tag, ACCOUNTS_CAP) end
       size_here = size(record)
@@ -523,7 +521,7 @@ local function enter_account(slot, account, facts, refused, ip_tag, pair_tag)
       set_tats(account, ACCOUNTS.spent, ACCOUNTS.n)
       account.failures = math.min(FAILURES_CAP, account.failures + 1)
     end
-    change(slot)
+    changed[slot] = account
   end
   note(slot, account, ip_tag, IPS_CAP)
   return wait, young, bits
@@ -604,8 +602,9 @@ local function settle(
     if has(charged, NETWORK_CHARGED) then
       for i = 1, networks + 2 do
         local slot = slot_of(first + i - 1)
-        refund(open(slot) or open_fresh(slot), SETS[networks][i], charged_at)
-        change(slot)
+        local record = open(slot) or open_fresh(slot)
+        refund(record, SETS[networks][i], charged_at)
+        changed[slot] = record
       end
     end
     place = place + networks + 2
@@ -627,14 +626,14 @@ local function settle(
     else
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
-    change(slot)
+    changed[slot] = account
   end
   if facts.asks_secret and not has(charged, LANE_CHARGED) then
     local slot = slot_of(place)
     local secret = open(slot)
     if secret then
       secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
-      change(slot)
+      changed[slot] = secret
     end
   end
 end
@@ -664,7 +663,7 @@ local function compensate(place, charged, charged_at, pair_tag, packed)
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
   end
-  change(slot)
+  changed[slot] = account
 end
 
 local verdicts, first = {}, 1
@@ -751,25 +750,23 @@ local function write_account(slot, field)
 end
 
 local function write(slot)
-  local record, key, value, last, told = opened[slot], KEYS[slot], nil, nil, 0
-  if record then
-    value, last, told = encode(record), ends(record), record.told
-  else
-    value, last = stored[slot], lasts[slot]
-  end
+  local record, key = opened[slot], KEYS[slot]
+  local value, last = nil, nil
+  if record then value, last = encode(record), ends(record) else value, last = stored[slot], changed[slot].first_end end
   local life_ms = life_until(last)
   if not life_ms then
     call('DEL', key)
-  elseif last == told then -- moving an expiry costs half as much again as the value
+  elseif record and last == record.told then -- moving an expiry costs half as much again as the value
     call('SET', key, value, 'KEEPTTL')
   else
     call('SET', key, value, 'PX', life_of(life_ms))
   end
 end
 
-for i = 1, changes do
-  local slot = changed[i]
-  local field = fields[slot]
-  if field then write_account(slot, field) else write(slot) end
+for slot = 1, #KEYS do
+  if changed[slot] then
+    local field = fields[slot]
+    if field then write_account(slot, field) else write(slot) end
+  end
 end
 return table.concat(verdicts)
