@@ -380,11 +380,17 @@ end
 
 local function open_account(slot)
   local account = opened[slot]
-  if not account then
-    local value = stored[slot]
-    account = value and decode_account(value) or fresh_account()
+  if not account and stored[slot] then
+    account = decode_account(stored[slot])
+    if changed[slot] then changed[slot] = account end
     opened[slot] = account
   end
+  return account
+end
+
+local function open_fresh_account(slot)
+  local account = fresh_account()
+  opened[slot] = account
   return account
 end
 
@@ -527,6 +533,20 @@ local function enter_account(slot, account, facts, refused, ip_tag, pair_tag)
   return wait, young, bits
 end
 
+-- The same for an account that was not there, in the same way as a fresh record.
+local function enter_fresh_account(slot, facts, refused, ip_tag, pair_tag)
+  if ACCOUNTS.first and not refused then
+    stored[slot], changed[slot] = ACCOUNTS.first .. ip_tag .. pair_tag, ACCOUNTS
+    return 0, true, ACCOUNT_CHARGED + FAILURE_CHARGED, 1, 1
+  end
+  local account = open_fresh_account(slot)
+  local wait, young, bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
+  if not refused then
+    ACCOUNTS.first, ACCOUNTS.first_end = sub(encode_account(account), 1, -2 * TAG_BYTES - 1), ends(account)
+  end
+  return wait, young, bits, account.failures, size(account)
+end
+
 -- What a compensation needs to know of the account: of the attempt's own changes, what they replaced.
 local function pack_before(account)
   local tried, tried_old = account.tried, account.tried_old
@@ -547,6 +567,7 @@ local function charge(
   if facts.asks_account then
     slot = account_slot(place)
     account, place = open_account(slot), place + 2
+    if not account and (kind == PART or facts.lane) then account = open_fresh_account(slot) end
     if kind == PART then before = pack_before(account) end
   end
 
@@ -568,10 +589,16 @@ local function charge(
   end
 
   local account_wait, failures, ips = 0, 0, 0
-  if account then
+  if slot then
     local account_young, account_bits
-    account_wait, account_young, account_bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
-    young, bits, failures, ips = young and account_young, bits + account_bits, account.failures, size(account)
+    if account then
+      account_wait, account_young, account_bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
+      failures, ips = account.failures, size(account)
+    else
+      account_wait, account_young, account_bits, failures, ips =
+        enter_fresh_account(slot, facts, refused, ip_tag, pair_tag)
+    end
+    young, bits = young and account_young, bits + account_bits
   end
 
   local same_secret = 0
@@ -611,7 +638,7 @@ local function settle(
   end
   if facts.asks_account then
     local slot = account_slot(place)
-    local account = open_account(slot)
+    local account = open_account(slot) or open_fresh_account(slot)
     place = place + 2
     if has(charged, ACCOUNT_CHARGED) then refund(account, ACCOUNTS, charged_at) end
     if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
@@ -644,7 +671,7 @@ end
 -- is being tried at this moment could be repeated for nothing.
 local function compensate(place, charged, charged_at, pair_tag, packed)
   local slot = account_slot(place)
-  local account = open_account(slot)
+  local account = open_account(slot) or open_fresh_account(slot)
   local failures, at, generation, n, a, b, c, d, young, old, tags_before = struct_unpack(BEFORE, packed)
   local tried, tried_old = tags(tags_before, 1, young), tags(tags_before, young * TAG_BYTES + 1, old)
   local tried_since, tried_old_since = see(tried, tried_old, pair_tag, TRIED_CAP)
@@ -733,16 +760,23 @@ local function life_until(last)
   return last > now and ceil((last - now) / 1000) or nil -- nil: nothing is left of it
 end
 
+-- What is to be written, when it ends, and when Redis thinks that it does.
+local function written(slot, pack)
+  local record = opened[slot]
+  if record then return pack(record), ends(record), record.told end
+  return stored[slot], changed[slot].first_end, nil
+end
+
 local function write_account(slot, field)
-  local account, key, bucket, was_apart = opened[slot], KEYS[slot], KEYS[slot - 1], apart[slot]
-  local life_ms = life_until(ends(account))
-  local value = life_ms and encode_account(account)
-  if value and #value <= BUCKETED_MAX then
+  local key, bucket, was_apart = KEYS[slot], KEYS[slot - 1], apart[slot]
+  local value, last = written(slot, encode_account)
+  local life_ms = life_until(last)
+  if life_ms and #value <= BUCKETED_MAX then
     if was_apart then call('DEL', key) end
     return put_in_bucket(bucket, field, value, life_ms)
   end
   if not was_apart then pcall('HDEL', bucket, field) end
-  if value then
+  if life_ms then
     call('SET', key, value, 'PX', life_of(life_ms))
   elseif was_apart then
     call('DEL', key)
@@ -750,13 +784,11 @@ local function write_account(slot, field)
 end
 
 local function write(slot)
-  local record, key = opened[slot], KEYS[slot]
-  local value, last = nil, nil
-  if record then value, last = encode(record), ends(record) else value, last = stored[slot], changed[slot].first_end end
-  local life_ms = life_until(last)
+  local value, last, told = written(slot, encode)
+  local life_ms, key = life_until(last), KEYS[slot]
   if not life_ms then
     call('DEL', key)
-  elseif record and last == record.told then -- moving an expiry costs half as much again as the value
+  elseif last == told then -- moving an expiry costs half as much again as the value
     call('SET', key, value, 'KEEPTTL')
   else
     call('SET', key, value, 'PX', life_of(life_ms))
