@@ -219,9 +219,10 @@ local function decode_account(value)
   end
   local account = {
     a, b, c, d, at = at, generation = generation,
-    young = tags(value, fixed + 1, young), old = tags(value, old_at, old),
+    young = tags(value, fixed + 1, young), old = old > 0 and tags(value, old_at, old) or '',
     failures = now < at + FAILURES_KEPT and failures or 0,
-    tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
+    tried = tags(value, tried_at, tried),
+    tried_old = tried_old > 0 and tags(value, tried_at + tried * TAG_BYTES, tried_old) or '',
     lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NONE,
   }
   if n < LIMITS_MAX then account[n + 1] = nil end
@@ -237,7 +238,8 @@ end
 local function encode(record)
   local n, young, old = #record, record.young, record.old
   return struct_pack(
-    PLAIN_FORMATS[n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES, unpack(record, 1, n)
+    PLAIN_FORMATS[n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES,
+    record[1], record[2], record[3], record[4] -- as many as the format asks for
   ) .. young .. old
 end
 
@@ -257,7 +259,8 @@ local function encode_account(account)
   local lanes = account.lanes
   local packed = struct_pack(
     ACCOUNT_FORMATS[n], ACCOUNT, n, account.at, account.generation, #young / TAG_BYTES, #old / TAG_BYTES,
-    account.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n, unpack(account, 1, n)
+    account.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n,
+    account[1], account[2], account[3], account[4]
   ) .. young .. old .. tried .. tried_old
   return #lanes > 0 and packed .. encode_lanes(lanes) or packed
 end
@@ -334,25 +337,22 @@ end
 local stored, opened, changed, slots = call('MGET', unpack(KEYS)), room(), room(), {}
 local fields, apart = room(), {} -- of accounts
 
-local function slot_of(i)
+-- Where the record of a key is, and the record itself, or nil where there is none.
+local function open(i)
   local key = KEYS[i]
   local slot = slots[key]
-  if slot then return slot end
-  slots[key] = i
-  return i
-end
-
--- The record, or nil where there is none.
-local function open(slot)
-  local record = opened[slot]
-  if not record and stored[slot] then
-    record = decode(stored[slot])
+  if not slot then
+    slot, slots[key] = i, i
+  end
+  local record, value = opened[slot], stored[slot]
+  if not record and value then
+    record = decode(value)
     if changed[slot] then -- by this batch: Redis was told nothing yet
       changed[slot], record.told = record, 0
     end
     opened[slot] = record
   end
-  return record
+  return slot, record
 end
 
 local function open_fresh(slot)
@@ -363,11 +363,12 @@ end
 
 -- An account lies in its bucket, or under its own key where it was too long for that.
 local function account_slot(i)
-  local slot = slot_of(i + 1)
-  if not fields[slot] then
-    local bucket, key = KEYS[i], KEYS[i + 1]
+  local bucket, key = KEYS[i], KEYS[i + 1]
+  local slot = slots[key]
+  if not slot then
+    slot = i + 1
     local field = sub(key, #bucket + 1)
-    fields[slot] = field
+    slots[key], fields[slot] = slot, field
     if stored[slot] then
       apart[slot] = true
     else
@@ -395,10 +396,8 @@ local function open_fresh_account(slot)
 end
 
 local function note(slot, record, tag, cap)
-  local young, old = record.young, record.old
-  if young == tag then return end
   local news
-  record.young, record.old, news = see(young, old, tag, cap)
+  record.young, record.old, news = see(record.young, record.old, tag, cap)
   if news then changed[slot] = record end
 end
 
@@ -476,8 +475,7 @@ end
 local function enter_network(first, facts, networks, account_tag)
   local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
   for i = 1, n do
-    local slot = slot_of(first + i - 1)
-    local record = open(slot)
+    local slot, record = open(first + i - 1)
     local wait = record and not exempt and wait_of(record, sets[i]) or 0
     if wait > 0 then
       refused = true
@@ -495,8 +493,8 @@ local function enter_network(first, facts, networks, account_tag)
         record.at = now
         changed[slot] = record
       end
-      if tag then note(slot, record, tag, ACCOUNTS_CAP) end
-      size_here = size(record)
+      if tag and record.young ~= tag then note(slot, record, tag, ACCOUNTS_CAP) end
+      size_here = (#record.young + #record.old) / TAG_BYTES
     else
       size_here = enter_fresh(slot, sets[i], charged, tag)
     end
@@ -529,7 +527,7 @@ local function enter_account(slot, account, facts, refused, ip_tag, pair_tag)
     end
     changed[slot] = account
   end
-  note(slot, account, ip_tag, IPS_CAP)
+  if account.young ~= ip_tag then note(slot, account, ip_tag, IPS_CAP) end
   return wait, young, bits
 end
 
@@ -603,10 +601,9 @@ local function charge(
 
   local same_secret = 0
   if facts.asks_secret then
-    local at, tag = slot_of(place), facts.account and member_tag
-    local secret = open(at)
+    local tag, at, secret = facts.account and member_tag, open(place)
     if secret then
-      if tag then note(at, secret, tag, ACCOUNTS_CAP) end
+      if tag and secret.young ~= tag then note(at, secret, tag, ACCOUNTS_CAP) end
       same_secret = size(secret)
     else
       same_secret = enter_fresh(at, UNLIMITED, false, tag)
@@ -628,8 +625,8 @@ local function settle(
   if facts.asks_network then
     if has(charged, NETWORK_CHARGED) then
       for i = 1, networks + 2 do
-        local slot = slot_of(first + i - 1)
-        local record = open(slot) or open_fresh(slot)
+        local slot, record = open(first + i - 1)
+        record = record or open_fresh(slot)
         refund(record, SETS[networks][i], charged_at)
         changed[slot] = record
       end
@@ -656,8 +653,7 @@ local function settle(
     changed[slot] = account
   end
   if facts.asks_secret and not has(charged, LANE_CHARGED) then
-    local slot = slot_of(place)
-    local secret = open(slot)
+    local slot, secret = open(place)
     if secret then
       secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
       changed[slot] = secret
@@ -714,13 +710,17 @@ end
 
 local lives = {} -- redis.call would print each number with all its digits, and a batch has few different ones
 
-local function life_of(ms)
-  local life = lives[ms]
-  if not life then
-    life = string.format('%d', ms)
-    lives[ms] = life
+local function life_ms(last)
+  return ceil((last - now) / 1000)
+end
+
+local function text(ms)
+  local found = lives[ms]
+  if not found then
+    found = string.format('%d', ms)
+    lives[ms] = found
   end
-  return life
+  return found
 end
 
 local DEAD_UNLESS = '<I2I7I4I2I2' -- the head as far as the failures: most accounts have some, and live on for that alone
@@ -745,19 +745,15 @@ local function bury(bucket, count)
   return found
 end
 
-local function put_in_bucket(bucket, field, value, life_ms)
-  local left_ms, added = call('PTTL', bucket), pcall('HSET', bucket, field, value)
+local function put_in_bucket(bucket, field, value, last)
+  local left_ms, added, needs_ms = call('PTTL', bucket), pcall('HSET', bucket, field, value), life_ms(last)
   if type(added) == 'table' then -- somebody else's value under our name
     call('DEL', bucket)
     left_ms, added = -2, call('HSET', bucket, field, value)
   end
   -- Longer than its last member by a sixty-fourth, or each write to a bucket would have to move its end.
-  if left_ms < life_ms then call('PEXPIRE', bucket, life_of(ceil(life_ms * 65 / 64))) end
+  if left_ms < needs_ms then call('PEXPIRE', bucket, text(ceil(needs_ms * 65 / 64))) end
   if added > 0 and byte(field) % LOOKS_ONE_IN == 0 and bury(bucket, NEIGHBOUR) then bury(bucket, MORE_NEIGHBOURS) end
-end
-
-local function life_until(last)
-  return last > now and ceil((last - now) / 1000) or nil -- nil: nothing is left of it
 end
 
 -- What is to be written, when it ends, and when Redis thinks that it does.
@@ -770,14 +766,13 @@ end
 local function write_account(slot, field)
   local key, bucket, was_apart = KEYS[slot], KEYS[slot - 1], apart[slot]
   local value, last = written(slot, encode_account)
-  local life_ms = life_until(last)
-  if life_ms and #value <= BUCKETED_MAX then
+  if last > now and #value <= BUCKETED_MAX then
     if was_apart then call('DEL', key) end
-    return put_in_bucket(bucket, field, value, life_ms)
+    return put_in_bucket(bucket, field, value, last)
   end
   if not was_apart then pcall('HDEL', bucket, field) end
-  if life_ms then
-    call('SET', key, value, 'PX', life_of(life_ms))
+  if last > now then
+    call('SET', key, value, 'PX', text(life_ms(last)))
   elseif was_apart then
     call('DEL', key)
   end
@@ -785,13 +780,12 @@ end
 
 local function write(slot)
   local value, last, told = written(slot, encode)
-  local life_ms, key = life_until(last), KEYS[slot]
-  if not life_ms then
-    call('DEL', key)
+  if last <= now then -- nothing is left of it
+    call('DEL', KEYS[slot])
   elseif last == told then -- moving an expiry costs half as much again as the value
-    call('SET', key, value, 'KEEPTTL')
+    call('SET', KEYS[slot], value, 'KEEPTTL')
   else
-    call('SET', key, value, 'PX', life_of(life_ms))
+    call('SET', KEYS[slot], value, 'PX', text(life_ms(last)))
   end
 end
 
