@@ -4,7 +4,7 @@
 -- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; the account's
 --          bucket and its own key, which is the bucket's with the account's field behind it; secret.
 -- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
---          span) as two 8-byte integers a limit.
+--          span) as two 8-byte integers a limit, with zeros for what there could be of them: four.
 -- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock.
 -- ARGV[3…] one packed operation each, see `OPERATION`. A whole charge covers every family; a part covers one, because
 --          on a Cluster each may live on a node of its own. A compensation takes the account's part back.
@@ -23,8 +23,7 @@ local band = bit.band
 local OPERATION = '<BBBBBI8I4c4c4c4c4c8'
 local VERDICT = '<I8BI8I8I8I8I8I4BBBBB'
 local BEFORE = '<I2I7I4BI7I7I7I7BBc32'
-local HEAD, ACCOUNT_HEAD, LANE_HEAD = '<BBI7I4BB', 'I2BBBB', '<c8I4I7'
-local HEAD_BYTES, ACCOUNT_HEAD_BYTES, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 15, 6, 19, 7, 4
+local LANE_HEAD, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = '<c8I4I7', 19, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
 local CHARGE, SETTLE, PART = 1, 2, 3 -- and 4: compensate
@@ -47,6 +46,8 @@ local YOUNG_US = 2000000
 local FAILURES_KEPT, FAILURES_CAP = 7776000000000, 65535
 local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
+
+local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
 local now = tonumber(ARGV[2])
 if now == 0 then
@@ -77,50 +78,51 @@ local function facts_of(flags, families)
   return facts
 end
 
+local NONE = {} -- never written to
+
+-- `spent`: what the TATs of the record looked at last would be with one attempt more.
 local function read_limits()
   local sets, at, policy = {}, 1, ARGV[1]
   while at <= #policy do
-    local n
-    n, at = struct_unpack('<B', policy, at)
-    local set = {n = n, interval = {}, top = {}, spent = {}}
-    for i = 1, n do
-      local span
-      set.interval[i], span, at = struct_unpack('<I8I8', policy, at)
-      set.top[i] = now + span
-    end
-    sets[#sets + 1] = set
+    local n, a, a_span, b, b_span, c, c_span, d, d_span
+    n, a, a_span, b, b_span, c, c_span, d, d_span, at = struct_unpack('<BI8I8I8I8I8I8I8I8', policy, at)
+    sets[#sets + 1] = {
+      n = n, interval = {a, b, c, d}, top = {now + a_span, now + b_span, now + c_span, now + d_span},
+      spent = {0, 0, 0, 0}, first = false, first_end = 0,
+    }
   end
   return sets
 end
 
 local limits = read_limits()
 local IP, DEVICE, ACCOUNTS, LANE, FIRST_NETWORK = limits[1], limits[2], limits[3], limits[4], 5
-local UNLIMITED = {} -- secrets are not limited
+local UNLIMITED = {first = false, first_end = 0} -- secrets are not limited
 
 -- The limits of each network record, then of ip and device, by how many networks an address has.
 local SETS = {}
 for networks = 1, #limits - FIRST_NETWORK + 1 do
-  local sets = {}
-  for i = 1, networks do sets[i] = limits[FIRST_NETWORK + i - 1] end
+  local sets = {unpack(limits, FIRST_NETWORK, FIRST_NETWORK + networks - 1)}
   sets[networks + 1], sets[networks + 2] = IP, DEVICE
   SETS[networks] = sets
 end
 
--- Packed records. Whole formats by layout and number of TATs: one call of `struct` for the fixed part of a record.
+-- Packed records. Whole formats by layout and number of TATs, one call of `struct` for the fixed part of a record; and
+-- how long that part is.
 
 local LIMITS_MAX = 4
-local TATS, PLAIN_FORMATS, ACCOUNT_FORMATS = {}, {}, {}
-local PLAIN_BYTES, ACCOUNT_BYTES = {}, {} -- of the fixed parts
-for n = 0, LIMITS_MAX do
-  TATS[n] = '<' .. rep('I7', n)
-  PLAIN_FORMATS[n], PLAIN_BYTES[n] = HEAD .. rep('I7', n), HEAD_BYTES + n * TAT_BYTES
-  ACCOUNT_FORMATS[n], ACCOUNT_BYTES[n] = HEAD .. ACCOUNT_HEAD .. rep('I7', n), PLAIN_BYTES[n] + ACCOUNT_HEAD_BYTES
-end
+local TATS = {[0] = '<', '<I7', '<I7I7', '<I7I7I7', '<I7I7I7I7'}
+local PLAIN_BYTES = {[0] = 15, 22, 29, 36, 43}
+local PLAIN_FORMATS = {
+  [0] = '<BBI7I4BB', '<BBI7I4BBI7', '<BBI7I4BBI7I7', '<BBI7I4BBI7I7I7', '<BBI7I4BBI7I7I7I7',
+}
+local ACCOUNT_BYTES = {[0] = 21, 28, 35, 42, 49}
+local ACCOUNT_FORMATS = {
+  [0] = '<BBI7I4BBI2BBBB', '<BBI7I4BBI2BBBBI7', '<BBI7I4BBI2BBBBI7I7', '<BBI7I4BBI2BBBBI7I7I7',
+  '<BBI7I4BBI2BBBBI7I7I7I7',
+}
 
 -- Records and lanes hold their TATs as an array, from 1. A table of up to eight other fields takes half the memory of
 -- one with nine.
-
-local NONE = {} -- never written to
 
 -- Leaves the first `n`: the next value of `struct_unpack` is no TAT.
 local function cut_tats(record, n)
@@ -197,7 +199,11 @@ local function decode(value)
     young = young > 0 and sub(value, fixed + 1, young_end) or '', old = old > 0 and sub(value, young_end + 1) or '',
   }
   if n < LIMITS_MAX then record[n + 1] = nil end -- where the next would stand
-  record.told = ends(record) -- what Redis was told when this was written
+  local told = young + old > 0 and (generation + 2) * GENERATION or 0
+  for i = 1, n do
+    if record[i] > told then told = record[i] end
+  end
+  record.told = told -- so was Redis, when this was written
   if generation < generation_now then
     record.generation = generation_now
     record.old, record.young = generation == generation_now - 1 and record.young or '', ''
@@ -450,6 +456,8 @@ end
 
 local slots_here, records, waits, sizes = {}, {}, {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
 
+local PATTERNED = #ARGV - 2 >= PATTERNS_PAY
+
 -- A record that was not there, with its first charge. What the batch's first of a kind becomes is the pattern for the
 -- rest, that differ from it by their tag alone.
 local function enter_fresh(slot, set, charged, tag)
@@ -467,7 +475,7 @@ local function enter_fresh(slot, set, charged, tag)
   end
   if not tag then return 0 end
   note(slot, record, tag, ACCOUNTS_CAP)
-  pattern.first, pattern.first_end = sub(encode(record), 1, -TAG_BYTES - 1), ends(record)
+  if PATTERNED then pattern.first, pattern.first_end = sub(encode(record), 1, -TAG_BYTES - 1), ends(record) end
   return 1
 end
 
@@ -539,7 +547,7 @@ local function enter_fresh_account(slot, facts, refused, ip_tag, pair_tag)
   end
   local account = open_fresh_account(slot)
   local wait, young, bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
-  if not refused then
+  if PATTERNED and not refused then
     ACCOUNTS.first, ACCOUNTS.first_end = sub(encode_account(account), 1, -2 * TAG_BYTES - 1), ends(account)
   end
   return wait, young, bits, account.failures, size(account)
@@ -726,7 +734,7 @@ end
 local DEAD_UNLESS = '<I2I7I4I2I2' -- the head as far as the failures: most accounts have some, and live on for that alone
 
 local function is_dead(value)
-  if #value >= HEAD_BYTES + ACCOUNT_HEAD_BYTES then
+  if #value >= ACCOUNT_BYTES[0] then
     local version, at, _, _, failures = struct_unpack(DEAD_UNLESS, value)
     if version % 256 == ACCOUNT and failures > 0 and now < at + FAILURES_KEPT then return false end
   end
