@@ -4,7 +4,7 @@
 -- KEYS     per operation, of the families that it covers: network records (narrowest first), ip, device; the account's
 --          bucket and its own key, which is the bucket's with the account's field behind it; secret.
 -- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
---          span) as two 8-byte integers a limit.
+--          span) as two 8-byte integers a limit, with zeros for what there could be of them: four.
 -- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock.
 -- ARGV[3…] one packed operation each, see `OPERATION`. A whole charge covers every family; a part covers one, because
 --          on a Cluster each may live on a node of its own. A compensation takes the account's part back.
@@ -23,8 +23,7 @@ local band = bit.band
 local OPERATION = '<BBBBBI8I4c4c4c4c4c8'
 local VERDICT = '<I8BI8I8I8I8I8I4BBBBB'
 local BEFORE = '<I2I7I4BI7I7I7I7BBc32'
-local HEAD, ACCOUNT_HEAD, LANE_HEAD = '<BBI7I4BB', 'I2BBBB', '<c8I4I7'
-local HEAD_BYTES, ACCOUNT_HEAD_BYTES, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = 15, 6, 19, 7, 4
+local LANE_HEAD, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = '<c8I4I7', 19, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
 local CHARGE, SETTLE, PART = 1, 2, 3 -- and 4: compensate
@@ -47,6 +46,8 @@ local YOUNG_US = 2000000
 local FAILURES_KEPT, FAILURES_CAP = 7776000000000, 65535
 local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
+
+local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
 local now = tonumber(ARGV[2])
 if now == 0 then
@@ -77,59 +78,66 @@ local function facts_of(flags, families)
   return facts
 end
 
+local NONE = {} -- never written to
+
+-- `spent`: what the TATs of the record looked at last would be with one attempt more.
 local function read_limits()
   local sets, at, policy = {}, 1, ARGV[1]
   while at <= #policy do
-    local n
-    n, at = struct_unpack('<B', policy, at)
-    local set = {n = n, interval = {}, span = {}}
-    for i = 1, n do
-      set.interval[i], set.span[i], at = struct_unpack('<I8I8', policy, at)
-    end
-    sets[#sets + 1] = set
+    local n, a, a_span, b, b_span, c, c_span, d, d_span
+    n, a, a_span, b, b_span, c, c_span, d, d_span, at = struct_unpack('<BI8I8I8I8I8I8I8I8', policy, at)
+    sets[#sets + 1] = {
+      n = n, interval = {a, b, c, d}, top = {now + a_span, now + b_span, now + c_span, now + d_span},
+      spent = {0, 0, 0, 0}, first = false, first_end = 0,
+    }
   end
   return sets
 end
 
 local limits = read_limits()
 local IP, DEVICE, ACCOUNTS, LANE, FIRST_NETWORK = limits[1], limits[2], limits[3], limits[4], 5
+local UNLIMITED = {first = false, first_end = 0} -- secrets are not limited
 
 -- The limits of each network record, then of ip and device, by how many networks an address has.
 local SETS = {}
 for networks = 1, #limits - FIRST_NETWORK + 1 do
-  local sets = {}
-  for i = 1, networks do sets[i] = limits[FIRST_NETWORK + i - 1] end
+  local sets = {unpack(limits, FIRST_NETWORK, FIRST_NETWORK + networks - 1)}
   sets[networks + 1], sets[networks + 2] = IP, DEVICE
   SETS[networks] = sets
 end
 
--- Packed records. Whole formats by layout and number of TATs: one call of `struct` for the fixed part of a record.
+-- Packed records. Whole formats by layout and number of TATs, one call of `struct` for the fixed part of a record; and
+-- how long that part is.
 
 local LIMITS_MAX = 4
-local TATS, FORMATS = {}, {[PLAIN] = {}, [ACCOUNT] = {}}
-for n = 0, LIMITS_MAX do
-  TATS[n] = '<' .. rep('I7', n)
-  FORMATS[PLAIN][n] = HEAD .. rep('I7', n)
-  FORMATS[ACCOUNT][n] = HEAD .. ACCOUNT_HEAD .. rep('I7', n)
+local TATS = {[0] = '<', '<I7', '<I7I7', '<I7I7I7', '<I7I7I7I7'}
+local PLAIN_BYTES = {[0] = 15, 22, 29, 36, 43}
+local PLAIN_FORMATS = {
+  [0] = '<BBI7I4BB', '<BBI7I4BBI7', '<BBI7I4BBI7I7', '<BBI7I4BBI7I7I7', '<BBI7I4BBI7I7I7I7',
+}
+local ACCOUNT_BYTES = {[0] = 21, 28, 35, 42, 49}
+local ACCOUNT_FORMATS = {
+  [0] = '<BBI7I4BBI2BBBB', '<BBI7I4BBI2BBBBI7', '<BBI7I4BBI2BBBBI7I7', '<BBI7I4BBI2BBBBI7I7I7',
+  '<BBI7I4BBI2BBBBI7I7I7I7',
+}
+
+-- Records and lanes hold their TATs as an array, from 1. A table of up to eight other fields takes half the memory of
+-- one with nine.
+
+-- Leaves the first `n`: the next value of `struct_unpack` is no TAT.
+local function cut_tats(record, n)
+  if n < LIMITS_MAX then record[n + 1] = nil end
+  return record
 end
 
-local NONE = {} -- never written to
-
-local function up_to(n, ...)
-  if n == 0 then return NONE end
-  if n == 1 then return {(...)} end
-  local tats = {...}
-  tats[n + 1] = nil -- where the next would stand
-  return tats
-end
-
-local function read_tats(value, at, n)
-  return up_to(n, struct_unpack(TATS[n], value, at))
+local function set_tats(record, tats, n)
+  for i = 1, n do record[i] = tats[i] end
+  for i = #record, n + 1, -1 do record[i] = nil end
 end
 
 local function lane_end(lane)
   local last = 0
-  for i = 1, #lane.tats do last = max(last, lane.tats[i]) end
+  for i = 1, #lane do last = max(last, lane[i]) end
   if lane.renewed > 0 then last = max(last, lane.renewed + RENEWAL_KEPT) end
   return last
 end
@@ -138,49 +146,38 @@ local function read_lanes(value, at, n, n_tats)
   local lanes = {}
   for _ = 1, n do
     local device, generation, renewed = struct_unpack(LANE_HEAD, value, at)
-    local lane = {device = device, generation = generation, renewed = renewed}
-    lane.tats = read_tats(value, at + LANE_HEAD_BYTES, n_tats)
+    local a, b, c, d = struct_unpack(TATS[n_tats], value, at + LANE_HEAD_BYTES)
+    local lane = cut_tats({a, b, c, d, device = device, generation = generation, renewed = renewed}, n_tats)
     at = at + LANE_HEAD_BYTES + n_tats * TAT_BYTES
     if lane_end(lane) > now then lanes[#lanes + 1] = lane end
   end
   return lanes
 end
 
--- A table of up to eight fields takes half the memory of one with nine, and most records are plain: hence two shapes.
-local function fresh(version)
-  if version == PLAIN then
-    return {tats = NONE, at = 0, generation = generation_now, young = '', old = ''}
-  end
+local function fresh()
+  return {at = 0, generation = generation_now, young = '', old = '', told = 0}
+end
+
+local function fresh_account()
   return {
-    account = true, tats = NONE, at = 0, generation = generation_now, young = '', old = '',
-    failures = 0, tried = '', tried_old = '', lanes = NONE,
+    at = 0, generation = generation_now, young = '', old = '', failures = 0, tried = '', tried_old = '',
+    lanes = NONE,
   }
 end
 
-local function age(record)
-  local generation = record.generation
-  if generation >= generation_now then return record end
-  local before = generation == generation_now - 1
-  record.generation = generation_now
-  record.old, record.young = before and record.young or '', ''
-  if record.account then
-    record.tried_old, record.tried = before and record.tried or '', ''
-  end
-  return record
-end
-
 local function ends(record)
-  local last, tats = now, record.tats
-  for i = 1, #tats do
-    if tats[i] > last then last = tats[i] end
+  local last, lanes = now, record.lanes
+  for i = 1, #record do
+    local tat = record[i]
+    if tat > last then last = tat end
   end
-  local account = record.account
-  if record.young ~= '' or record.old ~= '' or account and (record.tried ~= '' or record.tried_old ~= '') then
-    last = max(last, (record.generation + 2) * GENERATION)
+  if record.young ~= '' or record.old ~= '' or lanes and (record.tried ~= '' or record.tried_old ~= '') then
+    local forgotten = (record.generation + 2) * GENERATION
+    if forgotten > last then last = forgotten end
   end
-  if not account then return last end
+  if not lanes then return last end
   if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
-  for _, lane in ipairs(record.lanes) do last = max(last, lane_end(lane)) end
+  for i = 1, #lanes do last = max(last, lane_end(lanes[i])) end
   return last
 end
 
@@ -188,110 +185,117 @@ local function tags(value, at, count)
   return count > 0 and sub(value, at, at + count * TAG_BYTES - 1) or ''
 end
 
-local function decode_plain(value, n)
-  local _, _, at, generation, young, old, a, b, c, d = struct_unpack(FORMATS[PLAIN][n], value)
-  local place = HEAD_BYTES + n * TAT_BYTES + 1
-  if #value ~= place - 1 + (young + old) * TAG_BYTES then return fresh(PLAIN) end
+-- Records as they stand under keys that hold their version; of any other shape they read as absent.
+
+local function decode(value)
+  local version, n = byte(value, 1, 2)
+  local fixed = version == PLAIN and PLAIN_BYTES[n]
+  if not fixed or #value < fixed then return fresh() end
+  local _, _, at, generation, young, old, a, b, c, d = struct_unpack(PLAIN_FORMATS[n], value)
+  local young_end = fixed + young * TAG_BYTES
+  if #value ~= young_end + old * TAG_BYTES then return fresh() end
   local record = {
-    tats = up_to(n, a, b, c, d), at = at, generation = generation,
-    young = tags(value, place, young), old = tags(value, place + young * TAG_BYTES, old),
-    expires = 0, key = '', changed = false,
+    a, b, c, d, at = at, generation = generation, told = 0,
+    young = young > 0 and sub(value, fixed + 1, young_end) or '', old = old > 0 and sub(value, young_end + 1) or '',
   }
-  record.expires = ends(record) -- as Redis was told when this was written
-  return age(record)
-end
-
-local function decode_account(value, n)
-  local _, _, at, generation, young, old, failures, tried, tried_old, lanes, lane_tats, a, b, c, d =
-    struct_unpack(FORMATS[ACCOUNT][n], value)
-  local place = HEAD_BYTES + ACCOUNT_HEAD_BYTES + n * TAT_BYTES + 1
-  local lanes_at = place + (young + old + tried + tried_old) * TAG_BYTES
-  if lane_tats > LIMITS_MAX or #value ~= lanes_at - 1 + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES) then
-    return fresh(ACCOUNT)
+  if n < LIMITS_MAX then record[n + 1] = nil end -- where the next would stand
+  local told = young + old > 0 and (generation + 2) * GENERATION or 0
+  for i = 1, n do
+    if record[i] > told then told = record[i] end
   end
-  local old_at = place + young * TAG_BYTES
+  record.told = told -- so was Redis, when this was written
+  if generation < generation_now then
+    record.generation = generation_now
+    record.old, record.young = generation == generation_now - 1 and record.young or '', ''
+  end
+  return record
+end
+
+local function decode_account(value)
+  local version, n = byte(value, 1, 2)
+  local fixed = version == ACCOUNT and ACCOUNT_BYTES[n]
+  if not fixed or #value < fixed then return fresh_account() end
+  local _, _, at, generation, young, old, failures, tried, tried_old, lanes, lane_tats, a, b, c, d =
+    struct_unpack(ACCOUNT_FORMATS[n], value)
+  local old_at = fixed + 1 + young * TAG_BYTES
   local tried_at = old_at + old * TAG_BYTES
-  return age({
-    account = true, tats = up_to(n, a, b, c, d), at = at, generation = generation,
-    young = tags(value, place, young), old = tags(value, old_at, old),
+  local lanes_at = tried_at + (tried + tried_old) * TAG_BYTES
+  if lane_tats > LIMITS_MAX or #value ~= lanes_at - 1 + lanes * (LANE_HEAD_BYTES + lane_tats * TAT_BYTES) then
+    return fresh_account()
+  end
+  local account = {
+    a, b, c, d, at = at, generation = generation,
+    young = tags(value, fixed + 1, young), old = old > 0 and tags(value, old_at, old) or '',
     failures = now < at + FAILURES_KEPT and failures or 0,
-    tried = tags(value, tried_at, tried), tried_old = tags(value, tried_at + tried * TAG_BYTES, tried_old),
+    tried = tags(value, tried_at, tried),
+    tried_old = tried_old > 0 and tags(value, tried_at + tried * TAG_BYTES, tried_old) or '',
     lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NONE,
-  })
+  }
+  if n < LIMITS_MAX then account[n + 1] = nil end
+  if generation < generation_now then
+    local before = generation == generation_now - 1
+    account.generation = generation_now
+    account.old, account.young = before and account.young or '', ''
+    account.tried_old, account.tried = before and account.tried or '', ''
+  end
+  return account
 end
 
--- A record as it stands under a key that holds this version; of any other shape it reads as absent.
-local function decode(value, version)
-  if not value or #value < HEAD_BYTES then return fresh(version) end
-  local stored, n = byte(value, 1, 2)
-  local fixed = HEAD_BYTES + (version == ACCOUNT and ACCOUNT_HEAD_BYTES or 0)
-  if stored ~= version or n > LIMITS_MAX or #value < fixed + n * TAT_BYTES then return fresh(version) end
-  return version == PLAIN and decode_plain(value, n) or decode_account(value, n)
+local function encode(record)
+  local n, young, old = #record, record.young, record.old
+  return struct_pack(
+    PLAIN_FORMATS[n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES,
+    record[1], record[2], record[3], record[4] -- as many as the format asks for
+  ) .. young .. old
 end
 
-local function encode_lanes(record)
+local function encode_lanes(lanes)
   local parts, n = {}, LANE.n
-  for i, lane in ipairs(record.lanes) do
+  for i, lane in ipairs(lanes) do
     -- All lanes of a record are of one width: one not charged since the limits changed is widened with its last.
-    local tats, last = {}, lane.tats[#lane.tats] or 0
-    for j = 1, n do tats[j] = lane.tats[j] or last end
+    local tats, last = {}, lane[#lane] or 0
+    for j = 1, n do tats[j] = lane[j] or last end
     parts[i] = struct_pack(LANE_HEAD, lane.device, lane.generation, lane.renewed) .. struct_pack(TATS[n], unpack(tats))
   end
   return table.concat(parts)
 end
 
-local function encode(record)
-  local tats, young, old = record.tats, record.young, record.old
-  local n = #tats
-  if not record.account then
-    return struct_pack(
-      FORMATS[PLAIN][n], PLAIN, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES, unpack(tats)
-    ) .. young .. old
-  end
-  local tried, tried_old, lanes = record.tried, record.tried_old, record.lanes
-  return struct_pack(
-    FORMATS[ACCOUNT][n], ACCOUNT, n, record.at, record.generation, #young / TAG_BYTES, #old / TAG_BYTES,
-    record.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n, unpack(tats)
-  ) .. young .. old .. tried .. tried_old .. (#lanes > 0 and encode_lanes(record) or '')
+local function encode_account(account)
+  local n, young, old, tried, tried_old = #account, account.young, account.old, account.tried, account.tried_old
+  local lanes = account.lanes
+  local packed = struct_pack(
+    ACCOUNT_FORMATS[n], ACCOUNT, n, account.at, account.generation, #young / TAG_BYTES, #old / TAG_BYTES,
+    account.failures, #tried / TAG_BYTES, #tried_old / TAG_BYTES, #lanes, LANE.n,
+    account[1], account[2], account[3], account[4]
+  ) .. young .. old .. tried .. tried_old
+  return #lanes > 0 and packed .. encode_lanes(lanes) or packed
 end
 
 -- GCRA.
 
--- One TAT per limit, none before now and none beyond its span; see `fitted` in the reference. In place, but for fresh ones.
-local function fit(tats, set)
-  local n, last, span = set.n, tats[#tats] or 0, set.span
-  if tats == NONE then tats = {} end
-  for i = 1, n do
-    local tat, top = tats[i] or last, now + span[i]
-    if tat < now then tat = now elseif tat > top then tat = top end
-    tats[i] = tat
-  end
-  for i = #tats, n + 1, -1 do tats[i] = nil end
-  return tats
-end
+-- One TAT per limit, none before now and none beyond its span (`top`); see `fitted` in the reference.
 
+-- The wait until one more attempt has room; what the TATs are with it is left in `set.spent`, for `set_tats`.
 local function wait_of(tats, set)
-  if tats == NONE then return 0 end
-  local wait, last, interval, span = 0, tats[#tats] or 0, set.interval, set.span
+  local wait, last, interval, tops, spent = 0, tats[#tats] or 0, set.interval, set.top, set.spent
   for i = 1, set.n do
-    local tat, top = tats[i] or last, now + span[i]
+    local tat, top = tats[i] or last, tops[i]
     if tat < now then tat = now elseif tat > top then tat = top end
-    local this = tat + interval[i] - top
-    if this > wait then wait = this end
+    tat = tat + interval[i]
+    spent[i] = tat
+    if tat - top > wait then wait = tat - top end
   end
   return wait
 end
 
-local function taken(tats, set)
-  local fitted, interval = fit(tats, set), set.interval
-  for i = 1, set.n do fitted[i] = fitted[i] + interval[i] end
-  return fitted
-end
-
-local function refunded(tats, set, charged_at)
-  local fitted, elapsed = fit(tats, set), max(0, now - charged_at)
-  for i = 1, set.n do fitted[i] = fitted[i] - max(0, set.interval[i] - elapsed) end
-  return fitted
+local function refund(tats, set, charged_at)
+  local last, elapsed, interval, tops = tats[#tats] or 0, max(0, now - charged_at), set.interval, set.top
+  for i = 1, set.n do
+    local tat, top = tats[i] or last, tops[i]
+    if tat < now then tat = now elseif tat > top then tat = top end
+    tats[i] = tat - max(0, interval[i] - elapsed)
+  end
+  for i = #tats, set.n + 1, -1 do tats[i] = nil end
 end
 
 -- Tags.
@@ -309,6 +313,7 @@ end
 
 -- The two generations with `tag` among the young, and whether that changed anything.
 local function see(young, old, tag, cap)
+  if young == '' and old == '' then return tag, old, true end
   if find(young, tag) then return young, old, false end
   local at = find(old, tag)
   if at then return young .. tag, cut(old, at), true end
@@ -328,56 +333,78 @@ end
 
 -- The batch's own view of what is stored: read at once, written once at the end.
 
-local stored, book, changed, changes = call('MGET', unpack(KEYS)), {}, {}, 0
+-- An empty table with room for one value a key: growing to that costs several times as much as what is put in.
+local function room()
+  return {unpack(NONE, 1, #KEYS)}
+end
 
+-- By the place where a record's key stands first: what is stored, and after a pattern what will be; the record once it
+-- is opened; and where it changed what knows its end, which is the record or the pattern.
+local stored, opened, changed, slots = call('MGET', unpack(KEYS)), room(), room(), {}
+local fields, apart = room(), {} -- of accounts
+
+-- Where the record of a key is, and the record itself, or nil where there is none.
 local function open(i)
   local key = KEYS[i]
-  local record = book[key]
-  if not record then
-    record = decode(stored[i], PLAIN)
-    record.key = key
-    book[key] = record
+  local slot = slots[key]
+  if not slot then
+    slot, slots[key] = i, i
   end
+  local record, value = opened[slot], stored[slot]
+  if not record and value then
+    record = decode(value)
+    if changed[slot] then -- by this batch: Redis was told nothing yet
+      changed[slot], record.told = record, 0
+    end
+    opened[slot] = record
+  end
+  return slot, record
+end
+
+local function open_fresh(slot)
+  local record = fresh()
+  opened[slot] = record
   return record
 end
 
 -- An account lies in its bucket, or under its own key where it was too long for that.
-local function open_account(i)
+local function account_slot(i)
   local bucket, key = KEYS[i], KEYS[i + 1]
-  local record = book[key]
-  if not record then
-    local value, field = stored[i + 1], sub(key, #bucket + 1)
-    if value then
-      record = decode(value, ACCOUNT)
-      record.apart = true
+  local slot = slots[key]
+  if not slot then
+    slot = i + 1
+    local field = sub(key, #bucket + 1)
+    slots[key], fields[slot] = slot, field
+    if stored[slot] then
+      apart[slot] = true
     else
-      value = pcall('HGET', bucket, field)
-      record = decode(type(value) == 'string' and value, ACCOUNT) -- an error: somebody else's value, and ours is absent
+      local value = pcall('HGET', bucket, field)
+      if type(value) == 'string' then stored[slot] = value end -- an error: somebody else's value, and ours is absent
     end
-    record.key, record.bucket, record.field = key, bucket, field
-    book[key] = record
   end
-  return record
+  return slot
 end
 
-local function change(record)
-  if not record.changed then
-    record.changed = true
-    changes = changes + 1
-    changed[changes] = record
+local function open_account(slot)
+  local account = opened[slot]
+  if not account and stored[slot] then
+    account = decode_account(stored[slot])
+    if changed[slot] then changed[slot] = account end
+    opened[slot] = account
   end
+  return account
 end
 
-local function note(record, tag, cap)
-  if record.young == '' and record.old == '' then
-    record.young = tag
-    return change(record)
-  end
-  local young, old, news = see(record.young, record.old, tag, cap)
-  if news then
-    record.young, record.old = young, old
-    change(record)
-  end
+local function open_fresh_account(slot)
+  local account = fresh_account()
+  opened[slot] = account
+  return account
+end
+
+local function note(slot, record, tag, cap)
+  local news
+  record.young, record.old, news = see(record.young, record.old, tag, cap)
+  if news then changed[slot] = record end
 end
 
 -- Lanes.
@@ -386,14 +413,14 @@ local function lane_of(account, device)
   for i, lane in ipairs(account.lanes) do
     if lane.device == device then return lane, i end
   end
-  return {device = device, generation = 0, renewed = 0, tats = NONE}, nil
+  return {device = device, generation = 0, renewed = 0}, nil
 end
 
 local function resting(account, except)
   for i, lane in ipairs(account.lanes) do
     if lane.device ~= except then
       local last = 0
-      for j = 1, #lane.tats do last = max(last, lane.tats[j]) end
+      for j = 1, #lane do last = max(last, lane[j]) end
       if last <= now then return i end
     end
   end
@@ -413,80 +440,125 @@ local function place_lane(account, lane)
 end
 
 -- Whether the lane let the attempt in; else the wait, and whether its token was renewed since.
-local function enter_lane(account, device, generation)
+local function enter_lane(slot, account, device, generation)
   local lane, at = lane_of(account, device)
   if generation < lane.generation and now - lane.renewed > RENEWAL_GRACE then return false, 0, true end
-  local wait = wait_of(lane.tats, LANE)
+  local wait = wait_of(lane, LANE)
   if wait > 0 or not (at or #account.lanes < LANES_MAX or resting(account, device)) then return false, wait, false end
-  lane.tats = taken(lane.tats, LANE)
+  set_tats(lane, LANE.spent, LANE.n)
   place_lane(account, lane)
   account.failures, account.at = math.min(FAILURES_CAP, account.failures + 1), now
-  change(account)
+  changed[slot] = account
   return true, 0, false
 end
 
 -- Operations.
 
-local records, waits = {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
+local slots_here, records, waits, sizes = {}, {}, {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
+
+local PATTERNED = #ARGV - 2 >= PATTERNS_PAY
+
+-- A record that was not there, with its first charge. What the batch's first of a kind becomes is the pattern for the
+-- rest, that differ from it by their tag alone.
+local function enter_fresh(slot, set, charged, tag)
+  local pattern = charged and set or UNLIMITED
+  if pattern.first and tag then
+    stored[slot], changed[slot] = pattern.first .. tag, pattern
+    return 1
+  end
+  local record = open_fresh(slot)
+  if charged then
+    wait_of(record, set)
+    set_tats(record, set.spent, set.n)
+    record.at = now
+    changed[slot] = record
+  end
+  if not tag then return 0 end
+  note(slot, record, tag, ACCOUNTS_CAP)
+  if PATTERNED then pattern.first, pattern.first_end = sub(encode(record), 1, -TAG_BYTES - 1), ends(record) end
+  return 1
+end
 
 -- All or none is charged. Whether it refused, whether only for young charges, and what the verdict tells.
 local function enter_network(first, facts, networks, account_tag)
   local n, sets, exempt, refused, young = networks + 2, SETS[networks], facts.exempt, false, true
   for i = 1, n do
-    local record = open(first + i - 1)
-    local wait = exempt and 0 or wait_of(record.tats, sets[i])
+    local slot, record = open(first + i - 1)
+    local wait = record and not exempt and wait_of(record, sets[i]) or 0
     if wait > 0 then
       refused = true
       if now - record.at >= YOUNG_US then young = false end
     end
-    records[i], waits[i] = record, wait
+    slots_here[i], records[i], waits[i] = slot, record, wait
   end
-  local bits, known = (refused or exempt) and 0 or NETWORK_CHARGED, facts.account
-  for i = 1, n do
-    local record = records[i]
-    if bits > 0 then
-      record.tats, record.at = taken(record.tats, sets[i]), now
-      change(record)
-    end
-    if known then note(record, account_tag, ACCOUNTS_CAP) end
-  end
-
+  local charged, tag = not (refused or exempt), facts.account and account_tag
   local network_wait, network_accounts = 0, 0
-  for i = 1, networks do
-    network_wait = max(network_wait, waits[i])
-    network_accounts = max(network_accounts, size(records[i]))
+  for i = 1, n do
+    local slot, record, size_here = slots_here[i], records[i], nil
+    if record then
+      if charged then
+        set_tats(record, sets[i].spent, sets[i].n)
+        record.at = now
+        changed[slot] = record
+      end
+      if tag and record.young ~= tag then note(slot, record, tag, ACCOUNTS_CAP) end
+      size_here = (#record.young + #record.old) / TAG_BYTES
+    else
+      size_here = enter_fresh(slot, sets[i], charged, tag)
+    end
+    sizes[i] = size_here
+    if i <= networks then
+      if waits[i] > network_wait then network_wait = waits[i] end
+      if size_here > network_accounts then network_accounts = size_here end
+    end
   end
   local ip, device = n - 1, n
-  return refused, young, bits, waits[ip], network_wait, waits[device],
-    size(records[ip]), network_accounts, size(records[device])
+  return refused, young, charged and NETWORK_CHARGED or 0, waits[ip], network_wait, waits[device],
+    sizes[ip], network_accounts, sizes[device]
 end
 
 -- The wait, whether it is young, and what was charged.
-local function enter_account(account, facts, refused, ip_tag, pair_tag)
-  local wait, bits = wait_of(account.tats, ACCOUNTS), 0
+local function enter_account(slot, account, facts, refused, ip_tag, pair_tag)
+  local wait, bits = wait_of(account, ACCOUNTS), 0
   local young = wait == 0 or now - account.at < YOUNG_US
   if not refused and wait == 0 then
     local again = facts.secret and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
       and now - account.at >= YOUNG_US
     account.at = now
-    account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
+    if account.tried ~= pair_tag then
+      account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
+    end
     if not again then
       bits = ACCOUNT_CHARGED + FAILURE_CHARGED
-      account.tats = taken(account.tats, ACCOUNTS)
+      set_tats(account, ACCOUNTS.spent, ACCOUNTS.n)
       account.failures = math.min(FAILURES_CAP, account.failures + 1)
     end
-    change(account)
+    changed[slot] = account
   end
-  note(account, ip_tag, IPS_CAP)
+  if account.young ~= ip_tag then note(slot, account, ip_tag, IPS_CAP) end
   return wait, young, bits
+end
+
+-- The same for an account that was not there, in the same way as a fresh record.
+local function enter_fresh_account(slot, facts, refused, ip_tag, pair_tag)
+  if ACCOUNTS.first and not refused then
+    stored[slot], changed[slot] = ACCOUNTS.first .. ip_tag .. pair_tag, ACCOUNTS
+    return 0, true, ACCOUNT_CHARGED + FAILURE_CHARGED, 1, 1
+  end
+  local account = open_fresh_account(slot)
+  local wait, young, bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
+  if PATTERNED and not refused then
+    ACCOUNTS.first, ACCOUNTS.first_end = sub(encode_account(account), 1, -2 * TAG_BYTES - 1), ends(account)
+  end
+  return wait, young, bits, account.failures, size(account)
 end
 
 -- What a compensation needs to know of the account: of the attempt's own changes, what they replaced.
 local function pack_before(account)
-  local tats, tried, tried_old = account.tats, account.tried, account.tried_old
+  local tried, tried_old = account.tried, account.tried_old
   return struct_pack(
-    BEFORE, account.failures, account.at, account.generation, #tats, tats[1] or 0, tats[2] or 0, tats[3] or 0,
-    tats[4] or 0, #tried / TAG_BYTES, #tried_old / TAG_BYTES,
+    BEFORE, account.failures, account.at, account.generation, #account, account[1] or 0, account[2] or 0,
+    account[3] or 0, account[4] or 0, #tried / TAG_BYTES, #tried_old / TAG_BYTES,
     tried .. tried_old .. rep('\0', TRIED_CAP * TAG_BYTES - #tried - #tried_old)
   )
 end
@@ -496,18 +568,19 @@ local NO_BEFORE = rep('\0', struct.size(BEFORE))
 local function charge(
   kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
 )
-  local place, account, secret, before = first, nil, nil, kind == PART and NO_BEFORE or ''
+  local place, slot, account, before = first, nil, nil, kind == PART and NO_BEFORE or ''
   if facts.asks_network then place = place + networks + 2 end
   if facts.asks_account then
-    account, place = open_account(place), place + 2
+    slot = account_slot(place)
+    account, place = open_account(slot), place + 2
+    if not account and (kind == PART or facts.lane) then account = open_fresh_account(slot) end
     if kind == PART then before = pack_before(account) end
   end
-  if facts.asks_secret then secret = open(place) end
 
   local lane_wait, spent = 0, false
   if account and facts.lane then
     local entered
-    entered, lane_wait, spent = enter_lane(account, device, generation)
+    entered, lane_wait, spent = enter_lane(slot, account, device, generation)
     if entered then
       local bits = LANE_CHARGED + FAILURE_CHARGED
       return struct_pack(VERDICT, now, bits, 0, 0, 0, 0, 0, account.failures, 0, 0, 0, 0, 0) .. before
@@ -522,16 +595,27 @@ local function charge(
   end
 
   local account_wait, failures, ips = 0, 0, 0
-  if account then
+  if slot then
     local account_young, account_bits
-    account_wait, account_young, account_bits = enter_account(account, facts, refused, ip_tag, pair_tag)
-    young, bits, failures, ips = young and account_young, bits + account_bits, account.failures, size(account)
+    if account then
+      account_wait, account_young, account_bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
+      failures, ips = account.failures, size(account)
+    else
+      account_wait, account_young, account_bits, failures, ips =
+        enter_fresh_account(slot, facts, refused, ip_tag, pair_tag)
+    end
+    young, bits = young and account_young, bits + account_bits
   end
 
   local same_secret = 0
-  if secret then
-    if facts.account then note(secret, member_tag, ACCOUNTS_CAP) end
-    same_secret = size(secret)
+  if facts.asks_secret then
+    local tag, at, secret = facts.account and member_tag, open(place)
+    if secret then
+      if tag and secret.young ~= tag then note(at, secret, tag, ACCOUNTS_CAP) end
+      same_secret = size(secret)
+    else
+      same_secret = enter_fresh(at, UNLIMITED, false, tag)
+    end
   end
 
   if young and (refused or account_wait > 0) then bits = bits + YOUNG end
@@ -549,22 +633,24 @@ local function settle(
   if facts.asks_network then
     if has(charged, NETWORK_CHARGED) then
       for i = 1, networks + 2 do
-        local record = open(first + i - 1)
-        record.tats = refunded(record.tats, SETS[networks][i], charged_at)
-        change(record)
+        local slot, record = open(first + i - 1)
+        record = record or open_fresh(slot)
+        refund(record, SETS[networks][i], charged_at)
+        changed[slot] = record
       end
     end
     place = place + networks + 2
   end
   if facts.asks_account then
-    local account = open_account(place)
+    local slot = account_slot(place)
+    local account = open_account(slot) or open_fresh_account(slot)
     place = place + 2
-    if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
+    if has(charged, ACCOUNT_CHARGED) then refund(account, ACCOUNTS, charged_at) end
     if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
     if facts.proved then account.failures = 0 end
     if has(charged, LANE_CHARGED) then
       local lane = lane_of(account, device)
-      lane.tats = refunded(lane.tats, LANE, charged_at)
+      refund(lane, LANE, charged_at)
       if facts.renewed then
         lane.generation, lane.renewed = max(lane.generation, generation + 1), now
       end
@@ -572,12 +658,14 @@ local function settle(
     else
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
-    change(account)
+    changed[slot] = account
   end
   if facts.asks_secret and not has(charged, LANE_CHARGED) then
-    local secret = open(place)
-    secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
-    change(secret)
+    local slot, secret = open(place)
+    if secret then
+      secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
+      changed[slot] = secret
+    end
   end
 end
 
@@ -586,7 +674,8 @@ end
 -- still weighs, its failure, its pair unless that was known before. The time of the last charge stays, or a pair that
 -- is being tried at this moment could be repeated for nothing.
 local function compensate(place, charged, charged_at, pair_tag, packed)
-  local account = open_account(place)
+  local slot = account_slot(place)
+  local account = open_account(slot) or open_fresh_account(slot)
   local failures, at, generation, n, a, b, c, d, young, old, tags_before = struct_unpack(BEFORE, packed)
   local tried, tried_old = tags(tags_before, 1, young), tags(tags_before, young * TAG_BYTES + 1, old)
   local tried_since, tried_old_since = see(tried, tried_old, pair_tag, TRIED_CAP)
@@ -595,18 +684,17 @@ local function compensate(place, charged, charged_at, pair_tag, packed)
     and account.failures == math.min(FAILURES_CAP, failures + (counted and 1 or 0))
     and account.tried == tried_since and account.tried_old == tried_old_since
   then
-    local tats = {a, b, c, d}
-    for i = LIMITS_MAX, n + 1, -1 do tats[i] = nil end
-    account.tats, account.failures, account.at = tats, failures, at
+    set_tats(account, {a, b, c, d}, n)
+    account.failures, account.at = failures, at
     account.tried, account.tried_old = tried, tried_old
   else
-    if has(charged, ACCOUNT_CHARGED) then account.tats = refunded(account.tats, ACCOUNTS, charged_at) end
+    if has(charged, ACCOUNT_CHARGED) then refund(account, ACCOUNTS, charged_at) end
     if counted then account.failures = max(0, account.failures - 1) end
     if not (find(tried, pair_tag) or find(tried_old, pair_tag)) then
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
   end
-  change(account)
+  changed[slot] = account
 end
 
 local verdicts, first = {}, 1
@@ -630,23 +718,27 @@ end
 
 local lives = {} -- redis.call would print each number with all its digits, and a batch has few different ones
 
-local function life_of(ms)
-  local life = lives[ms]
-  if not life then
-    life = string.format('%d', ms)
-    lives[ms] = life
+local function life_ms(last)
+  return ceil((last - now) / 1000)
+end
+
+local function text(ms)
+  local found = lives[ms]
+  if not found then
+    found = string.format('%d', ms)
+    lives[ms] = found
   end
-  return life
+  return found
 end
 
 local DEAD_UNLESS = '<I2I7I4I2I2' -- the head as far as the failures: most accounts have some, and live on for that alone
 
 local function is_dead(value)
-  if #value >= HEAD_BYTES + ACCOUNT_HEAD_BYTES then
+  if #value >= ACCOUNT_BYTES[0] then
     local version, at, _, _, failures = struct_unpack(DEAD_UNLESS, value)
     if version % 256 == ACCOUNT and failures > 0 and now < at + FAILURES_KEPT then return false end
   end
-  return ends(decode(value, ACCOUNT)) <= now
+  return ends(decode_account(value)) <= now
 end
 
 -- Takes out who is dead among `count` members of a bucket; whether anybody was.
@@ -661,46 +753,54 @@ local function bury(bucket, count)
   return found
 end
 
-local function put_in_bucket(account, value, life_ms)
-  local bucket, field = account.bucket, account.field
-  local left_ms, added = call('PTTL', bucket), pcall('HSET', bucket, field, value)
+local function put_in_bucket(bucket, field, value, last)
+  local left_ms, added, needs_ms = call('PTTL', bucket), pcall('HSET', bucket, field, value), life_ms(last)
   if type(added) == 'table' then -- somebody else's value under our name
     call('DEL', bucket)
     left_ms, added = -2, call('HSET', bucket, field, value)
   end
   -- Longer than its last member by a sixty-fourth, or each write to a bucket would have to move its end.
-  if left_ms < life_ms then call('PEXPIRE', bucket, life_of(ceil(life_ms * 65 / 64))) end
+  if left_ms < needs_ms then call('PEXPIRE', bucket, text(ceil(needs_ms * 65 / 64))) end
   if added > 0 and byte(field) % LOOKS_ONE_IN == 0 and bury(bucket, NEIGHBOUR) then bury(bucket, MORE_NEIGHBOURS) end
 end
 
-local function write_account(account, life_ms)
-  local value = life_ms and encode(account)
-  if value and #value <= BUCKETED_MAX then
-    if account.apart then call('DEL', account.key) end
-    return put_in_bucket(account, value, life_ms)
+-- What is to be written, when it ends, and when Redis thinks that it does.
+local function written(slot, pack)
+  local record = opened[slot]
+  if record then return pack(record), ends(record), record.told end
+  return stored[slot], changed[slot].first_end, nil
+end
+
+local function write_account(slot, field)
+  local key, bucket, was_apart = KEYS[slot], KEYS[slot - 1], apart[slot]
+  local value, last = written(slot, encode_account)
+  if last > now and #value <= BUCKETED_MAX then
+    if was_apart then call('DEL', key) end
+    return put_in_bucket(bucket, field, value, last)
   end
-  if not account.apart then pcall('HDEL', account.bucket, account.field) end
-  if value then
-    call('SET', account.key, value, 'PX', life_of(life_ms))
-  elseif account.apart then
-    call('DEL', account.key)
+  if not was_apart then pcall('HDEL', bucket, field) end
+  if last > now then
+    call('SET', key, value, 'PX', text(life_ms(last)))
+  elseif was_apart then
+    call('DEL', key)
   end
 end
 
-for i = 1, changes do
-  local record = changed[i]
-  local last = ends(record)
-  local life_ms = last > now and ceil((last - now) / 1000) or nil -- nil: nothing is left of it
-  if record.account then
-    write_account(record, life_ms)
-  elseif life_ms then
-    if last == record.expires then -- moving an expiry costs half as much again as the value
-      call('SET', record.key, encode(record), 'KEEPTTL')
-    else
-      call('SET', record.key, encode(record), 'PX', life_of(life_ms))
-    end
+local function write(slot)
+  local value, last, told = written(slot, encode)
+  if last <= now then -- nothing is left of it
+    call('DEL', KEYS[slot])
+  elseif last == told then -- moving an expiry costs half as much again as the value
+    call('SET', KEYS[slot], value, 'KEEPTTL')
   else
-    call('DEL', record.key)
+    call('SET', KEYS[slot], value, 'PX', text(life_ms(last)))
+  end
+end
+
+for slot = 1, #KEYS do
+  if changed[slot] then
+    local field = fields[slot]
+    if field then write_account(slot, field) else write(slot) end
   end
 end
 return table.concat(verdicts)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OPERATION = Struct("<BBBBBQI4s4s4s4s8s")
 VERDICT = Struct("<QBQQQQQI5B")
 LIMIT = Struct("<QQ")
+LIMITS_MAX = 4
 
 CHARGE, SETTLE = 1, 2
 NETWORK, ACCOUNT, SECRET = 1, 2, 4
@@ -38,7 +39,8 @@ def pack_limits(limits: LimitSet) -> bytes:
 
 
 def _pack(limits: Limits) -> bytes:
-    return bytes([len(limits)]) + b"".join(LIMIT.pack(limit.interval_us, span_us(limit)) for limit in limits)
+    packed = b"".join(LIMIT.pack(limit.interval_us, span_us(limit)) for limit in limits)
+    return bytes([len(limits)]) + packed.ljust(LIMITS_MAX * LIMIT.size, b"\0")
 
 
 def ledger_script(limits: LimitSet, *, now_us: int = 0, reply_bytes: int = VERDICT.size) -> Script:
