@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple, TypeVar
-
-Rank = TypeVar("Rank", bound=int)
+from typing import NamedTuple
 
 PREVALENCE_MAX = 16
 
@@ -38,12 +36,14 @@ class Exposure(NamedTuple):
         """The worse of two sources. That one could not tell does not take back what the other knows."""
         if other is UNKNOWN:
             return self
-        return Exposure(_worse(self.password, other.password), _worse(self.pair, other.pair))
+        return Exposure(
+            other.password if _is_worse(other.password, self.password) else self.password,
+            other.pair if _is_worse(other.pair, self.pair) else self.pair,
+        )
 
 
-def _worse(one: Rank | None, other: Rank | None) -> Rank | None:
-    # Not `max`: compiled, of two enumerated integers it makes a plain one.
-    return other if one is None or (other is not None and other > one) else one
+def _is_worse(one: int | None, than: int | None) -> bool:
+    return one is not None and (than is None or one > than)
 
 
 UNKNOWN = Exposure()
