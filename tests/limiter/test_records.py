@@ -73,6 +73,23 @@ def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.
 
 
 @pytest.mark.usefixtures("redis_url")
+def test_attempts_without_an_account_leave_no_tag_behind(lua: LuaLedger, client: redis.Redis) -> None:
+    """Beside newcomers that have one, in one batch: each is counted, and only those are seen at an account."""
+    named = [charge(n, n, ip=n, device=n) for n in range(5)]
+    nameless = [charge(n, n, ip=n, device=n, network=1)._replace(account=b"", secret=b"") for n in range(5, 10)]
+    book: dict[bytes, Record] = {}
+    expected = [ledger.apply(book, each, LIMITS, T0) for each in named + nameless]
+
+    assert expected == enter(lua, *named, *nameless)
+    found = {key: at for each in nameless for key, at in places(each).items()}
+    assert [book[at] for at in found.values()] == [
+        record._replace(seen=book[at].seen) for record, at in zip(lua.records(found), found.values(), strict=True)
+    ]
+    assert not any(record.seen.size for record in lua.records(found))
+    assert client.dbsize() == len({key for each in named + nameless for key in KEYS.of(each)}) - len(named)
+
+
+@pytest.mark.usefixtures("redis_url")
 def test_a_record_that_lives_on_is_given_a_later_end(lua: LuaLedger, client: redis.Redis) -> None:
     """Row 71: an end that does not move is left alone, and one that the next half-window moves is not."""
     ends = []

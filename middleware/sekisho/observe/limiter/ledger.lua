@@ -339,7 +339,7 @@ local function room()
 end
 
 -- By the place where a record's key stands first: what is stored, and after a pattern what will be; the record once it
--- is opened; and where it changed what knows its end, which is the record or the pattern.
+-- is opened, which from then on counts instead; and what it changed to: the record, or the pattern that it follows.
 local stored, opened, changed, slots = call('MGET', unpack(KEYS)), room(), room(), {}
 local fields, apart = room(), {} -- of accounts
 
@@ -353,9 +353,7 @@ local function open(i)
   local record, value = opened[slot], stored[slot]
   if not record and value then
     record = decode(value)
-    if changed[slot] then -- by this batch: Redis was told nothing yet
-      changed[slot], record.told = record, 0
-    end
+    if changed[slot] then record.told = 0 end -- by this batch: Redis was told nothing yet
     opened[slot] = record
   end
   return slot, record
@@ -389,7 +387,6 @@ local function open_account(slot)
   local account = opened[slot]
   if not account and stored[slot] then
     account = decode_account(stored[slot])
-    if changed[slot] then changed[slot] = account end
     opened[slot] = account
   end
   return account
@@ -454,7 +451,8 @@ end
 
 -- Operations.
 
-local slots_here, records, waits, sizes = {}, {}, {}, {} -- of one attempt's network family; kept, so that no attempt makes them anew
+-- Of one attempt's network family; kept, so that no attempt makes them anew.
+local slots_here, records, waits, sizes = {}, {}, {}, {}
 
 local PATTERNED = #ARGV - 2 >= PATTERNS_PAY
 

@@ -12,6 +12,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Verdict
 from sekisho.observe.limiter.ledger import span_us
+from sekisho.settings.rates import LIMITS_MAX
 from sekisho.store import Script
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 OPERATION = Struct("<BBBBBQI4s4s4s4s8s")
 VERDICT = Struct("<QBQQQQQI5B")
 LIMIT = Struct("<QQ")
-LIMITS_MAX = 4
 
 CHARGE, SETTLE = 1, 2
 NETWORK, ACCOUNT, SECRET = 1, 2, 4
