@@ -63,7 +63,7 @@ def over_fastest_peer(measured: Sequence[Pairs]) -> dict[str, Any] | None:
 def main() -> None:
     options = _options()
     variants = [variant for variant in VARIANTS if not options.only or variant.service.app in options.only]
-    plan = QUICK if options.quick else Plan()
+    plan = QUICK if options.quick else Plan(seconds=options.seconds)
     console = Console(width=max(120, Console().width))
     found, about = pairs.measured(variants, plan, console)
     console.print(pairs.table("Server time per log-in, by pairs with the bare endpoint: median (95%)", found))
@@ -88,6 +88,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="six short rounds: a first look, not a result")
+    parser.add_argument("--seconds", type=int, default=Plan.seconds, metavar="N", help="of each slice (%(default)s)")
     apps = sorted({variant.service.app for variant in VARIANTS})
     parser.add_argument("--only", action="append", choices=apps, metavar="APP", help=f"of {', '.join(apps)}")
     return parser.parse_args()

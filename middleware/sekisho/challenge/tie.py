@@ -64,6 +64,7 @@ class Ties:
     def __init__(self, secrets: Sequence[bytes], name: bytes = b"__Host-sekisho-tie") -> None:
         self._sealer: Final = Sealer(secrets)
         self._name: Final = name
+        self._wanted = self._name + b"=" + WANTED
         self._keys: Final = [blake2b(one, digest_size=64, person=b"sekisho.tie").digest() for one in secrets]
 
     def tied(self, tie: Tie, credentials: SessionCredentials, now_s: int) -> str:
@@ -126,14 +127,14 @@ class Ties:
 
     def is_wanted(self, named: Mapping[bytes, bytes]) -> bool:
         """Whether whoever logs in with these headers was asked to, for a tie."""
-        return named.get(HEADER) == WANTED or self._name + b"=" + WANTED in named.get(b"cookie", b"")
+        return self._wanted in named.get(b"cookie", b"") or named.get(HEADER) == WANTED
 
     def wanted(self, *, by_header: bool) -> tuple[bytes, bytes]:
         """What to answer who has no tie and needs one: the next log-in will bring it."""
         if by_header:
             return HEADER, WANTED
         attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % WANTED_S
-        return b"set-cookie", self._name + b"=" + WANTED + attributes
+        return b"set-cookie", self._wanted + attributes
 
     def _line(self, text: str, *, by_header: bool) -> tuple[bytes, bytes]:
         if by_header:

@@ -232,7 +232,7 @@ class GuardMiddleware:
         worked = proved = False
         assessment: Assessment | None
         try:
-            if asking is not None and not SHOWN.isdisjoint(visit.named):
+            if asking is not None and not visit.named.keys().isdisjoint(SHOWN):
                 worked, proved = await asking.shown(visit, attempt)
             assessment = await self._guard.assess(attempt, visit.digests, family=family, worked=worked, proved=proved)
         except StoreUnavailable:
