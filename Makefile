@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := middleware tests examples benchmarks
 COVERAGE_MIN ?= 90
-COMPILED := $(VENV)/compiled
+COMPILED := $(CURDIR)/$(VENV)/compiled
 TESTS_COMPILED ?= tests/answer tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read tests/store/test_line.py \
 	tests/test_compiled.py
 

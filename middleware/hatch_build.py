@@ -109,7 +109,7 @@ setup(name="sekisho", packages=[], ext_modules=mypycify([*flags, *modules], opt_
 
 def main() -> None:
     """Compile into a folder beside which nothing is installed: `python middleware/hatch_build.py FOLDER`."""
-    folder = Path(sys.argv[1])
+    folder = Path(sys.argv[1]).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     try:
         built = compiled_in(folder)
