@@ -88,7 +88,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="six short rounds: a first look, not a result")
-    parser.add_argument("--seconds", type=int, default=Plan.seconds, metavar="N", help="of each slice (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=Plan().seconds, metavar="N", help="of each slice (%(default)s)")
     apps = sorted({variant.service.app for variant in VARIANTS})
     parser.add_argument("--only", action="append", choices=apps, metavar="APP", help=f"of {', '.join(apps)}")
     return parser.parse_args()
