@@ -53,22 +53,28 @@ COMPILED = (
 class CompileHook(BuildHookInterface[Any]):
     """Adds the compiled modules to a wheel."""
 
+    _folder: Path | None = None
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         wanted = os.environ.get("COMPILE_SEKISHO", "auto")
         if version == "editable" or wanted == "never":
             return
-        folder = Path(tempfile.mkdtemp(prefix="sekisho-"))
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="sekisho-"))
         try:
             built = compiled_in(folder)
         except subprocess.CalledProcessError as error:
             if wanted == "always":
                 raise
             self.app.display_warning(f"not compiled, the plain sources are used instead:\n{error.stdout[-2_000:]}")
-            shutil.rmtree(folder)
             return
         build_data["force_include"].update({str(folder / each): str(each) for each in built})
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002 - hatch's
+        """The wheel is written: what was compiled is in it."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder)
 
 
 def modules() -> list[str]:
