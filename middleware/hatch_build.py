@@ -107,7 +107,9 @@ import sys
 from setuptools import setup
 from mypyc.build import mypycify
 
-flags = ["--explicit-package-bases", "--ignore-missing-imports", "--python-version", "%d.%d" % sys.version_info[:2]]
+# No file of settings: those of a project around the folder are meant for a check, and stop a build at what is none of its.
+flags = ["--config-file=", "--explicit-package-bases", "--ignore-missing-imports"]
+flags += ["--python-version", "%d.%d" % sys.version_info[:2]]
 modules, sys.argv = sys.argv[1:], ["compile", "build_ext", "--inplace"]
 setup(name="sekisho", packages=[], ext_modules=mypycify([*flags, *modules], opt_level="3", debug_level="0"))
 """
