@@ -107,7 +107,7 @@ import sys
 from setuptools import setup
 from mypyc.build import mypycify
 
-# No file of settings: those of a project around the folder are meant for a check, and stop a build at what is none of its.
+# No file of settings: a project's around the folder is meant for a check, and stops a build for what only that minds.
 flags = ["--config-file=", "--explicit-package-bases", "--ignore-missing-imports"]
 flags += ["--python-version", "%d.%d" % sys.version_info[:2]]
 modules, sys.argv = sys.argv[1:], ["compile", "build_ext", "--inplace"]
