@@ -19,7 +19,6 @@ from sekisho.model import (
     Charged,
     Decision,
     Device,
-    DoorKind,
     Exposure,
     Finding,
     Ledger,
@@ -49,9 +48,6 @@ if TYPE_CHECKING:
 
 REFUSED = UNHINDERED._replace(charged=0)
 """The verdict on what never came before the ledger: nothing was charged, so nothing can be given back."""
-
-WITHOUT_OWNER = frozenset({DoorKind.SIGNUP, DoorKind.RESET})
-"""Doors where no second proof can be asked for: who forgot the password is proved by mail, who signs up by nothing."""
 
 DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
 
@@ -166,7 +162,7 @@ class Guard:
             exempt=exempt,
         )
         exposure = self._exposure(attempt)
-        policy = self._policies[bool(attempt.account) and attempt.door.kind not in WITHOUT_OWNER]
+        policy = self._policies[bool(attempt.account) and attempt.door.has_owner]
         for asks_left in range(ASKS_MAX, -1, -1):
             verdict = await self._ledger.charge(charge)
             device = Device.PROVED if proved else _device(token, verdict)

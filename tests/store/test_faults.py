@@ -272,7 +272,8 @@ async def test_settlements_whose_script_was_flushed_outlive_the_connection(
         for number in range(10):
             found.tell(number)
         await until(lambda: bool(found.line._calls))
-        found.line._lost()
+        assert found.line._wire
+        found.line._wire.connection_lost(None)
         await found.recovers()
         await found.ask()
 

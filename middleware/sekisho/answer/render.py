@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+# No `Vary`: what nobody stores, nobody hands to somebody else, and each header of a refusal costs its server as much as
+# finding out that it is one.
 _ALWAYS: Final[Headers] = (
     (b"cache-control", b"no-store"),
-    (b"vary", b"Accept, Accept-Language, Origin"),
     (b"x-content-type-options", b"nosniff"),
 )
 

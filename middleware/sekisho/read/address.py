@@ -163,8 +163,10 @@ def _pieces(header: bytes) -> list[str]:
 
 
 def _listed_hops(header: bytes) -> Iterable[str]:
-    if b"," not in header and len(header) <= HOP_CHARS_MAX:  # one proxy: the usual case, at a fifth of the price
-        return (header.decode("latin-1").strip(" \t"),)
+    if len(header) <= HOP_CHARS_MAX:
+        text = header.decode("latin-1")
+        if "," not in text:  # one proxy: the usual case, at a fifth of the price
+            return (text.strip(" \t"),)
     return [piece.strip(" \t") for piece in _pieces(header)]
 
 

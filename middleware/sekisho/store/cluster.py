@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from sekisho.store.script import Script
+    from sekisho.store.wire import Wire
 
 log = logging.getLogger("sekisho.store")
 
@@ -338,10 +339,10 @@ class NodeLine(Line):
             for first in range(0, len(each), BATCH_MAX)
         ]
 
-    async def _send(self, calls: Sequence[Call]) -> None:
+    def _send(self, wire: Wire, calls: Sequence[Call]) -> None:
         if any(call.asking for call in calls):
             calls = [each for call in calls for each in ((self._asking(call), call) if call.asking else (call,))]
-        await super()._send(calls)
+        super()._send(wire, calls)
 
     def _asking(self, call: Call) -> Call:
         """What must stand before a call for a slot that is still on its way here; on this connection, for one call."""

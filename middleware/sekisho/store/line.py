@@ -1,4 +1,4 @@
-"""One connection to Redis, one task that writes to it, one that reads.
+"""One connection to Redis, and whoever waits for an answer from it.
 
 What is asked in one turn of the event loop leaves in one call. Callers hold futures and never the connection, so a
 cancelled one cannot take another's answer (CVE-2023-28859). What was written and not answered is never sent again:
@@ -17,12 +17,12 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import hiredis
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
 
 from sekisho.model import StoreUnavailable
 from sekisho.store.batch import Call, Operation, command_of, refuse, share_out, taken_from
+from sekisho.store.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -71,9 +71,10 @@ class Line:
         self._queue: deque[Operation] = deque()
         self._calls: deque[Call] = deque()  # to be written before the queue: commands, and what must be written anew
         self._in_flight: deque[Call] = deque()
-        self._work = asyncio.Event()
-        self._room = asyncio.Event()
+        self._answered = asyncio.Event()  # for who closes, and waits until all has been
         self._loop = asyncio.get_running_loop()
+        self._wire: Wire | None = None
+        self._stirred = False  # whether what is queued is about to be written
         self._timer: asyncio.TimerHandle | None = None
         # Until the first connection has been tried, callers wait for it; afterwards nobody waits for a dead store.
         self._open: bool | None = None
@@ -102,7 +103,7 @@ class Line:
         if len(self._queue) >= KEPT_MAX and not self.answers:
             refuse(self._queue.popleft().answer)
         self._queue.append(Operation(keys, argument, None, math.inf))
-        self._work.set()
+        self._stir()
 
     async def execute(self, *command: bytes) -> Any:
         """Run one command of its own. Raises `StoreUnavailable`, or redis-py's `ResponseError` where it is refused."""
@@ -120,8 +121,8 @@ class Line:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._deadline):
                     while self._queue or self._calls or self._in_flight:
-                        self._room.clear()
-                        await self._room.wait()
+                        self._answered.clear()
+                        await self._answered.wait()
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -132,7 +133,7 @@ class Line:
     # Deadlines: one timer for all, as everything here is first come, first served.
 
     def _wake(self, deadline: float) -> None:
-        self._work.set()
+        self._stir()
         if self._timer is not None and deadline < self._timer.when():  # sent on from elsewhere, where it has waited
             self._timer.cancel()
             self._timer = None
@@ -197,7 +198,6 @@ class Line:
     async def _connect(self) -> None:
         async with asyncio.timeout(CONNECT_US / 1e6):
             await self._reach()
-        self._work.set()
         self._turn(answers=True)
 
     async def _reach(self) -> None:
@@ -206,10 +206,12 @@ class Line:
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
         """What is done while connected. The first that ends, ends the connection."""
-        return [self._write(), self._read(), self._watch()]
+        return [self._watch()]
 
     async def _serve(self) -> None:
-        tasks = [self._loop.create_task(duty) for duty in self._duties()]
+        self._wire = Wire(self._connection, self._replied, self._stir)
+        self._stir()
+        tasks = [self._loop.create_task(duty) for duty in (self._wire.ended(), *self._duties())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -220,6 +222,7 @@ class Line:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _lost(self) -> None:
+        self._wire = None
         self._turn(answers=False)
         for call in (*self._in_flight, *self._calls):
             call.fail()
@@ -230,24 +233,26 @@ class Line:
         self._in_flight.clear()
         self._calls.clear()
 
-    async def _write(self) -> None:
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while self._calls or self._queue:
-                while len(self._in_flight) >= IN_FLIGHT_MAX:
-                    self._room.clear()
-                    await self._room.wait()
-                if calls := self._next():
-                    await self._send(calls)
+    # What is queued in a turn of the loop is written at its end: until then others join it.
 
-    async def _send(self, calls: Sequence[Call]) -> None:
+    def _stir(self) -> None:
+        if not self._stirred and self._wire is not None:
+            self._stirred = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._stirred = False
+        while (self._calls or self._queue) and len(self._in_flight) < IN_FLIGHT_MAX:
+            if self._wire is None or self._wire.is_over:
+                return
+            if calls := self._next():
+                self._send(self._wire, calls)
+
+    def _send(self, wire: Wire, calls: Sequence[Call]) -> None:
         if not self._in_flight:
             self._heard = self._loop.time()
         self._in_flight.extend(calls)
-        # Its stub knows one argument alone.
-        packed = b"".join([hiredis.pack_command(call.command) for call in calls])  # type: ignore[arg-type]
-        await self._connection.send_packed_command(packed, check_health=False)
+        wire.write(calls)
 
     def _next(self) -> Sequence[Call]:
         if self._calls:
@@ -264,24 +269,22 @@ class Line:
         call.operations = operations
         return call
 
-    async def _read(self) -> None:
-        while True:
-            try:
-                reply = await self._connection.read_response(
-                    disable_decoding=True, timeout=math.inf, disconnect_on_error=False
-                )
-            except ResponseError as error:
-                reply = error
-            self._heard = self._loop.time()
-            self._turn(answers=True)
-            # It leaves only when it was answered, so that whatever goes wrong meanwhile, nobody waits for ever.
-            self._answer(self._in_flight[0], reply)
-            self._in_flight.popleft()
-            self._room.set()
+    def _replied(self, reply: Any) -> None:
+        """Somebody's answer has come. What this raises ends the connection."""
+        if not self._in_flight:
+            raise InvalidResponse("the store answers what nobody asked")
+        self._heard = self._loop.time()
+        self._turn(answers=True)
+        # It leaves only when it was answered, so that whatever goes wrong meanwhile, nobody waits for ever.
+        self._answer(self._in_flight[0], reply)
+        self._in_flight.popleft()
+        self._answered.set()
 
     def _answer(self, call: Call, reply: Any) -> None:
-        if isinstance(reply, Exception):
+        if isinstance(reply, ResponseError):
             self._refused(call, reply)
+        elif isinstance(reply, Exception):
+            raise reply
         elif call.result is not None:
             if not call.result.done():
                 call.result.set_result(reply)
@@ -297,7 +300,6 @@ class Line:
             # It says for certain that nothing ran, and hardly anything else does: so this may be sent anew.
             call.command = command_of(self._script, call.operations, whole=True)
             self._calls.append(call)
-            self._work.set()
         else:
             # Out of memory, read-only, loading: connecting anew is the probe, with the same patience.
             raise error

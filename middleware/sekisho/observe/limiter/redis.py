@@ -148,7 +148,12 @@ def pack_settlement(charge: Charge, verdict: Verdict, *, renewed: bool, proved: 
 
 def unpack_verdict(packed: bytes) -> Verdict:
     # By position, which is half the time of by name: this runs for every attempt.
-    at_us, bits, ip, network, device, account, lane, failures, *spread = VERDICT.unpack(packed)
+    at_us: int
+    bits: int
+    failures: int
+    at_us, bits, ip, network, device, account, lane, failures, by_ip, by_network, by_device, ips, by_secret = (
+        VERDICT.unpack(packed)
+    )
     return Verdict(
         at_us,
         bits & CHARGED,
@@ -161,8 +166,7 @@ def unpack_verdict(packed: bytes) -> Verdict:
         failures,
         bits & YOUNG != 0,
         False,
-        # In the script's order: accounts per ip, network, device; ips per account; accounts per secret.
-        Spread(*spread),
+        Spread(by_ip, by_network, by_device, ips, by_secret),
     )
 
 
