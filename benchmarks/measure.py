@@ -23,7 +23,7 @@ from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from benchmarks.compiled import compiled_path
+from benchmarks.compiled import compiled_first
 from tests.servers import cpu_seconds, free_port
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Service(NamedTuple):
         store = redis.unix_url if self.unix else redis.url
         variables = {"BENCH_STORE": store, **environment, **dict(self.settings)}
         if self.compiled:
-            variables["PYTHONPATH"] = os.pathsep.join(filter(None, (compiled_path(), os.environ.get("PYTHONPATH"))))
+            variables["PYTHONPATH"] = compiled_first()
         app = f"benchmarks.apps.{self.app}:app"
         return Server(app, free_port(), variables, server=self.server, workers=self.workers)
 

@@ -20,12 +20,13 @@ import pytest
 from benchmarks.replay import report
 from benchmarks.replay.plan import US, WINDOW_US, Expected, Plan, Share, expected
 from benchmarks.replay.proof import prove
-from benchmarks.replay.site import COUNTED, MARGIN, Clock, PacedRoom, PacedScript, parts_of, settings
+from benchmarks.replay.site import COUNTED, MARGIN, Alarms, Clock, PacedScript, parts_of, settings
 from benchmarks.replay.store import ICE_MS, KeptRedis
 from benchmarks.replay.tally import Tally
 from benchmarks.replay.worker import Folder, Worker, write_json
 from sekisho.model import Action, Decision, Finding, StoreUnavailable
 from sekisho.observe.limiter.redis import VERDICT, RedisLedger, ledger_script
+from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.store import Line
 from tests.limiter.charges import charge
 
@@ -138,20 +139,21 @@ def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() ->
     clock, tally, said = Clock(START_US, 1.0), Tally(), list[str]()
 
     async def waited() -> list[bool]:
-        room = PacedRoom(clock, tally)
-        room.on_wait, room.on_return = partial(said.append, "wait"), partial(said.append, "return")
+        alarms = Alarms(clock, tally)
+        room = WaitingRoom(alarms.until)
+        alarms.on_wait, alarms.on_return = partial(said.append, "wait"), partial(said.append, "return")
         first = asyncio.create_task(room.wait(b"key", waiters_max=5, seconds_max=0.5))
         second = asyncio.create_task(room.wait(b"key", waiters_max=5))
         await asyncio.sleep(0)
-        assert room.due_us == START_US + US // 2
-        room.wake(START_US + US // 2 - 1)
+        assert alarms.due_us == START_US + US // 2
+        alarms.ring(START_US + US // 2 - 1)
         await asyncio.sleep(0)
         assert said == ["wait", "wait"]
-        room.wake(START_US + US // 2)
+        alarms.ring(START_US + US // 2)
         assert await first
         assert said == ["wait", "wait", "return"]
         # At the end of a stretch nobody moves the time any more.
-        room.close()
+        alarms.close()
         return [await second, await room.wait(b"key", waiters_max=5)]
 
     assert asyncio.run(waited()) == [True, False]
@@ -294,6 +296,7 @@ def command(work: Path, *options: str) -> list[str]:
         "--json",
         str(found),
         "--unpinned",
+        "--plain",
         *options,
     ]
 

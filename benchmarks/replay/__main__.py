@@ -27,7 +27,7 @@ def main() -> int:
     plan = None
     if not options.resume:
         start_us = int(time.time()) * US
-        plan = Plan(options.scale, options.workers, options.callers, start_us)
+        plan = Plan(options.scale, options.workers, options.callers, start_us, compiled=not options.plain)
     try:
         with drawing() as drawn, Lead(options.work, plan, drawn, anew=options.anew, pin=not options.unpinned) as lead:
             found = lead.run()
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=2, help="processes; each is pinned to a core in turn")
     parser.add_argument("--callers", type=int, default=64, help="attempts under way at once, a worker")
     parser.add_argument("--work", type=Path, default=WORK, help="where state and Redis are kept (a gigabyte or two)")
+    parser.add_argument("--plain", action="store_true", help="the sources as they are, not compiled")
     parser.add_argument("--unpinned", action="store_true", help="let the kernel choose cores")
     parser.add_argument("--json", type=Path, help="where to write all that was found, and nothing else then")
     which = parser.add_mutually_exclusive_group()

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from benchmarks.compiled import compiled_first
 from benchmarks.replay.plan import WINDOW_US, Plan, Share, expected
 from benchmarks.replay.proof import prove
 from benchmarks.replay.site import parts_of, settings
@@ -121,7 +122,8 @@ class Lead:
         cores = sorted(os.sched_getaffinity(0))
         pinned = [str(cores[number % len(cores)])] if self._pin else []
         command = [sys.executable, "-m", "benchmarks.replay.worker", str(self.folder.path), str(number), *pinned]
-        return subprocess.Popen(command, cwd=ROOT)
+        compiled = {"PYTHONPATH": compiled_first()} if self.plan.compiled else {}
+        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **compiled})
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True

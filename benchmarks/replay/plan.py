@@ -34,12 +34,14 @@ class Plan:
         workers: processes.
         callers: attempts under way at once, a worker.
         start_us: when the scenario begins, in Unix microseconds.
+        compiled: whether the workers run the hot path as wheels carry it, or the plain sources.
     """
 
     scale: float
     workers: int
     callers: int
     start_us: int
+    compiled: bool = False
 
     def scenario(self) -> Scenario:
         """The preset `stuffing`, cut to measure."""

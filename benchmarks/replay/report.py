@@ -275,8 +275,10 @@ def _followed(proof: Mapping[str, Any]) -> str:
 
 def _made(found: Mapping[str, Any]) -> str:
     plan, about, runs = found["plan"], found["machine"], found["runs"]
+    compiled = "compiled" if plan["compiled"] else "not compiled"
     return (
-        f"{plan['workers']} workers with {plan['callers']} callers each, in {runs} run{'s' if runs > 1 else ''}. "
+        f"{plan['workers']} workers, {compiled}, with {plan['callers']} callers each, in {runs} "
+        f"run{'s' if runs > 1 else ''}. "
         f"Measured {found['when']}: {about['processor']}, {about['cores']} cores, Linux {about['kernel']}, Python "
         f"{about['python']}, commit {about['commit']}."
     )

@@ -8,9 +8,11 @@ nothing was lost.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.assemble import _Parts
@@ -19,7 +21,7 @@ from sekisho.model import Charged
 from sekisho.observe.limiter.fallback import FallbackLedger
 from sekisho.observe.limiter.redis import RedisLedger, ledger_script
 from sekisho.observe.limiter.shed import Shed
-from sekisho.observe.limiter.waiting import PATIENCE_S, WaitingRoom
+from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts
 from sekisho.settings import load
 from sekisho.store import Line, Script
@@ -40,7 +42,6 @@ COUNTED = b"replay-counted"
 # What is replayed is about counting: a deadline that a busy machine misses would turn it into something about faults.
 PATIENT_US = 30_000_000
 NEVER_US = 1 << 62
-FOR_EVER_S = 86_400.0
 MARK_SECONDS = 1.0
 MARGIN = 0.75
 
@@ -124,45 +125,48 @@ return verdicts
 """
 
 
-class PacedRoom(WaitingRoom):
-    """Waits as long as the scenario says, and counts how often: each wait asks anew.
+class Alarms:
+    """Who waits waits for as long as the scenario says, and is counted: each wait asks anew.
 
     The scenario's time moves with the attempts that are taken. So whoever waits needs somebody to take the next one in
     his place, and when nobody will any more, nobody waits.
     """
 
     def __init__(self, clock: Clock, tally: Tally) -> None:
-        super().__init__()
         self._clock = clock
         self._counts = tally.counts
-        self._alarms: list[tuple[int, bytes]] = []
+        self._numbers = count()  # of two who wait for the same moment, the first
+        self._set: list[tuple[int, int, asyncio.Future[None]]] = []
         self.due_us = NEVER_US
         """When the next of those who wait has waited for long enough."""
         self.open = True
         self.on_wait: Callable[[], None] = lambda: None
         self.on_return: Callable[[], None] = lambda: None
 
-    async def wait(self, key: bytes, *, waiters_max: int, seconds_max: float | None = None) -> bool:
+    async def until(self, called: asyncio.Future[None], seconds: float) -> bool:
+        """For `WaitingRoom`."""
         if not self.open:
             return False
-        heappush(self._alarms, (self._clock.now_us + int((seconds_max or PATIENCE_S) * 1e6), key))
-        self.due_us = self._alarms[0][0]
+        heappush(self._set, (self._clock.now_us + int(seconds * 1e6), next(self._numbers), called))
+        self.due_us = self._set[0][0]
         self.on_wait()
-        waited = await super().wait(key, waiters_max=waiters_max, seconds_max=FOR_EVER_S)
+        await asyncio.wait((called,))
         self.on_return()
-        self._counts["waited"] += waited
-        return waited
+        self._counts["waited"] += 1
+        return True
 
-    def wake(self, now_us: int) -> None:
+    def ring(self, now_us: int) -> None:
         """Call those whose time has come."""
-        while self._alarms and self._alarms[0][0] <= now_us:
-            self.settled(heappop(self._alarms)[1])  # the first in line is the one who has waited longest
-        self.due_us = self._alarms[0][0] if self._alarms else NEVER_US
+        while self._set and self._set[0][0] <= now_us:
+            *_, called = heappop(self._set)
+            if not called.done():  # by somebody's success
+                called.set_result(None)
+        self.due_us = self._set[0][0] if self._set else NEVER_US
 
     def close(self) -> None:
         """Call all, and let nobody wait any more until `open` again."""
         self.open = False
-        self.wake(NEVER_US)
+        self.ring(NEVER_US)
 
 
 class Watched:
@@ -212,7 +216,7 @@ class Site(NamedTuple):
     guard: Guard
     line: Line
     ledger: Watched
-    room: PacedRoom
+    alarms: Alarms
     parts: _Parts
 
 
@@ -255,7 +259,7 @@ def assemble(
         sample_of=sample_of,
         note=note,
     )
-    room = PacedRoom(clock, tally)
+    alarms = Alarms(clock, tally)
     guard = Guard(
         ledger=ledger,
         limits=found.limits,
@@ -263,7 +267,7 @@ def assemble(
         tokens=parts.tokens,
         policy=parts.policy,
         shed=Shed(clock.us),
-        room=room,
+        room=WaitingRoom(alarms.until),
         allow=None,
         deny=None,
         breaches=parts.leaks.breaches(None),
@@ -271,7 +275,7 @@ def assemble(
         clock_s=clock.seconds,
         chance=secrets.token_bytes,
     )
-    return Site(guard, connection, ledger, room, parts)
+    return Site(guard, connection, ledger, alarms, parts)
 
 
 async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -157,7 +157,7 @@ class Worker:
         self._until = self.window  # of this stretch
         self._refilling = asyncio.Lock()
         self._surplus = 0  # callers more than there should be
-        self.site.room.on_return = self._too_many
+        self.site.alarms.on_return = self._too_many
         self.stopped = False
 
     # What is kept between runs.
@@ -233,13 +233,13 @@ class Worker:
 
     async def _stretch(self) -> None:
         """So many callers, until `_until`. For each who waits for room under a limit, another takes his place."""
-        room = self.site.room
+        alarms = self.site.alarms
         async with asyncio.TaskGroup() as group:
 
             def begin() -> None:
                 group.create_task(self._caller())
 
-            room.open, room.on_wait = True, begin
+            alarms.open, alarms.on_wait = True, begin
             for _ in range(self._plan.callers):
                 begin()
         self._surplus = 0
@@ -250,7 +250,7 @@ class Worker:
     async def _caller(self) -> None:
         clock, counts, share, start_us = self._clock, self.tally.counts, self._share, self._plan.start_us
         at_the_gate, origin_of, known = self._guard.at_the_gate, self._attack.origin, self._known
-        slot_us, items, room = share.slot_us, self._items, self.site.room
+        slot_us, items, alarms = share.slot_us, self._items, self.site.alarms
         while True:
             while items:
                 item = items.popleft()
@@ -258,8 +258,8 @@ class Worker:
                     await self._log_in(~item)
                     continue
                 clock.now_us = now_us = max(clock.now_us, start_us + int(item * slot_us))
-                if now_us >= room.due_us:
-                    room.wake(now_us)
+                if now_us >= alarms.due_us:
+                    alarms.ring(now_us)
                 counts["sent_attacks"] += 1
                 caller = known(origin_of(item))
                 if at_the_gate(caller.origin, caller.digests, with_token=False):
@@ -278,7 +278,7 @@ class Worker:
             if self._items:  # another caller has been here
                 return True
             if self.window >= self._until:
-                self.site.room.close()
+                self.site.alarms.close()
                 return False
             self._positions.put(self._number, self.window)
             self._clock.mark()

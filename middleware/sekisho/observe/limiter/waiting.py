@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
+
+Called: TypeAlias = "asyncio.Future[None]"
 
 WAITERS_MAX = 256
 ASKS_MAX = 2
@@ -22,11 +24,21 @@ MOMENT_US = 2_000_000
 """What parallel log-ins weigh after they have been given back: each refund leaves the time that its check took."""
 
 
-class WaitingRoom:
-    """Who waits for which counter. Belongs to one event loop."""
+async def _until(called: Called, seconds: float) -> bool:
+    await asyncio.wait((called,), timeout=seconds)
+    return True
 
-    def __init__(self) -> None:
-        self._waiting: defaultdict[bytes, deque[asyncio.Future[None]]] = defaultdict(deque)
+
+class WaitingRoom:
+    """Who waits for which counter. Belongs to one event loop.
+
+    `until` waits for a future, but for no longer than so many seconds, and says whether it has waited at all: for who
+    goes by another clock than the loop's.
+    """
+
+    def __init__(self, until: Callable[[Called, float], Awaitable[bool]] = _until) -> None:
+        self._until = until
+        self._waiting: defaultdict[bytes, deque[Called]] = defaultdict(deque)
         self._size = 0
         self._under_way: dict[bytes, int] = {}
 
@@ -54,18 +66,17 @@ class WaitingRoom:
         queue = self._waiting.get(key)
         if self._size >= WAITERS_MAX or (queue is not None and len(queue) >= waiters_max):
             return False
-        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        called: Called = asyncio.get_running_loop().create_future()
         self._waiting[key].append(called)
         self._size += 1
         try:
-            await asyncio.wait((called,), timeout=seconds_max or PATIENCE_S)
+            return await self._until(called, seconds_max or PATIENCE_S)
         except asyncio.CancelledError:
             if called.done():  # called, and gone in the same moment: the next in line goes in its place
                 self.settled(key)
             raise
         finally:
             self._leave(key, called)
-        return True
 
     def settled(self, key: bytes) -> None:
         """One charge was given back: the first in line may ask again."""
@@ -76,7 +87,7 @@ class WaitingRoom:
         for called in still[:most]:
             called.set_result(None)
 
-    def _leave(self, key: bytes, called: asyncio.Future[None]) -> None:
+    def _leave(self, key: bytes, called: Called) -> None:
         self._size -= 1
         queue = self._waiting[key]
         queue.remove(called)
