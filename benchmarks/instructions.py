@@ -68,7 +68,7 @@ STEPS = (
     Step("find the door", "sekisho.read.doors:Doors.find"),
     Step("address", "sekisho.read.address:Addresses.origin"),
     Step("digests of the origin", "sekisho.read.digest:Digests.origin_digests"),
-    Step("the caller, remembered", "sekisho.read.caller:Callers.read"),
+    Step("the caller", "sekisho.read.caller:Callers.read"),
     Step("the rest of the visit, the gate", "sekisho.guard:Guard.at_the_gate"),
     Step("take in the body", "sekisho.middleware.intake:Intake.read"),
     Step("credentials", "sekisho.middleware.guarding:read_credentials"),
@@ -207,7 +207,7 @@ class Counted:
                 await driver.send_one()
 
     def _driver(self, app: App, load: str) -> Driver:
-        self._attempts += 100_000  # nobody repeats another's addresses: they would be remembered
+        self._attempts += 100_000  # nobody repeats another's addresses
         return Driver(app, load, first=self._attempts)
 
 

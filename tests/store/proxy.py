@@ -8,6 +8,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Self
 
+from tests.talking import server_tls
+
 if TYPE_CHECKING:
     from tests.servers import RedisServer
 
@@ -15,17 +17,23 @@ AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset, and what 
 
 
 class Server:
-    """Accepts on a loopback port, and leaves nothing open. Belongs to the event loop of the test."""
+    """Accepts on a loopback port, and leaves nothing open. Belongs to the event loop of the test.
 
-    def __init__(self) -> None:
+    `secure`: speaks TLS, under `CERTIFICATE`.
+    """
+
+    def __init__(self, *, secure: bool = False) -> None:
+        self._secure = secure
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.connections = 0
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"redis://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}/0"
+        tls = server_tls() if self._secure else None
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=tls)
+        self.port = self._listener.sockets[0].getsockname()[1]
+        self.url = f"redis{'s' * self._secure}://127.0.0.1:{self.port}/0"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -64,8 +72,8 @@ class Server:
 class Proxy(Server):
     """Forwards bytes to a Redis on loopback, until told otherwise."""
 
-    def __init__(self, server: RedisServer) -> None:
-        super().__init__()
+    def __init__(self, server: RedisServer, *, secure: bool = False) -> None:
+        super().__init__(secure=secure)
         self._server = server
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -147,15 +155,15 @@ class Odd(Server):
 class Said(Server):
     """A Sentinel that names whom it is told to, and tells its listeners what it is told to."""
 
-    def __init__(self, port: int) -> None:
-        super().__init__()
+    def __init__(self, port: int, *, secure: bool = False) -> None:
+        super().__init__(secure=secure)
         self.named = port
         self._listeners: list[asyncio.StreamWriter] = []
 
     @property
     def service_url(self) -> str:
         """As the settings write it."""
-        return f"redis+sentinel://{self.url.removeprefix('redis://').removesuffix('/0')}/ledger"
+        return f"redis{'s' * self._secure}+sentinel://127.0.0.1:{self.port}/ledger"
 
     @property
     def listeners(self) -> int:

@@ -188,13 +188,12 @@ class GuardMiddleware:
     def _visit(self, door: Door, scope: Scope, receive: Receive, send: Send) -> Visit:
         named: dict[bytes, bytes] = dict(scope["headers"])
         caller = self._reading.callers.read(scope, named)
-        origin = caller.origin
-        if origin.forwarded_by_stranger:
+        if caller.origin.forwarded_by_stranger:
             self._events.odd(UNTRUSTED_PROXY)
         if "session" in scope:
             self._events.odd(NOT_OUTERMOST)
         shown = presented(named, self._cookie_start) if b"cookie" in named or DEVICE_HEADER in named else NOTHING
-        return Visit(door, origin, caller.digests, shown, named, scope, Intake(receive), send)
+        return Visit(door, caller, shown, named, scope, Intake(receive), send)
 
     async def _read(self, visit: Visit) -> Attempt | None:
         """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
@@ -291,6 +290,7 @@ class GuardMiddleware:
         return await asking.step_up(visit, assessment)
 
     async def _refuse(self, visit: Visit, decision: Decision) -> None:
+        self._reading.callers.remember(visit.caller)
         await self._answer(visit, self._refusal(decision))
 
     def _refusal(self, decision: Decision) -> Refusal:

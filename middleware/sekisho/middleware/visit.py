@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from sekisho.middleware.asgi import Scope, Send
     from sekisho.middleware.intake import Intake
-    from sekisho.model import Door, Origin
-    from sekisho.read import OriginDigests
+    from sekisho.model import Door
+    from sekisho.read import Caller
 
 
 DEVICE_HEADER = b"sekisho-device"
@@ -55,13 +55,12 @@ class Visit(Value):
     named: the request's headers by name; of a repeated one the last. Asked whether a name is there at all.
     """
 
-    __slots__ = ("digests", "door", "intake", "named", "origin", "presented", "scope", "send")
+    __slots__ = ("caller", "digests", "door", "intake", "named", "origin", "presented", "scope", "send")
 
     def __init__(
         self,
         door: Door,
-        origin: Origin,
-        digests: OriginDigests,
+        caller: Caller,
         presented: Presented,
         named: dict[bytes, bytes],
         scope: Scope,
@@ -69,8 +68,9 @@ class Visit(Value):
         send: Send,
     ) -> None:
         self.door: Final = door
-        self.origin: Final = origin
-        self.digests: Final = digests
+        self.caller: Final = caller
+        self.origin: Final = caller.origin
+        self.digests: Final = caller.digests
         self.presented: Final = presented
         self.named: Final = named
         self.scope: Final = scope
