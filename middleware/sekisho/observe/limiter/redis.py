@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Verdict
+from sekisho.observe.limiter.inlined import inlined
 from sekisho.observe.limiter.ledger import span_us
 from sekisho.settings.rates import LIMITS_MAX
 from sekisho.store import Script
@@ -46,7 +47,7 @@ def _pack(limits: Limits) -> bytes:
 def ledger_script(limits: LimitSet, *, now_us: int = 0, reply_bytes: int = VERDICT.size) -> Script:
     """The script with its limits. `now_us` other than 0 replaces the server's clock, for tests."""
     source = resources.files(__package__).joinpath("ledger.lua").read_text()
-    return Script(source, (pack_limits(limits), b"%d" % now_us), reply_bytes)
+    return Script(inlined(source), (pack_limits(limits), b"%d" % now_us), reply_bytes)
 
 
 class Keys:

@@ -1,0 +1,40 @@
+"""Constants written out in Lua: every one where it is used, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+import pytest
+
+from sekisho.observe.limiter.inlined import inlined
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("local LIFE = 90\nreturn LIFE", "\nreturn 90"),
+        ("local A, B = 1, '<I2'  -- why\nreturn pack(B, A)", "\nreturn pack('<I2', 1)"),
+        ("local YOUNG, YOUNG_US = 1, 2\nreturn YOUNG + YOUNG_US * NOT_YOUNG", "\nreturn 1 + 2 * NOT_YOUNG"),
+        ("local A = 1\nreturn 'A', \"A\", t.A, A", "\nreturn 'A', \"A\", t.A, 1"),
+        ("local A, B = 1\nreturn A", "local A, B = 1\nreturn A"),
+        ("local A = 1 + 1\nreturn A", "local A = 1 + 1\nreturn A"),
+        ("local A = {}\nlocal a = 3\nreturn A, a", "local A = {}\nlocal a = 3\nreturn A, a"),
+        ("if x then\n  local A = 1\nend\nreturn A", "if x then\n  local A = 1\nend\nreturn A"),
+    ],
+)
+def test_only_constants_are_written_out(source: str, expected: str) -> None:
+    """Neither a part of a longer name nor what stands in a string or a table; and no line moves."""
+    assert inlined(source) == expected
+
+
+def test_the_ledgers_constants_are_gone() -> None:
+    """None is captured by a function any more; and none is set twice, or the first would be written everywhere."""
+    source = resources.files("sekisho.observe.limiter").joinpath("ledger.lua").read_text()
+    found = inlined(source)
+    set_before = re.findall(r"^local ([A-Z_]+)[ ,].*= *[\d']", source, re.MULTILINE)
+
+    assert len(set_before) > 20
+    assert not re.search(r"^local [A-Z_]+ = [\d']", found, re.MULTILINE)
+    assert len(set_before) == len(set(set_before))
+    assert source.count("\n") == found.count("\n")
