@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks.micro.sample import ACCOUNTS, ADDRESSES, DIGESTS, DOORS, FORM, JSON, attempt, scope
-from sekisho.model import Outcome
+from sekisho.model import Credentials, Outcome
 from sekisho.read import from_start, read_credentials
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_read_the_credentials(benchmark: BenchmarkFixture, content_type: bytes, 
 
     found = benchmark(read_credentials, DOORS.find(here), here, body)
 
-    assert found == ("user0000001@mail.example", "wrong0000001", "")
+    assert found == Credentials("user0000001@mail.example", "wrong0000001", "")
 
 
 @pytest.mark.parametrize("account", ["user0000001@mail.example", "Ｕｓｅｒ@mail.example"], ids=["plain", "full-width"])
