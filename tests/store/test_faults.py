@@ -263,6 +263,22 @@ async def test_what_is_put_out_of_the_queue_is_told(proxy: Proxy, monkeypatch: p
             await asyncio.wait_for(second, DEADLINE_S + SLACK_S)
 
 
+async def test_nothing_is_believed_behind_an_answer_that_ends_the_connection(proxy: Proxy) -> None:
+    """CVE-2023-28859 by another way: what comes until it is closed would be given to who asked before."""
+    async with watched(proxy.url) as found:
+        proxy.hold()
+        asked = []
+        for number in (1, 2):
+            asked.append(found.ask(number))
+            await until(lambda: len(found.line._in_flight) == len(asked))
+        assert found.line._wire
+        found.line._wire.data_received(b"-OOM command not allowed\r\n")
+        found.line._wire.data_received(b"$8\r\n%b\r\n" % question(2))
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
+
+
 async def test_settlements_whose_script_was_flushed_outlive_the_connection(
     redis_url: str, proxy: Proxy, redis_server: RedisServer
 ) -> None:

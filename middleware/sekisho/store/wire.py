@@ -1,8 +1,7 @@
 """The bytes between a line and its server, each reply told in the turn of the loop that brings it.
 
 redis-py opens the connection: addresses, TLS, passwords and databases are its business, and so is what an error means.
-Then its streams are left aside. They are made for one caller who waits, and with a task to write and one to read they
-took as long for each call as the rest of an attempt.
+Then its streams are left aside: they are made for one caller who waits, and took a task to write and another to read.
 """
 
 from __future__ import annotations
@@ -67,6 +66,8 @@ class Wire(asyncio.Protocol):
     # What the event loop calls.
 
     def data_received(self, data: bytes) -> None:
+        if self.is_over:  # the next answer is not for whom it would be given to
+            return
         reader = self._reader
         try:
             reader.feed(data)
