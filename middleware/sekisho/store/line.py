@@ -236,7 +236,7 @@ class Line:
     # What is queued in a turn of the loop is written at its end: until then others join it.
 
     def _stir(self) -> None:
-        if not self._stirred and self._wire is not None:
+        if not self._stirred and self._wire is not None and (self._queue or self._calls):
             self._stirred = True
             self._loop.call_soon(self._flush)
 
