@@ -119,7 +119,7 @@ def _memory(node: RedisServer) -> int:
 
 
 def _calls(node: RedisServer) -> int:
-    stats = node.cli("INFO", "commandstats")["cmdstat_evalsha"]
+    stats = node.cli("INFO", "commandstats")["cmdstat_fcall"]
     if stats["failed_calls"]:
         raise RuntimeError("not every call ran as a script")
     return int(stats["calls"])

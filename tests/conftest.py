@@ -33,6 +33,13 @@ def redis_server() -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def redis_without_functions() -> Iterator[RedisServer]:
+    """One as before Redis 7, or behind a proxy that knows no functions, for the whole run."""
+    with RedisServer("--rename-command", "FUNCTION", "", "--rename-command", "FCALL", "") as server:
+        yield server
+
+
 @pytest.fixture
 def own_redis_server() -> Iterator[RedisServer]:
     """A Redis for one test alone, to be paused, killed and restarted."""
@@ -45,6 +52,13 @@ def redis_url(redis_server: RedisServer) -> str:
     """The shared Redis over TCP, emptied."""
     redis_server.cli("FLUSHALL")
     return redis_server.url
+
+
+@pytest.fixture
+def redis_without_functions_url(redis_without_functions: RedisServer) -> str:
+    """The same, emptied."""
+    redis_without_functions.cli("FLUSHALL")
+    return redis_without_functions.url
 
 
 @pytest.fixture

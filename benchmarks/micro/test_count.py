@@ -65,11 +65,13 @@ def test_one_call_of_the_script(benchmark: BenchmarkFixture, redis_server: Redis
     script, keys, fresh = ledger_script(SETTINGS.limits), Keys("bench").of, charges()
     with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as client:
         client.flushall()
-        sha = str(client.script_load(script.source.decode()))
+        client.execute_command("FUNCTION", "LOAD", "REPLACE", script.library)
 
         def call(batched: list[Charge]) -> list[Verdict]:
             named = [key for charge in batched for key in keys(charge)]
-            reply = client.evalsha(sha, len(named), *named, *script.leading, *map(pack_charge, batched))
+            reply = client.execute_command(
+                *script.by_name, len(named), *named, *script.leading, *map(pack_charge, batched)
+            )
             step = script.reply_bytes
             return [unpack_verdict(reply[at : at + step]) for at in range(0, len(reply), step)]
 

@@ -1,4 +1,6 @@
-"""Memory, Redis by TCP, by unix socket, behind Sentinels, and a Cluster: what is claimed of one is claimed of all."""
+"""Memory, Redis by TCP, by unix socket, without functions, behind Sentinels, and a Cluster: what is claimed of one is
+claimed of all.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ STORES = {
     "memory": "memory",
     "tcp": "redis_url",
     "unix": "redis_unix_url",
+    "script": "redis_without_functions_url",
     "sentinel": "sentinel_url",
     "cluster": "redis_cluster_url",
 }

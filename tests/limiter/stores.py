@@ -16,6 +16,7 @@ from sekisho.observe.limiter.ledger import FRESH, TAG_BYTES, Lane, Record, Tags
 from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.opening import ledger_on, open_line
 from sekisho.observe.limiter.redis import VERDICT, Keys, ledger_script, pack_limits, unpack_verdict
+from sekisho.store import Script
 from tests.limiter.charges import HOUR, T0, charge
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def unpack_record(value: bytes) -> Record:
 
 
 class LuaLedger:
-    """The script in a real Redis, called synchronously and at a time of the test's choosing."""
+    """The script in a real Redis, as a library, called synchronously and at a time of the test's choosing."""
 
     def __init__(self, server: RedisServer, limits: LimitSet, *, db: int = 0) -> None:
         self._client = redis.Redis(unix_socket_path=str(server.socket_path), db=db)
@@ -166,7 +167,9 @@ class LuaLedger:
         self._limits = pack_limits(limits)
         life = "ceil((last - now) / 1000)"
         assert script.source.decode().count(life) == 1
-        self._script = self._client.register_script(script.source.decode().replace(life, f"{life} + {SPARE_MS}"))
+        script = Script(script.source.decode().replace(life, f"{life} + {SPARE_MS}"), (), VERDICT.size)
+        self._how = script.by_name
+        self._client.execute_command("FUNCTION", "LOAD", "REPLACE", script.library)  # type: ignore[no-untyped-call]
 
     def limit(self, limits: LimitSet) -> None:
         """From now on, count by these."""
@@ -181,7 +184,9 @@ class LuaLedger:
 
     def call(self, now_us: int, operations: Sequence[tuple[list[bytes], bytes]]) -> bytes:
         keys = [key for each, _ in operations for key in each]
-        packed: bytes = self._script(keys=keys, args=[self._limits, now_us, *(argument for _, argument in operations)])
+        arguments = [self._limits, now_us, *(argument for _, argument in operations)]
+        command = (*self._how, len(keys), *keys, *arguments)
+        packed: bytes = self._client.execute_command(*command)  # type: ignore[no-untyped-call]
         return packed
 
     def records(self, places: Iterable[bytes]) -> list[Record]:

@@ -19,6 +19,7 @@ from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
 from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, PLACES, SECRET, ClusterKeys
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import WIDE, InMemory, ask, in_redis, let_in, only
+from tests.store.lines import calls_by
 from tests.store.test_cluster import begin_move, move, there_and_back, two
 
 if TYPE_CHECKING:
@@ -175,13 +176,12 @@ async def test_a_stranger_is_one_round_trip_and_a_device_in_its_lane_one_questio
     """Three families side by side; one account alone; and three after one where the lane had no room."""
     async with worker(redis_cluster_url, LIMITS, deadline_us=PATIENT_US) as one:
         _, each = apart(redis_cluster, ACCOUNT)
-        await ask(one.closed, [charge(n, n, network=n) for n in range(100, 130)])  # now all know the script
+        await ask(one.closed, [charge(n, n, network=n) for n in range(100, 130)])  # now all have the library
         asked = []
         for lane in (None, 1, 1, 1, 1):
             redis_cluster.each("CONFIG", "RESETSTAT")
             await ask(one.closed, [each._replace(lane=b"" if lane is None else b"l" * 8)])
-            stats = redis_cluster.each("INFO", "commandstats")
-            asked.append(sum(its.get("cmdstat_evalsha", {"calls": 0})["calls"] for its in stats))
+            asked.append(sum(calls_by(node).get("fcall", 0) for node in redis_cluster.primaries))
 
     assert asked == [3, 1, 1, 1, 3]
 
@@ -211,13 +211,16 @@ RIGHTS = ["+ping", "+select", "+eval", "+evalsha", "+time", "+mget", "+set", "+d
 RIGHTS += ["+hrandfield", "+pttl", "+pexpire", "+cluster|slots", "+asking"]
 
 
-async def test_the_rights_that_it_needs_are_these(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
+@pytest.mark.parametrize("more", [[], ["+function|load", "+fcall"]], ids=["script", "library"])
+async def test_the_rights_that_it_needs_are_these(
+    redis_cluster: RedisCluster, redis_cluster_url: str, more: list[str]
+) -> None:
     """A user who may do no more can count on every node, and while a secret's slot is on its way to another."""
     _, each = apart(redis_cluster, SECRET)
     slot = key_slot(KEYS.secret(each))
     source, target = two(redis_cluster, KEYS.secret(each))
     for every in redis_cluster.nodes:
-        every.cli("ACL", "SETUSER", "guard", "on", ">word", "~t:*", "resetchannels", "-@all", *RIGHTS)
+        every.cli("ACL", "SETUSER", "guard", "on", ">word", "~t:*", "resetchannels", "-@all", *RIGHTS, *more)
     try:
         async with worker(redis_cluster_url.replace("//", "//guard:word@"), WIDE, deadline_us=PATIENT_US) as one:
             assert let_in(await ask(one.closed, [charge(n, n, network=n) for n in range(2_000, 2_060)])) == 60

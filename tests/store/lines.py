@@ -32,10 +32,10 @@ COUNTED = (b"counted",)
 class Watched:
     """A line, with an event for each turn of its fortunes."""
 
-    def __init__(self, url: str, *, deadline_us: int = DEADLINE_US) -> None:
+    def __init__(self, url: str, *, script: str = ECHO, deadline_us: int = DEADLINE_US) -> None:
         self.turns: list[bool] = []
         self.up, self.down = asyncio.Event(), asyncio.Event()
-        line = open_to(url, Script(ECHO, (), 8), deadline_us=deadline_us, on_change=self._turn)
+        line = open_to(url, Script(script, (), 8), deadline_us=deadline_us, on_change=self._turn)
         self.line = cast("Line", line)  # a Cluster's is used like any other
 
     def _turn(self, answers: bool) -> None:
@@ -112,5 +112,11 @@ def counted(server: RedisServer, key: bytes = b"counted") -> int:
 
 def calls(server: RedisServer) -> int:
     """How many batches ran since the statistics were last reset."""
+    return sum(calls_by(server).values())
+
+
+def calls_by(server: RedisServer) -> dict[str, int]:
+    """The same, by the command that ran them."""
     stats = server.cli("INFO", "commandstats")
-    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "eval"))
+    named = {name: stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("fcall", "evalsha", "eval")}
+    return {name: count for name, count in named.items() if count}

@@ -82,14 +82,13 @@ def taken_from(queue: deque[Operation], most: int) -> list[Operation]:
     return operations
 
 
-def command_of(script: Script, operations: list[Operation], *, whole: bool = False) -> tuple[bytes, ...]:
-    """The command that does all of these. `whole`: it brings the script along."""
+def command_of(script: Script, operations: list[Operation], how: tuple[bytes, bytes]) -> tuple[bytes, ...]:
+    """The command that does all of these. `how` it begins: `script.by_name` and the like."""
     keys: list[bytes] = []
     for operation in operations:
         keys.extend(operation.keys)
-    head = (b"EVAL", script.source) if whole else (b"EVALSHA", script.sha)
     arguments = [operation.argument for operation in operations]
-    return (*head, b"%d" % len(keys), *keys, *script.leading, *arguments)
+    return (*how, b"%d" % len(keys), *keys, *script.leading, *arguments)
 
 
 def packed(commands: Sequence[tuple[bytes, ...]]) -> bytes:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, NoPermissionError, NoScriptError, RedisError, ResponseError
 
 from sekisho.model import StoreUnavailable
 from sekisho.store.batch import Call, Operation, command_of, refuse, share_out, taken_from
@@ -66,6 +66,7 @@ class Line:
     ) -> None:
         self._connection = connection_to(url)
         self._script = script
+        self._how = script.by_digest  # calls begin
         self._deadline = deadline_us / 1e6
         self._on_change = on_change
         self._queue: deque[Operation] = deque()
@@ -210,6 +211,7 @@ class Line:
 
     async def _serve(self) -> None:
         self._wire = Wire(self._connection, self._replied, self._stir)
+        self._load()
         self._stir()
         tasks = [self._loop.create_task(duty) for duty in (self._wire.ended(), *self._duties())]
         try:
@@ -220,6 +222,21 @@ class Line:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _load(self) -> None:
+        """Have the script loaded as a library, where there is one; and where the server takes it, call that."""
+        self._how = self._script.by_digest
+        if self._script.library is not None:
+            call = Call((b"FUNCTION", b"LOAD", self._script.library), math.inf)
+            call.result = self._loop.create_future()
+            call.result.add_done_callback(self._loaded)
+            self._calls.append(call)
+
+    def _loaded(self, answer: asyncio.Future[Any]) -> None:
+        # Redis before 7, a user without the right, a proxy that knows no functions: the script does the same.
+        error = answer.exception()
+        if error is None or "already exists" in str(error):  # by another worker
+            self._how = self._script.by_name
 
     def _lost(self) -> None:
         self._wire = None
@@ -265,7 +282,8 @@ class Line:
 
     def _call(self, operations: list[Operation], *, whole: bool = False) -> Call:
         """The call that does all of these. `whole`: it brings the script along."""
-        call = Call(command_of(self._script, operations, whole=whole), min(op.deadline for op in operations))
+        how = self._script.in_full if whole else self._how
+        call = Call(command_of(self._script, operations, how), min(op.deadline for op in operations))
         call.operations = operations
         return call
 
@@ -296,13 +314,26 @@ class Line:
         if call.result is not None:
             if not call.result.done():
                 call.result.set_exception(error)
-        elif isinstance(error, NoScriptError):
+        elif self._is_unknown(call, error):
             # It says for certain that nothing ran, and hardly anything else does: so this may be sent anew.
-            call.command = command_of(self._script, call.operations, whole=True)
+            call.command = command_of(self._script, call.operations, self._script.in_full)
             self._calls.append(call)
         else:
             # Out of memory, read-only, loading: connecting anew is the probe, with the same patience.
             raise error
+
+    def _is_unknown(self, call: Call, error: Exception) -> bool:
+        """Whether the server does not know the script, or the library any more."""
+        if call.command[0] != self._script.by_name[0]:
+            return isinstance(error, NoScriptError)
+        if str(error) == "Function not found":  # flushed; or lost in a failover
+            if self._how is self._script.by_name:  # the first to hear of it
+                self._load()
+            return True
+        if isinstance(error, NoPermissionError) and "'fcall'" in str(error):  # may load it, but not call it
+            self._how = self._script.by_digest
+            return True
+        return False
 
     async def _watch(self) -> None:
         """End a connection that went silent: a black hole gives no error."""

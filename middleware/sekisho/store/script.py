@@ -1,4 +1,9 @@
-"""A script in Redis. A module by itself: others inherit from it, which they could not if it were compiled."""
+"""A script in Redis, and the same as a library. A module by itself: others inherit from it, which they could not if it
+were compiled.
+
+Redis runs a script from its first line in every call; for a long one that is most of what a small call costs. Of a
+library (Redis 7) it remembers what was defined, and calls one function. So a script that ends in `RUN` can be either.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +14,32 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+RUN = "return run(KEYS, ARGV)\n"
+
+
 class Script:
     """A constant script that takes a batch of operations.
 
     `leading` goes before the operations in every call. The script answers with one string: `reply_bytes` for each
     operation that was asked, in order, and nothing for those that were only told.
+
+    Attributes:
+        in_full, by_digest, by_name: how a command that runs it begins; `by_name` is for whom `library` was loaded.
+        library: what `FUNCTION LOAD` takes; None where it cannot be one. It is named by what it says, so that workers
+            of two versions do not replace each other's.
     """
 
     def __init__(self, source: str, leading: Sequence[bytes], reply_bytes: int) -> None:
+        sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
+        name = f"sekisho_{sha}"
         self.source = source.encode()
-        self.sha = sha1(self.source, usedforsecurity=False).hexdigest().encode()
+        self.in_full = (b"EVAL", self.source)
+        self.by_digest = (b"EVALSHA", sha.encode())
+        self.by_name = (b"FCALL", name.encode())
+        self.library = _library(source, name).encode() if source.endswith(RUN) else None
         self.leading = tuple(leading)
         self.reply_bytes = reply_bytes
+
+
+def _library(source: str, name: str) -> str:
+    return f"#!lua name={name}\n{source.removesuffix(RUN)}redis.register_function('{name}', run)\n"

@@ -15,10 +15,12 @@
 --
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
 
-local struct_pack, struct_unpack, find_plain, sub = struct.pack, struct.unpack, string.find, string.sub
-local floor, ceil, max, byte, rep = math.floor, math.ceil, math.max, string.byte, string.rep
-local call, pcall = redis.call, redis.pcall
-local band = bit.band
+--
+-- The same text is a script and, under a name, a library (`script.py`). Of a library all but `run` is done once, while
+-- nothing is there yet: neither Redis' own functions nor any of Lua's. So `run` begins with `begin`, and what a call
+-- knows stands in variables that it sets.
+
+local struct_pack, struct_unpack, find_plain, sub, floor, ceil, max, byte, rep, call, pcall, band
 
 local OPERATION = '<BBBBBI8I4c4c4c4c4c8'
 local VERDICT = '<I8BI8I8I8I8I8I4BBBBB'
@@ -49,12 +51,7 @@ local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
-local now = tonumber(ARGV[2])
-if now == 0 then
-  local time = call('TIME')
-  now = time[1] * 1000000 + time[2]
-end
-local generation_now = floor(now / GENERATION)
+local keys, arguments, now, generation_now
 
 local function has(flags, flag)
   return band(flags, flag) ~= 0
@@ -80,30 +77,45 @@ end
 
 local NONE = {} -- never written to
 
+-- The limits of accounts and lanes; of each network record, then of ip and device, by how many networks an address has;
+-- and all of them in their order. As read from `policy`, once in a call or once for a library's calls.
+local ACCOUNTS, LANE, SETS, limits, policy
+
+local UNLIMITED = {} -- secrets are not limited
+
 -- `spent`: what the TATs of the record looked at last would be with one attempt more.
 local function read_limits()
-  local sets, at, policy = {}, 1, ARGV[1]
+  local sets, at = {}, 1
   while at <= #policy do
     local n, a, a_span, b, b_span, c, c_span, d, d_span
     n, a, a_span, b, b_span, c, c_span, d, d_span, at = struct_unpack('<BI8I8I8I8I8I8I8I8', policy, at)
     sets[#sets + 1] = {
-      n = n, interval = {a, b, c, d}, top = {now + a_span, now + b_span, now + c_span, now + d_span},
+      n = n, interval = {a, b, c, d}, span = {a_span, b_span, c_span, d_span}, top = {0, 0, 0, 0},
       spent = {0, 0, 0, 0}, first = false, first_end = 0,
     }
   end
   return sets
 end
 
-local limits = read_limits()
-local IP, DEVICE, ACCOUNTS, LANE, FIRST_NETWORK = limits[1], limits[2], limits[3], limits[4], 5
-local UNLIMITED = {first = false, first_end = 0} -- secrets are not limited
-
--- The limits of each network record, then of ip and device, by how many networks an address has.
-local SETS = {}
-for networks = 1, #limits - FIRST_NETWORK + 1 do
-  local sets = {unpack(limits, FIRST_NETWORK, FIRST_NETWORK + networks - 1)}
-  sets[networks + 1], sets[networks + 2] = IP, DEVICE
-  SETS[networks] = sets
+local function set_limits()
+  if policy ~= arguments[1] then
+    policy = arguments[1]
+    limits = read_limits()
+    local ip, device, first_network = limits[1], limits[2], 5
+    ACCOUNTS, LANE, SETS = limits[3], limits[4], {}
+    for networks = 1, #limits - first_network + 1 do
+      local sets = {unpack(limits, first_network, first_network + networks - 1)}
+      sets[networks + 1], sets[networks + 2] = ip, device
+      SETS[networks] = sets
+    end
+  end
+  UNLIMITED.first = false
+  for i = 1, #limits do
+    local set = limits[i]
+    local top, span = set.top, set.span
+    set.first = false
+    for j = 1, set.n do top[j] = now + span[j] end
+  end
 end
 
 -- Packed records. Whole formats by layout and number of TATs, one call of `struct` for the fixed part of a record; and
@@ -335,17 +347,17 @@ end
 
 -- An empty table with room for one value a key: growing to that costs several times as much as what is put in.
 local function room()
-  return {unpack(NONE, 1, #KEYS)}
+  return {unpack(NONE, 1, #keys)}
 end
 
 -- By the place where a record's key stands first: what is stored, and after a pattern what will be; the record once it
 -- is opened, which from then on counts instead; and what it changed to: the record, or the pattern that it follows.
-local stored, opened, changed, slots = call('MGET', unpack(KEYS)), room(), room(), {}
-local fields, apart = room(), {} -- of accounts
+local stored, opened, changed, slots
+local fields, apart -- of accounts
 
 -- Where the record of a key is, and the record itself, or nil where there is none.
 local function open(i)
-  local key = KEYS[i]
+  local key = keys[i]
   local slot = slots[key]
   if not slot then
     slot, slots[key] = i, i
@@ -367,7 +379,7 @@ end
 
 -- An account lies in its bucket, or under its own key where it was too long for that.
 local function account_slot(i)
-  local bucket, key = KEYS[i], KEYS[i + 1]
+  local bucket, key = keys[i], keys[i + 1]
   local slot = slots[key]
   if not slot then
     slot = i + 1
@@ -454,7 +466,7 @@ end
 -- Of one attempt's network family; kept, so that no attempt makes them anew.
 local slots_here, records, waits, sizes = {}, {}, {}, {}
 
-local PATTERNED = #ARGV - 2 >= PATTERNS_PAY
+local patterned
 
 -- A record that was not there, with its first charge. What the batch's first of a kind becomes is the pattern for the
 -- rest, that differ from it by their tag alone.
@@ -473,7 +485,7 @@ local function enter_fresh(slot, set, charged, tag)
   end
   if not tag then return 0 end
   note(slot, record, tag, ACCOUNTS_CAP)
-  if PATTERNED then pattern.first, pattern.first_end = sub(encode(record), 1, -TAG_BYTES - 1), ends(record) end
+  if patterned then pattern.first, pattern.first_end = sub(encode(record), 1, -TAG_BYTES - 1), ends(record) end
   return 1
 end
 
@@ -545,7 +557,7 @@ local function enter_fresh_account(slot, facts, refused, ip_tag, pair_tag)
   end
   local account = open_fresh_account(slot)
   local wait, young, bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
-  if PATTERNED and not refused then
+  if patterned and not refused then
     ACCOUNTS.first, ACCOUNTS.first_end = sub(encode_account(account), 1, -2 * TAG_BYTES - 1), ends(account)
   end
   return wait, young, bits, account.failures, size(account)
@@ -561,7 +573,7 @@ local function pack_before(account)
   )
 end
 
-local NO_BEFORE = rep('\0', struct.size(BEFORE))
+local NO_BEFORE
 
 local function charge(
   kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
@@ -695,26 +707,7 @@ local function compensate(place, charged, charged_at, pair_tag, packed)
   changed[slot] = account
 end
 
-local verdicts, first = {}, 1
-for i = 3, #ARGV do
-  local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag,
-    device, rest = struct_unpack(OPERATION, ARGV[i])
-  local facts = facts_of(flags, families)
-  if kind == CHARGE or kind == PART then
-    verdicts[#verdicts + 1] = charge(
-      kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
-    )
-  elseif kind == SETTLE then
-    settle(first, facts, networks, charged, charged_at, generation, pair_tag, member_tag, device)
-  else
-    compensate(first, charged, charged_at, pair_tag, sub(ARGV[i], rest))
-  end
-  if facts.asks_network then first = first + networks + 2 end
-  if facts.asks_account then first = first + 2 end
-  if facts.asks_secret then first = first + 1 end
-end
-
-local lives = {} -- redis.call would print each number with all its digits, and a batch has few different ones
+local lives -- redis.call would print each number with all its digits, and a batch has few different ones
 
 local function life_ms(last)
   return ceil((last - now) / 1000)
@@ -770,7 +763,7 @@ local function written(slot, pack)
 end
 
 local function write_account(slot, field)
-  local key, bucket, was_apart = KEYS[slot], KEYS[slot - 1], apart[slot]
+  local key, bucket, was_apart = keys[slot], keys[slot - 1], apart[slot]
   local value, last = written(slot, encode_account)
   if last > now and #value <= BUCKETED_MAX then
     if was_apart then call('DEL', key) end
@@ -787,18 +780,61 @@ end
 local function write(slot)
   local value, last, told = written(slot, encode)
   if last <= now then -- nothing is left of it
-    call('DEL', KEYS[slot])
+    call('DEL', keys[slot])
   elseif last == told then -- moving an expiry costs half as much again as the value
-    call('SET', KEYS[slot], value, 'KEEPTTL')
+    call('SET', keys[slot], value, 'KEEPTTL')
   else
-    call('SET', KEYS[slot], value, 'PX', text(life_ms(last)))
+    call('SET', keys[slot], value, 'PX', text(life_ms(last)))
   end
 end
 
-for slot = 1, #KEYS do
-  if changed[slot] then
-    local field = fields[slot]
-    if field then write_account(slot, field) else write(slot) end
-  end
+local function begin()
+  struct_pack, struct_unpack, find_plain, sub = struct.pack, struct.unpack, string.find, string.sub
+  floor, ceil, max, byte, rep = math.floor, math.ceil, math.max, string.byte, string.rep
+  call, pcall, band = redis.call, redis.pcall, bit.band
+  NO_BEFORE = rep('\0', struct.size(BEFORE))
 end
-return table.concat(verdicts)
+
+local function run(its_keys, its_arguments)
+  if not call then begin() end
+  keys, arguments = its_keys, its_arguments
+  now = tonumber(arguments[2])
+  if now == 0 then
+    local time = call('TIME')
+    now = time[1] * 1000000 + time[2]
+  end
+  generation_now = floor(now / GENERATION)
+  set_limits()
+  stored, opened, changed, slots = call('MGET', unpack(keys)), room(), room(), {}
+  fields, apart, lives = room(), {}, {}
+  patterned = #arguments - 2 >= PATTERNS_PAY
+
+  local verdicts, first = {}, 1
+  for i = 3, #arguments do
+    local kind, flags, families, networks, charged, charged_at, generation, account_tag, ip_tag, pair_tag, member_tag,
+      device, rest = struct_unpack(OPERATION, arguments[i])
+    local facts = facts_of(flags, families)
+    if kind == CHARGE or kind == PART then
+      verdicts[#verdicts + 1] = charge(
+        kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
+      )
+    elseif kind == SETTLE then
+      settle(first, facts, networks, charged, charged_at, generation, pair_tag, member_tag, device)
+    else
+      compensate(first, charged, charged_at, pair_tag, sub(arguments[i], rest))
+    end
+    if facts.asks_network then first = first + networks + 2 end
+    if facts.asks_account then first = first + 2 end
+    if facts.asks_secret then first = first + 1 end
+  end
+
+  for slot = 1, #keys do
+    if changed[slot] then
+      local field = fields[slot]
+      if field then write_account(slot, field) else write(slot) end
+    end
+  end
+  return table.concat(verdicts)
+end
+
+return run(KEYS, ARGV)
