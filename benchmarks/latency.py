@@ -113,7 +113,7 @@ class Latency:
             due = poisson(point.rate, self._plan.warm_s + self._plan.seconds, number + 1_000 * again)
             requests = [attempt(self._number + place) for place in range(len(due))]
             self._number += len(due)
-            with OpenLoop(server.port) as generator:
+            with OpenLoop(server.port) as generator, open_loop.first_on_its_core():
                 run = generator.run(requests, due).after(due, self._plan.warm_s)
             if wrong := {status for status in run.statuses if status != b"401"}:
                 raise SystemExit(f"at {point.rate:.0f}/s, failing log-ins were answered {wrong}")
@@ -192,7 +192,8 @@ def main() -> None:
     measure.require_tools()
     os.sched_setaffinity(0, {measure.LOAD_CORE})  # and with it Redis and wrk, which inherit it
     plan, console = QUICK if quick else Plan(), Console(width=max(120, Console().width))
-    with RedisServer() as redis:
+    # A store that grows would stand still for a millisecond ten times a second (docs/capacity.md).
+    with RedisServer("--activerehashing", "no") as redis:
         about = measure.machine() | {"redis": redis.cli("INFO", "server")["redis_version"]}
         latency = Latency(plan, redis)
         followed(latency.run(), latency.steps, console)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.latency import HALF, Point, at_half
-from benchmarks.open_loop import GRACE_S, OpenLoop, Run, attempt, percentile, poisson
+from benchmarks.open_loop import GRACE_S, OpenLoop, Run, attempt, first_on_its_core, percentile, poisson
 from benchmarks.pairs import BARE, GUARDED
 
 if TYPE_CHECKING:
@@ -168,3 +170,15 @@ def test_attempts_differ_in_address_and_account() -> None:
     }
 
     assert len(networks) == len({request.rpartition(b"\r\n")[2] for request in requests}) == len(requests)
+
+
+def test_first_on_its_core_is_given_back() -> None:
+    """A process that stayed before everything else would starve the machine; and where it may not, nothing changes."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+
+    with contextlib.suppress(KeyError), first_on_its_core():
+        during = os.sched_getscheduler(0)
+        raise KeyError
+
+    assert during in {os.SCHED_FIFO, before[0]}
+    assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
