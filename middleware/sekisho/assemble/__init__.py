@@ -136,11 +136,14 @@ class LoginGuard:
             log.error("sekisho did not start: %s", error)  # noqa: TRY400 - its text is all there is to know
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parts = self._parts
+        if parts is not None and parts.passing.passes(scope):  # nearly every request of a service
+            return await self._app(scope, receive, send)
         if scope["type"] == "lifespan":
             return await self._lifespan(scope, receive, send)
-        if self._parts is None:
+        if parts is None:
             return await self._refuse(scope, receive, send)
-        return await self._parts.middleware()(scope, receive, send)
+        return await parts.middleware()(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = Renderer(frozenset()).render(misconfigured(self._problem), scope["headers"])
@@ -205,6 +208,7 @@ class _Parts:
             exposed_header=(settings.exposed_header or "").encode("ascii"),
         )
         self.protected = as_doors(settings.protect)
+        self.passing = Passing(self._is_ours)
         self.tokens = DeviceTokens(settings.secrets, days=settings.device_days)
         self.policy = Policy(
             account_failures_max=settings.limits.account_failures_max,
@@ -224,7 +228,7 @@ class _Parts:
         self._warned = False
         self._freed: frozenset[bytes] = frozenset()
 
-    def is_ours(self, path: str) -> bool:
+    def _is_ours(self, path: str) -> bool:
         """Whether a path could be a door, a protected route or one of our pages."""
         return (
             self.reading.doors.stand_at(path) or self.protected.stand_at(path) or path.startswith(self.settings.mount)
@@ -341,14 +345,13 @@ class _Running:
         ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
         self._guarded = self._middleware(ledger)
         self._step_up = self._with_step_up()
-        self._passing = Passing(parts.app, self._guarded, parts.is_ours)
         self.app: App = parts.app
         self.switch()
 
     def switch(self) -> None:
         """Take on the mode that is in force now. `OFF` takes us out altogether."""
         self._guarded.mode = self._parts.mode
-        self.app = self._parts.app if self._parts.mode is Mode.OFF else self._passing
+        self.app = self._parts.app if self._parts.mode is Mode.OFF else self._guarded
 
     def end_challenges(self, accounts: tuple[bytes, ...]) -> None:
         """What an operator has freed begins anew: step-ups under way for it end."""
