@@ -8,7 +8,6 @@ three machines would do. What they can show is what each node spends on its core
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import random
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import measure
+from benchmarks import arguments, measure
 from benchmarks.lua import stuffing
 from benchmarks.measure import median_interval
 from sekisho.observe.limiter.opening import ledger_on, open_line
@@ -180,9 +179,7 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="six short rounds: a first look, not a result")
-    quick = parser.parse_args().quick
+    quick = arguments.parser(__doc__).parse_args().quick
     rounds, attempts = (6, 1_920) if quick else (20, 6_400)
     os.sched_setaffinity(0, {measure.SERVER_CORE})  # servers stay where they were started
     with ExitStack() as stack:

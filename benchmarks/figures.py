@@ -5,11 +5,10 @@ Written from the JSON and by nobody's hand. With `--quick` the page of a first l
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import result
+from benchmarks import arguments, result
 from benchmarks.instructions import BARE, PACKED, REST, STEPS, WHOLE
 from benchmarks.latency import PERCENTILES
 from benchmarks.result import markdown, said
@@ -161,9 +160,7 @@ PARTS = {"http": _http, "setups": _setups, "latency": _latency, "growth": _growt
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="of the quick runs, to the screen")
-    quick = parser.parse_args().quick
+    quick = arguments.parser(__doc__, quick="of the quick runs, to the screen").parse_args().quick
     text = "\n".join(page({part: result.read(part, quick=quick) for part in PARTS})) + "\n"
     if quick:
         print(text)

@@ -7,7 +7,6 @@ time, so the shares are true and the speed is not.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -20,7 +19,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import measure, result
+from benchmarks import arguments, measure, result
 from benchmarks.measure import LOAD_CORE, Server
 from tests.servers import RedisServer, free_port
 
@@ -156,11 +155,10 @@ def _spy() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__, quick="three seconds")
     parser.add_argument("--load", choices=["fail", "success", "shed"], default="fail")
     parser.add_argument("--app", default="guarded", help="module in benchmarks.apps")
     parser.add_argument("--seconds", type=int, default=20)
-    parser.add_argument("--quick", action="store_true", help="three seconds: a first look, not a result")
     options = parser.parse_args()
     measure.require_tools()
     os.sched_setaffinity(0, {LOAD_CORE})

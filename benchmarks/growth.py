@@ -7,14 +7,13 @@ holds (10⁴ to 10⁶; with `--largest` 10⁷, which takes some minutes to fill 
 
 from __future__ import annotations
 
-import argparse
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import pairs, result
+from benchmarks import arguments, pairs, result
 from benchmarks.measure import Meter, Server, Service, Slice
 from benchmarks.pairs import BARE, GUARDED, Pairs, Plan, Variant
 from tests.servers import RedisServer
@@ -162,8 +161,7 @@ def table(curves: Sequence[dict[str, Any]]) -> Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two short rounds, 10⁵ identities: a first look")
+    parser = arguments.parser(__doc__, quick="two short rounds, 10⁵ identities")
     parser.add_argument("--largest", action="store_true", help="10⁷ identities as well")
     options = parser.parse_args()
     plan = Plan(rounds=2, rounds_per_start=2, seconds=1) if options.quick else PLAN

@@ -6,7 +6,6 @@ Start-up (imports, the first request), memory of a worker, and server time of re
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -23,7 +22,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measure
+from benchmarks import arguments, measure
 from benchmarks.measure import Server, median_interval
 from tests.servers import RedisServer, free_port
 
@@ -232,8 +231,7 @@ def _said(interval: Mapping[str, float], form: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few short rounds: a first look, not a result")
+    parser = arguments.parser(__doc__, quick="a few short rounds")
     options = parser.parse_args()
     plan = QUICK if options.quick else Plan()
     measure.require_tools()

@@ -31,7 +31,7 @@ from unittest import mock
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measure, result
+from benchmarks import arguments, measure, result
 from benchmarks.in_process import Driver
 
 if TYPE_CHECKING:
@@ -335,9 +335,8 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__, quick="fewer requests")
     parser.add_argument("--load", action="append", choices=LOADS, help="all of them unless named")
-    parser.add_argument("--quick", action="store_true", help="fewer requests: a first look, not a result")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)  # what runs under valgrind
     return parser.parse_args()
 

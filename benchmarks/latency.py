@@ -7,7 +7,6 @@ a run in which the generator was late is thrown away and done again.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measure, open_loop, result
+from benchmarks import arguments, measure, open_loop, result
 from benchmarks.measure import Meter, Server, Service, median_interval
 from benchmarks.open_loop import OpenLoop, Run, attempt, poisson
 from benchmarks.pairs import BARE, GUARDED, followed
@@ -186,9 +185,7 @@ def table(found: Mapping[str, Any]) -> Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two short rounds: a first look, not a result")
-    quick = parser.parse_args().quick
+    quick = arguments.parser(__doc__, quick="two short rounds").parse_args().quick
     measure.require_tools()
     os.sched_setaffinity(0, {measure.LOAD_CORE})  # and with it Redis and wrk, which inherit it
     plan, console = QUICK if quick else Plan(), Console(width=max(120, Console().width))

@@ -7,7 +7,6 @@ the memory that Redis takes for each identity that it remembers, by how many the
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import random
@@ -19,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import measure
+from benchmarks import arguments, measure
 from benchmarks.measure import median_interval
 from sekisho.model import Charge
 from sekisho.observe.limiter.redis import Keys, ledger_script, pack_charge
@@ -242,9 +241,7 @@ def memory_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="six short rounds: a first look, not a result")
-    quick = parser.parse_args().quick
+    quick = arguments.parser(__doc__).parse_args().quick
     rounds, attempts = (6, 3_200) if quick else (20, 12_800)
     os.sched_setaffinity(0, {measure.LOAD_CORE})
     with RedisServer() as server:

@@ -6,16 +6,16 @@ One run on loopback: a bare endpoint, this guard and others, all on one real Red
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmarks import pairs, result
+from benchmarks import arguments, pairs, result
 from benchmarks.measure import Service, median_interval
 from benchmarks.pairs import GUARDED, PLAIN, QUICK, Pairs, Plan, Variant
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 
@@ -86,8 +86,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="six short rounds: a first look, not a result")
+    parser = arguments.parser(__doc__)
     parser.add_argument("--seconds", type=int, default=Plan().seconds, metavar="N", help="of each slice (%(default)s)")
     apps = sorted({variant.service.app for variant in VARIANTS})
     parser.add_argument("--only", action="append", choices=apps, metavar="APP", help=f"of {', '.join(apps)}")

@@ -7,12 +7,11 @@ so their requests per second say little on two cores: what counts is the process
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from benchmarks import pairs, result
+from benchmarks import arguments, pairs, result
 from benchmarks.pairs import BARE, GUARDED, Plan, Variant
 
 if TYPE_CHECKING:
@@ -45,9 +44,7 @@ PLAN = Plan(rounds=12, rounds_per_start=4)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="six short rounds: a first look, not a result")
-    quick = parser.parse_args().quick
+    quick = arguments.parser(__doc__).parse_args().quick
     plan = pairs.QUICK if quick else PLAN
     console = Console(width=max(130, Console().width))
     found, about = pairs.measured(VARIANTS, plan, console)
