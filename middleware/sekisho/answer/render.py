@@ -141,8 +141,6 @@ def _replaced(answer: Answer, wanted: bytes, value: bytes) -> Answer:
 def _kept(status: int, code: str, html: bool, language: str, text: str) -> _Kept:
     content_type = page.HTML_TYPE if html else page.JSON_TYPE
     headers = [*_ALWAYS, (b"content-type", content_type), (b"content-language", language.encode())]
-    if html:
-        headers += [(b"content-security-policy", page.CONTENT_SECURITY_POLICY), (b"referrer-policy", b"no-referrer")]
     if status == 401:  # must name a scheme (RFC 9110 section 15.5.2); one that no browser answers with a password box
         headers.append((b"www-authenticate", b'Sekisho realm="login"'))
     head, tail = page.page(code, language, text) if html else (page.problem(status, code, language, text), b"}")

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 
-async def send_answer(send: Send, answer: Answer) -> None:
+def send_answer(send: Send, answer: Answer) -> Awaitable[None]:
     """Send a whole response in two messages."""
-    await _send(send, answer, "http.response")
+    return _send(send, answer, "http.response")
 
 
 async def refuse_websocket(scope: Mapping[str, Any], receive: Receive, send: Send, answer: Answer) -> None:

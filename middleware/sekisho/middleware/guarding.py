@@ -289,9 +289,11 @@ class GuardMiddleware:
             return await asking.work(visit, assessment.attempt)
         return await asking.step_up(visit, assessment)
 
-    async def _refuse(self, visit: Visit, decision: Decision) -> None:
+    # A flood waits in none of these two: what they return is awaited by whoever refuses.
+
+    def _refuse(self, visit: Visit, decision: Decision) -> Awaitable[None]:
         self._reading.callers.remember(visit.caller)
-        await self._answer(visit, self._refusal(decision))
+        return self._answer(visit, self._refusal(decision))
 
     def _refusal(self, decision: Decision) -> Refusal:
         match decision.asked:
@@ -334,11 +336,11 @@ class GuardMiddleware:
             return await self._app(scope, receive, send)
         return await refuse_websocket(scope, receive, send, self._renderer.render(denied(), scope["headers"]))
 
-    async def _answer(self, visit: Visit, refusal: Refusal, *, hang_up: bool = False) -> None:
+    def _answer(self, visit: Visit, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:
         answer = self._renderer.render(refusal, visit.scope["headers"])
         if hang_up and visit.scope.get("http_version", "1.1").startswith("1"):
             answer = answer._replace(headers=(*answer.headers, (b"connection", b"close")))
-        await send_answer(visit.send, answer)
+        return send_answer(visit.send, answer)
 
     # What the watch on an answer tells.
 

@@ -11,13 +11,16 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from sekisho.model import Action
 from sekisho.record.hook import Hook
 
 if TYPE_CHECKING:
-    from sekisho.model import Action, Decision, Door, Mode, Outcome
+    from sekisho.model import Decision, Door, Mode, Outcome
     from sekisho.record.hook import AccountHook
 
 log = logging.getLogger("sekisho.events")
+
+NAMES = {action: action.name.lower() for action in Action}
 
 
 class Events:
@@ -35,7 +38,7 @@ class Events:
         if not decision.findings:
             self._count(door.name, "allow", "")
             return
-        action = decision.asked.name.lower()
+        action = NAMES[decision.asked]
         for finding in decision.findings:
             self._count(door.name, action, finding.reason)
         if log.isEnabledFor(logging.INFO):
@@ -88,4 +91,4 @@ class Events:
 
 
 def _line(mode: Mode, door: Door, asked: Action, reasons: list[str]) -> str:
-    return json.dumps({"mode": mode.value, "door": door.name, "action": asked.name.lower(), "reasons": reasons})
+    return json.dumps({"mode": mode.value, "door": door.name, "action": NAMES[asked], "reasons": reasons})
