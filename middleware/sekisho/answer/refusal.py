@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 UNREADABLE_STATUSES = frozenset({400, 408, 413, 415})
@@ -31,6 +32,7 @@ class Refusal(NamedTuple):
     max_age_s: int | None = None
 
 
+@lru_cache(maxsize=1_024)  # waits are whole seconds and mostly short
 def too_many_attempts(retry_after_s: int) -> Refusal:
     """Over a limit (RFC 6585 section 4)."""
     return Refusal(429, "too_many_attempts", retry_after_s)
