@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -184,6 +185,49 @@ async def test_a_stranger_is_one_round_trip_and_a_device_in_its_lane_one_questio
             asked.append(sum(calls_by(node).get("fcall", 0) for node in redis_cluster.primaries))
 
     assert asked == [3, 1, 1, 1, 3]
+
+
+class Silent:
+    """Nodes that have not answered yet."""
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[bytes]] = []
+
+    def ask(self, keys: list[bytes], argument: bytes) -> asyncio.Future[bytes]:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return self.asked[-1]
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+async def test_who_gives_up_at_once_has_spent_no_accounts_guesses_alone(parts: int) -> None:
+    """Cancelled before anything is written, an attempt may be left out at its account; at its address never alone."""
+    nodes = Silent()
+    ledger = ClusterLedger(cast("AnyLine", nodes), "t", deadline_us=DEADLINE_US)
+    task = asyncio.create_task(ledger.charge(charge(1, 1)._replace(secret=b"s" * 16 if parts == 3 else b"")))
+    await asyncio.sleep(0)
+
+    task.cancel()
+
+    assert [each.cancelled() for each in nodes.asked] == [False] * (parts - 1) + [True]  # what will be written now
+    await asyncio.gather(task, return_exceptions=True)
+    assert all(each.cancelled() for each in nodes.asked)
+
+
+async def test_who_gives_up_while_a_node_is_lost_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Of three families one has been refused, which nobody will hear any more: asyncio would report it."""
+    nodes = Silent()
+    ledger = ClusterLedger(cast("AnyLine", nodes), "t", deadline_us=DEADLINE_US)
+    task = asyncio.create_task(ledger.charge(charge(1, 1)._replace(secret=b"s" * 16)))
+    await asyncio.sleep(0)
+
+    nodes.asked[1].set_exception(StoreUnavailable())
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert [each.cancelled() for each in nodes.asked] == [True, False, True]
+    nodes.asked.clear()
+    gc.collect()
+    assert caplog.text == ""
 
 
 async def test_resharding_under_load_counts_every_attempt_once(

@@ -45,12 +45,11 @@ class ClusterLedger:
         self._let_in = let_in
 
     async def charge(self, charge: Charge) -> Verdict:
-        start = asyncio.get_running_loop().time()
         families, answers = self._families, dict[int, Answer]()
-        lost = await self._ask(charge, families.first(charge), answers)
-        if rest := families.rest(charge, answers):
-            left = self._deadline - (asyncio.get_running_loop().time() - start)
-            lost |= await self._ask(charge, rest, answers, seconds_max=left)
+        if charge.lane:
+            lost = await self._ask_in_turn(charge, answers)
+        else:
+            lost = await self._ask(charge, families.first(charge), answers)
         verdict, compensation = families.combine(charge, answers)
         if compensation is not None:
             self._line.tell(compensation.keys, compensation.operation)
@@ -71,6 +70,16 @@ class ClusterLedger:
                 if part.family == ACCOUNT:
                     self._line.tell(part.keys, part.operation)
 
+    async def _ask_in_turn(self, charge: Charge, answers: dict[int, Answer]) -> int:
+        """As `_ask`, a device's account first, and the others where it was not let into its lane."""
+        clock = asyncio.get_running_loop()
+        start = clock.time()
+        lost = await self._ask(charge, self._families.first(charge), answers)
+        if rest := self._families.rest(charge, answers):
+            left = self._deadline - (clock.time() - start)
+            lost |= await self._ask(charge, rest, answers, seconds_max=left)
+        return lost
+
     async def _ask(
         self, charge: Charge, parts: list[Part], answers: dict[int, Answer], *, seconds_max: float | None = None
     ) -> int:
@@ -80,14 +89,19 @@ class ClusterLedger:
             await asyncio.wait(asked, timeout=max(0, seconds_max))
             for one in asked:
                 one.cancel()  # of what has been answered nothing is taken away
-        found = await asyncio.gather(*asked, return_exceptions=True)
         lost = 0
-        for part, packed in zip(parts, found, strict=True):
-            if isinstance(packed, bytes):
-                answers[part.family] = unpack_answer(packed)
-            else:
-                lost |= part.family
-                answers[part.family] = Answer(self._own_verdict(charge, part.family))
+        try:
+            # All are under way, and `gather` would cost as much as all the rest here. The last first: who is cancelled
+            # before anything is written takes only that along, and nobody spends an account's guesses without own ones.
+            for part, asking in zip(reversed(parts), reversed(asked), strict=True):
+                answer = None if asking.cancelled() else await _heard(asking)
+                if answer is None:
+                    lost |= part.family
+                    answer = Answer(self._own_verdict(charge, part.family))
+                answers[part.family] = answer
+        except BaseException:
+            _give_up(asked)
+            raise
         return lost
 
     def _own_verdict(self, charge: Charge, family: int) -> Verdict:
@@ -108,6 +122,20 @@ class ClusterLedger:
             one, its = _alone(charge, answers[ACCOUNT].verdict, ACCOUNT)
             self._own.settle(one, its)
         return verdict
+
+
+async def _heard(asking: asyncio.Future[bytes]) -> Answer | None:
+    try:
+        return unpack_answer(await asking)
+    except StoreUnavailable:
+        return None
+
+
+def _give_up(asked: list[asyncio.Future[bytes]]) -> None:
+    """Whoever asked is gone: what was not written yet never will be, and no answer is reported as unheard."""
+    for asking in asked:
+        if not asking.cancel() and not asking.cancelled():
+            asking.exception()
 
 
 def _alone(charge: Charge, verdict: Verdict, family: int) -> tuple[Charge, Verdict]:
