@@ -14,7 +14,6 @@
 --          and one HSET; see `LOOKS_ONE_IN` for one that is new to its bucket. No key is touched that is not in KEYS.
 --
 -- Records are packed, carry their version and always expire. One of an unknown shape reads as absent.
-
 --
 -- The same text is a script and, under a name, a library (`script.py`). Of a library all but `run` is done once, while
 -- nothing is there yet: neither Redis' own functions nor any of Lua's. So `run` begins with `begin`, and what a call
@@ -84,11 +83,11 @@ local ACCOUNTS, LANE, SETS, limits, policy
 local UNLIMITED = {} -- secrets are not limited
 
 -- `spent`: what the TATs of the record looked at last would be with one attempt more.
-local function read_limits()
+local function read_limits(packed)
   local sets, at = {}, 1
-  while at <= #policy do
+  while at <= #packed do
     local n, a, a_span, b, b_span, c, c_span, d, d_span
-    n, a, a_span, b, b_span, c, c_span, d, d_span, at = struct_unpack('<BI8I8I8I8I8I8I8I8', policy, at)
+    n, a, a_span, b, b_span, c, c_span, d, d_span, at = struct_unpack('<BI8I8I8I8I8I8I8I8', packed, at)
     sets[#sets + 1] = {
       n = n, interval = {a, b, c, d}, span = {a_span, b_span, c_span, d_span}, top = {0, 0, 0, 0},
       spent = {0, 0, 0, 0}, first = false, first_end = 0,
@@ -99,8 +98,7 @@ end
 
 local function set_limits()
   if policy ~= arguments[1] then
-    policy = arguments[1]
-    limits = read_limits()
+    limits = read_limits(arguments[1])
     local ip, device, first_network = limits[1], limits[2], 5
     ACCOUNTS, LANE, SETS = limits[3], limits[4], {}
     for networks = 1, #limits - first_network + 1 do
@@ -108,6 +106,7 @@ local function set_limits()
       sets[networks + 1], sets[networks + 2] = ip, device
       SETS[networks] = sets
     end
+    policy = arguments[1] -- and not before they could all be read
   end
   UNLIMITED.first = false
   for i = 1, #limits do
