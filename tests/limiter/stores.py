@@ -182,9 +182,11 @@ class LuaLedger:
         packed = self.call(now_us, [(KEYS.of(each), argument) for each, argument in operations])
         return [unpack_verdict(packed[at : at + VERDICT.size]) for at in range(0, len(packed), VERDICT.size)]
 
-    def call(self, now_us: int, operations: Sequence[tuple[list[bytes], bytes]]) -> bytes:
+    def call(
+        self, now_us: int, operations: Sequence[tuple[list[bytes], bytes]], *, limits: bytes | None = None
+    ) -> bytes:
         keys = [key for each, _ in operations for key in each]
-        arguments = [self._limits, now_us, *(argument for _, argument in operations)]
+        arguments = [limits or self._limits, now_us, *(argument for _, argument in operations)]
         command = (*self._how, len(keys), *keys, *arguments)
         packed: bytes = self._client.execute_command(*command)  # type: ignore[no-untyped-call]
         return packed

@@ -230,14 +230,14 @@ def test_no_bytes_break_a_batch(data: st.DataObject, lua: LuaLedger, client: red
 
 
 @pytest.mark.usefixtures("redis_url")
-def test_a_call_that_fails_leaves_nothing_to_the_next(lua: LuaLedger, client: redis.Redis) -> None:
+def test_a_call_that_fails_leaves_nothing_to_the_next(lua: LuaLedger) -> None:
     """A library outlives its calls: neither limits that it could not read nor half a batch is left to the next."""
     enter(lua, VICTIM)
     for _ in range(2):
         with pytest.raises(redis.ResponseError):
             lua.call(T0, [(KEYS.of(VICTIM), pack_charge(VICTIM)), (KEYS.of(VICTIM), b"cut short")])
         with pytest.raises(redis.ResponseError):
-            client.execute_command(*lua._how, 1, b"t:x", lua._limits[:-1], T0, pack_charge(VICTIM))
+            lua.call(T0, [(KEYS.of(VICTIM), pack_charge(VICTIM))], limits=lua._limits[:-1])
 
     assert [each.failures for each in enter(lua, VICTIM)] == [2]
 
