@@ -11,8 +11,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := middleware tests examples benchmarks
 COVERAGE_MIN ?= 90
 COMPILED := $(CURDIR)/$(VENV)/compiled
-TESTS_COMPILED ?= tests/answer tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read tests/store/test_library.py \
-	tests/store/test_line.py tests/test_compiled.py
+TESTS_COMPILED ?= tests/answer tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read \
+	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
 
 say = @printf '\033[1m==>\033[0m %s\n'
 

@@ -289,7 +289,7 @@ class GuardMiddleware:
             return await asking.work(visit, assessment.attempt)
         return await asking.step_up(visit, assessment)
 
-    # A flood waits in none of these two: what they return is awaited by whoever refuses.
+    # No coroutines: what these return is awaited by whoever refuses, and a flood pays for none in between.
 
     def _refuse(self, visit: Visit, decision: Decision) -> Awaitable[None]:
         self._reading.callers.remember(visit.caller)

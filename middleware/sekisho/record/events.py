@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho.events")
 
-NAMES = {action: action.name.lower() for action in Action}
+_NAMES = {action: action.name.lower() for action in Action}
 
 
 class Events:
@@ -38,7 +38,7 @@ class Events:
         if not decision.findings:
             self._count(door.name, "allow", "")
             return
-        action = NAMES[decision.asked]
+        action = _NAMES[decision.asked]
         for finding in decision.findings:
             self._count(door.name, action, finding.reason)
         if log.isEnabledFor(logging.INFO):
@@ -91,4 +91,4 @@ class Events:
 
 
 def _line(mode: Mode, door: Door, asked: Action, reasons: list[str]) -> str:
-    return json.dumps({"mode": mode.value, "door": door.name, "action": NAMES[asked], "reasons": reasons})
+    return json.dumps({"mode": mode.value, "door": door.name, "action": _NAMES[asked], "reasons": reasons})

@@ -323,7 +323,7 @@ class Line:
             raise error
 
     def _is_unknown(self, call: Call, error: Exception) -> bool:
-        """Whether the server does not know the script, or the library any more."""
+        """Whether the server does not know the script, or not the library: then calls go another way from now on."""
         if call.command[0] != self._script.by_name[0]:
             return isinstance(error, NoScriptError)
         if str(error) == "Function not found":  # flushed; or lost in a failover

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
 RUN = "return run(KEYS, ARGV)\n"
 
 
@@ -30,9 +29,9 @@ class Script:
     """
 
     def __init__(self, source: str, leading: Sequence[bytes], reply_bytes: int) -> None:
-        sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
-        name = f"sekisho_{sha}"
         self.source = source.encode()
+        sha = sha1(self.source, usedforsecurity=False).hexdigest()
+        name = f"sekisho_{sha}"
         self.in_full = (b"EVAL", self.source)
         self.by_digest = (b"EVALSHA", sha.encode())
         self.by_name = (b"FCALL", name.encode())
