@@ -37,6 +37,10 @@ test-compiled: $(VENV)/.with-check ## Run what concerns the hot path against mod
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} TEST_COMPILED=1 PYTHONPATH=$(COMPILED) \
 		$(BIN)/python -m pytest --quiet $(TESTS_COMPILED)
 
+.PHONY: rows
+rows: $(VENV)/.with-test ## Name what was found from outside and is held by no test
+	@$(BIN)/python -m tests.rows
+
 .PHONY: check
 check: $(VENV)/.with-check ## Lint, check formatting, types and the direction of imports
 	$(say) "Lint"
