@@ -177,6 +177,26 @@ async def test_a_report_of_success_hands_out_a_token_and_one_of_failure_does_not
     assert (await log_in(yes)).device
 
 
+@pytest.mark.parametrize(
+    ("basis", "app", "rule"),
+    [
+        ("guess", replying(303, [(b"location", b"/home"), SESSION]), ""),
+        ("rule", replying(303, [(b"location", b"/home"), SESSION]), " success=303:/home"),
+        ("report", reporting(True, 401, []), " success=303:/home"),
+    ],
+)
+async def test_successes_are_counted_by_what_they_rest_on(basis: str, app: App, rule: str) -> None:
+    """An operator sees which doors still guess."""
+    guard = guarded(app, login="POST /login" + rule, **TIGHT)
+
+    await log_in(guard)
+
+    assert guard._parts is not None
+    assert {key: n for key, n in guard._parts.events.counts.items() if key[1] == "success_by"} == {
+        ("POST /login", "success_by", basis): 1
+    }
+
+
 async def test_the_application_finds_the_attempt_and_the_decision() -> None:
     """`scope["state"]["sekisho"]` says what was read and what was found out, beside what others keep there."""
     found: list[Any] = []

@@ -31,6 +31,7 @@ from sekisho.model import (
     UNKNOWN,
     Action,
     Attempt,
+    Basis,
     Decision,
     Door,
     DoorKind,
@@ -354,7 +355,14 @@ class GuardMiddleware:
             log.warning("%s: success is guessed from its answers; add success=%s to be certain", door.name, rule)
             del self._suggesters[door.name]
 
-    def success_headers(self, visit: Visit, assessment: Assessment, headers: Headers, body: bytes) -> Headers:
+    def success_headers(
+        self,
+        visit: Visit,
+        assessment: Assessment,
+        headers: Headers,
+        body: bytes,
+        basis: Basis,  # noqa: ARG002 - a guess gives the same for now
+    ) -> Headers:
         """The device token, at doors whose only effect is a session; and whose session it is."""
         attempt = assessment.attempt
         # A door that only reads a header is an API's: its clients keep no cookies.
@@ -367,11 +375,13 @@ class GuardMiddleware:
             return [device]
         return [device, *self._asking.tie(visit, attempt, headers, body)]
 
-    def ended(self, visit: Visit, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
+    def ended(
+        self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str
+    ) -> None:
         """Settle, and see to it that the service hears of a leaked password that is still in use."""
         door = assessment.attempt.door
         self._guard.settle(assessment, outcome, renewed=renewed)
-        self._events.settled(door, outcome)
+        self._events.settled(door, outcome, basis)
         # Where nobody can tell whether it was changed, it may have been; who is the owner begins again.
         if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:
             self._asking.secret_changed(visit.scope, assessment.charge.account, account)

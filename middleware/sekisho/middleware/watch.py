@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sekisho.model import Attempt, Decision, Exposure, Outcome
+from sekisho.model import Attempt, Basis, Decision, Exposure, Outcome
 from sekisho.read import from_body, from_start
 
 if TYPE_CHECKING:
@@ -53,6 +53,13 @@ class Report:
         self.outcome = Outcome.SUCCEEDED if success else Outcome.FAILED
         self.account = account
 
+    @property
+    def basis(self) -> Basis:
+        """What the outcome of this attempt rests on, as far as is known by now."""
+        if self.outcome is not None:
+            return Basis.REPORT
+        return Basis.RULE if self.attempt.door.success else Basis.GUESS
+
 
 class Keeper(Protocol):
     """Who is told what shows in an answer."""
@@ -60,13 +67,17 @@ class Keeper(Protocol):
     def started(self, door: Door, status: int, headers: Headers) -> None:
         """Told status and headers of every answer."""
 
-    def success_headers(self, visit: Visit, assessment: Assessment, headers: Headers, body: bytes) -> Headers:
+    def success_headers(
+        self, visit: Visit, assessment: Assessment, headers: Headers, body: bytes, basis: Basis
+    ) -> Headers:
         """The headers to add once success is certain, to an answer with these headers and, where it was held, body."""
         ...
 
-    def ended(self, visit: Visit, assessment: Assessment, outcome: Outcome, *, renewed: bool, account: str) -> None:
-        """Told the outcome, whether headers of success went out and whose account it was: exactly once, before the
-        last message leaves.
+    def ended(
+        self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str
+    ) -> None:
+        """Told the outcome and what it rests on, whether headers of success went out and whose account it was: exactly
+        once, before the last message leaves.
         """
 
 
@@ -154,7 +165,7 @@ class Watch:
     def _dressed(self, start: Message, body: bytes = b"") -> Message:
         if (self._report.outcome or self._outcome) is not Outcome.SUCCEEDED:
             return start
-        extra = self._keeper.success_headers(self._visit, self._assessment, self._headers, body)
+        extra = self._keeper.success_headers(self._visit, self._assessment, self._headers, body, self._report.basis)
         self._renewed = bool(extra)
         return {**start, "headers": [*start.get("headers", ()), *extra]}
 
@@ -163,6 +174,7 @@ class Watch:
             self._ended = True
             report = self._report
             account = report.account or report.attempt.account
+            outcome = report.outcome or self._outcome
             self._keeper.ended(
-                self._visit, self._assessment, report.outcome or self._outcome, renewed=self._renewed, account=account
+                self._visit, self._assessment, outcome, report.basis, renewed=self._renewed, account=account
             )

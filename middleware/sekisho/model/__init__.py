@@ -5,7 +5,7 @@ from __future__ import annotations
 from sekisho.model.attempt import Attempt, Credentials, Origin
 from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, prevalence
 from sekisho.model.count import Charge, Charged, Ledger, Spread, Verdict
-from sekisho.model.decision import Action, Decision, Finding, Mode, Outcome
+from sekisho.model.decision import Action, Basis, Decision, Finding, Mode, Outcome
 from sekisho.model.door import Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
 from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.limit import Limit, Limits, LimitSet
@@ -16,6 +16,7 @@ __all__ = [
     "UNKNOWN",
     "Action",
     "Attempt",
+    "Basis",
     "Charge",
     "Charged",
     "Credentials",

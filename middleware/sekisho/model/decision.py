@@ -84,6 +84,14 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
+class Basis(Enum):
+    """What an outcome rests on. Only `GUESS` may be wrong without a mistake of the operator or the application."""
+
+    REPORT = "report"  # the application said so
+    RULE = "rule"  # the door's own `success=`
+    GUESS = "guess"  # the cautious default
+
+
 class Mode(Enum):
     """`MONITOR` judges and counts but refuses nobody; `OFF` does not even read."""
 

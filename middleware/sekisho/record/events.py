@@ -11,11 +11,11 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sekisho.model import Action
+from sekisho.model import Action, Outcome
 from sekisho.record.hook import Hook
 
 if TYPE_CHECKING:
-    from sekisho.model import Decision, Door, Mode, Outcome
+    from sekisho.model import Basis, Decision, Door, Mode
     from sekisho.record.hook import AccountHook
 
 log = logging.getLogger("sekisho.events")
@@ -52,8 +52,11 @@ class Events:
     def unreadable(self, door: Door, reason: str) -> None:
         self.counts[door.name, "unreadable", reason] += 1
 
-    def settled(self, door: Door, outcome: Outcome) -> None:
+    def settled(self, door: Door, outcome: Outcome, basis: Basis) -> None:
+        """What became of an attempt. Successes are also counted by what they rest on."""
         self._count(door.name, "outcome", outcome.value)
+        if outcome is Outcome.SUCCEEDED:
+            self._count(door.name, "success_by", basis.value)
 
     def proved(self, place: str, purpose: str, factor: str) -> None:
         """A second proof was shown. `place` is a door's or route's name, or empty for our own pages."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.step_up.holder import Holder
     from sekisho.middleware.step_up.parts import Parts, Proving
     from sekisho.middleware.visit import Visit
-    from sekisho.model import Attempt, Door
+    from sekisho.model import Attempt, Basis, Door
     from sekisho.record import Events
 
     Headers = list[tuple[bytes, bytes]]
@@ -177,10 +177,11 @@ class Asking:
         holder: Holder,
         kept: Kept,
         outcome: Outcome,
+        basis: Basis,
     ) -> None:
         # The charge stands until the proof: a right secret alone gives nothing back, and tells nobody anything.
         self._guard.settle(assessment, Outcome.UNKNOWN, renewed=False)
-        self._events.settled(visit.door, outcome)
+        self._events.settled(visit.door, outcome, basis)
         try:
             await self._parts.escrow.keep(ticket, holder.key, kept)
         except StoreUnavailable:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.middleware.cookies import only
 from sekisho.middleware.watch import Report
-from sekisho.model import Outcome, PasswordsBusy
+from sekisho.model import Basis, Outcome, PasswordsBusy
 from sekisho.read import from_body, from_start
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import App, Message, Scope
     from sekisho.middleware.visit import Visit
 
-    Done = Callable[[Kept, Outcome], Awaitable[None]]
+    Done = Callable[[Kept, Outcome, Basis], Awaitable[None]]
 
 # What says who the client is, beside the secret; and what middleware outside of us has already made of it.
 _IDENTITY = frozenset({b"authorization", b"proxy-authorization", b"sekisho-device", b"sekisho-tie"})
@@ -122,7 +122,7 @@ class Run:
     async def _end(self, kept: Kept, outcome: Outcome) -> None:
         if not self._ended:
             self._ended = True
-            await self._done(kept, outcome)
+            await self._done(kept, outcome, self._report.basis)
 
 
 def detached(scope: Scope, cookies: frozenset[str], report: Report) -> dict[str, Any]:
