@@ -52,11 +52,12 @@ def worker(**settings: str) -> Iterator[str]:
             text=True,
         )
     with ended(process):
-        _wait_for(port, process)
+        wait_for(port, process)
         yield f"http://127.0.0.1:{port}"
 
 
-def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
+def wait_for(port: int, process: subprocess.Popen[str]) -> None:
+    """Until the service at a port answers. Raises `RuntimeError` with what it said where it did not start."""
     deadline = time.monotonic() + START_SECONDS_MAX
     # The port is open from the first moment; an answer comes when the service has started.
     with socket.create_connection(("127.0.0.1", port), START_SECONDS_MAX) as connection:

@@ -1,0 +1,61 @@
+"""The package as it was at another commit, and workers that run it."""
+
+from __future__ import annotations
+
+import io
+import socket
+import subprocess
+import sys
+import tarfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.acceptance.processes import ended, environment, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LANDED = "97295b2"
+"""The commit whose workers still run while those of this tree start."""
+
+_ROOT = Path(__file__).parents[2]
+_SERVICE = Path(__file__).with_name("service.py")
+
+
+class Worker(NamedTuple):
+    """Attributes:
+    url: where it answers.
+    errors: the file that its standard error goes to.
+    """
+
+    url: str
+    errors: Path
+
+
+def landed(folder: Path) -> Path:
+    """The folder that holds the package as it was at `LANDED`. Raises `RuntimeError` in a clone without it."""
+    packed = subprocess.run(["git", "archive", LANDED, "middleware"], cwd=_ROOT, capture_output=True, check=False)
+    if packed.returncode:
+        raise RuntimeError(f"commit {LANDED} is not here; fetch the whole history: git fetch --unshallow")
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "middleware"
+
+
+@contextmanager
+def worker(middleware: Path, errors: Path, **settings: str) -> Iterator[Worker]:
+    """One worker process of the service, guarded by the package in `middleware`."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, errors.open("w") as written:
+        port = listener.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, str(_SERVICE), str(listener.fileno())],
+            env={**environment(**settings), "PYTHONPATH": str(middleware)},
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=written,
+            text=True,
+        )
+    with ended(process):
+        wait_for(port, process)
+        yield Worker(f"http://127.0.0.1:{port}", errors)
