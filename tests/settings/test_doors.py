@@ -177,7 +177,7 @@ def test_a_body_needs_a_method_that_has_one(method: str) -> None:
         ("POST /a; ; POST /b", "door 2 wants a method and a path first"),
         (
             "POST /login xml",
-            "nor cookies=, nor one of the encodings form, multipart, json, basic, oauth2",
+            "no success=, cookies= or headers=, nor one of the encodings form, multipart, json, basic, oauth2",
         ),
         ("POST /login FORM", "nor one of the encodings"),
         ("POST /login form form:a,b", "names one encoding twice"),
@@ -271,10 +271,12 @@ def test_no_error_repeats_what_was_written(word: str, shape: str) -> None:
     assert word not in wrong(shape.format(word))
 
 
-def test_a_log_in_may_be_shown_some_cookies() -> None:
+def test_a_log_in_may_be_shown_some_cookies_and_headers() -> None:
     """Those that an application needs to answer, by name; none where nothing is said."""
     assert door("POST /login cookies=csrftoken,__Host-lang form").cookies == {"csrftoken", "__Host-lang"}
     assert door("POST /login").cookies == frozenset()
+    assert door("POST /login headers=X-Tenant,x-client").headers == {"x-tenant", "x-client"}
+    assert door("POST /login").headers == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -286,9 +288,15 @@ def test_a_log_in_may_be_shown_some_cookies() -> None:
         ("POST /login cookies=a cookies=b", "has two cookies= parts"),
         ("POST /login cookies=a,a", "or one of them twice"),
         ("POST /login cookies=a,b,c,d,e,f,g,h,i", "names more than 8 cookies"),
+        ("POST /login headers=x-a,,b", "is not written x-tenant,x-client"),
+        ("POST /login headers=x-a headers=b", "has two headers= parts"),
+        ("POST /login headers=x-a,X-A", "or one of them twice"),
+        ("POST /login headers=a,b,c,d,e,f,g,h,i", "names more than 8 headers"),
+        ("POST /login headers=Authorization", "names a header in headers= that carries a session"),
+        ("POST /login headers=x-a,cookie", "names a header in headers= that carries a session"),
     ],
 )
-def test_cookies_are_few_and_named(text: str, problem: str) -> None:
+def test_cookies_and_headers_are_few_and_named(text: str, problem: str) -> None:
     """Each one is let through the seal."""
     assert problem in wrong(text)
 
@@ -296,3 +304,4 @@ def test_cookies_are_few_and_named(text: str, problem: str) -> None:
 def test_other_doors_are_shown_none() -> None:
     """Their answers are not kept back."""
     assert "LOGIN doors alone" in wrong("POST /signup cookies=a", DoorKind.SIGNUP)
+    assert "LOGIN doors alone" in wrong("POST /signup headers=a", DoorKind.SIGNUP)

@@ -37,6 +37,8 @@ from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import MemoryVault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sekisho.assemble.step_up import StepUp
     from sekisho.challenge.senders import CodeHook
     from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
@@ -157,6 +159,8 @@ class LoginGuard:
             await receive()
             return await send({"type": "lifespan.startup.failed", "message": self._problem})
 
+        parts.lifespan_state = scope.get("state", {})
+
         async def receive_and_start() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
@@ -227,6 +231,7 @@ class _Parts:
         self._latest: _Running | None = None
         self._warned = False
         self._freed: frozenset[bytes] = frozenset()
+        self.lifespan_state: Mapping[str, object] = {}
 
     def _is_ours(self, path: str) -> bool:
         """Whether a path could be a door, a protected route or one of our pages."""
@@ -448,7 +453,7 @@ class _Running:
         vault = parts.vault if self._line is None else RedisVault(self._line, settings.namespace)
         site = Site(
             parts.app, self._guarded, self._guard, parts.reading, parts.renderer, parts.events, self._cookie,
-            random.random,
+            random.random, lambda: parts.lifespan_state,
         )  # fmt: skip
         return StepUp(settings, Given(*parts.given), site, vault)
 

@@ -27,7 +27,7 @@ from sekisho.model import SettingsError
 from sekisho.owners import OwnersError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sekisho.answer import Renderer
     from sekisho.challenge.captcha import Captcha
@@ -62,7 +62,11 @@ class Given(NamedTuple):
 
 
 class Site(NamedTuple):
-    """What it is built into."""
+    """What it is built into.
+
+    Attributes:
+        lifespan_state: what the application has put into the state that all requests share, at its start.
+    """
 
     app: App
     guarded: GuardMiddleware
@@ -72,6 +76,7 @@ class Site(NamedTuple):
     events: Events
     cookie: Cookie
     jitter: Callable[[], float]
+    lifespan_state: Callable[[], Mapping[str, object]]
 
 
 def ensure_sound(settings: Settings) -> None:
@@ -148,8 +153,9 @@ class StepUp:
         )
         shared = settings.store != "memory://"
         asking = Asking(
-            site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared
-        )
+            site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
+            lifespan_state=site.lifespan_state,
+        )  # fmt: skip
         granting = managing = None
         if proving is not None:
             granting = Granting(site.guarded, site.guard, site.reading, parts, proving, site.events, site.cookie)

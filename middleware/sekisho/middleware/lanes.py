@@ -32,8 +32,9 @@ class _Place:
     network: bytes
     address: bytes
     run: Callable[[], Coroutine[Any, Any, None]]
-    # The run starts when another's ends: in that one's context it would find that one's user and request.
-    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+    # Of its own, and empty: started when another's run ends, it would find that one's user and request; started in its
+    # caller's, what outer middleware has made of the caller's cookies.
+    context: contextvars.Context = field(default_factory=contextvars.Context)
     held: bool = False
 
 

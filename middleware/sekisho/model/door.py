@@ -78,7 +78,8 @@ class Door:
     `method` is upper case or `*`; `path` is exact, or a prefix where it ends in `*`.
     `success` empty means: learn the outcome from the response by the cautious default.
     `cookies` are the client's own that the application may see while its answer is still kept back for a factor; any
-    other could hold a session that would be logged in behind the seal. `LOGIN` doors alone have some.
+    other could hold a session that would be logged in behind the seal. `headers`, in lower case, are headers beyond
+    the usual ones, for the same application and with the same care. `LOGIN` doors alone have some of either.
     """
 
     kind: DoorKind
@@ -87,6 +88,7 @@ class Door:
     fields: tuple[Fields, ...]
     success: tuple[SuccessRule, ...] = ()
     cookies: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
 
     # Asked several times an attempt, so answered once.
     name: str = field(init=False, compare=False, repr=False)

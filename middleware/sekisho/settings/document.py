@@ -29,7 +29,7 @@ _NOTATIONS = """\
 
 ## How doors are written
 
-    METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
+    METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…] [headers=NAME,NAME…]
 
 Doors are separated by `;`. A door is a route where somebody can try a secret: every one that is left out stays open.
 
@@ -45,7 +45,14 @@ Doors are separated by `;`. A door is a route where somebody can try a secret: e
   the answer). Any one that holds is success.
 - `cookies`, at `LOGIN` doors alone, names cookies of the client that the application needs to answer, such as
   `csrftoken,lang`. Where a factor is asked for, the application runs first and its answer is kept back; it sees these
-  cookies and no other, or a session that the client holds already would be logged in behind the seal.
+  cookies and no other, or a session that the client holds already would be logged in behind the seal. A cookie whose
+  value is not written as RFC 6265 has it (blanks, commas, quotes or backslashes inside) is left out: parsers differ in
+  where it ends.
+- `headers`, at `LOGIN` doors alone, does the same for headers, such as `x-tenant`. Without being named the application
+  sees `Content-*`, `Accept*`, `User-Agent`, `Host`, `Origin`, `Referer`, `Sec-Fetch-*`, the usual names of CSRF tokens,
+  `Forwarded` and `X-Forwarded-…` as far as they say where a request came in, and request ids. It does not see
+  `Authorization`, users that a proxy has put in (`X-Forwarded-User`), client certificates, nor what outer middleware
+  has stored in the scope (`user`, `auth`, `session`, `state`) or in context variables.
 
 Without an encoding a door reads a form or JSON with `username|email` and `password`; a `CHANGE` door reads
 `new_password` as well, a `RESET` door no secret but `password` as the new one, a `CODE` door reads `code`.

@@ -20,14 +20,17 @@ DOORS_MAX = 64
 RULES_MAX = 8
 ALTERNATIVES_MAX = 4
 DEPTH_MAX = 8
-COOKIES_MAX = 8
+LET_THROUGH_MAX = 8
 
 SAME_ROUTE = "repeats a method and path that already is a door; put all its encodings into one door"
 
 METHOD = re.compile(r"[A-Z]{1,16}|\*")
 _PATH = re.compile(r"/[^\s?#%*{}<>\\\x00-\x1f\x7f]{0,255}")
 _FIELD = re.compile(r"[^\s,|;:=\x00-\x1f\x7f]{1,64}")
-_COOKIE = re.compile(r"[!#$%&'*+.^_`~0-9A-Za-z-]{1,64}")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`~0-9A-Za-z-]{1,64}")
+_CREDENTIALS = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "sekisho-device", "sekisho-tie", "sekisho-challenge"}
+)
 _STATUS = re.compile(r"[23][0-9][0-9]|[23]xx")
 _LOCATION = re.compile(r"(?:https?://[^\s/?#]{1,253})?/[^\s]{0,255}")
 
@@ -51,9 +54,9 @@ _SET_HERE = frozenset({DoorKind.SIGNUP, *_USUAL_NEW_SECRETS})  # where a passwor
 def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
-    Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]`,
-    where ENCODING is `form`, `multipart`, `json`, `basic` or `oauth2`, alternatives of a field are written `a|b`, and
-    RULE is `302:/home`, `302`, `2xx`, `cookie:NAME` or `json:dotted.path`.
+    Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
+    [headers=NAME,NAME…]`, where ENCODING is `form`, `multipart`, `json`, `basic` or `oauth2`, alternatives of a field
+    are written `a|b`, and RULE is `302:/home`, `302`, `2xx`, `cookie:NAME` or `json:dotted.path`.
 
     Raises `SettingsError` for `setting`, saying which door (counted from 1) and never what is written there.
     """
@@ -92,25 +95,34 @@ class _Reader:
         method, path, *rest = text.split() if len(text.split()) > 1 else ("", "")
         rules = [word for word in rest if word.startswith("success=")]
         cookies = [word for word in rest if word.startswith("cookies=")]
+        headers = [word for word in rest if word.startswith("headers=")]
         if len(rules) > 1:
             raise self._wrong("has two success= parts; join the rules with |")
-        fields = self._all_fields([word for word in rest if word not in rules + cookies])
+        fields = self._all_fields([word for word in rest if word not in rules + cookies + headers])
         self._check_route(method.upper(), path, fields)
         success = self._rules(rules[0].removeprefix("success=")) if rules else ()
-        return Door(self._kind, method.upper(), path, fields, success, self._cookies(cookies))
+        let_through = self._let_through("cookies", cookies, "csrftoken,lang"), self._headers(headers)
+        return Door(self._kind, method.upper(), path, fields, success, *let_through)
 
-    def _cookies(self, words: list[str]) -> frozenset[str]:
+    def _headers(self, words: list[str]) -> frozenset[str]:
+        names = self._let_through("headers", [word.lower() for word in words], "x-tenant,x-client")
+        if not names.isdisjoint(_CREDENTIALS):
+            raise self._wrong("names a header in headers= that carries a session, which no run behind the seal may see")
+        return names
+
+    def _let_through(self, what: str, words: list[str], example: str) -> frozenset[str]:
+        """The cookies or headers of the client that reach the application while its answer is kept back."""
         if not words:
             return frozenset()
         if self._kind is not DoorKind.LOGIN:
-            raise self._wrong("has a cookies= part, which LOGIN doors alone may have: no other answer is kept back")
+            raise self._wrong(f"has a {what}= part, which LOGIN doors alone may have: no other answer is kept back")
         if len(words) > 1:
-            raise self._wrong("has two cookies= parts; join the names with commas")
-        names = words[0].removeprefix("cookies=").split(",")
-        if len(names) > COOKIES_MAX or len(set(names)) < len(names):
-            raise self._wrong(f"names more than {COOKIES_MAX} cookies, or one of them twice")
-        if not all(_COOKIE.fullmatch(name) for name in names):
-            raise self._wrong("has a cookies= part that is not written csrftoken,lang")
+            raise self._wrong(f"has two {what}= parts; join the names with commas")
+        names = words[0].removeprefix(f"{what}=").split(",")
+        if len(names) > LET_THROUGH_MAX or len(set(names)) < len(names):
+            raise self._wrong(f"names more than {LET_THROUGH_MAX} {what}, or one of them twice")
+        if not all(_TOKEN.fullmatch(name) for name in names):
+            raise self._wrong(f"has a {what}= part that is not written {example}")
         return frozenset(names)
 
     def _wrong(self, problem: str) -> SettingsError:
@@ -150,7 +162,7 @@ class _Reader:
         encoding = next((one for one in Encoding if one.value == name), None)
         if encoding is None:
             known = ", ".join(one.value for one in Encoding)
-            raise self._wrong(f"has a part that is neither success= nor cookies=, nor one of the encodings {known}")
+            raise self._wrong(f"has a part that is no success=, cookies= or headers=, nor one of the encodings {known}")
         if not colon:
             return self._usual(encoding)
         if encoding is Encoding.BASIC:
@@ -197,7 +209,7 @@ class _Reader:
 
     def _rule(self, text: str) -> SuccessRule:
         head, colon, rest = text.partition(":")
-        if head == "cookie" and _COOKIE.fullmatch(rest):
+        if head == "cookie" and _TOKEN.fullmatch(rest):
             return SuccessRule(SuccessBy.COOKIE, name=rest)
         if head == "json" and rest:
             return SuccessRule(SuccessBy.JSON, path=self._place(Encoding.JSON, rest))

@@ -190,15 +190,63 @@ async def test_nothing_else_that_names_the_client_is_in_the_run(site: Site) -> N
         await site.shop(scope, receive, send)
 
     outside: dict[str, Any] = {"session": {"user": "planted"}, "user": "planted", "auth": "planted"}
-    headers = [FORM, *((name, b"Bearer planted") for name in names), (b"x-asked-by", b"a form")]
-    scope = http(client=STRANGE, headers=headers, extensions={"tls": {"client_cert_name": "planted"}}, **outside)
+    names += [b"x-forwarded-user", b"x-remote-user", b"x-client-cert"]
+    headers = [FORM, *((name, b"Bearer planted") for name in names), (b"origin", b"https://shop.test")]
+    scope = http(
+        client=STRANGE,
+        headers=headers,
+        extensions={"tls": {"client_cert_name": "planted"}},
+        state={"user": "planted"},
+        **outside,
+    )
     asked = await ask(site.guarded(app), scope, form("hana", "right"))
     assert asked.code == "step_up_required"
     await settled(site)
     [run] = seen
     assert "planted" not in str(run)
-    assert dict(run["headers"]).keys() == {b"content-type", b"x-asked-by"}
+    assert dict(run["headers"]).keys() == {b"content-type", b"origin"}
     assert scope["session"] == {"user": "planted"}
+
+
+async def test_a_session_behind_a_blank_is_none(site: Site) -> None:
+    """R1: Bottle and WebOb take a blank for the end of a cookie, and would log the thief's own session in."""
+    site = Site(settings={"login": "POST /login form:username,password cookies=csrf"})
+    client = site.client()
+    client.jar["csrf"] = "abc session=planted"
+    await client.log_in()
+    await settled(site)
+    assert site.shop.reached == [("hana", "right")]
+    assert b"cookie" not in site.shop.saw[0]
+
+
+async def test_the_state_of_the_lifespan_is_in_the_run() -> None:
+    """An application finds its pool there; and none of what outer middleware says of the request."""
+    seen: list[dict[str, Any]] = []
+    state: dict[str, Any] = {}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            scope["state"]["pool"] = "the pool"
+            return await send({"type": "lifespan.startup.complete"})
+        seen.append(scope["state"])
+        return await answer(send, 401)
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(_message: Any) -> None:
+        pass
+
+    site = Site()
+    guard = site.guarded(app)
+    await guard({"type": "lifespan", "state": state}, receive, send)
+    here = {**state, "user": "planted"}
+    await ask(guard, http(client=STRANGE, headers=[FORM], state=here), form("hana", "right"))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    [found] = seen
+    assert found.keys() == {"pool", "sekisho"}
 
 
 async def test_cookies_that_the_door_names_reach_the_application() -> None:

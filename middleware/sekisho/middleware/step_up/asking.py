@@ -22,7 +22,7 @@ from sekisho.observe.limiter.receipt import pack_receipt
 from sekisho.read import credentials_set
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.answer import Answer
     from sekisho.guard import Assessment, Guard
@@ -77,6 +77,7 @@ class Asking:
         *,
         jitter: Callable[[], float],
         workers_share: bool,
+        lifespan_state: Callable[[], Mapping[str, object]],
     ) -> None:
         self._app = app
         self._guard = guard
@@ -86,6 +87,7 @@ class Asking:
         self._events = events
         self._jitter = jitter
         self._workers_share = workers_share
+        self._lifespan_state = lifespan_state
         self._unheard: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -158,7 +160,7 @@ class Asking:
     ) -> bool:
         """Put the application's run in its lane. Waits for a place, not for the run."""
         done = partial(self._done, visit, assessment, proving, ticket, holder)
-        run = Run(self._app, visit, assessment, done=done, odd=self._events.odd)
+        run = Run(self._app, visit, assessment, shared=self._lifespan_state(), done=done, odd=self._events.odd)
         self._guard.begin(assessment)
         placed = False
         try:

@@ -1,34 +1,29 @@
 """The application, run behind a client's back: what the attempt came to is kept, and nobody waits for it.
 
 The client has its answer already. So this run has a scope and a `receive` of its own: the server's would tell it that
-the client has left, on which frameworks give up. And it is given **no identity but the secret**: of a session that
-the client brings along, many an application would make the new log-in's session (Litestar keeps the id), and the
-attacker would be logged in behind the seal (R1).
+the client has left, on which frameworks give up. And it is given **no identity but the secret**, see
+`stepup.flow.escrowed_scope` (R1).
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
-from sekisho.middleware.cookies import only
 from sekisho.middleware.watch import Report
 from sekisho.model import Basis, Outcome, PasswordsBusy
 from sekisho.read import from_body, from_start
+from sekisho.stepup.flow.escrowed_scope import escrowed_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.guard import Assessment
-    from sekisho.middleware.asgi import App, Message, Scope
+    from sekisho.middleware.asgi import App, Message
     from sekisho.middleware.visit import Visit
 
     Done = Callable[[Kept, Outcome, Basis], Awaitable[None]]
-
-# What says who the client is, beside the secret; and what middleware outside of us has already made of it.
-_IDENTITY = frozenset({b"authorization", b"proxy-authorization", b"sekisho-device", b"sekisho-tie"})
-_MADE_OF_IT = frozenset({"session", "user", "auth"})
 
 BUSY = 503
 PAUSES_S = (0.5, 1.0, 2.0)  # before an application is asked again that had no time; of its thirty seconds
@@ -37,16 +32,33 @@ TOO_LARGE = "a log-in was answered with more than 16 KiB, which is not kept unti
 
 
 class Run:
-    """One run. `done` is told, exactly once, what it came to. `odd` is told what an operator should know."""
+    """One run.
+
+    Args:
+        app: the application.
+        visit: the request.
+        assessment: what was said of it.
+        shared: the state of the application's lifespan.
+        done: is told, exactly once, what it came to.
+        odd: is told what an operator should know.
+    """
 
     def __init__(
-        self, app: App, visit: Visit, assessment: Assessment, *, done: Done, odd: Callable[[str], None]
+        self,
+        app: App,
+        visit: Visit,
+        assessment: Assessment,
+        *,
+        shared: Mapping[str, object],
+        done: Done,
+        odd: Callable[[str], None],
     ) -> None:
         self._app = app
         self._door = visit.door
         self._path = visit.scope["path"]
         self._report = Report(assessment.attempt, assessment.decision, assessment.exposure)
-        self._scope = detached(visit.scope, visit.door.cookies, self._report)
+        self._scope = escrowed_scope(visit.scope, visit.door, shared)
+        self._scope["state"]["sekisho"] = self._report
         self._visit = visit
         self._done = done
         self._odd = odd
@@ -123,21 +135,3 @@ class Run:
         if not self._ended:
             self._ended = True
             await self._done(kept, outcome, self._report.basis)
-
-
-def detached(scope: Scope, cookies: frozenset[str], report: Report) -> dict[str, Any]:
-    """A copy of the scope without what identifies the client, but for the cookies that the door names."""
-    copied = {name: value for name, value in scope.items() if name not in _MADE_OF_IT}
-    copied["headers"] = list(_anonymous(scope["headers"], cookies))
-    copied["extensions"] = {}
-    copied["state"] = {**scope.get("state", {}), "sekisho": report}
-    return copied
-
-
-def _anonymous(headers: list[tuple[bytes, bytes]], cookies: frozenset[str]) -> Any:
-    for name, value in headers:
-        if name == b"cookie":
-            if kept := only(value, cookies):
-                yield name, kept
-        elif name not in _IDENTITY:
-            yield name, value

@@ -1,0 +1,1 @@
+"""Step-up: a second proof after the secret."""
