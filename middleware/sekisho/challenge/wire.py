@@ -1,9 +1,10 @@
 """One body, posted over TLS; one small answer, whole and in time, or none.
 
-asyncio's streams carry it and `http.client` reads it, from memory: a client of its own would be the largest dependency
-of a guard that asks a question now and then. Streams can be cancelled and have one deadline for name, connection,
-handshake and answer together; `urllib` in a thread has none of the three. What it leaves out: redirects (who is told
-a secret is the operator's choice), proxies, and connections that are kept.
+anyio's streams carry it, on any event loop (uvloop's connections take no `happy_eyeballs_delay`), and `http.client`
+reads it, from memory: a client of its own would be the largest dependency of a guard that asks a question now and then.
+Streams can be cancelled and have one deadline for name, connection, handshake and answer together; `urllib` in a thread
+has none of the three. What it leaves out: redirects (who is told a secret is the operator's choice), proxies, and
+connections that are kept.
 """
 
 from __future__ import annotations
@@ -17,15 +18,23 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from anyio import BrokenResourceError, EndOfStream, aclose_forcefully, connect_tcp
+
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from anyio.abc import ByteReceiveStream, ByteStream
+
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
 _NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 leads nowhere must not cost the whole limit
+
+
+# `ValueError`: a name that is none, a length that is none. The last two: the other end hung up during the handshake.
+_NO_ANSWER = (OSError, HTTPException, ValueError, BrokenResourceError, EndOfStream)
 
 
 class Fault(SekishoError):  # noqa: N818 - what came of one question; the caller makes *could not tell* of it
@@ -56,7 +65,7 @@ class Wire:
         if not _fit(url):
             raise ValueError("a URL to post to must be https://host[:port][/path]")
         parts = urlsplit(url)
-        self._host = parts.hostname
+        self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._answer_bytes_max = answer_bytes_max
@@ -95,29 +104,38 @@ class Wire:
         try:
             async with asyncio.timeout(limit_s):
                 return await self._exchanged(data, read)
-        except (OSError, HTTPException, ValueError) as error:  # the last: a name that is none, a length that is none
+        except _NO_ANSWER as error:
             raise Fault(_words(error)) from None
 
     async def _exchanged(self, data: bytes, read: Callable[[bytes], bytes | None]) -> bytes:
-        reader, writer = await asyncio.open_connection(
-            self._host, self._port, ssl=self._tls, happy_eyeballs_delay=_NEXT_ADDRESS_S
-        )
+        stream = await self._connected()
         try:
-            writer.write(data)
-            await writer.drain()
-            return await self._answer(reader, read)
+            await stream.send(data)
+            return await self._answer(stream, read)
+        except EndOfStream:
+            raise Fault("cut short") from None
         finally:
-            writer.transport.abort()  # what is not whole by now never will be; closing politely could take for ever
+            await aclose_forcefully(stream)  # what is not whole by now never will be; a polite end could take for ever
 
-    async def _answer(self, reader: asyncio.StreamReader, read: Callable[[bytes], bytes | None]) -> bytes:
+    async def _connected(self) -> ByteStream:
+        if self._tls is None:
+            return await connect_tcp(self._host, self._port, happy_eyeballs_delay=_NEXT_ADDRESS_S)
+        return await connect_tcp(
+            self._host,
+            self._port,
+            ssl_context=self._tls,
+            tls_standard_compatible=False,  # the length that the answer states is what tells a whole one
+            happy_eyeballs_delay=_NEXT_ADDRESS_S,
+        )
+
+    async def _answer(self, stream: ByteReceiveStream, read: Callable[[bytes], bytes | None]) -> bytes:
         received = b""
-        while more := await reader.read(self._answer_bytes_max + 1 - len(received)):
-            received += more
+        while True:
+            received += await stream.receive(self._answer_bytes_max + 1 - len(received))
             if len(received) > self._answer_bytes_max:
                 raise Fault("too long")
             if (found := read(received)) is not None:
                 return found
-        raise Fault("cut short")
 
 
 def _fit(url: str) -> bool:
@@ -186,10 +204,10 @@ def _response(received: bytes) -> HTTPResponse | None:
 
 
 def _words(error: Exception) -> str:
-    kinds: dict[type[Any], str] = {
+    kinds: dict[type[Exception] | tuple[type[Exception], ...], str] = {
         TimeoutError: "too slow",
         ssl.SSLError: "no TLS that can be trusted",
-        OSError: "no connection",
+        (OSError, BrokenResourceError, EndOfStream): "no connection",
         HTTPException: "no HTTP",
     }
     return next((words for kind, words in kinds.items() if isinstance(error, kind)), "no HTTP")
