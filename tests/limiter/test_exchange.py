@@ -168,7 +168,34 @@ async def test_everything_it_writes_expires(redis_url: str, operator: redis.Redi
         one.shed = 1
         await one.once()
 
-        assert {key: operator.pttl(key) > 0 for key in operator.scan_iter()} == {KEYS.workers: True, KEYS.shed: True}
+        keys = {KEYS.workers: True, KEYS.shed: True, KEYS.began: True}
+        assert {key: operator.pttl(key) > 0 for key in operator.scan_iter()} == keys
+
+
+async def test_a_store_that_was_emptied_is_noticed_once(redis_url: str, operator: redis.Redis) -> None:
+    """By every worker that had heard of it before; one that starts has lost nothing."""
+    async with workers(redis_url, 2) as (one, two):
+        said = [(await one.once()).anew]
+        operator.flushall()
+        said += [(await one.once()).anew, (await two.once()).anew, (await one.once()).anew]
+
+        assert said == [False, True, False, False]
+
+
+async def test_a_store_that_refuses_the_exchange_is_named_once(
+    redis_url: str, operator: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However long it does: what an operator says would else arrive nowhere, and nobody would know."""
+    monkeypatch.setattr(exchange_module, "EVERY_S", 0.01)
+    operator.set(KEYS.workers, "not a set")
+    operator.config_resetstat()
+    async with workers(redis_url, 1) as (one,):
+        task = asyncio.create_task(one.exchange.run())
+        await until(lambda: operator.info("commandstats").get("cmdstat_eval", {}).get("failed_calls", 0) > 3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    assert caplog.messages == ["the store refuses what workers tell each other: ResponseError"]
 
 
 async def test_it_goes_on_by_itself(redis_url: str, operator: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

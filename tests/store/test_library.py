@@ -9,13 +9,13 @@ import pytest
 
 from sekisho.store import Script
 from sekisho.store.script import RUN
+from tests.servers import RedisServer
 from tests.store.lines import ECHO, Watched, calls_by, counted, question, until, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.server_groups import RedisCluster, SentinelGroup
-    from tests.servers import RedisServer
 
 LIBRARY = f"local function run(KEYS, ARGV)\n{ECHO}end\n{RUN}"
 OTHER = LIBRARY.replace("600", "601")
@@ -120,6 +120,18 @@ async def test_a_server_without_functions_runs_the_script(redis_without_function
 
         assert await ran(found, redis_without_functions) == {"evalsha": 20}
         assert found.turns == [True]
+
+
+async def test_a_server_that_loads_it_and_cannot_call_it_runs_the_script() -> None:
+    """`FCALL` renamed, or unknown to a proxy: nothing is refused or done twice, and the connection lasts."""
+    with RedisServer("--rename-command", "FCALL", "") as server:
+        async with watched(server.url, script=LIBRARY) as found:
+            assert await asyncio.gather(*map(found.ask, range(300))) == [question(number) for number in range(300)]
+            await until(lambda: found.line._how == found.line._script.by_digest)
+
+            assert await ran(found, server) == {"evalsha": 20}
+            assert counted(server) == 320
+            assert found.turns == [True]
 
 
 async def test_a_server_that_comes_back_empty_is_given_it_again(own_redis_server: RedisServer) -> None:

@@ -580,7 +580,8 @@ async def test_a_redis_that_is_full_is_unavailable(
 
         assert await vault.take(KEY) == b"before"
         said = [record.getMessage() for record in caplog.records]
-        assert said == ["the store refuses SET: OutOfMemoryError", "the store refuses EVAL: OutOfMemoryError"]
+        full = "OOM: it is full: raise its maxmemory, and leave maxmemory-policy at noeviction"
+        assert said == [f"the store refuses SET: {full}", f"the store refuses EVAL: {full}"]
 
 
 async def test_the_shortest_span_is_a_span(redis_store: InRedis) -> None:

@@ -33,6 +33,7 @@ from sekisho.record import AccountHook, Events
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
+from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import MemoryVault
 
@@ -266,6 +267,8 @@ class _Parts:
 
     def hear(self, news: News) -> None:
         """What the exchange brought. A mode set by an operator holds until it is set anew, restarts included."""
+        if news.anew:
+            self.events.counts_anew()
         self.shed.forget(news.unblocked)
         # Told for a minute; acted on once, or nobody who was freed could prove anything within it.
         freed = tuple(set(news.unblocked) - self._freed)
@@ -346,6 +349,7 @@ class _Running:
         self._parts = parts
         self._line: AnyLine | None = None
         self._exchange: asyncio.Task[None] | None = None
+        self._health = Health(loop.call_later, parts.events.store_answers)
         self._hibp = self._online()
         ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
         self._guarded = self._middleware(ledger)
@@ -373,6 +377,7 @@ class _Running:
             await self._hibp.aclose()
         if self._line is not None:
             await self._line.aclose()
+        self._health.close()
 
     def _online(self) -> Hibp | None:
         parts, settings = self._parts, self._parts.settings
@@ -389,7 +394,9 @@ class _Running:
             settings.store,
             settings.limits,
             deadline_us=settings.store_deadline_us,
-            on_change=parts.events.store_answers,
+            on_change=self._health.turned,
+            health=self._health,
+            namespace=settings.namespace,
         )
         exchange = Exchange(
             self._line,

@@ -78,12 +78,23 @@ class Events:
         self.counts["", source, "answers" if answers else "lost"] += 1
 
     def store_answers(self, answers: bool) -> None:
-        """The store has begun or ceased to answer."""
+        """The store has begun or ceased to work. Why it ceased is said by the line to it."""
+        lost = self.counts["", "store", "lost"]
         self.counts["", "store", "answers" if answers else "lost"] += 1
-        if answers:
-            log.info("the store answers")
+        if not answers:
+            log.warning("counting is degraded until the store works again (SEKISHO_ON_STORE_FAILURE)")
+        elif lost:  # as loud as the loss, or a log kept from warnings on would show outages without an end
+            log.warning("the store works again")
         else:
-            log.warning("the store does not answer; until it does, counting is degraded (SEKISHO_ON_STORE_FAILURE)")
+            log.info("the store works")
+
+    def counts_anew(self) -> None:
+        """The store holds nothing of what it held."""
+        self.counts["", "store", "anew"] += 1
+        log.warning(
+            "the store was emptied, or came back without its data: all counters begin anew, and step-ups under way are "
+            "lost (persist it, or give it a replica)"
+        )
 
     def odd(self, text: str) -> None:
         """Something is set up in a way that cannot be meant. Said again at 10, 100, 1,000 times, and so on."""

@@ -24,6 +24,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError,
 from sekisho.model import StoreUnavailable
 from sekisho.settings.store import Several
 from sekisho.store.batch import Call, Operation, refuse
+from sekisho.store.health import Health
 from sekisho.store.line import BATCH_MAX, CONNECT_US, KEPT_MAX, Line, connection_to, converse
 
 if TYPE_CHECKING:
@@ -63,16 +64,27 @@ class ClusterLine:
         script: as for `Line`; every operation's keys lie in one slot.
         deadline_us: what a caller waits at most, wherever it is sent.
         on_change: told `True` when every slot has a node that answers, and `False` when one has none.
+        health: told why a node does not answer.
+        probes: as for `Line`, spread over the slots.
     """
 
     def __init__(
-        self, url: str, script: Script, *, deadline_us: int, on_change: Callable[[bool], None] = lambda _: None
+        self,
+        url: str,
+        script: Script,
+        *,
+        deadline_us: int,
+        on_change: Callable[[bool], None] = lambda _: None,
+        health: Health | None = None,
+        probes: Sequence[bytes] = (),
     ) -> None:
+        self._probes = {key_slot(key): key for key in probes}
         self._several = Several.of(url)
         self._script = script
         self._deadline_us = deadline_us
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
+        self.health = health or Health(self._loop.call_later)
         self._nodes: dict[Place, NodeLine] = {}
         self._owners: list[NodeLine | None] = [None] * SLOTS
         # Until the map has been asked for once, callers wait for it.
@@ -134,6 +146,10 @@ class ClusterLine:
         for operation in self._early or ():
             refuse(operation.answer)
         self._early = None
+
+    def probes_of(self, node: NodeLine) -> list[bytes]:
+        """Keys in slots that a node has, as far as the map knows."""
+        return [key for slot, key in self._probes.items() if self._owners[slot] is node]
 
     # What a node says of a slot that it does not have. Nothing ran there, so what was asked may be asked elsewhere.
 
@@ -295,7 +311,7 @@ class NodeLine(Line):
     def __init__(self, cluster: ClusterLine, place: Place, url: str, script: Script, deadline_us: int) -> None:
         self._cluster = cluster
         self.place = place
-        super().__init__(url, script, deadline_us=deadline_us, on_change=self._changed)
+        super().__init__(url, script, deadline_us=deadline_us, on_change=self._changed, health=cluster.health)
 
     @property
     def is_open(self) -> bool:
@@ -320,6 +336,12 @@ class NodeLine(Line):
         told = [operation for operation in self._queue if operation.answer is None]
         self._queue = deque(operation for operation in self._queue if operation.answer is not None)
         return told
+
+    async def _probe(self) -> None:
+        self._probes = tuple(self._cluster.probes_of(self))
+        # Of a slot that is on its way, or that nobody has, it says nothing about itself.
+        with contextlib.suppress(MovedError, AskError, TryAgainError):
+            await super()._probe()
 
     def _changed(self, answers: bool) -> None:
         self._cluster.node_changed(self, answers=answers)

@@ -4,7 +4,8 @@ What is asked in one turn of the event loop leaves in one call. Callers hold fut
 cancelled one cannot take another's answer (CVE-2023-28859). What was written and not answered is never sent again:
 nobody knows whether it counted, and a charge that counts twice locks an owner out.
 
-The breaker has no settings: it opens when an answer is later than the deadline, and closes when an answer comes.
+The breaker has no settings: it opens when an answer is later than the deadline, and closes when an answer comes. A new
+connection counts as one that works when it has taken a write: a full, read-only or misconfigured Redis answers PING.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import InvalidResponse, NoPermissionError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
 
 from sekisho.model import StoreUnavailable
 from sekisho.store.batch import Call, Operation, command_of, refuse, share_out, taken_from
+from sekisho.store.health import Health
+from sekisho.store.refusals import EVICTS, evicting_policy, problem_of
 from sekisho.store.wire import Wire
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ KEPT_MAX = 10_000  # settlements kept while the store is gone; beyond it the old
 STALL_US = 1_000_000  # a connection silent for this long with calls in flight is dead
 BACKOFF_US = (50_000, 100_000, 200_000, 500_000, 1_000_000)  # between tries to connect; the last one repeats
 CONNECT_US = 1_000_000
+PROBE_MS = 60_000  # after which what a new connection wrote to see whether it may is gone
 LATE_US = 10_000  # a timer later than this says that the loop stood still, and nothing about the store
 
 
@@ -52,6 +56,8 @@ class Line:
         script: the one script whose operations are batched here.
         deadline_us: what a caller waits at most.
         on_change: told `True` when the store answers again and `False` when it stops to.
+        health: told why it does not answer.
+        probes: keys that a new connection may write to, to see whether it may; the first that the server has is used.
     """
 
     _batch_max = BATCH_MAX
@@ -63,8 +69,11 @@ class Line:
         *,
         deadline_us: int,
         on_change: Callable[[bool], None] = lambda _: None,
+        health: Health | None = None,
+        probes: Sequence[bytes] = (),
     ) -> None:
         self._connection = connection_to(url)
+        self._probes = tuple(probes)
         self._script = script
         self._how = script.by_digest  # calls begin
         self._deadline = deadline_us / 1e6
@@ -74,6 +83,7 @@ class Line:
         self._in_flight: deque[Call] = deque()
         self._answered = asyncio.Event()  # for who closes, and waits until all has been
         self._loop = asyncio.get_running_loop()
+        self._health = health or Health(self._loop.call_later)
         self._wire: Wire | None = None
         self._stirred = False  # whether what is queued is about to be written
         self._timer: asyncio.TimerHandle | None = None
@@ -162,6 +172,7 @@ class Line:
         self._queue = deque([*told, *(op for op in self._queue if op.deadline > now)])
         self._calls = deque(call for call in self._calls if call.deadline > now)
         if late:
+            self._health.problem("does not answer in time")
             self._turn(answers=False)
         waiting = [call.deadline for call in (*self._in_flight, *self._calls) if now < call.deadline < math.inf]
         waiting += [operation.deadline for operation in self._queue if operation.answer][:1]
@@ -181,7 +192,7 @@ class Line:
                     await self._connect()
                     await self._serve()
                 except (RedisError, OSError) as error:
-                    log.debug("store connection lost: %s", type(error).__name__)
+                    self._health.problem(problem_of(error))
                 except Exception as error:  # noqa: BLE001 - a line that ended here would be a store lost for good
                     log.error("store connection given up: %s", type(error).__name__)  # noqa: TRY400 - it may hold keys
                 self._lost()
@@ -199,11 +210,27 @@ class Line:
     async def _connect(self) -> None:
         async with asyncio.timeout(CONNECT_US / 1e6):
             await self._reach()
+            await self._probe()
+            await self._warn_of_eviction()
         self._turn(answers=True)
 
     async def _reach(self) -> None:
         """Connect to whom it is about, and be answered. Raises `RedisError` or `OSError` otherwise."""
         await converse(self._connection, "PING")
+
+    async def _probe(self) -> None:
+        """Write something that ends soon. Raises `RedisError` where the server takes no writes, or not ours."""
+        if self._probes:
+            await converse(self._connection, "SET", self._probes[0], "1", "PX", PROBE_MS)
+
+    async def _warn_of_eviction(self) -> None:
+        """A server that forgets when it is full lets an attacker push out counters and marks of used codes."""
+        if not self._probes:
+            return
+        with contextlib.suppress(ResponseError):  # a user without the right to ask
+            policy = evicting_policy(await converse(self._connection, "INFO", "memory"))
+            if policy:
+                self._health.setting(EVICTS.format(policy))
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
         """What is done while connected. The first that ends, ends the connection."""
@@ -292,11 +319,11 @@ class Line:
         if not self._in_flight:
             raise InvalidResponse("the store answers what nobody asked")
         self._heard = self._loop.time()
-        self._turn(answers=True)
         # It leaves only when it was answered, so that whatever goes wrong meanwhile, nobody waits for ever.
         self._answer(self._in_flight[0], reply)
         self._in_flight.popleft()
         self._answered.set()
+        self._turn(answers=True)
 
     def _answer(self, call: Call, reply: Any) -> None:
         if isinstance(reply, ResponseError):
@@ -330,7 +357,9 @@ class Line:
             if self._how is self._script.by_name:  # the first to hear of it
                 self._load()
             return True
-        if isinstance(error, NoPermissionError) and "'fcall'" in str(error):  # may load it, but not call it
+        # It may be loaded and not be called: by the ACL, or because `FCALL` is renamed or unknown to a proxy. An error
+        # from within the script names the script and not the command.
+        if "fcall" in str(error).lower() and "script:" not in str(error):
             self._how = self._script.by_digest
             return True
         return False
@@ -343,7 +372,7 @@ class Line:
                 raise TimeoutError
 
 
-async def converse(connection: AbstractConnection, *command: str) -> Any:
+async def converse(connection: AbstractConnection, *command: str | bytes | int) -> Any:
     """Connect, and have one command answered. For the first words; whoever calls it watches the time."""
     await connection.connect()  # type: ignore[no-untyped-call] # redis-py leaves it bare
     await connection.send_command(*command, check_health=False)

@@ -10,8 +10,9 @@ from sekisho.store.line import Line
 from sekisho.store.sentinel import SentinelLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from sekisho.store.health import Health
     from sekisho.store.script import Script
 
 AnyLine: TypeAlias = Line | ClusterLine
@@ -24,7 +25,13 @@ def is_cluster(url: str) -> bool:
 
 
 def open_to(
-    url: str, script: Script, *, deadline_us: int, on_change: Callable[[bool], None] = lambda _: None
+    url: str,
+    script: Script,
+    *,
+    deadline_us: int,
+    on_change: Callable[[bool], None] = lambda _: None,
+    health: Health | None = None,
+    probes: Sequence[bytes] = (),
 ) -> AnyLine:
     """A line to whatever `url` names; see `Line`. It belongs to the running event loop."""
     kind: type[AnyLine] = Line
@@ -32,4 +39,4 @@ def open_to(
         kind = ClusterLine
     elif url.partition("://")[0] in SENTINEL:
         kind = SentinelLine
-    return kind(url, script, deadline_us=deadline_us, on_change=on_change)
+    return kind(url, script, deadline_us=deadline_us, on_change=on_change, health=health, probes=probes)

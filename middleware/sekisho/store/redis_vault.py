@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 from sekisho.model import StoreUnavailable
+from sekisho.store.refusals import explained
 from sekisho.store.vault import MARK, ensure_key, ensure_seconds, ensure_value
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class RedisVault:
         try:
             return await self._line.execute(*command)
         except ResponseError as error:
-            self._tell(command[0], type(error).__name__)
+            self._tell(command[0], explained(error))
         # Raised here: what Redis says may quote what it was asked.
         raise StoreUnavailable
 

@@ -18,10 +18,11 @@ from sekisho.settings.store import Several
 from sekisho.store.line import Line, connection_to, converse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from redis.asyncio.connection import AbstractConnection
 
+    from sekisho.store.health import Health
     from sekisho.store.script import Script
 
 SENTINEL_US = 200_000  # for one Sentinel's answer
@@ -35,12 +36,20 @@ class SentinelLine(Line):
     """See `Line`. `url`: `redis+sentinel://host:port,host:port/service`."""
 
     def __init__(
-        self, url: str, script: Script, *, deadline_us: int, on_change: Callable[[bool], None] = lambda _: None
+        self,
+        url: str,
+        script: Script,
+        *,
+        deadline_us: int,
+        on_change: Callable[[bool], None] = lambda _: None,
+        health: Health | None = None,
+        probes: Sequence[bytes] = (),
     ) -> None:
         self._several = Several.of(url)
         self._sentinels = list(self._several.hosts)  # the one that answered last is asked first
         self._primary = self._sentinels[0]
-        super().__init__(self._several.server_url(*self._primary), script, deadline_us=deadline_us, on_change=on_change)
+        url = self._several.server_url(*self._primary)
+        super().__init__(url, script, deadline_us=deadline_us, on_change=on_change, health=health, probes=probes)
 
     async def _reach(self) -> None:
         """Ask who is the primary, and that one whether it is: a Sentinel may be the last to hear of a failover."""

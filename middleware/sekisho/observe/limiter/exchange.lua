@@ -1,13 +1,15 @@
 -- Once a second from every worker: I am here, this is what I shed; who else is here, and what has an operator said?
 --
 -- KEYS     workers (sorted set: worker by time), shed (hash: day → refusals), mode (string), unblocked (sorted set:
---          digest by time). All expire but the mode, which an operator has set.
+--          digest by time), began (string: when the store was first told of anybody). All expire but the mode, which
+--          an operator has set.
 -- ARGV     worker, refusals since the last call, microseconds of the last call (0: the first), how many to hear of.
--- Returns  now in microseconds as a string, workers seen, mode or "", digests unblocked since the last call.
+-- Returns  now in microseconds as a string, workers seen, mode or "", when it began, digests unblocked since the last
+--          call.
 -- Cost     O(log workers) and what is news.
 
 local call = redis.call
-local workers, shed, mode, unblocked = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local workers, shed, mode, unblocked, began = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local worker, refused, since, most = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 
 local time = call('TIME')
@@ -22,7 +24,11 @@ if refused > 0 then
   call('PEXPIRE', shed, 30 * 86400000)
 end
 
-local answer = {now, call('ZCARD', workers), call('GET', mode) or ''}
+-- As long as the longest record: whoever finds another one than before knows that the records are gone as well.
+call('SET', began, now, 'NX')
+call('PEXPIRE', began, 90 * 86400000)
+
+local answer = {now, call('ZCARD', workers), call('GET', mode) or '', call('GET', began)}
 -- A worker that starts has nothing to forget.
 if since ~= '0' then
   for _, digest in ipairs(call('ZRANGEBYSCORE', unblocked, '(' .. since, '+inf', 'LIMIT', 0, most)) do

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from redis.exceptions import ResponseError
 
 from sekisho.model import StoreUnavailable
+from sekisho.store.refusals import explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +35,13 @@ class News(NamedTuple):
         workers: how many have reported within the last seconds, this one included.
         mode: what an operator has switched to, or empty.
         unblocked: digests to be forgotten.
+        anew: since the last time the store has lost what it held: emptied, or restarted without its data.
     """
 
     workers: int
     mode: str
     unblocked: tuple[bytes, ...]
+    anew: bool = False
 
 
 class Keys(NamedTuple):
@@ -48,6 +51,7 @@ class Keys(NamedTuple):
     shed: bytes
     mode: bytes
     unblocked: bytes
+    began: bytes
 
     @classmethod
     def of(cls, namespace: str) -> Keys:
@@ -81,14 +85,28 @@ class Exchange:
         self._hear = hear
         self._owed = 0
         self._since_us = 0
+        self._began = b""
+        self._refusals: set[str] = set()
         self._script = resources.files(__package__).joinpath("exchange.lua").read_bytes()
 
     async def run(self) -> None:
         """Exchange now, and every second from now on."""
         while True:
-            with contextlib.suppress(StoreUnavailable, ResponseError):
-                await self.once()
+            with contextlib.suppress(StoreUnavailable):
+                await self._try()
             await asyncio.sleep(EVERY_S)
+
+    async def _try(self) -> None:
+        try:
+            await self.once()
+        except ResponseError as error:
+            # Without it each worker grants the whole limits while the store is gone, and no operator is heard.
+            self._tell(explained(error))
+
+    def _tell(self, problem: str) -> None:
+        if problem not in self._refusals:
+            self._refusals.add(problem)
+            log.error("the store refuses what workers tell each other: %s", problem)
 
     async def once(self) -> None:
         """One exchange. What could not be told is told the next time. Raises `StoreUnavailable`."""
@@ -96,9 +114,11 @@ class Exchange:
         told = self._owed
         keys = self._keys
         arguments = (self._worker, b"%d" % told, b"%d" % self._since_us, b"%d" % UNBLOCKED_MAX)
-        now, workers, mode, *unblocked = await self._line.execute(
+        now, workers, mode, began, *unblocked = await self._line.execute(
             b"EVAL", self._script, b"%d" % len(keys), *keys, *arguments
         )
         self._owed -= told
         self._since_us = int(now)
-        self._hear(News(int(workers), mode.decode(errors="replace"), tuple(unblocked)))
+        anew = self._began not in {b"", began}
+        self._began = began
+        self._hear(News(int(workers), mode.decode(errors="replace"), tuple(unblocked), anew))

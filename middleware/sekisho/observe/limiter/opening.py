@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sekisho.observe.limiter.cluster import ClusterLedger
 from sekisho.observe.limiter.fallback import FallbackLedger
 from sekisho.observe.limiter.families import ANSWER_BYTES
-from sekisho.observe.limiter.redis import VERDICT, RedisLedger, ledger_script
+from sekisho.observe.limiter.redis import VERDICT, RedisLedger, ledger_script, place_tags
 from sekisho.store import is_cluster, open_to
 
 if TYPE_CHECKING:
@@ -16,15 +16,40 @@ if TYPE_CHECKING:
     from sekisho.model import Ledger, LimitSet
     from sekisho.observe.limiter.memory import MemoryLedger
     from sekisho.store import AnyLine
+    from sekisho.store.health import Health
 
 
 def open_line(
-    url: str, limits: LimitSet, *, deadline_us: int, on_change: Callable[[bool], None] = lambda _: None, now_us: int = 0
+    url: str,
+    limits: LimitSet,
+    *,
+    deadline_us: int,
+    on_change: Callable[[bool], None] = lambda _: None,
+    health: Health | None = None,
+    namespace: str = "",
+    now_us: int = 0,
 ) -> AnyLine:
-    """A line to the store whose script counts by these limits. `now_us`: see `ledger_script`."""
+    """A line to the store whose script counts by these limits.
+
+    Args:
+        url: of the store.
+        limits: what is counted, and how.
+        deadline_us: what a caller waits at most.
+        on_change: told whether the store answers.
+        health: told why it does not.
+        namespace: of the keys, where each new connection tries whether it may write; empty: none does.
+        now_us: see `ledger_script`.
+    """
     reply_bytes = ANSWER_BYTES if is_cluster(url) else VERDICT.size
     script = ledger_script(limits, now_us=now_us, reply_bytes=reply_bytes)
-    return open_to(url, script, deadline_us=deadline_us, on_change=on_change)
+    probes = probe_keys(namespace, url) if namespace else ()
+    return open_to(url, script, deadline_us=deadline_us, on_change=on_change, health=health, probes=probes)
+
+
+def probe_keys(namespace: str, url: str) -> list[bytes]:
+    """Keys for a probe: one, or on a Cluster one in each place where records live, of which each node has some."""
+    tags = place_tags() if is_cluster(url) else ("probe",)
+    return [f"{namespace}:{{{tag}}}probe".encode() for tag in tags]
 
 
 def ledger_on(

@@ -104,7 +104,7 @@ class ClusterKeys(Keys):
     def __init__(self, namespace: str) -> None:
         super().__init__(namespace)
         prefix = namespace.encode() + b":{%d}"
-        self._places = [prefix % tag for tag in _tags()]
+        self._places = [prefix % tag for tag in place_tags()]
 
     def network(self, charge: Charge) -> list[bytes]:
         network = self._place(charge.network) + b"n" + charge.network
@@ -125,7 +125,7 @@ class ClusterKeys(Keys):
 
 
 @cache
-def _tags() -> tuple[int, ...]:
+def place_tags() -> tuple[int, ...]:
     """The smallest numbers that, as hash tags, lead to slots at even distances."""
     found: dict[int, int] = {}
     step = REDIS_CLUSTER_HASH_SLOTS // PLACES

@@ -1,0 +1,82 @@
+"""What the log and the counts are told of a store's fortunes.
+
+A loss is said at once, its end when it has lasted: a store that takes connections and refuses operations, or is too
+slow every other time, would else write two lines a second.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+    from collections.abc import Callable
+
+log = logging.getLogger("sekisho.store")
+
+STEADY_S = 1.0
+"""How long a store has to answer without a fault until it is said to work again."""
+
+
+class Health:
+    """Belongs to one event loop.
+
+    Args:
+        call_later: as a loop has it; runs a function after so many seconds.
+        on_change: told `False` when the store ceases to work and `True` when it works, for the first time or again.
+    """
+
+    def __init__(
+        self,
+        call_later: Callable[[float, Callable[[], None]], TimerHandle],
+        on_change: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._call_later = call_later
+        self._on_change = on_change
+        self._works: bool | None = None
+        self._recovery: TimerHandle | None = None
+        self._problems: set[str] = set()
+        self._settings: set[str] = set()
+
+    def turned(self, answers: bool) -> None:
+        """The store has begun or ceased to answer."""
+        self._forget_recovery()
+        if not answers:
+            self._say(works=False)
+        elif self._works is None:
+            self._say(works=True)
+        elif not self._works:
+            self._recovery = self._call_later(STEADY_S, self._recovered)
+
+    def problem(self, text: str) -> None:
+        """Why it does not work: a verb and what follows it, in words of ours. Said once in each outage."""
+        if text not in self._problems:
+            self._problems.add(text)
+            log.warning("the store %s", text)
+
+    def setting(self, text: str) -> None:
+        """Something about the store that its operator should change. Said once."""
+        if text not in self._settings:
+            self._settings.add(text)
+            log.warning("%s", text)
+
+    def close(self) -> None:
+        """Say nothing any more."""
+        self._forget_recovery()
+        self._on_change = lambda _: None
+
+    def _recovered(self) -> None:
+        self._recovery = None
+        self._problems.clear()
+        self._say(works=True)
+
+    def _say(self, *, works: bool) -> None:
+        if self._works is not works:
+            self._works = works
+            self._on_change(works)
+
+    def _forget_recovery(self) -> None:
+        if self._recovery is not None:
+            self._recovery.cancel()
+            self._recovery = None

@@ -1,0 +1,97 @@
+"""What a Redis that answers with an error is refusing, and what to do about it: for the log.
+
+The kind is the code that Redis puts first (`OOM`, `NOPERM`). Its text is never repeated: it may quote a key or a
+password.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
+
+ADVICE: Final = {
+    "OOM": "it is full: raise its maxmemory, and leave maxmemory-policy at noeviction",
+    "READONLY": "it is a replica: SEKISHO_STORE must name the primary, or the Sentinels or the Cluster that know it",
+    "MISCONF": "it cannot save its data and takes no writes: look into its log, mostly its disk is full",
+    "NOPERM": "its ACL forbids its user what sekisho needs: see the rights under Store in README.md",
+    "WRONGPASS": "the user or the password in SEKISHO_STORE is wrong",
+    "NOAUTH": "it wants a password: name it in SEKISHO_STORE",
+    "BUSY": "a script of somebody's has run for seconds: end it with SCRIPT KILL or FUNCTION KILL",
+    "LOADING": "it is reading its data after a start; it is asked again until that is done",
+    "CLUSTERDOWN": "the Cluster has slots without a node: look at CLUSTER INFO",
+    "MASTERDOWN": "it is a replica without its primary",
+    "NOREPLICAS": "too few replicas are connected to it: see min-replicas-to-write",
+    "DENIED": "it is in protected mode: give it a password, or bind it to this machine",
+    "MAXCLIENTS": "it has as many clients as it takes: raise maxclients",
+}
+"""What an operator does about each kind that has a remedy of its own."""
+
+_KINDS: Final = {
+    OutOfMemoryError: "OOM",
+    ReadOnlyError: "READONLY",
+    NoPermissionError: "NOPERM",
+    BusyLoadingError: "LOADING",
+    ClusterDownError: "CLUSTERDOWN",
+    MasterDownError: "MASTERDOWN",
+}
+# Before Redis 7 a script's error stands within a text of its own: "ERR Error running script ...: -OOM command ...".
+_CODE: Final = re.compile(r"\b(" + "|".join(ADVICE) + r")\b")
+
+
+def refusal_of(error: Exception) -> str | None:
+    """The code of what Redis refuses, one of `ADVICE`; None for an error of another kind, or of the connection."""
+    text = str(error)
+    if isinstance(error, AuthenticationError):
+        return "NOAUTH" if "required" in text else "WRONGPASS"
+    for kind, code in _KINDS.items():
+        if isinstance(error, kind):
+            return code
+    if text.startswith("max number of clients"):
+        return "MAXCLIENTS"
+    found = _CODE.search(text)
+    return found[1] if found else None
+
+
+def problem_of(error: Exception) -> str:
+    """What the store does, as a verb and what follows it."""
+    return f"{'refuses to work' if refusal_of(error) else 'does not answer'}: {explained(error)}"
+
+
+def explained(error: Exception) -> str:
+    """The kind of an error and its remedy, in words of ours; of an unknown one the name of its class."""
+    code = refusal_of(error)
+    return f"{code}: {ADVICE[code]}" if code else type(error).__name__
+
+
+EVICTS: Final = (
+    "SEKISHO_STORE: this Redis evicts keys when it is full (maxmemory-policy {}): limits are forgotten, and codes that "
+    "were used are good again; set maxmemory-policy to noeviction"
+)
+
+
+def evicting_policy(memory: Any) -> str | None:
+    """The `maxmemory-policy` by which a server forgets keys when it is full, from what `INFO memory` answers.
+
+    None where it forgets none, has no bound, or does not say.
+    """
+    if not isinstance(memory, bytes):
+        return None
+    facts = dict(line.split(":", 1) for line in memory.decode("ascii", "replace").splitlines() if ":" in line)
+    policy = facts.get("maxmemory_policy", "noeviction")
+    return policy if policy in _EVICTING and facts.get("maxmemory", "0") != "0" else None
+
+
+# As Redis and Valkey have them. A word of another server's own would stand in our log unread.
+_EVICTING: Final = frozenset(
+    f"{keys}-{order}" for keys in ("allkeys", "volatile") for order in ("lru", "lfu", "lrm", "random", "ttl")
+)

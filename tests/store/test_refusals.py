@@ -1,0 +1,281 @@
+"""A Redis that answers and does not work: its errors are told by their kind, once, and it is back when it works."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+from redis.exceptions import RedisError, ResponseError
+
+from sekisho.model import StoreUnavailable
+from sekisho.record import Events
+from sekisho.store import Script, open_to
+from sekisho.store.health import Health
+from sekisho.store.refusals import evicting_policy, explained, refusal_of
+from tests.servers import RedisServer
+from tests.store.lines import ECHO, question, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sekisho.store import AnyLine
+    from tests.server_groups import RedisCluster
+
+PROBE = b"t:{probe}probe"
+PATIENT_US = 5_000_000
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connect again after a millisecond, and call a tenth of a second steady."""
+    monkeypatch.setattr("sekisho.store.line.BACKOFF_US", (1_000,))
+    monkeypatch.setattr("sekisho.store.health.STEADY_S", 0.1)
+
+
+class Told:
+    """A line as `LoginGuard` opens it, with what operators are told of it."""
+
+    def __init__(self, url: str, probes: tuple[bytes, ...] = (PROBE,)) -> None:
+        self.events = Events()
+        self.health = Health(asyncio.get_running_loop().call_later, self.events.store_answers)
+        self.line: AnyLine = open_to(
+            url,
+            Script(ECHO, (), 8),
+            deadline_us=PATIENT_US,
+            on_change=self.health.turned,
+            health=self.health,
+            probes=probes,
+        )
+
+    def count(self, what: str) -> int:
+        return self.events.counts["", "store", what]
+
+    async def works(self) -> None:
+        """Until it has been said to work."""
+        turns = self.count("answers")
+        await until(lambda: self.count("answers") > turns)
+
+    async def refused(self, times: int) -> None:
+        """Until so many connections have been tried and have not worked."""
+        for _ in range(times):
+            with pytest.raises(StoreUnavailable):
+                await self.line.ask((b"t:counted",), question(1))
+            await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def told(url: str) -> AsyncIterator[Told]:
+    one = Told(url)
+    try:
+        yield one
+    finally:
+        await one.line.aclose()
+        one.health.close()
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+DEGRADED = "counting is degraded until the store works again (SEKISHO_ON_STORE_FAILURE)"
+AGAIN = "the store works again"
+
+# Operators' commands that make a Redis refuse, those that end it, and the kind that is said.
+REFUSALS = {
+    "OOM": (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"]),
+    "READONLY": (["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"]),
+    "NOPERM": (["ACL", "SETUSER", "default", "-@scripting"], ["ACL", "SETUSER", "default", "+@all"]),
+    "NOREPLICAS": (["CONFIG", "SET", "min-replicas-to-write", "1"], ["CONFIG", "SET", "min-replicas-to-write", "0"]),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+async def test_a_refusal_is_said_by_its_kind_once_and_ends_when_something_was_done(
+    own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Three lines for an outage, however often it connects meanwhile, and the last is as loud as the first."""
+    refuse, allow = REFUSALS[kind]
+    async with told(own_redis_server.url) as one:
+        await one.works()
+        own_redis_server.cli(*refuse)
+        await one.refused(30)
+        assert (one.count("lost"), one.count("answers")) == (1, 1)
+
+        own_redis_server.cli(*allow)
+        await one.works()
+
+    first, *rest = said(caplog)
+    assert first.startswith(f"the store refuses to work: {kind}: ")
+    assert rest == [DEGRADED, AGAIN]
+
+
+async def test_a_redis_that_cannot_save_is_named(
+    own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MISCONF: its disk is gone, and it takes no writes."""
+    async with told(own_redis_server.url) as one:
+        await one.works()
+        with redis.Redis(port=own_redis_server.port) as operator:
+            operator.config_set("save", "3600 1")
+            shutil.rmtree(own_redis_server.socket_path.parent)
+            operator.bgsave()
+            await until(lambda: operator.info("persistence")["rdb_last_bgsave_status"] == "err")
+        await one.refused(3)
+
+    assert said(caplog)[0].startswith("the store refuses to work: MISCONF: ")
+
+
+async def test_a_redis_kept_busy_by_a_script_is_named(
+    own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """BUSY: it answers everybody that it has no time."""
+    own_redis_server.cli("CONFIG", "SET", "busy-reply-threshold", "1")
+    async with told(own_redis_server.url) as one:
+        await one.works()
+        with redis.Redis(port=own_redis_server.port) as operator:
+            endless = asyncio.create_task(asyncio.to_thread(_endless, own_redis_server.port))
+            await until(lambda: one.count("lost") == 1 or _poked(one))
+            await until(lambda: any("BUSY" in line for line in said(caplog)))
+            operator.script_kill()
+            await endless
+        await one.works()
+
+    assert any(line.startswith("the store refuses to work: BUSY: ") for line in said(caplog))
+
+
+def _endless(port: int) -> None:
+    with redis.Redis(port=port) as other, pytest.raises(ResponseError):
+        other.eval("while true do end", 0)
+
+
+def _poked(one: Told) -> bool:
+    """Ask for something nobody waits for, so that the line has to do with its server."""
+    one.line.tell((b"t:counted",), b"!0000001")
+    return False
+
+
+@pytest.mark.parametrize(("secret", "kind"), [(":wrong@", "WRONGPASS"), ("", "NOAUTH")])
+async def test_a_password_that_is_wrong_or_missing_is_named(
+    own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture, secret: str, kind: str
+) -> None:
+    """And neither of the two passwords is in the log."""
+    with redis.Redis(port=own_redis_server.port) as operator:
+        operator.config_set("requirepass", "right")
+    async with told(own_redis_server.url.replace("redis://", f"redis://{secret}")) as one:
+        await one.refused(10)
+
+    assert said(caplog)[0].startswith(f"the store refuses to work: {kind}: ")
+    assert said(caplog)[1:] == [DEGRADED]
+    assert not {"right", "wrong"} & set(" ".join(said(caplog)).replace("is wrong", "").split())
+
+
+async def test_a_redis_that_takes_pings_and_no_writes_is_never_said_to_work(
+    own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A replica from the start: without an attempt it is known, and nothing is said of an answer."""
+    own_redis_server.cli("REPLICAOF", "127.0.0.1", "1")
+    async with told(own_redis_server.url) as one:
+        await until(lambda: one.count("lost") == 1)
+        await asyncio.sleep(0.2)
+        assert one.count("answers") == 0
+
+        own_redis_server.cli("REPLICAOF", "NO", "ONE")
+        await one.works()
+
+    assert said(caplog)[1:] == [DEGRADED, AGAIN]
+
+
+async def test_a_node_of_a_cluster_that_refuses_is_named_once(
+    frail_cluster: RedisCluster, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others go on; the Cluster is whole again when that node takes writes."""
+    probes = tuple(b"t:{%d}probe" % number for number in range(64))
+    node = frail_cluster.primaries[0]
+    one = Told(frail_cluster.url, probes)
+    try:
+        await one.works()
+        node.cli("CONFIG", "SET", "maxmemory", "1")
+        with redis.Redis(port=node.port) as operator:
+            operator.client_kill_filter(_type="normal", skipme=True)
+        await until(lambda: one.count("lost") == 1)
+        await asyncio.sleep(0.2)
+        assert one.count("answers") == 1
+        node.cli("CONFIG", "SET", "maxmemory", "0")
+        await one.works()
+    finally:
+        await one.line.aclose()
+        one.health.close()
+        node.cli("CONFIG", "SET", "maxmemory", "0")
+
+    assert sum("refuses to work: OOM" in line for line in said(caplog)) == 1
+    assert said(caplog)[-1] == AGAIN
+
+
+# A Redis that forgets.
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        (("--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"), ["allkeys-lru"]),
+        (("--maxmemory", "50mb", "--maxmemory-policy", "volatile-ttl"), ["volatile-ttl"]),
+        (("--maxmemory", "50mb", "--maxmemory-policy", "noeviction"), []),
+        (("--maxmemory", "0", "--maxmemory-policy", "allkeys-lru"), []),  # without a bound nothing is evicted
+    ],
+)
+async def test_a_redis_that_evicts_is_said_at_the_start(
+    impatient: None, caplog: pytest.LogCaptureFixture, options: tuple[str, ...], warned: list[str]
+) -> None:
+    """Whatever has an end may go, and that is all that is kept. Said once, reconnecting included."""
+    with RedisServer(*options) as server:
+        async with told(server.url) as one:
+            await one.works()
+            server.cli("CLIENT", "KILL", "TYPE", "normal")
+            await one.works()
+
+    found = [line for line in said(caplog) if line.startswith("SEKISHO_STORE: this Redis evicts keys")]
+    assert [line.partition("maxmemory-policy ")[2].partition(")")[0] for line in found] == warned
+
+
+async def test_a_user_who_may_not_ask_is_not_kept_out(own_redis_server: RedisServer) -> None:
+    """Whether it evicts is then unknown, which is no reason not to count."""
+    own_redis_server.cli("ACL", "SETUSER", "default", "-info", "-config")
+    async with told(own_redis_server.url) as one:
+        assert await one.line.ask((b"t:counted",), question(7)) == question(7)
+    own_redis_server.cli("ACL", "SETUSER", "default", "+@all")
+
+
+# What stands in an answer.
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("ERR Error running script (call to f_1): @user_script:1: -OOM command not allowed", "OOM"),  # before Redis 7
+        ("MISCONF Redis is configured to save RDB snapshots", "MISCONF"),
+        ("BUSY Redis is busy running a script", "BUSY"),
+        ("NOREPLICAS Not enough good replicas to write.", "NOREPLICAS"),
+        ("WRONGTYPE Operation against a key", None),
+        ("ERR value OOMPH is odd", None),
+    ],
+)
+def test_a_kind_is_read_from_the_answer(text: str, kind: str | None) -> None:
+    assert refusal_of(ResponseError(text)) == kind
+
+
+def test_of_an_unknown_error_only_the_class_is_told() -> None:
+    """Its text may hold a key."""
+    assert explained(RedisError("t:{secret}")) == "RedisError"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"maxmemory", b"maxmemory_policy:curious\r\nmaxmemory:1\r\n", b"\xff:\xff", 7, None]
+)
+def test_a_policy_that_is_not_known_is_none(answer: object) -> None:
+    """A proxy says what it likes."""
+    assert evicting_policy(answer) is None
