@@ -10,9 +10,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := middleware tests examples benchmarks
 COVERAGE_MIN ?= 90
+WORKERS ?= logical
+PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest
+# A file stays with one worker: what its tests share is made once. Each worker has servers of its own.
+SPREAD := --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile
 COMPILED := $(CURDIR)/$(VENV)/compiled
 TESTS_COMPILED ?= tests/answer tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
+# What talks to an event loop: sockets, timers, cancellations.
+TESTS_UVLOOP ?= tests/challenge tests/frameworks tests/limiter tests/mail tests/middleware tests/owners tests/passwords \
+	tests/store tests/test_loop.py
 
 say = @printf '\033[1m==>\033[0m %s\n'
 
@@ -26,16 +33,25 @@ demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard 
 
 .PHONY: test
 test: $(VENV)/.with-test ## Run the whole suite against a real Redis, found or installed
+	$(say) "Running the tests"
+	@$(PYTEST) $(SPREAD)
+
+.PHONY: coverage
+coverage: $(VENV)/.with-test ## Run the suite once more, and count which branches it takes (twice as long)
 	$(say) "Running the tests (branch coverage must reach $(COVERAGE_MIN)%)"
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest --cov --cov-branch --cov-fail-under=$(COVERAGE_MIN)
+	@$(PYTEST) $(SPREAD) --quiet --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE_MIN)
 
 .PHONY: test-compiled
 test-compiled: $(VENV)/.with-check ## Run what concerns the hot path against modules compiled by mypyc
 	$(say) "Compiling the hot path"
 	@$(BIN)/python middleware/hatch_build.py $(COMPILED)
 	$(say) "Running its tests"
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} TEST_COMPILED=1 PYTHONPATH=$(COMPILED) \
-		$(BIN)/python -m pytest --quiet $(TESTS_COMPILED)
+	@TEST_COMPILED=1 PYTHONPATH=$(COMPILED) $(PYTEST) $(SPREAD) --quiet $(TESTS_COMPILED)
+
+.PHONY: test-uvloop
+test-uvloop: $(VENV)/.with-test ## Run what talks to the event loop on uvloop, which uvicorn prefers
+	$(say) "Running the tests on uvloop"
+	@TEST_LOOP=uvloop $(PYTEST) $(SPREAD) --quiet $(TESTS_UVLOOP)
 
 .PHONY: rows
 rows: $(VENV)/.with-test ## Name what was found from outside and is held by no test
@@ -121,12 +137,13 @@ $(VENV)/.with-test: $(VENV)/.with-demo
 	@$(PIP) install --group test
 	@touch $@
 
-$(VENV)/.with-bench: $(VENV)/.with-test
-	$(say) "Installing what the benchmarks compare with"
-	@$(PIP) install --group bench
-	@touch $@
-
-$(VENV)/.with-check: $(VENV)/.with-bench
+$(VENV)/.with-check: $(VENV)/.with-test
 	$(say) "Installing the checkers"
 	@$(PIP) install --group check
+	@touch $@
+
+# The benchmarks compile the hot path, with what checks it.
+$(VENV)/.with-bench: $(VENV)/.with-check
+	$(say) "Installing what the benchmarks compare with"
+	@$(PIP) install --group bench
 	@touch $@

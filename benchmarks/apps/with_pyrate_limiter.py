@@ -22,7 +22,7 @@ _by_address, _by_account, _by_device = limiter(20, 10), limiter(5, 5), limiter(3
 
 async def _acquire(limiter: Limiter, name: str) -> bool:
     acquired = limiter.try_acquire(name, blocking=False)
-    asked: Awaitable[bool] = acquired  # type: ignore[assignment]  # it is one, where the client is asynchronous
+    asked: Awaitable[bool] = acquired  # it is one, where the client is asynchronous
     return await asked
 
 

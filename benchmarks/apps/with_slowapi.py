@@ -56,4 +56,4 @@ async def _reached(_request: Request) -> Response:
 
 app = Starlette(routes=[Route("/login", _login, methods=["POST"]), Route("/reached", _reached)])
 app.state.limiter = _limiter
-app.add_exception_handler(RateLimitExceeded, _rate_limit_exceeded_handler)  # type: ignore[arg-type]  # as its docs do
+app.add_exception_handler(RateLimitExceeded, _rate_limit_exceeded_handler)

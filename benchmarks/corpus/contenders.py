@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import redis
-from pyfusefilter import Fuse8, Fuse16  # type: ignore[import-untyped]  # the package has no types
-from pyfusefilter._xorfilter import ffi, lib  # type: ignore[import-untyped]  # the same
+from pyfusefilter import Fuse8, Fuse16
+from pyfusefilter._xorfilter import ffi, lib
 from rbloom import Bloom
 
 from benchmarks.corpus import synthetic
@@ -262,7 +262,8 @@ class BloomFilter:
         return _size(folder / "bloom")
 
     def open(self, folder: Path) -> Find:
-        return Bloom.load(str(folder / "bloom"), _bloom_hash).__contains__
+        find: Find = Bloom.load(str(folder / "bloom"), _bloom_hash).__contains__
+        return find
 
 
 def _bloom_hash(digest: bytes) -> int:

@@ -43,7 +43,7 @@ def flood(name: str) -> tuple[LimitSet, list[Charge]]:
 # How many are let in.
 
 
-@pytest.mark.parametrize("name", [*FLOODS.keys() - {"lane"}])
+@pytest.mark.parametrize("name", [name for name in FLOODS if name != "lane"])
 async def test_at_one_instant_the_limit_is_let_in_and_no_more(store: Store, name: str) -> None:
     """Row 58, R9: of 200 parallel attempts of one batch, each sees those before it."""
     limits, attempts = flood(name)
@@ -51,7 +51,7 @@ async def test_at_one_instant_the_limit_is_let_in_and_no_more(store: Store, name
     assert let_in(await ask(store.ledger(limits), attempts)) == 7
 
 
-@pytest.mark.parametrize("name", [*FLOODS.keys() - {"lane"}])
+@pytest.mark.parametrize("name", [name for name in FLOODS if name != "lane"])
 async def test_two_workers_share_one_limit(store: Store, name: str) -> None:
     """Row 58: spreading the same 200 over two connections lets in not one more."""
     limits, attempts = flood(name)
