@@ -189,6 +189,14 @@ def test_the_numbers_in_prose_are_the_defaults() -> None:
     assert "waits 150 ms at most" in README
 
 
+def test_nobody_is_told_to_install_it_from_an_index() -> None:
+    """It is on none yet: whoever registered the name there would be installed into log-in services."""
+    texts = [*PAGES, *sorted((ROOT / "middleware").rglob("*.py")), *sorted((ROOT / "examples").rglob("*.py"))]
+    said = re.compile(r"pip install (?:-\w+ |--\w+ )*['\"]?sekisho\b")
+
+    assert [str(path) for path in texts if said.search(path.read_text("utf-8"))] == []
+
+
 @each_page
 def test_links_lead_somewhere(page: Path) -> None:
     """Files of this repository, and headings of pages; what is on other sites is their business."""

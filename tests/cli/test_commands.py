@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -38,6 +39,15 @@ def test_help_goes_to_standard_output_at_every_depth(line: list[str], capsys: py
     with pytest.raises(SystemExit, match="0"):
         main([*line, "--help"])
     assert capsys.readouterr().out.startswith(f"usage: {' '.join(['sekisho', *line])} [-h]")
+
+
+@pytest.mark.parametrize("line", [["--version"], ["corpus", "--version"]])
+def test_the_version_is_told(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The first thing that a report of a fault is asked for; and whether the hot path is compiled."""
+    with pytest.raises(SystemExit, match="0"):
+        main(line)
+    compiled = os.environ.get("TEST_COMPILED") == "1"
+    assert capsys.readouterr().out == f"sekisho 0.1.0 ({'compiled' if compiled else 'not compiled'})\n"
 
 
 @pytest.mark.parametrize("name", OF_CORPUS)
@@ -201,5 +211,5 @@ def test_a_missing_extra_is_one_line_that_says_how_to_get_it(name: str) -> None:
     """What a traceback of an import tells an operator is nothing."""
     ended = without_the_extra("corpus", name, "a", "b")
     assert ended.returncode == MISUSED
-    assert ended.stderr.decode().endswith(": pip install 'sekisho[corpus]'\n")
+    assert ended.stderr.decode().endswith(": pip install '.[corpus]' in a checkout of sekisho\n")
     assert ended.stderr.count(b"\n") == 1

@@ -253,10 +253,10 @@ def test_work_is_asked_for_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> N
     """Without its packages the default is none, with a warning; whoever asked for it is refused instead."""
     pretend_missing(monkeypatch, "altcha")
     assert load().challenges == ()
-    assert any("pip install 'sekisho[step-up]'" in warning for warning in load().warnings)
+    assert any("pip install '.[step-up]' in a checkout of sekisho" in warning for warning in load().warnings)
     assert missing_extras(load()) == []
     ((mistake),) = missing_extras(load(CHALLENGES="pow"))
-    assert str(mistake) == "SEKISHO_CHALLENGES: needs altcha: pip install 'sekisho[step-up]'"
+    assert str(mistake) == "SEKISHO_CHALLENGES: needs altcha: pip install '.[step-up]' in a checkout of sekisho"
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,9 +267,9 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     assert missing_extras(everything) == []
     pretend_missing(monkeypatch, "segno", "aiosqlite", "aiosmtplib", "webauthn", "asyncpg")
     assert list(map(str, missing_extras(everything))) == [
-        "SEKISHO_FACTORS: needs webauthn, segno: pip install 'sekisho[step-up]'",
-        "SEKISHO_OWNERS: needs aiosqlite: pip install 'sekisho[owners]'",
-        "SEKISHO_SMTP: needs aiosmtplib: pip install 'sekisho[mail]'",
+        "SEKISHO_FACTORS: needs webauthn, segno: pip install '.[step-up]' in a checkout of sekisho",
+        "SEKISHO_OWNERS: needs aiosqlite: pip install '.[owners]' in a checkout of sekisho",
+        "SEKISHO_SMTP: needs aiosmtplib: pip install '.[mail]' in a checkout of sekisho",
     ]
 
 

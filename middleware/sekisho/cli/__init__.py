@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.cli.usage import Misused, Parser
+from sekisho.cli.usage import Misused, Parser, Version
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def _parser(commands: Mapping[str, Command], prog: str, about: str | None) -> Pa
     width = max(map(len, commands))
     listed = "\n".join(f"  {name:{width}}  {command.help}" for name, command in commands.items())
     parser = Parser(prog, about, epilog=f"commands:\n{listed}\n\n`{prog} COMMAND --help` says more of one.")
+    parser.add_argument("--version", action=Version, nargs=0, help="print the version, and whether it is compiled")
     parser.add_argument("command", nargs="?", metavar="COMMAND", help="one of those below")
     parser.add_argument("rest", nargs="...", metavar="…", help="what the command takes")
     return parser
@@ -82,7 +83,9 @@ def _run(command: Command, argv: Sequence[str], prog: str, name: str) -> int:
     except ModuleNotFoundError as missing:
         if not command.extra or (missing.name or "sekisho").partition(".")[0] == "sekisho":
             raise
-        sys.stderr.write(f"{prog} needs {missing.name}: pip install 'sekisho[{command.extra}]'\n")
+        from sekisho.settings.extras import installing  # noqa: PLC0415 - no command needs all settings to start
+
+        sys.stderr.write(f"{prog} needs {missing.name}: {installing(command.extra)}\n")
         return MISUSED
     if hasattr(module, "COMMANDS"):
         return _choose(module.COMMANDS, argv, prog=prog, package=name, about=module.__doc__)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING, NoReturn
+from importlib import metadata
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Misused", "Parser", "within"]
+__all__ = ["Misused", "Parser", "Version", "within"]
 
 # What argparse says in its own words, up to where it would quote. Names of arguments are the parser's, not the user's.
 _SAID = re.compile(
@@ -53,6 +55,16 @@ class Parser(argparse.ArgumentParser):
     def refuse(self, text: str) -> NoReturn:
         """Exit with code 2, usage and a text of one's own."""
         super().error(text)
+
+
+class Version(argparse.Action):
+    """Prints the installed version and ends. Nothing is looked up before it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        hot_path = find_spec("sekisho.guard")
+        compiled = hot_path is not None and (hot_path.origin or "").endswith(".so")
+        print(f"sekisho {metadata.version('sekisho')} ({'compiled' if compiled else 'not compiled'})")
+        parser.exit()
 
 
 def within(least: int, most: int) -> Callable[[str], int]:

@@ -73,7 +73,8 @@ Routes are separated by `;`. `METHOD` is `POST`, `PUT` and so on, or `*` for any
 - `webauthn` needs `SEKISHO_PASSKEY_DOMAIN`; `email` needs `SEKISHO_SMTP`, and that `SEKISHO_MAIL_FROM` and
   `SEKISHO_ACCOUNT_PAGE`; `webhook` needs `SEKISHO_CODE_WEBHOOK` and its key, or a Python callable.
 - `turnstile` and `hcaptcha` need `SEKISHO_CAPTCHA_SITEKEY`, `SEKISHO_CAPTCHA_SECRET` and `SEKISHO_CAPTCHA_HOSTS`.
-- What is not installed is named at start: `pip install 'sekisho[step-up,owners,mail]'` brings all of it.
+- What is not installed is named at start: `pip install '.[step-up,owners,mail]'`
+  in a checkout brings all of it.
 
 ## How limits are written
 

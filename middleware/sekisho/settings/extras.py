@@ -26,10 +26,17 @@ def can_ask_for_work() -> bool:
     return all(map(_is_there, _WORK))
 
 
+def installing(*extras: str) -> str:
+    """The command that brings these extras. sekisho is on no package index, so nothing else may be suggested:
+    somebody else could give its name to a package there.
+    """
+    return f"pip install '.[{','.join(extras)}]' in a checkout of sekisho"
+
+
 def missing_extras(settings: Settings) -> list[SettingsError]:
     """One mistake for each setting that needs a package which is not installed; it says what to install."""
     return [
-        SettingsError(setting.variable, f"needs {', '.join(absent)}: pip install 'sekisho[{extra}]'")
+        SettingsError(setting.variable, f"needs {', '.join(absent)}: {installing(extra)}")
         for setting, extra, modules in _needs(settings)
         if (absent := [module for module in modules if not _is_there(module)])
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.model import DoorKind, SettingsError
 from sekisho.settings import table
-from sekisho.settings.extras import can_ask_for_work
+from sekisho.settings.extras import can_ask_for_work, installing
 from sekisho.settings.factors import POW
 from sekisho.settings.places import host_of
 from sekisho.settings.protect import conflict
@@ -152,7 +152,7 @@ def warnings_of_step_up(settings: Settings) -> Iterator[str]:
     if not settings.challenges_set and POW not in settings.challenges:
         yield (
             "SEKISHO_CHALLENGES: no work is asked for, as what it needs is not installed: "
-            "pip install 'sekisho[step-up]', or set it to none"
+            f"{installing('step-up')}, or set it to none"
         )
     if settings.smtp is not None and settings.service_name == table.SERVICE_NAME.default:
         yield "SEKISHO_SERVICE_NAME: mails call the service what every service calls itself; give it its name"
