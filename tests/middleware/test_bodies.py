@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.middleware.intake import PIECES_MAX
+from sekisho.middleware.intake import PIECES_MAX, Intake, Patience
+from sekisho.model import Unreadable
 from tests.middleware.driving import (
     FORM,
     JSON,
@@ -192,6 +193,24 @@ async def test_a_slow_body_ends_at_its_deadline_and_nobody_else_waits() -> None:
     assert (slow.answer.status, slow.answer.code) == (408, "unreadable_attempt")
     assert slow.answer.header(b"connection") == b"close"
     assert len(shop.reached) == 3
+
+
+@pytest.mark.parametrize(("by_the_server", "raised"), [(False, Unreadable), (True, asyncio.CancelledError)])
+async def test_a_server_that_gives_up_on_a_slow_body_is_not_taken_for_our_deadline(
+    by_the_server: bool, raised: type[BaseException]
+) -> None:
+    """Cancelled by both in one turn of the loop, the task ends cancelled: a 408 would keep a server from stopping."""
+    silent = Line([], hangs_up=False)
+    patience = Patience(0.0)  # every body that is waited for is late
+    reading = asyncio.ensure_future(Intake(silent.receive).read(bytes_max=1_024, patience=patience))
+    await silent.starving.wait()
+
+    patience._look()
+    if by_the_server:
+        reading.cancel()
+
+    with pytest.raises(raised):
+        await reading
 
 
 @pytest.mark.parametrize("mode", ["enforce", "monitor"])

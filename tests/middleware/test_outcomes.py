@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.passwords import PasswordsBusy
 from tests.middleware.driving import (
     FORM,
@@ -33,7 +34,7 @@ from tests.middleware.driving import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.middleware.asgi import App, Receive, Scope, Send
+    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -320,6 +321,40 @@ async def test_an_answer_sent_as_a_file_ends_it(clock: Clock) -> None:
         await send({"type": "http.response.pathsend", "path": "/srv/welcome.html"})
 
     assert await admitted(guarded(app, **TIGHT), clock, tries=4 * L) == 4 * L
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [{"type": "http.response.start", "status": 401, "headers": []}],
+        [{"type": "http.response.start", "status": 200, "headers": [JSON]}],
+        [
+            {"type": "http.response.start", "status": 303, "headers": [(b"location", b"/home"), SESSION]},
+            {"type": "http.response.body", "body": b"half of", "more_body": True},
+        ],
+    ],
+    ids=["nothing", "a start", "a start that is held", "a success without an end"],
+)
+async def test_an_answer_without_an_end_is_no_success_and_nothing_is_under_way(
+    said: list[Message], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left under way for ever, each such attempt would keep two keys in memory, and all later ones waiting for it."""
+    room = WaitingRoom()
+    monkeypatch.setattr("sekisho.assemble.WaitingRoom", lambda: room)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read(receive)
+        for message in said:
+            await send(dict(message))
+
+    app = guarded(app, **TIGHT)
+    for n in range(L):
+        await app(http(), Line(pieces(form("hana", f"guess {n}"))).receive, Line([]).send)
+        clock.advance(3)
+
+    assert room._under_way == {}
+    assert (await log_in(app)).status == 429
 
 
 async def test_a_cancelled_attempt_leaves_the_charge_standing(clock: Clock) -> None:

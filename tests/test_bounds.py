@@ -1,0 +1,120 @@
+"""Bounds, lifetimes and limits that tests take from the code, each as a number.
+
+A test that takes its expected value from the code agrees with any value: `CALLS_MAX = 40_000` passed all of them. So
+what tests import is written down here a second time, and a change to a bound is made in two places.
+"""
+
+from __future__ import annotations
+
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+BOUNDS: dict[str, dict[str, float]] = {
+    "sekisho.answer.refusal": {"JITTER_SECONDS_MAX": 900, "TEXT_MAX": 8_192, "WAIT_SECONDS_MAX": 2_678_400},
+    "sekisho.challenge.codes": {"LIFE_S": 600, "SENDS_MAX": 5},
+    "sekisho.challenge.device_token": {"ACCOUNTS_MAX": 5, "PRESENTED_CHARS_MAX": 325},
+    "sekisho.challenge.escrow": {
+        "ANSWER_BYTES_MAX": 16_384,
+        "CALLS_MAX": 40,
+        "HEADERS_BYTES_MAX": 16_384,
+        "PROOF_S": 120,
+        "SKEW_MS": 2_000,
+        "TICKET_S": 600,
+    },
+    "sekisho.challenge.seal": {"DATA_BYTES_MAX": 2_097_152, "OVERHEAD_BYTES": 49},
+    "sekisho.challenge.tie": {"CHARS_MAX": 3_968, "SECONDS_MAX": 2_592_000},
+    "sekisho.challenge.toll": {
+        "BODY_BYTES_MAX": 65_536,
+        "FORM_CHARS_MAX": 91_908,
+        "FORM_S": 120,
+        "NAMES_BYTES_MAX": 1_024,
+        "SKEW_S": 30,
+    },
+    "sekisho.challenge.totp": {"STEP_S": 30},
+    "sekisho.challenge.tries": {"ACCOUNT_TRIES_MAX": 10, "APP_PERIOD_S": 7_776_000, "CHALLENGE_TRIES_MAX": 5},
+    "sekisho.challenge.webauthn": {"CREDENTIALS_MAX": 8, "RESPONSE_BYTES_MAX": 16_384, "SECONDS": 300},
+    "sekisho.challenge.work": {
+        "DIFFICULTY_MAX": 8_000_000,
+        "LIFE_S": 120,
+        "PAYLOAD_CHARS_MAX": 2_048,
+        "PHONE_HASHES_PER_S": 1_000_000,
+        "SKEW_S": 30,
+    },
+    "sekisho.cli": {"FAILED": 1, "INTERRUPTED": 130, "MISUSED": 2},
+    "sekisho.mail.address": {"ADDRESS_BYTES_MAX": 254},
+    "sekisho.middleware.intake": {"PIECES_MAX": 64},
+    "sekisho.middleware.lanes": {"ENTERING_MAX": 256},
+    "sekisho.middleware.passing": {"PATHS_MAX": 4_096, "PATH_CHARS_MAX": 256},
+    "sekisho.middleware.step_up.mount": {"EVEN_S": 0.05},
+    "sekisho.model": {"PREVALENCE_MAX": 16},
+    "sekisho.observe.breach.fetch.answer": {"BODY_BYTES_MAX": 2_097_152},
+    "sekisho.observe.breach.header": {
+        "BITS_MAX": 27,
+        "BITS_MIN": 1,
+        "ENTRIES_MAX": 4_294_967_295,
+        "HEADER_BYTES": 4_096,
+    },
+    "sekisho.observe.breach.pairs": {"CORE_CHARS_MIN": 5, "FOLDED_CHARS_MAX": 128},
+    "sekisho.observe.breach.reading": {"LINE_BYTES_MAX": 65_536},
+    "sekisho.observe.breach.records": {"PIECE": 1_048_576},
+    "sekisho.observe.breach.sources": {"RANGES": 1_048_576},
+    "sekisho.observe.limiter.exchange": {"UNBLOCKED_MAX": 1_000},
+    "sekisho.observe.limiter.families": {"ANSWER_BYTES": 134},
+    "sekisho.observe.limiter.ledger": {"TAG_BYTES": 4, "TRIED_CAP": 8},
+    "sekisho.observe.limiter.memory": {"SWEEP": 8},
+    "sekisho.observe.limiter.redis": {"ACCOUNT": 2, "NETWORK": 1, "PLACES": 64, "SECRET": 4},
+    "sekisho.observe.limiter.shed": {"ROOM_EVERY_US": 1_000_000},
+    "sekisho.observe.limiter.waiting": {"WAITERS_MAX": 256},
+    "sekisho.owners": {"ENROLMENTS_MAX": 20, "RESETS_MAX": 100, "RESET_DELAY_S": 86_400, "SEALED_BYTES_MAX": 8_192},
+    "sekisho.owners.query": {"QUERY_CHARS_MAX": 4_096},
+    "sekisho.owners.sql": {"CALLS_MAX": 256},
+    "sekisho.read.caller": {"KNOWN_MAX": 1_024},
+    "sekisho.read.names": {"ACCOUNT_CHARS_MAX": 1_024, "SECRET_BYTES_MAX": 4_096},
+    "sekisho.simulate.client": {"BODY_BYTES_MAX": 65_536},
+    "sekisho.simulate.draw": {"WORD": 18_446_744_073_709_551_616},
+    "sekisho.simulate.owner": {"STEPS_MAX": 5},
+    "sekisho.store.vault": {
+        "ENTRY_BYTES": 400,
+        "KEY_BYTES_MAX": 64,
+        "NUMBER_BYTES": 20,
+        "SECONDS_MAX": 7_776_000,
+        "STALE_MAX": 64,
+        "VALUE_BYTES_MAX": 65_536,
+    },
+}
+
+
+def imported() -> dict[str, set[str]]:
+    """The constants of the package that any test imports, by module."""
+    names: dict[str, set[str]] = {}
+    for path in TESTS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sekisho."):
+                module = node.module or ""
+                names.setdefault(module, set()).update(each.name for each in node.names if each.name.isupper())
+    return names
+
+
+@pytest.mark.parametrize("module", BOUNDS)
+def test_bounds_are_what_is_written_down(module: str) -> None:
+    """Each holds a stranger, a clock or memory within what somebody has thought about."""
+    there = import_module(module)
+
+    assert BOUNDS[module] == {name: getattr(there, name) for name in BOUNDS[module]}
+
+
+def test_what_a_test_takes_from_the_code_is_written_down() -> None:
+    """A number that is missing here: add it to `BOUNDS`, as a literal."""
+    numbers = {
+        (module, name)
+        for module, names in imported().items()
+        for name in names
+        if isinstance(getattr(import_module(module), name), int | float)
+    }
+
+    assert sorted(numbers - {(module, name) for module, names in BOUNDS.items() for name in names}) == []
