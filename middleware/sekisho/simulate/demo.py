@@ -34,9 +34,6 @@ GUARDED = "starlette_service.protected:build"
 ATTACKERS_CONNECTIONS = 320
 OWNERS_CONNECTIONS = 32
 
-# A slow machine takes longer than the attack is meant to; beyond this it is cut short, in both runs alike.
-PATIENCE = 1.9
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -47,6 +44,8 @@ class Plan:
         seconds: that the attack is spread over, in each of the two runs.
         store: the guard's, as `SEKISHO_STORE`.
         limits: `SEKISHO_LIMIT_…` settings other than the defaults.
+        patience: how many times as long as `seconds` a slow machine may take; beyond it a run is cut short, and the
+            second is compared with as much of the first.
     """
 
     owners: int
@@ -55,6 +54,7 @@ class Plan:
     seconds: float
     store: str = "memory://"
     limits: Mapping[str, str]
+    patience: float = 1.9
 
     def scenario(self) -> Scenario:
         """The preset `demo`, to this measure; one honest log-in for about twenty attempts."""
@@ -173,13 +173,13 @@ async def demonstrate(
         screen.say(f"Adding {plan.owners:,} owners (argon2, one pass over 256 KiB: cheap on purpose)")
         await add_owners(scenario.population(), directory)
         async with Service(UNGUARDED, directory, {}) as service:
-            unguarded = await _attack(service, scenario, screen, "without the guard")
+            unguarded = await _attack(service, plan, screen, "without the guard")
         phones = Phones(scenario.population(), scenario.seed)
         phones.enrol(directory / DATABASE, settings["SEKISHO_SECRET"].encode())
         async with Service(GUARDED, directory, settings) as service:
             # A run that was cut short is compared with as much, not with more.
             against = Against(limits, phones, unguarded.tally)
-            guarded = await _attack(service, scenario, screen, "with the guard", against)
+            guarded = await _attack(service, plan, screen, "with the guard", against)
             shown = Shown(scenario, unguarded, guarded)
             if afterwards is not None:
                 await afterwards(shown, service)
@@ -196,11 +196,12 @@ class Against(NamedTuple):
 
 async def _attack(
     service: Service,
-    scenario: Scenario,
+    plan: Plan,
     screen: Screen,
     title: str,
     against: Against | None = None,
 ) -> Run:
+    scenario = plan.scenario()
     jar, bound, phones = Jar(), Bound(), against.phones if against else None
     await _log_in_once(service, scenario, jar, phones)
     before = await service.read_meter()
@@ -211,7 +212,7 @@ async def _attack(
             service.port,
             jar=jar,
             phones=phones,
-            seconds_max=PATIENCE * scenario.campaign.attempts / scenario.campaign.per_second,
+            seconds_max=plan.patience * plan.seconds,
             look=screen.look,
         )
     finally:
