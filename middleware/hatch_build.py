@@ -27,6 +27,7 @@ MIDDLEWARE = Path(__file__).parent
 COMPILED = (
     "model/*.py",
     "read/*.py",
+    "read/request/*.py",
     "judge/*.py",
     "guard.py",
     "answer/refusal.py",

@@ -57,6 +57,61 @@ def test_mounts_overrides_and_sockets_are_no_way_around() -> None:
     assert PROTECTION.route({"type": "lifespan"}) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "root_path"),
+    [
+        ("http://x/top-up", ""),
+        ("/srvtop-up", "/srv"),
+        ("/top-up", "/srv"),
+        ("/top-up#a", ""),
+        ("/top%2dup", ""),
+        ("/a/%2e%2e/top-up", ""),
+    ],
+)
+def test_every_way_to_write_a_target_is_the_route(path: str, root_path: str) -> None:
+    """The same that is found at a door."""
+    assert PROTECTION.route(scope(path, root_path=root_path)) == TOP_UP
+
+
+@pytest.mark.parametrize("path", ["/payout/../a", "/payout/%2e%2e/a", "/x/../payout/a", "//payout/../a"])
+def test_dot_segments_below_a_protected_prefix_are_the_route(path: str) -> None:
+    """Both what the path says and what it comes to count."""
+    assert PROTECTION.route(scope(path, "GET")) == PAYOUT
+
+
+def test_a_body_makes_a_look_the_routes() -> None:
+    """Announced or not: a handler that takes GET and POST may act on it."""
+    assert PROTECTION.route(scope("/top-up", "GET", [(b"content-length", b"5")])) == TOP_UP
+    assert PROTECTION.route(scope("/top-up", "GET"), has_body=True) == TOP_UP
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "max_age_s"),
+    [
+        ("POST", "/payout/list", 1),
+        ("GET", "/payout/list", 1),
+        ("GET", "/payout/list/2", 1),
+        ("GET", "/card", 30),
+        ("PUT", "/card", 20),
+        ("GET", "/payout/deep/a", 1),
+    ],
+)
+def test_of_all_routes_that_match_the_strictest_counts(method: str, path: str, max_age_s: int) -> None:
+    """A route of its own with a longer age opens nothing that a wider one guards more closely, in any order."""
+    routes = [
+        ProtectedRoute("GET", "/payout/list", 3_600),
+        ProtectedRoute("*", "/payout/*", 1),
+        ProtectedRoute("GET", "/payout/deep/*", 900),
+        ProtectedRoute("GET", "/card", 300),
+        ProtectedRoute("*", "/card", 30),
+        ProtectedRoute("PUT", "/card", 20),
+    ]
+    for order in (routes, routes[::-1]):
+        route = Protection(tuple(order), TIES).route(scope(path, method))
+        assert route is not None
+        assert route.max_age_s == max_age_s
+
+
 def test_of_two_routes_on_a_path_an_unnamed_method_wants_the_shorter_age() -> None:
     """In whichever order they are written."""
     put, delete = ProtectedRoute("PUT", "/card", 300), ProtectedRoute("DELETE", "/card", 30)

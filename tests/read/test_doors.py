@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.routing import compile_path
 
-from sekisho.model import Door, DoorKind, Encoding, Fields
+from sekisho.model import Door, DoorKind, Encoding, Fields, Unreadable
 from sekisho.read import Doors
-from sekisho.read.paths import path_key
+from sekisho.read.paths import path_key, path_keys
 from tests.read.making import door, scope
 
 LOGIN = door()
 DOORS = Doors([LOGIN])
+FORM = (b"content-type", b"application/x-www-form-urlencoded")
+JSON = (b"content-type", b"application/json")
 BASIC = (b"authorization", b"Basic Ym9iOnNlY3JldA==")
 
 
@@ -42,7 +45,7 @@ def test_path_variants_are_the_same_door(path: str) -> None:
     assert DOORS.find(scope(path)) is LOGIN
 
 
-@pytest.mark.parametrize("path", ["/", "", "/logins", "/login/x", "/api/login", "/loginx", "login.html", "/x/..", "*"])
+@pytest.mark.parametrize("path", ["/", "", "/logins", "/login/x", "/api/login", "/loginx", "/login.html", "/x/..", "*"])
 def test_other_paths_are_no_door(path: str) -> None:
     """What is not the log-in passes untouched."""
     assert DOORS.find(scope(path)) is None
@@ -113,20 +116,35 @@ def test_looking_at_the_page_is_no_attempt(method: str) -> None:
 def test_an_overriding_header_counts(name: bytes, value: bytes) -> None:
     """GET with a header that makes it a POST is a POST (row 43)."""
     assert DOORS.find(scope(method="GET", headers=[(name, value)])) is LOGIN
-    assert DOORS.find(scope(method="GET", headers=[(name, b"PUT")])) is None
+    # As a PUT is the door's, so is what becomes one.
+    assert DOORS.find(scope(method="GET", headers=[(name, b"PUT")])) is LOGIN
+    assert DOORS.find(scope(method="GET", headers=[(name, b"HEAD")])) is None
+    assert DOORS.find(scope(method="GET", headers=[(name.replace(b"-", b"_"), value)])) is LOGIN
 
 
 @pytest.mark.parametrize(
     "query",
-    [b"username=a&password=b", b"password", b"p%61ssword=b", b"password[]=b", b"password%5B0%5D=x", b"_method=POST"],
+    [
+        b"username=a&password=b",
+        b"password",
+        b"p%61ssword=b",
+        b"%70%41ssword=b".replace(b"%41", b"%61"),
+        b"password[]=b",
+        b"password%5B0%5D=x",
+        b"a=1;password=b",
+        b"_method=POST",
+        b"%5Fmethod=POST",
+    ],
 )
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_a_secret_in_the_query_is_an_attempt(query: bytes, method: str) -> None:
     """Row 42: found as the door, so that it is refused there."""
     assert DOORS.find(scope(method=method, query_string=query)) is LOGIN
 
 
-@pytest.mark.parametrize("query", [b"", b"next=/home", b"username=bob", b"next=password", b"xpassword=1"])
+@pytest.mark.parametrize(
+    "query", [b"", b"next=/home", b"username=bob", b"next=password", b"xpassword=1", b"passwords=1", b"password%20=1"]
+)
 def test_other_queries_are_none(query: bytes) -> None:
     """A link to the log-in page may say where to go next and whom to greet."""
     assert DOORS.find(scope(method="GET", query_string=query)) is None
@@ -140,12 +158,119 @@ def test_a_door_that_is_read_by_get_is_found_by_head() -> None:
 
 
 def test_two_doors_at_one_path() -> None:
-    """Each method has its own door; unknown methods are the first one's."""
+    """Each method has its own door, in any case; unknown methods are the first one's."""
     sign_up = Door(DoorKind.SIGNUP, "PUT", "/login", LOGIN.fields)
     doors = Doors([LOGIN, sign_up])
-    assert doors.find(scope(method="PUT")) is sign_up
-    assert doors.find(scope(method="POST")) is LOGIN
-    assert doors.find(scope(method="DELETE")) is LOGIN
+    assert doors.find(scope(method="PUT")) == sign_up
+    assert doors.find(scope(method="put")) == sign_up
+    assert doors.find(scope(method="POST")) == LOGIN
+    assert doors.find(scope(method="DELETE")) == LOGIN
+    assert doors.find(scope(method="GET", headers=[(b"x-http-method", b"PUT")])) == sign_up
+
+
+def test_doors_of_one_path_know_of_each_other() -> None:
+    """Or an override would open the other one unseen; a door alone has nothing to fear from one (row 43)."""
+    doors = Doors([LOGIN, Door(DoorKind.SIGNUP, "PUT", "/Login/", LOGIN.fields), basic_door("/login"), OUT])
+    assert [door.shares_path for door in doors.all] == [True, True, False, False]
+    assert not doors.all[2].reads_body
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        (b"content-length", b"36", True),
+        (b"content-length", b"0", False),
+        (b"content-length", b"00", False),
+        (b"content-length", b"010", True),
+        (b"transfer-encoding", b"chunked", True),
+    ],
+)
+def test_a_harmless_method_with_a_body_is_the_doors(method: str, name: bytes, value: bytes, found: bool) -> None:
+    """Handlers that take GET and POST read a form from either (row 43)."""
+    assert (DOORS.find(scope(method=method, headers=[(name, value)])) is LOGIN) is found
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
+def test_a_body_that_no_header_announces_is_the_doors(method: str) -> None:
+    """HTTP/2 needs no `content-length`: who has looked into the stream says what was there."""
+    assert DOORS.find(scope(method=method), has_body=True) is LOGIN
+    assert DOORS.find(scope("/tea", method=method), has_body=True) is None
+
+
+@pytest.mark.parametrize("path", ["http://x/login", "HTTPS://x:99/Login/", "http://u:p@x/./login", "//x/login"])
+def test_an_absolute_target_is_the_door_of_its_path(path: str) -> None:
+    """RFC 9112 section 3.2.2: h11 and Hypercorn hand it on whole, and some frameworks route the path in it (row 44)."""
+    assert DOORS.find(scope(path)) is LOGIN
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["login", "login.html", "x:login", "./login", "../login", "http:login", "http:/login", "http://x/login;a",
+     "http://x/lo\tgin", "http://x/login#a", "\\login", " /login", "http://x\\login", "*login", "?", "tea"],
+)  # fmt: skip
+def test_other_targets_are_refused_wherever_they_lead(path: str) -> None:
+    """Each router takes them for something else, and no client sends them."""
+    with pytest.raises(Unreadable, match="400 request_target"):
+        DOORS.find(scope(path))
+
+
+@pytest.mark.parametrize("path", ["/login#a", "/login?a", "/login;a", "/lo%67in", "/lo%2567in", "/a%2f..%2flogin"])
+def test_what_one_router_cuts_off_or_decodes_is_the_door(path: str) -> None:
+    """A fragment, a parameter, a second escape (row 44)."""
+    assert DOORS.find(scope(path)) is LOGIN
+
+
+def test_the_path_as_it_came_counts_as_well() -> None:
+    """Sanic and BlackSheep route `raw_path`, which middleware outside may have left as it was."""
+    assert DOORS.find(scope("/", raw_path=b"/lo%67in")) is LOGIN
+    assert DOORS.find(scope("/", raw_path=b"/login?next=/")) is LOGIN
+    assert DOORS.find(scope("/tea", raw_path=b"/tea")) is None
+    assert DOORS.find(scope("/茶", raw_path=b"/%E8%8C%B6")) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path"),
+    [
+        ("/srvlogin", "/srv"),  # uvicorn with h11: `POST login`; Hypercorn: `POST /srvlogin`, for Quart and Django
+        ("/srv/srvlogin", "/srv"),
+        ("srv/login", "srv"),
+        ("/srvhttp://x/login", "/srv"),
+        ("/SRV/login", "/srv"),
+        ("http://x/srv/login", "/srv"),
+    ],
+)
+def test_a_root_path_that_runs_on_into_the_path_is_cut_off(path: str, root_path: str) -> None:
+    """Quart, Django and BlackSheep cut it off wherever the path begins so (row 46)."""
+    if path == "/srv/srvlogin":  # once is what they do
+        assert DOORS.find(scope(path, root_path=root_path)) is None
+    else:
+        assert DOORS.find(scope(path, root_path=root_path)) is LOGIN
+
+
+def test_a_door_named_with_the_mount_point_is_found_where_the_server_leaves_that_out() -> None:
+    """Hypercorn's `root_path` is not in its paths (row 46)."""
+    doors = Doors([door(path="/srv/login")])
+    assert doors.find(scope("/login", root_path="/srv")) is not None
+    assert doors.find(scope("/login", root_path="/other")) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/files/../a", "/files/../../files/a", "/x/../files/a", "//files/../a", "/files//../a", "/files/./a", "/files/.."],
+)
+def test_for_a_prefix_both_the_path_and_what_it_comes_to_count(path: str) -> None:
+    """Routers do not resolve dots, and what serves files below them does (row 44)."""
+    assert Doors([basic_door("/files/*")]).find(scope(path, "GET", [BASIC])) is not None
+
+
+def test_no_path_takes_long_to_read() -> None:
+    """However long: what would take long is refused, and what is refused is bounded (row 57)."""
+    for text in ("/.", "//", "/%", "/a/..", ";", "/%2e%2e", "#", "/"):
+        keys: tuple[str, ...] = ()
+        with suppress(Unreadable):
+            keys = path_keys(scope(text * (65_536 // len(text)), raw_path=(text * 100).encode()))
+        assert len(keys) <= 32
 
 
 def test_a_web_socket_at_a_door_is_the_door() -> None:
@@ -167,10 +292,33 @@ def test_a_door_of_every_method(method: str) -> None:
     assert Doors([every]).find(scope(method=method)) is every
 
 
+OUT = Door(DoorKind.LOGOUT, "POST", "/logout", ())
+
+
 def test_a_door_without_fields_is_found() -> None:
     """A log-out reads nothing and is a door."""
-    out = Door(DoorKind.LOGOUT, "POST", "/logout", ())
-    assert Doors([out]).find(scope("/logout")) is out
+    assert Doors([OUT]).find(scope("/logout")) is OUT
+
+
+def test_all_doors_that_a_request_may_lead_to() -> None:
+    """By its method, by an override, by a prefix; by any of them where the method names none."""
+    put, post, below = (
+        Door(DoorKind.CHANGE, method, path, ()) for method, path in [("PUT", "/a"), ("POST", "/a"), ("*", "/a/*")]
+    )
+    doors = Doors([put, post, below])
+
+    def all_of(method: str, **more: Any) -> list[Door]:
+        return list(doors.find_all(scope("/a", method, **more)))
+
+    assert all_of("PUT") == [put, below]
+    assert {*all_of("PUT", headers=[(b"x-http-method", b"post")])} == {put, post, below}
+    assert {*all_of("PUT", query_string=b"_method=post")} == {put, post, below}
+    assert all_of("POST", headers=[JSON]) == [post, below]
+    assert {*all_of("POST", headers=[FORM])} == {put, post, below}  # `_method=PUT` may stand in it
+    assert {*all_of("DELETE")} == {put, post, below}
+    assert {*all_of("GET", headers=[(b"content-length", b"1")])} == {put, post, below}
+    assert all_of("GET") == all_of("HEAD") == [below]
+    assert list(doors.find_all(scope("/b"))) == list(doors.find_all({"type": "lifespan"})) == []
 
 
 def basic_door(path: str, method: str = "*") -> Door:

@@ -211,6 +211,14 @@ def test_no_door_and_none_of_our_pages_can_be_protected(route: str) -> None:
     assert list(wrong(FACTORS="totp", **DATABASE, PROTECT=f"{route} max_age=60")) == ["PROTECT"]
 
 
+def test_protected_routes_without_any_factor_stop_the_start() -> None:
+    """They would stand open, or be shut for everybody; and a mistake in the factors is told of once."""
+    assert wrong(PROTECT="POST /top-up max_age=60") == {
+        "PROTECT": "is set, and SEKISHO_FACTORS is not: nobody could prove anything there; set that, or unset this"
+    }
+    assert list(wrong(FACTORS="?", PROTECT="POST /top-up max_age=60")) == ["FACTORS"]
+
+
 def test_what_only_looks_like_a_door_can_be_protected() -> None:
     """Another method, or a path that merely begins alike."""
     text = "GET /login max_age=9; POST /login/history max_age=9; POST /sekishop max_age=9; * /a/* max_age=9"
@@ -238,7 +246,6 @@ def test_factors_that_must_be_enrolled_first_are_warned_of() -> None:
     assert warned(FACTORS="totp,email", SERVICE_NAME="Shop", **DATABASE, **MAIL) == []
     assert warned(FACTORS="email", **DATABASE, **MAIL) == ["SERVICE_NAME"]
     assert warned() == ["NO_FACTOR"]
-    assert "PROTECT" in warned(PROTECT="POST /a max_age=60")
 
 
 # --- what is not installed

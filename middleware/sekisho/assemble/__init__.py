@@ -17,7 +17,7 @@ from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answe
 from sekisho.challenge import DeviceTokens
 from sekisho.guard import Guard
 from sekisho.middleware import Cookie, GuardMiddleware, Passing, Reading, as_doors
-from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError, prevalence
+from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError, Unreadable, prevalence
 from sekisho.observe.breach.corpus import Corpus
 from sekisho.observe.breach.header import CorpusError
 from sekisho.observe.breach.known import Breaches
@@ -29,6 +29,7 @@ from sekisho.observe.limiter.opening import ledger_on, open_line
 from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
+from sekisho.read.paths import path_keys
 from sekisho.record import AccountHook, Events
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
@@ -234,10 +235,17 @@ class _Parts:
         self._freed: frozenset[bytes] = frozenset()
         self.lifespan_state: Mapping[str, object] = {}
 
-    def _is_ours(self, path: str) -> bool:
-        """Whether a path could be a door, a protected route or one of our pages."""
+    def _is_ours(self, scope: Scope) -> bool:
+        """Whether a request's path could be that of a door, a protected route or one of our pages."""
+        try:
+            keys = path_keys(scope)
+        except Unreadable:  # refused wherever it leads
+            return True
+        mount = self.settings.mount.casefold()
         return (
-            self.reading.doors.stand_at(path) or self.protected.stand_at(path) or path.startswith(self.settings.mount)
+            self.reading.doors.stand_at(keys)
+            or self.protected.stand_at(keys)
+            or any(key.startswith(mount) for key in keys)
         )
 
     def middleware(self) -> App:

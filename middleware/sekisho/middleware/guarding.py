@@ -44,12 +44,14 @@ from sekisho.model import (
 )
 from sekisho.model.value import Value
 from sekisho.read import RuleSuggester, declared_too_large, decoded, exposed, read_credentials
+from sekisho.read.request import HARMLESS, announces_body, by_name, lowered, may_hide_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Receive, Scope, Send
+    from sekisho.middleware.protect import Stale
     from sekisho.middleware.step_up import Asking, Mount
     from sekisho.read import Accounts, Callers, Doors
     from sekisho.record import Events
@@ -61,6 +63,9 @@ log = logging.getLogger("sekisho")
 UNTRUSTED_PROXY = (
     "a forwarding header came from a peer that SEKISHO_TRUSTED_PROXIES does not name: if that is your proxy, all its "
     "clients share one address here"
+)
+STRAY_TARGET = (
+    "a request whose target is neither a path nor a plain URL was refused: routers would disagree about where it leads"
 )
 NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS"
 CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
@@ -152,14 +157,25 @@ class GuardMiddleware:
         self._asking = asking
         self._mount = mount
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # `find` knows WebSocket doors too; they are refused, or a socket would be a gate beside the barrier.
-        if not (door := self._reading.doors.find(scope)):
-            return await self._elsewhere(scope, receive, send)
-        if scope["type"] == "websocket":
-            return await self._refuse_websocket(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        request = lowered(scope)
+        try:
+            door = self._reading.doors.find(request)
+        except Unreadable:
+            return self._stray(scope, request, receive, send)
+        if door is None:
+            return self._elsewhere(scope, request, receive, send)
+        return self._at_door(door, scope, request, receive, send)
 
-        visit = self._visit(door, scope, receive, send)
+    async def _at_door(self, door: Door, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
+        # A socket at a door would be a gate beside the barrier.
+        if scope["type"] == "websocket":
+            return await self._refuse_websocket(request, receive, send)
+
+        visit = self._visit(door, scope, request, receive, send)
+        if _is_planted(visit) and self.mode is Mode.ENFORCE:
+            self._events.unreadable(door, "cross_site")
+            return await self._answer(visit, denied())
         # In monitor everybody is looked at, once: what would be refused here is found out later as well.
         looked_at = bool(visit.presented.token) or self.mode is Mode.MONITOR
         stop = self._guard.at_the_gate(visit.origin, visit.digests, with_token=looked_at)
@@ -176,25 +192,54 @@ class GuardMiddleware:
             return self._events.unreadable(door, "hung_up")
         return await on
 
-    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What is no attempt: our own pages, routes that want a fresh proof, and all the rest."""
-        if self._mount is not None and self._mount.finds(scope):
-            return await self._mount(scope, receive, send)
-        if self._asking is not None and (stale := self._asking.stale(scope)) and self.mode is Mode.ENFORCE:
-            if scope["type"] == "websocket":
-                return await self._refuse_websocket(scope, receive, send)
-            return await self._asking.fresh_proof(scope, send, stale)
+    async def _elsewhere(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
+        """What is no attempt as far as its headers tell: our own pages, routes that want a fresh proof, the rest."""
+        if self._mount is not None and self._mount.finds(request):
+            return await self._mount(request, receive, send)
+        has_body = False
+        if may_hide_body(request) and self._concerns(request):
+            intake = Intake(receive)
+            try:
+                has_body = await intake.has_body(patience=self.patience)
+            except HungUp:
+                return None
+            receive = intake.replay
+            if has_body and (door := self._reading.doors.find(request, has_body=True)):
+                return await self._at_door(door, scope, request, receive, send)
+        stale = self._asking.stale(request, has_body=has_body) if self._asking is not None else None
+        if stale is not None and self.mode is Mode.ENFORCE:
+            return await self._ask_for_proof(request, receive, send, stale)
         return await self._app(scope, receive, send)
 
-    def _visit(self, door: Door, scope: Scope, receive: Receive, send: Send) -> Visit:
-        named: dict[bytes, bytes] = dict(scope["headers"])
+    def _concerns(self, request: Scope) -> bool:
+        """Whether a body would make this an attempt, or a request for a route that wants a fresh proof."""
+        if self._reading.doors.find(request, has_body=True):
+            return True
+        return self._asking is not None and self._asking.stale(request, has_body=True) is not None
+
+    async def _ask_for_proof(self, request: Scope, receive: Receive, send: Send, stale: Stale) -> None:
+        if request["type"] == "websocket" or self._asking is None:
+            return await self._refuse_websocket(request, receive, send)
+        return await self._asking.fresh_proof(request, send, stale)
+
+    async def _stray(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
+        """A target that every router reads in its own way. Nothing is charged: nothing was tried."""
+        self._events.odd(STRAY_TARGET)
+        if self.mode is Mode.MONITOR:
+            return await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            return await self._refuse_websocket(request, receive, send)
+        return await send_answer(send, self._renderer.render(unreadable_attempt(400), request["headers"]))
+
+    def _visit(self, door: Door, as_sent: Scope, scope: Scope, receive: Receive, send: Send) -> Visit:
+        named = by_name(scope["headers"])
         caller = self._reading.callers.read(scope, named)
         if caller.origin.forwarded_by_stranger:
             self._events.odd(UNTRUSTED_PROXY)
         if "session" in scope:
             self._events.odd(NOT_OUTERMOST)
         shown = presented(named, self._cookie_start) if b"cookie" in named or DEVICE_HEADER in named else NOTHING
-        return Visit(door, caller, shown, named, scope, Intake(receive), send)
+        return Visit(door, caller, shown, named, scope, as_sent, Intake(receive), send)
 
     async def _read(self, visit: Visit) -> Attempt | None:
         """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
@@ -247,7 +292,7 @@ class GuardMiddleware:
         return await self._pass_on(visit, assessment)
 
     async def _pass_on(self, visit: Visit, assessment: Assessment) -> None:
-        attempt, scope = assessment.attempt, visit.scope
+        attempt, scope = assessment.attempt, visit.as_sent
         report = Report(attempt, assessment.decision, assessment.exposure)
         scope.setdefault("state", {})["sekisho"] = report
 
@@ -310,6 +355,8 @@ class GuardMiddleware:
     async def _unreadable(self, visit: Visit, error: Unreadable) -> None:
         """Refuse what cannot be read, on its sender's account: an application with a kinder parser would read it."""
         self._events.unreadable(visit.door, error.reason)
+        if _is_look(visit) and self.mode is Mode.ENFORCE:
+            return await self._answer(visit, unreadable_attempt(error.status))
         nothing = Attempt(visit.door, visit.origin, "", "", "")
         assessment: Assessment | None
         try:
@@ -320,7 +367,7 @@ class GuardMiddleware:
             return await self._unavailable(visit)
         decision = assessment.decision
         if self.mode is Mode.MONITOR:
-            return await self._app(visit.scope, visit.intake.replay, visit.send)
+            return await self._app(visit.as_sent, visit.intake.replay, visit.send)
         # Nobody can be asked for anything who cannot be read.
         stern = decision.asked in {Action.THROTTLE, Action.DENY}
         refusal = self._refusal(decision) if stern else unreadable_attempt(error.status)
@@ -329,7 +376,7 @@ class GuardMiddleware:
 
     async def _unavailable(self, visit: Visit) -> None:
         if self.mode is Mode.MONITOR:
-            return await self._app(visit.scope, visit.intake.replay, visit.send)
+            return await self._app(visit.as_sent, visit.intake.replay, visit.send)
         return await self._answer(visit, unavailable(retry_after_s(UNAVAILABLE_US, self._jitter())))
 
     async def _refuse_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -388,3 +435,32 @@ class GuardMiddleware:
         # At a door where it is changed, it is being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account)
+
+
+def _is_look(visit: Visit) -> bool:
+    """Whether this is a page looked at, by a link or an image that any site may have written.
+
+    Refused it still is, so it tries nothing; charged, twenty images on another site would use up what its visitor's
+    address has.
+    """
+    return (
+        visit.scope["method"] in HARMLESS
+        and visit.door.reads_body
+        and b"authorization" not in visit.named
+        and not announces_body(visit.scope["headers"])
+        and not visit.intake.body
+    )
+
+
+def _is_planted(visit: Visit) -> bool:
+    """Whether a page of another site had this sent where its visitor sees nothing of it: an image, a hidden frame.
+
+    No log-in comes so, and its answer is hidden from that page; who sends these headers himself is only refused.
+    """
+    named = visit.named
+    return (
+        named.get(b"sec-fetch-site") == b"cross-site"
+        and visit.door.reads_body
+        and named.get(b"sec-fetch-mode") != b"cors"
+        and named.get(b"sec-fetch-dest") != b"document"
+    )

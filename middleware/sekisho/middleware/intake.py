@@ -101,6 +101,30 @@ class Intake:
         finally:
             patience.end(task)
 
+    async def has_body(self, *, patience: Patience) -> bool:
+        """Whether there is a body at all: reads up to its first byte, or its end. Raises `HungUp`.
+
+        One that is late counts as there.
+        """
+        task = patience.begin()
+        arrived: deque[Message] = deque()
+        self._arrived = arrived
+        try:
+            while True:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    raise HungUp
+                more, chunk = message.get("more_body", False), message.get("body", b"")
+                if chunk or not more:  # empty frames are as many as a client likes
+                    arrived.append(message)
+                    return bool(chunk)
+        except asyncio.CancelledError:
+            if patience.end(task):
+                return True
+            raise
+        finally:
+            patience.end(task)
+
     @property
     def body(self) -> bytes:
         """What has been read and not been passed on."""

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 # A service has hundreds of routes; with ids in their paths they are forgotten, and looked at again.
 PATHS_MAX: Final = 4_096
 PATH_CHARS_MAX: Final = 256  # both together bound the memory that strangers can fill: a few megabytes
+RAW_BYTES_MAX: Final = 3 * PATH_CHARS_MAX
+
+_OURS: Final = object()
 
 
 @final
@@ -22,30 +25,32 @@ class Passing:
     application, where the path alone does not tell.
 
     Args:
-        is_ours: whether a path could be a door, a protected route or a page of ours, read as forgivingly as any router
-            reads it.
+        is_ours: whether a request's path could be that of a door, a protected route or a page of ours, read as
+            forgivingly as any router reads it.
     """
 
     __slots__ = ("_is_ours", "_known")
 
-    def __init__(self, is_ours: Callable[[str], bool]) -> None:
+    def __init__(self, is_ours: Callable[[Scope], bool]) -> None:
         self._is_ours = is_ours
-        self._known: dict[str, bool] = {}
+        # Path as decoded → as it came, which some routers read instead. Nothing is equal to what stands for our own.
+        self._known: dict[str, object] = {}
 
     def passes(self, scope: Scope) -> bool:
         """Whether this is certain to concern nobody here. The first look at a path is never certain of it."""
         path = scope.get("path")
         if not path:  # a lifespan has none
             return False
-        ours = self._known.get(path)
-        if ours is None:
-            self._remember(path)
-            return False
-        return not (ours or scope.get("root_path"))
+        raw = scope.get("raw_path")
+        if path in self._known and self._known[path] == raw:
+            return not scope.get("root_path")
+        if not scope.get("root_path"):
+            self._remember(scope, path, raw)
+        return False
 
-    def _remember(self, path: str) -> None:
-        if len(path) > PATH_CHARS_MAX:
+    def _remember(self, scope: Scope, path: str, raw: bytes | None) -> None:
+        if len(path) > PATH_CHARS_MAX or (raw is not None and len(raw) > RAW_BYTES_MAX):
             return
         if len(self._known) >= PATHS_MAX:
             self._known.clear()
-        self._known[path] = self._is_ours(path)
+        self._known[path] = _OURS if self._is_ours(scope) else raw

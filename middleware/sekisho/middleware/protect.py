@@ -42,15 +42,14 @@ class Stale(NamedTuple):
 
 def as_doors(routes: Iterable[ProtectedRoute]) -> Doors:
     """Found as doors are: a path that a forgiving router takes for the route is the route."""
-    strictest_first = sorted(routes, key=lambda route: route.max_age_s)
-    return Doors(Door(DoorKind.CHANGE, route.method, route.path, ()) for route in strictest_first)
+    return Doors(Door(DoorKind.CHANGE, route.method, route.path, ()) for route in routes)
 
 
 class Protection:
     """The protected routes of a service.
 
     Args:
-        routes: of two with one path, a method that neither names wants the shorter age.
+        routes: of all that a request may lead to, the one with the shortest age counts.
         ties: whose session a request shows.
         session_account: whose session the application takes it for, where it can tell; None where it cannot. Where it
             can, a cookie that changes with every answer does not part a session from its tie.
@@ -71,16 +70,19 @@ class Protection:
     def has_routes(self) -> bool:
         return bool(self._routes)
 
-    def route(self, scope: Scope) -> ProtectedRoute | None:
-        """The route that a request or a WebSocket asks for, if it is protected."""
+    def route(self, scope: Scope, *, has_body: bool = False) -> ProtectedRoute | None:
+        """The strictest of the protected routes that a request or a WebSocket may ask for.
+
+        `has_body`: as in `Doors.find`. Raises `Unreadable` as that does.
+        """
         if not self._routes:
             return None
-        door = self._doors.find(scope)
-        return None if door is None else self._routes[door.name]
+        routes = [self._routes[door.name] for door in self._doors.find_all(scope, has_body=has_body)]
+        return min(routes, key=lambda route: route.max_age_s, default=None)
 
-    def verdict(self, scope: Scope, now_s: int) -> Fresh | Stale | None:
+    def verdict(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Fresh | Stale | None:
         """Whether the request may go to the route that it asks for; None where that is not protected."""
-        route = self.route(scope)
+        route = self.route(scope, has_body=has_body)
         if route is None:
             return None
         tie = self.tie(scope, now_s)
@@ -89,9 +91,9 @@ class Protection:
         is_fresh = tie.proved_s > 0 and -_SKEW_S <= now_s - tie.proved_s <= route.max_age_s
         return Fresh(route, tie.account) if is_fresh else Stale(route, tie.account)
 
-    def stale(self, scope: Scope, now_s: int) -> Stale | None:
+    def stale(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Stale | None:
         """Why the request may not go on; None where it may."""
-        verdict = self.verdict(scope, now_s)
+        verdict = self.verdict(scope, now_s, has_body=has_body)
         return verdict if isinstance(verdict, Stale) else None
 
     def tie(self, scope: Scope, now_s: int) -> Tie | None:

@@ -52,10 +52,12 @@ def presented(named: Mapping[bytes, bytes], start: bytes) -> Presented:
 @final
 class Visit(Value):
     """Attributes:
-    named: the request's headers by name; of a repeated one the last. Asked whether a name is there at all.
+    named: the request's headers by name; of a repeated one the last, of cookies all. Asked whether a name is there.
+    scope: the request as it is read here: names of headers in lower case.
+    as_sent: the same as the server gave it, for the application alone.
     """
 
-    __slots__ = ("caller", "digests", "door", "intake", "named", "origin", "presented", "scope", "send")
+    __slots__ = ("as_sent", "caller", "digests", "door", "intake", "named", "origin", "presented", "scope", "send")
 
     def __init__(
         self,
@@ -64,6 +66,7 @@ class Visit(Value):
         presented: Presented,
         named: dict[bytes, bytes],
         scope: Scope,
+        as_sent: Scope,
         intake: Intake,
         send: Send,
     ) -> None:
@@ -74,6 +77,7 @@ class Visit(Value):
         self.presented: Final = presented
         self.named: Final = named
         self.scope: Final = scope
+        self.as_sent: Final = as_sent
         self.intake: Final = intake
         self.send: Final = send
 

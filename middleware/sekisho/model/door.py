@@ -89,6 +89,8 @@ class Door:
     success: tuple[SuccessRule, ...] = ()
     cookies: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
+    shares_path: bool = field(default=False, compare=False)
+    """Whether other doors stand at the same path: then nothing but the request's own method may tell which is meant."""
 
     # Asked several times an attempt, so answered once.
     name: str = field(init=False, compare=False, repr=False)
@@ -104,7 +106,8 @@ class Door:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", f"{self.method} {self.path}")
         reads_body = any(fields.encoding is not Encoding.BASIC for fields in self.fields)
-        object.__setattr__(self, "reads_body", reads_body)
+        # A log-out that is another door's neighbour: a field in its body could make it that one.
+        object.__setattr__(self, "reads_body", reads_body or (self.shares_path and not self.fields))
         named_apart = any(fields.new_secret for fields in self.fields)
         object.__setattr__(self, "secret_is_new", self.kind is DoorKind.SIGNUP and not named_apart)
         object.__setattr__(self, "secret_is_password", self.kind in {DoorKind.LOGIN, DoorKind.CHANGE})

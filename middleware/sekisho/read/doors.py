@@ -2,6 +2,9 @@
 
 Every request of the service passes here, so those at no door must pass quickly; and every request that the
 application would take for a log-in must be found, whatever its path, method or mount point looks like.
+
+**Doors fail towards being found**: what any supported server and router could deliver to a door's handler is that
+door's, or is refused. Protected routes, our own pages and the fast path ask the same `path_keys`.
 """
 
 from __future__ import annotations
@@ -12,23 +15,21 @@ from typing import TYPE_CHECKING, Any
 from sekisho.model import Encoding, Fields
 from sekisho.read.basic import has_basic
 from sekisho.read.fields import secret_names
-from sekisho.read.names import mentions
-from sekisho.read.paths import path_key
+from sekisho.read.names import OVERRIDE_FIELD, mention_of
+from sekisho.read.paths import path_key, path_keys
+from sekisho.read.request.method import HARMLESS, announces_body, overrides
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sekisho.model import Door
-
-_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_OVERRIDES = frozenset({b"x-http-method-override", b"x-method-override", b"x-http-method"})
 
 
 class Doors:
     """The doors of a service, ready to be looked up.
 
     A door that HTTP Basic opens as well, because a wildcard door of that kind covers its path, is returned with
-    `Encoding.BASIC` among its fields: `all` holds the doors as `find` returns them.
+    `Encoding.BASIC` among its fields, and doors that share a path say so: `all` holds the doors as `find` returns them.
     """
 
     __slots__ = ("_places", "_wild", "all")
@@ -37,47 +38,52 @@ class Doors:
         listed = tuple(doors)
         wild = [door for door in listed if door.path.endswith("*")]
         exact = [_opened_by_basic(door, listed) for door in listed if door not in wild]
-        self.all = (*exact, *wild)
         by_key: dict[str, list[Door]] = {}
         for door in exact:
             by_key.setdefault(path_key(door.path), []).append(door)
+        by_key = {key: _sharing(here) for key, here in by_key.items()}
+        self.all = (*(door for here in by_key.values() for door in here), *wild)
         self._places = {key: _Place(here) for key, here in by_key.items()}
         by_prefix: dict[str, list[Door]] = {}
         for door in sorted(wild, key=lambda door: len(door.path), reverse=True):
             by_prefix.setdefault(_prefix(door), []).append(door)
         self._wild = [(prefix, _Place(here)) for prefix, here in by_prefix.items()]
 
-    def find(self, scope: Mapping[str, Any]) -> Door | None:
-        """The door of a request or a WebSocket, or `None`. Only the path decides: `Host` is the client's to choose."""
-        path = scope.get("path")
-        if path is None:  # lifespan
+    def find(self, scope: Mapping[str, Any], *, has_body: bool = False) -> Door | None:
+        """The door of a request or a WebSocket, or `None`. Only the path decides: `Host` is the client's to choose.
+
+        Args:
+            scope: of ASGI; header names in lower case.
+            has_body: whether a body is known to be there that no header announces, as HTTP/2 allows it.
+
+        Raises:
+            Unreadable: 400 where the target leads every router elsewhere; see `path_keys`.
+        """
+        if scope.get("path") is None:  # lifespan
             return None
-        key = path_key(path)
-        if scope.get("root_path"):
-            return self._find_mounted(key, scope)
-        place = self._places.get(key)
-        if place is not None and (door := place.find(scope)):
-            return door
-        return self._find_wild((key,), scope) if self._wild else None
-
-    def stand_at(self, path: str) -> bool:
-        """Whether `find` could find a door for some request with this path and no `root_path`."""
-        key = path_key(path)
-        return key in self._places or any(f"{key}/".startswith(prefix) for prefix, _ in self._wild)
-
-    def _find_mounted(self, key: str, scope: Mapping[str, Any]) -> Door | None:
-        # Litestar drops the mount point wherever it first appears, others at the start alone; doors may be
-        # configured with it or without.
-        keys = (key, key.partition(path_key(scope["root_path"]) or "\0")[2])
-        for each in keys:
-            place = self._places.get(each)
-            if place is not None and (door := place.find(scope)):
+        keys = path_keys(scope)
+        for key in keys:
+            place = self._places.get(key)
+            if place is not None and (door := place.find(scope, has_body=has_body)):
                 return door
-        return self._find_wild(keys, scope) if self._wild else None
+        return self._find_wild(keys, scope, has_body=has_body) if self._wild else None
 
-    def _find_wild(self, keys: tuple[str, ...], scope: Mapping[str, Any]) -> Door | None:
+    def find_all(self, scope: Mapping[str, Any], *, has_body: bool = False) -> Iterator[Door]:
+        """Every door that the request may stand at, whichever its router prefers. Raises `Unreadable` as `find`."""
+        if scope.get("path") is None:
+            return
+        keys = path_keys(scope)
+        places = [place for key in keys if (place := self._places.get(key))]
+        for place in (*places, *(place for prefix, place in self._wild if _is_below(keys, prefix))):
+            yield from place.find_all(scope, has_body=has_body)
+
+    def stand_at(self, keys: tuple[str, ...]) -> bool:
+        """Whether `find` could find a door for some request whose path has these keys."""
+        return any(key in self._places for key in keys) or any(_is_below(keys, prefix) for prefix, _ in self._wild)
+
+    def _find_wild(self, keys: tuple[str, ...], scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
         for prefix, place in self._wild:
-            if any(f"{key}/".startswith(prefix) for key in keys) and (door := place.find(scope)):
+            if _is_below(keys, prefix) and (door := place.find(scope, has_body=has_body)):
                 return door
         return None
 
@@ -85,38 +91,56 @@ class Doors:
 class _Place:
     """All doors that share a path."""
 
-    __slots__ = ("_basic", "_by_method", "_first", "_secrets")
+    __slots__ = ("_basic", "_by_method", "_first", "_telling")
 
     def __init__(self, doors: list[Door]) -> None:
         opened = [door for door in doors if _asks_in_body(door)]
         self._by_method = {door.method: door for door in reversed(opened)}
         self._first = self._by_method.get("*") or next(iter(opened), None)
         self._basic = next((door for door in doors if not _asks_in_body(door)), None)
-        self._secrets = frozenset(name for door in opened for name in secret_names(door))
+        self._telling = mention_of({OVERRIDE_FIELD, *(name for door in opened for name in secret_names(door))})
 
-    def find(self, scope: Mapping[str, Any]) -> Door | None:
+    def find(self, scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
         method = scope.get("method", "")
         door = self._by_method.get(method)
         if door is None and self._first is not None:
-            door = self._by_other_method(self._first, method, scope)
+            door = self._by_other_method(self._first, method, scope, has_body=has_body)
         if door is None and self._basic is not None and has_basic(scope["headers"]):
             return self._basic
         return door
 
-    def _by_other_method(self, first: Door, method: str, scope: Mapping[str, Any]) -> Door | None:
+    def find_all(self, scope: Mapping[str, Any], *, has_body: bool) -> list[Door]:
+        method = scope.get("method", "").upper()
+        named = {method, *overrides(scope), "GET" if method == "HEAD" else "*", "*"}
+        known = [door for name, door in self._by_method.items() if name in named]
+        is_look = method in HARMLESS and not self._is_more_than_a_look(scope, has_body=has_body)
+        # Where a method has no door, nobody knows whose handler takes it. And any form may be of another method.
+        if is_look or (method in self._by_method and not (method == "POST" and _brings_form(scope))):
+            return known
+        return list(self._by_method.values())
+
+    def _by_other_method(self, first: Door, method: str, scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
+        # Django reads `put` as PUT.
+        if door := self._by_method.get(method.upper()):
+            return door
         # A socket has no method, and a field `_method` in a body can make any of these the door's.
-        if method not in _HARMLESS or first.method == "*":
+        if method not in HARMLESS or first.method == "*":
             return first
-        for name, value in scope["headers"]:
-            if name in _OVERRIDES and (door := self._by_method.get(value.decode("latin-1").strip().upper())):
-                return door
-        if method in {"GET", "HEAD"} and self._tells_secret(scope.get("query_string", b"")):
+        for other in overrides(scope):
+            if other not in HARMLESS:
+                return self._by_method.get(other, first)
+        if self._is_more_than_a_look(scope, has_body=has_body):
             return first
         # Routers that answer GET answer HEAD, with the same handler.
         return self._by_method.get("GET") if method == "HEAD" else None
 
-    def _tells_secret(self, query: bytes) -> bool:
-        return bool(query) and mentions(query, self._secrets | {"_method"})
+    def _is_more_than_a_look(self, scope: Mapping[str, Any], *, has_body: bool) -> bool:
+        """Whether there is a body, or a secret or another method in the query.
+
+        Handlers that take GET and POST read a form from either.
+        """
+        told = self._telling.search(scope.get("query_string", b"")) is not None
+        return has_body or told or announces_body(scope["headers"])
 
 
 def _asks_in_body(door: Door) -> bool:
@@ -124,9 +148,25 @@ def _asks_in_body(door: Door) -> bool:
     return door.reads_body or not door.fields
 
 
+def _brings_form(scope: Mapping[str, Any]) -> bool:
+    """Whether the body may have a field `_method`: frameworks look for one in forms."""
+    types = [value for name, value in scope["headers"] if name == b"content-type"]
+    return not types or any(b"json" not in value.lower() for value in types)
+
+
+def _sharing(doors: list[Door]) -> list[Door]:
+    """The doors of one path, told of each other: at several of them a method override decides which one it is."""
+    several = sum(map(_asks_in_body, doors)) > 1
+    return [replace(door, shares_path=_asks_in_body(door)) for door in doors] if several else doors
+
+
 def _prefix(door: Door) -> str:
     # `/files/*` covers `/files/` and below it, `/files*` also `/filesystem`; `*` everything.
     return door.path.removesuffix("*").casefold()
+
+
+def _is_below(keys: tuple[str, ...], prefix: str) -> bool:
+    return any(f"{key}/".startswith(prefix) for key in keys)
 
 
 def _opened_by_basic(door: Door, doors: Iterable[Door]) -> Door:

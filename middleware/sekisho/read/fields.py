@@ -8,6 +8,7 @@ beside the barrier.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, final
+from urllib.parse import unquote_plus
 
 from sekisho.model import Credentials, Encoding, Fields, Unreadable
 from sekisho.model.value import Value
@@ -15,7 +16,21 @@ from sekisho.read.basic import is_basic, read_basic
 from sekisho.read.content import Content, Form, content_of
 from sekisho.read.jsonbody import JsonPaths, json_paths, read_json
 from sekisho.read.multipart import read_multipart
-from sekisho.read.names import ACCOUNT, GRANT, NEW_SECRET, SECRET, Names, credentials, form_names, mentions
+from sekisho.read.names import (
+    ACCOUNT,
+    ACCOUNT_CHARS_MAX,
+    FIELDS_MAX,
+    GRANT,
+    METHOD,
+    NEW_SECRET,
+    OVERRIDE_FIELD,
+    SECRET,
+    Names,
+    credentials,
+    form_names,
+    mention_of,
+)
+from sekisho.read.request.method import overrides
 from sekisho.read.urlencoded import read_urlencoded
 
 if TYPE_CHECKING:
@@ -32,7 +47,18 @@ _DOORS_MAX = 256  # doors come from settings: a few; more only where tests make 
 class _Plan(Value):
     """A door's fields, prepared once. `None`: this door does not read that kind of body."""
 
-    __slots__ = ("basic", "door", "form_fields", "json", "multipart", "query_fields", "reads_body", "urlencoded")
+    __slots__ = (
+        "accounts_in_query",
+        "basic",
+        "door",
+        "in_forms",
+        "json",
+        "multipart",
+        "reads_body",
+        "secret_names",
+        "secrets_in_query",
+        "urlencoded",
+    )
 
     def __init__(
         self,
@@ -42,8 +68,8 @@ class _Plan(Value):
         json: JsonPaths | None,
         basic: bool,
         reads_body: bool,
-        form_fields: frozenset[str],  # every field of interest that some form here would read
-        query_fields: frozenset[str],  # names that must not stand in a query
+        secret_names: frozenset[str],  # must not stand in a query
+        account_names: frozenset[str],  # must not say in a query what the body does not say
     ) -> None:
         self.door: Final = door
         self.urlencoded: Final = urlencoded
@@ -51,8 +77,11 @@ class _Plan(Value):
         self.json: Final = json
         self.basic: Final = basic
         self.reads_body: Final = reads_body
-        self.form_fields: Final = form_fields
-        self.query_fields: Final = query_fields
+        # Every field of interest that some form here would read.
+        self.in_forms: Final = mention_of(_interesting(urlencoded) | _interesting(multipart))
+        self.secret_names: Final = secret_names
+        self.secrets_in_query: Final = mention_of(secret_names)
+        self.accounts_in_query: Final = mention_of(account_names)
 
 
 def read_credentials(
@@ -82,9 +111,12 @@ def read_credentials(
         content_type, authorization, coded = named.get(b"content-type"), _basic(plan, named), False
     else:
         content_type, authorization, coded = _headers(headers, plan)
-    if (query := scope.get("query_string")) and mentions(query, plan.query_fields):
+    query = scope.get("query_string")
+    if query and plan.secrets_in_query.search(query):
         # Query strings end up in logs and in `Referer`, and some frameworks merge them into the form.
         raise Unreadable(400, "credentials_in_query")
+    if door.shares_path:
+        _refuse_override(door, scope, body)
 
     if authorization is not None:
         if plan.reads_body and body:
@@ -97,7 +129,34 @@ def read_credentials(
     content = content_of(content_type)
     if coded:
         _refuse_double_meaning(plan, content, body, raw)
-    return _from_body(plan, content, body)
+    found = _from_body(plan, content, body)
+    if query and found is not None:
+        _refuse_other_account(plan, query, found.account)
+    return found
+
+
+def _refuse_override(door: Door, scope: Mapping[str, Any], body: bytes) -> None:
+    """Refuse what may open another door at the same path: an application would check what was read for this one."""
+    method = scope.get("method", "").upper()
+    is_own = door.method in {method, "*"} or (method, door.method) == ("HEAD", "GET")
+    if not is_own or overrides(scope):
+        raise Unreadable(400, "method_override")
+    # A door without fields has no plan for bodies.
+    if not door.fields and (b"_method" in body or _OVERRIDE.search(body)):
+        raise Unreadable(400, "method_override")
+
+
+_OVERRIDE = mention_of([OVERRIDE_FIELD])
+
+
+def _refuse_other_account(plan: _Plan, query: bytes, account: str) -> None:
+    """Refuse a query that names another account than the body: Quart's `values` take the query's, and others' too."""
+    for number, mention in enumerate(plan.accounts_in_query.finditer(query)):
+        value = mention["value"] or b""
+        if number >= FIELDS_MAX or len(value) > ACCOUNT_CHARS_MAX * 12:  # each character escaped, of four bytes
+            raise Unreadable(400, "two_accounts")
+        if unquote_plus(value.decode("latin-1")) != account:
+            raise Unreadable(400, "two_accounts")
 
 
 def _basic(plan: _Plan, named: dict[bytes, bytes]) -> bytes | None:
@@ -130,8 +189,10 @@ def _from_body(plan: _Plan, content: Content, body: bytes) -> Credentials | None
     form = content.form
     if form is Form.JSON and (paths := plan.json) is not None:
         _refuse_as_form(plan, body)
+        found = read_json(body, paths)
+        _refuse_method(found)
         return credentials(
-            read_json(body, paths),
+            found,
             account=paths.account,
             secret=paths.secret,
             ascii_only=content.ascii_only,
@@ -151,7 +212,14 @@ def _from_body(plan: _Plan, content: Content, body: bytes) -> Credentials | None
 _JSON_STARTS = frozenset({b"{", b"[", b"\0"})  # NUL: `json.loads` guesses UTF-16 from it
 
 
+def _refuse_method(found: dict[str, str]) -> None:
+    # Looked for where several doors share a path, and only there.
+    if METHOD in found:
+        raise Unreadable(400, "method_override")
+
+
 def _from_form(found: dict[str, str], names: Names, content: Content) -> Credentials | None:
+    _refuse_method(found)
     # A refresh or a code is no guess at a password. But a password beside a grant that we do not know is one: there are
     # applications that do not look at the grant at all.
     if names.grant and found.get(GRANT, "") not in {"", "password"} and SECRET not in found:
@@ -161,7 +229,7 @@ def _from_form(found: dict[str, str], names: Names, content: Content) -> Credent
 
 def _refuse_as_form(plan: _Plan, body: bytes) -> None:
     # The other way round: JSON or multipart for us, `&username=…` for an application that splits whatever it gets.
-    if b"&" in body and mentions(body, plan.form_fields):
+    if (b"&" in body or b";" in body) and plan.in_forms.search(body):
         raise Unreadable(400, "two_meanings")
 
 
@@ -169,7 +237,7 @@ def _refuse_double_meaning(plan: _Plan, content: Content, body: bytes, raw: byte
     # Compressed bytes can be made to spell a form of their own, for an application that does not decompress.
     if raw is None or raw is body:
         raise Unreadable(415, "content_encoding")
-    if mentions(raw, plan.form_fields) or (content.boundary and content.boundary in raw):
+    if plan.in_forms.search(raw) or (content.boundary and content.boundary in raw):
         raise Unreadable(400, "two_meanings")
 
 
@@ -198,18 +266,19 @@ def _plan(door: Door) -> _Plan:
     json = by_encoding.get(Encoding.JSON, [])
     # Beside a plain form the grant decides nothing: such a door reads every form.
     only_grant = bool(grants) and not form
-    secrets = [path[0] for fields in (*multipart, *grants, *json) for path in (*fields.secret, *fields.new_secret)]
-    urlencoded_names = form_names(form + grants, grant=only_grant) if form or grants else None
-    multipart_names = form_names(multipart + grants, grant=only_grant) if multipart or grants else None
+    opened = (*multipart, *grants, *json)
+    shared = door.shares_path
+    urlencoded_names = form_names(form + grants, grant=only_grant, override=shared) if form or grants else None
+    multipart_names = form_names(multipart + grants, grant=only_grant, override=shared) if multipart or grants else None
     return _Plan(
         door=door,
         urlencoded=urlencoded_names,
         multipart=multipart_names,
-        json=json_paths(json) if json else None,
+        json=json_paths(json, override=shared) if json else None,
         basic=Encoding.BASIC in by_encoding,
         reads_body=bool(multipart or grants or json),
-        form_fields=_interesting(urlencoded_names) | _interesting(multipart_names),
-        query_fields=frozenset(secrets),
+        secret_names=frozenset(path[0] for one in opened for path in (*one.secret, *one.new_secret)),
+        account_names=frozenset(path[0] for one in opened for path in one.account if len(path) == 1),
     )
 
 
@@ -225,4 +294,4 @@ def _interesting(names: Names | None) -> frozenset[str]:
 
 def secret_names(door: Door) -> frozenset[str]:
     """The names that a query string at this door must not hold."""
-    return _plan(door).query_fields
+    return _plan(door).secret_names

@@ -6,7 +6,7 @@ from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.model import Unreadable
-from sekisho.read.names import ACCOUNT, NEW_SECRET, SECRET
+from sekisho.read.names import ACCOUNT, METHOD, NEW_SECRET, OVERRIDE_FIELD, SECRET
 from sekisho.read.urlencoded import unicode_or_refuse
 
 if TYPE_CHECKING:
@@ -25,13 +25,14 @@ class JsonPaths(NamedTuple):
     secret: bool
 
 
-def json_paths(all_fields: Iterable[Fields]) -> JsonPaths:
-    """What the given JSON encodings read, together."""
+def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonPaths:
+    """What the given JSON encodings read, together. `override`: a method among the members matters as well."""
     listed = tuple(all_fields)
     places = {
         ACCOUNT: tuple(path for fields in listed for path in fields.account),
         SECRET: tuple(path for fields in listed for path in fields.secret),
         NEW_SECRET: tuple(path for fields in listed for path in fields.new_secret),
+        METHOD: ((OVERRIDE_FIELD,),) if override else (),
     }
     by_kind = tuple((kind, paths) for kind, paths in places.items() if paths)
     return JsonPaths(by_kind, account=bool(places[ACCOUNT]), secret=bool(places[SECRET]))

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from sekisho.model import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ODD_CHARS_MAX = 2_048  # a longer path with dot segments or second escapes would take milliseconds to read
+RAW_BYTES_MAX = 4_096  # in a longer one nothing matters that is not in the decoded path as well
+DECODED_MAX = 2  # routers that decode a path once more than the server did
+
 # Starlette's route patterns end in `$`, which also matches before a line feed: `/login%0A` is `/login` there.
 _IGNORED_AT_END = "/ \t\n\v\f\r"
+# What one router takes as part of a segment and another for its end, an escape, or nothing at all.
+_CUT = re.compile(r"[#?;]")
+# RFC 9112 section 3.2.2, in its plain form: parsers of URLs differ about everything else that may stand there.
+_ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/?#;\\\x00-\x20\x7f]*(?P<path>/[^?#;\\\x00-\x20\x7f]*)?")
 
 
 def path_key(path: str) -> str:
@@ -13,6 +30,97 @@ def path_key(path: str) -> str:
     """
     key = path.rstrip(_IGNORED_AT_END).casefold()
     return _flat(key) if "//" in key or "/." in key else key
+
+
+def path_keys(scope: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every key under which some router may know the path of a request; the likeliest first.
+
+    Of a path with dot segments both what it says and what it comes to: for the prefix `/files/` either counts.
+
+    Raises:
+        Unreadable: 400 for a target that is neither a path nor a plain absolute URL (`POST login`, `x:login`): what it
+            leads to is another for each router, and no client sends it.
+    """
+    path: str = scope["path"]
+    raw = scope.get("raw_path")
+    if path[:1] == "/" and not scope.get("root_path") and (raw is None or raw == path.encode("utf-8", "replace")):
+        key = path.rstrip(_IGNORED_AT_END).casefold()
+        return _all_keys(scope) if _is_odd(key) else (key,)
+    return _all_keys(scope)
+
+
+def _all_keys(scope: Mapping[str, Any]) -> tuple[str, ...]:
+    keys: dict[str, None] = {}
+    for path in _paths(scope):
+        for target in _targets(path):
+            keys.update(dict.fromkeys(_keys(target)))
+    return tuple(keys)
+
+
+def _paths(scope: Mapping[str, Any]) -> Iterator[str]:
+    """The path as the server decoded it and as it came, each with and without the mount point."""
+    root = (scope.get("root_path") or "").rstrip("/").casefold()
+    written = {scope["path"].casefold(): None}
+    raw = scope.get("raw_path")
+    if raw is not None and len(raw) <= RAW_BYTES_MAX:
+        # Sanic and BlackSheep route what came. Some test clients put the query there as well.
+        written[_unquoted(raw.partition(b"?")[0])] = None
+    for path in written:
+        if not root:
+            yield path
+            continue
+        # uvicorn puts the mount point before the target, Hypercorn leaves it out. Django, Quart and BlackSheep drop it
+        # wherever a path begins so (`/srvlogin`), Litestar where it first appears.
+        _, found, after = path.partition(root)
+        if found:
+            yield _slashed(after)
+        yield _slashed(path) if path.startswith(root) else path
+        yield _slashed(root + _slashed(path))
+
+
+def _slashed(path: str) -> str:
+    return path if path[:1] == "/" else "/" + path
+
+
+def _targets(path: str) -> Iterator[str]:
+    absolute = _ABSOLUTE.fullmatch(path, path.startswith("/") and not path.startswith("//"))
+    if absolute is not None:
+        yield absolute["path"] or "/"
+    elif path[:1] not in {"", "*", "/"} or path[:1] == "*" != path:
+        raise Unreadable(400, "request_target")
+    yield _slashed(path)
+
+
+def _keys(path: str) -> Iterator[str]:
+    if not _is_odd(path):
+        yield path.rstrip(_IGNORED_AT_END)
+        return
+    if len(path) > ODD_CHARS_MAX and ("/." in path or "%" in path):
+        raise Unreadable(400, "request_target")
+    for spelling in _spellings(path):
+        key = spelling.rstrip(_IGNORED_AT_END)
+        yield key
+        if "//" in key:
+            yield re.sub("//+", "/", key)
+        if "/." in key:
+            yield _flat(key)
+
+
+def _spellings(path: str) -> Iterator[str]:
+    for _ in range(DECODED_MAX + 1):
+        yield path
+        yield _CUT.split(path, maxsplit=1)[0]
+        if "%" not in path:
+            return
+        path = _unquoted(path.encode("utf-8", "replace"))
+
+
+def _unquoted(path: bytes) -> str:
+    return unquote_to_bytes(path).decode("utf-8", "replace").casefold()
+
+
+def _is_odd(path: str) -> bool:
+    return "//" in path or "/." in path or "%" in path or "#" in path or "?" in path or ";" in path
 
 
 def _flat(key: str) -> str:

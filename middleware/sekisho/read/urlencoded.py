@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:
     """The values of the fields of interest, by kind. Raises `Unreadable`.
 
-    `;` separates nothing, `+` is a space, a stray `%` stands for itself: as every Python framework has it.
+    `;` separates nothing, `+` is a space, a stray `%` stands for itself: as every Python framework has it by now.
     """
     # Django takes raw bytes beyond ASCII for UTF-8, Starlette and Litestar for Latin-1: two different accounts.
     if not body.isascii():
@@ -27,6 +27,8 @@ def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:
     text = body.decode("ascii")
     if text.count("&") >= FIELDS_MAX:
         raise Unreadable(413, "too_many_fields")
+    if ";" in text:
+        _refuse_semicolons(body, names)
 
     kinds = names.kinds
     found: dict[str, str] = {}
@@ -44,6 +46,14 @@ def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:
             raise Unreadable(400, f"{kind}_repeated")
         found[kind] = _unquoted(value) if "%" in value or "+" in value else value
     return found
+
+
+def _refuse_semicolons(body: bytes, names: Names) -> None:
+    # python-multipart before 0.0.30 parts fields at `;` as well, and reads another account from
+    # `username=decoy;username=hana`. Browsers escape it.
+    for mention in names.mention.finditer(body):
+        if body[mention.start() : mention.start() + 1] == b";" or body[mention.end() : mention.end() + 1] == b";":
+            raise Unreadable(400, "two_meanings")
 
 
 def _unquoted(value: str) -> str:

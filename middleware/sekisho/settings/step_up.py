@@ -127,6 +127,10 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
         yield SettingsError(key.variable, "is SEKISHO_SECRET as well; whoever checks the signatures could make tokens")
     if settings.smtp_password and settings.smtp is None and understood(table.SMTP.name):
         yield SettingsError(table.SMTP_PASSWORD.variable, "is set, and SEKISHO_SMTP is not; set that, or unset this")
+    if settings.protect and not settings.factors and understood(table.FACTORS.name):
+        # Its routes would stand open, or shut for everybody: neither is what somebody wrote this down for.
+        problem = "is set, and SEKISHO_FACTORS is not: nobody could prove anything there; set that, or unset this"
+        yield SettingsError(table.PROTECT.variable, problem)
     origins = table.PASSKEY_ORIGINS
     if not understood(table.PASSKEY_DOMAIN.name, origins.name):
         return
@@ -156,5 +160,3 @@ def warnings_of_step_up(settings: Settings) -> Iterator[str]:
         )
     if settings.smtp is not None and settings.service_name == table.SERVICE_NAME.default:
         yield "SEKISHO_SERVICE_NAME: mails call the service what every service calls itself; give it its name"
-    if settings.protect and not settings.factors:
-        yield "SEKISHO_PROTECT: there is no factor in SEKISHO_FACTORS to prove anything with, so nobody gets through"

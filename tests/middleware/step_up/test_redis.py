@@ -187,7 +187,7 @@ async def test_while_the_store_stands_still_nothing_is_redeemed(own_redis_server
 async def test_failures_are_forgotten_with_a_proof_and_not_with_a_password(redis_url: str) -> None:
     """Row 76: they are counted since the last proof, at all workers. A guard without factors tells them by asking."""
     async with workers(redis_url, account_failures_max="3", limit_account="9999/minute") as (site, second):
-        plain = site.guarded(factors="none", challenges="pow", no_factor="challenge")
+        plain = site.guarded(factors="none", protect=None, challenges="pow", no_factor="challenge")
 
         async def suspects() -> bool:
             found = await site.client("192.0.2.8", guard=plain).log_in()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
 from sekisho.challenge.seal import Unsealable
+from sekisho.read.paths import path_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,15 +17,22 @@ if TYPE_CHECKING:
     from sekisho.read import Doors
 
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding", b"transfer-encoding"})
+_PREFIX = re.compile(r"(?:/[\w.~-]+)+")
 _PATH = re.compile(rb";\s*path\s*=\s*/", re.IGNORECASE)
 
 
 def under(scope: Scope, mount: str) -> str | None:
-    """What follows the mount in a request's path; None elsewhere."""
-    path: str = scope["path"]
-    root = scope.get("root_path", "").rstrip("/")
-    inner = path[len(root) :] if root and path.startswith(root + "/") else path
-    return inner[len(mount) :] if inner.startswith(mount + "/") else None
+    """What follows the mount in a request's path, in lower case; None elsewhere. Found as doors are."""
+    start = mount.casefold()
+    found = (key[len(start) :] for key in path_keys(scope) if f"{key}/".startswith(start + "/"))
+    return next(found, None)
+
+
+def before(scope: Scope, mount: str) -> str:
+    """What stands before the mount in a request's path: the path that the application is mounted at, if any."""
+    prefix, found, _ = scope["path"].partition(mount)
+    # Nothing of an odd path goes into an answer's addresses: `//elsewhere` would be another host.
+    return prefix if found and _PREFIX.fullmatch(prefix) else ""
 
 
 class Again(NamedTuple):
@@ -46,7 +54,7 @@ class Again(NamedTuple):
         if door is None:
             # Sealed by a version of the service that had this door.
             raise Unsealable
-        path = self.here["path"].removesuffix(self.mount + (under(self.here, self.mount) or "")) + door.path
+        path = before(self.here, self.mount) + door.path
         headers = [(name, value) for name, value in self.here["headers"] if name not in _OF_THE_BODY]
         length = (b"content-length", b"%d" % len(self.form.body))
         return {

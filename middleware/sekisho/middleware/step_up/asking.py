@@ -20,6 +20,7 @@ from sekisho.middleware.step_up.run import Run
 from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.observe.limiter.receipt import pack_receipt
 from sekisho.read import credentials_set
+from sekisho.read.request import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -197,14 +198,16 @@ class Asking:
 
     # Routes that want a fresh proof.
 
-    def stale(self, scope: Scope) -> Stale | None:
+    def stale(self, scope: Scope, *, has_body: bool = False) -> Stale | None:
         """Why a route is not open to this session now; None where it is, and for all other routes."""
         proving = self._parts.proving
-        return None if proving is None else proving.protection.stale(scope, int(self._guard.now_s()))
+        if proving is None:
+            return None
+        return proving.protection.stale(scope, int(self._guard.now_s()), has_body=has_body)
 
     async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
         """Ask for a proof of whose session this is, or say that there is none that could be proved."""
-        headers, holder = scope["headers"], holder_of(dict(scope["headers"]))
+        headers, holder = scope["headers"], holder_of(by_name(scope["headers"]))
         if stale.account is None:
             return await send_answer(send, self._parts.voice.log_in_first(headers, stale.route.max_age_s))
         ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._counted(stale.account))

@@ -18,10 +18,11 @@ from sekisho.challenge.toll import FORM_CHARS_MAX
 from sekisho.challenge.tries import DOOR
 from sekisho.middleware.intake import HungUp, Intake
 from sekisho.middleware.shown import CAPTCHA, WORK
-from sekisho.middleware.step_up.again import Again, answering, replay, under
+from sekisho.middleware.step_up.again import Again, answering, before, replay, under
 from sekisho.middleware.step_up.form import read_form
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.model import Action, SekishoError, StoreUnavailable, Unreadable
+from sekisho.read.request import by_name
 
 if TYPE_CHECKING:
     from sekisho.answer import Answer, Refusal
@@ -67,8 +68,7 @@ class Call(NamedTuple):
     @property
     def prefix(self) -> str:
         """What stands before the mount: the path that the application is mounted at, if any."""
-        path: str = self.scope["path"]
-        return path[: path.index(self.mount)]
+        return before(self.scope, self.mount)
 
     def __repr__(self) -> str:
         return "Call(...)"
@@ -120,7 +120,7 @@ class Mount:
         return scope["type"] == "http" and under(scope, self._parts.mount) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        named = dict(scope["headers"])
+        named = by_name(scope["headers"])
         try:
             answer = await self._answered(scope, named, receive, send)
         except Unreadable as error:

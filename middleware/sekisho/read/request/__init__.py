@@ -1,0 +1,8 @@
+"""What a request says, before anybody asks what it means."""
+
+from __future__ import annotations
+
+from sekisho.read.request.headers import by_name, lowered
+from sekisho.read.request.method import HARMLESS, announces_body, may_hide_body, overrides
+
+__all__ = ["HARMLESS", "announces_body", "by_name", "lowered", "may_hide_body", "overrides"]
