@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.challenge import DeviceTokens, Token
+    from sekisho.ledger.daily import DailyGuesses
     from sekisho.model import Origin
     from sekisho.observe.breach.known import Breaches
     from sekisho.observe.limiter.shed import Shed
@@ -91,6 +92,7 @@ class Guard:
         leaked_account: the account as lists of leaked pairs are searched for it.
         clock_s: Unix time in seconds.
         chance: `n -> n` random bytes.
+        guesses: the day's cap on guesses at codes; None where there is none.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -109,6 +111,7 @@ class Guard:
         leaked_account: Callable[[Attempt], str],
         clock_s: Callable[[], float],
         chance: Callable[[int], bytes],
+        guesses: DailyGuesses | None = None,
     ) -> None:
         self._ledger = ledger
         self._limits = limits
@@ -116,6 +119,7 @@ class Guard:
         self._tokens = tokens
         # Where nobody is named, or an account is only just being opened, nobody's proof can be asked for.
         self._policies = {True: policy, False: policy.without_factors()}
+        self._for_codes = {has_owner: one.for_small_secrets() for has_owner, one in self._policies.items()}
         self._shed = shed
         self._room = room
         self._allow = allow
@@ -124,6 +128,7 @@ class Guard:
         self._leaked_account = leaked_account
         self._clock_s = clock_s
         self._chance = chance
+        self._guesses = guesses
 
     def at_the_gate(self, origin: Origin, digests: OriginDigests, *, with_token: bool) -> Decision | None:
         """A refusal that needs no look at the attempt, or None. A device token earns a look at its lane first."""
@@ -142,10 +147,12 @@ class Guard:
         family: int = 0,
         worked: bool = False,
         proved: bool = False,
+        asker: bytes = b"",
     ) -> Assessment:
         """Charge the attempt and judge it. Raises `StoreUnavailable` where the settings refuse to judge without it.
 
-        `worked`: work was done for it. `proved`: its owner has shown a second proof for it.
+        `worked`: work was done for it. `proved`: its owner has shown a second proof for it. `asker`: the name of the
+        browser, where it asked for the code that is tried.
 
         Charged before the secret is looked at, or a thousand parallel guesses would all see an empty bucket.
         """
@@ -160,9 +167,10 @@ class Guard:
             origin=digests,
             lane_generation=token.generation if token else 0,
             exempt=exempt,
+            bucket=b"" if _tries_password(attempt) else _bucket(attempt, asker),
         )
         exposure = self._exposure(attempt)
-        policy = self._policies[bool(attempt.account) and attempt.door.has_owner]
+        policy = self._policy(attempt)
         for asks_left in range(ASKS_MAX, -1, -1):
             verdict = await self._ledger.charge(charge)
             device = Device.PROVED if proved else _device(token, verdict)
@@ -177,6 +185,8 @@ class Guard:
         if decision.passes and _tries_password(attempt) and self._breaches.would_ask(exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
             decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
+        if decision.passes and device is Device.STRANGER and _tries_code(attempt):
+            decision = await self._within_the_day(attempt, decision, asked=bool(asker))
         if not decision.passes and not self._may_change(charge, verdict):
             self._shed.remember(charge, verdict)
         # A copy of a renewed token is not next in its line: after a success, its holder is a device of its own.
@@ -261,6 +271,17 @@ class Guard:
             fresh=self._chance(8),
         )
 
+    def _policy(self, attempt: Attempt) -> Policy:
+        policies = self._for_codes if _tries_code(attempt) else self._policies
+        return policies[bool(attempt.account) and attempt.door.has_owner]
+
+    async def _within_the_day(self, attempt: Attempt, decision: Decision, *, asked: bool) -> Decision:
+        """The decision, or a refusal where the day has no guess left at this account's codes."""
+        if self._guesses is None or not attempt.canonical:
+            return decision
+        wait_us = await self._guesses.take(self._digests.account(attempt.canonical), asked=asked)
+        return _throttled("account_guesses", wait_us) if wait_us else decision
+
     def _exposure(self, attempt: Attempt) -> Exposure:
         # For right secrets and wrong ones alike, and before anybody knows which it is: the time it takes says nothing.
         if not _tries_password(attempt):
@@ -313,8 +334,27 @@ def _tries_password(attempt: Attempt) -> bool:
     return attempt.door.secret_is_password and bool(attempt.secret)
 
 
+def _tries_code(attempt: Attempt) -> bool:
+    return attempt.door.secret_is_small and bool(attempt.secret)
+
+
+def _bucket(attempt: Attempt, asker: bytes) -> bytes:
+    """What is counted apart from the account's passwords: requests that try no secret, and an asker's guesses.
+
+    Four requests for a reset must not use up the log-ins of an account, nor a stranger's guesses those of the browser
+    that asked for the code.
+    """
+    if not attempt.secret or attempt.door.secret_is_new:
+        return attempt.door.kind.value.encode()
+    return b"asker" + asker if asker else b""
+
+
 def _shed(wait_us: int) -> Decision:
-    return Decision(Action.THROTTLE, Action.THROTTLE, (Finding(Action.THROTTLE, "shed", wait_us),), wait_us)
+    return _throttled("shed", wait_us)
+
+
+def _throttled(code: str, wait_us: int) -> Decision:
+    return Decision(Action.THROTTLE, Action.THROTTLE, (Finding(Action.THROTTLE, code, wait_us),), wait_us)
 
 
 def _device(token: Token | None, verdict: Verdict) -> Device:

@@ -378,3 +378,18 @@ def test_a_decision_agrees_with_its_findings(signals: Signals, policy: Policy) -
     assert (decision.wait_us > 0) or decision.asked is not THROTTLE
     assert decision.wait_us in {0, *(finding.wait_us for finding in decision.findings)}
     assert all(isinstance(finding, Finding) for finding in decision.findings)
+
+
+def test_work_opens_no_account_over_its_limit_where_the_secret_is_small() -> None:
+    """A code of six digits falls to guesses that cost a tenth of a second each (row 4.17)."""
+    policy = Policy(work=True).for_small_secrets()
+
+    assert decide(seen(worked=True, account_wait_us=MINUTE), policy).asked is THROTTLE
+    assert decide(seen(worked=True, account_wait_us=MINUTE), Policy(work=True)).asked is ALLOW
+
+
+def test_a_known_device_has_its_lane_where_the_secret_is_small() -> None:
+    """Guesses of others never throttle it."""
+    policy = Policy(work=True).for_small_secrets()
+
+    assert decide(seen(Device.SEEN, account_wait_us=MINUTE), policy).asked is ALLOW

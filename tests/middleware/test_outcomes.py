@@ -504,18 +504,17 @@ async def test_an_untaken_ask_costs_nothing_and_a_waiting_client_may_leave(clock
 
 
 async def test_the_same_account_at_two_doors_has_one_count(clock: Clock) -> None:
-    """Rows 41 and 49: form and JSON, log-in and reset: guesses add up, whatever they come through."""
-    app = guarded(
-        replying(401), login="POST /login; POST /api/token json:user.email,password", reset="POST /reset", **TIGHT
-    )
+    """Rows 41 and 49: form and JSON, log-in and change: guesses add up, whatever they come through."""
+    login = "POST /login; POST /api/token json:user.email,password"
+    app = guarded(replying(401), login=login, change="POST /change json:email,password", **TIGHT)
     as_json = json.dumps({"user": {"email": "HANA"}, "password": "x"}).encode()
-    again = json.dumps({"email": "hana"}).encode()
+    again = json.dumps({"email": "hana", "password": "z"}).encode()
 
     statuses = []
     for path, kind, body in [
         ("/login", FORM, RIGHT),
         ("/api/token", JSON, as_json),
-        ("/reset", JSON, again),
+        ("/change", JSON, again),
         ("/login", JSON, b'{"email": "hana ", "password": "y"}'),
     ]:
         statuses.append((await ask(app, http(path, headers=[kind]), body)).status)

@@ -14,8 +14,11 @@ from threading import get_ident
 from typing import TYPE_CHECKING, overload
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
+from sekisho.asgi.asker import AskerCookie
 from sekisho.challenge import DeviceTokens
+from sekisho.devices.asker import Askers
 from sekisho.guard import Guard
+from sekisho.ledger.daily import DailyGuesses
 from sekisho.middleware import Cookie, GuardMiddleware, Passing, Reading, as_doors
 from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError, Unreadable, prevalence
 from sekisho.observe.breach.corpus import Corpus
@@ -441,6 +444,7 @@ class _Running:
             leaked_account=parts.reading.accounts.listed,
             clock_s=time.time,
             chance=secrets.token_bytes,
+            guesses=self._guesses(),
         )
         self._guard = guard
         return GuardMiddleware(
@@ -452,6 +456,33 @@ class _Running:
             cookie=self._cookie,
             mode=parts.mode,
             jitter=random.random,
+            asker=self._asker(),
+        )
+
+    def _guesses(self) -> DailyGuesses | None:
+        parts, settings = self._parts, self._parts.settings
+        if not _takes_codes(settings):
+            return None
+        local = settings.on_store_failure is StoreFailure.LOCAL
+        return DailyGuesses(
+            parts.vault if self._line is None else RedisVault(self._line, settings.namespace),
+            parts.vault if local else None,
+            let_in=settings.on_store_failure is StoreFailure.OPEN,
+            guesses_max=settings.code_guesses_max,
+            clock_s=_unix_s,
+        )
+
+    def _asker(self) -> AskerCookie | None:
+        parts, settings = self._parts, self._parts.settings
+        if not _takes_codes(settings):
+            return None
+        askers = Askers(settings.secrets, settings.namespace)
+        return AskerCookie(
+            askers,
+            settings.doors,
+            session_account=parts.given[2],
+            clock_s=_unix_s,
+            chance=secrets.token_bytes,
         )
 
     @property
@@ -501,8 +532,16 @@ def _ensure_sound(variable: str, path: str, kind: str) -> None:
     raise SettingsError(variable, f"names a file that cannot be used: {problem}")
 
 
+def _takes_codes(settings: Settings) -> bool:
+    return any(door.secret_is_small for door in settings.doors)
+
+
 def _unix_us() -> int:
     return time.time_ns() // 1000
+
+
+def _unix_s() -> float:
+    return _unix_us() / 1_000_000
 
 
 def _monotonic_us() -> int:

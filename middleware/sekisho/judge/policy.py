@@ -65,21 +65,23 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
         add(Finding(Action.STEP_UP, "unproved_device"))
     if seen.device is Device.SEEN:
         return
-    _find_over_limits(verdict, add)
+    _find_over_limits(verdict, policy, add)
     _find_strange(seen, add)
     _find_spread(verdict.spread, policy, add)
 
 
-def _find_over_limits(verdict: Verdict, add: Add) -> None:
+def _find_over_limits(verdict: Verdict, policy: Policy, add: Add) -> None:
     if verdict.ip_wait_us:
         add(Finding(Action.THROTTLE, "ip_rate", verdict.ip_wait_us))
     if verdict.network_wait_us:
         add(Finding(Action.THROTTLE, "network_rate", verdict.network_wait_us))
     if verdict.device_wait_us:
         add(Finding(Action.THROTTLE, "device_rate", verdict.device_wait_us))
-    # Anyone who knows a user name can empty that account's bucket, so this asks for more and never locks.
+    # Anyone who knows a user name can empty that account's bucket, so this asks for more and never locks. A code falls
+    # to guesses that cost a tenth of a second each, and the browser that asked for it has a bucket of its own.
     if verdict.account_wait_us:
-        add(Finding(Action.CHALLENGE, "account_rate", verdict.account_wait_us))
+        action = Action.THROTTLE if policy.account_is_hard else Action.CHALLENGE
+        add(Finding(action, "account_rate", verdict.account_wait_us))
 
 
 def _find_leaked(seen: Signals, policy: Policy, add: Add) -> None:

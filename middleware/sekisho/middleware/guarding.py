@@ -49,6 +49,7 @@ from sekisho.read.request import HARMLESS, announces_body, by_name, lowered, may
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sekisho.asgi.asker import AskerCookie
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Receive, Scope, Send
     from sekisho.middleware.protect import Stale
@@ -124,9 +125,10 @@ class GuardMiddleware:
         cookie: carries the device token.
         mode: `ENFORCE`, or `MONITOR` to refuse nobody.
         jitter: uniform in [0, 1).
+        asker: tells the browser that asked for a code from others; None where no door takes codes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all its parts arrive from outside
         self,
         app: App,
         guard: Guard,
@@ -137,8 +139,10 @@ class GuardMiddleware:
         cookie: Cookie,
         mode: Mode,
         jitter: Callable[[], float],
+        asker: AskerCookie | None = None,
     ) -> None:
         self._app = app
+        self._asker = asker
         self._guard = guard
         self._reading = reading
         self._renderer = renderer
@@ -256,6 +260,8 @@ class GuardMiddleware:
         if credentials is None:
             return None
         account, secret = credentials.account, credentials.secret
+        if not account and self._asker is not None and visit.door.secret_is_small:
+            account = self._asker.account_of(visit.scope)
         return Attempt(
             visit.door,
             visit.origin,
@@ -275,11 +281,14 @@ class GuardMiddleware:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
         asking = self._asking
         worked = proved = False
+        asker = b"" if self._asker is None or not attempt.secret else self._asker.of(visit.named, attempt)
         assessment: Assessment | None
         try:
             if asking is not None and not visit.named.keys().isdisjoint(SHOWN):
                 worked, proved = await asking.shown(visit, attempt)
-            assessment = await self._guard.assess(attempt, visit.digests, family=family, worked=worked, proved=proved)
+            assessment = await self._guard.assess(
+                attempt, visit.digests, family=family, worked=worked, proved=proved, asker=asker
+            )
         except StoreUnavailable:
             assessment = None
         if assessment is None:
@@ -296,6 +305,8 @@ class GuardMiddleware:
         report = Report(attempt, assessment.decision, assessment.exposure)
         scope.setdefault("state", {})["sekisho"] = report
 
+        if self._asker is not None and self._asker.asks(attempt):
+            visit = visit.sending(self._asker.marked(visit.send, visit.named, attempt))
         watch = Watch(visit, assessment, report, self)
         self._guard.begin(assessment)
         ending: Awaitable[None]
@@ -431,7 +442,7 @@ class GuardMiddleware:
         self._events.settled(door, outcome, basis)
         # Where nobody can tell whether it was changed, it may have been; who is the owner begins again.
         if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:
-            self._asking.secret_changed(visit.scope, assessment.charge.account, account)
+            self._asking.secret_changed(visit.scope, assessment.attempt.account, account)
         # At a door where it is changed, it is being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account)

@@ -100,6 +100,8 @@ class Door:
     """Whether what is typed as the secret is a password chosen here, as at a sign-up."""
     secret_is_password: bool = field(init=False, compare=False, repr=False)
     """Whether the secret is a password that was chosen before: codes, PINs and tokens are in no list of leaks."""
+    secret_is_small: bool = field(init=False, compare=False, repr=False)
+    """Whether the secret may be a code or a PIN, which is found by guessing where guesses can be bought with work."""
     has_owner: bool = field(init=False, compare=False, repr=False)
     """Whether a second proof can be asked for: who forgot the password is proved by mail, who signs up by nothing."""
 
@@ -111,6 +113,8 @@ class Door:
         named_apart = any(fields.new_secret for fields in self.fields)
         object.__setattr__(self, "secret_is_new", self.kind is DoorKind.SIGNUP and not named_apart)
         object.__setattr__(self, "secret_is_password", self.kind in {DoorKind.LOGIN, DoorKind.CHANGE})
+        small = self.kind in {DoorKind.CODE, DoorKind.RESET, DoorKind.LINK}
+        object.__setattr__(self, "secret_is_small", small)
         object.__setattr__(self, "has_owner", self.kind not in {DoorKind.SIGNUP, DoorKind.RESET})
 
 

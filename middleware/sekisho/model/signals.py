@@ -60,6 +60,7 @@ class Policy:
         work: there is a challenge that can be asked for (proof of work, a captcha).
         factors: there is a factor that can be asked for.
         refuse_without_factor: what *step up* becomes where there is none: a refusal, not a challenge.
+        account_is_hard: nothing that a stranger shows opens an account over its limit.
     """
 
     account_failures_max: int = 100
@@ -72,6 +73,11 @@ class Policy:
     work: bool = False
     factors: bool = False
     refuse_without_factor: bool = False
+    account_is_hard: bool = False
+
+    def for_small_secrets(self) -> Policy:
+        """The same for a code or a PIN: a tenth of a second of work must not buy each next guess at it."""
+        return replace(self, account_is_hard=True)
 
     def without_factors(self) -> Policy:
         """The same for a door where no account can be asked: sign-up, a reset asked for, an attempt that names none."""

@@ -86,6 +86,7 @@ class Digests:
         origin: OriginDigests | None = None,
         lane_generation: int = 0,
         exempt: bool = False,
+        bucket: bytes = b"",
     ) -> Charge:
         """The attempt as the ledger counts it.
 
@@ -95,6 +96,7 @@ class Digests:
             origin: the digests of its origin, where they are known already.
             lane_generation: how often that token has been renewed.
             exempt: whether the address is on the allow list.
+            bucket: what of the account is counted apart from its passwords, if anything.
         """
         if origin is None:
             origin = self.origin_digests(attempt.origin)
@@ -111,7 +113,7 @@ class Digests:
             origin.networks,
             origin.ip,
             origin.device,
-            account[:ID_BYTES] if attempt.canonical else b"",
+            self._counted(attempt.canonical, account, bucket),
             lane,
             lane_generation,
             self._secret_tag(typed) if typed else b"",
@@ -121,6 +123,12 @@ class Digests:
             pair[TAG_BYTES:],
             exempt,
         )
+
+    def _counted(self, canonical: str, account: bytes, bucket: bytes) -> bytes:
+        if not canonical:
+            return b""
+        # No canonical name has a zero byte.
+        return self.account(f"{canonical}\0{bucket.hex()}") if bucket else account[:ID_BYTES]
 
     def account(self, canonical: str) -> bytes:
         """What an account is counted under."""

@@ -228,6 +228,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given) -> 
         body_seconds_max=source.read(table.BODY_SECONDS_MAX),
         store_deadline_us=1000 * source.read(table.STORE_DEADLINE_MS),
         memory_entries_max=source.read(table.MEMORY_ENTRIES_MAX),
+        code_guesses_max=source.read(table.CODE_GUESSES_MAX),
         device_cookie=source.read(table.DEVICE_COOKIE),
         device_days=source.read(table.DEVICE_DAYS),
         no_factor=source.read(table.NO_FACTOR),

@@ -174,6 +174,14 @@ ACCOUNT_FAILURES_MAX = Setting(
     parse=parse.integer(1, 100, "failures"),
     default="100",
 )
+CODE_GUESSES_MAX = Setting(
+    name="CODE_GUESSES_MAX",
+    example="20",
+    meaning="Guesses in a day at all codes of one account (`CODE`, `RESET` and `LINK` doors) by browsers that asked "
+    "for one; all other browsers together have a fifth of it.",
+    parse=parse.integer(1, 1000, "guesses"),
+    default="50",
+)
 TRUSTED_PROXIES: Setting[tuple[tuple[Network, ...], bool]] = Setting(
     name="TRUSTED_PROXIES",
     example="10.0.0.0/8,fd00::/8",
@@ -506,6 +514,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         LIMIT_ACCOUNT,
         LIMIT_LANE,
         ACCOUNT_FAILURES_MAX,
+        CODE_GUESSES_MAX,
         TRUSTED_PROXIES,
         CLIENT_IP_HEADER,
         DEVICE_HEADERS,

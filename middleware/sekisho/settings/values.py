@@ -79,6 +79,7 @@ class Settings:
     body_seconds_max: float
     store_deadline_us: int
     memory_entries_max: int
+    code_guesses_max: int
     device_cookie: str
     device_days: int
     no_factor: NoFactor

@@ -145,7 +145,7 @@ class Asking:
                 Purpose.LOGIN if escrowed else Purpose.DOOR,
                 attempt.door.name,
                 attempt.account,
-                assessment.charge.account,
+                self._counted(attempt.account),
                 pack_receipt(assessment.charge, assessment.verdict),
             ),
             holder.key,
@@ -254,17 +254,17 @@ class Asking:
         credentials = credentials_set(attempt.door, headers, body)
         return proving.ties.headers(Tie(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header)
 
-    def secret_changed(self, scope: Scope, counted: bytes, account: str) -> None:
+    def secret_changed(self, scope: Scope, named: str, account: str) -> None:
         """A password was changed, or may have been: what is under way for its account ends (CVE-2026-9798).
 
         Args:
             scope: of the request that changed it.
-            counted: the account that the request named; empty where it named none, as the forms of somebody who is
+            named: the account that the request named; empty where it named none, as the forms of somebody who is
                 logged in do. Then it is the account whose session it was.
             account: the one that the application reported, if any.
         """
-        if counted:
-            return self.end_all(counted)
+        if named:
+            return self.end_all(self._counted(named))
         proving = self._parts.proving
         shown = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
         for one in {self._counted(name) for name in (account, *shown)} - {b""}:

@@ -1,0 +1,89 @@
+"""The token of a browser that asks for a code: read from its requests, and added to the answer of the asking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sekisho.devices.asker import SECONDS
+from sekisho.middleware.cookies import cookie
+from sekisho.middleware.visit import DEVICE_HEADER
+from sekisho.model import DoorKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sekisho.devices.asker import Askers
+    from sekisho.middleware.asgi import Message, Scope, Send
+    from sekisho.model import Attempt, Door
+
+HEADER = b"sekisho-asker"
+COOKIE_START = b"__Host-sekisho-asker="
+
+
+class AskerCookie:
+    """Carries the token in a `__Host-` cookie; for native apps in the header `Sekisho-Asker`.
+
+    Args:
+        askers: issues and verifies.
+        doors: of the service. Where one of them takes codes, a log-in may be what asks for one.
+        session_account: whose session a request shows, for codes that are tried without naming an account.
+        clock_s: Unix time in seconds.
+        chance: `n -> n` random bytes.
+    """
+
+    def __init__(
+        self,
+        askers: Askers,
+        doors: Iterable[Door],
+        *,
+        session_account: Callable[[Scope], str | None] | None,
+        clock_s: Callable[[], float],
+        chance: Callable[[int], bytes],
+    ) -> None:
+        self._askers: Final = askers
+        self._after_login: Final = any(door.kind is DoorKind.CODE for door in doors)
+        self._session_account: Final = session_account
+        self._clock_s: Final = clock_s
+        self._chance: Final = chance
+
+    def account_of(self, scope: Scope) -> str:
+        """Whose code is tried by a request that names nobody; empty where the application cannot tell."""
+        return (self._session_account(scope) or "") if self._session_account is not None else ""
+
+    def of(self, named: Mapping[bytes, bytes], attempt: Attempt) -> bytes:
+        """The name of the browser where it asked for the account's code; empty for all other browsers."""
+        if not attempt.account:
+            return b""
+        shown = cookie(named.get(b"cookie", b""), COOKIE_START) or named.get(HEADER, b"")
+        return self._askers.find(shown.decode("latin-1"), attempt.account, int(self._clock_s())) if shown else b""
+
+    def asks(self, attempt: Attempt) -> bool:
+        """Whether an attempt may be what makes the application send a code."""
+        if attempt.door.kind is DoorKind.LOGIN:
+            return self._after_login and bool(attempt.account)
+        return attempt.door.secret_is_small and bool(attempt.account) and not attempt.secret
+
+    def marked(self, send: Send, named: Mapping[bytes, bytes], attempt: Attempt) -> Send:
+        """The same `send`, which hands the token out with the answer; as it is where the browser has one.
+
+        For accounts that exist and for others: an answer that differed would tell them apart.
+        """
+        if self.of(named, attempt):
+            return send
+        token = self._askers.issued(attempt.account, int(self._clock_s()), self._chance(8)).encode()
+        line = _line(token, by_header=DEVICE_HEADER in named or HEADER in named)
+
+        async def send_marked(message: Message) -> None:
+            # A failed log-in asks for nothing.
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                message = {**message, "headers": [*message.get("headers", ()), line]}
+            await send(message)
+
+        return send_marked
+
+
+def _line(token: bytes, *, by_header: bool) -> tuple[bytes, bytes]:
+    if by_header:
+        return HEADER, token
+    attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % SECONDS
+    return b"set-cookie", COOKIE_START + token + attributes

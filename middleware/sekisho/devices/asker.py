@@ -1,0 +1,88 @@
+"""The browser that asked for a code: its guesses are counted apart from those of all others.
+
+A code of six digits is guessed sideways as soon as guesses of one account share nothing but the account; and if they
+share one counter, a stranger's guesses void the owner's code. So the browser that asks is given a signed token. It
+grants no more than a counter of its own, for one account, for a day.
+
+Pure: time and randomness arrive as values.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from hashlib import blake2b
+from hmac import compare_digest
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from sekisho.read.digest import utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SECONDS = 86_400
+"""How long a token is good for: as long as a reset's mail may take."""
+
+_BODY = Struct("<BI8s")  # key id, issued (s), the browser's random name
+_MAC_BYTES = 16
+_CHARS = 4 * -(-(_BODY.size + _MAC_BYTES) // 3)
+_SKEW_S = 120  # by how much workers' clocks may differ
+
+
+class Askers:
+    """Issues and verifies tokens.
+
+    Args:
+        secrets: the service's, newest first; the first one signs, all of them verify.
+        namespace: of the service. Another service with the same secret issues tokens of its own.
+    """
+
+    def __init__(self, secrets: Sequence[bytes], namespace: str) -> None:
+        self._keys: Final = [blake2b(secret, digest_size=64, person=b"sekisho.asker").digest() for secret in secrets]
+        self._namespace: Final = namespace.encode() + b"\0"
+
+    def issued(self, account: str, now_s: int, fresh: bytes) -> str:
+        """A token for the browser that asks.
+
+        Args:
+            account: exactly as the application reads it.
+            now_s: Unix time.
+            fresh: 8 random bytes, the browser's name.
+        """
+        key = self._keys[0]
+        body = _BODY.pack(_key_id(key), now_s, fresh)
+        return urlsafe_b64encode(body + self._mac(key, body, account)).rstrip(b"=").decode()
+
+    def find(self, presented: str, account: str, now_s: int) -> bytes:
+        """The browser's name, 8 bytes; empty where the token is none of ours, of another account, or too old."""
+        packed = _unpacked(presented)
+        if not packed:
+            return b""
+        body, mac = packed[: _BODY.size], packed[_BODY.size :]
+        key_id, issued_s, name = _BODY.unpack(body)
+        if not issued_s - _SKEW_S <= now_s < issued_s + SECONDS:
+            return b""
+        genuine = any(
+            _key_id(key) == key_id and compare_digest(self._mac(key, body, account), mac) for key in self._keys
+        )
+        return bytes(name) if genuine else b""
+
+    def _mac(self, key: bytes, body: bytes, account: str) -> bytes:
+        # The body's length is fixed and a namespace has no zero byte: no two of these three feed the same bytes.
+        data = body + self._namespace + utf8(account)
+        return blake2b(data, key=key, digest_size=_MAC_BYTES, person=b"asker token").digest()
+
+
+def _unpacked(presented: str) -> bytes:
+    if not 0 < len(presented) <= _CHARS:
+        return b""
+    try:
+        packed = urlsafe_b64decode(presented + "=" * (-len(presented) % 4))
+    except (Base64Error, ValueError):
+        return b""
+    return packed if len(packed) == _BODY.size + _MAC_BYTES else b""
+
+
+def _key_id(key: bytes) -> int:
+    return blake2b(key, digest_size=1, person=b"asker key id").digest()[0]

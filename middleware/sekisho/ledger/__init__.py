@@ -1,0 +1,1 @@
+"""Counters beside those of an attempt."""

@@ -1,0 +1,71 @@
+"""The day's cap on guesses at codes: one for browsers that asked, a smaller one for all others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sekisho.ledger.daily import DailyGuesses
+from sekisho.model import StoreUnavailable
+from sekisho.store.vault import MemoryVault
+
+MIDNIGHT = 1_700_006_400.0
+HANA, AKI = b"hana".ljust(16), b"aki".ljust(16)
+
+
+class Gone(MemoryVault):
+    """A store that does not answer."""
+
+    async def count(self, key: bytes, *, seconds: float) -> int:
+        raise StoreUnavailable
+
+
+def vault(kind: type[MemoryVault] = MemoryVault) -> MemoryVault:
+    return kind(entries_max=1000, bytes_max=1_000_000, clock_s=lambda: 0.0)
+
+
+def guesses(shared: MemoryVault, own: MemoryVault | None = None, **more: Any) -> DailyGuesses:
+    given: dict[str, Any] = {"let_in": False, "guesses_max": 10, "clock_s": lambda: MIDNIGHT + 3600, **more}
+    return DailyGuesses(shared, own, **given)
+
+
+async def test_as_many_as_were_set_and_no_more() -> None:
+    """Twenty at once: ten have room, the others wait until midnight, UTC."""
+    counted = guesses(vault())
+
+    waits = await asyncio.gather(*(counted.take(HANA, asked=True) for _ in range(20)))
+
+    assert waits == [0] * 10 + [82_800_000_000] * 10
+
+
+async def test_others_have_a_fifth_and_take_nothing_away() -> None:
+    """What strangers use up is theirs."""
+    counted = guesses(vault())
+
+    assert [bool(await counted.take(HANA, asked=False)) for _ in range(3)] == [False, False, True]
+    assert not await counted.take(HANA, asked=True)
+
+
+async def test_each_account_has_its_own() -> None:
+    """Guesses at one account are no guesses at another."""
+    counted = guesses(vault())
+    for _ in range(11):
+        await counted.take(HANA, asked=True)
+
+    assert not await counted.take(AKI, asked=True)
+
+
+async def test_without_the_store_a_worker_counts_for_itself() -> None:
+    """An outage gives no guesses."""
+    counted = guesses(vault(Gone), vault())
+
+    assert [bool(await counted.take(HANA, asked=False)) for _ in range(3)] == [False, False, True]
+
+
+async def test_without_the_store_the_settings_decide() -> None:
+    """`closed` raises, `open` lets in."""
+    with pytest.raises(StoreUnavailable):
+        await guesses(vault(Gone)).take(HANA, asked=True)
+    assert not await guesses(vault(Gone), let_in=True).take(HANA, asked=True)

@@ -1,0 +1,213 @@
+"""Codes, resets and links at their doors: a small secret falls to guesses, whatever work is done for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from sekisho.testing import guarded
+from tests.middleware.driving import FORM, OPEN, Answer, Clock, address, answer, ask, http, log_in, read
+
+if TYPE_CHECKING:
+    from sekisho.assemble import LoginGuard
+    from sekisho.middleware.asgi import Receive, Scope, Send
+
+DAY_S = 86_400
+CODES: dict[str, Any] = {
+    "code": "POST /code form:username,code success=303:/home; POST /code/send form:username",
+    "limit_account": "5/5minute",
+    **OPEN,
+}
+
+
+class Codes:
+    """A service that sends codes when it is asked to, and answers everybody alike."""
+
+    def __init__(self) -> None:
+        self.reached: list[bytes] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read(receive)
+        self.reached.append(body)
+        if b"123456" in body or b"password=right" in body:
+            session = (b"set-cookie", b"session=s; HttpOnly; Path=/")
+            return await answer(send, 303, [(b"location", b"/home"), session])
+        return await answer(send, 401 if b"code=" in body or b"password=" in body else 200)
+
+
+class Browser:
+    """Keeps the asker's cookie. Each attempt comes from an address of its own."""
+
+    def __init__(self, app: LoginGuard, first: int) -> None:
+        self.app = app
+        self.jar = b""
+        self._address = first
+
+    async def asks(self, account: str = "hana") -> Answer:
+        """A code is to be sent."""
+        return await self.post("/code/send", username=account)
+
+    async def tries(self, code: str) -> Answer:
+        return await self.post("/code", username="hana", code=code)
+
+    async def post(self, path: str, **fields: str) -> Answer:
+        self._address += 1
+        cookies = [(b"cookie", b"lang=ja; " + self.jar)] if self.jar else []
+        scope = http(path, client=address(self._address), headers=[FORM, *cookies])
+        found = await ask(self.app, scope, urlencode(fields).encode())
+        for line in found.all(b"set-cookie"):
+            if line.startswith(b"__Host-sekisho-asker="):
+                self.jar = line.partition(b";")[0]
+        return found
+
+    async def guesses(self, count: int, clock: Clock, *, seconds: float = 3) -> list[int]:
+        """What so many wrong codes are answered."""
+        found = []
+        for number in range(count):
+            found.append((await self.tries(f"9{self._address}{number}")).status)
+            clock.advance(seconds)
+        return found
+
+
+async def test_no_work_buys_another_guess_at_a_code(clock: Clock) -> None:
+    """Row 4.17: over the limit of its account a code is refused, and nothing is offered instead."""
+    app = guarded(Codes(), challenges="pow", **CODES)
+    stranger = Browser(app, 0)
+
+    assert await stranger.guesses(5, clock) == [401] * 5
+    refused = await stranger.tries("000001")
+
+    assert (refused.status, refused.code) == (429, "too_many_attempts")
+
+
+async def test_guesses_of_others_do_not_touch_the_browser_that_asked(clock: Clock) -> None:
+    """Row 4.17: a stranger's guesses leave the owner's own, so they are no weapon."""
+    app = guarded(Codes(), challenges="none", **CODES)
+    owner, stranger = Browser(app, 0), Browser(app, 500)
+    asked = await owner.asks()
+    guessed = await stranger.guesses(8, clock)
+
+    assert asked.status == 200
+    assert guessed == [401] * 5 + [429] * 3
+    assert (await owner.tries("000000")).status == 401
+    assert (await owner.tries("123456")).status == 303
+
+
+async def test_the_browser_that_asked_has_a_limit_too(clock: Clock) -> None:
+    """Row 4.17: who asks for a code of somebody else has as many guesses as the account's limit names."""
+    app = guarded(Codes(), challenges="pow", **CODES)
+    thief = Browser(app, 0)
+    await thief.asks()
+
+    assert await thief.guesses(7, clock) == [401] * 5 + [429] * 2
+
+
+async def test_asking_again_gives_no_new_guesses(clock: Clock) -> None:
+    """Row 4.17: a browser keeps its name, however often it asks."""
+    app = guarded(Codes(), challenges="none", **CODES)
+    thief = Browser(app, 0)
+    await thief.asks()
+    await thief.guesses(5, clock)
+    again = await thief.asks()
+
+    assert again.all(b"set-cookie") == []
+    assert await thief.guesses(1, clock) == [429]
+
+
+async def test_new_browsers_have_the_days_cap_together(clock: Clock) -> None:
+    """Row 4.17: 50 guesses a day, over all browsers that asked and all codes that were sent."""
+    clock.us = 1_700_006_400_000_000  # midnight, UTC
+    app = guarded(Codes(), challenges="none", code_guesses_max=12, **CODES)
+    found = []
+    for number in range(4):
+        thief = Browser(app, 50 * number)
+        clock.advance(3600)
+        await thief.asks()
+        found += await thief.guesses(4, clock)
+    refused = await thief.tries("000001")
+    clock.advance(DAY_S - 4 * 3600)
+
+    assert found == [401] * 12 + [429] * 4
+    assert 3600 <= int(refused.header(b"retry-after") or b"0") <= DAY_S
+    assert await thief.guesses(1, clock) == [401]
+
+
+async def test_others_have_a_fifth_of_the_cap(clock: Clock) -> None:
+    """Row 4.17: who did not ask has two of ten guesses a day, and the asker still has ten."""
+    app = guarded(Codes(), challenges="none", code_guesses_max=10, **CODES)
+    owner = Browser(app, 500)
+    await owner.asks()
+
+    assert await Browser(app, 0).guesses(4, clock, seconds=1200) == [401, 401, 429, 429]
+    assert await owner.guesses(10, clock, seconds=1200) == [401] * 10
+
+
+async def test_a_token_of_another_account_is_none(clock: Clock) -> None:
+    """Row 4.17: one's own account gives no guesses at somebody else's."""
+    app = guarded(Codes(), challenges="none", **CODES)
+    stranger = Browser(app, 500)
+    await Browser(app, 0).guesses(5, clock)
+    await stranger.asks("mallory")
+
+    assert stranger.jar
+    assert await stranger.guesses(1, clock) == [429]
+
+
+async def test_requests_for_a_code_leave_the_log_in_alone(clock: Clock) -> None:
+    """Row 4.23: whoever asks ten times for a code has used up none of the account's log-ins."""
+    app = guarded(Codes(), challenges="pow", reset="POST /reset form:username", **CODES)
+    for number in range(10):
+        await Browser(app, 50 * number).asks()
+        await Browser(app, 50 * number).post("/reset", username="hana")
+        clock.advance(3)
+
+    assert (await log_in(app)).status == 303
+
+
+async def test_a_sign_up_leaves_the_log_in_alone(clock: Clock) -> None:
+    """Row 4.23: a password that is chosen is no guess at the account's own."""
+    app = guarded(Codes(), challenges="pow", signup="POST /signup form:username,password", **CODES)
+    for number in range(10):
+        await Browser(app, 50 * number).post("/signup", username="hana", password=f"chosen {number}")
+        clock.advance(3)
+
+    assert (await log_in(app)).status == 303
+
+
+async def test_a_proven_reset_gives_its_charge_back(clock: Clock) -> None:
+    """Row 4.23: after a reset that succeeded the account's log-ins are what they were."""
+    settings = {**CODES, "reset": "POST /reset form:username,token success=303:/home"}
+    app = guarded(Codes(), challenges="none", **settings)
+    for number in range(8):
+        done = await Browser(app, 50 * number).post("/reset", username="hana", token="123456")
+        clock.advance(3)
+
+    assert done.status == 303
+    assert (await log_in(app)).status == 303
+
+
+async def test_the_application_names_whose_code_it_is(clock: Clock) -> None:
+    """Row 4.17: a code that is typed without a name is counted for the account of its session."""
+    settings = {**CODES, "code": "POST /code form:,code"}
+    app = guarded(Codes(), challenges="none", session_account=lambda _scope: "hana", **settings)
+
+    assert await Browser(app, 0).guesses(7, clock) == [401] * 5 + [429] * 2
+
+
+async def test_after_the_password_a_browser_has_asked(clock: Clock) -> None:
+    """Row 4.17: a second step that begins with the password belongs to the browser that knew it."""
+    app = guarded(Codes(), challenges="none", login="POST /login success=303:/other", **CODES)
+    owner = Browser(app, 500)
+    await owner.post("/login", username="hana", password="right")
+    await Browser(app, 0).guesses(5, clock)
+
+    assert owner.jar
+    assert (await owner.tries("123456")).status == 303
+
+
+async def test_a_failed_log_in_asks_for_nothing() -> None:
+    """Row 4.17: a wrong password gives no guesses at codes."""
+    app = guarded(Codes(), challenges="none", **CODES)
+    found = await log_in(app, password="wrong")
+
+    assert (found.status, found.all(b"set-cookie")) == (401, [])
