@@ -132,3 +132,38 @@ def test_it_prints_no_account() -> None:
     """Tracebacks show these."""
     assert "Alice" not in repr(ALICE)
     assert "Alice" not in TIES.tied(ALICE, COOKIE, NOW)
+
+
+GUESSED = Ties([OLD], guesses=True)
+DEVICE = SessionCredentials((("device_id", "mine"),))
+
+
+@pytest.mark.parametrize("name", ["session", "sessionid", "connect.sid", "PHPSESSID", "auth_token", "remember-me"])
+def test_two_sessions_in_one_request_are_nobodys(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Row 5.22: a tie to one's own `device_id` opens no session that was stolen and stands beside it."""
+    ties = Ties([OLD], guesses=True)
+    text = ties.tied(ALICE, DEVICE, NOW)
+    shown = [(b"cookie", f"device_id=mine; {name}=stolen".encode())]
+
+    assert [ties.find(text, shown, NOW) for _ in range(2)] == [None, None]
+    (said,) = [record.message for record in caplog.records]
+    assert said == (
+        "SEKISHO_LOGIN: a request shows two cookies that may be its session, so it counts as nobody's at protected "
+        "routes; name the right one, as in success=cookie:NAME, or give LoginGuard session_account="
+    )
+
+
+@pytest.mark.parametrize("name", ["csrftoken", "csrf_token", "XSRF-TOKEN", "__Host-sekisho-step", "theme", "residence"])
+def test_other_cookies_are_no_session(name: str) -> None:
+    """Browsers send many."""
+    text = GUESSED.tied(ALICE, DEVICE, NOW)
+
+    assert GUESSED.find(text, [(b"cookie", f"device_id=mine; {name}=x".encode())], NOW) == ALICE
+
+
+def test_where_a_rule_or_the_application_names_the_session_others_may_stand_beside_it() -> None:
+    """Row 5.22: then nothing is guessed."""
+    shown = [(b"cookie", b"device_id=mine; session=other")]
+
+    assert TIES.find(TIES.tied(ALICE, DEVICE, NOW), shown, NOW) == ALICE
+    assert GUESSED.find(GUESSED.tied(ALICE, DEVICE, NOW), shown, NOW, ALICE.account) == ALICE

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sekisho import settings
 from sekisho.model import DoorKind, Limit, LimitSet, Mode, SettingsError
 from sekisho.settings import NoFactor, Settings, StoreFailure
+from sekisho.settings.step_up import warnings_without_session_account
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -589,3 +590,29 @@ def test_secrets_stores_and_addresses_are_in_no_representation() -> None:
     said = repr(loaded) + " ".join(loaded.warnings)
 
     assert not [part for part in (SECRET, OTHER, "sesame", "redis://", "192.0.2", "198.51", "203.0") if part in said]
+
+
+def test_without_the_applications_word_a_guessed_session_is_said() -> None:
+    """Rows 4.17 and 5.22: the line to write stands in the warning."""
+    told = list(
+        warnings_without_session_account(
+            load(
+                PROTECT="POST /pay max_age=60",
+                FACTORS="totp",
+                CODE="POST /code form:,code; POST /code/send form:username",
+                OWNERS="sqlite+aiosqlite:////tmp/owners",
+                OWNERS_QUERY="select email, locale from users where username = :account",
+            )
+        )
+    )
+
+    assert [line.partition(":")[0] for line in told] == ["SEKISHO_LOGIN", "SEKISHO_CODE"]
+    assert "success=cookie:NAME" in told[0]
+    assert "POST /code names no account" in told[1]
+
+
+def test_where_all_is_named_there_is_nothing_to_say() -> None:
+    """A rule that names the cookie, and codes that name their account."""
+    named = load(LOGIN="POST /login success=cookie:session", CODE="POST /code form:username,code")
+
+    assert list(warnings_without_session_account(named)) == []

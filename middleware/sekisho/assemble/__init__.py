@@ -37,6 +37,7 @@ from sekisho.record import AccountHook, Events
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
+from sekisho.settings.step_up import warnings_without_session_account
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import MemoryVault
@@ -302,7 +303,8 @@ class _Parts:
     def _warn(self) -> None:
         if not self._warned:
             self._warned = True
-            for warning in self.settings.warnings:
+            untold = () if self.given[2] is not None else warnings_without_session_account(self.settings)
+            for warning in (*self.settings.warnings, *untold):
                 log.warning("%s", warning)
 
 

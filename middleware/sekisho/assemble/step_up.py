@@ -25,6 +25,7 @@ from sekisho.middleware.step_up.mount import RUN_S
 from sekisho.middleware.step_up.voice import Voice
 from sekisho.model import SettingsError
 from sekisho.owners import OwnersError
+from sekisho.settings.step_up import guesses_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -225,7 +226,7 @@ class StepUp:
             owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders, issuer=settings.service_name,
             clock_s=time.time,
         )  # fmt: skip
-        ties = Ties(settings.secrets)
+        ties = Ties(settings.secrets, guesses=guesses_session(settings))
         return Proving(
             factors,
             enrolling,

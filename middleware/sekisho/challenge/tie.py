@@ -10,13 +10,14 @@ Needs the extra `step-up`.
 from __future__ import annotations
 
 import json
+import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.challenge.seal import Sealer, Unsealable, bind
-from sekisho.read import SessionCredentials, credentials_shown
+from sekisho.read import SessionCredentials, credentials_shown, other_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     Headers = Sequence[tuple[bytes, bytes]]
 
+log = logging.getLogger("sekisho")
+
 SECONDS_MAX = 30 * 86_400
 """How long a note is good for."""
 
@@ -32,6 +35,11 @@ CHARS_MAX = 4_096 - 128  # with its name and attributes it must be no longer tha
 WANTED = b"wanted"
 WANTED_S = 600
 HEADER = b"sekisho-tie"
+
+AMBIGUOUS = (
+    "SEKISHO_LOGIN: a request shows two cookies that may be its session, so it counts as nobody's at protected routes; "
+    "name the right one, as in success=cookie:NAME, or give LoginGuard session_account="
+)
 
 _PURPOSE = b"tie"
 _SKEW_S = 60  # by how much workers' clocks may differ
@@ -59,9 +67,12 @@ class Ties:
     Args:
         secrets: the service's, newest first.
         name: of the cookie.
+        guesses: no rule names the session's cookie, so it is guessed from an answer which one it is.
     """
 
-    def __init__(self, secrets: Sequence[bytes], name: bytes = b"__Host-sekisho-tie") -> None:
+    def __init__(self, secrets: Sequence[bytes], name: bytes = b"__Host-sekisho-tie", *, guesses: bool = False) -> None:
+        self._guesses: Final = guesses
+        self._told = False
         self._sealer: Final = Sealer(secrets)
         self._name: Final = name
         self._wanted = self._name + b"=" + WANTED
@@ -96,7 +107,17 @@ class Ties:
         if said_account is not None and not _same(said_account, account):
             return None
         found = self._are_shown(shown, cookies, bearer, any_value=said_account is not None)
+        # What was tied may be a cookie beside the session (`device_id`). With the session of somebody else beside it,
+        # one's own proof would open that one's routes.
+        if found and self._guesses and said_account is None and other_session(headers, cookies):
+            self._tell()
+            return None
         return Tie(account, account_id, proved_s) if found else None
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            log.warning(AMBIGUOUS)
 
     def of(self, headers: Headers, now_s: int, said_account: str | None = None) -> Tie | None:
         """The tie of a request with these headers. `said_account`: as in `find`."""

@@ -23,7 +23,7 @@ from sekisho.read.doors import Doors
 from sekisho.read.exposed import exposed
 from sekisho.read.fields import read_credentials
 from sekisho.read.outcome import RuleSuggester, from_body, from_start
-from sekisho.read.session import Presented, SessionCredentials, credentials_set, credentials_shown
+from sekisho.read.session import Presented, SessionCredentials, credentials_set, credentials_shown, other_session
 
 __all__ = [
     "Accounts",
@@ -50,6 +50,7 @@ __all__ = [
     "fingerprint",
     "from_body",
     "from_start",
+    "other_session",
     "packed_address",
     "read_credentials",
 ]

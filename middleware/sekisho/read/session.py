@@ -25,6 +25,11 @@ NAME_CHARS_MAX = 128
 SHOWN_BYTES_MAX = 65_536  # more than servers take; what is longer is not looked at
 
 _OURS = "__host-sekisho"
+_SESSION_WORDS = frozenset(
+    {"session", "sessionid", "sess", "sid", "phpsessid", "jsessionid", "auth", "token", "jwt", "login", "remember"}
+)
+_OTHER_WORDS = frozenset({"csrf", "xsrf", "antiforgery"})
+_WORD_ENDS = str.maketrans("-_.:", "    ")
 _SEPARATORS = bytes.maketrans(b',"\t\n\v\f\r ', b";" * 8)
 
 
@@ -122,6 +127,20 @@ def credentials_shown(headers: Headers, names: Collection[str]) -> Presented:
     cookies = _shown(header, names) if len(header) <= SHOWN_BYTES_MAX else {}
     bearer = _bearer(said[0]) if len(said) == 1 else ""
     return Presented(cookies, bearer, bool(said) and not bearer)
+
+
+def other_session(headers: Headers, names: Collection[str]) -> bool:
+    """Whether a request shows a cookie that is called like a session and is none of `names`."""
+    header = b";".join(value for name, value in headers if name == b"cookie")
+    if len(header) > SHOWN_BYTES_MAX:
+        return True
+    return any(_is_called_session(name) for name in _mentioned(header) if name not in names)
+
+
+def _is_called_session(name: str) -> bool:
+    folded = name.lower()
+    words = set(folded.translate(_WORD_ENDS).split())
+    return not folded.startswith(_OURS) and not words & _OTHER_WORDS and bool(words & _SESSION_WORDS)
 
 
 def _shown(header: bytes, names: Collection[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.model import DoorKind, SettingsError
+from sekisho.model import DoorKind, SettingsError, SuccessBy
 from sekisho.settings import table
 from sekisho.settings.extras import can_ask_for_work, installing
 from sekisho.settings.factors import POW
@@ -160,3 +160,30 @@ def warnings_of_step_up(settings: Settings) -> Iterator[str]:
         )
     if settings.smtp is not None and settings.service_name == table.SERVICE_NAME.default:
         yield "SEKISHO_SERVICE_NAME: mails call the service what every service calls itself; give it its name"
+
+
+def guesses_session(settings: Settings) -> bool:
+    """Whether a session's cookie is guessed from an answer, because no rule of a door names it."""
+    return any(
+        door.kind is DoorKind.LOGIN and not any(rule.by in {SuccessBy.COOKIE, SuccessBy.JSON} for rule in door.success)
+        for door in settings.doors
+    )
+
+
+def warnings_without_session_account(settings: Settings) -> Iterator[str]:
+    """What is true only where `LoginGuard` is not told whose session a request shows."""
+    if settings.protect and guesses_session(settings):
+        yield (
+            "SEKISHO_LOGIN: no rule names the session's cookie, so protected routes guess which one it is; add "
+            "success=cookie:NAME, or give LoginGuard session_account="
+        )
+    nameless = [
+        door.name
+        for door in settings.doors
+        if door.kind is DoorKind.CODE and any(one.secret and not one.account for one in door.fields)
+    ]
+    if nameless:
+        yield (
+            f"SEKISHO_CODE: {', '.join(nameless)} names no account, so guesses at a code are counted by address alone; "
+            "add the account's field, as in form:username,code, or give LoginGuard session_account="
+        )
