@@ -83,7 +83,7 @@ class Visit(Value):
 
     def sending(self, send: Send) -> Visit:
         """The same, answered through another `send`."""
-        return Visit(self.door, self.caller, self.presented, self.named, self.scope, self.intake, send)
+        return Visit(self.door, self.caller, self.presented, self.named, self.scope, self.as_sent, self.intake, send)
 
     def __repr__(self) -> str:
         # Its scope holds cookies and addresses, and error reporters print the values of a frame.
