@@ -107,7 +107,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_corpus(tmp_path: Path) -> None:
     """A path to something that is no file is an error like any other."""
-    with pytest.raises(CorpusError, match="Is a directory"):
+    with pytest.raises(CorpusError, match="it is no regular file"):
         Corpus.open(tmp_path)
 
 

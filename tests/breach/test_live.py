@@ -7,17 +7,19 @@ import shutil
 import threading
 from dataclasses import replace
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sekisho.observe.breach import live
+from sekisho.observe.breach.corpus import Identity, identify
 from sekisho.observe.breach.header import HEADER_BYTES, Header
 from sekisho.observe.breach.live import LiveCorpus, Lookout
 from tests.breach.making import BUILT, corpus_file, digests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 OLD, NEW = digests(2)
 OLD_FILE = dict.fromkeys((OLD, *digests(200, "others")), 1)
@@ -220,3 +222,114 @@ def test_no_look_up_is_dropped_while_files_are_swapped(service: Service) -> None
         thread.join()
     assert answers == {1, 3}
     assert service.told == []
+
+
+# A disk that does not answer, and what is no file.
+
+
+def test_what_is_no_regular_file_is_left_at_once(service: Service) -> None:
+    """A FIFO in its place would hold the worker until somebody writes to it; a folder or a device is no corpus."""
+    put_there: list[Callable[[Path], None]] = [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")]
+    for put in put_there:
+        passing = service.path.with_name("passing")
+        put(passing)
+        service.path.rename(service.path.with_name("aside"))
+        passing.rename(service.path)
+        service.later()
+        assert service.find(OLD) is None
+        service.path.rename(passing)
+        service.path.with_name("aside").rename(service.path)
+        service.later()
+        assert service.find(OLD) == 1
+        passing.rmdir() if passing.is_dir() else passing.unlink()
+
+    assert service.told == [False, True] * 3
+
+
+class Disk:
+    """A disk that hangs: whoever asks it waits until it is `mended`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked, self.mended = threading.Event(), threading.Event()
+        self._identify = identify
+        self._threads: list[threading.Thread] = []
+        monkeypatch.setattr(live, "identify", self._hang)
+
+    def start(self, look: Callable[[], None]) -> None:
+        """As a guard starts looks."""
+        thread = threading.Thread(target=look)
+        self._threads.append(thread)
+        thread.start()
+
+    def mend(self) -> None:
+        self.mended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _hang(self, found: os.stat_result) -> Identity:
+        self.asked.set()
+        assert self.mended.wait(20)
+        return self._identify(found)
+
+
+def test_a_disk_that_hangs_keeps_nobody_waiting(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Attempts get what the mapped file says, the log is told once, and what has changed is seen when it answers."""
+    disk = Disk(monkeypatch)
+    service.lookout = Lookout([service.corpus], lambda: service.now_s, disk.start)
+    corpus_file(service.path, NEW_FILE)
+    try:
+        for _ in range(30):
+            service.later()
+            assert (service.find(OLD), service.find(NEW)) == (1, 0)
+            assert disk.asked.wait(20)
+    finally:
+        disk.mend()
+
+    assert caplog.messages == [
+        f"{service.path}: its disk does not answer; look-ups are answered from the file as it was"
+    ]
+    assert service.find(NEW) == 3
+
+
+def _wait(ended: threading.Event, begun: threading.Event | None = None) -> None:
+    if begun is not None:
+        begun.set()
+    ended.wait(20)
+
+
+def _break() -> None:
+    raise ZeroDivisionError
+
+
+def test_one_disk_that_hangs_hides_no_other_file(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is looked at for itself."""
+    (tmp_path / "other").mkdir()
+    corpus_file(tmp_path / "other" / "corpus", OLD_FILE)
+    other = Service(tmp_path / "other" / "corpus")
+    hanging, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr(service.corpus, "look", lambda: _wait(ended, hanging))
+    lookout = Lookout([service.corpus, other.corpus], lambda: service.now_s, live.in_thread)
+    corpus_file(other.path, NEW_FILE)
+    try:
+        lookout.look()
+        assert hanging.wait(20)
+        while other.corpus.find(NEW) != 3:
+            lookout.look()
+    finally:
+        ended.set()
+
+
+def test_what_does_not_end_in_time_is_left() -> None:
+    """And what is raised is raised for whoever waits."""
+    ended = threading.Event()
+    try:
+        assert not live.within(0.01, lambda: _wait(ended))
+    finally:
+        ended.set()
+    assert live.within(20, lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        live.within(20, _break)

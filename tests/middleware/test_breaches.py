@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -433,6 +435,14 @@ async def test_nobody_else_is_believed() -> None:
 # --- when files fail
 
 
+async def looked(app: LoginGuard) -> None:
+    """An attempt at which a look is due, and the end of the look: it has a thread of its own."""
+    await log_in(app, "somebody else")
+    for thread in threading.enumerate():
+        if thread.name == "sekisho corpus":
+            await asyncio.to_thread(thread.join)
+
+
 async def test_a_file_that_vanishes_is_an_outage_and_its_return_the_end_of_it(
     corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -443,22 +453,26 @@ async def test_a_file_that_vanishes_is_an_outage_and_its_return_the_end_of_it(
     app = guarded(shop, corpus=corpus, **OPEN)
     (tmp_path / "passwords").rename(tmp_path / "elsewhere")
     now += 2
+    await looked(app)
     assert (await log_in(app, password=LEAKED)).status == 303
     assert (shop.reports[-1].exposure.password, shop.findings) == (None, [])
 
     (tmp_path / "elsewhere").rename(tmp_path / "passwords")
     now += 2
+    await looked(app)
     await log_in(app, password=LEAKED)
     assert shop.findings == ["breached_password"]
     assert (counts(app)["", "corpus", "lost"], counts(app)["", "corpus", "answers"]) == (1, 1)
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "pairs"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "pairs", "fifo"])
 async def test_a_wrong_file_stops_the_start(tmp_path: Path, damage: str) -> None:
     """The answer names the variable and what is wrong, and not the path."""
     path = tmp_path / "canary"
     if damage == "empty":
         path.write_bytes(b"")
+    if damage == "fifo":
+        os.mkfifo(path)
     if damage == "pairs":
         corpus_file(path, {digest("x"): 1}, kind="pairs")
     refused = await log_in(guarded(Listening(), corpus=str(path)))

@@ -24,7 +24,7 @@ from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError, Unreada
 from sekisho.observe.breach.corpus import Corpus
 from sekisho.observe.breach.header import CorpusError
 from sekisho.observe.breach.known import Breaches
-from sekisho.observe.breach.live import LiveCorpus, Lookout
+from sekisho.observe.breach.live import LiveCorpus, Lookout, in_thread, within
 from sekisho.observe.breach.pairs import PairDigests, Pairs
 from sekisho.observe.limiter.exchange import Exchange, News
 from sekisho.observe.limiter.memory import MemoryLedger
@@ -62,6 +62,7 @@ VAULT_BYTES_MAX = 256 << 20
 
 MODES = {mode.value: mode for mode in Mode}
 DAY_S = 86_400
+OPENED_S = 10  # in which a disk that is awake has opened a file
 LAST_WORDS = frozenset({"lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed"})
 
 
@@ -320,7 +321,7 @@ class _Leaks:
         # not keep a service from coming back.
         pairs = self._live("SEKISHO_PAIRS", settings.pairs, "pairs", digests.key_id)
         self._pairs = Pairs(pairs, digests) if pairs else None
-        self._lookout = Lookout([file for file in (self._corpus, pairs) if file], time.monotonic)
+        self._lookout = Lookout([file for file in (self._corpus, pairs) if file], time.monotonic, in_thread)
         self._warn_of_age()
 
     def breaches(self, online: Hibp | None) -> Breaches:
@@ -525,17 +526,21 @@ def _installed(settings: Settings) -> Settings:
 
 def _ensure_sound(variable: str, path: str, kind: str) -> None:
     """What is missing or damaged at start is a mistake in the settings; later it is an outage."""
+    problem = "its disk does not answer"
     try:
-        Corpus.open(path, kind=kind)
+        if within(OPENED_S, lambda: _ensure_opens(path, kind)):
+            return
     except CorpusError as error:
         problem = str(error).removeprefix(f"{path}: ")
-    else:
-        return
     raise SettingsError(variable, f"names a file that cannot be used: {problem}")
 
 
 def _takes_codes(settings: Settings) -> bool:
     return any(door.secret_is_small for door in settings.doors)
+
+
+def _ensure_opens(path: str, kind: str) -> None:
+    Corpus.open(path, kind=kind)
 
 
 def _unix_us() -> int:

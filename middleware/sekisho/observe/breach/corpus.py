@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 from bisect import bisect_left
 from hashlib import blake2b
 from itertools import compress, count, islice
@@ -68,7 +69,7 @@ class Corpus:
         """
         refuse_big_endian()
         try:
-            with open(path, "rb") as file:  # noqa: PTH123 - `Path.open` would bring pathlib and nothing else
+            with opened(path) as file:
                 return _open(cls, path, file, kind, key_id)
         except CorpusError as error:
             raise CorpusError(f"{os.fspath(path)}: {error}") from None
@@ -90,12 +91,36 @@ class Corpus:
             CorpusError: something differs from what was built.
         """
         try:
-            with open(self._path, "rb") as file:  # noqa: PTH123 - as above
+            with opened(self._path) as file:
                 _verify(file, progress or Silent())
         except CorpusError as error:
             raise CorpusError(f"{os.fspath(self._path)}: {error}") from None
         except OSError as error:
             raise CorpusError(f"{os.fspath(self._path)}: {_reason(error)}") from error
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file to be read, without waiting for it.
+
+    Opening a FIFO waits for whoever writes to it, and what a device answers never ends: neither is a corpus, and a
+    worker that waits answers nobody.
+
+    Raises:
+        CorpusError: it is no regular file.
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _ensure_regular(descriptor)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _ensure_regular(descriptor: int) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise CorpusError("it is no regular file")
 
 
 Identity = tuple[int, int, int, int, int]

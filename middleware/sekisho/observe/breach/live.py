@@ -4,16 +4,18 @@ Looking and asking are two things, because an attempt asks several files and one
 
 Whoever asks gets an answer from the file that is there, from the new one after a rename, or `None` where there is no
 whole file: *could not tell* is for the judge to weigh, and must never look like *clean*. Nobody waits, nobody has to
-restart anything, and nothing is read but a header.
+restart anything, and nothing is read but a header. Only a page that is not in memory can still make a worker wait,
+where its disk does not answer: a corpus belongs on a disk of the machine.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from functools import partial
 from math import inf
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final
 
 from sekisho.observe.breach.corpus import Corpus, Identity, Path, identify
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LOOK_EVERY_S: Final = 1.0
+MISSED_MAX: Final = 10  # looks that found another still under way, before it is said
 
 log = logging.getLogger("sekisho.breach")
 
@@ -56,6 +59,7 @@ class LiveCorpus:
         self._key_id = key_id
         self._on_change = on_change
         self._looking = Lock()
+        self._missed = 0  # looks, since one began that has not ended
         self._corpus: Corpus | None = None
         self._refused: Identity | None = None  # a header that was right above a payload that was not
         self._told = True
@@ -72,10 +76,14 @@ class LiveCorpus:
         """Look whether the file has been exchanged. For a `Lookout` to call."""
         # Whoever comes while another looks goes on with what there is.
         if not self._looking.acquire(blocking=False):
+            self._missed += 1
+            if self._missed == MISSED_MAX:
+                log.error("%s: its disk does not answer; look-ups are answered from the file as it was", self._path)
             return
         try:
             self._follow()
         finally:
+            self._missed = 0
             self._looking.release()
 
     def _follow(self) -> None:
@@ -95,11 +103,16 @@ class LiveCorpus:
         self.find = nobody_can_tell if corpus is None else corpus.finder(partial(self._refuse, corpus))
 
     def _refuse(self, corpus: Corpus) -> None:
-        with self._looking:
+        # A look may hang with its disk, and this runs at an attempt: the next one that meets the damage refuses it.
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
             if self._corpus is corpus:
                 self._refused = corpus.identity
                 self._use(None)
                 self._tell(usable=False, why=f"{self._path}: its index is damaged: build the file again")
+        finally:
+            self._looking.release()
 
     def _tell(self, *, usable: bool, why: str) -> None:
         if usable == self._told:
@@ -115,12 +128,23 @@ class LiveCorpus:
 class Lookout:
     """Looks at files once a second, for everybody who asks them.
 
+    Args:
+        files: to look at.
+        clock_s: a clock that only moves forward.
+        start: runs a look, where it keeps nobody waiting: a disk that hangs (NFS, a lost volume) hangs whoever asks it.
+
     Attributes:
         due_s: when the next look is due, by `clock_s`; whoever asks compares, and calls `look` if it is.
     """
 
-    def __init__(self, files: Sequence[LiveCorpus], clock_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        files: Sequence[LiveCorpus],
+        clock_s: Callable[[], float],
+        start: Callable[[Callable[[], None]], None] = lambda look: look(),
+    ) -> None:
         self._files = tuple(files)
+        self._start = start
         self.clock_s = clock_s
         self.due_s = clock_s() + LOOK_EVERY_S if files else inf
 
@@ -128,4 +152,28 @@ class Lookout:
         """Look at all of them now. The next look is due in a second."""
         self.due_s = self.clock_s() + LOOK_EVERY_S
         for file in self._files:
-            file.look()
+            self._start(file.look)
+
+
+def in_thread(work: Callable[[], None]) -> None:
+    """Do it in a thread of its own, which ends with the process and not before what it waits for."""
+    with suppress(RuntimeError):  # no more threads, or the process is ending: the next look may be luckier
+        Thread(target=work, name="sekisho corpus", daemon=True).start()
+
+
+def within(seconds: float, work: Callable[[], None]) -> bool:
+    """Do it in a thread, and wait so long at most. Whether it ended; what it raised is raised here."""
+    raised: list[BaseException] = []
+
+    def working() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits
+            raised.append(error)
+
+    thread = Thread(target=working, name="sekisho corpus", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    return not thread.is_alive()
