@@ -151,6 +151,7 @@ class StepUp:
             self._toll(),
             bool(settings.challenges),
             proving,
+            site.events.odd,
         )
         shared = settings.store != "memory://"
         asking = Asking(

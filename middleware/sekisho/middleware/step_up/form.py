@@ -32,7 +32,7 @@ async def read_form(named: Mapping[bytes, bytes], intake: Intake, patience: Pati
 
 def _form(body: bytes) -> dict[str, str]:
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict"))
     except ValueError:
         raise Unreadable(400, "form") from None
 
@@ -40,9 +40,19 @@ def _form(body: bytes) -> dict[str, str]:
 def _json(body: bytes) -> dict[str, str]:
     try:
         found = json.loads(body)
+        if not isinstance(found, dict) or len(found) > FIELDS_MAX:
+            raise Unreadable(400, "json")
+        return {_text(name): _text(value) for name, value in found.items()}
     except (ValueError, RecursionError):
         raise Unreadable(400, "json") from None
-    if not isinstance(found, dict) or len(found) > FIELDS_MAX:
-        raise Unreadable(400, "json")
-    # A passkey's answer is an object; in a form it is the text of one.
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}
+
+
+def _text(value: object) -> str:
+    """A field, as a form has it. Raises `ValueError` where it cannot be written in UTF-8.
+
+    A passkey's answer is an object; in a form it is the text of one. JSON can spell half of a surrogate pair, which no
+    form can: whoever encodes that later fails (500).
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text.encode()
+    return text

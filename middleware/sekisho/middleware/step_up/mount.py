@@ -23,6 +23,7 @@ from sekisho.middleware.step_up.form import read_form
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.model import Action, SekishoError, StoreUnavailable, Unreadable
 from sekisho.read.request import by_name
+from sekisho.stepup.flow.foreign_site import is_foreign
 
 if TYPE_CHECKING:
     from sekisho.answer import Answer, Refusal
@@ -47,6 +48,12 @@ BUSY_US = 3_000_000
 EVEN_S = 0.05
 """A wrong code, and a question for a passkey, is answered so long after it came, or at a multiple of that. A member's
 rows take a tenth of a millisecond longer to read than nobody's: a thousand timings would tell who has an account."""
+
+
+FOREIGN_SITE = (
+    "a post to the pages below SEKISHO_MOUNT came from another site and was refused: if that site is yours, name its "
+    "origin in SEKISHO_ORIGINS"
+)
 
 
 class Call(NamedTuple):
@@ -143,6 +150,9 @@ class Mount:
         # Denied between the password and the proof: the proof is worth nothing any more (row 83).
         stop = self._guard.at_the_gate(caller.origin, caller.digests, with_token=True)
         if stop is not None and stop.asked is Action.DENY:
+            return self._refused(scope, denied())
+        if method == "POST" and is_foreign(named) and not self._parts.voice.may_be_read(scope["headers"]):
+            self._parts.odd(FOREIGN_SITE)
             return self._refused(scope, denied())
         fields = await read_form(named, Intake(receive), self._patience) if method == "POST" else {}
         return await handler(Call(scope, named, fields, holder_of(named), self._parts.mount, receive, send))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sekisho.challenge.escrow import Escrow
     from sekisho.challenge.factors import Enrolling, Factors
     from sekisho.challenge.senders import Senders
@@ -33,6 +35,7 @@ class Parts(NamedTuple):
     toll: work or a captcha in front of the secret, and what pages carry meanwhile.
     asks_work: whether there is any to be asked for.
     proving: None where there is no factor.
+    odd: is told what an operator should know.
     """
 
     mount: str
@@ -41,3 +44,4 @@ class Parts(NamedTuple):
     toll: Toll
     asks_work: bool
     proving: Proving | None
+    odd: Callable[[str], None]

@@ -113,6 +113,10 @@ class Voice:
         """What a browser is told that asks before it calls from another origin; None for origins that are not named."""
         return self._renderer.preflight(headers)
 
+    def may_be_read(self, headers: Headers) -> bool:
+        """Whether a request comes from an origin that the operator named."""
+        return bool(self._renderer.cors(headers))
+
     def proof_failed(self, headers: Headers) -> Answer:
         return self.refusal(headers, proof_failed())
 

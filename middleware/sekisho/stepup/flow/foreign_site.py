@@ -1,0 +1,39 @@
+"""Whether a browser sends a request because another site made it.
+
+A form of another site comes without our cookies (they are `SameSite=Lax`) and its answer may still set some: posted to
+the owner's page it would replace the tie of the visitor's session, posted to a step-up the key of his browser. A token
+in the page does not help, since what does the harm is the refusal of a request that has none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OUR_OWN: Final = frozenset({b"same-origin", b"none"})  # `none`: typed, or from a bookmark
+
+
+def is_foreign(named: Mapping[bytes, bytes]) -> bool:
+    """Whether the headers of a request say that a page of another origin sent it.
+
+    Browsers say so in `Sec-Fetch-Site` since 2023; before that, a post had an `Origin`, which is compared with `Host`.
+    A program sends neither and brings no cookies of a visitor's.
+
+    Args:
+        named: headers by lower-case name.
+    """
+    site, origin = named.get(b"sec-fetch-site"), named.get(b"origin")
+    if site is not None:
+        return site not in _OUR_OWN
+    return origin is not None and not _is_at(origin, named.get(b"host", b""))
+
+
+def _is_at(origin: bytes, host: bytes) -> bool:
+    # Not the scheme: behind a proxy that ends TLS nobody here knows it. Pages of ours never send `null`.
+    try:
+        return urlsplit(origin.decode("latin-1")).netloc.lower().encode("latin-1") == host.lower() != b""
+    except ValueError:
+        return False
