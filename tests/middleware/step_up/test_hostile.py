@@ -125,6 +125,7 @@ OURS = {
     "a program": [],
     "a named origin": [
         (b"sec-fetch-site", b"cross-site"),
+        (b"sec-fetch-mode", b"cors"),
         (b"origin", b"https://app.example"),
         (b"host", b"shop.test"),
     ],
