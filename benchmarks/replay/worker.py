@@ -318,8 +318,10 @@ class Worker:
         return assessment
 
     def _attempt(self, caller: Caller, account: str, password: str, token: str = "") -> Attempt:
-        canonical = self.site.parts.reading.accounts.canonical(account)
-        return Attempt(self._door, caller.origin, account, canonical, password, token)
+        accounts = self.site.parts.reading.accounts
+        canonical = accounts.canonical(account)
+        key = accounts.limit_key(canonical)
+        return Attempt(self._door, caller.origin, account, canonical, password, token, limit_key=key)
 
     async def _try(self, caller: Caller, combo: Combo) -> None:
         assessment = await self._assess(caller, self._attempt(caller, combo.account, combo.password))
@@ -387,7 +389,8 @@ class Worker:
             counts["owners_refused"] += tried.right
         elif tried.right:
             counts["owners_proved"] += 1
-            self._guard.refund(pack_receipt(assessment.charge, assessment.verdict))
+            receipt = pack_receipt(assessment.charge, assessment.verdict)
+            self._guard.refund(receipt, assessment.charge.account)
 
     def _token(self, tried: Try, family: int) -> str:
         """What the owner's browser was given days ago, after a second proof."""

@@ -161,18 +161,25 @@ class Guard:
         exempt = self._is_exempt(attempt.origin)
         if token is None and not exempt and (wait_us := self._shed.wait_us(digests.ids)):
             return self._shed_late(attempt, digests, wait_us)
+        bucket = b"" if _tries_password(attempt) else _bucket(attempt, asker)
         charge = self._digests.charge(
             attempt,
             token.device if token else b"",
             origin=digests,
             lane_generation=token.generation if token else 0,
             exempt=exempt,
-            bucket=b"" if _tries_password(attempt) else _bucket(attempt, asker),
+            bucket=bucket,
         )
         exposure = self._exposure(attempt)
         policy = self._policy(attempt)
         for asks_left in range(ASKS_MAX, -1, -1):
             verdict = await self._ledger.charge(charge)
+            if attempt.limit_key and charge.lane and not verdict.charged & Charged.LANE:
+                self._ledger.settle(charge, verdict)
+                # A stranger's attempt is counted by the limit key; a known device's lies with the account itself.
+                charge = self._digests.charge(attempt, origin=digests, exempt=exempt, bucket=bucket)
+                found = await self._ledger.charge(charge)
+                verdict = found._replace(lane_wait_us=verdict.lane_wait_us, lane_spent=verdict.lane_spent)
             device = Device.PROVED if proved else _device(token, verdict)
             decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
             if decision.passes or not (asks_left and self._may_change(charge, verdict)):
@@ -224,15 +231,19 @@ class Guard:
                 self._room.settled(key)
         self._room.end(_counters(charge))
 
-    def refund(self, receipt: bytes) -> None:
-        """Give back what an attempt still weighs whose owner has shown a second proof, and forget older failures."""
+    def refund(self, receipt: bytes, account: bytes) -> None:
+        """Give back what an attempt still weighs whose owner has shown a second proof, and forget older failures.
+
+        `account`: the digest of whose proof it was. Failures that a like name shares are not forgotten: whoever
+        registers one, and proves to be its owner, would clear his victim's.
+        """
         charge, verdict = unpack_receipt(receipt)
-        self._ledger.settle(charge, verdict, proved=True)
+        self._ledger.settle(charge, verdict, proved=charge.account == account)
         for key in _counters(charge):
             self._room.settled(key)
 
     def counted(self, accounts: Accounts, account: str) -> bytes:
-        """What an account is counted under; nothing for what no account is called."""
+        """The digest of an account; nothing for what no account is called."""
         try:
             return self._digests.account(accounts.canonical(account))
         except Unreadable:
@@ -279,7 +290,8 @@ class Guard:
         """The decision, or a refusal where the day has no guess left at this account's codes."""
         if self._guesses is None or not attempt.canonical:
             return decision
-        wait_us = await self._guesses.take(self._digests.account(attempt.canonical), asked=asked)
+        counted = self._digests.account(attempt.limit_key or attempt.canonical)
+        wait_us = await self._guesses.take(counted, asked=asked)
         return _throttled("account_guesses", wait_us) if wait_us else decision
 
     def _exposure(self, attempt: Attempt) -> Exposure:

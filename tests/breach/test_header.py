@@ -102,8 +102,16 @@ def test_another_file_is_told_from_a_damaged_one() -> None:
 
 def test_another_format_is_told_from_a_damaged_one() -> None:
     """A file of another version is not damaged, but has to be built again."""
-    with pytest.raises(CorpusError, match=r"its format is not 1, which this version reads: build it again"):
-        Header.parse(page(format=2))
+    with pytest.raises(CorpusError, match=r"its format is neither 1 nor 2, which this version reads: build it again"):
+        Header.parse(page(format=3))
+
+
+def test_the_second_format_is_of_pairs_alone() -> None:
+    """It says what accounts are called, and passwords have none: their files stay as every version reads them."""
+    pairs = replace(HEADER, kind="pairs", key_id="ab" * 8, format=2)
+    assert Header.parse(pairs.render()) == pairs
+    with pytest.raises(CorpusError, match=DAMAGED):
+        Header.parse(replace(HEADER, format=2).render())
 
 
 @given(entries=st.integers(64, ENTRIES_MAX))

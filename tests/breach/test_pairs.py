@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from base64 import b64decode
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from unicodedata import is_normalized
+from zlib import decompress
 
 import pytest
 from hypothesis import assume, example, given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from sekisho.model.breach import Pair
+from sekisho.observe.breach.combos import build_pairs
 from sekisho.observe.breach.corpus import Corpus
 from sekisho.observe.breach.live import LiveCorpus
 from sekisho.observe.breach.pairs import CORE_CHARS_MIN, FOLDED_CHARS_MAX, PairDigests, Pairs, stem
@@ -151,8 +154,65 @@ class _Answers:
     def __init__(self, answers: list[int | None]) -> None:
         self._answers = iter(answers)
 
+    format = 2
+
     def find(self, _digest: bytes, /) -> int | None:
         return next(self._answers)
+
+
+# Of 97295b2, which called accounts by their canonical names: `hána:Sommer2019!`, `jessica:tulips-7`, `alice:hatter`.
+FIRST_FORMAT = (
+    "eNrt0LFKxTAUBmBBcOgkTo6li4tK0iRN6iQibj5DPUlOuOHW29L0Chdx8D18A99B3AXxCcQXcHc0LQq+gUs+CCSHPyeHBFz6sOhy"
+    "0w39OmS3WV64briGsTjJ6WE8Lf3Kxn3Rgx9CMVVwNQ4eQyxW01H7MfyG9dq3801JfswtcNP4uQnXtpSWM6PBuhLd3K+HTduBbXQL"
+    "Syz1lJMomNKltVwJJwwHjoQgcMdLV4NhgtXgmDWSMUoFGiocRwsxBsJVUsx9HbQBm74LfvQ32Aww4jTaMaVSKElUHd8Qkpd4RNSU"
+    "XyBYHP6OUaMRUFW10GAgRsFqgkwLpxjnlbLOUCOl1kQoYRlFVTk0RCOvDYtfgEV2l+VJkiRJkiRJkiRJ8u+yD/a1f/X4fnB6sbh/"
+    "fjjf2718eXo7+3zdirbj2onrGz+5Q7Y="
+)
+FIRST_KEY = b"pairs key of 32 bytes or more..."
+
+
+class TestAccounts:
+    """A list's spelling is nobody's way round, nor is one that only a database forgives."""
+
+    def test_a_file_of_the_first_format_is_read_as_it_was_written(self, tmp_path: Path) -> None:
+        """Its accounts are canonical, and found as before."""
+        path = tmp_path / "pairs"
+        path.write_bytes(decompress(b64decode(FIRST_FORMAT)))
+        pairs = Pairs(Corpus.open(path, kind="pairs"), PairDigests(FIRST_KEY))
+
+        assert pairs.find("hána", "Sommer2019!") is Pair.EXACT
+        assert pairs.find("hána", "sommer2020") is Pair.VARIANT
+        assert pairs.find("jessica", "tulips-7") is Pair.EXACT
+        assert pairs.find("alice", "hatter") is Pair.EXACT
+        assert pairs.find("hana", "Sommer2019!") is Pair.ABSENT
+
+    @pytest.mark.parametrize("account", ["hána", "hana", "HÁNA", "ha\u0301na"])
+    @pytest.mark.parametrize("listed", ["hána", "hana", "Hâna"])
+    def test_a_new_file_knows_all_spellings_that_a_database_equates(
+        self, listed: str, account: str, tmp_path: Path
+    ) -> None:
+        """Whoever types another accent is found where the list has it without."""
+        source = tmp_path / "list"
+        source.write_text(f"{listed}:Sommer2019!\n")
+        assert build_pairs([source], tmp_path / "pairs", KEY).header.format == 2
+        pairs = Pairs(Corpus.open(tmp_path / "pairs", kind="pairs"), PairDigests(KEY))
+
+        assert pairs.find(canonical(account), "Sommer2019!") is Pair.EXACT
+
+    def test_a_file_that_is_exchanged_is_read_in_its_own_format(self, tmp_path: Path) -> None:
+        """A worker that runs meanwhile needs no restart."""
+        path = tmp_path / "pairs"
+        path.write_bytes(decompress(b64decode(FIRST_FORMAT)))
+        live = LiveCorpus(path, kind="pairs", key_id=PairDigests(FIRST_KEY).key_id, on_change=lambda _: None)
+        pairs = Pairs(live, PairDigests(FIRST_KEY))
+        assert pairs.find("jessica", "tulips-7") is Pair.EXACT
+
+        source = tmp_path / "list"
+        source.write_text("jessica:other-9\n")
+        build_pairs([source], path, FIRST_KEY)
+        live.look()
+        assert pairs.find("jessica", "other-9") is Pair.EXACT
+        assert pairs.find("jessica", "tulips-7") is Pair.ABSENT
 
 
 class TestKey:

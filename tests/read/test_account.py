@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sekisho.model import Unreadable
 from sekisho.read import Accounts, MailPolicy, canonical
+from tests.read.collations import REFUSED
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,39 @@ def test_nothing_is_no_account(account: str) -> None:
     """Row 28: all that is invisible would share one counter."""
     with pytest.raises(Unreadable, match=r"^400 account_empty$"):
         canonical(account)
+
+
+@pytest.mark.parametrize("char", sorted(REFUSED))
+def test_marks_above_nothing_are_refused(char: str) -> None:
+    """One database reads a letter or a blank there and another nothing: `hana` with one of them is two accounts."""
+    with pytest.raises(Unreadable, match=r"^400 account_ambiguous$"):
+        canonical(f"q{char}z")
+
+
+def test_a_mark_where_it_belongs_is_no_mark_above_nothing() -> None:
+    """The iota below an omega, composed or not."""
+    assert canonical("τω\u0345") == canonical("τῳ")
+
+
+@pytest.mark.parametrize(
+    ("account", "reason"),
+    [
+        ("\ufdfa" * 57, "account_too_long"),
+        ("\ufdfa" * 1_024, "account_too_long"),
+        ("é" * 1_025, "account_too_long"),
+        ("ab" + "\u0301\u0316" * 511, "account_ambiguous"),
+    ],
+)
+def test_accounts_are_bounded_as_they_are_counted(account: str, reason: str) -> None:
+    """Row 26: one character unfolds into eighteen, and a thousand marks in a row take a millisecond to sort."""
+    with pytest.raises(Unreadable, match=rf"^400 {reason}$"):
+        canonical(account)
+
+
+def test_names_of_many_marks_are_names() -> None:
+    """Thirty in a row are as many as any text has (UAX 15); a name may hold more elsewhere."""
+    assert canonical("a" + "\u0316" * 30)
+    assert canonical("ế" * 1_024)
 
 
 def test_surrogates_are_refused() -> None:
@@ -167,6 +201,30 @@ def test_the_resolver_sees_the_account_as_the_application_does() -> None:
 
     Accounts(resolver=resolver).canonical(" Bob")
     assert asked == [" Bob", "bob"]
+
+
+def test_a_spelling_that_only_the_database_forgives_is_the_resolvers_account() -> None:
+    """Else each accent would be counted beside the id."""
+    accounts = Accounts(resolver=lambda account: USERS.get(account, ""))
+    assert accounts.canonical("álicé") == accounts.canonical("alice")
+    assert accounts.canonical("Bób") == "bób"  # whom the application knows as `Bob` alone
+
+
+def test_limit_keys_are_given_where_they_differ() -> None:
+    """An id has no spelling, and a plain name is its own key."""
+    accounts = Accounts(POLICY)
+    assert accounts.limit_key(accounts.canonical("Hana")) == ""
+    assert accounts.limit_key(accounts.canonical("hána+shop@plus.example")) == "hana@plus.example"
+    assert accounts.limit_key("id\0jürgen") == ""
+    assert accounts.limit_key("") == ""
+
+
+@pytest.mark.parametrize("account", ["\u0301", "\u0640\u0640", "\u20dd \u0301"])
+def test_accounts_of_marks_alone_are_refused(account: str) -> None:
+    """To a database that passes over marks they are the empty name: all of them would share one counter."""
+    accounts = Accounts()
+    with pytest.raises(Unreadable, match=r"^400 account_empty$"):
+        accounts.limit_key(accounts.canonical(account))
 
 
 def test_invisible_accounts_are_refused_before_the_resolver() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.model import Attempt, Charge, Origin
-from sekisho.read import Addresses, Digests
+from sekisho.read import Accounts, Addresses, Digests
 from tests.read.making import door
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -42,6 +42,31 @@ def test_no_two_kinds_share_a_digest() -> None:
     parts = [charge.ip, charge.network, charge.device, charge.account]
     tags = [charge.secret, charge.account_tag, charge.ip_tag, charge.pair_tag, charge.member_tag]
     assert len({each[:4] for each in parts} | set(tags)) == len(parts) + len(tags)
+
+
+@pytest.mark.parametrize(
+    ("account", "digest"),
+    [
+        ("hana", "20df8e8eb25ecc4fafa69edf98e80e72"),
+        ("Hana@Example.com", "669e832f6315cc907a3f0ec6a16029c8"),
+        ("bob smith", "aa377ed7df9fdd79b412ad179d712279"),
+        ("太郎", "fc484185bc2e6d2c0254db39c16f8784"),
+        ("иван", "861f69d7ff698ce7e1e79fec0cd6585f"),
+    ],
+)
+def test_plain_names_keep_the_counters_that_97295b2_gave_them(account: str, digest: str) -> None:
+    """Workers of both versions count them in one place, and an upgrade hands out no fresh guesses."""
+    accounts = Accounts()
+    canonical = accounts.canonical(account)
+    tried = Attempt(door(), origin(), account, canonical, "s3cret", limit_key=accounts.limit_key(canonical))
+    assert DIGESTS.charge(tried).account.hex() == digest
+
+
+def test_a_known_devices_lane_stays_with_its_account() -> None:
+    """A stranger's attempt is counted by the limit key; the lane lies where it lay before there was one."""
+    tried = Attempt(door(), origin(), "Jessica", "jessica", "s3cret", limit_key="jesica")
+    assert DIGESTS.charge(tried).account == DIGESTS.account("jesica")
+    assert DIGESTS.charge(tried, b"L" * 8).account == DIGESTS.account("jessica")
 
 
 @pytest.mark.parametrize("address", ["1.2.3.4", "2001:db8::1", ""])

@@ -262,15 +262,17 @@ class GuardMiddleware:
         account, secret = credentials.account, credentials.secret
         if not account and self._asker is not None and visit.door.secret_is_small:
             account = self._asker.account_of(visit.scope)
+        canonical = reading.accounts.canonical(account) if account else ""
         return Attempt(
             visit.door,
             visit.origin,
             account,
-            reading.accounts.canonical(account) if account else "",
+            canonical,
             secret,
             visit.presented.token,
             secret if visit.door.secret_is_new else credentials.new_secret,
             self._told(visit) if reading.exposed_header else UNKNOWN,
+            reading.accounts.limit_key(canonical),
         )
 
     def _told(self, visit: Visit) -> Exposure:

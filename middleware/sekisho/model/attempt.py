@@ -72,11 +72,18 @@ class Credentials(Value):
 
 @final
 class Attempt(Value):
-    """What `read` hands on. Canonical counts, exact grants: `canonical` only counts, `account` is what gets trust."""
+    """What `read` hands on. Limit keys count, exact accounts are granted.
 
-    __slots__ = ("account", "canonical", "door", "new_secret", "origin", "secret", "token", "told")
+    Attributes:
+        account: as the application reads it. What is granted is granted to it.
+        canonical: the account, whatever it was spelled like: what is ended, kept or looked up for it.
+        limit_key: what attempts at it are counted under, shared with all that some database takes for the same; empty
+            where that is the canonical account.
+    """
 
-    def __init__(
+    __slots__ = ("account", "canonical", "door", "limit_key", "new_secret", "origin", "secret", "token", "told")
+
+    def __init__(  # noqa: PLR0913, PLR0917 - all that was read of it, in the order of reading
         self,
         door: Door,
         origin: Origin,
@@ -86,11 +93,13 @@ class Attempt(Value):
         token: str = "",  # the device token as presented, unverified
         new_secret: str = "",  # the password that is chosen here, if any
         told: Exposure = UNKNOWN,  # what a trusted proxy says of these credentials
+        limit_key: str = "",
     ) -> None:
         self.door: Final = door
         self.origin: Final = origin
         self.account: Final = account
         self.canonical: Final = canonical
+        self.limit_key: Final = limit_key
         self.secret: Final = secret
         self.token: Final = token
         self.new_secret: Final = new_secret

@@ -1,18 +1,20 @@
-"""The one name that all spellings of an account are counted under.
+"""The canonical account: one name for all spellings that frameworks and applications take for one.
 
-Canonical counts, exact grants: folding too much merges two counters and nothing else, while folding too little gives
-every spelling that the application forgives guesses of its own. So this folds more than applications do.
+Lists of leaked pairs, step-ups and known devices' lanes go by it. Attempt limits go by the limit key, which folds more.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, NoReturn
-from unicodedata import category, normalize
+from unicodedata import category, combining, normalize
 
 from sekisho.model import Unreadable
+from sekisho.read.collation import limit_key, unmarked
+from sekisho.read.names import ACCOUNT_CHARS_MAX
 
 if TYPE_CHECKING:
     from sekisho.model import Attempt
@@ -20,26 +22,47 @@ if TYPE_CHECKING:
 Resolver = Callable[[str], str]
 """From an account as the application reads it to the application's own id of it, or to `""` where it knows none.
 
-Called once per attempt, in the event loop: it looks into memory, or not at all.
+Called up to three times for an attempt, in the event loop: it looks into memory, or not at all.
 """
 
 _ROUNDS_MAX = 4  # two suffice for all of Unicode 14
-# Default_Ignorable_Code_Point (UAX 44) beyond category Cf: joiners, fillers, variation selectors, reserved tags.
-_IGNORABLE = frozenset(
-    map(
-        chr,
-        (
-            0x034F,
-            *range(0x115F, 0x1161),
-            *range(0x17B4, 0x17B6),
-            *range(0x180B, 0x1810),
-            0x2065,
-            0x3164,
-            *range(0xFE00, 0xFE10),
-            0xFFA0,
-            *range(0xFFF0, 0xFFF9),
-            *range(0xE0000, 0xE1000),
-        ),
+
+_PIECE_CHARS = 56
+_MARKS_MAX = 30  # in a row, as UAX 15 bounds them for streams: putting a thousand in their order takes a millisecond
+# An iota below no vowel, an Arabic vowel sign above no letter: a letter or a blank to some databases and nothing to
+# others, so that one name is two accounts. Nobody's holds one.
+_STANDS_ALONE = re.compile("[\u0345\u037a\ufc5e-\ufc63\ufe70\ufe72\ufe74\ufe76\ufe78\ufe7a\ufe7c\ufe7e]")
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # categories Cc and Cs
+# What cannot be seen, by category (Cf in Unicode 15.1) or property (Default_Ignorable_Code_Point, UAX 44): joiners,
+# fillers, marks of direction, variation selectors, tags. A list, so that workers of any Python fold alike.
+_UNSEEN: dict[int, None] = dict.fromkeys(
+    (
+        0x00AD,
+        0x034F,
+        *range(0x0600, 0x0606),
+        0x061C,
+        0x06DD,
+        0x070F,
+        *range(0x0890, 0x0892),
+        0x08E2,
+        *range(0x115F, 0x1161),
+        *range(0x17B4, 0x17B6),
+        *range(0x180B, 0x1810),
+        *range(0x200B, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        0x3164,
+        *range(0xFE00, 0xFE10),
+        0xFEFF,
+        0xFFA0,
+        *range(0xFFF0, 0xFFFC),
+        0x110BD,
+        0x110CD,
+        *range(0x13430, 0x13440),
+        *range(0x1BCA0, 0x1BCA4),
+        *range(0x1D173, 0x1D17B),
+        *range(0xE0000, 0xE1000),
     )
 )
 
@@ -65,6 +88,7 @@ class MailPolicy:
 
 
 _NO_POLICY = MailPolicy()
+_ID = "id\0"  # no account that was typed holds a NUL
 
 
 def canonical(account: str, *, policy: MailPolicy = _NO_POLICY) -> str:
@@ -73,8 +97,10 @@ def canonical(account: str, *, policy: MailPolicy = _NO_POLICY) -> str:
     Homoglyphs stay apart: no application takes a Cyrillic `а` for a Latin one.
 
     Raises:
-        Unreadable: for control characters (`account_controls`), for surrogates (`not_unicode`), and for an account
-            that is empty, or nothing but what is dropped (`account_empty`): all of those would share one counter.
+        Unreadable: for control characters (`account_controls`), for surrogates (`not_unicode`), for marks above nothing
+            or by the dozen (`account_ambiguous`), for what is longer than any account once it is folded
+            (`account_too_long`), and for an account that is empty, or nothing but what is dropped (`account_empty`):
+            all of those would share one counter.
     """
     if account.isascii():
         if not account.isprintable():
@@ -90,8 +116,12 @@ def canonical(account: str, *, policy: MailPolicy = _NO_POLICY) -> str:
 
 
 def _folded(account: str) -> str:
-    if any(category(char) in {"Cc", "Cs"} for char in account):
+    if _CONTROLS.search(account):
         _refuse(account)
+    if len(account) > _PIECE_CHARS:
+        _refuse_unfolding(account)
+    if _STANDS_ALONE.search(account) and _STANDS_ALONE.search(normalize("NFC", account)):
+        raise Unreadable(400, "account_ambiguous")
     # Folding can bring forth what composes, and composing what folds: until nothing changes.
     for _ in range(_ROUNDS_MAX):
         before, account = account, _folded_once(account)
@@ -102,8 +132,18 @@ def _folded(account: str) -> str:
 
 def _folded_once(account: str) -> str:
     text = normalize("NFKC", normalize("NFKC", account).casefold())
-    seen = "".join(char for char in text if char not in _IGNORABLE and category(char) != "Cf")
-    return " ".join(seen.split())
+    return " ".join(text.translate(_UNSEEN).split())
+
+
+def _refuse_unfolding(account: str) -> None:
+    """Refuse what would be too long once it is folded, or slow to fold, before that has been paid for."""
+    chars = 0
+    for start in range(0, len(account), _PIECE_CHARS):
+        chars += len(normalize("NFKC", account[start : start + _PIECE_CHARS]))
+        if chars > ACCOUNT_CHARS_MAX:
+            raise Unreadable(400, "account_too_long")
+    if b"\1" * (_MARKS_MAX + 1) in bytes(map(bool, map(combining, account))):
+        raise Unreadable(400, "account_ambiguous")
 
 
 def _refuse(account: str) -> NoReturn:
@@ -129,7 +169,7 @@ class Accounts:
         return lambda attempt: canonical(attempt.account) if attempt.account else ""
 
     def canonical(self, account: str) -> str:
-        """What this account is counted under. Raises `Unreadable` as `canonical` does, and what the resolver raises.
+        """The account, whatever it was spelled like. Raises `Unreadable` as `canonical` does, and as the resolver does.
 
         Ids that the resolver gives stand in a space of their own, or whoever registers a user name that is somebody
         else's e-mail address or id could lock them out (CVE-2022-39229).
@@ -137,6 +177,25 @@ class Accounts:
         text = canonical(account, policy=self._policy)
         if self._resolver is None:
             return text
-        # First as the application would look it up; then folded, for the spellings that only the application forgives.
+        # First as the application would look it up; then folded, for the spellings that only the application forgives;
+        # then without marks, for those that only its database does.
         known = self._resolver(account) or self._resolver(text)
-        return f"id\0{known}" if known else text
+        if not known and not text.isascii() and (plain := unmarked(text)) != text:
+            known = self._resolver(plain)
+        return f"{_ID}{known}" if known else text
+
+    @staticmethod
+    def limit_key(canonical: str) -> str:
+        """What attempts at a canonical account are counted under, where that is another name; else empty.
+
+        See `sekisho.read.collation`. Ids are nobody's spelling.
+
+        Raises:
+            Unreadable: nothing is left of it (`account_empty`): all such accounts would share one counter.
+        """
+        if canonical.startswith(_ID):
+            return ""
+        key = limit_key(canonical)
+        if not key and canonical:
+            raise Unreadable(400, "account_empty")
+        return "" if key == canonical else key

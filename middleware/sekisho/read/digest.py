@@ -91,8 +91,9 @@ class Digests:
         """The attempt as the ledger counts it.
 
         Args:
-            attempt: what was read; `canonical` is counted, `account` is not looked at.
-            lane: the device that a verified token names, 8 bytes.
+            attempt: what was read; `account` is not looked at.
+            lane: the device that a verified token names, 8 bytes. Its lane lies with the canonical account, or whoever
+                has an account of a like name could fill the lanes; a stranger's attempt is counted by the limit key.
             origin: the digests of its origin, where they are known already.
             lane_generation: how often that token has been renewed.
             exempt: whether the address is on the allow list.
@@ -100,8 +101,9 @@ class Digests:
         """
         if origin is None:
             origin = self.origin_digests(attempt.origin)
+        name = attempt.canonical if lane else attempt.limit_key or attempt.canonical
         account_hash = self._account()
-        account_hash.update(utf8(attempt.canonical))
+        account_hash.update(utf8(name))
         account = account_hash.digest()
         typed = utf8(attempt.secret)
         # Fixed length first: no two pairs of account and secret feed the same bytes.
@@ -113,7 +115,7 @@ class Digests:
             origin.networks,
             origin.ip,
             origin.device,
-            self._counted(attempt.canonical, account, bucket),
+            self._counted(name, account, bucket),
             lane,
             lane_generation,
             self._secret_tag(typed) if typed else b"",
@@ -124,14 +126,14 @@ class Digests:
             exempt,
         )
 
-    def _counted(self, canonical: str, account: bytes, bucket: bytes) -> bytes:
-        if not canonical:
+    def _counted(self, name: str, account: bytes, bucket: bytes) -> bytes:
+        if not name:
             return b""
         # No canonical name has a zero byte.
-        return self.account(f"{canonical}\0{bucket.hex()}") if bucket else account[:ID_BYTES]
+        return self.account(f"{name}\0{bucket.hex()}") if bucket else account[:ID_BYTES]
 
     def account(self, canonical: str) -> bytes:
-        """What an account is counted under."""
+        """Of an account, or of its limit key."""
         account_hash = self._account()
         account_hash.update(utf8(canonical))
         return account_hash.digest()[:ID_BYTES]

@@ -57,7 +57,7 @@ class Granting:
         self._events.proved(ticket.place, ticket.purpose.value, proof.factor)
         if ticket.receipt:
             # The attempt was its owner's after all; and since a factor was shown, old failures accuse nobody.
-            self._guard.refund(ticket.receipt)
+            self._guard.refund(ticket.receipt, ticket.counted)
         if ticket.purpose is Purpose.LOGIN:
             return await self._release(call, ticket, person)
         if ticket.purpose is Purpose.DOOR:

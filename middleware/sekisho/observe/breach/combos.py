@@ -37,6 +37,7 @@ from sekisho.observe.breach.reading import LINE_BYTES_MAX, chunks, name_of
 from sekisho.observe.breach.records import of_digests
 from sekisho.observe.breach.sorter import MEMORY_BYTES
 from sekisho.read.account import canonical
+from sekisho.read.collation import limit_key
 from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ class Reading:
             yield lines
 
     def pair(self, line: str) -> tuple[str, str] | Skip | None:
-        """The canonical account and the password of a line; why there are none; `None` for a blank line."""
+        """The limit key of the account, and the password of a line; why there are none; `None` for a blank line."""
         found = split(line)
         if found is None:
             return _unseparated(line)
@@ -265,9 +266,12 @@ class Reading:
             return Skip.TOO_LONG
         typed, password = found
         try:
-            return self._beside(canonical(typed), password)
+            account = limit_key(canonical(typed))
         except Unreadable:
+            account = ""
+        if not account:
             return Skip.ACCOUNT_UNREADABLE if typed.strip() else Skip.ACCOUNT_EMPTY
+        return self._beside(account, password)
 
     def _beside(self, account: str, password: str) -> tuple[str, str] | Skip:
         if not password:

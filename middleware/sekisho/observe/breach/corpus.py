@@ -80,6 +80,11 @@ class Corpus:
         ) as error:  # not there, not ours to read, larger than the machine maps
             raise CorpusError(f"{os.fspath(path)}: {_reason(error)}") from error
 
+    @property
+    def format(self) -> int:
+        """See `Header`."""
+        return self.header.format
+
     def finder(self, damaged: Callable[[], Answer]) -> Callable[[bytes], int | Answer]:
         """As `find`; where it meets damage it answers what `damaged` returns."""
         return _finder(self._mapped, self.header, damaged)

@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 from sekisho.model.errors import SekishoError
 
 FORMAT: Final = 1
+FORMAT_BY_LIMIT_KEY: Final = 2
+"""Of pairs whose accounts are limit keys, which all spellings share that some database takes for one."""
 MAGIC: Final = b"sekisho corpus\n"
 HEADER_BYTES: Final = 4096  # one page, so that the entries begin on the next
 ENTRY_BYTES: Final = 4
@@ -56,6 +58,7 @@ class Header:
         built: when, in Unix seconds.
         key_id: names the key that pairs were digested under, in hex; empty for passwords.
         payload_blake2b: BLAKE2b-256 of entries and index, in hex.
+        format: what accounts are called in pairs: see `FORMAT_BY_LIMIT_KEY`.
     """
 
     kind: str
@@ -64,6 +67,7 @@ class Header:
     built: int
     key_id: str
     payload_blake2b: str
+    format: int = FORMAT
 
     @property
     def false_positive_rate(self) -> float:
@@ -77,7 +81,8 @@ class Header:
 
     def render(self) -> bytes:
         """One page of text: the magic line, JSON, and blanks."""
-        fields = {"format": FORMAT, **asdict(self), "false_positive_rate": self.false_positive_rate}
+        # `format` first, as a reader of any version looks for it.
+        fields = {"format": 0, **asdict(self), "false_positive_rate": self.false_positive_rate}
         digest = blake2b(_json(fields), digest_size=32).hexdigest()
         text = MAGIC + _json({**fields, "header_blake2b": digest}) + b"\n"
         return text.ljust(HEADER_BYTES - 1) + b"\n"
@@ -92,8 +97,9 @@ class Header:
         if not page.startswith(MAGIC):
             raise CorpusError("this is no corpus file: make one with `sekisho corpus build`")
         fields = _fields(page[len(MAGIC) :])
-        if fields.get("format") != FORMAT:
-            raise CorpusError(f"its format is not {FORMAT}, which this version reads: build it again with this version")
+        if fields.get("format") not in {FORMAT, FORMAT_BY_LIMIT_KEY}:
+            problem = f"its format is neither {FORMAT} nor {FORMAT_BY_LIMIT_KEY}, which this version reads"
+            raise CorpusError(f"{problem}: build it again with this version")
         header = _header(fields)
         # Writing it again and comparing covers the digest, the rate and the blanks in one rule.
         if header.render() != page:
@@ -124,6 +130,7 @@ def _header(fields: dict[str, Any]) -> Header:
         and fields["kind"] in KINDS
         and 0 < fields["entries"] <= ENTRIES_MAX
         and BITS_MIN <= fields["bits"] <= BITS_MAX
+        and (fields["format"] == FORMAT or fields["kind"] == "pairs")
     )
     if not sound:
         raise CorpusError("the header is damaged: build the file again, or copy it again from where it is whole")

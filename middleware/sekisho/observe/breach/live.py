@@ -19,7 +19,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final
 
 from sekisho.observe.breach.corpus import Corpus, Identity, Path, identify
-from sekisho.observe.breach.header import CorpusError
+from sekisho.observe.breach.header import FORMAT, CorpusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +71,12 @@ class LiveCorpus:
         """When the file in use was built, in Unix seconds; `None` without one."""
         corpus = self._corpus
         return corpus.header.built if corpus else None
+
+    @property
+    def format(self) -> int:
+        """Of the file in use; see `Header`."""
+        corpus = self._corpus
+        return corpus.header.format if corpus else FORMAT
 
     def look(self) -> None:
         """Look whether the file has been exchanged. For a `Lookout` to call."""

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 from unicodedata import category, normalize
 
 from sekisho.model.breach import Pair
+from sekisho.observe.breach.header import FORMAT_BY_LIMIT_KEY
+from sekisho.read.collation import limit_key
 from sekisho.read.digest import utf8
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class PairDigests:
         self._stem = _keyed(derived, tag=b"\x01")
 
     def exact(self, account: str, password: str) -> bytes:
-        """8 bytes for this very pair. The account is canonical: `sekisho.read.account.canonical`."""
+        """8 bytes for this very pair. The account is a limit key; in files of the first format it is canonical."""
         digest = self._exact()
         digest.update(_framed(account, password))
         return digest.digest()
@@ -136,6 +138,10 @@ class Finder(Protocol):
     def find(self, digest: bytes, /) -> int | None:
         """The class of a digest, 0 where it is absent, `None` where nobody can tell."""
 
+    @property
+    def format(self) -> int:
+        """What accounts are called in it: see `FORMAT_BY_LIMIT_KEY`."""
+
 
 class Pairs:
     """The question that is asked at a log-in: is this pair known from leaks?"""
@@ -153,11 +159,13 @@ class Pairs:
         exactly, so nearly everybody costs one digest and one look-up.
 
         Args:
-            account: canonical, as `sekisho.read.account.canonical` makes it and as the file was built: without a
-                mail policy and without a resolver, which the lists know nothing of.
+            account: canonical, as `sekisho.read.account.canonical` makes it: without a mail policy and without a
+                resolver, which the lists know nothing of.
             password: as it was typed.
         """
         find = self._file.find
+        if self._file.format == FORMAT_BY_LIMIT_KEY:
+            account = limit_key(account)
         kin = find(self._digests.stem(account, password))
         if not kin:
             return None if kin is None else _ABSENT

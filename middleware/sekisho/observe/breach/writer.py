@@ -23,6 +23,8 @@ from sekisho.observe.breach.header import (
     CLASS_BITS,
     ENTRIES_MAX,
     ENTRY_BYTES,
+    FORMAT,
+    FORMAT_BY_LIMIT_KEY,
     HEADER_BYTES,
     RATE_MAX,
     SUFFIX_BITS,
@@ -93,7 +95,8 @@ def write_sorted(
             telling.begin("packing", ENTRY_BYTES * entries.entries, "B")
             entries = _Entries(file, bits_for(entries.entries), _read_back(file, entries, telling))
         telling.begin("syncing", None, "B")
-        return entries.finish(Header(kind, entries.entries, entries.bits, stamp, key_id, entries.checksum()))
+        form = FORMAT_BY_LIMIT_KEY if kind == "pairs" else FORMAT
+        return entries.finish(Header(kind, entries.entries, entries.bits, stamp, key_id, entries.checksum(), form))
 
 
 @contextmanager
