@@ -28,6 +28,7 @@ COMPILED = (
     "model/*.py",
     "read/*.py",
     "read/request/*.py",
+    "read/response/*.py",
     "judge/*.py",
     "guard.py",
     "answer/refusal.py",
@@ -48,6 +49,7 @@ COMPILED = (
     "observe/limiter/redis.py",
     "observe/limiter/shed.py",
     "observe/limiter/waiting.py",
+    "record/answers.py",
     "record/events.py",
     "store/batch.py",
 )

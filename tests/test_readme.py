@@ -156,7 +156,7 @@ async def test_the_service_of_the_readme_is_guarded(
 
 
 async def test_the_service_of_the_readme_lets_its_owner_in(environment: pytest.MonkeyPatch) -> None:
-    """Its own redirect and session, and the cookie that makes the device known: no rule is needed for it."""
+    """Its own redirect and session, and the cookie that makes the device known."""
     answered = await log_in_to(blocks("python")[0])("198.51.100.7", "correct horse battery staple")
 
     assert answered.status_code == 303

@@ -69,4 +69,6 @@ def test_outcome_of_a_failure(benchmark: BenchmarkFixture) -> None:
     """Status and headers of a 401, at a door without rules."""
     door = attempt().door
 
-    assert benchmark(from_start, door, 401, [(b"content-type", b"application/json")], "/login") is Outcome.FAILED
+    assert (
+        benchmark(from_start, door, 401, [(b"content-type", b"application/json")], {"path": "/login"}) is Outcome.FAILED
+    )

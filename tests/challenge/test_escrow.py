@@ -28,7 +28,6 @@ from sekisho.challenge.escrow import (
     Ticket,
     headers_bytes,
 )
-from sekisho.store.vault import VALUE_BYTES_MAX
 from tests.challenge.proving import KEYS, NOW, SECRETS, Clock, in_redis, memory
 
 if TYPE_CHECKING:
@@ -135,14 +134,14 @@ async def test_nobody_who_reads_the_store_sees_what_is_kept() -> None:
 
 @pytest.mark.parametrize("line", [(b"x", b"\xff" * 8_187), (b"x", b'\x00"' * 4_000), (b"", b"")])
 async def test_the_longest_answer_fits_the_store(line: tuple[bytes, bytes]) -> None:
-    """16 KiB of body and as much of headers: few or many, and of any bytes."""
+    """64 KiB of body and 16 KiB of headers: few or many, and of any bytes."""
     headers = (line,) * (HEADERS_BYTES_MAX // headers_bytes([line]))
     longest = Sealed(200, headers, bytes(ANSWER_BYTES_MAX))
     kept = escrow()
     await kept.keep(ticket(), HOLDER, Kept(longest))
     assert await kept.find(ticket(), HOLDER) == Kept(longest)
-    assert ANSWER_BYTES_MAX == 16 * 1024
-    assert VALUE_BYTES_MAX >= 4 * ANSWER_BYTES_MAX
+    assert ANSWER_BYTES_MAX == 64 * 1024
+    assert HEADERS_BYTES_MAX == 16 * 1024
 
 
 # Tickets.

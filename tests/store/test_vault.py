@@ -271,7 +271,7 @@ async def test_what_cannot_be_a_digest_is_no_key(vault: Vault, key: bytes, use: 
 
 async def test_a_value_beyond_its_bound_is_refused(vault: Vault) -> None:
     """Nothing of it is kept."""
-    with pytest.raises(ValueError, match=r"^a value has at most 65536 bytes$"):
+    with pytest.raises(ValueError, match=r"^a value has at most 98304 bytes$"):
         await vault.put(KEY, bytes(VALUE_BYTES_MAX + 1), seconds=HOUR)
 
     assert await vault.get(KEY) is None

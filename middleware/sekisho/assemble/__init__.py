@@ -33,7 +33,7 @@ from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.read.paths import path_keys
-from sekisho.record import AccountHook, Events
+from sekisho.record import AccountHook, Answers, Events
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
@@ -210,10 +210,12 @@ class _Parts:
         self.events = Events(on_change_password)
         self.renderer = Renderer(settings.origins)
         self.digests = Digests(settings.secrets)
+        doors = Doors(settings.doors)
         self.reading = Reading(
-            Doors(settings.doors),
+            doors,
             Callers(addresses_of(settings), self.digests),
             accounts,
+            Answers(doors.all, self.events),
             body_bytes_max=settings.body_bytes_max,
             body_seconds_max=settings.body_seconds_max,
             exposed_header=(settings.exposed_header or "").encode("ascii"),

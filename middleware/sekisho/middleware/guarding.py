@@ -43,7 +43,7 @@ from sekisho.model import (
     Unreadable,
 )
 from sekisho.model.value import Value
-from sekisho.read import RuleSuggester, declared_too_large, decoded, exposed, read_credentials
+from sekisho.read import declared_too_large, decoded, exposed, read_credentials
 from sekisho.read.request import HARMLESS, announces_body, by_name, lowered, may_hide_body
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.protect import Stale
     from sekisho.middleware.step_up import Asking, Mount
     from sekisho.read import Accounts, Callers, Doors
-    from sekisho.record import Events
+    from sekisho.record import Answers, Events
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -77,13 +77,14 @@ UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
 class Reading(Value):
     """All that reads a request. Pure."""
 
-    __slots__ = ("accounts", "body_bytes_max", "body_seconds_max", "callers", "doors", "exposed_header")
+    __slots__ = ("accounts", "answers", "body_bytes_max", "body_seconds_max", "callers", "doors", "exposed_header")
 
     def __init__(
         self,
         doors: Doors,
         callers: Callers,
         accounts: Accounts,
+        answers: Answers,
         *,
         body_bytes_max: int,
         body_seconds_max: float,
@@ -92,6 +93,7 @@ class Reading(Value):
         self.doors: Final = doors
         self.callers: Final = callers
         self.accounts: Final = accounts
+        self.answers: Final = answers
         self.body_bytes_max: Final = body_bytes_max
         self.body_seconds_max: Final = body_seconds_max
         self.exposed_header: Final = exposed_header
@@ -147,6 +149,7 @@ class GuardMiddleware:
         self._reading = reading
         self._renderer = renderer
         self._events = events
+        self._answers = reading.answers
         self._cookie = cookie
         self._cookie_start = cookie.name + b"="
         self.mode = mode  # an operator may change it while we run
@@ -154,7 +157,6 @@ class GuardMiddleware:
         self.patience = Patience(reading.body_seconds_max)
         self._asking: Asking | None = None
         self._mount: Mount | None = None
-        self._suggesters = {door.name: RuleSuggester(door) for door in reading.doors.all if not door.success}
 
     def ask_with(self, asking: Asking, mount: Mount) -> None:
         """Ask for work and proofs from now on, instead of refusing who should show them."""
@@ -405,15 +407,15 @@ class GuardMiddleware:
 
     # What the watch on an answer tells.
 
-    def started(self, door: Door, status: int, headers: Headers) -> None:
-        """Learn which rule would tell success, and say so once."""
-        suggester = self._suggesters.get(door.name)
-        if suggester is None:
-            return
-        suggester.saw(status, headers)
-        if rule := suggester.suggestion():
-            log.warning("%s: success is guessed from its answers; add success=%s to be certain", door.name, rule)
-            del self._suggesters[door.name]
+    def started(self, visit: Visit, status: int, headers: Headers, learned: Outcome | None) -> None:
+        """Learn which rule would tell success, and what cannot be judged."""
+        self._answers.started(visit.door, status, headers, visit.scope, visit.intake.whole, learned)
+
+    def read(self, visit: Visit, status: int, headers: Headers, body: bytes | None) -> None:
+        self._answers.read(visit.door, status, headers, body)
+
+    def unjudged(self, visit: Visit, why: str) -> None:
+        self._answers.unjudged(visit.door, why)
 
     def success_headers(
         self,

@@ -64,11 +64,13 @@ class Patience:
 class Intake:
     """One request's messages. `receive` is the server's."""
 
-    __slots__ = ("_arrived", "_receive")
+    __slots__ = ("_arrived", "_receive", "whole")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._arrived: deque[Message] | None = None
+        self.whole = b""
+        """The body as it came, once it has been read."""
 
     async def read(self, *, bytes_max: int, patience: Patience) -> bytes:
         """The whole body. Raises `Unreadable` (413, 408) or `HungUp`."""
@@ -87,13 +89,15 @@ class Intake:
                 chunk = message.get("body", b"")
                 if body is None and not more and len(chunk) <= bytes_max:  # all at once, as nearly all come
                     arrived.append(message)
-                    return bytes(chunk)
+                    self.whole = bytes(chunk)
+                    return self.whole
                 body = body or Body(bytes_max)
                 if chunk or not more:
                     self._keep(message)
                 body.add(chunk)
                 if not more:
-                    return body.bytes
+                    self.whole = body.bytes
+                    return self.whole
         except asyncio.CancelledError:
             if patience.end(task):
                 raise Unreadable(408, "body_too_slow") from None

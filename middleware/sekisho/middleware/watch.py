@@ -8,17 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sekisho.model import Attempt, Basis, Decision, Exposure, Outcome
-from sekisho.read import from_body, from_start
+from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
 
 if TYPE_CHECKING:
     from sekisho.guard import Assessment
     from sekisho.middleware.asgi import Message
     from sekisho.middleware.visit import Visit
-    from sekisho.model import Door
 
     Headers = list[tuple[bytes, bytes]]
-
-HELD_BYTES_MAX = 65_536  # an answer with more than this before its end is let go, its outcome unknown
 
 BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
@@ -64,8 +61,14 @@ class Report:
 class Keeper(Protocol):
     """Who is told what shows in an answer."""
 
-    def started(self, door: Door, status: int, headers: Headers) -> None:
-        """Told status and headers of every answer."""
+    def started(self, visit: Visit, status: int, headers: Headers, learned: Outcome | None) -> None:
+        """Told status and headers of every answer, and what they tell; None where its body is to be read."""
+
+    def read(self, visit: Visit, status: int, headers: Headers, body: bytes | None) -> None:
+        """Told the body of an answer that was held; None where it could not be unpacked."""
+
+    def unjudged(self, visit: Visit, why: str) -> None:
+        """Told of an answer whose body could not be looked at: it was `large` or a `file`."""
 
     def success_headers(
         self, visit: Visit, assessment: Assessment, headers: Headers, body: bytes, basis: Basis
@@ -111,6 +114,7 @@ class Watch:
                 return await self._hold(self._held, message)
             # Whatever else ends an answer (a file sent by path) has no body that could be looked at.
             if kind in BODIES:
+                self._keeper.unjudged(self._visit, "file")
                 await self._release()
         # Early hints, pushes and trailers are neither the answer nor its end.
         if kind in BODIES and not message.get("more_body", False):
@@ -133,9 +137,9 @@ class Watch:
     async def _start(self, message: Message) -> None:
         status = self._status = message["status"]
         headers = self._headers = list(message.get("headers", ()))
-        door, path = self._visit.door, self._visit.scope["path"]
-        self._keeper.started(door, status, headers)
-        learned = self._report.outcome or from_start(door, status, headers, path)
+        visit = self._visit
+        learned = self._report.outcome or from_start(visit.door, status, headers, visit.scope, visit.intake.whole)
+        self._keeper.started(visit, status, headers, learned)
         if learned is None:
             self._held = [message]
         else:
@@ -146,13 +150,22 @@ class Watch:
         held.append(message)
         self._size += len(message.get("body", b""))
         if not message.get("more_body", False):
-            body = b""
-            if self._size <= HELD_BYTES_MAX:
-                body = b"".join(bytes(part.get("body", b"")) for part in held[1:])
-                self._outcome = from_body(self._visit.door, self._status, body, self._headers)
-            await self._release(body, ends=True)
-        elif self._size > HELD_BYTES_MAX:
+            await self._release(self._read(held), ends=True)
+        elif self._size > ANSWER_BYTES_MAX:
+            self._keeper.unjudged(self._visit, "large")
             await self._release()
+
+    def _read(self, held: list[Message]) -> bytes:
+        """Judge the body that is held, and return it as it was judged; nothing where it cannot be."""
+        visit, status, headers = self._visit, self._status, self._headers
+        if self._size > ANSWER_BYTES_MAX:
+            self._keeper.unjudged(visit, "large")
+            return b""
+        body = unpacked(headers, b"".join(bytes(part.get("body", b"")) for part in held[1:]))
+        if body is not None:
+            self._outcome = from_body(visit.door, status, body, headers, visit.scope, visit.intake.whole)
+        self._keeper.read(visit, status, headers, body)
+        return body or b""
 
     async def _release(self, body: bytes = b"", *, ends: bool = False) -> None:
         (start, *bodies), self._held = self._held or [], None

@@ -51,6 +51,7 @@ class SuccessBy(Enum):
     """What in a response proves that the secret was right."""
 
     STATUS = "status"
+    OTHER_STATUS = "other status"
     COOKIE = "cookie"
     JSON = "json"
 
@@ -59,9 +60,12 @@ class SuccessBy(Enum):
 class SuccessRule:
     """One way a response shows success: any rule that matches suffices.
 
-    `STATUS`: `statuses` holds it, and `Location` starts with `location` where that is given (`302:/home`).
-    `COOKIE`: a cookie named `name` is set to a value (`cookie:session`).
-    `JSON`: the 2xx body has a non-empty value at `path` (`json:access_token`).
+    `STATUS`: `statuses` holds it, and `Location` leads to `location` or below where that is given (`302:/home`), or to
+    none of the places in `elsewhere`, nor back to the door (`302!/accounts/2fa`).
+    `OTHER_STATUS`: it is none of `refusals`, nor one that says that nobody looked at the secret (`!401,403`).
+    `COOKIE`: a cookie named `name` is set to a value that the client did not bring (`cookie:session`).
+    `JSON`: the 2xx body has a value at `path` that does not say no (`json:access_token`), or just `value`
+    (`json:status=ok`).
     """
 
     by: SuccessBy
@@ -69,6 +73,9 @@ class SuccessRule:
     location: str = ""
     name: str = ""
     path: Path = ()
+    elsewhere: tuple[str, ...] = ()
+    refusals: frozenset[int] = frozenset()
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)

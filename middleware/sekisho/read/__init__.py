@@ -8,7 +8,7 @@ Pure: everything here is a function of a scope, headers and bytes. What can be r
     credentials = read_credentials(door, scope, body)   # None: nothing was tried
     canonical = accounts.canonical(credentials.account)
     charge = digests.charge(attempt, origin=caller.digests)
-    outcome = from_start(door, status, headers, path) or from_body(door, status, body, headers)
+    outcome = from_start(door, status, headers, scope, sent) or from_body(door, status, body, headers, scope, sent)
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from sekisho.read.digest import Digests, OriginDigests
 from sekisho.read.doors import Doors
 from sekisho.read.exposed import exposed
 from sekisho.read.fields import read_credentials
-from sekisho.read.outcome import RuleSuggester, from_body, from_start
+from sekisho.read.outcome import ANSWER_BYTES_MAX, from_body, from_start, unpacked, why_unknown
+from sekisho.read.response.suggest import RuleSuggester
+from sekisho.read.response.tree import json_tree
 from sekisho.read.session import Presented, SessionCredentials, credentials_set, credentials_shown, other_session
 
 __all__ = [
+    "ANSWER_BYTES_MAX",
     "Accounts",
     "Addresses",
     "Body",
@@ -50,7 +53,10 @@ __all__ = [
     "fingerprint",
     "from_body",
     "from_start",
+    "json_tree",
     "other_session",
     "packed_address",
     "read_credentials",
+    "unpacked",
+    "why_unknown",
 ]

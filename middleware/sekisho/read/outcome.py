@@ -1,78 +1,67 @@
 """What became of an attempt, learned from the application's answer.
 
 Only a proven success gives a charge back. So doubt is never resolved in favour of the attempt: a log-in that is not
-recognised costs its owner one charge, a failure that is taken for a success costs the account its limit.
+recognised costs its owner one charge, a failure that is taken for a success costs the account its limit. And nothing
+that the client sends may decide: not the page that it says it came from, not a cookie that it brought along, not a
+value that the answer only repeats.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from json import loads
-from string import ascii_letters, digits
+import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin, urlsplit
 
 from sekisho.model import Outcome, SuccessBy
 from sekisho.read.paths import path_key
+from sekisho.read.response.codings import unfolded
+from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
+from sekisho.read.response.head import header, is_json, is_page, media_type
+from sekisho.read.response.redirect import Target, came_from, is_named_by, leads_to, stays, target_of
+from sekisho.read.response.tree import entries, json_tree, usual_token, value_at
 from sekisho.read.set_cookies import SetCookie, set_cookies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from sekisho.model import Door, Path, SuccessRule
+    from sekisho.model import Door, SuccessRule
 
 Headers = list[tuple[bytes, bytes]]
 
+ANSWER_BYTES_MAX: Final = 65_536  # of a body that is judged, as it was sent and as it is unpacked
+
 _LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 send the credentials on: nothing was decided yet
-_VALUES_LOOKED_AT = 256
+# Nobody looked at the secret: too many requests, a method or a body that is not taken, a server at its end.
+_BEFORE_THE_SECRET = frozenset({400, 405, 408, 411, 413, 414, 415, 417, 421, 426, 429, 431})
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# What answers call a token, less case, `_` and `-`.
-_TOKENS = _words("accesstoken authtoken bearertoken idtoken jwt jwttoken session sessionid sessiontoken sid token")
-_WRAPPERS = _words("auth data payload response result session tokens")
-_YES_OR_NO = _words("ok success succeeded successful authenticated loggedin isauthenticated valid")
-_TOLD_IN_WORDS = _words("status state result message msg detail reason code next step type title")
-
-# What stands in an answer that is not, or not yet, a log-in. Parts of words: `mfa_required`, `errorCode`.
-_DOUBTFUL_KEYS = _words(
-    "mfa 2fa otp twofactor secondfactor multifactor challenge verify verification captcha nextstep error fail invalid "
-    "denied lock"
-)
-_DOUBTFUL_WORDS = _words(
-    "mfa 2fa otp factor two-step challenge verif captcha error fail invalid incorrect wrong denied deny lock unauthor "
-    "forbid reject expire retry reset code"
-)
-_DOUBTFUL_PLACES = _DOUBTFUL_WORDS | _words("login log-in log_in signin sign-in sign_in auth")
-
-
-def from_start(door: Door, status: int, headers: Headers, path: str) -> Outcome | None:
+def from_start(
+    door: Door, status: int, headers: Headers, scope: Mapping[str, Any], body: bytes = b""
+) -> Outcome | None:
     """The outcome as status and headers tell it, or `None` where the body must be read as well.
 
     Args:
         door: its `success` rules decide alone where it has any.
         status: of the answer.
-        headers: of the answer, names in lower case.
-        path: `scope["path"]` of the request, to see where a redirect leads.
+        headers: of the answer.
+        scope: of the request: what the client sent cannot be what proves its success.
+        body: of the request, for the same reason.
     """
     if door.success:
-        return _by_rules(door.success, status, headers, path)
+        return _by_rules(door.success, status, headers, scope, body)
     if status >= 400:
         return Outcome.FAILED
-    if status in _LEADS_AWAY:
-        proven = _leads_away(door, path, headers) and _sets_session(headers)
-        return Outcome.SUCCEEDED if proven else Outcome.UNKNOWN
-    if 200 <= status < 300 and _is_readable_json(headers):
+    # Where a header opens any page, some may be open to everybody.
+    if not door.reads_body:
+        return Outcome.UNKNOWN
+    if 200 <= status < 300 and status != 204 and is_json(headers):
         return None
-    # A form that is shown again with 200 sets cookies, too.
-    return Outcome.UNKNOWN
+    return Outcome.SUCCEEDED if _looks_proven(door, status, headers, scope, body) else Outcome.UNKNOWN
 
 
-def from_body(door: Door, status: int, body: bytes, headers: Headers | tuple[()] = ()) -> Outcome:
-    """The outcome when the whole body is there. `headers`, where given, let a session cookie count.
+def from_body(
+    door: Door, status: int, body: bytes, headers: Headers, scope: Mapping[str, Any], sent: bytes = b""
+) -> Outcome:
+    """The outcome when the whole body of the answer is there, unpacked; `sent` is the request's.
 
     A body that was cut, or is too large to keep, must not be handed in: it is `UNKNOWN`.
     """
@@ -80,196 +69,181 @@ def from_body(door: Door, status: int, body: bytes, headers: Headers | tuple[()]
     if tree is None or not 200 <= status < 300:
         return Outcome.UNKNOWN
     if door.success:
-        wanted = (rule.path for rule in door.success if rule.by is SuccessBy.JSON)
-        return Outcome.SUCCEEDED if any(value_at(tree, path) for path in wanted) else Outcome.FAILED
-    if any(_is_doubtful(key, value) for key, value in _entries(tree)):
+        return Outcome.SUCCEEDED if any(_says(rule, tree) for rule in door.success) else Outcome.FAILED
+    found = entries(tree)
+    if found is None or any(is_doubtful(key, value) for key, value in found):
         return Outcome.UNKNOWN
-    return Outcome.SUCCEEDED if usual_token(tree) or _sets_session(headers) else Outcome.UNKNOWN
+    if token := usual_token(tree):
+        return Outcome.UNKNOWN if _was_sent(token, scope, sent) else Outcome.SUCCEEDED
+    promising = any(is_promising(key, value) for key, value in entries(tree) or ())
+    return Outcome.SUCCEEDED if promising and _sets_new_session(headers, scope) else Outcome.UNKNOWN
 
 
-def _by_rules(rules: Sequence[SuccessRule], status: int, headers: Headers, path: str) -> Outcome | None:
+def why_unknown(door: Door, status: int, headers: Headers) -> str:
+    """Why status and headers of an answer could not be judged, where a rule or the setup can help: a reason's code.
+
+    `""` where it is only no success.
+    """
+    if status >= 400:
+        return ""
+    if status >= 300:
+        return "redirect" if door.success and header(headers, b"location") else ""
+    if door.success:
+        return "cookie" if any(rule.by is SuccessBy.COOKIE for rule in door.success) else "media"
+    return "media" if header(headers, b"content-type") and door.reads_body and not is_page(headers) else ""
+
+
+def unpacked(headers: Headers, body: bytes) -> bytes | None:
+    """The body of a whole answer as it is judged; None where it cannot be read."""
+    return unfolded(headers, body, ANSWER_BYTES_MAX)
+
+
+def _looks_proven(door: Door, status: int, headers: Headers, scope: Mapping[str, Any], body: bytes) -> bool:
+    """Whether there is a new session and no page that could be the form again, which sets cookies with 200, too."""
+    if status in _LEADS_AWAY:
+        return _sets_new_session(headers, scope) and _leads_away(door, headers, scope, body)
+    return status == 204 and _sets_new_session(headers, scope)
+
+
+def _by_rules(
+    rules: Sequence[SuccessRule], status: int, headers: Headers, scope: Mapping[str, Any], body: bytes
+) -> Outcome | None:
+    doubt = wants_body = False
     for rule in rules:
-        if _matches(rule, status, headers, path):
-            return Outcome.SUCCEEDED
-    if 200 <= status < 300 and any(rule.by is SuccessBy.JSON for rule in rules):
-        if _is_readable_json(headers):
-            return None
-        # Compressed by a middleware inside ours: it may hold what the rule asks for.
-        return Outcome.UNKNOWN if _header(headers, b"content-encoding") else Outcome.FAILED
-    return Outcome.FAILED
+        if rule.by is SuccessBy.JSON:
+            wants_body = wants_body or 200 <= status < 300
+            continue
+        outcome = _by_rule(rule, status, headers, scope, body)
+        if outcome is Outcome.SUCCEEDED:
+            return outcome
+        doubt = doubt or outcome is Outcome.UNKNOWN
+    if wants_body and is_json(headers):
+        return None
+    # An answer that is no JSON holds nothing that a rule for JSON could find; it may say yes all the same.
+    unread = wants_body and bool(media_type(headers)) and not is_page(headers)
+    return Outcome.UNKNOWN if doubt or unread else Outcome.FAILED
 
 
-def _matches(rule: SuccessRule, status: int, headers: Headers, path: str) -> bool:
-    if rule.by is SuccessBy.STATUS:
-        return status in rule.statuses and (not rule.location or _leads_to(rule.location, path, headers))
+def _by_rule(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[str, Any], body: bytes) -> Outcome:
     if rule.by is SuccessBy.COOKIE:
-        # An application that sets its session cookie on a 401 has not let anybody in.
-        return status < 400 and any(cookie.name == rule.name for cookie in _cookies(headers))
-    return False
+        return _by_cookie(rule, status, headers, scope)
+    if rule.by is SuccessBy.OTHER_STATUS:
+        return _by_other_status(rule, status)
+    if status not in rule.statuses:
+        return Outcome.FAILED
+    if rule.location or rule.elsewhere:
+        return _by_location(rule, headers, scope, body)
+    return Outcome.SUCCEEDED
 
 
-def _leads_to(wanted: str, path: str, headers: Headers) -> bool:
-    target = _target(path, headers)
+def _by_other_status(rule: SuccessRule, status: int) -> Outcome:
+    if status in rule.refusals:
+        return Outcome.FAILED
+    return Outcome.SUCCEEDED if 200 <= status < 500 and status not in _BEFORE_THE_SECRET else Outcome.UNKNOWN
+
+
+def _by_cookie(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[str, Any]) -> Outcome:
+    # An application that sets its session cookie on a 401 has not let anybody in.
+    set_to = [cookie for cookie in _cookies(headers) if cookie.name == rule.name] if status < 400 else []
+    if not set_to:
+        return Outcome.FAILED
+    # The same value again is a session that the client had before: it proves nothing of this attempt.
+    return Outcome.SUCCEEDED if any(_is_new(cookie, scope) for cookie in set_to) else Outcome.UNKNOWN
+
+
+def _by_location(rule: SuccessRule, headers: Headers, scope: Mapping[str, Any], body: bytes) -> Outcome:
+    target = _target(headers, scope)
     if target is None:
+        return Outcome.FAILED
+    if rule.location:
+        wanted = target_of(rule.location, "/")
+        if wanted is None or not leads_to(target, wanted, headers=scope.get("headers", ())):
+            # There, but with a query of its own or on another host.
+            near = wanted is not None and target.path == wanted.path
+            return Outcome.UNKNOWN if near else Outcome.FAILED
+        beyond = target.path[len(wanted.path) :]
+        proven = not place_is_doubtful(beyond) and not is_named_by(scope, body, target)
+        return Outcome.SUCCEEDED if proven else Outcome.UNKNOWN
+    return _by_elsewhere(rule, target, headers, scope, body)
+
+
+def _by_elsewhere(
+    rule: SuccessRule, target: Target, headers: Headers, scope: Mapping[str, Any], body: bytes
+) -> Outcome:
+    here = path_key(scope["path"])
+    places = [path_key(place) for place in rule.elsewhere]
+    there = path_key(target.path)
+    if there == here or any(there == place or there.startswith(place + "/") for place in places):
+        return Outcome.FAILED
+    if not stays(target, scope.get("headers", ())) or came_from(scope, target):
+        return Outcome.UNKNOWN
+    # Such services send people on to where they wanted to go; then a session that is new tells a success.
+    if is_named_by(scope, body, target) and not any(
+        cookie.may_be_session and _is_new(cookie, scope) for cookie in _cookies(headers)
+    ):
+        return Outcome.UNKNOWN
+    return Outcome.SUCCEEDED
+
+
+def _says(rule: SuccessRule, tree: dict[str, Any]) -> bool:
+    if rule.by is not SuccessBy.JSON:
         return False
-    if "?" in wanted:
-        return target.startswith(wanted)
-    # By whole segments, and `/` for itself alone: else `302:/` would take `/login?error` for a success.
-    there = target.partition("?")[0].rstrip("/")
-    return there == wanted.rstrip("/") or (wanted != "/" and there.startswith(wanted.rstrip("/") + "/"))
+    value = value_at(tree, rule.path)
+    if not rule.value:
+        return not says_no(value)
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    return isinstance(value, str | int) and str(value).casefold() == rule.value.casefold()
 
 
-def _leads_away(door: Door, path: str, headers: Headers) -> bool:
-    target = _target(path, headers)
-    if target is None:
+def _leads_away(door: Door, headers: Headers, scope: Mapping[str, Any], body: bytes) -> bool:
+    """Whether a redirect leads to a page of this host that only the application can have chosen."""
+    target = _target(headers, scope)
+    # The front page is where a flash message is shown, and a query may say anything: both go with a failure as well.
+    if target is None or target.rest or target.path == "/" or not stays(target, scope.get("headers", ())):
         return False
-    there = path_key(target.partition("?")[0])
-    if any(there == here or there.startswith(here + "/") for here in (path_key(path), path_key(door.path)) if here):
+    there = path_key(target.path)
+    if any(there == here or there.startswith(here + "/") for here in (path_key(scope["path"]), path_key(door.path))):
         return False
-    return there != path_key(path) and not _any_in(_DOUBTFUL_PLACES, target)
+    return not place_is_doubtful(target.path) and not is_named_by(scope, body, target)
 
 
-def _target(path: str, headers: Headers) -> str | None:
-    """Path and query of `Location`, resolved against the request's path."""
-    location = _header(headers, b"location")
-    if not location:
-        return None
-    try:
-        parts = urlsplit(urljoin(path, location.decode("latin-1")))
-    except ValueError:  # an address in brackets that is none
-        return None
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+def _target(headers: Headers, scope: Mapping[str, Any]) -> Target | None:
+    location = header(headers, b"location")
+    return target_of(location.decode(errors="replace"), scope["path"]) if location else None
 
 
-def _header(headers: Headers | tuple[()], wanted: bytes) -> bytes:
-    return next((value for name, value in headers if name.lower() == wanted), b"")
+def _sets_new_session(headers: Headers, scope: Mapping[str, Any]) -> bool:
+    """Whether a cookie is set that is called a session, and the client had none of that name.
+
+    Many an application renews a session with every answer; one that the client brought proves nothing.
+    """
+    brought = _brought(scope)
+    return any(
+        cookie.is_called_session and f"{cookie.name}=".encode("latin-1") not in brought and not cookie.carries_message
+        for cookie in set_cookies(headers)
+    )
 
 
-def _is_readable_json(headers: Headers) -> bool:
-    media = _header(headers, b"content-type").partition(b";")[0].strip().lower()
-    plain = _header(headers, b"content-encoding") in {b"", b"identity"}
-    return plain and (media == b"application/json" or (media.startswith(b"application/") and media.endswith(b"+json")))
+def _is_new(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
+    pair = f"{cookie.name}={cookie.value}".replace('"', "").replace(" ", "")
+    return pair.encode("latin-1") not in _brought(scope)
 
 
-def _sets_session(headers: Headers | tuple[()]) -> bool:
-    return any(cookie.may_be_session for cookie in set_cookies(headers))
+def _brought(scope: Mapping[str, Any]) -> bytes:
+    """All cookies of a request in one; looked at for a text, so that no two parsers can differ about them."""
+    lines = [value for name, value in scope.get("headers", ()) if name == b"cookie"]
+    return b";".join(lines).translate(None, b' "\t')
 
 
-def _cookies(headers: Headers | tuple[()]) -> Iterator[SetCookie]:
+def _was_sent(token: str, scope: Mapping[str, Any], sent: bytes) -> bool:
+    """Whether an answer only repeats what the request held."""
+    text = token.encode("utf-8", "surrogatepass")
+    parts = [sent, scope.get("query_string", b""), *(value for _, value in scope.get("headers", ()))]
+    whole = rb"(?<![0-9A-Za-z])" + re.escape(text) + rb"(?![0-9A-Za-z])"
+    return any(text in part and re.search(whole, part) for part in parts)
+
+
+def _cookies(headers: Headers) -> Iterator[SetCookie]:
     """The cookies that are set to a value and are not deletions."""
     return (cookie for cookie in set_cookies(headers) if not cookie.deletes)
-
-
-def json_tree(body: bytes) -> dict[str, Any] | None:
-    """A JSON object, or `None` where the body is none."""
-    try:
-        tree = loads(body.decode())
-    except (ValueError, RecursionError):
-        return None
-    return tree if isinstance(tree, dict) else None
-
-
-def value_at(tree: Any, path: Path) -> Any:
-    """What stands at a path; `None` where nothing does."""
-    for name in path:
-        if not isinstance(tree, dict):
-            return None
-        tree = tree.get(name)
-    return tree
-
-
-def _entries(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Keys and values at all depths, as many as are worth looking at."""
-    waiting: list[Any] = [tree]
-    seen = 0
-    while waiting and seen < _VALUES_LOOKED_AT:
-        here = waiting.pop(0)
-        pairs = list(here.items()) if isinstance(here, dict) else [("", value) for value in here]
-        for key, value in pairs[: _VALUES_LOOKED_AT - seen]:
-            seen += 1
-            yield key, value
-            if isinstance(value, dict | list):
-                waiting.append(value)
-
-
-def usual_token(tree: dict[str, Any]) -> str:
-    """The first token under a usual name, on top or in a usual wrapper; "" where there is none."""
-    wrapped = (value for key, value in tree.items() if _plain(key) in _WRAPPERS and isinstance(value, dict))
-    tokens = (
-        value
-        for each in (tree, *wrapped)
-        for key, value in each.items()
-        if _plain(key) in _TOKENS and isinstance(value, str) and value
-    )
-    return next(tokens, "")
-
-
-def _is_doubtful(key: str, value: Any) -> bool:
-    plain = _plain(key)
-    if plain in _YES_OR_NO:
-        return not value or (isinstance(value, str) and value.lower() in {"false", "no", "0"})
-    if plain in _TOLD_IN_WORDS:
-        return isinstance(value, str) and _any_in(_DOUBTFUL_WORDS, value)
-    return bool(value) and _any_in(_DOUBTFUL_KEYS, plain)
-
-
-def _any_in(words: frozenset[str], text: str) -> bool:
-    folded = text.lower()
-    return any(word in folded for word in words)
-
-
-def _plain(key: str) -> str:
-    return key.lower().replace("_", "").replace("-", "")
-
-
-class RuleSuggester:
-    """Watches the answers of a door without rules, and says which rule would have told its successes."""
-
-    __slots__ = ("_door", "_failed", "_failing", "_seen", "_succeeding")
-
-    ATTEMPTS_MIN: Final = 50
-    RULES_MAX: Final = 64  # an application that makes up cookie names must not make us remember them all
-
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._seen = 0
-        self._failed = False
-        self._succeeding: Counter[str] = Counter()
-        self._failing: set[str] = set()
-
-    def saw(self, status: int, headers: Headers) -> None:
-        """Take note of one answer. What may be a form shown again counts among the failures."""
-        self._seen += 1
-        away = status in _LEADS_AWAY and _leads_away(self._door, self._door.path, headers)
-        rules = tuple(_candidates(self._door, status, headers))
-        if away or (200 <= status < 300 and _is_readable_json(headers)):
-            self._succeeding.update(rule for rule in rules if rule in self._succeeding or self._has_room())
-        else:
-            self._failed = True
-            self._failing.update(rule for rule in rules if rule in self._failing or self._has_room())
-
-    def suggestion(self) -> str | None:
-        """A rule in the notation of the settings, once 50 attempts were seen and one rule tells them apart."""
-        # Without a failure seen, nothing shows that the rule would not fit failures as well.
-        if self._seen < self.ATTEMPTS_MIN or not self._failed:
-            return None
-        telling = (rule for rule, _ in self._succeeding.most_common() if rule not in self._failing)
-        return next(telling, None)
-
-    def _has_room(self) -> bool:
-        return len(self._succeeding) + len(self._failing) < self.RULES_MAX
-
-
-def _candidates(door: Door, status: int, headers: Headers) -> Iterator[str]:
-    for cookie in _cookies(headers):
-        if cookie.may_be_session and _is_plain(cookie.name):
-            yield f"cookie:{cookie.name}"
-    if status in _LEADS_AWAY and (target := _target(door.path, headers)) is not None:
-        segment = target.partition("?")[0].split("/")[1]
-        # Deeper segments may be somebody's name.
-        if _is_plain(segment):
-            yield f"{status}:/{segment}"
-
-
-def _is_plain(text: str) -> bool:
-    return len(text) <= 64 and frozenset(text) <= frozenset(ascii_letters + digits + "-_.")

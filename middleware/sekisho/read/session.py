@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.model import SuccessBy
-from sekisho.read.outcome import json_tree, usual_token, value_at
+from sekisho.read.response.tree import json_tree, usual_token, value_at
 from sekisho.read.set_cookies import set_cookies
 
 if TYPE_CHECKING:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import zlib
+from base64 import urlsafe_b64decode
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -9,9 +12,17 @@ if TYPE_CHECKING:
 
 LINES_MAX = 32
 
-_NO_VALUES = frozenset({"", "deleted", "null", "none"})
+_NO_VALUES = frozenset({"", "deleted", "null", "none", "undefined", "false", "0", "expired", "invalid"})
 # HttpOnly cookies that say nothing about who is logged in; Django keeps its one-time messages in one.
 _OTHERS = ("csrf", "xsrf", "flash", "message", "lang", "locale", "consent", "theme", "mfa", "otp", "2fa", "challenge")
+# What a cookie is called that holds a session of somebody who is logged in, and what one is called before that.
+_SESSIONS = ("sess", "sid", "auth", "token", "jwt", "login", "logged", "identity", "remember", "user", "account", "sso")
+_BEFORE = (
+    *("pending", "pre_auth", "preauth", "pre-auth", "partial", "temp", "anon", "guest", "visitor", "notice", "alert"),
+    *("error", "state", "nonce", "pkce", "verifier", "redirect", "return", "saml", "refer", "track"),
+)
+_OPEN_CHARS_MAX = 4_096
+_PAST = re.compile(r"\b\d{1,2}[ -][a-z]{3}[ -](?:19\d\d|200\d|201\d|[7-9]\d\b)")
 
 
 class SetCookie(NamedTuple):
@@ -27,6 +38,24 @@ class SetCookie(NamedTuple):
         """Whether who holds it may be logged in by it."""
         folded = self.name.lower()
         return self.http_only and not self.deletes and not any(word in folded for word in _OTHERS)
+
+    @property
+    def is_called_session(self) -> bool:
+        """Whether its name, too, says that somebody is logged in by it: where nothing but a guess can tell."""
+        folded = self.name.lower()
+        return (
+            self.may_be_session
+            and any(word in folded for word in _SESSIONS)
+            and not any(word in folded for word in _BEFORE)
+        )
+
+    @property
+    def carries_message(self) -> bool:
+        """Whether it holds a session in the open (Flask, Starlette) that has a message for the next page in it.
+
+        *Wrong password* is such a message, and reaches a browser that had no session before.
+        """
+        return any(_tells(part) for part in self.value.strip('"').split(".")[:2])
 
     def __repr__(self) -> str:
         return f"SetCookie({self.name!r}, ...)"
@@ -44,13 +73,28 @@ def set_cookies(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[SetCookie]:
             yield SetCookie(name, value, "httponly" in found, deletes)
 
 
+def _tells(part: str) -> bool:
+    if not part.startswith(("eyJ", "eJ")):
+        return False
+    try:
+        text = urlsafe_b64decode(part[:_OPEN_CHARS_MAX] + "=" * (-len(part[:_OPEN_CHARS_MAX]) % 4))
+    except ValueError:
+        return False
+    if part.startswith("eJ"):
+        try:
+            text = zlib.decompressobj().decompress(text, _OPEN_CHARS_MAX)
+        except zlib.error:
+            return False
+    return any(word in text.lower() for word in (b"flash", b"messages", b"alert", b"error"))
+
+
 def _pairs(attributes: str) -> Iterator[tuple[str, str, str]]:
     return (attribute.partition("=") for attribute in attributes.split(";"))
 
 
 def _is_over(attributes: dict[str, str]) -> bool:
-    lifetime = attributes.get("max-age", "")
+    lifetime = attributes.get("max-age", "").strip('"')
     if lifetime.lstrip("-").isdigit():
         return lifetime.startswith("-") or not lifetime.strip("0")
     # No clock here: whoever deletes by date writes the epoch, or a year long gone.
-    return any(f"{year}" in attributes.get("expires", "") for year in range(1970, 2020))
+    return "expires" in attributes and bool(_PAST.search(attributes["expires"].lower()))

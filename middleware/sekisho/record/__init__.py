@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from sekisho.record.answers import Answers
 from sekisho.record.events import Events
 from sekisho.record.hook import AccountHook, Hook
 
-__all__ = ["AccountHook", "Events", "Hook"]
+__all__ = ["AccountHook", "Answers", "Events", "Hook"]

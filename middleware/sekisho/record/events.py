@@ -96,6 +96,11 @@ class Events:
             "lost (persist it, or give it a replica)"
         )
 
+    def unjudged(self, door: Door, why: str) -> int:
+        """An answer could not be judged; how many times that was so for this reason."""
+        self._count(door.name, "unjudged", why)
+        return self.counts[door.name, "unjudged", why]
+
     def odd(self, text: str) -> None:
         """Something is set up in a way that cannot be meant. Said again at 10, 100, 1,000 times, and so on."""
         self.counts["", "odd", text] += 1

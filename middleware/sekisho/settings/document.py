@@ -41,8 +41,21 @@ Doors are separated by `;`. A door is a route where somebody can try a secret: e
 - `account` and `secret` are names of fields: `username|email` where a request holds one of two, `user.email` where
   JSON is nested, `form:,code` where the session already says whose account it is. `new`, at `SIGNUP`, `RESET` and
   `CHANGE` doors, is the password that is chosen, where that has a field of its own; it may be missing from a request.
-- `RULE` is `302:/home` (a redirect to there), `302`, `2xx`, `cookie:NAME` (it is set) or `json:access_token` (it is in
-  the answer). Any one that holds is success.
+- `RULE` is one of these; any one that holds is success, and no other answer is:
+  - `302:/home`: a redirect to this page or below it, on the same host and without a query or fragment. A host and a
+    query may be in the rule: `302:https://app.example/home?tab=` (`tab` may have any value).
+  - `302!/accounts/2fa,/accounts/inactive`: a redirect to anywhere but there, below or back to the door. For
+    applications that answer a failure with a page, and a second step with a redirect.
+  - `302`, `2xx`: a status alone.
+  - `!401,403`: any status but these, for `basic`. Errors of the server, 400, 405 and 429 are no success either: nobody
+    may have looked at the secret.
+  - `cookie:NAME`: it is set, to a value that the client did not have.
+  - `json:access_token`: the JSON answer has it, and it does not say *no*; `json:status=ok`: it is just that.
+
+  A redirect to a page that the request itself names, in `Referer`, a query such as `next=`, a field or a cookie, is not
+  believed by the first two: an application that sends failures back there would let the client choose. Where yours
+  sends people on to where they wanted to go, write `cookie:`, or `302!`, which then also wants a new session cookie.
+  Compressed answers are read (gzip, deflate; br and zstd with their packages), up to 64 KiB.
 - `cookies`, at `LOGIN` doors alone, names cookies of the client that the application needs to answer, such as
   `csrftoken,lang`. Where a factor is asked for, the application runs first and its answer is kept back; it sees these
   cookies and no other, or a session that the client holds already would be logged in behind the seal. A cookie whose

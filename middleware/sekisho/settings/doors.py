@@ -32,6 +32,9 @@ _CREDENTIALS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "sekisho-device", "sekisho-tie", "sekisho-challenge"}
 )
 _STATUS = re.compile(r"[23][0-9][0-9]|[23]xx")
+_ELSEWHERE = re.compile(r"(3[0-9][0-9]|3xx)!(/[^\s?#,]{1,255}(?:,/[^\s?#,]{1,255}){0,7})")
+_REFUSALS = re.compile(r"!4[0-9][0-9](?:,4[0-9][0-9]){0,7}")
+_VALUE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LOCATION = re.compile(r"(?:https?://[^\s/?#]{1,253})?/[^\s]{0,255}")
 
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -56,7 +59,8 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
     [headers=NAME,NAME…]`, where ENCODING is `form`, `multipart`, `json`, `basic` or `oauth2`, alternatives of a field
-    are written `a|b`, and RULE is `302:/home`, `302`, `2xx`, `cookie:NAME` or `json:dotted.path`.
+    are written `a|b`, and RULE is `302:/home`, `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`,
+    `json:dotted.path` or `json:dotted.path=value`.
 
     Raises `SettingsError` for `setting`, saying which door (counted from 1) and never what is written there.
     """
@@ -212,11 +216,20 @@ class _Reader:
         if head == "cookie" and _TOKEN.fullmatch(rest):
             return SuccessRule(SuccessBy.COOKIE, name=rest)
         if head == "json" and rest:
-            return SuccessRule(SuccessBy.JSON, path=self._place(Encoding.JSON, rest))
+            place, equals, value = rest.partition("=")
+            if not equals or _VALUE.fullmatch(value):
+                return SuccessRule(SuccessBy.JSON, path=self._place(Encoding.JSON, place), value=value)
+        if _REFUSALS.fullmatch(text):
+            return SuccessRule(SuccessBy.OTHER_STATUS, refusals=frozenset(map(int, text[1:].split(","))))
+        if found := _ELSEWHERE.fullmatch(text):
+            return SuccessRule(SuccessBy.STATUS, statuses=_statuses(found[1]), elsewhere=tuple(found[2].split(",")))
         if _STATUS.fullmatch(head) and (not colon or (head.startswith("3") and _LOCATION.fullmatch(rest))):
             return SuccessRule(SuccessBy.STATUS, statuses=_statuses(head), location=rest)
         # A 4xx or 5xx is among what does not fit: taken for success, it would refund every failed guess.
-        raise self._wrong("has a rule of success that is none of 302:/home, 302, 2xx, cookie:NAME, json:access_token")
+        raise self._wrong(
+            "has a rule of success that is none of 302:/home, 302!/2fa, 302, 2xx, !401,403, cookie:NAME, "
+            "json:access_token, json:status=ok"
+        )
 
 
 def is_path(path: str) -> bool:

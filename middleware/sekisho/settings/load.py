@@ -354,4 +354,7 @@ def _warnings_of_doors(settings: Settings) -> Iterator[str]:
         )
     basic = [door.name for door in settings.doors if not door.reads_body and door.fields and not door.success]
     if basic:
-        yield f"SEKISHO_LOGIN: {', '.join(basic)} opens by HTTP Basic: no answer shows success; add success=2xx"
+        yield (
+            f"SEKISHO_LOGIN: {', '.join(basic)} opens by HTTP Basic and has no rule: no answer shows success; "
+            "add success=!401,403"
+        )

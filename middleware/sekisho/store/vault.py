@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEY_BYTES_MAX = 64
-VALUE_BYTES_MAX = 64 * 1024  # four times the longest answer that is sealed
+VALUE_BYTES_MAX = 96 * 1024  # the longest answer that is sealed, its headers, and as much again as these
 SECONDS_MAX = 90 * 86_400
 ENTRY_BYTES = 400  # what an entry weighs besides its key and its value
 NUMBER_BYTES = 20  # what every count weighs, so that one that grows by a digit is never refused for want of room

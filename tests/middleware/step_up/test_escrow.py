@@ -562,7 +562,7 @@ async def test_what_is_no_whole_answer_is_never_released(end: str) -> None:
                 raise RuntimeError
             if end != "nothing":
                 await send({"type": "http.response.start", "status": 303, "headers": headers})
-                body = b"x" * (20_000 if end == "large" else 10)
+                body = b"x" * (65_537 if end == "large" else 10)
                 await send({"type": "http.response.body", "body": body, "more_body": end == "half"})
 
     site = Site(shop=Broken())

@@ -206,6 +206,7 @@ async def test_a_ticket_of_a_log_in_refreshes_nothing(site: Site, later: Later) 
 # A service whose session cookie is signed anew with every answer.
 
 KEY = "a key of the service"
+ROLLING = "POST /login success=303"  # to the front page, with a cookie that every answer sets: no guess believes that
 
 
 async def _log_in(request: Request) -> RedirectResponse | PlainTextResponse:
@@ -240,7 +241,7 @@ def whose(scope: Scope) -> str | None:
 
 async def test_a_session_cookie_that_rolls_keeps_its_tie(site: Site, later: Later) -> None:
     """Starlette's changes with every answer; the application says whose it is, and the tie holds."""
-    client = site.client(guard=site.guarded(rolling(), session_account=whose))
+    client = site.client(guard=site.guarded(rolling(), login=ROLLING, session_account=whose))
     assert (await client.show(challenge(await client.log_in()), site.code(-1))).status == 303
     seen = {client.jar["session"]}
     for _ in range(3):
@@ -255,7 +256,7 @@ async def test_a_session_cookie_that_rolls_keeps_its_tie(site: Site, later: Late
 
 async def test_a_session_cookie_that_rolls_is_not_another_s(site: Site) -> None:
     """R4 holds there too, with both sessions rolled."""
-    guard = site.guarded(rolling(), session_account=whose)
+    guard = site.guarded(rolling(), login=ROLLING, session_account=whose)
     owner, thief = site.client(guard=guard), site.client(guard=guard)
     assert (await owner.show(challenge(await owner.log_in()), site.code(-1))).status == 303
     assert (await thief.show(challenge(await thief.log_in("Alice", "wonder")), site.code(0))).status == 303
@@ -268,7 +269,7 @@ async def test_a_session_cookie_that_rolls_is_not_another_s(site: Site) -> None:
 
 async def test_without_the_application_s_word_a_cookie_that_changed_is_nobody_s(site: Site) -> None:
     """Whoever cannot be told from a thief is asked to log in."""
-    client = site.client(guard=site.guarded(rolling()))
+    client = site.client(guard=site.guarded(rolling(), login=ROLLING))
     assert (await client.show(challenge(await client.log_in()), site.code(-1))).status == 303
     assert (await pay(client)).status == 200
     assert (await pay(client)).status == 401

@@ -86,6 +86,7 @@ class Asking:
         self._sessions_change_secrets = any(map(_names_nobody, reading.doors.all))
         self._parts = parts
         self._events = events
+        self._answers = reading.answers
         self._jitter = jitter
         self._workers_share = workers_share
         self._lifespan_state = lifespan_state
@@ -161,7 +162,7 @@ class Asking:
     ) -> bool:
         """Put the application's run in its lane. Waits for a place, not for the run."""
         done = partial(self._done, visit, assessment, proving, ticket, holder)
-        run = Run(self._app, visit, assessment, shared=self._lifespan_state(), done=done, odd=self._events.odd)
+        run = Run(self._app, visit, assessment, shared=self._lifespan_state(), done=done, answers=self._answers)
         self._guard.begin(assessment)
         placed = False
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.middleware.watch import Report
 from sekisho.model import Basis, Outcome, PasswordsBusy
-from sekisho.read import from_body, from_start
+from sekisho.read import from_body, from_start, unpacked
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
 
 if TYPE_CHECKING:
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from sekisho.guard import Assessment
     from sekisho.middleware.asgi import App, Message
     from sekisho.middleware.visit import Visit
+    from sekisho.record import Answers
 
     Done = Callable[[Kept, Outcome, Basis], Awaitable[None]]
 
 BUSY = 503
 PAUSES_S = (0.5, 1.0, 2.0)  # before an application is asked again that had no time; of its thirty seconds
-
-TOO_LARGE = "a log-in was answered with more than 16 KiB, which is not kept until its proof: nobody can log in there"
 
 
 class Run:
@@ -40,7 +39,7 @@ class Run:
         assessment: what was said of it.
         shared: the state of the application's lifespan.
         done: is told, exactly once, what it came to.
-        odd: is told what an operator should know.
+        answers: is told what the application answered.
     """
 
     def __init__(
@@ -51,17 +50,16 @@ class Run:
         *,
         shared: Mapping[str, object],
         done: Done,
-        odd: Callable[[str], None],
+        answers: Answers,
     ) -> None:
         self._app = app
         self._door = visit.door
-        self._path = visit.scope["path"]
         self._report = Report(assessment.attempt, assessment.decision, assessment.exposure)
         self._scope = escrowed_scope(visit.scope, visit.door, shared)
         self._scope["state"]["sekisho"] = self._report
         self._visit = visit
         self._done = done
-        self._odd = odd
+        self._answers = answers
         self._ended = False
         self._is_last = True
         self._begin()
@@ -70,7 +68,7 @@ class Run:
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
-        self._too_large = False
+        self._unread = ""  # why its body is not here
 
     async def __call__(self) -> None:
         try:
@@ -106,14 +104,14 @@ class Run:
                 await self._judge()
         elif kind.startswith("http.response.") and kind.endswith("send"):
             # A file sent by its path: nothing of it is here to be kept.
-            self._too_large = True
+            self._unread = "file"
             await self._judge()
 
     def _take(self, chunk: bytes) -> None:
         if len(self._body) + len(chunk) > ANSWER_BYTES_MAX:
-            self._too_large = True
+            self._unread = "large"
             self._body.clear()
-        elif not self._too_large:
+        elif not self._unread:
             self._body += chunk
 
     async def _judge(self) -> None:
@@ -121,15 +119,27 @@ class Run:
         if self._status == BUSY and not self._is_last:
             return None
         body, headers = bytes(self._body), self._headers
-        outcome = self._report.outcome or from_start(self._door, self._status, headers, self._path)
-        if outcome is None:
-            outcome = Outcome.UNKNOWN if self._too_large else from_body(self._door, self._status, body, headers)
+        outcome = self._outcome(headers, body)
         if outcome is not Outcome.SUCCEEDED:
             return await self._end(Kept(None), outcome)
-        if self._too_large or headers_bytes(headers) > HEADERS_BYTES_MAX:
-            self._odd(TOO_LARGE)
+        if self._unread or headers_bytes(headers) > HEADERS_BYTES_MAX:
+            self._answers.unjudged(self._door, "kept")
             return await self._end(Kept(None), outcome)
         return await self._end(Kept(Sealed(self._status, tuple(headers), body)), outcome)
+
+    def _outcome(self, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
+        # What the application never saw of the request cannot have made it answer so.
+        door, status, scope, sent = self._door, self._status, self._scope, self._visit.intake.whole
+        learned = self._report.outcome or from_start(door, status, headers, scope, sent)
+        self._answers.started(door, status, headers, scope, sent, learned)
+        if learned is not None:
+            return learned
+        if self._unread:
+            self._answers.unjudged(door, self._unread)
+            return Outcome.UNKNOWN
+        plain = unpacked(headers, body)
+        self._answers.read(door, status, headers, plain)
+        return Outcome.UNKNOWN if plain is None else from_body(door, status, plain, headers, scope, sent)
 
     async def _end(self, kept: Kept, outcome: Outcome) -> None:
         if not self._ended:

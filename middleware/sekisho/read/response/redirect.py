@@ -1,0 +1,154 @@
+"""Where a redirect leads, and whether the client had a hand in that.
+
+An application that sends a failed log-in back to where the request came from lets the client choose the place: by
+`Referer`, by `?next=`, by a hidden field, by a cookie. Such a place proves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from posixpath import normpath
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, unquote_plus, urljoin, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+SENT_BYTES_MAX = 65_536  # more than this is not searched: then the client may have named any place
+_PLAIN_PORTS = (":443", ":80")
+_NO_PLACE = re.compile(r"[\s\"'<>;,&=(){}|^`]+")
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_IGNORED = {ord(character): None for character in "\t\n\r"}  # as browsers ignore them in a URL
+
+
+class Target(NamedTuple):
+    """Where a redirect leads.
+
+    Attributes:
+        host: in lower case, without a usual port; "" where it stays on the host that was asked.
+        path: unescaped, without dot segments, doubled or trailing slashes.
+        rest: query and fragment, each with its mark.
+    """
+
+    host: str
+    path: str
+    rest: str
+
+
+def target_of(location: str, path: str) -> Target | None:
+    """The target of a `Location`, resolved against the path of the request; None where there is none that is a page."""
+    # Browsers take a backslash for a slash, so `/\\other.example` is another host.
+    text = location.strip().translate(_IGNORED).replace("\\", "/")
+    if not text:
+        return None
+    try:
+        parts = urlsplit(urljoin(path, text))
+    except ValueError:  # an address in brackets that is none
+        return None
+    if parts.scheme not in {"", "http", "https"}:
+        return None
+    rest = (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
+    return Target(_host(parts.netloc), flat(parts.path), rest)
+
+
+def flat(path: str) -> str:
+    """A path as a browser asks for it: `/home/%2e%2e/login/` is `/login`."""
+    return "/" + normpath("/" + unquote(path)).strip("/")
+
+
+def stays(target: Target, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a redirect stays on the host that the request names."""
+    if not target.host:
+        return True
+    asked = next((value for name, value in headers if name == b"host"), b"")
+    return target.host == _host(asked.decode("latin-1"))
+
+
+def is_below(path: str, place: str) -> bool:
+    """Whether a path is this place or stands below it, by whole segments; `/` is itself alone."""
+    return path == place or (place != "/" and path.startswith(place + "/"))
+
+
+def leads_to(target: Target, wanted: Target, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a redirect leads where a rule says: on its host, there or below, with the rule's query and no other.
+
+    A query that the rule does not have may say anything: `/home?login=failed`. A parameter without a value in the
+    rule may have any.
+    """
+    on_host = target.host == wanted.host if wanted.host else stays(target, headers)
+    if not on_host or not is_below(target.path, wanted.path):
+        return False
+    return target.rest == wanted.rest or ("?" in wanted.rest and _has_same_names(target.rest, wanted.rest))
+
+
+def _has_same_names(rest: str, wanted: str) -> bool:
+    query, _, fragment = rest.removeprefix("?").partition("#")
+    wanted_query, _, wanted_fragment = wanted.removeprefix("?").partition("#")
+    pairs, wanted_pairs = _pairs(query), _pairs(wanted_query)
+    if fragment != wanted_fragment or len(pairs) != len(wanted_pairs):
+        return False
+    return all(
+        name == wanted_name and value_wanted in {"", value}
+        for (name, value), (wanted_name, value_wanted) in zip(pairs, wanted_pairs, strict=True)
+    )
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, _, value in (pair.partition("=") for pair in query.split("&")))
+
+
+def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
+    """Whether a request names the place that it is redirected to, in its query, its headers, its cookies or its body.
+
+    Args:
+        scope: of the request; `query_string` and `headers` are looked at.
+        body: of the request, as it was sent.
+        target: of the answer's redirect.
+    """
+    if any(name == b"content-encoding" for name, _ in scope.get("headers", ())):
+        # What it names is not to be seen here.
+        return True
+    last = target.path.rpartition("/")[2].lower().encode()
+    path, query = scope["path"], scope.get("query_string", b"")
+    sent: list[bytes] = [body, *(value for _, value in scope.get("headers", ()))]
+    return _names(query, last, target, path, words=True) or any(_names(part, last, target, path) for part in sent)
+
+
+def came_from(scope: Mapping[str, Any], target: Target) -> bool:
+    """Whether a redirect leads back to the page that the client says it came from."""
+    referer = next((value for name, value in scope.get("headers", ()) if name == b"referer"), b"")
+    return bool(referer) and target.path in _places(referer.decode(errors="replace"), scope["path"])
+
+
+def _names(sent: bytes, last: bytes, target: Target, path: str, *, words: bool = False) -> bool:
+    # Most requests say nothing like it, and need no closer look; an escape may spell anything.
+    if not sent or (last not in sent.lower() and b"%" not in sent and b"\\" not in sent):
+        return False
+    if len(sent) > SENT_BYTES_MAX:
+        return True
+    places = _places(sent.decode(errors="replace"), path, words=words)
+    return target.path.casefold() in {place.casefold() for place in places}
+
+
+def _places(sent: str, path: str, *, words: bool = False) -> Iterator[str]:
+    """Every path that some part of a text could be, as an application might resolve it.
+
+    `words`: also those without a slash, as in `?next=home`; in a body, one may be the account.
+    """
+    spelled = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), sent.replace("\\/", "/"))
+    for text in {sent, spelled, unquote_plus(spelled), unquote_plus(unquote_plus(spelled))}:
+        for part in _NO_PLACE.split(text):
+            # `https://shop.example` without a path is an `Origin`, which every form sends.
+            if ("/" in part or words) and not _is_bare_origin(part) and (target := target_of(part, path)):
+                yield target.path
+
+
+def _is_bare_origin(text: str) -> bool:
+    return text.count("/") == 2 and "://" in text
+
+
+def _host(netloc: str) -> str:
+    host = netloc.lower().rstrip(".")
+    for port in _PLAIN_PORTS:
+        host = host.removesuffix(port)
+    return host

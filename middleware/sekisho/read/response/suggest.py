@@ -1,0 +1,168 @@
+"""Which rule would tell the successes of a door that has none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from string import ascii_letters, digits
+from typing import TYPE_CHECKING, Any, Final
+
+from sekisho.read.response.doubt import is_doubtful, place_is_doubtful, says_no
+from sekisho.read.response.head import header, is_json
+from sekisho.read.response.redirect import is_named_by, stays, target_of
+from sekisho.read.response.tree import entries, plain, usual_tokens
+from sekisho.read.set_cookies import set_cookies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sekisho.model import Door
+
+    Headers = list[tuple[bytes, bytes]]
+
+_REDIRECTS = frozenset({301, 302, 303})
+_REFUSALS = frozenset({400, 403, 404, 409, 423})
+_UNCLEAR = "unclear"
+_FLAGS = frozenset(["ok", "success", "succeeded", "successful", "authenticated", "loggedin"])
+_TOLD = frozenset(["status", "result", "code"])
+
+
+class RuleSuggester:
+    """Watches the answers of a door without rules, those to strangers among them, and says which rule tells them apart.
+
+    Some of the answers to strangers that look like a success may be failures. So a rule is suggested only if the door
+    has shown what a wrong secret gets there, if no answer of that look fits the rule, and if all that fit it look
+    alike.
+    """
+
+    __slots__ = ("_door", "_failed", "_failing", "_fitting", "_seen")
+
+    ATTEMPTS_MIN: Final = 50
+    FAILURES_MIN: Final = 5
+    FITTING_MIN: Final = 3
+    RULES_MAX: Final = 64  # an application that makes up cookie names must not make us remember them all
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._seen = 0
+        self._failed = 0
+        self._failing: set[str] = set()
+        self._fitting: dict[str, Counter[str]] = {}
+
+    def saw(self, status: int, headers: Headers, scope: Mapping[str, Any], sent: bytes = b"") -> None:
+        """Take note of the start of one answer; one whose body decides is to be handed to `read` as well."""
+        self._seen += 1
+        if not self._door.reads_body:
+            self._note_status(status)
+        elif status >= 400:
+            # A page with 400 or 403 may be about the form's token alone.
+            self._fails(status in {401, 422} or (status in _REFUSALS and is_json(headers)), status, headers)
+        elif status in _REDIRECTS:
+            self._note_redirect(status, headers, scope, sent)
+        elif status == 204:
+            self._note("204", headers, "204")
+        elif not is_json(headers):
+            # A form that is shown again.
+            self._fails(200 <= status < 300, status, headers)
+
+    def read(self, status: int, headers: Headers, tree: dict[str, Any]) -> None:
+        """Take note of the body of an answer that is JSON."""
+        found = entries(tree)
+        if found is None:
+            return
+        if any(is_doubtful(key, value) for key, value in found):
+            self._fails(True, status, headers)
+            self._failing.update(rule for rule in _of_json(tree) if self._has_room_for(rule))
+            return
+        for rule in _of_json(tree):
+            self._fits(rule, "json")
+        self._note("json", headers, f"{status // 100}xx")
+
+    def suggestion(self) -> str | None:
+        """A rule in the notation of the settings, once 50 attempts were seen and one rule tells them apart."""
+        # Without failures seen, nothing shows that the rule would not fit these as well.
+        if self._seen < self.ATTEMPTS_MIN or self._failed < self.FAILURES_MIN:
+            return None
+        telling = [rule for rule, looks in self._fitting.items() if self._tells(rule, looks)]
+        return min(telling, key=_preference) if telling else None
+
+    def _tells(self, rule: str, looks: Counter[str]) -> bool:
+        # A session that is renewed with every answer comes with several looks, some of which are failures.
+        clear = len(looks) == 1 and _UNCLEAR not in looks and looks.total() >= self.FITTING_MIN
+        return clear and rule not in self._failing
+
+    def _note_status(self, status: int) -> None:
+        """Where a header opens any page, only a refusal tells something."""
+        if status in {401, 403}:
+            self._failed += 1
+        elif status < 400 or status == 404:
+            self._fits("!401,403", "other")
+
+    def _note_redirect(self, status: int, headers: Headers, scope: Mapping[str, Any], sent: bytes) -> None:
+        target = target_of(header(headers, b"location").decode(errors="replace"), scope["path"])
+        if target is None:
+            return None
+        if target.path.casefold() == scope["path"].rstrip("/").casefold():
+            return self._fails(True, status, headers)
+        segment = target.path.split("/")[1]
+        away = stays(target, scope.get("headers", ())) and not target.rest and not place_is_doubtful(target.path)
+        if not segment or not away or is_named_by(scope, sent, target):
+            # The front page is where failures are told as well, and a page that the client named may be any page.
+            return self._note(_UNCLEAR, headers)
+        # Deeper segments may be somebody's name.
+        return self._note(f"{status} {segment}", headers, f"{status}:/{segment}" if _is_plain(segment) else "")
+
+    def _note(self, look: str, headers: Headers, *rules: str) -> None:
+        for rule in (*_of_cookies(headers), *rules):
+            if rule:
+                self._fits(rule, look)
+
+    def _fits(self, rule: str, look: str) -> None:
+        if self._has_room_for(rule):
+            self._fitting.setdefault(rule, Counter())[look] += 1
+
+    def _fails(self, tells: bool, status: int, headers: Headers) -> None:
+        """`tells`: it is what a wrong secret gets. An error of the server, or of a form's token, is none."""
+        self._failed += tells
+        rules = [*_of_cookies(headers), f"{status // 100}xx", str(status)]
+        self._failing.update(rule for rule in rules if self._has_room_for(rule))
+
+    def _has_room_for(self, rule: str) -> bool:
+        known = len(self._fitting) + len(self._failing)
+        return known < self.RULES_MAX or rule in self._fitting or rule in self._failing
+
+
+def _of_cookies(headers: Headers) -> list[str]:
+    cookies = [cookie for cookie in set_cookies(headers) if cookie.may_be_session and _is_plain(cookie.name)]
+    return [f"cookie:{cookie.name}" for cookie in cookies]
+
+
+def _of_json(tree: dict[str, Any]) -> Iterator[str]:
+    """A token's place, or else a field that says yes, or in a word what came of it."""
+    for path, _ in usual_tokens(tree):
+        if all(map(_is_plain, path)) and not any("." in name for name in path):
+            yield f"json:{'.'.join(path)}"
+    for key, value in tree.items():
+        if not _is_plain(key) or "." in key:
+            continue
+        if plain(key) in _FLAGS and isinstance(value, bool | int) and not says_no(value):
+            yield f"json:{key}"
+        if plain(key) in _TOLD and _is_word(value):
+            yield f"json:{key}={value}"
+
+
+def _is_word(value: Any) -> bool:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return 0 < len(text) <= 16 and _is_plain(text)
+
+
+_ORDER = ("json:", "cookie:", "30", "204", "!", "2")
+
+
+def _preference(rule: str) -> tuple[int, int, str]:
+    """What proves most comes first: a token, a session, a place, a status."""
+    rank = next(n for n, start in enumerate(_ORDER) if rule.startswith(start))
+    return rank, "=" in rule, rule
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= 64 and frozenset(text) <= frozenset(ascii_letters + digits + "-_.")

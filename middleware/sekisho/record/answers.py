@@ -1,0 +1,85 @@
+"""What the answers of each door teach: which rule would tell its successes, and what of them cannot be judged."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sekisho.model import Outcome
+from sekisho.read import RuleSuggester, json_tree, why_unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sekisho.model import Door
+    from sekisho.record.events import Events
+
+    Headers = list[tuple[bytes, bytes]]
+
+log = logging.getLogger("sekisho")
+
+SUGGESTED = "%s: success is guessed from its answers; add success=%s to be certain"
+
+_OWN_WORD = 'scope["state"]["sekisho"].report(success=...) in the application'
+UNJUDGED = {
+    "large": f"an answer was longer than 64 KiB, and only its head was judged: add success=cookie:NAME, or {_OWN_WORD}",
+    "kept": "a log-in was answered with more than is kept until its proof (64 KiB, headers 16 KiB): nobody can log in "
+    "there with a factor; make the answer shorter",
+    "file": f"an answer was sent as a file, and only its head was judged: add success=cookie:NAME, or {_OWN_WORD}",
+    "coding": "an answer was compressed in a way that cannot be read here: install the package of that coding (brotli, "
+    "zstandard), or compress outside of the guard, or add success=cookie:NAME",
+    "json": "an answer that calls itself JSON is none, or has more than 256 values: add success=cookie:NAME, "
+    f"success=2xx if no failure has such a status, or {_OWN_WORD}",
+    "media": "an answer is of a type that is not read for a success (application/json is): add success=cookie:NAME, "
+    f"success=2xx if no failure has such a status, or {_OWN_WORD}",
+    "redirect": "a redirect was not believed, which leads to a place that the request names (Referer, next=), to "
+    "another host, or to the rule's place with a query: add success=cookie:NAME if only a right secret sets it, "
+    f"success=302:https://HOST/PATH?NAME= as it is, or {_OWN_WORD}",
+    "cookie": "a cookie that the rule names was set again to what the client had brought, which proves nothing: let "
+    f"the application begin a new session at log-in, or add {_OWN_WORD}",
+}
+"""Why an answer could not be judged, and what to do about it, by reason."""
+
+
+class Answers:
+    """Watches the answers of all doors. Bounded: by the number of doors, and of reasons."""
+
+    def __init__(self, doors: Iterable[Door], events: Events) -> None:
+        self._events = events
+        self._suggesters = {door.name: RuleSuggester(door) for door in doors if not door.success}
+
+    def started(
+        self,
+        door: Door,
+        status: int,
+        headers: Headers,
+        scope: Mapping[str, Any],
+        sent: bytes,
+        learned: Outcome | None,
+    ) -> None:
+        """Take note of status and headers of an answer, and of what they told; `sent` is the request's body."""
+        suggester = self._suggesters.get(door.name)
+        if suggester is not None:
+            suggester.saw(status, headers, scope, sent)
+            self._suggest(door, suggester)
+        if learned is Outcome.UNKNOWN and (why := why_unknown(door, status, headers)):
+            self.unjudged(door, why)
+
+    def read(self, door: Door, status: int, headers: Headers, body: bytes | None) -> None:
+        """Take note of a whole body that was judged; None where it could not be unpacked."""
+        tree = None if body is None else json_tree(body)
+        if tree is None:
+            self.unjudged(door, "coding" if body is None else "json")
+        elif (suggester := self._suggesters.get(door.name)) is not None:
+            suggester.read(status, headers, tree)
+            self._suggest(door, suggester)
+
+    def unjudged(self, door: Door, why: str) -> None:
+        """An answer could not be judged. Said once for each door and reason."""
+        if self._events.unjudged(door, why) == 1:
+            log.warning("%s: %s", door.name, UNJUDGED[why])
+
+    def _suggest(self, door: Door, suggester: RuleSuggester) -> None:
+        if rule := suggester.suggestion():
+            log.warning(SUGGESTED, door.name, rule)
+            del self._suggesters[door.name]

@@ -1,0 +1,129 @@
+"""The rule that is suggested to a door without one: only what separates successes from failures."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sekisho.model import Door, DoorKind, Encoding
+from sekisho.read import RuleSuggester
+from sekisho.settings.doors import parse_doors
+from tests.read.making import door
+
+Headers = list[tuple[bytes, bytes]]
+Answer = tuple[int, Headers] | tuple[int, Headers, dict[str, Any]]
+
+DOOR = door()
+BASIC = Door(DoorKind.LOGIN, "*", "/files/*", door(Encoding.BASIC).fields)
+SESSION = (b"set-cookie", b"session=abc; Path=/; HttpOnly")
+JSON = (b"content-type", b"application/json")
+HTML = (b"content-type", b"text/html")
+ASKED = {"path": "/login", "query_string": b"", "headers": [(b"host", b"shop.example")]}
+FORM_AGAIN: Answer = (200, [HTML])
+TOKEN: Answer = (200, [JSON], {"access_token": "x", "token_type": "bearer"})
+
+
+def to(location: str) -> tuple[bytes, bytes]:
+    return b"location", location.encode()
+
+
+def watched(*answers: Answer, times: int = 25, at: Door = DOOR, asked: dict[str, Any] = ASKED) -> str | None:
+    suggester = RuleSuggester(at)
+    for _ in range(times):
+        for status, headers, *tree in answers:
+            suggester.saw(status, headers, asked)
+            if tree:
+                suggester.read(status, headers, tree[0])
+    return suggester.suggestion()
+
+
+@pytest.mark.parametrize(
+    ("expected", "answers"),
+    [
+        ("cookie:session", [(302, [to("/home"), SESSION]), (302, [to("/login")])]),
+        ("cookie:session", [(302, [to("/home"), SESSION]), (302, [to("/login?failed=1")])]),
+        ("302:/home", [(302, [to("/home/alice"), SESSION]), (401, [SESSION])]),
+        ("302:/home", [(302, [to("/home"), SESSION]), (200, [HTML, SESSION])]),
+        ("cookie:session", [(200, [JSON, SESSION], {"user": "a"}), (401, [])]),
+        ("2xx", [(200, [JSON], {"user": "a"}), (401, [])]),
+        ("2xx", [(200, [JSON, SESSION], {"user": "a"}), (401, [SESSION])]),
+        ("json:access_token", [TOKEN, (401, [JSON])]),
+        ("json:access_token", [TOKEN, (200, [JSON], {"error": "wrong"})]),
+        ("json:data.token", [(200, [JSON], {"data": {"token": "x"}}), (400, [JSON])]),
+        ("json:key", [(200, [JSON], {"key": "4c1a5e9c9d0f4a6c8f7e6d5c4b3a29181716f5e4"}), (400, [JSON])]),
+        ("json:ok", [(200, [JSON], {"ok": True}), (200, [JSON], {"ok": False})]),
+        ("json:status=ok", [(200, [JSON], {"status": "ok"}), (200, [JSON], {"status": "ng"})]),
+        ("json:code=0", [(200, [JSON], {"code": 0}), (200, [JSON], {"code": 1001})]),
+        ("cookie:session", [(204, [SESSION]), (400, [JSON])]),
+        ("204", [(204, []), (401, [])]),
+        # Nothing separates.
+        (None, [(200, [HTML, SESSION]), (401, [])]),
+        (None, [TOKEN, TOKEN]),
+        (None, [(200, []), (401, [])]),
+        (None, [(401, []), (401, [])]),
+        (None, [(302, [to("/home;x"), (b"set-cookie", b"a|b=1; HttpOnly")]), (401, [])]),
+        # A session that is renewed with every answer: wrong passwords go to the front page, with a message in it.
+        ("302:/home", [(302, [to("/"), SESSION]), (302, [to("/home"), SESSION]), (401, [])]),
+        (None, [(302, [to("/"), SESSION]), (403, [HTML])]),
+        (None, [(302, [to("/"), SESSION]), (401, [])]),
+        (None, [(302, [to("/home"), SESSION]), (302, [to("/start"), SESSION]), (403, [HTML])]),
+        # A page with 403 or 400 may be about the form's token: nobody has seen a wrong password here.
+        (None, [(302, [to("/home"), SESSION]), (403, [HTML]), (400, [HTML]), (503, [])]),
+        (None, [(302, [to("/2fa"), SESSION]), (200, [HTML])]),
+        (None, [(302, [to("https://elsewhere.example/home"), SESSION]), (200, [HTML])]),
+        (None, [(302, [to("/home?x=1"), SESSION]), (200, [HTML])]),
+    ],
+)
+def test_what_only_successes_show_is_suggested(expected: str | None, answers: list[Answer]) -> None:
+    """Row 2.7: in the notation of the settings, which take it as it stands."""
+    assert watched(*answers) == expected
+    assert expected is None or parse_doors(DoorKind.LOGIN, f"POST /login success={expected}", "SEKISHO_LOGIN")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {**ASKED, "query_string": b"next=/home"},
+        {**ASKED, "headers": [(b"referer", b"https://shop.example/home")]},
+    ],
+)
+def test_a_place_that_the_client_named_is_no_rule(asked: dict[str, Any]) -> None:
+    """Row 2.7: strangers may not write the rule of a door, by where they say that they came from."""
+    assert watched((302, [to("/home"), SESSION]), FORM_AGAIN, asked=asked) is None
+
+
+def test_what_opens_by_basic_is_told_by_its_refusals() -> None:
+    """Row 2.7: a WebDAV client gets 207, 304 and 404 with a right password."""
+    assert watched((401, []), (404, []), (207, []), at=BASIC) == "!401,403"
+    assert watched((404, []), (207, []), at=BASIC) is None
+    assert watched((401, []), (401, []), at=BASIC) is None
+
+
+def test_nothing_is_suggested_early() -> None:
+    """Row 2.7: 48 attempts are not enough, 50 are; nor are four failures or two successes among them."""
+    answers: list[Answer] = [(302, [to("/home"), SESSION]), (401, [])]
+    assert watched(*answers, times=24) is None
+    assert watched(*answers, times=25) is not None
+    for many, few, count, expected in [
+        (answers[0], answers[1], 4, None),
+        (answers[0], answers[1], 5, "cookie:session"),
+        (answers[1], answers[0], 2, None),
+        (answers[1], answers[0], 3, "cookie:session"),
+    ]:
+        suggester = RuleSuggester(DOOR)
+        for status, headers, *_ in [many] * 50 + [few] * count:
+            suggester.saw(status, headers, ASKED)
+        assert suggester.suggestion() == expected
+
+
+def test_suggestions_take_no_memory() -> None:
+    """An application that makes up a cookie name for each answer is remembered for 64 of them."""
+    suggester = RuleSuggester(DOOR)
+    for number in range(1_000):
+        headers = [JSON, (b"set-cookie", f"s{number}=x; HttpOnly".encode())]
+        suggester.saw(200, headers, ASKED)
+        suggester.read(200, headers, json.loads(f'{{"token": "x", "t{number}": {{"token": "x"}}}}'))
+        suggester.saw(401, [(b"set-cookie", f"t{number}=x; HttpOnly".encode())], ASKED)
+    assert len(suggester._fitting) + len(suggester._failing) == RuleSuggester.RULES_MAX
