@@ -34,7 +34,7 @@ from sekisho.model.value import Value
 from sekisho.observe.limiter.ledger import UNHINDERED
 from sekisho.observe.limiter.receipt import unpack_receipt
 from sekisho.observe.limiter.waiting import ASKS_MAX, MOMENT_US
-from sekisho.read import contains
+from sekisho.read import contains, denies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +132,7 @@ class Guard:
 
     def at_the_gate(self, origin: Origin, digests: OriginDigests, *, with_token: bool) -> Decision | None:
         """A refusal that needs no look at the attempt, or None. A device token earns a look at its lane first."""
-        if self._deny is not None and contains(self._deny, origin.address):
+        if self._deny is not None and denies(self._deny, origin.address):
             return DENIED
         # What the shed keeps of a network was some neighbour's doing: it binds nobody whom that limit does not.
         if with_token or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests.ids)):

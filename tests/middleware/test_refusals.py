@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tests.middleware.driving import (
     FORM,
@@ -417,3 +418,33 @@ async def test_a_door_without_an_account_counts_the_address(clock: Clock) -> Non
         clock.advance(3)
 
     assert statuses == [200] * L + [429]
+
+
+def behind_uvicorn(trusted: str | list[str]) -> App:
+    """A guard, and before it what uvicorn does with forwarding headers from these peers."""
+    app: Any = guarded(Shop(), **OPEN)
+    rewriting: Any = ProxyHeadersMiddleware(app, trusted)
+    return cast("App", rewriting)
+
+
+@pytest.mark.parametrize("trusted", ["*", "127.0.0.1"])
+async def test_a_server_that_rewrites_the_peer_is_told_so(trusted: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The server's own reading of the header lets a client choose its address; the log names each server's option."""
+    app = behind_uvicorn(trusted)
+    for n in range(3):
+        await log_in(app, client="127.0.0.1", headers=[(b"x-forwarded-for", f"6.6.6.{n}".encode())])
+
+    [said] = [record.message for record in caplog.records if "X-Forwarded-For" in record.message]
+    assert "in the place of the peer's" in said
+    for start in ("uvicorn --no-proxy-headers", "fastapi run --no-proxy-headers", "gunicorn --forwarded-allow-ips="):
+        assert f"`{start}`" in said
+    assert "share one address" not in caplog.text
+
+
+async def test_a_server_that_keeps_the_peer_is_not_blamed(caplog: pytest.LogCaptureFixture) -> None:
+    """As gunicorn sets uvicorn's worker where its list is empty: then it is the proxy that nobody has named."""
+    app = behind_uvicorn([])
+    await log_in(app, client="127.0.0.1", headers=[(b"x-forwarded-for", b"6.6.6.6")])
+
+    assert "share one address" in caplog.text
+    assert "in the place of the peer's" not in caplog.text

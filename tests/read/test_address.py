@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.read import Addresses, Networks, contains, fingerprint, packed_address
+from sekisho.read import Addresses, Networks, contains, denies, fingerprint, is_rewritten, packed_address
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 XFF = b"x-forwarded-for"
@@ -113,11 +113,35 @@ def test_a_cdns_own_header() -> None:
         ("192.0.2.43", (b'for="9.9.9.9, for=192.0.2.43',)),  # a quote left open by the client
         ("192.0.2.43", (b'for=9.9.9.9;host="', b"for=192.0.2.43")),
         ("192.0.2.43", (b'for="\\", for=192.0.2.43',)),
+        ("198.51.100.9", (rb'for=198.51.100.9;host="x\",for=6.6.6.6;a=\"b"',)),  # RFC 9110 section 5.6.4
+        ("198.51.100.9", (rb'for=6.6.6.6, for="198.51.100.9";host="\\"',)),
+        ("198.51.100.9", (rb'host="\\\",";for=198.51.100.9',)),
+        ("2001:db8::7", (rb'for="[2001:db8:\:7]";host="a\;for=6.6.6.6"',)),
+        # A proxy that repeats a Host as it came: what it wrote ends nowhere, and the client's own text does not begin.
+        ("10.0.0.1", (rb'for=6.6.6.6;x="y, for=198.51.100.9;host="z\"',)),
+        ("10.0.0.1", (b'for=198.51.100.9;host=x"',)),
+        ("10.0.0.1", (b'for="198.51.100.9',)),
     ],
 )
 def test_forwarded(expected: str, lines: tuple[bytes, ...]) -> None:
     """RFC 7239, its own examples and those of its abusers."""
     assert read("10.0.0.1", *lines, header="forwarded") == expected
+
+
+ADDRESSES = st.ip_addresses().map(str)
+LINES = st.lists(
+    st.binary(max_size=60) | st.sampled_from([b"1.2.3.4", b'for="', b"for=1.2.3.4", b",", b'"']), max_size=5
+)
+
+
+@given(client=ADDRESSES, sent=LINES, host=st.text(st.characters(max_codepoint=0xFF), max_size=20))
+def test_what_a_proxy_repeats_in_quotes_changes_nothing(client: str, sent: list[bytes], host: str) -> None:
+    """A client writes a header of its own and any Host; the proxy appends what it saw, quoted as RFC 9110 has it."""
+    quoted = host.replace("\\", "\\\\").replace('"', '\\"').encode("latin-1")
+    seen = b'for="%b";host="%b"' % (f"[{client}]".encode() if ":" in client else client.encode(), quoted)
+    assert (
+        read("10.0.0.1", *sent, seen, header="forwarded") == read("10.0.0.1", seen, header="forwarded") == read(client)
+    )
 
 
 def test_the_work_is_bounded() -> None:
@@ -192,6 +216,14 @@ def test_prefixes_of_ipv6() -> None:
         ("fe80::1%a", "fe80::1%b", True),  # row 12
         ("2001:db8::1", "2001:db8::ffff", True),  # row 16
         ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("198.51.100.9", "64:ff9b::198.51.100.9", True),  # NAT64, RFC 6052
+        ("64:ff9b::198.51.100.9", "64:ff9b::198.51.100.10", False),
+        ("198.51.100.9", "2002:c633:6409::1", True),  # 6to4, RFC 3056
+        ("2002:c633:6409::1", "2002:c633:6409:ffff::2", True),
+        ("2002:c633:6409::1", "2002:c633:640a::1", False),
+        # Of a site's own translator nobody but the site knows where the address stands (RFC 8215).
+        ("198.51.100.9", "64:ff9b:1::198.51.100.9", False),
+        ("198.51.100.9", "64:ff9b::1:198.51.100.9", False),
     ],
 )
 def test_spellings_of_one_address(one: str, other: str, same: bool) -> None:
@@ -199,10 +231,6 @@ def test_spellings_of_one_address(one: str, other: str, same: bool) -> None:
     assert (prefixes(one) == prefixes(other)) is same
 
 
-ADDRESSES = st.ip_addresses().map(str)
-LINES = st.lists(
-    st.binary(max_size=60) | st.sampled_from([b"1.2.3.4", b'for="', b"for=1.2.3.4", b",", b'"']), max_size=5
-)
 HEADERS = st.sampled_from(["x-forwarded-for", "forwarded", "x-real-ip"])
 
 
@@ -275,3 +303,39 @@ def test_values_do_not_move_between_headers() -> None:
     names = (b"a", b"b", b"c")
     seen = {fingerprint([(name, b"x")], names) for name in names} | {fingerprint([], names)}
     assert len(seen) == 4
+
+
+def test_a_host_behind_a_translator_is_denied_by_either_address() -> None:
+    """What is denied as IPv4 is not let in as 6to4; and nothing that is denied as IPv6 denies the rest of IPv4."""
+    four, six = Networks([ip_network("198.51.100.0/24")]), Networks([ip_network("2002::/16")])
+    assert denies(four, "2002:c633:6409::1")
+    assert denies(four, "64:ff9b::c633:6409")
+    assert denies(six, "2002:c633:6409::1")
+    assert not denies(six, "198.51.100.9")
+    assert not denies(four, "2002:c633:6509::1")
+    assert not denies(four, "")
+
+
+def test_a_translator_is_no_way_to_be_trusted() -> None:
+    """Trust is for an address as it is written, and not for all that stands for it."""
+    assert read("2002:0a00:0001::1", b"9.9.9.9") == "2002:a00:1::1"
+
+
+@pytest.mark.parametrize(
+    ("expected", "peer", "header"),
+    [
+        (True, "6.6.6.6", b"6.6.6.6, 10.0.0.1"),
+        (True, "6.6.6.6", b" 6.6.6.6:443"),
+        (True, "2001:db8::6", b"[2001:db8::6]:443,10.0.0.1"),
+        (False, "6.6.6.6", b"16.6.6.6, 6.6.6.60"),
+        (False, "10.0.0.1", b"6.6.6.6"),
+        (False, "6.6.6.6", b""),
+        (False, None, b"6.6.6.6"),
+        (False, "", b""),
+        (False, "unknown", b"unknown"),
+    ],
+)
+def test_a_peer_out_of_the_header_is_recognized(expected: bool, peer: str | None, header: bytes) -> None:
+    """No proxy lists itself: where the peer is in the list, the server has put it there."""
+    scope = {"client": (peer, 0) if peer is not None else None}
+    assert is_rewritten(scope, {XFF: header} if header else {}) is expected

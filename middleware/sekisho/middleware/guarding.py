@@ -43,7 +43,7 @@ from sekisho.model import (
     Unreadable,
 )
 from sekisho.model.value import Value
-from sekisho.read import declared_too_large, decoded, exposed, read_credentials
+from sekisho.read import declared_too_large, decoded, exposed, is_rewritten, read_credentials
 from sekisho.read.request import HARMLESS, announces_body, by_name, lowered, may_hide_body
 
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ log = logging.getLogger("sekisho")
 UNTRUSTED_PROXY = (
     "a forwarding header came from a peer that SEKISHO_TRUSTED_PROXIES does not name: if that is your proxy, all its "
     "clients share one address here"
+)
+# A peer that the server took from the header may have been written by anybody: each forged line is a new address.
+REWRITTEN_PEER = (
+    "the server puts addresses of X-Forwarded-For in the place of the peer's, so that a client may choose its own: let "
+    "it keep the peer's, and name your proxies in SEKISHO_TRUSTED_PROXIES. Start it with `uvicorn --no-proxy-headers`, "
+    "`fastapi run --no-proxy-headers` or `gunicorn --forwarded-allow-ips=`"
 )
 STRAY_TARGET = (
     "a request whose target is neither a path nor a plain URL was refused: routers would disagree about where it leads"
@@ -241,7 +247,7 @@ class GuardMiddleware:
         named = by_name(scope["headers"])
         caller = self._reading.callers.read(scope, named)
         if caller.origin.forwarded_by_stranger:
-            self._events.odd(UNTRUSTED_PROXY)
+            self._events.odd(REWRITTEN_PEER if is_rewritten(scope, named) else UNTRUSTED_PROXY)
         if "session" in scope:
             self._events.odd(NOT_OUTERMOST)
         shown = presented(named, self._cookie_start) if b"cookie" in named or DEVICE_HEADER in named else NOTHING

@@ -14,7 +14,7 @@ Pure: everything here is a function of a scope, headers and bytes. What can be r
 from __future__ import annotations
 
 from sekisho.read.account import Accounts, MailPolicy, Resolver, canonical
-from sekisho.read.address import Addresses, Networks, contains, packed_address
+from sekisho.read.address import Addresses, Networks, contains, denies, is_rewritten, packed_address
 from sekisho.read.body import Body, declared_too_large, decoded
 from sekisho.read.caller import Caller, Callers
 from sekisho.read.device import fingerprint
@@ -49,10 +49,12 @@ __all__ = [
     "credentials_shown",
     "declared_too_large",
     "decoded",
+    "denies",
     "exposed",
     "fingerprint",
     "from_body",
     "from_start",
+    "is_rewritten",
     "json_tree",
     "other_session",
     "packed_address",

@@ -6,6 +6,7 @@ first hop that is not trusted: what stands to the left of that one, it may have 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
@@ -25,6 +26,9 @@ PEERS_MAX = 256
 HOP_CHARS_MAX = 107  # `"[` 45 characters of address, a zone, `]:` and an obfuscated port `"`
 
 _MAPPED = b"\0" * 10 + b"\xff\xff"
+_NAT64 = b"\x00\x64\xff\x9b" + b"\0" * 8  # 64:ff9b::/96 (RFC 6052)
+_6TO4 = b"\x20\x02"  # 2002::/16 (RFC 3056)
+_ESCAPE = re.compile(r"\\(.)")
 _FORWARDING = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
 # No address has prefixes of 254 or 255 bits: callers without one share this identity, and no other's.
 _NOWHERE = (b"\0\0\0\0\xff", b"\0\0\0\0\xfe")
@@ -63,6 +67,31 @@ def contains(networks: Networks | Sequence[Network], address: str) -> bool:
     packed = packed_address(address)
     known = networks if isinstance(networks, Networks) else Networks(networks)
     return packed is not None and known.holds(packed)
+
+
+def denies(networks: Networks, address: str) -> bool:
+    """As `contains`; besides, whether the address stands for one in there: a denied host has an IPv6 spelling too."""
+    packed = packed_address(address)
+    if packed is None:
+        return False
+    behind = behind_translator(packed)
+    return networks.holds(packed) or (behind is not None and networks.holds(behind))
+
+
+def is_rewritten(scope: Mapping[str, Any], named: Mapping[bytes, bytes]) -> bool:
+    """Whether the server has put an address of the header in the place of the peer's, which the header then holds.
+
+    Args:
+        scope: of ASGI.
+        named: the request's headers by name.
+    """
+    client, header = scope.get("client"), named.get(b"x-forwarded-for", b"")
+    host = client[0] if client else ""
+    # Nearly always it is not there at all; only then is the rest worth reading.
+    if not host or host.encode("latin-1", "replace") not in header:
+        return False
+    peer = packed_address(host)
+    return peer is not None and any(_hop_address(hop) == peer for hop in _listed_hops(header))
 
 
 def packed_address(text: str) -> bytes | None:
@@ -154,45 +183,74 @@ class Addresses:
         return nearest
 
 
-def _pieces(header: bytes) -> list[str]:
-    text = header[-HEADER_BYTES_MAX:].decode("latin-1")
-    pieces = text.rsplit(",", HOPS_MAX)
-    # The first piece may be cut short by either bound, and half an address can be another one.
-    cut = len(header) > HEADER_BYTES_MAX or len(pieces) > HOPS_MAX
-    return pieces[:0:-1] if cut else pieces[::-1]
-
-
 def _listed_hops(header: bytes) -> Iterable[str]:
     if len(header) <= HOP_CHARS_MAX:
         text = header.decode("latin-1")
         if "," not in text:  # one proxy: the usual case, at a fifth of the price
             return (text.strip(" \t"),)
-    return [piece.strip(" \t") for piece in _pieces(header)]
+    text = header[-HEADER_BYTES_MAX:].decode("latin-1")
+    pieces = text.rsplit(",", HOPS_MAX)
+    # The first piece may be cut short by either bound, and half an address can be another one.
+    cut = len(header) > HEADER_BYTES_MAX or len(pieces) > HOPS_MAX
+    return [piece.strip(" \t") for piece in (pieces[:0:-1] if cut else pieces[::-1])]
 
 
 def _forwarded_hops(header: bytes) -> Iterator[str]:
-    # Quotes pair up from the right, where the trusted proxies write: a quote that a client left open can swallow
-    # only what the client itself wrote.
-    element = ""
-    for piece in _pieces(header):
-        element = f"{piece},{element}" if element else piece
-        if element.count('"') % 2 == 0:
-            yield _for(element)
-            element = ""
+    text, left = header[-HEADER_BYTES_MAX:].decode("latin-1"), HOPS_MAX
+    for element, is_first in _parts(text, ","):
+        if not left or (is_first and len(header) > HEADER_BYTES_MAX):
+            return
+        left -= 1
+        yield _for(element)
+
+
+def _parts(text: str, mark: str) -> Iterator[tuple[str, bool]]:
+    """What stands between marks outside of quoted strings, from the right, and whether nothing stands before it.
+
+    From the right, where the trusted proxies write: a quote that a client left open can swallow only what the client
+    itself wrote. Ends with nothing where a quote cannot end a string: whoever wrote it does not escape what it repeats.
+    """
+    end = at = len(text)
+    while True:
+        place, quote = text.rfind(mark, 0, at), text.rfind('"', 0, at)
+        if quote > place:
+            at = _opening(text, quote)
+            if at < 0:
+                yield "", False
+                return
+            continue
+        yield text[place + 1 : end], place < 0
+        if place < 0:
+            return
+        end = at = place
+
+
+def _opening(text: str, closing: int) -> int:
+    """Where the string begins that this quote ends (RFC 9110 section 5.6.4); -1 where it ends none."""
+    if _is_escaped(text, closing):
+        return -1
+    at = text.rfind('"', 0, closing)
+    while at >= 0 and _is_escaped(text, at):
+        at = text.rfind('"', 0, at)
+    return at
+
+
+def _is_escaped(text: str, at: int) -> bool:
+    before = text[:at]
+    return (at - len(before.rstrip("\\"))) % 2 == 1
 
 
 def _for(element: str) -> str:
-    # Split where no quote is open: `host="x;for=1.1.1.1"` repeats what a client sent as its Host.
-    pairs: list[str] = [""]
-    for index, text in enumerate(element.split('"')):
-        if index % 2:
-            pairs[-1] += text
-        else:
-            first, *rest = text.split(";")
-            pairs[-1] += first
-            pairs += rest
-    values = [value for name, _, value in (pair.partition("=") for pair in pairs) if name.strip(" \t").lower() == "for"]
-    return values[0].strip(" \t") if len(values) == 1 else ""
+    # `host="x;for=1.1.1.1"` repeats what a client sent as its Host.
+    pairs = [part.partition("=") for part, _ in _parts(element, ";")]
+    values = [value for name, _, value in pairs if name.strip(" \t").lower() == "for"]
+    return _unquoted(values[0].strip(" \t")) if len(values) == 1 else ""
+
+
+def _unquoted(value: str) -> str:
+    if value[:1] != '"':
+        return value
+    return _ESCAPE.sub(r"\1", value[1:-1])
 
 
 def _hop_address(hop: str) -> bytes | None:
@@ -207,9 +265,19 @@ def _hop_address(hop: str) -> bytes | None:
     return packed_address(hop)
 
 
+def behind_translator(packed: bytes) -> bytes | None:
+    """The IPv4 address that an IPv6 one stands for, of a client behind NAT64 or 6to4; `None` for all others."""
+    if packed.startswith(_NAT64):
+        return packed[12:]
+    return packed[2:6] if packed.startswith(_6TO4) and len(packed) == 16 else None
+
+
 def _prefixes(packed: bytes | None) -> tuple[bytes, ...]:
     if packed is None:
         return _NOWHERE
+    # One /64 holds the whole of IPv4 behind a translator, and each IPv4 address has 65,536 of them in 6to4.
+    if len(packed) == 16:
+        packed = behind_translator(packed) or packed
     if len(packed) == 4:
         return packed + b"\x20", packed[:3] + b"\0\x18"
     return (
