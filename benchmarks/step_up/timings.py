@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 SEED = 7
-PAUSE_S = 0.025  # were it too short, codes shown after it would wait: `POLL_S` of the mount starts with 20 ms
+PAUSE_S = 0.025
 COUNT, QUICK = 2_000, 200
 
 Series = dict[str, list[float]]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.challenge.keys import VaultKeys, enrolment_binding
-from sekisho.challenge.tries import ACCOUNT_TRIES_MAX, APP_PERIOD_S, CHALLENGE_TRIES_MAX, DOOR, Trial
+from sekisho.challenge.tries import ACCOUNT_TRIES_MAX, APP_PERIOD_S, CHALLENGE_TRIES_MAX, DOOR, Guess, Trial
 from tests.challenge.proving import HOUR, Clock, in_redis, memory, trial, tries
 
 if TYPE_CHECKING:
@@ -203,3 +203,54 @@ def test_enrolments_are_told_apart_by_account_and_id() -> None:
     """No two pairs bind the same bytes; an account may be any text that an application reads."""
     pairs = [("ab", "c"), ("a", "bc"), ("", "abc"), ("abc", ""), ("\ud800", "c"), ("Ab", "c")]
     assert len({enrolment_binding(*pair) for pair in pairs}) == len(pairs)
+
+
+async def test_a_try_before_the_end_of_the_run_is_counted_once_by_whoever_settles_it() -> None:
+    """Its own worker, the one that ran the application, or both at once: an owner's ten tries are ten."""
+    vault = memory()
+    for challenge in (b"one", b"two"):
+        for _ in range(6):
+            early = await tries(vault).counted(Trial(challenge, "owner-1", behind_right_secret=False))
+            await tries(vault).defer(early, Guess.CODE)
+    for challenge in (b"one", b"one", b"two"):
+        await asyncio.gather(*(tries(vault).settle(trial(challenge)) for _ in range(3)))
+    left = [await tries(vault).of_guessable(trial(b"three")) for _ in range(5)]
+    assert left == [False] * 5
+
+
+async def test_settled_tries_behind_a_wrong_secret_concern_nobody() -> None:
+    """R7, in as many steps as behind a right one."""
+    steps = []
+    for right in (True, False):
+        vault = memory()
+        for number in range(30):
+            early = await tries(vault).counted(Trial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False))
+            await tries(vault).defer(early, Guess.APP)
+            await tries(vault).settle(trial(b"w%d" % (number // 3), right=right))
+        steps.append(vault.steps)
+        assert [await tries(vault).of_guessable(trial(b"r"))] == [not right]
+    assert steps[0] == steps[1]
+
+
+async def test_the_last_guess_at_an_app_is_told_also_where_it_is_settled() -> None:
+    """Its owner must hear why the app is no longer taken."""
+    clock = Clock()
+    vault = memory(clock)
+    assert await guessed(clock, vault, 9) == 90
+    told = []
+    for number in range(12):
+        early = await tries(vault).counted(Trial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False))
+        await tries(vault).defer(early, Guess.APP)
+        told.append(await tries(vault).settle(trial(b"e%d" % (number // 4))))
+    assert told == [False] * 9 + [True] + [False] * 2
+
+
+async def test_early_codes_of_invented_accounts_are_one_count() -> None:
+    """A day is long: a name each would fill the store for whoever invents names."""
+    vault = memory()
+    allowed = []
+    for number in range(12):
+        early = await tries(vault).counted(Trial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False))
+        allowed.append(await tries(vault).early(early, Guess.APP, exists=False))
+    assert allowed == [True] * 10 + [False] * 2
+    assert vault.entries == 12 + 1

@@ -20,8 +20,8 @@ from sekisho.challenge.webhook import Webhook
 from sekisho.challenge.work import Work
 from sekisho.middleware.lanes import Lanes
 from sekisho.middleware.protect import Protection
-from sekisho.middleware.step_up import Asking, Granting, Managing, Mount, Parts, Proving
-from sekisho.middleware.step_up.mount import RUN_S
+from sekisho.middleware.step_up import Asking, Granting, Managing, Mount, Parts, Proving, Redeeming
+from sekisho.middleware.step_up.redeeming import RUN_S
 from sekisho.middleware.step_up.voice import Voice
 from sekisho.model import SettingsError
 from sekisho.owners import OwnersError
@@ -158,12 +158,13 @@ class StepUp:
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
             lifespan_state=site.lifespan_state,
         )  # fmt: skip
-        granting = managing = None
+        redeeming = managing = None
         if proving is not None:
             granting = Granting(site.guarded, site.guard, site.reading, parts, proving, site.events, site.cookie)
+            redeeming = Redeeming(site.guard, parts, proving, granting)
             managing = Managing(site.guard, site.reading, parts, proving)
         mount = Mount(
-            site.guarded, site.guard, site.reading, parts, granting, managing,
+            site.guarded, site.guard, site.reading, parts, redeeming, managing,
             patience=site.guarded.patience, jitter=site.jitter,
         )  # fmt: skip
         site.guarded.ask_with(asking, mount)

@@ -110,12 +110,20 @@ class Codes:
         allowed = await self._tries.of_guessable(trial)
         name = self._name(trial)
         sealed = await self._vault.get(name) or b""
-        code = self._opened(name, sealed)
-        right = code is not None and compare_digest(code[0], shown)
+        right = self._is(name, sealed, shown)
         if not (right and allowed and trial.behind_right_secret):
             return False
         # Marked as spent rather than taken: taking could take a later code of the same challenge by mistake.
         return await self._vault.once(self._keys.of(b"spent code", name, sealed), seconds=LIFE_S)
+
+    async def match(self, trial: Trial, typed: str) -> bool:
+        """Whether this is the challenge's code. Counts and spends nothing. Raises `StoreUnavailable`."""
+        name, shown = self._name(trial), folded_digits(typed, DIGITS)
+        return shown is not None and self._is(name, await self._vault.get(name) or b"", shown)
+
+    def _is(self, name: bytes, sealed: bytes, shown: str) -> bool:
+        code = self._opened(name, sealed)
+        return code is not None and compare_digest(code[0], shown)
 
     def _name(self, trial: Trial) -> bytes:
         return self._keys.of(b"code", trial.challenge, trial.account)

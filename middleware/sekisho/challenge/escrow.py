@@ -34,6 +34,7 @@ PROOF_S = 120
 """From the proof to the request that it was asked for, where the client repeats that itself."""
 
 KEPT_S = TICKET_S + 60
+REPEAT_S = 10  # how long a released answer can be asked for again: a second click, or an answer that was lost
 CALLS_MAX = 40  # what one ticket may ask of us: each call is a look into the owners' database
 SKEW_MS = 2_000  # by which the clocks of two workers may differ before a change of password is sure to be seen
 ANSWER_BYTES_MAX = 65_536  # as much as is judged
@@ -41,7 +42,7 @@ HEADERS_BYTES_MAX = 16_384  # as `headers_bytes` counts them
 TICKET_CHARS_MAX = 4_096
 _PAD = 256  # a ticket's length tells the account's to nobody, nor which of two accounts it is for
 
-_TICKET, _PROOF, _ANSWER = b"ticket", b"proof", b"kept answer"
+_TICKET, _PROOF, _ANSWER, _RELEASED = b"ticket", b"proof", b"kept answer", b"released answer"
 _HEAD, _LINE = Struct(">HH"), Struct(">HH")  # status and number of headers; lengths of one's name and value
 
 
@@ -161,6 +162,27 @@ class Escrow:
         sealed = await self._vault.take(self._name(ticket))
         return None if sealed is None else self._unpacked(sealed, ticket, holder).answer
 
+    async def keep_released(self, ticket: Ticket, holder: str, shown: bytes, answer: Sealed) -> None:
+        """Keep what was released, for whoever shows the same proof for the same ticket once more.
+
+        Args:
+            ticket: redeemed.
+            holder: in whose hands it opens.
+            shown: the proof, as it came. Nobody opens the answer without it.
+            answer: all that was sent, device token included.
+        """
+        sealed = self._sealer.seal(_RELEASED, _packed(Kept(answer)), bound_to=_binding(ticket, holder) + shown)
+        await self._vault.put(self._keys.of(b"released", ticket.challenge), sealed, seconds=REPEAT_S)
+
+    async def released(self, ticket: Ticket, holder: str, shown: bytes) -> Sealed | None:
+        """What was released a moment ago for this very proof; None where nothing was."""
+        sealed = await self._vault.get(self._keys.of(b"released", ticket.challenge))
+        try:
+            opened = self._sealer.open(_RELEASED, sealed or b"", bound_to=_binding(ticket, holder) + shown)
+        except Unsealable:
+            return None
+        return _kept(opened).answer
+
     async def may_call(self, ticket: Ticket) -> bool:
         """Whether this ticket may ask once more."""
         return await self._vault.count(self._keys.of(b"calls", ticket.challenge), seconds=TICKET_S) <= CALLS_MAX
@@ -170,9 +192,14 @@ class Escrow:
         await self._vault.put(self._keys.of(b"ended", counted), b"%d" % self._clock_ms(), seconds=KEPT_S)
 
     async def is_over(self, ticket: Ticket) -> bool:
-        """Whether it was redeemed, or begun before its account's challenges were ended (CVE-2026-9798)."""
-        if await self._vault.get(self._keys.of(b"redeemed", ticket.challenge)) is not None:
-            return True
+        """Whether nothing more comes of it: it was redeemed, or ended."""
+        return await self.is_redeemed(ticket) or await self.was_ended(ticket)
+
+    async def is_redeemed(self, ticket: Ticket) -> bool:
+        return await self._vault.get(self._keys.of(b"redeemed", ticket.challenge)) is not None
+
+    async def was_ended(self, ticket: Ticket) -> bool:
+        """Whether it was begun before its account's challenges were ended (CVE-2026-9798)."""
         at_ms = await self._vault.get(self._keys.of(b"ended", ticket.counted))
         return at_ms is not None and ticket.issued_ms <= int(at_ms) + SKEW_MS
 

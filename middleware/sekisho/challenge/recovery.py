@@ -133,6 +133,13 @@ class RecoveryCodes:
                 return len(rest.digests)
         return None
 
+    async def match(self, trial: Trial, enrolment: str, shelf: Shelf, typed: str) -> bool:
+        """Whether this is one of the codes that are left. Counts and uses up nothing."""
+        code = folded_symbols(typed, SYMBOLS)
+        old = await shelf.read()
+        rest = self._opened(old, enrolment_binding(trial.account, enrolment)).without(code or "")
+        return old is not None and rest is not None
+
     def _sealed(self, kept: _Set, bound_to: bytes) -> bytes:
         return self._sealer.seal(PURPOSE, kept.packed(), bound_to=bound_to)
 

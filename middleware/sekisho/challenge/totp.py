@@ -140,14 +140,18 @@ class Totp:
         counted = await self._tries.of_app(trial)
         # Beyond a cap the work is done as before it: answers that come sooner would say that a cap was reached, and
         # only behind a right password is there one to reach.
-        padded = [*kept[:ENROLMENTS_MAX], *[None] * (ENROLMENTS_MAX - len(kept))]
-        found = [self._step(trial, one, typed, now_s) for one in padded]
-        right = next((one for one in found if one is not None), None)
+        right = self.match(trial, kept, typed, now_s)
         if right is None or not (counted.allowed and trial.behind_right_secret):
             if counted.is_last and trial.behind_right_secret:
                 on_last()
             return False
         return await self.spend(*right)
+
+    def match(self, trial: Trial, kept: Sequence[tuple[str, bytes]], typed: str, now_s: int) -> tuple[str, int] | None:
+        """Which enrolment's code this is, and of which time step; None: of none. Counts and spends nothing."""
+        padded = [*kept[:ENROLMENTS_MAX], *[None] * (ENROLMENTS_MAX - len(kept))]
+        found = [self._step(trial, one, typed, now_s) for one in padded]
+        return next((one for one in found if one is not None), None)
 
     async def spend(self, enrolment: str, step: int) -> bool:
         """True for the first who shows this step: of any number at once, one. Enrolling spends the step it shows."""

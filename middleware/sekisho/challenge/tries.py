@@ -4,6 +4,10 @@ A cap per challenge alone is none, since a new challenge costs only the password
 alone lets anybody who knows a name burn its owner's tries. So the account is counted only where the secret was right,
 and what is done behind a wrong one looks the same from outside: as many steps in the store, on names of its own.
 
+**Codes that are shown while the application still looks at the secret** are answered without waiting for it, so nobody
+knows yet whose tries they use up. They count in their challenge at once, are noted there, and are settled when the run
+has ended, each exactly once: by the run's own worker, or by the next proof of that challenge.
+
 Neither is enough for the codes of an app, whose secret stays: ten an hour, for whoever has the password and patience,
 hit one of three valid steps of a million with a chance of one in four within a year. So tries without any proof between
 them add up, to a hundred (NIST SP 800-63B-4, 3.2.2); from then on no code of an app is taken, until its owner has shown
@@ -12,6 +16,7 @@ something that cannot be guessed, or has been bound to another.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,8 +28,19 @@ ACCOUNT_TRIES_MAX = 10  # an hour; of six digits with three steps valid, that is
 PERIOD_S = 3_600
 APP_TRIES_MAX = 100  # since the last proof
 APP_PERIOD_S = 90 * 86_400  # then forgotten: a chance of one in 3,300, four times a year
+EARLY_TRIES_MAX = 10
+EARLY_PERIOD_S = 86_400
+"""How many codes of an app a day are looked at before anybody knows what the secret was worth. A right one waits for
+the run, which a wrong one does not: behind a wrong secret, and at nobody's expense, that would tell the app's code."""
 DOOR = b"door"
 """The lane of tries at doors where nobody has been asked for the secret before."""
+
+
+class Guess(Enum):
+    """What can be guessed, and whose tries that uses up besides the challenge's."""
+
+    CODE = b"code"  # the account's, of an hour
+    APP = b"app"  # besides, those since the last proof
 
 
 class Trial(NamedTuple):
@@ -37,12 +53,14 @@ class Trial(NamedTuple):
         behind_right_secret: whether the application said yes. Where it did not, nothing can be proved.
         lane: empty, or `DOOR`: which of an account's counts are used. Where nobody has been asked for the secret
             before, anybody may guess, and must not use up what is left for log-ins.
+        number: which try of its challenge this is, where that has been counted already; 0 where it has not.
     """
 
     challenge: bytes
     account: str
     behind_right_secret: bool
     lane: bytes = b""
+    number: int = 0
 
     def __repr__(self) -> str:
         # Tracebacks print values; whether the password was right is what nobody may learn.
@@ -90,8 +108,58 @@ class Tries:
 
     async def in_challenge(self, trial: Trial) -> bool:
         """Whether this challenge has a try left, which is now used. Raises `StoreUnavailable`."""
-        key = self._keys.of(b"challenge tries", trial.challenge)
-        return await self._vault.count(key, seconds=PERIOD_S) <= self._challenge_max
+        return (await self.counted(trial)).number <= self._challenge_max
+
+    async def counted(self, trial: Trial) -> Trial:
+        """The trial with its number in its challenge: a new one, unless it has one. Raises `StoreUnavailable`."""
+        if trial.number:
+            return trial
+        number = await self._vault.count(self._in_challenge(trial.challenge), seconds=PERIOD_S)
+        return trial._replace(number=number)
+
+    async def early(self, trial: Trial, guess: Guess | None, *, exists: bool) -> bool:
+        """Whether something may be compared before anybody knows what the secret was worth. Raises `StoreUnavailable`.
+
+        Args:
+            trial: counted in its challenge.
+            guess: what is shown; None for what nobody can guess, and what the challenge's own tries bound well enough.
+            exists: whether there is such an account. All others share one count, or invented names would fill the
+                store.
+        """
+        allowed = trial.number <= self._challenge_max
+        if guess is Guess.APP:
+            key = self._keys.of(b"early tries", *((b"account", trial.account) if exists else (b"nobody",)))
+            allowed &= await self._vault.count(key, seconds=EARLY_PERIOD_S) <= EARLY_TRIES_MAX
+        return allowed
+
+    async def defer(self, trial: Trial, guess: Guess) -> None:
+        """Note a try whose secret nobody knows yet, for `settle`. Raises `StoreUnavailable`."""
+        if trial.number <= self._challenge_max:
+            await self._vault.put(self._deferred(trial, trial.number), guess.value, seconds=PERIOD_S)
+
+    async def has_any(self, challenge: bytes) -> bool:
+        """Whether anything was tried in a challenge. Raises `StoreUnavailable`."""
+        return await self._vault.get(self._in_challenge(challenge)) is not None
+
+    async def settle(self, trial: Trial) -> bool:
+        """Count what was noted in this challenge, now that it is known what the secret was worth. Each try once.
+
+        Returns:
+            Whether that was the last code of the account's app that is taken.
+
+        Raises:
+            StoreUnavailable: the rest is settled with the next call.
+        """
+        tries = int(await self._vault.get(self._in_challenge(trial.challenge)) or 0)
+        is_last = False
+        for number in range(1, min(tries, self._challenge_max) + 1):
+            # Taken, not read: the worker that ran the application and one that is shown a proof may both be at it.
+            noted = await self._vault.take(self._deferred(trial, number))
+            if noted == Guess.CODE.value:
+                await self._of_account(trial)
+            elif noted == Guess.APP.value:
+                is_last |= (await self._of_app(trial)).is_last
+        return is_last
 
     async def of_guessable(self, trial: Trial) -> bool:
         """The same for a code short enough to be guessed: the account must have a try left as well.
@@ -105,8 +173,9 @@ class Tries:
 
         A try that is not allowed takes none of these: it proves nothing, and a thousand at once would end the app.
         """
-        if not await self.in_challenge(trial):
-            return AppTry(allowed=False)
+        return await self._of_app(trial) if await self.in_challenge(trial) else AppTry(allowed=False)
+
+    async def _of_app(self, trial: Trial) -> AppTry:
         allowed = await self._of_account(trial)
         counted = trial if allowed else trial._replace(behind_right_secret=False)
         # What concerns nobody is kept for no longer than his challenge can live, or guesses would fill the store.
@@ -119,6 +188,12 @@ class Tries:
         for lane in (b"", DOOR):
             trial = Trial(b"", account, behind_right_secret=True, lane=lane)
             await self._vault.forget(owner_key(self._keys, b"app tries", trial))
+
+    def _in_challenge(self, challenge: bytes) -> bytes:
+        return self._keys.of(b"challenge tries", challenge)
+
+    def _deferred(self, trial: Trial, number: int) -> bytes:
+        return self._keys.of(b"deferred try", trial.challenge, b"%d" % number)
 
     async def _of_account(self, trial: Trial) -> bool:
         key = owner_key(self._keys, b"account tries", trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from tests.challenge.pages.site import Site, every_page
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
 NAMES = tuple(name for name in every_page(Site().pages, "en") if name != "work")
 SHOTS = os.environ.get("SEKISHO_SHOTS")  # a folder to keep pictures in, for whoever changes how pages look
@@ -140,6 +141,34 @@ async def test_codes_need_no_script(browser: Browser, site: Site, origin: str) -
         await visit.page.press("#code-email", "Enter")
         await visit.page.wait_for_url("**/home")
     assert [path for path, _ in site.posted] == ["/sekisho/step-up/send", "/sekisho/step-up", "/sekisho/step-up"]
+
+
+async def test_a_code_is_sent_once(browser: Browser, site: Site, origin: str) -> None:
+    """However often *Confirm* is clicked while the answer is on its way."""
+    sent: list[str] = []
+    clicked = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        sent.append(route.request.url)
+        await clicked.wait()
+        await route.continue_()
+
+    async with visiting(browser) as visit:
+        await visit.page.expose_function("clicked", clicked.set)
+        await visit.page.route("**/sekisho/step-up", hold)
+        await visit.page.goto(f"{origin}/show/en/step_up_failed")
+        await visit.page.fill("#code-totp", "123456")
+        await visit.page.evaluate(AGAIN)
+        await visit.page.click("form:has(#code-totp) button", no_wait_after=True)
+        await visit.page.wait_for_url("**/home")
+    assert len(sent) == 1
+
+
+AGAIN = """() => {
+  const button = document.querySelector("form:has(#code-totp) button");
+  const again = () => { button.click(); clicked(); };
+  button.form.addEventListener("submit", () => setTimeout(again, 50), { once: true });
+}"""
 
 
 async def test_the_application_may_send_its_user_to_another_origin(browser: Browser, site: Site, origin: str) -> None:

@@ -21,6 +21,14 @@ class Later:
 
 
 @pytest.fixture(autouse=True)
+def _little_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong proofs are answered after a millisecond. When they are answered really has tests of its own."""
+    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.FIRST_S", 0.0)
+    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.EVEN_S", 0.001)
+    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.RELEASE_S", (0.001,) * 4)
+
+
+@pytest.fixture(autouse=True)
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """For every test: what is made before it has another clock."""
     found, now_s, now_ns = Later(), time.time, time.time_ns

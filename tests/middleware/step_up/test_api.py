@@ -21,7 +21,6 @@ ANY = b"access-control-"
 
 @pytest.fixture
 async def site(monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr("sekisho.middleware.step_up.mount.EVEN_S", 0.001)
     made = Site(settings={"origins": ORIGIN.decode()})
     await made.enrol("1")
     return made

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 import pytest
 
 from sekisho.middleware.lanes import Lanes
-from sekisho.middleware.step_up.mount import EVEN_S, _even
+from sekisho.middleware.step_up import redeeming
+from sekisho.middleware.step_up.redeeming import wait_s
 from sekisho.model import StoreUnavailable
 from sekisho.observe.limiter.exchange import News
 from sekisho.passwords import PasswordsBusy
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import Receive, Scope, Send
     from sekisho.owners import Enrolment
 
+FIRST_S, EVEN_S = redeeming.FIRST_S, redeeming.EVEN_S  # before a fixture takes them away
 PASSWORDS = [("hana", "right"), ("hana", "wrong"), ("alice", "hatter"), ("nobody", "right"), ("nobody", "wrong")]
 
 
@@ -115,47 +117,55 @@ async def test_what_is_wrong_is_answered_at_even_times_whoever_it_was(
     """A member's rows take longer to read than nobody's; the wait that hides it begins before anybody looks."""
     find, loop = site.people.enrolments, asyncio.get_running_loop()
     looked_s: list[float] = []
-    waited_since_s: list[float] = []
+    took: list[float] = []
 
     async def looking(account_id: str) -> tuple[Enrolment, ...]:
         looked_s.append(loop.time())
         return await find(account_id)
 
-    async def waiting(begun_s: float) -> None:
-        waited_since_s.append(begun_s)
+    def waiting(took_s: float, _age_s: float) -> float:
+        took.append(took_s)
+        return 0
 
     monkeypatch.setattr(site.people, "enrolments", looking)
-    monkeypatch.setattr("sekisho.middleware.step_up.mount._even", waiting)
+    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.wait_s", waiting)
     for n, (account, password) in enumerate(PASSWORDS):
         client = site.client(f"198.51.100.{n}")
         ticket = challenge(await client.log_in(account, password))
         await settled(site)
         for path in (STEP, f"{STEP}/options"):
-            asked_s, seen = loop.time(), len(waited_since_s)
+            asked_s, seen = loop.time(), len(took)
             fields = {"challenge": ticket, "factor": "totp", "code": "123456"}
             await client.send(path, urlencode(fields).encode())
-            [begun_s] = waited_since_s[seen:]
-            assert asked_s <= begun_s <= looked_s[-1]
+            [took_s] = took[seen:]
+            assert asked_s <= loop.time() - took_s
+            assert looked_s[-1] >= asked_s
 
 
 @pytest.mark.parametrize(
-    ("took_s", "waits_s"), [(0, 0.05), (0.02, 0.03), (0.049, 0.001), (0.061, 0.039), (1.234, 0.016)]
+    ("took_s", "age_s", "waits_s"),
+    [
+        (0, 600, 0.05),
+        (0.02, 600, 0.03),
+        (0.049, 600, 0.001),
+        (0.061, 600, 0.039),
+        (1.234, 600, 0.016),
+        # Within a second of the ticket, when it is over; and not a moment sooner for who came just before that.
+        (0.001, 0.021, 0.979),
+        (0.02, 0.4, 0.6),
+        (0.002, 0.999, 0.048),
+        (0.03, 0.96, 0.04),
+        # Clocks that differ.
+        (0, -5, 1.0),
+    ],
 )
-async def test_even_times_are_multiples_of_fifty_milliseconds(
-    took_s: float, waits_s: float, monkeypatch: pytest.MonkeyPatch
+def test_a_wrong_proof_is_answered_a_second_after_its_ticket_and_at_even_times(
+    took_s: float, age_s: float, waits_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long the look took."""
-    slept: list[float] = []
-
-    async def sleeping(seconds: float) -> None:
-        slept.append(seconds)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(asyncio, "sleep", sleeping)
-        patch.setattr(asyncio.get_running_loop(), "time", lambda: 1_000 + took_s)
-        await _even(1_000)
-    assert slept == [pytest.approx(waits_s, abs=1e-6)]
-    assert EVEN_S == 0.05
+    """However long the look took, and whatever the application does meanwhile."""
+    monkeypatch.setattr(redeeming, "FIRST_S", FIRST_S)
+    monkeypatch.setattr(redeeming, "EVEN_S", EVEN_S)
+    assert wait_s(took_s, age_s) == pytest.approx(waits_s, abs=1e-6)
 
 
 def same(asked: Any) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
@@ -271,13 +281,16 @@ async def test_a_proof_is_good_once(site: Site) -> None:
     assert (again.status, again.code) == (410, "start_again")
 
 
-async def test_of_many_redemptions_at_once_one_is_answered(site: Site) -> None:
-    """Two workers and twenty requests, with two codes that are both right."""
+async def test_of_many_redemptions_at_once_one_is_granted(site: Site) -> None:
+    """Twenty requests, with two codes that are both right: one code has been shown, and has one answer."""
     client = site.client()
     ticket = challenge(await client.log_in())
     codes = [site.code(), site.code(1)] * 10
     answers = await asyncio.gather(*(client.show(ticket, code) for code in codes))
-    assert [found.status for found in answers].count(303) == 1
+    granted = [code for code, found in zip(codes, answers, strict=True) if found.status == 303]
+    assert len(set(granted)) == 1
+    assert len({(tuple(found.headers), found.body) for found in answers if found.status == 303}) == 1
+    assert site.shop.reached == [("hana", "right")]
 
 
 async def test_another_browser_holds_nothing(site: Site) -> None:

@@ -70,7 +70,7 @@ class StepUp(RuleBasedStateMachine):
         self.browsers = [self.site.client(f"198.51.{n}.7") for n in range(3)]
         self.shown: set[tuple[int, str]] = set()
         self.ended_s: dict[str, float] = {}
-        self.redeemed: set[str] = set()
+        self.redeemed: dict[str, tuple[Any, ...]] = {}
         self.spent: set[tuple[str, str]] = set()
         self.used: set[str] = set()
         self.links = 0
@@ -201,11 +201,15 @@ class StepUp(RuleBasedStateMachine):
         assert held == ticket.key, "another browser's ticket"
         assert owner == ticket.account, "another account's factor"
         assert ticket.right, "a wrong password"
-        assert ticket.text not in self.redeemed, "a second time"
         assert self.now_s - ticket.at_s < TICKET_S, "too late"
         assert ticket.at_s > self.ended_s.get(ticket.account, 0), "begun before the password changed"
-        assert (owner, code) not in self.spent, "a code that was shown before"
-        self.redeemed.add(ticket.text)
+        whole = (code, found.status, tuple(found.headers), found.body)
+        if ticket.text in self.redeemed:
+            assert not ticket.door, "an effect twice"
+            assert self.redeemed[ticket.text] == whole, "something else than the first of two clicks was answered"
+        else:
+            assert (owner, code) not in self.spent, "a code that was shown before"
+        self.redeemed[ticket.text] = whole
         self.spent.add((owner, code))
         if not ticket.door:
             self.shown.add((number, ticket.account))

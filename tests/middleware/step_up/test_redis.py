@@ -119,7 +119,7 @@ async def test_a_run_whose_worker_died_is_given_up(
     redis_url: str, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At first it may yet come, so: later. When it cannot any more: from the start. Never the answer of nothing."""
-    monkeypatch.setattr("sekisho.middleware.step_up.mount.POLL_S", (0.01, 0.01))
+    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.POLL_S", (0.01, 0.01))
     async with workers(redis_url, Hanging()) as (site, second):
         client = site.client()
         ticket = challenge(await client.log_in())

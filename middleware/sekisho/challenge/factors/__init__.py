@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sekisho.challenge.factors.enrolling import Enrolling, TotpOffer
-    from sekisho.challenge.factors.person import Person, Proof, Shown
+    from sekisho.challenge.factors.person import Early, Person, Proof, Shown
     from sekisho.challenge.factors.proving import Factors
 
-__all__ = ["Enrolling", "Factors", "Person", "Proof", "Shown", "TotpOffer"]
+__all__ = ["Early", "Enrolling", "Factors", "Person", "Proof", "Shown", "TotpOffer"]
 
 _PLACES = {
+    "Early": "person",
     "Enrolling": "enrolling",
     "Factors": "proving",
     "Person": "person",

@@ -27,6 +27,11 @@ FRESH_BYTES = 32
 _PURPOSE, _STATE = b"webauthn", b"passkey state"
 
 
+def is_assertion(shown: bytes) -> bool:
+    """Whether it could be an authenticator's answer, by its length."""
+    return 0 < len(shown) <= RESPONSE_BYTES_MAX
+
+
 class Cabinet:
     """Seals passkeys, and opens those of one account."""
 
@@ -81,20 +86,28 @@ class Passkeys:
 
     async def accept(self, trial: Trial, person: Person, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
         """Whether this proves that the account's owner is here: once for each question."""
-        if not 0 < len(shown) <= RESPONSE_BYTES_MAX:
+        if not is_assertion(shown) or not await self._tries.in_challenge(trial):
             return False
-        if not await self._tries.in_challenge(trial):
+        state = self._opened(await self._vault.take(self._name(trial)), trial, bound_to)
+        used = self._used(person, state, shown, now_s)
+        if used is None or not trial.behind_right_secret:
             return False
-        state = await self._taken(trial, bound_to)
-        held = self._cabinet.open(person)
+        return await self._counted(person, self._cabinet.open(person), used)
+
+    async def match(self, trial: Trial, person: Person, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
+        """Whether `accept` would say yes behind a right secret. Counts nothing; the question can still be answered."""
+        sealed = await self._vault.get(self._name(trial))
+        state = self._opened(sealed, trial, bound_to)
+        return self._used(person, state, shown, now_s) is not None
+
+    def _used(self, person: Person, state: bytes, shown: bytes, now_s: int) -> Credential | None:
+        """The passkey that was shown, with its new count; None: none of the account's."""
+        credentials = [credential for _, credential in self._cabinet.open(person)]
         try:
-            used = self._web.authenticate(state, shown, [credential for _, credential in held], now_s=now_s)
+            return self._web.authenticate(state, shown, credentials, now_s=now_s)
         except ProofFailed as error:
             log.info("a passkey proved nothing: %s", error.reason)
-            return False
-        if not trial.behind_right_secret:
-            return False
-        return await self._counted(person, held, used)
+            return None
 
     async def _counted(self, person: Person, held: list[tuple[Enrolment, Credential]], used: Credential) -> bool:
         """Keep the new count. Where somebody else did meanwhile, one of two has a copy: neither is believed here."""
@@ -102,9 +115,8 @@ class Passkeys:
         sealed = self._cabinet.seal(used, account=person.account_id, enrolment=enrolment.id)
         return await self._owners.replace(enrolment.id, enrolment.sealed, sealed)
 
-    async def _taken(self, trial: Trial, bound_to: bytes) -> bytes:
+    def _opened(self, sealed: bytes | None, trial: Trial, bound_to: bytes) -> bytes:
         """The question that was asked in this challenge; nothing, which none is, where none was."""
-        sealed = await self._vault.take(self._name(trial))
         try:
             return self._sealer.open(_STATE, sealed or b"", bound_to=self._binding(trial, bound_to))
         except Unsealable:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from sekisho.challenge.tries import Trial
     from sekisho.owners import Contact, Enrolment
 
 
@@ -52,6 +53,18 @@ class Shown(NamedTuple):
 
     def __repr__(self) -> str:
         return "Shown(...)"
+
+
+class Early(NamedTuple):
+    """Something that was shown before anybody knew what the secret was worth, and is a proof if the secret was right.
+
+    Attributes:
+        trial: counted in its challenge.
+        now_s: when it was shown, Unix time: an app's code may have ended by the time that the run has.
+    """
+
+    trial: Trial
+    now_s: int
 
 
 @dataclass(frozen=True, slots=True)

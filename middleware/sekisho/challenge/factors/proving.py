@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sekisho.challenge.codes import DIGITS as SENT_DIGITS
 from sekisho.challenge.codes import Codes
-from sekisho.challenge.factors.passkeys import Passkeys
+from sekisho.challenge.factors.passkeys import Passkeys, is_assertion
 from sekisho.challenge.factors.people import People
-from sekisho.challenge.factors.person import Proof
+from sekisho.challenge.factors.person import Early, Proof
 from sekisho.challenge.keys import VaultKeys
-from sekisho.challenge.recovery import RecoveryCodes
+from sekisho.challenge.recovery import SYMBOLS, RecoveryCodes
 from sekisho.challenge.seal import Sealer
-from sekisho.challenge.totp import Totp
-from sekisho.challenge.tries import Trial, Tries
+from sekisho.challenge.totp import DIGITS, Totp
+from sekisho.challenge.tries import Guess, Trial, Tries
+from sekisho.challenge.typed import folded_digits, folded_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -24,11 +26,26 @@ if TYPE_CHECKING:
     from sekisho.owners import Owners
     from sekisho.store.vault import Vault
 
-    Acceptor = Callable[[Trial, Person, Shown, bytes], Awaitable[Proof | None]]
+    Acceptor = Callable[[Trial, Person, Shown, bytes, int], Awaitable[Proof | None]]
+    Matcher = Callable[[Trial, Person, Shown, bytes, int], Awaitable[bool]]
 
 SENT = ("email", "webhook")
 KEPT = ("webauthn", "totp")
 RECOVERY = "recovery"
+
+
+class _Factor(NamedTuple):
+    """Attributes:
+    may_be: whether something could be a proof by its form. What cannot be is no try.
+    match: whether it would be one behind a right secret. Spends nothing.
+    accept: the proof. Spends what was shown.
+    guess: what is guessed where it is wrong; None for what nobody can guess.
+    """
+
+    may_be: Callable[[Shown], bool]
+    match: Matcher
+    accept: Acceptor
+    guess: Guess | None = None
 
 
 class Factors:
@@ -74,14 +91,15 @@ class Factors:
         self._passkeys = (
             Passkeys(passkeys, owners, vault, keys=keys, sealer=sealer, tries=tries) if passkeys is not None else None
         )
-        every: Mapping[str, Acceptor] = {
-            "webauthn": self._by_passkey,
-            "totp": self._by_app,
-            "email": self._by_sent_code,
-            "webhook": self._by_sent_code,
-            RECOVERY: self._by_recovery_code,
+        sent = _Factor(_may_be_sent, self._is_sent_code, self._by_sent_code, Guess.CODE)
+        every: Mapping[str, _Factor] = {
+            "webauthn": _Factor(_may_be_passkey, self._is_passkey, self._by_passkey),
+            "totp": _Factor(_may_be_app, self._is_of_app, self._by_app, Guess.APP),
+            "email": sent,
+            "webhook": sent,
+            RECOVERY: _Factor(_may_be_recovery, self._is_recovery_code, self._by_recovery_code),
         }
-        self._acceptors = {name: every[name] for name in self.names}
+        self._every = {name: every[name] for name in self.names}
 
     async def person(self, account: str) -> Person:
         """Who an account belongs to, after a reset that is due. Raises `OwnersError`."""
@@ -126,16 +144,70 @@ class Factors:
         if code is not None:
             self._sender.send_code(factor, person, code)
 
-    async def prove(self, trial: Trial, person: Person, shown: Shown, bound_to: bytes) -> Proof | None:
+    async def try_early(self, trial: Trial, person: Person, shown: Shown, bound_to: bytes) -> Early | None:
+        """Whether something is a proof if the secret was right, before anybody knows whether it was.
+
+        Spends a try of the challenge and nothing else; what it costs the account is settled when the run has ended,
+        see `settle`. Takes as many steps for everybody, since the secret is asked for nothing.
+
+        Args:
+            trial: for which challenge; nothing is known of its secret.
+            person: whose.
+            shown: what was shown.
+            bound_to: see `passkey_options`.
+
+        Returns:
+            What `prove` needs of it; None where it is wrong.
+
+        Raises:
+            StoreUnavailable, OwnersError: nobody knows.
+        """
+        factor, now_s = self._every.get(shown.factor), int(self._clock_s())
+        if factor is None or not factor.may_be(shown):
+            return None
+        trial = await self._tries.counted(trial)
+        guess = factor.guess
+        allowed = await self._tries.early(trial, guess, exists=person.contact is not None)
+        right = await factor.match(trial, person, shown, bound_to, now_s)
+        if right and allowed:
+            return Early(trial, now_s)
+        if guess is not None:
+            await self._tries.defer(trial, guess)
+        return None
+
+    async def settle(self, challenge: bytes, account: str, *, behind_right_secret: bool) -> None:
+        """Count what was tried in a challenge before its run had ended. Called by whoever learns that it has.
+
+        Raises:
+            StoreUnavailable, OwnersError: what is left is settled with the next proof that is shown for it.
+        """
+        if not await self._tries.has_any(challenge):
+            return
+        person = await self.person(account)
+        trial = self.trial(challenge, person, behind_right_secret=behind_right_secret)
+        if await self._tries.settle(trial) and trial.behind_right_secret and person.of_kind("totp"):
+            self._sender.factor_changed(person, "totp", "stopped")
+
+    async def prove(
+        self, trial: Trial, person: Person, shown: Shown, bound_to: bytes, *, now_s: int | None = None
+    ) -> Proof | None:
         """What is proved; None: nothing. Each code, and each answer of a passkey, is good once.
 
         A proof ends a reset under way: what was lost is found, or was never lost and somebody else asked.
 
+        Args:
+            trial: for whom.
+            person: whose.
+            shown: what was shown.
+            bound_to: see `passkey_options`.
+            now_s: when it was shown, where that is a while ago.
+
         Raises:
             StoreUnavailable, OwnersError: nobody knows; what was shown may be spent.
         """
-        accept = self._acceptors.get(shown.factor)
-        proof = await accept(trial, person, shown, bound_to) if accept else None
+        factor = self._every.get(shown.factor)
+        now_s = int(self._clock_s()) if now_s is None else now_s
+        proof = await factor.accept(trial, person, shown, bound_to, now_s) if factor else None
         if proof is not None:
             await self._tries.proved(person.account_id)
         # Not for every proof: a service on SQLite would wait, in our event loop, for a lock that waits too.
@@ -143,34 +215,57 @@ class Factors:
             await self._owners.cancel_reset(person.account_id)
         return proof
 
-    async def _by_passkey(self, trial: Trial, person: Person, shown: Shown, bound_to: bytes) -> Proof | None:
+    async def _is_passkey(self, trial: Trial, person: Person, shown: Shown, bound_to: bytes, now_s: int) -> bool:
         assert self._passkeys is not None  # noqa: S101 - or it would not be among the names
-        now_s = int(self._clock_s())
+        return await self._passkeys.match(trial, person, shown.credential, bound_to, now_s=now_s)
+
+    async def _by_passkey(
+        self, trial: Trial, person: Person, shown: Shown, bound_to: bytes, now_s: int
+    ) -> Proof | None:
+        assert self._passkeys is not None  # noqa: S101 - or it would not be among the names
         accepted = await self._passkeys.accept(trial, person, shown.credential, bound_to, now_s=now_s)
         return Proof(shown.factor) if accepted else None
 
-    async def _by_app(self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes) -> Proof | None:
-        kept = [(one.id, one.sealed) for one in person.of_kind("totp")]
+    async def _is_of_app(self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes, now_s: int) -> bool:
+        return self._totp.match(trial, _apps(person), shown.code, now_s) is not None
+
+    async def _by_app(self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes, now_s: int) -> Proof | None:
+        kept = _apps(person)
 
         def on_last() -> None:
             if kept:
                 self._sender.factor_changed(person, "totp", "stopped")
 
-        now_s = int(self._clock_s())
         accepted = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
         return Proof(shown.factor) if accepted else None
 
-    async def _by_sent_code(self, trial: Trial, _person: Person, shown: Shown, _bound_to: bytes) -> Proof | None:
+    async def _is_sent_code(self, trial: Trial, _person: Person, shown: Shown, _bound_to: bytes, _now_s: int) -> bool:
+        return await self._codes.match(trial, shown.code)
+
+    async def _by_sent_code(
+        self, trial: Trial, _person: Person, shown: Shown, _bound_to: bytes, _now_s: int
+    ) -> Proof | None:
         return Proof(shown.factor) if await self._codes.accept(trial, shown.code) else None
 
-    async def _by_recovery_code(self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes) -> Proof | None:
-        enrolment = next((one.id for one in person.of_kind(RECOVERY)), "")
-        shelf = _Shelf(self._owners, self._people, person, enrolment)
+    async def _is_recovery_code(
+        self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes, _now_s: int
+    ) -> bool:
+        enrolment, shelf = self._shelf(person)
+        return await self._recovery.match(trial, enrolment, shelf, shown.code)
+
+    async def _by_recovery_code(
+        self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes, _now_s: int
+    ) -> Proof | None:
+        enrolment, shelf = self._shelf(person)
         left = await self._recovery.accept(trial, enrolment, shelf, shown.code)
         if left is None:
             return None
         self._sender.factor_changed(person, RECOVERY, "used")
         return Proof(shown.factor, left)
+
+    def _shelf(self, person: Person) -> tuple[str, _Shelf]:
+        enrolment = next((one.id for one in person.of_kind(RECOVERY)), "")
+        return enrolment, _Shelf(self._owners, self._people, person, enrolment)
 
 
 class _Shelf:
@@ -188,6 +283,26 @@ class _Shelf:
 
     async def swap(self, old: bytes, new: bytes) -> bool:
         return await self._owners.replace(self._enrolment, old, new)
+
+
+def _apps(person: Person) -> list[tuple[str, bytes]]:
+    return [(one.id, one.sealed) for one in person.of_kind("totp")]
+
+
+def _may_be_app(shown: Shown) -> bool:
+    return folded_digits(shown.code, DIGITS) is not None
+
+
+def _may_be_sent(shown: Shown) -> bool:
+    return folded_digits(shown.code, SENT_DIGITS) is not None
+
+
+def _may_be_recovery(shown: Shown) -> bool:
+    return folded_symbols(shown.code, SYMBOLS) is not None
+
+
+def _may_be_passkey(shown: Shown) -> bool:
+    return is_assertion(shown.credential)
 
 
 def _reachable(person: Person, factor: str) -> bool:

@@ -43,6 +43,18 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
   });
 }
 
+// A second click would show the same code once more. Buttons are switched off after the form has left: one that is off
+// before it would keep the form from leaving at all.
+for (const form of document.querySelectorAll("form:not([data-passkey])")) {
+  form.addEventListener("submit", () => {
+    setTimeout(() => form.querySelectorAll("button").forEach((button) => (button.disabled = true)));
+  });
+}
+// Back from the next page, as it was left: people come back to try again.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
 const form = document.querySelector("form[data-captcha]");
 if (form) {
   const button = form.querySelector("button");

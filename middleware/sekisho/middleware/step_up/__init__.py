@@ -7,5 +7,6 @@ from sekisho.middleware.step_up.granting import Granting
 from sekisho.middleware.step_up.managing import Managing
 from sekisho.middleware.step_up.mount import Mount
 from sekisho.middleware.step_up.parts import Parts, Proving
+from sekisho.middleware.step_up.redeeming import Redeeming
 
-__all__ = ["Asking", "Granting", "Managing", "Mount", "Parts", "Proving"]
+__all__ = ["Asking", "Granting", "Managing", "Mount", "Parts", "Proving", "Redeeming"]

@@ -194,8 +194,16 @@ class Asking:
             with suppress(StoreUnavailable):
                 await self._parts.escrow.keep(ticket, holder.key, Kept(None))
             return
+        await self._settle_tries(proving, ticket, kept)
         if kept.answer is not None and len(self._unheard) < HEARD_MAX:
             self._tell_later(visit, proving, ticket)
+
+    async def _settle_tries(self, proving: Proving, ticket: Ticket, kept: Kept) -> None:
+        """Codes that were shown meanwhile have been answered: now it is known whose tries they use up."""
+        try:
+            await proving.factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
+        except SekishoError:
+            return  # with the next proof for this ticket
 
     # Routes that want a fresh proof.
 

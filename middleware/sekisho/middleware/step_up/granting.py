@@ -83,7 +83,7 @@ class Granting:
         agent = call.named.get(b"user-agent", b"")
         token, is_new = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
         if is_new:
-            address = self._reading.callers.read(call.scope, call.named).origin.address
+            address = call.caller.origin.address
             self._proving.senders.new_device(person, browser=browser_name(agent), network=address)
         if shown.by_header or call.holder.by_header:
             return [(DEVICE_HEADER, token.encode())]

@@ -58,6 +58,8 @@ class Managing:
             ("POST", path): partial(self._changed, step) for path, step in steps.items()
         }
         self.routes["GET", "/factors"] = self._shown
+        for path in steps:
+            self.routes["GET", path] = self._reloaded
 
     async def _shown(self, call: Call) -> Answer:
         tie = self._tie(call)
@@ -66,6 +68,10 @@ class Managing:
         assert tie is not None  # noqa: S101 - there would have been a question
         person = await self._proving.factors.person(tie.account)
         return self._overview(call, person, _notice(call))
+
+    async def _reloaded(self, call: Call) -> Answer:
+        """A step's page was the answer to a form. What is to be seen is the page that it began on."""
+        return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors")
 
     async def _changed(self, step: Step, call: Call) -> Answer:
         """A change: by who may see the page, and from this page, or another site could have it posted."""

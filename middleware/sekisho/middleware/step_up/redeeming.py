@@ -1,0 +1,309 @@
+"""Where a second proof is asked for, sent and shown.
+
+**What is answered, and when, does not depend on the secret until a proof has been shown.** A wrong proof is answered
+without looking whether the application has said yes, or has come to an end: at a fixed time since its ticket was
+issued, and in even steps after that. Only what would be a proof waits for the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from sekisho.answer import Answer
+from sekisho.challenge.escrow import Kept, Purpose, Sealed
+from sekisho.challenge.factors import Shown
+from sekisho.challenge.seal import bind
+from sekisho.challenge.toll import FORM_CHARS_MAX
+from sekisho.challenge.tries import DOOR
+from sekisho.model import SekishoError, StoreUnavailable
+from sekisho.stepup.flow.waiting_proofs import WaitingProofs
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from sekisho.challenge.escrow import Ticket
+    from sekisho.challenge.factors import Person, Proof
+    from sekisho.challenge.tries import Trial
+    from sekisho.guard import Guard
+    from sekisho.middleware.step_up.granting import Granting
+    from sekisho.middleware.step_up.holder import Holder
+    from sekisho.middleware.step_up.mount import Call, Handler
+    from sekisho.middleware.step_up.parts import Parts, Proving
+
+RUN_S = 30.0
+"""How long an application may take for a log-in behind a step-up."""
+
+GIVEN_UP_S = 4 * RUN_S  # before its own turn came, a run may have waited for as long as several others took
+POLL_S = (0.02, 0.05, 0.1, 0.2, 0.4, *(0.5,) * 18)  # between looks for an answer that is not there yet: ten seconds
+
+EVEN_S = 0.05
+"""A wrong proof, and a question for a passkey, is answered so long after it came, or at a multiple of that. A member's
+rows take a tenth of a millisecond longer to read than nobody's: a thousand timings would tell who has an account."""
+
+RELEASE_S = (0.02, 0.05, 0.1, 0.2)  # between looks for what the first of two clicks is about to be answered
+
+FIRST_S = 1.0
+"""Nor is a wrong proof answered sooner after its ticket was issued, whenever it came: most runs are over by then. While
+one is under way it takes the processor from whatever is asked beside it, and for longer behind a right secret."""
+
+NO_ANSWER = Sealed(0, (), b"")
+"""Stands for the secret that nobody has been asked for: a session has been shown, or the proof comes first."""
+
+
+class Redeeming:
+    """Serves the three calls of a step-up. Belongs to one event loop.
+
+    Args:
+        guard: knows the time.
+        parts: what a step-up is made of.
+        proving: what a proof is made of.
+        granting: what a proof brings.
+    """
+
+    def __init__(self, guard: Guard, parts: Parts, proving: Proving, granting: Granting) -> None:
+        self._guard = guard
+        self._parts = parts
+        self._proving = proving
+        self._factors = proving.factors
+        self._escrow = parts.escrow
+        self._granting = granting
+        self._waiting = WaitingProofs()
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._sending: set[bytes] = set()
+        self.routes: dict[tuple[str, str], Handler] = {
+            ("POST", "/step-up"): self._prove,
+            ("POST", "/step-up/options"): self._options,
+            ("POST", "/step-up/send"): self._send_code,
+        }
+
+    async def _prove(self, call: Call) -> Answer | None:
+        begun_s = asyncio.get_running_loop().time()
+        ticket = await self._callable(call)
+        if ticket is None:
+            return self._start_again(call)
+        try:
+            return await self._redeem(call, ticket, begun_s)
+        except Redeemed:
+            return await self._released(call, ticket) or self._start_again(call)
+        except RunLost:
+            return self._start_again(call)
+
+    async def _redeem(self, call: Call, ticket: Ticket, begun_s: float) -> Answer | None:
+        """What a proof brings, or that it is none. Raises `Redeemed` or `RunLost`."""
+        if await self._escrow.is_over(ticket):
+            raise Redeemed
+        with self._place(call):
+            person = await self._factors.person(ticket.account)
+            proof = await self._proof(call, ticket, person)
+            if proof is None:
+                await self._pace(ticket, begun_s)
+                # What is no proof any more may have been one a moment ago, sent by the first of two clicks.
+                return await self._released(call, ticket) or self._asked_again(call, failed=True)
+            if not await self._escrow.claim(ticket):
+                raise Redeemed
+        # Not with the connection: a browser whose owner clicks twice closes the first one, and what was claimed for it
+        # would be lost.
+        granted = asyncio.ensure_future(self._granted(call, ticket, person, proof))
+        self._tasks.add(granted)
+        granted.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(granted)
+
+    async def _granted(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:
+        answer = await self._granting(call, ticket, person, proof)
+        if answer is not None and ticket.purpose is Purpose.LOGIN:
+            # A store without room for it has lost nobody anything but a second click.
+            with suppress(StoreUnavailable):
+                await self._escrow.keep_released(ticket, call.holder.key, _as_shown(call), Sealed(*answer))
+        return answer
+
+    async def _released(self, call: Call, ticket: Ticket) -> Answer | None:
+        """The very answer that this proof was given a moment ago; None where it was given none.
+
+        At log-ins alone: everywhere else a proof has an effect that must not be had twice.
+        """
+        if ticket.purpose is not Purpose.LOGIN or not await self._escrow.is_redeemed(ticket):
+            return None
+        for pause_s in RELEASE_S:
+            if (answer := await self._escrow.released(ticket, call.holder.key, _as_shown(call))) is not None:
+                # A change of password meanwhile, or a log-out, has ended the session that is in it.
+                return None if await self._escrow.was_ended(ticket) else Answer(*answer)
+            await asyncio.sleep(pause_s)
+        return None
+
+    async def _proof(self, call: Call, ticket: Ticket, person: Person) -> Proof | None:
+        """What is proved. Waits for the run only where there is something to be had."""
+        kept = await self._kept(ticket, call.holder)
+        if kept is None:
+            return await self._early_proof(call, ticket, person)
+        await self._settle(ticket, kept)
+        return await self._factors.prove(
+            self._trial(ticket, person, kept), person, _shown(call), bound(ticket, call.holder)
+        )
+
+    async def _early_proof(self, call: Call, ticket: Ticket, person: Person) -> Proof | None:
+        """What is proved by something that was shown while the application still looks at the secret."""
+        holder, shown = call.holder, _shown(call)
+        early = await self._factors.try_early(self._trial(ticket, person, MARK), person, shown, bound(ticket, holder))
+        if early is None:
+            # Did the run end while this was noted, its worker may have looked before: then it is settled here.
+            if (kept := await self._kept(ticket, holder)) is not None:
+                await self._settle(ticket, kept)
+            return None
+        kept = await self._run_ended(ticket, holder)
+        # First what was shown before this one.
+        await self._settle(ticket, kept)
+        trial = self._trial(ticket, person, kept)._replace(number=early.trial.number)
+        return await self._factors.prove(trial, person, shown, bound(ticket, holder), now_s=early.now_s)
+
+    async def _settle(self, ticket: Ticket, kept: Kept) -> None:
+        if ticket.purpose is Purpose.LOGIN:
+            await self._factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
+
+    def _trial(self, ticket: Ticket, person: Person, kept: Kept) -> Trial:
+        # Where nobody has asked for the secret yet, who guesses codes must not use up the owner's tries at his log-in.
+        lane = DOOR if ticket.purpose is Purpose.DOOR else b""
+        return self._factors.trial(ticket.challenge, person, behind_right_secret=kept.answer is not None, lane=lane)
+
+    async def _options(self, call: Call) -> Answer | None:
+        begun_s = asyncio.get_running_loop().time()
+        ticket = await self._ticket(call)
+        if ticket is None:
+            return self._start_again(call)
+        with self._place(call):
+            person = await self._factors.person(ticket.account)
+            options = await self._factors.passkey_options(
+                self._trial(ticket, person, MARK), person, bound(ticket, call.holder)
+            )
+            answer = self._parts.voice.json(call.headers, 200, {"publicKey": options})
+            await asyncio.sleep(wait_s(asyncio.get_running_loop().time() - begun_s, FIRST_S))
+            return answer
+
+    async def _send_code(self, call: Call) -> Answer | None:
+        ticket = await self._ticket(call)
+        if ticket is None:
+            return self._start_again(call)
+        # Answered before anybody has looked whether there is something to be sent, and to whom.
+        if ticket.challenge not in self._sending:
+            self._sending.add(ticket.challenge)
+            task = asyncio.ensure_future(self._send_later(call, ticket))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return self._asked_again(call, sent=True)
+
+    async def _send_later(self, call: Call, ticket: Ticket) -> None:
+        """Wait for the run, then have a code sent: once at a time for a challenge, however often it is asked for."""
+        try:
+            with self._place(call):
+                kept = await self._run_ended(ticket, call.holder)
+                person = await self._factors.person(ticket.account)
+                trial = self._trial(ticket, person, kept if _may_send(ticket) else MARK)
+                await self._factors.send(trial, person, call.fields.get("factor", ""))
+        except SekishoError:
+            return  # the page says what to do when no code comes
+        finally:
+            self._sending.discard(ticket.challenge)
+
+    async def _callable(self, call: Call) -> Ticket | None:
+        """The ticket that was shown, if it may ask something of us once more."""
+        ticket = self._escrow.read(call.fields.get("challenge", ""), call.holder.key)
+        return ticket if ticket is not None and await self._escrow.may_call(ticket) else None
+
+    async def _ticket(self, call: Call) -> Ticket | None:
+        """The same, if it is not over."""
+        ticket = await self._callable(call)
+        return None if ticket is None or await self._escrow.is_over(ticket) else ticket
+
+    async def _kept(self, ticket: Ticket, holder: Holder) -> Kept | None:
+        """What the application made of the secret; None while it is at it."""
+        if ticket.purpose is not Purpose.LOGIN:
+            return Kept(NO_ANSWER)  # the proof comes first
+        return await self._escrow.find(ticket, holder.key)
+
+    async def _run_ended(self, ticket: Ticket, holder: Holder) -> Kept:
+        """The same, once it is there.
+
+        Raises:
+            Redeemed: it was there, and has been given out.
+            RunLost: it never will be there.
+            StoreUnavailable: not within ten seconds.
+        """
+        for pause_s in POLL_S:
+            if (kept := await self._kept(ticket, holder)) is not None:
+                return kept
+            if await self._escrow.is_redeemed(ticket):
+                raise Redeemed
+            # Nothing after so long: the worker that had it has died.
+            if self._age_s(ticket) > GIVEN_UP_S:
+                raise RunLost
+            await asyncio.sleep(pause_s)
+        raise StoreUnavailable
+
+    async def _pace(self, ticket: Ticket, begun_s: float) -> None:
+        """Wait until a wrong proof is answered."""
+        took_s = asyncio.get_running_loop().time() - begun_s
+        # Where the proof comes first there is no run, and nothing that takes its time from this answer.
+        age_s = self._age_s(ticket) if ticket.purpose is Purpose.LOGIN else FIRST_S
+        await asyncio.sleep(wait_s(took_s, age_s))
+
+    def _age_s(self, ticket: Ticket) -> float:
+        return self._guard.now_s() - ticket.issued_ms / 1000
+
+    def _place(self, call: Call) -> AbstractContextManager[None]:
+        return self._waiting.place(call.caller.digests.networks[-1], call.caller.digests.ip)
+
+    def _start_again(self, call: Call) -> Answer:
+        return self._parts.voice.start_again(call.headers)
+
+    def _asked_again(self, call: Call, *, failed: bool = False, sent: bool = False) -> Answer:
+        text, form = call.fields.get("challenge", ""), call.fields.get("form", "")[:FORM_CHARS_MAX]
+        return self._parts.voice.step_up(
+            call.headers, text, form=form, failed=failed, sent=sent, chosen=call.fields.get("factor", "")
+        )
+
+
+MARK = Kept(None)
+
+
+class Redeemed(SekishoError):  # noqa: N818 - a state, not a mistake
+    """The ticket is over: a proof was there before this one, or its account's challenges were ended."""
+
+
+class RunLost(SekishoError):  # noqa: N818 - a state, not a mistake
+    """The worker that ran the application has died: there will be no answer."""
+
+
+def wait_s(took_s: float, age_s: float) -> float:
+    """How long an answer still waits that must not tell what it took.
+
+    Args:
+        took_s: since the request came. What is answered leaves at a multiple of `EVEN_S` after that, and one that was
+            sent a moment before `FIRST_S` not sooner: its sender would choose the moment that tells him most.
+        age_s: since the ticket was issued, by this worker's clock.
+    """
+    even_s = EVEN_S - took_s % EVEN_S
+    # Another worker's clock may be ahead or behind: nobody waits longer than a whole `FIRST_S` for that.
+    return max(even_s, min(FIRST_S - age_s, FIRST_S))
+
+
+def bound(ticket: Ticket, holder: Holder) -> bytes:
+    """What a passkey's answer is for: this account, this browser, this door and purpose."""
+    account = ticket.account.encode("utf-8", "surrogatepass")
+    return bind(ticket.purpose.value.encode(), ticket.place.encode(), account, holder.key.encode())
+
+
+def _shown(call: Call) -> Shown:
+    fields = call.fields
+    return Shown(fields.get("factor", ""), fields.get("code", ""), fields.get("credential", "").encode())
+
+
+def _as_shown(call: Call) -> bytes:
+    """The proof as it came: the same again is the same click again."""
+    shown = _shown(call)
+    return bind(shown.factor.encode(), shown.code.encode(), shown.credential)
+
+
+def _may_send(ticket: Ticket) -> bool:
+    """Only behind a right secret or a session, or a list of names would be enough to flood their owners."""
+    return ticket.purpose is not Purpose.DOOR
