@@ -19,10 +19,11 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.challenge.codes": {"LIFE_S": 600, "SENDS_MAX": 5},
     "sekisho.challenge.device_token": {"ACCOUNTS_MAX": 5, "PRESENTED_CHARS_MAX": 325},
     "sekisho.challenge.escrow": {
-        "ANSWER_BYTES_MAX": 16_384,
+        "ANSWER_BYTES_MAX": 65_536,
         "CALLS_MAX": 40,
         "HEADERS_BYTES_MAX": 16_384,
         "PROOF_S": 120,
+        "REPEAT_S": 10,
         "SKEW_MS": 2_000,
         "TICKET_S": 600,
     },
@@ -36,7 +37,13 @@ BOUNDS: dict[str, dict[str, float]] = {
         "SKEW_S": 30,
     },
     "sekisho.challenge.totp": {"STEP_S": 30},
-    "sekisho.challenge.tries": {"ACCOUNT_TRIES_MAX": 10, "APP_PERIOD_S": 7_776_000, "CHALLENGE_TRIES_MAX": 5},
+    "sekisho.challenge.tries": {
+        "ACCOUNT_TRIES_MAX": 10,
+        "APP_PERIOD_S": 7_776_000,
+        "CHALLENGE_TRIES_MAX": 5,
+        "EARLY_PERIOD_S": 86_400,
+        "EARLY_TRIES_MAX": 10,
+    },
     "sekisho.challenge.webauthn": {"CREDENTIALS_MAX": 8, "RESPONSE_BYTES_MAX": 16_384, "SECONDS": 300},
     "sekisho.challenge.work": {
         "DIFFICULTY_MAX": 8_000_000,
@@ -50,7 +57,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.middleware.intake": {"PIECES_MAX": 64},
     "sekisho.middleware.lanes": {"ENTERING_MAX": 256},
     "sekisho.middleware.passing": {"PATHS_MAX": 4_096, "PATH_CHARS_MAX": 256},
-    "sekisho.middleware.step_up.mount": {"EVEN_S": 0.05},
+    "sekisho.middleware.step_up.redeeming": {"EVEN_S": 0.05, "FIRST_S": 1.0},
     "sekisho.model": {"PREVALENCE_MAX": 16},
     "sekisho.observe.breach.fetch.answer": {"BODY_BYTES_MAX": 2_097_152},
     "sekisho.observe.breach.header": {
@@ -78,13 +85,14 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.simulate.client": {"BODY_BYTES_MAX": 65_536},
     "sekisho.simulate.draw": {"WORD": 18_446_744_073_709_551_616},
     "sekisho.simulate.owner": {"STEPS_MAX": 5},
+    "sekisho.stepup.flow.waiting_proofs": {"PER_ADDRESS_MAX": 16, "PER_NETWORK_MAX": 64, "TOTAL_MAX": 4_096},
     "sekisho.store.vault": {
         "ENTRY_BYTES": 400,
         "KEY_BYTES_MAX": 64,
         "NUMBER_BYTES": 20,
         "SECONDS_MAX": 7_776_000,
         "STALE_MAX": 64,
-        "VALUE_BYTES_MAX": 65_536,
+        "VALUE_BYTES_MAX": 98_304,
     },
 }
 

@@ -25,7 +25,7 @@ def _little_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong proofs are answered after a millisecond. When they are answered really has tests of its own."""
     monkeypatch.setattr("sekisho.middleware.step_up.redeeming.FIRST_S", 0.0)
     monkeypatch.setattr("sekisho.middleware.step_up.redeeming.EVEN_S", 0.001)
-    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.RELEASE_S", (0.001,) * 4)
+    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.RELEASE_S", (0.001,) * 10)
 
 
 @pytest.fixture(autouse=True)

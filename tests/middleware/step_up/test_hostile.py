@@ -28,8 +28,7 @@ FACTORS = ("totp", "webauthn", "recovery")
 
 
 @pytest.fixture
-async def site(later: Later, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr("sekisho.middleware.step_up.mount.EVEN_S", 0.001)
+async def site(later: Later) -> Site:
     made = Site(
         settings={
             "factors": "webauthn,totp",
