@@ -172,6 +172,7 @@ class Guard:
         )
         exposure = self._exposure(attempt)
         policy = self._policy(attempt)
+        tagged = 0
         for asks_left in range(ASKS_MAX, -1, -1):
             verdict = await self._ledger.charge(charge)
             if attempt.limit_key and charge.lane and not verdict.charged & Charged.LANE:
@@ -186,8 +187,11 @@ class Guard:
                 break
             if not await self._waits(charge, verdict):
                 break
-            # It asks anew, so what it was charged for asking in vain goes back.
-            self._ledger.settle(charge, verdict)
+            # It asks anew, so what it was charged for asking in vain goes back. Its tags stay, and stay its own.
+            tagged |= verdict.tagged
+            self._ledger.settle(charge, verdict._replace(tagged=0))
+        if tagged:
+            verdict = verdict._replace(tagged=verdict.tagged | tagged)
         # Only for who would pass: a flood over its limits must not become a flood at the service that is asked.
         if decision.passes and _tries_password(attempt) and self._breaches.would_ask(exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
@@ -209,15 +213,19 @@ class Guard:
         return None if exposure.password is None else False
 
     def give_back(self, assessment: Assessment) -> None:
-        """Nothing was tried after all: the attempt never reached the application."""
-        self._ledger.settle(assessment.charge, assessment.verdict)
+        """Nothing was tried after all: the attempt never reached the application.
+
+        Its tags stay: nobody has said that the secret is right. Were they taken out, whoever asks for a new password
+        that is refused would be rid of the traces of every guess.
+        """
+        self._ledger.settle(assessment.charge, assessment.verdict._replace(tagged=0))
 
     def begin(self, assessment: Assessment) -> None:
         """The attempt goes to the application. From here on it is to be settled, exactly once."""
         self._room.begin(_counters(assessment.charge))
 
     def settle(self, assessment: Assessment, outcome: Outcome, *, renewed: bool) -> None:
-        """Give the charge back after a proven success; anything else leaves it standing.
+        """Give the charge back after a proven success; anything else leaves it standing, and is told to have failed.
 
         `renewed`: a new device token went out. One that was renewed in secret would send its own holder away.
 
@@ -226,9 +234,12 @@ class Guard:
         """
         charge, verdict = assessment.charge, assessment.verdict
         if outcome is Outcome.SUCCEEDED:
-            self._ledger.settle(charge, verdict, renewed=renewed and assessment.token is not None)
+            renewed = renewed and assessment.token is not None
+            self._ledger.settle(charge, verdict, renewed=renewed, right=_tries_password(assessment.attempt))
             for key in _counters(charge):
                 self._room.settled(key)
+        else:
+            self._ledger.fail(charge, verdict)
         self._room.end(_counters(charge))
 
     def refund(self, receipt: bytes, account: bytes) -> None:

@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 
 STORES = {
-    "memory": "memory",
-    "tcp": "redis_url",
-    "unix": "redis_unix_url",
-    "script": "redis_without_functions_url",
-    "sentinel": "sentinel_url",
-    "cluster": "redis_cluster_url",
+    "memory": ("", ""),
+    "tcp": ("redis_url", "redis_server"),
+    "unix": ("redis_unix_url", "redis_server"),
+    "script": ("redis_without_functions_url", "redis_without_functions"),
+    "sentinel": ("sentinel_url", "sentinel_group"),
+    "cluster": ("redis_cluster_url", "redis_cluster"),
 }
 
 
 @pytest.fixture(params=list(STORES.values()), ids=list(STORES))
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    if request.param == "memory":
+    url, server = request.param
+    if not url:
         yield InMemory()
         return
-    async with in_redis(request.getfixturevalue(request.param)) as found:
+    async with in_redis(request.getfixturevalue(url), request.getfixturevalue(server)) as found:
         yield found

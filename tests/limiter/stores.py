@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sekisho.observe.limiter.families import Part
     from sekisho.store import AnyLine
     from tests.servers import RedisServer
+    from tests.servers import Store as Server
 
 MANY = (Limit(1_000_000, HOUR),)
 WIDE = LimitSet(ip=MANY, networks=(MANY, MANY), device=MANY, account=MANY, lane=MANY)
@@ -47,6 +48,10 @@ class Store(Protocol):
         """Move the clock, once all that was queued has been done at its own time."""
         ...
 
+    async def records(self) -> int:
+        """How much it remembers: records, or keys."""
+        ...
+
 
 class InMemory:
     def __init__(self) -> None:
@@ -61,14 +66,18 @@ class InMemory:
     async def move_to(self, now_us: int) -> None:
         self.now_us = now_us
 
+    async def records(self) -> int:
+        return len(self._book)
+
 
 class InRedis:
     """The ledger of such a store over real connections; the script is told the time that the test says."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, server: Server) -> None:
         self.now_us = T0
         self.lines: list[AnyLine] = []
         self._url = url
+        self._server = server
 
     def ledger(self, limits: LimitSet) -> Ledger:
         line = open_line(self._url, limits, deadline_us=PATIENT_US, now_us=self.now_us)
@@ -84,6 +93,10 @@ class InRedis:
         for line in self.lines:
             line._script.leading = (line._script.leading[0], b"%d" % now_us)
 
+    async def records(self) -> int:
+        await self.finish()
+        return sum(self._server.each("DBSIZE"))
+
     async def finish(self) -> None:
         """Until everything queued has been done: an answered question stands behind all that was told before it."""
         everywhere = [charge(number, number, network=number) for number in range(12)]  # at every node of a Cluster
@@ -96,8 +109,8 @@ class InRedis:
 
 
 @asynccontextmanager
-async def in_redis(url: str) -> AsyncIterator[InRedis]:
-    store = InRedis(url)
+async def in_redis(url: str, server: Server) -> AsyncIterator[InRedis]:
+    store = InRedis(url, server)
     try:
         yield store
     finally:
@@ -237,13 +250,21 @@ class PartedLedger:
         answers: dict[int, Answer] = {}
         self.ask(now_us, self._families.first(charge), answers)
         self.ask(now_us, self._families.rest(charge, answers), answers)
-        verdict, compensation = self._families.combine(charge, answers)
-        if compensation:
-            self.tell(now_us, [compensation])
+        verdict, compensations = self._families.combine(charge, answers)
+        self.tell_each(now_us, compensations)
         return verdict
 
-    def settle(self, now_us: int, charge: Charge, verdict: Verdict, *, renewed: bool, proved: bool) -> None:
-        self.tell(now_us, self._families.settlements(charge, verdict, renewed=renewed, proved=proved))
+    def settle(
+        self, now_us: int, charge: Charge, verdict: Verdict, *, renewed: bool, proved: bool, right: bool = False
+    ) -> None:
+        self.tell_each(now_us, self._families.settlements(charge, verdict, renewed=renewed, proved=proved, right=right))
+
+    def fail(self, now_us: int, charge: Charge, verdict: Verdict) -> None:
+        self.tell_each(now_us, self._families.failures(charge, verdict))
+
+    def tell_each(self, now_us: int, parts: list[Part]) -> None:
+        for part in parts:
+            self.tell(now_us, [part])
 
     def ask(self, now_us: int, parts: list[Part], answers: dict[int, Answer]) -> None:
         if parts:

@@ -140,7 +140,7 @@ def test_one_after_the_other_verdicts_are_those_of_memory(
     redis_cluster.each("FLUSHALL")
 
     async def compare() -> None:
-        async with in_redis(redis_cluster.url) as real:
+        async with in_redis(redis_cluster.url, redis_cluster) as real:
             memory = InMemory()
             ledgers = [memory.ledger(LIMITS), real.ledger(LIMITS)]
             for wait_us, account, secret, network, lane, succeeds in history:

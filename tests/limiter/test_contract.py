@@ -16,7 +16,7 @@ from tests.read.making import door
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sekisho.model import Verdict
+    from sekisho.model import Ledger, Verdict
     from tests.limiter.stores import Store
 
 THREE = (Limit(3, MINUTE),)  # an interval of 20 s
@@ -260,6 +260,50 @@ async def test_a_right_password_is_not_among_the_tried(store: Store) -> None:
     assert again.charged == Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES
 
 
+async def test_a_success_takes_out_no_pair_that_a_guess_wrote(store: Store) -> None:
+    """Row 3.4: a guess that was right stays a repeat after its owner's log-in, as one that was wrong does."""
+    ledger = store.ledger(LIMITS)
+    repeats = []
+    for account, owners in ((0, 7), (1, 8)):  # at account 0 the guess, 7, is right
+        await ask(ledger, [charge(account, 7, ip=1)])
+        await store.move_to(store.now_us + 2 * SECOND)
+        own = charge(account, owners, network=1)
+        (verdict,) = await ask(ledger, [own])
+        ledger.settle(own, verdict, proved=True, right=True)
+        await store.move_to(store.now_us + 2 * SECOND)
+        repeats += await ask(ledger, [charge(account, 7, ip=1)])
+
+    assert [verdict.charged & Charged.ACCOUNT for verdict in repeats] == [0, 0]
+
+
+async def test_a_success_takes_its_account_out_of_no_set_that_a_guess_put_it_in(store: Store) -> None:
+    """Row 3.4: whoever tries one secret at many accounts counts as many of them before as after an owner's log-in."""
+    ledger = store.ledger(WIDE)
+    guesses = [charge(n, network=n)._replace(secret=b"same") for n in range(3)]
+    await ask(ledger, guesses)
+    owners = guesses[1]._replace(network=b"h" * 16, networks=(b"h" * 16,), ip=b"h" * 16, device=b"h" * 16)
+    (verdict,) = await ask(ledger, [owners])
+    ledger.settle(owners, verdict, right=True)
+    await store.move_to(store.now_us)
+
+    assert spreads(await ask(ledger, guesses[:1]), "accounts_per_secret") == [3]
+
+
+async def test_what_is_given_back_untried_leaves_its_tags(store: Store) -> None:
+    """Row 3.5: the charge goes back, and the pair stays among those tried, the account in the secret's set."""
+    ledger = store.ledger(ACCOUNT_OF_THREE)
+    own = charge()
+    (verdict,) = await ask(ledger, [own])
+    assert verdict.tagged == 64 | 128
+    ledger.settle(own, verdict._replace(tagged=0))
+    await store.move_to(T0 + 2 * SECOND)
+
+    (again,) = await ask(ledger, [own])
+
+    assert (again.charged & Charged.ACCOUNT, again.tagged) == (0, 0)
+    assert let_in(await ask(ledger, [charge(secret=n) for n in range(1, 9)])) == 3
+
+
 async def test_low_and_slow_adds_up(store: Store) -> None:
     """Row 76: one guess an hour is under every limit, and after 101 of them the count says 101."""
     ledger = store.ledger(ROOMY)
@@ -354,7 +398,7 @@ async def test_a_known_device_is_hindered_by_nobody(store: Store) -> None:
     (verdict,) = await ask(ledger, [charge(lane=1)])
 
     assert (verdict.throttle_wait_us, verdict.account_wait_us, verdict.lane_wait_us) == (0, 0, 0)
-    assert verdict.charged == Charged.LANE | Charged.FAILURES
+    assert verdict.charged == Charged.LANE
 
 
 async def test_a_device_over_its_budget_is_a_stranger(store: Store) -> None:
@@ -379,7 +423,7 @@ async def test_a_success_gives_the_lane_its_place_back(store: Store) -> None:
     ledger = store.ledger(LIMITS)
     for _ in range(10):
         (verdict,) = await ask(ledger, [charge(lane=1)])
-        assert (verdict.charged, verdict.failures) == (Charged.LANE | Charged.FAILURES, 1)
+        assert (verdict.charged, verdict.failures) == (Charged.LANE, 1)
         ledger.settle(charge(lane=1), verdict)
 
 
@@ -390,20 +434,107 @@ async def test_a_factor_ends_the_count_of_failures(store: Store, own: Charge, kn
     ledger = store.ledger(ROOMY)
     await ask(ledger, [charge(0, n, ip=n) for n in range(3)])
     (verdict,) = await ask(ledger, [own])
-    assert verdict.failures == 4
+    assert verdict.failures == (1 if own.lane else 4)
 
     ledger.settle(own, verdict if known else verdict._replace(charged=0), proved=True)
 
-    assert [each.failures for each in await ask(ledger, [charge(0, 10, lane=2), charge(1, 10)])] == [1, 1]
+    assert [each.failures for each in await ask(ledger, [charge(0, 10), charge(1, 10)])] == [1, 1]
 
 
 async def test_without_a_factor_the_failures_of_others_stay(store: Store) -> None:
     """The right password alone proves that somebody has the list."""
     ledger = store.ledger(ROOMY)
     *_, verdict = await ask(ledger, [charge(0, n) for n in range(4)])
-    ledger.settle(charge(0, 3), verdict, renewed=True)
+    ledger.settle(charge(0, 3), verdict, renewed=True, right=True)
 
-    assert [each.failures for each in await ask(ledger, [charge(0, 10, lane=2)])] == [4]
+    assert [each.failures for each in await ask(ledger, [charge(0, 10)])] == [4]
+
+
+async def in_lane(ledger: Ledger, secret: int, *, right: bool = False, lane: int = 1) -> int:
+    """Log in from a known device. Returns the failures that it is told of."""
+    own = charge(0, secret, lane=lane)
+    (verdict,) = await ask(ledger, [own])
+    assert verdict.charged == Charged.LANE
+    if right:
+        ledger.settle(own, verdict, right=True)
+    else:
+        ledger.fail(own, verdict)
+    return verdict.failures
+
+
+async def test_a_stranger_adds_nothing_to_a_devices_failures(store: Store) -> None:
+    """Row 4.16, invariant 6: after a hundred guesses at the account, a known device is told of one attempt, its own."""
+    ledger = store.ledger(only(account=(Limit(1_000, HOUR),)))
+    strangers = [charge(0, n % 30, network=n) for n in range(100)]
+    for each, verdict in zip(strangers, await ask(ledger, strangers), strict=True):
+        ledger.fail(each, verdict)
+
+    assert await in_lane(ledger, 1) == 1
+    assert [verdict.failures for verdict in await ask(ledger, [charge(0, 31, network=200)])] == [101]
+
+
+async def test_a_device_adds_nothing_to_the_strangers_failures(store: Store) -> None:
+    """Row 4.16: the owner's typing errors make no stranger of her, on whichever browser she logs in next."""
+    ledger = store.ledger(WIDE)
+    assert [await in_lane(ledger, n) for n in range(3)] == [1, 2, 3]
+
+    assert [verdict.failures for verdict in await ask(ledger, [charge(0, 9)])] == [1]
+
+
+async def test_each_device_has_failures_of_its_own_until_it_succeeds(store: Store) -> None:
+    """Row 4.16: a success in a device's lane clears its own failures, and no other device's."""
+    ledger = store.ledger(WIDE)
+    told = [await in_lane(ledger, n, lane=lane) for n in range(2) for lane in (1, 2)]
+    told += [await in_lane(ledger, 9, right=True), await in_lane(ledger, 3), await in_lane(ledger, 3, lane=2)]
+
+    assert told == [1, 1, 2, 2, 3, 1, 3]
+
+
+async def test_what_opens_no_password_clears_no_failures(store: Store) -> None:
+    """A stolen device that asks for a reset succeeds; its guesses at the password stay counted."""
+    ledger = store.ledger(WIDE)
+    await in_lane(ledger, 1)
+    own = charge(0, None, lane=1)
+    (verdict,) = await ask(ledger, [own])
+    ledger.settle(own, verdict, renewed=True)
+
+    assert [each.failures for each in await ask(ledger, [charge(0, 2, lane=1, generation=1)])] == [2]
+
+
+@pytest.mark.parametrize(("after_us", "failures"), [(90 * DAY - 1, 3), (90 * DAY, 1)])
+async def test_a_devices_failures_are_kept_for_ninety_days_after_the_last(
+    store: Store, after_us: int, failures: int
+) -> None:
+    """They outlive the lane itself, which is gone within the day."""
+    ledger = store.ledger(WIDE)
+    await in_lane(ledger, 1)
+    await in_lane(ledger, 2)
+    await store.move_to(T0 + after_us)
+
+    assert await in_lane(ledger, 3) == failures
+
+
+async def test_a_log_in_of_a_known_device_keeps_no_strangers_failures_alive(store: Store) -> None:
+    """Row 4.16: they are forgotten 90 days after the last of them, however often the owner logs in meanwhile."""
+    ledger = store.ledger(WIDE)
+    await ask(ledger, [charge(0, n) for n in range(3)])
+    for days in (30, 60, 89):
+        await store.move_to(T0 + days * DAY)
+        await in_lane(ledger, 9, right=True)
+
+    await store.move_to(T0 + 90 * DAY)
+
+    assert [verdict.failures for verdict in await ask(ledger, [charge(0, 10)])] == [1]
+
+
+async def test_sixteen_devices_in_trouble_keep_their_failures(store: Store) -> None:
+    """What counts a device's failures takes no other device's place, and of seventeen the oldest makes room."""
+    ledger = store.ledger(WIDE)
+    for lane in range(17):
+        await in_lane(ledger, 1, lane=lane)
+        await store.move_to(store.now_us + SECOND)  # at rest: its lane could make room
+
+    assert [await in_lane(ledger, 2, lane=lane) for lane in (1, 16, 0)] == [2, 2, 1]
 
 
 async def test_a_factor_at_an_account_long_forgotten(store: Store) -> None:
@@ -547,11 +678,46 @@ async def test_what_was_seen_is_forgotten_within_the_hour(store: Store, name: st
 
 
 async def test_the_refused_are_seen_too(store: Store) -> None:
-    """A sprayer over every limit still shows how wide the spray is."""
+    """A sprayer over every limit still shows how wide the spray is, where it was seen before."""
     found = await ask(store.ledger(LIMITS), [charge(n)._replace(secret=b"same") for n in range(12)])
 
     assert found[-1].ip_wait_us > 0
     assert (found[-1].spread.accounts_per_ip, found[-1].spread.accounts_per_secret) == (12, 12)
+
+
+NETWORK_OF_NINE = {
+    "/48": (only(networks=(WIDE.ip, (Limit(9, HOUR),))), True),
+    "/24": (only(networks=((Limit(9, HOUR),),)), False),
+}
+
+
+@pytest.mark.parametrize("level", NETWORK_OF_NINE)
+async def test_what_is_refused_for_its_network_leaves_no_new_record(store: Store, level: str) -> None:
+    """Row 5.2: of a thousand refused ones, each with all else fresh, nothing is remembered but what was there."""
+    limits, v6 = NETWORK_OF_NINE[level]
+    ledger = store.ledger(limits)
+    attempts = [charge(n, n, ip=n, device=n, v6=v6) for n in range(1_000)]
+    assert let_in(await ask(ledger, attempts[:9])) == 9
+    before = await store.records()
+
+    found = await ask(ledger, attempts[9:])
+    await store.move_to(store.now_us)
+
+    assert let_in(found) == 0
+    assert {verdict.network_at for verdict in found} == {int(v6)}
+    assert await store.records() == before
+
+
+async def test_the_refused_change_nothing_at_an_account_that_nobody_knew(store: Store) -> None:
+    """And tell nothing of it: it reads as fresh, to a stranger elsewhere as well."""
+    ledger = store.ledger(only(ip=(Limit(1, HOUR),)))
+    refused = (await ask(ledger, [charge(1, 1), charge(0)]))[1]
+    await store.move_to(store.now_us)
+
+    (fresh,) = await ask(ledger, [charge(0, network=1)])
+
+    assert (refused.failures, refused.spread.ips_per_account, refused.spread.accounts_per_secret) == (0, 0, 0)
+    assert (fresh.failures, fresh.spread.ips_per_account) == (1, 1)
 
 
 async def test_a_right_secret_leaves_the_set(store: Store) -> None:

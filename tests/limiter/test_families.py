@@ -52,7 +52,7 @@ class Asking:
         self.answers: dict[int, Answer] = {}
         self.waiting = FAMILIES.first(charge)
         self.verdict: Verdict | None = None
-        self.compensation: Part | None = None
+        self.compensations: list[Part] = []
 
     def ask(self, now_us: int, place: int = 0) -> None:
         self._parted.ask(now_us, [self.waiting.pop(place % len(self.waiting))], self.answers)
@@ -60,11 +60,10 @@ class Asking:
             asked = len(self.answers)
             self.waiting = [part for part in FAMILIES.rest(self.charge, self.answers) if asked == 1]
         if not self.waiting:
-            self.verdict, self.compensation = FAMILIES.combine(self.charge, self.answers)
+            self.verdict, self.compensations = FAMILIES.combine(self.charge, self.answers)
 
     def compensate(self, now_us: int) -> None:
-        if self.compensation:
-            self._parted.tell(now_us, [self.compensation])
+        self._parted.tell_each(now_us, self.compensations)
 
 
 def account(parted: PartedLedger, each: Charge = MINE) -> Record:
@@ -96,7 +95,7 @@ def test_a_device_in_its_lane_asks_its_account_and_nobody_else(parted: PartedLed
 
     assert [part.family for part in first] == [ACCOUNT]
     assert FAMILIES.rest(known, answers) == []
-    assert FAMILIES.combine(known, answers)[0].charged == Charged.LANE | Charged.FAILURES
+    assert FAMILIES.combine(known, answers)[0].charged == Charged.LANE
 
 
 def test_a_device_without_room_in_its_lane_asks_the_others_then(parted: PartedLedger) -> None:
@@ -155,7 +154,10 @@ def test_side_by_side_no_more_are_let_in_and_at_rest_the_totals_agree(
     for ip in set(ips):
         here = [asking.verdict for asking in every if asking.charge.ip == charge(ip=ip).ip]
         assert sum(verdict is not None and verdict.charged & Charged.NETWORK for verdict in here) <= 6
-    stand = sum(asking.compensation is not None and number in lost for number, asking in enumerate(every))
+    stand = sum(
+        any(part.family == ACCOUNT for part in asking.compensations) and number in lost
+        for number, asking in enumerate(every)
+    )
     charged = sum(verdict.charged & Charged.FAILURES > 0 for verdict in verdicts)
     taken = sum(verdict.charged & Charged.ACCOUNT > 0 for verdict in verdicts)
     record = account(parted)
@@ -207,7 +209,7 @@ def refuse(parted: PartedLedger, each: Charge, now_us: int = T0) -> Asking:
     asking = Asking(parted, each)
     while asking.waiting:
         asking.ask(now_us)
-    assert asking.compensation is not None
+    assert asking.compensations
     return asking
 
 
@@ -291,9 +293,9 @@ def test_a_family_judged_elsewhere_is_believed_and_not_told(parted: PartedLedger
     network = answers[NETWORK].verdict._replace(ip_wait_us=SECOND, charged=0)
     local = ledger.UNHINDERED._replace(at_us=T0, charged=Charged.ACCOUNT, counters_lost=True)
 
-    verdict, compensation = FAMILIES.combine(
+    verdict, compensations = FAMILIES.combine(
         MINE, answers | {NETWORK: answers[NETWORK]._replace(verdict=network), ACCOUNT: Answer(local)}
     )
 
     assert (verdict.ip_wait_us, verdict.charged, verdict.counters_lost) == (SECOND, 0, True)
-    assert compensation is None
+    assert [part.family for part in compensations] == [SECRET]

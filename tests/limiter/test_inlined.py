@@ -35,6 +35,7 @@ def test_the_ledgers_constants_are_gone() -> None:
     set_before = re.findall(r"^local ([A-Z_]+)[ ,].*= *[\d']", source, re.MULTILINE)
 
     assert len(set_before) > 20
-    assert not re.search(r"^local [A-Z_]+ = [\d']", found, re.MULTILINE)
+    # A string with zero bytes in it has no short form.
+    assert re.findall(r"^local ([A-Z_]+) = [\d']", found, re.MULTILINE) == ["NO_TAG"]
     assert len(set_before) == len(set(set_before))
     assert source.count("\n") == found.count("\n")

@@ -12,9 +12,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from sekisho.observe.limiter import ledger
 from sekisho.observe.limiter.ledger import FRESH
 from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import pack_charge, pack_settlement
+from sekisho.observe.limiter.redis import failed_families, pack_charge, pack_failure, pack_settlement
 from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
-from tests.limiter.stores import LuaLedger, PartedLedger, places
+from tests.limiter.stores import KEYS, LuaLedger, PartedLedger, places
 
 if TYPE_CHECKING:
     from sekisho.model import Charge, Verdict
@@ -72,16 +72,41 @@ class Ledgers(RuleBasedStateMachine):
     def repeat(self, one: Charge, times: int) -> Any:
         return self.attempt([one] * times)
 
-    @rule(done=st.lists(consumes(charged), min_size=1, max_size=10), renewed=st.booleans(), proved=st.booleans())
-    def succeed(self, done: list[tuple[Charge, Verdict]], renewed: bool, proved: bool) -> None:
+    @rule(
+        done=st.lists(consumes(charged), min_size=1, max_size=10),
+        renewed=st.booleans(),
+        proved=st.booleans(),
+        right=st.booleans(),
+    )
+    def succeed(self, done: list[tuple[Charge, Verdict]], renewed: bool, proved: bool, right: bool) -> None:
         for each, verdict in done:
-            ledger.undo(self.book, each, verdict, LIMITS, self.now_us, renewed=renewed, proved=proved)
-            self.memory.settle(each, verdict, renewed=renewed, proved=proved)
-            self.parted.settle(self.now_us, each, verdict, renewed=renewed, proved=proved)
-        self.lua.run(
-            self.now_us,
-            [(each, pack_settlement(each, verdict, renewed=renewed, proved=proved)) for each, verdict in done],
-        )
+            ledger.undo(self.book, each, verdict, LIMITS, self.now_us, renewed=renewed, proved=proved, right=right)
+            self.memory.settle(each, verdict, renewed=renewed, proved=proved, right=right)
+            self.parted.settle(self.now_us, each, verdict, renewed=renewed, proved=proved, right=right)
+        settlements = [
+            (each, pack_settlement(each, verdict, renewed=renewed, proved=proved, right=right))
+            for each, verdict in done
+        ]
+        self.lua.run(self.now_us, settlements)
+
+    @rule(done=st.lists(consumes(charged), min_size=1, max_size=10))
+    def end_without_success(self, done: list[tuple[Charge, Verdict]]) -> None:
+        for each, verdict in done:
+            ledger.fail(self.book, each, verdict, LIMITS, self.now_us)
+            self.memory.fail(each, verdict)
+            self.parted.fail(self.now_us, each, verdict)
+            if families := failed_families(verdict):
+                operation = (KEYS.of_families(each, families), pack_failure(each, verdict))
+                assert self.lua.call(self.now_us, [operation]) == b""
+
+    @rule(done=st.lists(consumes(charged), min_size=1, max_size=10))
+    def give_back(self, done: list[tuple[Charge, Verdict]]) -> None:
+        for each, verdict in done:
+            kept = verdict._replace(tagged=0)
+            ledger.undo(self.book, each, kept, LIMITS, self.now_us)
+            self.memory.settle(each, kept)
+            self.parted.settle(self.now_us, each, kept, renewed=False, proved=False)
+            self.lua.run(self.now_us, [(each, pack_settlement(each, kept, renewed=False))])
 
     @rule(step=steps)
     def wait(self, step: int) -> None:

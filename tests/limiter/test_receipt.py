@@ -53,6 +53,9 @@ verdicts = st.builds(
     spread=st.just(Spread(1, 2, 3, 4, 5)),
     account_at_us=up_to(64),
     own_families=up_to(3),
+    tagged=st.sampled_from([0, 64, 128, 192]),
+    last=st.booleans(),
+    network_at=st.integers(0, 3),
 ).map(lambda verdict: verdict if verdict.counters_lost else verdict._replace(own_families=0))
 VERDICT = UNHINDERED._replace(at_us=T0)
 PACKED = pack_receipt(charge(v6=True, lane=1), VERDICT)
@@ -60,10 +63,12 @@ PACKED = pack_receipt(charge(v6=True, lane=1), VERDICT)
 
 @given(charged=charges, verdict=verdicts)
 def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> None:
-    """The whole charge; of the verdict: when, what, and by whose counters."""
+    """The whole charge but for tags that stay; of the verdict: when, what, and by whose counters."""
     found, said = unpack_receipt(pack_receipt(charged, verdict))
 
-    assert found == charged
+    pair = charged.pair_tag if verdict.tagged & 64 else bytes(4)
+    member = charged.member_tag if verdict.tagged & 128 else bytes(4)
+    assert found == charged._replace(pair_tag=pair, member_tag=member)
     assert (said.at_us, said.account_at_us) == (verdict.at_us, verdict.account_at_us)
     assert (said.charged, said.counters_lost) == (verdict.charged, verdict.counters_lost)
     assert said.own_families == verdict.own_families

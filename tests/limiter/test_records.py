@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sekisho.observe.limiter import ledger
 from sekisho.observe.limiter.ledger import FRESH
 from sekisho.observe.limiter.opening import open_line
-from sekisho.observe.limiter.redis import RedisLedger, pack_charge, pack_settlement
+from sekisho.observe.limiter.redis import RedisLedger, ledger_script, pack_charge, pack_limits, pack_settlement
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
 from tests.limiter.stores import KEYS, SPARE_MS, LuaLedger, in_bucket, places
 
@@ -309,3 +309,60 @@ def test_who_is_remembered_is_not_buried(lua: LuaLedger, client: redis.Redis) ->
         enter(lua, *neighbours(400)[number : number + 40], now_us=T0 + number * HOUR)
 
     assert client.hlen(bucket) == 400
+
+
+class Full:
+    """A Redis whose memory is full, asked by `EVALSHA`: of a library Redis runs nothing then."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self.client = redis.Redis(unix_socket_path=str(server.socket_path))
+        self._script = self.client.register_script(ledger_script(LIMITS).source.decode())
+
+    def call(self, *operations: tuple[list[bytes], bytes], now_us: int = T0) -> bytes:
+        keys = [key for each, _ in operations for key in each]
+        packed: bytes = self._script(keys, [pack_limits(LIMITS), now_us, *[argument for _, argument in operations]])
+        return packed
+
+    def refuses(self, *operations: tuple[list[bytes], bytes], now_us: int = T0) -> None:
+        """Have them fail for want of memory, and make room again."""
+        self._server.cli("CONFIG", "SET", "maxmemory", "1")
+        with pytest.raises(redis.ResponseError, match="maxmemory"):
+            self.call(*operations, now_us=now_us)
+        self._server.cli("CONFIG", "SET", "maxmemory", "0")
+
+
+def _charged(*charges: Charge) -> list[tuple[list[bytes], bytes]]:
+    return [(KEYS.of(each), pack_charge(each)) for each in charges]
+
+
+@pytest.mark.parametrize("lane", [1, None], ids=["member", "newcomer"])
+def test_full_memory_deletes_no_bucket(own_redis_server: RedisServer, lane: int | None) -> None:
+    """Row 5.3: the write of one account fails, and the 63 others of its bucket are what they were."""
+    full = Full(own_redis_server)
+    full.call(*_charged(*neighbours(63)))
+    bucket, _ = KEYS.account(VICTIM)
+    before = full.client.hgetall(bucket)
+    assert len(before) == 63
+
+    # A device in its lane changes its account alone, so that nothing else fails before it.
+    one = VICTIM if lane is None else neighbours(63)[5]
+    full.refuses(*_charged(one._replace(lane=b"l" * 8)))
+
+    assert full.client.hgetall(bucket) == before
+
+
+def test_full_memory_loses_no_account_that_moves(own_redis_server: RedisServer) -> None:
+    """Row 5.3: what outgrows its bucket, or fits into it again, is written there before it is taken from here."""
+    full = Full(own_redis_server)
+    bucket, own = KEYS.account(VICTIM)
+    in_lanes = [VICTIM._replace(lane=bytes([n]) * 8) for n in range(3)]
+    full.call(*_charged(in_lanes[0]))
+    assert (full.client.hlen(bucket), full.client.exists(own)) == (1, 0)
+    full.refuses(*_charged(*in_lanes[1:]))
+    assert (full.client.hlen(bucket), full.client.exists(own)) == (1, 0)
+
+    full.call(*_charged(*in_lanes[1:]))
+    assert (full.client.exists(bucket), full.client.exists(own)) == (0, 1)
+    full.refuses(*_charged(in_lanes[0]), now_us=T0 + 90 * MINUTE)  # two lanes have passed
+    assert (full.client.exists(bucket), full.client.exists(own)) == (0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,13 +51,14 @@ def test_each_dimension_is_remembered_by_itself() -> None:
     assert watch.wait_us(charge(ip=1).ip, charge(network=1).network, each.account) == 0
 
 
-def test_of_two_networks_neither_is_guessed() -> None:
-    """The verdict does not say which of /56 and /48 is over; refusing the wider would refuse neighbours."""
+@pytest.mark.parametrize("network_at", [0, 1])
+def test_of_two_networks_the_one_that_refuses_is_remembered(network_at: int) -> None:
+    """Row 5.2: an IPv6 /56 or /48, as the verdict says; the other one, and the neighbours in it, are not refused."""
     watch = Watch()
     each = charge(v6=True)
-    watch.shed.remember(each, UNHINDERED._replace(network_wait_us=SECOND))
+    watch.shed.remember(each, UNHINDERED._replace(network_wait_us=SECOND, network_at=network_at))
 
-    assert watch.wait_us(*each.networks) == 0
+    assert [watch.wait_us(network) for network in each.networks] == [SECOND * (network_at == at) for at in (0, 1)]
 
 
 def test_an_account_is_never_shed() -> None:

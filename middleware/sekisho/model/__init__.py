@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sekisho.model.attempt import Attempt, Credentials, Origin
 from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, prevalence
-from sekisho.model.count import Charge, Charged, Ledger, Spread, Verdict
+from sekisho.model.count import Charge, Charged, Ledger, Spread, Tagged, Verdict
 from sekisho.model.decision import Action, Basis, Decision, Finding, Mode, Outcome
 from sekisho.model.door import Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
 from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
@@ -47,6 +47,7 @@ __all__ = [
     "StoreUnavailable",
     "SuccessBy",
     "SuccessRule",
+    "Tagged",
     "Unreadable",
     "Verdict",
     "prevalence",

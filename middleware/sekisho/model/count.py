@@ -112,7 +112,8 @@ class Verdict(Value):
         account_wait_us: the same for strangers at this account. Advisory.
         lane_wait_us: the same for the known device's own lane; 0 without one.
         lane_spent: the token was renewed since: whoever still shows the old one holds a copy.
-        failures: charges on the account since a factor was last shown, this attempt included.
+        failures: attempts at the account that have not succeeded since a factor was last shown, this one included: of
+            strangers for a stranger; for a known device in its lane its own, since its last success.
         young: every refusal here rests on charges younger than two seconds, which may yet be refunded.
         counters_lost: judged on this worker's own counters because the store was gone.
         spread: see `Spread`.
@@ -120,6 +121,9 @@ class Verdict(Value):
             has its own, and a refund is reckoned by the clock that its charge was); 0 where it is the same.
         own_families: on a Cluster, those families of records (as bits) whose node was gone, so that this worker's own
             counters judged them. What they were charged is given back there.
+        tagged: the tags that this attempt itself has written, as `Tagged` flags; a success takes out just these.
+        last: after this charge its address or its account has no room for another one.
+        network_at: which of the charge's networks refuses for `network_wait_us`; 0 is the narrowest.
     """
 
     __slots__ = (
@@ -133,9 +137,12 @@ class Verdict(Value):
         "ip_wait_us",
         "lane_spent",
         "lane_wait_us",
+        "last",
+        "network_at",
         "network_wait_us",
         "own_families",
         "spread",
+        "tagged",
         "young",
     )
 
@@ -155,6 +162,9 @@ class Verdict(Value):
         spread: Spread,
         account_at_us: int = 0,
         own_families: int = 0,
+        tagged: int = 0,
+        last: bool = False,
+        network_at: int = 0,
     ) -> None:
         self.at_us: Final = at_us
         self.charged: Final = charged
@@ -170,6 +180,9 @@ class Verdict(Value):
         self.spread: Final = spread
         self.account_at_us: Final = account_at_us
         self.own_families: Final = own_families
+        self.tagged: Final = tagged
+        self.last: Final = last
+        self.network_at: Final = network_at
 
     @property
     def throttle_wait_us(self) -> int:
@@ -185,6 +198,13 @@ class Charged:
     LANE: Final = 8
 
 
+class Tagged:
+    """Flags of `Verdict.tagged`. Lua sets the same bits, among those of `Charged`."""
+
+    PAIR: Final = 64  # among those tried at the account
+    MEMBER: Final = 128  # among the accounts at which the secret was tried
+
+
 class Ledger(Protocol):
     """Counts attempts: in memory, in Redis, or in the one while the other is gone."""
 
@@ -192,10 +212,22 @@ class Ledger(Protocol):
         """Charge an attempt before anybody looks at its secret. Raises `StoreUnavailable` at the deadline."""
         ...
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
-        """Give back what a proven success still weighs, once. Only queues: it cannot be cancelled or fail.
+    def settle(
+        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+    ) -> None:
+        """Give back what the charge still weighs, and take out the tags that `verdict.tagged` names. Once.
+
+        Only queues: it cannot be cancelled or fail.
 
         `renewed`: the lane's token was replaced by a new one; the old one is spent.
-        `proved`: a factor was completed: the account's failures are 0 again, whatever this attempt was charged.
+        `right`: a password was right: the failures of the lane that it was tried in are 0 again.
+        `proved`: a factor was completed: so are the account's, whatever this attempt was charged.
+        """
+        ...
+
+    def fail(self, charge: Charge, verdict: Verdict) -> None:
+        """The attempt has ended without a success: its charges stand. Only queues.
+
+        A lane counts it among its failures. Where the charge was the last that had room, nobody need wait for it.
         """
         ...

@@ -106,9 +106,10 @@ class Digests:
         account_hash.update(utf8(name))
         account = account_hash.digest()
         typed = utf8(attempt.secret)
-        # Fixed length first: no two pairs of account and secret feed the same bytes.
+        # Fixed length first: no two pairs of account and secret feed the same bytes. And of one device: a repeat is
+        # free, and were it free to others too, they would be told what was tried at an account, by its owner as well.
         pair_hash = self._pair()
-        pair_hash.update(account + typed)
+        pair_hash.update(account + origin.device + typed)
         pair = pair_hash.digest()
         return Charge(
             origin.networks[-1],

@@ -50,25 +50,34 @@ class ClusterLedger:
             lost = await self._ask_in_turn(charge, answers)
         else:
             lost = await self._ask(charge, families.first(charge), answers)
-        verdict, compensation = families.combine(charge, answers)
-        if compensation is not None:
-            self._line.tell(compensation.keys, compensation.operation)
+        verdict, compensations = families.combine(charge, answers)
+        for part in compensations:
+            self._line.tell(part.keys, part.operation)
         return verdict if not lost else self._judged(charge, verdict, answers, lost)
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
+    def settle(
+        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+    ) -> None:
         own = verdict.own_families
-        for part in self._families.settlements(charge, verdict, renewed=renewed, proved=proved):
+        for part in self._families.settlements(charge, verdict, renewed=renewed, proved=proved, right=right):
             if not part.family & own:
                 self._line.tell(part.keys, part.operation)
             elif self._own is not None and part.family != SECRET:
                 one, its = _alone(charge, verdict, part.family)
-                self._own.settle(one, its, renewed=renewed, proved=proved)
+                self._own.settle(one, its, renewed=renewed, proved=proved, right=right)
         if proved and own & ACCOUNT:
             # Failures from before its node went are past too. Nothing was charged there: none goes back.
-            uncharged = self._families.settlements(charge, verdict._replace(charged=0), proved=True)
+            uncharged = self._families.settlements(charge, verdict._replace(charged=0, tagged=0), proved=True)
             for part in uncharged:
                 if part.family == ACCOUNT:
                     self._line.tell(part.keys, part.operation)
+
+    def fail(self, charge: Charge, verdict: Verdict) -> None:
+        for part in self._families.failures(charge, verdict):
+            if not part.family & verdict.own_families:
+                self._line.tell(part.keys, part.operation)
+            elif self._own is not None:
+                self._own.fail(*_alone(charge, verdict, part.family))
 
     async def _ask_in_turn(self, charge: Charge, answers: dict[int, Answer]) -> int:
         """As `_ask`, a device's account first, and the others where it was not let into its lane."""

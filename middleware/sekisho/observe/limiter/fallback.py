@@ -44,12 +44,20 @@ class FallbackLedger:
                 return UNCOUNTED
             raise
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
+    def settle(
+        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+    ) -> None:
         if not verdict.counters_lost:
-            self._shared.settle(charge, verdict, renewed=renewed, proved=proved)
+            self._shared.settle(charge, verdict, renewed=renewed, proved=proved, right=right)
             return
         if self._own is not None:
-            self._own.settle(charge, verdict, renewed=renewed, proved=proved)
+            self._own.settle(charge, verdict, renewed=renewed, proved=proved, right=right)
         if proved:
             # Failures that were counted before the store went are past too. Nothing was charged there: none goes back.
-            self._shared.settle(charge, verdict._replace(charged=0), proved=True)
+            self._shared.settle(charge, verdict._replace(charged=0, tagged=0), proved=True)
+
+    def fail(self, charge: Charge, verdict: Verdict) -> None:
+        if not verdict.counters_lost:
+            self._shared.fail(charge, verdict)
+        elif self._own is not None:
+            self._own.fail(charge, verdict)

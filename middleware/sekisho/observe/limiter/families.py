@@ -15,14 +15,16 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sekisho.model import Charge, Charged, Spread, Verdict
+from sekisho.model import Charge, Charged, Spread, Tagged, Verdict
 from sekisho.observe.limiter.redis import (
     ACCOUNT,
+    FAIL,
     NETWORK,
     SECRET,
     SETTLE,
     VERDICT,
     Keys,
+    failed_families,
     families_of,
     flags_of,
     pack_operation,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PART, COMPENSATE = 3, 4
-BEFORE = Struct("<H74s")  # failures before this attempt, then what only `ledger.lua` reads
+BEFORE = Struct("<H74s?")  # failures before this attempt, what only `ledger.lua` reads, whether there was no record
 ANSWER_BYTES = VERDICT.size + BEFORE.size
 
 
@@ -83,15 +85,18 @@ class Families:
             return []
         return self._charges(charge, families_of(charge) & ~ACCOUNT)
 
-    def combine(self, charge: Charge, answers: Answers) -> tuple[Verdict, Part | None]:
-        """The verdict on the whole attempt, and what the account must be told for it to be true.
+    def combine(self, charge: Charge, answers: Answers) -> tuple[Verdict, list[Part]]:
+        """The verdict on the whole attempt, and what account and secret must be told for it to be true.
 
         A family without an answer refuses nothing, has seen nothing and was not charged.
         """
         network, account, secret = (_verdict(answers, family) for family in (NETWORK, ACCOUNT, SECRET))
         if _in_lane(answers):
-            return account, None
+            return account, []
         throttled = network.throttle_wait_us > 0
+        compensations = self._compensations(charge, answers) if throttled else []
+        told = {part.family for part in compensations}
+        account_gone = throttled and _was_gone(answers)
         at_us = network.at_us or account.at_us or secret.at_us
         verdict = Verdict(
             at_us=at_us,
@@ -109,26 +114,39 @@ class Families:
                 network.spread.accounts_per_ip,
                 network.spread.accounts_per_network,
                 network.spread.accounts_per_device,
-                account.spread.ips_per_account,
-                secret.spread.accounts_per_secret,
+                0 if account_gone else account.spread.ips_per_account,
+                0 if SECRET in told else secret.spread.accounts_per_secret,
             ),
             account_at_us=account.at_us if account.at_us != at_us else 0,
+            tagged=(0 if throttled else account.tagged) | (0 if SECRET in told else secret.tagged),
+            last=not throttled and (network.last or account.last),
+            network_at=network.network_at,
         )
-        return verdict, self._compensation(charge, answers[ACCOUNT]) if throttled and ACCOUNT in answers else None
+        return verdict, compensations
 
     def settlements(
-        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False
+        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
     ) -> list[Part]:
         """What `verdict` charged, given back family by family: see `sekisho.model.Ledger.settle`."""
-        flags, charged = flags_of(charge, renewed=renewed, proved=proved), verdict.charged
+        flags, charged = flags_of(charge, renewed=renewed, proved=proved, right=right), verdict.charged
         at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us, SECRET: 0}
         families = families_of(charge)
         if not charged & Charged.NETWORK:
             families &= ~NETWORK
-        if charged & Charged.LANE:
-            families &= ~SECRET  # it never heard of the attempt
+        if charged & Charged.LANE or not verdict.tagged & Tagged.MEMBER:
+            families &= ~SECRET  # it knows nothing of the attempt
         return [
-            self._part(charge, each, pack_operation(charge, SETTLE, flags, each, charged, at_us[each]))
+            self._part(charge, each, pack_operation(charge, SETTLE, flags, each, charged, at_us[each], verdict.tagged))
+            for each in at_us
+            if families & each
+        ]
+
+    def failures(self, charge: Charge, verdict: Verdict) -> list[Part]:
+        """That an attempt has failed, for the families in which it makes a difference."""
+        families, flags, charged = failed_families(verdict), flags_of(charge), verdict.charged
+        at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us}
+        return [
+            self._part(charge, each, pack_operation(charge, FAIL, flags, each, charged, at_us[each]))
             for each in at_us
             if families & each
         ]
@@ -141,12 +159,20 @@ class Families:
             if families & each
         ]
 
-    def _compensation(self, charge: Charge, answer: Answer) -> Part | None:
-        account = answer.verdict
-        if account.account_wait_us or not answer.before:
-            return None  # it was not charged either
-        operation = pack_operation(charge, COMPENSATE, flags_of(charge), ACCOUNT, account.charged, account.at_us)
-        return self._part(charge, ACCOUNT, operation + answer.before)
+    def _compensations(self, charge: Charge, answers: Answers) -> list[Part]:
+        """What takes back the parts of an attempt that the network refused; all that it has left in the account, and
+        of the secret a record that was not there.
+        """
+        account, secret = answers.get(ACCOUNT, _SILENT), _verdict(answers, SECRET)
+        found = []
+        if not account.verdict.account_wait_us and account.before:  # else it was not charged either
+            charged, at_us = account.verdict.charged, account.verdict.at_us
+            operation = pack_operation(charge, COMPENSATE, flags_of(charge), ACCOUNT, charged, at_us)
+            found.append(self._part(charge, ACCOUNT, operation + account.before))
+        if secret.tagged & Tagged.MEMBER and secret.spread.accounts_per_secret == 1:
+            operation = pack_operation(charge, SETTLE, flags_of(charge), SECRET, 0, 0)
+            found.append(self._part(charge, SECRET, operation))
+        return found
 
     def _part(self, charge: Charge, family: int, operation: bytes) -> Part:
         if family == NETWORK:
@@ -176,3 +202,9 @@ def _failures_before(answers: Answers) -> int:
         return answer.verdict.failures
     failures: int = BEFORE.unpack(answer.before)[0]
     return failures
+
+
+def _was_gone(answers: Answers) -> bool:
+    answer = answers.get(ACCOUNT, _SILENT)
+    gone: bool = bool(answer.before) and BEFORE.unpack(answer.before)[2]
+    return gone

@@ -22,16 +22,17 @@
 local struct_pack, struct_unpack, find_plain, sub, floor, ceil, max, byte, rep, call, pcall, band
 
 local OPERATION = '<BBBBBI8I4c4c4c4c4c8'
-local VERDICT = '<I8BI8I8I8I8I8I4BBBBB'
-local BEFORE = '<I2I7I4BI7I7I7I7BBc32'
+local VERDICT = '<I8I2I8I8I8I8I8I4BBBBB'
+local BEFORE = '<I2I7I4BI7I7I7I7BBc32B'
 local LANE_HEAD, LANE_HEAD_BYTES, TAT_BYTES, TAG_BYTES = '<c8I4I7', 19, 7, 4
 local PLAIN, ACCOUNT = 1, 2 -- versions of the two layouts
 
-local CHARGE, SETTLE, PART = 1, 2, 3 -- and 4: compensate
+local CHARGE, SETTLE, PART, COMPENSATE = 1, 2, 3, 4 -- and 5: fail
 local NETWORK, ACCOUNT_FAMILY, SECRET = 1, 2, 4 -- families that an operation covers
-local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED = 1, 2, 4, 8, 16, 32
+local EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED, RIGHT = 1, 2, 4, 8, 16, 32, 64
 local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4, 8
-local YOUNG, SPENT = 16, 32
+local YOUNG, SPENT, PAIR_TAGGED, MEMBER_TAGGED, LAST, NEXT_NETWORK = 16, 32, 64, 128, 256, 512
+local NO_TAG = '\0\0\0\0' -- of a settlement that takes none out
 
 -- Accounts are remembered for 90 days and are the most by far. A Redis key each costs more than what it holds, so they
 -- share hashes that Redis keeps as one packed block, as long as no value is longer than this (hash-max-listpack-value).
@@ -46,6 +47,7 @@ local GENERATION = 1800000000
 local YOUNG_US = 2000000
 local FAILURES_KEPT, FAILURES_CAP = 7776000000000, 65535
 local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
+local FAILED = 2147483648
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
@@ -66,6 +68,7 @@ local function facts_of(flags, families)
     facts = {
       exempt = has(flags, EXEMPT), account = has(flags, HAS_ACCOUNT), secret = has(flags, HAS_SECRET),
       lane = has(flags, HAS_LANE), renewed = has(flags, RENEWED), proved = has(flags, PROVED),
+      forgiven = has(flags, RIGHT + PROVED),
       asks_network = has(families, NETWORK), asks_account = has(families, ACCOUNT_FAMILY),
       asks_secret = has(families, SECRET),
     }
@@ -90,8 +93,12 @@ local function read_limits(packed)
     n, a, a_span, b, b_span, c, c_span, d, d_span, at = struct_unpack('<BI8I8I8I8I8I8I8I8', packed, at)
     sets[#sets + 1] = {
       n = n, interval = {a, b, c, d}, span = {a_span, b_span, c_span, d_span}, top = {0, 0, 0, 0},
-      spent = {0, 0, 0, 0}, first = false, first_end = 0,
+      spent = {0, 0, 0, 0}, first = false, first_end = 0, single = false,
     }
+    local set = sets[#sets]
+    for i = 1, set.n do
+      if set.span[i] == set.interval[i] then set.single = true end
+    end
   end
   return sets
 end
@@ -415,6 +422,21 @@ local function note(slot, record, tag, cap)
   if news then changed[slot] = record end
 end
 
+-- Whether nothing is left of a record: what is refused is then not remembered either.
+local function is_gone(record)
+  return not record or ends(record) <= now
+end
+
+-- Whether there is no room for one more charge beside the one that `set.spent` has in it. `set.single`: the same of a
+-- record that was not there.
+local function is_last(set)
+  local spent, interval, tops = set.spent, set.interval, set.top
+  for i = 1, set.n do
+    if spent[i] + interval[i] > tops[i] then return true end
+  end
+  return false
+end
+
 -- Lanes.
 
 local function lane_of(account, device)
@@ -424,27 +446,67 @@ local function lane_of(account, device)
   return {device = device, generation = 0, renewed = 0}, nil
 end
 
-local function resting(account, except)
+-- How many other lanes there are, or for what counts a lane's failures other such; and which of them is at rest.
+local function others_like(account, device, counts_failures)
+  local others, at_rest = 0, nil
   for i, lane in ipairs(account.lanes) do
-    if lane.device ~= except then
-      local last = 0
-      for j = 1, #lane do last = max(last, lane[j]) end
-      if last <= now then return i end
+    if lane.device ~= device and (lane.generation >= FAILED) == counts_failures then
+      others = others + 1
+      if not at_rest then
+        local last = 0
+        for j = 1, #lane do last = max(last, lane[j]) end
+        if last <= now then at_rest = i end
+      end
     end
   end
-  return nil
+  return others, at_rest
 end
 
 local function place_lane(account, lane)
-  local _, at = lane_of(account, lane.device)
-  if account.lanes == NONE then account.lanes = {} end
-  if at then table.remove(account.lanes, at) end
-  if #account.lanes >= LANES_MAX then
-    local other = resting(account, lane.device)
-    if not other then return end
-    table.remove(account.lanes, other)
+  local lanes = account.lanes
+  if lanes == NONE then
+    account.lanes = {lane}
+    return
   end
-  account.lanes[#account.lanes + 1] = lane
+  if #lanes >= LANES_MAX then
+    local others, at_rest = others_like(account, lane.device, lane.generation >= FAILED)
+    if others >= LANES_MAX then
+      if not at_rest then return end
+      table.remove(lanes, at_rest)
+    end
+  end
+  local _, at = lane_of(account, lane.device)
+  if at then table.remove(lanes, at) end
+  lanes[#lanes + 1] = lane
+end
+
+-- A device's failures stand beside its lane, under a name that no device has.
+local function failed_name(device)
+  return '\255' .. sub(device, 1, 7)
+end
+
+local function lane_failures(account, device)
+  if #account.lanes < 2 then return 0 end -- it has one of its own besides
+  local counted, at = lane_of(account, failed_name(device))
+  return at and counted.generation - FAILED or 0
+end
+
+local function fail_in_lane(account, device)
+  local name = failed_name(device)
+  local counted, at = lane_of(account, name)
+  local failures = at and counted.generation - FAILED or 0
+  local entry = {
+    device = name, generation = FAILED + math.min(FAILURES_CAP, failures + 1),
+    renewed = now + FAILURES_KEPT - RENEWAL_KEPT, -- so that it ends as a lane does
+  }
+  for i = 1, LANE.n do entry[i] = 0 end
+  place_lane(account, entry)
+end
+
+local function forgive_lane(account, device)
+  if #account.lanes == 0 then return end
+  local _, at = lane_of(account, failed_name(device))
+  if at then table.remove(account.lanes, at) end
 end
 
 -- Whether the lane let the attempt in; else the wait, and whether its token was renewed since.
@@ -452,10 +514,13 @@ local function enter_lane(slot, account, device, generation)
   local lane, at = lane_of(account, device)
   if generation < lane.generation and now - lane.renewed > RENEWAL_GRACE then return false, 0, true end
   local wait = wait_of(lane, LANE)
-  if wait > 0 or not (at or #account.lanes < LANES_MAX or resting(account, device)) then return false, wait, false end
+  if wait > 0 then return false, wait, false end
+  if not at and #account.lanes >= LANES_MAX then
+    local others, at_rest = others_like(account, device, false)
+    if others >= LANES_MAX and not at_rest then return false, 0, false end
+  end
   set_tats(lane, LANE.spent, LANE.n)
   place_lane(account, lane)
-  account.failures, account.at = math.min(FAILURES_CAP, account.failures + 1), now
   changed[slot] = account
   return true, 0, false
 end
@@ -501,10 +566,20 @@ local function enter_network(first, facts, networks, account_tag)
     slots_here[i], records[i], waits[i] = slot, record, wait
   end
   local charged, tag = not (refused or exempt), facts.account and account_tag
-  local network_wait, network_accounts = 0, 0
+  local network_wait, longest, network_accounts, bits = 0, 0, 0, charged and NETWORK_CHARGED or 0
+  if charged then
+    local by_ip = sets[n - 1]
+    if records[n - 1] then
+      if is_last(by_ip) then bits = bits + LAST end
+    elseif by_ip.single then
+      bits = bits + LAST
+    end
+  end
   for i = 1, n do
     local slot, record, size_here = slots_here[i], records[i], nil
-    if record then
+    if refused and is_gone(record) then
+      size_here = 0
+    elseif record then
       if charged then
         set_tats(record, sets[i].spent, sets[i].n)
         record.at = now
@@ -517,58 +592,60 @@ local function enter_network(first, facts, networks, account_tag)
     end
     sizes[i] = size_here
     if i <= networks then
-      if waits[i] > network_wait then network_wait = waits[i] end
+      if waits[i] > 0 and waits[i] >= network_wait then network_wait, longest = waits[i], i - 1 end
       if size_here > network_accounts then network_accounts = size_here end
     end
   end
   local ip, device = n - 1, n
-  return refused, young, charged and NETWORK_CHARGED or 0, waits[ip], network_wait, waits[device],
+  return refused, young, bits + longest * NEXT_NETWORK, waits[ip], network_wait, waits[device],
     sizes[ip], network_accounts, sizes[device]
 end
 
--- The wait, whether it is young, and what was charged.
+-- The wait, whether it is young, what was charged and tagged, and whether there is no room for more.
 local function enter_account(slot, account, facts, refused, ip_tag, pair_tag)
-  local wait, bits = wait_of(account, ACCOUNTS), 0
+  local wait, bits, last = wait_of(account, ACCOUNTS), 0, false
   local young = wait == 0 or now - account.at < YOUNG_US
   if not refused and wait == 0 then
-    local again = facts.secret and (find(account.tried, pair_tag) or find(account.tried_old, pair_tag))
-      and now - account.at >= YOUNG_US
+    local known = account.tried == pair_tag or find(account.tried, pair_tag) or find(account.tried_old, pair_tag)
+    local again = facts.secret and known and now - account.at >= YOUNG_US
     account.at = now
     if account.tried ~= pair_tag then
       account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
     end
+    if not known then bits = PAIR_TAGGED end
     if not again then
-      bits = ACCOUNT_CHARGED + FAILURE_CHARGED
+      bits, last = bits + ACCOUNT_CHARGED + FAILURE_CHARGED, is_last(ACCOUNTS)
       set_tats(account, ACCOUNTS.spent, ACCOUNTS.n)
       account.failures = math.min(FAILURES_CAP, account.failures + 1)
     end
     changed[slot] = account
   end
   if account.young ~= ip_tag then note(slot, account, ip_tag, IPS_CAP) end
-  return wait, young, bits
+  return wait, young, bits, last
 end
 
 -- The same for an account that was not there, in the same way as a fresh record.
 local function enter_fresh_account(slot, facts, refused, ip_tag, pair_tag)
   if ACCOUNTS.first and not refused then
     stored[slot], changed[slot] = ACCOUNTS.first .. ip_tag .. pair_tag, ACCOUNTS
-    return 0, true, ACCOUNT_CHARGED + FAILURE_CHARGED, 1, 1
+    return 0, true, ACCOUNT_CHARGED + FAILURE_CHARGED + PAIR_TAGGED, ACCOUNTS.single, 1, 1
   end
   local account = open_fresh_account(slot)
-  local wait, young, bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
+  local wait, young, bits, last = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
   if patterned and not refused then
     ACCOUNTS.first, ACCOUNTS.first_end = sub(encode_account(account), 1, -2 * TAG_BYTES - 1), ends(account)
   end
-  return wait, young, bits, account.failures, size(account)
+  return wait, young, bits, last, account.failures, size(account)
 end
 
 -- What a compensation needs to know of the account: of the attempt's own changes, what they replaced.
 local function pack_before(account)
-  local tried, tried_old = account.tried, account.tried_old
+  local tried, tried_old, gone = account.tried, account.tried_old, 0
+  if is_gone(account) then gone = 1 end
   return struct_pack(
     BEFORE, account.failures, account.at, account.generation, #account, account[1] or 0, account[2] or 0,
     account[3] or 0, account[4] or 0, #tried / TAG_BYTES, #tried_old / TAG_BYTES,
-    tried .. tried_old .. rep('\0', TRIED_CAP * TAG_BYTES - #tried - #tried_old)
+    tried .. tried_old .. rep('\0', TRIED_CAP * TAG_BYTES - #tried - #tried_old), gone
   )
 end
 
@@ -591,8 +668,8 @@ local function charge(
     local entered
     entered, lane_wait, spent = enter_lane(slot, account, device, generation)
     if entered then
-      local bits = LANE_CHARGED + FAILURE_CHARGED
-      return struct_pack(VERDICT, now, bits, 0, 0, 0, 0, 0, account.failures, 0, 0, 0, 0, 0) .. before
+      local failures = math.min(FAILURES_CAP, lane_failures(account, device) + 1)
+      return struct_pack(VERDICT, now, LANE_CHARGED, 0, 0, 0, 0, 0, failures, 0, 0, 0, 0, 0) .. before
     end
   end
 
@@ -604,26 +681,32 @@ local function charge(
   end
 
   local account_wait, failures, ips = 0, 0, 0
-  if slot then
-    local account_young, account_bits
+  if slot and not (refused and is_gone(account)) then
+    local account_young, account_bits, last
     if account then
-      account_wait, account_young, account_bits = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
+      account_wait, account_young, account_bits, last = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
       failures, ips = account.failures, size(account)
     else
-      account_wait, account_young, account_bits, failures, ips =
+      account_wait, account_young, account_bits, last, failures, ips =
         enter_fresh_account(slot, facts, refused, ip_tag, pair_tag)
     end
     young, bits = young and account_young, bits + account_bits
+    if last and not has(bits, LAST) then bits = bits + LAST end
   end
 
   local same_secret = 0
   if facts.asks_secret then
     local tag, at, secret = facts.account and member_tag, open(place)
     if secret then
-      if tag and secret.young ~= tag then note(at, secret, tag, ACCOUNTS_CAP) end
       same_secret = size(secret)
-    else
+      if tag and secret.young ~= tag and not (refused and same_secret == 0) then
+        if not (find(secret.young, tag) or find(secret.old, tag)) then bits = bits + MEMBER_TAGGED end
+        note(at, secret, tag, ACCOUNTS_CAP)
+        same_secret = size(secret)
+      end
+    elseif not refused then
       same_secret = enter_fresh(at, UNLIMITED, false, tag)
+      if tag then bits = bits + MEMBER_TAGGED end
     end
   end
 
@@ -658,18 +741,19 @@ local function settle(
     if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
     if facts.proved then account.failures = 0 end
     if has(charged, LANE_CHARGED) then
+      if facts.forgiven then forgive_lane(account, device) end
       local lane = lane_of(account, device)
       refund(lane, LANE, charged_at)
       if facts.renewed then
         lane.generation, lane.renewed = max(lane.generation, generation + 1), now
       end
       place_lane(account, lane)
-    else
+    elseif pair_tag ~= NO_TAG then
       account.tried, account.tried_old = without(account.tried, pair_tag), without(account.tried_old, pair_tag)
     end
     changed[slot] = account
   end
-  if facts.asks_secret and not has(charged, LANE_CHARGED) then
+  if facts.asks_secret and member_tag ~= NO_TAG and not has(charged, LANE_CHARGED) then
     local slot, secret = open(place)
     if secret then
       secret.young, secret.old = without(secret.young, member_tag), without(secret.old, member_tag)
@@ -678,14 +762,43 @@ local function settle(
   end
 end
 
+local function grow_old(slot, record, charged_at)
+  if record and record.at == charged_at then
+    record.at = charged_at - YOUNG_US
+    changed[slot] = record
+  end
+end
+
+local function fail(first, facts, networks, charged, charged_at, device)
+  local place = first
+  if facts.asks_network then
+    if has(charged, NETWORK_CHARGED) then
+      local slot, record = open(first + networks)
+      grow_old(slot, record, charged_at)
+    end
+    place = place + networks + 2
+  end
+  if facts.asks_account then
+    local slot = account_slot(place)
+    local account = open_account(slot)
+    if has(charged, LANE_CHARGED) then
+      account = account or open_fresh_account(slot)
+      fail_in_lane(account, device)
+      changed[slot] = account
+    elseif has(charged, ACCOUNT_CHARGED) then
+      grow_old(slot, account, charged_at)
+    end
+  end
+end
+
 -- Takes an account's part back, because the network refused the attempt. If nobody has been at the account since, it is
 -- again as it was. Else others' charges stand upon this one, and what goes is what surely was this one's alone: what it
 -- still weighs, its failure, its pair unless that was known before. The time of the last charge stays, or a pair that
 -- is being tried at this moment could be repeated for nothing.
-local function compensate(place, charged, charged_at, pair_tag, packed)
+local function compensate(place, charged, charged_at, ip_tag, pair_tag, packed)
   local slot = account_slot(place)
   local account = open_account(slot) or open_fresh_account(slot)
-  local failures, at, generation, n, a, b, c, d, young, old, tags_before = struct_unpack(BEFORE, packed)
+  local failures, at, generation, n, a, b, c, d, young, old, tags_before, gone = struct_unpack(BEFORE, packed)
   local tried, tried_old = tags(tags_before, 1, young), tags(tags_before, young * TAG_BYTES + 1, old)
   local tried_since, tried_old_since = see(tried, tried_old, pair_tag, TRIED_CAP)
   local counted = has(charged, FAILURE_CHARGED)
@@ -696,6 +809,8 @@ local function compensate(place, charged, charged_at, pair_tag, packed)
     set_tats(account, {a, b, c, d}, n)
     account.failures, account.at = failures, at
     account.tried, account.tried_old = tried, tried_old
+    -- A record that was not there is not there again: who is refused leaves none.
+    if gone == 1 and account.young == ip_tag and account.old == '' then account.young = '' end
   else
     if has(charged, ACCOUNT_CHARGED) then refund(account, ACCOUNTS, charged_at) end
     if counted then account.failures = max(0, account.failures - 1) end
@@ -745,9 +860,14 @@ end
 
 local function put_in_bucket(bucket, field, value, last)
   local left_ms, added, needs_ms = call('PTTL', bucket), pcall('HSET', bucket, field, value), life_ms(last)
-  if type(added) == 'table' then -- somebody else's value under our name
-    call('DEL', bucket)
-    left_ms, added = -2, call('HSET', bucket, field, value)
+  if type(added) == 'table' then
+    -- Somebody else's value under our name goes. Any other error is raised: memory that is full, a disk that cannot be
+    -- written are no reason to forget 63 accounts.
+    if find_plain(added.err, 'WRONGTYPE', 1, true) then
+      call('DEL', bucket)
+      left_ms = -2
+    end
+    added = call('HSET', bucket, field, value)
   end
   -- Longer than its last member by a sixty-fourth, or each write to a bucket would have to move its end.
   if left_ms < needs_ms then call('PEXPIRE', bucket, text(ceil(needs_ms * 65 / 64))) end
@@ -764,16 +884,18 @@ end
 local function write_account(slot, field)
   local key, bucket, was_apart = keys[slot], keys[slot - 1], apart[slot]
   local value, last = written(slot, encode_account)
+  -- Written where it goes before it is taken from where it was: full memory allows the one and not the other.
   if last > now and #value <= BUCKETED_MAX then
+    put_in_bucket(bucket, field, value, last)
     if was_apart then call('DEL', key) end
-    return put_in_bucket(bucket, field, value, last)
+    return
   end
-  if not was_apart then pcall('HDEL', bucket, field) end
   if last > now then
     call('SET', key, value, 'PX', text(life_ms(last)))
   elseif was_apart then
     call('DEL', key)
   end
+  if not was_apart then pcall('HDEL', bucket, field) end
 end
 
 local function write(slot)
@@ -819,8 +941,10 @@ local function run(its_keys, its_arguments)
       )
     elseif kind == SETTLE then
       settle(first, facts, networks, charged, charged_at, generation, pair_tag, member_tag, device)
+    elseif kind == COMPENSATE then
+      compensate(first, charged, charged_at, ip_tag, pair_tag, sub(arguments[i], rest))
     else
-      compensate(first, charged, charged_at, pair_tag, sub(arguments[i], rest))
+      fail(first, facts, networks, charged, charged_at, device)
     end
     if facts.asks_network then first = first + networks + 2 end
     if facts.asks_account then first = first + 2 end

@@ -7,13 +7,16 @@ machine in the tests holds them against each other. All times are integer micros
 **Reserve, then settle.** An attempt is charged before anybody looks at its secret, or a thousand parallel guesses
 would all find room. Only a proven success gives its charge back, and only what is left of it; so whatever dies in
 between (client, worker, application) leaves the charge standing.
+
+**A settlement takes out only what its own attempt wrote.** Were a tag that a guess left behind erased by its owner's
+log-in, the same guess tried again would be told apart from a wrong one.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sekisho.model import Charge, Charged, Limit, Limits, LimitSet, Spread, Verdict
+from sekisho.model import Charge, Charged, Limit, Limits, LimitSet, Spread, Tagged, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -22,7 +25,7 @@ GENERATION_US = 30 * 60 * 1_000_000
 """Half of the window in which tags are remembered: an hour at most, half an hour at least."""
 
 YOUNG_US = 2_000_000
-"""A charge younger than this may belong to a log-in that is still being checked."""
+"""A charge younger than this may belong to a log-in that is still being checked, unless that has failed since."""
 
 FAILURES_KEPT_US = 90 * 86_400 * 1_000_000
 FAILURES_CAP = 65_535  # two bytes in the packed record
@@ -33,6 +36,9 @@ RENEWAL_GRACE_US = 60_000_000
 
 LANES_MAX = 16
 """Devices of one account with something to remember. Where all are in trouble, one more is a stranger."""
+
+FAILED = 1 << 31
+"""In the generation of a lane that is none: the rest of it counts the failures of a device; see `_failed_lane`."""
 
 ACCOUNTS_CAP = 16
 IPS_CAP = 8
@@ -112,34 +118,38 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int) -> Verdict:
     account = current(book.get(account_key(charge), FRESH), now_us)
     lane, lane_wait_us, lane_spent = _enter_lane(account, charge, limits.lane, now_us)
     if lane is not None:
-        account = _failed_once(_with_lane(account, lane, now_us))._replace(at_us=now_us)
-        book[account_key(charge)] = account
-        return UNHINDERED._replace(at_us=now_us, failures=account.failures)
+        book[account_key(charge)] = _with_lane(account, lane, now_us)
+        return UNHINDERED._replace(at_us=now_us, failures=min(FAILURES_CAP, _lane_failures(account, charge.lane) + 1))
 
-    waits, young, spread, charged = _enter_network(book, charge, limits, now_us)
-    account_wait_us = 0
-    if charge.account:
+    waits, young, spread, charged, last = _enter_network(book, charge, limits, now_us)
+    throttled, account_wait_us, tagged = any(waits), 0, 0
+    if charge.account and not (throttled and _is_gone(account, now_us)):
         account_wait_us, account_young, bits, account = _enter_account(
-            account, charge, limits.account, now_us, throttled=any(waits)
+            account, charge, limits.account, now_us, throttled=throttled
         )
-        young, charged = young and account_young, charged | bits
+        young, charged, tagged = young and account_young, charged | bits & ~Tagged.PAIR, bits & Tagged.PAIR
+        last = last or (bits & Charged.ACCOUNT != 0 and wait_us(account.tats, limits.account, now_us) > 0)
         book[account_key(charge)] = account
         spread = spread._replace(ips_per_account=account.seen.size)
     if charge.secret:
-        spread = spread._replace(accounts_per_secret=_see_secret(book, charge, now_us))
+        size, member = _see_secret(book, charge, now_us, throttled=throttled)
+        spread, tagged = spread._replace(accounts_per_secret=size), tagged | member
     return Verdict(
         at_us=now_us,
         charged=charged,
         ip_wait_us=waits[0],
-        network_wait_us=waits[1],
-        device_wait_us=waits[2],
+        network_wait_us=max(waits[2:], default=0),
+        device_wait_us=waits[1],
         account_wait_us=account_wait_us,
         lane_wait_us=lane_wait_us,
         lane_spent=lane_spent,
         failures=account.failures,
-        young=young and (any(waits) or account_wait_us > 0),
+        young=young and (throttled or account_wait_us > 0),
         counters_lost=False,
         spread=spread,
+        tagged=tagged,
+        last=last,
+        network_at=_longest(waits[2:]),
     )
 
 
@@ -152,10 +162,12 @@ def undo(
     *,
     renewed: bool = False,
     proved: bool = False,
+    right: bool = False,
 ) -> None:
     """Give back what a proven success still weighs. What others did in between stays as it is.
 
-    But for the failures where a factor `proved` the owner: they are counted since the last one.
+    But for the failures where a factor `proved` the owner: they are counted since the last one. And but for those of
+    a lane in which a password was `right`.
     """
     if verdict.charged & Charged.NETWORK:
         for key, key_limits in zip(network_keys(charge), _network_limits(charge, limits), strict=True):
@@ -163,12 +175,28 @@ def undo(
             book[key] = record._replace(tats=refunded(record.tats, key_limits, verdict.at_us, now_us))
     if charge.account:
         record = current(book.get(account_key(charge), FRESH), now_us)
-        record = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed)
+        record = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed, forgiven=right or proved)
         book[account_key(charge)] = record._replace(failures=0) if proved else record
-    if charge.secret and not verdict.charged & Charged.LANE:
+    if charge.secret and verdict.tagged & Tagged.MEMBER and not verdict.charged & Charged.LANE:
         # A right secret must not stay in the set: with a dummy account, whoever reads Redis could confirm it.
         record = current(book.get(secret_key(charge), FRESH), now_us)
         book[secret_key(charge)] = record._replace(seen=without(record.seen, charge.member_tag))
+
+
+def fail(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us: int) -> None:
+    """An attempt has ended without a success.
+
+    Where it was the last that had room, its charge is as old as one that is settled: whoever is refused for it need
+    not wait to see whether it goes back. Unless somebody was charged after it, whose charge still may.
+    """
+    if verdict.charged & Charged.LANE:
+        record = current(book.get(account_key(charge), FRESH), now_us)
+        book[account_key(charge)] = _failed_in_lane(record, charge.lane, limits.lane, now_us)
+    elif verdict.last:
+        if verdict.charged & Charged.NETWORK:
+            _grow_old(book, b"i" + charge.ip, verdict.at_us)
+        if verdict.charged & Charged.ACCOUNT:
+            _grow_old(book, account_key(charge), verdict.at_us)
 
 
 def expires_us(record: Record, now_us: int) -> int:
@@ -288,10 +316,21 @@ def _find(tags: bytes, tag: bytes) -> int:
 # The three families.
 
 
+def _is_gone(record: Record, now_us: int) -> bool:
+    """Whether nothing is remembered. Then a refused attempt is not remembered either.
+
+    Whoever owns a /48 has an address for each attempt, and is refused for the /48: a record for each would fill any
+    store, and a memory that is full refuses strangers.
+    """
+    return expires_us(record, now_us) <= now_us
+
+
 def _enter_network(
     book: Book, charge: Charge, limits: LimitSet, now_us: int
-) -> tuple[tuple[int, int, int], bool, Spread, int]:
-    """Waits for (ip, network, device), whether all refusals are young, what was seen, and what was charged."""
+) -> tuple[tuple[int, ...], bool, Spread, int, bool]:
+    """Waits for ip, device and networks, whether all refusals are young, what was seen, what was charged, and whether
+    the address has no room for another.
+    """
     keys, every = network_keys(charge), _network_limits(charge, limits)
     records = [current(book.get(key, FRESH), now_us) for key in keys]
     each = [
@@ -299,9 +338,12 @@ def _enter_network(
         for record, key_limits in zip(records, every, strict=True)
     ]
     young = all(now_us - record.at_us < YOUNG_US for record, wait in zip(records, each, strict=True) if wait)
-    charged = 0 if any(each) or charge.exempt else Charged.NETWORK
+    refused = any(each)
+    charged = 0 if refused or charge.exempt else Charged.NETWORK
     for i, (key, key_limits) in enumerate(zip(keys, every, strict=True)):
         record = records[i]
+        if refused and _is_gone(record, now_us):
+            continue
         if charged:
             record = record._replace(tats=taken(record.tats, key_limits, now_us), at_us=now_us)
         if charge.account:
@@ -309,7 +351,14 @@ def _enter_network(
         records[i] = book[key] = record
     *networks, ip, device = records
     spread = Spread(ip.seen.size, max((record.seen.size for record in networks), default=0), device.seen.size)
-    return (each[-2], max(each[:-2], default=0), each[-1]), young, spread, charged
+    last = charged != 0 and wait_us(ip.tats, limits.ip, now_us) > 0
+    return (each[-2], each[-1], *each[:-2]), young, spread, charged, last
+
+
+def _longest(waits: tuple[int, ...]) -> int:
+    """Which of the networks refuses for longest; the widest of equals, and 0 where none does."""
+    longest = max(waits, default=0)
+    return max((i for i, wait in enumerate(waits) if wait == longest), default=0) if longest else 0
 
 
 def _network_limits(charge: Charge, limits: LimitSet) -> tuple[Limits, ...]:
@@ -319,31 +368,35 @@ def _network_limits(charge: Charge, limits: LimitSet) -> tuple[Limits, ...]:
 def _enter_account(
     record: Record, charge: Charge, limits: Limits, now_us: int, *, throttled: bool
 ) -> tuple[int, bool, int, Record]:
-    """The wait, whether it is young, what was charged, and the account's record with this attempt in it."""
+    """The wait, whether it is young, what was charged and tagged, and the account's record with this attempt in it."""
     wait = max(0, wait_us(record.tats, limits, now_us))
     young = wait == 0 or now_us - record.at_us < YOUNG_US
     # An owner's mail program repeats yesterday's password all night. That tells an attacker nothing new, so it is free
     # here (the address pays); but not while a first try may still be under way, or parallel repeats would all be free.
     # Where the door has no secret, every attempt would look like the last.
     again = charge.secret and record.tried.holds(charge.pair_tag) and now_us - record.at_us >= YOUNG_US
-    charged = 0
+    bits = 0
     if not throttled and not wait:
+        bits = 0 if record.tried.holds(charge.pair_tag) else Tagged.PAIR
         record = record._replace(at_us=now_us, tried=seen(record.tried, charge.pair_tag, TRIED_CAP))
         if not again:
-            charged = Charged.ACCOUNT | Charged.FAILURES
+            bits |= Charged.ACCOUNT | Charged.FAILURES
             record = _failed_once(record._replace(tats=taken(record.tats, limits, now_us)))
-    return wait, young, charged, record._replace(seen=seen(record.seen, charge.ip_tag, IPS_CAP))
+    return wait, young, bits, record._replace(seen=seen(record.seen, charge.ip_tag, IPS_CAP))
 
 
 def _undo_account(
-    record: Record, charge: Charge, verdict: Verdict, limits: LimitSet, now_us: int, *, renewed: bool
+    record: Record, charge: Charge, verdict: Verdict, limits: LimitSet, now_us: int, *, renewed: bool, forgiven: bool
 ) -> Record:
     if verdict.charged & Charged.ACCOUNT:
         record = record._replace(tats=refunded(record.tats, limits.account, verdict.at_us, now_us))
     if verdict.charged & Charged.FAILURES:
         record = record._replace(failures=max(0, record.failures - 1))
     if not verdict.charged & Charged.LANE:
-        return record._replace(tried=without(record.tried, charge.pair_tag))
+        tagged = verdict.tagged & Tagged.PAIR
+        return record._replace(tried=without(record.tried, charge.pair_tag)) if tagged else record
+    if forgiven:
+        record = _without_lane(record, _failed_lane(charge.lane))
     lane = _lane(record, charge.lane)
     lane = lane._replace(tats=refunded(lane.tats, limits.lane, verdict.at_us, now_us))
     if renewed:
@@ -355,12 +408,21 @@ def _failed_once(record: Record) -> Record:
     return record._replace(failures=min(FAILURES_CAP, record.failures + 1))
 
 
-def _see_secret(book: Book, charge: Charge, now_us: int) -> int:
+def _see_secret(book: Book, charge: Charge, now_us: int, *, throttled: bool) -> tuple[int, int]:
+    """At how many accounts the secret was tried, and whether this attempt has added its own."""
     record = current(book.get(secret_key(charge), FRESH), now_us)
-    if charge.account:
-        record = record._replace(seen=seen(record.seen, charge.member_tag, ACCOUNTS_CAP))
+    if not charge.account or (throttled and not record.seen.size):
+        return record.seen.size, 0
+    member = 0 if record.seen.holds(charge.member_tag) else Tagged.MEMBER
+    record = record._replace(seen=seen(record.seen, charge.member_tag, ACCOUNTS_CAP))
     book[secret_key(charge)] = record
-    return record.seen.size
+    return record.seen.size, member
+
+
+def _grow_old(book: Book, key: bytes, charged_us: int) -> None:
+    record = book.get(key, FRESH)
+    if record.at_us == charged_us:
+        book[key] = record._replace(at_us=charged_us - YOUNG_US)
 
 
 # Lanes.
@@ -379,25 +441,59 @@ def _enter_lane(record: Record, charge: Charge, limits: Limits, now_us: int) -> 
     return lane._replace(tats=taken(lane.tats, limits, now_us)), 0, False
 
 
-def _lane(record: Record, device: bytes) -> Lane:
-    return next((lane for lane in record.lanes if lane.device == device), Lane(device))
+def _lane(record: Record, device: bytes, generation: int = 0) -> Lane:
+    return next((lane for lane in record.lanes if lane.device == device), Lane(device, generation))
 
 
 def _has_place(record: Record, lane: Lane, now_us: int) -> bool:
-    return len(record.lanes) < LANES_MAX or any(
-        other.device == lane.device or _at_rest(other, now_us) for other in record.lanes
-    )
+    others = _others_like(record, lane)
+    return len(others) < LANES_MAX or any(_at_rest(other, now_us) for other in others)
 
 
 def _with_lane(record: Record, lane: Lane, now_us: int) -> Record:
     """`record` with this lane last. Where all places are taken, the first one at rest makes room, or none does."""
-    others = [other for other in record.lanes if other.device != lane.device]
+    gone = {lane.device}
+    others = _others_like(record, lane)
     if len(others) >= LANES_MAX:
         at_rest = next((other for other in others if _at_rest(other, now_us)), None)
         if at_rest is None:
             return record
-        others.remove(at_rest)
-    return record._replace(lanes=(*others, lane))
+        gone.add(at_rest.device)
+    return record._replace(lanes=(*(other for other in record.lanes if other.device not in gone), lane))
+
+
+def _others_like(record: Record, lane: Lane) -> list[Lane]:
+    """The other lanes, or for what counts a lane's failures the others such: each have places of their own."""
+    return [
+        other
+        for other in record.lanes
+        if other.device != lane.device and (other.generation >= FAILED) == (lane.generation >= FAILED)
+    ]
+
+
+def _without_lane(record: Record, device: bytes) -> Record:
+    return record._replace(lanes=tuple(lane for lane in record.lanes if lane.device != device))
+
+
+# A lane's failures stand beside it, in an entry that is one more lane to workers of versions that know of no such
+# count: they keep it for as long as we do, and no device has its name.
+
+
+def _failed_lane(device: bytes) -> bytes:
+    """The name under which a device's failures are counted."""
+    return b"\xff" + device[:-1]
+
+
+def _lane_failures(record: Record, device: bytes) -> int:
+    return max(0, _lane(record, _failed_lane(device), FAILED).generation - FAILED)
+
+
+def _failed_in_lane(record: Record, device: bytes, limits: Limits, now_us: int) -> Record:
+    failures = min(FAILURES_CAP, _lane_failures(record, device) + 1)
+    # The time at which it stops to matter, as everybody reckons that of a lane.
+    renewed_us = now_us + FAILURES_KEPT_US - RENEWAL_KEPT_US
+    entry = Lane(_failed_lane(device), FAILED + failures, renewed_us, (0,) * len(limits))
+    return _with_lane(record, entry, now_us)
 
 
 def _at_rest(lane: Lane, now_us: int) -> bool:
@@ -410,7 +506,7 @@ def _lane_ends_us(lane: Lane) -> int:
 
 UNHINDERED = Verdict(
     at_us=0,
-    charged=Charged.LANE | Charged.FAILURES,
+    charged=Charged.LANE,
     ip_wait_us=0,
     network_wait_us=0,
     device_wait_us=0,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING
 
 from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.ledger import FRESH, Record
+from sekisho.observe.limiter.ledger import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sekisho.model import Charge, LimitSet, Verdict
 
 SHARED_PER_KIND = 2**14  # four kinds of counter: 2^16 in all
+KINDS = (b"n", b"i", b"d", b"a")  # all but secrets, which nobody unblocks
 SWEEP = 8  # expired records looked at per write: more than one write can add, so the backlog shrinks
 
 
@@ -92,11 +93,27 @@ class MemoryLedger:
         self.book.now_us = self._clock_us()
         return ledger.apply(self.book, charge, self.limits, self.book.now_us)
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
+    def settle(
+        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+    ) -> None:
         self.book.now_us = self._clock_us()
-        ledger.undo(self.book, charge, verdict, self.limits, self.book.now_us, renewed=renewed, proved=proved)
+        ledger.undo(
+            self.book,
+            charge,
+            verdict,
+            self.limits,
+            self.book.now_us,
+            renewed=renewed,
+            proved=proved,
+            right=right,
+        )
 
-    def forget(self, keys: tuple[bytes, ...]) -> None:
-        """Drop what is counted under these keys, as `sekisho unblock` asks."""
-        for key in keys:
-            self.book[key] = FRESH
+    def fail(self, charge: Charge, verdict: Verdict) -> None:
+        self.book.now_us = self._clock_us()
+        ledger.fail(self.book, charge, verdict, self.limits, self.book.now_us)
+
+    def forget(self, digests: tuple[bytes, ...]) -> None:
+        """Drop what is counted of these networks, addresses, devices and accounts, as `sekisho unblock` asks."""
+        for digest in digests:
+            for kind in KINDS:
+                self.book.pop(kind + digest, None)

@@ -6,7 +6,7 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Final
 
-from sekisho.model import Charge, Charged, Verdict
+from sekisho.model import Charge, Charged, Tagged, Verdict
 from sekisho.observe.limiter.ledger import UNHINDERED
 
 VERSION: Final = 2
@@ -16,19 +16,24 @@ NETWORKS_MAX: Final = 4
 
 HAS_ACCOUNT, HAS_SECRET, HAS_LANE, EXEMPT, COUNTERS_LOST = 1, 2, 4, 8, 16
 OWN_SHIFT = 5  # in the three highest bits, the families judged without their node; none where no counters were lost
+NO_TAG: Final = bytes(4)
 CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
 
 
 def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
     """What `settle` needs of both, in about 150 bytes. Raises `ValueError` where a digest has another length."""
+    charge = _needed_of(charge, verdict)
     packed = _pack(charge, verdict)
-    if _unpack(packed) != (charge, _needed(verdict)):
+    if _unpack(packed) != (charge, _needed(charge, verdict)):
         raise ValueError("a charge is not made of digests of their lengths")
     return packed
 
 
 def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
-    """The charge, and of the verdict what settling needs: all waits read 0. Raises `ValueError` on any other bytes."""
+    """Of the charge and the verdict what settling needs: tags that stay and waits read 0.
+
+    Raises `ValueError` on any other bytes.
+    """
     charge, verdict = _unpack(packed)
     # One receipt, one form: bytes that nothing reads could not have been written here.
     if _pack(charge, verdict) != packed:
@@ -36,14 +41,28 @@ def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
     return charge, verdict
 
 
-def _needed(verdict: Verdict) -> Verdict:
+def _needed_of(charge: Charge, verdict: Verdict) -> Charge:
+    # A receipt names only the tags that are to be taken out, so that workers of every version take out just those.
+    return charge._replace(
+        pair_tag=charge.pair_tag if verdict.tagged & Tagged.PAIR else NO_TAG,
+        member_tag=charge.member_tag if verdict.tagged & Tagged.MEMBER else NO_TAG,
+    )
+
+
+def _needed(charge: Charge, verdict: Verdict) -> Verdict:
     return UNHINDERED._replace(
         at_us=verdict.at_us,
         charged=verdict.charged,
         counters_lost=verdict.counters_lost,
         account_at_us=verdict.account_at_us,
         own_families=verdict.own_families,
+        tagged=_tagged(charge),
     )
+
+
+def _tagged(charge: Charge) -> int:
+    pair, member = charge.pair_tag != NO_TAG, charge.member_tag != NO_TAG
+    return (Tagged.PAIR if pair else 0) | (Tagged.MEMBER if member else 0)
 
 
 def _pack(charge: Charge, verdict: Verdict) -> bytes:
@@ -115,4 +134,5 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         counters_lost=flags & COUNTERS_LOST != 0,
         account_at_us=account_at_us,
         own_families=flags >> OWN_SHIFT,
+        tagged=_tagged(charge),
     )

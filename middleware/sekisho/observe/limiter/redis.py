@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
-from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Verdict
+from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Tagged, Verdict
 from sekisho.observe.limiter.inlined import inlined
 from sekisho.observe.limiter.ledger import span_us
 from sekisho.settings.rates import LIMITS_MAX
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 
 # The layouts stand in `ledger.lua` under the same names.
 OPERATION = Struct("<BBBBBQI4s4s4s4s8s")
-VERDICT = Struct("<QBQQQQQI5B")
+VERDICT = Struct("<QHQQQQQI5B")
 LIMIT = Struct("<QQ")
 
-CHARGE, SETTLE = 1, 2
+CHARGE, SETTLE, FAIL = 1, 2, 5
 NETWORK, ACCOUNT, SECRET = 1, 2, 4
-EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED = 1, 2, 4, 8, 16, 32
+EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED, RIGHT = 1, 2, 4, 8, 16, 32, 64
 CHARGED = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
-YOUNG, SPENT = 16, 32
+YOUNG, SPENT, LAST, NEXT_NETWORK = 16, 32, 256, 512
+TAGGED = Tagged.PAIR | Tagged.MEMBER
 
 NO_LANE = bytes(8)
+NO_TAG = bytes(4)
 
 
 def pack_limits(limits: LimitSet) -> bytes:
@@ -69,6 +71,12 @@ class Keys:
             keys += self.account(charge)
         if charge.secret:
             keys.append(self.secret(charge))
+        return keys
+
+    def of_families(self, charge: Charge, families: int) -> list[bytes]:
+        keys = self.network(charge) if families & NETWORK else []
+        if families & ACCOUNT:
+            keys += self.account(charge)
         return keys
 
     def network(self, charge: Charge) -> list[bytes]:
@@ -142,9 +150,26 @@ def pack_charge(charge: Charge) -> bytes:
     return pack_operation(charge, CHARGE, flags_of(charge), families_of(charge), 0, 0)
 
 
-def pack_settlement(charge: Charge, verdict: Verdict, *, renewed: bool, proved: bool = False) -> bytes:
-    flags = flags_of(charge, renewed=renewed, proved=proved)
-    return pack_operation(charge, SETTLE, flags, families_of(charge), verdict.charged, verdict.at_us)
+def pack_settlement(
+    charge: Charge, verdict: Verdict, *, renewed: bool, proved: bool = False, right: bool = False
+) -> bytes:
+    flags = flags_of(charge, renewed=renewed, proved=proved, right=right)
+    return pack_operation(charge, SETTLE, flags, families_of(charge), verdict.charged, verdict.at_us, verdict.tagged)
+
+
+def pack_failure(charge: Charge, verdict: Verdict) -> bytes:
+    families = failed_families(verdict)
+    return pack_operation(charge, FAIL, flags_of(charge), families, verdict.charged, verdict.at_us)
+
+
+def failed_families(verdict: Verdict) -> int:
+    """Where it makes a difference that an attempt has failed: mostly nowhere, and then it costs no operation."""
+    charged = verdict.charged
+    if charged & Charged.LANE:
+        return ACCOUNT
+    if not verdict.last:
+        return 0
+    return (NETWORK if charged & Charged.NETWORK else 0) | (ACCOUNT if charged & Charged.ACCOUNT else 0)
 
 
 def unpack_verdict(packed: bytes) -> Verdict:
@@ -168,6 +193,11 @@ def unpack_verdict(packed: bytes) -> Verdict:
         bits & YOUNG != 0,
         False,
         Spread(by_ip, by_network, by_device, ips, by_secret),
+        0,
+        0,
+        bits & TAGGED,
+        bits & LAST != 0,
+        bits // NEXT_NETWORK,
     )
 
 
@@ -175,7 +205,7 @@ def families_of(charge: Charge) -> int:
     return NETWORK | (ACCOUNT if charge.account else 0) | (SECRET if charge.secret else 0)
 
 
-def flags_of(charge: Charge, *, renewed: bool = False, proved: bool = False) -> int:
+def flags_of(charge: Charge, *, renewed: bool = False, proved: bool = False, right: bool = False) -> int:
     return (
         (EXEMPT if charge.exempt else 0)
         | (HAS_ACCOUNT if charge.account else 0)
@@ -183,10 +213,14 @@ def flags_of(charge: Charge, *, renewed: bool = False, proved: bool = False) -> 
         | (HAS_LANE if charge.lane else 0)
         | (RENEWED if renewed else 0)
         | (PROVED if proved else 0)
+        | (RIGHT if right else 0)
     )
 
 
-def pack_operation(charge: Charge, kind: int, flags: int, families: int, charged: int, at_us: int) -> bytes:
+def pack_operation(
+    charge: Charge, kind: int, flags: int, families: int, charged: int, at_us: int, tagged: int = TAGGED
+) -> bytes:
+    """Of the tags of pair and member a settlement names only those that are to be taken out."""
     return OPERATION.pack(
         kind,
         flags,
@@ -197,8 +231,8 @@ def pack_operation(charge: Charge, kind: int, flags: int, families: int, charged
         charge.lane_generation,
         charge.account_tag,
         charge.ip_tag,
-        charge.pair_tag,
-        charge.member_tag,
+        charge.pair_tag if tagged & Tagged.PAIR else NO_TAG,
+        charge.member_tag if tagged & Tagged.MEMBER else NO_TAG,
         charge.lane or NO_LANE,
     )
 
@@ -217,5 +251,12 @@ class RedisLedger:
         """The packed verdict to be. For who would rather not pay for another coroutine."""
         return self._line.ask(self._keys.of(charge), pack_charge(charge))
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
-        self._line.tell(self._keys.of(charge), pack_settlement(charge, verdict, renewed=renewed, proved=proved))
+    def settle(
+        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+    ) -> None:
+        packed = pack_settlement(charge, verdict, renewed=renewed, proved=proved, right=right)
+        self._line.tell(self._keys.of(charge), packed)
+
+    def fail(self, charge: Charge, verdict: Verdict) -> None:
+        if families := failed_families(verdict):
+            self._line.tell(self._keys.of_families(charge, families), pack_failure(charge, verdict))

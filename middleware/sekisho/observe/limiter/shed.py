@@ -47,10 +47,7 @@ class Shed:
         self._keep(charge.ip, verdict.ip_wait_us, now_us)
         self._keep(charge.device, verdict.device_wait_us, now_us)
         self._keep(charge.lane, verdict.lane_wait_us, now_us)
-        # The verdict tells of one wait for all networks; the narrowest one is certainly among the refused where there
-        # is but one, and where there are more, refusing by a guess could refuse a neighbour.
-        if len(charge.networks) == 1:
-            self._keep(charge.network, verdict.network_wait_us, now_us)
+        self._keep(charge.networks[verdict.network_at], verdict.network_wait_us, now_us)
 
     def forget(self, digests: Sequence[bytes]) -> None:
         for digest in digests:

@@ -1,0 +1,217 @@
+"""The ledger's script of the last landed version and this one's, in turn on the same records."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import redis
+
+from sekisho.model import Charge, Charged, Limit
+from sekisho.observe.limiter import ledger
+from sekisho.observe.limiter.inlined import inlined
+from sekisho.observe.limiter.ledger import UNHINDERED
+from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
+from sekisho.observe.limiter.redis import (
+    failed_families,
+    pack_charge,
+    pack_failure,
+    pack_limits,
+    pack_settlement,
+    unpack_verdict,
+)
+from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
+from tests.limiter.stores import KEYS, only
+from tests.upgrade.versions import landed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sekisho.model import LimitSet, Verdict
+    from tests.servers import RedisServer
+
+OLD_VERDICT = Struct("<QBQQQQQI5B")
+LEDGER = "sekisho/observe/limiter/ledger.lua"
+
+
+class Told(NamedTuple):
+    """Of a verdict what both versions say."""
+
+    charged: int
+    account_wait_us: int
+    lane_spent: bool
+    failures: int
+    packed: bytes
+
+
+class Script:
+    """One version's script, asked for one operation at a time."""
+
+    def __init__(self, client: redis.Redis, source: str, *, is_old: bool) -> None:
+        self._run = client.register_script(inlined(source))
+        self._is_old = is_old
+
+    def charge(self, now_us: int, each: Charge, limits: LimitSet = LIMITS) -> Told:
+        packed = self._call(now_us, KEYS.of(each), pack_charge(each), limits)
+        if self._is_old:
+            _, bits, _, _, _, account, _, failures, *_ = OLD_VERDICT.unpack(packed)
+            return Told(bits & 15, account, bits & 32 != 0, failures, packed)
+        verdict = unpack_verdict(packed)
+        return Told(verdict.charged, verdict.account_wait_us, verdict.lane_spent, verdict.failures, packed)
+
+    def succeed(self, now_us: int, each: Charge, told: Told, *, renewed: bool = False) -> None:
+        # A worker of the version before takes out every tag and knows of no failures of a lane.
+        verdict = self._verdict(now_us, told)
+        packed = pack_settlement(each, verdict, renewed=renewed, right=not self._is_old)
+        self._call(now_us, KEYS.of(each), packed, LIMITS)
+
+    def fail(self, now_us: int, each: Charge, told: Told) -> None:
+        verdict = self._verdict(now_us, told)
+        if not self._is_old and (families := failed_families(verdict)):
+            self._call(now_us, KEYS.of_families(each, families), pack_failure(each, verdict), LIMITS)
+
+    def _verdict(self, now_us: int, told: Told) -> Verdict:
+        if self._is_old:
+            return UNHINDERED._replace(at_us=now_us, charged=told.charged, tagged=64 | 128)
+        return unpack_verdict(told.packed)
+
+    def _call(self, now_us: int, keys: list[bytes], operation: bytes, limits: LimitSet) -> bytes:
+        packed: bytes = self._run(keys, [pack_limits(limits), now_us, operation])
+        return packed
+
+
+class Both(NamedTuple):
+    old: Script
+    new: Script
+
+    def in_turn(self, number: int) -> Script:
+        return self[number % 2]
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it was."""
+    return landed(tmp_path_factory.mktemp("landed"))
+
+
+@pytest.fixture
+def both(before: Path, redis_server: RedisServer) -> Iterator[Both]:
+    redis_server.cli("FLUSHALL")
+    here = ledger.__file__.replace("ledger.py", "ledger.lua")
+    with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as client, open(here) as new:  # noqa: PTH123
+        yield Both(Script(client, (before / LEDGER).read_text(), is_old=True), Script(client, new.read(), is_old=False))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_account_has_one_limit(both: Both, first: int) -> None:
+    """Five guesses in all, whichever script each of them meets; and the count of failures goes on."""
+    told = [both.in_turn(first + n).charge(T0, charge(0, n, network=n)) for n in range(9)]
+
+    assert [each.failures for each in told] == [1, 2, 3, 4, 5, 5, 5, 5, 5]
+    assert [each.account_wait_us > 0 for each in told] == [False] * 5 + [True] * 4
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_device_keeps_its_lane_and_the_lane_its_limit(both: Both, first: int) -> None:
+    """Three an hour, in whichever worker it fails; the fourth is a stranger's."""
+    told = []
+    for n in range(4):
+        script, own = both.in_turn(first + n), charge(0, n, lane=1)
+        told.append(script.charge(T0, own))
+        script.fail(T0, own, told[-1])
+
+    assert [each.charged & Charged.LANE for each in told] == [8, 8, 8, 0]
+
+
+def test_failures_of_a_device_outlive_what_the_old_script_writes(both: Both) -> None:
+    """Its log-ins, failures and a stranger's guesses at the same account: the count goes on, up to the 90 days."""
+    roomy = only(lane=(Limit(10, HOUR),))
+    own = charge(0, 1, lane=1)
+    now_us = T0
+    for _ in range(4):
+        told = both.new.charge(now_us, own, roomy)
+        both.new.fail(now_us, own, told)
+        now_us += HOUR
+    at_old = both.old.charge(now_us, charge(0, 2, lane=1), roomy)
+    both.old.succeed(now_us, charge(0, 2, lane=1), at_old)
+    both.old.charge(now_us + 80 * DAY, charge(0, 3, network=1), roomy)
+
+    last = both.new.charge(now_us + 80 * DAY, own, roomy)
+
+    assert (at_old.charged & Charged.LANE, at_old.lane_spent) == (Charged.LANE, False)
+    assert last.failures == 5
+
+
+def test_a_token_renewed_by_one_is_known_to_the_other(both: Both) -> None:
+    """Also beside failures of its device, which the old script takes for one more lane."""
+    now_us = T0
+    for generation in range(6):
+        script, own = both.in_turn(generation), charge(0, 1, lane=1, generation=generation)
+        failed = both.new.charge(now_us, own)
+        both.new.fail(now_us, own, failed)
+        told = script.charge(now_us, own)
+        script.succeed(now_us, own, told, renewed=True)
+        assert (told.charged & Charged.LANE, told.lane_spent) == (Charged.LANE, False)
+        now_us += HOUR
+
+    stale = [script.charge(now_us, charge(0, 1, lane=1, generation=4)) for script in both]
+    assert [each.lane_spent for each in stale] == [True, True]
+
+
+def test_failures_from_before_count_for_strangers_and_bind_no_device(both: Both) -> None:
+    """An owner's typing errors of a year, counted by the old script, do not shut him out of his device."""
+    for n in range(101):
+        both.old.charge(T0 + n * DAY // 2, charge(0, n % 30, lane=1))
+    now_us = T0 + 51 * DAY
+
+    assert both.new.charge(now_us, charge(0, 1, lane=1)).failures == 1
+    assert both.new.charge(now_us, charge(0, 1, network=2)).failures == 102
+
+
+def test_a_receipt_is_read_by_both(before: Path) -> None:
+    """A step-up that begins at one version and ends at the other: either takes out only what it is meant to."""
+    receipts = [
+        pack_receipt(charge(v6=True), UNHINDERED._replace(at_us=T0, charged=charged, tagged=tagged))
+        for charged in (7, 8)
+        for tagged in (0, 64, 128, 192)
+    ]
+    program = (
+        "import sys\n"
+        "from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt\n"
+        "for line in sys.stdin:\n"
+        "    charge, verdict = unpack_receipt(bytes.fromhex(line))\n"
+        "    tagged = charge._replace(pair_tag=b'pair', member_tag=b'memb')\n"
+        "    print(charge.pair_tag.hex(), charge.member_tag.hex(), pack_receipt(tagged, verdict).hex())\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        input="\n".join(receipt.hex() for receipt in receipts),
+        env={"PYTHONPATH": str(before)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line.split() for line in ran.stdout.splitlines()]
+
+    mine = charge(v6=True)
+    none = bytes(4).hex()
+    assert [line[:2] for line in lines] == [
+        [none, none],
+        [mine.pair_tag.hex(), none],
+        [none, mine.member_tag.hex()],
+        [mine.pair_tag.hex(), mine.member_tag.hex()],
+    ] * 2
+    assert {unpack_receipt(bytes.fromhex(line[2]))[1].tagged for line in lines} == {192}
+
+
+def test_what_the_new_script_refuses_is_no_surprise_to_the_old_one(both: Both) -> None:
+    """Nothing is left of it, and the old one counts on as it did."""
+    tight = only(ip=(Limit(2, HOUR),), account=(Limit(5, HOUR),))
+    told = [both.in_turn(n).charge(T0 + n * SECOND, charge(n, n, device=n), tight) for n in range(6)]
+
+    assert [each.charged & Charged.NETWORK for each in told] == [1, 1, 0, 0, 0, 0]
+    assert both.old.charge(T0 + MINUTE, charge(4, 4, network=1), tight).failures == 1
