@@ -143,7 +143,7 @@ def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() ->
         room = WaitingRoom(alarms.until)
         alarms.on_wait, alarms.on_return = partial(said.append, "wait"), partial(said.append, "return")
         first = asyncio.create_task(room.wait(b"key", waiters_max=5, seconds_max=0.5))
-        second = asyncio.create_task(room.wait(b"key", waiters_max=5))
+        second = asyncio.create_task(room.wait(b"key", waiters_max=5, seconds_max=30.0))
         await asyncio.sleep(0)
         assert alarms.due_us == START_US + US // 2
         alarms.ring(START_US + US // 2 - 1)
@@ -154,7 +154,7 @@ def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() ->
         assert said == ["wait", "wait", "return"]
         # At the end of a stretch nobody moves the time any more.
         alarms.close()
-        return [await second, await room.wait(b"key", waiters_max=5)]
+        return [await second, await room.wait(b"key", waiters_max=5, seconds_max=30.0)]
 
     assert asyncio.run(waited()) == [True, False]
     assert tally.counts["waited"] == 2

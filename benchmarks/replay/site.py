@@ -19,7 +19,7 @@ from sekisho.assemble import _Parts
 from sekisho.guard import Guard
 from sekisho.model import Charged
 from sekisho.observe.limiter.fallback import FallbackLedger
-from sekisho.observe.limiter.redis import RedisLedger, ledger_script
+from sekisho.observe.limiter.redis import RedisLedger, failed_families, ledger_script
 from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts
@@ -197,13 +197,19 @@ class Watched:
             self._sampled(charge.account, 1)
         return verdict
 
-    def settle(self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False) -> None:
+    def settle(
+        self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
+    ) -> None:
         self._counts["told"] += 1
-        self._ledger.settle(charge, verdict, renewed=renewed, proved=proved)
+        self._ledger.settle(charge, verdict, renewed=renewed, proved=proved, right=right)
         if verdict.charged & Charged.FAILURES:
             self._sampled(charge.account, -1)
         if proved:
             self._sampled(charge.account, 0)
+
+    def fail(self, charge: Charge, verdict: Verdict) -> None:
+        self._counts["told"] += failed_families(verdict) != 0
+        self._ledger.fail(charge, verdict)
 
     def _sampled(self, account: bytes, change: int) -> None:
         if int.from_bytes(account[:2], "big") % self._sample_of == 0:

@@ -33,7 +33,7 @@ from sekisho.model import (
 from sekisho.model.value import Value
 from sekisho.observe.limiter.ledger import UNHINDERED
 from sekisho.observe.limiter.receipt import unpack_receipt
-from sekisho.observe.limiter.waiting import ASKS_MAX, MOMENT_US
+from sekisho.observe.limiter.waiting import MOMENT_US, PAUSES_S
 from sekisho.read import contains, denies
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Guard:
         exposure = self._exposure(attempt)
         policy = self._policy(attempt)
         tagged = 0
-        for asks_left in range(ASKS_MAX, -1, -1):
+        for pause_s in (*PAUSES_S, 0.0):
             verdict = await self._ledger.charge(charge)
             if attempt.limit_key and charge.lane and not verdict.charged & Charged.LANE:
                 self._ledger.settle(charge, verdict)
@@ -183,9 +183,9 @@ class Guard:
                 verdict = found._replace(lane_wait_us=verdict.lane_wait_us, lane_spent=verdict.lane_spent)
             device = Device.PROVED if proved else _device(token, verdict)
             decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
-            if decision.passes or not (asks_left and self._may_change(charge, verdict)):
+            if decision.passes or not (pause_s and self._may_change(charge, verdict)):
                 break
-            if not await self._waits(charge, verdict):
+            if not await self._waits(charge, verdict, pause_s):
                 break
             # It asks anew, so what it was charged for asking in vain goes back. Its tags stay, and stay its own.
             tagged |= verdict.tagged
@@ -198,8 +198,8 @@ class Guard:
             decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
         if decision.passes and device is Device.STRANGER and _tries_code(attempt):
             decision = await self._within_the_day(attempt, decision, asked=bool(asker))
-        if not decision.passes and not self._may_change(charge, verdict):
-            self._shed.remember(charge, verdict)
+        if not decision.passes:
+            self._refused(charge, verdict, decision)
         # A copy of a renewed token is not next in its line: after a success, its holder is a device of its own.
         return Assessment(attempt, charge, verdict, decision, None if verdict.lane_spent else token, exposure)
 
@@ -219,6 +219,11 @@ class Guard:
         that is refused would be rid of the traces of every guess.
         """
         self._ledger.settle(assessment.charge, assessment.verdict._replace(tagged=0))
+
+    def put_off(self, assessment: Assessment) -> None:
+        """It is not tried before something else is shown: its charge stands, and nobody need wait to see it go back."""
+        if assessment.verdict.last:
+            self._ledger.fail(assessment.charge, assessment.verdict)
 
     def begin(self, assessment: Assessment) -> None:
         """The attempt goes to the application. From here on it is to be settled, exactly once."""
@@ -325,18 +330,25 @@ class Guard:
         # An allowed balancer that forwards for everybody would lift the limits of everybody.
         return self._allow is not None and not origin.forwarded_by_stranger and contains(self._allow, origin.address)
 
+    def _refused(self, charge: Charge, verdict: Verdict, decision: Decision) -> None:
+        if not self._may_change(charge, verdict):
+            self._shed.remember(charge, verdict)
+        # Of who is asked for something the middleware knows more: behind a step-up it is tried all the same.
+        if verdict.last and decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
+            self._ledger.fail(charge, verdict)
+
     def _may_change(self, charge: Charge, verdict: Verdict) -> bool:
-        """Whether the refusal rests on log-ins that are still under way here, or on what is left of such."""
+        """Whether the refusal rests on log-ins that are still under way, wherever, or on what is left of such."""
         if not verdict.young:
             return False
         wait_us, key, _ = self._longest_wait(charge, verdict)
-        return wait_us <= MOMENT_US or self._room.is_under_way(key)
+        return wait_us <= MOMENT_US or key in _counters(charge)
 
-    async def _waits(self, charge: Charge, verdict: Verdict) -> bool:
+    async def _waits(self, charge: Charge, verdict: Verdict, pause_s: float) -> bool:
         """Wait for the counter that refuses longest, among at most as many as it lets in at once."""
         wait_us, key, waiters_max = self._longest_wait(charge, verdict)
-        moment = wait_us / 1e6 if wait_us <= MOMENT_US else None
-        return await self._room.wait(key, waiters_max=waiters_max, seconds_max=moment)
+        seconds_max = wait_us / 1e6 if wait_us <= MOMENT_US else pause_s
+        return await self._room.wait(key, waiters_max=waiters_max, seconds_max=seconds_max)
 
     def _longest_wait(self, charge: Charge, verdict: Verdict) -> tuple[int, bytes, int]:
         limits = self._limits

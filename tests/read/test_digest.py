@@ -78,8 +78,8 @@ def test_the_shed_and_the_ledger_agree(address: str) -> None:
 
 CHANGES = [
     (attempt(where=origin("1.2.3.5")), {"ip", "ip_tag"}),
-    (attempt(where=origin("1.2.4.4")), {"ip", "ip_tag", "network", "networks", "device"}),
-    (attempt(where=origin(agent=b"y")), {"device"}),
+    (attempt(where=origin("1.2.4.4")), {"ip", "ip_tag", "network", "networks", "device", "pair_tag"}),
+    (attempt(where=origin(agent=b"y")), {"device", "pair_tag"}),
     (attempt("bob"), {"account", "account_tag", "pair_tag", "member_tag"}),
     (attempt(secret="other"), {"secret", "pair_tag", "member_tag"}),
     (attempt("", "s3cret"), {"account", "account_tag", "pair_tag", "member_tag"}),

@@ -153,7 +153,10 @@ class Asking:
         )
         if escrowed and not await self._run(visit, assessment, proving, ticket, holder):
             return await self._unavailable(visit)
-        form = "" if escrowed else self._sealed_form(visit, holder)
+        form = ""
+        if not escrowed:
+            self._guard.put_off(assessment)
+            form = self._sealed_form(visit, holder)
         await self._answer(visit, holder, self._parts.voice.step_up(visit.scope["headers"], text, form=form))
         return None
 

@@ -1,9 +1,10 @@
 """Waiting for log-ins under way: ten tabs that log in at once with the right password are not an attack.
 
 A refusal that rests on charges of the last two seconds may be about to change: each of those log-ins gives its charge
-back when it succeeds. So, while this worker knows of one under way, a few such attempts wait for it to end, or for a
-second, and ask again; and those who would have room in a moment wait for that moment. Waiting is bounded by key and by
-worker, or it would be a place to park connections.
+back when it succeeds, at whichever worker it is. So a few such attempts wait and ask again: at once when one ends
+here, and now and then for those that end elsewhere. Those who would have room in a moment wait for that moment. A
+charge whose attempt has failed is told to be no longer young, so that who guesses one after the other never waits.
+Waiting is bounded by key and by worker, or it would be a place to park connections.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 Called: TypeAlias = "asyncio.Future[None]"
 
 WAITERS_MAX = 256
-ASKS_MAX = 2
-PATIENCE_S = 1.0  # twice: as long as a charge counts as young
+PAUSES_S = (0.25, 0.75, 1.0)  # before each time that one asks again: in all, as long as a charge counts as young
 MOMENT_US = 2_000_000
 """What parallel log-ins weigh after they have been given back: each refund leaves the time that its check took."""
 
@@ -57,12 +57,8 @@ class WaitingRoom:
             elif key in self._waiting:
                 self._call(key, len(self._waiting[key]))
 
-    def is_under_way(self, key: bytes) -> bool:
-        """Whether a log-in under this key may yet give its charge back."""
-        return key in self._under_way
-
-    async def wait(self, key: bytes, *, waiters_max: int, seconds_max: float | None = None) -> bool:
-        """Wait until `key` was settled or patience ends. False, at once, where there is no place."""
+    async def wait(self, key: bytes, *, waiters_max: int, seconds_max: float) -> bool:
+        """Wait until `key` was settled here or so many seconds have passed. False, at once, where there is no place."""
         queue = self._waiting.get(key)
         if self._size >= WAITERS_MAX or (queue is not None and len(queue) >= waiters_max):
             return False
@@ -70,7 +66,7 @@ class WaitingRoom:
         self._waiting[key].append(called)
         self._size += 1
         try:
-            return await self._until(called, seconds_max or PATIENCE_S)
+            return await self._until(called, seconds_max)
         except asyncio.CancelledError:
             if called.done():  # called, and gone in the same moment: the next in line goes in its place
                 self.settled(key)
