@@ -32,7 +32,7 @@ from sekisho.model import (
 )
 from sekisho.model.value import Value
 from sekisho.observe.limiter.ledger import UNHINDERED
-from sekisho.observe.limiter.receipt import unpack_receipt
+from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
 from sekisho.observe.limiter.waiting import MOMENT_US, PAUSES_S
 from sekisho.read import contains, denies
 
@@ -57,7 +57,7 @@ DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),)
 class Assessment(Value):
     """An attempt with all that was found out about it. Settle it exactly once."""
 
-    __slots__ = ("attempt", "charge", "decision", "exposure", "token", "verdict")
+    __slots__ = ("attempt", "charge", "decision", "exposure", "question", "token", "verdict")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Assessment(Value):
         decision: Decision,
         token: Token | None,
         exposure: Exposure = UNKNOWN,
+        question: bytes = b"",
     ) -> None:
         self.attempt: Final = attempt
         self.charge: Final = charge
@@ -74,6 +75,7 @@ class Assessment(Value):
         self.decision: Final = decision
         self.token: Final = token
         self.exposure: Final = exposure
+        self.question: Final = question
 
 
 class Guard:
@@ -148,11 +150,13 @@ class Guard:
         worked: bool = False,
         proved: bool = False,
         asker: bytes = b"",
+        question: bytes = b"",
     ) -> Assessment:
         """Charge the attempt and judge it. Raises `StoreUnavailable` where the settings refuse to judge without it.
 
         `worked`: work was done for it. `proved`: its owner has shown a second proof for it. `asker`: the name of the
-        browser, where it asked for the code that is tried.
+        browser, where it asked for the code that is tried. `question`: receipt of what was charged for asking for the
+        work; see `question`.
 
         Charged before the secret is looked at, or a thousand parallel guesses would all see an empty bucket.
         """
@@ -201,7 +205,8 @@ class Guard:
         if not decision.passes:
             self._refused(charge, verdict, decision)
         # A copy of a renewed token is not next in its line: after a success, its holder is a device of its own.
-        return Assessment(attempt, charge, verdict, decision, None if verdict.lane_spent else token, exposure)
+        spent = verdict.lane_spent
+        return Assessment(attempt, charge, verdict, decision, None if spent else token, exposure, question)
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
         """Whether the password that is chosen here has leaked; `None` where nobody can tell."""
@@ -225,6 +230,23 @@ class Guard:
         if assessment.verdict.last:
             self._ledger.fail(assessment.charge, assessment.verdict)
 
+    def question(self, assessment: Assessment) -> bytes:
+        """Receipt of what an attempt was charged that is answered by a question; empty where nothing was.
+
+        Many owners behind one address would use up its limit by being asked. Who does the work and then has the right
+        secret gets this charge back with the other. Nobody gains by it: each receipt comes back once, with work that
+        was done for it at the same door, account and browser, and returns what its own attempt was charged.
+        """
+        return pack_receipt(assessment.charge, assessment.verdict) if assessment.verdict.charged else b""
+
+    def return_question(self, receipt: bytes) -> None:
+        """Give back what the question was charged, now that its answer has succeeded."""
+        if receipt:
+            charge, verdict = unpack_receipt(receipt)
+            self._ledger.settle(charge, verdict)
+            for key in _counters(charge):
+                self._room.settled(key)
+
     def begin(self, assessment: Assessment) -> None:
         """The attempt goes to the application. From here on it is to be settled, exactly once."""
         self._room.begin(_counters(assessment.charge))
@@ -243,6 +265,8 @@ class Guard:
             self._ledger.settle(charge, verdict, renewed=renewed, right=_tries_password(assessment.attempt))
             for key in _counters(charge):
                 self._room.settled(key)
+            if assessment.question:
+                self.return_question(assessment.question)
         else:
             self._ledger.fail(charge, verdict)
         self._room.end(_counters(charge))

@@ -56,7 +56,7 @@ def work_for(one: Toll, bound_to: bytes = ATTEMPT) -> str:
 
 
 async def paid(one: Toll, work: str = "", captcha: str = "", bound_to: bytes = ATTEMPT) -> bool:
-    return await one.paid(work=work, captcha=captcha, bound_to=bound_to, address="192.0.2.1")
+    return await one.paid(work=work, captcha=captcha, bound_to=bound_to, address="192.0.2.1") is not None
 
 
 def test_without_a_captcha_work_is_all_that_is_asked() -> None:

@@ -43,6 +43,7 @@ TICKET_CHARS_MAX = 4_096
 _PAD = 256  # a ticket's length tells the account's to nobody, nor which of two accounts it is for
 
 _TICKET, _PROOF, _ANSWER, _RELEASED = b"ticket", b"proof", b"kept answer", b"released answer"
+_QUESTION = b"question"
 _HEAD, _LINE = Struct(">HH"), Struct(">HH")  # status and number of headers; lengths of one's name and value
 
 
@@ -182,6 +183,19 @@ class Escrow:
         except Unsealable:
             return None
         return _kept(opened).answer
+
+    async def keep_question(self, ticket: Ticket, holder: str, receipt: bytes) -> None:
+        """Keep what was charged for the question before this one, whose work was done, until a proof is shown."""
+        sealed = self._sealer.seal(_QUESTION, receipt, bound_to=_binding(ticket, holder))
+        await self._vault.put(self._keys.of(_QUESTION, ticket.challenge), sealed, seconds=KEPT_S)
+
+    async def take_question(self, ticket: Ticket, holder: str) -> bytes:
+        """The receipt, which is gone with this; empty where there is none."""
+        sealed = await self._vault.take(self._keys.of(_QUESTION, ticket.challenge))
+        try:
+            return self._sealer.open(_QUESTION, sealed or b"", bound_to=_binding(ticket, holder))
+        except Unsealable:
+            return b""
 
     async def may_call(self, ticket: Ticket) -> bool:
         """Whether this ticket may ask once more."""

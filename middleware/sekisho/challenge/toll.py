@@ -35,6 +35,7 @@ NAMES_BYTES_MAX = 1_024  # a door's name, a content type and a query, each: thei
 TOKEN_CHARS_MAX = 8_192  # the longest that a provider's may be
 
 _PURPOSE = b"form"
+_QUESTION = b"question"
 _PAD_BYTES = 256  # else a form's length would tell the password's to whoever counts bytes on the wire
 _HEAD = Struct(">QHHHI")  # when it was sealed; the lengths of door, content type, query and body
 _DATA_BYTES_MAX = _HEAD.size + 3 * NAMES_BYTES_MAX + BODY_BYTES_MAX + _PAD_BYTES
@@ -56,6 +57,16 @@ class SealedForm(NamedTuple):
     def __repr__(self) -> str:
         # It holds a password.
         return "SealedForm(...)"
+
+
+class Paid(NamedTuple):
+    """What was asked for was shown.
+
+    Attributes:
+        question: the receipt of the attempt that was asked, if it comes back with the work; else empty.
+    """
+
+    question: bytes = b""
 
 
 class Toll:
@@ -81,36 +92,51 @@ class Toll:
         self._sealer = sealer
         self._public = dict(captcha_public or {}) if captcha is not None else {}
 
-    def ask(self, bound_to: bytes, level: int, occupancy: float) -> dict[str, Any]:
+    def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> dict[str, Any]:
         """What to ask for: JSON-ready members `captcha` and `work`, of which `work` is the captcha's stand-in.
 
         Args:
             bound_to: digest or binding of all that it is for: door, account, holder. Not sent.
             level: of the posture; see `difficulty`.
             occupancy: of the lanes behind; see `difficulty`.
+            question: receipt of what the attempt that is asked was charged. The work carries it, sealed, so that it
+                comes back once at most: a solution is taken once.
         """
         if self._work is None:
             return {}
-        asked: dict[str, Any] = {"work": self._work.challenge(bound_to, difficulty(level, occupancy))}
+        carried = self._sealed(question, bound_to) if question else ""
+        challenge = self._work.challenge(bound_to, difficulty(level, occupancy), carried=carried)
+        asked: dict[str, Any] = {"work": challenge}
         return asked | ({"captcha": dict(self._public)} if self._public else {})
 
-    async def paid(self, *, work: str, captcha: str, bound_to: bytes, address: str) -> bool:
+    async def paid(self, *, work: str, captcha: str, bound_to: bytes, address: str) -> Paid | None:
         """Whether what is asked for was shown: a solved captcha, or work where there is none or nobody can tell.
 
-        Each counts once. `address` is the client's; see `Siteverify`.
+        Each counts once; None where nothing was. `address` is the client's; see `Siteverify`.
 
         Raises:
             StoreUnavailable: nobody knows whether it was used. Nothing may be granted.
         """
         if self._work is None or len(work) > PAYLOAD_CHARS_MAX or len(captcha) > TOKEN_CHARS_MAX:
-            return False
+            return None
         if not work and not captcha:
-            return False
+            return None
         if self._captcha is not None:
             answer = await self._captcha.check(captcha or _NO_TOKEN, address=address)
             if answer is not None:
-                return isinstance(answer, Solved) and bool(captcha)
-        return bool(work) and await self._work.accept(work, bound_to) is not None
+                return Paid() if isinstance(answer, Solved) and captcha else None
+        worked = await self._work.accept(work, bound_to) if work else None
+        return None if worked is None else Paid(self._question(worked.carried, bound_to))
+
+    def _sealed(self, question: bytes, bound_to: bytes) -> str:
+        return urlsafe_b64encode(self._sealer.seal(_QUESTION, question, bound_to=bound_to)).decode()
+
+    def _question(self, carried: str, bound_to: bytes) -> bytes:
+        """Nothing where nothing was carried, or under a secret that is gone."""
+        try:
+            return self._sealer.open(_QUESTION, _decoded(carried), bound_to=bound_to)
+        except Unsealable:
+            return b""
 
     def seal_form(
         self, *, door: str, content_type: bytes, body: bytes, holder: str, now_s: int, query: bytes = b""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LIFE_S = 120  # from asking to answering: what the longest work takes a slow phone, and what its page may wait
 SKEW_S = 30  # by which the clocks of two workers may differ
 USED_S = 2 * (LIFE_S + SKEW_S)  # longer than any worker takes the same challenge for fresh
-PAYLOAD_CHARS_MAX = 2_048  # a solved challenge has some 600; the widget adds how long it took
+PAYLOAD_CHARS_MAX = 2_048  # a solved challenge has some 600 and what it carries; the widget adds how long it took
 
 PHONE_HASHES_PER_S = 1_000_000
 """PBKDF2-SHA-256 iterations a second on one core of a middling phone of 2020: an assumption.
@@ -50,6 +50,7 @@ _ALGORITHM = "PBKDF2/SHA-256"
 _COST_MAX = 8_000  # iterations for one try, which is what checking costs us: 2 ms, a tenth of a password's hash
 _DIGITS_MIN = 2
 _KEY = re.compile("[0-9a-f]{64}")
+_CARRIED = "carried"
 
 
 def difficulty(posture_level: int, occupancy: float) -> int:
@@ -82,9 +83,11 @@ class Worked:
 
     Attributes:
         difficulty: expected hashes of what was solved.
+        carried: what the challenge carried, as it was given to it.
     """
 
     difficulty: int
+    carried: str = ""
 
 
 class Work:
@@ -101,12 +104,13 @@ class Work:
         self._vault = vault
         self._clock_s = clock_s
 
-    def challenge(self, bound_to: bytes, difficulty: int) -> dict[str, Any]:
+    def challenge(self, bound_to: bytes, difficulty: int, *, carried: str = "") -> dict[str, Any]:
         """A puzzle for the page: JSON-ready, in the fields of ALTCHA.
 
         Args:
             bound_to: a digest of all that the work is for (door, account, browser). Not sent.
             difficulty: expected hashes, 1 to `DIFFICULTY_MAX`; at least 256 are asked for.
+            carried: comes back with the solution, signed, and readable to everybody; some 400 characters.
 
         Raises:
             ValueError: no binding, or no such difficulty.
@@ -117,6 +121,7 @@ class Work:
             cost,
             key_prefix="0" * digits,
             expires_at=int(self._clock_s()) + LIFE_S,
+            data={_CARRIED: carried} if carried else None,
             hmac_secret=_bound(self._keys[0], bound_to),
         ).to_dict()
 
@@ -141,7 +146,8 @@ class Work:
             return None
         if not verify_solution(solved.payload, key).verified:
             return None
-        return Worked(solved.parameters.cost << 4 * len(solved.parameters.key_prefix))
+        data = solved.parameters.data or {}
+        return Worked(solved.parameters.cost << 4 * len(solved.parameters.key_prefix), data.get(_CARRIED, ""))
 
     def _is_fresh(self, parameters: _Parameters) -> bool:
         # Further ahead than another worker's clock can be, it would outlive the mark that it was used.

@@ -290,14 +290,14 @@ class GuardMiddleware:
     async def _try(self, visit: Visit, attempt: Attempt) -> None:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
         asking = self._asking
-        worked = proved = False
+        worked, proved, question = False, False, b""
         asker = b"" if self._asker is None or not attempt.secret else self._asker.of(visit.named, attempt)
         assessment: Assessment | None
         try:
             if asking is not None and not visit.named.keys().isdisjoint(SHOWN):
-                worked, proved = await asking.shown(visit, attempt)
+                worked, proved, question = await asking.shown(visit, attempt)
             assessment = await self._guard.assess(
-                attempt, visit.digests, family=family, worked=worked, proved=proved, asker=asker
+                attempt, visit.digests, family=family, worked=worked, proved=proved, asker=asker, question=question
             )
         except StoreUnavailable:
             assessment = None
@@ -353,7 +353,7 @@ class GuardMiddleware:
             return await self._refuse(visit, decision)
         # Work before proof: what stands behind a proof costs us a password's hash, and must cost whoever asks for it.
         if decision.work_first or asking.wants_work(worked=worked):
-            return await asking.work(visit, assessment.attempt)
+            return await asking.work(visit, assessment)
         return await asking.step_up(visit, assessment)
 
     # No coroutines: what these return is awaited by whoever refuses, and a flood pays for none in between.

@@ -59,10 +59,12 @@ class Shown(NamedTuple):
     Attributes:
         worked: work, or a captcha: somebody took the trouble. Never who.
         proved: a second proof, shown for this door and account a moment ago.
+        question: receipt of the attempt that was asked for the work; empty where there is none.
     """
 
     worked: bool = False
     proved: bool = False
+    question: bytes = b""
 
 
 class Asking:
@@ -102,19 +104,19 @@ class Asking:
         named = visit.named
         work, captcha, proof = named.get(WORK, b""), named.get(CAPTCHA, b""), named.get(PROOF, b"")
         holder = holder_of(named)
-        worked = proved = False
+        proved, paid = False, None
         if proof:
             proved = await self._parts.escrow.accept_proof(
                 proof.decode("latin-1"), holder.key, place=attempt.door.name, account=attempt.account
             )
         if work or captcha:
-            worked = await self._parts.toll.paid(
+            paid = await self._parts.toll.paid(
                 work=work.decode("latin-1"),
                 captcha=captcha.decode("latin-1"),
                 bound_to=_bound(attempt, holder),
                 address=visit.origin.address,
             )
-        return Shown(worked, proved)
+        return Shown(paid is not None, proved, paid.question if paid else b"")
 
     def wants_work(self, *, worked: bool) -> bool:
         """Whether the lanes are so full that a place in them has its price."""
@@ -122,11 +124,12 @@ class Asking:
         crowded = proving is not None and proving.lanes.occupancy >= WORK_FROM
         return crowded and self._parts.asks_work and not worked
 
-    async def work(self, visit: Visit, attempt: Attempt) -> None:
+    async def work(self, visit: Visit, assessment: Assessment) -> None:
         """Ask for work, before anybody looks at the secret."""
-        parts, holder = self._parts, holder_of(visit.named)
+        parts, holder, attempt = self._parts, holder_of(visit.named), assessment.attempt
+        self._guard.put_off(assessment)
         occupancy = parts.proving.lanes.occupancy if parts.proving else 0.0
-        asked = parts.toll.ask(_bound(attempt, holder), 0, occupancy)
+        asked = parts.toll.ask(_bound(attempt, holder), 0, occupancy, question=self._guard.question(assessment))
         form = self._sealed_form(visit, holder)
         await self._answer(visit, holder, parts.voice.toll(visit.scope["headers"], asked, form))
 
@@ -151,6 +154,9 @@ class Asking:
             ),
             holder.key,
         )
+        if assessment.question:
+            with suppress(StoreUnavailable):  # then the charge stands
+                await self._parts.escrow.keep_question(ticket, holder.key, assessment.question)
         if escrowed and not await self._run(visit, assessment, proving, ticket, holder):
             return await self._unavailable(visit)
         form = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sekisho.answer import Answer
@@ -13,6 +14,7 @@ from sekisho.middleware.shown import PROOF
 from sekisho.middleware.step_up.again import Again, answering, as_from, replay
 from sekisho.middleware.step_up.holder import COOKIE_START
 from sekisho.middleware.visit import DEVICE_HEADER, presented
+from sekisho.model import StoreUnavailable
 from sekisho.read import credentials_set
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Granting:
         if ticket.receipt:
             # The attempt was its owner's after all; and since a factor was shown, old failures accuse nobody.
             self._guard.refund(ticket.receipt, ticket.counted)
+            with suppress(StoreUnavailable):  # then that charge stands
+                self._guard.return_question(await self._parts.escrow.take_question(ticket, call.holder.key))
         if ticket.purpose is Purpose.LOGIN:
             return await self._release(call, ticket, person)
         if ticket.purpose is Purpose.DOOR:

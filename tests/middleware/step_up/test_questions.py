@@ -1,0 +1,136 @@
+"""What is charged for being asked for work comes back with the answer, once, and to nobody who guesses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sekisho.simulate.solve import solved
+from tests.middleware.driving import FORM, OPEN, Clock
+from tests.middleware.step_up.driving import Site, challenge
+
+if TYPE_CHECKING:
+    from tests.middleware.driving import Answer
+    from tests.middleware.step_up.driving import Client
+
+HOUSE = "203.0.113.40"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Time of the counters and the shed."""
+    found = Clock()
+    monkeypatch.setattr("sekisho.assemble._unix_us", found)
+    monkeypatch.setattr("sekisho.assemble._monotonic_us", found)
+    return found
+
+
+def plain(**settings: Any) -> Site:
+    """A site that asks for work, and has no factor to ask for."""
+    site = Site(settings={"factors": "none", "protect": None, "challenges": "pow", **settings})
+    site.shop.owners = {f"member{n}": "right" for n in range(40)}
+    return site
+
+
+@pytest.fixture(autouse=True)
+def _easy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puzzles of 256 hashes: these tests are about charges."""
+    monkeypatch.setattr("sekisho.challenge.toll.difficulty", lambda *_: 256)
+
+
+async def repeated(client: Client, first: Answer, account: str, password: str = "right") -> Answer:
+    """The same attempt with the work that was asked for, from a browser that keeps no device token."""
+    client.jar.pop("__Host-sekisho", None)
+    work = (b"sekisho-work", solved(json.loads(first.body)["work"]).encode())
+    return await client.log_in(account, password, headers=(FORM, work))
+
+
+async def test_thirty_owners_behind_one_address_all_log_in(clock: Clock) -> None:
+    """Row 4.5: from the eighth on each is asked for work; with the limits of a service that set none."""
+    site, statuses = plain(), []
+    for n in range(30):
+        clock.advance(1)
+        client = site.client(HOUSE)
+        first = await client.log_in(f"member{n}")
+        if first.status == 401:
+            clock.advance(2)
+            first = await repeated(client, first, f"member{n}")
+        statuses.append(first.status)
+
+    assert statuses == [303] * 30
+
+
+async def test_a_wrong_answer_returns_nothing(clock: Clock) -> None:
+    """Ten at an address: of five guesses, each asked for work and answered with it, both charges stand."""
+    site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "10/hour"})
+    await site.client("192.0.2.1").log_in("member0", "burn")
+    client, statuses = site.client(HOUSE), []
+    for n in range(5):
+        clock.advance(3)
+        first = await client.log_in("member0", f"guess {n}")
+        clock.advance(3)
+        statuses.append((await repeated(client, first, "member0", f"guess {n}")).status)
+    clock.advance(3)
+
+    assert statuses == [401] * 5
+    assert (await client.log_in("member1", "one more")).status == 429
+
+
+async def test_log_ins_of_ones_own_buy_no_guess(clock: Clock) -> None:
+    """Who has an account may be asked and answer as often as he likes: there are ten guesses at his address, not one
+    more.
+    """
+    site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "10/hour", "limit_lane": "9999/hour"})
+    await site.client("192.0.2.1").log_in("member0", "burn")
+    guesses = 0
+    for n in range(12):
+        clock.advance(3)
+        mine = site.client(HOUSE)
+        first = await mine.log_in("member0")
+        if first.status == 401:
+            await repeated(mine, first, "member0")
+        clock.advance(3)
+        guesses += (await site.client(HOUSE).log_in(f"member{n + 1}", "guess")).status == 401
+
+    reached = [account for account, password in site.shop.reached if password == "guess"]
+    assert len(reached) <= 10
+    assert guesses >= len(reached)
+
+
+async def test_one_solution_returns_one_question(clock: Clock) -> None:
+    """Shown again it is no work at all."""
+    site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "6/hour"})
+    await site.client("192.0.2.1").log_in("member0", "burn")
+    client = site.client(HOUSE)
+    first = await client.log_in("member0")
+    statuses = [(await repeated(client, first, "member0")).status for _ in range(7)]
+
+    # The first is let in; each of the others is a question of its own, until the address has had its six.
+    assert statuses == [303] + [401] * 6
+
+
+async def test_before_a_step_up_the_question_comes_back_with_the_proof(clock: Clock) -> None:
+    """Work first, then a proof: after it the address has all its room again, and before it has two places less."""
+    site = Site(
+        settings={**OPEN, "challenges": "pow", "limit_account": "1/hour", "limit_ip": "4/hour", "protect": None}
+    )
+    await site.enrol()
+    await site.client("192.0.2.1").log_in("hana", "burn")
+    await _settled()
+    client = site.client(HOUSE)
+    answered = await repeated(client, await client.log_in(), "hana")
+    assert answered.code == "step_up_required"
+    await _settled()
+    assert (await client.show(challenge(answered), site.code())).status == 303
+    await _settled()
+
+    codes = [(await site.client(HOUSE).log_in(f"x{n}", "guess")).code for n in range(5)]
+    assert codes == ["step_up_required"] * 4 + ["too_many_attempts"]
+
+
+async def _settled() -> None:
+    for _ in range(30):
+        await asyncio.sleep(0)
