@@ -53,6 +53,10 @@ test-uvloop: $(VENV)/.with-test ## Run what talks to the event loop on uvloop, w
 	$(say) "Running the tests on uvloop"
 	@TEST_LOOP=uvloop $(PYTEST) $(SPREAD) --quiet $(TESTS_UVLOOP)
 
+.PHONY: matrix
+matrix: $(VENV)/.with-test ## Send generated requests through every server to every framework (ten minutes; a sample is in the tests)
+	@MATRIX_REQUESTS=$${MATRIX_REQUESTS:-300} $(BIN)/python -m pytest --quiet tests/matrix
+
 .PHONY: rows
 rows: $(VENV)/.with-test ## Name what was found from outside and is held by no test
 	@$(BIN)/python -m tests.rows

@@ -238,6 +238,7 @@ def test_the_path_as_it_came_counts_as_well() -> None:
         ("/srvhttp://x/login", "/srv"),
         ("/SRV/login", "/srv"),
         ("http://x/srv/login", "/srv"),
+        ("http://srv/srvlogin", "/srv"),
     ],
 )
 def test_a_root_path_that_runs_on_into_the_path_is_cut_off(path: str, root_path: str) -> None:

@@ -155,7 +155,9 @@ def _refuse_other_account(plan: _Plan, query: bytes, account: str) -> None:
         value = mention["value"] or b""
         if number >= FIELDS_MAX or len(value) > ACCOUNT_CHARS_MAX * 12:  # each character escaped, of four bytes
             raise Unreadable(400, "two_accounts")
-        if unquote_plus(value.decode("latin-1")) != account:
+        # Where one parser ends the value at `;`, the next goes on.
+        is_doubtful = query[mention.end() : mention.end() + 1] == b";"
+        if is_doubtful or unquote_plus(value.decode("latin-1")) != account:
             raise Unreadable(400, "two_accounts")
 
 

@@ -50,45 +50,55 @@ def path_keys(scope: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _all_keys(scope: Mapping[str, Any]) -> tuple[str, ...]:
+    root = (scope.get("root_path") or "").rstrip("/").casefold()
+    path = scope["path"].casefold()
+    if _is_stray(path, root):
+        raise Unreadable(400, "request_target")
     keys: dict[str, None] = {}
-    for path in _paths(scope):
-        for target in _targets(path):
+    for written in _written(path, scope.get("raw_path")):
+        for target in _targets(written, root):
             keys.update(dict.fromkeys(_keys(target)))
     return tuple(keys)
 
 
-def _paths(scope: Mapping[str, Any]) -> Iterator[str]:
-    """The path as the server decoded it and as it came, each with and without the mount point."""
-    root = (scope.get("root_path") or "").rstrip("/").casefold()
-    written = {scope["path"].casefold(): None}
-    raw = scope.get("raw_path")
-    if raw is not None and len(raw) <= RAW_BYTES_MAX:
-        # Sanic and BlackSheep route what came. Some test clients put the query there as well.
-        written[_unquoted(raw.partition(b"?")[0])] = None
-    for path in written:
+def _is_stray(path: str, root: str) -> bool:
+    return not (path[:1] in {"", "/"} or path == "*" or (root and path.startswith(root)) or _ABSOLUTE.fullmatch(path))
+
+
+def _written(path: str, raw: bytes | None) -> tuple[str, ...]:
+    """The path as the server decoded it, and as it came: Sanic and BlackSheep route that."""
+    if raw is None or len(raw) > RAW_BYTES_MAX:
+        return (path,)
+    # Some test clients put the query there as well.
+    came = _unquoted(raw.partition(b"?")[0])
+    return (path,) if came == path else (path, came)
+
+
+def _targets(path: str, root: str) -> Iterator[str]:
+    """What may be routed: the path, or that of a URL, with and without the mount point."""
+    for target in _of_url(path):
         if not root:
-            yield path
+            yield _slashed(target)
             continue
         # uvicorn puts the mount point before the target, Hypercorn leaves it out. Django, Quart and BlackSheep drop it
         # wherever a path begins so (`/srvlogin`), Litestar where it first appears.
-        _, found, after = path.partition(root)
+        _, found, after = target.partition(root)
         if found:
-            yield _slashed(after)
-        yield _slashed(path) if path.startswith(root) else path
-        yield _slashed(root + _slashed(path))
+            yield from map(_slashed, _of_url(after))
+        yield _slashed(target)
+        yield _slashed(root + _slashed(target))
+
+
+def _of_url(path: str) -> Iterator[str]:
+    # `/http://x/login`: some drop a slash, or the mount point before the URL.
+    absolute = _ABSOLUTE.fullmatch(path, path.startswith("/") and not path.startswith("//"))
+    if absolute is not None:
+        yield absolute["path"] or "/"
+    yield path
 
 
 def _slashed(path: str) -> str:
     return path if path[:1] == "/" else "/" + path
-
-
-def _targets(path: str) -> Iterator[str]:
-    absolute = _ABSOLUTE.fullmatch(path, path.startswith("/") and not path.startswith("//"))
-    if absolute is not None:
-        yield absolute["path"] or "/"
-    elif path[:1] not in {"", "*", "/"} or path[:1] == "*" != path:
-        raise Unreadable(400, "request_target")
-    yield _slashed(path)
 
 
 def _keys(path: str) -> Iterator[str]:

@@ -1,0 +1,159 @@
+"""Real servers × frameworks × generated requests: what reaches a handler was charged, or a fresh proof was shown.
+
+`MATRIX_REQUESTS` says how many requests each framework gets behind each server (`make matrix`: 300). Seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import pytest
+
+from tests.matrix.apps import FRAMEWORKS, PREFIX
+from tests.matrix.serve import ROOTS, SERVERS
+from tests.matrix.targets import BASIC, FORM, Sent, requests
+from tests.matrix.wire import Answered, Http2, http1
+from tests.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Ask = Callable[[str, Sent], Answered]
+
+REQUESTS = int(os.environ.get("MATRIX_REQUESTS", "10"))
+MOUNTED = ("mounted, guarded inside", "mounted, guarded outside")
+LOOKS = {"GET", "HEAD", "OPTIONS", "TRACE"}
+START_SECONDS_MAX = 60
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[dict[str, int]]:
+    """Every server, by its name and root path. granian has processes of its own."""
+    with served() as found, granian("") as plain, granian("/srv") as rooted:
+        yield {**found, "granian ": plain, "granian /srv": rooted}
+
+
+@contextmanager
+def served() -> Iterator[dict[str, int]]:
+    command = [sys.executable, "-m", "tests.matrix.serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+@contextmanager
+def granian(root: str) -> Iterator[int]:
+    port = free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "tests.matrix.apps:app"]
+    command += ["--port", str(port), "--no-ws", "--log-level", "critical"]
+    command += ["--url-path-prefix", root] if root else []
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait(port)
+            yield port
+        finally:
+            process.terminate()  # it ends its worker
+            process.wait(20)
+
+
+def _wait(port: int) -> None:
+    pause, look = time.monotonic() + START_SECONDS_MAX, Sent("GET", "/", (), b"", chunked=False)
+    while time.monotonic() < pause:
+        try:
+            http1(port, "falcon/doors", look)
+        except ConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("granian did not start")
+
+
+def is_mounted(name: str) -> bool:
+    return name.startswith(MOUNTED)
+
+
+def names(kind: str) -> list[str]:
+    return [f"{name}/{kind}" for name in (*FRAMEWORKS, *MOUNTED)]
+
+
+def wrong(name: str, sent: Sent, answered: Answered) -> str:
+    """What should not have been, in the way that a handler was reached; empty where all is well."""
+    said = answered.said
+    if said is None:
+        return ""
+    if name.endswith("/doors"):
+        return (
+            "" if said["account"] in {None, said["charged"]} else f"tried {said['account']}, charged {said['charged']}"
+        )
+    acts = said["body"] or sent.method.upper() not in LOOKS
+    return f"{name}: {said} after {sent}" if said["place"] == "payout" or (said["place"] == "pay" and acts) else ""
+
+
+@contextmanager
+def asks(ports: dict[str, int], server: str, root: str) -> Iterator[Ask]:
+    """How a server is asked."""
+    name, _, protocol = server.partition(", ")
+    port = ports[f"{name} {root}"]
+    if protocol != "HTTP/2":
+        yield partial(http1, port)
+        return
+    with closing(Http2(port)) as client:
+        yield client.ask
+
+
+ALL = [*SERVERS, "hypercorn, HTTP/2", "granian", "granian, HTTP/2"]
+
+
+@pytest.mark.parametrize("root", ROOTS)
+@pytest.mark.parametrize("server", ALL)
+def test_what_reaches_a_handler_was_charged_or_proved(ports: dict[str, int], server: str, root: str) -> None:
+    """Whatever the target, the method, the headers and the body."""
+    with asks(ports, server, root) as ask:
+        tried = [
+            (name, sent, ask(name, sent))
+            for name in (*names("doors"), *names("protect"))
+            for sent in requests(crc32(f"{server} {root} {name}".encode()), REQUESTS, root, mounted=is_mounted(name))
+        ]
+    assert [problem for one in tried if (problem := wrong(*one))] == []
+    # The sample would hold as well if nothing ever arrived.
+    assert any(answered.said for _, _, answered in tried)
+
+
+@pytest.mark.parametrize("server", ALL)
+def test_plain_requests_arrive_everywhere(ports: dict[str, int], server: str) -> None:
+    """Or the other test would hold for a server that answers nothing."""
+    with asks(ports, server, "") as ask:
+        for name in names("doors"):
+            prefix = PREFIX if is_mounted(name) else ""
+            tried = ask(name, Sent("POST", f"{prefix}/login", TYPED, b"username=hana&password=guess", chunked=False))
+            shown = ask(name, Sent("GET", f"{prefix}/files/a", (("Authorization", BASIC),), b"", chunked=False))
+            looked = ask(name, Sent("GET", f"{prefix}/login", (), b"", chunked=False))
+            assert [charged(answered) for answered in (tried, shown, looked)] == ["hana", "hana", None], name
+        for name in names("protect"):
+            prefix = PREFIX if is_mounted(name) else ""
+            paid = ask(name, Sent("POST", f"{prefix}/pay", TYPED, b"yen=1", chunked=False))
+            looked = ask(name, Sent("GET", f"{prefix}/pay", (), b"", chunked=False))
+            assert (paid, looked.status) == (Answered(401, None), 200), name
+
+
+TYPED = (("Content-Type", FORM),)
+
+
+def charged(answered: Answered) -> str | None:
+    """The account that was charged for what a handler took."""
+    assert answered.status == 200
+    assert answered.said is not None
+    assert answered.said["charged"] == answered.said["account"]
+    account: str | None = answered.said["account"]
+    return account
