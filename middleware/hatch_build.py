@@ -51,6 +51,7 @@ COMPILED = (
     "observe/limiter/waiting.py",
     "record/answers.py",
     "record/events.py",
+    "record/refusals.py",
     "store/batch.py",
 )
 

@@ -33,7 +33,7 @@ from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.read.paths import path_keys
-from sekisho.record import AccountHook, Answers, Events
+from sekisho.record import AccountHook, Answers, Events, RefusalLog
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
@@ -367,6 +367,7 @@ class _Running:
         self._exchange: asyncio.Task[None] | None = None
         self._health = Health(loop.call_later, parts.events.store_answers)
         self._hibp = self._online()
+        self._refusals = RefusalLog(loop.call_later)
         ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
         self._guarded = self._middleware(ledger)
         self._step_up = self._with_step_up()
@@ -384,6 +385,7 @@ class _Running:
             self._step_up.end_all(accounts)
 
     async def stop(self) -> None:
+        self._refusals.close()
         if self._step_up is not None:
             await self._step_up.aclose()
         if self._exchange is not None:
@@ -458,6 +460,7 @@ class _Running:
             reading=parts.reading,
             renderer=parts.renderer,
             events=parts.events,
+            refusals=self._refusals,
             cookie=self._cookie,
             mode=parts.mode,
             jitter=random.random,

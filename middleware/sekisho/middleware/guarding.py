@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.protect import Stale
     from sekisho.middleware.step_up import Asking, Mount
     from sekisho.read import Accounts, Callers, Doors
-    from sekisho.record import Answers, Events
+    from sekisho.record import Answers, Events, RefusalLog
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -130,6 +130,7 @@ class GuardMiddleware:
         reading: reads attempts.
         renderer: renders refusals.
         events: is told what was decided.
+        refusals: is told what was refused.
         cookie: carries the device token.
         mode: `ENFORCE`, or `MONITOR` to refuse nobody.
         jitter: uniform in [0, 1).
@@ -144,6 +145,7 @@ class GuardMiddleware:
         reading: Reading,
         renderer: Renderer,
         events: Events,
+        refusals: RefusalLog,
         cookie: Cookie,
         mode: Mode,
         jitter: Callable[[], float],
@@ -156,6 +158,7 @@ class GuardMiddleware:
         self._renderer = renderer
         self._events = events
         self._answers = reading.answers
+        self._refusals = refusals
         self._cookie = cookie
         self._cookie_start = cookie.name + b"="
         self.mode = mode  # an operator may change it while we run
@@ -182,11 +185,13 @@ class GuardMiddleware:
     async def _at_door(self, door: Door, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
         # A socket at a door would be a gate beside the barrier.
         if scope["type"] == "websocket":
+            self._note(door, "denied", "websocket")
             return await self._refuse_websocket(request, receive, send)
 
         visit = self._visit(door, scope, request, receive, send)
         if _is_planted(visit) and self.mode is Mode.ENFORCE:
             self._events.unreadable(door, "cross_site")
+            self._note(door, "denied", "cross_site")
             return await self._answer(visit, denied())
         # In monitor everybody is looked at, once: what would be refused here is found out later as well.
         looked_at = bool(visit.presented.token) or self.mode is Mode.MONITOR
@@ -328,6 +333,7 @@ class GuardMiddleware:
             if watch.has_begun:
                 raise
             wait_us = busy.retry_after_s * 1_000_000
+            self._note(attempt.door, "unavailable", "too many passwords are being checked")
             ending = self._answer(visit, unavailable(retry_after_s(wait_us, self._jitter())))
         except BaseException:
             # Raised, timed out or cancelled: whatever its answer began with, it is no proof.
@@ -339,13 +345,22 @@ class GuardMiddleware:
 
     def _refuses(self, door: Door, decision: Decision) -> bool:
         self._events.decided(door, decision, self.mode)
-        return not decision.passes and self.mode is Mode.ENFORCE
+        if decision.passes:
+            return False
+        enforced = self.mode is Mode.ENFORCE
+        self._refusals.decided(door.name, decision, enforced=enforced)
+        return enforced
 
     async def _refuses_choice(self, attempt: Attempt) -> bool:
         """Whether the password that is chosen here is one that attackers try first (NIST SP 800-63B-4, 3.1.1.2)."""
         breached = await self._guard.weigh_choice(attempt)
         self._events.chosen(attempt.door, breached=breached)
+        if breached:
+            self._note(attempt.door, "breached_password", "the new password has leaked")
         return bool(breached) and self.mode is Mode.ENFORCE
+
+    def _note(self, door: Door, code: str, reason: str) -> None:
+        self._refusals.answered(door.name, code, reason, enforced=self.mode is Mode.ENFORCE)
 
     async def _ask_or_refuse(self, visit: Visit, assessment: Assessment, *, worked: bool) -> None:
         decision, asking = assessment.decision, self._asking
@@ -387,15 +402,20 @@ class GuardMiddleware:
         if assessment is None:
             return await self._unavailable(visit)
         decision = assessment.decision
-        if self.mode is Mode.MONITOR:
-            return await self._app(visit.as_sent, visit.intake.replay, visit.send)
         # Nobody can be asked for anything who cannot be read.
         stern = decision.asked in {Action.THROTTLE, Action.DENY}
+        if stern:
+            self._refusals.decided(visit.door.name, decision, enforced=self.mode is Mode.ENFORCE)
+        else:
+            self._note(visit.door, "unreadable_attempt", error.reason)
+        if self.mode is Mode.MONITOR:
+            return await self._app(visit.as_sent, visit.intake.replay, visit.send)
         refusal = self._refusal(decision) if stern else unreadable_attempt(error.status)
         # The rest of such a body is still on its way; on a kept connection it would have to be read.
         return await self._answer(visit, refusal, hang_up=error.status in {408, 413})
 
     async def _unavailable(self, visit: Visit) -> None:
+        self._note(visit.door, "unavailable", "it cannot be counted")
         if self.mode is Mode.MONITOR:
             return await self._app(visit.as_sent, visit.intake.replay, visit.send)
         return await self._answer(visit, unavailable(retry_after_s(UNAVAILABLE_US, self._jitter())))

@@ -5,5 +5,6 @@ from __future__ import annotations
 from sekisho.record.answers import Answers
 from sekisho.record.events import Events
 from sekisho.record.hook import AccountHook, Hook
+from sekisho.record.refusals import RefusalLog
 
-__all__ = ["AccountHook", "Answers", "Events", "Hook"]
+__all__ = ["AccountHook", "Answers", "Events", "Hook", "RefusalLog"]

@@ -1,0 +1,85 @@
+"""Refusals in the server's own log, without any configuration: which door, which answer, which reasons.
+
+Nothing that a client sent is in a line. A flood writes no more of them than a quiet day: lines are bounded by the
+minute, and what is beyond the bound is counted in one more line.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+from sekisho.model import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.model import Decision
+
+# Servers configure no logger but their own; what is a warning reaches standard error all the same.
+log = logging.getLogger("sekisho.refusals")
+
+LINES_MAX = 20
+PERIOD_S = 60.0
+
+# A step-up is a question that every owner meets on a new device, and no refusal.
+CODES = {
+    Action.CHALLENGE: "challenge_required",
+    Action.THROTTLE: "too_many_attempts",
+    Action.DENY: "denied",
+}
+
+
+class Timer(Protocol):
+    """What `loop.call_later` returns."""
+
+    def cancel(self) -> None:
+        """Never call."""
+
+
+@final
+class RefusalLog:
+    """Writes a line for each of the first refusals in a minute, and then how many there were beside them.
+
+    Belongs to one event loop. `later` is its `call_later`: `seconds, function -> timer`.
+    """
+
+    def __init__(self, later: Callable[[float, Callable[[], None]], Timer]) -> None:
+        self._later: Final = later
+        self._timer: Timer | None = None
+        self._lines_left = LINES_MAX
+        self._left_out = 0
+
+    def decided(self, place: str, decision: Decision, *, enforced: bool) -> None:
+        """An attempt at the door `place` was refused, or would have been."""
+        # First, and nothing before it: this is what each attempt of a flood pays.
+        if not self._lines_left:
+            self._left_out += 1
+            return
+        if code := CODES.get(decision.asked):
+            self._write(place, code, ", ".join([finding.reason for finding in decision.findings]), enforced=enforced)
+
+    def answered(self, place: str, code: str, reason: str, *, enforced: bool) -> None:
+        """The door `place` answered `code`, or would have, for another reason than a decision."""
+        if not self._lines_left:
+            self._left_out += 1
+            return
+        self._write(place, code, reason, enforced=enforced)
+
+    def close(self) -> None:
+        """Say what is still to be said. The event loop is about to end."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._end_period()
+
+    def _write(self, place: str, code: str, reason: str, *, enforced: bool) -> None:
+        if self._timer is None:
+            self._timer = self._later(PERIOD_S, self._end_period)
+        self._lines_left -= 1
+        answered = "answered" if enforced else "would have answered"
+        log.warning("sekisho: %s %s %s (%s)", place, answered, code, reason)
+
+    def _end_period(self) -> None:
+        if self._left_out:
+            log.warning("sekisho: %d more in the last minute, not logged one by one", self._left_out)
+        self._timer, self._lines_left, self._left_out = None, LINES_MAX, 0
