@@ -10,10 +10,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := middleware tests examples benchmarks
 COVERAGE_MIN ?= 90
-WORKERS ?= logical
+# One more than there are cores: tests wait for their servers and browsers.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest
-# A file stays with one worker: what its tests share is made once. Each worker has servers of its own.
-SPREAD := --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile
+# A file stays with one worker: what its tests share is made once. Each worker has servers of its own. The order is
+# that of tests/conftest.py, where the longest files come first.
+SPREAD := --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 COMPILED := $(CURDIR)/$(VENV)/compiled
 TESTS_COMPILED ?= tests/answer tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py

@@ -7,14 +7,18 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 import uvloop
 from hypothesis import HealthCheck, settings
 
+from tests.browser import browsing
 from tests.server_groups import RedisCluster, SentinelGroup
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+
+    from playwright.async_api import Browser
 
 # A shared machine makes deadlines a coin toss. `ci` gives the same verdict for the same commit; `dev` keeps looking.
 settings.register_profile("dev", deadline=None)
@@ -30,6 +34,28 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 # uvicorn's own loop, wherever it is installed: it takes other arguments than asyncio's, and fails in other words.
 if os.environ.get("TEST_LOOP") == "uvloop":
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+# Files with few tests that take long: begun last, one of them would keep a worker busy when all others are done.
+LONG = (
+    "tests/test_benchmarks_replay.py",
+    "tests/simulate/",
+    "tests/acceptance/",
+    "tests/challenge/pages/",
+    "tests/test_benchmarks_loadtest.py",
+    "tests/matrix/",
+    "tests/real/",
+    "tests/limiter/",
+    "tests/store/",
+    "tests/owners/",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For several workers: the longest files first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -128,6 +154,13 @@ def frail_sentinels() -> Iterator[SentinelGroup]:
     with SentinelGroup(timeout_ms=500) as group:
         group.empty()
         yield group
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for the whole run, in the session's event loop; each visit is a profile of its own."""
+    async with browsing() as opened:
+        yield opened
 
 
 @pytest.fixture

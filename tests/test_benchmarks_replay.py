@@ -334,17 +334,17 @@ def work(tmp_path: Path) -> Iterator[Path]:
     KeptRedis(tmp_path).stop()
 
 
-SMALL = ("--scale", "0.001", "--callers", "16")
+SMALL = ("--scale", "0.0003", "--callers", "16")
 
 
 def assert_whole(found: dict[str, Any]) -> None:
     """As many of everything as a run in one piece would have had."""
-    scenario = plan(0.001).scenario()
+    scenario = plan(0.0003).scenario()
     counts = found["tally"]["counts"]
     assert [claim["text"] for claim in found["proof"]["claims"] if not claim["kept"]] == []
-    assert counts["sent_attacks"] == scenario.campaign.attempts == 50_000
-    assert counts["right_logins"] == scenario.honest.logins == 2_000
-    assert counts["sent_logins"] == 2_283  # of which so many begin with a typo, in whatever pieces
+    assert counts["sent_attacks"] == scenario.campaign.attempts == 15_000
+    assert counts["right_logins"] == scenario.honest.logins == 600
+    assert counts["sent_logins"] == 698  # of which so many begin with a typo, in whatever pieces
     assert counts.get("taken", 0) == 0
     assert found["runs"] == 2
 

@@ -12,24 +12,20 @@ import pytest
 import pytest_asyncio
 
 from tests.acceptance.tea_house import NAME, PASSWORD, Member, TeaHouse, now, tea_house, with_a_front_end
-from tests.browser import browsing, visiting
+from tests.browser import visiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from playwright.async_api import Browser
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's
+
 SHOTS = os.environ.get("SEKISHO_SHOTS")  # a folder to keep pictures in, for whoever changes how pages look
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 
 
-@pytest_asyncio.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with browsing() as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def house(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TeaHouse]:
     async with tea_house(tmp_path, redis_url, monkeypatch) as opened:
         yield opened

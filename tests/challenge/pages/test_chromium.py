@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 
-from tests.browser import Visit, browsing, serving, visiting
+from tests.browser import Visit, serving, visiting
 from tests.challenge.pages.site import Site, every_page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from playwright.async_api import Browser, Route
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's
 
 NAMES = tuple(name for name in every_page(Site().pages, "en") if name != "work")
 SHOTS = os.environ.get("SEKISHO_SHOTS")  # a folder to keep pictures in, for whoever changes how pages look
@@ -32,12 +33,6 @@ def origin(site: Site) -> Iterator[str]:
     with serving(site.app()) as port:
         site.listen(port)
         yield f"http://localhost:{port}"
-
-
-@pytest_asyncio.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with browsing() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
