@@ -54,6 +54,7 @@ class Trial(NamedTuple):
         lane: empty, or `DOOR`: which of an account's counts are used. Where nobody has been asked for the secret
             before, anybody may guess, and must not use up what is left for log-ins.
         number: which try of its challenge this is, where that has been counted already; 0 where it has not.
+        owner: by what tries are counted, where the account's id is only a spelling of it; see `Contact.owner`.
     """
 
     challenge: bytes
@@ -61,6 +62,12 @@ class Trial(NamedTuple):
     behind_right_secret: bool
     lane: bytes = b""
     number: int = 0
+    owner: str = ""
+
+    @property
+    def counted_by(self) -> str:
+        """By what tries are counted."""
+        return self.owner or self.account
 
     def __repr__(self) -> str:
         # Tracebacks print values; whether the password was right is what nobody may learn.
@@ -80,7 +87,7 @@ class AppTry(NamedTuple):
 def owner_key(keys: VaultKeys, kind: bytes, trial: Trial) -> bytes:
     """Where something is counted for the owner; behind a wrong secret, a place that concerns nobody."""
     if trial.behind_right_secret:
-        return keys.of(kind, b"account" + trial.lane, trial.account)
+        return keys.of(kind, b"account" + trial.lane, trial.counted_by)
     return keys.of(kind, b"nobody", trial.challenge)
 
 
@@ -128,7 +135,7 @@ class Tries:
         """
         allowed = trial.number <= self._challenge_max
         if guess is Guess.APP:
-            key = self._keys.of(b"early tries", *((b"account", trial.account) if exists else (b"nobody",)))
+            key = self._keys.of(b"early tries", *((b"account", trial.counted_by) if exists else (b"nobody",)))
             allowed &= await self._vault.count(key, seconds=EARLY_PERIOD_S) <= EARLY_TRIES_MAX
         return allowed
 

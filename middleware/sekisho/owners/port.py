@@ -76,14 +76,25 @@ class Contact:
             never the same for two accounts.
         email: None where the account has none that mail could be sent to.
         locale: as the service keeps it, e.g. `ja` or `en-GB`; None where it keeps none.
+        spelled: whether `account_id` is only the account as typed, because nobody knows a better one: then two of them
+            may be one account.
     """
 
     account_id: str = field(repr=False)
     email: str | None = field(repr=False)
     locale: str | None = field(repr=False)
+    spelled: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         usable_id(self.account_id)
+
+    @property
+    def owner(self) -> str:
+        """By what is counted that one owner may have: the account's id, or where that is a spelling the mailbox.
+
+        Two accounts of one mailbox share a count then. They are one person's, who is not to be flooded through either.
+        """
+        return self.email.casefold() if self.spelled and self.email else self.account_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The service's own query for a contact: checked before anybody runs it, read by the names of its columns.
 
-By name, because a query whose two columns are swapped by an editor must not mail a code to `ja`. Names are `email`,
-`locale` and, optionally, `account_id`: where a service takes `Alice` and `alice` for one account, only an id of that
-account keeps the factors of the one from being missing for the other.
+By name, because a query whose two columns are swapped by an editor must not mail a code to `ja`. Names are `email` and,
+optionally, `locale` and `account_id`: where a service takes `Alice` and `alice` for one account, only an id of that
+account keeps the factors of the one from being missing for the other. Without it what is sent and tried is counted by
+mailbox, or each spelling would have its own five codes an hour.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 
 QUERY = "SEKISHO_OWNERS_QUERY"
 QUERY_CHARS_MAX = 4_096
-_EXAMPLE = "select email, locale from users where username = :account"
+_EXAMPLE = "select email from users where username = :account"
+_OPTIONAL = {"locale", "account_id"}
+SPELLINGS = (
+    "SEKISHO_OWNERS_QUERY finds one account by several spellings and has no column `account_id`: what is enrolled "
+    "under one is missing under the others; begin it with: select id as account_id, email"
+)
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?![:\w])")  # as SQLAlchemy reads them
@@ -41,6 +47,12 @@ def lookup(query: str) -> sa.TextClause:
     if problem := _problem(text):
         raise SettingsError(QUERY, f"{problem}, as in: {_EXAMPLE}")
     return sa.text(f"select * from ({text}) as asked limit 2")  # noqa: S608 - the operator's own SQL, from a setting
+
+
+def spellings(account: str) -> tuple[str, str]:
+    """Two others of the same account, where case makes no difference. Of both at once, nobody else has registered."""
+    half = len(account) // 2
+    return account.swapcase(), account[:half] + account[half:].swapcase()
 
 
 def ask(connection: Connection, query: sa.TextClause, account: str) -> Contact | None:
@@ -68,18 +80,20 @@ def _problem(text: str) -> str:
 
 
 def _check_names(names: Sequence[str]) -> None:
-    if not (len(set(names)) == len(names) and {"email", "locale"} <= set(names) <= {"email", "locale", "account_id"}):
+    if not (len(set(names)) == len(names) and {"email"} <= set(names) <= {"email", *_OPTIONAL}):
         raise OwnersUnfit(
-            f"{QUERY} wants the columns `email`, `locale` and, if need be, `account_id`, each once; name them with `as`"
+            f"{QUERY} wants the column `email` and, if need be, `locale` and `account_id`, each once; "
+            "name them with `as`"
         )
 
 
 def _contact(row: dict[str, object], account: str) -> Contact:
-    email, locale = _text(row["email"]), _text(row["locale"])
+    email, locale = _text(row["email"]), _text(row.get("locale"))
     return Contact(
         account_id=_id(row.get("account_id", account)),
         email=email if email is not None and _is_mailbox(email) else None,
         locale=locale if locale is not None and _LOCALE.fullmatch(locale) else None,
+        spelled="account_id" not in row,
     )
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,7 +38,7 @@ from sekisho.owners.port import (
     usable_id,
     usable_sealed,
 )
-from sekisho.owners.query import ask, lookup
+from sekisho.owners.query import SPELLINGS, ask, lookup, spellings
 from sekisho.owners.schema import check, enrolments, lock, resets, upgrade
 from sekisho.read.names import ACCOUNT_CHARS_MAX
 
@@ -88,11 +90,27 @@ class SqlOwners:
         self._engine = _engine(url, connections_max, self._deadline)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._checked = False
+        self._asked_otherwise = False
+        self._background: asyncio.Task[None] | None = None
 
     async def contact(self, account: str) -> Contact | None:
         if not holdable(account, chars_max=ACCOUNT_CHARS_MAX):
             return None
-        return await self._call(lambda connection: ask(connection, self._query, account))
+        found = await self._call(lambda connection: ask(connection, self._query, account))
+        if found is not None and found.spelled and not self._asked_otherwise and account.swapcase() != account:
+            self._asked_otherwise = True
+            # Nobody waits for it, or an account that exists would answer later than one that does not.
+            self._background = asyncio.create_task(self._warn_of_spellings(account, found), name="sekisho owners")
+        return found
+
+    async def _warn_of_spellings(self, account: str, found: Contact) -> None:
+        """Say once that the query takes two spellings for one account, if it does."""
+        with suppress(OwnersError):
+            for other in spellings(account):
+                same = await self._call(partial(ask, query=self._query, account=other))
+                if same is None or same.email != found.email:
+                    return
+            log.warning("%s", SPELLINGS)
 
     async def enrolments(self, account_id: str) -> tuple[Enrolment, ...]:
         wanted = (
@@ -163,6 +181,8 @@ class SqlOwners:
 
     async def aclose(self) -> None:
         """End what is under way, and hang up; within two deadlines."""
+        if self._background is not None:
+            self._background.cancel()
         for task in self._tasks:
             task.cancel()
         if self._tasks:

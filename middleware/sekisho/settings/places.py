@@ -49,7 +49,7 @@ def database(text: str, setting: str) -> str:
 def query(text: str, setting: str) -> str:
     """A select with `:account`, unchanged. What runs it checks the rest."""
     if len(text) > QUERY_CHARS_MAX or not _ASKS.match(text):
-        example = "select email, locale from users where username = :account"
+        example = "select id as account_id, email from users where username = :account"
         raise SettingsError(
             setting, f"is no select of at most {QUERY_CHARS_MAX} characters with :account; as in {example}"
         )

@@ -431,9 +431,9 @@ OWNERS: Setting[str | None] = Setting(
 )
 OWNERS_QUERY: Setting[str | None] = Setting(
     name="OWNERS_QUERY",
-    example="select email, locale from users where username = :account",
-    meaning="How an account's row is found: `email`, `locale` and, where several spellings are one account, "
-    "`account_id`.",
+    example="select id as account_id, email from users where username = :account",
+    meaning="How an account's row is found: `email`; `account_id`, without which two spellings of an account are two; "
+    "and `locale`, where there is one.",
     parse=places.query,
 )
 SMTP: Setting[str | None] = Setting(

@@ -30,6 +30,11 @@ class Person(NamedTuple):
         """The same for all spellings of one account; the account itself where there is none."""
         return self.contact.account_id if self.contact else self.account
 
+    @property
+    def owner(self) -> str:
+        """By what tries, codes and letters are counted; see `Contact.owner`."""
+        return self.contact.owner if self.contact else self.account
+
     def of_kind(self, kind: str) -> tuple[Enrolment, ...]:
         return tuple(one for one in self.enrolments if one.kind == kind)
 

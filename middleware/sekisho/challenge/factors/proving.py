@@ -110,7 +110,9 @@ class Factors:
 
         `lane`: see `Trial`.
         """
-        return Trial(challenge, person.account_id, behind_right_secret and person.contact is not None, lane)
+        right = behind_right_secret and person.contact is not None
+        owner = "" if person.owner == person.account_id else person.owner
+        return Trial(challenge, person.account_id, right, lane, owner=owner)
 
     async def passkey_options(self, trial: Trial, person: Person, bound_to: bytes) -> dict[str, Any]:
         """What to ask a browser for: as long and as many for everybody.
@@ -209,7 +211,7 @@ class Factors:
         now_s = int(self._clock_s()) if now_s is None else now_s
         proof = await factor.accept(trial, person, shown, bound_to, now_s) if factor else None
         if proof is not None:
-            await self._tries.proved(person.account_id)
+            await self._tries.proved(person.owner)
         # Not for every proof: a service on SQLite would wait, in our event loop, for a lock that waits too.
         if proof is not None and person.reset_asked:
             await self._owners.cancel_reset(person.account_id)

@@ -1,0 +1,80 @@
+"""One owner under many spellings: what may be sent and tried in an hour is counted for the owner."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import product
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from sekisho.owners import Contact
+from tests.middleware.step_up.driving import STEP, challenge
+from tests.middleware.step_up.letters import Post, subject, writing
+
+if TYPE_CHECKING:
+    from sekisho.middleware.step_up.mount import Mount
+
+SPELLINGS = ["".join(letters) for letters in product("hH", "aA", "nN", "aA")]
+NEVER = {"limit_account": "1000/minute", "limit_ip": "1000/minute", "limit_network": "1000/minute"}
+
+
+def found_by_any_spelling(post: Post) -> None:
+    """A service whose query takes no notice of case, and names no id; its log-in does not either."""
+    for spelling in SPELLINGS:
+        post.site.contacts[spelling] = Contact(spelling, "Hana@example.test", "en", spelled=True)
+        post.site.shop.owners[spelling] = "right"
+
+
+async def settled(post: Post) -> None:
+    """All that was sent for later has been."""
+    mount: Mount | None = next(iter(post.site.guard._parts._running.values()))._guarded._mount  # type: ignore[union-attr]
+    assert mount is not None
+    await asyncio.gather(*mount._sending)
+
+
+async def test_a_mailbox_is_sent_five_codes_an_hour() -> None:
+    """However the thief spells its owner's name: sixteen ways of four letters were eighty letters."""
+    async with writing(**NEVER) as post:
+        found_by_any_spelling(post)
+        for number, spelling in enumerate(SPELLINGS):
+            thief = post.site.client(f"198.51.{number}.7")
+            ticket = challenge(await thief.log_in(spelling))
+            await thief.send(f"{STEP}/send", urlencode({"challenge": ticket, "factor": "email"}).encode())
+        await settled(post)
+        letters = await post.letters(5)
+        await asyncio.sleep(0.2)
+
+    assert [letter.subject for letter in letters] == [subject("code")] * 5
+    assert len(post.server.received) == 5
+
+
+async def test_tries_are_the_owners_whatever_the_spelling() -> None:
+    """Ten an hour; the right code is worth nothing after them."""
+    async with writing(**NEVER) as post:
+        found_by_any_spelling(post)
+        for spelling in SPELLINGS[:2]:
+            thief = post.site.client()
+            ticket = challenge(await thief.log_in(spelling))
+            for _ in range(5):
+                assert (await thief.show(ticket, "00000000", "email")).code == "proof_failed"
+        owner = post.site.client()
+        ticket = challenge(await owner.log_in("hana"))
+        await owner.send(f"{STEP}/send", urlencode({"challenge": ticket, "factor": "email"}).encode())
+        [letter] = await post.letters(1)
+
+        assert (await owner.show(ticket, letter.code, "email")).code == "proof_failed"
+
+
+async def test_two_accounts_with_ids_of_their_own_count_apart() -> None:
+    """Where the service says who is who, a mailbox that two share is nobody's business."""
+    async with writing(**NEVER) as post:
+        post.site.contacts["Alice"] = Contact("2", "shared@example.test", "en")
+        post.site.contacts["hana"] = Contact("1", "shared@example.test", "en")
+        for account, password in (("Alice", "wonder"), ("hana", "right")):
+            for number in range(5):
+                thief = post.site.client(f"198.51.{number}.7")
+                ticket = challenge(await thief.log_in(account, password))
+                await thief.send(f"{STEP}/send", urlencode({"challenge": ticket, "factor": "email"}).encode())
+        await settled(post)
+
+        assert len(await post.letters(10)) == 10
