@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
 from sekisho.challenge.escrow import Escrow
+from sekisho.challenge.keys import VaultKeys
+from sekisho.challenge.letter_budget import LetterBudget
 from sekisho.challenge.pages import Pages
 from sekisho.challenge.seal import Sealer
 from sekisho.challenge.senders import Senders
@@ -26,6 +28,7 @@ from sekisho.middleware.step_up.voice import Voice
 from sekisho.model import SettingsError
 from sekisho.owners import OwnersError
 from sekisho.settings.step_up import guesses_session
+from sekisho.stepup.flow.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -138,10 +141,12 @@ class StepUp:
         self._vault = vault
         self._closing: list[Any] = []
         self._looking: asyncio.Future[None] | None = None
-        proving = self._proving(given) if settings.factors else None
+        self._telling: asyncio.Future[None] | None = None
+        escrow = Escrow(settings.secrets, vault, clock_ms=lambda: time.time_ns() // 1_000_000)
+        proving = self._proving(given, escrow) if settings.factors else None
         parts = Parts(
             settings.mount,
-            Escrow(settings.secrets, vault, clock_ms=lambda: time.time_ns() // 1_000_000),
+            escrow,
             Voice(
                 site.renderer,
                 Pages(settings.mount, settings.service_name),
@@ -179,8 +184,9 @@ class StepUp:
         async with AsyncExitStack() as stack:
             for part in self._closing:
                 stack.push_async_callback(part.aclose)
-            if self._looking is not None:
-                self._looking.cancel()
+            for task in (self._looking, self._telling):
+                if task is not None:
+                    task.cancel()
             await self._asking.aclose()
 
     def _toll(self) -> Toll:
@@ -214,7 +220,7 @@ class StepUp:
         self._closing.append(captcha)
         return captcha
 
-    def _proving(self, given: Given) -> Proving:
+    def _proving(self, given: Given, escrow: Escrow) -> Proving:
         settings = self._settings
         site_factors, enrolment = _factors()
         owners = given.owners or self._of_database()
@@ -228,6 +234,10 @@ class StepUp:
             owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders, issuer=settings.service_name,
             clock_s=time.time,
         )  # fmt: skip
+        unfinished = Unfinished(
+            self._vault, settings.secrets, escrow, factors, senders, clock_s=time.time
+        )  # fmt: skip
+        self._telling = asyncio.ensure_future(unfinished.run())
         ties = Ties(settings.secrets, guesses=guesses_session(settings))
         return Proving(
             factors,
@@ -236,6 +246,7 @@ class StepUp:
             Lanes(seconds_max=RUN_S),
             ties,
             Protection(settings.protect, ties, given.session_account),
+            unfinished,
         )
 
     def _of_database(self) -> Owners:
@@ -261,7 +272,8 @@ class StepUp:
         webhook = _webhook(settings)
         if webhook is not None:
             self._closing.append(webhook)
-        senders = Senders(mailer, service, webhook, given.on_code)
+        budget = LetterBudget(self._vault, VaultKeys(settings.secrets))
+        senders = Senders(mailer, service, webhook, given.on_code, budget=budget)
         self._closing.append(senders)
         return senders
 

@@ -35,6 +35,10 @@ PROOF_S = 120
 
 KEPT_S = TICKET_S + 60
 REPEAT_S = 10  # how long a released answer can be asked for again: a second click, or an answer that was lost
+
+REMEMBERED_S = 4 * TICKET_S
+"""How long it is remembered that a ticket was redeemed: a notice that it was not may come half an hour late."""
+
 CALLS_MAX = 40  # what one ticket may ask of us: each call is a look into the owners' database
 SKEW_MS = 2_000  # by which the clocks of two workers may differ before a change of password is sure to be seen
 ANSWER_BYTES_MAX = 65_536  # as much as is judged
@@ -156,7 +160,7 @@ class Escrow:
 
     async def claim(self, ticket: Ticket) -> bool:
         """True for the first who brings a proof for this ticket: of any number at once, one."""
-        return await self._vault.once(self._keys.of(b"redeemed", ticket.challenge), seconds=KEPT_S)
+        return await self._vault.once(self._keys.of(b"redeemed", ticket.challenge), seconds=REMEMBERED_S)
 
     async def take(self, ticket: Ticket, holder: str) -> Sealed | None:
         """The answer, which is gone with this."""

@@ -6,18 +6,21 @@ cause would tell who is one.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sekisho.challenge.webhook import CodeHook, CodeMessage, Outbox
+from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.challenge.codes import Code
     from sekisho.challenge.factors.person import Person
+    from sekisho.challenge.letter_budget import LetterBudget
     from sekisho.challenge.webhook import Webhook
     from sekisho.mail import Letter, Mailer, Service
 
@@ -34,6 +37,7 @@ class Senders:
         service: who writes them.
         webhook: takes codes for the factor `webhook`. Closed by whoever made it.
         on_code: the same, as a function; both may be there.
+        budget: how many letters an owner is written; None: every one is.
         clock_s: Unix time.
 
     Raises:
@@ -47,6 +51,7 @@ class Senders:
         webhook: Webhook | None = None,
         on_code: CodeHook | None = None,
         *,
+        budget: LetterBudget | None = None,
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         if mailer is not None and service is None:
@@ -55,7 +60,9 @@ class Senders:
         self._service = service
         self._webhook = webhook
         self._outbox = Outbox(on_code) if on_code is not None else None
+        self._budget = budget
         self._clock_s = clock_s
+        self._counting: set[asyncio.Task[None]] = set()
 
     def send_code(self, factor: str, person: Person, code: Code) -> None:
         """To the owner's mailbox (`email`), or to the service's own sender (`webhook`)."""
@@ -67,27 +74,49 @@ class Senders:
 
     def new_device(self, person: Person, *, browser: str, network: str) -> None:
         """A device was used for the first time."""
-        self._write(person, "new_device", when=self._now(), browser=browser, network=network)
+        self._notify(person, "new_device", when=self._now(), browser=browser, network=network)
 
     def not_completed(self, person: Person, *, browser: str, network: str) -> None:
         """Somebody had the right secret, and showed no proof."""
-        self._write(person, "step_up_not_completed", when=self._now(), browser=browser, network=network)
+        self._notify(person, "step_up_not_completed", when=self._now(), browser=browser, network=network)
 
     def factor_changed(self, person: Person, factor: str, change: str) -> None:
         """A factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
-        self._write(person, "factor_changed", when=self._now(), factor=factor, change=change)
+        self._notify(person, "factor_changed", when=self._now(), factor=factor, change=change)
 
     def reset_asked(self, person: Person, due_s: int) -> None:
         """Factors will be removed, and there is time to object until `due_s`, Unix time."""
-        self._write(person, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
+        self._notify(person, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
 
     async def aclose(self) -> None:
-        """Ends what was made here."""
+        """Ends what was made here, and writes what is about to be written."""
+        await asyncio.gather(*self._counting, return_exceptions=True)
         if self._outbox is not None:
             await self._outbox.aclose()
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock_s(), UTC)
+
+    def _notify(self, person: Person, kind: str, **facts: Any) -> None:
+        """Write, unless the owner has been written enough."""
+        if self._mailer is None or person.contact is None or person.contact.email is None:
+            return None
+        if self._budget is None:
+            return self._write(person, kind, **facts)
+        task = asyncio.ensure_future(self._count(self._budget, person, kind, facts))
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
+        return None
+
+    async def _count(self, budget: LetterBudget, person: Person, kind: str, facts: dict[str, Any]) -> None:
+        try:
+            times = await budget.times(kind, person.owner)
+        except StoreUnavailable:
+            times = 1  # strangers are turned away while it is gone, so nobody can make many of them
+        if times > 1:
+            facts = {**facts, "times": times}
+        if times:
+            self._write(person, kind, **facts)
 
     def _write(self, person: Person, kind: str, **facts: Any) -> None:
         if self._mailer is None:

@@ -16,7 +16,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final, Literal
 
 from sekisho.mail.address import Unsendable
-from sekisho.mail.words import CHANGES, FACTORS, UNKNOWN, WORDS, moment
+from sekisho.mail.words import CHANGES, FACTORS, REPEATED, UNKNOWN, WORDS, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -92,26 +92,33 @@ def code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
     return Letter(letter.kind, letter.language, letter.subject, letter.paragraphs, code=code, code_after=2)
 
 
-def new_device(service: Service, locale: str, *, when: datetime, browser: str, network: str) -> Letter:
+# `times` in these: how often it has happened within an hour, where the letter stands for all of them.
+
+
+def new_device(service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1) -> Letter:
     """A device was used for the first time. `browser` is a family ("Firefox on Android"), never a whole header."""
-    return _letter("new_device", service, locale, **_circumstances(locale, when, browser, network))
+    return _letter("new_device", service, locale, times, **_circumstances(locale, when, browser, network))
 
 
-def step_up_not_completed(service: Service, locale: str, *, when: datetime, browser: str, network: str) -> Letter:
+def step_up_not_completed(
+    service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1
+) -> Letter:
     """Somebody had the right password and not the second proof."""
-    return _letter("step_up_not_completed", service, locale, **_circumstances(locale, when, browser, network))
+    return _letter("step_up_not_completed", service, locale, times, **_circumstances(locale, when, browser, network))
 
 
-def factor_reset_asked(service: Service, locale: str, *, when_effective: datetime) -> Letter:
+def factor_reset_asked(service: Service, locale: str, *, when_effective: datetime, times: int = 1) -> Letter:
     """The second proofs of the account will be deleted, and there is time to object."""
-    return _letter("factor_reset_asked", service, locale, when=moment(when_effective, language(locale)))
+    return _letter("factor_reset_asked", service, locale, times, when=moment(when_effective, language(locale)))
 
 
-def factor_changed(service: Service, locale: str, *, when: datetime, factor: Factor, change: Change) -> Letter:
+def factor_changed(
+    service: Service, locale: str, *, when: datetime, factor: Factor, change: Change, times: int = 1
+) -> Letter:
     """A second proof was added, removed, used up, reset, or stopped after too many wrong codes."""
     tongue = language(locale)
     words = {"factor": FACTORS[tongue][factor], "change": CHANGES[tongue][change], "when": moment(when, tongue)}
-    return _letter("factor_changed", service, locale, **words)
+    return _letter("factor_changed", service, locale, times, **words)
 
 
 def password_leaked(service: Service, locale: str) -> Letter:
@@ -127,11 +134,13 @@ def visible(text: str) -> bool:
     return all(letter == " " or unicodedata.category(letter)[0] not in "CZ" for letter in text)
 
 
-def _letter(kind: str, service: Service, locale: str, **facts: str) -> Letter:
+def _letter(kind: str, service: Service, locale: str, times: int = 1, **facts: str) -> Letter:
     tongue = language(locale)
-    words = WORDS[tongue][kind]
-    known = {"service": service.name, "page": service.page, **facts}
-    return Letter(kind, tongue, words[0].format_map(known), tuple(line.format_map(known) for line in words[1:]))
+    subject, first, *rest = WORDS[tongue][kind]
+    repeated = (REPEATED[tongue],) if times > 1 else ()
+    known = {"service": service.name, "page": service.page, "times": str(times), **facts}
+    paragraphs = tuple(line.format_map(known) for line in (first, *repeated, *rest))
+    return Letter(kind, tongue, subject.format_map(known), paragraphs)
 
 
 def _circumstances(locale: str, when: datetime, browser: str, network: str) -> dict[str, str]:

@@ -183,6 +183,10 @@ CHANGES: Final = {
         "stopped": "誤ったコードが続いたため停止中。ほかの方法でログインを確認すると再開します",
     },
 }
+REPEATED: Final = {
+    "en": "This has happened {times} times within an hour. We write once for all of them, and describe the last one.",
+    "ja": "同じことが1時間のうちに{times}回ありました。まとめて一度だけお知らせします。以下は最後の1回の内容です。",
+}
 UNKNOWN: Final = {"en": "unknown", "ja": "不明"}
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),

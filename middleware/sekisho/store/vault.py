@@ -45,7 +45,7 @@ class Vault(Protocol):
         ...
 
     async def get(self, key: bytes) -> bytes | None:
-        """The value, which stays; None where there is none or it has ended."""
+        """The value, which stays; None where there is none or it has ended. Of a count, its decimal digits."""
         ...
 
     async def take(self, key: bytes) -> bytes | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import retry_after_s, send_answer, unavailable
 from sekisho.challenge.device_token import browser_name
-from sekisho.challenge.escrow import TICKET_S, Kept, Purpose, Ticket
+from sekisho.challenge.escrow import Kept, Purpose, Ticket
 from sekisho.challenge.seal import bind
 from sekisho.challenge.tie import Tie
 from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
@@ -50,7 +50,6 @@ STOP_S = 2.0
 """How long a stop waits for runs under way."""
 
 FULL_US = 5_000_000
-HEARD_MAX = 10_000  # step-ups whose owner may yet have to hear of them; beyond it the oldest are not spoken of
 
 
 class Shown(NamedTuple):
@@ -92,7 +91,6 @@ class Asking:
         self._jitter = jitter
         self._workers_share = workers_share
         self._lifespan_state = lifespan_state
-        self._unheard: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -204,8 +202,8 @@ class Asking:
                 await self._parts.escrow.keep(ticket, holder.key, Kept(None))
             return
         await self._settle_tries(proving, ticket, kept)
-        if kept.answer is not None and len(self._unheard) < HEARD_MAX:
-            self._tell_later(visit, proving, ticket)
+        if kept.answer is not None:
+            self._spawn(self._note(visit, proving, ticket))
 
     async def _settle_tries(self, proving: Proving, ticket: Ticket, kept: Kept) -> None:
         """Codes that were shown meanwhile have been answered: now it is known whose tries they use up."""
@@ -235,25 +233,12 @@ class Asking:
 
     # The owner hears of a right secret without a proof: nobody else could know that his password is known.
 
-    def _tell_later(self, visit: Visit, proving: Proving, ticket: Ticket) -> None:
+    async def _note(self, visit: Visit, proving: Proving, ticket: Ticket) -> None:
         browser, network = browser_name(visit.named.get(b"user-agent", b"")), visit.origin.address
-        loop = asyncio.get_running_loop()
-
-        def due() -> None:
-            self._unheard.discard(timer)
-            self._spawn(self._tell(proving, ticket, browser, network))
-
-        timer = loop.call_later(TICKET_S, due)
-        self._unheard.add(timer)
-
-    async def _tell(self, proving: Proving, ticket: Ticket, browser: str, network: str) -> None:
         try:
-            # Whoever claims it first: the one with a proof, or we.
-            if await self._parts.escrow.claim(ticket):
-                person = await proving.factors.person(ticket.account)
-                proving.senders.not_completed(person, browser=browser, network=network)
-        except SekishoError as error:
-            log.warning("a notice of a step-up that was not completed was not sent: %s", type(error).__name__)
+            await proving.unfinished.note(ticket, browser=browser, network=network)
+        except StoreUnavailable:
+            log.warning("the owner will not hear of a step-up that is not completed: the store does not answer")
 
     def tie(self, visit: Visit, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """What ties a session to its account after a log-in without a proof. It makes nothing fresh.
@@ -308,9 +293,6 @@ class Asking:
         task.add_done_callback(self._tasks.discard)
 
     async def aclose(self) -> None:
-        for timer in self._unheard:
-            timer.cancel()
-        self._unheard.clear()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._parts.proving is not None:
             await self._parts.proving.lanes.aclose(STOP_S)

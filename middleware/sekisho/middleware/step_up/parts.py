@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.lanes import Lanes
     from sekisho.middleware.protect import Protection
     from sekisho.middleware.step_up.voice import Voice
+    from sekisho.stepup.flow.unfinished import Unfinished
 
 
 class Proving(NamedTuple):
@@ -26,6 +27,7 @@ class Proving(NamedTuple):
     lanes: Lanes
     ties: Ties
     protection: Protection
+    unfinished: Unfinished
 
 
 class Parts(NamedTuple):

@@ -1,0 +1,158 @@
+"""Step-ups that nobody completed are told once, by whichever worker is there, and within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sekisho.challenge.escrow import Escrow, Purpose, Ticket
+from sekisho.challenge.factors import Person
+from sekisho.challenge.keys import VaultKeys
+from sekisho.challenge.letter_budget import LetterBudget
+from sekisho.model import StoreUnavailable
+from sekisho.owners import Contact, OwnersUnavailable
+from sekisho.stepup.flow.unfinished import Unfinished
+from sekisho.store.vault import MemoryVault
+
+SECRETS = (b"s" * 32,)
+T0 = 1_750_000_000.0
+TOLD = ("hana", "Firefox", "192.0.2.7")
+
+
+class World:
+    """A vault, a clock, and any number of workers."""
+
+    def __init__(self) -> None:
+        self.now_s = T0
+        self.vault = MemoryVault(entries_max=5_000, bytes_max=1 << 24, clock_s=lambda: self.now_s)
+        self.escrow = Escrow(SECRETS, self.vault, clock_ms=lambda: int(self.now_s * 1000))
+        self.told: list[tuple[str, str, str]] = []
+        self.is_gone = False
+
+    def worker(self, secrets: tuple[bytes, ...] = SECRETS) -> Unfinished:
+        here: Any = self
+        return Unfinished(self.vault, secrets, self.escrow, here, here, clock_s=lambda: self.now_s, sleep=self._sleep)
+
+    async def person(self, account: str) -> Person:
+        if self.is_gone:
+            raise OwnersUnavailable
+        return Person(account, Contact("1", "hana@example.test", None), ())
+
+    def not_completed(self, person: Person, *, browser: str, network: str) -> None:
+        self.told.append((person.account, browser, network))
+
+    async def _sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        await asyncio.sleep(0)
+
+    async def noted(self, worker: Unfinished) -> Ticket:
+        ticket, _ = self.escrow.issue(Ticket(b"", Purpose.LOGIN, "POST /login", "hana"), "h" * 22)
+        await worker.note(ticket, browser="Firefox", network="192.0.2.7")
+        return ticket
+
+    async def passes(self, seconds: float, *workers: Unfinished) -> None:
+        """So long, with these at work."""
+        end_s = self.now_s + seconds
+        tasks = [asyncio.create_task(worker.run()) for worker in workers]
+        while self.now_s < end_s:  # noqa: ASYNC110 - the workers' sleeping moves the clock
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_it_is_told_once_when_the_ticket_has_ended(world: World) -> None:
+    """Not before, though three workers look; and not again."""
+    workers = [world.worker() for _ in range(3)]
+    await world.noted(workers[0])
+    await world.passes(590, *workers)
+    assert world.told == []
+    await world.passes(60, *workers)
+    assert world.told == [TOLD]
+
+
+async def test_a_ticket_that_was_redeemed_is_no_news(world: World) -> None:
+    """Even where the notice comes half an hour late."""
+    worker = world.worker()
+    ticket = await world.noted(worker)
+    await world.escrow.claim(ticket)
+    world.now_s += 2_200
+    await world.passes(60, world.worker())
+    assert world.told == []
+
+
+async def test_a_worker_that_starts_tells_what_is_late(world: World) -> None:
+    """All others have been restarted meanwhile. What is older than the mark of a redeemed ticket is left."""
+    await world.noted(world.worker())
+    world.now_s += 2_300
+    await world.passes(30, world.worker())
+    assert world.told == [TOLD]
+
+    await world.noted(world.worker())
+    world.now_s += 2_600
+    await world.passes(30, world.worker())
+    assert world.told == [TOLD]
+
+
+async def test_a_slot_is_bounded_and_its_end_is_said_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A thousand in ten seconds are told; the store is not filled with more."""
+    worker = world.worker()
+    for _ in range(1_010):
+        await world.noted(worker)
+    await world.passes(660, worker)
+    assert len(world.told) == 1_000
+    assert caplog.messages == ["more step-ups stay unfinished than their owners can be told of"]
+
+
+async def test_an_outage_is_caught_up_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store was gone when it was time."""
+    worker = world.worker()
+    await world.noted(worker)
+    get = world.vault.get
+
+    async def gone(key: bytes) -> bytes | None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(world.vault, "get", gone)
+    task = asyncio.create_task(worker.run())
+    while world.now_s < T0 + 700:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    monkeypatch.setattr(world.vault, "get", get)
+    while world.now_s < T0 + 730:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    task.cancel()
+    assert world.told == [TOLD]
+
+
+async def test_what_cannot_be_told_is_said_without_a_name(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The owners' database is gone; or the entry was sealed by a secret that is off the list."""
+    worker = world.worker()
+    await world.noted(worker)
+    world.is_gone = True
+    await world.passes(660, worker)
+    assert caplog.messages == ["a notice of a step-up that was not completed was not sent: OwnersUnavailable"]
+    world.is_gone = False
+    await world.noted(world.worker((b"new" * 11, *SECRETS)))
+    await world.passes(660, worker)
+    assert world.told == []
+
+
+async def test_letters_of_a_kind_are_few_and_say_how_many_they_stand_for(world: World) -> None:
+    """The first few, then ten, a hundred, a thousand, in each hour; an owner's are nobody else's."""
+    budget = LetterBudget(world.vault, VaultKeys(SECRETS))
+    kinds = {"step_up_not_completed": 1, "new_device": 3, "factor_changed": 10, "factor_reset_asked": 1}
+    for kind, at_once in kinds.items():
+        said = [await budget.times(kind, "1") for _ in range(120)]
+        together = [number for number in (10, 100) if number > at_once]
+        assert [times for times in said if times] == [1] * at_once + together, kind
+    assert await budget.times("new_device", "2") == 1
+    world.now_s += 3_601
+    assert await budget.times("new_device", "1") == 1
+    assert await budget.times("step_up_not_completed", "1") == 1
