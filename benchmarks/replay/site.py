@@ -274,6 +274,7 @@ def assemble(
         policy=parts.policy,
         shed=Shed(clock.us),
         room=WaitingRoom(alarms.until),
+        trust=parts.trust,
         allow=None,
         deny=None,
         breaches=parts.leaks.breaches(None),

@@ -33,7 +33,7 @@ from benchmarks.replay.tally import SHED, Tally
 from sekisho.challenge import browser_family
 from sekisho.guard import REFUSED
 from sekisho.judge import decide
-from sekisho.model import Action, Attempt, Charge, Device, Outcome, Signals
+from sekisho.model import Action, Attempt, Basis, Charge, Device, Outcome, Signals
 from sekisho.observe.limiter.receipt import pack_receipt
 from sekisho.simulate import Attack, Logins
 from sekisho.store import Line
@@ -346,7 +346,7 @@ class Worker:
         if decision.passes:
             counts["taken"] += 1
             self._guard.begin(assessment)
-            self._guard.settle(assessment, Outcome.SUCCEEDED, renewed=False)
+            self._guard.settle(assessment, Outcome.SUCCEEDED, Basis.RULE, renewed=False)
         seen = Signals(assessment.verdict, Device.STRANGER, exposure=assessment.exposure)
         without = decide(seen, self._without_factor)
         counts["without_factor_let_in"] += without.passes
@@ -382,9 +382,9 @@ class Worker:
         if decision.passes:
             self._guard.begin(assessment)
             if tried.right:
-                self._guard.new_token(assessment, browser_family(tried.user_agent.encode()))
+                self._guard.new_token(assessment, Basis.RULE, browser_family(tried.user_agent.encode()))
             outcome = Outcome.SUCCEEDED if tried.right else Outcome.FAILED
-            self._guard.settle(assessment, outcome, renewed=tried.right)
+            self._guard.settle(assessment, outcome, Basis.RULE, renewed=tried.right)
         elif decision.asked is not Action.STEP_UP:
             counts["owners_refused"] += tried.right
         elif tried.right:

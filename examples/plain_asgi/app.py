@@ -1,4 +1,4 @@
-"""A bare ASGI application behind the guard: `LoginGuard(app)` is all it takes.
+"""A bare ASGI application behind the guard, which is told its one door and what a right log-in is answered with.
 
 Run it with
 
@@ -58,4 +58,4 @@ async def log_in(form: dict[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
     return 303, [(b"location", b"/"), (b"set-cookie", cookie.encode())]
 
 
-app = LoginGuard(service)
+app = LoginGuard(service, login="POST /login form:username,password success=303:/")

@@ -23,6 +23,7 @@ def build() -> Starlette:
     service = app.build()
     service.add_middleware(
         LoginGuard,
+        login="POST /login form:username,password success=303:/account",
         signup="POST /signup form:username,password",
         change="POST /password form:username,old_password,new_password",
     )

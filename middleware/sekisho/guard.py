@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.judge import decide
+from sekisho.judge import Belief, SuccessTrust, decide
+from sekisho.judge.trust import MARK_BYTES
 from sekisho.model import (
     UNKNOWN,
     Action,
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.challenge import DeviceTokens, Token
+    from sekisho.judge import RuleTrust
     from sekisho.ledger.daily import DailyGuesses
-    from sekisho.model import Origin
+    from sekisho.model import Basis, Origin
     from sekisho.observe.breach.known import Breaches
     from sekisho.observe.limiter.shed import Shed
     from sekisho.observe.limiter.waiting import WaitingRoom
@@ -88,6 +90,7 @@ class Guard:
         policy: what counts as too much.
         shed: refusals of this worker.
         room: where attempts wait for log-ins under way.
+        trust: how far successes are trusted.
         allow: addresses whose ip, network and device limits are lifted.
         deny: addresses that are refused.
         breaches: what is known of passwords.
@@ -107,6 +110,7 @@ class Guard:
         policy: Policy,
         shed: Shed,
         room: WaitingRoom,
+        trust: SuccessTrust,
         allow: Networks | None,
         deny: Networks | None,
         breaches: Breaches,
@@ -124,6 +128,7 @@ class Guard:
         self._for_codes = {has_owner: one.for_small_secrets() for has_owner, one in self._policies.items()}
         self._shed = shed
         self._room = room
+        self._trust = trust
         self._allow = allow
         self._deny = deny
         self._breaches = breaches
@@ -251,8 +256,16 @@ class Guard:
         """The attempt goes to the application. From here on it is to be settled, exactly once."""
         self._room.begin(_counters(assessment.charge))
 
-    def settle(self, assessment: Assessment, outcome: Outcome, *, renewed: bool) -> None:
-        """Give the charge back after a proven success; anything else leaves it standing, and is told to have failed.
+    def saw_success(self, assessment: Assessment, basis: Basis) -> tuple[Belief, RuleTrust | None]:
+        """What a success is worth, and the rule that it raises a suspicion against: to be tested, or cleared."""
+        trust, attempt = self._trust, assessment.attempt
+        rule = trust.rule(attempt.door, basis)
+        suspected = trust.saw(rule, attempt, self._clock_s())
+        return trust.belief(rule, attempt), rule if suspected else None
+
+    def settle(self, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool) -> None:
+        """Give the charge back after a success that is trusted; anything else leaves it standing, and is told to have
+        failed.
 
         `renewed`: a new device token went out. One that was renewed in secret would send its own holder away.
 
@@ -260,16 +273,24 @@ class Guard:
         would be lost.
         """
         charge, verdict = assessment.charge, assessment.verdict
-        if outcome is Outcome.SUCCEEDED:
-            renewed = renewed and assessment.token is not None
-            self._ledger.settle(charge, verdict, renewed=renewed, right=_tries_password(assessment.attempt))
-            for key in _counters(charge):
-                self._room.settled(key)
-            if assessment.question:
-                self.return_question(assessment.question)
-        else:
-            self._ledger.fail(charge, verdict)
-        self._room.end(_counters(charge))
+        if outcome is not Outcome.SUCCEEDED or not self._refunds(assessment, basis):
+            return self.end(assessment)
+        renewed = renewed and assessment.token is not None
+        self._ledger.settle(charge, verdict, renewed=renewed, right=_tries_password(assessment.attempt))
+        for key in _counters(charge):
+            self._room.settled(key)
+        if assessment.question:
+            self.return_question(assessment.question)
+        return self._room.end(_counters(charge))
+
+    def end(self, assessment: Assessment) -> None:
+        """The attempt has ended without a success that is trusted: its charge stands."""
+        self._ledger.fail(assessment.charge, assessment.verdict)
+        self._room.end(_counters(assessment.charge))
+
+    def _refunds(self, assessment: Assessment, basis: Basis) -> bool:
+        trust, attempt = self._trust, assessment.attempt
+        return trust.refunds(trust.rule(attempt.door, basis), attempt, assessment.charge, self._clock_s())
 
     def refund(self, receipt: bytes, account: bytes) -> None:
         """Give back what an attempt still weighs whose owner has shown a second proof, and forget older failures.
@@ -309,8 +330,11 @@ class Guard:
         )
         return text, token is None
 
-    def new_token(self, assessment: Assessment, family: int) -> str:
-        """The device token after a success."""
+    def new_token(self, assessment: Assessment, basis: Basis, family: int) -> str:
+        """The device token after a success.
+
+        A new device's name begins with the mark of the rule: if that turns out to be wrong, its tokens are void.
+        """
         attempt, token = assessment.attempt, assessment.token
         return self._tokens.renewed(
             attempt.token,
@@ -319,7 +343,7 @@ class Guard:
             device_class=token.device_class if token else Device.SEEN,
             family=family,
             now_s=int(self._clock_s()),
-            fresh=self._chance(8),
+            fresh=self._trust.rule(attempt.door, basis).mark + self._chance(8)[MARK_BYTES:],
         )
 
     def _policy(self, attempt: Attempt) -> Policy:
@@ -344,7 +368,11 @@ class Guard:
         if not attempt.token or not attempt.account:
             return None
         token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
-        return None if token is None or self._shed.wait_us((token.device,)) else token
+        if token is None or self._shed.wait_us((token.device,)):
+            return None
+        # A password was never right where a wrong rule said so. What a second proof earned stays good.
+        void = self._trust.void
+        return None if void and token.device_class is Device.SEEN and token.device[:MARK_BYTES] in void else token
 
     def _shed_late(self, attempt: Attempt, digests: OriginDigests, wait_us: int) -> Assessment:
         charge = self._digests.charge(attempt, origin=digests)

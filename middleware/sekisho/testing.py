@@ -3,7 +3,8 @@
     client = TestClient(guarded(app))
     assert client.post("/login", data=wrong).status_code == 401
 
-Each guard counts for itself: a new one for each test starts from nothing.
+Each guard counts for itself: a new one for each test starts from nothing. None sends requests of its own, unless a test
+says `canary="on"`: what the application is asked, the test has asked.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def guarded(
 
     Raises `SettingsError` at once: in a suite, a guard that answers 503 to everything hides what is wrong.
     """
-    settings: dict[str, object] = {"secret": SECRET, "store": "memory://", **overrides}
+    settings: dict[str, object] = {"secret": SECRET, "store": "memory://", "canary": "off", **overrides}
     people, known = people_of(owners, settings)
     load(os.environ, known, has_owners=people is not None, has_sender=on_code is not None)
     return LoginGuard(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from sekisho import LoginGuard
-from tests.middleware.driving import Shop, answer
+from tests.middleware.driving import RULED, Shop, answer
 
 if TYPE_CHECKING:
     from sekisho.middleware.asgi import Receive, Scope, Send
@@ -27,7 +27,7 @@ class Counting(Shop):
         return await super().__call__(scope, receive, send)
 
 
-app = LoginGuard(Counting())
+app = LoginGuard(Counting(), login=RULED)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho import LoginGuard
-from tests.middleware.driving import Answer, Shop, address, log_in
+from tests.middleware.driving import RULED, Answer, Shop, address, log_in
 from tests.store.lines import SLACK_S
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ WORKERS = 2
 DEADLINE_S = 0.15
 SETTINGS = {
     "SECRET": "only for tests: this signs nothing that matters",
+    "LOGIN": RULED,
     "LIMIT_ACCOUNT": f"{L}/hour",
     "LIMIT_IP": "100000/hour",
     "LIMIT_NETWORK": "100000/hour",

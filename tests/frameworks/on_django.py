@@ -11,7 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect  # type: ignore[impor
 from django.urls import clear_url_caches, path  # type: ignore[import-untyped]
 
 from sekisho import LoginGuard
-from tests.frameworks.services import SETTINGS, WELCOME, WRONG, Built, is_right
+from tests.frameworks.services import COMMON, RULE, WELCOME, WRONG, Built, is_right
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,4 +55,5 @@ def configured() -> Iterator[None]:
 
 def on_django(prefix: str) -> Built:
     """Within `configured` only."""
-    return Built(LoginGuard(get_asgi_application(), login="POST /login; POST /sync/login", **SETTINGS), prefix)
+    doors = f"POST /login {RULE}; POST /sync/login {RULE}"
+    return Built(LoginGuard(get_asgi_application(), login=doors, **COMMON), prefix)

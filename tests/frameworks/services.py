@@ -37,7 +37,9 @@ ACCOUNT, PASSWORD = "hana", "correct horse"
 WELCOME, WRONG = "welcome", "wrong"  # as the plain one says it, in `driving`
 L = 3
 # Work is asked for by pages of our own, which frameworks have no part in; the limits they have to show.
-SETTINGS: dict[str, Any] = {"secret": SECRET, "limit_account": f"{L}/hour", "challenges": "none"}
+RULE = "success=303:/home|302:/home"
+COMMON: dict[str, Any] = {"secret": SECRET, "limit_account": f"{L}/hour", "challenges": "none"}
+SETTINGS: dict[str, Any] = {**COMMON, "login": f"POST /login {RULE}"}
 
 
 class Built(NamedTuple):
@@ -95,7 +97,7 @@ def on_a_mounted_starlette() -> Built:
 def around_a_mounted_starlette() -> Built:
     """The guard outermost, its door named by the whole path."""
     app = Starlette(routes=[Mount("/shop", Starlette(routes=ROUTES))])
-    app.add_middleware(LoginGuard, login="POST /shop/login", **SETTINGS)
+    app.add_middleware(LoginGuard, login=f"POST /shop/login {RULE}", **COMMON)
     return Built(app, "/shop")
 
 

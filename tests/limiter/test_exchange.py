@@ -32,7 +32,10 @@ class Worker:
         self.shed = 0
         self.news: list[News] = []
         self.heard = asyncio.Event()
-        self.exchange = Exchange(line, "t", worker=name, take_shed=self._take, hear=self._hear)
+        self.rules: frozenset[bytes] = frozenset()
+        self.exchange = Exchange(
+            line, "t", worker=name, take_shed=self._take, hear=self._hear, rules=lambda: self.rules
+        )
 
     def _take(self) -> int:
         taken, self.shed = self.shed, 0
@@ -231,3 +234,37 @@ async def test_it_outlives_a_lost_store(own_redis_server: RedisServer, monkeypat
         await asyncio.wait_for(one.heard.wait(), 10)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_known_of_rules_reaches_every_worker(redis_url: str) -> None:
+    """With the next exchange; those that start later as well."""
+    async with workers(redis_url, 3) as (one, two, three):
+        one.rules, two.rules = frozenset({b"w\x00\xff345678"}), frozenset({b"p12345678"})
+        for each in (one, two, one):
+            await each.once()
+
+        assert [set(each.news[-1].rules) for each in (one, two)] == [{b"w\x00\xff345678", b"p12345678"}] * 2
+        assert set((await three.once()).rules) == {b"w\x00\xff345678", b"p12345678"}
+
+
+async def test_a_store_that_was_emptied_is_told_of_rules_again(redis_url: str, operator: redis.Redis) -> None:
+    """Or a worker that starts would believe a rule that its neighbours know to be wrong."""
+    async with workers(redis_url, 2) as (one, two):
+        one.rules = frozenset({b"w12345678"})
+        await one.once()
+        operator.flushdb()
+        await one.once()
+        await one.once()
+
+        assert (await two.once()).rules == (b"w12345678",)
+
+
+async def test_what_is_known_of_rules_is_bounded_and_expires(redis_url: str, operator: redis.Redis) -> None:
+    """The newest 256, for as long as a device token may live."""
+    async with workers(redis_url, 1) as (one,):
+        for number in range(3):
+            one.rules |= {b"w%d %06d" % (number, each) for each in range(100)}
+            await one.once()
+
+        assert operator.zcard(KEYS.rules) == 256
+        assert 390 * 86_400 < operator.ttl(KEYS.rules) <= 400 * 86_400

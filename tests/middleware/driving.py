@@ -25,9 +25,13 @@ OPEN: dict[str, Any] = {"limit_ip": "9999/minute", "limit_network": "9999/minute
 """Limits of addresses that never trip, for claims about accounts."""
 
 
+RULED = "POST /login success=303:/home"
+"""The door of `Shop`, with a rule: a guess would make no device known."""
+
+
 def guarded(app: App, **settings: Any) -> LoginGuard:
     """The limits alone, unless a test asks for work."""
-    return testing.guarded(app, **{"challenges": "none", **settings})
+    return testing.guarded(app, **{"challenges": "none", "login": RULED, **settings})
 
 
 class Clock:
@@ -204,5 +208,5 @@ def address(n: int) -> str:
     return f"10.{n // 256}.{n % 256}.7"
 
 
-__all__ = ["FORM", "HERE", "JSON", "OPEN", "SESSION", "Answer", "Clock", "Line", "Shop", "address", "answer", "ask",
-           "form", "guarded", "http", "known_device", "log_in", "pieces", "read"]  # fmt: skip
+__all__ = ["FORM", "HERE", "JSON", "OPEN", "RULED", "SESSION", "Answer", "Clock", "Line", "Shop", "address", "answer",
+           "ask", "form", "guarded", "http", "known_device", "log_in", "pieces", "read"]  # fmt: skip

@@ -143,7 +143,7 @@ async def test_json_beyond_the_bound_is_let_go_as_it_is_and_is_no_success() -> N
             assert len(line.sent) == (0 if n == 0 else n + 2)
         await send({"type": "http.response.body", "body": b'"}'})
 
-    await guarded(app)(http(), line.receive, line.send)
+    await guarded(app, login="POST /login success=json:token")(http(), line.receive, line.send)
 
     assert line.answer.body == part * 4 + b'"}'
     assert not line.answer.device

@@ -11,6 +11,7 @@ from tests.middleware.driving import (
     FORM,
     JSON,
     OPEN,
+    RULED,
     SESSION,
     Clock,
     Shop,
@@ -208,7 +209,7 @@ async def test_a_success_that_is_reported_too_late_takes_nothing_away(clock: Clo
         scope["state"]["sekisho"].report(success=True)
         return await send({"type": "http.response.body", "body": b""})
 
-    guard = guarded(app, login="POST /login; POST /api/token", **TIGHT)
+    guard = guarded(app, login=f"{RULED}; POST /api/token", **TIGHT)
     token = await known_device(guard)
 
     assert not (await log_in(guard, path="/api/token", token=token)).device
@@ -224,7 +225,7 @@ async def test_a_json_log_in_is_handed_a_renewed_token(clock: Clock) -> None:
         right = b"right" in await read(receive)
         await answer(send, 200 if right else 401, [JSON], b'{"access_token": "t"}' if right else b"{}")
 
-    guard = guarded(app, **TIGHT)
+    guard = guarded(app, login="POST /login success=json:access_token", **TIGHT)
     token = await known_device(guard)
 
     renewed = (await log_in(guard, token=token)).device
@@ -261,7 +262,7 @@ async def test_a_device_over_its_own_budget_is_a_stranger(clock: Clock) -> None:
 
 async def test_a_door_for_programs_reads_the_cookie_and_sets_none(clock: Clock) -> None:
     """Basic alone: its clients keep no cookies, and a browser's stays as it is."""
-    app = guarded(Shop(), login="POST /login; * /api/* basic success=2xx", **TIGHT)
+    app = guarded(Shop(), login=f"{RULED}; * /api/* basic success=2xx", **TIGHT)
     token = await known_device(app)
     basic = [(b"authorization", b"Basic aGFuYTpyaWdodA=="), (b"cookie", b"__Host-sekisho=" + token.encode())]
 

@@ -329,7 +329,7 @@ async def test_a_door_without_a_rule_is_suggested_one(caplog: pytest.LogCaptureF
         headers = [(b"location", b"/home"), SESSION] if right else []
         await answer(send, 303 if right else 401, headers)
 
-    guard = guarded(app, **OPEN, limit_account="999/hour")
+    guard = guarded(app, login="POST /login", **OPEN, limit_account="999/hour")
     for n in range(60):
         await log_in(guard, headers=[(b"x", b"yes" if n % 2 else b"no")])
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 L = 3
 TIGHT: dict[str, Any] = {**OPEN, "limit_account": f"{L}/hour"}
+GUESSED = {"login": "POST /login"}
 RIGHT = form("hana", "right")
 
 
@@ -51,6 +52,16 @@ def replying(status: int, headers: Headers | None = None, body: bytes = b"") -> 
         await answer(send, status, headers or [], body)
 
     return app
+
+
+def at_first(app: App) -> App:
+    """The first attempt is answered by `app`, all others are wrong: two right passwords would be a suspicion."""
+    waiting = [app]
+
+    async def one_after_the_other(scope: Scope, receive: Receive, send: Send) -> None:
+        await (waiting.pop() if waiting else replying(401))(scope, receive, send)
+
+    return one_after_the_other
 
 
 async def admitted(app: App, clock: Clock, *, tries: int = L + 2) -> int:
@@ -87,7 +98,7 @@ async def test_an_answer_that_may_mean_no_is_no_success(
     status: int, headers: Headers, body: bytes, clock: Clock
 ) -> None:
     """R5, row 65: it reaches the client as it is, gives no token, and its charge stays."""
-    app = guarded(replying(status, headers, body), **TIGHT)
+    app = guarded(at_first(replying(status, headers, body)), **GUESSED, **TIGHT)
 
     answered = await log_in(app)
     clock.advance(3)
@@ -104,18 +115,24 @@ YES: list[tuple[str, int, Headers, bytes]] = [
 
 
 @pytest.mark.parametrize(("status", "headers", "body"), [case[1:] for case in YES], ids=[case[0] for case in YES])
-async def test_a_proven_success_is_given_back_and_hands_out_a_token(
+async def test_a_guessed_success_is_given_back_and_makes_no_device_known(
     status: int, headers: Headers, body: bytes, clock: Clock
 ) -> None:
-    """What the application said arrives unchanged, with one more cookie."""
-    app = guarded(replying(status, headers, body), **TIGHT)
+    """What the application said arrives unchanged. Were the guess wrong, every wrong password would earn a token."""
+    app = guarded(at_first(replying(status, headers, body)), **GUESSED, **TIGHT)
 
     answered = await log_in(app)
     clock.advance(3)
 
-    assert (answered.status, answered.headers[:-1], answered.body) == (status, headers, body)
-    assert answered.device
-    assert await admitted(app, clock, tries=4 * L) == 4 * L
+    assert (answered.status, answered.headers, answered.body) == (status, headers, body)
+    assert await admitted(app, clock) == L
+
+
+async def test_guessed_successes_are_given_back_one_burst_an_hour(clock: Clock) -> None:
+    """Then their charges stand, whoever made them, until the limits themselves have room again."""
+    app = guarded(replying(*YES[0][1:]), **GUESSED, **TIGHT)
+
+    assert await admitted(app, clock, tries=8) == 2 * L
 
 
 async def test_json_in_pieces_is_held_until_it_decides(clock: Clock) -> None:
@@ -127,7 +144,7 @@ async def test_json_in_pieces_is_held_until_it_decides(clock: Clock) -> None:
         for piece in (b'{"access_', b'token": "t"', b"}"):
             await send({"type": "http.response.body", "body": piece, "more_body": piece != b"}"})
 
-    answered = await log_in(guarded(app, **TIGHT))
+    answered = await log_in(guarded(app, login="POST /login success=json:access_token", **TIGHT))
 
     assert answered.device
     assert [m["body"] for m in answered.messages[1:]] == [b'{"access_', b'token": "t"', b"}"]
@@ -139,9 +156,14 @@ async def test_json_in_pieces_is_held_until_it_decides(clock: Clock) -> None:
 async def test_a_rule_decides_alone(rule: str, clock: Clock) -> None:
     """What the operator wrote down is success, however doubtful it looks otherwise."""
     body = json.dumps({"error": None, "data": {"user": {"id": 7}}, "mfa": "off"}).encode()
-    app = guarded(replying(200, [JSON, (b"set-cookie", b"sid=1")], body), login=f"POST /login success={rule}", **TIGHT)
+    said = replying(200, [JSON, (b"set-cookie", b"sid=1")], body)
+    app = guarded(at_first(said), login=f"POST /login success={rule}", **TIGHT)
 
-    assert await admitted(app, clock, tries=4 * L) == 4 * L
+    answered = await log_in(app)
+    clock.advance(3)
+
+    assert answered.device
+    assert await admitted(app, clock) == L
 
 
 def reporting(success: bool, status: int, headers: Headers, *, late: bool = False) -> App:
@@ -162,11 +184,14 @@ def reporting(success: bool, status: int, headers: Headers, *, late: bool = Fals
 @pytest.mark.parametrize("late", [False, True])
 async def test_what_the_application_reports_overrules_what_its_answer_looks_like(clock: Clock, late: bool) -> None:
     """It alone knows: a 401 may be a success, and a redirect with a session may be none."""
-    no = guarded(reporting(False, 303, [(b"location", b"/home"), SESSION], late=late), **TIGHT)
-    yes = guarded(reporting(True, 401, [], late=late), **TIGHT)
+    no = guarded(at_first(reporting(False, 303, [(b"location", b"/home"), SESSION], late=late)), **TIGHT)
+    yes = guarded(at_first(reporting(True, 401, [], late=late)), **TIGHT)
+    for app in (no, yes):
+        await log_in(app)
+        clock.advance(3)
 
-    assert await admitted(no, clock) == L
-    assert await admitted(yes, clock, tries=4 * L) == 4 * L
+    assert await admitted(no, clock) == L - 1
+    assert await admitted(yes, clock) == L
 
 
 async def test_a_report_of_success_hands_out_a_token_and_one_of_failure_does_not() -> None:
@@ -305,10 +330,11 @@ async def test_what_comes_before_an_answer_does_not_end_it(kind: str, clock: Clo
         await send({"type": kind})
         await answer(send, 303, [(b"location", b"/home"), SESSION])
 
-    app = guarded(app, **TIGHT)
+    app = guarded(at_first(app), **TIGHT)
 
     assert (await log_in(app)).messages[0]["type"] == kind
-    assert await admitted(app, clock, tries=4 * L) == 4 * L
+    clock.advance(3)
+    assert await admitted(app, clock) == L
 
 
 async def test_an_answer_sent_as_a_file_ends_it(clock: Clock) -> None:
@@ -320,7 +346,11 @@ async def test_an_answer_sent_as_a_file_ends_it(clock: Clock) -> None:
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.pathsend", "path": "/srv/welcome.html"})
 
-    assert await admitted(guarded(app, **TIGHT), clock, tries=4 * L) == 4 * L
+    guard = guarded(at_first(app), **TIGHT)
+
+    assert (await log_in(guard)).device
+    clock.advance(3)
+    assert await admitted(guard, clock) == L
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -10,17 +11,35 @@ import secrets
 import time
 from collections.abc import Callable
 from functools import partial
+from hashlib import blake2b
 from threading import get_ident
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
+from weakref import WeakSet
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
 from sekisho.asgi.asker import AskerCookie
 from sekisho.challenge import DeviceTokens
+from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
+from sekisho.check.advice import rule_line
+from sekisho.check.canary import say_wrong
 from sekisho.devices.asker import Askers
 from sekisho.guard import Guard
+from sekisho.judge import SuccessTrust
 from sekisho.ledger.daily import DailyGuesses
 from sekisho.middleware import Cookie, GuardMiddleware, Passing, Reading, as_doors
-from sekisho.model import Ledger, LimitSet, Mode, Policy, SettingsError, Unreadable, prevalence
+from sekisho.middleware.guarding import NOT_THERE
+from sekisho.model import (
+    Credentials,
+    Door,
+    Ledger,
+    LimitSet,
+    Mode,
+    Policy,
+    SettingsError,
+    StoreUnavailable,
+    Unreadable,
+    prevalence,
+)
 from sekisho.observe.breach.corpus import Corpus
 from sekisho.observe.breach.header import CorpusError
 from sekisho.observe.breach.known import Breaches
@@ -32,6 +51,7 @@ from sekisho.observe.limiter.opening import ledger_on, open_line
 from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
+from sekisho.read.csrf import csrf_names
 from sekisho.read.paths import path_keys
 from sekisho.record import AccountHook, Answers, Events, RefusalLog
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
@@ -43,7 +63,7 @@ from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import MemoryVault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sekisho.assemble.step_up import StepUp
     from sekisho.challenge.senders import CodeHook
@@ -61,9 +81,20 @@ VAULT_ENTRIES_MAX = 50_000
 VAULT_BYTES_MAX = 256 << 20
 
 MODES = {mode.value: mode for mode in Mode}
+ASIDE = "sekisho.aside"
+"""In a scope of our own making: the guard stands aside for it. Nothing that a client sends is a scope's key."""
 DAY_S = 86_400
 OPENED_S = 10  # in which a disk that is awake has opened a file
 LAST_WORDS = frozenset({"lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed"})
+
+
+_guards: WeakSet[LoginGuard] = WeakSet()
+
+
+def guards() -> list[LoginGuard]:
+    """The guards of this process, one for each list of doors: frameworks with a stack for each route make many."""
+    by_doors = {guard.doors: guard for guard in _guards}
+    return list(by_doors.values())
 
 
 class LoginGuard:
@@ -130,6 +161,7 @@ class LoginGuard:
         **overrides: object,
     ) -> None:
         self._app = app
+        _guards.add(self)
         self._parts: _Parts | None = None
         self._problem = ""
         people, overrides = people_of(owners, overrides)
@@ -152,6 +184,8 @@ class LoginGuard:
             return await self._lifespan(scope, receive, send)
         if parts is None:
             return await self._refuse(scope, receive, send)
+        if ASIDE in scope:
+            return await self._app(scope, receive, send)
         return await parts.middleware()(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -167,6 +201,7 @@ class LoginGuard:
             return await send({"type": "lifespan.startup.failed", "message": self._problem})
 
         parts.lifespan_state = scope.get("state", {})
+        parts.around = {name: value for name, value in scope.items() if name not in {"type", "asgi"}}
 
         async def receive_and_start() -> Message:
             message = await receive()
@@ -178,8 +213,35 @@ class LoginGuard:
             if message["type"] in LAST_WORDS:
                 await parts.stop()
             await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                parts.look_for_doors()
 
         return await self._app(scope, receive_and_start, stop_and_send)
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """What it guards; nothing where it did not start."""
+        return self._parts.settings.doors if self._parts is not None else ()
+
+    async def probe(
+        self, *, known: tuple[str, str] | None = None, doors: Collection[str] = (), through: App | None = None
+    ) -> list[DoorReport]:
+        """Try a log-in with an invented account at each `LOGIN` door, and say what would have been believed.
+
+        It goes through the application behind the guard, and counts nowhere. Without `known`, a door whose success is
+        guessed stays unproved.
+
+        Args:
+            known: account and password of a log-in that is right. It really logs in.
+            doors: names of other doors (`POST /reset`) to be tried as well.
+            through: the whole application, with this guard inside; else the one behind the guard.
+
+        Raises:
+            SettingsError: the guard did not start.
+        """
+        if self._parts is None:
+            raise SettingsError("SEKISHO", self._problem)
+        return await self._parts.probe(Credentials(*known) if known else None, doors, through)
 
 
 def addresses_of(settings: Settings) -> Addresses:
@@ -241,6 +303,15 @@ class _Parts:
         self._warned = False
         self._freed: frozenset[bytes] = frozenset()
         self.lifespan_state: Mapping[str, object] = {}
+        self.csrf = csrf_names(settings.doors)
+        self.around: Mapping[str, Any] = {}  # what frameworks put into every scope of theirs
+        self.trust = SuccessTrust(
+            settings.doors,
+            rule_key=blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.rules").digest(),
+            process_key=secrets.token_bytes(32),
+            account_burst=min(limit.burst for limit in settings.limits.account),
+            ip_burst=min(limit.burst for limit in settings.limits.ip),
+        )
 
     def _is_ours(self, scope: Scope) -> bool:
         """Whether a request's path could be that of a door, a protected route or one of our pages."""
@@ -290,6 +361,9 @@ class _Parts:
         self._freed = frozenset(news.unblocked)
         for running in self._running.values():
             running.end_challenges(freed)
+        for rule in self.trust.hear(news.rules):
+            say_wrong(rule, rule_line(rule.door))
+        self.trust.share(self.settings.workers or max(1, news.workers))
         if self.settings.workers is None:
             self.own.limits = self._own_limits(max(1, news.workers))
         mode = MODES.get(news.mode, self.settings.mode)
@@ -298,6 +372,27 @@ class _Parts:
             self.mode = mode
             for running in self._running.values():
                 running.switch()
+
+    def look_for_doors(self) -> None:
+        """Say which doors are not there, once the application has started."""
+        if self.settings.canary and self.mode is not Mode.OFF:
+            self._running_here().look_for_doors()
+
+    async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
+        around = self.around if through is None else {ASIDE: True}
+        probe = Probe(through or self.app, self.settings.doors, around, secrets.token_bytes)
+        reports = await probe(known, names)
+        for report in reports:
+            self._learn(report)
+        await self._running_here().tell()
+        return reports
+
+    def _learn(self, report: DoorReport) -> None:
+        rule = self.trust.rule(report.door, report.invented.basis)
+        if report.result is Result.WRONG:
+            self.trust.latch([rule.id])
+        elif report.result is Result.GOOD:
+            self.trust.prove([rule.id])
 
     def _own_limits(self, workers: int) -> LimitSet:
         shared = self.settings.store != "memory://"
@@ -365,9 +460,21 @@ class _Running:
         self._parts = parts
         self._line: AnyLine | None = None
         self._exchange: asyncio.Task[None] | None = None
+        self._exchanging: Exchange | None = None
         self._health = Health(loop.call_later, parts.events.store_answers)
         self._hibp = self._online()
         self._refusals = RefusalLog(loop.call_later)
+        self._looking: asyncio.Task[None] | None = None
+        self._canary = Canary(
+            parts.app,
+            parts.trust,
+            parts.events,
+            shared=lambda: parts.lifespan_state,
+            csrf=parts.csrf,
+            may_send=self._may_send,
+            clock_s=time.time,
+            chance=secrets.token_bytes,
+        )
         ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
         self._guarded = self._middleware(ledger)
         self._step_up = self._with_step_up()
@@ -384,8 +491,18 @@ class _Running:
         if self._step_up is not None:
             self._step_up.end_all(accounts)
 
+    async def tell(self) -> None:
+        """Tell other workers now what is known of rules of success, as far as the store answers."""
+        if self._exchanging is not None:
+            with contextlib.suppress(StoreUnavailable):
+                await self._exchanging.once()
+
     async def stop(self) -> None:
         self._refusals.close()
+        await self._canary.aclose()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         if self._step_up is not None:
             await self._step_up.aclose()
         if self._exchange is not None:
@@ -422,7 +539,9 @@ class _Running:
             worker=secrets.token_bytes(8),
             take_shed=parts.shed.take_refused,
             hear=parts.hear,
+            rules=lambda: parts.trust.statements,
         )
+        self._exchanging = exchange
         self._exchange = asyncio.get_running_loop().create_task(exchange.run(), name="sekisho exchange")
         own = parts.own if settings.on_store_failure is StoreFailure.LOCAL else None
         let_in = settings.on_store_failure is StoreFailure.OPEN
@@ -445,6 +564,7 @@ class _Running:
             policy=parts.policy,
             shed=parts.shed,
             room=WaitingRoom(),
+            trust=parts.trust,
             allow=Networks(settings.allow) if settings.allow else None,
             deny=Networks(settings.deny) if settings.deny else None,
             breaches=parts.leaks.breaches(self._hibp),
@@ -464,6 +584,7 @@ class _Running:
             cookie=self._cookie,
             mode=parts.mode,
             jitter=random.random,
+            test=self._canary.test,
             asker=self._asker(),
         )
 
@@ -492,6 +613,18 @@ class _Running:
             clock_s=_unix_s,
             chance=secrets.token_bytes,
         )
+
+    def _may_send(self) -> bool:
+        """Whether requests of our own may be sent: a guard that only watches sends none."""
+        return self._parts.settings.canary and self._parts.mode is Mode.ENFORCE
+
+    def look_for_doors(self) -> None:
+        self._looking = self.loop.create_task(self._look_for_doors(), name="sekisho doors")
+
+    async def _look_for_doors(self) -> None:
+        parts = self._parts
+        for door in await missing_routes(parts.app, parts.settings.doors, parts.around, secrets.token_bytes):
+            log.warning(NOT_THERE, door.name, 404, f"SEKISHO_{door.kind.name}")
 
     @property
     def _cookie(self) -> Cookie:

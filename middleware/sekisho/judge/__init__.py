@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from sekisho.judge.policy import decide
+from sekisho.judge.trust import Belief, RuleState, RuleTrust, SuccessTrust
 
-__all__ = ["decide"]
+__all__ = ["Belief", "RuleState", "RuleTrust", "SuccessTrust", "decide"]

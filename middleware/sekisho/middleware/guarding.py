@@ -23,8 +23,10 @@ from sekisho.answer import (
     unreadable_attempt,
 )
 from sekisho.challenge import browser_family
+from sekisho.judge import Belief
 from sekisho.middleware.intake import HungUp, Intake, Patience
 from sekisho.middleware.shown import SHOWN
+from sekisho.middleware.suspicion import Suspicion
 from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Visit, presented
 from sekisho.middleware.watch import Report, Watch
 from sekisho.model import (
@@ -73,6 +75,10 @@ REWRITTEN_PEER = (
 )
 STRAY_TARGET = (
     "a request whose target is neither a path nor a plain URL was refused: routers would disagree about where it leads"
+)
+NOT_THERE = (
+    "%s: the application answers %d there. If its log-in has another path or method, guesses at it are not counted: "
+    "correct %s"
 )
 NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS"
 CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
@@ -134,6 +140,7 @@ class GuardMiddleware:
         cookie: carries the device token.
         mode: `ENFORCE`, or `MONITOR` to refuse nobody.
         jitter: uniform in [0, 1).
+        test: tests a rule of success that a success has raised a suspicion against, without delay.
         asker: tells the browser that asked for a code from others; None where no door takes codes.
     """
 
@@ -149,6 +156,7 @@ class GuardMiddleware:
         cookie: Cookie,
         mode: Mode,
         jitter: Callable[[], float],
+        test: Callable[[Suspicion], None],
         asker: AskerCookie | None = None,
     ) -> None:
         self._app = app
@@ -163,9 +171,11 @@ class GuardMiddleware:
         self._cookie_start = cookie.name + b"="
         self.mode = mode  # an operator may change it while we run
         self._jitter = jitter
+        self._test = test
         self.patience = Patience(reading.body_seconds_max)
         self._asking: Asking | None = None
         self._mount: Mount | None = None
+        self._unseen = {door.name for door in reading.doors.all if door.reads_body}
 
     def ask_with(self, asking: Asking, mount: Mount) -> None:
         """Ask for work and proofs from now on, instead of refusing who should show them."""
@@ -434,7 +444,9 @@ class GuardMiddleware:
     # What the watch on an answer tells.
 
     def started(self, visit: Visit, status: int, headers: Headers, learned: Outcome | None) -> None:
-        """Learn which rule would tell success, and what cannot be judged."""
+        """Learn which rule would tell success, what cannot be judged, and whether there is such a door at all."""
+        if visit.door.name in self._unseen:
+            self._saw_first(visit.door, status)
         self._answers.started(visit.door, status, headers, visit.scope, visit.intake.whole, learned)
 
     def read(self, visit: Visit, status: int, headers: Headers, body: bytes | None) -> None:
@@ -443,32 +455,42 @@ class GuardMiddleware:
     def unjudged(self, visit: Visit, why: str) -> None:
         self._answers.unjudged(visit.door, why)
 
+    def _saw_first(self, door: Door, status: int) -> None:
+        self._unseen.discard(door.name)
+        if status in {404, 405}:
+            log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
+
     def success_headers(
-        self,
-        visit: Visit,
-        assessment: Assessment,
-        headers: Headers,
-        body: bytes,
-        basis: Basis,  # noqa: ARG002 - a guess gives the same for now
-    ) -> Headers:
+        self, visit: Visit, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
+    ) -> tuple[Headers, bool]:
         """The device token, at doors whose only effect is a session; and whose session it is."""
         attempt = assessment.attempt
+        belief, suspected = self._guard.saw_success(assessment, basis)
+        if suspected is not None:
+            self._test(Suspicion(suspected, visit, status, headers))
+        if belief is Belief.NOTHING:
+            return [], False
         # A door that only reads a header is an API's: its clients keep no cookies.
         if attempt.door.kind is not DoorKind.LOGIN or not attempt.account or not attempt.door.reads_body:
-            return []
-        token = self._guard.new_token(assessment, browser_family(visit.named.get(b"user-agent", b"")))
-        by_header = visit.presented.by_header
-        device = (DEVICE_HEADER, token.encode()) if by_header else (b"set-cookie", self._cookie.line(token))
-        if self._asking is None:
-            return [device]
-        return [device, *self._asking.tie(visit, attempt, headers, body)]
+            return [], False
+        # A guess alone makes no device known: where it is wrong, every wrong password would earn a token.
+        device = [self._device(visit, assessment, basis)] if belief is Belief.FULL else []
+        tie = [] if self._asking is None else self._asking.tie(visit, attempt, headers, body)
+        return [*device, *tie], bool(device)
+
+    def _device(self, visit: Visit, assessment: Assessment, basis: Basis) -> tuple[bytes, bytes]:
+        family = browser_family(visit.named.get(b"user-agent", b""))
+        token = self._guard.new_token(assessment, basis, family)
+        if visit.presented.by_header:
+            return DEVICE_HEADER, token.encode()
+        return b"set-cookie", self._cookie.line(token)
 
     def ended(
         self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str
     ) -> None:
         """Settle, and see to it that the service hears of a leaked password that is still in use."""
         door = assessment.attempt.door
-        self._guard.settle(assessment, outcome, renewed=renewed)
+        self._guard.settle(assessment, outcome, basis, renewed=renewed)
         self._events.settled(door, outcome, basis)
         # Where nobody can tell whether it was changed, it may have been; who is the owner begins again.
         if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:

@@ -71,15 +71,17 @@ class Keeper(Protocol):
         """Told of an answer whose body could not be looked at: it was `large` or a `file`."""
 
     def success_headers(
-        self, visit: Visit, assessment: Assessment, headers: Headers, body: bytes, basis: Basis
-    ) -> Headers:
-        """The headers to add once success is certain, to an answer with these headers and, where it was held, body."""
+        self, visit: Visit, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
+    ) -> tuple[Headers, bool]:
+        """The headers to add after a success, to an answer with this status, headers and, where it was held, body; and
+        whether a device token is among them.
+        """
         ...
 
     def ended(
         self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str
     ) -> None:
-        """Told the outcome and what it rests on, whether headers of success went out and whose account it was: exactly
+        """Told the outcome and what it rests on, whether a device token went out and whose account it was: exactly
         once, before the last message leaves.
         """
 
@@ -178,8 +180,9 @@ class Watch:
     def _dressed(self, start: Message, body: bytes = b"") -> Message:
         if (self._report.outcome or self._outcome) is not Outcome.SUCCEEDED:
             return start
-        extra = self._keeper.success_headers(self._visit, self._assessment, self._headers, body, self._report.basis)
-        self._renewed = bool(extra)
+        extra, self._renewed = self._keeper.success_headers(
+            self._visit, self._assessment, self._status, self._headers, body, self._report.basis
+        )
         return {**start, "headers": [*start.get("headers", ()), *extra]}
 
     def _end(self) -> None:

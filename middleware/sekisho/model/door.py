@@ -99,6 +99,9 @@ class Door:
     shares_path: bool = field(default=False, compare=False)
     """Whether other doors stand at the same path: then nothing but the request's own method may tell which is meant."""
 
+    text: str = field(default="", compare=False, repr=False)
+    """As the settings have it, for an operator to change."""
+
     # Asked several times an attempt, so answered once.
     name: str = field(init=False, compare=False, repr=False)
     """How logs and metrics call it; comes from the settings, never from a request."""

@@ -58,6 +58,10 @@ class Events:
         if outcome is Outcome.SUCCEEDED:
             self._count(door.name, "success_by", basis.value)
 
+    def rule_tested(self, door: Door, result: str) -> None:
+        """A rule of success under suspicion was tested: `wrong`, `held`, or `untested` where that could not be done."""
+        self.counts[door.name, "success_rule", result] += 1
+
     def proved(self, place: str, purpose: str, factor: str) -> None:
         """A second proof was shown. `place` is a door's or route's name, or empty for our own pages."""
         self.counts[place, f"proved_{purpose}", factor] += 1

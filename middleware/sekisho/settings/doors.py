@@ -106,7 +106,8 @@ class _Reader:
         self._check_route(method.upper(), path, fields)
         success = self._rules(rules[0].removeprefix("success=")) if rules else ()
         let_through = self._let_through("cookies", cookies, "csrftoken,lang"), self._headers(headers)
-        return Door(self._kind, method.upper(), path, fields, success, *let_through)
+        written = " ".join(text.split())
+        return Door(self._kind, method.upper(), path, fields, success, *let_through, text=written)
 
     def _headers(self, words: list[str]) -> frozenset[str]:
         names = self._let_through("headers", [word.lower() for word in words], "x-tenant,x-client")

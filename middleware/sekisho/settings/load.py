@@ -236,6 +236,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given) -> 
         corpus_days_max=source.read(table.CORPUS_DAYS_MAX),
         pairs=source.read(table.PAIRS),
         pairs_key=source.read(table.PAIRS_KEY),
+        canary=source.read(table.CANARY),
         hibp=source.read(table.HIBP),
         hibp_url=source.read(table.HIBP_URL),
         exposed_header=source.read(table.EXPOSED_HEADER),
@@ -341,7 +342,11 @@ def _warnings(settings: Settings) -> Iterator[str]:
 def _warnings_of_doors(settings: Settings) -> Iterator[str]:
     unruled = [door.name for door in settings.doors if door.kind is DoorKind.LOGIN and not door.success]
     if unruled:
-        yield f"SEKISHO_LOGIN: no success= rule for {', '.join(unruled)}; success is guessed, with caution"
+        yield (
+            f"SEKISHO_LOGIN: no success= rule for {', '.join(unruled)}: success is guessed there. A guess makes no "
+            "device known and is given back a few times an hour; add what a right log-in is answered with, as in "
+            "success=302:/home, success=cookie:NAME or success=json:access_token (`sekisho check` finds it)"
+        )
     unseen = [
         door.name
         for door in settings.doors

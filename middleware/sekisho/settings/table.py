@@ -345,6 +345,14 @@ CORPUS_DAYS_MAX = Setting(
     parse=parse.integer(1, 3650, "days"),
     default="30",
 )
+CANARY = Setting(
+    name="CANARY",
+    example="off",
+    meaning="Whether the guard may send requests of its own through the application: log-ins with invented accounts "
+    "(under `.invalid`) where a rule of success is under suspicion, and at the start a look for doors without a route.",
+    parse=parse.boolean,
+    default="on",
+)
 HIBP = Setting(
     name="HIBP",
     example="on",
@@ -535,6 +543,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         CORPUS_DAYS_MAX,
         PAIRS,
         PAIRS_KEY,
+        CANARY,
         HIBP,
         HIBP_URL,
         EXPOSED_HEADER,

@@ -87,6 +87,7 @@ class Settings:
     corpus_days_max: int
     pairs: str | None
     pairs_key: bytes = field(repr=False)
+    canary: bool
     hibp: bool
     hibp_url: str
     exposed_header: str | None

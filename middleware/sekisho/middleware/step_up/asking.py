@@ -176,7 +176,7 @@ class Asking:
             placed = await proving.lanes.enter(visit.digests.networks[-1], visit.digests.ip, run, wait_s=PLACE_S)
         finally:
             if not placed:
-                self._guard.settle(assessment, Outcome.UNKNOWN, renewed=False)
+                self._guard.end(assessment)
         return placed
 
     async def _done(
@@ -191,7 +191,7 @@ class Asking:
         basis: Basis,
     ) -> None:
         # The charge stands until the proof: a right secret alone gives nothing back, and tells nobody anything.
-        self._guard.settle(assessment, Outcome.UNKNOWN, renewed=False)
+        self._guard.end(assessment)
         self._events.settled(visit.door, outcome, basis)
         try:
             await self._parts.escrow.keep(ticket, holder.key, kept)

@@ -36,12 +36,14 @@ class News(NamedTuple):
         mode: what an operator has switched to, or empty.
         unblocked: digests to be forgotten.
         anew: since the last time the store has lost what it held: emptied, or restarted without its data.
+        rules: what is known of rules of success: `w` (wrong) or `p` (proved), and the rule's id.
     """
 
     workers: int
     mode: str
     unblocked: tuple[bytes, ...]
     anew: bool = False
+    rules: tuple[bytes, ...] = ()
 
 
 class Keys(NamedTuple):
@@ -52,6 +54,7 @@ class Keys(NamedTuple):
     mode: bytes
     unblocked: bytes
     began: bytes
+    rules: bytes
 
     @classmethod
     def of(cls, namespace: str) -> Keys:
@@ -67,6 +70,7 @@ class Exchange:
         worker: random, names this worker.
         take_shed: refusals from memory since the last call.
         hear: is told the news.
+        rules: all that this worker has to say of rules of success; what is new in it is told.
     """
 
     def __init__(
@@ -77,12 +81,15 @@ class Exchange:
         worker: bytes,
         take_shed: Callable[[], int],
         hear: Callable[[News], None],
+        rules: Callable[[], frozenset[bytes]] = frozenset,
     ) -> None:
         self._line = line
         self._keys = Keys.of(namespace)
         self._worker = worker
         self._take_shed = take_shed
+        self._rules = rules
         self._hear = hear
+        self._told: frozenset[bytes] = frozenset()
         self._owed = 0
         self._since_us = 0
         self._began = b""
@@ -113,12 +120,14 @@ class Exchange:
         self._owed += self._take_shed()
         told = self._owed
         keys = self._keys
-        arguments = (self._worker, b"%d" % told, b"%d" % self._since_us, b"%d" % UNBLOCKED_MAX)
-        now, workers, mode, began, *unblocked = await self._line.execute(
+        rules = self._rules()
+        arguments = (self._worker, b"%d" % told, b"%d" % self._since_us, b"%d" % UNBLOCKED_MAX, *(rules - self._told))
+        now, workers, mode, began, known, *unblocked = await self._line.execute(
             b"EVAL", self._script, b"%d" % len(keys), *keys, *arguments
         )
         self._owed -= told
         self._since_us = int(now)
         anew = self._began not in {b"", began}
         self._began = began
-        self._hear(News(int(workers), mode.decode(errors="replace"), tuple(unblocked), anew))
+        self._told = frozenset() if anew else rules  # what it held of rules is gone as well
+        self._hear(News(int(workers), mode.decode(errors="replace"), tuple(unblocked), anew, tuple(known)))

@@ -71,9 +71,9 @@ class RuleSuggester:
             return
         if any(is_doubtful(key, value) for key, value in found):
             self._fails(True, status, headers)
-            self._failing.update(rule for rule in _of_json(tree) if self._has_room_for(rule))
+            self._failing.update(rule for rule in of_json(tree) if self._has_room_for(rule))
             return
-        for rule in _of_json(tree):
+        for rule in of_json(tree):
             self._fits(rule, "json")
         self._note("json", headers, f"{status // 100}xx")
 
@@ -83,7 +83,7 @@ class RuleSuggester:
         if self._seen < self.ATTEMPTS_MIN or self._failed < self.FAILURES_MIN:
             return None
         telling = [rule for rule, looks in self._fitting.items() if self._tells(rule, looks)]
-        return min(telling, key=_preference) if telling else None
+        return min(telling, key=preference) if telling else None
 
     def _tells(self, rule: str, looks: Counter[str]) -> bool:
         # A session that is renewed with every answer comes with several looks, some of which are failures.
@@ -112,7 +112,7 @@ class RuleSuggester:
         return self._note(f"{status} {segment}", headers, f"{status}:/{segment}" if _is_plain(segment) else "")
 
     def _note(self, look: str, headers: Headers, *rules: str) -> None:
-        for rule in (*_of_cookies(headers), *rules):
+        for rule in (*of_cookies(headers), *rules):
             if rule:
                 self._fits(rule, look)
 
@@ -123,7 +123,7 @@ class RuleSuggester:
     def _fails(self, tells: bool, status: int, headers: Headers) -> None:
         """`tells`: it is what a wrong secret gets. An error of the server, or of a form's token, is none."""
         self._failed += tells
-        rules = [*_of_cookies(headers), f"{status // 100}xx", str(status)]
+        rules = [*of_cookies(headers), f"{status // 100}xx", str(status)]
         self._failing.update(rule for rule in rules if self._has_room_for(rule))
 
     def _has_room_for(self, rule: str) -> bool:
@@ -131,12 +131,12 @@ class RuleSuggester:
         return known < self.RULES_MAX or rule in self._fitting or rule in self._failing
 
 
-def _of_cookies(headers: Headers) -> list[str]:
+def of_cookies(headers: Headers) -> list[str]:
     cookies = [cookie for cookie in set_cookies(headers) if cookie.may_be_session and _is_plain(cookie.name)]
     return [f"cookie:{cookie.name}" for cookie in cookies]
 
 
-def _of_json(tree: dict[str, Any]) -> Iterator[str]:
+def of_json(tree: dict[str, Any]) -> Iterator[str]:
     """A token's place, or else a field that says yes, or in a word what came of it."""
     for path, _ in usual_tokens(tree):
         if all(map(_is_plain, path)) and not any("." in name for name in path):
@@ -158,7 +158,7 @@ def _is_word(value: Any) -> bool:
 _ORDER = ("json:", "cookie:", "30", "204", "!", "2")
 
 
-def _preference(rule: str) -> tuple[int, int, str]:
+def preference(rule: str) -> tuple[int, int, str]:
     """What proves most comes first: a token, a session, a place, a status."""
     rank = next(n for n, start in enumerate(_ORDER) if rule.startswith(start))
     return rank, "=" in rule, rule

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sekisho.read.csrf import is_csrf_cookie
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -63,7 +65,9 @@ _OCTETS = rb"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
 _COOKIE_VALUE = re.compile(_OCTETS + b'|"' + _OCTETS + b'"')
 
 
-def escrowed_scope(scope: Scope, door: Door, shared: Mapping[str, object]) -> dict[str, Any]:
+def escrowed_scope(
+    scope: Scope, door: Door, shared: Mapping[str, object], csrf: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """A copy of the scope without what identifies the client.
 
     Args:
@@ -71,31 +75,35 @@ def escrowed_scope(scope: Scope, door: Door, shared: Mapping[str, object]) -> di
         door: may name cookies and headers that its application cannot do without.
         shared: the state of the application's lifespan, which is the same for every request. Of `scope["state"]` only
             what is this very object is kept: outer middleware writes there whose request it is.
+        csrf: names of `read.csrf.CSRF_COOKIES` that this site uses for nothing else.
     """
     state: Mapping[str, object] = scope.get("state") or {}
     return {
         **{name: value for name, value in scope.items() if name in SCOPE_KEYS},
-        "headers": list(_anonymous(scope["headers"], door)),
+        "headers": list(_anonymous(scope["headers"], door, csrf)),
         "extensions": {},
         "state": {name: value for name, value in state.items() if name in shared and shared[name] is value},
     }
 
 
-def _anonymous(headers: Iterable[Header], door: Door) -> Iterator[Header]:
+def _anonymous(headers: Iterable[Header], door: Door, csrf: frozenset[str]) -> Iterator[Header]:
     pairs: list[bytes] = []
     for original, value in headers:
         name = original.lower()
         if name == b"cookie":
-            pairs += _pairs(value, door.cookies)
+            pairs += _pairs(value, door.cookies, csrf)
         elif name in HEADERS or name.decode("latin-1") in door.headers:
             yield name, value
     if pairs:
         yield b"cookie", b"; ".join(pairs)
 
 
-def _pairs(line: bytes, names: frozenset[str]) -> Iterator[bytes]:
-    """The named cookies of a `Cookie` line, written anew: every parser splits them where this one does."""
+def _pairs(line: bytes, named: frozenset[str], csrf: frozenset[str]) -> Iterator[bytes]:
+    """The harmless cookies of a `Cookie` line, written anew: every parser splits them where this one does."""
     for pair in line.split(b";"):
         name, equals, value = pair.strip(b" \t").partition(b"=")
-        if equals and name.decode("latin-1") in names and _COOKIE_VALUE.fullmatch(value):
+        if not equals or not _COOKIE_VALUE.fullmatch(value):
+            continue
+        text = name.decode("latin-1")
+        if text in named or (text in csrf and is_csrf_cookie(text, value.decode("ascii"))):
             yield name + b"=" + value

@@ -1,0 +1,9 @@
+"""Log-ins with invented accounts, sent through the application: what would the guard have believed?"""
+
+from __future__ import annotations
+
+from sekisho.check.canary import Canary
+from sekisho.check.probe import DoorReport, Probe, Result
+from sekisho.check.routes import missing_routes
+
+__all__ = ["Canary", "DoorReport", "Probe", "Result", "missing_routes"]

@@ -1,0 +1,62 @@
+"""An application's answer to one log-in, to be held against any rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sekisho.model import Outcome
+from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, json_tree, unpacked
+from sekisho.read.response.head import header, is_json
+from sekisho.read.response.redirect import target_of
+from sekisho.read.response.suggest import of_cookies, of_json, preference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sekisho.model import Door
+
+    Headers = list[tuple[bytes, bytes]]
+
+
+class Answer(NamedTuple):
+    """Attributes:
+    status, headers: 0 and [] where there is none.
+    scope, sent: of the request, and its body: nothing that it holds proves anything.
+    body: as it was sent, as far as it would be judged; empty where it is not known.
+    """
+
+    status: int
+    headers: Headers
+    scope: Mapping[str, Any]
+    sent: bytes
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status}, ...)"
+
+    def outcome(self, door: Door) -> Outcome:
+        """What the guard believes of it at this door."""
+        learned = from_start(door, self.status, self.headers, self.scope, self.sent)
+        if learned is not None:
+            return learned
+        plain = unpacked(self.headers, self.body) if len(self.body) <= ANSWER_BYTES_MAX else None
+        if plain is None:
+            return Outcome.UNKNOWN
+        return from_body(door, self.status, plain, self.headers, self.scope, self.sent)
+
+    def rules(self, door: Door) -> list[str]:
+        """The rules that may fit it, in the notation of the settings; what proves most comes first."""
+        return sorted(self._rules(door), key=preference)
+
+    def _rules(self, door: Door) -> Iterator[str]:
+        if not door.reads_body:
+            yield "!401,403"
+            return
+        yield from of_cookies(self.headers)
+        if is_json(self.headers) and (tree := json_tree(unpacked(self.headers, self.body) or b"")):
+            yield from of_json(tree)
+        if self.status == 204:
+            yield "204"
+        target = target_of(header(self.headers, b"location").decode(errors="replace"), self.scope["path"])
+        if 300 <= self.status < 304 and target is not None:
+            yield f"{self.status}:{target.path}"

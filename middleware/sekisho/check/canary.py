@@ -1,0 +1,143 @@
+"""The canary: an invented log-in that decides whether a rule under suspicion is wrong.
+
+If a log-in is believed that nobody can have, so is any other. A rule that fails this test is wrong until it changes:
+nothing is given back there, no device is made known, and the tokens that it handed out are void. A log-in that is not
+believed ends the suspicion: somebody has changed a password, or has several.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+from sekisho.check.advice import rule_line
+from sekisho.check.answer import Answer
+from sekisho.check.log_in import invented, log_in_at
+from sekisho.check.trial import tried
+from sekisho.model import Basis, DoorKind
+from sekisho.stepup.flow.escrowed_scope import escrowed_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sekisho.check.trial import Trial
+    from sekisho.judge import RuleTrust, SuccessTrust
+    from sekisho.middleware.asgi import App
+    from sekisho.middleware.suspicion import Suspicion
+    from sekisho.record import Events
+
+log = logging.getLogger("sekisho")
+
+_OF = {
+    Basis.RULE: "the door's rule of success is wrong",
+    Basis.GUESS: "success cannot be guessed there",
+    Basis.REPORT: "the application reports a success too early",
+}
+CANNOT_TEST = (
+    "%s: one account succeeded with two different secrets, and no invented log-in can show here whether the rule is "
+    "wrong or a password was changed. Check it with `sekisho check`"
+)
+
+
+class Canary:
+    """Belongs to one event loop.
+
+    Args:
+        app: the application behind the guard.
+        trust: whose rules are tested.
+        events: counts what came of it.
+        shared: the state of the application's lifespan.
+        csrf: see `escrowed_scope`.
+        may_send: whether invented log-ins may be sent now; a guard that only watches sends none.
+        clock_s: Unix time.
+        chance: `n -> n` random bytes.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        trust: SuccessTrust,
+        events: Events,
+        *,
+        shared: Callable[[], Mapping[str, object]],
+        csrf: frozenset[str],
+        may_send: Callable[[], bool],
+        clock_s: Callable[[], float],
+        chance: Callable[[int], bytes],
+    ) -> None:
+        self._app = app
+        self._trust = trust
+        self._events = events
+        self._shared = shared
+        self._csrf = csrf
+        self._may_send = may_send
+        self._clock_s = clock_s
+        self._chance = chance
+        self._told: set[bytes] = set()  # rules, of which there are as many as the settings have
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def test(self, suspicion: Suspicion) -> None:
+        """Send an invented log-in, or say that none can be sent. Returns at once; the suspicion ends in any case."""
+        if not (self._may_send() and _can_be_tested(suspicion)):
+            return self._cannot_test(suspicion.rule)
+        # In a context of its own: the one of this request may say whose it is.
+        task = asyncio.get_running_loop().create_task(self._test(suspicion), context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return None
+
+    async def aclose(self) -> None:
+        """What is under way is cancelled."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _test(self, suspicion: Suspicion) -> None:
+        rule, visit = suspicion.rule, suspicion.visit
+        try:
+            like = escrowed_scope(visit.scope, rule.door, self._shared(), self._csrf)
+            log_in = log_in_at(rule.door, invented(self._chance), like, visit.intake.whole)
+            trial = await tried(self._app, rule.door, log_in)
+            self._decide(suspicion, trial)
+        finally:
+            rule.clear(self._clock_s())  # a rule that is wrong by now stays so
+
+    def _decide(self, suspicion: Suspicion, trial: Trial) -> None:
+        rule = suspicion.rule
+        if trial.is_believed:
+            wrong = self._trust.rule(rule.door, trial.basis)
+            self._events.rule_tested(rule.door, "wrong")
+            if self._trust.latch([wrong.id]):
+                visit = suspicion.visit
+                believed = Answer(suspicion.status, suspicion.headers, visit.scope, visit.intake.whole)
+                say_wrong(wrong, rule_line(rule.door, believed, trial.answer))
+        elif trial.tells:
+            self._events.rule_tested(rule.door, "held")
+        else:
+            self._cannot_test(rule)
+
+    def _cannot_test(self, rule: RuleTrust) -> None:
+        self._events.rule_tested(rule.door, "untested")
+        rule.clear(self._clock_s())
+        if rule.id not in self._told:
+            self._told.add(rule.id)
+            log.warning(CANNOT_TEST, rule.door.name)
+
+
+def say_wrong(rule: RuleTrust, line: str) -> None:
+    """Tell the operator. Once a worker: a rule is latched once."""
+    log.error(
+        "%s: a log-in with an invented account and an invented secret was taken for a success: %s. Until it changes, "
+        "successes there give no charge back and no device token, and device tokens issued under it are void. %s",
+        rule.door.name,
+        _OF[rule.basis],
+        line,
+    )
+
+
+def _can_be_tested(suspicion: Suspicion) -> bool:
+    # Where a header is all that is read, a request has an effect of its own, and would have it twice.
+    door = suspicion.rule.door
+    return door.kind is DoorKind.LOGIN and door.reads_body

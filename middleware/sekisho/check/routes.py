@@ -1,0 +1,46 @@
+"""Doors that the application does not have: a misspelt path guards nothing, and the real one is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sekisho.check.log_in import LogIn, invented, log_in_at, plain_scope
+from sekisho.check.trial import tried
+from sekisho.model import Credentials, DoorKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sekisho.middleware.asgi import App
+    from sekisho.model import Door
+
+NOT_THERE = 404
+SECONDS_MAX = 5.0
+
+
+async def missing_routes(
+    app: App, doors: Iterable[Door], around: Mapping[str, Any], chance: Callable[[int], bytes]
+) -> list[Door]:
+    """The doors whose path the application answers with 404.
+
+    Args:
+        app: the application.
+        doors: those with a `*` in their path, and those that only read a header, stand for no path of their own.
+        around: what frameworks put into every scope of theirs.
+        chance: `n -> n` random bytes.
+    """
+    exact = [door for door in doors if door.reads_body and "*" not in door.path and "{" not in door.path]
+    return [door for door in exact if await _is_missing(app, door, around, chance)]
+
+
+async def _is_missing(app: App, door: Door, around: Mapping[str, Any], chance: Callable[[int], bytes]) -> bool:
+    # OPTIONS changes nothing (RFC 9110, section 9.2.1). Most routers know by it whether there is such a path.
+    scope = plain_scope(door, around, method="OPTIONS")
+    asked = await tried(app, door, LogIn(scope, b"", Credentials("", "")), seconds_max=SECONDS_MAX)
+    if asked.status != NOT_THERE:
+        return False
+    if door.kind is not DoorKind.LOGIN:
+        return True
+    # Some routers find a path by its method alone.
+    log_in = log_in_at(door, invented(chance), plain_scope(door, around))
+    return (await tried(app, door, log_in, seconds_max=SECONDS_MAX)).status == NOT_THERE

@@ -1,0 +1,91 @@
+"""One log-in, run through the application behind the guard: what it answers, and what the guard would have believed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.check.answer import Answer
+from sekisho.middleware.watch import BODIES, Report
+from sekisho.model import UNKNOWN, Action, Attempt, Basis, Decision, Door, Origin, Outcome
+from sekisho.read import ANSWER_BYTES_MAX
+
+if TYPE_CHECKING:
+    from sekisho.check.log_in import LogIn
+    from sekisho.middleware.asgi import App, Message
+
+    Headers = list[tuple[bytes, bytes]]
+
+SECONDS_MAX = 30.0  # as a run behind the seal
+_ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
+_NOWHERE = Origin("", (), b"")
+# Answers that say nothing of the secret: no such path, a CSRF check, a form that the application does not take.
+_BESIDE_THE_POINT = frozenset({403, 404, 405, 406, 411, 413, 415, 421, 422, 426, 429})
+
+
+class Trial(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        answer: `status` is 0 where the application raised, answered nothing, or took longer than `SECONDS_MAX`.
+        outcome, basis: what the guard would have believed, and by what.
+        error: the kind of what was raised; empty where nothing was.
+    """
+
+    answer: Answer
+    outcome: Outcome
+    basis: Basis
+    error: str = ""
+
+    @property
+    def status(self) -> int:
+        return self.answer.status
+
+    @property
+    def is_believed(self) -> bool:
+        return self.outcome is Outcome.SUCCEEDED
+
+    @property
+    def tells(self) -> bool:
+        """Whether the application has looked at the secret, as far as can be seen."""
+        return self.is_believed or (0 < self.status < 500 and self.status not in _BESIDE_THE_POINT)
+
+    def __repr__(self) -> str:
+        return f"Trial({self.status}, {self.outcome.value})"
+
+
+class _Kept:
+    """Keeps an answer, as much of it as the guard would look at."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self.body = bytearray()
+        self.is_whole = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+        elif message["type"] in BODIES:
+            self.body += message.get("body", b"")[: ANSWER_BYTES_MAX + 1 - len(self.body)]
+            self.is_whole = not message.get("more_body", False)
+
+
+async def tried(app: App, door: Door, log_in: LogIn, *, seconds_max: float = SECONDS_MAX) -> Trial:
+    """Run it. Never raises what the application raises."""
+    credentials = log_in.credentials
+    attempt = Attempt(door, _NOWHERE, credentials.account, credentials.account, credentials.secret)
+    report = Report(attempt, _ALLOWED, UNKNOWN)
+    scope = {**log_in.scope, "state": {**log_in.scope.get("state", {}), "sekisho": report}}
+    kept = _Kept()
+    error = ""
+    try:
+        async with asyncio.timeout(seconds_max):
+            await app(scope, log_in.receive, kept.send)
+    except Exception as raised:  # noqa: BLE001 - whatever an application raises at an odd log-in is its answer to it
+        error = type(raised).__name__
+    answer = Answer(kept.status, kept.headers, log_in.scope, log_in.body, bytes(kept.body))
+    if not kept.is_whole:
+        return Trial(answer._replace(status=0), Outcome.FAILED, report.basis, error or "no answer")
+    return Trial(answer, report.outcome or answer.outcome(door), report.basis, error)

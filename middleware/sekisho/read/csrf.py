@@ -1,0 +1,51 @@
+"""The cookies of double-submit CSRF protections: exact names, exact syntax of their values.
+
+They stand for a browser and log nobody in. Their names alone would not do: an application is free to keep its session
+in a cookie called `csrftoken`, and a value that has no library's syntax is such a cookie.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from sekisho.model import SuccessBy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sekisho.model import Door
+
+_SIGNED = r"[A-Za-z0-9_-]{8,128}(?:\.[A-Za-z0-9_-]{4,86}){1,2}"  # itsdangerous: payload, time, signature
+_HEX = r"[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{128}"  # Litestar's token and its HMAC are 128
+_WORD = r"[A-Za-z0-9]{32}|[A-Za-z0-9]{64}"  # Django's secret, and its masked form
+_URLSAFE = r"[A-Za-z0-9_-]{22,86}"  # `secrets.token_urlsafe`
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join([f"(?:{pattern})" for pattern in patterns]), re.ASCII)
+
+
+CSRF_COOKIES: Final[dict[str, tuple[re.Pattern[str], str]]] = {
+    # Django, Litestar, starlette-csrf, asgi-csrf, Piccolo
+    "csrftoken": (_any(_WORD, _HEX, _SIGNED, _URLSAFE), "x-csrftoken"),
+    # what Angular and axios read
+    "XSRF-TOKEN": (_any(_WORD, _HEX, _SIGNED, _URLSAFE, _UUID), "x-xsrf-token"),
+    "csrf_token": (_any(_WORD, _HEX, _SIGNED, _URLSAFE, _UUID), "x-csrf-token"),
+    "csrf-token": (_any(_WORD, _HEX, _SIGNED, _URLSAFE, _UUID), "x-csrf-token"),
+    "fastapi-csrf-token": (_any(_SIGNED), "x-csrf-token"),
+}
+"""Name → the syntax of its value, and the header that scripts repeat it in."""
+
+
+def csrf_names(doors: Iterable[Door]) -> frozenset[str]:
+    """The names of the table that no rule of success takes for a session."""
+    sessions = {rule.name for door in doors for rule in door.success if rule.by is SuccessBy.COOKIE}
+    return frozenset(CSRF_COOKIES.keys() - sessions)
+
+
+def is_csrf_cookie(name: str, value: str) -> bool:
+    """Whether a cookie is one of the table, by name and by value."""
+    entry = CSRF_COOKIES.get(name)
+    return entry is not None and entry[0].fullmatch(value) is not None

@@ -1,0 +1,148 @@
+"""What a log-in with an invented account, and a right one, say of a door and of its rule of success."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sekisho.check import Result
+from tests.check.apps import Site
+from tests.middleware.driving import JSON, OPEN, address, answer, guarded, log_in, read
+
+if TYPE_CHECKING:
+    from sekisho.assemble import LoginGuard
+    from sekisho.check import DoorReport
+
+FORM_DOOR = "POST /login form:username,password"
+KNOWN = ("hana", "right")
+
+
+async def probed(guard: LoginGuard, known: tuple[str, str] | None = KNOWN) -> DoorReport:
+    (report,) = await guard.probe(known=known)
+    return report
+
+
+@pytest.mark.parametrize(
+    ("rule", "result", "advice"),
+    [
+        (" success=303:/home", Result.GOOD, ""),
+        (" success=cookie:session", Result.WRONG, "Write the door in SEKISHO_LOGIN as: {} success=303:/home"),
+        (" success=303:/welcome", Result.BLIND, "Write the door in SEKISHO_LOGIN as: {} success=303:/home"),
+        ("", Result.GOOD, "Write the door in SEKISHO_LOGIN as: {} success=303:/home"),
+    ],
+    ids=["a good rule", "a rule that every answer fulfils", "a rule that none fulfils", "no rule"],
+)
+async def test_two_log_ins_show_what_a_rule_is_worth(rule: str, result: Result, advice: str) -> None:
+    """And which one would tell them apart, in the words of the settings."""
+    report = await probed(guarded(Site(), login=FORM_DOOR + rule, **OPEN))
+
+    assert (report.result, report.advice) == (result, advice.format(FORM_DOOR))
+
+
+async def test_without_a_right_log_in_a_wrong_rule_shows_all_the_same() -> None:
+    """It is believed of somebody who is not there."""
+    report = await probed(guarded(Site(), login=FORM_DOOR + " success=cookie:session", **OPEN), known=None)
+
+    assert report.result is Result.WRONG
+    assert "success=RULE" in report.advice
+
+
+@pytest.mark.parametrize("door", ["POST /logn", "PUT /nothing"])
+async def test_a_door_that_is_not_there_is_said(door: str) -> None:
+    """A misspelt path guards nothing."""
+    report = await probed(guarded(Site(), login=f"{door} form:username,password", **OPEN))
+
+    assert report.result is Result.MISSING
+    assert report.advice.startswith("Correct the method or the path in SEKISHO_LOGIN")
+
+
+async def test_an_answer_that_does_not_look_at_the_secret_tells_nothing() -> None:
+    """A CSRF check, of which no page gave the token."""
+    report = await probed(guarded(Site(token="t"), login=FORM_DOOR + " success=303:/home", **OPEN))
+
+    assert report.result is Result.UNTOLD
+
+
+async def test_the_token_of_a_log_ins_page_is_shown() -> None:
+    """As a browser and its scripts would: the cookie, and its value in a header."""
+    token = "b" * 64
+    site = Site(token=token)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] == "GET":
+            return await answer(send, 200, [(b"set-cookie", f"csrftoken={token}; Path=/".encode())])
+        return await site(scope, receive, send)
+
+    report = await probed(guarded(app, login=FORM_DOOR + " success=303:/home", **OPEN))
+
+    assert report.result is Result.GOOD
+
+
+async def test_a_probe_counts_nowhere() -> None:
+    """Neither at the account nor at the address: it goes behind the guard."""
+    guard = guarded(Site(), login=FORM_DOOR + " success=303:/home", limit_account="1/hour")
+
+    for _ in range(5):
+        await probed(guard)
+
+    assert (await log_in(guard)).status == 303
+
+
+async def test_a_guess_that_proved_itself_is_trusted() -> None:
+    """An operator has shown that an invented log-in fails and a right one succeeds: from then on it earns tokens."""
+    guard = guarded(Site(), login=FORM_DOOR, **OPEN)
+    assert not (await log_in(guard)).device
+
+    await probed(guard)
+
+    assert (await log_in(guard)).device
+
+
+async def test_a_right_log_in_alone_proves_no_guess() -> None:
+    """A client's own account can do that much; and an invented log-in alone, no more."""
+    guard = guarded(Site(), login=FORM_DOOR, **OPEN)
+
+    await probed(guard, known=None)
+    for number in range(3):
+        assert not (await log_in(guard, client=address(number))).device
+
+
+async def test_what_a_probe_finds_wrong_gives_nothing_from_then_on() -> None:
+    """As if it had been found by a suspicion."""
+    guard = guarded(Site(), login=FORM_DOOR + " success=cookie:session", **OPEN)
+    token = (await log_in(guard)).device
+    assert token
+
+    await probed(guard, known=None)
+
+    assert not (await log_in(guard, token=token)).device
+
+
+async def test_only_log_in_doors_are_tried_unless_named() -> None:
+    """Elsewhere a request may do more than open a session; and the right log-in is tried at log-ins alone."""
+    site = Site()
+    doors = {"login": FORM_DOOR, "reset": "POST /login2 form:username,password"}
+    guard = guarded(site, **doors, **OPEN)
+
+    first = await guard.probe(known=KNOWN)
+    both = await guard.probe(known=KNOWN, doors=["POST /login2"])
+
+    assert [report.door.name for report in first] == ["POST /login"]
+    assert [(report.door.name, report.known is not None) for report in both] == [
+        ("POST /login", True),
+        ("POST /login2", False),
+    ]
+
+
+async def test_json_doors_are_probed_as_well() -> None:
+    """By what their rule says."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        del scope
+        right = b'"right"' in await read(receive)
+        await answer(send, 200, [JSON], b'{"token": "t"}' if right else b'{"token": null}')
+
+    report = await probed(guarded(app, login="POST /api/login json:user,password success=json:token", **OPEN))
+
+    assert report.result is Result.GOOD

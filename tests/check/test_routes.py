@@ -1,0 +1,163 @@
+"""A misspelt door guards nothing: the start says so, and so does the first answer there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pytest
+from fastapi import FastAPI, Form
+from litestar import Litestar, post
+from quart import Quart
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from sekisho import LoginGuard
+from sekisho.check import missing_routes
+from sekisho.model import DoorKind
+from sekisho.settings import parse_doors
+from sekisho.testing import SECRET
+from tests.middleware.driving import OPEN, Shop, guarded, log_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from sekisho.middleware.asgi import App, Message
+
+DOORS = "POST /login form:username,password; POST /logn; POST /api/nothing json:a,b; * /files/* basic; POST /x basic"
+
+
+async def starlette_login(_: Request) -> Response:
+    return PlainTextResponse("wrong", 401)
+
+
+def on_starlette() -> App:
+    page = Route("/login", lambda _: PlainTextResponse("form"), methods=["GET"])
+    return Starlette(routes=[page, Route("/login", starlette_login, methods=["POST"]), Mount("/static", Shop())])
+
+
+def on_fastapi() -> App:
+    app = FastAPI()
+
+    @app.post("/login")
+    async def login(username: Annotated[str, Form()], password: Annotated[str, Form()]) -> str:
+        return username + password
+
+    return app
+
+
+def on_litestar() -> App:
+    @post("/login")
+    async def login() -> str:
+        return "wrong"
+
+    return Litestar([login])
+
+
+def on_quart() -> App:
+    app = Quart(__name__)
+
+    @app.post("/login")
+    async def login() -> tuple[str, int]:
+        return "wrong", 401
+
+    return app
+
+
+async def by_method(scope: Any, receive: Any, send: Any) -> None:
+    """A router that finds a path by its method alone."""
+    there = (scope["method"], scope["path"]) == ("POST", "/login")
+    await send({"type": "http.response.start", "status": 401 if there else 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def raising(scope: Any, receive: Any, send: Any) -> None:
+    raise RuntimeError(scope["path"])
+
+
+@pytest.mark.parametrize("build", [on_starlette, on_fastapi, on_litestar, on_quart, lambda: by_method])
+async def test_doors_without_a_route_are_found(build: Callable[[], App]) -> None:
+    """In every framework; doors that stand for many paths, or open by a header alone, are not looked for."""
+    found = await missing_routes(build(), parse_doors(DoorKind.LOGIN, DOORS, "X"), {}, lambda count: b"x" * count)
+
+    assert [door.name for door in found] == ["POST /logn", "POST /api/nothing"]
+
+
+async def test_an_application_that_raises_is_not_accused() -> None:
+    """It may have the path, and no use for such a request."""
+    assert await missing_routes(raising, parse_doors(DoorKind.LOGIN, DOORS, "X"), {}, lambda n: b"x" * n) == []
+
+
+async def live(app: App) -> None:
+    """One lifespan, long enough for what the start begins."""
+    up, down = asyncio.Event(), asyncio.Event()
+    incoming: asyncio.Queue[Message] = asyncio.Queue()
+    incoming.put_nowait({"type": "lifespan.startup"})
+
+    async def send(message: Message) -> None:
+        (up if message["type"] == "lifespan.startup.complete" else down).set()
+
+    task = asyncio.ensure_future(app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, incoming.get, send))
+    await up.wait()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    incoming.put_nowait({"type": "lifespan.shutdown"})
+    await task
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if "the application answers" in record.getMessage()]
+
+
+NOT_THERE = (
+    "POST /logn: the application answers 404 there. If its log-in has another path or method, guesses at it are not "
+    "counted: correct SEKISHO_LOGIN"
+)
+
+
+@pytest.mark.parametrize(("canary", "expected"), [("on", [NOT_THERE]), ("off", [])])
+async def test_the_start_says_it(caplog: pytest.LogCaptureFixture, canary: str, expected: list[str]) -> None:
+    """Before, 120 of 120 guesses passed a misspelt door without a word."""
+    with caplog.at_level(logging.WARNING):
+        await live(LoginGuard(on_starlette(), secret=SECRET, login="POST /logn; POST /login", canary=canary))
+
+    assert said(caplog) == expected
+
+
+async def test_the_first_answer_says_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Where no lifespan reaches the guard; once."""
+    guard = guarded(on_starlette(), login="POST /logn; POST /login", **OPEN)
+
+    for _ in range(3):
+        await log_in(guard, path="/logn")
+        await log_in(guard, path="/login")
+
+    assert said(caplog) == [NOT_THERE]
+
+
+async def test_a_door_that_has_answered_otherwise_is_there(caplog: pytest.LogCaptureFixture) -> None:
+    """An application may answer 404 to an account that it does not know."""
+    statuses = [401, 404, 404]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": statuses.pop(0), "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    guard = guarded(app, **OPEN)
+    for _ in range(3):
+        await log_in(guard)
+
+    assert said(caplog) == []
+
+
+async def test_a_wrong_method_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """405 as well as 404."""
+    guard = guarded(on_starlette(), login="PUT /login form:username,password", **OPEN)
+
+    await log_in(guard, method="PUT")
+
+    assert said(caplog) == [NOT_THERE.replace("POST /logn", "PUT /login").replace("404", "405")]

@@ -1,0 +1,163 @@
+"""`sekisho check`: the doors of an application, tried and told."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.cli import FAILED, MISUSED, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOP = """
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.routing import Route
+from sekisho import LoginGuard
+
+async def login(request):
+    form = await request.form()
+    assert request.app.state.open
+    right = (form["username"], form["password"]) == ("hana", "correct horse")
+    response = RedirectResponse("/home" if right else "/login", 303)
+    response.set_cookie("session", "s", httponly=True)
+    return response
+
+def build(rule, path="/login"):
+    app = Starlette(routes=[Route("/login", login, methods=["POST"])])
+    app.state.open = True
+    door = f"POST {path} form:username,password{rule}"
+    app.add_middleware(LoginGuard, secret=b"s3cret of a test that nobody uses!", login=door)
+    return app
+
+good, wrong, blind = build(" success=303:/home"), build(" success=cookie:session"), build(" success=303:/welcome")
+guessed, missing = build(""), build("", "/logn")
+unguarded = Starlette()
+
+def make():
+    return good
+"""
+
+
+def checked(folder: Path, *arguments: str, stdin: str = "hana\ncorrect horse\n") -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, since guards are those of a process; in the folder of the application."""
+    (folder / "shop.py").write_text(SHOP)
+    code = "import sys; from sekisho.cli import main; sys.exit(main(['check', *sys.argv[1:]]))"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=folder, input=stdin, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("app", "code", "told"),
+    [
+        (
+            "good",
+            0,
+            """\
+            POST /login: the invented log-in failed, the right one succeeded
+              invented: answered 303, failed by rule
+              known: answered 303, succeeded by rule
+            """,
+        ),
+        (
+            "wrong",
+            FAILED,
+            """\
+            POST /login: A LOG-IN THAT NOBODY HAS WAS BELIEVED
+              invented: answered 303, succeeded by rule
+              known: answered 303, succeeded by rule
+              Write the door in SEKISHO_LOGIN as: POST /login form:username,password success=303:/home
+            """,
+        ),
+        (
+            "guessed",
+            FAILED,
+            """\
+            POST /login: the invented log-in failed, the right one succeeded
+              invented: answered 303, unknown by guess
+              known: answered 303, succeeded by guess
+              Write the door in SEKISHO_LOGIN as: POST /login form:username,password success=303:/home
+            """,
+        ),
+        (
+            "missing",
+            FAILED,
+            """\
+            POST /logn: the application has no such route
+              invented: answered 404, failed by guess
+              known: answered 404, failed by guess
+              Correct the method or the path in SEKISHO_LOGIN: the real one is open
+            """,
+        ),
+    ],
+)
+def test_each_door_is_told_with_the_line_to_write(app: str, code: int, told: str, tmp_path: Path) -> None:
+    """And the exit code says whether something is to be changed. No account and no password is repeated."""
+    done = checked(tmp_path, "--app", f"shop:{app}", "--known")
+
+    assert done.stdout == textwrap.dedent(told)
+    assert done.returncode == code
+    assert "hana" not in done.stdout + done.stderr
+    assert "correct horse" not in done.stdout + done.stderr
+
+
+def test_without_a_right_log_in_only_the_invented_one_is_tried(tmp_path: Path) -> None:
+    """Nothing is asked for; a factory is called; and the result comes as JSON."""
+    done = checked(tmp_path, "--app", "shop:make", "--factory", "--json", stdin="")
+
+    (report,) = json.loads(done.stdout)
+    assert report == {
+        "door": "POST /login",
+        "result": "held",
+        "advice": "",
+        "invented": {"status": 303, "outcome": "failed", "basis": "rule"},
+    }
+    assert done.returncode == 0
+
+
+def test_an_application_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    """Nothing of it would be tried."""
+    done = checked(tmp_path, "--app", "shop:unguarded")
+
+    assert done.returncode == FAILED
+    assert done.stderr.splitlines()[-1].startswith("sekisho check: the application has no LoginGuard")
+
+
+@pytest.mark.parametrize(
+    ("app", "said"),
+    [
+        ("textwrap:nothing", "--app cannot be imported: AttributeError"),
+        ("nowhere:app", "--app cannot be imported: ModuleNotFoundError"),
+        ("shop", "--app is not written MODULE:APP"),
+    ],
+)
+def test_what_cannot_be_imported_is_said_in_a_line(app: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a traceback."""
+    assert main(["check", "--app", app]) == MISUSED
+    assert capsys.readouterr().err == f"sekisho check: {said}\n"
+
+
+def test_a_right_log_in_is_never_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every process of the machine could read it."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", "--app", "shop:good", "--known", "hana"])
+    assert "hana" not in capsys.readouterr().err
+
+
+def test_a_right_log_in_that_does_not_come_is_missed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of it proves nothing."""
+    (tmp_path / "empty_shop.py").write_text("app = None")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"hana\n")))
+
+    assert main(["check", "--app", "empty_shop:app", "--known"]) == MISUSED
+    assert capsys.readouterr().err.startswith("sekisho check: no password came")

@@ -1,0 +1,252 @@
+"""How far a success is trusted: two different secrets cannot both be right, and a guess is only a guess."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.judge import Belief, RuleState, SuccessTrust
+from sekisho.model import Attempt, Basis, DoorKind, Origin
+from sekisho.read import Digests
+from sekisho.settings import parse_doors
+
+if TYPE_CHECKING:
+    from sekisho.model import Charge, Door
+
+DIGESTS = Digests([b"k" * 32])
+
+
+def door(text: str = "POST /login success=302:/home", kind: DoorKind = DoorKind.LOGIN) -> Door:
+    (found,) = parse_doors(kind, text, "X")
+    return found
+
+
+LOGIN = door()
+GUESSED = door("POST /api")
+
+
+def trust(*doors: Door, account_burst: int = 5, ip_burst: int = 20) -> SuccessTrust:
+    return SuccessTrust(
+        doors or (LOGIN, GUESSED),
+        rule_key=b"r" * 32,
+        process_key=b"p" * 32,
+        account_burst=account_burst,
+        ip_burst=ip_burst,
+    )
+
+
+def attempt(account: str = "hana", secret: str = "one", at: Door = LOGIN, ip: bytes = b"a") -> Attempt:
+    return Attempt(at, Origin("203.0.113.9", (ip, b"n"), b""), account, account.casefold(), secret)
+
+
+def charge(of: Attempt) -> Charge:
+    return DIGESTS.charge(of)
+
+
+def test_one_account_with_two_secrets_raises_a_suspicion() -> None:
+    """Once: the success that raised it is told to test the rule, and no other meanwhile."""
+    judged = trust()
+    rule = judged.rule(LOGIN, Basis.RULE)
+
+    assert [judged.saw(rule, attempt(secret=secret), 0) for secret in ("one", "one", "two", "three")] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert rule.state is RuleState.SUSPECTED
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (attempt("hana", "one"), attempt("jun", "two")),
+        (attempt("hana", "one"), attempt("Hana", "two")),  # another account to an application that tells them apart
+        (attempt("hana", "one"), attempt("hana", "one")),
+    ],
+    ids=["two accounts", "two spellings", "one secret"],
+)
+def test_what_may_all_be_right_raises_none(first: Attempt, second: Attempt) -> None:
+    """Only the exact account counts."""
+    judged = trust()
+    rule = judged.rule(LOGIN, Basis.RULE)
+
+    assert not judged.saw(rule, first, 0)
+    assert not judged.saw(rule, second, 0)
+
+
+@pytest.mark.parametrize("kind", [DoorKind.CODE, DoorKind.CHANGE, DoorKind.RESET, DoorKind.SIGNUP, DoorKind.LINK])
+def test_secrets_that_are_meant_to_differ_raise_none(kind: DoorKind) -> None:
+    """Codes differ each time, and a door where the password is changed is where it changes."""
+    other = door("POST /other form:account,secret", kind)
+    judged = trust(other)
+    rule = judged.rule(other, Basis.RULE)
+
+    assert not any(judged.saw(rule, attempt(secret=secret, at=other), 0) for secret in ("one", "two", "three"))
+
+
+def test_while_it_is_tested_a_rule_gives_nothing() -> None:
+    """Neither a refund nor a token; and both again when the test has cleared it."""
+    judged = trust()
+    rule = judged.rule(LOGIN, Basis.RULE)
+    tried = attempt()
+    judged.saw(rule, tried, 0)
+    judged.saw(rule, attempt(secret="two"), 0)
+
+    assert judged.belief(rule, tried) is Belief.NOTHING
+    assert not judged.refunds(rule, tried, charge(tried), 0)
+
+    rule.clear(0)
+
+    assert judged.belief(rule, tried) is Belief.FULL
+    assert judged.refunds(rule, tried, charge(tried), 0)
+
+
+def test_a_cleared_rule_is_not_suspected_again_for_ten_minutes() -> None:
+    """Or a stranger with an account of his own could pause everybody's refunds for ever."""
+    judged = trust()
+    rule = judged.rule(LOGIN, Basis.RULE)
+    judged.saw(rule, attempt(secret="one"), 0)
+    assert judged.saw(rule, attempt(secret="two"), 0)
+    rule.clear(0)
+
+    assert not judged.saw(rule, attempt(secret="three"), 599)
+    assert judged.saw(rule, attempt(secret="four"), 600)
+
+
+def test_a_wrong_rule_stays_wrong_and_its_tokens_are_void() -> None:
+    """Nothing clears it; other doors and other rules are not concerned."""
+    judged = trust()
+    rule = judged.rule(LOGIN, Basis.RULE)
+
+    assert judged.latch([rule.id]) == [rule]
+    assert judged.latch([rule.id]) == []
+    rule.clear(0)
+
+    assert judged.belief(rule, attempt()) is Belief.NOTHING
+    assert judged.void == {rule.id[:2]}
+    assert judged.belief(judged.rule(LOGIN, Basis.REPORT), attempt()) is Belief.FULL
+
+
+def test_a_rules_id_changes_with_the_rule_and_with_nothing_else() -> None:
+    """The same in every worker; the fields that a door reads are no part of it."""
+
+    def rule_id(text: str) -> bytes:
+        other = door(text)
+        return trust(other).rule(other, Basis.RULE).id
+
+    same = rule_id("POST /login success=302:/home")
+
+    assert rule_id("POST /login form:user,pw success=302:/home cookies=lang") == same
+    others = {
+        rule_id(f"POST {path} success={rule}")
+        for path in ("/login", "/token")
+        for rule in ("302", "303:/home", "302:/", "cookie:home", "json:home", "302:/home|303")
+    }
+    assert len(others) == 12
+    assert same not in others
+
+
+def test_what_one_worker_finds_others_hear() -> None:
+    """Which rules are wrong, and which an operator has proved; of unknown ones they take no note."""
+    one, two = trust(), trust()
+    one.latch([one.rule(LOGIN, Basis.RULE).id])
+    one.prove([one.rule(GUESSED, Basis.GUESS).id])
+
+    news = two.hear([*one.statements, b"w12345678", b"", b"x"])
+
+    assert [rule.door for rule in news] == [LOGIN]
+    assert two.rule(LOGIN, Basis.RULE).belief is Belief.NOTHING
+    assert two.rule(GUESSED, Basis.GUESS).belief is Belief.FULL
+    assert two.hear(one.statements) == []
+
+
+def test_a_guess_earns_no_token_and_one_burst_an_hour() -> None:
+    """For the account and for the address, each its own burst; then the charges stand until an hour is over."""
+    judged = trust(account_burst=3, ip_burst=5)
+    rule = judged.rule(GUESSED, Basis.GUESS)
+    hana, jun = attempt("hana", at=GUESSED), attempt("jun", at=GUESSED)
+
+    assert judged.belief(rule, hana) is Belief.CAPPED
+    assert [judged.refunds(rule, hana, charge(hana), 0) for _ in range(5)] == [True, True, True, False, False]
+    # The address has had three of its five.
+    assert [judged.refunds(rule, jun, charge(jun), 3_599) for _ in range(4)] == [True, True, False, False]
+    assert not judged.refunds(rule, hana, charge(hana), 3_600)  # within an hour of what was given at 3,599
+    assert judged.refunds(rule, hana, charge(hana), 7_200)
+
+
+def test_a_proved_guess_is_trusted() -> None:
+    """As a rule is."""
+    judged = trust()
+    rule = judged.rule(GUESSED, Basis.GUESS)
+    judged.prove([rule.id])
+
+    assert judged.belief(rule, attempt(at=GUESSED)) is Belief.FULL
+
+
+def test_workers_share_the_cap() -> None:
+    """Each counts guessed refunds for itself; together they give one burst."""
+    judged = trust(account_burst=6, ip_burst=60)
+    judged.share(3)
+    rule = judged.rule(GUESSED, Basis.GUESS)
+    hana = attempt(at=GUESSED)
+
+    assert [judged.refunds(rule, hana, charge(hana), 0) for _ in range(4)] == [True, True, False, False]
+
+
+def test_a_ninth_secret_of_one_account_is_believed_no_more() -> None:
+    """Where no invented log-in shows it: nobody has nine passwords that are right within an hour."""
+    judged = trust()
+    rule = judged.rule(LOGIN, Basis.RULE)
+    for number in range(8):
+        judged.saw(rule, attempt(secret=f"{number}"), 0)
+        rule.clear(0)
+    assert judged.belief(rule, attempt()) is Belief.FULL
+
+    judged.saw(rule, attempt(secret="9"), 0)
+
+    assert judged.belief(rule, attempt()) is Belief.NOTHING
+    assert judged.belief(rule, attempt("Hana")) is Belief.FULL
+    assert judged.belief(rule, attempt("jun")) is Belief.FULL
+
+
+def test_what_is_remembered_is_bounded_and_passes() -> None:
+    """4,096 accounts in an hour; two hours later nothing of them is left."""
+    judged = trust()
+    rule = judged.rule(LOGIN, Basis.RULE)
+    for number in range(5_000):
+        judged.saw(rule, attempt(f"account {number}"), 0)
+
+    assert len(judged._secrets._young) == 4_096
+    assert judged.saw(rule, attempt("account 7", "two"), 3_600)
+    rule.clear(3_600)
+    assert not judged.saw(rule, attempt("account 8", "two"), 10_801)
+    assert len(judged._secrets._young) + len(judged._secrets._old) <= 2
+
+
+def test_a_list_of_accounts_is_no_way_round_the_cap() -> None:
+    """When as many are remembered as may be, others get no guessed refund; nobody's is forgotten."""
+    judged = trust(account_burst=1, ip_burst=10**9)
+    rule = judged.rule(GUESSED, Basis.GUESS)
+    first = attempt("first", at=GUESSED)
+    assert judged.refunds(rule, first, charge(first), 0)
+    for number in range(17_000):
+        other = attempt(f"{number}", at=GUESSED)
+        judged.refunds(rule, other, charge(other), 0)
+
+    assert not judged.refunds(rule, first, charge(first), 0)
+    late = attempt("late", at=GUESSED)
+    assert not judged.refunds(rule, late, charge(late), 0)
+    assert len(judged._refunds._young) == 16_384
+
+
+def test_nothing_that_is_remembered_tells_a_password() -> None:
+    """Digests under a key of this process: another process remembers the same log-in as something else."""
+    one = trust()
+    two = SuccessTrust([LOGIN], rule_key=b"r" * 32, process_key=b"q" * 32, account_burst=5, ip_burst=20)
+    for judged in (one, two):
+        judged.saw(judged.rule(LOGIN, Basis.RULE), attempt("hana", "correct horse"), 0)
+
+    assert one._secrets._young.keys().isdisjoint(two._secrets._young)
+    assert b"correct horse" not in repr(one._secrets._young).encode()
