@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -177,7 +179,7 @@ def test_a_body_needs_a_method_that_has_one(method: str) -> None:
         ("POST /a; ; POST /b", "door 2 wants a method and a path first"),
         (
             "POST /login xml",
-            "no success=, cookies= or headers=, nor one of the encodings form, multipart, json, basic, oauth2",
+            "no success=, cookies= or headers=, nor one of the encodings form, multipart, json, basic, path, oauth2",
         ),
         ("POST /login FORM", "nor one of the encodings"),
         ("POST /login form form:a,b", "names one encoding twice"),
@@ -305,3 +307,51 @@ def test_other_doors_are_shown_none() -> None:
     """Their answers are not kept back."""
     assert "LOGIN doors alone" in wrong("POST /signup cookies=a", DoorKind.SIGNUP)
     assert "LOGIN doors alone" in wrong("POST /signup headers=a", DoorKind.SIGNUP)
+
+
+def test_placeholders_stand_for_steps_of_a_path() -> None:
+    """`path` says which is the account and which the secret; a body may say the rest."""
+    (asked, done, looked) = parse_doors(
+        DoorKind.RESET,
+        "POST /password-recovery/{email} path:email; POST /reset/{key}/ path:,key form:,,password1; "
+        "POST /users/{id}/reset form:code",
+        "SEKISHO_RESET",
+    )
+    assert asked.fields == (Fields(Encoding.PATH, (("email",),)),)
+    assert done.fields == (
+        Fields(Encoding.PATH, (), (("key",),)),
+        Fields(Encoding.FORM, (), (), (("password1",),)),
+    )
+    assert (asked.reads_body, done.reads_body, looked.reads_body) == (False, True, True)
+    assert parse_doors(DoorKind.LINK, "GET /magic/{token} path:,token", "SEKISHO_LINK")[0].method == "GET"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("POST /reset/{key} path:email", "not, once, a placeholder in its path"),
+        ("POST /reset/{key}/{key} path:,key", "not, once, a placeholder in its path"),
+        ("POST /reset/{uid}-{key} path:,key", "a placeholder that is not a whole step"),
+        ("POST /reset/{key path:,key", "no patterns in {} or <>"),
+        ("POST /reset/{1} path:,key", "no patterns in {} or <>"),
+        ("POST /reset/{key} path", "has path without placeholders"),
+        ("POST /reset/{key} path:,,key", "more than one account and one secret"),
+        ("POST /reset/{a}/{b} path:a|b", "more than one account and one secret"),
+        ("POST /reset/{email} path:email form:email,code", "from its path and from a body"),
+        ("POST /reset/{email} path:email form", "from its path and from a body"),
+        ("GET /reset/{key} path:,key form:,,password", "reads a body, and GET requests have none"),
+        ("POST /reset/{a} path:,a; POST /Reset/{b}/ path:,b", "repeats a method and path"),
+        ("* /reset/{key} path:,key", "has a *"),
+    ],
+)
+def test_placeholders_that_make_no_sense_are_named(text: str, problem: str) -> None:
+    """By the number of the door, as all others."""
+    with pytest.raises(SettingsError, match=re.escape(problem)):
+        parse_doors(DoorKind.RESET, text, "SEKISHO_RESET")
+
+
+def test_a_log_in_has_no_placeholders() -> None:
+    """Neither for what it reads nor for anything else: its answer has to leave as if from its own path."""
+    for text in ("POST /users/{name}/login path:name form:,password", "POST /users/{id}/login"):
+        with pytest.raises(SettingsError, match="door 1"):
+            parse_doors(DoorKind.LOGIN, text, "SEKISHO_LOGIN")

@@ -523,7 +523,7 @@ def _is_planted(visit: Visit) -> bool:
     named = visit.named
     return (
         named.get(b"sec-fetch-site") == b"cross-site"
-        and visit.door.reads_body
+        and not visit.door.by_header
         and named.get(b"sec-fetch-mode") != b"cors"
         and named.get(b"sec-fetch-dest") != b"document"
     )

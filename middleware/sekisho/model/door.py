@@ -25,6 +25,7 @@ class Encoding(Enum):
     MULTIPART = "multipart"  # multipart/form-data alone
     JSON = "json"  # application/json and application/*+json
     BASIC = "basic"  # RFC 7617, in the Authorization header
+    PATH = "path"  # a placeholder in the door's path: one whole segment of a request's
     PASSWORD_GRANT = "oauth2"  # noqa: S105 - RFC 6749 section 4.3: a form with grant_type=password
 
 
@@ -82,7 +83,8 @@ class SuccessRule:
 class Door:
     """One guarded route.
 
-    `method` is upper case or `*`; `path` is exact, or a prefix where it ends in `*`.
+    `method` is upper case or `*`; `path` is exact, or a prefix where it ends in `*`, or has placeholders
+    (`/password-recovery/{email}`) that each stand for one segment.
     `success` empty means: learn the outcome from the response by the cautious default.
     `cookies` are the client's own that the application may see while its answer is still kept back for a factor; any
     other could hold a session that would be logged in behind the seal. `headers`, in lower case, are headers beyond
@@ -106,6 +108,8 @@ class Door:
     name: str = field(init=False, compare=False, repr=False)
     """How logs and metrics call it; comes from the settings, never from a request."""
     reads_body: bool = field(init=False, compare=False, repr=False)
+    by_header: bool = field(init=False, compare=False, repr=False)
+    """Whether HTTP Basic is all that it reads, so that no request without that header is an attempt."""
     secret_is_new: bool = field(init=False, compare=False, repr=False)
     """Whether what is typed as the secret is a password chosen here, as at a sign-up."""
     secret_is_password: bool = field(init=False, compare=False, repr=False)
@@ -117,7 +121,9 @@ class Door:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", f"{self.method} {self.path}")
-        reads_body = any(fields.encoding is not Encoding.BASIC for fields in self.fields)
+        reads_body = any(fields.encoding not in {Encoding.BASIC, Encoding.PATH} for fields in self.fields)
+        by_header = bool(self.fields) and all(fields.encoding is Encoding.BASIC for fields in self.fields)
+        object.__setattr__(self, "by_header", by_header)
         # A log-out that is another door's neighbour: a field in its body could make it that one.
         object.__setattr__(self, "reads_body", reads_body or (self.shares_path and not self.fields))
         named_apart = any(fields.new_secret for fields in self.fields)

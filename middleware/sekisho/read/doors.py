@@ -18,9 +18,10 @@ from sekisho.read.fields import secret_names
 from sekisho.read.names import OVERRIDE_FIELD, mention_of
 from sekisho.read.paths import path_key, path_keys
 from sekisho.read.request.method import HARMLESS, announces_body, overrides
+from sekisho.read.request.template import Template, same_route
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sekisho.model import Door
 
@@ -32,18 +33,17 @@ class Doors:
     `Encoding.BASIC` among its fields, and doors that share a path say so: `all` holds the doors as `find` returns them.
     """
 
-    __slots__ = ("_places", "_wild", "all")
+    __slots__ = ("_patterns", "_places", "_wild", "all")
 
     def __init__(self, doors: Iterable[Door]) -> None:
         listed = tuple(doors)
         wild = [door for door in listed if door.path.endswith("*")]
         exact = [_opened_by_basic(door, listed) for door in listed if door not in wild]
-        by_key: dict[str, list[Door]] = {}
-        for door in exact:
-            by_key.setdefault(path_key(door.path), []).append(door)
-        by_key = {key: _sharing(here) for key, here in by_key.items()}
-        self.all = (*(door for here in by_key.values() for door in here), *wild)
-        self._places = {key: _Place(here) for key, here in by_key.items()}
+        plain = _together(exact, lambda door: path_key(door.path), lambda door: "{" not in door.path)
+        patterns = _together(exact, lambda door: same_route(door.path), lambda door: "{" in door.path)
+        self.all = (*(door for here in (*plain.values(), *patterns.values()) for door in here), *wild)
+        self._places = {key: _Place(here) for key, here in plain.items()}
+        self._patterns = [(Template(here[0].path), _Place(here)) for here in patterns.values()]
         by_prefix: dict[str, list[Door]] = {}
         for door in sorted(wild, key=lambda door: len(door.path), reverse=True):
             by_prefix.setdefault(_prefix(door), []).append(door)
@@ -66,7 +66,7 @@ class Doors:
             place = self._places.get(key)
             if place is not None and (door := place.find(scope, has_body=has_body)):
                 return door
-        return self._find_wild(keys, scope, has_body=has_body) if self._wild else None
+        return self._find_wider(keys, scope, has_body=has_body) if self._wild or self._patterns else None
 
     def find_all(self, scope: Mapping[str, Any], *, has_body: bool = False) -> Iterator[Door]:
         """Every door that the request may stand at, whichever its router prefers. Raises `Unreadable` as `find`."""
@@ -74,18 +74,23 @@ class Doors:
             return
         keys = path_keys(scope)
         places = [place for key in keys if (place := self._places.get(key))]
-        for place in (*places, *(place for prefix, place in self._wild if _is_below(keys, prefix))):
+        for place in (*places, *self._wider(keys)):
             yield from place.find_all(scope, has_body=has_body)
 
     def stand_at(self, keys: tuple[str, ...]) -> bool:
         """Whether `find` could find a door for some request whose path has these keys."""
-        return any(key in self._places for key in keys) or any(_is_below(keys, prefix) for prefix, _ in self._wild)
+        return any(key in self._places for key in keys) or bool(self._wider(keys))
 
-    def _find_wild(self, keys: tuple[str, ...], scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
-        for prefix, place in self._wild:
-            if _is_below(keys, prefix) and (door := place.find(scope, has_body=has_body)):
+    def _find_wider(self, keys: tuple[str, ...], scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
+        for place in self._wider(keys):
+            if door := place.find(scope, has_body=has_body):
                 return door
         return None
+
+    def _wider(self, keys: tuple[str, ...]) -> list[_Place]:
+        """Where more than one path leads: by placeholders, then by prefixes, the longest first."""
+        patterns = [place for template, place in self._patterns if template.matches(keys)]
+        return [*patterns, *(place for prefix, place in self._wild if _is_below(keys, prefix))]
 
 
 class _Place:
@@ -94,10 +99,10 @@ class _Place:
     __slots__ = ("_basic", "_by_method", "_first", "_telling")
 
     def __init__(self, doors: list[Door]) -> None:
-        opened = [door for door in doors if _asks_in_body(door)]
+        opened = [door for door in doors if not door.by_header]
         self._by_method = {door.method: door for door in reversed(opened)}
         self._first = self._by_method.get("*") or next(iter(opened), None)
-        self._basic = next((door for door in doors if not _asks_in_body(door)), None)
+        self._basic = next((door for door in doors if door.by_header), None)
         self._telling = mention_of({OVERRIDE_FIELD, *(name for door in opened for name in secret_names(door))})
 
     def find(self, scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
@@ -143,21 +148,27 @@ class _Place:
         return has_body or told or announces_body(scope["headers"])
 
 
-def _asks_in_body(door: Door) -> bool:
-    # A door without any field (a log-out) is found by its method as well.
-    return door.reads_body or not door.fields
-
-
 def _brings_form(scope: Mapping[str, Any]) -> bool:
     """Whether the body may have a field `_method`: frameworks look for one in forms."""
     types = [value for name, value in scope["headers"] if name == b"content-type"]
     return not types or any(b"json" not in value.lower() for value in types)
 
 
+def _together(
+    doors: Iterable[Door], key_of: Callable[[Door], str], belongs: Callable[[Door], bool]
+) -> dict[str, list[Door]]:
+    """Those that belong here, by path."""
+    by_key: dict[str, list[Door]] = {}
+    for door in doors:
+        if belongs(door):
+            by_key.setdefault(key_of(door), []).append(door)
+    return {key: _sharing(here) for key, here in by_key.items()}
+
+
 def _sharing(doors: list[Door]) -> list[Door]:
     """The doors of one path, told of each other: at several of them a method override decides which one it is."""
-    several = sum(map(_asks_in_body, doors)) > 1
-    return [replace(door, shares_path=_asks_in_body(door)) for door in doors] if several else doors
+    several = sum(not door.by_header for door in doors) > 1
+    return [replace(door, shares_path=not door.by_header) for door in doors] if several else doors
 
 
 def _prefix(door: Door) -> str:
@@ -170,9 +181,9 @@ def _is_below(keys: tuple[str, ...], prefix: str) -> bool:
 
 
 def _opened_by_basic(door: Door, doors: Iterable[Door]) -> Door:
-    if not _asks_in_body(door) or any(fields.encoding is Encoding.BASIC for fields in door.fields):
+    if door.by_header or any(fields.encoding is Encoding.BASIC for fields in door.fields):
         return door
-    basics = (other for other in doors if not _asks_in_body(other))
+    basics = (other for other in doors if other.by_header)
     if any(_covers(other, door) for other in basics):
         return replace(door, fields=(*door.fields, Fields(Encoding.BASIC)))
     return door

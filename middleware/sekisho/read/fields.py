@@ -31,6 +31,7 @@ from sekisho.read.names import (
     mention_of,
 )
 from sekisho.read.request.method import overrides
+from sekisho.read.request.template import Template
 from sekisho.read.urlencoded import read_urlencoded
 
 if TYPE_CHECKING:
@@ -44,6 +45,18 @@ _DOORS_MAX = 256  # doors come from settings: a few; more only where tests make 
 
 
 @final
+class _InPath(Value):
+    """The placeholders of a door's path that are of interest; "" for what does not stand there."""
+
+    __slots__ = ("account", "secret", "template")
+
+    def __init__(self, template: Template, account: str, secret: str) -> None:
+        self.template: Final = template
+        self.account: Final = account
+        self.secret: Final = secret
+
+
+@final
 class _Plan(Value):
     """A door's fields, prepared once. `None`: this door does not read that kind of body."""
 
@@ -54,6 +67,7 @@ class _Plan(Value):
         "in_forms",
         "json",
         "multipart",
+        "path",
         "reads_body",
         "secret_names",
         "secrets_in_query",
@@ -67,21 +81,23 @@ class _Plan(Value):
         multipart: Names | None,
         json: JsonPaths | None,
         basic: bool,
-        reads_body: bool,
-        secret_names: frozenset[str],  # must not stand in a query
-        account_names: frozenset[str],  # must not say in a query what the body does not say
+        path: _InPath | None,
+        opened: tuple[Fields, ...],  # all that reads a body
     ) -> None:
         self.door: Final = door
         self.urlencoded: Final = urlencoded
         self.multipart: Final = multipart
         self.json: Final = json
         self.basic: Final = basic
-        self.reads_body: Final = reads_body
+        self.path: Final = path
+        self.reads_body: Final = bool(opened)
         # Every field of interest that some form here would read.
         self.in_forms: Final = mention_of(_interesting(urlencoded) | _interesting(multipart))
-        self.secret_names: Final = secret_names
-        self.secrets_in_query: Final = mention_of(secret_names)
-        self.accounts_in_query: Final = mention_of(account_names)
+        # Must not stand in a query.
+        self.secret_names: Final = frozenset(path[0] for one in opened for path in (*one.secret, *one.new_secret))
+        self.secrets_in_query: Final = mention_of(self.secret_names)
+        # Must not say in a query what the body does not say.
+        self.accounts_in_query: Final = mention_of(path[0] for one in opened for path in one.account if len(path) == 1)
 
 
 def read_credentials(
@@ -123,16 +139,23 @@ def read_credentials(
             # Which of the two the application believes is its secret.
             raise Unreadable(400, "two_credentials")
         return credentials(read_basic(authorization), account=True, secret=True)
+    if plan.path is not None:
+        found = _from_body(plan, content_type, body, raw, coded=coded) if plan.reads_body else Credentials("", "")
+        return None if found is None else _with_path(plan.path, scope, found)
     if not plan.reads_body:
         return None if plan.basic else Credentials("", "")
-
-    content = content_of(content_type)
-    if coded:
-        _refuse_double_meaning(plan, content, body, raw)
-    found = _from_body(plan, content, body)
+    found = _from_body(plan, content_type, body, raw, coded=coded)
     if query and found is not None:
         _refuse_other_account(plan, query, found.account)
     return found
+
+
+def _with_path(where: _InPath, scope: Mapping[str, Any], found: Credentials) -> Credentials:
+    """What the body says, with what the path says beside it: each of account and secret stands in one of them."""
+    values = where.template.values(scope)
+    in_path = {ACCOUNT: values.get(where.account, ""), SECRET: values.get(where.secret, "")}
+    read = credentials(in_path, account=bool(where.account), secret=bool(where.secret))
+    return Credentials(read.account or found.account, read.secret or found.secret, found.new_secret)
 
 
 def _refuse_override(door: Door, scope: Mapping[str, Any], body: bytes) -> None:
@@ -187,7 +210,12 @@ def _headers(headers: Any, plan: _Plan) -> tuple[bytes | None, bytes | None, boo
     return content_type, authorization, coded
 
 
-def _from_body(plan: _Plan, content: Content, body: bytes) -> Credentials | None:
+def _from_body(
+    plan: _Plan, content_type: bytes | None, body: bytes, raw: bytes | None, *, coded: bool
+) -> Credentials | None:
+    content = content_of(content_type)
+    if coded:
+        _refuse_double_meaning(plan, content, body, raw)
     form = content.form
     if form is Form.JSON and (paths := plan.json) is not None:
         _refuse_as_form(plan, body)
@@ -278,10 +306,16 @@ def _plan(door: Door) -> _Plan:
         multipart=multipart_names,
         json=json_paths(json, override=shared) if json else None,
         basic=Encoding.BASIC in by_encoding,
-        reads_body=bool(multipart or grants or json),
-        secret_names=frozenset(path[0] for one in opened for path in (*one.secret, *one.new_secret)),
-        account_names=frozenset(path[0] for one in opened for path in one.account if len(path) == 1),
+        path=_in_path(door, by_encoding[Encoding.PATH]) if Encoding.PATH in by_encoding else None,
+        opened=opened,
     )
+
+
+def _in_path(door: Door, all_fields: list[Fields]) -> _InPath:
+    # Settings allow one of each.
+    account = next((path[0] for one in all_fields for path in one.account), "")
+    secret = next((path[0] for one in all_fields for path in one.secret), "")
+    return _InPath(Template(door.path), account, secret)
 
 
 def _names_fields(fields: Fields) -> bool:

@@ -34,13 +34,19 @@ _NOTATIONS = """\
 Doors are separated by `;`. A door is a route where somebody can try a secret: every one that is left out stays open.
 
 - `METHOD` is `POST`, `PUT` and so on; `*` (any) with `basic` alone.
-- `PATH` is what the application sees, such as `/login`: no query, no `%` escapes, no patterns. With `basic` alone it
-  may also be a prefix, `/files/*`, or everything, `*`.
-- `ENCODING` is `form` (urlencoded and multipart), `multipart`, `json`, `basic` (the `Authorization` header) or `oauth2`
-  (the password grant, with its fields `username` and `password`).
+- `PATH` is what the application sees, such as `/login`: no query, no `%` escapes. With `basic` alone it may also be a
+  prefix, `/files/*`, or everything, `*`. `{name}` stands for one whole step: `/password-recovery/{email}`.
+- `ENCODING` is `form` (urlencoded and multipart), `multipart`, `json`, `path` (a step of the path), `basic` (the
+  `Authorization` header) or `oauth2` (the password grant, with its fields `username` and `password`).
 - `account` and `secret` are names of fields: `username|email` where a request holds one of two, `user.email` where
   JSON is nested, `form:,code` where the session already says whose account it is. `new`, at `SIGNUP`, `RESET` and
   `CHANGE` doors, is the password that is chosen, where that has a field of its own; it may be missing from a request.
+- What stands in the path is named by its placeholder: `POST /password-recovery/{email} path:email`, or with the rest in
+  the body `POST /reset/{key} path:,key form:,,password1`. A door that reads its path alone reads no body, and may be a
+  `GET`. Not at `LOGIN` doors. A placeholder that `path` does not name may hold anything. Where routers could disagree
+  about the path (`//`, `..`, a second escape), the request is refused.
+- Where several doors share a path, the method alone tells them apart: `X-HTTP-Method-Override`, `_method` and other
+  methods are refused there.
 - `RULE` is one of these; any one that holds is success, and no other answer is:
   - `302:/home`: a redirect to this page or below it, on the same host and without a query or fragment. A host and a
     query may be in the rule: `302:https://app.example/home?tab=` (`tab` may have any value).

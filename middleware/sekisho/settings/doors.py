@@ -27,6 +27,7 @@ SAME_ROUTE = "repeats a method and path that already is a door; put all its enco
 METHOD = re.compile(r"[A-Z]{1,16}|\*")
 _PATH = re.compile(r"/[^\s?#%*{}<>\\\x00-\x1f\x7f]{0,255}")
 _FIELD = re.compile(r"[^\s,|;:=\x00-\x1f\x7f]{1,64}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`~0-9A-Za-z-]{1,64}")
 _CREDENTIALS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "sekisho-device", "sekisho-tie", "sekisho-challenge"}
@@ -58,9 +59,9 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
-    [headers=NAME,NAME…]`, where ENCODING is `form`, `multipart`, `json`, `basic` or `oauth2`, alternatives of a field
-    are written `a|b`, and RULE is `302:/home`, `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`,
-    `json:dotted.path` or `json:dotted.path=value`.
+    [headers=NAME,NAME…]`, where PATH may have placeholders (`/reset/{key}`), ENCODING is `form`, `multipart`, `json`,
+    `path`, `basic` or `oauth2`, alternatives of a field are written `a|b`, and RULE is `302:/home`,
+    `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
 
     Raises `SettingsError` for `setting`, saying which door (counted from 1) and never what is written there.
     """
@@ -80,7 +81,7 @@ def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:
     """
     seen: set[tuple[str, str]] = set()
     for door in doors:
-        route = (door.method, door.path.rstrip("/").casefold())
+        route = (door.method, PLACEHOLDER.sub("{}", door.path).rstrip("/").casefold())
         if route in seen:
             return door
         seen.add(route)
@@ -135,15 +136,29 @@ class _Reader:
 
     def _check_route(self, method: str, path: str, fields: tuple[Fields, ...]) -> None:
         basic_only = all(one.encoding is Encoding.BASIC for one in fields)
+        path_only = all(one.encoding is Encoding.PATH for one in fields)
         if not METHOD.fullmatch(method) or not path:
             raise self._wrong("wants a method and a path first, as in POST /login")
         if not basic_only and (method == "*" or "*" in path):
             raise self._wrong("has a *; only doors whose one encoding is basic may have any method or a path prefix")
-        if not basic_only and method in _BODILESS:
+        if not (basic_only or path_only) and method in _BODILESS:
             raise self._wrong(f"reads a body, and {method} requests have none")
-        if path != "*" and not is_path(path):
+        # A log-in's answer leaves from our own page later, as if it stood at the door's path: that has to be known.
+        plain = path if self._kind is DoorKind.LOGIN else PLACEHOLDER.sub("x", path)
+        if path != "*" and not is_path(plain):
             problem = "wants the path as the application sees it, beginning with a slash: no query, no % escapes, no //"
             raise self._wrong(f"{problem}, no . or .. steps and no patterns in {{}} or <>; a prefix ends in /*")
+        self._check_placeholders(path, fields)
+
+    def _check_placeholders(self, path: str, fields: tuple[Fields, ...]) -> None:
+        held: list[str] = PLACEHOLDER.findall(path)
+        named = [name for one in fields if one.encoding is Encoding.PATH for (name,) in (*one.account, *one.secret)]
+        if not set(named) <= set(held) or len(set(held)) < len(held):
+            raise self._wrong(
+                "names in path: what is not, once, a placeholder in its path, as in /reset/{key} path:,key"
+            )
+        if any("{" in step and not PLACEHOLDER.fullmatch(step) for step in path.split("/")):
+            raise self._wrong("has a placeholder that is not a whole step of its path; name all of the step")
 
     def _all_fields(self, words: list[str]) -> tuple[Fields, ...]:
         found = tuple(self._fields(word) for word in words) or (self._usual(Encoding.FORM), self._usual(Encoding.JSON))
@@ -152,9 +167,26 @@ class _Reader:
             raise self._wrong("names one encoding twice; alternatives of a field are written username|email")
         if any(rivals <= encodings for rivals in _RIVALS):
             raise self._wrong("has form beside multipart or oauth2, which would read the same body; keep one of them")
+        self._check_path_fields(found)
         return found
 
+    def _check_path_fields(self, fields: tuple[Fields, ...]) -> None:
+        in_path = next((one for one in fields if one.encoding is Encoding.PATH), None)
+        if in_path is None:
+            return
+        if self._kind is DoorKind.LOGIN:
+            raise self._wrong("has path:, which LOGIN doors read nothing from: account and secret come in one pair")
+        if in_path.new_secret or max(len(in_path.account), len(in_path.secret)) > 1:
+            raise self._wrong("has path: with more than one account and one secret, as in path:email or path:,key")
+        for one in fields:
+            if one is not in_path and ((in_path.account and one.account) or (in_path.secret and one.secret)):
+                raise self._wrong(
+                    "reads account or secret from its path and from a body; leave it out of one: form:,code"
+                )
+
     def _usual(self, encoding: Encoding) -> Fields:
+        if encoding is Encoding.PATH:
+            raise self._wrong("has path without placeholders, as in path:email or path:,key")
         if encoding is Encoding.BASIC:
             return Fields(encoding)
         if encoding is Encoding.PASSWORD_GRANT:  # the names are the standard's: RFC 6749 section 4.3.2

@@ -304,7 +304,10 @@ class Asking:
         content_type, body = visit.named.get(b"content-type", b""), visit.intake.body
         query: bytes = visit.scope.get("query_string", b"")
         fits = len(body) <= BODY_BYTES_MAX and max(len(content_type), len(query)) <= NAMES_BYTES_MAX // 2
-        if not (visit.door.reads_body and fits and b"content-encoding" not in visit.named):
+        # A door with placeholders has no path that a page could send it to.
+        if not (
+            visit.door.reads_body and "{" not in visit.door.path and fits and b"content-encoding" not in visit.named
+        ):
             return ""
         return self._parts.toll.seal_form(
             door=visit.door.name,

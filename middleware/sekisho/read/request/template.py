@@ -1,0 +1,56 @@
+"""Paths with placeholders, `/password-recovery/{email}`: which requests they mean, and what stands there.
+
+A placeholder is one whole segment. What it holds is percent-decoded once, by the server, as frameworks have it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from sekisho.model import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
+
+# A path that some router cuts, merges or decodes once more holds another account for each of them.
+_DOUBTFUL: Final = ("//", "/.", "%", "#", "?", ";", "\ufffd")
+
+
+class Template:
+    """A door's path with placeholders."""
+
+    __slots__ = ("_key", "_path")
+
+    def __init__(self, path: str) -> None:
+        pieces = PLACEHOLDER.split(path.rstrip("/"))
+        # Texts and names take turns. A name may stand twice; nobody writes that, and both would have to be equal.
+        texts = [re.escape(piece) for piece in pieces[::2]]
+        self._key = re.compile("[^/]+".join(texts).casefold())
+        named = [f"(?P<{name}>[^/]+)" for name in pieces[1::2]]
+        self._path = re.compile("".join(map("".join, zip(texts, [*named, ""], strict=True))) + "/?", re.IGNORECASE)
+
+    def matches(self, keys: tuple[str, ...]) -> bool:
+        """Whether a request whose path has these keys may be meant; see `path_keys`."""
+        return any(self._key.fullmatch(key) for key in keys)
+
+    def values(self, scope: Mapping[str, Any]) -> dict[str, str]:
+        """What stands at each placeholder. Raises `Unreadable`, 400, where routers would not agree about it."""
+        path: str = scope["path"]
+        if any(mark in path for mark in _DOUBTFUL):
+            raise Unreadable(400, "path_doubtful")
+        root = (scope.get("root_path") or "").rstrip("/")
+        if root and path.startswith(root) and path[len(root) :][:1] not in {"", "/"}:  # `/srvhana`
+            raise Unreadable(400, "path_doubtful")
+        # With and without the mount point a path has other numbers of steps: only one of them can match.
+        match = self._path.fullmatch(path) or self._path.fullmatch(path.removeprefix(root))
+        if match is None:
+            raise Unreadable(400, "path_doubtful")
+        return match.groupdict()
+
+
+def same_route(path: str) -> str:
+    """What two paths have in common that mean the same requests: without case, last slash and placeholders' names."""
+    return PLACEHOLDER.sub("{}", path).rstrip("/").casefold()
