@@ -12,6 +12,8 @@ from sekisho.challenge.seal import Unsealable, bind
 from sekisho.challenge.webauthn import CREDENTIALS_MAX, RESPONSE_BYTES_MAX, SECONDS, Credential
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sekisho.challenge.factors.person import Person
     from sekisho.challenge.keys import VaultKeys
     from sekisho.challenge.seal import Sealer
@@ -75,11 +77,22 @@ class Passkeys:
         self._tries = tries
         self._cabinet = Cabinet(sealer)
 
-    async def options(self, trial: Trial, person: Person, bound_to: bytes, *, now_s: int) -> dict[str, Any]:
-        """What to ask the browser for. Of several questions in one challenge the last is in force."""
-        credentials = [credential for _, credential in self._cabinet.open(person)]
+    async def options(
+        self, trial: Trial, people: Sequence[Person], bound_to: bytes, *, counted: bytes, now_s: int
+    ) -> dict[str, Any]:
+        """What to ask the browser for. Of several questions in one challenge the last is in force.
+
+        Args:
+            trial: for which challenge.
+            people: whose passkeys are listed; the first one's, who is asked, before all others'.
+            bound_to: what must be the same when a passkey is shown.
+            counted: the account's digest as counters use it.
+            now_s: Unix time.
+        """
+        opened = [credential for person in people for _, credential in self._cabinet.open(person)]
+        credentials = list({credential.id: credential for credential in opened}.values())[:CREDENTIALS_MAX]
         fresh = secrets.token_bytes(FRESH_BYTES)
-        options, state = self._web.authentication_options(person.account_id, credentials, fresh=fresh, now_s=now_s)
+        options, state = self._web.authentication_options(counted.hex(), credentials, fresh=fresh, now_s=now_s)
         sealed = self._sealer.seal(_STATE, state, bound_to=self._binding(trial, bound_to))
         await self._vault.put(self._name(trial), sealed, seconds=SECONDS)
         return options

@@ -16,6 +16,8 @@ from sekisho.challenge.seal import Sealer
 from sekisho.challenge.totp import DIGITS, Totp
 from sekisho.challenge.tries import Guess, Trial, Tries
 from sekisho.challenge.typed import folded_digits, folded_symbols
+from sekisho.model import Unreadable
+from sekisho.read.account import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -114,13 +116,17 @@ class Factors:
         owner = "" if person.owner == person.account_id else person.owner
         return Trial(challenge, person.account_id, right, lane, owner=owner)
 
-    async def passkey_options(self, trial: Trial, person: Person, bound_to: bytes) -> dict[str, Any]:
-        """What to ask a browser for: as long and as many for everybody.
+    async def passkey_options(self, trial: Trial, person: Person, bound_to: bytes, *, counted: bytes) -> dict[str, Any]:
+        """What to ask a browser for: as long and as many for everybody, and the same for all spellings of an account.
+
+        Owners may be looked up as they are typed. Then `ALICE` is nobody, and `alice` has a passkey in the place of a
+        decoy: so what is listed for either is what the plainest spelling has. It proves nothing for another account.
 
         Args:
             trial: for which challenge.
             person: whose passkeys.
             bound_to: what must be the same when the passkey is shown: browser, door, purpose.
+            counted: the account's digest as counters use it, the same for all its spellings.
 
         Raises:
             StoreUnavailable: nothing was asked.
@@ -130,7 +136,9 @@ class Factors:
         """
         if self._passkeys is None:
             return {}
-        return await self._passkeys.options(trial, person, bound_to, now_s=int(self._clock_s()))
+        plain = _plain(person.account)
+        people = [person] if plain == person.account else [person, await self.person(plain)]
+        return await self._passkeys.options(trial, people, bound_to, counted=counted, now_s=int(self._clock_s()))
 
     async def send(self, trial: Trial, person: Person, factor: str) -> None:
         """Have a code sent, where there is a right secret and an address. Looks the same where there is not.
@@ -285,6 +293,14 @@ class _Shelf:
 
     async def swap(self, old: bytes, new: bytes) -> bool:
         return await self._owners.replace(self._enrolment, old, new)
+
+
+def _plain(account: str) -> str:
+    """The plainest spelling; the account itself where no reader takes it for one."""
+    try:
+        return canonical(account)
+    except Unreadable:
+        return account
 
 
 def _apps(person: Person) -> list[tuple[str, bytes]]:

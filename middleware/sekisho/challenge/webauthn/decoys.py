@@ -10,8 +10,10 @@ What still differs, for who looks hard:
 - Over time: an id that appears where another was is a passkey just enrolled; one that comes back was removed.
 - An id of a length that no decoy has, or a third of one length, or a ninth, changes the lengths. Structure inside an
   id tells too (some are UUIDs, some begin with a version): decoys look random all over.
-- Two spellings of one name: the list is the same for both only where both are passed alike. Pass what the look-up of
-  owners holds for one account: canonical where case does not matter to it, as typed where it does.
+- Two spellings of one name: decoys go by what all spellings are *counted* under, so that every spelling has the same
+  eight whether there is such an account or not. Where owners are looked up as typed, `ALICE` is nobody and `alice` may
+  have a passkey: so the caller lists the passkeys of the plainest spelling for all of them. What remains is an account
+  whose own spelling is not the plainest, at a service that tells the two apart.
 - A change of the key moves every decoy and no real id. It must outlive the rotation of secrets: derive it from the
   oldest.
 """
@@ -42,9 +44,9 @@ class Decoys:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def fill(self, account: str, real: Sequence[bytes]) -> list[bytes]:
+    def fill(self, counted: str, real: Sequence[bytes]) -> list[bytes]:
         """The real ids among decoys, in an order that says nothing. Never leaves a real one out."""
-        name = account.encode("utf-8", "surrogatepass")
+        name = counted.encode("utf-8", "surrogatepass")
         # All are made for everybody, so that a list of real ones takes no less time.
         decoys = [self._digest(name, slot, length) for slot, length in enumerate(LENGTHS)]
         for real_id in real[:LISTED]:

@@ -174,7 +174,7 @@ class Redeeming:
         with self._place(call):
             person = await self._factors.person(ticket.account)
             options = await self._factors.passkey_options(
-                self._trial(ticket, person, MARK), person, bound(ticket, call.holder)
+                self._trial(ticket, person, MARK), person, bound(ticket, call.holder), counted=ticket.counted
             )
             answer = self._parts.voice.json(call.headers, 200, {"publicKey": options})
             await asyncio.sleep(wait_s(asyncio.get_running_loop().time() - begun_s, FIRST_S))
