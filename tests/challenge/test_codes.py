@@ -142,8 +142,10 @@ async def test_an_account_is_sent_five_codes_an_hour() -> None:
     made = [await codes(vault).issue(trial(b"%d" % n), now_s=NOW) for n in range(20)]
     assert [code is not None for code in made] == [True] * 5 + [False] * 15
     assert made[0]
-    assert await codes(vault).issue(trial(b"0"), now_s=NOW) is None
-    assert await codes(vault).issue(trial(b"0", account="owner-2"), now_s=NOW)
+    # A log-in under way is sent the same once more, and once more: mail gets lost.
+    again = [await codes(vault).issue(trial(b"0"), now_s=NOW) for _ in range(4)]
+    assert [code and code.digits for code in again] == [made[0].digits] * 2 + [None] * 2
+    assert await codes(vault).issue(trial(b"other", account="owner-2"), now_s=NOW)
     assert await codes(vault).accept(trial(b"0"), made[0].digits)
     clock.now_s += HOUR - 1
     assert await codes(vault).issue(trial(b"next"), now_s=NOW) is None

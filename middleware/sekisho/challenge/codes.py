@@ -4,7 +4,8 @@ A code is good for one challenge (OWASP ASVS 5.0, 6.6.2), ten minutes (6.5.5) an
 a hundred times the 20 bits that 6.5.4 asks for, because whoever holds the password may start again and again.
 
 A send never ends a code that is under way: mail is slow, people press the button twice, and then type the first code
-that arrives. So a challenge has one code, and sending again sends that one.
+that arrives. So a challenge has one code, and sending again sends that one: also where others have used up what the
+account is sent in an hour, or whoever has the password could keep the mail that was lost from its owner.
 
 Behind a wrong secret all of this happens too, with a code that nobody is sent: who watches the clock or the store
 sees no difference.
@@ -33,7 +34,9 @@ log = logging.getLogger("sekisho.challenge")
 PURPOSE = b"sent code"
 DIGITS = 8
 LIFE_S = 600
-SENDS_MAX = 5  # an hour and account: a stolen password must not become a flood of mail
+SENDS_MAX = 5  # challenges that are sent a code, an hour and account: a stolen password must not become a flood of mail
+SENT, NOT_SENT = b"1", b"0"
+AGAIN_MAX = 2  # how often a challenge's code is sent once more, whatever other challenges have used up
 
 
 class Code(NamedTuple):
@@ -91,11 +94,22 @@ class Codes:
         """
         name = self._name(trial)
         code = self._opened(name, await self._held(name, now_s))
-        sends = await self._vault.count(owner_key(self._keys, b"sends", trial), seconds=PERIOD_S)
-        if code is None or sends > self._sends_max or not trial.behind_right_secret:
+        may_send = await self._may_send(trial)
+        if code is None or not may_send or not trial.behind_right_secret:
             return None
         digits, issued_s = code
         return Code(digits, min(max(issued_s + LIFE_S - now_s, 0), LIFE_S))
+
+    async def _may_send(self, trial: Trial) -> bool:
+        """Whether the account has a send left, which is now used; or its challenge, which was sent its code before."""
+        flag = self._keys.of(b"was sent", trial.challenge)
+        asked = await self._vault.count(self._keys.of(b"sends asked", trial.challenge), seconds=PERIOD_S)
+        sends = await self._vault.count(owner_key(self._keys, b"sends", trial), seconds=PERIOD_S)
+        was_sent = await self._vault.get(flag) == SENT
+        may = sends <= self._sends_max or (was_sent and asked <= 1 + AGAIN_MAX)
+        # Written in any case: as many steps within the cap as beyond it, which only a right secret can reach.
+        await self._vault.put(flag, SENT if may or was_sent else NOT_SENT, seconds=PERIOD_S)
+        return may
 
     async def accept(self, trial: Trial, typed: str) -> bool:
         """Whether this is the challenge's code. True once, for one of any number who show it at once.

@@ -492,9 +492,8 @@ class GuardMiddleware:
         door = assessment.attempt.door
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
         self._events.settled(door, outcome, basis)
-        # Where nobody can tell whether it was changed, it may have been; who is the owner begins again.
         if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:
-            self._asking.secret_changed(visit.scope, assessment.attempt.account, account)
+            self._asking.secret_changed(visit.scope, assessment.attempt, outcome, account)
         # At a door where it is changed, it is being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account)

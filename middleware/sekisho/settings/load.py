@@ -347,6 +347,12 @@ def _warnings_of_doors(settings: Settings) -> Iterator[str]:
             "device known and is given back a few times an hour; add what a right log-in is answered with, as in "
             "success=302:/home, success=cookie:NAME or success=json:access_token (`sekisho check` finds it)"
         )
+    resets = [door.name for door in settings.doors if door.kind is DoorKind.RESET and not door.success]
+    if resets and settings.factors:
+        yield (
+            f"SEKISHO_RESET: no success= rule for {', '.join(resets)}; where a completed reset is not recognised, "
+            "step-ups that were begun with the old password go on for ten minutes"
+        )
     unseen = [
         door.name
         for door in settings.doors

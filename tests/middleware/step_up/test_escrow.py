@@ -363,7 +363,7 @@ HOW: dict[str, dict[str, Any]] = {
     "said": {"session_account": lambda _: "hana"},
     "reported": {},
     "reset": {"change": None, "reset": "POST /password form:,token,new_password"},
-    "reset by name": {"change": None, "reset": "POST /password form:username,token,new_password"},
+    "reset by name": {"change": None, "reset": "POST /password form:username,token,new_password success=200"},
 }
 
 

@@ -84,7 +84,7 @@ class Asking:
         self._app = app
         self._guard = guard
         self._accounts = reading.accounts
-        self._sessions_change_secrets = any(map(_names_nobody, reading.doors.all))
+        self._sessions_change_secrets = any(map(_goes_by_session, reading.doors.all))
         self._parts = parts
         self._events = events
         self._answers = reading.answers
@@ -257,22 +257,36 @@ class Asking:
         credentials = credentials_set(attempt.door, headers, body)
         return proving.ties.headers(Tie(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header)
 
-    def secret_changed(self, scope: Scope, named: str, account: str) -> None:
+    def secret_changed(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> None:
         """A password was changed, or may have been: what is under way for its account ends (CVE-2026-9798).
 
         Args:
             scope: of the request that changed it.
-            named: the account that the request named; empty where it named none, as the forms of somebody who is
-                logged in do. Then it is the account whose session it was.
-            account: the one that the application reported, if any.
+            attempt: what was tried.
+            outcome: `SUCCEEDED`, or `UNKNOWN`.
+            account: the one that the application reported, else the attempt's.
         """
-        if named:
-            return self.end_all(self._counted(named))
-        proving = self._parts.proving
-        shown = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
-        for one in {self._counted(name) for name in (account, *shown)} - {b""}:
+        for one in self._whose(scope, attempt, outcome, account) - {b""}:
             self.end_all(one)
-        return None
+
+    def _whose(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> set[bytes]:
+        """Whose step-ups end. A stranger who knows a name ends nothing: he could keep its owner out with that."""
+        is_reset = attempt.door.kind is DoorKind.RESET
+        if is_reset and not (attempt.secret or attempt.new_secret):
+            return set()  # a mail was asked for, which anybody may
+        if is_reset and outcome is not Outcome.SUCCEEDED:
+            return set()  # anybody may show a token that is none
+        named = self._counted(attempt.account) if attempt.account else b""
+        if outcome is Outcome.SUCCEEDED and named:
+            return {named, self._counted(account)}
+        proving = self._parts.proving
+        sessions = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
+        # The forms of somebody who is logged in often name nobody: then it is the account whose session it was.
+        shown = {self._counted(name) for name in sessions}
+        if outcome is Outcome.SUCCEEDED:
+            return shown | {self._counted(account)}
+        # Where nobody can tell whether it was changed, it may have been; who is the owner begins again.
+        return shown & {named} if named else shown
 
     def _counted(self, account: str) -> bytes:
         return self._guard.counted(self._accounts, account)
@@ -334,9 +348,10 @@ def is_escrowed(door: Door) -> bool:
     return door.kind is DoorKind.LOGIN and door.reads_body
 
 
-def _names_nobody(door: Door) -> bool:
-    """Whether somebody who is logged in changes the password here, and the request does not say whose."""
-    return door.kind is DoorKind.CHANGE and not all(fields.account for fields in door.fields)
+def _goes_by_session(door: Door) -> bool:
+    """Whether only the session says whose password was changed here, or that it was its owner who asked for it."""
+    names_nobody = not all(fields.account for fields in door.fields)
+    return door.kind is DoorKind.CHANGE and (names_nobody or not door.success)
 
 
 def _bound(attempt: Attempt, holder: Holder) -> bytes:
