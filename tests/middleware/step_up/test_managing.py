@@ -346,7 +346,8 @@ async def test_who_has_nothing_enrols_after_a_code_by_mail() -> None:
 
 async def test_a_known_devices_log_in_brings_a_tie_only_where_one_was_asked_for() -> None:
     """Nobody who never opens the page pays for it; whoever opens it is told to log in, and may then prove himself."""
-    site = Site(settings={"protect": None, "login": "POST /login success=303:/account"})
+    change = "POST /password form:username,old_password,new_password success=303"
+    site = Site(settings={"protect": None, "login": "POST /login success=303:/account", "change": change})
     await site.enrol()
     client = await logged_in(site)
     assert client.jar.pop("__Host-sekisho-tie")
