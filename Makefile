@@ -59,6 +59,13 @@ test-uvloop: $(VENV)/.with-test ## Run what talks to the event loop on uvloop, w
 matrix: $(VENV)/.with-test ## Send generated requests through every server to every framework (ten minutes; a sample is in the tests)
 	@MATRIX_REQUESTS=$${MATRIX_REQUESTS:-300} $(BIN)/python -m pytest --quiet tests/matrix
 
+.PHONY: real
+real: $(VENV)/.with-test ## Try log-ins that others wrote behind the guard, and write what came of it to docs/frameworks.md
+	$(say) "Trying real services over HTTP"
+	@REAL=all $(BIN)/python -m pytest --quiet tests/real
+	$(say) "Writing docs/frameworks.md"
+	@$(BIN)/python -m tests.real.document
+
 .PHONY: rows
 rows: $(VENV)/.with-test ## Name what was found from outside and is held by no test
 	@$(BIN)/python -m tests.rows

@@ -101,6 +101,19 @@ def test_what_opens_by_basic_is_told_by_its_refusals() -> None:
     assert watched((401, []), (401, []), at=BASIC) is None
 
 
+def test_what_may_be_a_rule_is_left_to_the_operator() -> None:
+    """Row 2.7: a cookie that comes with redirects to the front page, where some applications tell failures as well."""
+    suggester = RuleSuggester(DOOR)
+    for n in range(1, 100):
+        status, headers, *_ = FORM_AGAIN if n % 2 else (302, [to("/"), SESSION])
+        suggester.saw(status, headers, ASKED)
+        assert (suggester.suggestion(), suggester.hint()) == (None, None)
+    suggester.saw(302, [to("/"), SESSION], ASKED)
+    assert (suggester.suggestion(), suggester.hint()) == (None, "cookie:session")
+    suggester.saw(200, [HTML, SESSION], ASKED)
+    assert suggester.hint() is None
+
+
 def test_nothing_is_suggested_early() -> None:
     """Row 2.7: 48 attempts are not enough, 50 are; nor are four failures or two successes among them."""
     answers: list[Answer] = [(302, [to("/home"), SESSION]), (401, [])]

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho")
 
+HINTED = (
+    "%s: success cannot be guessed from its answers, which lead to the front page or to where the request asked to go; "
+    "if nothing but a right secret sets that cookie, add success=%s"
+)
 SUGGESTED = "%s: success is guessed from its answers; add success=%s to be certain"
 
 _OWN_WORD = 'scope["state"]["sekisho"].report(success=...) in the application'
@@ -82,4 +86,7 @@ class Answers:
     def _suggest(self, door: Door, suggester: RuleSuggester) -> None:
         if rule := suggester.suggestion():
             log.warning(SUGGESTED, door.name, rule)
+            del self._suggesters[door.name]
+        elif rule := suggester.hint():
+            log.warning(HINTED, door.name, rule)
             del self._suggesters[door.name]

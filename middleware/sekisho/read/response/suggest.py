@@ -85,6 +85,19 @@ class RuleSuggester:
         telling = [rule for rule, looks in self._fitting.items() if self._tells(rule, looks)]
         return min(telling, key=preference) if telling else None
 
+    def hint(self) -> str | None:
+        """A cookie that may be the rule, after 100 attempts without a suggestion: only the operator can know.
+
+        It came with redirects to the front page or to where the client asked to go, where some applications send
+        failures as well, with a session that holds the message.
+        """
+        if self._seen < 2 * self.ATTEMPTS_MIN or self._failed < self.FAILURES_MIN:
+            return None
+        unclear = [
+            rule for rule, looks in self._fitting.items() if set(looks) == {_UNCLEAR} and rule not in self._failing
+        ]
+        return min(unclear, key=preference) if unclear else None
+
     def _tells(self, rule: str, looks: Counter[str]) -> bool:
         # A session that is renewed with every answer comes with several looks, some of which are failures.
         clear = len(looks) == 1 and _UNCLEAR not in looks and looks.total() >= self.FITTING_MIN

@@ -1,0 +1,87 @@
+"""Log-ins that others wrote, behind the guard, over real HTTP. `make real` tries all and writes `docs/frameworks.md`.
+
+Here a few stand for all, one for each way to answer; `REAL=all` tries the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.middleware.driving import address
+from tests.real.catalogue import SERVICES
+from tests.real.client import Client
+from tests.real.document import DOCUMENT, table_of
+from tests.real.serve import code
+from tests.real.trial import DEVICE, served, tried
+
+if TYPE_CHECKING:
+    from tests.real.catalogue import Service
+
+SAMPLE = {"django_allauth", "fastapi_users_cookie", "litestar", "quart_auth"}
+TRIED = [service for service in SERVICES if os.environ.get("REAL") == "all" or service.file in SAMPLE]
+RIGHT = {
+    **dict.fromkeys(["django_login", "django_admin", "django_allauth", "quart_auth"], 302),
+    **dict.fromkeys(["dj_rest_auth", "simplejwt", "authlib", "fastapi_users_bearer"], 200),
+    **dict.fromkeys(["starlette_admin", "piccolo"], 303),
+    "fastapi_users_cookie": 204,
+    "litestar": 201,
+}
+WRONG = {
+    **dict.fromkeys(["django_login", "django_admin", "django_allauth", "quart_auth"], 200),
+    **dict.fromkeys(
+        ["dj_rest_auth", "authlib", "fastapi_users_bearer", "fastapi_users_cookie", "starlette_admin"], 400
+    ),
+    **dict.fromkeys(["simplejwt", "litestar", "piccolo"], 401),
+}
+
+
+@pytest.mark.parametrize("service", TRIED, ids=[service.file for service in TRIED])
+async def test_a_real_service_is_guarded_without_knowing_it(service: Service) -> None:
+    """Its owners get in from anywhere and are known then, guesses end at the limit, a proof releases the answer."""
+    right, wrong = RIGHT[service.file], WRONG[service.file]
+    with served(service.module) as url:
+        seen = await tried(url, service)
+
+    assert seen.right == [right] * 6
+    assert seen.known == [True] * 6
+    assert seen.wrong == [wrong] * 3 + [429] * 2
+    assert seen.device == right
+    assert (seen.asked, seen.released, seen.kept) == (401, right, 401)
+    assert seen.learned == {"success_by rule": 7}
+
+
+@pytest.mark.parametrize(
+    ("rule", "statuses", "known", "released"),
+    [
+        # Whole log-ins alone: the password of an account with a second step is charged, and opens nothing here.
+        ("302!/allauth/2fa,/allauth/inactive", [302] * 3 + [429] * 3, False, 401),
+        # The password for the success: given back and known, and behind a proof the application asks for its own.
+        ("302", [302] * 6, True, 302),
+    ],
+)
+async def test_the_applications_own_second_step(rule: str, statuses: list[int], known: bool, released: int) -> None:
+    """Row 4.20: both recipes do what `docs/frameworks.md` says of them, with django-allauth's own codes."""
+    (service,) = [service for service in SERVICES if service.file == "django_allauth"]
+    with served(service.module) as url:
+        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+            owners = [Client(http, service, address(n), f"django_allauth/rule/{rule}") for n in range(6)]
+            answers = [await owner.log_in("miki", "right") for owner in owners]
+            stranger = Client(http, service, address(9), f"django_allauth/step/{rule}")
+            proved = await stranger.prove((await stranger.log_in("miki", "right")).json()["challenge"], code())
+
+    assert [answered.status_code for answered in answers] == statuses
+    assert [DEVICE in owner.jar for owner in owners] == [known] * 6
+    assert answers[0].headers["location"] == "/allauth/2fa/authenticate/"
+    assert proved.status_code == released
+    assert ("sessionid" in stranger.jar) is (released == 302)
+
+
+def test_the_document_has_a_row_for_each() -> None:
+    """As `make real` writes it."""
+    assert [line.split("|")[1].strip() for line in table_of(DOCUMENT.read_text("utf-8"))[2:]] == [
+        service.name for service in SERVICES
+    ]
