@@ -348,3 +348,23 @@ async def test_outcomes_are_counted(clock: Clock) -> None:
     counts = app._parts.events.counts
     assert [counts["POST /login", "outcome", each.value] for each in Outcome] == [1, 1, 0]
     assert json.dumps([list(key) for key in counts]).find("kenji") == -1
+
+
+@pytest.mark.parametrize("store", ["memory://", "redis://127.0.0.1:1/0"], ids=["memory", "while Redis is gone"])
+async def test_an_unblocking_reaches_this_workers_own_counters_once(store: str) -> None:
+    """Row 7.4: an account that an operator frees has room again; heard of for a minute, it is freed once."""
+    app = guarded(Shop(), store=store, workers=1, **TIGHT)
+    assert app._parts is not None
+    freed = (app._parts.digests.account("hana"),)
+
+    async def admitted(name: str) -> int:
+        tries = [await log_in(app, "hana", f"{name} {n}", client=address(n)) for n in range(L + 2)]
+        return sum(answer.status != 429 for answer in tries)
+
+    found = [await admitted("first")]
+    for number in range(3):
+        app._parts.hear(News(1, "", freed))
+        found.append(await admitted(f"after {number}"))
+
+    assert found == [3, 3, 0, 0]
+    await app._parts.stop()

@@ -356,9 +356,11 @@ class _Parts:
         if news.anew:
             self.events.counts_anew()
         self.shed.forget(news.unblocked)
-        # Told for a minute; acted on once, or nobody who was freed could prove anything within it.
+        # Told for a minute; acted on once, or nobody who was freed could prove anything within it, and whoever guesses
+        # at what was freed would be counted from nothing all that time.
         freed = tuple(set(news.unblocked) - self._freed)
         self._freed = frozenset(news.unblocked)
+        self.own.forget(freed)
         for running in self._running.values():
             running.end_challenges(freed)
         for rule in self.trust.hear(news.rules):
