@@ -93,6 +93,8 @@ bench: $(VENV)/.with-bench ## Measure what the guard costs (about an hour; QUICK
 	@$(BIN)/python -m benchmarks.cluster $(if $(QUICK),--quick)
 	$(say) "Whole requests over HTTP, beside other guards"
 	@$(BIN)/python -m benchmarks.over_http $(if $(QUICK),--quick)
+	$(say) "Owners behind one address"
+	@$(BIN)/python -m benchmarks.nat $(if $(QUICK),--quick)
 	$(say) "What it costs when nobody logs in"
 	@$(BIN)/python -m benchmarks.idle $(if $(QUICK),--quick)
 	$(say) "Latency at fixed rates"
