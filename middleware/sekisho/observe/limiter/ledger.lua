@@ -49,6 +49,7 @@ local FAILURES_KEPT, FAILURES_CAP = 7776000000000, 65535
 local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
 local FAILED = 2147483648
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
+local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
@@ -329,15 +330,15 @@ local function cut(tags, at)
   return sub(tags, 1, at - 1) .. sub(tags, at + TAG_BYTES)
 end
 
--- The two generations with `tag` among the young, and whether that changed anything.
+-- The two generations with `tag` among the young, and what that changed: nothing, its place, or that it was added.
 local function see(young, old, tag, cap)
-  if young == '' and old == '' then return tag, old, true end
-  if find(young, tag) then return young, old, false end
+  if young == '' and old == '' then return tag, old, ADDED end
+  if find(young, tag) then return young, old, nil end
   local at = find(old, tag)
-  if at then return young .. tag, cut(old, at), true end
-  if (#young + #old) / TAG_BYTES < cap then return young .. tag, old, true end
-  if #old > 0 then return young .. tag, sub(old, TAG_BYTES + 1), true end
-  return sub(young, TAG_BYTES + 1) .. tag, old, true
+  if at then return young .. tag, cut(old, at), MOVED end
+  if (#young + #old) / TAG_BYTES < cap then return young .. tag, old, ADDED end
+  if #old > 0 then return young .. tag, sub(old, TAG_BYTES + 1), ADDED end
+  return sub(young, TAG_BYTES + 1) .. tag, old, ADDED
 end
 
 local function without(tags, tag)
@@ -420,6 +421,7 @@ local function note(slot, record, tag, cap)
   local news
   record.young, record.old, news = see(record.young, record.old, tag, cap)
   if news then changed[slot] = record end
+  return news
 end
 
 -- Whether nothing is left of a record: what is refused is then not remembered either.
@@ -606,14 +608,13 @@ local function enter_account(slot, account, facts, refused, ip_tag, pair_tag)
   local wait, bits, last = wait_of(account, ACCOUNTS), 0, false
   local young = wait == 0 or now - account.at < YOUNG_US
   if not refused and wait == 0 then
-    local known = account.tried == pair_tag or find(account.tried, pair_tag) or find(account.tried_old, pair_tag)
-    local again = facts.secret and known and now - account.at >= YOUNG_US
+    local news, before = nil, account.at
     account.at = now
     if account.tried ~= pair_tag then
-      account.tried, account.tried_old = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
+      account.tried, account.tried_old, news = see(account.tried, account.tried_old, pair_tag, TRIED_CAP)
     end
-    if not known then bits = PAIR_TAGGED end
-    if not again then
+    if news == ADDED then bits = PAIR_TAGGED end
+    if news == ADDED or not facts.secret or now - before < YOUNG_US then -- else it is a repeat
       bits, last = bits + ACCOUNT_CHARGED + FAILURE_CHARGED, is_last(ACCOUNTS)
       set_tats(account, ACCOUNTS.spent, ACCOUNTS.n)
       account.failures = math.min(FAILURES_CAP, account.failures + 1)
@@ -700,8 +701,7 @@ local function charge(
     if secret then
       same_secret = size(secret)
       if tag and secret.young ~= tag and not (refused and same_secret == 0) then
-        if not (find(secret.young, tag) or find(secret.old, tag)) then bits = bits + MEMBER_TAGGED end
-        note(at, secret, tag, ACCOUNTS_CAP)
+        if note(at, secret, tag, ACCOUNTS_CAP) == ADDED then bits = bits + MEMBER_TAGGED end
         same_secret = size(secret)
       end
     elseif not refused then
