@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks import arguments, result
 from sekisho.assemble import _Parts
 from sekisho.guard import Guard
-from sekisho.model import Action, Attempt, DoorKind, Origin, Outcome
+from sekisho.model import Action, Attempt, Basis, DoorKind, Origin, Outcome
 from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
@@ -79,6 +79,7 @@ class House:
             leaked_account=parts.reading.accounts.listed,
             clock_s=lambda: self.now_us / US,
             chance=Random(7).randbytes,
+            trust=parts.trust,
         )
 
     def clock_us(self) -> int:
@@ -124,7 +125,7 @@ async def _logs_in(house: House, owner: int, *, known: bool, came: dict[str, int
         if asked is Action.ALLOW:
             house.guard.begin(assessment)
             yield CHECK_S
-            house.guard.settle(assessment, Outcome.SUCCEEDED, renewed=False)
+            house.guard.settle(assessment, Outcome.SUCCEEDED, Basis.RULE, renewed=False)
             came["let_in"] += 1
             break
         has_waited = True
