@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.judge import Belief, SuccessTrust, decide
+from sekisho.judge import Belief, RuleState, SuccessTrust, decide
 from sekisho.judge.trust import MARK_BYTES
 from sekisho.model import (
     UNKNOWN,
     Action,
     Attempt,
+    Basis,
     Charge,
     Charged,
     Decision,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from sekisho.challenge import DeviceTokens, Token
     from sekisho.judge import RuleTrust
     from sekisho.ledger.daily import DailyGuesses
-    from sekisho.model import Basis, Origin
+    from sekisho.model import Door, Origin
     from sekisho.observe.breach.known import Breaches
     from sekisho.observe.limiter.shed import Shed
     from sekisho.observe.limiter.waiting import WaitingRoom
@@ -262,6 +263,10 @@ class Guard:
         rule = trust.rule(attempt.door, basis)
         suspected = trust.saw(rule, attempt, self._clock_s())
         return trust.belief(rule, attempt), rule if suspected else None
+
+    def is_wrong(self, door: Door) -> bool:
+        """Whether a rule that tells successes at this door was found to be wrong."""
+        return any(self._trust.rule(door, basis).state is RuleState.WRONG for basis in Basis)
 
     def settle(self, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool) -> None:
         """Give the charge back after a success that is trusted; anything else leaves it standing, and is told to have

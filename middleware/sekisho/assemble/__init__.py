@@ -51,13 +51,13 @@ from sekisho.observe.limiter.opening import ledger_on, open_line
 from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
-from sekisho.read.csrf import csrf_names
 from sekisho.read.paths import path_keys
 from sekisho.record import AccountHook, Answers, Events, RefusalLog
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
 from sekisho.settings.step_up import warnings_without_session_account
+from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import MemoryVault
@@ -303,7 +303,7 @@ class _Parts:
         self._warned = False
         self._freed: frozenset[bytes] = frozenset()
         self.lifespan_state: Mapping[str, object] = {}
-        self.csrf = csrf_names(settings.doors)
+        self.csrf = CsrfCookies(settings.doors, given[2])
         self.around: Mapping[str, Any] = {}  # what frameworks put into every scope of theirs
         self.trust = SuccessTrust(
             settings.doors,
@@ -642,7 +642,8 @@ class _Running:
         vault = parts.vault if self._line is None else RedisVault(self._line, settings.namespace)
         site = Site(
             parts.app, self._guarded, self._guard, parts.reading, parts.renderer, parts.events, self._cookie,
-            random.random, lambda: parts.lifespan_state,
+            random.random, lambda: parts.lifespan_state, parts.csrf,
+            self._canary.test,
         )  # fmt: skip
         return StepUp(settings, Given(*parts.given), site, vault)
 

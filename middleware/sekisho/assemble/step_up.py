@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from sekisho.guard import Guard
     from sekisho.middleware import Cookie, GuardMiddleware, Reading
     from sekisho.middleware.asgi import App, Scope
+    from sekisho.middleware.suspicion import Suspicion
     from sekisho.owners import Owners
     from sekisho.owners.sql import SqlOwners
     from sekisho.record import Events
     from sekisho.settings import Settings
+    from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.store.vault import Vault
 
 
@@ -69,6 +71,7 @@ class Site(NamedTuple):
     """What it is built into.
 
     Attributes:
+        test: tests a rule of success under suspicion.
         lifespan_state: what the application has put into the state that all requests share, at its start.
     """
 
@@ -81,6 +84,8 @@ class Site(NamedTuple):
     cookie: Cookie
     jitter: Callable[[], float]
     lifespan_state: Callable[[], Mapping[str, object]]
+    csrf: CsrfCookies
+    test: Callable[[Suspicion], None]
 
 
 def ensure_sound(settings: Settings) -> None:
@@ -161,7 +166,7 @@ class StepUp:
         shared = settings.store != "memory://"
         asking = Asking(
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
-            lifespan_state=site.lifespan_state,
+            lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
         )  # fmt: skip
         redeeming = managing = None
         if proving is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sekisho.model import Outcome, SettingsError
-from sekisho.settings import parse_doors
+from sekisho.settings import door_text, parse_doors
 
 if TYPE_CHECKING:
     from sekisho.check.answer import Answer
@@ -21,22 +21,16 @@ def telling_rule(door: Door, right: Answer, wrong: Answer) -> str:
 
 def _tells(door: Door, rule: str, right: Answer, wrong: Answer) -> bool:
     try:
-        (ruled,) = parse_doors(door.kind, door_text(door, rule), "")
+        (ruled,) = parse_doors(door.kind, door_text(door, success=rule), "")
     except SettingsError:  # a path that the notation has no words for
         return False
     return right.outcome(ruled) is Outcome.SUCCEEDED and wrong.outcome(ruled) is not Outcome.SUCCEEDED
-
-
-def door_text(door: Door, success: str) -> str:
-    """The door as the settings have it, with this rule in place of its own."""
-    words = [word for word in (door.text or door.name).split() if not word.startswith("success=")]
-    return " ".join([*words, f"success={success}"])
 
 
 def rule_line(door: Door, right: Answer | None = None, wrong: Answer | None = None) -> str:
     """The sentence that says what to write in the settings, given an answer that may be right and one that is wrong."""
     variable = f"SEKISHO_{door.kind.name}"
     if right is not None and wrong is not None and (rule := telling_rule(door, right, wrong)):
-        return f"Write the door in {variable} as: {door_text(door, rule)}"
-    template = door_text(door, "RULE")
+        return f"Write the door in {variable} as: {door_text(door, success=rule)}"
+    template = door_text(door, success="RULE")
     return f"Write the door in {variable} as: {template}, RULE being what only a right log-in shows; {FIND}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import App
     from sekisho.middleware.suspicion import Suspicion
     from sekisho.record import Events
+    from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 
 log = logging.getLogger("sekisho")
 
@@ -49,7 +50,7 @@ class Canary:
         trust: whose rules are tested.
         events: counts what came of it.
         shared: the state of the application's lifespan.
-        csrf: see `escrowed_scope`.
+        csrf: whose protection against cross-site requests an invented log-in passes as the suspected one did.
         may_send: whether invented log-ins may be sent now; a guard that only watches sends none.
         clock_s: Unix time.
         chance: `n -> n` random bytes.
@@ -62,7 +63,7 @@ class Canary:
         events: Events,
         *,
         shared: Callable[[], Mapping[str, object]],
-        csrf: frozenset[str],
+        csrf: CsrfCookies,
         may_send: Callable[[], bool],
         clock_s: Callable[[], float],
         chance: Callable[[int], bytes],
@@ -97,7 +98,8 @@ class Canary:
     async def _test(self, suspicion: Suspicion) -> None:
         rule, visit = suspicion.rule, suspicion.visit
         try:
-            like = escrowed_scope(visit.scope, rule.door, self._shared(), self._csrf)
+            csrf = self._csrf.of(visit.scope, rule.door, self._shared())
+            like = escrowed_scope(visit.scope, rule.door, self._shared(), csrf)
             log_in = log_in_at(rule.door, invented(self._chance), like, visit.intake.whole)
             trial = await tried(self._app, rule.door, log_in)
             self._decide(suspicion, trial)

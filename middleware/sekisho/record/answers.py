@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.model import Outcome
 from sekisho.read import RuleSuggester, json_tree, why_unknown
+from sekisho.settings import door_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,10 +40,26 @@ UNJUDGED = {
     "redirect": "a redirect was not believed, which leads to a place that the request names (Referer, next=), to "
     "another host, or to the rule's place with a query: add success=cookie:NAME if only a right secret sets it, "
     f"success=302:https://HOST/PATH?NAME= as it is, or {_OWN_WORD}",
+    "csrf": "a log-in that was shown a CSRF cookie set no session of its own, and was not believed: name the cookie in "
+    f"cookies= if it is no session, or let the application begin a new session at log-in, or add {_OWN_WORD}",
     "cookie": "a cookie that the rule names was set again to what the client had brought, which proves nothing: let "
     f"the application begin a new session at log-in, or add {_OWN_WORD}",
 }
 """Why an answer could not be judged, and what to do about it, by reason."""
+
+
+UNCLEAR_MAX = 10
+UNRECOGNISED_MAX = 50
+NEVER_RECOGNISED = (
+    "%s: of %d log-ins behind a step-up none was recognised as a success. If some of their passwords were right, "
+    "nobody gets in there from a new device. Write the door as: %s (SEKISHO_%s), RULE being what only a right log-in "
+    "shows; `sekisho check --app MODULE:APP --known` finds it"
+)
+SEALED_403 = (
+    "%s: the application answered 403 to a log-in behind a step-up, which sees no cookie but those that the door names "
+    "and the usual ones of CSRF protections. If its protection missed one, nobody gets in there from a new device: "
+    "write the door as: %s (SEKISHO_%s), or exempt the log-in from a protection that keeps its token in the session"
+)
 
 
 class Answers:
@@ -50,7 +67,11 @@ class Answers:
 
     def __init__(self, doors: Iterable[Door], events: Events) -> None:
         self._events = events
-        self._suggesters = {door.name: RuleSuggester(door) for door in doors if not door.success}
+        self._doors = tuple(doors)
+        self._unrecognised = {door.name: 0 for door in self._doors}
+        self._unclear = dict(self._unrecognised)
+        self._refused: set[str] = set()
+        self._suggesters = {door.name: RuleSuggester(door) for door in self._doors if not door.success}
 
     def started(
         self,
@@ -77,6 +98,28 @@ class Answers:
         elif (suggester := self._suggesters.get(door.name)) is not None:
             suggester.read(status, headers, tree)
             self._suggest(door, suggester)
+
+    def escrowed(self, door: Door, outcome: Outcome, csrf: str | None) -> None:
+        """Take note of what a run behind the seal came to.
+
+        Args:
+            door: where.
+            outcome: of the run.
+            csrf: where the answer was a 403: the likely name of a cookie that the run did not see, or "".
+        """
+        if csrf is not None and door.name not in self._refused and outcome is not Outcome.SUCCEEDED:
+            self._refused.add(door.name)
+            log.warning(SEALED_403, door.name, door_text(door, cookie=csrf or "NAME"), door.kind.name)
+        if door.name not in self._unrecognised:
+            return
+        if outcome is Outcome.SUCCEEDED:
+            del self._unrecognised[door.name]
+            return
+        self._unrecognised[door.name] += 1
+        self._unclear[door.name] += outcome is Outcome.UNKNOWN
+        if self._unclear[door.name] >= UNCLEAR_MAX or self._unrecognised[door.name] >= UNRECOGNISED_MAX:
+            runs = self._unrecognised.pop(door.name)
+            log.error(NEVER_RECOGNISED, door.name, runs, door_text(door, success="RULE"), door.kind.name)
 
     def unjudged(self, door: Door, why: str) -> None:
         """An answer could not be judged. Said once for each door and reason."""

@@ -7,7 +7,7 @@ is guessed, skipped or half applied, and nothing that was set is ever printed: v
 from __future__ import annotations
 
 from sekisho.settings.document import markdown, table_markdown
-from sekisho.settings.doors import parse_doors
+from sekisho.settings.doors import door_text, parse_doors
 from sekisho.settings.load import SettingsErrors, load
 from sekisho.settings.table import TABLE, Setting
 from sekisho.settings.values import NoFactor, Settings, StoreFailure
@@ -19,6 +19,7 @@ __all__ = [
     "Settings",
     "SettingsErrors",
     "StoreFailure",
+    "door_text",
     "load",
     "markdown",
     "parse_doors",

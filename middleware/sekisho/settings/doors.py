@@ -275,3 +275,14 @@ def is_path(path: str) -> bool:
 def _statuses(text: str) -> range:
     first = int(text[0]) * 100 if text.endswith("xx") else int(text)
     return range(first, first + (100 if text.endswith("xx") else 1))
+
+
+def door_text(door: Door, *, success: str = "", cookie: str = "") -> str:
+    """A door as the settings have it, with this rule in place of its own, or with one more cookie."""
+    words = (door.text or door.name).split()
+    if success:
+        words = [*[word for word in words if not word.startswith("success=")], f"success={success}"]
+    if cookie:
+        named = ",".join(sorted({*door.cookies, cookie}))
+        words = [*[word for word in words if not word.startswith("cookies=")], f"cookies={named}"]
+    return " ".join(words)

@@ -17,6 +17,7 @@ from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
 from sekisho.middleware.shown import CAPTCHA, PROOF, WORK
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.middleware.step_up.run import Run
+from sekisho.middleware.suspicion import Suspicion
 from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.observe.limiter.receipt import pack_receipt
 from sekisho.read import credentials_set
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.answer import Answer
+    from sekisho.challenge.escrow import Sealed
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Scope, Send
     from sekisho.middleware.guarding import Reading
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.visit import Visit
     from sekisho.model import Attempt, Basis, Door
     from sekisho.record import Events
+    from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -69,7 +72,7 @@ class Shown(NamedTuple):
 class Asking:
     """Belongs to one event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
         app: App,
         guard: Guard,
@@ -80,6 +83,8 @@ class Asking:
         jitter: Callable[[], float],
         workers_share: bool,
         lifespan_state: Callable[[], Mapping[str, object]],
+        csrf: CsrfCookies,
+        test: Callable[[Suspicion], None],
     ) -> None:
         self._app = app
         self._guard = guard
@@ -91,6 +96,8 @@ class Asking:
         self._jitter = jitter
         self._workers_share = workers_share
         self._lifespan_state = lifespan_state
+        self._csrf = csrf
+        self._test = test
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -169,7 +176,10 @@ class Asking:
     ) -> bool:
         """Put the application's run in its lane. Waits for a place, not for the run."""
         done = partial(self._done, visit, assessment, proving, ticket, holder)
-        run = Run(self._app, visit, assessment, shared=self._lifespan_state(), done=done, answers=self._answers)
+        run = Run(
+            self._app, visit, assessment, shared=self._lifespan_state(), csrf=self._csrf, done=done,
+            answers=self._answers,
+        )  # fmt: skip
         self._guard.begin(assessment)
         placed = False
         try:
@@ -193,6 +203,8 @@ class Asking:
         # The charge stands until the proof: a right secret alone gives nothing back, and tells nobody anything.
         self._guard.end(assessment)
         self._events.settled(visit.door, outcome, basis)
+        if kept.answer is not None:
+            self._suspect(visit, assessment, basis, kept.answer)
         try:
             await self._parts.escrow.keep(ticket, holder.key, kept)
         except StoreUnavailable:
@@ -204,6 +216,12 @@ class Asking:
         await self._settle_tries(proving, ticket, kept)
         if kept.answer is not None:
             self._spawn(self._note(visit, proving, ticket))
+
+    def _suspect(self, visit: Visit, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
+        """Two secrets that are both right behind the seal are as odd as elsewhere."""
+        _, suspected = self._guard.saw_success(assessment, basis)
+        if suspected is not None:
+            self._test(Suspicion(suspected, visit, answer.status, list(answer.headers)))
 
     async def _settle_tries(self, proving: Proving, ticket: Ticket, kept: Kept) -> None:
         """Codes that were shown meanwhile have been answered: now it is known whose tries they use up."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.middleware.watch import Report
 from sekisho.model import Basis, Outcome, PasswordsBusy
-from sekisho.read import from_body, from_start, unpacked
+from sekisho.read import credentials_set, from_body, from_start, unpacked
+from sekisho.stepup.flow.csrf_cookies import withheld
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import App, Message
     from sekisho.middleware.visit import Visit
     from sekisho.record import Answers
+    from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 
     Done = Callable[[Kept, Outcome, Basis], Awaitable[None]]
 
@@ -38,6 +40,7 @@ class Run:
         visit: the request.
         assessment: what was said of it.
         shared: the state of the application's lifespan.
+        csrf: see `stepup.flow.csrf_cookies`.
         done: is told, exactly once, what it came to.
         answers: is told what the application answered.
     """
@@ -49,13 +52,15 @@ class Run:
         assessment: Assessment,
         *,
         shared: Mapping[str, object],
+        csrf: CsrfCookies,
         done: Done,
         answers: Answers,
     ) -> None:
         self._app = app
         self._door = visit.door
         self._report = Report(assessment.attempt, assessment.decision, assessment.exposure)
-        self._scope = escrowed_scope(visit.scope, visit.door, shared)
+        self._csrf = csrf.of(visit.scope, visit.door, shared)
+        self._scope = escrowed_scope(visit.scope, visit.door, shared, self._csrf)
         self._scope["state"]["sekisho"] = self._report
         self._visit = visit
         self._done = done
@@ -119,13 +124,22 @@ class Run:
         if self._status == BUSY and not self._is_last:
             return None
         body, headers = bytes(self._body), self._headers
-        outcome = self._outcome(headers, body)
+        outcome = self._with_fresh_session(self._outcome(headers, body), headers, body)
         if outcome is not Outcome.SUCCEEDED:
             return await self._end(Kept(None), outcome)
         if self._unread or headers_bytes(headers) > HEADERS_BYTES_MAX:
             self._answers.unjudged(self._door, "kept")
             return await self._end(Kept(None), outcome)
         return await self._end(Kept(Sealed(self._status, tuple(headers), body)), outcome)
+
+    def _with_fresh_session(self, outcome: Outcome, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
+        """An application whose session is in what is called a CSRF cookie has logged that one in, and set none."""
+        if outcome is not Outcome.SUCCEEDED or not self._csrf:
+            return outcome
+        if credentials_set(self._door, headers, unpacked(headers, body) or b""):
+            return outcome
+        self._answers.unjudged(self._door, "csrf")
+        return Outcome.UNKNOWN
 
     def _outcome(self, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
         # What the application never saw of the request cannot have made it answer so.
@@ -144,4 +158,8 @@ class Run:
     async def _end(self, kept: Kept, outcome: Outcome) -> None:
         if not self._ended:
             self._ended = True
+            refused = self._status == 403
+            self._answers.escrowed(
+                self._door, outcome, withheld(self._visit.scope, self._door, self._csrf) if refused else None
+            )
             await self._done(kept, outcome, self._report.basis)

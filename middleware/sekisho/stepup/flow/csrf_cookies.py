@@ -1,0 +1,59 @@
+"""The CSRF cookies of a request that its escrowed run may see, without anybody having named them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sekisho.read.csrf import CSRF_COOKIES, csrf_names
+from sekisho.stepup.flow.escrowed_scope import escrowed_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sekisho.model import Door
+
+    Scope = Mapping[str, Any]
+
+# Beside those of the table: names that CSRF protections use, whose values have no syntax of their own.
+_OTHERS = ("_csrf", "csrf", "XSRF", "_xsrf", "__Host-csrf", "__Host-csrftoken", "__Secure-csrftoken")
+LIKELY = (*CSRF_COOKIES, *_OTHERS)
+"""What a door may have to name in `cookies=`. A log takes names from here alone, never from a request."""
+
+
+class CsrfCookies:
+    """Args:
+    doors: a cookie that a rule of success takes for a session is none of these.
+    session_account: whose session the application takes a request for, where it can tell.
+    """
+
+    def __init__(self, doors: Iterable[Door], session_account: Callable[[Any], str | None] | None = None) -> None:
+        self._names = csrf_names(doors)
+        self._session_account = session_account
+
+    def of(self, scope: Scope, door: Door, shared: Mapping[str, object]) -> frozenset[str]:
+        """The names of those in this request that its run may see, beside the door's own."""
+        offered = frozenset(name for name in self._names - door.cookies if _mentions(scope, name))
+        if not offered or self._session_account is None:
+            return offered
+        # Where such a cookie alone makes a session, it is one, whatever it is called.
+        seen = escrowed_scope(scope, door, shared, offered)
+        seen["headers"] = [(name, value) for name, value in seen["headers"] if name == b"cookie"]
+        return frozenset() if _shows_session(self._session_account, seen) else offered
+
+
+def _shows_session(session_account: Callable[[Any], str | None], scope: Scope) -> bool:
+    try:
+        return session_account(scope) is not None
+    except Exception:  # noqa: BLE001 - a function of the service's own, of which nothing is certain then
+        return True
+
+
+def withheld(scope: Scope, door: Door, csrf: frozenset[str]) -> str:
+    """The likely name of a CSRF cookie that the run of this request did not see; "" where there is none."""
+    return next((name for name in LIKELY if name not in door.cookies | csrf and _mentions(scope, name)), "")
+
+
+def _mentions(scope: Scope, cookie: str) -> bool:
+    start = f"{cookie}=".encode()
+    lines = [value for name, value in scope["headers"] if name.lower() == b"cookie"]
+    return any(pair.strip().startswith(start) for line in lines for pair in line.split(b";"))
