@@ -1,8 +1,8 @@
-"""Build hook: compiles the hot path with mypyc where there is a C compiler, and leaves it as it is where there is none.
+"""Build hook: compiles the hot path with mypyc where that is asked for: `COMPILE_SEKISHO=always pip install …`.
 
-The sources are the same; a wheel without the compiled modules only takes more of the processor for each attempt.
-`COMPILE_SEKISHO=never` leaves it out, `COMPILE_SEKISHO=always` fails where it cannot be done. Editable installs are
-never compiled: what is edited is what should run.
+The sources are the same; a wheel without the compiled modules only takes more of the processor for each attempt. Not
+asked for, nothing is compiled: it takes two minutes, in which pip says nothing, and a C compiler. Wheels that are
+published are compiled where they are built. Editable installs never are: what is edited is what should run.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MIDDLEWARE = Path(__file__).parent
+
+# mypyc and mypy are one package: what is checked (pyproject.toml) and what is compiled are read by the same version.
+COMPILERS = ("mypy==2.4.1", "setuptools>=75")
 
 # What every attempt runs through, and what that is made of, but for
 # - `LoginGuard` itself: servers know ASGI 3 by `inspect.iscoroutinefunction`, which compiled functions are not;
@@ -61,18 +67,18 @@ class CompileHook(BuildHookInterface[Any]):
 
     _folder: Path | None = None
 
+    def dependencies(self) -> list[str]:
+        """What the build needs beside hatchling: nothing, where nothing is compiled."""
+        return list(COMPILERS) if compiles("standard", os.environ) else []
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        wanted = os.environ.get("COMPILE_SEKISHO", "auto")
-        if version == "editable" or wanted == "never":
+        if not compiles(version, os.environ):
             return
         folder = self._folder = Path(tempfile.mkdtemp(prefix="sekisho-"))
         try:
             built = compiled_in(folder)
         except subprocess.CalledProcessError as error:
-            if wanted == "always":
-                raise
-            self.app.display_warning(f"not compiled, the plain sources are used instead:\n{error.stdout[-2_000:]}")
-            return
+            raise SystemExit(f"the hot path could not be compiled:\n{error.stdout[-2_000:]}") from None
         build_data["force_include"].update({str(folder / each): str(each) for each in built})
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
@@ -81,6 +87,14 @@ class CompileHook(BuildHookInterface[Any]):
         """The wheel is written: what was compiled is in it."""
         if self._folder is not None:
             shutil.rmtree(self._folder)
+
+
+def compiles(version: str, environ: Mapping[str, str]) -> bool:
+    """Whether this build (`editable` or `standard`) is to be compiled. Raises `ValueError` for a value unknown."""
+    wanted = environ.get("COMPILE_SEKISHO", "never")
+    if wanted not in {"always", "never"}:
+        raise ValueError("COMPILE_SEKISHO is neither always nor never")
+    return wanted == "always" and version != "editable"
 
 
 def modules() -> list[str]:

@@ -42,6 +42,7 @@ LONG = (
     "tests/simulate/",
     "tests/acceptance/",
     "tests/challenge/pages/",
+    "tests/test_quick_start.py",
     "tests/test_benchmarks_loadtest.py",
     "tests/matrix/",
     "tests/real/",

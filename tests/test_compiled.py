@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import sys
+import tomllib
 
 import pytest
 
@@ -30,6 +31,35 @@ def test_what_is_meant_to_be_compiled_is() -> None:
         name = path.removesuffix(".py").replace("/", ".")
         importlib.import_module(name)
         assert (sys.modules[name].__file__ or "").endswith(".so") is WANTED, name
+
+
+@pytest.mark.parametrize(
+    ("version", "environ", "compiled"),
+    [
+        ("standard", {}, False),
+        ("standard", {"COMPILE_SEKISHO": "never"}, False),
+        ("standard", {"COMPILE_SEKISHO": "always"}, True),
+        ("editable", {"COMPILE_SEKISHO": "always"}, False),
+    ],
+)
+def test_an_installation_compiles_only_where_that_is_asked_for(
+    version: str, environ: dict[str, str], compiled: bool
+) -> None:
+    """It takes two minutes of silence: nobody should have to wonder whether pip hangs."""
+    assert hatch_build.compiles(version, environ) is compiled
+
+
+def test_what_is_compiled_is_read_by_the_version_that_checks_it() -> None:
+    """The compiler is a part of mypy: another version would be another language."""
+    groups = tomllib.loads((hatch_build.MIDDLEWARE.parent / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+
+    assert set(hatch_build.COMPILERS) <= set(groups["check"])
+
+
+def test_a_build_that_is_asked_for_something_else_says_so() -> None:
+    """A misspelt wish would else be an installation that is slower than somebody believes."""
+    with pytest.raises(ValueError, match=r"^COMPILE_SEKISHO is neither always nor never$"):
+        hatch_build.compiles("standard", {"COMPILE_SEKISHO": "1"})
 
 
 def test_nothing_is_awaited_while_an_exception_is_on_its_way() -> None:

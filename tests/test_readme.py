@@ -15,6 +15,7 @@ import pytest
 
 from sekisho import answer
 from sekisho.settings import TABLE, load
+from tests.middleware.driving import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,6 +154,25 @@ async def test_the_service_of_the_readme_is_guarded(
         (status, code),
         (status, code),
     ]
+
+
+@pytest.mark.parametrize("challenges", ["pow", "none"])
+async def test_the_same_wrong_password_again_is_no_new_guess(environment: pytest.MonkeyPatch, challenges: str) -> None:
+    """What a person sees who types one wrong password every few seconds; the address has its twenty in ten minutes."""
+    environment.setenv("SEKISHO_CHALLENGES", challenges)
+    clock = Clock()
+    environment.setattr("sekisho.assemble._unix_us", clock)
+    environment.setattr("sekisho.assemble._monotonic_us", clock)
+    login = log_in_to(blocks("python")[0])
+
+    statuses = []
+    for _ in range(20):
+        statuses.append((await login("198.51.100.7", "the same")).status_code)
+        clock.advance(3)
+
+    assert statuses == [401] * 20
+    assert "They have to be six *different* passwords" in README
+    assert "which has twenty in ten minutes" in README
 
 
 async def test_the_service_of_the_readme_lets_its_owner_in(environment: pytest.MonkeyPatch) -> None:
