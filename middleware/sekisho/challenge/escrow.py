@@ -15,12 +15,14 @@ import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from contextlib import suppress
 from enum import Enum
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.challenge.keys import VaultKeys
 from sekisho.challenge.seal import Sealer, Unsealable, bind
+from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +41,7 @@ REPEAT_S = 10  # how long a released answer can be asked for again: a second cli
 REMEMBERED_S = 4 * TICKET_S
 """How long it is remembered that a ticket was redeemed: a notice that it was not may come half an hour late."""
 
+PROOFS_MAX = 10  # of one session within ten minutes
 CALLS_MAX = 40  # what one ticket may ask of us: each call is a look into the owners' database
 SKEW_MS = 2_000  # by which the clocks of two workers may differ before a change of password is sure to be seen
 ANSWER_BYTES_MAX = 65_536  # as much as is judged
@@ -129,6 +132,28 @@ class Escrow:
     def issue(self, ticket: Ticket, holder: str) -> tuple[Ticket, str]:
         """The ticket with a name of its own and the time, and what the client holds of it."""
         ticket = ticket._replace(challenge=secrets.token_bytes(16), issued_ms=self._clock_ms())
+        return ticket, self._text(_TICKET, ticket, holder)
+
+    async def issue_for_session(self, ticket: Ticket, holder: str, session: bytes) -> tuple[Ticket, str]:
+        """As `issue`, to somebody who shows a session: whatever one session asks in ten minutes is one challenge.
+
+        A request with a session costs its sender nothing, and a challenge is worth five tries and forty looks into the
+        owners' database. Once it is redeemed the session gets another one, up to `PROOFS_MAX`.
+
+        Args:
+            ticket: without a name.
+            holder: its key.
+            session: names the session.
+        """
+        window = b"%d" % (self._clock_ms() // (TICKET_S * 1000))
+        for number in range(PROOFS_MAX):
+            name = self._keys.of(b"session asks", session, window, b"%d" % number)
+            ticket = ticket._replace(challenge=name, issued_ms=self._clock_ms())
+            # Without the store nothing can be proved either.
+            with suppress(StoreUnavailable):
+                if await self.is_redeemed(ticket):
+                    continue
+            break
         return ticket, self._text(_TICKET, ticket, holder)
 
     def read(self, text: str, holder: str) -> Ticket | None:

@@ -124,6 +124,10 @@ class Ties:
         text, _ = self._presented(headers)
         return self.find(text, headers, now_s, said_account)
 
+    def session(self, headers: Headers) -> bytes:
+        """Names the session that a request with these headers shows, as long as its tie stays the same."""
+        return self._presented(headers)[0].encode("latin-1", "replace")
+
     def headers(
         self, tie: Tie, credentials: SessionCredentials, now_s: int, *, by_header: bool
     ) -> list[tuple[bytes, bytes]]:

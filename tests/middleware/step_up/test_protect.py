@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from base64 import b64decode
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
@@ -273,3 +274,49 @@ async def test_without_the_application_s_word_a_cookie_that_changed_is_nobody_s(
     assert (await client.show(challenge(await client.log_in()), site.code(-1))).status == 303
     assert (await pay(client)).status == 200
     assert (await pay(client)).status == 401
+
+
+# What a session can make us do.
+
+
+async def test_a_session_has_one_challenge_at_a_time(site: Site, later: Later) -> None:
+    """However often it asks, in however many browsers: five tries, and forty looks at its owner's factors."""
+    client = await logged_in(site)
+    # So many minutes later, a minute after the clock has passed ten of them.
+    later.seconds = 1_260 - time.time() % 600
+    thieves = []
+    for _ in range(12):
+        thief = site.client()
+        thief.jar = {"session": client.jar["session"], TIE: client.jar[TIE]}
+        thieves.append((thief, challenge(await pay(thief))))
+    for thief, ticket in thieves[:5]:
+        assert (await thief.show(ticket, "000000")).code == "proof_failed"
+    # The sixth is right, and comes too late.
+    thief, ticket = thieves[6]
+    assert (await thief.show(ticket, site.code())).code == "proof_failed"
+    answers = [(await thief.show(ticket, "000000")).code for thief, ticket in thieves * 4]
+    assert set(answers) == {"proof_failed", "start_again"}
+    assert answers.count("proof_failed") == 40 - 6
+
+
+async def test_who_has_proved_it_may_be_asked_again_at_once(site: Site, later: Later) -> None:
+    """A route that wants a proof from this very second: each proof ends its challenge, and begins no other's."""
+    client = await logged_in(site)
+    for number in range(3):
+        later.seconds += 301
+        ticket = challenge(await pay(client))
+        assert (await client.show(ticket, site.code())).status == 200, number
+        assert (await client.show(ticket, site.code(1))).code == "start_again"
+        assert (await pay(client)).body == b"paid"
+
+
+async def test_an_answer_that_was_lost_leaves_another_question(site: Site, later: Later) -> None:
+    """The new tie never arrived: with the old one the session is asked anew, and not for what is redeemed."""
+    client = await logged_in(site)
+    later.seconds = 301
+    before = dict(client.jar)
+    assert (await client.show(challenge(await pay(client)), site.code())).status == 200
+    client.jar = before
+    again = challenge(await pay(client))
+    assert (await client.show(again, site.code(1))).status == 200
+    assert (await pay(client)).body == b"paid"

@@ -242,10 +242,12 @@ class Asking:
     async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
         """Ask for a proof of whose session this is, or say that there is none that could be proved."""
         headers, holder = scope["headers"], holder_of(by_name(scope["headers"]))
-        if stale.account is None:
+        proving = self._parts.proving
+        if stale.account is None or proving is None:
             return await send_answer(send, self._parts.voice.log_in_first(headers, stale.route.max_age_s))
         ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._counted(stale.account))
-        _, text = self._parts.escrow.issue(ticket, holder.key)
+        session = proving.ties.session(headers)
+        _, text = await self._parts.escrow.issue_for_session(ticket, holder.key, session)
         answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)
         return await send_answer(send, answer._replace(headers=(*answer.headers, holder.line())))
 

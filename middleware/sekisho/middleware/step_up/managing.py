@@ -63,7 +63,7 @@ class Managing:
 
     async def _shown(self, call: Call) -> Answer:
         tie = self._tie(call)
-        if (question := self._question(call, tie)) is not None:
+        if (question := await self._question(call, tie)) is not None:
             return question
         assert tie is not None  # noqa: S101 - there would have been a question
         person = await self._proving.factors.person(tie.account)
@@ -76,7 +76,7 @@ class Managing:
     async def _changed(self, step: Step, call: Call) -> Answer:
         """A change: by who may see the page, and from this page, or another site could have it posted."""
         tie = self._tie(call)
-        if (question := self._question(call, tie)) is not None:
+        if (question := await self._question(call, tie)) is not None:
             return question
         assert tie is not None  # noqa: S101 - there would have been a question
         token = self._parts.escrow.read(call.fields.get("token", ""), call.holder.key)
@@ -100,7 +100,7 @@ class Managing:
     def _tie(self, call: Call) -> Tie | None:
         return self._proving.protection.tie(call.scope, int(self._guard.now_s()))
 
-    def _question(self, call: Call, tie: Tie | None) -> Answer | None:
+    async def _question(self, call: Call, tie: Tie | None) -> Answer | None:
         """What has to be shown first; None where all is well."""
         if tie is None:
             wanted = self._proving.ties.wanted(by_header=call.holder.by_header)
@@ -108,9 +108,10 @@ class Managing:
             return answer._replace(headers=(*answer.headers, wanted))
         if self._guard.now_s() - tie.proved_s <= FRESH_S:
             return None
-        _, text = self._parts.escrow.issue(
+        _, text = await self._parts.escrow.issue_for_session(
             Ticket(b"", Purpose.MANAGE, "", tie.account, self._guard.counted(self._accounts, tie.account)),
             call.holder.key,
+            self._proving.ties.session(call.headers),
         )
         return self._with_holder(call, self._parts.voice.step_up(call.headers, text))
 
