@@ -328,7 +328,8 @@ REASONS = [
 @pytest.mark.parametrize(("answer", "reason"), REASONS, ids=[reason for _, reason in REASONS])
 async def test_the_log_says_what_is_wrong(answer: manner.Answer, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     """In words of our own: an answer that is quoted is an answer that somebody else writes into the log."""
-    async with siteverify_api(answer) as api, site(api, limits={"failures_max": 1, "call_s": SHORT_S}) as at:
+    call_s = SHORT_S if reason == "too slow" else PATIENCE_S
+    async with siteverify_api(answer) as api, site(api, limits={"failures_max": 1, "call_s": call_s}) as at:
         assert await at.captcha.check(api.earned()) is None
     assert caplog.messages == [f"turnstile is left alone for a while: {reason}"]
 
@@ -363,17 +364,69 @@ async def test_who_hangs_up_takes_nothing_with_him() -> None:
         assert at.captcha.answers
 
 
-async def test_a_flood_is_not_passed_on() -> None:
-    """Beyond the calls that may be under way the answer is there at once."""
+async def test_a_flood_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond the calls that may be under way others wait; beyond these they must come again, and nothing is unknown."""
     gate = asyncio.Event()
-    async with siteverify_api(manner.after(gate)) as api, site(api, limits={"calls_max": 2}) as at:
-        first = [asyncio.create_task(at.captcha.check(api.earned())) for _ in range(2)]
+    limits = {"calls_max": 2, "waiting_max": 3}
+    async with siteverify_api(manner.after(gate)) as api, site(api, limits=limits) as at:
+        first = [asyncio.create_task(at.captcha.check(api.earned())) for _ in range(5)]
         await asyncio.sleep(0)
-        assert await at.captcha.check(api.earned()) is None
+        too_many = [api.earned() for _ in range(3)]
+        assert [await at.captcha.check(token) for token in too_many] == [False] * 3
         gate.set()
-        assert await asyncio.gather(*first) == [BY_TURNSTILE] * 2
-        assert len(api.forms) == 2
-        assert await at.captcha.check(api.earned()) == BY_TURNSTILE
+        assert await asyncio.gather(*first) == [BY_TURNSTILE] * 5
+        # The token was not asked about: it is as good as before.
+        assert await at.captcha.check(too_many[0]) == BY_TURNSTILE
+        assert len(api.forms) == 6
+    assert caplog.messages == ["more captchas are shown than turnstile is asked about: some must be solved again"]
+
+
+async def test_two_hundred_at_once_are_all_told_apart() -> None:
+    """More than there are places: each gets the answer that it would get alone."""
+    async with siteverify_api() as api, site(api) as at:
+        tokens = [api.earned() if number % 2 else f"made-up-{number}" for number in range(200)]
+        answers = await asyncio.gather(*map(at.captcha.check, tokens))
+    assert answers == [BY_TURNSTILE if number % 2 else False for number in range(200)]
+
+
+async def test_one_address_takes_no_more_than_its_places() -> None:
+    """What it shows beyond them is not solved; nobody else waits for it."""
+    gate = asyncio.Event()
+    limits = {"calls_max": 10, "address_max": 2}
+    async with siteverify_api(manner.after(gate)) as api, site(api, limits=limits) as at:
+        flood = [asyncio.create_task(at.captcha.check(api.earned(), address="192.0.2.7")) for _ in range(20)]
+        owner = asyncio.create_task(at.captcha.check(api.earned(), address="198.51.100.1"))
+        await asyncio.sleep(0)
+        gate.set()
+        assert await owner == BY_TURNSTILE
+        assert sorted(await asyncio.gather(*flood), key=bool) == [False] * 18 + [BY_TURNSTILE] * 2
+
+
+async def test_who_finds_no_place_in_time_comes_again() -> None:
+    """A provider that is slow and not silent enough to be left alone."""
+    async with siteverify_api(manner.silence) as api, site(api, limits={"calls_max": 1, "wait_s": 0.01}) as at:
+        first = asyncio.create_task(at.captcha.check(api.earned()))
+        await api.asked.wait()
+        assert await at.captcha.check(api.earned()) is False
+        await at.captcha.aclose()
+        assert await first is None
+
+
+async def test_who_hangs_up_in_the_queue_leaves_no_place_behind() -> None:
+    """A hundred that left are a hundred that may come."""
+    gate = asyncio.Event()
+    async with siteverify_api(manner.after(gate)) as api, site(api, limits={"calls_max": 1, "waiting_max": 1}) as at:
+        first = asyncio.create_task(at.captcha.check(api.earned()))
+        await api.asked.wait()
+        for _ in range(100):
+            leaving = asyncio.create_task(at.captcha.check(api.earned()))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+        waiting = asyncio.create_task(at.captcha.check(api.earned()))
+        await asyncio.sleep(0)
+        gate.set()
+        assert [await first, await waiting] == [BY_TURNSTILE] * 2
 
 
 async def test_who_waits_when_it_closes_is_told_nothing() -> None:

@@ -141,6 +141,13 @@ async def test_where_nobody_can_tell_work_decides(token: str) -> None:
     assert await paid(one, work_for(one), token)
 
 
+async def test_who_has_done_no_work_asks_nobody() -> None:
+    """Without a token and without work a flood would take the places of all who have one."""
+    captcha = Says(False)
+    assert not await paid(toll(captcha), "junk")
+    assert captcha.asked == []
+
+
 async def test_nothing_shown_asks_nobody() -> None:
     """Nor does what is longer than any token: a flood is not passed on."""
     captcha = Says(None)

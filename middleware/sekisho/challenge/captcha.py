@@ -16,6 +16,7 @@ import asyncio
 import json
 import logging
 import re
+from collections import Counter
 from dataclasses import dataclass
 from hashlib import blake2b
 from time import monotonic
@@ -66,7 +67,7 @@ class Captcha(Protocol):
     """Whoever can tell whether a token was earned."""
 
     async def check(self, token: str, *, address: str = "") -> Answer:
-        """What came of a token that a client showed. A solved one counts once.
+        """What came of a token that a client showed. A solved one counts once. Not solved is also one too many.
 
         Raises:
             StoreUnavailable: nobody knows whether it was used. Nothing may be granted.
@@ -117,7 +118,11 @@ class Limits(NamedTuple):
 
     Attributes:
         call_s: from asking to giving up, all in all: somebody waits.
-        calls_max: at once. Beyond it the answer is *could not tell*: a flood is not passed on.
+        calls_max: at once. A flood is not passed on: others wait for a place.
+        waiting_max: who may wait. Beyond it the answer is *not solved*: were it *could not tell*, whoever fills these
+            places would have the captcha replaced by work for everybody.
+        address_max: who may wait or be asked about from one address: one flood must not take all places.
+        wait_s: for a place.
         answer_bytes_max: headers included. An answer has less than 1 KiB.
         failures_max: in a row, before nobody asks for a while.
         pause_s_min: the first such while; it doubles with each trial that fails.
@@ -126,6 +131,9 @@ class Limits(NamedTuple):
 
     call_s: float = 1.5
     calls_max: int = 64
+    waiting_max: int = 1_000
+    address_max: int = 16
+    wait_s: float = 5
     answer_bytes_max: int = 16 << 10
     failures_max: int = 3
     pause_s_min: float = 1
@@ -183,6 +191,9 @@ class Siteverify:
             failures_max=limits.failures_max, pause_s_min=limits.pause_s_min, pause_s_max=limits.pause_s_max
         )
         self._calls: set[asyncio.Task[Answer]] = set()
+        self._places = asyncio.Semaphore(limits.calls_max)
+        self._waiting: Counter[str] = Counter()  # by address, those who are asked about included
+        self._is_crowded = False
         self._closed = False
 
     @property
@@ -194,7 +205,9 @@ class Siteverify:
         """See `Captcha`. `address` is the client's, and is sent only where the site wants that."""
         if len(token) > self._provider.token_chars_max or not _TOKEN.fullmatch(token):
             return False
-        answer = await self._asked(self._form | {"response": token} | self._told(address))
+        if self._closed or not self._breaker.admits(self._clock_s()):
+            return None
+        answer = await self._in_place(self._form | {"response": token} | self._told(address), address)
         if not answer:
             return answer
         # The provider takes a token once, too. It is a promise of somebody else's, and costs a mark to keep ourselves.
@@ -213,18 +226,57 @@ class Siteverify:
     def _mark(self, token: str) -> bytes:
         return blake2b(token.encode(), key=self._mark_key, digest_size=16, person=b"captcha used").digest()
 
+    async def _in_place(self, form: dict[str, str], address: str) -> Answer:
+        """What comes of it, once there is a place for the call; not solved where there is none."""
+        if not self._has_room(address):
+            return self._turned_away()
+        self._waiting[address] += 1
+        try:
+            async with asyncio.timeout(self._limits.wait_s):
+                await self._places.acquire()
+        except TimeoutError:
+            return self._turned_away()
+        else:
+            return await self._asked(form)
+        finally:
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                del self._waiting[address]
+
+    def _has_room(self, address: str) -> bool:
+        if address and self._waiting[address] >= self._limits.address_max:
+            return False
+        return self._waiting.total() < self._limits.calls_max + self._limits.waiting_max
+
+    def _turned_away(self) -> Literal[False]:
+        if not self._is_crowded:
+            self._is_crowded = True
+            log.warning(
+                "more captchas are shown than %s is asked about: some must be solved again", self._provider.name
+            )
+        return False
+
+    def _leave(self) -> None:
+        """Give a place back."""
+        self._places.release()
+        self._is_crowded = self._is_crowded and self._places.locked()
+
     async def _asked(self, form: dict[str, str]) -> Answer:
-        if self._closed or len(self._calls) >= self._limits.calls_max:
-            return None
-        if (ticket := self._breaker.enter(self._clock_s())) is None:
+        """In a place, which is free again when the call has ended."""
+        if self._closed or (ticket := self._breaker.enter(self._clock_s())) is None:
+            self._leave()
             return None
         # A task of its own: a client that hangs up would else take the breaker's ticket with it, and whoever opens
         # and drops connections could have the service taken for dead.
         call = asyncio.create_task(self._call(form, ticket))
         self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+        call.add_done_callback(self._ended)
         await asyncio.wait((call,))
         return None if call.cancelled() else call.result()
+
+    def _ended(self, call: asyncio.Task[Answer]) -> None:
+        self._calls.discard(call)
+        self._leave()
 
     async def _call(self, form: dict[str, str], ticket: int) -> Answer:
         try:

@@ -121,12 +121,21 @@ class Toll:
             return None
         if not work and not captcha:
             return None
-        if self._captcha is not None:
-            answer = await self._captcha.check(captcha or _NO_TOKEN, address=address)
+        if self._captcha is not None and captcha:
+            answer = await self._captcha.check(captcha, address=address)
             if answer is not None:
-                return Paid() if isinstance(answer, Solved) and captcha else None
+                return Paid() if isinstance(answer, Solved) else None
         worked = await self._work.accept(work, bound_to) if work else None
-        return None if worked is None else Paid(self._question(worked.carried, bound_to))
+        if worked is None:
+            return None
+        # The provider is asked for nobody who has done nothing: a flood without tokens would take others' places.
+        if (
+            self._captcha is not None
+            and not captcha
+            and await self._captcha.check(_NO_TOKEN, address=address) is not None
+        ):
+            return None
+        return Paid(self._question(worked.carried, bound_to))
 
     def _sealed(self, question: bytes, bound_to: bytes) -> str:
         return urlsafe_b64encode(self._sealer.seal(_QUESTION, question, bound_to=bound_to)).decode()

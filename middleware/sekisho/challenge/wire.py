@@ -178,6 +178,9 @@ def _whole(received: bytes) -> bytes | None:
     if response.length is None and not response.chunked:
         # Then the end of the connection is the end of the answer, and a broken one looks like a short one.
         raise Fault("the end of the answer is not marked")
+    # Read anew with every piece: what cannot be whole yet is not, or an answer in small pieces costs their square.
+    if response.chunked and not received.endswith(b"\r\n\r\n"):
+        return None
     try:
         return response.read()
     except IncompleteRead:
