@@ -12,12 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sekisho.mail import Bounds, Result, messages
+from sekisho.mail.relay import Fault
 
 from .sending import OWNER, SHOP, FakeTime, Results, letter, mailer
 from .servers import SILENCE, faulty_server, real_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sekisho.mail.relay import Envelope
 
 NOWHERE = "smtp://127.0.0.1:9"
 
@@ -206,3 +209,75 @@ async def test_each_kind_is_counted_as_itself() -> None:
         await results.first(2)
 
     assert results.told == [("password_leaked", Result.SENT), ("code", Result.SENT)]
+
+
+# One that hangs, and one that puts off.
+
+
+async def test_a_connection_that_hangs_holds_up_nobody_elses_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hang for as long as they may; the next message has gone long before."""
+    ended, tries = asyncio.Event(), []
+
+    async def deliver(_place: object, _tls: object, envelope: Envelope, *, limit_s: float) -> None:
+        tries.append(envelope)
+        if len(tries) <= 3:
+            await ended.wait()
+
+    monkeypatch.setattr("sekisho.mail.mailer.deliver", deliver)
+    async with mailer("smtp+plain://127.0.0.1:9") as (mail, results):
+        for _ in range(5):
+            mail.send(OWNER, letter())
+        assert await results.first(2) == [Result.SENT] * 2
+        ended.set()
+        assert await results.first(5) == [Result.SENT] * 5
+
+
+async def test_no_more_than_four_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay takes some connections of one client, and refuses more."""
+    ended, under_way, most = asyncio.Event(), 0, 0
+
+    async def deliver(*_: object, limit_s: float) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await ended.wait()
+        under_way -= 1
+
+    monkeypatch.setattr("sekisho.mail.mailer.deliver", deliver)
+    async with mailer("smtp+plain://127.0.0.1:9") as (mail, results):
+        for _ in range(20):
+            mail.send(OWNER, letter())
+        while under_way < 4:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+        ended.set()
+        assert await results.first(20) == [Result.SENT] * 20
+    assert most == 4
+
+
+async def test_a_relay_that_puts_off_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the first 4xx, and again when it has taken something since: a code that comes a minute late is no help."""
+    answers: list[Fault | None] = [Fault("status 451", passing=True)] * 2 + [
+        None,
+        None,
+        Fault("no connection", passing=True),
+        None,
+    ]
+
+    async def deliver(*_: object, limit_s: float) -> None:
+        if (fault := answers.pop(0)) is not None:
+            raise fault
+
+    monkeypatch.setattr("sekisho.mail.mailer.deliver", deliver)
+    async with mailer("smtp+plain://127.0.0.1:9") as (mail, results):
+        mail.send(OWNER, letter())
+        await results.first(1)
+        mail.send(OWNER, letter())
+        await results.first(2)
+        mail.send(OWNER, letter())
+        assert await results.first(3) == [Result.SENT] * 3
+    assert caplog.messages == [
+        "the mail relay puts messages off, which are tried again: status 451",
+        "the mail relay puts messages off, which are tried again: no connection",
+    ]

@@ -1,4 +1,4 @@
-"""Messages leave here: queued in one step, sent by one task, forgotten when they are late.
+"""Messages leave here: queued in one step, sent a few at a time, forgotten when they are late.
 
 `send` does the same whatever is sent to whomever, and does it at once. It is called where a password was right and not
 where it was wrong, so anything else that it did would be seen in the time of an answer. What takes time (to compose,
@@ -11,7 +11,6 @@ import asyncio
 import heapq
 import logging
 import secrets
-from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
@@ -51,6 +50,8 @@ class Bounds(NamedTuple):
     """Every bound, with its reason.
 
     Attributes:
+        at_once: messages under way. With one, a connection that hangs kept everybody's codes back; a relay takes some
+            from one client.
         queue_max: messages that wait. A relay takes some twenty a second; a minute's worth, about.
         message_s: from `send` to giving up. Nobody waits longer before he asks for another code.
         try_s: for one try. A relay's greeting may be held back for some seconds, to see who is impatient.
@@ -59,6 +60,7 @@ class Bounds(NamedTuple):
         close_s: what `aclose` waits for the queue.
     """
 
+    at_once: int = 4
     queue_max: int = 1_000
     message_s: float = 60
     try_s: float = 15
@@ -138,7 +140,9 @@ class Mailer:
         self._means = means
         self._queue: list[_Item] = []  # a heap: the next one due in front
         self._number = 0
-        self._in_hand: _Item | None = None
+        self._places = asyncio.Semaphore(bounds.at_once)
+        self._in_hand: dict[asyncio.Task[None], _Item] = {}
+        self._puts_off = False  # said, and nothing was taken since
         self._closing = False
         self._news = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(), name="sekisho mail")
@@ -160,23 +164,30 @@ class Mailer:
         self._closing = True
         self._news.set()
         await asyncio.wait((self._task,), timeout=self._bounds.close_s)
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        left = [*([self._in_hand] if self._in_hand else []), *self._queue]
-        self._in_hand = None
+        left = [*self._in_hand.values(), *self._queue]
+        tasks = [self._task, *self._in_hand]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._queue.clear()
         for item in left:
             self._tell(item, Result.DROPPED, "no time")
 
     async def _run(self) -> None:
         while item := await self._next():
-            self._in_hand = item
-            await self._try(item)
-            self._in_hand = None
+            task = asyncio.create_task(self._try(item), name="sekisho mail")
+            self._in_hand[task] = item
+            task.add_done_callback(self._tried)
+        # What fails now is not tried again: nothing comes back into the queue.
+        await asyncio.gather(*self._in_hand)
+
+    def _tried(self, task: asyncio.Task[None]) -> None:
+        del self._in_hand[task]
+        self._places.release()
 
     async def _next(self) -> _Item | None:
-        """The next one that is due. None: there is no other, and there will be none."""
+        """The next one that is due, once it may be sent. None: there is no other, and there will be none."""
+        await self._places.acquire()
         while not (self._queue and (self._closing or self._queue[0].due <= self._means.clock_s())):
             if self._closing:
                 return None
@@ -210,6 +221,7 @@ class Mailer:
         except Exception as error:  # noqa: BLE001 - a task that ended here would be mail lost for good
             self._tell(item, Result.REFUSED, type(error).__name__)
         else:
+            self._puts_off = False
             self._tell(item, Result.SENT)
 
     def _envelope(self, item: _Item) -> Envelope:
@@ -229,9 +241,13 @@ class Mailer:
             return self._tell(item, Result.REFUSED, fault.reason)
         if self._closing or item.tries > len(self._bounds.backoff_s):
             return self._tell(item, Result.EXPIRED, fault.reason)
+        if not self._puts_off:
+            self._puts_off = True
+            log.warning("the mail relay puts messages off, which are tried again: %s", fault.reason)
         # Others are tried meanwhile, or one mailbox that answers "later" would hold up everybody's codes.
         item.due = self._means.clock_s() + self._bounds.backoff_s[item.tries - 1] * (1 + self._means.chance() / 2)
         heapq.heappush(self._queue, item)
+        self._news.set()
         return None
 
     def _tell(self, item: _Item, result: Result, reason: str = "") -> None:
