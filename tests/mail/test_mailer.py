@@ -258,12 +258,8 @@ async def test_a_relay_that_puts_off_is_said_at_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At the first 4xx, and again when it has taken something since: a code that comes a minute late is no help."""
-    answers: list[Fault | None] = [Fault("status 451", passing=True)] * 2 + [
-        None,
-        None,
-        Fault("no connection", passing=True),
-        None,
-    ]
+    off, unreachable = Fault("status 451", passing=True), Fault("no connection", passing=True)
+    answers: list[Fault | None] = [off, off, None, None, unreachable, None]
 
     async def deliver(*_: object, limit_s: float) -> None:
         if (fault := answers.pop(0)) is not None:
