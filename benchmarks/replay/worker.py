@@ -262,7 +262,7 @@ class Worker:
                     alarms.ring(now_us)
                 counts["sent_attacks"] += 1
                 caller = known(origin_of(item))
-                if at_the_gate(caller.origin, caller.digests, with_token=False):
+                if at_the_gate(caller.origin, caller.digests):
                     counts[SHED] += 1
                 else:
                     await self._try(caller, self._attack.combo(item))
@@ -364,7 +364,7 @@ class Worker:
         counts["right_logins"] += tried.right
         caller = self._caller_at(tried.address, tried.user_agent)
         token = self._token(tried, caller.family) if tried.known_device else ""
-        if self._guard.at_the_gate(caller.origin, caller.digests, with_token=bool(token)):
+        if self._guard.at_the_gate(caller.origin, caller.digests, token=token):
             counts["shed_owners"] += 1
             counts["owners_refused"] += tried.right
             return

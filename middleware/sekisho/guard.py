@@ -138,12 +138,19 @@ class Guard:
         self._chance = chance
         self._guesses = guesses
 
-    def at_the_gate(self, origin: Origin, digests: OriginDigests, *, with_token: bool) -> Decision | None:
-        """A refusal that needs no look at the attempt, or None. A device token earns a look at its lane first."""
+    def at_the_gate(
+        self, origin: Origin, digests: OriginDigests, *, token: str = "", anybody: bool = False
+    ) -> Decision | None:
+        """A refusal that needs no look at the attempt, or None where it is looked at, as `anybody` is if that is set.
+
+        A genuine device token earns a look at its lane. Any other would have a refused caller's body read for nothing.
+        """
         if self._deny is not None and denies(self._deny, origin.address):
             return DENIED
         # What the shed keeps of a network was some neighbour's doing: it binds nobody whom that limit does not.
-        if with_token or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests.ids)):
+        if anybody or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests.ids)):
+            return None
+        if token and self._tokens.has_genuine(token, int(self._clock_s())):
             return None
         return _shed(wait_us)
 

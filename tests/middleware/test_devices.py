@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -281,3 +282,15 @@ async def test_a_log_in_without_any_body_of_its_own_is_none() -> None:
 
     assert answered.status == 400
     assert (await ask(app, http(), form("hana", "right"))).status == 303
+
+
+async def test_a_device_is_known_at_a_worker_whose_clock_is_behind(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was handed out ninety seconds in the future of one machine is no forgery."""
+    app = guarded(Shop(), **TIGHT)
+    now_s = time.time()
+    monkeypatch.setattr("time.time", lambda: now_s + 90)
+    token = await known_device(app)
+    monkeypatch.setattr("time.time", lambda: now_s)
+    assert await is_known(guarded(Shop(), **TIGHT), clock, token)

@@ -204,6 +204,21 @@ async def test_a_shed_attempt_costs_no_body(clock: Clock) -> None:
     assert len(shop.reached) == L
 
 
+@pytest.mark.parametrize("forged", [b"x", b"A" * 64, b".".join([b"A" * 64] * 5), "\u00e9".encode("latin-1") * 320])
+@pytest.mark.parametrize("name", [b"cookie", b"sekisho-device"])
+async def test_a_forged_token_earns_no_look_at_the_body(name: bytes, forged: bytes, clock: Clock) -> None:
+    """Only what was signed here does: else a refused caller has a body read and an account folded for each request."""
+    app = guarded(Shop(), limit_ip=f"{L}/hour")
+    genuine = (await known_device(app, client="198.51.100.7")).encode()
+    await flood(app, clock, tries=L + 1)
+
+    for token, received in ((forged, 0), (genuine[:-1] + b"_", 0), (genuine, 1)):
+        value = b"__Host-sekisho=" + token if name == b"cookie" else token
+        line = Line(pieces(form("hana", "right")))
+        await app(http(headers=[FORM, (name, value)]), line.receive, line.send)
+        assert line.received == received
+
+
 @pytest.mark.parametrize("limit", ["limit_ip", "limit_network", "limit_device"])
 async def test_what_is_over_any_limit_of_addresses_is_shed(limit: str, clock: Clock) -> None:
     """Address, network and device alike, and a neighbour exactly where the network is full."""

@@ -58,6 +58,7 @@ from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
 from sekisho.settings.step_up import warnings_without_session_account
 from sekisho.stepup.flow.csrf_cookies import CsrfCookies
+from sekisho.store.clock import StoreClock
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import MemoryVault
@@ -284,7 +285,8 @@ class _Parts:
         )
         self.protected = as_doors(settings.protect)
         self.passing = Passing(self._is_ours)
-        self.tokens = DeviceTokens(settings.secrets, days=settings.device_days)
+        self.tokens = DeviceTokens(settings.signers, days=settings.device_days, oldest=settings.secrets[-1])
+        self.clock_s = StoreClock(_wall_s)
         self.policy = Policy(
             account_failures_max=settings.limits.account_failures_max,
             prevalence_min=prevalence(settings.breached_min),
@@ -355,6 +357,8 @@ class _Parts:
         """What the exchange brought. A mode set by an operator holds until it is set anew, restarts included."""
         if news.anew:
             self.events.counts_anew()
+        if news.at_us:
+            self.clock_s.heard(news.at_us)
         self.shed.forget(news.unblocked)
         # Told for a minute; acted on once, or nobody who was freed could prove anything within it, and whoever guesses
         # at what was freed would be counted from nothing all that time.
@@ -571,7 +575,7 @@ class _Running:
             deny=Networks(settings.deny) if settings.deny else None,
             breaches=parts.leaks.breaches(self._hibp),
             leaked_account=parts.reading.accounts.listed,
-            clock_s=time.time,
+            clock_s=parts.clock_s,
             chance=secrets.token_bytes,
             guesses=self._guesses(),
         )
@@ -607,7 +611,7 @@ class _Running:
         parts, settings = self._parts, self._parts.settings
         if not _takes_codes(settings):
             return None
-        askers = Askers(settings.secrets, settings.namespace)
+        askers = Askers(_signing_first(settings), settings.namespace)
         return AskerCookie(
             askers,
             settings.doors,
@@ -643,7 +647,7 @@ class _Running:
         site = Site(
             parts.app, self._guarded, self._guard, parts.reading, parts.renderer, parts.events, self._cookie,
             random.random, lambda: parts.lifespan_state, parts.csrf,
-            self._canary.test,
+            self._canary.test, parts.clock_s,
         )  # fmt: skip
         return StepUp(settings, Given(*parts.given), site, vault)
 
@@ -651,6 +655,10 @@ class _Running:
 def people_of(owners: Owners | str | None, overrides: dict[str, object]) -> tuple[Owners | None, dict[str, object]]:
     """An object that stands in for a database, and the settings with a URL of one among them."""
     return (None, {**overrides, "owners": owners}) if isinstance(owners, str) else (owners, overrides)
+
+
+def _signing_first(settings: Settings) -> list[bytes]:
+    return sorted(settings.secrets, key=settings.secrets_waiting.__contains__)
 
 
 def _installed(settings: Settings) -> Settings:
@@ -686,6 +694,10 @@ def _ensure_opens(path: str, kind: str) -> None:
 
 def _unix_us() -> int:
     return time.time_ns() // 1000
+
+
+def _wall_s() -> float:
+    return time.time()
 
 
 def _unix_s() -> float:

@@ -86,6 +86,7 @@ class Site(NamedTuple):
     lifespan_state: Callable[[], Mapping[str, object]]
     csrf: CsrfCookies
     test: Callable[[Suspicion], None]
+    clock_s: Callable[[], float]
 
 
 def ensure_sound(settings: Settings) -> None:
@@ -144,10 +145,11 @@ class StepUp:
     def __init__(self, settings: Settings, given: Given, site: Site, vault: Vault) -> None:
         self._settings = settings
         self._vault = vault
+        self._clock_s = site.clock_s
         self._closing: list[Any] = []
         self._looking: asyncio.Future[None] | None = None
         self._telling: asyncio.Future[None] | None = None
-        escrow = Escrow(settings.secrets, vault, clock_ms=lambda: time.time_ns() // 1_000_000)
+        escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
         proving = self._proving(given, escrow) if settings.factors else None
         parts = Parts(
             settings.mount,
@@ -197,9 +199,9 @@ class StepUp:
     def _toll(self) -> Toll:
         settings = self._settings
         return Toll(
-            Work(settings.secrets, self._vault, clock_s=time.time),
+            Work(settings.signers, self._vault, clock_s=self._clock_s),
             self._captcha(),
-            Sealer(settings.secrets),
+            Sealer(settings.signers, clock_s=self._clock_s),
             captcha_public=self._captcha_public(),
         )
 
@@ -232,18 +234,18 @@ class StepUp:
         senders = self._senders(given)
         passkeys = _passkeys(settings)
         factors = site_factors(
-            settings.factors, owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders,
+            settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
             clock_s=time.time,
         )  # fmt: skip
         enrolling = enrolment(
-            owners, self._vault, settings.secrets, passkeys=passkeys, sender=senders, issuer=settings.service_name,
+            owners, self._vault, settings.listed, passkeys=passkeys, sender=senders, issuer=settings.service_name,
             clock_s=time.time,
         )  # fmt: skip
         unfinished = Unfinished(
-            self._vault, settings.secrets, escrow, factors, senders, clock_s=time.time
+            self._vault, settings.listed, escrow, factors, senders, clock_s=time.time
         )  # fmt: skip
         self._telling = asyncio.ensure_future(unfinished.run())
-        ties = Ties(settings.secrets, guesses=guesses_session(settings))
+        ties = Ties(settings.signers, guesses=guesses_session(settings), clock_s=self._clock_s)
         return Proving(
             factors,
             enrolling,

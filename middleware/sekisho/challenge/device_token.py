@@ -18,6 +18,7 @@ from hmac import compare_digest
 from struct import Struct
 from typing import TYPE_CHECKING, Final, final
 
+from sekisho.crypto.signers import Signer, as_signers
 from sekisho.model import Device
 from sekisho.model.value import Value
 
@@ -29,6 +30,7 @@ ACCOUNTS_MAX = 5
 
 _BODY = Struct("<BBBI8sI12s")  # key id, class, browser family, issued (s), device, generation, account
 _MAC_BYTES = 16
+_SKEW_S = 300  # by how much workers' clocks may differ; the store's is followed where there is one
 _TOKEN_CHARS = 4 * -(-(_BODY.size + _MAC_BYTES) // 3)
 PRESENTED_CHARS_MAX = ACCOUNTS_MAX * (_TOKEN_CHARS + 1)
 
@@ -81,15 +83,22 @@ class DeviceTokens:
     """Issues and verifies tokens.
 
     Args:
-        secrets: newest first; the first one signs, all of them verify.
+        secrets: the first that signs and has not ended does; all that have not ended verify.
         days: how long a token is good for when its device stays away.
+        oldest: the oldest secret listed, where it is not the last. The digest of an account uses it: it must outlive a
+            rotation, as counters do.
     """
 
-    def __init__(self, secrets: Sequence[bytes], *, days: int) -> None:
+    def __init__(self, secrets: Sequence[bytes | Signer], *, days: int, oldest: bytes = b"") -> None:
         self._life_s = days * 86_400
-        self._keys = [blake2b(secret, digest_size=64, person=b"sekisho.device").digest() for secret in secrets]
-        # The digest of an account must outlive a rotation, as counters do: it uses the oldest secret.
-        self._account = blake2b(key=self._keys[-1], digest_size=12, person=b"device account")
+        self._signers = as_signers(secrets)
+        self._keys = [_key(signer.secret) for signer in self._signers]
+        key = _key(oldest) if oldest else self._keys[-1]
+        self._account = blake2b(key=key, digest_size=12, person=b"device account")
+
+    def has_genuine(self, presented: str, now_s: int) -> bool:
+        """Whether any token among those presented was signed here, for whatever account. Some microseconds at most."""
+        return any(self._is_genuine(packed, now_s) for packed in _split(presented))
 
     def find(self, presented: str, account: str, family: int, now_s: int) -> Token | None:
         """The token for `account` among those presented, or None. Bounded work, whatever is presented."""
@@ -125,27 +134,34 @@ class DeviceTokens:
         """
         wanted = self._digest(account)
         device, generation = (token.device, token.generation + 1) if token else (fresh, 0)
-        key_id = _key_id(self._keys[0])
-        body = _BODY.pack(key_id, device_class, family, now_s, device, generation, wanted)
+        key = self._signing(now_s)
+        body = _BODY.pack(_key_id(key), device_class, family, now_s, device, generation, wanted)
         others = [
             packed
             for packed in _split(presented)
-            if _BODY.unpack_from(packed)[-1] != wanted and self._is_genuine(packed)
+            if _BODY.unpack_from(packed)[-1] != wanted and self._is_genuine(packed, now_s)
         ]
-        tokens = [body + _mac(self._keys[0], body), *others]
+        tokens = [body + _mac(key, body), *others]
         return ".".join(urlsafe_b64encode(packed).rstrip(b"=").decode() for packed in tokens[:ACCOUNTS_MAX])
 
     def _verified(self, packed: bytes, family: int, now_s: int) -> Token | None:
         _, device_class, sealed_family, issued_s, device, generation, _ = _BODY.unpack_from(packed)
-        if not self._is_genuine(packed) or not issued_s - 60 <= now_s < issued_s + self._life_s:
+        if not self._is_genuine(packed, now_s) or not issued_s - _SKEW_S <= now_s < issued_s + self._life_s:
             return None
         # A cookie that wandered into another browser was taken there.
         held = device_class - (family != sealed_family)
         return Token(device, generation, Device(held), issued_s) if held > Device.STRANGER else None
 
-    def _is_genuine(self, packed: bytes) -> bool:
+    def _signing(self, now_s: int) -> bytes:
+        each = zip(self._keys, self._signers, strict=True)
+        return next(key for key, signer in each if signer.signs and now_s < signer.until_s)
+
+    def _is_genuine(self, packed: bytes, now_s: int) -> bool:
         body, mac = packed[: _BODY.size], packed[_BODY.size :]
-        return any(_key_id(key) == body[0] and compare_digest(_mac(key, body), mac) for key in self._keys)
+        return any(
+            now_s < signer.until_s and _key_id(key) == body[0] and compare_digest(_mac(key, body), mac)
+            for key, signer in zip(self._keys, self._signers, strict=True)
+        )
 
     def _digest(self, account: str) -> bytes:
         digest = self._account.copy()
@@ -175,6 +191,10 @@ def _split(presented: str) -> Iterator[bytes]:
             continue
         if len(packed) == _BODY.size + _MAC_BYTES:
             yield packed
+
+
+def _key(secret: bytes) -> bytes:
+    return blake2b(secret, digest_size=64, person=b"sekisho.device").digest()
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

@@ -27,6 +27,7 @@ from sekisho.model import StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sekisho.crypto.signers import Signer
     from sekisho.store.vault import Vault
 
 TICKET_S = 600
@@ -44,6 +45,7 @@ REMEMBERED_S = 4 * TICKET_S
 PROOFS_MAX = 10  # of one session within ten minutes
 CALLS_MAX = 40  # what one ticket may ask of us: each call is a look into the owners' database
 SKEW_MS = 2_000  # by which the clocks of two workers may differ before a change of password is sure to be seen
+AHEAD_MS = 60_000  # by which they may differ before what one writes is of the future to another
 ANSWER_BYTES_MAX = 65_536  # as much as is judged
 HEADERS_BYTES_MAX = 16_384  # as `headers_bytes` counts them
 TICKET_CHARS_MAX = 4_096
@@ -116,14 +118,22 @@ class Escrow:
     """Issues tickets, keeps answers, and gives each out once.
 
     Args:
-        secrets: newest first; the newest seals, all of them open.
+        secrets: the first that signs and has not ended seals; all that have not ended open.
         vault: where answers lie.
         clock_ms: Unix time.
+        names: secrets that name what lies there, where they are others.
     """
 
-    def __init__(self, secrets: Sequence[bytes], vault: Vault, *, clock_ms: Callable[[], int]) -> None:
-        self._sealer = Sealer(secrets)
-        self._keys = VaultKeys(secrets)
+    def __init__(
+        self,
+        secrets: Sequence[bytes | Signer],
+        vault: Vault,
+        *,
+        clock_ms: Callable[[], int],
+        names: Sequence[bytes | Signer] = (),
+    ) -> None:
+        self._sealer = Sealer(secrets, clock_s=lambda: clock_ms() / 1000)
+        self._keys = VaultKeys(names or secrets)
         self._vault = vault
         self._clock_ms = clock_ms
 
@@ -263,7 +273,7 @@ class Escrow:
             return None
         ticket = _ticket(json.loads(packed))
         age_ms = self._clock_ms() - ticket.issued_ms
-        return ticket if -SKEW_MS <= age_ms < seconds * 1000 else None
+        return ticket if -AHEAD_MS <= age_ms < seconds * 1000 else None
 
     def _unpacked(self, sealed: bytes, ticket: Ticket, holder: str) -> Kept:
         try:

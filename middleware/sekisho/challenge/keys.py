@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from sekisho.challenge.seal import bind
+from sekisho.crypto.signers import Signer, as_signers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,8 @@ class VaultKeys:
     would hand out a fresh set of guesses, and each code of that minute a second time.
     """
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
-        self._key = blake2b(secrets[-1], digest_size=64, person=b"sekisho.vault").digest()
+    def __init__(self, secrets: Sequence[bytes | Signer]) -> None:
+        self._key = blake2b(as_signers(secrets)[-1].secret, digest_size=64, person=b"sekisho.vault").digest()
 
     def of(self, kind: bytes, *parts: str | bytes) -> bytes:
         """16 bytes. `kind` (at most 16 bytes, from our own constants) keeps the names of different uses apart."""

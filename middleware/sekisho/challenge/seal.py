@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from secrets import token_bytes
+from time import time
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from sekisho.crypto.signers import Signer, as_signers
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _VERSION = b"\x01"
 _KEY_ID_BYTES = 8  # two secrets that share it are out of reach, so one key is tried and never several
@@ -29,6 +31,8 @@ _SALT_BYTES = _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _NONCE_AT = len(_VERSION) + _KEY_ID_BYTES + _SALT_BYTES
 _DATA_AT = _NONCE_AT + _NONCE_BYTES
+
+_UNKNOWN = (b"", Signer(b"", until_s=0.0))
 
 OVERHEAD_BYTES = _DATA_AT + _TAG_BYTES
 """By how much what is sealed is longer than what was to be sealed."""
@@ -51,18 +55,22 @@ class Sealer:
     """Seals and opens. Holds keys, shows none.
 
     Args:
-        secrets: the service's, newest first: the newest seals, all of them open.
+        secrets: the service's: the first that signs and has not ended seals; all that have not ended open.
+        clock_s: Unix time.
     """
 
-    __slots__ = ("_keys", "_newest")
+    __slots__ = ("_clock_s", "_keys")
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
+    def __init__(self, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float] = time) -> None:
         if not secrets:
             raise ValueError("a sealer wants at least one secret")
         # Hashed under a name of its own: the same secrets sign tokens and key the counters.
-        masters = [blake2b(secret, digest_size=64, person=b"sekisho.seal").digest() for secret in secrets]
-        self._keys: Final = {_head(master): master for master in masters}
-        self._newest: Final = _head(masters[0])
+        masters = [
+            (blake2b(signer.secret, digest_size=64, person=b"sekisho.seal").digest(), signer)
+            for signer in as_signers(secrets)
+        ]
+        self._keys: Final = {_head(master): (master, signer) for master, signer in masters}
+        self._clock_s = clock_s
 
     def seal(self, purpose: bytes, data: bytes, *, bound_to: bytes) -> bytes:
         """Seal for one purpose, bound to a context: `OVERHEAD_BYTES` longer than `data`, and never the same twice.
@@ -74,7 +82,7 @@ class Sealer:
         """
         if len(data) > DATA_BYTES_MAX:
             raise ValueError(f"at most {DATA_BYTES_MAX} bytes can be sealed")
-        head, random = self._newest, token_bytes(_SALT_BYTES + _NONCE_BYTES)
+        head, random = self._sealing, token_bytes(_SALT_BYTES + _NONCE_BYTES)
         cipher = self._cipher(head, purpose, random[:_SALT_BYTES])
         return head + random + cipher.encrypt(random[_SALT_BYTES:], data, head + bound_to)
 
@@ -87,12 +95,18 @@ class Sealer:
         return opened
 
     def needs_rewrap(self, sealed: bytes) -> bool:
-        """Whether it is not under the newest secret. Says nothing of whether it can be opened."""
-        return not sealed.startswith(self._newest)
+        """Whether it is not under the secret that seals now. Says nothing of whether it can be opened."""
+        return not sealed.startswith(self._sealing)
+
+    @property
+    def _sealing(self) -> bytes:
+        now_s = self._clock_s()
+        return next(head for head, (_, one) in self._keys.items() if one.signs and now_s < one.until_s)
 
     def _opened(self, purpose: bytes, sealed: bytes, bound_to: bytes) -> bytes | None:
-        head = sealed[: len(self._newest)]
-        if head not in self._keys or not OVERHEAD_BYTES <= len(sealed) <= DATA_BYTES_MAX + OVERHEAD_BYTES:
+        head = sealed[: len(_VERSION) + _KEY_ID_BYTES]
+        _, signer = self._keys.get(head, _UNKNOWN)
+        if self._clock_s() >= signer.until_s or not OVERHEAD_BYTES <= len(sealed) <= DATA_BYTES_MAX + OVERHEAD_BYTES:
             return None
         cipher = self._cipher(head, purpose, sealed[len(head) : _NONCE_AT])
         try:
@@ -102,7 +116,8 @@ class Sealer:
 
     def _cipher(self, head: bytes, purpose: bytes, salt: bytes) -> AESGCM:
         # The salt's length is fixed: no two pairs of salt and purpose feed the same bytes.
-        return AESGCM(blake2b(salt + purpose, key=self._keys[head], digest_size=32, person=b"sealed message").digest())
+        master, _ = self._keys[head]
+        return AESGCM(blake2b(salt + purpose, key=master, digest_size=32, person=b"sealed message").digest())
 
 
 def bind(*parts: bytes) -> bytes:

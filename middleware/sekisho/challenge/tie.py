@@ -14,13 +14,15 @@ import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
 from hmac import compare_digest
+from time import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.challenge.seal import Sealer, Unsealable, bind
+from sekisho.crypto.signers import Signer, as_signers
 from sekisho.read import SessionCredentials, credentials_shown, other_session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sekisho.read import Presented
 
@@ -42,7 +44,7 @@ AMBIGUOUS = (
 )
 
 _PURPOSE = b"tie"
-_SKEW_S = 60  # by how much workers' clocks may differ
+_SKEW_S = 300  # by how much workers' clocks may differ
 _DIGEST_BYTES = 16
 
 
@@ -65,25 +67,36 @@ class Ties:
     """Ties sessions to accounts, and finds them tied.
 
     Args:
-        secrets: the service's, newest first.
+        secrets: the service's: the first that signs and has not ended seals; all that have not ended open.
         name: of the cookie.
+        clock_s: Unix time.
         guesses: no rule names the session's cookie, so it is guessed from an answer which one it is.
     """
 
-    def __init__(self, secrets: Sequence[bytes], name: bytes = b"__Host-sekisho-tie", *, guesses: bool = False) -> None:
+    def __init__(
+        self,
+        secrets: Sequence[bytes | Signer],
+        name: bytes = b"__Host-sekisho-tie",
+        *,
+        guesses: bool = False,
+        clock_s: Callable[[], float] = time,
+    ) -> None:
         self._guesses: Final = guesses
         self._told = False
-        self._sealer: Final = Sealer(secrets)
+        self._sealer: Final = Sealer(secrets, clock_s=clock_s)
         self._name: Final = name
         self._wanted = self._name + b"=" + WANTED
-        self._keys: Final = [blake2b(one, digest_size=64, person=b"sekisho.tie").digest() for one in secrets]
+        self._keys: Final = [
+            blake2b(signer.secret, digest_size=64, person=b"sekisho.tie").digest() for signer in as_signers(secrets)
+        ]
+        self._signers: Final = as_signers(secrets)
 
     def tied(self, tie: Tie, credentials: SessionCredentials, now_s: int) -> str:
         """The text for the client. Empty where there is nothing to tie to, or it would be too long."""
         if not credentials:
             # All of nothing is shown by everybody.
             return ""
-        key = self._keys[0]
+        key = self._signing(now_s)
         cookies = {name: _digest(key, name, value).hex() for name, value in credentials.cookies}
         bearer = _digest(key, "", credentials.bearer).hex() if credentials.bearer else ""
         said = json.dumps([*tie, now_s, cookies, bearer], ensure_ascii=False, separators=(",", ":"))
@@ -196,6 +209,10 @@ class Ties:
         if any_value:
             return shown.cookies.keys() >= cookies.keys()
         return all(self._is(digest, name, shown.cookies.get(name, "")) for name, digest in cookies.items())
+
+    def _signing(self, now_s: int) -> bytes:
+        each = zip(self._keys, self._signers, strict=True)
+        return next(key for key, signer in each if signer.signs and now_s < signer.until_s)
 
     def _is(self, digest: str, name: str, value: str) -> bool:
         # After a rotation the digest may be under an older secret.

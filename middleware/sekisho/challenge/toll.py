@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sekisho.challenge.work import Work
 
 FORM_S = 120  # as long as the work that it waits for
-SKEW_S = 30  # by which the clocks of two workers may differ
+SKEW_S = 60  # by which the clocks of two workers may differ
 BODY_BYTES_MAX = 64 * 1024
 NAMES_BYTES_MAX = 1_024  # a door's name, a content type and a query, each: theirs have some dozens
 TOKEN_CHARS_MAX = 8_192  # the longest that a provider's may be

@@ -25,13 +25,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from altcha import Challenge, ChallengeParameters, Payload, Solution, create_challenge, verify_solution
 
+from sekisho.crypto.signers import Signer, as_signers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sekisho.store.vault import Vault
 
 LIFE_S = 120  # from asking to answering: what the longest work takes a slow phone, and what its page may wait
-SKEW_S = 30  # by which the clocks of two workers may differ
+SKEW_S = 60  # by which the clocks of two workers may differ
 USED_S = 2 * (LIFE_S + SKEW_S)  # longer than any worker takes the same challenge for fresh
 PAYLOAD_CHARS_MAX = 2_048  # a solved challenge has some 600 and what it carries; the widget adds how long it took
 
@@ -94,13 +96,16 @@ class Work:
     """Sets puzzles and takes each solution once.
 
     Args:
-        secrets: newest first; the first one signs, all of them verify.
+        secrets: the first that signs and has not ended does; all that have not ended verify.
         vault: where it is kept which have been used.
         clock_s: Unix time in seconds.
     """
 
-    def __init__(self, secrets: Sequence[bytes], vault: Vault, *, clock_s: Callable[[], float] = time) -> None:
-        self._keys = [blake2b(secret, digest_size=64, person=b"sekisho.work").digest() for secret in secrets]
+    def __init__(self, secrets: Sequence[bytes | Signer], vault: Vault, *, clock_s: Callable[[], float] = time) -> None:
+        self._keys = [
+            (blake2b(signer.secret, digest_size=64, person=b"sekisho.work").digest(), signer)
+            for signer in as_signers(secrets)
+        ]
         self._vault = vault
         self._clock_s = clock_s
 
@@ -122,7 +127,7 @@ class Work:
             key_prefix="0" * digits,
             expires_at=int(self._clock_s()) + LIFE_S,
             data={_CARRIED: carried} if carried else None,
-            hmac_secret=_bound(self._keys[0], bound_to),
+            hmac_secret=_bound(self._signing(), bound_to),
         ).to_dict()
 
     async def accept(self, payload: str, bound_to: bytes) -> Worked | None:
@@ -149,6 +154,14 @@ class Work:
         data = solved.parameters.data or {}
         return Worked(solved.parameters.cost << 4 * len(solved.parameters.key_prefix), data.get(_CARRIED, ""))
 
+    def _signing(self) -> bytes:
+        now_s = self._clock_s()
+        return next(key for key, signer in self._keys if signer.signs and now_s < signer.until_s)
+
+    def _alive(self) -> list[bytes]:
+        now_s = self._clock_s()
+        return [key for key, signer in self._keys if now_s < signer.until_s]
+
     def _is_fresh(self, parameters: _Parameters) -> bool:
         # Further ahead than another worker's clock can be, it would outlive the mark that it was used.
         return 0 < parameters.ends_s - self._clock_s() <= LIFE_S + SKEW_S
@@ -156,7 +169,7 @@ class Work:
     def _signed_with(self, solved: _Solved, bound_to: bytes) -> bytes | None:
         """The key that signed the challenge, if the solution could be one: what costs next to nothing to check."""
         payload, claimed = solved.payload, bytes.fromhex(solved.payload.solution.derived_key)
-        keys = (_bound(key, bound_to) for key in self._keys)
+        keys = (_bound(key, bound_to) for key in self._alive())
         return next((key for key in keys if verify_solution(payload, key, lambda *_: claimed).verified), None)
 
 

@@ -204,8 +204,8 @@ class GuardMiddleware:
             self._note(door, "denied", "cross_site")
             return await self._answer(visit, denied())
         # In monitor everybody is looked at, once: what would be refused here is found out later as well.
-        looked_at = bool(visit.presented.token) or self.mode is Mode.MONITOR
-        stop = self._guard.at_the_gate(visit.origin, visit.digests, with_token=looked_at)
+        anybody, token = self.mode is Mode.MONITOR, visit.presented.token
+        stop = self._guard.at_the_gate(visit.origin, visit.digests, token=token, anybody=anybody)
         if stop and self._refuses(door, stop):
             return await self._refuse(visit, stop)
         # Here and below nothing is awaited while an exception is handled: compiled, that loses cancellations.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sekisho.model import Door, DoorKind, LimitSet, Mode, SettingsError
 from sekisho.settings import table
 from sekisho.settings.doors import SAME_ROUTE, two_doors_for_one_request
-from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET
+from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET, Secret
 from sekisho.settings.step_up import Given, contradictions, warnings_of_step_up, with_defaults
 from sekisho.settings.store import MEMORY, is_unverified
 from sekisho.settings.table import DOOR_SETTINGS, PREFIX, TABLE, Setting
@@ -207,8 +207,11 @@ def _text(value: object, separator: str) -> str | None:
 
 def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given) -> Settings:
     trusted, trust_unix = source.read(table.TRUSTED_PROXIES)
+    listed = _secrets(source, ephemeral_secret)
     settings = Settings(
-        secrets=_secrets(source, ephemeral_secret),
+        secrets=tuple(secret.value for secret in listed),
+        secrets_waiting=frozenset(secret.value for secret in listed if not secret.signs),
+        namespace_from=source.read(table.NAMESPACE_FROM),
         store=source.read(table.STORE),
         mode=source.read(table.MODE),
         doors=_doors(source),
@@ -270,12 +273,12 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given) -> 
     return replace(settings, warnings=tuple(warnings))
 
 
-def _secrets(source: _Source, ephemeral_secret: bytes | None) -> tuple[bytes, ...]:
+def _secrets(source: _Source, ephemeral_secret: bytes | None) -> tuple[Secret, ...]:
     found = source.read(table.SECRET)
     if found or not source.understood(table.SECRET.name):
         return found
     if ephemeral_secret is not None:
-        return (ephemeral_secret,)
+        return (Secret(ephemeral_secret),)
     source.mistakes.append(SettingsError(table.SECRET.variable, f"is not set. {HOW_TO_MAKE_A_SECRET}"))
     return ()
 

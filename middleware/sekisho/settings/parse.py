@@ -7,8 +7,10 @@ into the error: the one time it was a password in the wrong variable would be th
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from sekisho.crypto.signers import DEFAULT_NAMESPACE
 from sekisho.model import SettingsError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     Choice = TypeVar("Choice", bound=Enum)
 
 SECRET_BYTES_MIN = 32
+VERIFIES = b"verify:"
 SECRETS_MAX = 8
 # A generated secret of 32 characters shows ten different ones even if they are all digits; a typed one often fewer.
 SECRET_SYMBOLS_MIN = 7
@@ -28,6 +31,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110 section 5.6
 _INTEGER = re.compile(r"[0-9]{1,12}")  # int() also takes "1_000" and full-width digits
 _DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")  # float() also takes "nan", and no timer ends at that
 _NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_NAMESPACE_FROM = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32}) +(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})(?P<write> +write)?")
 _MOUNT = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){1,8}")
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])"
@@ -52,9 +56,64 @@ def items(text: str, setting: str, *, most: int) -> tuple[str, ...]:
     return found
 
 
-def secrets(text: str, setting: str) -> tuple[bytes, ...]:
-    """Comma-separated, newest first."""
-    return strong([item.encode("utf-8", "surrogateescape") for item in items(text, setting, most=SECRETS_MAX)], setting)
+class Secret(NamedTuple):
+    """Attributes:
+    value: 32 bytes or more.
+    signs: whether anything is signed with it yet, or it only verifies.
+    """
+
+    value: bytes
+    signs: bool = True
+
+    def __repr__(self) -> str:
+        return f"Secret(signs={self.signs})"
+
+
+def secrets(text: str, setting: str) -> tuple[Secret, ...]:
+    """Comma-separated, newest first; `verify:` before those that sign nothing yet."""
+    found = [item.encode("utf-8", "surrogateescape") for item in items(text, setting, most=SECRETS_MAX)]
+    return secrets_of_bytes(found, setting)
+
+
+def secrets_of_bytes(found: Sequence[bytes], setting: str) -> tuple[Secret, ...]:
+    """The same, of bytes."""
+    values = strong([one.removeprefix(VERIFIES) for one in found], setting)
+    listed = tuple(Secret(value, not one.startswith(VERIFIES)) for one, value in zip(found, values, strict=True))
+    if not any(secret.signs for secret in listed):
+        raise SettingsError(setting, "only verifies; leave out `verify:` before the secret that signs")
+    # Counters and names in the store use the oldest: one that some workers do not have yet would begin them anew.
+    if not listed[-1].signs:
+        raise SettingsError(setting, "ends with a secret that only verifies; list the newest first")
+    return listed
+
+
+class NamespaceFrom(NamedTuple):
+    """Attributes:
+    namespace: of the service whose tokens once held none.
+    until_s: Unix time until which such tokens are read.
+    writes: whether they are written until then as well.
+    """
+
+    namespace: str
+    until_s: int
+    writes: bool
+
+
+def namespace_from(text: str, setting: str) -> NamespaceFrom:
+    """A namespace, a date (its end in UTC), and `write` or nothing."""
+    match = _NAMESPACE_FROM.fullmatch(text)
+    day = _day(match["date"]) if match else None
+    if match is None or day is None or match["name"] == DEFAULT_NAMESPACE:
+        problem = "wants a namespace of its own and a date, as in shop 2027-06-30 or shop 2027-06-30 write"
+        raise SettingsError(setting, problem)
+    return NamespaceFrom(match["name"], int(day.timestamp()) + 86_400, bool(match["write"]))
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def strong(found: Sequence[bytes], setting: str) -> tuple[bytes, ...]:

@@ -83,12 +83,13 @@ def _doors(kind: DoorKind, example: str, meaning: str, default: str | None = Non
     )
 
 
-SECRET: Setting[tuple[bytes, ...]] = Setting(
+SECRET: Setting[tuple[parse.Secret, ...]] = Setting(
     name="SECRET",
     example="what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints",
-    meaning="32 bytes or more that nobody can guess; several, newest first, while one replaces the other. Required.",
+    meaning="32 bytes or more that nobody can guess; several, newest first, while one replaces the other, and "
+    "`verify:` before one that signs nothing yet. Required.",
     parse=parse.secrets,
-    parse_bytes=parse.strong,
+    parse_bytes=parse.secrets_of_bytes,
     absent=(),
     separator=",",
     secret=True,
@@ -234,9 +235,16 @@ ORIGINS: Setting[frozenset[bytes]] = Setting(
 NAMESPACE = Setting(
     name="NAMESPACE",
     example="shop-jp",
-    meaning="Keeps several services on one Redis apart.",
+    meaning="Keeps several services on one Redis, or with one `SECRET`, apart.",
     parse=parse.namespace,
     default="sekisho",
+)
+NAMESPACE_FROM: Setting[parse.NamespaceFrom | None] = Setting(
+    name="NAMESPACE_FROM",
+    example="shop-jp 2027-06-30",
+    meaning="While a service with a `NAMESPACE` of its own is upgraded: that, and the last day on which tokens without "
+    "one are read there; with `write` they are still written, for as long as older workers run.",
+    parse=parse.namespace_from,
 )
 MOUNT = Setting(
     name="MOUNT",
@@ -530,6 +538,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         DENY,
         ORIGINS,
         NAMESPACE,
+        NAMESPACE_FROM,
         WORKERS,
         ON_STORE_FAILURE,
         STORE_DEADLINE_MS,

@@ -7,8 +7,11 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
+from sekisho.crypto.signers import Signer, signers_of
+
 if TYPE_CHECKING:
     from sekisho.model import Door, LimitSet, Mode, ProtectedRoute
+    from sekisho.settings.parse import NamespaceFrom
 
 Network = IPv4Network | IPv6Network
 
@@ -35,7 +38,9 @@ class Settings:
     Its `repr` holds no secret, no URL that may have a password in it, and no address.
 
     Attributes:
-        secrets: from `SECRET`; newest first, each of 32 bytes or more. The first one signs, all of them verify.
+        secrets: from `SECRET`; newest first, each of 32 bytes or more. Counters use the oldest.
+        secrets_waiting: those among them that only verify.
+        namespace_from: see `NamespaceFrom`.
         doors: of all kinds, in the order of the settings; no method and path appears twice.
         limits: the `LIMIT_…` settings and `ACCOUNT_FAILURES_MAX`.
         trust_unix: whether the peer behind a unix socket is a trusted proxy (the word `unix` in `TRUSTED_PROXIES`).
@@ -60,11 +65,13 @@ class Settings:
     """
 
     secrets: tuple[bytes, ...] = field(repr=False)
+    secrets_waiting: frozenset[bytes] = field(repr=False)
     store: str = field(repr=False)
     mode: Mode
     doors: tuple[Door, ...]
     limits: LimitSet
     namespace: str
+    namespace_from: NamespaceFrom | None
     mount: str
     trusted_proxies: tuple[Network, ...] = field(repr=False)
     trust_unix: bool
@@ -112,6 +119,19 @@ class Settings:
     rp_id: str | None
     passkey_origins: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def listed(self) -> tuple[Signer, ...]:
+        """The secrets as signers of what belongs to no service alone: what lies in the owners' database."""
+        return tuple(Signer(secret, signs=secret not in self.secrets_waiting) for secret in self.secrets)
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """What this service's tokens, step-ups and ties are signed and sealed with."""
+        old = self.namespace_from
+        if old is None or old.namespace != self.namespace:
+            return signers_of(self.listed, self.namespace)
+        return signers_of(self.listed, self.namespace, old_until_s=old.until_s, writes_old=old.writes)
 
     @property
     def knows_breaches(self) -> bool:

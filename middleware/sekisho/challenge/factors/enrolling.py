@@ -24,12 +24,13 @@ from sekisho.challenge.tries import Tries
 from sekisho.owners import LABEL_CHARS_MAX, Enrolment, EnrolmentsFull
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sekisho.challenge.factors.person import Person
     from sekisho.challenge.recovery import Sheet
     from sekisho.challenge.senders import Senders
     from sekisho.challenge.webauthn import WebAuthn
+    from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners
     from sekisho.store.vault import Vault
 
@@ -78,7 +79,7 @@ class Enrolling:
         self,
         owners: Owners,
         vault: Vault,
-        secrets: tuple[bytes, ...],
+        secrets: Sequence[bytes | Signer],
         *,
         passkeys: WebAuthn | None,
         sender: Senders,

@@ -20,11 +20,12 @@ from sekisho.model import Unreadable
 from sekisho.read.account import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sekisho.challenge.factors.person import Person, Shown
     from sekisho.challenge.senders import Senders
     from sekisho.challenge.webauthn import WebAuthn
+    from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners
     from sekisho.store.vault import Vault
 
@@ -72,7 +73,7 @@ class Factors:
         names: tuple[str, ...],
         owners: Owners,
         vault: Vault,
-        secrets: tuple[bytes, ...],
+        secrets: Sequence[bytes | Signer],
         *,
         passkeys: WebAuthn | None,
         sender: Senders,

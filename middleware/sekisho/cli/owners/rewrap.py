@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _rewrap(found: Settings, drawn: Drawing) -> Counts:
     async with opened(found) as owners:
-        return await rewrap(owners, Sealer(found.secrets), drawn)
+        return await rewrap(owners, Sealer(found.listed), drawn)
 
 
 async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> Counts:

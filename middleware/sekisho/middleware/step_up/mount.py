@@ -132,7 +132,7 @@ class Mount:
             return self._parts.voice.json(scope["headers"], 404, {"code": "not_found"})
         caller = self._reading.callers.read(scope, named)
         # Denied between the password and the proof: the proof is worth nothing any more (row 83).
-        stop = self._guard.at_the_gate(caller.origin, caller.digests, with_token=True)
+        stop = self._guard.at_the_gate(caller.origin, caller.digests, anybody=True)
         if stop is not None and stop.asked is Action.DENY:
             return self._refused(scope, denied())
         if method == "POST" and is_foreign(named) and not self._parts.voice.may_be_read(scope["headers"]):

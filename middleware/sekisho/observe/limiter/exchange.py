@@ -37,6 +37,7 @@ class News(NamedTuple):
         unblocked: digests to be forgotten.
         anew: since the last time the store has lost what it held: emptied, or restarted without its data.
         rules: what is known of rules of success: `w` (wrong) or `p` (proved), and the rule's id.
+        at_us: Unix time by the store's clock, in microseconds.
     """
 
     workers: int
@@ -44,6 +45,7 @@ class News(NamedTuple):
     unblocked: tuple[bytes, ...]
     anew: bool = False
     rules: tuple[bytes, ...] = ()
+    at_us: int = 0
 
 
 class Keys(NamedTuple):
@@ -130,4 +132,4 @@ class Exchange:
         anew = self._began not in {b"", began}
         self._began = began
         self._told = frozenset() if anew else rules  # what it held of rules is gone as well
-        self._hear(News(int(workers), mode.decode(errors="replace"), tuple(unblocked), anew, tuple(known)))
+        self._hear(News(int(workers), mode.decode(errors="replace"), tuple(unblocked), anew, tuple(known), int(now)))

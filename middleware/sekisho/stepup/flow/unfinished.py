@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sekisho.challenge.escrow import Escrow
     from sekisho.challenge.factors import Factors
     from sekisho.challenge.senders import Senders
+    from sekisho.crypto.signers import Signer
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho")
@@ -41,7 +42,7 @@ class Unfinished:
 
     Args:
         vault: where entries lie, shared by all workers.
-        secrets: newest first; the newest seals.
+        secrets: newest first; the newest that signs seals.
         escrow: where tickets are claimed.
         factors: find the owner.
         senders: take the notice.
@@ -52,7 +53,7 @@ class Unfinished:
     def __init__(
         self,
         vault: Vault,
-        secrets: Sequence[bytes],
+        secrets: Sequence[bytes | Signer],
         escrow: Escrow,
         factors: Factors,
         senders: Senders,

@@ -1,0 +1,1 @@
+"""Keys: which sign, which verify, and for how long."""

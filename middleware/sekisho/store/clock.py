@@ -1,0 +1,51 @@
+"""One time for all workers: the store's, where their machines' clocks differ from it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("sekisho")
+
+SAID_FROM_S: Final = 2.0
+FOLLOWED_S: Final = 300.0
+
+
+class StoreClock:
+    """Unix time in seconds, by this machine's clock and what the store said of its own.
+
+    Tickets and tokens are read by other workers than those that wrote them. Where a machine's clock is off by seconds,
+    what it writes would be of the future to others, and a change of password seem older than the step-ups that it ends.
+    The store's clock is followed for five minutes at most: beyond that one of the two is plainly wrong, and nobody here
+    knows which.
+
+    Args:
+        clock_s: this machine's.
+    """
+
+    __slots__ = ("_ahead_s", "_clock_s", "_said")
+
+    def __init__(self, clock_s: Callable[[], float]) -> None:
+        self._clock_s = clock_s
+        self._ahead_s = 0.0
+        self._said = False
+
+    def __call__(self) -> float:
+        return self._clock_s() + self._ahead_s
+
+    def heard(self, store_us: int) -> None:
+        """What the store's clock shows now, in microseconds."""
+        ahead_s = store_us / 1e6 - self._clock_s()
+        self._ahead_s = ahead_s if SAID_FROM_S <= abs(ahead_s) <= FOLLOWED_S else 0.0
+        if abs(ahead_s) >= SAID_FROM_S and not self._said:
+            self._said = True
+            which, followed = ("behind" if ahead_s > 0 else "ahead of"), abs(ahead_s) <= FOLLOWED_S
+            log.warning(
+                "this machine's clock is %d seconds %s the store's%s: synchronize it (NTP)",
+                round(abs(ahead_s)),
+                which,
+                ", which is used instead" if followed else ", and devices may seem unknown and step-ups expired",
+            )
