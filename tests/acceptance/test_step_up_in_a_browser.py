@@ -289,7 +289,7 @@ async def test_after_many_guesses_the_browser_works_first(
             await somebody.log_in("a guess")
             await somebody.log_in()
             await somebody.page.wait_for_selector("details")
-            assert somebody.page.url == f"{house.url}/sekisho/continue"
+            assert somebody.page.url == f"{house.url}/login"
             await somebody.enter("totp", now(app))
             assert await somebody.is_in()
 

@@ -25,7 +25,7 @@ from sekisho.answer import (
 from sekisho.challenge import browser_family
 from sekisho.judge import Belief
 from sekisho.middleware.intake import HungUp, Intake, Patience
-from sekisho.middleware.shown import SHOWN
+from sekisho.middleware.shown import CARRIED, SHOWN, Carried
 from sekisho.middleware.suspicion import Suspicion
 from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Visit, presented
 from sekisho.middleware.watch import Report, Watch
@@ -215,6 +215,8 @@ class GuardMiddleware:
             on = self._app(scope, visit.intake.replay, send) if attempt is None else self._try(visit, attempt)
         except Unreadable as error:
             on = self._unreadable(visit, error)
+        except Carried as form:
+            on = self._unpack(visit, form.body)
         except HungUp:
             return self._events.unreadable(door, "hung_up")
         return await on
@@ -277,6 +279,8 @@ class GuardMiddleware:
             if len(visit.named.get(b"content-length", b"")) > 3 and declared_too_large(headers, bytes_max):
                 raise Unreadable(413, "body_too_large")
             body = raw = await visit.intake.read(bytes_max=bytes_max, patience=self.patience)
+            if raw.startswith(CARRIED) and self._mount is not None:
+                raise Carried(raw)
             if b"content-encoding" in visit.named:
                 body = decoded(headers, raw, bytes_max)
         credentials = read_credentials(visit.door, visit.scope, body, raw=raw, named=visit.named)
@@ -297,6 +301,11 @@ class GuardMiddleware:
             self._told(visit) if reading.exposed_header else UNKNOWN,
             reading.accounts.limit_key(canonical),
         )
+
+    def _unpack(self, visit: Visit, body: bytes) -> Awaitable[None]:
+        """A work page's form: what it carries comes in again, as if it had been sent anew."""
+        assert self._mount is not None  # noqa: S101 - or nobody had looked for one
+        return self._mount.unpack(visit, body)
 
     def _told(self, visit: Visit) -> Exposure:
         # From anybody else it would be a way to send an owner to a second factor, or to a new password.

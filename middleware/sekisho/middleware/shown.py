@@ -6,4 +6,16 @@ WORK = b"sekisho-work"
 CAPTCHA = b"sekisho-captcha"
 PROOF = b"sekisho-proof"
 
+FORM = "sekisho-form"
+CARRIED = FORM.encode() + b"="
+"""How the body of a work page's form begins, which carries the request that it was asked for."""
+
 SHOWN = frozenset({WORK, CAPTCHA, PROOF})
+
+
+class Carried(Exception):  # noqa: N818 - nobody's mistake
+    """What came to a door is a work page's form, which carries the attempt. `body` is the form's."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        super().__init__()

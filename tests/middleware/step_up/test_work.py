@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 HTML = b"text/html"
 CONTINUE = "/sekisho/continue"
+FIELD = "sekisho-form"
 CROWD = 80  # of the 288 places that the lanes have: more than a quarter
 ONCE = {"limit_account": "1/hour"}  # one guess at an account, and the next one is asked for work
 TWO_DOORS = {"login": "POST /login form:username,password; POST /code form:username,password"}
@@ -98,8 +99,9 @@ def work_of(page: Answer) -> dict[str, Any]:
 
 async def sent_on(client: Client, page: Answer, **more: str) -> Answer:
     """A page's form, as its script sends it: with the work done."""
-    fields = {"form": hidden(page, "form"), "work": await asyncio.to_thread(solved, work_of(page)), **more}
-    return await client.send(CONTINUE, urlencode(fields).encode(), accept=HTML)
+    fields = {FIELD: hidden(page, FIELD), **more}
+    fields["work"] = await asyncio.to_thread(solved, work_of(page))
+    return await client.send("/login", urlencode(fields).encode(), accept=HTML)
 
 
 # Asked for, done, shown.
@@ -308,12 +310,30 @@ async def test_a_page_carries_the_request_to_its_door(content_type: bytes, body:
     assert await client.who() == "hana"
 
 
-async def test_where_the_answer_leads_is_seen_from_its_door() -> None:
-    """A redirect to `account` is to the one beside the log-in, not to one beneath our own pages."""
+async def test_a_page_sends_its_form_to_where_it_stands() -> None:
+    """So the browser is at the door's own address when the application answers, and a form without `action` works."""
     site = plain()
     await guessed(site)
     client = site.client()
+    page = await client.log_in(password="wrong", accept=HTML)
+    assert b'<form method="post" data-work=' in page.body
+    wrong = await sent_on(client, page)  # to /login
+    assert (wrong.status, wrong.body) == (401, b"wrong")
+    # What is typed into the application's page goes to the same address, and is an attempt as any other.
     let_in = await sent_on(client, await client.log_in(accept=HTML))
+    assert (let_in.status, let_in.header(b"location")) == (303, b"account")
+    assert await client.who() == "hana"
+
+
+async def test_where_the_answer_leads_is_seen_from_its_door() -> None:
+    """Of a request that is too large to go there in a form, a redirect to `account` is to the one beside the log-in."""
+    site = plain(body_bytes_max="4096")
+    await guessed(site)
+    client = site.client()
+    page = await client.log_in(accept=HTML)
+    assert b'action="/sekisho/continue"' in page.body
+    fields = {"form": hidden(page, "form"), "work": await asyncio.to_thread(solved, work_of(page))}
+    let_in = await client.send(CONTINUE, urlencode(fields).encode(), accept=HTML)
     assert (let_in.status, let_in.header(b"location")) == (303, b"/account")
 
 
@@ -342,10 +362,27 @@ async def test_without_work_a_page_comes_back_as_it_was() -> None:
     await guessed(site)
     client = site.client()
     page = await client.log_in(accept=HTML)
-    again = await client.send(CONTINUE, urlencode({"form": hidden(page, "form")}).encode(), accept=HTML)
+    again = await client.send("/login", urlencode({FIELD: hidden(page, FIELD)}).encode(), accept=HTML)
     assert again.status == 401
     assert (await sent_on(client, again)).status == 303
     assert len(site.shop.reached) == 2
+
+
+async def test_a_form_for_another_door_is_none() -> None:
+    """What was sealed at one door opens no other."""
+    site = plain(login=TWO_DOORS["login"])
+    await guessed(site)
+    client = site.client()
+    page = await client.log_in(accept=HTML)
+    fields = {FIELD: hidden(page, FIELD), "work": await asyncio.to_thread(solved, work_of(page))}
+    assert (await client.send("/code", urlencode(fields).encode())).status == 410
+
+
+async def test_a_form_where_nothing_is_asked_for_is_an_attempt_that_cannot_be_read() -> None:
+    """And charged as such."""
+    site = Site(settings={"factors": "none", "protect": None, "challenges": "none"})
+    refused = await site.client().send("/login", b"sekisho-form=x")
+    assert refused.status == 400
 
 
 async def test_a_page_that_is_sent_twice_runs_once() -> None:
@@ -354,8 +391,8 @@ async def test_a_page_that_is_sent_twice_runs_once() -> None:
     await guessed(site)
     client = site.client()
     page = await client.log_in(password="wrong", accept=HTML)
-    fields = {"form": hidden(page, "form"), "work": await asyncio.to_thread(solved, work_of(page))}
-    sent = [await client.send(CONTINUE, urlencode(fields).encode()) for _ in range(2)]
+    fields = {FIELD: hidden(page, FIELD), "work": await asyncio.to_thread(solved, work_of(page))}
+    sent = [await client.send("/login", urlencode(fields).encode()) for _ in range(2)]
     assert [found.body == b"wrong" for found in sent] == [True, False]
     assert sent[1].code == "challenge_required"
 
@@ -375,14 +412,15 @@ async def test_from_page_to_page_up_to_the_factor() -> None:
     assert site.shop.reached[1:] == [("hana", "right")]
 
 
+@pytest.mark.parametrize("path", ["/login", CONTINUE])
 @pytest.mark.parametrize("how", ["altered", "expired", "another browser's", "another service's", "none", "junk"])
-async def test_a_form_that_is_not_its_holders_is_none(how: str, later: Later) -> None:
+async def test_a_form_that_is_not_its_holders_is_none(how: str, path: str, later: Later) -> None:
     """Altered, too old, copied, or never ours: the same answer, and nothing reaches the application."""
     site = plain()
     await guessed(site)
     client = site.client()
     page = await client.log_in(accept=HTML)
-    carried = hidden(page, "form")
+    carried = hidden(page, FIELD)
     match how:
         case "altered":
             carried = carried[:40] + ("A" if carried[40] != "A" else "B") + carried[41:]
@@ -396,8 +434,8 @@ async def test_a_form_that_is_not_its_holders_is_none(how: str, later: Later) ->
             carried = ""
         case _:
             carried = "\N{SNOWMAN}" * 100
-    fields = {"form": carried, "work": await asyncio.to_thread(solved, work_of(page))}
-    refused = await client.send(CONTINUE, urlencode(fields).encode())
+    fields = {FIELD: carried, "work": await asyncio.to_thread(solved, work_of(page))}
+    refused = await client.send(path, urlencode(fields).encode())
     assert (refused.status, refused.code) == (410, "start_again")
     assert len(site.shop.reached) == 1
 
@@ -422,7 +460,7 @@ async def test_what_no_page_can_carry_is_asked_for_all_the_same(
     refused = await client.send("/login", packed, headers=headers, accept=accept)
     assert refused.status == 401
     if accept == HTML:
-        assert hidden(refused, "form") == ""
+        assert hidden(refused, FIELD) == ""
         assert (await sent_on(client, refused)).status == 410
         return
     shown = await worked(json.loads(refused.body))
@@ -468,8 +506,8 @@ async def test_a_page_shows_it_by_the_name_that_the_providers_script_gives_it(na
         client = site.client()
         page = await client.log_in(accept=HTML)
         assert b'data-sitekey="site-1"' in page.body
-        fields = {"form": hidden(page, "form"), name: api.earned()}
-        assert (await client.send(CONTINUE, urlencode(fields).encode(), accept=HTML)).status == 303
+        fields = {FIELD: hidden(page, FIELD), name: api.earned()}
+        assert (await client.send("/login", urlencode(fields).encode(), accept=HTML)).status == 303
 
 
 async def test_work_is_no_way_round_a_captcha_that_can_tell() -> None:

@@ -129,13 +129,14 @@ class Pages:
             chosen=chosen if chosen in factors else factors[0],
         )
 
-    def work(self, language: str, *, form: str, asked: Mapping[str, Any], nonce: str) -> Page:
+    def work(self, language: str, *, form: str, asked: Mapping[str, Any], nonce: str, here: bool = False) -> Page:
         """What is to be paid before the secret is looked at.
 
         Args:
             language: as in `WORDS`.
             form: the sealed body of the request.
             asked: the members `work` and `captcha` of the refusal; either, or both.
+            here: whether the form is sent to the address that the page stands at, which is the door's.
             nonce: as for `step_up`.
 
         Raises:
@@ -149,6 +150,7 @@ class Pages:
             form_action=_ANSWERED_BY_APPLICATION,
             form=form,
             asked={"work": asked.get("work"), "captcha": captcha},
+            here=here,
             widget=_WIDGETS[captcha["provider"]] if captcha else None,
         )
 

@@ -70,6 +70,14 @@ class Again(NamedTuple):
         return "Again(...)"
 
 
+def anew(scope: Scope, form: SealedForm, extra: list[tuple[bytes, bytes]]) -> Scope:
+    """The request that a form carried, where it was sent to: what brings it stands at the door's own address."""
+    headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _OF_THE_BODY]
+    length = (b"content-length", b"%d" % len(form.body))
+    headers += [(b"content-type", form.content_type), length, *extra]
+    return {**scope, "query_string": form.query, "headers": headers}
+
+
 def replay(body: bytes, rest: Receive) -> Receive:
     """A `receive` of this body, then of whatever else the server has."""
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])

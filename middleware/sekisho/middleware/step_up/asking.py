@@ -49,6 +49,8 @@ WORK_FROM = 0.25
 PLACE_S = 10.0
 """How long an owner waits for a place before he is told to come back."""
 
+PAGE_BYTES = 8_192  # of a work page's form, besides the request that it carries: work, and a captcha's token
+
 STOP_S = 2.0
 """How long a stop waits for runs under way."""
 
@@ -89,6 +91,7 @@ class Asking:
         self._app = app
         self._guard = guard
         self._accounts = reading.accounts
+        self._body_bytes_max = reading.body_bytes_max
         self._sessions_change_secrets = any(map(_goes_by_session, reading.doors.all))
         self._parts = parts
         self._events = events
@@ -136,7 +139,9 @@ class Asking:
         occupancy = parts.proving.lanes.occupancy if parts.proving else 0.0
         asked = parts.toll.ask(_bound(attempt, holder), 0, occupancy, question=self._guard.question(assessment))
         form = self._sealed_form(visit, holder)
-        await self._answer(visit, holder, parts.voice.toll(visit.scope["headers"], asked, form))
+        # A page that stands at the door's own address sends its form there, and the application's answer does too.
+        here = len(form) + PAGE_BYTES <= self._body_bytes_max
+        await self._answer(visit, holder, parts.voice.toll(visit.scope["headers"], asked, form, here=here))
 
     async def step_up(self, visit: Visit, assessment: Assessment) -> None:
         """Ask for a second proof; at a log-in, find out behind the client's back what its secret is worth."""

@@ -30,6 +30,14 @@ async def read_form(named: Mapping[bytes, bytes], intake: Intake, patience: Pati
     raise Unreadable(415, "content_type")
 
 
+def form_fields(body: bytes) -> dict[str, str]:
+    """The fields of a form that came to a door; none where it cannot be read."""
+    try:
+        return _form(body)
+    except Unreadable:
+        return {}
+
+
 def _form(body: bytes) -> dict[str, str]:
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict"))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from sekisho.answer import denied, retry_after_s, send_answer, unavailable, unreadable_attempt
 from sekisho.challenge.seal import Unsealable
 from sekisho.middleware.intake import HungUp, Intake
-from sekisho.middleware.shown import CAPTCHA, WORK
-from sekisho.middleware.step_up.again import Again, answering, before, replay, under
-from sekisho.middleware.step_up.form import read_form
+from sekisho.middleware.shown import CAPTCHA, FORM, WORK
+from sekisho.middleware.step_up.again import Again, anew, answering, before, replay, under
+from sekisho.middleware.step_up.form import form_fields, read_form
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.model import Action, SekishoError, Unreadable
 from sekisho.read.request import by_name
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.step_up.managing import Managing
     from sekisho.middleware.step_up.parts import Parts
     from sekisho.middleware.step_up.redeeming import Redeeming
+    from sekisho.middleware.visit import Visit
     from sekisho.read import Caller
 
 BUSY_US = 3_000_000
@@ -139,18 +140,37 @@ class Mount:
             self._parts.odd(FOREIGN_SITE)
             return self._refused(scope, denied())
         fields = await read_form(named, Intake(receive), self._patience) if method == "POST" else {}
+        if FORM in fields:
+            # A work page that was the answer to one of ours: its form came back to where it stood.
+            handler = self._continue
         return await handler(Call(scope, caller, named, fields, holder_of(named), self._parts.mount, receive, send))
 
     # What a page carries along while work is done.
 
-    async def _continue(self, call: Call) -> Answer | None:
-        shown = [(WORK, call.fields.get("work", "")), (CAPTCHA, _captcha(call.fields))]
-        extra = [(name, text.encode("latin-1", "replace")) for name, text in shown if text]
+    async def unpack(self, visit: Visit, body: bytes) -> None:
+        """A work page's form that came to its door: so that a browser is at the door's address when it is answered."""
+        headers, fields = visit.scope["headers"], form_fields(body)
         try:
             form = self._parts.toll.open_form(
-                call.fields.get("form", ""), holder=call.holder.key, now_s=int(self._guard.now_s())
+                fields.get(FORM, ""),
+                holder=holder_of(visit.named).key,
+                now_s=int(self._guard.now_s()),
+                door=visit.door.name,
             )
-            there = Again(call.scope, self._parts.mount, form, extra).scope(self._reading.doors)
+        except Unsealable:
+            return await send_answer(visit.send, self._parts.voice.start_again(headers))
+        there = anew(visit.as_sent, form, _shown(fields))
+        await self._guarded(there, replay(form.body, visit.intake.replay), visit.send)
+        return None
+
+    async def _continue(self, call: Call) -> Answer | None:
+        try:
+            form = self._parts.toll.open_form(
+                call.fields.get("form") or call.fields.get(FORM, ""),
+                holder=call.holder.key,
+                now_s=int(self._guard.now_s()),
+            )
+            there = Again(call.scope, self._parts.mount, form, _shown(call.fields)).scope(self._reading.doors)
         except Unsealable:
             return self._parts.voice.start_again(call.headers)
         await self._guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
@@ -164,6 +184,12 @@ class Mount:
 
     def _refused(self, scope: Scope, refusal: Refusal) -> Answer:
         return self._parts.voice.refusal(scope["headers"], refusal)
+
+
+def _shown(fields: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    """The headers in which programs show what a page's fields show."""
+    shown = [(WORK, fields.get("work", "")), (CAPTCHA, _captcha(fields))]
+    return [(name, text.encode("latin-1", "replace")) for name, text in shown if text]
 
 
 def _captcha(fields: dict[str, str]) -> str:

@@ -91,10 +91,17 @@ class Voice:
         }
         return self._renderer.render(refusal, headers, members)
 
-    def toll(self, headers: Headers, asked: dict[str, Any], form: str) -> Answer:
-        """Asks for work, or whatever else is asked of people before a secret is looked at."""
+    def toll(self, headers: Headers, asked: dict[str, Any], form: str, *, here: bool) -> Answer:
+        """Asks for work, or whatever else is asked of people before a secret is looked at.
+
+        Args:
+            headers: of the request.
+            asked: what is to be done.
+            form: the sealed request, which a page carries along.
+            here: whether the page sends it to the address that it stands at, or below the mount.
+        """
         if prefers_page(headers):
-            page = self.pages.work(language_of(headers), form=form, asked=asked, nonce=token_urlsafe(16))
+            page = self.pages.work(language_of(headers), form=form, asked=asked, here=here, nonce=token_urlsafe(16))
             return self._page(401, page)
         return self._renderer.render(challenge_required(), headers, {**asked, "continue": f"{self._mount}/continue"})
 
