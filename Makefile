@@ -5,7 +5,8 @@
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-VENV := .venv
+# `make test PYTHON=python3.13` has an environment of its own, beside that of python3.
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SOURCES := middleware tests examples benchmarks
@@ -17,6 +18,7 @@ PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest
 # that of tests/conftest.py, where the longest files come first.
 SPREAD := --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 COMPILED := $(CURDIR)/$(VENV)/compiled
+TESTS ?= # all
 TESTS_COMPILED ?= tests/answer tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
 # What talks to an event loop: sockets, timers, cancellations.
@@ -36,12 +38,13 @@ demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard 
 .PHONY: test
 test: $(VENV)/.with-test ## Run the whole suite against a real Redis, found or installed
 	$(say) "Running the tests"
-	@$(PYTEST) $(SPREAD)
+	@$(PYTEST) $(SPREAD) $(TESTS)
 
 .PHONY: coverage
-coverage: $(VENV)/.with-test ## Run the suite once more, and count which branches it takes (twice as long)
+coverage: $(VENV)/.with-test ## Run what concerns the package once more, and count which branches it takes
 	$(say) "Running the tests (branch coverage must reach $(COVERAGE_MIN)%)"
-	@$(PYTEST) $(SPREAD) --quiet --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE_MIN)
+	@$(PYTEST) $(SPREAD) --quiet --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE_MIN) \
+		--ignore-glob='tests/test_benchmarks_*' --ignore=tests/test_quick_start.py --ignore=tests/matrix --ignore=tests/real
 
 .PHONY: test-compiled
 test-compiled: $(VENV)/.with-check ## Run what concerns the hot path against modules compiled by mypyc
@@ -125,9 +128,15 @@ bench-step-up: $(VENV)/.with-bench ## Measure what the time of a step-up tells, 
 bench-replay: $(VENV)/.with-bench ## Replay fifty million log-ins through guard and Redis (half an hour; QUICK=1 for a fiftieth of it)
 	@$(BIN)/python -m benchmarks.replay $(if $(QUICK),--scale 0.02) --anew
 
+.PHONY: dist
+dist: $(VENV)/.with-dist ## Build the source archive and a wheel, and check what an index would show of them
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist .
+	@$(BIN)/python -m twine check --strict dist/*
+
 .PHONY: clean
 clean: ## Remove the environment and everything that was made here
-	@rm -rf $(VENV) dist build .coverage .coverage.* .hypothesis .benchmarks \
+	@rm -rf .venv .venv-* dist build .coverage .coverage.* .hypothesis .benchmarks \
 		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -140,6 +149,11 @@ $(VENV)/.with-pip: pyproject.toml
 		$(PYTHON) -m venv --clear --without-pip $(VENV) && \
 		$(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python install pip; }
 	@$(PIP) install 'pip>=25.1' # the first that reads dependency groups (PEP 735)
+	@touch $@
+
+$(VENV)/.with-dist: $(VENV)/.with-pip
+	$(say) "Installing what builds packages"
+	@$(PIP) install --group dist
 	@touch $@
 
 $(VENV)/.with-demo: $(VENV)/.with-pip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -48,9 +51,38 @@ def test_the_suite_is_spread_over_workers_and_counts_no_branches(clone: Path) ->
     assert "--cov-fail-under" in commands(clone, "coverage")
 
 
-@pytest.mark.parametrize("part", ["check", "test", "coverage", "test-compiled", "test-uvloop"])
+def test_packages_are_checked_as_an_index_would(clone: Path) -> None:
+    """A description that does not render is refused at the upload, which is late to hear of it."""
+    listed = commands(clone, "dist")
+
+    assert listed.index("-m build") < listed.index("twine check --strict dist/*")
+
+
+@pytest.mark.parametrize(
+    "part", ["check", "test", "test-uvloop", "test-compiled", "coverage", "dist", "matrix", "real"]
+)
 def test_ci_runs_every_part(part: str) -> None:
     """What is not run there is broken before anybody notices."""
     script = (ROOT / ".ci" / "run").read_text("utf-8")
+    jobs = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
 
-    assert f"make {part}\n" in script or f"'make {part}'" in script
+    assert f"make {part};" in script or f"test_command='make {part}'" in script
+    assert part not in {"matrix", "real"} or f".ci/run {part}\n" in jobs
+
+
+def test_another_python_has_an_environment_of_its_own(clone: Path) -> None:
+    """Or `make test PYTHON=…` would find the one of python3, and test that."""
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+    assert f".venv-{ours}/bin/python -m pytest" in commands(clone, "test", f"PYTHON={sys.executable}")
+    assert " .venv/bin/python -m pytest" in commands(clone, "test")
+
+
+def test_every_python_that_is_named_is_run() -> None:
+    """A classifier is a promise."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+
+    assert named == ["3.11", "3.12", "3.13"]
+    assert f"for version in {' '.join(named)}; do" in script
