@@ -108,6 +108,8 @@ def _looks_proven(door: Door, status: int, headers: Headers, scope: Mapping[str,
 def _by_rules(
     rules: Sequence[SuccessRule], status: int, headers: Headers, scope: Mapping[str, Any], body: bytes
 ) -> Outcome | None:
+    if status >= 400 and len(rules) == 1 and rules[0].by is not SuccessBy.OTHER_STATUS:
+        return Outcome.FAILED  # as a wrong password at most doors
     doubt = wants_body = False
     for rule in rules:
         if rule.by is SuccessBy.JSON:
@@ -162,7 +164,7 @@ def _by_location(rule: SuccessRule, headers: Headers, scope: Mapping[str, Any], 
             near = wanted is not None and target.path == wanted.path
             return Outcome.UNKNOWN if near else Outcome.FAILED
         beyond = target.path[len(wanted.path) :]
-        proven = not place_is_doubtful(beyond) and not is_named_by(scope, body, target)
+        proven = not (beyond and place_is_doubtful(beyond)) and not is_named_by(scope, body, target)
         return Outcome.SUCCEEDED if proven else Outcome.UNKNOWN
     return _by_elsewhere(rule, target, headers, scope, body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from base64 import urlsafe_b64decode
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -36,18 +37,12 @@ class SetCookie(NamedTuple):
     @property
     def may_be_session(self) -> bool:
         """Whether who holds it may be logged in by it."""
-        folded = self.name.lower()
-        return self.http_only and not self.deletes and not any(word in folded for word in _OTHERS)
+        return self.http_only and not self.deletes and not _is_called_otherwise(self.name)
 
     @property
     def is_called_session(self) -> bool:
         """Whether its name, too, says that somebody is logged in by it: where nothing but a guess can tell."""
-        folded = self.name.lower()
-        return (
-            self.may_be_session
-            and any(word in folded for word in _SESSIONS)
-            and not any(word in folded for word in _BEFORE)
-        )
+        return self.may_be_session and _is_called_session(self.name)
 
     @property
     def carries_message(self) -> bool:
@@ -59,6 +54,21 @@ class SetCookie(NamedTuple):
 
     def __repr__(self) -> str:
         return f"SetCookie({self.name!r}, ...)"
+
+
+# An application has few names for its cookies, and each is looked at in every success.
+
+
+@lru_cache(maxsize=256)
+def _is_called_otherwise(name: str) -> bool:
+    folded = name.lower()
+    return any(word in folded for word in _OTHERS)
+
+
+@lru_cache(maxsize=256)
+def _is_called_session(name: str) -> bool:
+    folded = name.lower()
+    return any(word in folded for word in _SESSIONS) and not any(word in folded for word in _BEFORE)
 
 
 def set_cookies(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[SetCookie]:

@@ -127,6 +127,8 @@ class Answers:
             log.warning("%s: %s", door.name, UNJUDGED[why])
 
     def _suggest(self, door: Door, suggester: RuleSuggester) -> None:
+        if not suggester.is_due:
+            return
         if rule := suggester.suggestion():
             log.warning(SUGGESTED, door.name, rule)
             del self._suggesters[door.name]

@@ -7,6 +7,7 @@ terms are looked for anywhere in a text.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from sekisho.read.response.tree import plain
@@ -83,6 +84,7 @@ _NUMBERS = _words("code status statuscode resultcode returncode retcode rc resul
 _NAMES = _words("id uid userid accountid memberid sub uuid pk name username email mail login displayname roles role")
 
 
+@lru_cache(maxsize=256)
 def place_is_doubtful(path: str) -> bool:
     """Whether a path is where people go who are not, or not yet, logged in."""
     segments = [segment for segment in path.split("/") if segment]

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 SENT_BYTES_MAX = 65_536  # more than this is not searched: then the client may have named any place
 _PLAIN_PORTS = (":443", ":80")
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_-]+)+/?|/")
 _NO_PLACE = re.compile(r"[\s\"'<>;,&=(){}|^`]+")
+# Looked at in each redirect that would be a success: these are most headers of a browser, and name nothing.
+_NAME_NO_PLACE = frozenset(
+    {
+        *(b"host", b"origin", b"user-agent", b"accept", b"accept-encoding", b"accept-language", b"connection"),
+        *(b"content-type", b"content-length", b"cache-control", b"dnt", b"priority", b"upgrade-insecure-requests"),
+        *(b"sec-ch-ua", b"sec-ch-ua-mobile", b"sec-ch-ua-platform", b"te"),
+        *(b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user"),
+    }
+)
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _IGNORED = {ord(character): None for character in "\t\n\r"}  # as browsers ignore them in a URL
 
@@ -37,6 +47,8 @@ class Target(NamedTuple):
 
 def target_of(location: str, path: str) -> Target | None:
     """The target of a `Location`, resolved against the path of the request; None where there is none that is a page."""
+    if _PLAIN.fullmatch(location):  # as nearly all are
+        return Target("", location.rstrip("/") or "/", "")
     # Browsers take a backslash for a slash, so `/\\other.example` is another host.
     text = location.strip().translate(_IGNORED).replace("\\", "/")
     if not text:
@@ -105,13 +117,15 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
         body: of the request, as it was sent.
         target: of the answer's redirect.
     """
-    if any(name == b"content-encoding" for name, _ in scope.get("headers", ())):
-        # What it names is not to be seen here.
-        return True
     last = target.path.rpartition("/")[2].lower().encode()
     path, query = scope["path"], scope.get("query_string", b"")
-    sent: list[bytes] = [body, *(value for _, value in scope.get("headers", ()))]
-    return _names(query, last, target, path, words=True) or any(_names(part, last, target, path) for part in sent)
+    if _names(query, last, target, path, words=True) or _names(body, last, target, path):
+        return True
+    for name, value in scope.get("headers", ()):
+        # What a compressed body names is not to be seen here.
+        if name == b"content-encoding" or (name not in _NAME_NO_PLACE and _names(value, last, target, path)):
+            return True
+    return False
 
 
 def came_from(scope: Mapping[str, Any], target: Target) -> bool:

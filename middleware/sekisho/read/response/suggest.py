@@ -77,6 +77,11 @@ class RuleSuggester:
             self._fits(rule, "json")
         self._note("json", headers, f"{status // 100}xx")
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to ask for a suggestion: every tenth attempt, once there are enough."""
+        return self._seen >= self.ATTEMPTS_MIN and self._seen % 10 == 0
+
     def suggestion(self) -> str | None:
         """A rule in the notation of the settings, once 50 attempts were seen and one rule tells them apart."""
         # Without failures seen, nothing shows that the rule would not fit these as well.
@@ -136,8 +141,11 @@ class RuleSuggester:
     def _fails(self, tells: bool, status: int, headers: Headers) -> None:
         """`tells`: it is what a wrong secret gets. An error of the server, or of a form's token, is none."""
         self._failed += tells
-        rules = [*of_cookies(headers), f"{status // 100}xx", str(status)]
-        self._failing.update(rule for rule in rules if self._has_room_for(rule))
+        rules = of_cookies(headers)
+        if status < 300:
+            rules += [f"{status // 100}xx", str(status)]
+        if rules:
+            self._failing.update(rule for rule in rules if self._has_room_for(rule))
 
     def _has_room_for(self, rule: str) -> bool:
         known = len(self._fitting) + len(self._failing)
