@@ -33,7 +33,7 @@ _MARKS_MAX = 30  # in a row, as UAX 15 bounds them for streams: putting a thousa
 # others, so that one name is two accounts. Nobody's holds one.
 _STANDS_ALONE = re.compile("[\u0345\u037a\ufc5e-\ufc63\ufe70\ufe72\ufe74\ufe76\ufe78\ufe7a\ufe7c\ufe7e]")
 
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # categories Cc and Cs
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # categories Cc and Cs
 # What cannot be seen, by category (Cf in Unicode 15.1) or property (Default_Ignorable_Code_Point, UAX 44): joiners,
 # fillers, marks of direction, variation selectors, tags. A list, so that workers of any Python fold alike.
 _UNSEEN: dict[int, None] = dict.fromkeys(
