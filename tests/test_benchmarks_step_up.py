@@ -6,13 +6,15 @@ import time
 from collections import Counter
 from ipaddress import ip_address
 from random import Random
+from typing import Any
 
 import pytest
 
+from benchmarks.step_up import sealed
 from benchmarks.step_up.client import AGENT, address
 from benchmarks.step_up.cost import proved
 from benchmarks.step_up.figures import page
-from benchmarks.step_up.separate import kolmogorov_smirnov, mann_whitney, separation
+from benchmarks.step_up.separate import auc, kolmogorov_smirnov, mann_whitney, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, SECRET, WRONG, members, nobodies
 from benchmarks.step_up.timings import KINDS, attempts, compared
 from sekisho.challenge.device_token import DeviceTokens, browser_family
@@ -90,7 +92,41 @@ def test_the_page_says_which_pairs_are_told_apart() -> None:
     assert "3 of 12 pairs are" in text
 
 
-RESULT = {
+def test_auc_is_a_half_where_nothing_can_be_told() -> None:
+    """One where all right passwords are slower; ties count by half."""
+    assert auc([1.0, 2.0], [1.0, 2.0]) == 0.5
+    assert auc([3.0, 4.0], [1.0, 2.0]) == 1.0
+    assert auc([1.0], [2.0, 2.0]) == 0.0
+    assert auc([2.0] * 3, [2.0] * 7) == 0.5
+    random = Random(5)
+    assert 0.47 < auc(series(random), series(random)) < 0.53
+    assert auc(series(random, shift=0.25), series(random)) > 0.53
+
+
+def test_all_settings_behind_the_seal_are_measured_with_as_many_right_as_wrong_ones() -> None:
+    """0, 40 and 400 ms, with and without a renewed hash, queue empty and full."""
+    assert len(set(sealed.SETTINGS)) == 12
+    assert {setting.more_ms for setting in sealed.SETTINGS} == {0, 40, 400}
+    tries = list(sealed.attempts(100, 1))
+    assert sum(right for _, _, right in tries) == len(tries) / 2 == 100
+
+
+def test_the_page_says_what_is_told_behind_the_seal() -> None:
+    """A line for each setting, and how many are outside."""
+    random = Random(4)
+    alike, apart = (
+        sealed.Times({True: series(random), False: series(random)}, {True: slow, False: series(random)})
+        for slow in (series(random), series(random, shift=9.0))
+    )
+    found = [sealed.compared(one, times) for one, times in zip(sealed.SETTINGS, (alike, apart), strict=False)]
+    plan = {**RESULT["plan"], "sealed": {"count": 2_000, "clients": 20}}
+    text = "\n".join(page({**RESULT, "plan": plan, "series": [], "sealed": found}, None))
+
+    assert "Outside of it: 1 of 4." in text
+    assert "| 0 | no | full | 0." in text
+
+
+RESULT: dict[str, Any] = {
     "when": "2026-01-01",
     "plan": {
         "count": 200,

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from benchmarks.apps import endpoint
 from benchmarks.apps.endpoint import FAILED, RIGHT, SUCCEEDED, Counted, Service
-from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, QUERY, SECRET, members
+from benchmarks.step_up.site import FLOOD, FLOOD_S, KNOWN, PASSWORD, PROFILE, QUERY, SECRET, members
 from sekisho import LoginGuard
 from sekisho.passwords import Passwords
 
@@ -27,15 +27,24 @@ def hashing() -> Login:
     passwords = Passwords(PROFILE)
     known = frozenset(members(KNOWN))
     kept: list[str] = []
+    more_s = int(os.environ.get("BENCH_MORE_MS", "0")) / 1000
+    renews = bool(os.environ.get("BENCH_REHASH"))
 
     async def login(_scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if not kept:
             kept.append(await passwords.hash(PASSWORD))
         Counted.reached += 1
         sent = dict(parse_qsl((await endpoint.read(receive)).decode()))
+        if sent["username"].startswith(FLOOD):
+            await asyncio.sleep(FLOOD_S)
+            return await endpoint.answer(send, FAILED)
         stored = kept[0] if sent["username"] in known else None
         right = await passwords.verify(stored, sent["password"])
-        await endpoint.answer(send, SUCCEEDED if right else FAILED)
+        if right and renews:
+            await passwords.hash(sent["password"])
+        if right and more_s:
+            await asyncio.sleep(more_s)
+        return await endpoint.answer(send, SUCCEEDED if right else FAILED)
 
     return login
 
@@ -53,6 +62,12 @@ def waiting(seconds: float) -> Login:
     return login
 
 
+def _limits() -> dict[str, Any]:
+    """None that trips, where more than a few attempts come from one place."""
+    names = ("ip", "network", "device", "account")
+    return {f"limit_{name}": "100000/minute" for name in names} if os.environ.get("BENCH_NO_LIMITS") else {}
+
+
 def _asking() -> dict[str, Any]:
     factors = os.environ.get("BENCH_FACTORS")
     return {"factors": factors, "owners": os.environ["BENCH_OWNERS"], "owners_query": QUERY} if factors else {}
@@ -68,5 +83,6 @@ app = LoginGuard(
     trusted_proxies="127.0.0.0/8",  # so that each attempt has an address of its own
     challenges="none",  # work would stand before the step-up
     store_deadline_ms="2000",  # somebody else on this machine must not look like a broken store
+    **_limits(),
     **_asking(),
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.step_up import result
 from benchmarks.step_up.cost import ADDED_MS_MAX
+from benchmarks.step_up.sealed import HIGH, LOW
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +69,36 @@ def _timings(found: Mapping[str, Any]) -> Iterator[str]:
     )
     for one in series:
         yield from _series(one)
+    if sealed := found.get("sealed"):
+        yield from _sealed(plan["sealed"], sealed)
     yield from ("", _machine(found))
+
+
+def _sealed(plan: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield from ("", "### Behind the seal", "")
+    outside = [one for one in found for part in ("asked", "shown") if not LOW <= one[part]["auc"] <= HIGH]
+    yield (
+        f"{plan['count']:,} right and as many wrong passwords of members for each line, from {plan['clients']} clients "
+        "at once, and 20 ms after each a wrong code. The application takes longer on success, by waiting or by hashing "
+        "the password once more; the queue of runs is empty, or full of runs that take a second each. AUC is the "
+        f"chance that a right password has the slower answer of a pair; {LOW} to {HIGH} tells nothing. Outside of it: "
+        f"{len(outside)} of {2 * len(found)}."
+    )
+    yield ""
+    yield from _table(
+        ("on success, ms more", "hash renewed", "queue", "AUC, question", "AUC, wrong code", "wrong code, median ms"),
+        [
+            (
+                str(one["more_ms"]),
+                "yes" if one["renews"] else "no",
+                "full" if one["full"] else "empty",
+                f"{one['asked']['auc']:.3f}",
+                f"{one['shown']['auc']:.3f}",
+                " / ".join(f"{us / 1000:,.1f}" for us in one["shown"]["median_us"].values()),
+            )
+            for one in found
+        ],
+    )
 
 
 def _series(one: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ Both go by ranks: one long pause of the machine is one value, not the mean.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from math import erfc, exp, sqrt
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,6 +31,13 @@ class Separation(NamedTuple):
 def separation(one: Sequence[float], other: Sequence[float]) -> Separation:
     """Series of a hundred values or more: both tests go by their limits."""
     return Separation(mann_whitney(one, other), kolmogorov_smirnov(one, other))
+
+
+def auc(one: Sequence[float], other: Sequence[float]) -> float:
+    """How often a value of `one` is the larger of a pair, ties by half: 0.5 where nothing can be told."""
+    below = sorted(other)
+    wins = sum(bisect_left(below, value) + bisect_right(below, value) for value in one)
+    return wins / (2 * len(one) * len(other))
 
 
 def mann_whitney(one: Sequence[float], other: Sequence[float]) -> float:

@@ -26,6 +26,9 @@ PROFILE: Final = Profile(2, 7_168, 1, source="this benchmark: slow beside the gu
 KNOWN: Final = 1_000
 """Members. As many strangers' names are tried, of the same length."""
 
+FLOOD, FLOOD_S = "flood", 1.0
+"""How names of attempts begin that keep the queue full, and how long the application takes for one."""
+
 QUERY = "select id as account_id, email, locale from members where name = :account"
 
 

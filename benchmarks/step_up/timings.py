@@ -1,10 +1,10 @@
 """Whether the time of an answer tells a right password from a wrong one, or an account from none.
 
 Four classes, in random order: right or wrong password, of a member or of nobody. Each attempt is timed up to the
-question for a second proof, then a wrong code is shown for it, and that is timed too. In the first series the client
-waits before each request until the application, which runs behind its back, has long ended; in the second it does not,
-so a run of the former attempt takes the processor from the next. Each timing counts for the class of its own attempt:
-what the next request tells of the run before it is the application's own time, and is not measured.
+question for a second proof. In the first series the client waits before each request until the application, which runs
+behind its back, has long ended; in the second it does not, so a run of the former attempt takes the processor from the
+next. Each timing counts for the class of its own attempt: what the next request tells of the run before it is the
+application's own time, and is not measured. Then come the series of `sealed`, with wrong codes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import measure
 from benchmarks.measure import LOAD_CORE, Server, median_interval
-from benchmarks.step_up import result
+from benchmarks.step_up import result, sealed
 from benchmarks.step_up.client import Client, address, new_holder
 from benchmarks.step_up.separate import ALPHA, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, WRONG, furnish, members, nobodies
@@ -65,32 +65,34 @@ def run(options: argparse.Namespace) -> None:
             "BENCH_OWNERS": furnish(Path(folder) / "members.sqlite"),
         }
         series = []
-        for pause_s, proves in ((PAUSE_S, True), (0.0, False)):
+        for pause_s in (PAUSE_S, 0.0):
             redis.cli("FLUSHALL")
-            series += measured(environment, count, pause_s=pause_s, proves=proves)
+            series += measured(environment, count, pause_s=pause_s)
+        behind = sealed.QUICK if options.quick else sealed.COUNT
+        tells = list(sealed.series(environment, behind, lambda: redis.cli("FLUSHALL")))
     plan = {
         "count": count,
         "pause_ms": PAUSE_S * 1000,
+        "sealed": {"count": behind, "clients": sealed.CLIENTS},
         "alpha": ALPHA,
         "accounts": KNOWN,
         "profile": {"passes": PROFILE.passes, "memory_kib": PROFILE.memory_kib, "lanes": PROFILE.lanes},
     }
-    result.write("timings", {"plan": plan, "machine": about, "series": series}, quick=options.quick)
+    result.write("timings", {"plan": plan, "machine": about, "series": series, "sealed": tells}, quick=options.quick)
     for one in series:
         print(*said(one), sep="\n")
 
 
-def measured(environment: Mapping[str, str], count: int, *, pause_s: float, proves: bool) -> list[dict[str, Any]]:
-    """One series of log-ins, and where codes are shown, one of these."""
+def measured(environment: Mapping[str, str], count: int, *, pause_s: float) -> list[dict[str, Any]]:
+    """One series of log-ins."""
     port = free_port()
     with Server("benchmarks.step_up.app:app", port, environment) as server:
         server.wait_until_up()
         with Client(port) as client:
             _warm(client)
-            asked, shown = _timed(client, attempts(count), pause_s=pause_s, proves=proves)
+            asked = _timed(client, attempts(count), pause_s=pause_s)
     pause = f"{pause_s * 1000:.0f} ms of pause" if pause_s else "without a pause"
-    found = [compared(f"POST /login, {pause}", asked)]
-    return [*found, compared(f"POST /sekisho/step-up with a wrong code, {pause}", shown)] if proves else found
+    return [compared(f"POST /login, {pause}", asked)]
 
 
 def attempts(count: int, seed: int = SEED) -> Iterator[tuple[Kind, str]]:
@@ -108,23 +110,18 @@ def attempts(count: int, seed: int = SEED) -> Iterator[tuple[Kind, str]]:
 def _warm(client: Client) -> None:
     for number in range(100):
         holder = new_holder()
-        asked = client.log_in(f"warm{number}", WRONG, address=address(5_000_000 + number), holder=holder)
+        client.log_in(f"warm{number}", WRONG, address=address(5_000_000 + number), holder=holder)
         time.sleep(PAUSE_S)
-        client.prove(asked.json["challenge"], "000000", address=address(5_000_000 + number), holder=holder)
 
 
-def _timed(client: Client, tries: Iterator[tuple[Kind, str]], *, pause_s: float, proves: bool) -> tuple[Series, Series]:
+def _timed(client: Client, tries: Iterator[tuple[Kind, str]], *, pause_s: float) -> Series:
     asked: Series = {kind.name: [] for kind in KINDS}
-    shown: Series = {kind.name: [] for kind in KINDS}
     for number, (kind, account) in enumerate(tries):
         where, holder = address(number), new_holder()
         answer = client.log_in(account, kind.password, address=where, holder=holder).said(401, "step_up_required")
         asked[kind.name].append(answer.us)
         time.sleep(pause_s)
-        if proves:
-            proof = client.prove(answer.json["challenge"], "000000", address=where, holder=holder)
-            shown[kind.name].append(proof.said(401, "proof_failed").us)
-    return asked, shown
+    return asked
 
 
 def compared(name: str, series: Mapping[str, Sequence[float]]) -> dict[str, Any]:

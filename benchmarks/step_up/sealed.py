@@ -1,0 +1,193 @@
+"""Whether anything behind the seal shows in the time of an answer, whatever the application does on success.
+
+Right and wrong passwords of members in random order, from many clients at once, each in a network of its own. Both
+answers are timed: the question for a proof, and the answer to a wrong code that is shown 20 ms after it. The
+application takes nothing, 40 or 400 ms more for a right password, renews its hash or does not, and the queue of runs is
+empty or full of somebody else's.
+
+`AUC` is the chance that the answer to a right password is the slower one of a pair: 0.5 tells nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from contextlib import suppress
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+from benchmarks.measure import Server
+from benchmarks.step_up.client import AGENT, address, new_holder
+from benchmarks.step_up.separate import auc
+from benchmarks.step_up.site import FLOOD, KNOWN, PASSWORD, WRONG, members
+from tests.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+COUNT, QUICK = 1_500, 500
+CLIENTS = 20
+SHOWN_AFTER_S = 0.02
+FLOODS = 8 * 32  # networks, and the places that each may have: of 288
+LOW, HIGH = 0.47, 0.53
+
+
+class Setting(NamedTuple):
+    """Attributes:
+    more_ms: what the application takes longer for a right password.
+    renews: whether it hashes it once more.
+    full: whether the queue of runs is full of others'.
+    """
+
+    more_ms: int
+    renews: bool
+    full: bool
+
+    @property
+    def name(self) -> str:
+        renews = "hash renewed" if self.renews else "no hash renewed"
+        return f"{self.more_ms} ms more on success, {renews}, queue {'full' if self.full else 'empty'}"
+
+
+SETTINGS = tuple(itertools.starmap(Setting, itertools.product((0, 40, 400), (False, True), (False, True))))
+
+
+class Connection:
+    """Kept, for one client: the clock is read when the request has left and when its answer is whole."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def to(cls, port: int) -> Connection:
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def post(self, path: str, fields: Mapping[str, str], where: str, holder: str) -> tuple[float, int, bytes]:
+        """Microseconds, status and body."""
+        body = urlencode(fields)
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: {AGENT}\r\nAccept: application/json\r\n"
+            f"Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: {where}\r\n"
+            f"Sekisho-Challenge: {holder}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        begun = time.perf_counter_ns()
+        self._writer.write((head + body).encode())
+        top = await self._reader.readuntil(b"\r\n\r\n")
+        lines = top.decode("latin-1").lower().split("\r\n")
+        length = next((int(line.partition(":")[2]) for line in lines if line.startswith("content-length:")), 0)
+        answer = await self._reader.readexactly(length)
+        return (time.perf_counter_ns() - begun) / 1000, int(lines[0].split()[1]), answer
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Times(NamedTuple):
+    """Microseconds by whether the password was right."""
+
+    asked: dict[bool, list[float]]
+    shown: dict[bool, list[float]]
+
+
+def attempts(count: int, seed: int) -> Iterator[tuple[int, str, bool]]:
+    """So many right and wrong ones in random order, each with a number and an account."""
+    order = Random(seed)
+    rights = [right for right in (True, False) for _ in range(count)]
+    order.shuffle(rights)
+    names = itertools.cycle(order.sample(list(members(KNOWN)), KNOWN))
+    return ((number, next(names), right) for number, right in enumerate(rights))
+
+
+async def measured(port: int, count: int, setting: Setting, seed: int) -> Times:
+    """Both series of one setting."""
+    times = Times({True: [], False: []}, {True: [], False: []})
+    tries = attempts(count, seed)
+    floods = [asyncio.ensure_future(_flood(port, number)) for number in range(FLOODS if setting.full else 0)]
+    if floods:
+        await asyncio.sleep(2)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CLIENTS):
+                group.create_task(_client(port, tries, times))
+    finally:
+        for flood in floods:
+            flood.cancel()
+        await asyncio.gather(*floods, return_exceptions=True)
+    return times
+
+
+async def _client(port: int, tries: Iterator[tuple[int, str, bool]], times: Times) -> None:
+    connection = await Connection.to(port)
+    for number, account, right in tries:
+        where, holder = address(number), new_holder()
+        fields = {"username": account, "password": PASSWORD if right else WRONG}
+        us, status, body = await connection.post("/login", fields, where, holder)
+        if _is_refused(status, body, "step_up_required"):
+            continue
+        times.asked[right].append(us)
+        await asyncio.sleep(SHOWN_AFTER_S)
+        proof = {"challenge": json.loads(body)["challenge"], "factor": "totp", "code": "000000"}
+        us, status, body = await connection.post("/sekisho/step-up", proof, where, holder)
+        if not _is_refused(status, body, "proof_failed"):
+            times.shown[right].append(us)
+    connection.close()
+
+
+async def _flood(port: int, number: int) -> None:
+    """Keeps one place of the queue: eight networks, of four addresses each."""
+    network, place = number % 8, number // 8
+    for turn in itertools.count():
+        with suppress(OSError, asyncio.IncompleteReadError):
+            connection = await Connection.to(port)
+            where = f"203.0.{network}.{1 + place % 4}"
+            fields = {"username": f"{FLOOD}{number:03d}{turn:05d}@x.example", "password": WRONG}
+            await connection.post("/login", fields, where, new_holder())
+            connection.close()
+
+
+def _is_refused(status: int, body: bytes, code: str) -> bool:
+    """Whether it was told to come back, as a machine under load tells some. Raises where it is another answer."""
+    if status == 503:
+        return True
+    if status != 401 or json.loads(body)["code"] != code:
+        raise RuntimeError(f"expected 401 {code}, was answered {status}: {body[:200]!r}")
+    return False
+
+
+def compared(setting: Setting, times: Times) -> dict[str, Any]:
+    """What a setting tells: for the question and for the wrong code."""
+    both = {
+        name: {
+            "auc": auc(series[True], series[False]),
+            "count": {right: len(series[right]) for right in (True, False)},
+            "median_us": {right: sorted(series[right])[len(series[right]) // 2] for right in (True, False)},
+        }
+        for name, series in (("asked", times.asked), ("shown", times.shown))
+    }
+    return {"name": setting.name, **setting._asdict(), **both}
+
+
+def series(environment: Mapping[str, str], count: int, flush: Any) -> Iterator[dict[str, Any]]:
+    """All settings, one after the other, each at a server of its own."""
+    for seed, setting in enumerate(SETTINGS):
+        flush()
+        more = {"BENCH_MORE_MS": str(setting.more_ms), "BENCH_NO_LIMITS": "1"}
+        if setting.renews:
+            more["BENCH_REHASH"] = "1"
+        port = free_port()
+        with Server("benchmarks.step_up.app:app", port, {**environment, **more}) as server:
+            server.wait_until_up()
+            found = compared(setting, asyncio.run(measured(port, count, setting, seed)))
+        print(said(found), flush=True)
+        yield found
+
+
+def said(found: Mapping[str, Any]) -> str:
+    """For the screen."""
+    asked, shown = found["asked"], found["shown"]
+    holds = all(LOW <= one["auc"] <= HIGH for one in (asked, shown))
+    return f"{found['name']}: asked {asked['auc']:.3f}, wrong code {shown['auc']:.3f}{'' if holds else '  OUTSIDE'}"
