@@ -42,11 +42,14 @@ class Accounts:
         self.emails: dict[str, str] = {}
 
     async def log_in(self, given: Credentials) -> str | None:
-        checked = await self._passwords.verify(self._hashes.get(given.email), given.password)
-        if not checked:
+        stored = self._hashes.get(given.email)
+
+        def renew(new: str) -> None:
+            if self._hashes[given.email] == stored:  # or it was changed meanwhile
+                self._hashes[given.email] = new
+
+        if not await self._passwords.verify(stored, given.password, renew=renew):
             return None
-        if checked.new_hash:
-            self._hashes[given.email] = checked.new_hash
         token = secrets.token_urlsafe(32)
         self.emails[token] = given.email
         return token

@@ -8,6 +8,7 @@ Run it with
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -45,15 +46,14 @@ async def log_in(form: dict[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
     """The status and headers that answer it."""
     username = form.get("username", "")
     try:
-        checked = await PASSWORDS.verify(HASHES.get(username), form.get("password", ""))
+        renew = partial(HASHES.__setitem__, username)  # nothing else here changes one
+        checked = await PASSWORDS.verify(HASHES.get(username), form.get("password", ""), renew=renew)
     except PasswordsBusy as busy:
         return 503, [(b"retry-after", b"%d" % busy.retry_after_s)]
     except UnusablePassword:
         return 401, []
     if not checked:
         return 401, []
-    if checked.new_hash:
-        HASHES[username] = checked.new_hash
     cookie = f"session={secrets.token_urlsafe()}; HttpOnly; SameSite=Lax; Path=/"
     return 303, [(b"location", b"/"), (b"set-cookie", cookie.encode())]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -34,11 +35,9 @@ async def login(request: Request) -> Response:
     state = request.app.state
     username, password = await typed(request, "username", "password")
     stored = state.members.password_hash(username)
-    checked = await state.passwords.verify(stored, password)
-    if not checked:
+    renew = partial(state.members.replace_hash, username, stored)
+    if not await state.passwords.verify(stored, password, renew=renew):
         return HTMLResponse(login_page(username=username, failed=True), status_code=401)
-    if checked.new_hash:
-        state.members.replace_hash(username, stored, checked.new_hash)
     return logged_in(request, username)
 
 

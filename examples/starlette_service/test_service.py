@@ -174,6 +174,7 @@ async def test_old_hashes_are_renewed_when_their_owners_log_in(monkeypatch: pyte
         assert (await log_in(client, password="guess")).status_code == 401
         assert "m=256,t=1,p=1" in service.state.members.password_hash("basho")
         assert (await log_in(client)).status_code == 303
+        await service.state.passwords.aclose()
         assert "m=256,t=2,p=1" in service.state.members.password_hash("basho")
         assert (await log_in(client)).status_code == 303
 

@@ -7,17 +7,19 @@ password costs the same work whoever it was tried on.
 
     passwords = Passwords()
 
-    checked = await passwords.verify(members.password_hash(name), password)  # None where nobody is called so
+    stored = members.password_hash(name)  # None where nobody is called so
+    checked = await passwords.verify(stored, password, renew=lambda new: members.replace_hash(name, stored, new))
     if not checked:
         ...  # wrong, or nobody's
-    if checked.new_hash:
-        ...  # store it, if the hash that was checked is still the stored one: the profile has changed since
+
+`renew` is called later, where the profile has changed since the hash was stored.
 """
 
 from __future__ import annotations
 
 import asyncio
 import binascii
+import inspect
 import logging
 import os
 import re
@@ -48,6 +50,7 @@ __all__ = [
     "OWASP_12MIB",
     "OWASP_19MIB",
     "OWASP_46MIB",
+    "RENEWALS_MAX",
     "RFC9106_HIGH_MEMORY",
     "RFC9106_LOW_MEMORY",
     "STORED_COSTLIEST",
@@ -70,6 +73,7 @@ Value = TypeVar("Value")
 THREADS_MAX = 4  # a service runs a process for each core or so, and each has its threads
 WAIT_SECONDS = 1.0  # longer, and people press the button again
 WAITING_MAX = 1_024
+RENEWALS_MAX = 64  # hashes that wait to be renewed; each keeps a password in memory until then
 FILLED_KIB_A_SECOND = 1_048_576  # by one thread; measured between one and two GiB, the more the smaller a hash is
 
 
@@ -174,8 +178,9 @@ class Passwords:
     Memory: `threads` hashes at once, by default twice 19 MiB on two cores. A stored hash may be larger than those of
     today's profile; `memory_kib_max` counts with the largest that is believed.
 
-    A right password on an old hash takes two hashes, the second for the new one. That tells nothing: whoever gave it
-    is told that it is right.
+    A right password on an old hash takes two hashes, the second for the new one. Behind a step-up nobody has been told
+    that it is right, so give `renew`: then the second one is made after the answer, and a right password takes as long
+    as a wrong one.
 
     Args:
         profile: what new hashes cost, and what others are renewed to.
@@ -210,14 +215,24 @@ class Passwords:
         self._costs_max = tuple(map(max, zip(*map(_costs, (profile, self.decoy, STORED_COSTLIEST)), strict=True)))
         self.memory_kib_max: Final = self._pool.threads * self._costs_max[0]
         self._warned = False
+        self._renewing: set[asyncio.Future[None]] = set()
 
     @property
     def shed(self) -> int:
         """How many calls were sent away busy since the start."""
         return self._pool.shed
 
-    async def verify(self, stored: str | None, password: str) -> Verified:
+    async def verify(
+        self, stored: str | None, password: str, *, renew: Callable[[str], object] | None = None
+    ) -> Verified:
         """Whether `password` is what the hash `stored` was made of; None stands for an account that does not exist.
+
+        Args:
+            stored: the hash.
+            password: as typed.
+            renew: stores a new hash in place of the one that was checked, if that is still the stored one; a function
+                or a coroutine function. Called a moment later, from a task on this event loop, and not at all while
+                too many passwords are being checked: the next log-in renews it then. With it `new_hash` is None.
 
         Raises:
             PasswordsBusy: too many are being checked.
@@ -226,7 +241,24 @@ class Passwords:
         """
         secret = _secret(password)
         known = None if stored is None else self._known(stored)
-        return await self._compute(lambda: self._check(known, secret))
+        if renew is None:
+            return await self._compute(lambda: self._check(known, secret))
+        found = await self._compute(lambda: self._check(known, secret, renews=False))
+        if found and known is not None and known.profile != self.profile and len(self._renewing) < RENEWALS_MAX:
+            task = asyncio.ensure_future(self._renew(secret, renew))
+            self._renewing.add(task)
+            task.add_done_callback(self._renewing.discard)
+        return found
+
+    async def _renew(self, secret: bytes, renew: Callable[[str], object]) -> None:
+        try:
+            found = renew(await self._compute(lambda: _hash(self.profile, secret)))
+            if inspect.isawaitable(found):
+                await found
+        except PasswordsBusy:
+            return  # the next log-in finds the old hash still
+        except Exception as error:  # noqa: BLE001 - the service's own, and nobody waits for it
+            log.warning("a password's new hash was not stored: %s", type(error).__name__)
 
     async def hash(self, password: str) -> str:
         """The hash to store for a new password. Raises `PasswordsBusy` and `UnusablePassword`."""
@@ -235,6 +267,7 @@ class Passwords:
 
     async def aclose(self) -> None:
         """Let what has begun or waits end, and with it the threads. A later call would start new ones."""
+        await asyncio.gather(*self._renewing, return_exceptions=True)
         await self._pool.aclose()
 
     async def _compute(self, work: Callable[[], Value]) -> Value:
@@ -257,7 +290,7 @@ class Passwords:
 
     # In a thread of the pool.
 
-    def _check(self, known: _Stored | None, secret: bytes) -> Verified:
+    def _check(self, known: _Stored | None, secret: bytes, *, renews: bool = True) -> Verified:
         with self._counting:
             self.checks += 1
         matches = _matches(known.phc if known else self._nobodys, secret)
@@ -266,6 +299,9 @@ class Passwords:
         if not matches:
             self._make_up_for(known.profile, secret)
             return WRONG
+        if not renews:
+            self._make_up_for(known.profile, secret)
+            return Verified(right=True)
         return Verified(right=True, new_hash=self._renewed(known.profile, secret))
 
     def _make_up_for(self, cheaper: Profile, secret: bytes) -> None:

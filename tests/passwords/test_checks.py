@@ -89,6 +89,63 @@ async def test_a_right_password_on_an_old_hash_brings_a_new_one(old: Profile) ->
     assert await passwords.verify(checked.new_hash, PASSWORD) == Verified(right=True, new_hash=None)
 
 
+async def test_a_hash_is_renewed_after_the_answer_where_somebody_stores_it() -> None:
+    """Behind a step-up a second hash before the answer would tell that the password was right."""
+    stored = await Passwords(OLD).hash(PASSWORD)
+    passwords = Passwords(NEW)
+    kept: list[str] = []
+
+    checked = await passwords.verify(stored, PASSWORD, renew=kept.append)
+
+    assert (checked, kept) == (Verified(right=True, new_hash=None), [])
+    await passwords.aclose()
+    assert [await passwords.verify(new, PASSWORD) for new in kept] == [Verified(right=True, new_hash=None)]
+
+
+async def test_a_coroutine_may_store_it_and_its_error_is_nobodys(caplog: pytest.LogCaptureFixture) -> None:
+    """Only its kind is told: its text may quote what was to be stored."""
+    stored = await Passwords(OLD).hash(PASSWORD)
+    passwords = Passwords(NEW)
+
+    async def renew(new: str) -> None:
+        raise LookupError(new)
+
+    assert await passwords.verify(stored, PASSWORD, renew=renew)
+    await passwords.aclose()
+    assert "a password's new hash was not stored: LookupError" in caplog.text
+    assert "argon2id" not in caplog.text
+
+
+@pytest.mark.parametrize(("made_with", "password"), [(NEW, PASSWORD), (OLD, "wrong")])
+async def test_nothing_is_renewed_that_need_not_or_must_not_be(made_with: Profile, password: str) -> None:
+    """A hash of today's profile, and what a wrong password was tried on."""
+    stored = await Passwords(made_with).hash(PASSWORD)
+    passwords = Passwords(NEW)
+    kept: list[str] = []
+
+    await passwords.verify(stored, password, renew=kept.append)
+
+    await passwords.aclose()
+    assert kept == []
+
+
+async def test_a_right_password_costs_what_a_wrong_one_does_where_the_hash_is_renewed_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both make up for a stored hash that is cheaper than today's."""
+    stored = await Passwords(OLD).hash(PASSWORD)
+    argon2, passwords = Argon2(monkeypatch), Passwords(NEW)
+    made = []
+    for password in (PASSWORD, "wrong"):
+        argon2.asked.clear()
+        found = await passwords.verify(stored, password, renew=lambda _: None)
+        made.append(list(argon2.asked))
+        assert found.right == (password == PASSWORD)
+        await passwords.aclose()
+    assert made[0] == made[1]
+    assert sum(one.work_kib for one in made[0]) == NEW.work_kib
+
+
 async def test_a_wrong_password_brings_no_new_hash() -> None:
     """Or whoever guesses would change the password to the guess."""
     assert await Passwords(NEW).verify(await Passwords(OLD).hash(PASSWORD), "guess") == Verified(right=False)
