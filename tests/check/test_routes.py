@@ -102,11 +102,13 @@ async def live(app: App) -> None:
         (up if message["type"] == "lifespan.startup.complete" else down).set()
 
     task = asyncio.ensure_future(app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, incoming.get, send))
-    await up.wait()
+    await asyncio.wait([task, asyncio.ensure_future(up.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        return await task
     for _ in range(100):
         await asyncio.sleep(0)
     incoming.put_nowait({"type": "lifespan.shutdown"})
-    await task
+    return await task
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -126,6 +128,25 @@ async def test_the_start_says_it(caplog: pytest.LogCaptureFixture, canary: str, 
         await live(LoginGuard(on_starlette(), secret=SECRET, login="POST /logn; POST /login", canary=canary))
 
     assert said(caplog) == expected
+
+
+async def test_the_start_says_it_where_an_application_has_no_use_for_a_lifespan(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As Django's, which raises; servers go on without one."""
+
+    async def refusing(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise ValueError("no lifespan here")
+        await by_method(scope, receive, send)
+
+    guard = LoginGuard(refusing, secret=SECRET, login="POST /logn; POST /login", challenges="none")
+    with caplog.at_level(logging.WARNING), pytest.raises(ValueError, match="no lifespan here"):
+        await live(guard)
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+    assert said(caplog) == [NOT_THERE]
 
 
 async def test_the_first_answer_says_it(caplog: pytest.LogCaptureFixture) -> None:

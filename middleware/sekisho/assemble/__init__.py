@@ -210,14 +210,24 @@ class LoginGuard:
                 parts.middleware()
             return message
 
+        said = False
+
         async def stop_and_send(message: Message) -> None:
+            nonlocal said
+            said = True
             if message["type"] in LAST_WORDS:
                 await parts.stop()
             await send(message)
             if message["type"] == "lifespan.startup.complete":
                 parts.look_for_doors()
 
-        return await self._app(scope, receive_and_start, stop_and_send)
+        try:
+            await self._app(scope, receive_and_start, stop_and_send)
+        except Exception:
+            # How ASGI says that an application has no use for a lifespan (Django's): it is there all the same.
+            if not said:
+                parts.look_for_doors()
+            raise
 
     @property
     def doors(self) -> tuple[Door, ...]:
