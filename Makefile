@@ -60,6 +60,11 @@ test-uvloop: $(VENV)/.with-test ## Run what talks to the event loop on uvloop, w
 
 .PHONY: matrix
 matrix: $(VENV)/.with-test ## Send generated requests through every server to every framework (ten minutes; a sample is in the tests)
+	$(say) "Parsers as old as the floors of what is installed allow"
+	@$(PIP) install --upgrade --no-deps --target $(VENV)/oldest python-multipart==0.0.20 starlette==0.46.0 django==5.2 \
+		litestar==2.20.0 werkzeug==3.0.0
+	@PYTHONPATH=$(CURDIR)/$(VENV)/oldest $(BIN)/python -m pytest --quiet tests/read/test_parsers.py
+	$(say) "Servers, frameworks and generated requests"
 	@MATRIX_REQUESTS=$${MATRIX_REQUESTS:-300} $(BIN)/python -m pytest --quiet tests/matrix
 
 .PHONY: real

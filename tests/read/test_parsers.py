@@ -52,6 +52,10 @@ def picked(pairs: Pairs) -> dict[str, str]:
     return found
 
 
+def filled(found: dict[str, str]) -> dict[str, str]:
+    return {kind: value for kind, value in found.items() if value}
+
+
 def ours(body: bytes) -> dict[str, str] | None:
     try:
         return read_urlencoded(body, NAMES)
@@ -94,15 +98,21 @@ PIECES = st.sampled_from(
 )
 FORMS = st.lists(PIECES, max_size=14).map(lambda pieces: "".join(pieces).encode()) | st.binary(max_size=40)
 LIKELY = st.lists(
-    st.tuples(st.sampled_from(["username", "user%6eame", "password", "x", ""]), st.sampled_from(["=", ""]), PIECES),
+    st.tuples(
+        st.sampled_from(["username", "user%6eame", "password", "x", ""]),
+        st.sampled_from(["=", ""]),
+        PIECES,
+        st.sampled_from(["&", "&", ";"]),
+    ),
     max_size=4,
-).map(lambda fields: "&".join("".join(field) for field in fields).encode())
+).map(lambda fields: "".join("".join(field) for field in fields).encode())
 
 
 @given(FORMS | LIKELY)
 @example(b"username=a&&password=b&")
 @example(b"&=&username&password=%zz%40+")
 @example(b"username=%%4040&password=%2540")
+@example(b"password=g1&username=decoy1;username=hana")
 async def test_forms_are_read_as_others_read_them(body: bytes) -> None:
     """Against `parse_qsl` (Django, Litestar, Quart) and python-multipart (Starlette, FastAPI)."""
     found = ours(body)
@@ -111,7 +121,8 @@ async def test_forms_are_read_as_others_read_them(body: bytes) -> None:
     assert found == picked(parse_qsl(body.decode(), keep_blank_values=True))
     pairs = await starlette_pairs(body, FORM)
     assert pairs is not None
-    assert found == picked(pairs)
+    # Older ones drop a name without a value, which is refused wherever it matters.
+    assert filled(found) == filled(picked(pairs))
 
 
 @given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=5), st.text(min_size=1), st.text())
