@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from examples.starlette_service import pages
 from sekisho.cli.screen import PlainScreen, RichScreen, reading, show, write_svg
 from sekisho.model import SettingsError
 from sekisho.simulate.demo import GUARDED, Claim, Plan, Shown, demonstrate
@@ -96,6 +97,14 @@ def test_a_setting_that_makes_no_sense_is_said_before_anything_is_started() -> N
     plan = Plan(owners=100, attempts=100, addresses=5, seconds=1, limits={"SEKISHO_LIMIT_IP": "plenty"})
     with pytest.raises(SettingsError, match="SEKISHO_LIMIT_IP: is not written as in"):
         asyncio.run(demonstrate(plan, PlainScreen()))
+
+
+def test_the_page_that_asks_for_a_proof_carries_the_name_of_the_service(tmp_path: Path) -> None:
+    """A page under another name, in the middle of a log-in, looks like the fraud that it is to stop."""
+    name = PLAN.guard_settings(tmp_path / "shop.sqlite3")["SEKISHO_SERVICE_NAME"]
+
+    assert name == "Hakone Tea House"
+    assert f"<title>Log in · {name}</title>" in pages.login_page()
 
 
 def test_a_longer_list_is_one_of_more_strangers() -> None:

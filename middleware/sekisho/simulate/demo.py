@@ -86,7 +86,7 @@ class Plan:
             "SEKISHO_FACTORS": "totp",
             "SEKISHO_OWNERS": f"sqlite+aiosqlite:///{database}",
             "SEKISHO_OWNERS_QUERY": "select null as email, null as locale from members where username = :account",
-            "SEKISHO_SERVICE_NAME": "The Shop",
+            "SEKISHO_SERVICE_NAME": "Hakone Tea House",
             "SEKISHO_STORE": self.store,
             "SEKISHO_NAMESPACE": f"demo-{secrets.token_hex(4)}",
             "SEKISHO_TRUSTED_PROXIES": "127.0.0.0/8",
