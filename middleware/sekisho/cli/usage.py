@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -45,6 +46,13 @@ class Parser(argparse.ArgumentParser):
             # A script that says `--par` breaks on the day a second option begins like that.
             allow_abbrev=False,
         )
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but for `-hunter2`: Python 3.13 takes that for `-h`, prints help and calls it a success."""
+        given = sys.argv[1:] if args is None else list(args)
+        if any(each.startswith("-h") and len(each) > 2 for each in given):
+            self.error("unrecognized arguments: ")
+        return super().parse_known_args(given, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2. Of argparse's message only that remains which nobody typed."""
