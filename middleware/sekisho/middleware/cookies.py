@@ -11,3 +11,12 @@ def cookie(header: bytes, start: bytes) -> bytes:
         if (stripped := pair.strip()).startswith(start):
             return stripped[len(start) :]
     return b""
+
+
+def same_site(*, elsewhere: bool) -> bytes:
+    """The attributes that say which pages send a cookie of ours along.
+
+    `Lax`: no other site has anything posted with it. `elsewhere`: a page of an origin that the operator named, on
+    another site, which gets one of its own: partitioned, it is sent from beneath that site's pages and no others.
+    """
+    return b"SameSite=None; Partitioned" if elsewhere else b"SameSite=Lax"

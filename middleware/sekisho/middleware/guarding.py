@@ -24,6 +24,7 @@ from sekisho.answer import (
 )
 from sekisho.challenge import browser_family
 from sekisho.judge import Belief
+from sekisho.middleware.cookies import same_site
 from sekisho.middleware.intake import HungUp, Intake, Patience
 from sekisho.middleware.shown import CARRIED, SHOWN, Carried
 from sekisho.middleware.suspicion import Suspicion
@@ -121,10 +122,10 @@ class Cookie(Value):
         self.name: Final = name
         self.days: Final = days
 
-    def line(self, token: str) -> bytes:
+    def line(self, token: str, *, elsewhere: bool = False) -> bytes:
         # `__Host-` ties it to this host alone; `Lax` keeps other sites from trying passwords with it.
-        attributes = b"Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % (self.days * 86_400)
-        return b"%b=%b; %b" % (self.name, token.encode(), attributes)
+        attributes = b"Max-Age=%d; Path=/; Secure; HttpOnly; " % (self.days * 86_400)
+        return b"%b=%b; %b%b" % (self.name, token.encode(), attributes, same_site(elsewhere=elsewhere))
 
 
 class GuardMiddleware:
@@ -492,7 +493,10 @@ class GuardMiddleware:
         token = self._guard.new_token(assessment, basis, family)
         if visit.presented.by_header:
             return DEVICE_HEADER, token.encode()
-        return b"set-cookie", self._cookie.line(token)
+        elsewhere = visit.named.get(b"sec-fetch-site") == b"cross-site" and bool(
+            self._renderer.cors(visit.scope["headers"])
+        )
+        return b"set-cookie", self._cookie.line(token, elsewhere=elsewhere)
 
     def ended(
         self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str

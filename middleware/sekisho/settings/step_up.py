@@ -153,6 +153,11 @@ def warnings_of_step_up(settings: Settings) -> Iterator[str]:
             "SEKISHO_FACTORS: without email or webhook, accounts that have enrolled nothing cannot be asked "
             "and stay out from new devices"
         )
+    if settings.origins and settings.factors:
+        yield (
+            "SEKISHO_ORIGINS: pages there that are of another site get cookies with SameSite=None; Partitioned; the "
+            "application's own session cookie needs the same, or a step-up ends without a session"
+        )
     if not settings.challenges_set and POW not in settings.challenges:
         yield (
             "SEKISHO_CHALLENGES: no work is asked for, as what it needs is not installed: "

@@ -254,7 +254,8 @@ class Asking:
         session = proving.ties.session(headers)
         _, text = await self._parts.escrow.issue_for_session(ticket, holder.key, session)
         answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)
-        return await send_answer(send, answer._replace(headers=(*answer.headers, holder.line())))
+        line = holder.line(elsewhere=self._parts.voice.is_elsewhere(headers))
+        return await send_answer(send, answer._replace(headers=(*answer.headers, line)))
 
     # The owner hears of a right secret without a proof: nobody else could know that his password is known.
 
@@ -358,7 +359,8 @@ class Asking:
         )
 
     async def _answer(self, visit: Visit, holder: Holder, answer: Answer) -> None:
-        await send_answer(visit.send, answer._replace(headers=(*answer.headers, holder.line())))
+        line = holder.line(elsewhere=self._parts.voice.is_elsewhere(visit.scope["headers"]))
+        await send_answer(visit.send, answer._replace(headers=(*answer.headers, line)))
 
     async def _unavailable(self, visit: Visit) -> None:
         refusal = unavailable(retry_after_s(FULL_US, self._jitter()))

@@ -10,6 +10,7 @@ from sekisho.challenge.device_token import browser_family, browser_name
 from sekisho.challenge.escrow import PROOF_S, TICKET_S, Purpose
 from sekisho.challenge.seal import Unsealable
 from sekisho.challenge.tie import Tie
+from sekisho.middleware.cookies import same_site
 from sekisho.middleware.shown import PROOF
 from sekisho.middleware.step_up.again import Again, answering, as_from, replay
 from sekisho.middleware.step_up.holder import COOKIE_START
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     Headers = list[tuple[bytes, bytes]]
 
-_FORGET_HOLDER = (b"set-cookie", COOKIE_START + b"; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax")
+_FORGET_HOLDER = COOKIE_START + b"; Max-Age=0; Path=/; Secure; HttpOnly; "
 
 
 class Granting:
@@ -80,7 +81,8 @@ class Granting:
         headers += self._tie(call, door, sealed, ticket, person)
         headers.append((b"cache-control", b"no-store"))
         if not call.holder.by_header:
-            headers.append(_FORGET_HOLDER)
+            elsewhere = self._parts.voice.is_elsewhere(call.headers)
+            headers.append((b"set-cookie", _FORGET_HOLDER + same_site(elsewhere=elsewhere)))
         return Answer(sealed.status, tuple(headers), sealed.body)
 
     def _is_believed(self, ticket: Ticket) -> bool:
@@ -97,7 +99,8 @@ class Granting:
             self._proving.senders.new_device(person, browser=browser_name(agent), network=address)
         if shown.by_header or call.holder.by_header:
             return [(DEVICE_HEADER, token.encode())]
-        return [(b"set-cookie", self._cookie.line(token))]
+        elsewhere = self._parts.voice.is_elsewhere(call.headers)
+        return [(b"set-cookie", self._cookie.line(token, elsewhere=elsewhere))]
 
     def _tie(self, call: Call, door: Door, sealed: Sealed, ticket: Ticket, person: Person) -> Headers:
         credentials = credentials_set(door, list(sealed.headers), sealed.body)

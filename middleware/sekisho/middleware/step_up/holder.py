@@ -10,7 +10,7 @@ import re
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.middleware.cookies import cookie
+from sekisho.middleware.cookies import cookie, same_site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,12 +31,14 @@ class Holder(NamedTuple):
     key: str
     by_header: bool
 
-    def line(self) -> tuple[bytes, bytes]:
-        """The header that hands the key out: with every question, whether it is new or not."""
+    def line(self, *, elsewhere: bool = False) -> tuple[bytes, bytes]:
+        """The header that hands the key out: with every question, whether it is new or not.
+
+        `elsewhere`: see `same_site`.
+        """
         if self.by_header:
             return HEADER, self.key.encode()
-        # `Lax`: no other site can have a proof posted for the one whose browser it is.
-        attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % SECONDS
+        attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; " % SECONDS + same_site(elsewhere=elsewhere)
         return b"set-cookie", COOKIE_START + self.key.encode() + attributes
 
     def __repr__(self) -> str:

@@ -185,9 +185,9 @@ class Managing:
             return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors?notice={notice}")
         return self._parts.voice.json(call.headers, 200, {"done": True})
 
-    @staticmethod
-    def _with_holder(call: Call, answer: Answer) -> Answer:
-        return answer._replace(headers=(*answer.headers, call.holder.line()))
+    def _with_holder(self, call: Call, answer: Answer) -> Answer:
+        line = call.holder.line(elsewhere=self._parts.voice.is_elsewhere(call.headers))
+        return answer._replace(headers=(*answer.headers, line))
 
 
 def _notice(call: Call) -> str:

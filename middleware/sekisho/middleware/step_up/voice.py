@@ -120,6 +120,11 @@ class Voice:
         """What a browser is told that asks before it calls from another origin; None for origins that are not named."""
         return self._renderer.preflight(headers)
 
+    def is_elsewhere(self, headers: Headers) -> bool:
+        """Whether a request comes from a named origin on another site, where browsers keep no `SameSite=Lax` cookie."""
+        site = next((value for name, value in headers if name == b"sec-fetch-site"), b"")
+        return site == b"cross-site" and self.may_be_read(headers)
+
     def may_be_read(self, headers: Headers) -> bool:
         """Whether a request comes from an origin that the operator named."""
         return bool(self._renderer.cors(headers))
