@@ -14,7 +14,7 @@ THERE = [(b"origin", ORIGIN), (b"sec-fetch-site", b"cross-site"), (b"sec-fetch-m
 
 @pytest.fixture
 async def site() -> Site:
-    made = Site(settings={"origins": ORIGIN.decode()})
+    made = Site(settings={"origins": ORIGIN.decode(), "login": "POST /login success=303:/account"})
     await made.enrol()
     return made
 
