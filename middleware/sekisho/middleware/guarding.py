@@ -47,7 +47,7 @@ from sekisho.model import (
 )
 from sekisho.model.value import Value
 from sekisho.read import declared_too_large, decoded, exposed, is_rewritten, read_credentials
-from sekisho.read.request import HARMLESS, announces_body, by_name, lowered, may_hide_body
+from sekisho.read.request import HARMLESS, announces_body, by_name, may_hide_body, read_headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -184,22 +184,24 @@ class GuardMiddleware:
         self._mount = mount
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        request = lowered(scope)
+        request, named = read_headers(scope)
         try:
             door = self._reading.doors.find(request)
         except Unreadable:
             return self._stray(scope, request, receive, send)
         if door is None:
             return self._elsewhere(scope, request, receive, send)
-        return self._at_door(door, scope, request, receive, send)
+        return self._at_door(door, scope, request, named, receive, send)
 
-    async def _at_door(self, door: Door, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
+    async def _at_door(
+        self, door: Door, scope: Scope, request: Scope, named: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         # A socket at a door would be a gate beside the barrier.
         if scope["type"] == "websocket":
             self._note(door, "denied", "websocket")
             return await self._refuse_websocket(request, receive, send)
 
-        visit = self._visit(door, scope, request, receive, send)
+        visit = self._visit(door, scope, request, named, receive, send)
         if _is_planted(visit) and self.mode is Mode.ENFORCE:
             self._events.unreadable(door, "cross_site")
             self._note(door, "denied", "cross_site")
@@ -235,7 +237,8 @@ class GuardMiddleware:
                 return None
             receive = intake.replay
             if has_body and (door := self._reading.doors.find(request, has_body=True)):
-                return await self._at_door(door, scope, request, receive, send)
+                named = by_name(request["headers"])
+                return await self._at_door(door, scope, request, named, receive, send)
         stale = self._asking.stale(request, has_body=has_body) if self._asking is not None else None
         if stale is not None and self.mode is Mode.ENFORCE:
             return await self._ask_for_proof(request, receive, send, stale)
@@ -261,8 +264,9 @@ class GuardMiddleware:
             return await self._refuse_websocket(request, receive, send)
         return await send_answer(send, self._renderer.render(unreadable_attempt(400), request["headers"]))
 
-    def _visit(self, door: Door, as_sent: Scope, scope: Scope, receive: Receive, send: Send) -> Visit:
-        named = by_name(scope["headers"])
+    def _visit(
+        self, door: Door, as_sent: Scope, scope: Scope, named: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> Visit:
         caller = self._reading.callers.read(scope, named)
         if caller.origin.forwarded_by_stranger:
             self._events.odd(REWRITTEN_PEER if is_rewritten(scope, named) else UNTRUSTED_PROXY)

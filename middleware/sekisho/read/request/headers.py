@@ -15,18 +15,20 @@ if TYPE_CHECKING:
     Headers = Sequence[tuple[bytes, bytes]]
 
 
-def lowered(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The scope with header names in lower case: itself where they are, as ASGI promises; else a copy."""
+def read_headers(scope: MutableMapping[str, Any]) -> tuple[MutableMapping[str, Any], dict[bytes, bytes]]:
+    """The scope with header names in lower case, itself where they are, as ASGI promises; and its headers by name."""
     headers: Headers = scope.get("headers") or ()
+    named = dict(headers)
     # One look at all names together: a loop over them would cost every attempt more than reading its path does.
-    if not headers or b"".join([name for name, _ in headers]).islower():
-        return scope
-    return {**scope, "headers": [(bytes(name).lower(), value) for name, value in headers]}
+    if named and not b"".join(named).islower():
+        headers = [(bytes(name).lower(), value) for name, value in headers]
+        return {**scope, "headers": headers}, by_name(headers)
+    return scope, named if len(named) == len(headers) else by_name(headers)
 
 
 def by_name(headers: Headers) -> dict[bytes, bytes]:
     """Values by name; of a repeated name the last, of several `Cookie` lines all (RFC 9113 section 8.2.3)."""
-    named: dict[bytes, bytes] = dict(headers)
+    named = dict(headers)
     if len(named) != len(headers) and b"cookie" in named:
         named[b"cookie"] = b"; ".join([value for name, value in headers if name == b"cookie"])
     return named
