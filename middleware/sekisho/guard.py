@@ -176,7 +176,7 @@ class Guard:
         token = self._token(attempt, family)
         # A stolen token is no way round the shed: for another account, or over its budget, it counts for nothing.
         exempt = self._is_exempt(attempt.origin)
-        if token is None and not exempt and (wait_us := self._shed.wait_us(digests.ids)):
+        if token is None and not exempt and not question and (wait_us := self._shed.wait_us(digests.ids)):
             return self._shed_late(attempt, digests, wait_us)
         bucket = b"" if _tries_password(attempt) else _bucket(attempt, asker)
         charge = self._digests.charge(
@@ -198,6 +198,10 @@ class Guard:
                 charge = self._digests.charge(attempt, origin=digests, exempt=exempt, bucket=bucket)
                 found = await self._ledger.charge(charge)
                 verdict = found._replace(lane_wait_us=verdict.lane_wait_us, lane_spent=verdict.lane_spent)
+            if question and verdict.throttle_wait_us:
+                tagged |= verdict.tagged
+                question = self._make_place(question)
+                verdict = await self._ledger.charge(charge)
             device = Device.PROVED if proved else _device(token, verdict)
             decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
             if decision.passes or not (pause_s and self._may_change(charge, verdict)):
@@ -207,8 +211,7 @@ class Guard:
             # It asks anew, so what it was charged for asking in vain goes back. Its tags stay, and stay its own.
             tagged |= verdict.tagged
             self._ledger.settle(charge, verdict._replace(tagged=0))
-        if tagged:
-            verdict = verdict._replace(tagged=verdict.tagged | tagged)
+        verdict = verdict._replace(tagged=verdict.tagged | tagged) if tagged else verdict
         # Only for who would pass: a flood over its limits must not become a flood at the service that is asked.
         if decision.passes and _tries_password(attempt) and self._breaches.would_ask(exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
@@ -259,6 +262,16 @@ class Guard:
             self._ledger.settle(charge, verdict)
             for key in _counters(charge):
                 self._room.settled(key)
+
+    def _make_place(self, question: bytes) -> bytes:
+        """Give back what the question was charged at its address, for its answer to be charged there; what is left.
+
+        What it was charged at the account stays: the answer may be a repeat, which is free there.
+        """
+        charge, verdict = unpack_receipt(question)
+        self._ledger.settle(charge, verdict._replace(charged=verdict.charged & Charged.NETWORK, tagged=0))
+        left = verdict._replace(charged=verdict.charged & ~Charged.NETWORK)
+        return pack_receipt(charge, left) if left.charged or left.tagged else b""
 
     def begin(self, assessment: Assessment) -> None:
         """The attempt goes to the application. From here on it is to be settled, exactly once."""

@@ -137,6 +137,10 @@ class Toll:
             return None
         return Paid(self._question(worked.carried, bound_to))
 
+    def earns_look(self, work: str) -> bool:
+        """Whether work that carries a question's receipt is shown here for the first time; see `Work.earns_look`."""
+        return self._work is not None and len(work) <= PAYLOAD_CHARS_MAX and self._work.earns_look(work)
+
     def _sealed(self, question: bytes, bound_to: bytes) -> str:
         return urlsafe_b64encode(self._sealer.seal(_QUESTION, question, bound_to=bound_to)).decode()
 

@@ -20,12 +20,14 @@ import re
 from base64 import b64decode
 from dataclasses import dataclass
 from hashlib import blake2b
+from hmac import compare_digest
 from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from altcha import Challenge, ChallengeParameters, Payload, Solution, create_challenge, verify_solution
 
 from sekisho.crypto.signers import Signer, as_signers
+from sekisho.read.digest import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +54,8 @@ _ALGORITHM = "PBKDF2/SHA-256"
 _COST_MAX = 8_000  # iterations for one try, which is what checking costs us: 2 ms, a tenth of a password's hash
 _DIGITS_MIN = 2
 _KEY = re.compile("[0-9a-f]{64}")
-_CARRIED = "carried"
+_CARRIED, _OURS = "carried", "ours"
+LOOKED_AT_MAX = 10_000  # each has cost a charge within two minutes
 
 
 def difficulty(posture_level: int, occupancy: float) -> int:
@@ -108,6 +111,7 @@ class Work:
         ]
         self._vault = vault
         self._clock_s = clock_s
+        self._looked_at: dict[str, None] = {}
 
     def challenge(self, bound_to: bytes, difficulty: int, *, carried: str = "") -> dict[str, Any]:
         """A puzzle for the page: JSON-ready, in the fields of ALTCHA.
@@ -121,14 +125,35 @@ class Work:
             ValueError: no binding, or no such difficulty.
         """
         digits, cost = _shape(difficulty)
+        key, ends_s = self._signing(), int(self._clock_s()) + LIFE_S
         return create_challenge(
             _ALGORITHM,
             cost,
             key_prefix="0" * digits,
-            expires_at=int(self._clock_s()) + LIFE_S,
-            data={_CARRIED: carried} if carried else None,
-            hmac_secret=_bound(self._signing(), bound_to),
+            expires_at=ends_s,
+            data={_CARRIED: carried, _OURS: _ours(key, ends_s, carried)} if carried else None,
+            hmac_secret=_bound(key, bound_to),
         ).to_dict()
+
+    def earns_look(self, payload: str) -> bool:
+        """Whether a challenge of ours that carries something is shown here for the first time.
+
+        For a request that is refused unread. No solution is checked, so this costs next to nothing; and it is true once
+        for each challenge and worker, or one challenge would carry a flood past the refusal.
+        """
+        if (solved := _read(payload)) is None or not self._is_fresh(solved.parameters):
+            return False
+        data: object = solved.parameters.data
+        carried, shown = (data.get(_CARRIED), data.get(_OURS)) if isinstance(data, dict) else (None, None)
+        if not isinstance(carried, str) or not isinstance(shown, str) or carried in self._looked_at:
+            return False
+        ours = (_ours(key, solved.parameters.ends_s, carried) for key in self._alive())
+        if not any(compare_digest(one.encode(), utf8(shown)) for one in ours):
+            return False
+        if len(self._looked_at) >= LOOKED_AT_MAX:
+            del self._looked_at[next(iter(self._looked_at))]
+        self._looked_at[carried] = None
+        return True
 
     async def accept(self, payload: str, bound_to: bytes) -> Worked | None:
         """What was computed, the first time that this is shown, else None.
@@ -207,6 +232,11 @@ def _bound(key: bytes, bound_to: bytes) -> bytes:
     if not bound_to:
         raise ValueError("work is bound to an attempt")
     return blake2b(bound_to, key=key, digest_size=32, person=b"work for").digest()
+
+
+def _ours(key: bytes, ends_s: int, carried: str) -> str:
+    """What tells that a challenge is ours where nobody knows yet what it is bound to."""
+    return blake2b(b"%d %b" % (ends_s, utf8(carried)), key=key, digest_size=16, person=b"work carries").hexdigest()
 
 
 def _used(key: bytes, solved: _Solved) -> bytes:

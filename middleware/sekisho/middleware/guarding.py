@@ -26,7 +26,7 @@ from sekisho.challenge import browser_family
 from sekisho.judge import Belief
 from sekisho.middleware.cookies import same_site
 from sekisho.middleware.intake import HungUp, Intake, Patience
-from sekisho.middleware.shown import CARRIED, SHOWN, Carried
+from sekisho.middleware.shown import CARRIED, SHOWN, WORK, Carried
 from sekisho.middleware.suspicion import Suspicion
 from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Visit, presented
 from sekisho.middleware.watch import Report, Watch
@@ -209,7 +209,7 @@ class GuardMiddleware:
         # In monitor everybody is looked at, once: what would be refused here is found out later as well.
         anybody, token = self.mode is Mode.MONITOR, visit.presented.token
         stop = self._guard.at_the_gate(visit.origin, visit.digests, token=token, anybody=anybody)
-        if stop and self._refuses(door, stop):
+        if stop and not self._earns_look(visit, stop) and self._refuses(door, stop):
             return await self._refuse(visit, stop)
         # Here and below nothing is awaited while an exception is handled: compiled, that loses cancellations.
         on: Awaitable[None]
@@ -223,6 +223,12 @@ class GuardMiddleware:
         except HungUp:
             return self._events.unreadable(door, "hung_up")
         return await on
+
+    def _earns_look(self, visit: Visit, stop: Decision) -> bool:
+        # Who was asked for work comes in with the place that the question has taken. Else thirty owners behind one
+        # address, all asked within a moment, would take all places with their questions, and none could answer.
+        answers = self._asking is not None and stop.asked is Action.THROTTLE and WORK in visit.named
+        return answers and self._asking is not None and self._asking.earns_look(visit)
 
     async def _elsewhere(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
         """What is no attempt as far as its headers tell: our own pages, routes that want a fresh proof, the rest."""

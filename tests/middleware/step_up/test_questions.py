@@ -134,3 +134,62 @@ async def test_before_a_step_up_the_question_comes_back_with_the_proof(clock: Cl
 async def _settled() -> None:
     for _ in range(30):
         await asyncio.sleep(0)
+
+
+async def test_all_who_were_asked_may_answer(clock: Clock) -> None:
+    """Twenty questions fill the address, which is shed; each answer comes in by the place of its question."""
+    site, asked, statuses = plain(), [], []
+    for n in range(30):
+        client = site.client(HOUSE)
+        asked.append((client, await client.log_in(f"member{n}"), f"member{n}"))
+        clock.advance(0.1)
+    firsts = [first.status for _, first, _ in asked]
+    clock.advance(3)
+    for client, first, account in asked:
+        if first.status == 401:
+            statuses.append((await repeated(client, first, account)).status)
+
+    assert firsts == [303] * 7 + [401] * 20 + [429] * 3
+    assert statuses == [303] * 20
+
+
+async def test_a_solution_passes_the_shed_once_and_what_is_none_never(clock: Clock) -> None:
+    """Row 4.5: an address that is shed reads no body for work that was shown before, or that nobody asked for."""
+    site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour"})
+    await site.client("192.0.2.1").log_in("member0", "burn")
+    client = site.client(HOUSE)
+    first = await client.log_in("member0", "guess")
+    for n in range(5):
+        clock.advance(3)
+        await site.client(HOUSE).log_in(f"member{n + 1}", "guess")
+    members = json.loads(first.body)["work"]
+    forged = json.loads(json.dumps(members))
+    forged["parameters"]["data"]["ours"] = "0" * 32
+    later = json.loads(json.dumps(members))
+    later["parameters"]["expiresAt"] += 60
+    codes = []
+    for shown in (forged, later, members, members):
+        work = (b"sekisho-work", solved(shown).encode())
+        codes.append((await client.log_in("member0", "guess", headers=(FORM, work))).status)
+
+    assert codes == [429, 429, 401, 429]
+    reached = [account for account, password in site.shop.reached if password == "guess"]
+    assert len(reached) == 4  # of which three came in before the address was full, and one by its question's place
+
+
+async def test_questions_make_no_place_at_the_account(clock: Clock) -> None:
+    """A question that was charged at the account keeps its charge there: the answer, a repeat, is free."""
+    site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "12/hour"})
+    for n in range(8):
+        await site.client(HOUSE).log_in(f"member{n + 1}", "x")
+    client = site.client(HOUSE)
+    first = await client.log_in("member0", "guess")
+    for n in range(3):
+        await site.client(HOUSE).log_in(f"member{n + 20}", "x")
+    clock.advance(3)
+    assert (await repeated(client, first, "member0", "guess")).body == b"wrong"
+    clock.advance(3)
+
+    elsewhere = await site.client("192.0.2.9").log_in("member0", "another")
+
+    assert (first.code, elsewhere.code) == ("challenge_required", "challenge_required")

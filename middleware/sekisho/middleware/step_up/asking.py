@@ -126,6 +126,10 @@ class Asking:
             )
         return Shown(paid is not None, proved, paid.question if paid else b"")
 
+    def earns_look(self, visit: Visit) -> bool:
+        """Whether a request that would be refused unread brings work that it was charged for being asked for."""
+        return self._parts.toll.earns_look(visit.named.get(WORK, b"").decode("latin-1"))
+
     def wants_work(self, *, worked: bool) -> bool:
         """Whether the lanes are so full that a place in them has its price."""
         proving = self._parts.proving
