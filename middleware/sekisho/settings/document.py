@@ -36,6 +36,7 @@ Doors are separated by `;`. A door is a route where somebody can try a secret: e
 - `METHOD` is `POST`, `PUT` and so on; `*` (any) with `basic` alone.
 - `PATH` is what the application sees, such as `/login`: no query, no `%` escapes. With `basic` alone it may also be a
   prefix, `/files/*`, or everything, `*`. `{name}` stands for one whole step: `/password-recovery/{email}`.
+  (BlackSheep's own `/files/*` takes `/filesystem` too: write its route as `/files/{path:rest}`.)
 - `ENCODING` is `form` (urlencoded and multipart), `multipart`, `json`, `path` (a step of the path), `basic` (the
   `Authorization` header) or `oauth2` (the password grant, with its fields `username` and `password`).
 - `account` and `secret` are names of fields: `username|email` where a request holds one of two, `user.email` where
