@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
 from sekisho.asgi.asker import AskerCookie
+from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.challenge import DeviceTokens
 from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
 from sekisho.check.advice import rule_line
@@ -52,6 +53,7 @@ from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.read.paths import path_keys
+from sekisho.read.request import lowered, may_hide_body
 from sekisho.record import AccountHook, Answers, Events, RefusalLog
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
@@ -206,8 +208,8 @@ class LoginGuard:
 
         async def receive_and_start() -> Message:
             message = await receive()
-            if message["type"] == "lifespan.startup":
-                parts.middleware()
+            if message["type"] == "lifespan.startup" and parts.middleware() is parts.other_loop:
+                parts.other_loop.tell()
             return message
 
         said = False
@@ -297,6 +299,7 @@ class _Parts:
         self.passing = Passing(self._is_ours)
         self.tokens = DeviceTokens(settings.signers, days=settings.device_days, oldest=settings.secrets[-1])
         self.clock_s = StoreClock(_wall_s)
+        self.other_loop = OtherLoop(app, self._is_guarded, self.renderer)
         self.policy = Policy(
             account_failures_max=settings.limits.account_failures_max,
             prevalence_min=prevalence(settings.breached_min),
@@ -338,12 +341,34 @@ class _Parts:
             or any(key.startswith(mount) for key in keys)
         )
 
+    def _is_guarded(self, scope: Scope) -> bool:
+        """Whether a request would not simply be passed on, as far as its headers tell."""
+        if self.mode is not Mode.ENFORCE:
+            return False
+        request = lowered(scope)
+        has_body = may_hide_body(request)
+        try:
+            return (
+                self._has_pages_at(request)
+                or self.reading.doors.find(request, has_body=has_body) is not None
+                or self.protected.find(request, has_body=has_body) is not None
+            )
+        except Unreadable:
+            return True
+
+    def _has_pages_at(self, request: Scope) -> bool:
+        under = f"{self.settings.mount.casefold()}/"
+        has_pages = bool(self.settings.factors or self.settings.challenges)
+        return has_pages and any(key.startswith(under) for key in path_keys(request))
+
     def middleware(self) -> App:
         """The middleware of the running loop, started if need be."""
         running = self._latest
         # Python 3.11 asks the kernel for the process id in `get_running_loop`, at the price of three digests: for
         # every request of the service. A loop that runs, and runs in this thread, is the one.
         if running is None or running.thread != get_ident() or not running.loop.is_running():
+            if not runs_asyncio():
+                return self.other_loop
             running = self._latest = self._running_here()
         return running.app
 
@@ -359,6 +384,8 @@ class _Parts:
 
     async def stop(self) -> None:
         self._latest = None
+        if not runs_asyncio():
+            return
         running = self._running.pop(asyncio.get_running_loop(), None)
         if running is not None:
             await running.stop()
@@ -391,7 +418,7 @@ class _Parts:
 
     def look_for_doors(self) -> None:
         """Say which doors are not there, once the application has started."""
-        if self.settings.canary and self.mode is not Mode.OFF:
+        if self.settings.canary and self.mode is not Mode.OFF and runs_asyncio():
             self._running_here().look_for_doors()
 
     async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
