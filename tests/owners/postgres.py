@@ -87,6 +87,10 @@ class PostgresServer:
             self._process.wait(_START_SECONDS_MAX)
             self._process = None
 
+    @property
+    def port(self) -> int:
+        return self._port
+
     def url(self, database: str) -> str:
         return f"postgresql+asyncpg://sekisho:{PASSWORD_IN_URL}@127.0.0.1:{self._port}/{database}"
 
