@@ -225,8 +225,8 @@ class Claiming:
 @pytest.mark.parametrize("amount", [1, 2])
 def test_room_is_looked_at_before_anything_is_read(tmp_path: Path, amount: int) -> None:
     """Nobody waits an hour to hear that the disk is full; sorting needs three times as much."""
-    needed = "12000000.0" if amount > 1 else "4000000.0"
-    with pytest.raises(CorpusError, match=f"GB are free, and some {needed} GB are needed: make room"):
+    needed = "12 PB" if amount > 1 else "4 PB"
+    with pytest.raises(CorpusError, match=f"B are free, and some {needed} are needed: make room"):
         build([Claiming(10**15 // amount)] * amount, tmp_path / "corpus")
 
 

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -213,8 +214,28 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         write_sorted(tmp_path / "nowhere" / "corpus", [RECORDS], kind="passwords")
 
 
+@pytest.mark.parametrize(
+    ("free", "needed", "said"),
+    [
+        (0, 40_000, "0 B are free, and some 40 kB are needed"),
+        (39_900, 40_000, "39.9 kB are free, and some 40 kB are needed"),
+        (999_499, 1_234_567, "999 kB are free, and some 1.23 MB are needed"),
+        (12 * 10**9, 38_200_000_000, "12 GB are free, and some 38.2 GB are needed"),
+        (2 * 10**12, 3 * 10**15, "2 TB are free, and some 3 PB are needed"),
+    ],
+)
+def test_sizes_have_units_that_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, needed: int, said: str
+) -> None:
+    """`0.0 GB are free, and some 0.0 GB are needed` helps nobody."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(CorpusError) as error:
+        ensure_room(tmp_path, needed)
+    assert str(error.value) == f"{tmp_path}: {said}: make room"
+
+
 def test_too_little_room_is_told_before_the_work(tmp_path: Path) -> None:
     """The error names the folder, what is free, and what is needed."""
-    with pytest.raises(CorpusError, match=rf"^{tmp_path}: .* GB are free, and some 1000000000\.0 GB are needed"):
+    with pytest.raises(CorpusError, match=rf"^{tmp_path}: .*B are free, and some 1,000 PB are needed"):
         ensure_room(tmp_path, 10**18)
     ensure_room(tmp_path, 1)

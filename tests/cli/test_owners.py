@@ -19,7 +19,7 @@ from sekisho.cli.progress import Lines
 from sekisho.owners import RESET_DELAY_S, Enrolment
 from sekisho.owners.sql import SqlOwners
 from tests.mail.servers import real_server
-from tests.owners.postgres import PostgresServer
+from tests.owners.postgres import PASSWORD, PostgresServer
 from tests.owners.worlds import QUERY, in_postgres, in_sqlite
 
 if TYPE_CHECKING:
@@ -130,6 +130,29 @@ async def test_tables_are_made_and_found_fit(
         assert await told(capsys, "check") == {"fit": True}
 
 
+async def test_a_role_that_cannot_write_is_unfit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It reads everything, and the first enrolment would fail. Where it may, `check` leaves nothing behind."""
+    with PostgresServer() as server:
+        async with in_postgres(server) as world:
+            await world.execute(
+                f"create role reader login password '{PASSWORD}'",
+                "grant select on all tables in schema public to reader",
+            )
+            monkeypatch.setenv("SEKISHO_OWNERS_QUERY", QUERY)
+            monkeypatch.setenv("SEKISHO_OWNERS", server.role_url("reader", world.name))
+            assert await sekisho("check") == FAILED
+            said = capsys.readouterr().err
+            assert "cannot write to sekisho's tables" in said
+            assert "42501" in said
+
+            monkeypatch.setenv("SEKISHO_OWNERS", world.url)
+            assert await sekisho("check") == 0
+            assert list(await world.execute("select id from sekisho_enrolments")) == []
+            assert list(await world.execute("select account_id from sekisho_resets")) == []
+
+
 async def test_a_query_that_finds_too_much_is_unfit(
     world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,10 +238,10 @@ async def test_everything_is_sealed_with_the_newest_secret(
     await enrol(world, "totp", secret=NEW)
     monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
 
-    assert await told(capsys, "rewrap") == {"done": 6, "already": 1, "changed": 0, "failed": 0}
+    assert await told(capsys, "rewrap") == {"done": 6, "already": 1, "changed": 0, "failed": 0, "left": 0}
     assert await readable(world, NEW) == [*KINDS, "totp"]
     assert await readable(world, NEW, "花子") == list(KINDS)
-    assert await told(capsys, "rewrap") == {"done": 0, "already": 7, "changed": 0, "failed": 0}
+    assert await told(capsys, "rewrap") == {"done": 0, "already": 7, "changed": 0, "failed": 0, "left": 0}
 
 
 async def test_what_cannot_be_opened_is_counted_and_left(
@@ -233,7 +256,7 @@ async def test_what_cannot_be_opened_is_counted_and_left(
     assert "2 cannot be opened" in capsys.readouterr().out
     monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
     await world.execute("update sekisho_enrolments set account_id = 'Alice'")
-    assert await told(capsys, "rewrap") == {"done": 0, "already": 0, "changed": 0, "failed": 2}
+    assert await told(capsys, "rewrap") == {"done": 0, "already": 0, "changed": 0, "failed": 2, "left": 2}
     assert {one.sealed for one in before} == {one.sealed for one in await world.owners().enrolments("Alice")}
 
 
@@ -264,8 +287,29 @@ async def test_what_its_owner_uses_meanwhile_is_left_alone(world: SqlWorld) -> N
     counts = await rewrap(racing, Sealer([NEW.encode(), OLD.encode()]), Lines())
     await racing.aclose()
 
-    assert (counts.changed, counts.done) == (1, 0)
+    assert (counts.changed, counts.done, counts.left) == (1, 0, 1)
     assert (await owners.enrolments("alice"))[0].sealed == b"one code fewer"
+
+
+async def test_what_is_left_is_told(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker that was not restarted still enrols under the old secret: exit code 1, or it would be lost with that."""
+    await enrol(world, "totp")
+    monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
+    replace = SqlOwners.replace
+
+    async def behind_us(self: SqlOwners, enrolment_id: str, old_sealed: bytes, new_sealed: bytes) -> bool:
+        monkeypatch.setattr(SqlOwners, "replace", replace)
+        done = await replace(self, enrolment_id, old_sealed, new_sealed)
+        await enrol(world, "totp", account="Alice")  # a row that has been passed by
+        return done
+
+    monkeypatch.setattr(SqlOwners, "replace", behind_us)
+    assert await sekisho("rewrap") == FAILED
+    assert "1 still need an older secret" in capsys.readouterr().out
+    monkeypatch.setattr(SqlOwners, "replace", replace)
+    assert await sekisho("rewrap") == 0
 
 
 def test_purposes_are_those_of_the_factors() -> None:

@@ -188,6 +188,15 @@ class Escrow:
         sealed = self._sealer.seal(_ANSWER, _packed(kept), bound_to=_binding(ticket, holder))
         await self._vault.put(self._name(ticket), sealed, seconds=KEPT_S)
 
+    async def begin(self, ticket: Ticket) -> None:
+        """Note that the application runs now: how long it may take is known, how long it waits for its turn is not."""
+        await self._vault.put(self._keys.of(b"run begun", ticket.challenge), b"%d" % self._clock_ms(), seconds=KEPT_S)
+
+    async def begun_ms(self, ticket: Ticket) -> int | None:
+        """When it did, Unix time; None where it waits for its turn."""
+        at_ms = await self._vault.get(self._keys.of(b"run begun", ticket.challenge))
+        return None if at_ms is None else int(at_ms)
+
     async def find(self, ticket: Ticket, holder: str) -> Kept | None:
         """What is kept, which stays; None while there is nothing. What cannot be opened is a mark of failure."""
         sealed = await self._vault.get(self._name(ticket))

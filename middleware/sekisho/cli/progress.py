@@ -12,6 +12,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
+from sekisho.observe.breach.progress import amount
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -26,17 +28,6 @@ LINE_SHARE = 0.1  # of the time since the stage began
 
 # The rate is that of the last seconds: a download that goes on from where it stopped races through what is there.
 WINDOW_S = 3.0
-
-
-def amount(number: float, unit: str) -> str:
-    """`"1.23 GB"` for bytes (unit `"B"`, decimal prefixes as disks are sold), `"5,123 ranges"` for anything else."""
-    if unit != "B":
-        return f"{number:,.0f} {unit}"
-    for prefix in ("", "k", "M", "G"):
-        if number < 999.5:
-            return f"{number:.3g} {prefix}B"
-        number /= 1000
-    return f"{number:.3g} TB"
 
 
 def span(seconds: float) -> str:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
@@ -32,6 +34,7 @@ from sekisho.owners.port import (
     Held,
     OwnersError,
     OwnersUnavailable,
+    OwnersUnfit,
     Reset,
     holdable,
     is_enrolment_id,
@@ -58,6 +61,7 @@ MIGRATE_US = 60_000_000  # another worker may be at it
 CONNECTIONS_MAX = 4  # per worker; a call takes about a millisecond
 CALLS_MAX = 256  # waiting or at work, those left behind included; beyond it the answer is `OwnersUnavailable` at once
 BATCH = 200  # enrolments read at once by `all_sealed`: 1.6 MiB at most
+STEADY_S = 10.0  # without trouble, until an outage is said to be over
 RECYCLE_S = 1_800  # before firewalls forget a silent connection
 
 _POSSIBLE = "possible are postgresql+asyncpg://user@host/database and sqlite+aiosqlite:////path/to/file"
@@ -78,18 +82,28 @@ class SqlOwners:
             row of `:account`, or none. It runs in a read-only transaction.
         connections_max: open at once; opened when needed.
         deadline_us: what a caller waits at most.
+        clock_s: a clock that only moves forward.
 
     Raises `SettingsError` for a URL or a query that cannot work, without repeating it.
     """
 
     def __init__(
-        self, url: str, query: str, *, connections_max: int = CONNECTIONS_MAX, deadline_us: int = DEADLINE_US
+        self,
+        url: str,
+        query: str,
+        *,
+        connections_max: int = CONNECTIONS_MAX,
+        deadline_us: int = DEADLINE_US,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._query = lookup(query)
         self._deadline = deadline_us / 1e6
         self._engine = _engine(url, connections_max, self._deadline)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._checked = False
+        self._clock_s = clock_s
+        self._problems: set[str] = set()  # said since it last answered for a while
+        self._trouble_s = 0.0
         self._asked_otherwise = False
         self._background: asyncio.Task[None] | None = None
 
@@ -179,6 +193,21 @@ class SqlOwners:
         await self._call(check)
         await self._call(lambda connection: ask(connection, self._query, ""))
 
+    async def check_writing(self) -> None:
+        """For operators: raise `OwnersUnfit` where the role may read sekisho's tables and not write to them."""
+        try:
+            await self._in_tables(_write_and_remove, writes=True)
+        except OwnersUnavailable as error:
+            problem = str(error)
+            if not problem.startswith("the database failed"):
+                raise
+        else:
+            return
+        raise OwnersUnfit(
+            f"the role in {OWNERS} cannot write to sekisho's tables ({problem}): grant it select, insert, update and "
+            "delete on sekisho_enrolments and sekisho_resets"
+        )
+
     async def aclose(self) -> None:
         """End what is under way, and hang up; within two deadlines."""
         if self._background is not None:
@@ -224,9 +253,24 @@ class SqlOwners:
             # A black hole swallows the rollback and the good-bye too. The task sees to them; nobody waits for it.
             late = task.cancel()
         if late or task.cancelled():
-            log.warning("the owners' database did not answer in time")
+            self._outage("did not answer in time")
             raise OwnersUnavailable("the database did not answer in time")
-        return task.result()
+        found = task.result()
+        self._answered()
+        return found
+
+    def _outage(self, problem: str) -> None:
+        """Say what is wrong, once in an outage: a lock in the database would write a line for each request."""
+        self._trouble_s = self._clock_s()
+        if problem not in self._problems:
+            self._problems.add(problem)
+            log.warning("the owners' database %s", problem)
+
+    def _answered(self) -> None:
+        # A lock lets some calls through and not others: only a while without trouble is the end of it.
+        if self._problems and self._clock_s() - self._trouble_s >= STEADY_S:
+            self._problems.clear()
+            log.warning("the owners' database answers again")
 
     async def _attempt(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         try:
@@ -237,7 +281,7 @@ class SqlOwners:
             problem = _named(error)
         # Outside the `except`: as its context, the driver's error would travel along, parameters and all.
         self._checked = False  # the tables may have gone
-        log.warning("the owners' database failed: %s", problem)
+        self._outage(f"failed: {problem}")
         raise OwnersUnavailable(f"the database failed: {problem}")
 
     async def _transact(self, work: Callable[[Connection], T], *, writes: bool) -> T:
@@ -270,6 +314,20 @@ def _enrol(connection: Connection, account_id: str, enrolment: Enrolment) -> boo
     row = {name: getattr(enrolment, name) for name in ("id", "kind", "label", "created_s", "sealed")}
     connection.execute(enrolments.insert().values(account_id=account_id, **row))
     return True
+
+
+def _write_and_remove(connection: Connection) -> None:
+    """All that is ever done to the tables, leaving them as they were."""
+    number, account = uuid4().hex, f"sekisho owners check {uuid4()}"
+    row = {"id": number, "account_id": account, "kind": "check", "label": "", "created_s": 0, "sealed": b"-"}
+    for table, written, changed in (
+        (enrolments, row, {"sealed": b"+"}),
+        (resets, {"account_id": account, "asked_s": 0, "due_s": 0}, {"due_s": 1}),
+    ):
+        same = table.c.account_id == account
+        connection.execute(table.insert().values(**written))
+        connection.execute(table.update().where(same).values(**changed))
+        connection.execute(table.delete().where(same))
 
 
 def _forget(connection: Connection, account_id: str) -> None:

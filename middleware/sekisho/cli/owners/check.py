@@ -1,4 +1,5 @@
-"""Whether the database of owners answers, and its tables and SEKISHO_OWNERS_QUERY are as they must be.
+"""Whether the database of owners answers, its tables and SEKISHO_OWNERS_QUERY are as they must be, and the role in
+SEKISHO_OWNERS may write to the tables: a row is written, changed and removed again.
 
 Ends with 0 where they are; where not, with 1 and a text that says what to do.
 """
@@ -25,10 +26,11 @@ def arguments(_: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     asyncio.run(_check(settings()))
-    print(json.dumps({"fit": True}) if args.json else "Tables and query are as they must be.")
+    print(json.dumps({"fit": True}) if args.json else "Tables and query are as they must be, and can be written to.")
     return 0
 
 
 async def _check(found: Settings) -> None:
     async with opened(found) as owners:
         await owners.check()
+        await owners.check_writing()

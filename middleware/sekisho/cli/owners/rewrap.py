@@ -1,8 +1,9 @@
 """Seal what is enrolled with the newest secret, so that the old one can go.
 
 Put the new secret in front (SEKISHO_SECRET=new,old), restart every worker, run this, and take the old one out. Can be
-ended and run again at any time; the service goes on meanwhile. Ends with 1 where something cannot be opened: it was
-sealed with a secret that is not listed, or is damaged, and will be lost with the old secret.
+ended and run again at any time; the service goes on meanwhile. Ends with 1 where anything is left that needs an older
+secret: because it cannot be opened (sealed with a secret that is not listed, or damaged), because its owner used it at
+that moment, or because a worker that was not restarted still seals with the old one.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ class Counts:
         already: under the newest secret before.
         changed: used or removed by its owner meanwhile; another run sees what it is now.
         failed: cannot be opened.
+        left: looked at afterwards: what would be lost with the older secrets now.
     """
 
     done: int = 0
     already: int = 0
     changed: int = 0
     failed: int = 0
+    left: int = 0
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(asdict(counts)))
     else:
         print("\n".join(_told(counts)))
-    return 1 if counts.failed else 0
+    return 1 if counts.left else 0
 
 
 async def _rewrap(found: Settings, drawn: Drawing) -> Counts:
@@ -76,6 +79,9 @@ async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> Counts:
         what = await _one(owners, sealer, held)
         setattr(counts, what, getattr(counts, what) + 1)
         drawn.advance(1)
+    # What changed meanwhile, and what was enrolled behind us, is seen by looking again, not by remembering.
+    async for held in owners.all_sealed():
+        counts.left += sealer.needs_rewrap(held.enrolment.sealed)
     return counts
 
 
@@ -101,6 +107,8 @@ def _told(counts: Counts) -> list[str]:
     told = [f"{counts.done:,} sealed anew, {counts.already:,} were under the newest secret already."]
     if counts.changed:
         told.append(f"{counts.changed:,} changed meanwhile: run this again.")
+    if counts.left:
+        told.append(f"{counts.left:,} still need an older secret: it must stay listed.")
     if counts.failed:
         told.append(
             f"{counts.failed:,} cannot be opened with the secrets listed: keep the old one, or list the right one."

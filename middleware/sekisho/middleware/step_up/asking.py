@@ -186,8 +186,8 @@ class Asking:
         """Put the application's run in its lane. Waits for a place, not for the run."""
         done = partial(self._done, visit, assessment, proving, ticket, holder)
         run = Run(
-            self._app, visit, assessment, shared=self._lifespan_state(), csrf=self._csrf, done=done,
-            answers=self._answers,
+            self._app, visit, assessment, shared=self._lifespan_state(), csrf=self._csrf,
+            begun=partial(self._begun, ticket), done=done, answers=self._answers,
         )  # fmt: skip
         self._guard.begin(assessment)
         placed = False
@@ -197,6 +197,10 @@ class Asking:
             if not placed:
                 self._guard.end(assessment)
         return placed
+
+    async def _begun(self, ticket: Ticket) -> None:
+        with suppress(StoreUnavailable):  # then it is given up later
+            await self._parts.escrow.begin(ticket)
 
     async def _done(
         self,

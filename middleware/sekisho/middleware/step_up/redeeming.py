@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 RUN_S = 30.0
 """How long an application may take for a log-in behind a step-up."""
 
+ENDED_S = RUN_S + 5  # a run has ended, and what it came to is in the store, so long after it began
 GIVEN_UP_S = 4 * RUN_S  # before its own turn came, a run may have waited for as long as several others took
 POLL_S = (0.02, 0.05, 0.1, 0.2, 0.4, *(0.5,) * 18)  # between looks for an answer that is not there yet: ten seconds
 
@@ -234,11 +235,18 @@ class Redeeming:
                 return kept
             if await self._escrow.is_redeemed(ticket):
                 raise Redeemed
-            # Nothing after so long: the worker that had it has died.
-            if self._age_s(ticket) > GIVEN_UP_S:
+            if await self._is_lost(ticket):
                 raise RunLost
             await asyncio.sleep(pause_s)
         raise StoreUnavailable
+
+    async def _is_lost(self, ticket: Ticket) -> bool:
+        """Whether the worker that had the run has died: there is nothing after longer than a run lasts."""
+        age_s = self._age_s(ticket)
+        if age_s <= ENDED_S:
+            return False
+        begun_ms = await self._escrow.begun_ms(ticket)
+        return age_s > GIVEN_UP_S or (begun_ms is not None and age_s - (begun_ms - ticket.issued_ms) / 1000 > ENDED_S)
 
     async def _pace(self, ticket: Ticket, begun_s: float) -> None:
         """Wait until a wrong proof is answered."""

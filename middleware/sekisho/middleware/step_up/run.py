@@ -41,6 +41,7 @@ class Run:
         assessment: what was said of it.
         shared: the state of the application's lifespan.
         csrf: see `stepup.flow.csrf_cookies`.
+        begun: awaited when its turn has come.
         done: is told, exactly once, what it came to.
         answers: is told what the application answered.
     """
@@ -53,6 +54,7 @@ class Run:
         *,
         shared: Mapping[str, object],
         csrf: CsrfCookies,
+        begun: Callable[[], Awaitable[None]],
         done: Done,
         answers: Answers,
     ) -> None:
@@ -63,6 +65,7 @@ class Run:
         self._scope = escrowed_scope(visit.scope, visit.door, shared, self._csrf)
         self._scope["state"]["sekisho"] = self._report
         self._visit = visit
+        self._begun = begun
         self._done = done
         self._answers = answers
         self._ended = False
@@ -77,6 +80,7 @@ class Run:
 
     async def __call__(self) -> None:
         try:
+            await self._begun()
             for pause_s in PAUSES_S:
                 if not await self._was_busy():
                     return

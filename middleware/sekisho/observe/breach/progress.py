@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Protocol
 
 
+def amount(number: float, unit: str) -> str:
+    """`"1.23 GB"` for bytes (unit `"B"`, decimal prefixes as disks are sold), `"5,123 ranges"` for anything else."""
+    if unit != "B":
+        return f"{number:,.0f} {unit}"
+    for prefix in ("", "k", "M", "G", "T"):
+        if number < 999.5:
+            return f"{number:.3g} {prefix}B"
+        number /= 1000
+    return f"{number:,.0f} PB"
+
+
 class Progress(Protocol):
     """Told by whoever works for minutes. Called some times a second at most."""
 

@@ -33,7 +33,7 @@ from sekisho.observe.breach.header import (
     bits_for,
     refuse_big_endian,
 )
-from sekisho.observe.breach.progress import Progress, Silent
+from sekisho.observe.breach.progress import Progress, Silent, amount
 from sekisho.observe.breach.records import NONE, PIECE, Records, merge, whole
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def ensure_room(folder: Path, needed_bytes: int) -> None:
         raise CorpusError(f"{folder}: cannot be written to: {error.strerror}") from error
     if free < needed_bytes:
         raise CorpusError(
-            f"{folder}: {free / 1e9:.1f} GB are free, and some {needed_bytes / 1e9:.1f} GB are needed: make room"
+            f"{folder}: {amount(free, 'B')} are free, and some {amount(needed_bytes, 'B')} are needed: make room"
         )
 
 

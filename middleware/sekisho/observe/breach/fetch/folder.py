@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.observe.breach.fetch.answer import Answer, gzipped
 from sekisho.observe.breach.fetch.failure import FetchError
+from sekisho.observe.breach.progress import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -169,7 +170,7 @@ class Folder:
         free = shutil.disk_usage(self._path).free
         if needed > free:
             raise FetchError(
-                f"{self._path}: {new} ranges need about {_gib(needed)} there, {_gib(free)} are free. "
+                f"{self._path}: {new} ranges need about {amount(needed, 'B')} there, {amount(free, 'B')} are free. "
                 "Give a folder on a larger disk."
             )
         self._ensure_names(new)
@@ -231,7 +232,3 @@ def _bytes_of_files(path: Path) -> array[int]:
                 # Beside ours it would be counted twice by the builder, or instead of ours.
                 raise FetchError(f"{path}: {entry.name} is another program's. Give a folder of its own.")
     return sizes
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"
