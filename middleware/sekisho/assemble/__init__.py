@@ -53,7 +53,7 @@ from sekisho.observe.limiter.shed import Shed
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.read.paths import path_keys
-from sekisho.read.request import lowered, may_hide_body
+from sekisho.read.request import may_hide_body, read_headers
 from sekisho.record import AccountHook, Answers, Events, RefusalLog
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
@@ -345,7 +345,7 @@ class _Parts:
         """Whether a request would not simply be passed on, as far as its headers tell."""
         if self.mode is not Mode.ENFORCE:
             return False
-        request = lowered(scope)
+        request, _ = read_headers(scope)
         has_body = may_hide_body(request)
         try:
             return (
