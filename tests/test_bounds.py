@@ -85,6 +85,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.simulate.client": {"BODY_BYTES_MAX": 65_536},
     "sekisho.simulate.draw": {"WORD": 18_446_744_073_709_551_616},
     "sekisho.simulate.owner": {"STEPS_MAX": 5},
+    "sekisho.stepup.flow.waits": {"PERIOD_S": 3_600, "WAITS_MAX": 6, "WAIT_S": 30},
     "sekisho.stepup.flow.waiting_proofs": {"PER_ADDRESS_MAX": 16, "PER_NETWORK_MAX": 64, "TOTAL_MAX": 4_096},
     "sekisho.store.vault": {
         "ENTRY_BYTES": 400,

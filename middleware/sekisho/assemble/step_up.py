@@ -29,6 +29,7 @@ from sekisho.model import SettingsError
 from sekisho.owners import OwnersError
 from sekisho.settings.step_up import guesses_session
 from sekisho.stepup.flow.unfinished import Unfinished
+from sekisho.stepup.flow.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -151,6 +152,8 @@ class StepUp:
         self._telling: asyncio.Future[None] | None = None
         escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
         proving = self._proving(given, escrow) if settings.factors else None
+        toll = self._toll()
+        waits = None if settings.captcha else Waits(toll, vault, VaultKeys(settings.secrets))
         parts = Parts(
             settings.mount,
             escrow,
@@ -160,7 +163,8 @@ class StepUp:
                 settings.mount,
                 proving.factors.names if proving else (),
             ),
-            self._toll(),
+            toll,
+            waits,
             bool(settings.challenges),
             proving,
             site.events.odd,

@@ -182,6 +182,11 @@ class Toll:
             raise Unsealable
         return form
 
+    def aged_form(self, text: str, *, holder: str, now_s: int) -> tuple[int, SealedForm]:
+        """How many seconds ago a form was sealed for this holder, and the form. Raises `Unsealable`."""
+        issued_s, form = _unpacked(self._opened(text, holder))
+        return now_s - issued_s, form
+
     def _opened(self, text: str, holder: str) -> bytes:
         sealed = _decoded(text) if holder and len(text) <= FORM_CHARS_MAX else b""
         return self._sealer.open(_PURPOSE, sealed, bound_to=bind(holder.encode("utf-8", "surrogatepass")))

@@ -10,7 +10,9 @@ FORM = "sekisho-form"
 CARRIED = FORM.encode() + b"="
 """How the body of a work page's form begins, which carries the request that it was asked for."""
 
-SHOWN = frozenset({WORK, CAPTCHA, PROOF})
+WAITED = b"sekisho-waited"
+
+SHOWN = frozenset({WORK, CAPTCHA, PROOF, WAITED})
 
 
 class Carried(Exception):  # noqa: N818 - nobody's mistake

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from sekisho.challenge.pages import Pages
 from sekisho.challenge.work import difficulty
 from sekisho.middleware.lanes import Lanes
 from sekisho.simulate.solve import solved
@@ -604,3 +605,73 @@ async def test_whoever_cannot_be_read_is_not_asked_for_work() -> None:
         refused = await client.send("/login", b"username=a&username=b&password=c", headers=headers)
         assert refused.code == "unreadable_attempt"
     assert len(site.shop.reached) == reached
+
+
+# Without JavaScript.
+
+
+async def waited(client: Client, page: Answer, **more: str) -> Answer:
+    """The form for browsers without JavaScript, as its button sends it."""
+    fields = {FIELD: hidden(page, FIELD), "waited": "yes", **more}
+    return await client.send("/login", urlencode(fields).encode(), accept=HTML)
+
+
+async def test_without_javascript_half_a_minute_stands_for_the_work(later: Later) -> None:
+    """Slower, and not sooner; the page says so, and keeps what was typed."""
+    site = plain()
+    await guessed(site)
+    client = site.client()
+    page = await client.log_in(accept=HTML)
+    assert b"<noscript>" in page.body
+    assert b"wait for half a minute" in page.body
+    later.seconds = 29
+    assert (await waited(client, page)).status == 401
+    later.seconds = 31
+    assert (await waited(client, page)).status == 303
+    assert await client.who() == "hana"
+
+
+async def test_a_wait_is_good_once_and_for_its_own_request(later: Later) -> None:
+    """Each further guess waits anew; nobody waits with one password and sends another."""
+    site = plain()
+    await guessed(site)
+    client = site.client()
+    page = await client.log_in(password="wrong", accept=HTML)
+    shown = (b"sekisho-waited", hidden(page, FIELD).encode())
+    later.seconds = 31
+    assert (await client.log_in(password="right", headers=(FORM, shown))).code == "challenge_required"
+    assert (await waited(client, page)).body == b"wrong"
+    assert (await waited(client, page)).status == 401
+    assert site.shop.reached[1:] == [("hana", "wrong")]
+
+
+async def test_waits_are_few_for_each_network(later: Later) -> None:
+    """A thousand forms wait side by side at no cost: six an hour of a network are let through."""
+    site = plain(**OPEN)
+    await guessed(site)
+    clients = [site.client(f"198.51.100.{n}") for n in range(1, 10)]
+    pages = [await client.log_in(password="wrong", accept=HTML) for client in clients]
+    later.seconds = 31
+    let_in = [(await waited(client, page)).body == b"wrong" for client, page in zip(clients, pages, strict=True)]
+    assert let_in == [True] * 6 + [False] * 3
+    other = site.client("203.0.113.77")
+    page = await other.log_in(accept=HTML)
+    later.seconds = 62
+    assert (await waited(other, page)).status == 303
+
+
+async def test_where_a_captcha_is_asked_for_nobody_waits_past_it(later: Later) -> None:
+    """It asks for a person, and time is none."""
+    async with with_captcha() as (site, _):
+        client = site.client()
+        page = await client.log_in(accept=HTML)
+        assert b'name="waited"' not in page.body
+        later.seconds = 31
+        assert (await waited(client, page)).status == 401
+
+
+def test_a_page_that_came_over_http_says_so() -> None:
+    """Browsers keep none of our cookies there, and compute nothing: a newer one would not help."""
+    page = Pages("/sekisho", "Shop").work("en", form="f", asked={"work": {"parameters": {}}}, nonce="n").body
+    assert b"opened over http, without a secure connection" in page
+    assert b"isSecureContext ? form.dataset.failed : form.dataset.insecure" in page

@@ -68,7 +68,8 @@ if (form) {
       if (button) button.disabled = false;
       else form.submit();
     } catch {
-      alertOf(form).textContent = form.dataset.failed;
+      // Browsers compute nothing, and keep none of our cookies, for a page that came over http.
+      alertOf(form).textContent = isSecureContext ? form.dataset.failed : form.dataset.insecure;
     }
   }
 }

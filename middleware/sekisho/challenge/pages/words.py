@@ -35,6 +35,9 @@ _EN: Final = {
     "work_progress": "Checking",
     "work_done": "Done. Going on.",
     "work_failed": "Your browser could not be checked. Please reload the page, or use a newer browser.",
+    "work_insecure": "This page was opened over http, without a secure connection, and browsers refuse this check "
+    "there. Please open it again over https.",
+    "work_wait": "This check needs JavaScript. Without it, please wait for half a minute and then continue.",
     "work_no_script": "This check needs JavaScript. Please turn it on for this site and reload the page.",
     "manage_title": "Ways to confirm it’s you",
     "manage_lead": "When a log-in looks unusual, we ask for one of these. Two of them are safer than one.",
@@ -108,6 +111,9 @@ _JA: Final = {
     "work_progress": "確認中",
     "work_done": "完了しました。次に進みます。",
     "work_failed": "ブラウザを確認できませんでした。ページを再読み込みするか、新しいブラウザをお使いください。",
+    "work_insecure": "このページは暗号化されていない接続(http)で開かれているため、確認を行えません。"
+    "https で始まるアドレスで開き直してください。",
+    "work_wait": "この確認にはJavaScriptが必要です。無効のまま続ける場合は、30秒ほど待ってからお進みください。",
     "work_no_script": "この確認にはJavaScriptが必要です。有効にしてから、ページを再読み込みしてください。",
     "manage_title": "本人確認の方法",
     "manage_lead": "普段と異なるログインの際に、次のいずれかで確認を行います。2つ以上の登録をおすすめします。",

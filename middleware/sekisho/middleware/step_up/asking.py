@@ -14,7 +14,7 @@ from sekisho.challenge.escrow import Kept, Purpose, Ticket
 from sekisho.challenge.seal import bind
 from sekisho.challenge.tie import Tie
 from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
-from sekisho.middleware.shown import CAPTCHA, PROOF, WORK
+from sekisho.middleware.shown import CAPTCHA, PROOF, WAITED, WORK
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.middleware.step_up.run import Run
 from sekisho.middleware.suspicion import Suspicion
@@ -124,7 +124,20 @@ class Asking:
                 bound_to=_bound(attempt, holder),
                 address=visit.origin.address,
             )
-        return Shown(paid is not None, proved, paid.question if paid else b"")
+        waited = named.get(WAITED)
+        worked = paid is not None or (waited is not None and await self._has_waited(visit, waited, holder))
+        return Shown(worked, proved, paid.question if paid else b"")
+
+    async def _has_waited(self, visit: Visit, waited: bytes, holder: Holder) -> bool:
+        waits = self._parts.waits
+        return waits is not None and await waits.done(
+            waited.decode("latin-1"),
+            holder=holder.key,
+            door=visit.door.name,
+            body=visit.intake.body,
+            network=visit.digests.networks[-1],
+            now_s=int(self._guard.now_s()),
+        )
 
     def earns_look(self, visit: Visit) -> bool:
         """Whether a request that would be refused unread brings work that it was charged for being asked for."""

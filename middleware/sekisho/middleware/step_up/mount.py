@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sekisho.answer import denied, retry_after_s, send_answer, unavailable, unreadable_attempt
 from sekisho.challenge.seal import Unsealable
 from sekisho.middleware.intake import HungUp, Intake
-from sekisho.middleware.shown import CAPTCHA, FORM, WORK
+from sekisho.middleware.shown import CAPTCHA, FORM, WAITED, WORK
 from sekisho.middleware.step_up.again import Again, anew, answering, before, replay, under
 from sekisho.middleware.step_up.form import form_fields, read_form
 from sekisho.middleware.step_up.holder import holder_of
@@ -189,6 +189,8 @@ class Mount:
 def _shown(fields: dict[str, str]) -> list[tuple[bytes, bytes]]:
     """The headers in which programs show what a page's fields show."""
     shown = [(WORK, fields.get("work", "")), (CAPTCHA, _captcha(fields))]
+    if fields.get("waited"):
+        shown.append((WAITED, fields.get(FORM) or fields.get("form", "")))
     return [(name, text.encode("latin-1", "replace")) for name, text in shown if text]
 
 

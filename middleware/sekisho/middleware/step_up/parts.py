@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.protect import Protection
     from sekisho.middleware.step_up.voice import Voice
     from sekisho.stepup.flow.unfinished import Unfinished
+    from sekisho.stepup.flow.waits import Waits
 
 
 class Proving(NamedTuple):
@@ -35,6 +36,7 @@ class Parts(NamedTuple):
     mount: the path that pages and their API live under; no slash at its end.
     escrow: tickets, and what they stand for.
     toll: work or a captcha in front of the secret, and what pages carry meanwhile.
+    waits: in place of work, for browsers without JavaScript; None where a captcha is asked for.
     asks_work: whether there is any to be asked for.
     proving: None where there is no factor.
     odd: is told what an operator should know.
@@ -44,6 +46,7 @@ class Parts(NamedTuple):
     escrow: Escrow
     voice: Voice
     toll: Toll
+    waits: Waits | None
     asks_work: bool
     proving: Proving | None
     odd: Callable[[str], None]

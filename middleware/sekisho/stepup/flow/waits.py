@@ -1,0 +1,60 @@
+"""Waiting in place of work, for browsers without JavaScript: slower, and a few times an hour for each network.
+
+Half a minute costs nobody a processor, and a thousand forms can wait side by side. So waits are counted for each
+network, and are never a cheaper way than the work: a network that guesses has six guesses an hour of them.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Final
+
+from sekisho.challenge.seal import Unsealable
+
+if TYPE_CHECKING:
+    from sekisho.challenge.keys import VaultKeys
+    from sekisho.challenge.toll import Toll
+    from sekisho.store.vault import Vault
+
+WAIT_S: Final = 30
+WAITS_MAX: Final = 6
+PERIOD_S: Final = 3_600
+
+
+class Waits:
+    """Args:
+    toll: opens what a page carries, which says since when it has been waiting.
+    vault: counts.
+    keys: names in it.
+    """
+
+    def __init__(self, toll: Toll, vault: Vault, keys: VaultKeys) -> None:
+        self._toll = toll
+        self._vault = vault
+        self._keys = keys
+
+    async def done(self, text: str, *, holder: str, door: str, body: bytes, network: bytes, now_s: int) -> bool:
+        """Whether this very request has waited long enough: once, and as often as its network may.
+
+        Args:
+            text: the sealed form of the page.
+            holder: the browser's key.
+            door: the door's name.
+            body: of the request.
+            network: whose budget it is: a digest.
+            now_s: Unix time.
+
+        Raises:
+            StoreUnavailable: nobody knows.
+        """
+        try:
+            age_s, form = self._toll.aged_form(text, holder=holder, now_s=now_s)
+        except Unsealable:
+            return False
+        # Another body would be another guess, for which nobody has waited.
+        if age_s < WAIT_S or form.door != door or not compare_digest(form.body, body):
+            return False
+        if not await self._vault.once(self._keys.of(b"waited", sha256(text.encode()).digest()), seconds=PERIOD_S):
+            return False
+        return await self._vault.count(self._keys.of(b"waits", network), seconds=PERIOD_S) <= WAITS_MAX
