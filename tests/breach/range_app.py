@@ -155,6 +155,9 @@ async def range_service(app: RangeApp, *, secure: bool = False) -> AsyncIterator
         yield f"http{'s' * secure}://127.0.0.1:{listener.getsockname()[1]}/range/"
     finally:
         end.set()
+        # From Python 3.12 on a server waits for its last connection, and whatever is held would hold it for ever.
+        while _holding:
+            _holding.pop().set()
         await server
         listener.detach()
 
@@ -216,10 +219,14 @@ async def dead(reply: Reply) -> Reply:
     raise ConnectionResetError
 
 
+_holding: list[asyncio.Event] = []
+
+
 def held(event: asyncio.Event, arrived: Callable[[], object] = lambda: None) -> Fault:
     """No answer before `event`."""
 
     async def fault(reply: Reply) -> Reply:
+        _holding.append(event)
         arrived()
         await event.wait()
         return reply
