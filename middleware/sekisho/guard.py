@@ -281,8 +281,8 @@ class Guard:
         """What a success is worth, and the rule that it raises a suspicion against: to be tested, or cleared."""
         trust, attempt = self._trust, assessment.attempt
         rule = trust.rule(attempt.door, basis)
-        suspected = trust.saw(rule, attempt, self._clock_s())
-        return trust.belief(rule, attempt), rule if suspected else None
+        suspected = trust.saw(rule, attempt, assessment.charge, self._clock_s())
+        return trust.belief(rule, attempt, assessment.charge), rule if suspected else None
 
     def is_wrong(self, door: Door) -> bool:
         """Whether a rule that tells successes at this door was found to be wrong."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.judge import Belief, RuleState, SuccessTrust
+from sekisho.judge import Belief, RuleState, RuleTrust, SuccessTrust
 from sekisho.model import Attempt, Basis, DoorKind, Origin
 from sekisho.read import Digests
 from sekisho.settings import parse_doors
@@ -30,7 +30,6 @@ def trust(*doors: Door, account_burst: int = 5, ip_burst: int = 20) -> SuccessTr
     return SuccessTrust(
         doors or (LOGIN, GUESSED),
         rule_key=b"r" * 32,
-        process_key=b"p" * 32,
         account_burst=account_burst,
         ip_burst=ip_burst,
     )
@@ -44,12 +43,20 @@ def charge(of: Attempt) -> Charge:
     return DIGESTS.charge(of)
 
 
+def saw(judged: SuccessTrust, rule: RuleTrust, tried: Attempt, now_s: float) -> bool:
+    return judged.saw(rule, tried, charge(tried), now_s)
+
+
+def believed(judged: SuccessTrust, rule: RuleTrust, tried: Attempt) -> Belief:
+    return judged.belief(rule, tried, charge(tried))
+
+
 def test_one_account_with_two_secrets_raises_a_suspicion() -> None:
     """Once: the success that raised it is told to test the rule, and no other meanwhile."""
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
 
-    assert [judged.saw(rule, attempt(secret=secret), 0) for secret in ("one", "one", "two", "three")] == [
+    assert [saw(judged, rule, attempt(secret=secret), 0) for secret in ("one", "one", "two", "three")] == [
         False,
         False,
         True,
@@ -72,8 +79,8 @@ def test_what_may_all_be_right_raises_none(first: Attempt, second: Attempt) -> N
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
 
-    assert not judged.saw(rule, first, 0)
-    assert not judged.saw(rule, second, 0)
+    assert not saw(judged, rule, first, 0)
+    assert not saw(judged, rule, second, 0)
 
 
 @pytest.mark.parametrize("kind", [DoorKind.CODE, DoorKind.CHANGE, DoorKind.RESET, DoorKind.SIGNUP, DoorKind.LINK])
@@ -83,7 +90,7 @@ def test_secrets_that_are_meant_to_differ_raise_none(kind: DoorKind) -> None:
     judged = trust(other)
     rule = judged.rule(other, Basis.RULE)
 
-    assert not any(judged.saw(rule, attempt(secret=secret, at=other), 0) for secret in ("one", "two", "three"))
+    assert not any(saw(judged, rule, attempt(secret=secret, at=other), 0) for secret in ("one", "two", "three"))
 
 
 def test_while_it_is_tested_a_rule_gives_nothing() -> None:
@@ -91,15 +98,15 @@ def test_while_it_is_tested_a_rule_gives_nothing() -> None:
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
     tried = attempt()
-    judged.saw(rule, tried, 0)
-    judged.saw(rule, attempt(secret="two"), 0)
+    saw(judged, rule, tried, 0)
+    saw(judged, rule, attempt(secret="two"), 0)
 
-    assert judged.belief(rule, tried) is Belief.NOTHING
+    assert believed(judged, rule, tried) is Belief.NOTHING
     assert not judged.refunds(rule, tried, charge(tried), 0)
 
     rule.clear(0)
 
-    assert judged.belief(rule, tried) is Belief.FULL
+    assert believed(judged, rule, tried) is Belief.FULL
     assert judged.refunds(rule, tried, charge(tried), 0)
 
 
@@ -107,12 +114,12 @@ def test_a_cleared_rule_is_not_suspected_again_for_ten_minutes() -> None:
     """Or a stranger with an account of his own could pause everybody's refunds for ever."""
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
-    judged.saw(rule, attempt(secret="one"), 0)
-    assert judged.saw(rule, attempt(secret="two"), 0)
+    saw(judged, rule, attempt(secret="one"), 0)
+    assert saw(judged, rule, attempt(secret="two"), 0)
     rule.clear(0)
 
-    assert not judged.saw(rule, attempt(secret="three"), 599)
-    assert judged.saw(rule, attempt(secret="four"), 600)
+    assert not saw(judged, rule, attempt(secret="three"), 599)
+    assert saw(judged, rule, attempt(secret="four"), 600)
 
 
 def test_a_wrong_rule_stays_wrong_and_its_tokens_are_void() -> None:
@@ -124,9 +131,9 @@ def test_a_wrong_rule_stays_wrong_and_its_tokens_are_void() -> None:
     assert judged.latch([rule.id]) == []
     rule.clear(0)
 
-    assert judged.belief(rule, attempt()) is Belief.NOTHING
+    assert believed(judged, rule, attempt()) is Belief.NOTHING
     assert judged.void == {rule.id[:2]}
-    assert judged.belief(judged.rule(LOGIN, Basis.REPORT), attempt()) is Belief.FULL
+    assert believed(judged, judged.rule(LOGIN, Basis.REPORT), attempt()) is Belief.FULL
 
 
 def test_a_rules_id_changes_with_the_rule_and_with_nothing_else() -> None:
@@ -168,7 +175,7 @@ def test_a_guess_earns_no_token_and_one_burst_an_hour() -> None:
     rule = judged.rule(GUESSED, Basis.GUESS)
     hana, jun = attempt("hana", at=GUESSED), attempt("jun", at=GUESSED)
 
-    assert judged.belief(rule, hana) is Belief.CAPPED
+    assert believed(judged, rule, hana) is Belief.CAPPED
     assert [judged.refunds(rule, hana, charge(hana), 0) for _ in range(5)] == [True, True, True, False, False]
     # The address has had three of its five.
     assert [judged.refunds(rule, jun, charge(jun), 3_599) for _ in range(4)] == [True, True, False, False]
@@ -182,7 +189,7 @@ def test_a_proved_guess_is_trusted() -> None:
     rule = judged.rule(GUESSED, Basis.GUESS)
     judged.prove([rule.id])
 
-    assert judged.belief(rule, attempt(at=GUESSED)) is Belief.FULL
+    assert believed(judged, rule, attempt(at=GUESSED)) is Belief.FULL
 
 
 def test_workers_share_the_cap() -> None:
@@ -200,15 +207,15 @@ def test_a_ninth_secret_of_one_account_is_believed_no_more() -> None:
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
     for number in range(8):
-        judged.saw(rule, attempt(secret=f"{number}"), 0)
+        saw(judged, rule, attempt(secret=f"{number}"), 0)
         rule.clear(0)
-    assert judged.belief(rule, attempt()) is Belief.FULL
+    assert believed(judged, rule, attempt()) is Belief.FULL
 
-    judged.saw(rule, attempt(secret="9"), 0)
+    saw(judged, rule, attempt(secret="9"), 0)
 
-    assert judged.belief(rule, attempt()) is Belief.NOTHING
-    assert judged.belief(rule, attempt("Hana")) is Belief.FULL
-    assert judged.belief(rule, attempt("jun")) is Belief.FULL
+    assert believed(judged, rule, attempt()) is Belief.NOTHING
+    assert believed(judged, rule, attempt("Hana")) is Belief.FULL
+    assert believed(judged, rule, attempt("jun")) is Belief.FULL
 
 
 def test_what_is_remembered_is_bounded_and_passes() -> None:
@@ -216,12 +223,12 @@ def test_what_is_remembered_is_bounded_and_passes() -> None:
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
     for number in range(5_000):
-        judged.saw(rule, attempt(f"account {number}"), 0)
+        saw(judged, rule, attempt(f"account {number}"), 0)
 
     assert len(judged._secrets._young) == 4_096
-    assert judged.saw(rule, attempt("account 7", "two"), 3_600)
+    assert saw(judged, rule, attempt("account 7", "two"), 3_600)
     rule.clear(3_600)
-    assert not judged.saw(rule, attempt("account 8", "two"), 10_801)
+    assert not saw(judged, rule, attempt("account 8", "two"), 10_801)
     assert len(judged._secrets._young) + len(judged._secrets._old) <= 2
 
 
@@ -242,11 +249,9 @@ def test_a_list_of_accounts_is_no_way_round_the_cap() -> None:
 
 
 def test_nothing_that_is_remembered_tells_a_password() -> None:
-    """Digests under a key of this process: another process remembers the same log-in as something else."""
-    one = trust()
-    two = SuccessTrust([LOGIN], rule_key=b"r" * 32, process_key=b"q" * 32, account_burst=5, ip_burst=20)
-    for judged in (one, two):
-        judged.saw(judged.rule(LOGIN, Basis.RULE), attempt("hana", "correct horse"), 0)
+    """Digests under the service's key, tags of four bytes: no name and no secret."""
+    judged = trust()
+    saw(judged, judged.rule(LOGIN, Basis.RULE), attempt("hana", "correct horse"), 0)
 
-    assert one._secrets._young.keys().isdisjoint(two._secrets._young)
-    assert b"correct horse" not in repr(one._secrets._young).encode()
+    assert b"correct horse" not in repr(judged._secrets._young).encode()
+    assert b"hana" not in repr(judged._secrets._young).encode()

@@ -323,7 +323,6 @@ class _Parts:
         self.trust = SuccessTrust(
             settings.doors,
             rule_key=blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.rules").digest(),
-            process_key=secrets.token_bytes(32),
             account_burst=min(limit.burst for limit in settings.limits.account),
             ip_burst=min(limit.burst for limit in settings.limits.ip),
         )

@@ -37,6 +37,11 @@ MARK_BYTES: Final = 2
 """What a device's name carries of its rule's id. One name in 65,536 that was issued before carries it by chance."""
 
 
+_RULE: Final = Basis.RULE
+_GUESS: Final = Basis.GUESS
+_BASES: Final = (Basis.RULE, Basis.GUESS, Basis.REPORT)
+
+
 class Belief(Enum):
     """What a success is worth."""
 
@@ -59,25 +64,22 @@ class RuleTrust:
         door: where.
         basis: how: the door's rules, a guess, or the application's report.
         id: 8 bytes, the same in every worker that has this rule.
+        mark: how the names of devices begin whose tokens are issued under it.
         state: see `RuleState`.
         proved: an invented log-in failed and a right one succeeded; an operator has seen to that.
         cleared_until_s: until when no suspicion is raised.
     """
 
-    __slots__ = ("basis", "cleared_until_s", "door", "id", "proved", "state")
+    __slots__ = ("basis", "cleared_until_s", "door", "id", "mark", "proved", "state")
 
     def __init__(self, door: Door, basis: Basis, rule_id: bytes) -> None:
         self.door = door
         self.basis = basis
         self.id = rule_id
+        self.mark = rule_id[:MARK_BYTES]
         self.state = RuleState.TRUSTED
         self.proved = False
         self.cleared_until_s = 0.0
-
-    @property
-    def mark(self) -> bytes:
-        """How the names of devices begin whose tokens are issued under this rule."""
-        return self.id[:MARK_BYTES]
 
     @property
     def belief(self) -> Belief:
@@ -98,31 +100,30 @@ class SuccessTrust:
     Args:
         doors: all of them.
         rule_key: makes the ids of rules; the same in every worker, and after a restart.
-        process_key: hides accounts and secrets; random, of this process alone.
         account_burst, ip_burst: how many guessed refunds an account and an address get in an hour.
     """
 
-    def __init__(
-        self, doors: Iterable[Door], *, rule_key: bytes, process_key: bytes, account_burst: int, ip_burst: int
-    ) -> None:
-        every = [RuleTrust(door, basis, rule_id(door, basis, rule_key)) for door in doors for basis in Basis]
-        self._rules: dict[tuple[str, Basis], RuleTrust] = {(rule.door.name, rule.basis): rule for rule in every}
+    def __init__(self, doors: Iterable[Door], *, rule_key: bytes, account_burst: int, ip_burst: int) -> None:
+        self._by_door: dict[str, list[RuleTrust]] = {
+            door.name: [RuleTrust(door, basis, rule_id(door, basis, rule_key)) for basis in _BASES] for door in doors
+        }
+        self._rules = [rule for rules in self._by_door.values() for rule in rules]
         self._bursts = (account_burst, ip_burst)
         self._caps = self._bursts
-        self._secrets = _Secrets(process_key)
+        self._secrets = _Secrets()
         self._refunds = _Refunds()
         self.void: frozenset[bytes] = frozenset()
         """The marks of wrong rules."""
 
     @property
     def rules(self) -> tuple[RuleTrust, ...]:
-        return tuple(self._rules.values())
+        return tuple(self._rules)
 
     @property
     def statements(self) -> frozenset[bytes]:
         """What other workers should know: `w` (wrong) or `p` (proved), and the rule's id."""
-        wrong = [b"w" + rule.id for rule in self._rules.values() if rule.state is RuleState.WRONG]
-        proved = [b"p" + rule.id for rule in self._rules.values() if rule.proved]
+        wrong = [b"w" + rule.id for rule in self._rules if rule.state is RuleState.WRONG]
+        proved = [b"p" + rule.id for rule in self._rules if rule.proved]
         return frozenset([*wrong, *proved])
 
     def hear(self, statements: Iterable[bytes]) -> list[RuleTrust]:
@@ -132,31 +133,33 @@ class SuccessTrust:
         return self.latch([one[1:] for one in told if one[:1] == b"w"])
 
     def rule(self, door: Door, basis: Basis) -> RuleTrust:
-        return self._rules[door.name, basis]
+        # Not by the basis as a key: Python hashes a member of an enumeration in Python.
+        ruled, guessed, reported = self._by_door[door.name]
+        return ruled if basis is _RULE else guessed if basis is _GUESS else reported
 
     def share(self, workers: int) -> None:
         """So many workers count guessed refunds, each for itself."""
         self._caps = (max(1, self._bursts[0] // workers), max(1, self._bursts[1] // workers))
 
-    def saw(self, rule: RuleTrust, attempt: Attempt, now_s: float) -> bool:
+    def saw(self, rule: RuleTrust, attempt: Attempt, charge: Charge, now_s: float) -> bool:
         """Note with which secret an account succeeded. Whether that raises a suspicion, which somebody has to test."""
         # Elsewhere secrets are meant to differ (codes), or to be replaced (a change of the password).
         if rule.door.kind is not DoorKind.LOGIN:
             return False
-        if not self._secrets.differs(rule.mark, attempt, now_s):
+        if not self._secrets.differs(rule.mark, attempt, charge, now_s):
             return False
         if rule.state is not RuleState.TRUSTED or now_s < rule.cleared_until_s:
             return False
         rule.state = RuleState.SUSPECTED
         return True
 
-    def belief(self, rule: RuleTrust, attempt: Attempt) -> Belief:
+    def belief(self, rule: RuleTrust, attempt: Attempt, charge: Charge) -> Belief:
         """What a success is worth now."""
-        return Belief.NOTHING if self._secrets.has_too_many(rule.mark, attempt) else rule.belief
+        return Belief.NOTHING if self._secrets.has_too_many(rule.mark, attempt, charge) else rule.belief
 
     def refunds(self, rule: RuleTrust, attempt: Attempt, charge: Charge, now_s: float) -> bool:
         """Whether a success gives its charge back. To be asked once for each."""
-        belief = self.belief(rule, attempt)
+        belief = self.belief(rule, attempt, charge)
         if belief is not Belief.CAPPED:
             return belief is Belief.FULL
         return self._refunds.take(((charge.account, self._caps[0]), (charge.ip, self._caps[1])), now_s)
@@ -164,7 +167,7 @@ class SuccessTrust:
     def latch(self, rule_ids: Iterable[bytes]) -> list[RuleTrust]:
         """These rules are wrong. Returns those of ours of which that is news."""
         wanted = frozenset(rule_ids)
-        news = [rule for rule in self._rules.values() if rule.id in wanted and rule.state is not RuleState.WRONG]
+        news = [rule for rule in self._rules if rule.id in wanted and rule.state is not RuleState.WRONG]
         for rule in news:
             rule.state = RuleState.WRONG
             rule.proved = False
@@ -175,58 +178,60 @@ class SuccessTrust:
     def prove(self, rule_ids: Iterable[bytes]) -> None:
         """An operator has seen an invented log-in fail and a right one succeed under these rules."""
         wanted = frozenset(rule_ids)
-        for rule in self._rules.values():
+        for rule in self._rules:
             if rule.id in wanted and rule.state is not RuleState.WRONG:
                 rule.proved = True
 
 
+_Key = tuple[bytes, bytes, int]
+
+
 class _Secrets:
-    """With which secrets accounts have succeeded lately, as keyed digests. Bounded in number and in time."""
+    """With which secrets accounts have succeeded lately. Bounded in number and in time.
 
-    def __init__(self, key: bytes) -> None:
-        self._hash = blake2b(key, digest_size=8, person=b"sekisho.success").copy
-        self._young: dict[bytes, tuple[bytes, ...]] = {}
-        self._old: dict[bytes, tuple[bytes, ...]] = {}
+    By what an attempt was charged with: an account's digest and the tag of secret and account, both under the
+    service's key. They are made for every attempt anyway, and this memory leaves the process nowhere.
+    """
+
+    def __init__(self) -> None:
+        self._young: dict[_Key, tuple[bytes, ...]] = {}
+        self._old: dict[_Key, tuple[bytes, ...]] = {}
         self._until_s = 0.0
-        self._overfull: set[bytes] = set()  # a part of the young ones
+        self._overfull: set[_Key] = set()  # a part of the young ones
 
-    def differs(self, mark: bytes, attempt: Attempt, now_s: float) -> bool:
+    def differs(self, mark: bytes, attempt: Attempt, charge: Charge, now_s: float) -> bool:
         """Whether this account has succeeded with another secret before."""
         if now_s >= self._until_s:
             self._rotate(now_s)
-        account = self._account(mark, attempt)
-        tried = self._hash()
-        tried.update(account + _utf8(attempt.secret))
-        secret = tried.digest()
-        before = self._young.get(account) or self._old.get(account) or ()
-        self._remember(account, before, secret)
-        return bool(before) and secret not in before
-
-    def has_too_many(self, mark: bytes, attempt: Attempt) -> bool:
-        """Whether this account has succeeded with more secrets than can be right."""
-        return bool(self._overfull) and self._account(mark, attempt) in self._overfull
-
-    def _account(self, mark: bytes, attempt: Attempt) -> bytes:
-        # The exact account: where an application tells `Alice` from `alice`, each has a secret of its own.
-        named = self._hash()
-        named.update(mark + _utf8(attempt.account))
-        return named.digest()
-
-    def _remember(self, account: bytes, before: tuple[bytes, ...], secret: bytes) -> None:
-        if account not in self._young and len(self._young) >= ACCOUNTS_MAX:
-            return
+        key, secret = _key(mark, attempt, charge), charge.member_tag
+        before = self._young.get(key) or self._old.get(key) or ()
         if secret in before:
-            self._young[account] = before
-            return
-        self._young[account] = (*before, secret)[-SECRETS_MAX:]
-        if len(before) >= SECRETS_MAX:
-            self._overfull.add(account)
+            self._keep(key, before)
+            return False
+        self._keep(key, (*before, secret)[-SECRETS_MAX:])
+        if len(before) >= SECRETS_MAX and key in self._young:
+            self._overfull.add(key)
+        return bool(before)
+
+    def has_too_many(self, mark: bytes, attempt: Attempt, charge: Charge) -> bool:
+        """Whether this account has succeeded with more secrets than can be right."""
+        return bool(self._overfull) and _key(mark, attempt, charge) in self._overfull
+
+    def _keep(self, key: _Key, secrets: tuple[bytes, ...]) -> None:
+        if key in self._young or len(self._young) < ACCOUNTS_MAX:
+            self._young[key] = secrets
 
     def _rotate(self, now_s: float) -> None:
         self._old = self._young if now_s < self._until_s + WINDOW_S else {}
         self._young = {}
         self._until_s = now_s + WINDOW_S
         self._overfull = set()
+
+
+def _key(mark: bytes, attempt: Attempt, charge: Charge) -> _Key:
+    # The exact account: where an application tells `Alice` from `alice`, each has a secret of its own. They are
+    # counted as one, so Python's own hash tells the spellings apart; equal by chance, they raise a suspicion at most.
+    return mark, charge.account, hash(attempt.account)
 
 
 class _Refunds:
@@ -270,7 +275,3 @@ def _text(rule: SuccessRule) -> str:
     defaults = {one.name: one.default for one in fields(rule)}
     told = [f"{name}={value!r}" for name, value in found if value != defaults[name]]
     return f"{rule.by.value}({','.join(told)})"
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
