@@ -131,7 +131,8 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
 def came_from(scope: Mapping[str, Any], target: Target) -> bool:
     """Whether a redirect leads back to the page that the client says it came from."""
     referer = next((value for name, value in scope.get("headers", ()) if name == b"referer"), b"")
-    return bool(referer) and target.path in _places(referer.decode(errors="replace"), scope["path"])
+    # No `in`: a compiled generator has none.
+    return any(place == target.path for place in _places(referer.decode(errors="replace"), scope["path"]))
 
 
 def _names(sent: bytes, last: bytes, target: Target, path: str, *, words: bool = False) -> bool:
