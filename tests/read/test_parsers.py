@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
 import pytest
 from django.conf import UserSettingsHolder, global_settings, settings  # type: ignore[import-untyped]
@@ -21,7 +22,7 @@ from werkzeug.formparser import MultiPartParser as WerkzeugParser
 
 from sekisho.model import Encoding, Unreadable
 from sekisho.read.multipart import read_multipart
-from sekisho.read.names import Names, form_names
+from sekisho.read.names import Names, form_names, mention_of, unquoted
 from sekisho.read.urlencoded import read_urlencoded
 from tests.read.making import FORM, door, read, refusal, scope
 
@@ -358,3 +359,30 @@ async def test_one_slip_never_divides_the_parsers(at: int, dropped: int, put: st
     """A good body with one change is read alike, or refused."""
     body = GOOD + END
     await assert_agreed((body[:at] + put + body[at + dropped :]).encode())
+
+
+@given(st.text("%+=&aAfF0123456789;é\r\n", max_size=60) | st.text(max_size=30))
+def test_values_are_decoded_as_the_standard_library_does(value: str) -> None:
+    """By another way, which takes a stray `%` by the thousand in no more time than a letter."""
+    raw = value.encode("utf-8", "surrogatepass")
+    assert unquoted(raw) == unquote_to_bytes(raw)
+
+
+PARTS = ["username", "%75sername", "user%", "%%75sername", "&", "=", ";", "[", "%5B", "+", "\r", "%26"]
+
+
+@given(st.lists(st.sampled_from(PARTS)))
+def test_a_field_is_found_wherever_it_stands(parts: list[str]) -> None:
+    """The quick look passes over nothing that the thorough one would find."""
+    text = "".join(parts).encode()
+    thorough = re.compile(rb"(?:^|[&;])(?:u|%75)sername(?=[=&;[]|%5[bB]|$)", re.DOTALL)
+    assert mention_of(["username"]).search(text) is (thorough.search(text) is not None)
+
+
+def test_so_many_fields_that_nobody_can_tell_count_as_found() -> None:
+    """A name among a thousand others is looked for in vain, at the sender's expense."""
+    mention = mention_of(["username"])
+    assert mention.search(b"a&" * 999 + b"username")
+    assert not mention.search(b"a&" * 30_000)
+    with pytest.raises(Unreadable, match=r"^413 too_many_fields$"):
+        mention.finditer(b"x&" * 1_000 + b"username")

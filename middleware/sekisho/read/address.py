@@ -22,6 +22,7 @@ Network = IPv4Network | IPv6Network
 
 HOPS_MAX = 32
 HEADER_BYTES_MAX = 4_096
+STRINGS_MAX = 4 * HOPS_MAX  # in quotes; a hop has its `for`, `by` and `host`
 PEERS_MAX = 256
 HOP_CHARS_MAX = 107  # `"[` 45 characters of address, a zone, `]:` and an obfuscated port `"`
 
@@ -211,18 +212,22 @@ def _parts(text: str, mark: str) -> Iterator[tuple[str, bool]]:
     itself wrote. Ends with nothing where a quote cannot end a string: whoever wrote it does not escape what it repeats.
     """
     end = at = len(text)
+    place, strings = text.rfind(mark), 0
     while True:
-        place, quote = text.rfind(mark, 0, at), text.rfind('"', 0, at)
-        if quote > place:
-            at = _opening(text, quote)
-            if at < 0:
-                yield "", False
+        quote = text.rfind('"', place + 1, at)
+        if quote < 0:
+            yield text[place + 1 : end], place < 0
+            if place < 0:
                 return
+            end = at = place
+            place = text.rfind(mark, 0, at)
             continue
-        yield text[place + 1 : end], place < 0
-        if place < 0:
+        at, strings = _opening(text, quote), strings + 1
+        if at < 0 or strings > STRINGS_MAX:
+            yield "", False
             return
-        end = at = place
+        if at < place:
+            place = text.rfind(mark, 0, at)
 
 
 def _opening(text: str, closing: int) -> int:
@@ -236,8 +241,10 @@ def _opening(text: str, closing: int) -> int:
 
 
 def _is_escaped(text: str, at: int) -> bool:
-    before = text[:at]
-    return (at - len(before.rstrip("\\"))) % 2 == 1
+    start = at
+    while start > 0 and text[start - 1] == "\\":
+        start -= 1
+    return (at - start) % 2 == 1
 
 
 def _for(element: str) -> str:

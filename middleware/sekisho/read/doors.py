@@ -144,7 +144,7 @@ class _Place:
 
         Handlers that take GET and POST read a form from either.
         """
-        told = self._telling.search(scope.get("query_string", b"")) is not None
+        told = self._telling.search(scope.get("query_string", b""))
         return has_body or told or announces_body(scope["headers"])
 
 

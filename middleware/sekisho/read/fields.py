@@ -8,7 +8,6 @@ beside the barrier.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, final
-from urllib.parse import unquote_plus
 
 from sekisho.model import Credentials, Encoding, Fields, Unreadable
 from sekisho.model.value import Value
@@ -19,7 +18,6 @@ from sekisho.read.multipart import read_multipart
 from sekisho.read.names import (
     ACCOUNT,
     ACCOUNT_CHARS_MAX,
-    FIELDS_MAX,
     GRANT,
     METHOD,
     NEW_SECRET,
@@ -29,6 +27,7 @@ from sekisho.read.names import (
     credentials,
     form_names,
     mention_of,
+    unquoted,
 )
 from sekisho.read.request.method import overrides
 from sekisho.read.request.template import Template
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = frozenset({b"content-type", b"authorization", b"content-encoding"})
 _DEFAULT_GRANT = Fields(Encoding.PASSWORD_GRANT, (("username",),), (("password",),))
+MENTIONS_MAX = 8  # of the account in one query; whoever writes it more often means something by it
 _DOORS_MAX = 256  # doors come from settings: a few; more only where tests make them
 
 
@@ -176,11 +176,11 @@ def _refuse_other_account(plan: _Plan, query: bytes, account: str) -> None:
     """Refuse a query that names another account than the body: Quart's `values` take the query's, and others' too."""
     for number, mention in enumerate(plan.accounts_in_query.finditer(query)):
         value = mention["value"] or b""
-        if number >= FIELDS_MAX or len(value) > ACCOUNT_CHARS_MAX * 12:  # each character escaped, of four bytes
+        if number >= MENTIONS_MAX or len(value) > ACCOUNT_CHARS_MAX * 12:  # each character escaped, of four bytes
             raise Unreadable(400, "two_accounts")
         # Where one parser ends the value at `;`, the next goes on.
         is_doubtful = query[mention.end() : mention.end() + 1] == b";"
-        if is_doubtful or unquote_plus(value.decode("latin-1")) != account:
+        if is_doubtful or unquoted(value.replace(b"+", b" ")).decode("utf-8", "replace") != account:
             raise Unreadable(400, "two_accounts")
 
 

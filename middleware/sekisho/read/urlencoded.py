@@ -7,13 +7,15 @@ Split by hand, because this runs for every log-in and `parse_qsl` takes three ti
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus, unquote_to_bytes
 
 from sekisho.model import Unreadable
-from sekisho.read.names import FIELDS_MAX
+from sekisho.read.names import ACCOUNT, FIELDS_MAX, SECRET_BYTES_MAX, unquoted
 
 if TYPE_CHECKING:
     from sekisho.read.names import Names
+
+
+VALUE_CHARS_MAX = 3 * SECRET_BYTES_MAX  # each byte escaped; an account of as many bytes is too long as well
 
 
 def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:
@@ -38,12 +40,14 @@ def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:
         if kind is None:
             if not ("%" in name or "[" in name or "+" in name):
                 continue
-            kind = names.kind_of(unquote_plus(name))
+            kind = names.kind_of_escaped(name)
             if kind is None:
                 continue
         # The first, the last, or a list: every framework takes another one.
         if kind in found:
             raise Unreadable(400, f"{kind}_repeated")
+        if len(value) > VALUE_CHARS_MAX:
+            raise Unreadable(400, "account_too_long" if kind == ACCOUNT else "secret_too_long")
         found[kind] = _unquoted(value) if "%" in value or "+" in value else value
     return found
 
@@ -61,7 +65,7 @@ def _unquoted(value: str) -> str:
     # The one escape that nearly every e-mail address holds; when none is left over, the answer is the same.
     if "%" not in (quick := value.replace("%40", "@")):
         return quick
-    raw = unquote_to_bytes(value)
+    raw = unquoted(value.encode())
     if raw.isascii():
         return raw.decode("ascii")
     return unicode_or_refuse(raw)

@@ -1,0 +1,25 @@
+"""Any request of 64 KiB is read within two milliseconds: counted in instructions, which no other load changes."""
+
+from __future__ import annotations
+
+from benchmarks import measure
+from benchmarks.hostile import Reader, cases, chosen, counted, mixtures
+
+
+def test_no_request_costs_more_than_two_milliseconds_to_read() -> None:
+    """Six million instructions, whatever is repeated in a query, a form, JSON, multipart, headers or a path."""
+    measure.require("valgrind")
+    found = counted()
+    assert len(found) == 30
+    assert {name: total for name, total in found.items() if total > 6_000_000} == {}
+
+
+def test_whatever_is_sent_is_read_or_refused() -> None:
+    """Nothing but a refusal is ever raised, for texts put together by chance."""
+    reader = Reader()
+    assert {reader.read(case) for case in cases(mixtures(30))} > {"read", "json_malformed", "account_missing"}
+
+
+def test_the_same_requests_are_counted_each_time() -> None:
+    """Chance has a seed."""
+    assert [case.name for case in chosen()] == [case.name for case in chosen()]
