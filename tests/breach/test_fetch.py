@@ -772,7 +772,7 @@ async def test_without_room_it_does_not_start(tmp_path: Path, monkeypatch: pytes
     usage = shutil.disk_usage(tmp_path)._replace(free=20 * 2**30)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     async with a_service() as (app, url):
-        with pytest.raises(FetchError, match=r"1048576 ranges need about 47\.4 GB there, 21\.5 GB are free"):
+        with pytest.raises(FetchError, match=r"1048576 ranges need about 47\.3 GB there, 21\.5 GB are free"):
             await fetch(tmp_path, url=url)
 
     assert app.asked == []
