@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MEMBERS_MAX = 8_192  # of lists and objects; each costs a hundred nanoseconds, and a log-in has a dozen
 
 _ABSENT = object()
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class JsonPaths(NamedTuple):
