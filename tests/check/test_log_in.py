@@ -28,6 +28,7 @@ NOTATIONS = [
     "POST /token oauth2",
     "POST /login form:a,b json:c,d basic",
     "* /files/* basic",
+    "* /files/* basic:latin-1",
 ]
 
 

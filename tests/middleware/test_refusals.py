@@ -413,6 +413,25 @@ async def test_basic_is_counted_on_any_route_that_the_operator_names(clock: Cloc
     assert (await get([(b"authorization", b"Basic !!")])).status == 400
 
 
+async def test_latin_1_counts_with_the_same_account_in_a_form(clock: Clock) -> None:
+    """Row 4.13: a client that sends Latin-1 is no stranger, and its account has one counter at all doors."""
+    login = "POST /login; * /files/* basic:latin-1 success=2xx"
+    app = guarded(files, login=login, **OPEN, limit_account=f"{L}/hour")
+
+    async def get(raw: bytes) -> Answer:
+        clock.advance(3)
+        headers = [(b"authorization", b"Basic " + b64encode(raw))]
+        return await ask(app, http("/files/a", method="GET", headers=headers))
+
+    guesses = [(await get(b"m\xfcller:%d" % number)).status for number in range(L)]
+    form = http("/login", headers=[(b"content-type", b"application/x-www-form-urlencoded")])
+    same_in_a_form = await ask(app, form, b"username=m%C3%BCller&password=x")
+
+    assert (guesses, same_in_a_form.status) == ([401] * L, 429)
+    assert (await get("müller:x".encode())).status == 400
+    assert (await get(b"m\x01:x")).status == 400
+
+
 async def test_a_grant_without_a_password_passes_and_one_with_it_is_counted(clock: Clock) -> None:
     """Row 47: a refresh is no guess; a password grant is one, at the same counter as the form."""
     app = guarded(Shop(), login="POST /login; POST /oauth/login oauth2", **OPEN, limit_account=f"{L}/hour")

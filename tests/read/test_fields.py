@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.model import Credentials, Door, DoorKind, Encoding, Fields, Unreadable
+from sekisho.model import Charset, Credentials, Door, DoorKind, Encoding, Fields, Unreadable
 from sekisho.read import Doors, decoded, read_credentials
 from tests.read.making import FORM, JSON, assert_refused, door, read, refusal, scope, typed
 
@@ -374,6 +374,81 @@ def read_header(*headers: tuple[bytes, bytes], at: Door = BASIC, body: bytes = b
 def test_basic(expected: Any, header: tuple[bytes, bytes]) -> None:
     """Row 48: RFC 7617, read strictly."""
     assert read_header(header) == expected
+
+
+def basic_in(charset: Charset) -> Door:
+    return Door(DoorKind.LOGIN, "*", "*", (Fields(Encoding.BASIC, charset=charset),))
+
+
+MUELLER = Credentials("müller", "geheim-ö")
+IN_LATIN_1 = basic(b"m\xfcller:geheim-\xf6")
+IN_UTF_8 = basic("müller:geheim-ö")
+
+
+def test_basic_is_read_in_the_charset_that_the_door_names() -> None:
+    """Row 4.13: clients that send Latin-1 log in where the application reads it."""
+    assert read_header(IN_LATIN_1) == (400, "not_unicode")
+    assert read_header(IN_LATIN_1, at=basic_in(Charset.LATIN_1)) == MUELLER
+    assert read_header(IN_LATIN_1, at=basic_in(Charset.UTF_8_OR_LATIN_1)) == MUELLER
+    assert read_header(IN_UTF_8, at=basic_in(Charset.UTF_8_OR_LATIN_1)) == MUELLER
+    assert read_header(basic("alice:s3:cret"), at=basic_in(Charset.LATIN_1)) == Credentials("alice", "s3:cret")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "müller:x".encode(),
+        "müller:geheim-ö".encode(),
+        "x:geheim-ö".encode(),
+        "Ã¼:x".encode("latin-1"),
+        "müller".encode() + b":geheim-\xf6",
+        b"m\xfcller:" + "geheim-ö".encode(),
+        "あ:x".encode(),
+    ],
+)
+def test_what_latin_1_and_utf_8_read_differently_is_refused(raw: bytes) -> None:
+    """Or the owner of `mÃ¼ller` would be asked for his factor, and `müller` opened."""
+    assert read_header(basic(raw), at=basic_in(Charset.LATIN_1)) == (400, "two_meanings")
+
+
+@pytest.mark.parametrize("raw", ["müller".encode() + b":geheim-\xf6", b"m\xfcller:" + "geheim-ö".encode()])
+def test_two_charsets_in_one_header_are_refused(raw: bytes) -> None:
+    """Some applications decode the pair, others each half."""
+    assert read_header(basic(raw), at=basic_in(Charset.UTF_8_OR_LATIN_1)) == (400, "two_meanings")
+
+
+@pytest.mark.parametrize("charset", [Charset.LATIN_1, Charset.UTF_8_OR_LATIN_1])
+@pytest.mark.parametrize("raw", [b"a\x80:b", b"a:b\x80", b"\xfc\x9f:b"])
+def test_what_windows_1252_reads_differently_is_refused(raw: bytes, charset: Charset) -> None:
+    """0x80 is `€` there, and a control character in Latin-1."""
+    assert read_header(basic(raw), at=basic_in(charset)) == (400, "two_meanings")
+
+
+@pytest.mark.parametrize("charset", [Charset.LATIN_1, Charset.UTF_8_OR_LATIN_1])
+def test_latin_1_is_read_as_strictly_as_utf_8(charset: Charset) -> None:
+    """Only the charset is another."""
+    at = basic_in(charset)
+    assert read_header(basic(b"m\xfcller"), at=at) == (400, "basic_malformed")
+    assert read_header(basic(b":\xfc"), at=at) == (400, "account_empty")
+    assert read_header(basic(b"\xfc:"), at=at) == (400, "secret_empty")
+    assert read_header(basic(b"\xfc:" + b"\xfc" * 2_049), at=at) == (400, "secret_too_long")
+    assert read_header(basic(b"\xfc" * 1_025 + b":b"), at=at) == (400, "account_too_long")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_form_door_reads_basic_in_the_charset_of_the_nearest_prefix(order: int) -> None:
+    """The application below that prefix decodes the header."""
+    wide = Door(DoorKind.LOGIN, "*", "*", (Fields(Encoding.BASIC),))
+    near = Door(DoorKind.LOGIN, "*", "/a/*", (Fields(Encoding.BASIC, charset=Charset.LATIN_1),))
+    far = Door(DoorKind.LOGIN, "*", "/another/long/path/*", (Fields(Encoding.BASIC),))
+    doors = Doors([door(path="/a/login"), *[wide, near, far][::order]])
+    request = scope("/a/login", headers=[(b"content-type", FORM), IN_LATIN_1])
+
+    found = doors.find(request)
+
+    assert found is not None
+    assert read_credentials(found, request, b"") == MUELLER
+    assert read(b"username=alice&password=s3cret", FORM, found) == ALICE
 
 
 def test_several_authorizations_are_refused() -> None:

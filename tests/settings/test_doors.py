@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.model import Door, DoorKind, Encoding, Fields, SettingsError, SuccessBy, SuccessRule
+from sekisho.model import Charset, Door, DoorKind, Encoding, Fields, SettingsError, SuccessBy, SuccessRule
 from sekisho.settings import parse_doors
+from sekisho.settings.doors import two_charsets_at_one_path
 
 NAMES = (("username",), ("email",))
 PASSWORD = (("password",),)
@@ -149,6 +150,27 @@ def test_basic_may_stand_anywhere(method: str, path: str) -> None:
     assert (found.method, found.path, found.reads_body) == (method, path, False)
 
 
+@pytest.mark.parametrize(
+    ("word", "charset"),
+    [
+        ("basic", Charset.UTF_8),
+        ("basic:utf-8", Charset.UTF_8),
+        ("basic:latin-1", Charset.LATIN_1),
+        ("basic:utf-8|latin-1", Charset.UTF_8_OR_LATIN_1),
+    ],
+)
+def test_basic_names_its_charset(word: str, charset: Charset) -> None:
+    """Row 4.13: the one that the application reads."""
+    assert door(f"* /files/* {word}").fields == (Fields(Encoding.BASIC, charset=charset),)
+    assert door(f"POST /login form {word}").fields[1] == Fields(Encoding.BASIC, charset=charset)
+
+
+@pytest.mark.parametrize("word", ["basic:", "basic:latin1", "basic:LATIN-1", "basic:latin-1|utf-8", "basic:user,pw"])
+def test_a_charset_is_one_of_three(word: str) -> None:
+    """And the error says how they are written."""
+    assert "one of utf-8, latin-1 and utf-8|latin-1" in wrong(f"* /files/* {word}")
+
+
 @pytest.mark.parametrize("path", ["/files*", "/*/files", "/fi*les", "/files/**", "**", "*/files"])
 def test_a_prefix_ends_in_a_slash_and_a_star(path: str) -> None:
     """`/files*` would also cover `/filesystem`; no other pattern is known."""
@@ -222,6 +244,22 @@ def test_what_makes_no_sense_is_named(text: str, problem: str) -> None:
 def test_a_redirect_may_lead_to_another_site() -> None:
     """Single sign-on ends elsewhere."""
     assert door("POST /login success=303:https://app.example/home").success[0].location == "https://app.example/home"
+
+
+@pytest.mark.parametrize(
+    ("login", "is_wrong"),
+    [
+        ("GET /a basic; PUT /A/ basic:latin-1", True),
+        ("GET /a/* basic:utf-8|latin-1; PUT /a/* basic:latin-1", True),
+        ("GET /a basic:latin-1; PUT /a basic:latin-1", False),
+        ("* /a/* basic:latin-1; * * basic", False),
+        ("POST /a form basic; GET /a basic:latin-1", False),
+    ],
+)
+def test_one_path_reads_basic_in_one_charset(login: str, is_wrong: bool) -> None:
+    """Where a method has no door of its own, the first one's charset would be read."""
+    doors = parse_doors(LOGIN, login, "X")
+    assert (two_charsets_at_one_path(doors) is doors[-1]) is is_wrong
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from sekisho.model.attempt import Attempt, Credentials, Origin
 from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, prevalence
 from sekisho.model.count import Charge, Charged, Ledger, Spread, Tagged, Verdict
 from sekisho.model.decision import Action, Basis, Decision, Finding, Mode, Outcome
-from sekisho.model.door import Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
+from sekisho.model.door import Charset, Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
 from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.limit import Limit, Limits, LimitSet
 from sekisho.model.signals import Device, Policy, Signals
@@ -19,6 +19,7 @@ __all__ = [
     "Basis",
     "Charge",
     "Charged",
+    "Charset",
     "Credentials",
     "Decision",
     "Device",

@@ -29,6 +29,14 @@ class Encoding(Enum):
     PASSWORD_GRANT = "oauth2"  # noqa: S105 - RFC 6749 section 4.3: a form with grant_type=password
 
 
+class Charset(Enum):
+    """How the application decodes account and secret in a Basic header."""
+
+    UTF_8 = "utf-8"
+    LATIN_1 = "latin-1"
+    UTF_8_OR_LATIN_1 = "utf-8|latin-1"  # UTF-8 where it is valid, else Latin-1
+
+
 Path = tuple[str, ...]
 """Where a value stands: one name in a form, several in nested JSON (`user.email` is `("user", "email")`)."""
 
@@ -39,13 +47,14 @@ class Fields:
 
     Each is a tuple of alternatives of which exactly one may be present: an application that prefers the other
     one would otherwise check an account that nobody counted. Empty: this door has no such field. `new_secret` alone
-    may be absent from a request: nothing is set then.
+    may be absent from a request: nothing is set then. `charset` matters with `Encoding.BASIC` alone.
     """
 
     encoding: Encoding
     account: tuple[Path, ...] = ()
     secret: tuple[Path, ...] = ()
     new_secret: tuple[Path, ...] = ()
+    charset: Charset = field(default=Charset.UTF_8, kw_only=True)
 
 
 class SuccessBy(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING
 
-from sekisho.model import Unreadable
+from sekisho.model import Charset, Unreadable
 from sekisho.read.names import ACCOUNT, ACCOUNT_CHARS_MAX, SECRET, SECRET_BYTES_MAX
 from sekisho.read.urlencoded import unicode_or_refuse
 
@@ -26,15 +26,16 @@ def has_basic(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name == b"authorization" and is_basic(value) for name, value in headers)
 
 
-def read_basic(authorization: bytes) -> dict[str, str]:
+def read_basic(authorization: bytes, charset: Charset = Charset.UTF_8) -> dict[str, str]:
     """Account and secret, by kind. Raises `Unreadable`.
 
     Base64 and UTF-8 are taken strictly: lenient decoders skip different characters, and read Latin-1 instead.
+    `charset`: how the application decodes them.
     """
     scheme, space, token = authorization.partition(b" ")
     if scheme.lower() != b"basic" or not space or len(authorization) > _HEADER_BYTES_MAX:
         raise Unreadable(400, "basic_malformed")
-    account, colon, secret = unicode_or_refuse(_decoded(token)).partition(":")
+    account, colon, secret = _text(_decoded(token), charset).partition(":")
     if not colon:
         raise Unreadable(400, "basic_malformed")
     return {ACCOUNT: account, SECRET: secret}
@@ -49,3 +50,25 @@ def _decoded(token: bytes) -> bytes:
     if raw is None or binascii.b2a_base64(raw, newline=False) != token:
         raise Unreadable(400, "basic_malformed")
     return raw
+
+
+def _text(raw: bytes, charset: Charset) -> str:
+    if charset is Charset.UTF_8 or raw.isascii() or (charset is Charset.UTF_8_OR_LATIN_1 and _is_utf8(raw)):
+        return unicode_or_refuse(raw)
+    account, _, secret = raw.partition(b":")
+    # The same bytes are `müller` in UTF-8 and `mÃ¼ller` in Latin-1. The owner of either account could pass the step-up
+    # of his own while the application opens the other. Some applications decode the pair, others each half.
+    if any(_is_utf8(half) and not half.isascii() for half in (account, secret)):
+        raise Unreadable(400, "two_meanings")
+    # Windows-1252, which many call Latin-1, has other characters here: 0x80 is `€` or a control character.
+    if any(0x80 <= byte < 0xA0 for byte in raw):
+        raise Unreadable(400, "two_meanings")
+    return raw.decode("latin-1")
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sekisho.model import Encoding, Fields
+from sekisho.model import Encoding
 from sekisho.read.basic import has_basic
 from sekisho.read.fields import secret_names
 from sekisho.read.names import OVERRIDE_FIELD, mention_of
@@ -183,10 +183,12 @@ def _is_below(keys: tuple[str, ...], prefix: str) -> bool:
 def _opened_by_basic(door: Door, doors: Iterable[Door]) -> Door:
     if door.by_header or any(fields.encoding is Encoding.BASIC for fields in door.fields):
         return door
-    basics = (other for other in doors if other.by_header)
-    if any(_covers(other, door) for other in basics):
-        return replace(door, fields=(*door.fields, Fields(Encoding.BASIC)))
-    return door
+    covering = [other for other in doors if other.by_header and _covers(other, door)]
+    if not covering:
+        return door
+    # Of several the one that `find` would name: the header is read in its charset.
+    nearest = max(covering, key=lambda other: (not other.path.endswith("*"), len(other.path)))
+    return replace(door, fields=(*door.fields, *nearest.fields))
 
 
 def _covers(basic: Door, door: Door) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, final
 
-from sekisho.model import Credentials, Encoding, Fields, Unreadable
+from sekisho.model import Charset, Credentials, Encoding, Fields, Unreadable
 from sekisho.model.value import Value
 from sekisho.read.basic import is_basic, read_basic
 from sekisho.read.content import Content, Form, content_of
@@ -63,6 +63,7 @@ class _Plan(Value):
     __slots__ = (
         "accounts_in_query",
         "basic",
+        "charset",
         "door",
         "in_forms",
         "json",
@@ -81,6 +82,7 @@ class _Plan(Value):
         multipart: Names | None,
         json: JsonPaths | None,
         basic: bool,
+        charset: Charset,
         path: _InPath | None,
         opened: tuple[Fields, ...],  # all that reads a body
     ) -> None:
@@ -89,6 +91,7 @@ class _Plan(Value):
         self.multipart: Final = multipart
         self.json: Final = json
         self.basic: Final = basic
+        self.charset: Final = charset
         self.path: Final = path
         self.reads_body: Final = bool(opened)
         # Every field of interest that some form here would read.
@@ -138,7 +141,7 @@ def read_credentials(
         if plan.reads_body and body:
             # Which of the two the application believes is its secret.
             raise Unreadable(400, "two_credentials")
-        return credentials(read_basic(authorization), account=True, secret=True)
+        return credentials(read_basic(authorization, plan.charset), account=True, secret=True)
     if plan.path is not None:
         found = _from_body(plan, content_type, body, raw, coded=coded) if plan.reads_body else Credentials("", "")
         return None if found is None else _with_path(plan.path, scope, found)
@@ -306,6 +309,7 @@ def _plan(door: Door) -> _Plan:
         multipart=multipart_names,
         json=json_paths(json, override=shared) if json else None,
         basic=Encoding.BASIC in by_encoding,
+        charset=next((fields.charset for fields in by_encoding.get(Encoding.BASIC, [])), Charset.UTF_8),
         path=_in_path(door, by_encoding[Encoding.PATH]) if Encoding.PATH in by_encoding else None,
         opened=opened,
     )

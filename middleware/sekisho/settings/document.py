@@ -42,6 +42,11 @@ Doors are separated by `;`. A door is a route where somebody can try a secret: e
 - `account` and `secret` are names of fields: `username|email` where a request holds one of two, `user.email` where
   JSON is nested, `form:,code` where the session already says whose account it is. `new`, at `SIGNUP`, `RESET` and
   `CHANGE` doors, is the password that is chosen, where that has a field of its own; it may be missing from a request.
+- `basic` is UTF-8, and anything else is refused. `basic:latin-1` is for an application that decodes the header as
+  Latin-1 (ISO-8859-1), `basic:utf-8|latin-1` for one that takes Latin-1 where UTF-8 fails. Write what yours does: where
+  the guard reads another account than the application, the wrong one is counted and asked for its factor. So
+  `basic:latin-1` refuses what is UTF-8 beyond ASCII, and both refuse bytes that Windows-1252 reads differently (`€`).
+  A door that Basic opens because a prefix covers it reads the charset of the nearest such prefix.
 - What stands in the path is named by its placeholder: `POST /password-recovery/{email} path:email`, or with the rest in
   the body `POST /reset/{key} path:,key form:,,password1`. A door that reads its path alone reads no body, and may be a
   `GET`. Not at `LOGIN` doors. A placeholder that `path` does not name may hold anything. Where routers could disagree

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sekisho.model import Door, DoorKind, Encoding, Fields, Path, SettingsError, SuccessBy, SuccessRule
+from sekisho.model import Charset, Door, DoorKind, Encoding, Fields, Path, SettingsError, SuccessBy, SuccessRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ ALTERNATIVES_MAX = 4
 DEPTH_MAX = 8
 LET_THROUGH_MAX = 8
 
+TWO_CHARSETS = "has basic in two charsets at one path; write the same at all its methods"
 SAME_ROUTE = "repeats a method and path that already is a door; put all its encodings into one door"
 
 METHOD = re.compile(r"[A-Z]{1,16}|\*")
@@ -60,8 +61,9 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
     [headers=NAME,NAME…]`, where PATH may have placeholders (`/reset/{key}`), ENCODING is `form`, `multipart`, `json`,
-    `path`, `basic` or `oauth2`, alternatives of a field are written `a|b`, and RULE is `302:/home`,
-    `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
+    `path`, `basic` (or `basic:CHARSET`) or `oauth2`, alternatives of a field are written `a|b`, and RULE is
+    `302:/home`, `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or
+    `json:dotted.path=value`.
 
     Raises `SettingsError` for `setting`, saying which door (counted from 1) and never what is written there.
     """
@@ -85,6 +87,16 @@ def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:
         if route in seen:
             return door
         seen.add(route)
+    return None
+
+
+def two_charsets_at_one_path(doors: Iterable[Door]) -> Door | None:
+    """The first door that wants Basic in another charset than an earlier one at its path, where one is read for all."""
+    seen: dict[str, Charset] = {}
+    for door in doors:
+        for fields in door.fields if door.by_header else ():
+            if seen.setdefault(door.path.rstrip("/").casefold(), fields.charset) is not fields.charset:
+                return door
     return None
 
 
@@ -203,11 +215,20 @@ class _Reader:
         if not colon:
             return self._usual(encoding)
         if encoding is Encoding.BASIC:
-            raise self._wrong("names fields for basic, which has none: both stand in the Authorization header")
+            return Fields(encoding, charset=self._charset(places))
         parts = places.split(",")
         if len(parts) > 3:
             raise self._wrong("has a field list of more than three parts: account, secret and the secret's successor")
         return self._complete(Fields(encoding, *(self._places(encoding, part) for part in parts)))
+
+    def _charset(self, text: str) -> Charset:
+        charset = next((one for one in Charset if one.value == text), None)
+        if charset is None:
+            raise self._wrong(
+                "names fields for basic, which has none: both stand in the Authorization header; "
+                "what follows the colon is their charset, one of utf-8, latin-1 and utf-8|latin-1"
+            )
+        return charset
 
     def _complete(self, fields: Fields) -> Fields:
         if not (fields.account or fields.secret or fields.new_secret):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sekisho.model import Door, DoorKind, LimitSet, Mode, SettingsError
 from sekisho.settings import table
-from sekisho.settings.doors import SAME_ROUTE, two_doors_for_one_request
+from sekisho.settings.doors import SAME_ROUTE, TWO_CHARSETS, two_charsets_at_one_path, two_doors_for_one_request
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET, Secret
 from sekisho.settings.step_up import Given, contradictions, warnings_of_step_up, with_defaults
 from sekisho.settings.store import MEMORY, is_unverified
@@ -317,6 +317,8 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
         return
     if second := two_doors_for_one_request(settings.doors):
         yield SettingsError(PREFIX + second.kind.name, SAME_ROUTE)
+    if second := two_charsets_at_one_path(settings.doors):
+        yield SettingsError(PREFIX + second.kind.name, TWO_CHARSETS)
     if any(door.path == settings.mount or door.path.startswith(settings.mount + "/") for door in settings.doors):
         yield SettingsError(table.MOUNT.variable, "a door's path lies below it; sekisho's own pages would hide it")
 
