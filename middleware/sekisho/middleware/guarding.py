@@ -325,12 +325,14 @@ class GuardMiddleware:
     async def _try(self, visit: Visit, attempt: Attempt) -> None:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
         asking = self._asking
-        worked, proved, question = False, False, b""
+        worked = proved = False
+        question = b""
         asker = b"" if self._asker is None or not attempt.secret else self._asker.of(visit.named, attempt)
         assessment: Assessment | None
         try:
             if asking is not None and not visit.named.keys().isdisjoint(SHOWN):
-                worked, proved, question = await asking.shown(visit, attempt)
+                shown = await asking.shown(visit, attempt)
+                worked, proved, question = shown.worked, shown.proved, shown.question
             assessment = await self._guard.assess(
                 attempt, visit.digests, family=family, worked=worked, proved=proved, asker=asker, question=question
             )
