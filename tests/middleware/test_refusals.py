@@ -210,9 +210,11 @@ async def test_a_forged_token_earns_no_look_at_the_body(name: bytes, forged: byt
     """Only what was signed here does: else a refused caller has a body read and an account folded for each request."""
     app = guarded(Shop(), limit_ip=f"{L}/hour")
     genuine = (await known_device(app, client="198.51.100.7")).encode()
+    # In the middle: the last character of base64 has bits that nobody reads.
+    altered = genuine[:40] + (b"A" if genuine[40:41] != b"A" else b"B") + genuine[41:]
     await flood(app, clock, tries=L + 1)
 
-    for token, received in ((forged, 0), (genuine[:-1] + b"_", 0), (genuine, 1)):
+    for token, received in ((forged, 0), (altered, 0), (genuine, 1)):
         value = b"__Host-sekisho=" + token if name == b"cookie" else token
         line = Line(pieces(form("hana", "right")))
         await app(http(headers=[FORM, (name, value)]), line.receive, line.send)
