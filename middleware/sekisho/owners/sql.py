@@ -57,6 +57,7 @@ log = logging.getLogger("sekisho.owners")
 
 OWNERS = "SEKISHO_OWNERS"
 DEADLINE_US = 1_000_000  # a log-in waits for this; ten times what a healthy database takes on a bad day
+CLOSING_S = 0.5  # what calls under way have to end by themselves when the service stops
 MIGRATE_US = 60_000_000  # another worker may be at it
 CONNECTIONS_MAX = 4  # per worker; a call takes about a millisecond
 CALLS_MAX = 256  # waiting or at work, those left behind included; beyond it the answer is `OwnersUnavailable` at once
@@ -209,9 +210,12 @@ class SqlOwners:
         )
 
     async def aclose(self) -> None:
-        """End what is under way, and hang up; within two deadlines."""
+        """End what is under way, and hang up; within two deadlines and half a second."""
         if self._background is not None:
             self._background.cancel()
+        # A call that is cancelled gives up its connection, and aiosqlite's may then never say that it is closed.
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=min(CLOSING_S, self._deadline))
         for task in self._tasks:
             task.cancel()
         if self._tasks:
