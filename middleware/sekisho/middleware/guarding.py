@@ -327,7 +327,9 @@ class GuardMiddleware:
         asking = self._asking
         worked = proved = False
         question = b""
-        asker = b"" if self._asker is None or not attempt.secret else self._asker.of(visit.named, attempt)
+        asker = b""
+        if self._asker is not None and attempt.secret:
+            asker = self._asker.of(visit.named, attempt)
         assessment: Assessment | None
         try:
             if asking is not None and not visit.named.keys().isdisjoint(SHOWN):
