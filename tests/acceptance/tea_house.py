@@ -222,7 +222,8 @@ def with_a_front_end() -> Starlette:
     routes = [Route("/counter", counter), Route("/api/login", log_in, methods=["POST"]), Mount("/", shop)]
     service = Starlette(routes=routes)
     service.state = shop.state
-    login = "POST /login form:username,password; POST /api/login json:username,password"
+    rule = "success=cookie:session"
+    login = f"POST /login form:username,password {rule}; POST /api/login json:username,password {rule}"
     service.add_middleware(LoginGuard, login=login, signup="POST /signup form:username,password")
     return service
 

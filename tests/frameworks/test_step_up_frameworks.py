@@ -129,11 +129,11 @@ async def test_the_next_log_in_of_a_proved_device_is_the_applications_alone(buil
         assert await who(owner) == "hana"
 
 
-async def test_django_refuses_a_form_whose_cookie_the_door_does_not_name() -> None:
-    """Safe but shut: what to write there is the one thing that a service with such forms has to know."""
+async def test_django_takes_a_form_whose_cookie_the_door_does_not_name() -> None:
+    """Its `csrftoken` is known by its exact name and syntax, and shown to the run behind the seal."""
     with django("POST /login form:username,password") as built:
         await built.site.enrol()
         async with built.browser() as owner:
             ticket = await ask(owner, await visit(owner))
-            refused = await show(owner, ticket, built.site.code())
-            assert (refused.status_code, refused.json()["code"]) == (401, "proof_failed")
+            released = await show(owner, ticket, built.site.code())
+            assert released.status_code in {302, 303}

@@ -23,7 +23,12 @@ ALLOW, CHALLENGE, STEP_UP, THROTTLE, DENY = Action
 def verdict(**signs: Any) -> Verdict:
     """A verdict with nothing in it but the signs named."""
     spread = Spread(**{name: signs.pop(name) for name in Spread.__slots__ if name in signs})
-    nothing: dict[str, Any] = {**dict.fromkeys(Verdict.__slots__, 0), "lane_spent": False, "young": False}
+    nothing: dict[str, Any] = {
+        **dict.fromkeys(Verdict.__slots__, 0),
+        "lane_spent": False,
+        "young": False,
+        "last": False,
+    }
     return Verdict(**{**nothing, "counters_lost": False, **signs, "spread": spread})
 
 

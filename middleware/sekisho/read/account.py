@@ -179,7 +179,9 @@ class Accounts:
             return text
         # First as the application would look it up; then folded, for the spellings that only the application forgives;
         # then without marks, for those that only its database does.
-        known = self._resolver(account) or self._resolver(text)
+        known: str | None = self._resolver(account)
+        if not known:
+            known = self._resolver(text)
         if not known and not text.isascii() and (plain := unmarked(text)) != text:
             known = self._resolver(plain)
         return f"{_ID}{known}" if known else text
