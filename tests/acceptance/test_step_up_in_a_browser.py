@@ -304,7 +304,7 @@ async def test_start_again_is_a_page(browser: Browser, house: TeaHouse) -> None:
         assert "start" in (await somebody.page.inner_text("h1")).lower()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def counter(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TeaHouse]:
     async with tea_house(tmp_path, redis_url, monkeypatch, build=with_a_front_end, LIMIT_ACCOUNT="1/hour") as opened:
         yield opened
