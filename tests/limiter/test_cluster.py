@@ -416,4 +416,4 @@ async def test_two_questions_share_one_deadline(frail_cluster: RedisCluster) -> 
         (verdict,) = await asyncio.wait_for(ask(one.local, [guess(each, 1)]), 5)
 
         assert verdict.own_families == NETWORK
-        assert asyncio.get_running_loop().time() - start < 0.9
+        assert asyncio.get_running_loop().time() - start < 1.04  # two deadlines are 1.05 s
