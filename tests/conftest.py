@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 # A shared machine makes deadlines a coin toss. `ci` gives the same verdict for the same commit; `dev` keeps looking.
-settings.register_profile("dev", deadline=None)
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "ci",
     deadline=None,

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 REFUSED = UNHINDERED._replace(charged=0)
 """The verdict on what never came before the ledger: nothing was charged, so nothing can be given back."""
 
+_PAUSES_S = (*PAUSES_S, 0.0)  # after the last one it is not asked again
+
 DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
 
 
@@ -190,7 +192,7 @@ class Guard:
         exposure = self._exposure(attempt)
         policy = self._policy(attempt)
         tagged = 0
-        for pause_s in (*PAUSES_S, 0.0):
+        for pause_s in _PAUSES_S:
             verdict = await self._ledger.charge(charge)
             if attempt.limit_key and charge.lane and not verdict.charged & Charged.LANE:
                 self._ledger.settle(charge, verdict)

@@ -68,6 +68,20 @@ def test_where_a_door_is_found_one_is_known_to_stand(
     assert DOORS.find(scope) is None or DOORS.stand_at(keys)
 
 
+def test_where_a_path_leads_is_worked_out_once() -> None:
+    """Of a door's own as well: it is looked up for every attempt."""
+    looked: list[str] = []
+
+    def is_ours(scope: Scope) -> bool:
+        looked.append(scope["path"])
+        return stand_at(scope)
+
+    passing = Passing(is_ours)
+
+    assert passed(passing, "/tea", "/login", "/login", "/tea", "/login") == ["/tea"]
+    assert looked == ["/tea", "/login"]
+
+
 def test_the_guard_looks_once_at_what_is_not_its_own() -> None:
     """And every time at what is."""
     passing = Passing(stand_at)

@@ -91,9 +91,8 @@ class DeviceTokens:
 
     def __init__(self, secrets: Sequence[bytes | Signer], *, days: int, oldest: bytes = b"") -> None:
         self._life_s = days * 86_400
-        self._signers = as_signers(secrets)
-        self._keys = [_key(signer.secret) for signer in self._signers]
-        key = _key(oldest) if oldest else self._keys[-1]
+        self._signers = [(signer, _key(signer.secret)) for signer in as_signers(secrets)]
+        key = _key(oldest) if oldest else self._signers[-1][1]
         self._account = blake2b(key=key, digest_size=12, person=b"device account")
 
     def has_genuine(self, presented: str, now_s: int) -> bool:
@@ -153,15 +152,18 @@ class DeviceTokens:
         return Token(device, generation, Device(held), issued_s) if held > Device.STRANGER else None
 
     def _signing(self, now_s: int) -> bytes:
-        each = zip(self._keys, self._signers, strict=True)
-        return next(key for key, signer in each if signer.signs and now_s < signer.until_s)
+        # Loops, here and below: compiled, a generator takes as long as a digest.
+        for signer, key in self._signers:
+            if signer.signs and now_s < signer.until_s:
+                return key
+        raise LookupError("no secret signs")
 
     def _is_genuine(self, packed: bytes, now_s: int) -> bool:
         body, mac = packed[: _BODY.size], packed[_BODY.size :]
-        return any(
-            now_s < signer.until_s and _key_id(key) == body[0] and compare_digest(_mac(key, body), mac)
-            for key, signer in zip(self._keys, self._signers, strict=True)
-        )
+        for signer, key in self._signers:
+            if now_s < signer.until_s and _key_id(key) == body[0] and compare_digest(_mac(key, body), mac):
+                return True
+        return False
 
     def _digest(self, account: str) -> bytes:
         digest = self._account.copy()

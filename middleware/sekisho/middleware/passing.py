@@ -14,8 +14,6 @@ PATHS_MAX: Final = 4_096
 PATH_CHARS_MAX: Final = 256  # both together bound the memory that strangers can fill: a few megabytes
 RAW_BYTES_MAX: Final = 3 * PATH_CHARS_MAX
 
-_OURS: Final = object()
-
 
 @final
 class Passing:
@@ -33,8 +31,8 @@ class Passing:
 
     def __init__(self, is_ours: Callable[[Scope], bool]) -> None:
         self._is_ours = is_ours
-        # Path as decoded → as it came, which some routers read instead. Nothing is equal to what stands for our own.
-        self._known: dict[str, object] = {}
+        # Path as decoded → as it came, which some routers read instead, and whether something of ours may stand there.
+        self._known: dict[str, tuple[bytes | None, bool]] = {}
 
     def passes(self, scope: Scope) -> bool:
         """Whether this is certain to concern nobody here. The first look at a path is never certain of it."""
@@ -42,8 +40,9 @@ class Passing:
         if not path:  # a lifespan has none
             return False
         raw = scope.get("raw_path")
-        if path in self._known and self._known[path] == raw:
-            return not scope.get("root_path")
+        known = self._known.get(path)
+        if known is not None and known[0] == raw:
+            return not (known[1] or scope.get("root_path"))
         if not scope.get("root_path"):
             self._remember(scope, path, raw)
         return False
@@ -53,4 +52,4 @@ class Passing:
             return
         if len(self._known) >= PATHS_MAX:
             self._known.clear()
-        self._known[path] = _OURS if self._is_ours(scope) else raw
+        self._known[path] = raw, self._is_ours(scope)

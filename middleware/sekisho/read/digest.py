@@ -150,7 +150,7 @@ def _of_device(tag: bytes, device: bytes) -> bytes:
     A repeat is free. Were it free to others, they would be told what was tried at an account, by its owner as well.
     """
     # By that end of the device's digest that no key in Redis shows.
-    return (int.from_bytes(tag) ^ int.from_bytes(device[-TAG_BYTES:])).to_bytes(TAG_BYTES)
+    return bytes((tag[0] ^ device[-4], tag[1] ^ device[-3], tag[2] ^ device[-2], tag[3] ^ device[-1]))
 
 
 def utf8(text: str) -> bytes:

@@ -33,7 +33,7 @@ class Doors:
     `Encoding.BASIC` among its fields, and doors that share a path say so: `all` holds the doors as `find` returns them.
     """
 
-    __slots__ = ("_patterns", "_places", "_wild", "all")
+    __slots__ = ("_as_written", "_patterns", "_places", "_wild", "all")
 
     def __init__(self, doors: Iterable[Door]) -> None:
         listed = tuple(doors)
@@ -43,6 +43,12 @@ class Doors:
         patterns = _together(exact, lambda door: same_route(door.path), lambda door: "{" in door.path)
         self.all = (*(door for here in (*plain.values(), *patterns.values()) for door in here), *wild)
         self._places = {key: _Place(here) for key, here in plain.items()}
+        # Where the path of a door is its own only key, an attempt that comes at just that path needs no closer look.
+        self._as_written = {
+            door.path: raw
+            for door in exact
+            if path_keys({"path": door.path, "raw_path": (raw := door.path.encode())}) == (door.path,)
+        }
         self._patterns = [(Template(here[0].path), _Place(here)) for here in patterns.values()]
         by_prefix: dict[str, list[Door]] = {}
         for door in sorted(wild, key=lambda door: len(door.path), reverse=True):
@@ -59,9 +65,14 @@ class Doors:
         Raises:
             Unreadable: 400 where the target leads every router elsewhere; see `path_keys`.
         """
-        if scope.get("path") is None:  # lifespan
+        path = scope.get("path")
+        if path is None:  # lifespan
             return None
-        keys = path_keys(scope)
+        as_written = self._as_written.get(path)
+        if as_written is not None and as_written == scope.get("raw_path") and not scope.get("root_path"):
+            keys: tuple[str, ...] = (path,)
+        else:
+            keys = path_keys(scope)
         for key in keys:
             place = self._places.get(key)
             if place is not None and (door := place.find(scope, has_body=has_body)):

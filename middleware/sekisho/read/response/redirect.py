@@ -117,8 +117,8 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
         body: of the request, as it was sent.
         target: of the answer's redirect.
     """
-    last = target.path.rpartition("/")[2].lower().encode()
     path, query = scope["path"], scope.get("query_string", b"")
+    last = _last_named(target, path)
     if _names(query, last, target, path, words=True) or _names(body, last, target, path):
         return True
     for name, value in scope.get("headers", ()):
@@ -128,6 +128,12 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
     return False
 
 
+def _last_named(target: Target, path: str) -> str:
+    """What a text must hold to name a target: its last segment; nothing where dots may lead there from the request."""
+    wanted = target.path.casefold()
+    return "" if "/." in path or "//" in path or path.casefold().startswith(wanted) else wanted.rpartition("/")[2]
+
+
 def came_from(scope: Mapping[str, Any], target: Target) -> bool:
     """Whether a redirect leads back to the page that the client says it came from."""
     referer = next((value for name, value in scope.get("headers", ()) if name == b"referer"), b"")
@@ -135,14 +141,23 @@ def came_from(scope: Mapping[str, Any], target: Target) -> bool:
     return any(place == target.path for place in _places(referer.decode(errors="replace"), scope["path"]))
 
 
-def _names(sent: bytes, last: bytes, target: Target, path: str, *, words: bool = False) -> bool:
-    # Most requests say nothing like it, and need no closer look; an escape may spell anything.
-    if not sent or (last not in sent.lower() and b"%" not in sent and b"\\" not in sent):
+def _names(sent: bytes, last: str, target: Target, path: str, *, words: bool = False) -> bool:
+    if not sent:
+        return False
+    text = sent.decode(errors="replace")
+    # Most of what is sent says nothing like it, and needs no closer look; an escape may spell anything.
+    folded = text.casefold()
+    if not (words or _may_hold_slash(folded)) or not (last in folded or "%" in folded or "\\" in folded):
         return False
     if len(sent) > SENT_BYTES_MAX:
         return True
-    places = _places(sent.decode(errors="replace"), path, words=words)
-    return target.path.casefold() in {place.casefold() for place in places}
+    wanted = target.path.casefold()
+    # No `in`: a compiled generator has none.
+    return any(place.casefold() == wanted for place in _places(text, path, words=words))
+
+
+def _may_hold_slash(folded: str) -> bool:
+    return "/" in folded or "\\" in folded or "%2f" in folded or "%5c" in folded or "%25" in folded
 
 
 def _places(sent: str, path: str, *, words: bool = False) -> Iterator[str]:
@@ -154,7 +169,11 @@ def _places(sent: str, path: str, *, words: bool = False) -> Iterator[str]:
     for text in {sent, spelled, unquote_plus(spelled), unquote_plus(unquote_plus(spelled))}:
         for part in _NO_PLACE.split(text):
             # `https://shop.example` without a path is an `Origin`, which every form sends.
-            if ("/" in part or words) and not _is_bare_origin(part) and (target := target_of(part, path)):
+            if (
+                (words or "/" in part or "\\" in part)
+                and not _is_bare_origin(part)
+                and (target := target_of(part, path))
+            ):
                 yield target.path
 
 
