@@ -1,7 +1,9 @@
 """The same routes on every framework, as its users write them; each handler says that it ran and what it read.
 
-`/login` takes a form by any method, `/files/…` HTTP Basic; `/pay` and `/payout/…` want a fresh proof, which nobody has
-here. What a handler says leaves in a header, so that the answer to a request tells what became of it.
+`/login` and `/login/{tenant}` take a form by any method, `/recovery/{email}` an account in its path, `/both` other
+fields for PUT than for POST, `/files/…` HTTP Basic; `/pay` and `/payout/…` want a fresh proof, which nobody has here.
+Each path takes WebSockets as well, where the framework has them. What a handler says leaves in a header, so that the
+answer to a request tells what became of it.
 """
 
 from __future__ import annotations
@@ -9,51 +11,73 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from base64 import b64decode
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 import falcon.asgi
 from blacksheep import Application
 from blacksheep import Request as BlackSheepRequest
 from blacksheep import Response as BlackSheepResponse
+from blacksheep import WebSocket as BlackSheepSocket
 from blacksheep.server.routing import Router
 from django.conf import UserSettingsHolder, global_settings, settings  # type: ignore[import-untyped]
 from django.core.asgi import get_asgi_application  # type: ignore[import-untyped]
 from django.http import HttpResponse  # type: ignore[import-untyped]
 from django.urls import re_path  # type: ignore[import-untyped]
 from fastapi import FastAPI
-from litestar import Litestar, route
+from litestar import Litestar, route, websocket
 from litestar import Request as LitestarRequest
+from litestar import WebSocket as LitestarSocket
 from litestar.enums import HttpMethod
 from quart import Quart
 from quart import request as quart_request
+from quart import websocket as quart_websocket
 from sanic import Sanic
 from sanic import response as sanic_response
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from sekisho.owners import MemoryOwners
 from sekisho.testing import guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
     from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-PATHS = {"login": "/login", "pay": "/pay", "payout": "/payout/", "files": "/files/"}
+# In angle brackets what a framework hands to the handler: one step of the path, or (`rest`) all that follow.
+PATHS = {
+    "login": "/login",
+    "tenant": "/login/<tenant>",
+    "recovery": "/recovery/<email>",
+    "both": "/both",
+    "pay": "/pay",
+    "payout": "/payout/<rest>",
+    "files": "/files/<rest>",
+    "open": "/open",
+}
 SAID = b"x-matrix"
+LOOKS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 PREFIX = "/shop"
 OPEN = {f"limit_{one}": "250000/minute" for one in ("account", "ip", "network", "device")}
-DOORS = {"login": "POST {0}/login; * {0}/files/* basic", **OPEN}
+BOTH = "POST {0}/both form:username,password; PUT {0}/both form:user,token"
+DOORS = {
+    "login": f"POST {{0}}/login; {BOTH}; * {{0}}/files/* basic",
+    "change": "POST {0}/login/{{tenant}} form:username,password",
+    "reset": "POST {0}/recovery/{{email}} path:email",
+    **OPEN,
+}
 # A proof is asked for at log-ins too where there is a factor, so these stand elsewhere.
 PROTECT = {
     "login": "POST {0}/elsewhere",
@@ -64,34 +88,50 @@ PROTECT = {
 
 _said: ContextVar[dict[str, Any]] = ContextVar("said")
 _authorization: ContextVar[bytes] = ContextVar("authorization")
+_method: ContextVar[str] = ContextVar("method")
 
 
-def ran(place: str, body: bytes, values: Mapping[str, str] | None = None) -> str:
-    """What a handler leaves: its place, whether there was a body, and whose secret it read."""
+def ran(place: str, body: bytes, email: str = "", values: Mapping[str, str] | None = None) -> str:
+    """What a handler leaves: its place, whether it was more than looked at, and whose secret it read."""
     fields = {**dict(parse_qsl(body.decode("latin-1"))), **(values or {})}
-    account = None
-    if place == "login" and "password" in fields:
-        account = fields.get("username")
-    elif place == "files" and (authorization := _authorization.get()):
-        account = b64decode(authorization.split()[1]).decode().partition(":")[0]
-    _said.get().update(place=place, body=bool(body), account=account)
+    acts = bool(body) or _method.get() not in LOOKS
+    account = (email if acts else None) if place == "recovery" else _account(place, fields)
+    _said.get().update(place=place, acts=acts, account=account)
     return "ran"
+
+
+def _account(place: str, fields: Mapping[str, str]) -> str | None:
+    if place == "both" and _method.get() == "PUT":
+        return fields.get("user") if "token" in fields else None
+    if place in {"login", "tenant", "both"}:
+        return fields.get("username") if "password" in fields else None
+    if place == "files" and (authorization := _authorization.get()):
+        return b64decode(authorization.split()[1]).decode().partition(":")[0]
+    return None
+
+
+def opened(place: str) -> str:
+    """What the handler of a WebSocket sends: Sanic has accepted before it knows whether there is one."""
+    return json.dumps({"place": place, "socket": True})
+
+
+def written(path: str, step: str, rest: str) -> str:
+    """A path in a framework's notation; `{}` stands for a name."""
+    return re.sub("<([a-z]+)>", lambda match: rest if match[1] == "rest" else step.replace("{}", match[1]), path)
 
 
 # The frameworks.
 
 
 def on_starlette(prefix: str = "") -> App:
-    async def handle(request: Request, place: str) -> Response:
-        return PlainTextResponse(ran(place, await request.body()))
-
-    def at(place: str, path: str) -> Route:
+    def at(place: str, path: str) -> list[BaseRoute]:
         async def endpoint(request: Request) -> Response:
-            return await handle(request, place)
+            return PlainTextResponse(ran(place, await request.body(), request.path_params.get("email", "")))
 
-        return Route(f"{path}{{rest:path}}" if path.endswith("/") else path, endpoint, methods=METHODS)
+        rule = written(path, "{{}}", "{rest:path}")
+        return [Route(rule, endpoint, methods=METHODS), WebSocketRoute(rule, _starlette_socket(place))]
 
-    routes = [at(place, path) for place, path in PATHS.items()]
+    routes = [route for place, path in PATHS.items() for route in at(place, path)]
     return Starlette(routes=[Mount(prefix, Starlette(routes=routes))] if prefix else routes)
 
 
@@ -102,40 +142,61 @@ def on_fastapi() -> App:
     for place, path in PATHS.items():
 
         async def endpoint(request: Request, place: str = place) -> Response:
-            return PlainTextResponse(ran(place, await request.body()))
+            return PlainTextResponse(ran(place, await request.body(), request.path_params.get("email", "")))
 
         endpoint.__annotations__["request"] = Request
-        app.add_route(f"{path}{{rest:path}}" if path.endswith("/") else path, endpoint, methods=METHODS)
+        rule = written(path, "{{}}", "{rest:path}")
+        app.add_route(rule, endpoint, methods=METHODS)
+        app.add_api_websocket_route(rule, _starlette_socket(place))
     return app
 
 
+def _starlette_socket(place: str) -> Callable[[WebSocket], Awaitable[None]]:
+    async def socket(line: WebSocket) -> None:
+        await line.accept()
+        await line.send_text(opened(place))
+
+    socket.__annotations__["line"] = WebSocket
+    return socket
+
+
 def on_litestar() -> App:
-    def at(place: str, path: str) -> Any:
+    def at(place: str, path: str) -> list[Any]:
         async def endpoint(request: LitestarRequest[Any, Any, Any]) -> str:
-            return ran(place, await request.body())
+            return ran(place, await request.body(), request.path_params.get("email", ""))
+
+        async def socket(socket: LitestarSocket[Any, Any, Any]) -> None:
+            await socket.accept()
+            await socket.send_text(opened(place))
 
         endpoint.__annotations__ = {"request": LitestarRequest, "return": str}
-        return route(
-            [f"{path}{{rest:path}}"] if path.endswith("/") else [path],
-            http_method=[HttpMethod(one) for one in METHODS],
-            media_type="text/plain",
-            status_code=200,
-        )(endpoint)
+        socket.__annotations__ = {"socket": LitestarSocket, "return": None}
+        paths = [written(path, "{{}:str}", "{rest:path}")]
+        methods = [HttpMethod(one) for one in METHODS]
+        return [
+            route(paths, http_method=methods, media_type="text/plain", status_code=200)(endpoint),
+            websocket(paths)(socket),
+        ]
 
-    return Litestar([at(place, path) for place, path in PATHS.items()], openapi_config=None)
+    handlers = [handler for place, path in PATHS.items() for handler in at(place, path)]
+    return Litestar(handlers, openapi_config=None)
 
 
 def on_quart() -> App:
     app = Quart(__name__, static_folder=None)
     for place, path in PATHS.items():
 
-        async def endpoint(place: str = place, rest: str = "") -> str:
+        async def endpoint(place: str = place, email: str = "", **_: str) -> str:
             body: Any = await quart_request.get_data()
             values = await quart_request.values
-            return ran(place, body, values.to_dict())
+            return ran(place, body, email, values.to_dict())
 
-        rule = f"{path}<path:rest>" if path.endswith("/") else path
+        async def socket(place: str = place, **_: str) -> None:
+            await quart_websocket.send(opened(place))
+
+        rule = written(path, "<{}>", "<path:rest>")
         app.add_url_rule(rule, place, partial(endpoint, place), methods=METHODS)
+        app.add_websocket(rule, f"{place} socket", partial(socket, place))
     return app
 
 
@@ -144,33 +205,48 @@ def on_falcon() -> App:
         def __init__(self, place: str) -> None:
             self._place = place
 
-        async def on_get(self, request: Any, response: Any, **_: str) -> None:
-            response.text = ran(self._place, await request.stream.read())
+        async def on_get(self, request: Any, response: Any, email: str = "", **_: str) -> None:
+            response.text = ran(self._place, await request.stream.read(), email)
 
         on_head = on_post = on_put = on_patch = on_delete = on_options = on_get
 
+        async def on_websocket(self, _request: Any, line: Any, **_: str) -> None:
+            await line.accept()
+            await line.send_text(opened(self._place))
+
     app: Any = falcon.asgi.App()
     for place, path in PATHS.items():
-        app.add_route(f"{path}{{rest:path}}" if path.endswith("/") else path, Resource(place))
+        app.add_route(written(path, "{{}}", "{rest:path}"), Resource(place))
     return app  # type: ignore[no-any-return] # its types are not ASGI's
 
 
 def on_blacksheep() -> App:
     app = Application(router=Router())  # which all would share otherwise
     for place, path in PATHS.items():
+        # Its `/files/*` would take `/filesystem` as well.
+        rule = written(path, "{{}}", "{path:rest}")
         for method in (one for one in METHODS if one != "HEAD"):  # which it makes of GET itself
-            # Its `/files/*` would take `/filesystem` as well.
-            app.router.add(method, f"{path}{{path:rest}}" if path.endswith("/") else path, _blacksheep_handler(place))
+            app.router.add(method, rule, _blacksheep_handler(place))
+        app.router.add_ws(rule, _blacksheep_socket(place))
     return app
 
 
 def _blacksheep_handler(place: str) -> Any:
     async def handler(request: BlackSheepRequest) -> BlackSheepResponse:
-        ran(place, await request.read() or b"")
+        ran(place, await request.read() or b"", (request.route_values or {}).get("email") or "")
         return BlackSheepResponse(200)
 
     # Its parameters are told by what annotations are, and ours are texts.
     handler.__annotations__ = {"request": BlackSheepRequest, "return": BlackSheepResponse}
+    return handler
+
+
+def _blacksheep_socket(place: str) -> Any:
+    async def handler(line: BlackSheepSocket) -> None:
+        await line.accept()
+        await line.send_text(opened(place))
+
+    handler.__annotations__ = {"line": BlackSheepSocket}
     return handler
 
 
@@ -183,22 +259,33 @@ def on_sanic() -> App:
     app.config.TOUCHUP = False
     for place, path in PATHS.items():
 
-        async def endpoint(request: Any, place: str = place, rest: str = "") -> Any:
+        async def endpoint(request: Any, place: str = place, email: str = "", **_: str) -> Any:
             await request.receive_body()
-            return sanic_response.text(ran(place, request.body))
+            return sanic_response.text(ran(place, request.body, email))
 
-        rule = f"{path}<rest:path>" if path.endswith("/") else path
-        app.add_route(partial(endpoint, place=place), rule, methods=METHODS, name=place)
+        rule = written(path, "<{}>", "<rest:path>")
+        has_socket = place in {"both", "open"}  # which is its handler of GET
+        methods = [one for one in METHODS if one != "GET" or not has_socket]
+        app.add_route(partial(endpoint, place=place), rule, methods=methods, name=place, unquote=True)
+        if has_socket:
+            app.add_websocket_route(_sanic_socket(place), rule, name=f"{place}_socket")
     return app  # type: ignore[no-any-return] # the same
 
 
-async def django_view(request: Any, place: str, rest: str = "") -> Any:
+def _sanic_socket(place: str) -> Any:
+    async def socket(_request: Any, line: Any, **_: str) -> None:
+        await line.send(opened(place))
+
+    return socket
+
+
+async def django_view(request: Any, place: str, rest: str = "", email: str = "", tenant: str = "") -> Any:
     values = {**request.GET.dict(), **request.POST.dict()} if request.method == "POST" else {}
-    return HttpResponse(ran(place, request.body, values))
+    return HttpResponse(ran(place, request.body, email, values))
 
 
 urlpatterns = [
-    re_path(f"^{path[1:]}(?P<rest>.*)$" if path.endswith("/") else f"^{path[1:]}$", django_view, {"place": place})
+    re_path(f"^{written(path[1:], '(?P<{}>[^/]+)', '(?P<rest>.*)')}$", django_view, {"place": place})
     for place, path in PATHS.items()
 ]
 
@@ -215,6 +302,7 @@ def on_django() -> App:
     return app
 
 
+OVERRIDE_HEADERS = (b"x-http-method", b"x-method-override", b"x-http-method-override")
 FRAMEWORKS: dict[str, Callable[[], App]] = {
     "starlette": on_starlette,
     "fastapi": on_fastapi,
@@ -225,6 +313,43 @@ FRAMEWORKS: dict[str, Callable[[], App]] = {
     "blacksheep": on_blacksheep,
     "sanic": on_sanic,
 }
+# Behind the middleware, which is the same for all.
+OVERRIDDEN = ("starlette", "quart", "django")
+
+
+class Overriding:
+    """The middleware that services write for forms of browsers: another method, by header, query or field.
+
+    Of several the last one counts, and it is taken as it is written, in any case.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        messages: list[Message] = []
+        while not messages or messages[-1].get("more_body"):
+            messages.append(await receive())
+        body = b"".join(message.get("body", b"") for message in messages)
+        if method := _override(scope, body):
+            scope = {**scope, "method": method}
+            _method.set(method)
+        left = iter(messages)
+
+        async def replay() -> Message:
+            return next(left, None) or await receive()
+
+        return await self._app(scope, replay, send)
+
+
+def _override(scope: Scope, body: bytes) -> str:
+    named = {name.lower().replace(b"_", b"-"): value for name, value in scope["headers"]}
+    fields = {**parse_qs(scope["query_string"].decode("latin-1")), **parse_qs(body.decode("latin-1"))}
+    headers = [named[name].decode("latin-1") for name in OVERRIDE_HEADERS if name in named]
+    methods: list[str] = [scope["method"], *headers, *fields.get("_method", ())]
+    return methods[-1].upper()
 
 
 # The guard before them.
@@ -239,8 +364,11 @@ class Marked:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            return await _closed(self._app, scope, receive, send)
         said: dict[str, Any] = {}
         _said.set(said)
+        _method.set(scope.get("method", "").upper())
         # Frameworks look for names in lower case, which some servers do not hand on.
         _authorization.set({name.lower(): value for name, value in scope["headers"]}.get(b"authorization", b""))
         report = scope.get("state", {}).get("sekisho")
@@ -255,6 +383,14 @@ class Marked:
         return await self._app(scope, receive, sending)
 
 
+async def _closed(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """A WebSocket that ends with its handler: a client would wait for Sanic's, which has none at this path."""
+    with suppress(Exception):
+        await app(scope, receive, send)
+    with suppress(Exception):  # it may have been closed
+        await send({"type": "websocket.close", "code": 1000})
+
+
 def _guarded(app: App, settings: dict[str, str], prefix: str = "") -> App:
     written: dict[str, Any] = {name: text.format(prefix) for name, text in settings.items()}
     owners = MemoryOwners({}) if "factors" in settings else None
@@ -262,7 +398,8 @@ def _guarded(app: App, settings: dict[str, str], prefix: str = "") -> App:
 
 
 def applications() -> dict[str, App]:
-    """Every framework behind the guard, and Starlette mounted in itself, with the guard inside and outside.
+    """Every framework behind the guard, some behind method overrides too, and Starlette mounted in itself, with the
+    guard inside and outside.
 
     Each by its name, a slash, and whether its doors or its protected routes are guarded.
     """
@@ -270,6 +407,8 @@ def applications() -> dict[str, App]:
     for kind, written in (("doors", DOORS), ("protect", PROTECT)):
         for name, build in FRAMEWORKS.items():
             apps[f"{name}/{kind}"] = _guarded(build(), written)
+        for name in OVERRIDDEN:
+            apps[f"{name}, overriding/{kind}"] = _guarded(Overriding(FRAMEWORKS[name]()), written)
         inside = Mount(PREFIX, _guarded(on_starlette(), written))
         apps[f"mounted, guarded inside/{kind}"] = Starlette(routes=[inside])
         apps[f"mounted, guarded outside/{kind}"] = _guarded(on_starlette(PREFIX), written, PREFIX)

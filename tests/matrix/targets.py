@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.matrix.apps import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 METHODS = ("POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "post", "put", "TRACE", "LOGIN")
 FORM = "application/x-www-form-urlencoded"
 BASIC = "Basic aGFuYTpndWVzcw=="  # hana:guess
-PLACES = ("login", "files/a", "pay", "payout/list", "payout/7/confirm", "files/../login", "payout/../pay", "")
+PLACES = (
+    *("login", "login/acme", "recovery/hana", "recovery/h%C3%A1na", "both", "files/a", "files/../login"),
+    *("pay", "payout/list", "payout/7/confirm", "payout/../pay", ""),
+)
 QUERIES = ("", "", "", "next=/", "username=hana", "username=decoy", "_method=POST", "password=x", "username=hana;a=1")
 BODIES = (
     b"username=hana&password=guess",
@@ -19,6 +25,9 @@ BODIES = (
     b"password=guess&username=decoy;username=hana",
     b"username=hana&password=guess&_method=PUT",
     b"user%6eame=hana&password=gu%65ss",
+    b"username=decoy&password=guess&user=hana&token=7",
+    b"user=hana&token=7&_method=put",
+    b"username=hana&password=guess&%5fmethod=POST",
 )
 
 
@@ -30,6 +39,7 @@ class Sent(NamedTuple):
     headers: tuple[tuple[str, str], ...]
     body: bytes
     chunked: bool
+    socket: bool = False
 
 
 def requests(seed: int, number: int, root: str, *, mounted: bool) -> list[Sent]:
@@ -47,9 +57,11 @@ def _request(chance: random.Random, prefix: str, root: str) -> Sent:
     if "files" in target or chance.random() < 0.1:
         headers.append(("Authorization", BASIC))
     if chance.random() < 0.15:
-        name = chance.choice(["X-HTTP-Method-Override", "x_http_method_override", "X-Method-Override"])
+        name = chance.choice(["X-HTTP-Method-Override", "x_http_method_override", "X-Method-Override", "X-HTTP-Method"])
         headers.append((name, chance.choice(METHODS)))
     headers = [(name.lower() if chance.random() < 0.5 else name, value) for name, value in headers]
+    if chance.random() < 0.1:
+        return handshake(target, headers)
     return Sent(
         chance.choice(METHODS + ("POST", "GET") * 4),
         target,
@@ -57,6 +69,11 @@ def _request(chance: random.Random, prefix: str, root: str) -> Sent:
         chance.choice(BODIES),
         chance.random() < 0.2,
     )
+
+
+def handshake(target: str, headers: Iterable[tuple[str, str]] = ()) -> Sent:
+    """A WebSocket is asked for."""
+    return Sent("GET", target, tuple(headers), b"", chunked=False, socket=True)
 
 
 def _path(chance: random.Random, prefix: str, place: str) -> str:

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from tests.matrix.targets import Sent
 
 SECONDS_MAX = 20
+HEAD_END = b"\r\n\r\n"
+SWITCHING, OK = 101, 200
+TEXT_FRAME = b"\x81"
+HANDSHAKE = (
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+)
 
 
 class Answered(NamedTuple):
@@ -38,11 +47,16 @@ def http1(port: int, app: str, sent: Sent) -> Answered:
     with socket.create_connection(("127.0.0.1", port), SECONDS_MAX) as line:
         with contextlib.suppress(ConnectionError):
             line.sendall(_head(app, sent) + _body(sent))
-        return _parsed(_all(line))
+        return _accepted(line) if sent.socket else _parsed(_all(line))
 
 
 def _head(app: str, sent: Sent) -> bytes:
-    headers = [("Host", "x"), ("X-App", app), ("Connection", "close"), *sent.headers]
+    headers = [
+        ("Host", "x"),
+        ("X-App", app),
+        *(HANDSHAKE if sent.socket else (("Connection", "close"),)),
+        *sent.headers,
+    ]
     if sent.chunked:
         headers.append(("Transfer-Encoding", "chunked"))
     elif sent.body or sent.method == "POST":
@@ -64,6 +78,29 @@ def _all(line: socket.socket) -> bytes:
         while chunk := line.recv(65_536):
             chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _accepted(line: socket.socket) -> Answered:
+    """What a handshake led to: the answer, and after an acceptance what is sent first (RFC 6455 section 5.2)."""
+    data = bytearray()
+    with contextlib.suppress(ConnectionError):
+        while not _is_told(data) and (chunk := line.recv(65_536)):
+            data += chunk
+    head, _, frame = bytes(data).partition(HEAD_END)
+    answered = _parsed(head)
+    return answered._replace(said=_of_frame(frame)) if answered.status == SWITCHING else answered
+
+
+def _is_told(data: bytearray) -> bool:
+    """Whether there is a frame, or a refusal, after which the connection may stay open."""
+    head, end, frame = data.partition(HEAD_END)
+    refused = bool(end) and head.split()[1] != b"101"
+    return refused or (len(frame) > 1 and len(frame) >= 2 + frame[1])
+
+
+def _of_frame(frame: bytes) -> dict[str, Any] | None:
+    """The text of a short frame; None for any other: a close."""
+    return json.loads(frame[2 : 2 + frame[1]]) if frame[:1] == TEXT_FRAME else None
 
 
 def _parsed(answer: bytes) -> Answered:
@@ -104,15 +141,21 @@ class Http2:
     def _ask(self, app: str, sent: Sent) -> Answered:
         line = self._line or self._connected()
         connection, stream = self._connection, self._connection.get_next_available_stream_id()
-        pairs = [(":method", sent.method), (":scheme", "http"), (":authority", "x"), (":path", sent.target)]
+        method = "CONNECT" if sent.socket else sent.method
+        pairs = [(":method", method), (":scheme", "http"), (":authority", "x"), (":path", sent.target)]
+        pairs += [(":protocol", "websocket"), ("sec-websocket-version", "13")] if sent.socket else []  # RFC 8441
         pairs += [("x-app", app), *((name.lower(), value) for name, value in sent.headers)]
-        connection.send_headers(stream, pairs, end_stream=not sent.body)
+        connection.send_headers(stream, pairs, end_stream=not sent.body and not sent.socket)
         if sent.body:
             connection.send_data(stream, sent.body, end_stream=True)
         line.sendall(connection.data_to_send())
-        return self._answer(line, stream)
+        answered = self._answer(line, stream, sent)
+        if sent.socket and self._line is not None:
+            connection.reset_stream(stream)
+            line.sendall(connection.data_to_send())
+        return answered
 
-    def _answer(self, line: socket.socket, stream: int) -> Answered:
+    def _answer(self, line: socket.socket, stream: int, sent: Sent) -> Answered:
         answered = NOTHING
         while True:
             data = line.recv(65_536)
@@ -120,6 +163,8 @@ class Http2:
             for event in events:
                 if isinstance(event, DataReceived):
                     self._connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                    if sent.socket and answered.status == OK and event.stream_id == stream:
+                        return answered._replace(said=_of_frame(event.data))
                 if isinstance(event, ResponseReceived) and event.stream_id == stream:
                     headers = {bytes(name): bytes(value) for name, value in event.headers}
                     answered = Answered(int(headers[b":status"]), _said(headers.get(SAID)))

@@ -115,6 +115,15 @@ async def test_dot_segments_below_a_prefix_are_counted(path: str) -> None:
     assert (statuses, shop.reached) == ([401] * L + [429], L)
 
 
+@pytest.mark.parametrize("path", ["/files/../login", "/files/%2e%2e/login", "/login#/../files"])
+async def test_a_path_that_means_two_doors_is_refused(path: str) -> None:
+    """Charged to the decoy of the form, Starlette would have tried the account of the header."""
+    shop = Anything()
+    guard = guarded(shop, login="POST /login; * /files/* basic", **LIMIT)
+    answered = [await ask(guard, http(path, headers=[BASIC]), form(f"decoy{n}", "x")) for n in range(GUESSES)]
+    assert ([one.status for one in answered], shop.reached) == ([400] * GUESSES, 0)
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 async def test_a_form_in_the_body_of_a_harmless_method_is_counted(method: str) -> None:
     """Over HTTP/1.1 headers announce it: a length, or chunks."""

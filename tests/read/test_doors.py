@@ -394,3 +394,32 @@ def test_all_holds_what_find_returns() -> None:
     requests: list[dict[str, Any]] = [scope(), scope(headers=[BASIC]), scope("/x", "GET", [BASIC])]
     for request in requests:
         assert any(doors.find(request) is each for each in doors.all)
+
+
+@pytest.mark.parametrize("path", ["/files/../login", "/files/%2e%2e/login", "/login#/../files"])
+def test_a_path_that_means_two_doors_is_refused(path: str) -> None:
+    """Some routers take it to the form, others to Basic: one would be charged and the other tried."""
+    doors = Doors([LOGIN, basic_door("/files/*")])
+    for method in ("POST", "GET"):
+        with pytest.raises(Unreadable) as refused:
+            doors.find(scope(path, method, [BASIC, FORM]))
+        assert (refused.value.status, refused.value.reason) == (400, "path_doubtful")
+    assert doors.find(scope(path, headers=[FORM])) is LOGIN
+
+
+def test_doors_that_differ_in_their_fields_are_two() -> None:
+    """`/reset/../login` may be either; only where both read the same it does not matter which."""
+    fields = (Fields(Encoding.FORM, (("user",),), (("code",),)),)
+    other = Door(DoorKind.CODE, "POST", "/reset", fields)
+    with pytest.raises(Unreadable):
+        Doors([LOGIN, other]).find(scope("/login#/../../reset"))
+    twin = door(path="/srv/login")
+    assert Doors([LOGIN, twin]).find(scope("/srv/login", root_path="/srv")) is LOGIN
+
+
+def test_a_prefix_that_covers_a_door_is_no_second_one() -> None:
+    """Mounted, `/srv/login` is the form below the prefix, which knows of Basic."""
+    doors = Doors([LOGIN, basic_door("*")])
+    found = doors.find(scope("/srv/login", headers=[BASIC], root_path="/srv"))
+    assert found is not None
+    assert found.name == LOGIN.name

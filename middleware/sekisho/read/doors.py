@@ -10,9 +10,10 @@ door's, or is refused. Protected routes, our own pages and the fast path ask the
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from sekisho.model import Encoding
+from sekisho.model import Encoding, Unreadable
 from sekisho.read.basic import has_basic
 from sekisho.read.fields import secret_names
 from sekisho.read.names import OVERRIDE_FIELD, mention_of
@@ -63,7 +64,8 @@ class Doors:
             has_body: whether a body is known to be there that no header announces, as HTTP/2 allows it.
 
         Raises:
-            Unreadable: 400 where the target leads every router elsewhere; see `path_keys`.
+            Unreadable: 400 where the target leads every router elsewhere; see `path_keys`. And where it leads some to
+                one door and some to another that reads other credentials: `/files/../login`.
         """
         path = scope.get("path")
         if path is None:  # lifespan
@@ -71,8 +73,8 @@ class Doors:
         as_written = self._as_written.get(path)
         if as_written is not None and as_written == scope.get("raw_path") and not scope.get("root_path"):
             keys: tuple[str, ...] = (path,)
-        else:
-            keys = path_keys(scope)
+        elif len(keys := path_keys(scope)) > 1:
+            self._agree_on(keys, scope)
         for key in keys:
             place = self._places.get(key)
             if place is not None and (door := place.find(scope, has_body=has_body)):
@@ -92,6 +94,16 @@ class Doors:
         """Whether `find` could find a door for some request whose path has these keys."""
         return any(key in self._places for key in keys) or bool(self._wider(keys))
 
+    def _agree_on(self, keys: tuple[str, ...], scope: Mapping[str, Any]) -> None:
+        # Charged at one door, a guess would be free at the other.
+        places = {place for key in keys if (place := self._places.get(key) or next(iter(self._wider((key,))), None))}
+        if len(places) < 2:
+            return
+        shows_basic = has_basic(scope["headers"])
+        read = sorted([place.fields for place in places if shows_basic or not place.by_header], key=len)
+        if not all(less <= more for less, more in pairwise(read)):
+            raise Unreadable(400, "path_doubtful")
+
     def _find_wider(self, keys: tuple[str, ...], scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
         for place in self._wider(keys):
             if door := place.find(scope, has_body=has_body):
@@ -107,9 +119,11 @@ class Doors:
 class _Place:
     """All doors that share a path."""
 
-    __slots__ = ("_basic", "_by_method", "_first", "_telling")
+    __slots__ = ("_basic", "_by_method", "_first", "_telling", "by_header", "fields")
 
     def __init__(self, doors: list[Door]) -> None:
+        self.by_header = all(door.by_header for door in doors)
+        self.fields = frozenset(fields for door in doors for fields in door.fields)
         opened = [door for door in doors if not door.by_header]
         self._by_method = {door.method: door for door in reversed(opened)}
         self._first = self._by_method.get("*") or next(iter(opened), None)
