@@ -21,6 +21,7 @@ from sekisho.model import (
     Charged,
     Decision,
     Device,
+    DoorKind,
     Exposure,
     Finding,
     Ledger,
@@ -304,11 +305,26 @@ class Guard:
             return self.end(assessment)
         renewed = renewed and assessment.token is not None
         self._ledger.settle(charge, verdict, renewed=renewed, right=_tries_password(assessment.attempt))
+        if assessment.token is not None and assessment.attempt.door.kind is DoorKind.CODE:
+            self._forgive_steps(assessment, assessment.token)
         for key in _counters(charge):
             self._room.settled(key)
         if assessment.question:
             self.return_question(assessment.question)
         return self._room.end(_counters(charge))
+
+    def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
+        """Forget the failures of a known device whose code was right.
+
+        At an application with a second step of its own no password is a success: each log-in leaves one behind.
+        """
+        attempt, verdict = assessment.attempt, assessment.verdict
+        if not (attempt.secret and verdict.charged & Charged.LANE):
+            return
+        # They lie with the account, codes may be counted apart. At no time at all: nothing is given back with them.
+        charge = self._digests.charge(attempt, token.device, lane_generation=token.generation)
+        verdict = verdict._replace(charged=Charged.LANE, tagged=0, at_us=0, account_at_us=0)
+        self._ledger.settle(charge, verdict, right=True)
 
     def end(self, assessment: Assessment) -> None:
         """The attempt has ended without a success that is trusted: its charge stands."""

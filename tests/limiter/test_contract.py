@@ -501,6 +501,20 @@ async def test_what_opens_no_password_clears_no_failures(store: Store) -> None:
     assert [each.failures for each in await ask(ledger, [charge(0, 2, lane=1, generation=1)])] == [2]
 
 
+async def test_failures_are_forgiven_without_giving_anything_back(store: Store) -> None:
+    """Row 4.20: a right code says so of the log-in before it, whose charge and time nobody knows any more."""
+    ledger = store.ledger(only(lane=(Limit(3, HOUR),)))
+    told = [await in_lane(ledger, n) for n in range(2)]
+    own = charge(0, 2, lane=1)
+    (verdict,) = await ask(ledger, [own])
+    ledger.settle(own, verdict._replace(charged=Charged.LANE, tagged=0, at_us=0, account_at_us=0), right=True)
+    (full,) = await ask(ledger, [own])
+    await store.move_to(T0 + HOUR)
+
+    assert (told, full.lane_wait_us) == ([1, 2], 20 * MINUTE)
+    assert await in_lane(ledger, 3) == 1
+
+
 @pytest.mark.parametrize(("after_us", "failures"), [(90 * DAY - 1, 3), (90 * DAY, 1)])
 async def test_a_devices_failures_are_kept_for_ninety_days_after_the_last(
     store: Store, after_us: int, failures: int

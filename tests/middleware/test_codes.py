@@ -211,3 +211,90 @@ async def test_a_failed_log_in_asks_for_nothing() -> None:
     found = await log_in(app, password="wrong")
 
     assert (found.status, found.all(b"set-cookie")) == (401, [])
+
+
+STEPS: dict[str, Any] = {
+    "login": "POST /login success=302!/2fa",
+    "code": "POST /2fa form:username,code success=303:/home; POST /2fa/send form:username success=200",
+    "limit_account": "5/hour",
+    "challenges": "none",
+    "no_factor": "refuse",
+    **OPEN,
+}
+
+
+class TwoSteps:
+    """A service that asks for a code of its own after a right password."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read(receive)
+        if b"password=right" in body:
+            return await answer(send, 302, [(b"location", b"/2fa")])
+        if b"code=123456" in body:
+            return await answer(send, 303, [(b"location", b"/home"), (b"set-cookie", b"session=s")])
+        return await answer(send, 200)  # the page again
+
+
+async def test_a_right_code_makes_the_device_known(clock: Clock) -> None:
+    """Row 4.20: a log-in ends with the application's own second step, so the device is known after that."""
+    app = guarded(TwoSteps(), **STEPS)
+    first = await log_in(app)
+    second = await step(app, "123456")
+
+    assert (first.status, first.device, second.status) == (302, "", 303)
+    assert second.device
+    for n in range(5):  # others use up the account
+        await log_in(app, password=f"guess {n}", client=address(n + 1))
+    assert (await log_in(app, client=address(9))).status == 403  # a stranger, and there is no factor to ask for
+    assert (await log_in(app, token=second.device)).status == 302
+
+
+async def test_no_device_is_known_for_less(clock: Clock) -> None:
+    """Row 4.20: not for a wrong code, nor for asking for one, nor where success is guessed."""
+    app = guarded(TwoSteps(), **STEPS)
+    guessing = guarded(TwoSteps(), **{**STEPS, "code": "POST /2fa form:username,code"})
+    asked = await ask(app, http("/2fa/send", headers=[FORM]), b"username=hana")
+    found = [await step(app, "000000"), asked, await step(guessing, "123456")]
+
+    assert [one.device for one in found] == ["", "", ""]
+
+
+async def test_a_right_code_gives_its_charge_back(clock: Clock) -> None:
+    """Row 4.20: an account's codes are not used up by its own log-ins."""
+    app = guarded(TwoSteps(), **STEPS)
+
+    assert [(await step(app, "123456")).status for _ in range(8)] == [303] * 8
+
+
+async def test_two_years_of_second_steps_shut_nobody_out(clock: Clock) -> None:
+    """Row 4.20: each log-in of a known device ends without a success at the first step, and none of them counts."""
+    app = guarded(TwoSteps(), **STEPS)
+    token = (await step(app, "123456")).device
+    statuses = []
+    for _ in range(120):
+        clock.advance(3_600)
+        statuses.append((await log_in(app, token=token)).status)
+        token = (await step(app, "123456", token=token)).device or token
+
+    assert statuses == [302] * 120
+
+
+async def test_a_stolen_device_without_a_code_has_a_hundred_guesses(clock: Clock) -> None:
+    """Row 4.20: wrong codes, and asking for codes, forgive nothing."""
+    app = guarded(TwoSteps(), code_guesses_max=1_000, **STEPS)
+    token = (await step(app, "123456")).device
+    statuses = []
+    for n in range(101):
+        clock.advance(3_600)
+        cookie = (b"cookie", f"__Host-sekisho={token}".encode())
+        await ask(app, http("/2fa/send", headers=[FORM, cookie]), b"username=hana")
+        statuses.append((await log_in(app, password=f"guess {n}", token=token)).status)
+
+    assert statuses == [200] * 100 + [403]
+
+
+async def step(app: LoginGuard, code: str, *, token: str = "", client: str = address(7)) -> Answer:
+    """The second step of a log-in."""
+    cookies = [(b"cookie", f"__Host-sekisho={token}".encode())] if token else []
+    scope = http("/2fa", client=client, headers=[FORM, *cookies])
+    return await ask(app, scope, urlencode({"username": "hana", "code": code}).encode())

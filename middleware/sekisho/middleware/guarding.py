@@ -75,13 +75,15 @@ REWRITTEN_PEER = (
     "`fastapi run --no-proxy-headers` or `gunicorn --forwarded-allow-ips=`"
 )
 STRAY_TARGET = (
-    "a request whose target is neither a path nor a plain URL was refused: routers would disagree about where it leads"
+    "a request was refused about whose target routers would disagree: it is neither a path nor a plain URL, or leads "
+    "some of them to one door and some to another"
 )
 NOT_THERE = (
     "%s: the application answers %d there. If its log-in has another path or method, guesses at it are not counted: "
     "correct %s"
 )
 NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS"
+LOGS_IN = frozenset({DoorKind.LOGIN, DoorKind.CODE})  # a code is the application's own second step, or its only one
 CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
 
@@ -494,8 +496,9 @@ class GuardMiddleware:
             self._test(Suspicion(suspected, visit, status, headers))
         if belief is Belief.NOTHING:
             return [], False
-        # A door that only reads a header is an API's: its clients keep no cookies.
-        if attempt.door.kind is not DoorKind.LOGIN or not attempt.account or not attempt.door.reads_body:
+        # A door that only reads a header is an API's: its clients keep no cookies. And whoever asks for a code without
+        # trying one has shown nothing.
+        if not (attempt.door.kind in LOGS_IN and attempt.account and attempt.secret and attempt.door.reads_body):
             return [], False
         # A guess alone makes no device known: where it is wrong, every wrong password would earn a token.
         device = [self._device(visit, assessment, basis)] if belief is Belief.FULL else []
