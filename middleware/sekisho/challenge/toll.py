@@ -17,7 +17,6 @@ from binascii import Error as Base64Error
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.challenge.captcha import Solved
 from sekisho.challenge.seal import OVERHEAD_BYTES, Unsealable, bind
 from sekisho.challenge.work import PAYLOAD_CHARS_MAX, difficulty
 
@@ -121,25 +120,34 @@ class Toll:
             return None
         if not work and not captcha:
             return None
-        if self._captcha is not None and captcha:
-            answer = await self._captcha.check(captcha, address=address)
-            if answer is not None:
-                return Paid() if isinstance(answer, Solved) else None
+        told = await self._captcha.check(captcha, address=address) if self._captcha is not None and captcha else None
+        if told is False:
+            return None
+        # Our pages do the work beside a captcha, in case that nobody can tell; it brings the question's receipt.
         worked = await self._work.accept(work, bound_to) if work else None
-        if worked is None:
+        if told is None and (worked is None or (not captcha and await self._could_tell(address))):
             return None
-        # The provider is asked for nobody who has done nothing: a flood without tokens would take others' places.
-        if (
-            self._captcha is not None
-            and not captcha
-            and await self._captcha.check(_NO_TOKEN, address=address) is not None
-        ):
-            return None
-        return Paid(self._question(worked.carried, bound_to))
+        return Paid(self._question(worked.carried, bound_to) if worked else b"")
+
+    async def _could_tell(self, address: str) -> bool:
+        """Whether there is a captcha whose provider answers: then work without a token is not enough.
+
+        Asked for nobody who has done nothing: a flood without tokens would take others' places.
+        """
+        return self._captcha is not None and await self._captcha.check(_NO_TOKEN, address=address) is not None
 
     def earns_look(self, work: str) -> bool:
         """Whether work that carries a question's receipt is shown here for the first time; see `Work.earns_look`."""
         return self._work is not None and len(work) <= PAYLOAD_CHARS_MAX and self._work.earns_look(work)
+
+    def page_mark(self, asked: dict[str, Any]) -> str:
+        """What the browser of a page that asks for this shows with its form; empty where nothing was charged."""
+        work = asked.get("work")
+        return self._work.page_mark(work) if self._work and work and work["parameters"].get("data") else ""
+
+    def earns_look_by_mark(self, mark: str) -> bool:
+        """The same as `earns_look`, told by the mark of a page; see `Work.earns_look_by_mark`."""
+        return self._work is not None and self._work.earns_look_by_mark(mark)
 
     def _sealed(self, question: bytes, bound_to: bytes) -> str:
         return urlsafe_b64encode(self._sealer.seal(_QUESTION, question, bound_to=bound_to)).decode()

@@ -55,6 +55,8 @@ _COST_MAX = 8_000  # iterations for one try, which is what checking costs us: 2 
 _DIGITS_MIN = 2
 _KEY = re.compile("[0-9a-f]{64}")
 _CARRIED, _OURS = "carried", "ours"
+_ENDS = re.compile("[0-9]{1,12}")
+MARK_CHARS_MAX = 128  # a page's mark has some 80
 LOOKED_AT_MAX = 10_000  # each has cost a charge within two minutes
 
 
@@ -145,14 +147,30 @@ class Work:
             return False
         data: object = solved.parameters.data
         carried, shown = (data.get(_CARRIED), data.get(_OURS)) if isinstance(data, dict) else (None, None)
-        if not isinstance(carried, str) or not isinstance(shown, str) or carried in self._looked_at:
+        if not isinstance(carried, str) or not isinstance(shown, str):
             return False
         ours = (_ours(key, solved.parameters.ends_s, carried) for key in self._alive())
-        if not any(compare_digest(one.encode(), utf8(shown)) for one in ours):
+        return any(compare_digest(one.encode(), utf8(shown)) for one in ours) and self._is_first_look(carried)
+
+    def page_mark(self, challenge: dict[str, Any]) -> str:
+        """What the browser of a page shows with its form, whose body holds the solution; see `earns_look_by_mark`."""
+        parameters = challenge["parameters"]
+        return _page_mark(self._signing(), parameters["expiresAt"], parameters["nonce"])
+
+    def earns_look_by_mark(self, mark: str) -> bool:
+        """The same as `earns_look`, told by the mark of a page."""
+        ends, _, nonce = mark.rpartition(".")[0].partition(".")
+        if len(mark) > MARK_CHARS_MAX or not _ENDS.fullmatch(ends) or not self._is_near(int(ends)):
+            return False
+        ours = (_page_mark(key, int(ends), nonce) for key in self._alive())
+        return any(compare_digest(utf8(one), utf8(mark)) for one in ours) and self._is_first_look(mark)
+
+    def _is_first_look(self, name: str) -> bool:
+        if name in self._looked_at:
             return False
         if len(self._looked_at) >= LOOKED_AT_MAX:
             del self._looked_at[next(iter(self._looked_at))]
-        self._looked_at[carried] = None
+        self._looked_at[name] = None
         return True
 
     async def accept(self, payload: str, bound_to: bytes) -> Worked | None:
@@ -188,8 +206,11 @@ class Work:
         return [key for key, signer in self._keys if now_s < signer.until_s]
 
     def _is_fresh(self, parameters: _Parameters) -> bool:
+        return self._is_near(parameters.ends_s)
+
+    def _is_near(self, ends_s: int) -> bool:
         # Further ahead than another worker's clock can be, it would outlive the mark that it was used.
-        return 0 < parameters.ends_s - self._clock_s() <= LIFE_S + SKEW_S
+        return 0 < ends_s - self._clock_s() <= LIFE_S + SKEW_S
 
     def _signed_with(self, solved: _Solved, bound_to: bytes) -> bytes | None:
         """The key that signed the challenge, if the solution could be one: what costs next to nothing to check."""
@@ -237,6 +258,11 @@ def _bound(key: bytes, bound_to: bytes) -> bytes:
 def _ours(key: bytes, ends_s: int, carried: str) -> str:
     """What tells that a challenge is ours where nobody knows yet what it is bound to."""
     return blake2b(b"%d %b" % (ends_s, utf8(carried)), key=key, digest_size=16, person=b"work carries").hexdigest()
+
+
+def _page_mark(key: bytes, ends_s: int, nonce: str) -> str:
+    mac = blake2b(b"%d %b" % (ends_s, utf8(nonce)), key=key, digest_size=16, person=b"work page").hexdigest()
+    return f"{ends_s}.{nonce}.{mac}"
 
 
 def _used(key: bytes, solved: _Solved) -> bytes:

@@ -26,7 +26,7 @@ from sekisho.challenge import browser_family
 from sekisho.judge import Belief
 from sekisho.middleware.cookies import same_site
 from sekisho.middleware.intake import HungUp, Intake, Patience
-from sekisho.middleware.shown import CARRIED, SHOWN, WORK, Carried
+from sekisho.middleware.shown import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.middleware.suspicion import Suspicion
 from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Visit, presented
 from sekisho.middleware.watch import Report, Watch
@@ -229,8 +229,10 @@ class GuardMiddleware:
     def _earns_look(self, visit: Visit, stop: Decision) -> bool:
         # Who was asked for work comes in with the place that the question has taken. Else thirty owners behind one
         # address, all asked within a moment, would take all places with their questions, and none could answer.
-        answers = self._asking is not None and stop.asked is Action.THROTTLE and WORK in visit.named
-        return answers and self._asking is not None and self._asking.earns_look(visit)
+        if self._asking is None or stop.asked is not Action.THROTTLE:
+            return False
+        shows = WORK in visit.named or LOOK_START in visit.named.get(b"cookie", b"")
+        return shows and self._asking.earns_look(visit)
 
     async def _elsewhere(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
         """What is no attempt as far as its headers tell: our own pages, routes that want a fresh proof, the rest."""

@@ -10,6 +10,10 @@ FORM = "sekisho-form"
 CARRIED = FORM.encode() + b"="
 """How the body of a work page's form begins, which carries the request that it was asked for."""
 
+LOOK_START = b"__Host-sekisho-look="
+LOOK_SECONDS = 120  # as long as the work that it stands for may take
+"""A cookie: the browser holds a work page, whose form is looked at where its address has no room left."""
+
 WAITED = b"sekisho-waited"
 
 SHOWN = frozenset({WORK, CAPTCHA, PROOF, WAITED})

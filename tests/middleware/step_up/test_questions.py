@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.simulate.solve import solved
+from tests.challenge.captcha_server import SECRET, siteverify_api
 from tests.middleware.driving import FORM, OPEN, Clock
 from tests.middleware.step_up.driving import Site, challenge
+from tests.middleware.step_up.test_work import HTML, sent_on
 
 if TYPE_CHECKING:
     from tests.middleware.driving import Answer
@@ -151,6 +153,57 @@ async def test_all_who_were_asked_may_answer(clock: Clock) -> None:
 
     assert firsts == [303] * 7 + [401] * 20 + [429] * 3
     assert statuses == [303] * 20
+
+
+async def test_all_who_were_asked_by_a_page_may_answer(clock: Clock) -> None:
+    """Row 4.5: a page's solution is in its form, which a full address reads for the page's cookie alone."""
+    site, asked, statuses = plain(), [], []
+    for n in range(30):
+        client = site.client(HOUSE)
+        asked.append((client, await client.log_in(f"member{n}", accept=HTML)))
+        clock.advance(0.1)
+    clock.advance(3)
+    pages = [(client, page) for client, page in asked if page.status == 401]
+    statuses = [(await sent_on(client, page)).status for client, page in pages]
+
+    assert statuses == [303] * 20
+
+
+async def test_a_page_passes_the_shed_once_and_a_forged_cookie_never(clock: Clock) -> None:
+    """Row 4.5: anything else would carry a flood past the refusal."""
+    site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour"})
+    await site.client("192.0.2.1").log_in("member0", "burn")
+    client = site.client(HOUSE)
+    page = await client.log_in("member0", "guess", accept=HTML)
+    genuine = client.jar["__Host-sekisho-look"]
+    for n in range(5):
+        clock.advance(3)
+        await site.client(HOUSE).log_in(f"member{n + 1}", "guess")
+    later, mac = str(int(genuine[:10]) + 60) + genuine[10:], genuine[:-1] + ("1" if genuine[-1] == "0" else "0")
+    statuses = []
+    for mark in ("", "x", "1.2.3", later, mac, "9" * 5_000, genuine, genuine):
+        client.jar["__Host-sekisho-look"] = mark
+        statuses.append((await sent_on(client, page)).status)
+
+    assert statuses == [429] * 6 + [401, 429]
+
+
+async def test_with_a_captcha_the_question_comes_back_too(clock: Clock) -> None:
+    """Row 4.5: our pages do the work beside it, and the work carries the receipt."""
+    async with siteverify_api() as api:
+        captcha = {"captcha_sitekey": "site-1", "captcha_secret": SECRET, "captcha_hosts": "shop.example"}
+        limits = {**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour", "limit_lane": "9999/hour"}
+        site = plain(**{**limits, **captcha, "captcha_url": api.url, "challenges": "pow,turnstile"})
+        statuses = []
+        for n in range(6):
+            await site.client(f"192.0.{n}.1").log_in(f"member{n}", f"burn {n}")
+            clock.advance(3)
+            client = site.client(HOUSE)
+            first = await client.log_in(f"member{n}", accept=HTML)
+            token = {"cf-turnstile-response": api.earned()}
+            statuses.append((await sent_on(client, first, **token)).status)
+
+    assert statuses == [303] * 6
 
 
 async def test_a_solution_passes_the_shed_once_and_what_is_none_never(clock: Clock) -> None:

@@ -14,7 +14,8 @@ from sekisho.challenge.escrow import Kept, Purpose, Ticket
 from sekisho.challenge.seal import bind
 from sekisho.challenge.tie import Tie
 from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
-from sekisho.middleware.shown import CAPTCHA, PROOF, WAITED, WORK
+from sekisho.middleware.cookies import cookie
+from sekisho.middleware.shown import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.middleware.step_up.run import Run
 from sekisho.middleware.suspicion import Suspicion
@@ -141,7 +142,10 @@ class Asking:
 
     def earns_look(self, visit: Visit) -> bool:
         """Whether a request that would be refused unread brings work that it was charged for being asked for."""
-        return self._parts.toll.earns_look(visit.named.get(WORK, b"").decode("latin-1"))
+        toll, named = self._parts.toll, visit.named
+        if WORK in named:
+            return toll.earns_look(named[WORK].decode("latin-1"))
+        return toll.earns_look_by_mark(cookie(named.get(b"cookie", b""), LOOK_START).decode("latin-1"))
 
     def wants_work(self, *, worked: bool) -> bool:
         """Whether the lanes are so full that a place in them has its price."""
@@ -158,7 +162,8 @@ class Asking:
         form = self._sealed_form(visit, holder)
         # A page that stands at the door's own address sends its form there, and the application's answer does too.
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
-        await self._answer(visit, holder, parts.voice.toll(visit.scope["headers"], asked, form, here=here))
+        mark = parts.toll.page_mark(asked)
+        await self._answer(visit, holder, parts.voice.toll(visit.scope["headers"], asked, form, here=here, mark=mark))
 
     async def step_up(self, visit: Visit, assessment: Assessment) -> None:
         """Ask for a second proof; at a log-in, find out behind the client's back what its secret is worth."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sekisho.answer import Answer, language_of, prefers_page, proof_failed, start_again, step_up_required
 from sekisho.answer.refusal import challenge_required
 from sekisho.challenge.escrow import TICKET_S
+from sekisho.middleware.cookies import same_site
+from sekisho.middleware.shown import LOOK_SECONDS, LOOK_START
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +93,7 @@ class Voice:
         }
         return self._renderer.render(refusal, headers, members)
 
-    def toll(self, headers: Headers, asked: dict[str, Any], form: str, *, here: bool) -> Answer:
+    def toll(self, headers: Headers, asked: dict[str, Any], form: str, *, here: bool, mark: str = "") -> Answer:
         """Asks for work, or whatever else is asked of people before a secret is looked at.
 
         Args:
@@ -99,10 +101,12 @@ class Voice:
             asked: what is to be done.
             form: the sealed request, which a page carries along.
             here: whether the page sends it to the address that it stands at, or below the mount.
+            mark: what its browser shows with it there; see `Toll.page_mark`.
         """
         if prefers_page(headers):
             page = self.pages.work(language_of(headers), form=form, asked=asked, here=here, nonce=token_urlsafe(16))
-            return self._page(401, page)
+            answer = self._page(401, page)
+            return answer._replace(headers=(*answer.headers, _look(mark))) if mark and here else answer
         return self._renderer.render(challenge_required(), headers, {**asked, "continue": f"{self._mount}/continue"})
 
     def refusal(self, headers: Headers, refusal: Refusal) -> Answer:
@@ -175,3 +179,8 @@ class Voice:
         length = (b"content-length", b"%d" % len(page.body))
         scheme = ((b"www-authenticate", b'Sekisho realm="login"'),) if status == 401 else ()
         return Answer(status, (*page.headers, *scheme, length), page.body)
+
+
+def _look(mark: str) -> tuple[bytes, bytes]:
+    attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; " % LOOK_SECONDS + same_site(elsewhere=False)
+    return b"set-cookie", LOOK_START + mark.encode() + attributes
