@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import import_module
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,10 +16,8 @@ from hypothesis import strategies as st
 from sekisho import settings
 from sekisho.model import DoorKind, Limit, LimitSet, Mode, SettingsError
 from sekisho.settings import NoFactor, Settings, StoreFailure
+from sekisho.settings.files import read_file
 from sekisho.settings.step_up import warnings_without_session_account
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 OTHER = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
@@ -245,7 +247,7 @@ def test_unreadable_files_are_named_by_their_variable(tmp_path: Path) -> None:
     (tmp_path / "long").write_bytes(b"a" * 70_000)
     expected = {
         "missing": "points to a file that cannot be read (FileNotFoundError)",
-        ".": "points to a file that cannot be read (IsADirectoryError)",
+        ".": "points to what is neither a regular file nor a FIFO",
         "binary": "points to a file that is no UTF-8 text, or is no path",
         "long": "points to a file of more than 65536 bytes",
     }
@@ -253,6 +255,49 @@ def test_unreadable_files_are_named_by_their_variable(tmp_path: Path) -> None:
         with pytest.raises(SettingsError) as caught:
             settings.load({"SEKISHO_SECRET_FILE": str(tmp_path / name)})
         assert str(caught.value).splitlines() == [f"SEKISHO_SECRET_FILE: {problem}"]
+
+
+def test_a_fifo_hands_a_secret_over(tmp_path: Path) -> None:
+    """As shells and agents of vaults do it: whoever writes may come after the start, and write in pieces."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+
+    def write() -> None:
+        with path.open("w") as file:
+            for piece in (SECRET[:7], SECRET[7:], "\n"):
+                file.write(piece)
+                file.flush()
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(write)
+        assert settings.load({"SEKISHO_SECRET_FILE": str(path)}).secrets == (SECRET.encode(),)
+        written.result(10)
+
+
+def test_a_fifo_that_nobody_writes_to_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not keep the start waiting: it is named, as any other mistake. So is one that is never closed."""
+    monkeypatch.setattr(import_module("sekisho.settings.load"), "read_file", partial(read_file, seconds_max=0.05))
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    problem = "points to what is a FIFO that nobody has written to, and closed, within 0.05 seconds"
+
+    assert ("SEKISHO_SECRET_FILE", problem) in mistakes_of(path)
+    descriptor = os.open(path, os.O_RDWR)
+    os.write(descriptor, b"half of a sec")
+    assert ("SEKISHO_SECRET_FILE", problem) in mistakes_of(path)
+    os.close(descriptor)
+
+
+def test_a_device_is_no_settings_file() -> None:
+    """`/dev/zero` has no end."""
+    problem = "points to what is neither a regular file nor a FIFO"
+    assert ("SEKISHO_SECRET_FILE", problem) in mistakes_of(Path("/dev/zero"))
+
+
+def mistakes_of(path: Path) -> list[tuple[str, str]]:
+    with pytest.raises(settings.SettingsErrors) as caught:
+        settings.load({"SEKISHO_SECRET_FILE": str(path)})
+    return [(one.name, one.problem) for one in caught.value.mistakes]
 
 
 def test_only_secrets_have_files() -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sekisho.model import Door, DoorKind, LimitSet, Mode, SettingsError
 from sekisho.settings import table
 from sekisho.settings.doors import SAME_ROUTE, TWO_CHARSETS, two_charsets_at_one_path, two_doors_for_one_request
+from sekisho.settings.files import NotReadable, read_file
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET, Secret
 from sekisho.settings.step_up import Given, contradictions, warnings_of_step_up, with_defaults
 from sekisho.settings.store import MEMORY, is_unverified
@@ -158,13 +159,14 @@ def _content(path: object, name: str) -> str:
     problem = "is no path"
     if isinstance(path, str | Path) and str(path):
         try:
-            with Path(path).open("rb") as file:
-                content = file.read(FILE_BYTES_MAX + 1)
+            content = read_file(path, bytes_max=FILE_BYTES_MAX)
             if len(content) <= FILE_BYTES_MAX:
                 return content.decode("utf-8")
             problem = f"points to a file of more than {FILE_BYTES_MAX} bytes"
         except OSError as error:
             problem = f"points to a file that cannot be read ({type(error).__name__})"
+        except NotReadable as error:
+            problem = f"points to what {error}"
         except ValueError:
             problem = "points to a file that is no UTF-8 text, or is no path"
     raise SettingsError(name, problem)
