@@ -434,6 +434,23 @@ async def test_latin_1_counts_with_the_same_account_in_a_form(clock: Clock) -> N
     assert (await get(b"m\x01:x")).status == 400
 
 
+async def test_a_client_that_sends_latin_1_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Row 4.13: with the words to write; a form that is no UTF-8 says nothing of it."""
+    app = guarded(files, login="POST /login; * /files/* basic success=2xx", **OPEN)
+    latin = (b"authorization", b"Basic " + b64encode(b"m\xfcller:geheim"))
+    statuses = [(await ask(app, http("/files/a", method="GET", headers=[latin]))).status for _ in range(3)]
+    form = http("/login", headers=[(b"content-type", b"application/x-www-form-urlencoded"), latin])
+    statuses.append((await ask(app, form, b"username=m%FCller&password=x")).status)
+    (said,) = [one.getMessage() for one in caplog.records if "no UTF-8" in one.getMessage()]
+
+    assert statuses == [400] * 4
+    assert said == (
+        "* /files/*: a client's Basic credentials are no UTF-8, and it is refused; if the application reads Latin-1 "
+        "there, write basic:latin-1 for basic in SEKISHO_LOGIN, or basic:utf-8|latin-1 if it does so where UTF-8 "
+        "fails (seen 1 times)"
+    )
+
+
 async def test_a_grant_without_a_password_passes_and_one_with_it_is_counted(clock: Clock) -> None:
     """Row 47: a refresh is no guess; a password grant is one, at the same counter as the form."""
     app = guarded(Shop(), login="POST /login; POST /oauth/login oauth2", **OPEN, limit_account=f"{L}/hour")

@@ -38,6 +38,7 @@ from sekisho.model import (
     Decision,
     Door,
     DoorKind,
+    Encoding,
     Exposure,
     Mode,
     Outcome,
@@ -46,7 +47,7 @@ from sekisho.model import (
     Unreadable,
 )
 from sekisho.model.value import Value
-from sekisho.read import declared_too_large, decoded, exposed, is_rewritten, read_credentials
+from sekisho.read import declared_too_large, decoded, exposed, is_basic, is_rewritten, read_credentials
 from sekisho.read.request import HARMLESS, announces_body, by_name, may_hide_body, read_headers
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ STRAY_TARGET = (
 NOT_THERE = (
     "%s: the application answers %d there. If its log-in has another path or method, guesses at it are not counted: "
     "correct %s"
+)
+NO_UTF8 = (
+    "{}: a client's Basic credentials are no UTF-8, and it is refused; if the application reads Latin-1 there, write "
+    "basic:latin-1 for basic in SEKISHO_{}, or basic:utf-8|latin-1 if it does so where UTF-8 fails"
 )
 NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS"
 LOGS_IN = frozenset({DoorKind.LOGIN, DoorKind.CODE})  # a code is the application's own second step, or its only one
@@ -429,6 +434,8 @@ class GuardMiddleware:
     async def _unreadable(self, visit: Visit, error: Unreadable) -> None:
         """Refuse what cannot be read, on its sender's account: an application with a kinder parser would read it."""
         self._events.unreadable(visit.door, error.reason)
+        if error.reason == "not_unicode" and _shows_basic(visit):
+            self._events.odd(NO_UTF8.format(visit.door.name, visit.door.kind.name))
         if _is_look(visit) and self.mode is Mode.ENFORCE:
             return await self._answer(visit, unreadable_attempt(error.status))
         nothing = Attempt(visit.door, visit.origin, "", "", "")
@@ -529,6 +536,11 @@ class GuardMiddleware:
         # At a door where it is changed, it is being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account)
+
+
+def _shows_basic(visit: Visit) -> bool:
+    opens = any(fields.encoding is Encoding.BASIC for fields in visit.door.fields)
+    return opens and is_basic(visit.named.get(b"authorization", b""))
 
 
 def _is_look(visit: Visit) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from sekisho.read.account import Accounts, MailPolicy, Resolver, canonical
 from sekisho.read.address import Addresses, Networks, contains, denies, is_rewritten, packed_address
+from sekisho.read.basic import is_basic
 from sekisho.read.body import Body, declared_too_large, decoded
 from sekisho.read.caller import Caller, Callers
 from sekisho.read.device import fingerprint
@@ -54,6 +55,7 @@ __all__ = [
     "fingerprint",
     "from_body",
     "from_start",
+    "is_basic",
     "is_rewritten",
     "json_tree",
     "other_session",
