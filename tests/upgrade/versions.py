@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import socket
 import subprocess
 import sys
-import tarfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.beside import exported
 from tests.acceptance.processes import ended, environment, wait_for
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 LANDED = "97295b2"
 """The commit whose workers still run while those of this tree start."""
 
-_ROOT = Path(__file__).parents[2]
 _SERVICE = Path(__file__).with_name("service.py")
 
 
@@ -35,12 +33,10 @@ class Worker(NamedTuple):
 
 def landed(folder: Path) -> Path:
     """The folder that holds the package as it was at `LANDED`. Raises `RuntimeError` in a clone without it."""
-    packed = subprocess.run(["git", "archive", LANDED, "middleware"], cwd=_ROOT, capture_output=True, check=False)
-    if packed.returncode:
-        raise RuntimeError(f"commit {LANDED} is not here; fetch the whole history: git fetch --unshallow")
-    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "middleware"
+    try:
+        return exported(LANDED, folder)
+    except SystemExit:
+        raise RuntimeError(f"commit {LANDED} is not here; fetch the whole history: git fetch --unshallow") from None
 
 
 @contextmanager

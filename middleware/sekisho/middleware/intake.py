@@ -82,11 +82,7 @@ class Intake:
         try:
             while True:
                 message = await self._receive()
-                if message["type"] == "http.disconnect":
-                    # Many an application takes what came until here for the whole: a password checked, nobody counted.
-                    raise HungUp
-                more = message.get("more_body", False)
-                chunk = message.get("body", b"")
+                chunk, more = _part(message)
                 if body is None and not more and len(chunk) <= bytes_max:  # all at once, as nearly all come
                     arrived.append(message)
                     self.whole = bytes(chunk)
@@ -116,9 +112,7 @@ class Intake:
         try:
             while True:
                 message = await self._receive()
-                if message["type"] == "http.disconnect":
-                    raise HungUp
-                more, chunk = message.get("more_body", False), message.get("body", b"")
+                chunk, more = _part(message)
                 if chunk or not more:  # empty frames are as many as a client likes
                     arrived.append(message)
                     return bool(chunk)
@@ -161,3 +155,11 @@ class Intake:
             arrived.clear()
             arrived.append({"type": "http.request", "body": joined, "more_body": True})
         arrived.append(message)
+
+
+def _part(message: Message) -> tuple[bytes, bool]:
+    """A part of the body, and whether more follows. Raises `HungUp`."""
+    if message["type"] == "http.disconnect":
+        # Many an application takes what came until here for the whole: a password checked, nobody counted.
+        raise HungUp
+    return message.get("body", b""), message.get("more_body", False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.model import SuccessBy
+from sekisho.read.cookie_names import is_ours, may_be_session
 from sekisho.read.response.tree import json_tree, usual_token, value_at
 from sekisho.read.set_cookies import set_cookies
 
@@ -24,12 +25,6 @@ VALUE_CHARS_MAX = 4_096
 NAME_CHARS_MAX = 128
 SHOWN_BYTES_MAX = 65_536  # more than servers take; what is longer is not looked at
 
-_OURS = "__host-sekisho"
-_SESSION_WORDS = frozenset(
-    {"session", "sessionid", "sess", "sid", "phpsessid", "jsessionid", "auth", "token", "jwt", "login", "remember"}
-)
-_OTHER_WORDS = frozenset({"csrf", "xsrf", "antiforgery"})
-_WORD_ENDS = str.maketrans("-_.:", "    ")
 _SEPARATORS = bytes.maketrans(b',"\t\n\v\f\r ', b";" * 8)
 
 
@@ -93,7 +88,7 @@ def _cookies(headers: Headers, named: Collection[str]) -> tuple[tuple[str, str],
         # The last line of a name is what a browser keeps.
         kept.pop(cookie.name, None)
         wanted = cookie.name in named if named else cookie.may_be_session and not _is_refresh(cookie.name)
-        if wanted and not cookie.deletes and not cookie.name.lower().startswith(_OURS):
+        if wanted and not cookie.deletes and not is_ours(cookie.name):
             kept[cookie.name] = cookie.value
     return tuple(sorted(kept.items()))
 
@@ -134,13 +129,7 @@ def other_session(headers: Headers, names: Collection[str]) -> bool:
     header = b";".join(value for name, value in headers if name == b"cookie")
     if len(header) > SHOWN_BYTES_MAX:
         return True
-    return any(_is_called_session(name) for name in _mentioned(header) if name not in names)
-
-
-def _is_called_session(name: str) -> bool:
-    folded = name.lower()
-    words = set(folded.translate(_WORD_ENDS).split())
-    return not folded.startswith(_OURS) and not words & _OTHER_WORDS and bool(words & _SESSION_WORDS)
+    return any(may_be_session(name) for name in _mentioned(header) if name not in names)
 
 
 def _shown(header: bytes, names: Collection[str]) -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import zlib
 from base64 import urlsafe_b64decode
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.read.cookie_names import is_never_session, is_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -14,14 +15,6 @@ if TYPE_CHECKING:
 LINES_MAX = 32
 
 _NO_VALUES = frozenset({"", "deleted", "null", "none", "undefined", "false", "0", "expired", "invalid"})
-# HttpOnly cookies that say nothing about who is logged in; Django keeps its one-time messages in one.
-_OTHERS = ("csrf", "xsrf", "flash", "message", "lang", "locale", "consent", "theme", "mfa", "otp", "2fa", "challenge")
-# What a cookie is called that holds a session of somebody who is logged in, and what one is called before that.
-_SESSIONS = ("sess", "sid", "auth", "token", "jwt", "login", "logged", "identity", "remember", "user", "account", "sso")
-_BEFORE = (
-    *("pending", "pre_auth", "preauth", "pre-auth", "partial", "temp", "anon", "guest", "visitor", "notice", "alert"),
-    *("error", "state", "nonce", "pkce", "verifier", "redirect", "return", "saml", "refer", "track"),
-)
 _OPEN_CHARS_MAX = 4_096
 _PAST = re.compile(r"\b\d{1,2}[ -][a-z]{3}[ -](?:19\d\d|200\d|201\d|[7-9]\d\b)")
 
@@ -37,12 +30,12 @@ class SetCookie(NamedTuple):
     @property
     def may_be_session(self) -> bool:
         """Whether who holds it may be logged in by it."""
-        return self.http_only and not self.deletes and not _is_called_otherwise(self.name)
+        return self.http_only and not self.deletes and not is_never_session(self.name)
 
     @property
     def is_called_session(self) -> bool:
         """Whether its name, too, says that somebody is logged in by it: where nothing but a guess can tell."""
-        return self.may_be_session and _is_called_session(self.name)
+        return self.may_be_session and is_session(self.name)
 
     @property
     def carries_message(self) -> bool:
@@ -54,21 +47,6 @@ class SetCookie(NamedTuple):
 
     def __repr__(self) -> str:
         return f"SetCookie({self.name!r}, ...)"
-
-
-# An application has few names for its cookies, and each is looked at in every success.
-
-
-@lru_cache(maxsize=256)
-def _is_called_otherwise(name: str) -> bool:
-    folded = name.lower()
-    return any(word in folded for word in _OTHERS)
-
-
-@lru_cache(maxsize=256)
-def _is_called_session(name: str) -> bool:
-    folded = name.lower()
-    return any(word in folded for word in _SESSIONS) and not any(word in folded for word in _BEFORE)
 
 
 def set_cookies(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[SetCookie]:
