@@ -28,6 +28,7 @@ from sekisho.model import Action, Decision, Finding, StoreUnavailable
 from sekisho.observe.limiter.redis import VERDICT, RedisLedger, ledger_script
 from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.store import Line
+from sekisho.store.options import LineOptions
 from tests.limiter.charges import charge
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def test_the_script_is_told_the_scenarios_time_and_keeps_records_for_its_part_of
     clock = Clock(START_US, 50.0)
 
     async def one() -> int:
-        line = Line(store.url, PacedScript(ledger_script(limits), clock, worker=7), deadline_us=5 * US)
+        line = Line(store.url, LineOptions(PacedScript(ledger_script(limits), clock, worker=7), 5 * US))
         try:
             ledger = RedisLedger(line, "t")
             first = await ledger.charge(charge())

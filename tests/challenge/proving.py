@@ -9,6 +9,7 @@ from sekisho.challenge.keys import VaultKeys
 from sekisho.challenge.seal import Sealer
 from sekisho.challenge.tries import Trial, Tries
 from sekisho.store import Line, Script
+from sekisho.store.options import LineOptions
 from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import MemoryVault
 
@@ -66,7 +67,7 @@ def memory(clock: Clock | None = None) -> WatchedVault:
 @asynccontextmanager
 async def in_redis(url: str) -> AsyncIterator[RedisVault]:
     """A vault in a real Redis."""
-    line = Line(url, Script("return ''", (), 1), deadline_us=PATIENCE_US)
+    line = Line(url, LineOptions(Script("return ''", (), 1), PATIENCE_US))
     try:
         yield RedisVault(line, "shop")
     finally:

@@ -17,6 +17,7 @@ from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.opening import ledger_on, open_line
 from sekisho.observe.limiter.redis import VERDICT, Keys, ledger_script, pack_limits, unpack_verdict
 from sekisho.store import Script
+from sekisho.store.cluster import ClusterLine
 from tests.limiter.charges import HOUR, T0, charge
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class InRedis:
         await self.finish()
         self.now_us = now_us
         for line in self.lines:
-            line._script.leading = (line._script.leading[0], b"%d" % now_us)
+            script = line._options.script if isinstance(line, ClusterLine) else line._script
+            script.leading = (script.leading[0], b"%d" % now_us)
 
     async def records(self) -> int:
         await self.finish()

@@ -13,6 +13,7 @@ from sekisho.model import StoreUnavailable
 from sekisho.observe.limiter import exchange as exchange_module
 from sekisho.observe.limiter.exchange import UNBLOCKED_MAX, Exchange, Keys, News
 from sekisho.store import Script, open_to
+from sekisho.store.options import LineOptions
 from tests.store.lines import until
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Worker:
 
 @asynccontextmanager
 async def workers(url: str, count: int, deadline_us: int = PATIENT_US) -> AsyncIterator[list[Worker]]:
-    lines = [open_to(url, Script("return ''", (), 1), deadline_us=deadline_us) for _ in range(count)]
+    lines = [open_to(url, LineOptions(Script("return ''", (), 1), deadline_us)) for _ in range(count)]
     try:
         yield [Worker(line, b"worker%d" % n) for n, line in enumerate(lines)]
     finally:

@@ -101,7 +101,7 @@ class Clustered:
         await self._done(worker)
 
     def _at(self, worker: int, now_us: int) -> None:
-        self._lines[worker]._script.leading = (self._limits, b"%d" % now_us)
+        self._lines[worker]._options.script.leading = (self._limits, b"%d" % now_us)
 
     async def _done(self, worker: int) -> None:
         """Until nodes have done what they were told, as another worker may ask next."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sekisho.model import StoreUnavailable
 from sekisho.store import Line, Script, open_to
+from sekisho.store.options import LineOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,7 +36,7 @@ class Watched:
     def __init__(self, url: str, *, script: str = ECHO, deadline_us: int = DEADLINE_US) -> None:
         self.turns: list[bool] = []
         self.up, self.down = asyncio.Event(), asyncio.Event()
-        line = open_to(url, Script(script, (), 8), deadline_us=deadline_us, on_change=self._turn)
+        line = open_to(url, LineOptions(Script(script, (), 8), deadline_us, self._turn))
         self.line = cast("Line", line)  # a Cluster's is used like any other
 
     def _turn(self, answers: bool) -> None:

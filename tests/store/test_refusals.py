@@ -16,6 +16,7 @@ from sekisho.model import StoreUnavailable
 from sekisho.record import Events
 from sekisho.store import Script, open_to
 from sekisho.store.health import Health
+from sekisho.store.options import LineOptions
 from sekisho.store.refusals import evicting_policy, explained, refusal_of
 from tests.servers import RedisServer
 from tests.store.lines import ECHO, question, until
@@ -43,14 +44,8 @@ class Told:
     def __init__(self, url: str, probes: tuple[bytes, ...] = (PROBE,)) -> None:
         self.events = Events()
         self.health = Health(asyncio.get_running_loop().call_later, self.events.store_answers)
-        self.line: AnyLine = open_to(
-            url,
-            Script(ECHO, (), 8),
-            deadline_us=PATIENT_US,
-            on_change=self.health.turned,
-            health=self.health,
-            probes=probes,
-        )
+        options = LineOptions(Script(ECHO, (), 8), PATIENT_US, self.health.turned, self.health, probes)
+        self.line: AnyLine = open_to(url, options)
 
     def count(self, what: str) -> int:
         return self.events.counts["", "store", what]

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from sekisho.model import StoreUnavailable
 from sekisho.store import Script, open_to
+from sekisho.store.options import LineOptions
 from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import (
     ENTRY_BYTES,
@@ -64,7 +65,7 @@ class InRedis:
         self._stack = stack
 
     async def worker(self, url: str | None = None, deadline_us: int = PATIENT_US) -> RedisVault:
-        line = open_to(url or self._server.url, Script("return ''", (), 1), deadline_us=deadline_us)
+        line = open_to(url or self._server.url, LineOptions(Script("return ''", (), 1), deadline_us))
         self._stack.push_async_callback(line.aclose)
         return RedisVault(line, "t")
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from sekisho.store.line import Line
 from sekisho.store.opening import AnyLine, is_cluster, open_to
+from sekisho.store.options import LineOptions
 from sekisho.store.redis_vault import RedisVault
 from sekisho.store.script import Script
 from sekisho.store.vault import MemoryVault, Vault
 
-__all__ = ["AnyLine", "Line", "MemoryVault", "RedisVault", "Script", "Vault", "is_cluster", "open_to"]
+__all__ = ["AnyLine", "Line", "LineOptions", "MemoryVault", "RedisVault", "Script", "Vault", "is_cluster", "open_to"]

@@ -28,9 +28,9 @@ from sekisho.store.health import Health
 from sekisho.store.line import BATCH_MAX, CONNECT_US, KEPT_MAX, Line, connection_to, converse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from sekisho.store.script import Script
+    from sekisho.store.options import LineOptions
     from sekisho.store.wire import Wire
 
 log = logging.getLogger("sekisho.store")
@@ -61,30 +61,17 @@ class ClusterLine:
 
     Args:
         url: `redis+cluster://host:port,host:port`, of some nodes; the others are asked for.
-        script: as for `Line`; every operation's keys lie in one slot.
-        deadline_us: what a caller waits at most, wherever it is sent.
-        on_change: told `True` when every slot has a node that answers, and `False` when one has none.
-        health: told why a node does not answer.
-        probes: as for `Line`, spread over the slots.
+        options: `on_change` is told `True` when every slot has a node that answers, and `False` when one has none;
+            `probes` are spread over the slots.
     """
 
-    def __init__(
-        self,
-        url: str,
-        script: Script,
-        *,
-        deadline_us: int,
-        on_change: Callable[[bool], None] = lambda _: None,
-        health: Health | None = None,
-        probes: Sequence[bytes] = (),
-    ) -> None:
-        self._probes = {key_slot(key): key for key in probes}
+    def __init__(self, url: str, options: LineOptions) -> None:
+        self._probes = {key_slot(key): key for key in options.probes}
         self._several = Several.of(url)
-        self._script = script
-        self._deadline_us = deadline_us
-        self._on_change = on_change
+        self._on_change = options.on_change
         self._loop = asyncio.get_running_loop()
-        self.health = health or Health(self._loop.call_later)
+        health = options.health or Health(self._loop.call_later)
+        self._options = options._replace(health=health, probes=())
         self._nodes: dict[Place, NodeLine] = {}
         self._owners: list[NodeLine | None] = [None] * SLOTS
         # Until the map has been asked for once, callers wait for it.
@@ -111,7 +98,7 @@ class ClusterLine:
         if self._early is None:
             answer.set_exception(StoreUnavailable())
             return answer
-        operation = Operation(keys, argument, answer, self._loop.time() + self._deadline_us / 1e6)
+        operation = Operation(keys, argument, answer, self._loop.time() + self._options.deadline_us / 1e6)
         self._early.append(operation)
         self._loop.call_at(operation.deadline, refuse, answer)
         return answer
@@ -128,7 +115,7 @@ class ClusterLine:
         """As `Line.execute`, at the node of the command's first key."""
         if self._early is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._deadline_us / 1e6):
+                async with asyncio.timeout(self._options.deadline_us / 1e6):
                     await self._mapped.wait()
         node = self._owners[key_slot(first_key(command))]
         if node is None:
@@ -256,8 +243,7 @@ class ClusterLine:
 
     def _node(self, place: Place) -> NodeLine:
         if place not in self._nodes:
-            url = self._several.server_url(*place)
-            self._nodes[place] = NodeLine(self, place, url, self._script, self._deadline_us)
+            self._nodes[place] = NodeLine(self, place, self._several.server_url(*place), self._options)
         return self._nodes[place]
 
     def _leave(self, place: Place) -> None:
@@ -308,10 +294,10 @@ class NodeLine(Line):
 
     _batch_max = WRITE_MAX
 
-    def __init__(self, cluster: ClusterLine, place: Place, url: str, script: Script, deadline_us: int) -> None:
+    def __init__(self, cluster: ClusterLine, place: Place, url: str, options: LineOptions) -> None:
         self._cluster = cluster
         self.place = place
-        super().__init__(url, script, deadline_us=deadline_us, on_change=self._changed, health=cluster.health)
+        super().__init__(url, options._replace(on_change=self._changed))
 
     @property
     def is_open(self) -> bool:

@@ -28,9 +28,9 @@ from sekisho.store.refusals import EVICTS, evicting_policy, problem_of
 from sekisho.store.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Coroutine, Sequence
 
-    from sekisho.store.script import Script
+    from sekisho.store.options import LineOptions
 
 log = logging.getLogger("sekisho.store")
 
@@ -53,37 +53,24 @@ class Line:
 
     Args:
         url: as redis-py takes it: `redis://`, `rediss://` or `unix://`.
-        script: the one script whose operations are batched here.
-        deadline_us: what a caller waits at most.
-        on_change: told `True` when the store answers again and `False` when it stops to.
-        health: told why it does not answer.
-        probes: keys that a new connection may write to, to see whether it may; the first that the server has is used.
+        options: what is asked there, and what is told.
     """
 
     _batch_max = BATCH_MAX
 
-    def __init__(
-        self,
-        url: str,
-        script: Script,
-        *,
-        deadline_us: int,
-        on_change: Callable[[bool], None] = lambda _: None,
-        health: Health | None = None,
-        probes: Sequence[bytes] = (),
-    ) -> None:
+    def __init__(self, url: str, options: LineOptions) -> None:
         self._connection = connection_to(url)
-        self._probes = tuple(probes)
-        self._script = script
-        self._how = script.by_digest  # calls begin
-        self._deadline = deadline_us / 1e6
-        self._on_change = on_change
+        self._probes = tuple(options.probes)
+        self._script = options.script
+        self._how = options.script.by_digest  # calls begin
+        self._deadline = options.deadline_us / 1e6
+        self._on_change = options.on_change
         self._queue: deque[Operation] = deque()
         self._calls: deque[Call] = deque()  # to be written before the queue: commands, and what must be written anew
         self._in_flight: deque[Call] = deque()
         self._answered = asyncio.Event()  # for who closes, and waits until all has been
         self._loop = asyncio.get_running_loop()
-        self._health = health or Health(self._loop.call_later)
+        self._health = options.health or Health(self._loop.call_later)
         self._wire: Wire | None = None
         self._stirred = False  # whether what is queued is about to be written
         self._timer: asyncio.TimerHandle | None = None

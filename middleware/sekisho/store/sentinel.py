@@ -18,12 +18,11 @@ from sekisho.settings.store import Several
 from sekisho.store.line import Line, connection_to, converse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Coroutine
 
     from redis.asyncio.connection import AbstractConnection
 
-    from sekisho.store.health import Health
-    from sekisho.store.script import Script
+    from sekisho.store.options import LineOptions
 
 SENTINEL_US = 200_000  # for one Sentinel's answer
 ASKED_MAX = 4  # Sentinels in one try to connect, which has a second in all; the next try asks the others
@@ -35,21 +34,11 @@ SWITCHED = "+switch-master"
 class SentinelLine(Line):
     """See `Line`. `url`: `redis+sentinel://host:port,host:port/service`."""
 
-    def __init__(
-        self,
-        url: str,
-        script: Script,
-        *,
-        deadline_us: int,
-        on_change: Callable[[bool], None] = lambda _: None,
-        health: Health | None = None,
-        probes: Sequence[bytes] = (),
-    ) -> None:
+    def __init__(self, url: str, options: LineOptions) -> None:
         self._several = Several.of(url)
         self._sentinels = list(self._several.hosts)  # the one that answered last is asked first
         self._primary = self._sentinels[0]
-        url = self._several.server_url(*self._primary)
-        super().__init__(url, script, deadline_us=deadline_us, on_change=on_change, health=health, probes=probes)
+        super().__init__(self._several.server_url(*self._primary), options)
 
     async def _reach(self) -> None:
         """Ask who is the primary, and that one whether it is: a Sentinel may be the last to hear of a failover."""

@@ -8,7 +8,7 @@ from sekisho.observe.limiter.cluster import ClusterLedger
 from sekisho.observe.limiter.fallback import FallbackLedger
 from sekisho.observe.limiter.families import ANSWER_BYTES
 from sekisho.observe.limiter.redis import VERDICT, RedisLedger, ledger_script, place_tags
-from sekisho.store import is_cluster, open_to
+from sekisho.store import LineOptions, is_cluster, open_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def open_line(
     reply_bytes = ANSWER_BYTES if is_cluster(url) else VERDICT.size
     script = ledger_script(limits, now_us=now_us, reply_bytes=reply_bytes)
     probes = probe_keys(namespace, url) if namespace else ()
-    return open_to(url, script, deadline_us=deadline_us, on_change=on_change, health=health, probes=probes)
+    return open_to(url, LineOptions(script, deadline_us, on_change, health, probes))
 
 
 def probe_keys(namespace: str, url: str) -> list[bytes]:
