@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -310,6 +311,26 @@ async def test_closing_on_a_dead_store_is_quick(own_redis_server: RedisServer) -
     assert asyncio.get_running_loop().time() - start < DEADLINE_S + SLACK_S
     answers = await asyncio.wait_for(asyncio.gather(*asks, return_exceptions=True), 1)
     assert {type(answer) for answer in answers} == {StoreUnavailable}
+
+
+async def test_a_loop_that_is_kept_busy_is_no_lost_store(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Turns of a quarter of a second, in which answers lie unread: nobody is refused, and the loop is named."""
+    async with watched(redis_server.url) as found:
+        answers = [asyncio.ensure_future(_wait_for(found.ask(number))) for number in range(4)]
+        while not all(answer.done() for answer in answers):
+            time.sleep(0.25)  # noqa: ASYNC251 - as an application does that hashes on the loop
+            await asyncio.sleep(0)
+
+        assert [await answer for answer in answers] == [question(number) for number in range(4)]
+        assert found.turns == [True]
+    assert caplog.text.count("the event loop was kept busy for") == 1
+    assert "does not answer" not in caplog.text
+
+
+async def _wait_for(answer: asyncio.Future[bytes]) -> bytes:
+    return await answer
 
 
 # A Redis that is there and says no.

@@ -17,6 +17,12 @@ log = logging.getLogger("sekisho.store")
 
 STEADY_S = 1.0
 """How long a store has to answer without a fault until it is said to work again."""
+BUSY_S = 0.1
+BUSY = (
+    "the event loop was kept busy for %d ms, so answers of the store were read late: look for what computes on it (hash"
+    " passwords in threads, as sekisho.passwords does), or start more workers"
+)
+"""Milliseconds in the place of the number."""
 
 
 class Health:
@@ -38,6 +44,7 @@ class Health:
         self._recovery: TimerHandle | None = None
         self._problems: set[str] = set()
         self._settings: set[str] = set()
+        self._busy = False
 
     def turned(self, answers: bool) -> None:
         """The store has begun or ceased to answer."""
@@ -60,6 +67,12 @@ class Health:
         if text not in self._settings:
             self._settings.add(text)
             log.warning("%s", text)
+
+    def busy(self, turn_s: float) -> None:
+        """An answer was late, and a turn of the loop took so many seconds. Said once, where it is worth a word."""
+        if turn_s >= BUSY_S and not self._busy:
+            self._busy = True
+            log.warning(BUSY, turn_s * 1_000)
 
     def close(self) -> None:
         """Say nothing any more."""

@@ -41,7 +41,9 @@ STALL_US = 1_000_000  # a connection silent for this long with calls in flight i
 BACKOFF_US = (50_000, 100_000, 200_000, 500_000, 1_000_000)  # between tries to connect; the last one repeats
 CONNECT_US = 1_000_000
 PROBE_MS = 60_000  # after which what a new connection wrote to see whether it may is gone
-LATE_US = 10_000  # a timer later than this says that the loop stood still, and nothing about the store
+BUSY_US = 10_000  # a turn of the loop longer than this makes answers late, and says nothing about the store
+BUSY_MAX_US = 300_000  # of a turn; an application that keeps the loop for longer is served by no store in time
+TURNS_PER_ANSWER = 3  # an operation is written in the turn after it was asked, read after that, and heard in the next
 
 
 class Line:
@@ -73,6 +75,8 @@ class Line:
         self._health = options.health or Health(self._loop.call_later)
         self._wire: Wire | None = None
         self._stirred = False  # whether what is queued is about to be written
+        self._stirred_at = 0.0
+        self._turn_s = 0.0  # how long the last turn of the loop took that was measured
         self._timer: asyncio.TimerHandle | None = None
         # Until the first connection has been tried, callers wait for it; afterwards nobody waits for a dead store.
         self._open: bool | None = None
@@ -140,10 +144,12 @@ class Line:
 
     def _expire(self, due: float, *, forgiven: bool = False) -> None:
         now, late = self._loop.time(), False
-        # An app that hashes on the loop makes every answer late. What it kept us from hearing is not held against the
-        # store, for one more deadline at most.
-        if now - due > LATE_US / 1e6 and not forgiven:
-            grace = min(now - due, self._deadline)
+        # An application that hashes on the loop, or hundreds of requests in one turn, make every answer late. What that
+        # kept us from hearing is not held against the store, once.
+        turn_s = max(now - due, self._turn_s)
+        if turn_s > BUSY_US / 1e6 and not forgiven:
+            self._health.busy(turn_s)
+            grace = TURNS_PER_ANSWER * min(turn_s, BUSY_MAX_US / 1e6)
             self._timer = self._loop.call_at(now + grace, partial(self._expire, due, forgiven=True))
             return
         for call in (*self._in_flight, *self._calls):
@@ -269,10 +275,12 @@ class Line:
     def _stir(self) -> None:
         if not self._stirred and self._wire is not None and (self._queue or self._calls):
             self._stirred = True
+            self._stirred_at = self._loop.time()
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._stirred = False
+        self._turn_s = self._loop.time() - self._stirred_at
         while (self._calls or self._queue) and len(self._in_flight) < IN_FLIGHT_MAX:
             if self._wire is None or self._wire.is_over:
                 return
