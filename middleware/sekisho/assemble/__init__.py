@@ -683,7 +683,7 @@ class _Running:
         site = Site(
             parts.app, self._guarded, self._guard, parts.reading, parts.renderer, parts.events, self._cookie,
             random.random, lambda: parts.lifespan_state, parts.csrf,
-            self._canary.test, parts.clock_s,
+            self._canary.test, parts.clock_s, self._refusals,
         )  # fmt: skip
         return StepUp(settings, Given(*parts.given), site, vault)
 

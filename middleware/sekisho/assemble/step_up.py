@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.suspicion import Suspicion
     from sekisho.owners import Owners
     from sekisho.owners.sql import SqlOwners
-    from sekisho.record import Events
+    from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.store.vault import Vault
@@ -88,6 +88,7 @@ class Site(NamedTuple):
     csrf: CsrfCookies
     test: Callable[[Suspicion], None]
     clock_s: Callable[[], float]
+    refusals: RefusalLog
 
 
 def ensure_sound(settings: Settings) -> None:
@@ -168,6 +169,7 @@ class StepUp:
             bool(settings.challenges),
             proving,
             site.events.odd,
+            site.refusals,
         )
         shared = settings.store != "memory://"
         asking = Asking(

@@ -81,6 +81,25 @@ async def test_a_proved_device_is_asked_no_more(site: Site) -> None:
     assert (await client.log_in()).status == 303
 
 
+async def test_a_wrong_proof_is_a_line_in_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Behind a right password and a wrong one alike, and without a word that a client wrote."""
+    for password in ("right", "wrong"):
+        client = site.client()
+        ticket = challenge(await client.log_in(password=password))
+        await client.show(ticket, "000000")
+        await client.show(ticket, "000000", factor="hana@example.org")
+    right = site.client()
+    ticket, code = challenge(await right.log_in()), site.code()
+    key = right.jar["__Host-sekisho-step"]
+    await right.show(ticket, code)
+    right.jar["__Host-sekisho-step"] = key
+    await right.show(ticket, code)  # a second click
+    said = [one.getMessage() for one in caplog.records if one.name == "sekisho.refusals"]
+
+    wrong = ["totp", "no factor of this site"]
+    assert said == [f"sekisho: POST /login answered proof_failed ({reason})" for reason in wrong * 2]
+
+
 async def test_a_wrong_code_releases_nothing_and_the_ticket_stays_good(site: Site) -> None:
     """People mistype."""
     client = site.client()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.lanes import Lanes
     from sekisho.middleware.protect import Protection
     from sekisho.middleware.step_up.voice import Voice
+    from sekisho.record import RefusalLog
     from sekisho.stepup.flow.unfinished import Unfinished
     from sekisho.stepup.flow.waits import Waits
 
@@ -40,6 +41,7 @@ class Parts(NamedTuple):
     asks_work: whether there is any to be asked for.
     proving: None where there is no factor.
     odd: is told what an operator should know.
+    refusals: is told of wrong proofs.
     """
 
     mount: str
@@ -50,3 +52,4 @@ class Parts(NamedTuple):
     asks_work: bool
     proving: Proving | None
     odd: Callable[[str], None]
+    refusals: RefusalLog

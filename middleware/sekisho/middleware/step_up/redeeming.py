@@ -101,7 +101,7 @@ class Redeeming:
             if proof is None:
                 await self._pace(ticket, begun_s)
                 # What is no proof any more may have been one a moment ago, sent by the first of two clicks.
-                return await self._released(call, ticket) or self._asked_again(call, failed=True)
+                return await self._released(call, ticket) or self._refused(call, ticket)
             if not await self._escrow.claim(ticket):
                 raise Redeemed
         # Not with the connection: a browser whose owner clicks twice closes the first one, and what was claimed for it
@@ -110,6 +110,14 @@ class Redeeming:
         self._tasks.add(granted)
         granted.add_done_callback(self._tasks.discard)
         return await asyncio.shield(granted)
+
+    def _refused(self, call: Call, ticket: Ticket) -> Answer:
+        """That it was no proof: to the client, and in the log without a word that a client wrote."""
+        factor = call.fields.get("factor", "")
+        reason = factor if factor in self._factors.names else "no factor of this site"
+        place = ticket.place or f"POST {self._parts.mount}/step-up"  # asked for by the owner's page
+        self._parts.refusals.answered(place, "proof_failed", reason, enforced=True)
+        return self._asked_again(call, failed=True)
 
     async def _granted(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:
         answer = await self._granting(call, ticket, person, proof)
