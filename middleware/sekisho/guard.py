@@ -61,9 +61,12 @@ DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),)
 
 @final
 class Assessment(Value):
-    """An attempt with all that was found out about it. Settle it exactly once."""
+    """An attempt with all that was found out about it. Settle it exactly once.
 
-    __slots__ = ("attempt", "charge", "decision", "exposure", "question", "token", "verdict")
+    `device`: the class that it was judged by.
+    """
+
+    __slots__ = ("attempt", "charge", "decision", "device", "exposure", "question", "token", "verdict")
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Assessment(Value):
         token: Token | None,
         exposure: Exposure = UNKNOWN,
         question: bytes = b"",
+        device: Device = Device.STRANGER,
     ) -> None:
         self.attempt: Final = attempt
         self.charge: Final = charge
@@ -82,6 +86,7 @@ class Assessment(Value):
         self.token: Final = token
         self.exposure: Final = exposure
         self.question: Final = question
+        self.device: Final = device
 
 
 class Guard:
@@ -225,7 +230,7 @@ class Guard:
             self._refused(charge, verdict, decision)
         # A copy of a renewed token is not next in its line: after a success, its holder is a device of its own.
         spent = verdict.lane_spent
-        return Assessment(attempt, charge, verdict, decision, None if spent else token, exposure, question)
+        return Assessment(attempt, charge, verdict, decision, None if spent else token, exposure, question, device)
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
         """Whether the password that is chosen here has leaked; `None` where nobody can tell."""

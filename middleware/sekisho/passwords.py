@@ -5,6 +5,8 @@ log-ins a second would fill gigabytes and be busy for minutes. Here a fixed numb
 and everybody else is told at once to come back. And whether an account exists is told by the answer alone: a wrong
 password costs the same work whoever it was tried on.
 
+Behind `LoginGuard` known devices are served first, without a changed handler: see `Passwords`.
+
     passwords = Passwords()
 
     stored = members.password_hash(name)  # None where nobody is called so
@@ -35,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from argon2 import low_level
 from argon2.exceptions import Argon2Error, HashingError, VerifyMismatchError
 
-from sekisho.model import PasswordsBusy, SekishoError
+from sekisho.model import DEVICE_CLASS, Device, PasswordsBusy, SekishoError
 from sekisho.read.names import SECRET_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ __all__ = [
     "RFC9106_HIGH_MEMORY",
     "RFC9106_LOW_MEMORY",
     "STORED_COSTLIEST",
+    "STRANGERS_SHARE",
     "THREADS_MAX",
     "WAITING_MAX",
     "WAIT_SECONDS",
@@ -73,6 +76,8 @@ Value = TypeVar("Value")
 THREADS_MAX = 4  # a service runs a process for each core or so, and each has its threads
 WAIT_SECONDS = 1.0  # longer, and people press the button again
 WAITING_MAX = 1_024
+STRANGERS_SHARE = 4
+"""One hash in so many is a stranger's while both wait: a flood of known devices must not lock out new ones."""
 RENEWALS_MAX = 64  # hashes that wait to be renewed; each keeps a password in memory until then
 FILLED_KIB_A_SECOND = 1_048_576  # by one thread; measured between one and two GiB, the more the smaller a hash is
 
@@ -182,13 +187,19 @@ class Passwords:
     that it is right, so give `renew`: then the second one is made after the answer, and a right password takes as long
     as a wrong one.
 
+    Known devices first: behind `LoginGuard` the guard says what device an attempt comes from, before the secret is
+    looked at. While both wait, three hashes in four are known devices' and one is a stranger's. A stranger who would
+    wait for more than about a second is told `PasswordsBusy` at once. Calls without a guard, and calls from where its
+    word does not reach (see `sekisho.model.device_class`), count as strangers'.
+
     Args:
         profile: what new hashes cost, and what others are renewed to.
         decoy: what a wrong password costs, on whichever account and on none: the profile, if not given. Where a
             stored hash costs less, the rest of that work is done as well. Where it costs more, nobody's would be the
             quicker: so after lowering the profile, name the old one here until all hashes are renewed.
         threads: hashes at once; each runs `lanes` threads of its own. By default as many as the cores allow, up to 4.
-        waiting_max: how many may wait their turn. By default as many as are done in a second.
+        waiting_max: how many strangers may wait their turn; a quarter of that while known devices wait. By default as
+            many as are done in a second. As many known devices may wait beside them.
 
     Attributes:
         checks: how many passwords have been checked since the start.
@@ -223,7 +234,12 @@ class Passwords:
         return self._pool.shed
 
     async def verify(
-        self, stored: str | None, password: str, *, renew: Callable[[str], object] | None = None
+        self,
+        stored: str | None,
+        password: str,
+        *,
+        renew: Callable[[str], object] | None = None,
+        device: Device | None = None,
     ) -> Verified:
         """Whether `password` is what the hash `stored` was made of; None stands for an account that does not exist.
 
@@ -233,6 +249,7 @@ class Passwords:
             renew: stores a new hash in place of the one that was checked, if that is still the stored one; a function
                 or a coroutine function. Called a moment later, from a task on this event loop, and not at all while
                 too many passwords are being checked: the next log-in renews it then. With it `new_hash` is None.
+            device: whose call it is, where the guard's word does not reach: `scope["state"]["sekisho"].device`.
 
         Raises:
             PasswordsBusy: too many are being checked.
@@ -242,8 +259,8 @@ class Passwords:
         secret = _secret(password)
         known = None if stored is None else self._known(stored)
         if renew is None:
-            return await self._compute(lambda: self._check(known, secret))
-        found = await self._compute(lambda: self._check(known, secret, renews=False))
+            return await self._compute(lambda: self._check(known, secret), device)
+        found = await self._compute(lambda: self._check(known, secret, renews=False), device)
         if found and known is not None and known.profile != self.profile and len(self._renewing) < RENEWALS_MAX:
             task = asyncio.ensure_future(self._renew(secret, renew))
             self._renewing.add(task)
@@ -252,7 +269,8 @@ class Passwords:
 
     async def _renew(self, secret: bytes, renew: Callable[[str], object]) -> None:
         try:
-            found = renew(await self._compute(lambda: _hash(self.profile, secret)))
+            # Nobody waits for it, so it stands before no owner's log-in.
+            found = renew(await self._compute(lambda: _hash(self.profile, secret), Device.STRANGER))
             if inspect.isawaitable(found):
                 await found
         except PasswordsBusy:
@@ -270,9 +288,11 @@ class Passwords:
         await asyncio.gather(*self._renewing, return_exceptions=True)
         await self._pool.aclose()
 
-    async def _compute(self, work: Callable[[], Value]) -> Value:
+    async def _compute(self, work: Callable[[], Value], device: Device | None = None) -> Value:
+        if device is None:
+            device = DEVICE_CLASS.get()
         try:
-            return await self._pool.run(work)
+            return await self._pool.run(work, known=device is not Device.STRANGER)
         except Argon2Error as error:
             # Of sound input argon2 only fails for want of memory or threads. That says nothing about the password.
             log.warning("argon2 could not compute a hash: %s", error)
@@ -322,7 +342,7 @@ _Call = tuple[Future[Any], "Callable[[], Any]"]
 
 
 class _Pool:
-    """Threads, and a bounded number of places in front of them."""
+    """Threads, and a bounded number of places in front of them: known devices' and strangers'."""
 
     def __init__(self, threads: int, waiting_max: int, retry_after_s: int) -> None:
         self.threads = threads
@@ -331,33 +351,43 @@ class _Pool:
         self.shed = 0
         self._lock = threading.Lock()  # event loops and threads meet here; nothing is waited for in it
         self._busy = 0
-        self._waiting: dict[Future[Any], Callable[[], Any]] = {}
+        self._known: dict[Future[Any], Callable[[], Any]] = {}
+        self._strangers: dict[Future[Any], Callable[[], Any]] = {}
+        self._known_in_a_row = 0  # while a stranger waited
         self._executor: ThreadPoolExecutor | None = None
 
-    async def run(self, work: Callable[[], Value]) -> Value:
+    async def run(self, work: Callable[[], Value], *, known: bool = False) -> Value:
         """What `work` returns, from a thread. Raises `PasswordsBusy` where there is no place."""
         result: Future[Value] = Future()
-        self._enter(result, work)
+        self._enter(result, work, known=known)
         try:
             return await asyncio.wrap_future(result)
         except asyncio.CancelledError:
             # Who waits gives up the place. What runs can't be stopped, and keeps its thread until it is done: or
             # clients that hang up would have more hashes computed than there may be.
             with self._lock:
-                self._waiting.pop(result, None)
+                self._known.pop(result, None)
+                self._strangers.pop(result, None)
             raise
 
-    def _enter(self, result: Future[Any], work: Callable[[], Any]) -> None:
+    def _enter(self, result: Future[Any], work: Callable[[], Any], *, known: bool) -> None:
         with self._lock:
             if self._busy < self.threads:
                 self._executor = self._executor or ThreadPoolExecutor(self.threads, "sekisho-passwords")
                 self._executor.submit(self._serve, result, work)
                 self._busy += 1
-            elif len(self._waiting) < self.waiting_max:
-                self._waiting[result] = work
+            elif known and len(self._known) < self.waiting_max:
+                self._known[result] = work
+            elif not known and len(self._strangers) < self._strangers_max:
+                self._strangers[result] = work
             else:
                 self.shed += 1
                 raise PasswordsBusy(self.retry_after_s)
+
+    @property
+    def _strangers_max(self) -> int:
+        """As many as are served in the same time, whoever else waits: what would be refused late is refused now."""
+        return ceil(self.waiting_max / STRANGERS_SHARE) if self._known else self.waiting_max
 
     def _serve(self, result: Future[Any], work: Callable[[], Any]) -> None:
         """Work for one, then for whoever waits, until nobody does."""
@@ -370,11 +400,19 @@ class _Pool:
 
     def _next(self) -> _Call | None:
         with self._lock:
-            if self._waiting:
-                result = next(iter(self._waiting))
-                return result, self._waiting.pop(result)
+            if waiting := self._turn():
+                result = next(iter(waiting))
+                return result, waiting.pop(result)
             self._busy -= 1
             return None
+
+    def _turn(self) -> dict[Future[Any], Callable[[], Any]]:
+        """Whose turn it is: known devices', but for the strangers' share."""
+        if not self._known or (self._strangers and self._known_in_a_row >= STRANGERS_SHARE - 1):
+            self._known_in_a_row = 0
+            return self._strangers
+        self._known_in_a_row += bool(self._strangers)
+        return self._known
 
     async def aclose(self) -> None:
         with self._lock:

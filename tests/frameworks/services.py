@@ -25,6 +25,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from sekisho import LoginGuard
+from sekisho.model import DEVICE_CLASS, Device
 from sekisho.testing import SECRET
 from tests.middleware.driving import Shop
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
+
+    from sekisho.middleware.asgi import Receive, Scope, Send
 
 ACCOUNT, PASSWORD = "hana", "correct horse"
 WELCOME, WRONG = "welcome", "wrong"  # as the plain one says it, in `driving`
@@ -50,7 +53,12 @@ class Built(NamedTuple):
     lived: list[str] | None = None
 
 
+CLASSES: list[Device] = []
+"""What the guard says of whose attempt it is, as it reaches each handler: synchronous ones run in threads."""
+
+
 def is_right(account: str, password: str) -> bool:
+    CLASSES.append(DEVICE_CLASS.get())
     return (account, password) == (ACCOUNT, PASSWORD)
 
 
@@ -197,9 +205,16 @@ def on_quart() -> Built:
     return Built(app, lived=lived)
 
 
+class Plain(Shop):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/login":
+            CLASSES.append(DEVICE_CLASS.get())
+        await super().__call__(scope, receive, send)
+
+
 def on_nothing() -> Built:
     """No framework at all, and no lifespan."""
-    return Built(LoginGuard(Shop({ACCOUNT: PASSWORD}), **SETTINGS))
+    return Built(LoginGuard(Plain({ACCOUNT: PASSWORD}), **SETTINGS))
 
 
 SERVICES: list[Callable[[], Built]] = [

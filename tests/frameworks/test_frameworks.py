@@ -11,8 +11,9 @@ import httpx
 import pytest
 import uvicorn
 
+from sekisho.model import Device
 from tests.frameworks.on_django import configured, on_django
-from tests.frameworks.services import ACCOUNT, PASSWORD, SERVICES, WELCOME, WRONG, Built, L, on_fastapi
+from tests.frameworks.services import ACCOUNT, CLASSES, PASSWORD, SERVICES, WELCOME, WRONG, Built, L, on_fastapi
 from tests.middleware.driving import Line, address
 
 if TYPE_CHECKING:
@@ -81,6 +82,17 @@ async def test_over_the_limit_the_answer_is_ours_and_a_known_device_still_gets_i
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_attempts")
     assert int(refused.headers["retry-after"]) > 0
     assert (await owner.log_in(PASSWORD)).status_code in {302, 303}
+
+
+async def test_the_handler_is_told_whose_device_it_is(built: Built) -> None:
+    """Where it checks the password, in a thread or not: by that `sekisho.passwords` serves known devices first."""
+    owner = Client(built)
+    CLASSES.clear()
+
+    for client in (owner, owner, Client(built, 1)):
+        await client.log_in(PASSWORD)
+
+    assert CLASSES == [Device.STRANGER, Device.SEEN, Device.STRANGER]
 
 
 async def test_other_routes_are_untouched(built: Built) -> None:

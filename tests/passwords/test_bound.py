@@ -147,7 +147,7 @@ async def test_a_caller_that_hangs_up_as_its_turn_comes_costs_nothing(argon2: Ar
     with argon2.held():
         running, gone, next_one = check_all(passwords, 3)
         await argon2.begun()
-        next(iter(passwords._pool._waiting)).cancel()
+        next(iter(passwords._pool._strangers)).cancel()
     assert passwords._pool._executor
     passwords._pool._executor.shutdown()  # all of it, before the event loop has a turn
     await asyncio.gather(running, next_one)
@@ -167,7 +167,7 @@ async def test_a_crowd_that_hangs_up_leaves_nothing_behind(argon2: Argon2) -> No
             for call in crowd:
                 call.cancel()
             await asyncio.wait(crowd)
-            assert not passwords._pool._waiting
+            assert not passwords._pool._strangers
         assert passwords.shed == 0
     await asyncio.gather(*first)
     await passwords.aclose()

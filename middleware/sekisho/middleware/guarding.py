@@ -31,6 +31,7 @@ from sekisho.middleware.suspicion import Suspicion
 from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Visit, presented
 from sekisho.middleware.watch import Report, Watch
 from sekisho.model import (
+    DEVICE_CLASS,
     UNKNOWN,
     Action,
     Attempt,
@@ -360,13 +361,17 @@ class GuardMiddleware:
 
     async def _pass_on(self, visit: Visit, assessment: Assessment) -> None:
         attempt, scope = assessment.attempt, visit.as_sent
-        report = Report(attempt, assessment.decision, assessment.exposure)
+        report = Report(attempt, assessment.decision, assessment.exposure, assessment.device)
         scope.setdefault("state", {})["sekisho"] = report
 
         if self._asker is not None and self._asker.asks(attempt):
             visit = visit.sending(self._asker.marked(visit.send, visit.named, attempt))
         watch = Watch(visit, assessment, report, self)
         self._guard.begin(assessment)
+        before = DEVICE_CLASS.get()
+        # Costs a stranger nothing: that is what it says where nobody has set it.
+        if assessment.device is not before:
+            DEVICE_CLASS.set(assessment.device)
         ending: Awaitable[None]
         try:
             await self._app(scope, visit.intake.replay, watch.send)
@@ -382,6 +387,9 @@ class GuardMiddleware:
             # Raised, timed out or cancelled: whatever its answer began with, it is no proof.
             watch.abandon()
             raise
+        finally:
+            if assessment.device is not before:
+                DEVICE_CLASS.set(before)
         return await ending
 
     # Refusing.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sekisho.model import Attempt, Basis, Decision, Exposure, Outcome
+from sekisho.model import Attempt, Basis, Decision, Device, Exposure, Outcome
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
 
 if TYPE_CHECKING:
@@ -28,15 +28,20 @@ class Report:
         decision: what was found out about it. `decision.change_password`: if the secret is right, send its owner to
             choose another; this one has leaked.
         exposure: what leaks tell of the secret: `None` where nobody could tell, which is not *clean*.
+        device: `STRANGER`, `SEEN` or `PROVED` (see `sekisho.model.Device`), known before the secret is looked at. Serve
+            known devices first where passwords are checked by a pool of your own.
         account: the application's own id of the account, once it has reported one.
     """
 
-    __slots__ = ("account", "attempt", "decision", "exposure", "outcome")
+    __slots__ = ("account", "attempt", "decision", "device", "exposure", "outcome")
 
-    def __init__(self, attempt: Attempt, decision: Decision, exposure: Exposure) -> None:
+    def __init__(
+        self, attempt: Attempt, decision: Decision, exposure: Exposure, device: Device = Device.STRANGER
+    ) -> None:
         self.attempt = attempt
         self.decision = decision
         self.exposure = exposure
+        self.device = device
         self.account: str | None = None
         self.outcome: Outcome | None = None
 

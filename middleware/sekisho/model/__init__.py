@@ -6,12 +6,14 @@ from sekisho.model.attempt import Attempt, Credentials, Origin
 from sekisho.model.breach import PREVALENCE_MAX, UNKNOWN, Exposure, Pair, prevalence
 from sekisho.model.count import Charge, Charged, Ledger, Spread, Tagged, Verdict
 from sekisho.model.decision import Action, Basis, Decision, Finding, Mode, Outcome
+from sekisho.model.device_class import DEVICE_CLASS
 from sekisho.model.door import Charset, Door, DoorKind, Encoding, Fields, Path, ProtectedRoute, SuccessBy, SuccessRule
 from sekisho.model.errors import PasswordsBusy, SekishoError, SettingsError, StoreUnavailable, Unreadable
 from sekisho.model.limit import Limit, Limits, LimitSet
 from sekisho.model.signals import Device, Policy, Signals
 
 __all__ = [
+    "DEVICE_CLASS",
     "PREVALENCE_MAX",
     "UNKNOWN",
     "Action",

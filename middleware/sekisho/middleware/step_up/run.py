@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.middleware.watch import Report
-from sekisho.model import Basis, Outcome, PasswordsBusy
+from sekisho.model import DEVICE_CLASS, Basis, Outcome, PasswordsBusy
 from sekisho.read import credentials_set, from_body, from_start, unpacked
 from sekisho.stepup.flow.csrf_cookies import withheld
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
@@ -60,7 +60,7 @@ class Run:
     ) -> None:
         self._app = app
         self._door = visit.door
-        self._report = Report(assessment.attempt, assessment.decision, assessment.exposure)
+        self._report = Report(assessment.attempt, assessment.decision, assessment.exposure, assessment.device)
         self._csrf = csrf.of(visit.scope, visit.door, shared)
         self._scope = escrowed_scope(visit.scope, visit.door, shared, self._csrf)
         self._scope["state"]["sekisho"] = self._report
@@ -79,6 +79,7 @@ class Run:
         self._unread = ""  # why its body is not here
 
     async def __call__(self) -> None:
+        DEVICE_CLASS.set(self._report.device)  # in a context of its own, which ends with the run
         try:
             await self._begun()
             for pause_s in PAUSES_S:

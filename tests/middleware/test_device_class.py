@@ -1,0 +1,133 @@
+"""The class of the device that an attempt comes from: what the application finds of it, and how long it is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.model import DEVICE_CLASS, Device
+from tests.middleware.driving import HERE, Shop, guarded, known_device, log_in
+from tests.middleware.step_up.driving import Client, Site, challenge, stop
+from tests.middleware.step_up.driving import Shop as OtherShop
+
+if TYPE_CHECKING:
+    from sekisho.middleware.asgi import Receive, Scope, Send
+
+Said = list[tuple[Device, Device]]
+
+
+class Told(Shop):
+    """Keeps what it is told of each attempt: beside the request, and to what it calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: Said = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.said.append((scope["state"]["sekisho"].device, DEVICE_CLASS.get()))
+        await super().__call__(scope, receive, send)
+
+
+async def test_the_application_is_told_before_it_has_looked_at_the_secret() -> None:
+    """For a right secret and a wrong one the same: by the token, and by nothing else."""
+    shop = Told()
+    app = guarded(shop)
+    token = await known_device(app)
+    for password in ("wrong", "right"):
+        await log_in(app, password=password, token=token)
+        await log_in(app, password=password)
+
+    assert shop.said[1:] == 2 * [(Device.SEEN, Device.SEEN), (Device.STRANGER, Device.STRANGER)]
+
+
+async def test_it_ends_with_the_attempt() -> None:
+    """Whatever this task does next is no owner's log-in."""
+    app = guarded(Told())
+    token = await known_device(app)
+
+    await log_in(app, token=token)
+
+    assert DEVICE_CLASS.get() is Device.STRANGER
+
+
+async def test_it_ends_with_an_attempt_that_fails() -> None:
+    """A handler that raises leaves nothing behind either."""
+
+    class Broken(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await super().__call__(scope, receive, send)
+            if DEVICE_CLASS.get() is not Device.STRANGER:
+                raise RuntimeError("out of order")
+
+    app = guarded(Broken())
+    token = await known_device(app)
+
+    with pytest.raises(RuntimeError, match="out of order"):
+        await log_in(app, token=token)
+    assert DEVICE_CLASS.get() is Device.STRANGER
+
+
+async def test_a_stranger_is_one_wherever_the_guard_is_called_from() -> None:
+    """A caller's context says nothing about this attempt."""
+    shop = Told()
+    app = guarded(shop)
+    DEVICE_CLASS.set(Device.PROVED)
+
+    await log_in(app)
+
+    assert shop.said == [(Device.STRANGER, Device.STRANGER)]
+
+
+# Behind a step-up.
+
+
+class ToldBehindIt(OtherShop):
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: Said = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/login":
+            self.said.append((scope["state"]["sekisho"].device, DEVICE_CLASS.get()))
+        await super().__call__(scope, receive, send)
+
+
+async def asked_twice(site: Site, client: Client) -> None:
+    for password in ("wrong", "right"):
+        assert (await client.log_in(password=password)).code == "step_up_required"
+
+
+async def test_an_escrowed_run_has_the_class_of_its_attempt() -> None:
+    """And the same one behind a right secret and a wrong one."""
+    shop = ToldBehindIt()
+    site = Site(shop=shop)
+    await site.enrol()
+    owner = site.client()
+    await owner.show(challenge(await owner.log_in()), site.code())
+    shop.said.clear()
+
+    await asked_twice(site, site.client("198.51.100.5"))
+    owner_again = await owner.log_in()
+    await stop(site.guard)
+
+    assert owner_again.status == 303
+    assert sorted(shop.said) == [
+        (Device.STRANGER, Device.STRANGER), (Device.STRANGER, Device.STRANGER), (Device.PROVED, Device.PROVED),
+    ]  # fmt: skip
+
+
+async def test_a_device_that_was_seen_before_there_were_factors_is_known_behind_the_seal() -> None:
+    """It is asked for a proof, once; its run stands before the strangers'."""
+    shop = ToldBehindIt()
+    client = Client(guarded(shop, login="POST /login success=303"), HERE, [])
+    assert (await client.log_in()).status == 303
+    site = Site(shop=shop)
+    await site.enrol()
+    client.guard = site.guard
+    shop.said.clear()
+
+    await asked_twice(site, client)
+    await stop(site.guard)
+
+    assert shop.said == 2 * [(Device.SEEN, Device.SEEN)]
