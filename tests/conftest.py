@@ -12,6 +12,8 @@ import uvloop
 from hypothesis import HealthCheck, settings
 
 from tests.browser import browsing
+from tests.mariadb import MariaServer
+from tests.owners.postgres import PostgresServer
 from tests.server_groups import RedisCluster, SentinelGroup
 from tests.servers import RedisServer
 
@@ -68,6 +70,20 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def redis_server() -> Iterator[RedisServer]:
     """One Redis for the whole run. Leave it as you found it; to break one, take `own_redis_server`."""
     with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One for the whole run; each test has a database of its own in it."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaServer]:
+    """As above."""
+    with MariaServer() as server:
         yield server
 
 

@@ -19,17 +19,36 @@ from sekisho.cli.progress import Lines
 from sekisho.owners import RESET_DELAY_S, Enrolment
 from sekisho.owners.sql import SqlOwners
 from tests.mail.servers import real_server
-from tests.owners.postgres import PASSWORD, PostgresServer
-from tests.owners.worlds import QUERY, in_postgres, in_sqlite
+from tests.mariadb import PASSWORD as MARIADB_PASSWORD
+from tests.owners.postgres import PASSWORD as POSTGRES_PASSWORD
+from tests.owners.worlds import QUERY, in_mariadb, in_postgres, in_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.owners.worlds import SqlWorld
+    from tests.mariadb import MariaServer
+    from tests.owners.postgres import PostgresServer
+    from tests.owners.worlds import Served, SqlWorld
 
 OLD = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 NEW = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
+# How a role that may only read is made, what grants call it, the code of its refusal, and how it goes.
+READERS = {
+    "InPostgres": (
+        f"create role reader login password '{POSTGRES_PASSWORD}'",
+        "reader",
+        "42501",
+        "drop owned by reader",
+        "drop role reader",
+    ),
+    "InMariadb": (
+        f"create user reader@127.0.0.1 identified by '{MARIADB_PASSWORD}'",
+        "reader@127.0.0.1",
+        "1142",
+        "drop user reader@127.0.0.1",
+    ),
+}
 KINDS = ("totp", "recovery", "webauthn")
 
 
@@ -73,6 +92,15 @@ async def readable(world: SqlWorld, secret: str, account: str = "alice") -> list
         sealer.open(PURPOSES[one.kind], one.sealed, bound_to=enrolment_binding(account, one.id)).decode()
         for one in await world.owners().enrolments(account)
     ]
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+async def served(
+    request: pytest.FixtureRequest, postgres_server: PostgresServer, mariadb_server: MariaServer
+) -> AsyncIterator[Served]:
+    opened = in_postgres(postgres_server) if request.param == "postgres" else in_mariadb(mariadb_server)
+    async with opened as made:
+        yield made
 
 
 # --- what all of them have
@@ -131,26 +159,24 @@ async def test_tables_are_made_and_found_fit(
 
 
 async def test_a_role_that_cannot_write_is_unfit(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It reads everything, and the first enrolment would fail. Where it may, `check` leaves nothing behind."""
-    with PostgresServer() as server:
-        async with in_postgres(server) as world:
-            await world.execute(
-                f"create role reader login password '{PASSWORD}'",
-                "grant select on all tables in schema public to reader",
-            )
-            monkeypatch.setenv("SEKISHO_OWNERS_QUERY", QUERY)
-            monkeypatch.setenv("SEKISHO_OWNERS", server.role_url("reader", world.name))
-            assert await sekisho("check") == FAILED
-            said = capsys.readouterr().err
-            assert "cannot write to sekisho's tables" in said
-            assert "42501" in said
+    made, reader, code, *gone = READERS[type(served).__name__]
+    tables = ("users", "sekisho_meta", "sekisho_enrolments", "sekisho_resets")
+    await served.execute(made, *(f"grant select on {table} to {reader}" for table in tables))
+    monkeypatch.setenv("SEKISHO_OWNERS_QUERY", QUERY)
+    monkeypatch.setenv("SEKISHO_OWNERS", served.server.role_url("reader", served.name))
+    assert await sekisho("check") == FAILED
+    said = capsys.readouterr().err
+    assert "cannot write to sekisho's tables" in said
+    assert code in said
 
-            monkeypatch.setenv("SEKISHO_OWNERS", world.url)
-            assert await sekisho("check") == 0
-            assert list(await world.execute("select id from sekisho_enrolments")) == []
-            assert list(await world.execute("select account_id from sekisho_resets")) == []
+    monkeypatch.setenv("SEKISHO_OWNERS", served.url)
+    assert await sekisho("check") == 0
+    assert list(await served.execute("select id from sekisho_enrolments")) == []
+    assert list(await served.execute("select account_id from sekisho_resets")) == []
+    await served.execute(*gone)
 
 
 async def test_a_query_that_finds_too_much_is_unfit(
@@ -317,15 +343,15 @@ def test_purposes_are_those_of_the_factors() -> None:
     assert {"totp": totp.PURPOSE, "recovery": recovery.PURPOSE, "webauthn": b"webauthn"} == PURPOSES
 
 
-async def test_the_same_on_postgresql(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_same_on_a_server(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """All four commands."""
-    with PostgresServer() as server:
-        async with in_postgres(server) as world:
-            point_at(world, monkeypatch)
-            monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
-            await enrol(world, *KINDS)
-            assert await sekisho("migrate") == 0
-            assert await sekisho("check") == 0
-            assert (await told(capsys, "rewrap"))["done"] == 3
-            assert await readable(world, NEW) == list(KINDS)
-            assert (await told(capsys, "reset", "alice"))["notice"] == "no server"
+    point_at(served, monkeypatch)
+    monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
+    await enrol(served, *KINDS)
+    assert await sekisho("migrate") == 0
+    assert await sekisho("check") == 0
+    assert (await told(capsys, "rewrap"))["done"] == 3
+    assert await readable(served, NEW) == list(KINDS)
+    assert (await told(capsys, "reset", "alice"))["notice"] == "no server"

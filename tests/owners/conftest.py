@@ -1,4 +1,4 @@
-"""Memory, SQLite, PostgreSQL: what is claimed of one is claimed of all."""
+"""Memory, SQLite, PostgreSQL, MariaDB: what is claimed of one is claimed of all."""
 
 from __future__ import annotations
 
@@ -6,33 +6,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.mariadb import MariaServer
 from tests.owners.postgres import PostgresServer
-from tests.owners.worlds import InMemory, in_postgres, in_sqlite
+from tests.owners.worlds import InMemory, in_mariadb, in_postgres, in_sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.owners.worlds import SqlWorld, World
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """One for the whole run; each test has a database of its own in it."""
-    with PostgresServer() as server:
-        yield server
+    from tests.owners.worlds import InMariadb, InPostgres, Served, SqlWorld, World
 
 
 @pytest.fixture
-def own_postgres_server() -> Iterator[PostgresServer]:
-    """For one test alone, to be paused and killed."""
-    with PostgresServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def postgres(postgres_server: PostgresServer) -> AsyncIterator[SqlWorld]:
+async def postgres(postgres_server: PostgresServer) -> AsyncIterator[InPostgres]:
     async with in_postgres(postgres_server) as world:
+        yield world
+
+
+@pytest.fixture
+async def mariadb(mariadb_server: MariaServer) -> AsyncIterator[InMariadb]:
+    async with in_mariadb(mariadb_server) as world:
         yield world
 
 
@@ -42,14 +35,41 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[SqlWorld]:
         yield world
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "postgres", "mariadb"])
 def world(request: pytest.FixtureRequest) -> World:
     """With tables made, and the users of `worlds.USERS`."""
     return InMemory() if request.param == "memory" else request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
 def sql(request: pytest.FixtureRequest) -> SqlWorld:
     """As `world`, without the one that has no tables."""
     found: SqlWorld = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def exact(request: pytest.FixtureRequest) -> SqlWorld:
+    """Of these, those that tell spellings apart by themselves."""
+    found: SqlWorld = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def served(request: pytest.FixtureRequest) -> Served:
+    """Of these, those that are servers."""
+    found: Served = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+async def own_served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    """With a server for one test alone, to be paused and killed."""
+    if request.param == "postgres":
+        with PostgresServer() as postgres:
+            async with in_postgres(postgres) as world:
+                yield world
+    else:
+        with MariaServer() as mariadb:
+            async with in_mariadb(mariadb) as world:
+                yield world

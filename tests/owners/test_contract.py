@@ -93,6 +93,15 @@ async def test_an_account_has_a_bound(world: World) -> None:
     await workers[0].enrol("bob", enrolment(1_000))
 
 
+async def test_workers_that_have_just_started_keep_the_bound(world: World) -> None:
+    """Each looks at its tables first; what it counts after that is not what it saw then."""
+    for number in range(ENROLMENTS_MAX - 1):
+        await world.owners().enrol("alice", enrolment(number))
+    tries = [world.owners().enrol("alice", enrolment(100 + number)) for number in range(6)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [EnrolmentsFull] * 5
+
+
 async def test_of_many_replacements_one_wins(world: World) -> None:
     """Twenty callers in two workers use the same recovery code at once: one is told that it was there."""
     workers = world.owners(), world.owners()

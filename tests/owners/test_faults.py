@@ -7,6 +7,7 @@ import contextlib
 import gc
 import sqlite3
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,19 +15,22 @@ import sqlalchemy as sa
 
 from sekisho.owners import OwnersUnavailable
 from sekisho.owners.sql import CALLS_MAX, SqlOwners
-from tests.owners.worlds import QUERY, T0, enrolment, in_postgres
+from tests.owners.worlds import QUERY, T0, enrolment
 from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.owners.postgres import PostgresServer
-    from tests.owners.worlds import InPostgres, SqlWorld
+    from tests.owners.worlds import InMariadb, InPostgres, Served, SqlWorld
 
 DEADLINE_US = 200_000
 SOON_S = 2.0  # the deadline, and what a shared machine adds
-SLOW = "select email, locale from users where username = :account and pg_sleep(30) is not null"
+SCHEMES = pytest.mark.parametrize("scheme", ["postgresql+asyncpg", "mysql"])
+
+
+def _slow(world: Served) -> str:
+    return f"{QUERY} and {world.asleep(30)}"
 
 
 async def _refused(owners: SqlOwners) -> float:
@@ -61,18 +65,20 @@ async def _black_hole() -> AsyncIterator[int]:
         await server.wait_closed()
 
 
-async def test_nobody_there() -> None:
+@SCHEMES
+async def test_nobody_there(scheme: str) -> None:
     """A refused connection is told at once."""
-    owners = SqlOwners(f"postgresql+asyncpg://sekisho:pw@127.0.0.1:{free_port()}/shop", QUERY)
+    owners = SqlOwners(f"{scheme}://sekisho:pw@127.0.0.1:{free_port()}/shop", QUERY)
     assert await _refused(owners) < SOON_S
     await owners.aclose()
 
 
-async def test_a_black_hole(caplog: pytest.LogCaptureFixture) -> None:
+@SCHEMES
+async def test_a_black_hole(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
     """A server that takes the connection and says nothing is waited for until the deadline, and the log says so."""
     async with _black_hole() as port:
         owners = SqlOwners(
-            f"postgresql+asyncpg://sekisho:pw@127.0.0.1:{port}/shop", QUERY, connections_max=2, deadline_us=DEADLINE_US
+            f"{scheme}://sekisho:pw@127.0.0.1:{port}/shop", QUERY, connections_max=2, deadline_us=DEADLINE_US
         )
         waited = await asyncio.gather(*(_refused(owners) for _ in range(20)))
         assert all(DEADLINE_US / 1e6 * 0.9 < seconds < SOON_S for seconds in waited)
@@ -86,49 +92,45 @@ async def test_a_black_hole(caplog: pytest.LogCaptureFixture) -> None:
     }
 
 
-async def test_a_server_that_falls_silent(own_postgres_server: PostgresServer) -> None:
+async def test_a_server_that_falls_silent(own_served: Served) -> None:
     """Connections that are open already are waited for no longer; once it speaks again, so do we."""
-    async with in_postgres(own_postgres_server) as world:
-        owners = world.owners(connections_max=2, deadline_us=DEADLINE_US)
-        await _until_answered(owners)
-        own_postgres_server.pause()
-        for _ in range(3):
-            assert await _refused(owners) < SOON_S
-        await _idle(owners)
-        own_postgres_server.resume()
-        await _until_answered(owners)
-
-
-async def test_a_server_that_dies_and_comes_back(own_postgres_server: PostgresServer) -> None:
-    """Refused while it is away, found again without anybody's help, and nothing is lost."""
-    async with in_postgres(own_postgres_server) as world:
-        owners = world.owners()
-        await owners.enrol("alice", enrolment(1))
-        own_postgres_server.kill()
+    owners = own_served.owners(connections_max=2, deadline_us=DEADLINE_US)
+    await _until_answered(owners)
+    own_served.server.pause()
+    for _ in range(3):
         assert await _refused(owners) < SOON_S
-        own_postgres_server.start()
-        assert await owners.enrolments("alice") == (enrolment(1),)
-        own_postgres_server.kill()
-        own_postgres_server.start()
-        assert await owners.enrolments("alice") == (enrolment(1),)  # nobody asked while it was away: nobody noticed
+    await _idle(owners)
+    own_served.server.resume()
+    await _until_answered(owners)
 
 
-async def test_a_slow_query_ends_with_its_caller(postgres: InPostgres) -> None:
+async def test_a_server_that_dies_and_comes_back(own_served: Served) -> None:
+    """Refused while it is away, found again without anybody's help, and nothing is lost."""
+    owners, server = own_served.owners(), own_served.server
+    await owners.enrol("alice", enrolment(1))
+    server.kill()
+    assert await _refused(owners) < SOON_S
+    server.start()
+    assert await owners.enrolments("alice") == (enrolment(1),)
+    server.kill()
+    server.start()
+    assert await owners.enrolments("alice") == (enrolment(1),)  # nobody asked while it was away: nobody noticed
+
+
+async def test_a_slow_query_ends_with_its_caller(served: Served) -> None:
     """It is cancelled in the server too, or a slow database would be given ever more to do."""
-    owners = postgres.owners(SLOW, connections_max=1, deadline_us=DEADLINE_US)
+    owners = served.owners(_slow(served), connections_max=1, deadline_us=DEADLINE_US)
     assert await _refused(owners) < SOON_S
     await _idle(owners)
-    sleeping = f"select count(*) from pg_stat_activity where datname = '{postgres.name}' and query like '%sleep(30)%'"
-    async with asyncio.timeout(5):
-        while (await postgres.execute(f"{sleeping} and state = 'active' and pid <> pg_backend_pid()"))[0] != (0,):
-            pass
+    await _until_idle(served, "sleep(30)")
 
 
-async def test_a_caller_who_leaves(postgres: InPostgres) -> None:
+async def test_a_caller_who_leaves(served: Served) -> None:
     """A cancelled caller takes nobody's connection along: the next one has it, and its own answer."""
-    owners = postgres.owners(connections_max=1)
+    owners = served.owners(connections_max=1)
     await owners.contact("花子")
-    slow = asyncio.create_task(owners._call(lambda connection: connection.execute(sa.text("select pg_sleep(30)"))))
+    asleep = sa.text(f"select {served.asleep(30)}")
+    slow = asyncio.create_task(owners._call(lambda connection: connection.execute(asleep)))
     await asyncio.sleep(0)
     (task,) = owners._tasks
     slow.cancel()
@@ -140,12 +142,11 @@ async def test_a_caller_who_leaves(postgres: InPostgres) -> None:
     assert task.done()
 
 
-async def test_no_more_connections_than_allowed(postgres: InPostgres) -> None:
+async def test_no_more_connections_than_allowed(served: Served) -> None:
     """Of forty callers all are answered, over as many connections as were asked for: each counts them as it is."""
-    active = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active'"
-    owners = postgres.owners(
-        f"select email, locale, ({active}) as account_id from users where username = :account "
-        "and pg_sleep(0.02) is not null",
+    owners = served.owners(
+        f"select email, locale, ({served.active}) as account_id from users where username = :account "
+        f"and {served.asleep(0.02)}",
         connections_max=3,
     )
     found = await asyncio.gather(*(owners.contact("alice") for _ in range(40)))
@@ -153,10 +154,11 @@ async def test_no_more_connections_than_allowed(postgres: InPostgres) -> None:
     assert None not in found
 
 
-async def test_no_more_callers_than_bounded() -> None:
+@SCHEMES
+async def test_no_more_callers_than_bounded(scheme: str) -> None:
     """When too many wait already, the next is refused at once, and memory stays as it is."""
     async with _black_hole() as port:
-        owners = SqlOwners(f"postgresql+asyncpg://u@127.0.0.1:{port}/shop", QUERY, deadline_us=5_000_000)
+        owners = SqlOwners(f"{scheme}://u@127.0.0.1:{port}/shop", QUERY, deadline_us=5_000_000)
         waiting = [asyncio.create_task(owners.contact("alice")) for _ in range(CALLS_MAX)]
         await asyncio.sleep(0)
         assert await _refused(owners) < 1.0
@@ -167,9 +169,9 @@ async def test_no_more_callers_than_bounded() -> None:
         await owners.aclose()
 
 
-async def test_closing_ends_what_waits(postgres: InPostgres) -> None:
+async def test_closing_ends_what_waits(served: Served) -> None:
     """A shutdown is not held up, and who waits is told that there will be no answer."""
-    owners = postgres.owners(SLOW)
+    owners = served.owners(_slow(served))
     waiting = asyncio.create_task(owners.contact("alice"))
     await asyncio.sleep(0)
     async with asyncio.timeout(10):
@@ -220,6 +222,35 @@ async def test_a_lock_is_one_line_in_the_log(
     await owners.aclose()
 
 
+async def test_a_row_locked_by_another(mariadb: InMariadb) -> None:
+    """Nobody waits past the deadline, and neither does the server, which would go on for a client that is gone."""
+    await mariadb.owners().ask_reset("alice", now_s=T0)
+    owners = mariadb.owners(deadline_us=DEADLINE_US)
+    await _until_answered(owners)
+    with contextlib.closing(mariadb.server.connect()) as other, other.cursor() as cursor:
+        cursor.execute(f"update {mariadb.name}.sekisho_resets set due_s = due_s + 1")
+        with pytest.raises(OwnersUnavailable):
+            await owners.cancel_reset("alice")
+        await _until_idle(mariadb, "sekisho_resets")
+    await _idle(owners)
+    assert await mariadb.owners().cancel_reset("alice")
+
+
+async def test_a_busy_query_ends_with_its_caller(mariadb: InMariadb) -> None:
+    """One that computes never looks whether its client is still there."""
+    owners = mariadb.owners(f"{QUERY} and benchmark(10000000000, md5('x')) = 0", deadline_us=DEADLINE_US)
+    with pytest.raises(OwnersUnavailable):
+        await owners.contact("alice")
+    await _until_idle(mariadb, "md5")
+
+
+async def _until_idle(world: Served, text: str) -> None:
+    """Until the server is busy with no statement that has this text."""
+    async with asyncio.timeout(10):
+        while await world.running(text):
+            pass
+
+
 async def test_sqlite_in_no_folder(tmp_path: Path) -> None:
     """A path that leads nowhere is a database that does not answer."""
     before = set(threading.enumerate())
@@ -246,29 +277,29 @@ async def _until_answered(owners: SqlOwners) -> None:
                 return
 
 
-async def test_nothing_is_reported_as_never_heard(postgres: InPostgres) -> None:
+async def test_nothing_is_reported_as_never_heard(served: Served) -> None:
     """The event loop prints exceptions that nobody asked for, with all that they hold: here everything is asked for."""
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-    owners = postgres.owners("select email, locale from nowhere where username = :account")
+    owners = served.owners("select email, locale from nowhere where username = :account")
     waiting = asyncio.create_task(owners.contact("alice"))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await _idle(owners)
     await _refused(owners)
-    hasty = postgres.owners(deadline_us=DEADLINE_US)
+    hasty = served.owners(deadline_us=DEADLINE_US)
     with pytest.raises(OwnersUnavailable):
-        await hasty._call(_end_badly)
+        await hasty._call(partial(_end_badly, asleep=served.asleep(30)))
     await _idle(hasty)
     await owners.aclose()
     gc.collect()
     assert reported == []
 
 
-def _end_badly(connection: sa.Connection) -> None:
+def _end_badly(connection: sa.Connection, asleep: str) -> None:
     """As drivers do that take a cancellation for a lost connection: left behind, and then an error after all."""
     try:
-        connection.execute(sa.text("select pg_sleep(30)"))
+        connection.execute(sa.text(f"select {asleep}"))
     except asyncio.CancelledError:
         raise OwnersUnavailable("too late for anybody to hear") from None

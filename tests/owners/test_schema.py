@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import registry
 
 from sekisho.owners import OwnersUnavailable, OwnersUnfit
-from sekisho.owners.schema import STEPS, upgrade
-from tests.owners.postgres import PASSWORD
+from sekisho.owners.schema import STEPS, metadata, upgrade
+from tests.mariadb import PASSWORD as MARIADB_PASSWORD
+from tests.owners.postgres import PASSWORD as POSTGRES_PASSWORD
 from tests.owners.worlds import T0, enrolment
 
 if TYPE_CHECKING:
@@ -19,9 +21,19 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from sekisho.owners.sql import SqlOwners
-    from tests.owners.worlds import InPostgres, SqlWorld
+    from tests.owners.worlds import Served, SqlWorld
 
 TABLES = ("sekisho_meta", "sekisho_enrolments", "sekisho_resets")
+TABLES_MADE = tuple(metadata.tables.values())
+DIALECTS = (registry.load("postgresql")(), registry.load("sqlite")())
+ENROLMENTS = (
+    "CREATE TABLE sekisho_enrolments ( id TEXT NOT NULL, account_id TEXT NOT NULL, kind TEXT NOT NULL, "
+    "label TEXT NOT NULL, created_s BIGINT NOT NULL, sealed {} NOT NULL, PRIMARY KEY (id) )"
+)
+RESETS = (
+    "CREATE TABLE sekisho_resets ( account_id TEXT NOT NULL, asked_s BIGINT NOT NULL, due_s BIGINT NOT NULL, "
+    "PRIMARY KEY (account_id) )"
+)
 DROP = tuple(f"drop table {table}" for table in TABLES)
 MISSING = "the tables of sekisho are missing: run `sekisho owners migrate`"
 NEWER = "the tables of sekisho are of version 2, newer than the 1 of this sekisho: upgrade sekisho"
@@ -89,7 +101,8 @@ async def test_tables_that_go_away_are_missed(sql: SqlWorld) -> None:
 
 
 def _add_column(connection: Connection) -> None:
-    connection.execute(sa.text("alter table sekisho_enrolments add column colour text"))
+    if all(column["name"] != "colour" for column in sa.inspect(connection).get_columns("sekisho_enrolments")):
+        connection.execute(sa.text("alter table sekisho_enrolments add column colour text"))
 
 
 def _fail(connection: Connection) -> None:
@@ -109,29 +122,98 @@ async def test_an_upgrade_takes_the_steps_that_are_missing(sql: SqlWorld) -> Non
 
 
 async def test_an_upgrade_that_fails_leaves_no_half(sql: SqlWorld) -> None:
-    """Its changes to tables are undone with it, in SQLite too, and the next try starts where it did."""
+    """Its changes to tables are undone with it, or of no consequence, and the next try starts where it did."""
     with pytest.raises(OwnersUnavailable, match=r"^pulled the plug$"):
         await sql.owners()._call(lambda connection: upgrade(connection, (*STEPS, _fail)), writes=True)
     await sql.owners().check()
     assert await sql.owners()._call(lambda c: upgrade(c, (*STEPS, _add_column)), writes=True) == 2
 
 
-async def test_the_least_rights_suffice(postgres: InPostgres) -> None:
+def test_a_database_that_took_a_step_looks_like_one_that_takes_it_today() -> None:
+    """In PostgreSQL and SQLite the tables are those that workers of 97295b2 made."""
+    made = {str(sa.schema.CreateTable(table).compile(dialect=dialect)) for table in TABLES_MADE for dialect in DIALECTS}
+    assert {" ".join(text.split()) for text in made} == {
+        "CREATE TABLE sekisho_meta ( name TEXT NOT NULL, value BIGINT NOT NULL, PRIMARY KEY (name) )",
+        ENROLMENTS.format("BYTEA"),
+        ENROLMENTS.format("BLOB"),
+        RESETS,
+    }
+
+
+@pytest.mark.parametrize("statements", range(6))
+async def test_a_migration_that_is_cut_short_is_taken_up_again(sql: SqlWorld, statements: int) -> None:
+    """After any of its statements, also where each commits by itself: until it is done workers say that it is not."""
+    whole = await _shape(sql)
+    await sql.execute(*DROP)
+    done: list[str] = []
+
+    def cut(_: Connection, __: object, statement: str, *rest: object) -> None:
+        if statement.lstrip().startswith(("CREATE", "INSERT")):
+            if len(done) == statements:
+                raise OwnersUnavailable("pulled the plug")
+            done.append(statement)
+
+    owners = sql.owners()
+    sa.event.listen(owners._engine.sync_engine, "before_cursor_execute", cut)
+    with pytest.raises(OwnersUnavailable, match=r"^pulled the plug$"):
+        await owners.migrate()
+
+    with pytest.raises(OwnersUnfit, match=f"^{MISSING}$"):
+        await sql.owners().check()
+    assert await sql.owners().migrate() == 1
+    assert await _shape(sql) == whole
+    await sql.owners().check()
+
+
+async def _shape(sql: SqlWorld) -> list[tuple[str, list[str], list[str | None]]]:
+    """The names of our tables, their columns and their indexes."""
+
+    def look(connection: Connection) -> list[tuple[str, list[str], list[str | None]]]:
+        found = sa.inspect(connection)
+        return [
+            (name, [one["name"] for one in found.get_columns(name)], [one["name"] for one in found.get_indexes(name)])
+            for name in TABLES
+        ]
+
+    return await sql.owners()._call(look)
+
+
+# How the role is made, what grants call it, and how it goes.
+WORKER = {
+    "InPostgres": (
+        f"create role worker login password '{POSTGRES_PASSWORD}'",
+        "worker",
+        "drop owned by worker",
+        "drop role worker",
+    ),
+    "InMariadb": (
+        f"create user worker@127.0.0.1 identified by '{MARIADB_PASSWORD}'",
+        "worker@127.0.0.1",
+        "drop user worker@127.0.0.1",
+    ),
+}
+
+
+async def test_the_least_rights_suffice(served: Served) -> None:
     """Those that the adapter names: a worker's role that can neither make tables nor read password hashes."""
-    await postgres.execute(
-        "drop role if exists worker",
-        f"create role worker login password '{PASSWORD}'",
+    made, worker, *gone = WORKER[type(served).__name__]
+    await served.execute(
+        made,
         "alter table users add column password_hash text",
-        "grant select (username, email, locale) on users to worker",
-        "grant select, insert, update, delete on sekisho_enrolments, sekisho_resets to worker",
-        "grant select on sekisho_meta to worker",
+        f"grant select (username, email, locale) on users to {worker}",
+        f"grant select, insert, update, delete on sekisho_enrolments to {worker}",
+        f"grant select, insert, update, delete on sekisho_resets to {worker}",
+        f"grant select on sekisho_meta to {worker}",
     )
-    owners = postgres.owners(url=postgres.server.role_url("worker", postgres.name))
+    owners = served.owners(url=served.server.role_url("worker", served.name))
     await owners.check()
     await owners.enrol("alice", enrolment(1))
     assert await owners.replace(enrolment(1).id, b"sealed", b"anew")
     reset = await owners.ask_reset("alice", now_s=T0)
     assert await owners.carry_out(reset, now_s=reset.due_s)
     await owners.forget("alice")
+    await owners.check_writing()
+    with pytest.raises(OwnersUnavailable):
+        await owners._call(lambda connection: connection.exec_driver_sql("select password_hash from users").all())
     await owners.aclose()
-    await postgres.execute("drop owned by worker", "drop role worker")
+    await served.execute(*gone)

@@ -16,8 +16,9 @@ from tests.left_behind import capturing
 from tests.owners.worlds import QUERY, T0, SqlWorld, enrolment
 
 if TYPE_CHECKING:
+    from tests.mariadb import MariaServer
     from tests.owners.postgres import PostgresServer
-    from tests.owners.worlds import InPostgres
+    from tests.owners.worlds import InMariadb, InPostgres
 
 SECRETS = ("hunter2", "alice", "mail.example", "marked-label", "marked-seal", "dba", "shop-db")
 
@@ -66,6 +67,41 @@ async def test_no_error_holds_anything_of_anybody(postgres: InPostgres, query: s
     assert _found(captured.text.getvalue() + _whole(refused.value)) == []
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "username = (select nothing from nowhere where name = :account)",
+        "username = = :account",  # quotes the statement from here on, in which the driver has written the account
+        "username = :account and complain(email) = 1",
+        "username = :account and email = (select username from users where username in ('alice', 'Alice'))",
+    ],
+)
+async def test_no_error_of_mariadb_holds_anything_of_anybody(mariadb: InMariadb, condition: str) -> None:
+    """It quotes values in its errors, and the driver writes values into statements."""
+    complain = "begin signal sqlstate '45000' set message_text = word; return 1; end"
+    await mariadb.execute(f"create function complain(word text) returns int {complain}")
+    with capturing() as captured:
+        owners = mariadb.owners(f"select username as account_id, email from users where {condition}")
+        with pytest.raises(OwnersUnavailable) as refused:
+            await owners.contact("alice")
+        await owners.aclose()
+    assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
+    assert _found(captured.text.getvalue() + _whole(refused.value)) == []
+
+
+async def test_a_wrong_password_is_not_repeated_of_mariadb(mariadb_server: MariaServer) -> None:
+    """Its error names the user and where the user came from."""
+    url = mariadb_server.url("shop-db").replace("//sekisho:hunter2", "//dba:hunter2-wrong")
+    with capturing() as captured:
+        owners = SqlOwners(url, QUERY)
+        with pytest.raises(OwnersUnavailable) as refused:
+            await owners.contact("alice")
+        await owners.aclose()
+    assert _found(captured.text.getvalue() + _whole(refused.value)) == []
+    assert str(refused.value) == "the database failed: OperationalError 1045"
+
+
 async def test_a_wrong_password_is_not_repeated(postgres_server: PostgresServer) -> None:
     """A role, a database and a password that the server refuses: the log names the failure and none of them."""
     url = postgres_server.url("shop-db").replace("//sekisho:hunter2", "//dba:hunter2-wrong")
@@ -86,6 +122,13 @@ async def test_a_wrong_password_is_not_repeated(postgres_server: PostgresServer)
         "postgresql://dba:hunter2@shop-db/alice",
         "postgresql+psycopg://dba:hunter2@shop-db/alice",
         "mysql+aiomysql://dba:hunter2@shop-db/alice",
+        "mysql+pymysql://dba:hunter2@shop-db/alice",
+        "mariadb+mariadbconnector://dba:hunter2@shop-db/alice",
+        "mysql://dba:hunter2@shop-db",
+        "mysql://dba:hunter2@shop-db/alice?no_such_option=hunter2",
+        "mysql://dba:hunter2@shop-db/alice?ssl=hunter2",
+        "mysql://dba:hunter2@shop-db/alice?ssl_ca=/hunter2/ca.pem",
+        "mysql://dba:hunter2@shop-db:99999999/alice",
         "sqlite:///shop-db/hunter2.db",
         "postgresql+asyncpg://dba:hunter2@shop-db:port/alice",
         "postgresql+asyncpg://dba:hunter2@shop-db:99999999/alice",
@@ -105,7 +148,7 @@ def test_a_url_that_cannot_work_is_refused_and_not_repeated(url: str) -> None:
     assert _found(_whole(refused.value)) == []
 
 
-@given(url=st.text(max_size=60) | st.from_regex(r"(postgresql\+asyncpg|sqlite\+aiosqlite)://\S{0,40}"))
+@given(url=st.text(max_size=60) | st.from_regex(r"(postgresql\+asyncpg|sqlite\+aiosqlite|mysql|mariadb)://\S{0,40}"))
 def test_any_url_is_taken_or_refused(url: str) -> None:
     """There is no third way in which a setting could stop the start."""
     try:
@@ -114,9 +157,10 @@ def test_any_url_is_taken_or_refused(url: str) -> None:
         assert error.__context__ is None  # noqa: PT017 - either way is right
 
 
-def test_a_repr_shows_no_url() -> None:
+@pytest.mark.parametrize("scheme", ["postgresql+asyncpg", "mysql"])
+def test_a_repr_shows_no_url(scheme: str) -> None:
     """Debug pages print objects."""
-    shown = repr(SqlOwners("postgresql+asyncpg://dba:hunter2@shop-db/alice", QUERY))
+    shown = repr(SqlOwners(f"{scheme}://dba:hunter2@shop-db/alice", QUERY))
     assert _found(shown) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import sqlite3
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sekisho.owners import Owners
+    from tests.mariadb import MariaServer
     from tests.owners.postgres import PostgresServer
 
-QUERY = "select email, locale from users where username = :account"
+QUERY = "select username as account_id, email, locale from users where username = :account"
 PATIENT_US = 20_000_000  # most tests are not about deadlines: a slow machine must not make them so
 
 USERS = {
@@ -87,11 +89,46 @@ class InSqlite(SqlWorld):
             return [connection.execute(statement).fetchall() for statement in statements][-1]
 
 
-class InPostgres(SqlWorld):
+class Server(Protocol):
+    """What a database's server can be made to do."""
+
+    def start(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def kill(self) -> None: ...
+    def role_url(self, role: str, database: str) -> str: ...
+
+
+class Served(SqlWorld):
+    """In a database of a server.
+
+    Attributes:
+        active: a select of the number of statements that are running in this database.
+    """
+
+    server: Server
+    active: str
+
+    def __init__(self, url: str, name: str) -> None:
+        super().__init__(url)
+        self.name = name
+
+    def asleep(self, seconds: float) -> str:
+        """A condition that takes this long and is true."""
+        raise NotImplementedError
+
+    async def running(self, text: str) -> int:
+        """How many statements with this text the server is busy with."""
+        raise NotImplementedError
+
+
+class InPostgres(Served):
+    active = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active'"
+
     def __init__(self, server: PostgresServer) -> None:
-        self.server = server
-        self.name = f"test_{next(_names)}"
-        super().__init__(server.url(self.name))
+        self.server: PostgresServer = server
+        name = f"test_{next(_names)}"
+        super().__init__(server.url(name), name)
 
     async def execute(self, *statements: str) -> Sequence[Sequence[object]]:
         connection = await self.server.connect(self.name)
@@ -100,6 +137,32 @@ class InPostgres(SqlWorld):
             return [tuple(row.values()) for row in rows]
         finally:
             await connection.close()
+
+    def asleep(self, seconds: float) -> str:
+        return f"pg_sleep({seconds}) is not null"
+
+    async def running(self, text: str) -> int:
+        found = await self.execute(f"{self.active} and query like '%{text}%' and pid <> pg_backend_pid()")
+        return int(str(found[0][0]))
+
+
+class InMariadb(Served):
+    active = "select count(*) from information_schema.processlist where db = database() and info is not null"
+
+    def __init__(self, server: MariaServer) -> None:
+        self.server: MariaServer = server
+        name = f"test_{next(_names)}"
+        super().__init__(server.url(name), name)
+
+    async def execute(self, *statements: str) -> Sequence[Sequence[object]]:
+        return await asyncio.to_thread(self.server.execute, *statements, database=self.name)
+
+    def asleep(self, seconds: float) -> str:
+        return f"sleep({seconds}) = 0"
+
+    async def running(self, text: str) -> int:
+        found = await self.execute(f"{self.active} and info like '%{text}%' and id <> connection_id()")
+        return int(str(found[0][0]))
 
 
 @asynccontextmanager
@@ -119,10 +182,19 @@ async def in_postgres(server: PostgresServer) -> AsyncIterator[InPostgres]:
 
 
 @asynccontextmanager
+async def in_mariadb(server: MariaServer, collation: str = "utf8mb4_nopad_bin") -> AsyncIterator[InMariadb]:
+    world = InMariadb(server)
+    server.execute(f"create database {world.name} character set utf8mb4 collate {collation}")
+    async with _furnished(world):
+        yield world
+
+
+@asynccontextmanager
 async def _furnished(world: W) -> AsyncIterator[W]:
     rows = ", ".join(f"({', '.join(map(_literal, (name, *rest)))})" for name, rest in USERS.items())
     await world.execute(
-        "create table users (username text primary key, email text, locale text)", f"insert into users values {rows}"
+        "create table users (username varchar(190) primary key, email text, locale text)",
+        f"insert into users values {rows}",
     )
     try:
         await world.owners().migrate()

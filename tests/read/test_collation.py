@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 from pathlib import Path
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 from sekisho.model import Unreadable
 from sekisho.read import canonical
 from sekisho.read.collation import limit_key
-from tests.mariadb import MariaServer
 from tests.owners.postgres import PostgresServer
 from tests.read.collations import (
     MARIADB,
@@ -31,18 +31,16 @@ if TYPE_CHECKING:
 
     import pymysql  # type: ignore[import-untyped] # it brings no types
 
+    from tests.mariadb import MariaServer
     from tests.read.collations import Equal
 
 
 @pytest.fixture(scope="module")
-def mariadb() -> Iterator[pymysql.Connection]:
-    with MariaServer() as server:
-        connection = server.connect()
-        with connection.cursor() as cursor:
-            cursor.execute("create database names")
+def mariadb(mariadb_server: MariaServer) -> Iterator[pymysql.Connection]:
+    mariadb_server.execute("create database names")
+    with contextlib.closing(mariadb_server.connect()) as connection:
         connection.select_db("names")
         yield connection
-        connection.close()
 
 
 def key(account: str) -> str:

@@ -103,6 +103,7 @@ def test_none_says_none_aloud() -> None:
         ("CHALLENGES", "turnstile,hcaptcha", "names two captchas"),
         ("CHALLENGES", "recaptcha", "names one that is none of pow, turnstile, hcaptcha"),
         ("OWNERS", "postgresql://db/users", "possible are postgresql+asyncpg://"),
+        ("OWNERS", "mysql+aiomysql://db/users", "mysql://user@host/database (or mariadb://)"),
         ("OWNERS", "users.db", "is no URL of a database"),
         ("OWNERS_QUERY", "select email, locale from users", "with :account"),
         ("OWNERS_QUERY", "delete from users where username = :account", "is no select"),
@@ -277,6 +278,17 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
         "SEKISHO_FACTORS: needs webauthn, segno: pip install '.[step-up]' in a checkout of sekisho",
         "SEKISHO_OWNERS: needs aiosqlite: pip install '.[owners]' in a checkout of sekisho",
         "SEKISHO_SMTP: needs aiosmtplib: pip install '.[mail]' in a checkout of sekisho",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "mariadb", "mysql+asyncmy", "mariadb+asyncmy"])
+def test_mysql_has_an_extra_of_its_own(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most services need no second driver."""
+    loaded = load(CHALLENGES="none", FACTORS="totp", **DATABASE | {"OWNERS": f"{scheme}://db.internal/shop"})
+    assert missing_extras(loaded) == []
+    pretend_missing(monkeypatch, "asyncmy", "asyncpg", "aiosqlite")
+    assert list(map(str, missing_extras(loaded))) == [
+        "SEKISHO_OWNERS: needs asyncmy: pip install '.[mysql]' in a checkout of sekisho",
     ]
 
 

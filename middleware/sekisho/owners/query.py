@@ -3,32 +3,44 @@
 By name, because a query whose two columns are swapped by an editor must not mail a code to `ja`. Names are `email` and,
 optionally, `locale` and `account_id`: where a service takes `Alice` and `alice` for one account, only an id of that
 account keeps the factors of the one from being missing for the other. Without it what is sent and tried is counted by
-mailbox, or each spelling would have its own five codes an hour.
+mailbox, or each spelling would have its own five codes an hour. Where a database takes spellings for one unless it is
+told otherwise, a query without it is refused.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from sekisho.model import SettingsError
+from sekisho.owners.dialects import dialect_of
 from sekisho.owners.port import EMAIL_CHARS_MAX, Contact, OwnersUnfit, holdable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Row
 
 QUERY = "SEKISHO_OWNERS_QUERY"
 QUERY_CHARS_MAX = 4_096
-_EXAMPLE = "select email from users where username = :account"
+_EXAMPLE = "select id as account_id, email from users where username = :account"
 _OPTIONAL = {"locale", "account_id"}
+_NAMES = ["email", "account_id"]
 SPELLINGS = (
     "SEKISHO_OWNERS_QUERY finds one account by several spellings and has no column `account_id`: what is enrolled "
     "under one is missing under the others; begin it with: select id as account_id, email"
+)
+
+UNNAMED = (
+    "SEKISHO_OWNERS_QUERY has no column `account_id`, and this database takes `alice`, `ALICE` and `álice` for one "
+    "name: what is enrolled under one would be missing under the others; begin it with: select id as account_id, email"
+)
+MIXED = (
+    "SEKISHO_OWNERS_QUERY compares texts whose collations do not go together: write `collate` or `convert` beside one"
 )
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
@@ -57,13 +69,29 @@ def spellings(account: str) -> tuple[str, str]:
 
 def ask(connection: Connection, query: sa.TextClause, account: str) -> Contact | None:
     """Run it. Raises `OwnersUnfit` for more than one row, or for columns that are not those of the module."""
-    result = connection.execute(query, {"account": account})
-    names = [name.lower() for name in result.keys()]  # noqa: SIM118 - of a result, not of a mapping
-    rows = result.all()
-    _check_names(names)
+    names, rows = _run(connection, query, account)
+    _check_names(names, exact=dialect_of(connection).exact)
     if len(rows) > 1:
         raise OwnersUnfit(f"{QUERY} found more than one row for an account: a factor must have one owner")
     return _contact(dict(zip(names, rows[0], strict=True)), account) if rows else None
+
+
+def _run(connection: Connection, query: sa.TextClause, account: str) -> tuple[list[str], Sequence[Row[Any]]]:
+    """The names of the columns, and the rows."""
+    dialect = dialect_of(connection)
+    try:
+        result = connection.execute(query, {"account": account})
+        return [name.lower() for name in result.keys()], result.all()  # noqa: SIM118 - of a result, not of a mapping
+    except DBAPIError as error:
+        code = dialect.code(error.orig) if error.orig else None
+        if code not in dialect.foreign | dialect.doubled:
+            raise
+    if code in dialect.doubled:
+        return ["email", "email"], ()
+    if account.isascii():  # which every character set has: the query itself is wrong
+        raise OwnersUnfit(MIXED)
+    # A stranger typed what the column cannot hold: no row has it.
+    return _NAMES, ()
 
 
 def _problem(text: str) -> str:
@@ -79,12 +107,14 @@ def _problem(text: str) -> str:
     return ""
 
 
-def _check_names(names: Sequence[str]) -> None:
+def _check_names(names: Sequence[str], *, exact: bool) -> None:
     if not (len(set(names)) == len(names) and {"email"} <= set(names) <= {"email", *_OPTIONAL}):
         raise OwnersUnfit(
             f"{QUERY} wants the column `email` and, if need be, `locale` and `account_id`, each once; "
             "name them with `as`"
         )
+    if not exact and "account_id" not in names:
+        raise OwnersUnfit(UNNAMED)
 
 
 def _contact(row: dict[str, object], account: str) -> Contact:

@@ -1,6 +1,9 @@
 """The adapter's own tables, how they came to be, and whether those in the database are they.
 
 Steps are never edited once released: a database that took a step yesterday must look like one that takes it today.
+
+MySQL and MariaDB commit at every change to a table. So a step that was cut short may be half done, and has to be
+written so that it can be taken again.
 """
 
 from __future__ import annotations
@@ -9,46 +12,74 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from sekisho.owners.port import OwnersUnfit
+from sekisho.owners.dialects import dialect_of
+from sekisho.owners.port import ID_CHARS_MAX, LABEL_CHARS_MAX, OwnersUnfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Dialect
 
     Step = Callable[[Connection], None]
 
 _LOCK = int.from_bytes(b"sekisho\x01", signed=True)  # PostgreSQL's advisory locks have numbers, not names
 
+
+class _Utf8(sa.types.TypeDecorator[str]):
+    """Text as its bytes in UTF-8, which have no collation: `alice ` equals `alice` even in MySQL's utf8mb4_bin."""
+
+    impl = sa.VARBINARY
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _: Dialect) -> bytes | None:
+        return None if value is None else value.encode()
+
+    def process_result_value(self, value: bytes | None, _: Dialect) -> str | None:
+        return None if value is None else bytes(value).decode()
+
+
+def _text(chars_max: int) -> sa.types.TypeEngine[str]:
+    # MySQL indexes no text without a bound. Of the longest id, 2 KiB, its indexes have room for 3.
+    return sa.Text().with_variant(_Utf8(4 * chars_max), "mysql")
+
+
 metadata = sa.MetaData()
+_ENGINE = "InnoDB"  # whatever the server's default is
 meta = sa.Table(
     "sekisho_meta",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("name", _text(32), primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+    mysql_engine=_ENGINE,
 )
 enrolments = sa.Table(
     "sekisho_enrolments",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("account_id", sa.Text, nullable=False, index=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("id", _text(32), primary_key=True),
+    sa.Column("account_id", _text(ID_CHARS_MAX), nullable=False, index=True),
+    sa.Column("kind", _text(32), nullable=False),
+    sa.Column("label", _text(LABEL_CHARS_MAX), nullable=False),
     sa.Column("created_s", sa.BigInteger, nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
+    mysql_engine=_ENGINE,
 )
 resets = sa.Table(
     "sekisho_resets",
     metadata,
-    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("account_id", _text(ID_CHARS_MAX), primary_key=True),
     sa.Column("asked_s", sa.BigInteger, nullable=False),
     sa.Column("due_s", sa.BigInteger, nullable=False, index=True),
+    mysql_engine=_ENGINE,
 )
 
 
 def _first(connection: Connection) -> None:
     # The next step alters tables; from then on this one must hold its own copy of how they were.
     metadata.create_all(connection)
+    # Of a table that is there already, the call above makes no index.
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 STEPS: tuple[Step, ...] = (_first,)
@@ -59,7 +90,7 @@ def upgrade(connection: Connection, steps: Sequence[Step] = STEPS) -> int:
 
     Workers that start together wait for one another. Raises `OwnersUnfit` where the tables are newer than `steps`.
     """
-    lock(connection, _LOCK)
+    dialect_of(connection).lock(connection, _LOCK)
     version = _version(connection)
     _refuse_newer(version, len(steps))
     for step in steps[version:]:
@@ -77,15 +108,6 @@ def check(connection: Connection, wanted: int = len(STEPS)) -> None:
     if version < wanted:
         missing = "are missing" if version == 0 else f"are of version {version}, this sekisho wants {wanted}"
         raise OwnersUnfit(f"the tables of sekisho {missing}: run `sekisho owners migrate`")
-
-
-def lock(connection: Connection, number: int) -> None:
-    """Wait for whoever holds this lock (a signed 64-bit number), and hold it until the transaction ends.
-
-    SQLite needs none: its writing transactions exclude one another from their first statement on.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("lock", number, sa.BigInteger))))
 
 
 def _refuse_newer(version: int, wanted: int) -> None:

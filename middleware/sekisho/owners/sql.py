@@ -1,4 +1,6 @@
-"""Owners in SQL: contacts from the service's own table, enrolments in tables beside it. PostgreSQL, or SQLite.
+"""Owners in SQL: contacts from the service's own table, enrolments in tables beside it.
+
+PostgreSQL, MySQL, MariaDB or SQLite; where they differ stands in `dialects`.
 
 Two rules shape this. A log-in never waits for a database longer than the deadline, whatever the database does: so each
 call is a task of its own, and a caller leaves it behind rather than wait for its end. And nothing that a driver says is
@@ -24,6 +26,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from sekisho.model import SettingsError
+from sekisho.owners.dialects import DIALECTS, OWNERS, SECONDS, WRITES, dialect_of
 from sekisho.owners.port import (
     ENROLMENTS_MAX,
     RESET_DELAY_S,
@@ -42,8 +45,9 @@ from sekisho.owners.port import (
     usable_sealed,
 )
 from sekisho.owners.query import SPELLINGS, ask, lookup, spellings
-from sekisho.owners.schema import check, enrolments, lock, resets, upgrade
+from sekisho.owners.schema import check, enrolments, resets, upgrade
 from sekisho.read.names import ACCOUNT_CHARS_MAX
+from sekisho.settings.databases import DATABASES, POSSIBLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -55,7 +59,6 @@ T = TypeVar("T")
 
 log = logging.getLogger("sekisho.owners")
 
-OWNERS = "SEKISHO_OWNERS"
 DEADLINE_US = 1_000_000  # a log-in waits for this; ten times what a healthy database takes on a bad day
 CLOSING_S = 0.5  # what calls under way have to end by themselves when the service stops
 MIGRATE_US = 60_000_000  # another worker may be at it
@@ -65,20 +68,12 @@ BATCH = 200  # enrolments read at once by `all_sealed`: 1.6 MiB at most
 STEADY_S = 10.0  # without trouble, until an outage is said to be over
 RECYCLE_S = 1_800  # before firewalls forget a silent connection
 
-_POSSIBLE = "possible are postgresql+asyncpg://user@host/database and sqlite+aiosqlite:////path/to/file"
-# Drivers and what a URL may ask of them: whatever else stands there would fail at the first log-in.
-_DRIVERS = {
-    "postgresql+asyncpg": frozenset({"host", "port", "ssl", "target_session_attrs", "prepared_statement_cache_size"}),
-    "sqlite+aiosqlite": frozenset[str](),
-}
-_WRITES = "sekisho_writes"
-
 
 class SqlOwners:
     """An `Owners` in a database. Belongs to the event loop it is first used in.
 
     Args:
-        url: for SQLAlchemy, with the driver asyncpg or aiosqlite.
+        url: of the database; see `sekisho.settings.databases`.
         query: a select of `email`, `locale` and, where several spellings are one account, `account_id`, that finds the
             row of `:account`, or none. It runs in a read-only transaction.
         connections_max: open at once; opened when needed.
@@ -100,6 +95,7 @@ class SqlOwners:
         self._query = lookup(query)
         self._deadline = deadline_us / 1e6
         self._engine = _engine(url, connections_max, self._deadline)
+        self._dialect = dialect_of(self._engine.sync_engine)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._checked = False
         self._clock_s = clock_s
@@ -248,11 +244,12 @@ class SqlOwners:
         """Do the work in a transaction of its own, or raise `OwnersUnavailable` when the time is up."""
         if len(self._tasks) >= CALLS_MAX:
             raise OwnersUnavailable("the database has more to do than it gets done")
-        task = asyncio.create_task(self._attempt(work, writes=writes), name="sekisho owners")
+        limit = self._deadline if seconds is None else seconds
+        task = asyncio.create_task(self._attempt(work, {WRITES: writes, SECONDS: limit}), name="sekisho owners")
         self._tasks.add(task)
         task.add_done_callback(self._done)
         try:
-            await asyncio.wait({task}, timeout=self._deadline if seconds is None else seconds)
+            await asyncio.wait({task}, timeout=limit)
         finally:
             # A black hole swallows the rollback and the good-bye too. The task sees to them; nobody waits for it.
             late = task.cancel()
@@ -276,23 +273,28 @@ class SqlOwners:
             self._problems.clear()
             log.warning("the owners' database answers again")
 
-    async def _attempt(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+    async def _attempt(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
         try:
-            return await self._transact(work, writes=writes)
+            return await self._transact(work, options)
         except OwnersError:
             raise
         except Exception as error:  # noqa: BLE001 - drivers raise their own, the system's, and Python's
-            problem = _named(error)
+            problem = self._named(error)
         # Outside the `except`: as its context, the driver's error would travel along, parameters and all.
         self._checked = False  # the tables may have gone
         self._outage(f"failed: {problem}")
         raise OwnersUnavailable(f"the database failed: {problem}")
 
-    async def _transact(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+    async def _transact(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
         async with self._engine.connect() as connection:
-            await connection.execution_options(**{_WRITES: writes, "postgresql_readonly": not writes})
+            await connection.execution_options(**options, postgresql_readonly=not options[WRITES])
             async with connection.begin():
                 return await connection.run_sync(work)
+
+    def _named(self, error: Exception) -> str:
+        """The error's class and code, which hold nothing of anybody."""
+        code = self._dialect.code(getattr(error, "orig", None) or error)
+        return " ".join(filter(None, (type(error).__name__, code)))
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -309,7 +311,7 @@ def _hear(task: asyncio.Future[Any]) -> None:
 
 
 def _enrol(connection: Connection, account_id: str, enrolment: Enrolment) -> bool:
-    lock(connection, _number(account_id))
+    dialect_of(connection).lock(connection, _number(account_id))
     if connection.execute(sa.select(enrolments.c.id).where(enrolments.c.id == enrolment.id)).first():
         return False
     count = sa.select(sa.func.count()).where(enrolments.c.account_id == account_id)
@@ -335,13 +337,13 @@ def _write_and_remove(connection: Connection) -> None:
 
 
 def _forget(connection: Connection, account_id: str) -> None:
-    lock(connection, _number(account_id))
+    dialect_of(connection).lock(connection, _number(account_id))
     for table in (resets, enrolments):
         connection.execute(table.delete().where(table.c.account_id == account_id))
 
 
 def _ask_reset(connection: Connection, fresh: Reset) -> Reset:
-    lock(connection, _number(fresh.account_id))
+    dialect_of(connection).lock(connection, _number(fresh.account_id))
     if row := connection.execute(sa.select(resets).where(resets.c.account_id == fresh.account_id)).first():
         return _reset(row)
     connection.execute(resets.insert().values(account_id=fresh.account_id, asked_s=fresh.asked_s, due_s=fresh.due_s))
@@ -349,7 +351,7 @@ def _ask_reset(connection: Connection, fresh: Reset) -> Reset:
 
 
 def _carry_out(connection: Connection, reset: Reset, now_s: int) -> bool:
-    lock(connection, _number(reset.account_id))
+    dialect_of(connection).lock(connection, _number(reset.account_id))
     same = sa.and_(resets.c.account_id == reset.account_id, resets.c.asked_s == reset.asked_s)
     if not connection.execute(resets.delete().where(same, resets.c.due_s <= now_s)).rowcount:
         return False
@@ -370,34 +372,26 @@ def _reset(row: Row[Any]) -> Reset:
     return Reset(row.account_id, row.asked_s, row.due_s)
 
 
-def _named(error: Exception) -> str:
-    """The error's class, and its SQLSTATE or SQLite's name of it, which hold nothing of anybody."""
-    origin = getattr(error, "orig", None) or error
-    code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
-    return " ".join(filter(None, (type(error).__name__, code)))
-
-
 # The engine.
 
 
-def _engine(url: str, connections_max: int, deadline: float) -> AsyncEngine:
-    engine = _made(url, connections_max, deadline)
+def _engine(text: str, connections_max: int, deadline: float) -> AsyncEngine:
+    engine = _made(text, connections_max, deadline)
     if engine is None:
-        raise SettingsError(OWNERS, f"is no URL of a database that sekisho knows; {_POSSIBLE}")
+        raise SettingsError(OWNERS, f"is no URL of a database that sekisho knows; {POSSIBLE}")
     # `hide_parameters` hides parameters and nothing else: at this level rows are logged too, addresses and all.
     logging.getLogger("sqlalchemy.engine.Engine.sekisho").setLevel(logging.WARNING)
-    if _is_sqlite(engine.url):
-        logging.getLogger("aiosqlite").addFilter(_no_parameters)
-        sa.event.listen(engine.sync_engine, "begin", _begin)
+    dialect_of(engine.sync_engine).prepare(engine.sync_engine)
     return engine
 
 
 def _made(text: str, connections_max: int, deadline: float) -> AsyncEngine | None:
     try:
-        url = sa.make_url(text)
-        _check_place(url)
+        url = _url(text)
+        dialect = DIALECTS[url.get_backend_name()]
+        dialect.check(url)
         return create_async_engine(
-            url,
+            dialect.driver_url(url),
             pool_size=connections_max,
             max_overflow=0,
             pool_timeout=deadline,
@@ -405,46 +399,17 @@ def _made(text: str, connections_max: int, deadline: float) -> AsyncEngine | Non
             pool_recycle=RECYCLE_S,
             hide_parameters=True,
             logging_name="sekisho",
-            connect_args={"timeout": deadline, **_unprepared(url)},  # to connect; SQLite: to wait for another's writing
+            connect_args=dialect.connecting(url, deadline),
+            **dialect.engine,
         )
     except (ArgumentError, ValueError):  # may repeat the URL, so it must not travel further
         return None
 
 
-def _unprepared(url: sa.URL) -> dict[str, object]:
-    """What keeps PostgreSQL's driver from leaving statements on a connection.
-
-    Behind a PgBouncer in transaction mode the next transaction meets another connection, where a statement of that
-    name is missing, or is somebody else's. Preparing anew costs a tenth of a millisecond. Whoever has no such pooler
-    may ask for a cache with `prepared_statement_cache_size`.
-    """
-    if url.drivername != "postgresql+asyncpg" or int(str(url.query.get("prepared_statement_cache_size", "0"))):
-        return {}
-    return {"statement_cache_size": 0, "prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
-
-
-def _check_place(url: sa.URL) -> None:
-    if url.drivername not in _DRIVERS or not 0 < (url.port or 1) < 65_536:
+def _url(text: str) -> sa.URL:
+    """With the name of the driver that it is for. Raises `ArgumentError` or `ValueError`."""
+    url = sa.make_url(text)
+    database = DATABASES.get(url.drivername)
+    if database is None or not 0 < (url.port or 1) < 65_536:
         raise ValueError("another driver, or no port")
-    if not set(url.query) <= _DRIVERS[url.drivername]:
-        options = ", ".join(sorted(_DRIVERS["postgresql+asyncpg"]))
-        raise SettingsError(OWNERS, f"has an option that sekisho does not pass on; possible for PostgreSQL: {options}")
-    if _is_sqlite(url) and (url.database or ":memory:") == ":memory:":
-        raise SettingsError(OWNERS, f"wants a file: what is enrolled must outlive the process; {_POSSIBLE}")
-
-
-def _is_sqlite(url: sa.URL) -> bool:
-    return url.drivername == "sqlite+aiosqlite"
-
-
-def _no_parameters(record: logging.LogRecord) -> bool:
-    # aiosqlite logs each call with its arguments, at the lowest level.
-    return record.levelno > logging.DEBUG
-
-
-def _begin(connection: Connection) -> None:
-    # By itself sqlite3 begins at the first changed row: tables would be made outside, and what was read before it
-    # could have changed since.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    return url.set(drivername=database.driver)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.model import SettingsError
 from sekisho.settings import table
+from sekisho.settings.databases import DATABASES
 from sekisho.settings.factors import POW
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _WORK = ("cryptography", "altcha", "jinja2")
 _SEALING = ("cryptography", "jinja2")
 _OF_FACTOR = {"webauthn": ("webauthn",), "totp": ("pyotp", "segno")}
-_DRIVERS = {"postgresql+asyncpg": "asyncpg", "sqlite+aiosqlite": "aiosqlite"}
 
 
 def can_ask_for_work() -> bool:
@@ -50,7 +50,8 @@ def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, .
         # A form waits in a sealed field of a page while its work is done.
         yield table.CHALLENGES, "step-up", _WORK if POW in settings.challenges else _SEALING
     if settings.owners is not None:
-        yield table.OWNERS, "owners", ("sqlalchemy", _DRIVERS[settings.owners.partition("://")[0]])
+        database = DATABASES[settings.owners.partition("://")[0]]
+        yield table.OWNERS, database.extra, ("sqlalchemy", database.package)
     if settings.smtp is not None:
         yield table.SMTP, "mail", ("aiosmtplib",)
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from sekisho.model import SettingsError
 from sekisho.settings import parse
+from sekisho.settings.databases import DATABASES, POSSIBLE
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -22,7 +23,6 @@ NAME_CHARS_MAX = 60  # more would fill a mail's subject
 PAGE_CHARS_MAX = 200
 HOSTS_MAX = 16
 
-_DRIVERS = frozenset({"postgresql+asyncpg", "sqlite+aiosqlite"})
 _MAIL = frozenset({"smtp", "smtps", "smtp+starttls", "smtp+plain"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -40,9 +40,8 @@ _ASKS = re.compile(r"select\s.*(?<![:\w\\]):account(?![:\w])", re.IGNORECASE | r
 def database(text: str, setting: str) -> str:
     """The URL of a database, unchanged. Whoever opens it checks the rest."""
     url = _split(text)
-    if url is None or url.scheme not in _DRIVERS:
-        possible = "possible are postgresql+asyncpg://user@host/database and sqlite+aiosqlite:////path/to/file"
-        raise SettingsError(setting, f"is no URL of a database that sekisho knows; {possible}")
+    if url is None or url.scheme not in DATABASES:
+        raise SettingsError(setting, f"is no URL of a database that sekisho knows; {POSSIBLE}")
     return text
 
 

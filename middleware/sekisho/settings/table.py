@@ -441,15 +441,15 @@ OWNERS: Setting[str | None] = Setting(
     name="OWNERS",
     example="postgresql+asyncpg://sekisho@db.internal/shop",
     meaning="The database with the users, in which sekisho keeps tables of its own for factors: "
-    "`postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`.",
+    "`postgresql+asyncpg://…`, `mysql://…`, `mariadb://…` or `sqlite+aiosqlite:///…`.",
     parse=places.database,
     secret=True,
 )
 OWNERS_QUERY: Setting[str | None] = Setting(
     name="OWNERS_QUERY",
     example="select id as account_id, email from users where username = :account",
-    meaning="How an account's row is found: `email`; `account_id`, without which two spellings of an account are two; "
-    "and `locale`, where there is one.",
+    meaning="How an account's row is found: `email`; `account_id`, without which two spellings of an account are two "
+    "(MySQL and MariaDB refuse that); and `locale`, where there is one.",
     parse=places.query,
 )
 SMTP: Setting[str | None] = Setting(
