@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _APT_SECONDS_MAX = 300.0
-_START_SECONDS_MAX = 10.0
+_START_SECONDS_MAX = 60.0
 
 
 def chromium() -> str:

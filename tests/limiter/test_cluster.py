@@ -373,7 +373,7 @@ async def test_a_factor_ends_the_count_here_and_at_the_node(frail_cluster: Redis
         assert (await ask(one.local, [guess(each, 6)]))[0].failures == 1
 
         node.resume()
-        await asyncio.wait_for(one.up.wait(), 20)
+        await asyncio.wait_for(one.up.wait(), 60)
         assert (await ask(one.local, [guess(each, 7)]))[0].failures == 1
 
 
@@ -387,7 +387,7 @@ async def test_closed_takes_back_what_it_charged_elsewhere(frail_cluster: RedisC
                 await one.closed.charge(guess(each, number))
 
         node.resume()
-        await asyncio.wait_for(one.up.wait(), 20)
+        await asyncio.wait_for(one.up.wait(), 60)
         assert let_in([await one.closed.charge(guess(each, 10 + n)) for n in range(3)]) == 2
 
 

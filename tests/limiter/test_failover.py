@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Group: TypeAlias = RedisCluster | SentinelGroup
 
-DEADLINE_US = 150_000
+DEADLINE_US = 500_000
 LIMIT, WORKERS = 6, 2
 SIX = only(account=(Limit(LIMIT, HOUR),))
 VICTIM = charge()
@@ -61,7 +61,7 @@ class Storm:
 
     async def is_up(self) -> None:
         for up in self._up:
-            await asyncio.wait_for(up.wait(), 20)
+            await asyncio.wait_for(up.wait(), 60)
 
     def strike(self, how: Callable[[], None]) -> None:
         """Let something happen, from which the storm is to recover."""

@@ -52,7 +52,7 @@ class Results:
 
     async def first(self, count: int = 1) -> list[Result]:
         """Of that many messages."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.told) < count:
                 self._news.clear()
                 await self._news.wait()

@@ -64,7 +64,7 @@ class RealServer:
 
     async def messages(self, count: int) -> list[Received]:
         """All of them, as soon as there are so many."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.received) < count:
                 self._news.clear()
                 await self._news.wait()

@@ -72,7 +72,7 @@ class Watched:
 
     async def is_answered(self, key: bytes = b"probe", *, answered: bool = True) -> None:
         """Until asks at this key are answered, or refused."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await self._is_answered(key) is not answered:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0)
 

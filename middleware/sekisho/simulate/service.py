@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sekisho.simulate.population import Population
 
 DATABASE = "shop.sqlite3"
-START_SECONDS_MAX = 20
+START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 5
 
 # A stated cheap profile: one pass over 256 KiB. It is for demonstrations alone: thousands of owners are added in a
