@@ -136,7 +136,7 @@ class Redeeming:
             return None
         for pause_s in RELEASE_S:
             if (answer := await self._escrow.released(ticket, call.holder.key, _as_shown(call))) is not None:
-                # A change of password meanwhile, or a log-out, has ended the session that is in it.
+                # A change of password meanwhile has ended the session that is in it.
                 return None if await self._escrow.was_ended(ticket) else Answer(*answer)
             await asyncio.sleep(pause_s)
         return None
