@@ -65,7 +65,7 @@ matrix: $(VENV)/.with-test ## Send generated requests through every server to ev
 		litestar==2.20.0 werkzeug==3.0.0
 	@PYTHONPATH=$(CURDIR)/$(VENV)/oldest $(BIN)/python -m pytest --quiet tests/read/test_parsers.py
 	$(say) "Servers, frameworks and generated requests"
-	@MATRIX_REQUESTS=$${MATRIX_REQUESTS:-300} $(BIN)/python -m pytest --quiet tests/matrix
+	@MATRIX_REQUESTS=$${MATRIX_REQUESTS:-240} $(BIN)/python -m pytest --quiet tests/matrix
 
 .PHONY: real
 real: $(VENV)/.with-test ## Try log-ins that others wrote behind the guard, and write what came of it to docs/frameworks.md

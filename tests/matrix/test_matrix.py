@@ -1,6 +1,6 @@
 """Real servers × frameworks × generated requests: what reaches a handler was charged, or a fresh proof was shown.
 
-`MATRIX_REQUESTS` says how many requests each framework gets behind each server (`make matrix`: 300). Seeds are fixed.
+`MATRIX_REQUESTS` says how many requests each framework gets behind each server (`make matrix`: 240). Seeds are fixed.
 """
 
 from __future__ import annotations
