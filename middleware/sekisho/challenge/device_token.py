@@ -11,8 +11,9 @@ Pure: time and randomness arrive as values.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
+from binascii import b2a_base64
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct
@@ -33,6 +34,8 @@ _MAC_BYTES = 16
 _SKEW_S = 300  # by how much workers' clocks may differ; the store's is followed where there is one
 _TOKEN_CHARS = 4 * -(-(_BODY.size + _MAC_BYTES) // 3)
 PRESENTED_CHARS_MAX = ACCOUNTS_MAX * (_TOKEN_CHARS + 1)
+
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 _FAMILIES = (
     (b"Edg", 1, "Edge"),
@@ -91,8 +94,8 @@ class DeviceTokens:
 
     def __init__(self, secrets: Sequence[bytes | Signer], *, days: int, oldest: bytes = b"") -> None:
         self._life_s = days * 86_400
-        self._signers = [(signer, _key(signer.secret)) for signer in as_signers(secrets)]
-        key = _key(oldest) if oldest else self._signers[-1][1]
+        self._keys = [_Key(signer) for signer in as_signers(secrets)]
+        key = _key(oldest) if oldest else _key(self._keys[-1].signer.secret)
         self._account = blake2b(key=key, digest_size=12, person=b"device account")
 
     def has_genuine(self, presented: str, now_s: int) -> bool:
@@ -134,14 +137,18 @@ class DeviceTokens:
         wanted = self._digest(account)
         device, generation = (token.device, token.generation + 1) if token else (fresh, 0)
         key = self._signing(now_s)
-        body = _BODY.pack(_key_id(key), device_class, family, now_s, device, generation, wanted)
+        body = _BODY.pack(key.id, device_class, family, now_s, device, generation, wanted)
+        renewed = _text(body + key.mac(body))
+        return ".".join([renewed, *self._others(presented, wanted, now_s)]) if presented else renewed
+
+    def _others(self, presented: str, wanted: bytes, now_s: int) -> list[str]:
+        """The genuine tokens of other accounts, as many as have room beside a new one."""
         others = [
-            packed
+            _text(packed)
             for packed in _split(presented)
             if _BODY.unpack_from(packed)[-1] != wanted and self._is_genuine(packed, now_s)
         ]
-        tokens = [body + _mac(key, body), *others]
-        return ".".join(urlsafe_b64encode(packed).rstrip(b"=").decode() for packed in tokens[:ACCOUNTS_MAX])
+        return others[: ACCOUNTS_MAX - 1]
 
     def _verified(self, packed: bytes, family: int, now_s: int) -> Token | None:
         _, device_class, sealed_family, issued_s, device, generation, _ = _BODY.unpack_from(packed)
@@ -151,17 +158,17 @@ class DeviceTokens:
         held = device_class - (family != sealed_family)
         return Token(device, generation, Device(held), issued_s) if held > Device.STRANGER else None
 
-    def _signing(self, now_s: int) -> bytes:
+    def _signing(self, now_s: int) -> _Key:
         # Loops, here and below: compiled, a generator takes as long as a digest.
-        for signer, key in self._signers:
-            if signer.signs and now_s < signer.until_s:
+        for key in self._keys:
+            if key.signer.signs and now_s < key.signer.until_s:
                 return key
         raise LookupError("no secret signs")
 
     def _is_genuine(self, packed: bytes, now_s: int) -> bool:
         body, mac = packed[: _BODY.size], packed[_BODY.size :]
-        for signer, key in self._signers:
-            if now_s < signer.until_s and _key_id(key) == body[0] and compare_digest(_mac(key, body), mac):
+        for key in self._keys:
+            if now_s < key.signer.until_s and key.id == body[0] and compare_digest(key.mac(body), mac):
                 return True
         return False
 
@@ -171,9 +178,29 @@ class DeviceTokens:
         return digest.digest()
 
 
+class _Key:
+    """What a secret signs with. `id`: of one byte, so that hardly ever more than one key has to be tried."""
+
+    __slots__ = ("_mac", "id", "signer")
+
+    def __init__(self, signer: Signer) -> None:
+        key = _key(signer.secret)
+        self.signer: Final = signer
+        self.id: Final = blake2b(key, digest_size=1, person=b"device key id").digest()[0]
+        self._mac: Final = blake2b(key=key, digest_size=_MAC_BYTES, person=b"device token").copy
+
+    def mac(self, body: bytes) -> bytes:
+        mac = self._mac()
+        mac.update(body)
+        return mac.digest()
+
+
 def browser_family(user_agent: bytes) -> int:
     """A number for the browser's family; 0 for everything that is not one of the large ones. Survives updates."""
-    return next((family for mark, family, _ in _FAMILIES if mark in user_agent), 0)
+    for mark, family, _ in _FAMILIES:
+        if mark in user_agent:
+            return family
+    return 0
 
 
 def browser_name(user_agent: bytes) -> str:
@@ -199,9 +226,5 @@ def _key(secret: bytes) -> bytes:
     return blake2b(secret, digest_size=64, person=b"sekisho.device").digest()
 
 
-def _mac(key: bytes, body: bytes) -> bytes:
-    return blake2b(body, key=key, digest_size=_MAC_BYTES, person=b"device token").digest()
-
-
-def _key_id(key: bytes) -> int:
-    return blake2b(key, digest_size=1, person=b"device key id").digest()[0]
+def _text(packed: bytes) -> str:
+    return b2a_base64(packed, newline=False).rstrip(b"=").translate(_URLSAFE).decode()

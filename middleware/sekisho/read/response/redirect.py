@@ -147,7 +147,7 @@ def _names(sent: bytes, last: str, target: Target, path: str, *, words: bool = F
     text = sent.decode(errors="replace")
     # Most of what is sent says nothing like it, and needs no closer look; an escape may spell anything.
     folded = text.casefold()
-    if not (words or _may_hold_slash(folded)) or not (last in folded or "%" in folded or "\\" in folded):
+    if not (last in folded or "%" in folded or "\\" in folded) or not (words or _may_hold_slash(folded)):
         return False
     if len(sent) > SENT_BYTES_MAX:
         return True
