@@ -19,7 +19,7 @@ from sekisho.read.names import ACCOUNT_CHARS_MAX
 if TYPE_CHECKING:
     from sekisho.model import Attempt
 
-Resolver = Callable[[str], str]
+Resolver = Callable[[str], str | None]
 """From an account as the application reads it to the application's own id of it, or to `""` where it knows none.
 
 Called up to three times for an attempt, in the event loop: it looks into memory, or not at all.
@@ -179,7 +179,7 @@ class Accounts:
             return text
         # First as the application would look it up; then folded, for the spellings that only the application forgives;
         # then without marks, for those that only its database does.
-        known: str | None = self._resolver(account)
+        known = self._resolver(account)
         if not known:
             known = self._resolver(text)
         if not known and not text.isascii() and (plain := unmarked(text)) != text:
