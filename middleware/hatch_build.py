@@ -40,6 +40,7 @@ COMPILED = (
     "answer/refusal.py",
     "answer/render.py",
     "answer/send.py",
+    "asgi/admission.py",
     "challenge/device_token.py",
     "middleware/cookies.py",
     "middleware/guarding.py",

@@ -158,7 +158,7 @@ class Guard:
         # What the shed keeps of a network was some neighbour's doing: it binds nobody whom that limit does not.
         if anybody or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests.ids)):
             return None
-        if token and self._tokens.has_genuine(token, int(self._clock_s())):
+        if self.has_genuine_token(token):
             return None
         return _shed(wait_us)
 
@@ -248,6 +248,19 @@ class Guard:
         that is refused would be rid of the traces of every guess.
         """
         self._ledger.settle(assessment.charge, assessment.verdict._replace(tagged=0))
+
+    def not_tried(self, assessment: Assessment) -> None:
+        """There was no room for it in the application: nobody has looked at its secret.
+
+        Its account gets the charge back, or a crowd would use up what strangers have at an account without one guess.
+        Its address does not: a flood that is sent away has to come under the limits, and be shed.
+        """
+        verdict = assessment.verdict
+        self._ledger.settle(assessment.charge, verdict._replace(charged=verdict.charged & ~Charged.NETWORK, tagged=0))
+
+    def has_genuine_token(self, token: str) -> bool:
+        """Whether this is a device token of ours, for whichever account."""
+        return bool(token) and self._tokens.has_genuine(token, int(self._clock_s()))
 
     def put_off(self, assessment: Assessment) -> None:
         """It is not tried before something else is shown: its charge stands, and nobody need wait to see it go back."""

@@ -62,6 +62,7 @@ def test_a_secret_alone_suffices() -> None:
     assert (loaded.origins, loaded.workers) == (frozenset(), None)
     assert (loaded.on_store_failure, loaded.no_factor) == (StoreFailure.LOCAL, NoFactor.CHALLENGE)
     assert (loaded.body_bytes_max, loaded.body_seconds_max) == (65_536, 10.0)
+    assert loaded.strangers_max is None
     assert (loaded.store_deadline_us, loaded.memory_entries_max) == (150_000, 200_000)
     assert (loaded.device_cookie, loaded.device_days) == ("__Host-sekisho", 180)
     assert (loaded.corpus, loaded.pairs, loaded.hibp, loaded.exposed_header) == (None, None, False, None)
@@ -104,6 +105,7 @@ def test_every_setting_can_be_set() -> None:
         DENY="2001:db8::/32,203.0.113.9",
         BODY_BYTES_MAX="1024",
         BODY_SECONDS_MAX="2.5",
+        STRANGERS_MAX="16",
         STORE_DEADLINE_MS="100",
         MEMORY_ENTRIES_MAX="1000",
         DEVICE_COOKIE="__Host-x",
@@ -138,6 +140,7 @@ def test_every_setting_can_be_set() -> None:
     assert loaded.allow == (ip_network("192.0.2.0/28"),)
     assert loaded.deny == (ip_network("2001:db8::/32"), ip_network("203.0.113.9/32"))
     assert (loaded.body_bytes_max, loaded.body_seconds_max) == (1024, 2.5)
+    assert loaded.strangers_max == 16
     assert (loaded.store_deadline_us, loaded.memory_entries_max) == (100_000, 1000)
     assert (loaded.device_cookie, loaded.device_days) == ("__Host-x", 30)
     assert (loaded.corpus, loaded.corpus_days_max, loaded.pairs) == ("/srv/passwords", 90, "/srv/pairs")
@@ -405,6 +408,7 @@ def test_what_nothing_acts_on_cannot_be_set() -> None:
         ("BODY_SECONDS_MAX", "inf", "is no number of seconds"),
         ("BODY_SECONDS_MAX", "0", "between 0.1 and 120"),
         ("BODY_SECONDS_MAX", "-1", "is no number"),
+        ("STRANGERS_MAX", "0", "between 1 and 10000"),
         ("STORE_DEADLINE_MS", "0", "between 1 and 10000"),
         ("MEMORY_ENTRIES_MAX", "9", "between 1000 and 10000000"),
         ("DEVICE_DAYS", "401", "between 1 and 400"),

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakSet
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
+from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
+from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.challenge import DeviceTokens
 from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
 from sekisho.check.advice import rule_line
@@ -26,6 +28,7 @@ from sekisho.check.canary import say_wrong
 from sekisho.devices.asker import Askers
 from sekisho.guard import Guard
 from sekisho.judge import SuccessTrust
+from sekisho.judge.gradient import GradientLimit
 from sekisho.ledger.daily import DailyGuesses
 from sekisho.middleware import Cookie, GuardMiddleware, Passing, Reading, as_doors
 from sekisho.middleware.guarding import NOT_THERE
@@ -82,6 +85,8 @@ SessionAccount = Callable[["Scope"], "str | None"]
 
 VAULT_ENTRIES_MAX = 50_000
 VAULT_BYTES_MAX = 256 << 20
+
+_monotonic_s = time.monotonic  # called twice for each stranger's attempt, so not by way of a function of ours
 
 MODES = {mode.value: mode for mode in Mode}
 ASIDE = "sekisho.aside"
@@ -518,6 +523,13 @@ class _Running:
             chance=secrets.token_bytes,
         )
         ledger = parts.own if parts.settings.store == "memory://" else self._shared_ledger()
+        self._admission = Admission(
+            GradientLimit(parts.settings.strangers_max or 0),
+            clock_s=_monotonic_s,
+            soon=loop.call_soon,
+            later=loop.call_later,
+        )
+        self._queue = PlaceQueue(self._admission)
         self._guarded = self._middleware(ledger)
         self._step_up = self._with_step_up()
         self.app: App = parts.app
@@ -540,6 +552,7 @@ class _Running:
                 await self._exchanging.once()
 
     async def stop(self) -> None:
+        self._queue.close()
         self._refusals.close()
         await self._canary.aclose()
         if self._looking is not None:
@@ -627,6 +640,8 @@ class _Running:
             mode=parts.mode,
             jitter=random.random,
             test=self._canary.test,
+            admission=self._admission,
+            queue=self._queue,
             asker=self._asker(),
         )
 
@@ -683,7 +698,7 @@ class _Running:
         site = Site(
             parts.app, self._guarded, self._guard, parts.reading, parts.renderer, parts.events, self._cookie,
             random.random, lambda: parts.lifespan_state, parts.csrf,
-            self._canary.test, parts.clock_s, self._refusals,
+            self._canary.test, parts.clock_s, self._refusals, self._admission,
         )  # fmt: skip
         return StepUp(settings, Given(*parts.given), site, vault)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sekisho.answer import Renderer
+    from sekisho.asgi.admission import Admission
     from sekisho.challenge.captcha import Captcha
     from sekisho.challenge.factors import Enrolling, Factors
     from sekisho.challenge.senders import CodeHook
@@ -89,6 +90,7 @@ class Site(NamedTuple):
     test: Callable[[Suspicion], None]
     clock_s: Callable[[], float]
     refusals: RefusalLog
+    admission: Admission
 
 
 def ensure_sound(settings: Settings) -> None:
@@ -152,7 +154,7 @@ class StepUp:
         self._looking: asyncio.Future[None] | None = None
         self._telling: asyncio.Future[None] | None = None
         escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
-        proving = self._proving(given, escrow) if settings.factors else None
+        proving = self._proving(given, escrow, site.admission) if settings.factors else None
         toll = self._toll()
         waits = None if settings.captcha else Waits(toll, vault, VaultKeys(settings.secrets))
         parts = Parts(
@@ -175,6 +177,7 @@ class StepUp:
         asking = Asking(
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
+            admission=site.admission,
         )  # fmt: skip
         redeeming = managing = None
         if proving is not None:
@@ -233,7 +236,7 @@ class StepUp:
         self._closing.append(captcha)
         return captcha
 
-    def _proving(self, given: Given, escrow: Escrow) -> Proving:
+    def _proving(self, given: Given, escrow: Escrow, admission: Admission) -> Proving:
         settings = self._settings
         site_factors, enrolment = _factors()
         owners = given.owners or self._of_database()
@@ -256,6 +259,7 @@ class StepUp:
             factors,
             enrolling,
             senders,
+            Lanes(admission, seconds_max=RUN_S),
             Lanes(seconds_max=RUN_S),
             ties,
             Protection(settings.protect, ties, given.session_account),

@@ -37,6 +37,7 @@ from sekisho.model import (
     Attempt,
     Basis,
     Decision,
+    Device,
     Door,
     DoorKind,
     Encoding,
@@ -54,7 +55,9 @@ from sekisho.read.request import HARMLESS, announces_body, by_name, may_hide_bod
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
+    from sekisho.asgi.place_queue import PlaceQueue
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Receive, Scope, Send
     from sekisho.middleware.protect import Stale
@@ -92,6 +95,11 @@ NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the oute
 LOGS_IN = frozenset({DoorKind.LOGIN, DoorKind.CODE})  # a code is the application's own second step, or its only one
 CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
+CROWDED_US = 2_000_000  # whoever waits has a turn within a second
+CROWDED = "as many strangers' attempts are under way as the application bears"
+_STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
+UNWORKED_SHARE = 0.5
+"""Of the room to wait, for strangers who could be asked for work and have done none: these never fill all of it."""
 
 
 @final
@@ -150,6 +158,8 @@ class GuardMiddleware:
         mode: `ENFORCE`, or `MONITOR` to refuse nobody.
         jitter: uniform in [0, 1).
         test: tests a rule of success that a success has raised a suspicion against, without delay.
+        admission: which strangers are in the application.
+        queue: where strangers wait for a place in it.
         asker: tells the browser that asked for a code from others; None where no door takes codes.
     """
 
@@ -166,9 +176,13 @@ class GuardMiddleware:
         mode: Mode,
         jitter: Callable[[], float],
         test: Callable[[Suspicion], None],
+        admission: Admission,
+        queue: PlaceQueue,
         asker: AskerCookie | None = None,
     ) -> None:
         self._app = app
+        self._admission = admission
+        self._queue = queue
         self._asker = asker
         self._guard = guard
         self._reading = reading
@@ -219,6 +233,8 @@ class GuardMiddleware:
         stop = self._guard.at_the_gate(visit.origin, visit.digests, token=token, anybody=anybody)
         if stop and not self._earns_look(visit, stop) and self._refuses(door, stop):
             return await self._refuse(visit, stop)
+        if self._admission.shed_share and not anybody and self._is_beyond(visit):
+            return await self._crowded(visit)
         # Here and below nothing is awaited while an exception is handled: compiled, that loses cancellations.
         on: Awaitable[None]
         try:
@@ -231,6 +247,17 @@ class GuardMiddleware:
         except HungUp:
             return self._events.unreadable(door, "hung_up")
         return await on
+
+    def _is_beyond(self, visit: Visit) -> bool:
+        """Whether the machine has no time for this one: the loop comes late, and a stranger could not even wait. Then
+        its body is not read either. What shows a device token of ours, work or a proof is looked at.
+        """
+        return (
+            self._queue.is_full(self._share(worked=False))
+            and visit.named.keys().isdisjoint(SHOWN)
+            and not self._guard.has_genuine_token(visit.presented.token)
+            and self._admission.sheds()
+        )
 
     def _earns_look(self, visit: Visit, stop: Decision) -> bool:
         # Who was asked for work comes in with the place that the question has taken. Else thirty owners behind one
@@ -357,7 +384,34 @@ class GuardMiddleware:
         if attempt.new_secret and await self._refuses_choice(attempt):
             self._guard.give_back(assessment)
             return await self._answer(visit, breached_password())
+        if assessment.device is _STRANGER and not self._admission.take(visit.intake, visit.digests):
+            return await self._wait_for_place(visit, assessment, worked=worked)
         return await self._pass_on(visit, assessment)
+
+    async def _wait_for_place(self, visit: Visit, assessment: Assessment, *, worked: bool) -> None:
+        """More strangers are there than the application bears. Known devices never come here.
+
+        Nothing here depends on the secret, which nobody has looked at.
+        """
+        if self.mode is Mode.MONITOR:
+            self._note(visit.door, "unavailable", CROWDED)
+            return await self._pass_on(visit, assessment)
+        share = self._share(worked=worked)
+        if await self._queue.wait(visit.intake, visit.digests.networks[-1], visit.digests.ip, share=share):
+            return await self._pass_on(visit, assessment)
+        if self._asking is not None and share == UNWORKED_SHARE:
+            return await self._asking.work(visit, assessment)
+        self._guard.not_tried(assessment)
+        return await self._crowded(visit)
+
+    def _share(self, *, worked: bool) -> float:
+        asks = self._asking is not None and self._asking.may_ask_work(worked=worked)
+        return UNWORKED_SHARE if asks else 1.0
+
+    def _crowded(self, visit: Visit) -> Awaitable[None]:
+        self._events.crowded(visit.door)
+        self._note(visit.door, "unavailable", CROWDED)
+        return self._answer(visit, unavailable(retry_after_s(CROWDED_US, self._jitter())))
 
     async def _pass_on(self, visit: Visit, assessment: Assessment) -> None:
         attempt, scope = assessment.attempt, visit.as_sent
@@ -377,6 +431,7 @@ class GuardMiddleware:
             await self._app(scope, visit.intake.replay, watch.send)
             ending = watch.close()
         except PasswordsBusy as busy:
+            self._admission.answered(visit.intake, 503)
             watch.abandon()
             if watch.has_begun:
                 raise
@@ -418,7 +473,7 @@ class GuardMiddleware:
         if asking is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             return await self._refuse(visit, decision)
         # Work before proof: what stands behind a proof costs us a password's hash, and must cost whoever asks for it.
-        if decision.work_first or asking.wants_work(worked=worked):
+        if decision.work_first or asking.wants_work(worked=worked or assessment.device is not _STRANGER):
             return await asking.work(visit, assessment)
         return await asking.step_up(visit, assessment)
 
@@ -488,6 +543,7 @@ class GuardMiddleware:
 
     def started(self, visit: Visit, status: int, headers: Headers, learned: Outcome | None) -> None:
         """Learn which rule would tell success, what cannot be judged, and whether there is such a door at all."""
+        self._admission.answered(visit.intake, status)
         if visit.door.name in self._unseen:
             self._saw_first(visit.door, status)
         self._answers.started(visit.door, status, headers, visit.scope, visit.intake.whole, learned)
@@ -537,6 +593,9 @@ class GuardMiddleware:
     ) -> None:
         """Settle, and see to it that the service hears of a leaked password that is still in use."""
         door = assessment.attempt.door
+        held = self._admission.held
+        if held and visit.intake in held:  # it has not even begun to answer
+            self._admission.free(visit.intake)
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
         self._events.settled(door, outcome, basis)
         if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:

@@ -1,22 +1,23 @@
 """Bounded background runs, fair per network and address: nobody's thousand attempts stand before another's one.
 
 A run has a *place* while it is queued or under way. Whoever finds none left waits for one, and no place is given out of
-turn: the next is always for the network that has the fewest, then for the address in it that has the fewest; among
-equals they take turns. A list of proxies in one network therefore counts for one.
+turn (`asgi.fair_turns`). Strangers' runs also need a place in the application (`asgi.admission`), which they share with
+attempts that are answered directly.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import logging
-from collections import Counter, deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from sekisho.asgi.fair_turns import Counts, Place, Turns, Whose
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
+
+    from sekisho.asgi.admission import Admission
 
 ENTERING_MAX: Final = 256
 """Callers that may wait for a place. Each holds a request and its body."""
@@ -27,94 +28,12 @@ ENDING_S: Final = 1.0
 logger = logging.getLogger("sekisho")
 
 
-@dataclass(eq=False, repr=False, slots=True)
-class _Place:
-    network: bytes
-    address: bytes
-    run: Callable[[], Coroutine[Any, Any, None]]
-    # Of its own, and empty: started when another's run ends, it would find that one's user and request; started in its
-    # caller's, what outer middleware has made of the caller's cookies.
-    context: contextvars.Context = field(default_factory=contextvars.Context)
-    held: bool = False
-
-
-class _Counts:
-    """How many places each network and each address has of something; nothing is kept at zero."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._each: Counter[tuple[bytes, ...]] = Counter()
-
-    def add(self, place: _Place, number: int = 1) -> None:
-        self.total += number
-        for key in ((place.network,), (place.network, place.address)):
-            self._each[key] += number
-            if not self._each[key]:
-                del self._each[key]
-
-    def remove(self, place: _Place) -> None:
-        self.add(place, -1)
-
-    def network(self, place: _Place) -> int:
-        return self._each[place.network,]
-
-    def address(self, place: _Place) -> int:
-        return self._each[place.network, place.address]
-
-
-class _Turns:
-    """Places in line: networks take turns, addresses take turns in their network, each address is first come first."""
-
-    def __init__(self) -> None:
-        self.counts = _Counts()
-        self._networks: dict[bytes, dict[bytes, deque[_Place]]] = {}
-
-    def add(self, place: _Place) -> None:
-        self._networks.setdefault(place.network, {}).setdefault(place.address, deque()).append(place)
-        self.counts.add(place)
-
-    def remove(self, place: _Place) -> None:
-        addresses = self._networks[place.network]
-        addresses[place.address].remove(place)
-        self.counts.remove(place)
-        if not addresses[place.address]:
-            del addresses[place.address]
-        if not addresses:
-            del self._networks[place.network]
-
-    def take(self, having: _Counts, fits: Callable[[_Place], bool]) -> _Place | None:
-        """The next that fits, by who has the fewest in `having`; its network and address go to the end."""
-        turns = [
-            ((having.network(places[0]), turn, having.address(places[0])), places[0])
-            for turn, addresses in enumerate(self._networks.values())
-            for places in addresses.values()
-            if fits(places[0])
-        ]
-        if not turns:
-            return None
-        _, place = min(turns, key=lambda each: each[0])  # the first of equals
-        self.remove(place)
-        if addresses := self._networks.pop(place.network, None):
-            self._networks[place.network] = addresses
-            if places := addresses.pop(place.address, None):
-                addresses[place.address] = places
-        return place
-
-    def last_of_most(self) -> _Place:
-        """The newest place of the address with the most, in the network with the most."""
-        return max(self._newest(), key=lambda place: (self.counts.network(place), self.counts.address(place)))
-
-    def _newest(self) -> Iterator[_Place]:
-        return (places[-1] for addresses in self._networks.values() for places in addresses.values())
-
-    def __iter__(self) -> Iterator[_Place]:
-        return (place for addresses in self._networks.values() for places in addresses.values() for place in places)
-
-
 class Lanes:
     """Runs that nobody waits for. Belongs to one event loop.
 
     Args:
+        admission: where each run has to have a place as well while it is in the application, under its own `run`; None
+            for known devices, who pass.
         running_max: runs at once.
         waiting_max: runs in the queue.
         per_network_max, per_address_max: places of one network, of one address: queued and running.
@@ -123,6 +42,7 @@ class Lanes:
 
     def __init__(
         self,
+        admission: Admission | None = None,
         *,
         running_max: int = 32,
         waiting_max: int = 256,
@@ -130,17 +50,20 @@ class Lanes:
         per_address_max: int = 8,
         seconds_max: float = 30,
     ) -> None:
+        self._admission = admission
+        if admission is not None:
+            admission.lines.append(self)
         self._running_max = running_max
         self._waiting_max = waiting_max
         self._per_network_max = per_network_max
         self._per_address_max = per_address_max
         self._seconds_max = seconds_max
-        self._held = _Counts()  # promised, queued or running
-        self._running = _Counts()
+        self._held = Counts()  # promised, queued or running
+        self._running = Counts()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._queue = _Turns()
-        self._entering = _Turns()
-        self._answers: dict[_Place, asyncio.Future[bool]] = {}
+        self._queue = Turns()
+        self._entering = Turns()
+        self._answers: dict[Place, asyncio.Future[bool]] = {}
         self._closed = False
 
     @property
@@ -155,7 +78,7 @@ class Lanes:
 
         Whoever is cancelled here leaves no run behind.
         """
-        place = _Place(network, address, run)
+        place = Place(network, address, run)
         if self._closed:
             return False
         if self._fits(place):
@@ -163,6 +86,8 @@ class Lanes:
         elif not await self._promised(place, wait_s):
             return False
         self._queue.add(place)
+        if self._admission is not None:
+            self._admission.waiting += 1
         self._advance()
         return True
 
@@ -183,19 +108,21 @@ class Lanes:
         for place in tuple(self._queue):
             self._queue.remove(place)
             self._held.remove(place)
+            if self._admission is not None:
+                self._admission.waiting -= 1
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=ENDING_S)
 
-    def _fits(self, place: _Place) -> bool:
+    def _fits(self, place: Place) -> bool:
         return (
             self._held.total < self._running_max + self._waiting_max
             and self._held.network(place) < self._per_network_max
             and self._held.address(place) < self._per_address_max
         )
 
-    async def _promised(self, place: _Place, wait_s: float) -> bool:
+    async def _promised(self, place: Place, wait_s: float) -> bool:
         """Wait for a place and hold it; the caller queues the run, for only the caller knows that it still wants it."""
         if wait_s <= 0 or not self._room_to_wait(place):
             return False
@@ -217,40 +144,49 @@ class Lanes:
                 self._advance()
         return had
 
-    def _room_to_wait(self, place: _Place) -> bool:
+    def _room_to_wait(self, place: Place) -> bool:
         """Whether the caller may wait. When all room is taken, whoever has the most of it gives way."""
-        waiting = self._entering.counts
         if len(self._answers) < ENTERING_MAX:
             return True
-        most = self._entering.last_of_most()
-        if most.network == place.network:
-            fewer = waiting.address(place) + 1 < waiting.address(most)
-        else:
-            fewer = waiting.network(place) + 1 < waiting.network(most)
-        if fewer:
+        most = self._entering.gives_way(place)
+        if most is not None:
             self._entering.remove(most)
             _tell(self._answers.pop(most), had=False)
-        return fewer
+        return most is not None
 
     def _advance(self) -> None:
         """Start what may run, and promise the places that this leaves free."""
-        while self._running.total < self._running_max and (place := self._queue.take(self._running, _any)):
-            self._start(place)
+        if self._admission is not None:
+            self._admission.advance()
+        else:
+            while self.start_next(self._running):
+                pass
         while place := self._entering.take(self._held, self._fits):
             self._hold(place)
             _tell(self._answers.pop(place), had=True)
 
-    def _hold(self, place: _Place) -> None:
+    def start_next(self, in_application: Counts) -> bool:
+        """Start the run of whoever has the fewest in the application. False where none may be started."""
+        if self._running.total >= self._running_max or not (place := self._queue.take(in_application, _any)):
+            return False
+        if self._admission is not None:
+            self._admission.waiting -= 1
+            self._admission.hold(place.run, Whose(place.network, place.address))
+        self._start(place)
+        return True
+
+    def _hold(self, place: Place) -> None:
         place.held = True
         self._held.add(place)
 
-    def _start(self, place: _Place) -> None:
+    def _start(self, place: Place) -> None:
         self._running.add(place)
         task = asyncio.get_running_loop().create_task(self._run(place), context=place.context)
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._ended(place, task))
 
-    async def _run(self, place: _Place) -> None:
+    async def _run(self, place: Place) -> None:
+        assert place.run is not None  # noqa: S101 - `enter` takes no place without one
         try:
             async with asyncio.timeout(self._seconds_max):
                 await place.run()
@@ -258,14 +194,16 @@ class Lanes:
             # Its message and its frames may hold what the application was sent.
             logger.error("A log-in that ran in the background ended with %s.", type(error).__name__)  # noqa: TRY400
 
-    def _ended(self, place: _Place, task: asyncio.Task[None]) -> None:
+    def _ended(self, place: Place, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._running.remove(place)
         self._held.remove(place)
+        if self._admission is not None:
+            self._admission.free(place.run)
         self._advance()
 
 
-def _any(_: _Place) -> bool:
+def _any(_: Place) -> bool:
     return True
 
 

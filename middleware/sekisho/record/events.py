@@ -52,6 +52,10 @@ class Events:
     def unreadable(self, door: Door, reason: str) -> None:
         self.counts[door.name, "unreadable", reason] += 1
 
+    def crowded(self, door: Door) -> None:
+        """A stranger was sent away, because as many were in the application as it bears."""
+        self._count(door.name, "unavailable", "crowded")
+
     def settled(self, door: Door, outcome: Outcome, basis: Basis) -> None:
         """What became of an attempt. Successes are also counted by what they rest on."""
         self._count(door.name, "outcome", _word(outcome))

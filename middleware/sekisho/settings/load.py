@@ -231,6 +231,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given) -> 
         deny=source.read(table.DENY),
         body_bytes_max=source.read(table.BODY_BYTES_MAX),
         body_seconds_max=source.read(table.BODY_SECONDS_MAX),
+        strangers_max=source.read(table.STRANGERS_MAX),
         store_deadline_us=1000 * source.read(table.STORE_DEADLINE_MS),
         memory_entries_max=source.read(table.MEMORY_ENTRIES_MAX),
         code_guesses_max=source.read(table.CODE_GUESSES_MAX),

@@ -267,6 +267,13 @@ WORKERS: Setting[int | None] = Setting(
     "Unset: as many as are seen.",
     parse=parse.integer(1, 4096, "processes"),
 )
+STRANGERS_MAX: Setting[int | None] = Setting(
+    name="STRANGERS_MAX",
+    example="16",
+    meaning="Attempts of strangers that one process passes to the application at once; known devices are not counted. "
+    "Unset: as many as do not double the time that the application takes for one.",
+    parse=parse.integer(1, 10_000, "attempts"),
+)
 NO_FACTOR = Setting(
     name="NO_FACTOR",
     example="refuse",
@@ -547,6 +554,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         DEVICE_DAYS,
         BODY_BYTES_MAX,
         BODY_SECONDS_MAX,
+        STRANGERS_MAX,
         NO_FACTOR,
         CORPUS,
         CORPUS_DAYS_MAX,

@@ -47,6 +47,7 @@ class Settings:
         client_ip_header, device_headers: lower case, as ASGI spells header names.
         origins: as browsers spell them in the `Origin` header.
         workers: `None` means as many as are seen.
+        strangers_max: `None` means as many as the application's latency allows.
         pairs_key: empty where none is set.
         hibp_url: an origin, without a last slash.
         exposed_header: lower case.
@@ -84,6 +85,7 @@ class Settings:
     deny: tuple[Network, ...] = field(repr=False)
     body_bytes_max: int
     body_seconds_max: float
+    strangers_max: int | None
     store_deadline_us: int
     memory_entries_max: int
     code_guesses_max: int

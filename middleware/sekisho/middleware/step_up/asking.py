@@ -19,7 +19,7 @@ from sekisho.middleware.shown import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.middleware.step_up.run import Run
 from sekisho.middleware.suspicion import Suspicion
-from sekisho.model import DoorKind, Outcome, SekishoError, StoreUnavailable
+from sekisho.model import Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.observe.limiter.receipt import pack_receipt
 from sekisho.read import credentials_set
 from sekisho.read.request import by_name
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.answer import Answer
+    from sekisho.asgi.admission import Admission
     from sekisho.challenge.escrow import Sealed
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Scope, Send
@@ -88,8 +89,10 @@ class Asking:
         lifespan_state: Callable[[], Mapping[str, object]],
         csrf: CsrfCookies,
         test: Callable[[Suspicion], None],
+        admission: Admission,
     ) -> None:
         self._app = app
+        self._admission = admission
         self._guard = guard
         self._accounts = reading.accounts
         self._body_bytes_max = reading.body_bytes_max
@@ -151,7 +154,11 @@ class Asking:
         """Whether the lanes are so full that a place in them has its price."""
         proving = self._parts.proving
         crowded = proving is not None and proving.lanes.occupancy >= WORK_FROM
-        return crowded and self._parts.asks_work and not worked
+        return crowded and self.may_ask_work(worked=worked)
+
+    def may_ask_work(self, *, worked: bool) -> bool:
+        """Whether there is work to be asked for, and none was done."""
+        return self._parts.asks_work and not worked
 
     async def work(self, visit: Visit, assessment: Assessment) -> None:
         """Ask for work, before anybody looks at the secret."""
@@ -205,12 +212,13 @@ class Asking:
         done = partial(self._done, visit, assessment, proving, ticket, holder)
         run = Run(
             self._app, visit, assessment, shared=self._lifespan_state(), csrf=self._csrf,
-            begun=partial(self._begun, ticket), done=done, answers=self._answers,
+            begun=partial(self._begun, ticket), done=done, answers=self._answers, admission=self._admission,
         )  # fmt: skip
+        lanes = proving.lanes if assessment.device is Device.STRANGER else proving.known_lanes
         self._guard.begin(assessment)
         placed = False
         try:
-            placed = await proving.lanes.enter(visit.digests.networks[-1], visit.digests.ip, run, wait_s=PLACE_S)
+            placed = await lanes.enter(visit.digests.networks[-1], visit.digests.ip, run, wait_s=PLACE_S)
         finally:
             if not placed:
                 self._guard.end(assessment)
@@ -361,7 +369,8 @@ class Asking:
     async def aclose(self) -> None:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._parts.proving is not None:
-            await self._parts.proving.lanes.aclose(STOP_S)
+            proving = self._parts.proving
+            await asyncio.gather(proving.lanes.aclose(STOP_S), proving.known_lanes.aclose(STOP_S))
 
     # Answers.
 

@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 
 class Proving(NamedTuple):
-    """What a site with factors has."""
+    """What a site with factors has.
+
+    Attributes:
+        lanes, known_lanes: where strangers' log-ins run, and those of devices that are merely seen.
+    """
 
     factors: Factors
     enrolling: Enrolling
     senders: Senders
     lanes: Lanes
+    known_lanes: Lanes
     ties: Ties
     protection: Protection
     unfinished: Unfinished

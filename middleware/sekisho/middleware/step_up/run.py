@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.middleware.watch import Report
-from sekisho.model import DEVICE_CLASS, Basis, Outcome, PasswordsBusy
+from sekisho.model import DEVICE_CLASS, Basis, Device, Outcome, PasswordsBusy
 from sekisho.read import credentials_set, from_body, from_start, unpacked
 from sekisho.stepup.flow.csrf_cookies import withheld
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
@@ -20,6 +20,7 @@ from sekisho.stepup.flow.escrowed_scope import escrowed_scope
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from sekisho.asgi.admission import Admission
     from sekisho.guard import Assessment
     from sekisho.middleware.asgi import App, Message
     from sekisho.middleware.visit import Visit
@@ -44,9 +45,10 @@ class Run:
         begun: awaited when its turn has come.
         done: is told, exactly once, what it came to.
         answers: is told what the application answered.
+        admission: where a stranger's run holds a place until the application begins to answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
         app: App,
         visit: Visit,
@@ -57,6 +59,7 @@ class Run:
         begun: Callable[[], Awaitable[None]],
         done: Done,
         answers: Answers,
+        admission: Admission,
     ) -> None:
         self._app = app
         self._door = visit.door
@@ -68,6 +71,7 @@ class Run:
         self._begun = begun
         self._done = done
         self._answers = answers
+        self._admission = admission
         self._ended = False
         self._is_last = True
         self._begin()
@@ -86,10 +90,16 @@ class Run:
                 if not await self._was_busy():
                     return
                 await asyncio.sleep(pause_s)
+                self._go_in_again()
             await self._app(self._scope, self._visit.intake.detached(), self._send)
         finally:
             # Raised, cancelled, or never finished: whatever it began with, it is no proof that the secret was right.
             await self._end(Kept(None), Outcome.FAILED)
+
+    def _go_in_again(self) -> None:
+        # It has waited as long as it may: it stands in line no second time, but it is counted.
+        if self._report.device is Device.STRANGER:
+            self._admission.hold(self, self._visit.digests)
 
     async def _was_busy(self) -> bool:
         """Run once. Whether the application had no time: nobody waits for it here, so it may be asked again."""
@@ -98,6 +108,7 @@ class Run:
         try:
             await self._app({**self._scope}, self._visit.intake.detached(), self._send)
         except PasswordsBusy:
+            self._admission.answered(self, BUSY)
             return True
         finally:
             self._is_last = True
@@ -108,6 +119,7 @@ class Run:
         if kind == "http.response.start":
             self._status = message["status"]
             self._headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+            self._admission.answered(self, self._status)
         elif kind == "http.response.body":
             self._take(message.get("body", b""))
             if not message.get("more_body", False):

@@ -1,0 +1,103 @@
+"""Callers that wait for a place in the application: few, for a second, each network and address in turn."""
+
+from __future__ import annotations
+
+import asyncio
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from sekisho.asgi.fair_turns import Place, Turns, Whose
+
+if TYPE_CHECKING:
+    from sekisho.asgi.admission import Admission
+    from sekisho.asgi.fair_turns import Counts
+
+WAIT_S: Final = 1.0
+"""Longer, and people press the button again."""
+
+ROOM_MIN: Final = 8
+ROOM_MAX: Final = 128
+"""Callers that wait. Each holds a request and its body."""
+
+
+class PlaceQueue:
+    """Belongs to one event loop."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        admission.lines.append(self)
+        self._turns = Turns()
+        self._waiting: dict[Place, tuple[object, asyncio.Future[bool]]] = {}
+        self._closed = False
+
+    @property
+    def room(self) -> int:
+        """How many may wait: as many as get their turn within `WAIT_S`. Others are told at once, rather than late."""
+        limit = self._admission.limit
+        if not limit.round_s:
+            return ROOM_MIN
+        return max(ROOM_MIN, min(ROOM_MAX, ceil(self._admission.places * WAIT_S / limit.round_s)))
+
+    def is_full(self, share: float) -> bool:
+        """Whether nobody else may wait who has this share of the room, wherever they come from."""
+        return len(self._waiting) >= ceil(self.room * share) and self._turns.is_even
+
+    async def wait(self, holder: object, network: bytes, address: bytes, *, share: float = 1.0) -> bool:
+        """Whether `holder` has a place now. Waits for `WAIT_S` at most, where there is room to.
+
+        `share`: of the room, for whoever has shown less than others: those may wait when these no longer may.
+        """
+        place = Place(network, address)
+        if self._closed or not self._may_wait(place, share):
+            return False
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[bool] = loop.create_future()
+        self._waiting[place] = holder, turn
+        self._turns.add(place)
+        self._admission.waiting += 1
+        timer = loop.call_later(WAIT_S, self._leave, place)
+        self._admission.advance()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if place in self._waiting:
+                self._leave(place)
+            else:
+                self._admission.free(holder)
+            raise
+        finally:
+            timer.cancel()
+
+    def start_next(self, in_application: Counts) -> bool:
+        """See `admission.Line`."""
+        while place := self._turns.take(in_application, lambda _: True):
+            holder, turn = self._waiting.pop(place)
+            self._admission.waiting -= 1
+            if not turn.done():  # a caller that was cancelled in this turn of the loop has not left yet
+                self._admission.hold(holder, Whose(place.network, place.address))
+                turn.set_result(True)
+                return True
+        return False
+
+    def close(self) -> None:
+        """Nobody waits any more, and nobody is let in to wait."""
+        self._closed = True
+        for place in tuple(self._waiting):
+            self._leave(place)
+
+    def _may_wait(self, place: Place, share: float) -> bool:
+        if len(self._waiting) < ceil(self.room * share):
+            return True
+        most = self._turns.gives_way(place) if share == 1.0 else None
+        if most is None:
+            return False
+        self._leave(most)
+        return True
+
+    def _leave(self, place: Place) -> None:
+        if place in self._waiting:
+            _, turn = self._waiting.pop(place)
+            self._turns.remove(place)
+            self._admission.waiting -= 1
+            if not turn.done():
+                turn.set_result(False)

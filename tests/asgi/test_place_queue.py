@@ -1,0 +1,171 @@
+"""Callers that wait for a place: few, not for long, each network in turn, and nothing left behind by who gives up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sekisho.asgi import place_queue
+from sekisho.asgi.place_queue import PlaceQueue
+from tests.asgi.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOM = 8  # before anything is known of the application
+
+
+class Callers:
+    """An application with one place, which is taken, and callers who wait for it."""
+
+    def __init__(self, places: int = 1) -> None:
+        self.world = World(places)
+        self.world.take("first")
+        self.queue = PlaceQueue(self.world.admission)
+        self.let_in: list[str] = []
+        self.sent_away: list[str] = []
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def come(self, *names: str, network: bytes = b"n", share: float = 1.0) -> None:
+        """`name` begins with one letter, which is the address."""
+        for name in names:
+            self.tasks[name] = asyncio.create_task(self._come(name, network, share))
+            await asyncio.sleep(0)
+
+    async def _come(self, name: str, network: bytes, share: float) -> None:
+        has_place = await self.queue.wait(name, network, network + name[:1].encode(), share=share)
+        (self.let_in if has_place else self.sent_away).append(name)
+
+    async def end(self, *names: str) -> None:
+        for name in names:
+            self.world.admission.free(name)
+            await settle()
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def callers() -> AsyncIterator[Callers]:
+    made = Callers()
+    yield made
+    made.queue.close()
+    await settle()
+    assert made.world.admission.waiting == 0
+    assert not made.queue._waiting
+    assert not made.queue._turns.counts._each
+
+
+async def test_the_next_in_line_goes_in_when_one_has_ended(callers: Callers) -> None:
+    """And holds the place from then on."""
+    await callers.come("a", "b")
+    await callers.end("first")
+
+    assert callers.let_in == ["a"]
+    assert list(callers.world.admission.held) == ["a"]
+
+
+async def test_networks_take_turns(callers: Callers) -> None:
+    """One caller of another network stands before all but one of a flood from this one."""
+    await callers.come(*"abcde")
+    await callers.come("z", network=b"m")
+    await callers.end("first", "a", "z")
+
+    assert callers.let_in == ["a", "z", "b"]
+
+
+async def test_a_network_with_nobody_inside_goes_first() -> None:
+    """Also where those inside went in without having to wait."""
+    callers = Callers(places=2)
+    callers.world.take("second")
+    await callers.come("a")
+    await callers.come("z", network=b"m")
+    await callers.end("first")
+
+    assert callers.let_in == ["z"]
+    callers.queue.close()
+    await settle()
+
+
+async def test_room_is_for_as_many_as_have_a_turn_within_a_second(callers: Callers) -> None:
+    """One place and an answer a twentieth of a second make twenty; others are told at once."""
+    assert callers.queue.room == ROOM
+    callers.world.admission.limit.round_s = 0.05
+    assert callers.queue.room == 20
+    callers.world.admission.limit.round_s = 0.001
+    assert callers.queue.room == 128
+
+    callers.world.admission.limit.round_s = 10.0
+    for n in range(ROOM + 2):
+        await callers.come(f"{n}", network=b"%d" % n)
+    await settle()
+
+    assert callers.sent_away == ["8", "9"]
+
+
+async def test_when_there_is_no_room_whoever_has_the_most_of_it_gives_way(callers: Callers) -> None:
+    """The newest of the largest network, not the newcomer from elsewhere."""
+    await callers.come("a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8")
+    await callers.come("a9")
+    await callers.come("z", network=b"m")
+    await settle()
+
+    assert callers.sent_away == ["a9", "a8"]
+
+
+async def test_a_share_of_the_room_is_kept_for_others(callers: Callers) -> None:
+    """Who has done no work fills half of it, and displaces nobody."""
+    for n in range(5):
+        await callers.come(f"{n}", network=b"%d" % n, share=0.5)
+    await callers.come("worked", network=b"w")
+    await settle()
+
+    assert callers.sent_away == ["4"]
+    assert callers.queue.is_full(0.5)
+    assert not callers.queue.is_full(1.0)
+
+
+async def test_nobody_waits_for_longer_than_a_second(callers: Callers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose turn does not come is told so."""
+    assert place_queue.WAIT_S == 1.0
+    monkeypatch.setattr(place_queue, "WAIT_S", 0.01)
+    await callers.come("a")
+    await callers.tasks["a"]
+
+    assert callers.sent_away == ["a"]
+
+
+async def test_a_caller_that_hangs_up_leaves_nothing_behind(callers: Callers) -> None:
+    """The next one in line goes in."""
+    await callers.come("gone", "b")
+    callers.tasks["gone"].cancel()
+    await settle()
+    await callers.end("first")
+
+    assert callers.let_in == ["b"]
+
+
+async def test_a_caller_that_hangs_up_as_its_turn_comes_gives_the_place_on(callers: Callers) -> None:
+    """Cancelled in the very turn of the loop in which it was let in, before or after."""
+    await callers.come("a1", "a2", "a3")
+    callers.tasks["a1"].cancel()
+    callers.world.admission.free("first")  # the first has been cancelled and not left: the second is let in
+    callers.tasks["a2"].cancel()
+    await settle()
+
+    assert callers.let_in == ["a3"]
+    assert list(callers.world.admission.held) == ["a3"]
+
+
+async def test_closed_it_sends_everybody_away(callers: Callers) -> None:
+    """A service that stops keeps nobody waiting."""
+    await callers.come("a")
+    callers.queue.close()
+    await callers.come("b")
+    await settle()
+
+    assert callers.sent_away == ["a", "b"]

@@ -1,0 +1,292 @@
+"""More strangers than the application bears: known devices pass, strangers wait their turn or are told to come back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sekisho.asgi import place_queue
+from sekisho.passwords import PasswordsBusy
+from tests.middleware.driving import OPEN, Answer, Shop, address, guarded, known_device, log_in
+from tests.middleware.step_up.driving import Shop as OtherShop
+from tests.middleware.step_up.driving import Site, challenge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sekisho.assemble import LoginGuard
+    from sekisho.middleware.asgi import Receive, Scope, Send
+
+NEVER_S = 60.0
+TWO: dict[str, Any] = {**OPEN, "strangers_max": 2}
+
+
+class Crowd:
+    """A shop that answers when the test says so, and strangers at its door, each in a network of their own."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.gate = asyncio.Event()
+        self.shop = Shop({"hana": "right"}, self.gate)
+        self.app: LoginGuard = guarded(self.shop, **{**TWO, **settings})
+        self.tasks: list[asyncio.Task[Answer]] = []
+
+    async def come(self, number: int, **more: Any) -> list[asyncio.Task[Answer]]:
+        """So many more; all have gone as far as they can."""
+        first = len(self.tasks)
+        for n in range(first, first + number):
+            self.tasks.append(asyncio.create_task(log_in(self.app, f"n{n}", f"w{n}", client=address(n), **more)))
+        await settle()
+        return self.tasks[first:]
+
+    async def answers(self) -> list[Answer]:
+        self.gate.set()
+        return await asyncio.gather(*self.tasks)
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_tired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No caller gives up waiting because this machine is slow."""
+    monkeypatch.setattr(place_queue, "WAIT_S", NEVER_S)
+
+
+@pytest.fixture
+async def crowd() -> AsyncIterator[Crowd]:
+    made = Crowd()
+    yield made
+    await made.answers()
+
+
+async def test_no_more_strangers_are_in_the_application_than_may(crowd: Crowd) -> None:
+    """The others wait, and go in as those before them are answered."""
+    await crowd.come(5)
+    assert len(crowd.shop.reached) == 2
+
+    assert [answer.status for answer in await crowd.answers()] == [401] * 5
+
+
+async def test_a_known_device_passes_whatever_strangers_do(crowd: Crowd) -> None:
+    """It takes no place, and waits for none."""
+    crowd.gate.set()
+    token = await known_device(crowd.app)
+    crowd.gate.clear()
+    await crowd.come(20)
+    before = len(crowd.shop.reached)
+
+    owners = [asyncio.create_task(log_in(crowd.app, token=token)) for _ in range(3)]
+    await settle()
+
+    assert crowd.shop.reached[before:] == [("hana", "right")] * 3
+    await crowd.answers()
+    assert {(await owner).status for owner in owners} == {303}
+
+
+async def test_who_finds_no_room_to_wait_is_told_when_to_come_back(
+    crowd: Crowd, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At once, with the usual answer and a line in the log; counted as crowded."""
+    late = (await crowd.come(11))[-1]
+    assert late.done()
+
+    assert (late.result().status, late.result().code) == (503, "unavailable")
+    assert int(late.result().header(b"retry-after") or b"0") in range(1, 5)
+    assert "POST /login answered unavailable (as many strangers' attempts" in caplog.text
+    assert crowd.app._parts is not None
+    assert crowd.app._parts.events.counts["POST /login", "unavailable", "crowded"] == 1
+
+
+async def test_who_is_sent_away_has_tried_nothing() -> None:
+    """Its account has the charge back: a crowd would use up strangers' attempts at it. Its address pays."""
+    crowd = Crowd(limit_account="5/hour", limit_ip="12/hour")
+    await crowd.come(10)
+    one = [await log_in(crowd.app, "hana", f"wrong {n}", client="198.51.100.9") for n in range(13)]
+    await crowd.answers()
+
+    assert [answer.status for answer in one] == [503] * 12 + [429]
+    other = [await log_in(crowd.app, "hana", f"wrong {n}", client=address(900 + n)) for n in range(6)]
+    assert [answer.status for answer in other] == [401] * 5 + [429]
+
+
+async def test_watching_only_says_so() -> None:
+    """In `monitor` nobody waits and nobody is refused."""
+    crowd = Crowd(mode="monitor")
+    await crowd.come(20)
+
+    assert len(crowd.shop.reached) == 20
+    assert {answer.status for answer in await crowd.answers()} == {401}
+
+
+async def test_who_could_work_is_asked_for_work_before_the_room_is_full(crowd: Crowd) -> None:
+    """Half of it is kept for those who have: a flood that does none cannot keep out an honest stranger."""
+    crowd = Crowd(challenges="pow")
+    asked = (await crowd.come(7))[-1]
+    assert asked.done()
+
+    assert (asked.result().status, asked.result().code) == (401, "challenge_required")
+    assert "work" in asked.result().body.decode()
+    assert len(crowd.shop.reached) == 2
+    await crowd.answers()
+
+
+async def test_a_place_is_given_back_however_an_attempt_ends() -> None:
+    """Raised, cancelled or busy: two of each, and the seventh goes in."""
+    ends: list[Exception] = [RuntimeError("a"), RuntimeError("b"), PasswordsBusy(1), PasswordsBusy(1)]
+
+    class Ending(Shop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await super().__call__(scope, receive, (lambda _: asyncio.sleep(0)) if ends else send)
+            if ends:
+                raise ends.pop(0)
+
+    crowd = Crowd()
+    crowd.gate.set()
+    crowd.app = guarded(Ending({}, crowd.gate), **TWO)
+    ended = await asyncio.gather(*(await crowd.come(4)), return_exceptions=True)
+    crowd.gate.clear()
+    gone = await crowd.come(2)
+    for each in gone:
+        each.cancel()
+    await settle()
+    crowd.gate.set()
+
+    assert [type(each).__name__ for each in ended[:2]] == ["RuntimeError", "RuntimeError"]
+    assert (await log_in(crowd.app)).status == 401
+    crowd.tasks.clear()
+
+
+async def test_the_adaptive_limit_is_the_default() -> None:
+    """Eight at first, until the application's latency says more."""
+    crowd = Crowd(strangers_max=None)
+    await crowd.come(12)
+
+    assert len(crowd.shop.reached) == 8
+    await crowd.answers()
+
+
+# A loop that comes late.
+
+
+async def test_a_loop_that_stays_late_refuses_unread_who_could_not_even_wait(crowd: Crowd) -> None:
+    """Neither body nor store are asked. What shows a device token of ours is looked at."""
+    crowd.gate.set()
+    token = await known_device(crowd.app)
+    crowd.gate.clear()
+    await crowd.come(10)
+    assert crowd.app._parts is not None
+    assert crowd.app._parts._latest is not None
+    admission = crowd.app._parts._latest._admission
+    admission.shed_share = 1.0
+    events = crowd.app._parts.events.counts
+    judged = events["POST /login", "allow", ""]
+
+    refused = await log_in(crowd.app, "nobody", "x", client=address(500))
+    forged = await log_in(crowd.app, "nobody", "x", client=address(501), token="A" * 80)
+    owner = asyncio.create_task(log_in(crowd.app, token=token))
+    await settle()
+
+    assert [one.status for one in (refused, forged)] == [503, 503]
+    assert events["POST /login", "allow", ""] == judged + 1
+    await crowd.answers()
+    assert (await owner).status == 303
+
+
+async def test_a_loop_that_comes_late_refuses_nobody_who_finds_room(crowd: Crowd) -> None:
+    """A service that hashes on its loop is late at every log-in of a quiet day."""
+    await crowd.come(3)
+    assert crowd.app._parts is not None
+    assert crowd.app._parts._latest is not None
+    crowd.app._parts._latest._admission.shed_share = 1.0
+
+    (waits,) = await crowd.come(1)
+
+    assert not waits.done()
+
+
+# Behind a step-up.
+
+
+class Held(OtherShop):
+    """Answers nobody before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.inside = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.inside += 1
+        await self.gate.wait()
+        self.inside -= 1
+        await super().__call__(scope, receive, send)
+
+
+async def test_runs_behind_a_step_up_and_direct_attempts_have_one_account() -> None:
+    """Two places: runs have them; a sign-up, which nobody can be asked at, waits for one of them."""
+    shop = Held()
+    site = Site(shop=shop, settings={**TWO, "signup": "POST /signup form:username,password"})
+    for n in (1, 2, 3):
+        assert (await site.client(address(n)).log_in("nobody", f"wrong {n}")).code == "step_up_required"
+    await settle()
+    admission = site.guard._parts._latest._admission  # type: ignore[union-attr] # it has started
+    assert (len(admission.held), admission.waiting) == (2, 1)
+
+    direct = asyncio.create_task(site.client(address(4)).send("/signup", b"username=new&password=never+seen+17"))
+    await settle()
+    assert (len(admission.held), admission.waiting, direct.done()) == (2, 2, False)
+
+    shop.gate.set()
+    assert (await direct).body == b"None"
+    await settle()
+    assert (len(admission.held), admission.waiting) == (0, 0)
+
+
+async def test_the_run_of_a_device_that_was_seen_waits_for_no_stranger() -> None:
+    """It is asked for a proof, like anybody; and its run takes no stranger's place."""
+    shop = Held()
+    shop.gate.set()
+    site = Site(shop=shop, settings=TWO)
+    await site.enrol()
+    client = site.client()
+    client.guard = guarded(shop, login="POST /login success=303")
+    assert (await client.log_in()).status == 303
+    client.guard = site.guard
+    shop.gate.clear()
+    for n in range(5):
+        await site.client(address(n)).log_in("nobody", f"wrong {n}")
+    await settle()
+    assert shop.inside == 2
+
+    await client.log_in()
+    await settle()
+
+    assert shop.inside == 3
+    shop.gate.set()
+    await settle()
+
+
+@pytest.mark.parametrize("password", ["right", "wrong"])
+async def test_a_busy_application_is_asked_again_and_counted_again(password: str) -> None:
+    """Behind the seal nobody waits; what goes in once more takes a place once more, whatever its secret is worth."""
+    held: list[int] = []
+
+    class Busy(OtherShop):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/login":
+                held.append(len(site.guard._parts._latest._admission.held))  # type: ignore[union-attr]
+                if len(held) == 1:
+                    raise PasswordsBusy(1)
+            await super().__call__(scope, receive, send)
+
+    site = Site(shop=Busy(), settings=TWO)
+    await site.enrol()
+    client = site.client()
+    ticket = challenge(await client.log_in(password=password))
+    await client.show(ticket, site.code())
+
+    assert held == [1, 1]
