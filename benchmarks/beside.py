@@ -83,6 +83,7 @@ class Counted:
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self._counts}"]
         command += [sys.executable, "-m", "uvicorn", f"benchmarks.apps.{app}:app", "--port", str(self._port)]
         command += ["--loop", "uvloop", "--http", "httptools", "--no-proxy-headers", "--no-access-log"]
+        command += ["--timeout-keep-alive", "600"]  # a turn may take seconds
         self._process = subprocess.Popen(command, cwd=_ROOT, env=environment, stderr=subprocess.DEVNULL)
 
     def __enter__(self) -> Self:

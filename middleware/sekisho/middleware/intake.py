@@ -82,7 +82,10 @@ class Intake:
         try:
             while True:
                 message = await self._receive()
-                chunk, more = _part(message)
+                # Many an application takes what came until here for the whole: a password checked, nobody counted.
+                if message["type"] == "http.disconnect":
+                    raise HungUp
+                chunk, more = message.get("body", b""), message.get("more_body", False)
                 if body is None and not more and len(chunk) <= bytes_max:  # all at once, as nearly all come
                     arrived.append(message)
                     self.whole = bytes(chunk)
@@ -112,7 +115,9 @@ class Intake:
         try:
             while True:
                 message = await self._receive()
-                chunk, more = _part(message)
+                if message["type"] == "http.disconnect":
+                    raise HungUp
+                chunk, more = message.get("body", b""), message.get("more_body", False)
                 if chunk or not more:  # empty frames are as many as a client likes
                     arrived.append(message)
                     return bool(chunk)
@@ -155,11 +160,3 @@ class Intake:
             arrived.clear()
             arrived.append({"type": "http.request", "body": joined, "more_body": True})
         arrived.append(message)
-
-
-def _part(message: Message) -> tuple[bytes, bool]:
-    """A part of the body, and whether more follows. Raises `HungUp`."""
-    if message["type"] == "http.disconnect":
-        # Many an application takes what came until here for the whole: a password checked, nobody counted.
-        raise HungUp
-    return message.get("body", b""), message.get("more_body", False)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sekisho.model import Attempt
 
 Resolver = Callable[[str], str | None]
-"""From an account as the application reads it to the application's own id of it, or to `""` where it knows none.
+"""From an account as the application reads it to the application's own id of it; to `""` or `None` where it knows none.
 
 Called up to three times for an attempt, in the event loop: it looks into memory, or not at all.
 """
