@@ -34,7 +34,22 @@ attempts = st.builds(
     v6=st.booleans(),
 )
 steps = st.sampled_from(
-    [0, 1, 999, SECOND, 3 * SECOND, 31 * SECOND, MINUTE, 7 * MINUTE, 29 * MINUTE, HOUR, 5 * HOUR, DAY, 91 * DAY]
+    [
+        0,
+        1,
+        999,
+        SECOND,
+        3 * SECOND,
+        31 * SECOND,
+        MINUTE,
+        7 * MINUTE,
+        29 * MINUTE,
+        HOUR,
+        5 * HOUR,
+        DAY,
+        3 * DAY,
+        91 * DAY,
+    ]
 )
 
 

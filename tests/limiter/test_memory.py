@@ -115,18 +115,19 @@ def test_what_has_passed_makes_room() -> None:
     assert len(memory.book._ends) <= 3 + 3
 
 
-@pytest.mark.parametrize("later_us", [HOUR, DAY, 89 * DAY])
+@pytest.mark.parametrize("later_us", [HOUR, DAY, 3 * DAY - 1])
 def test_an_account_that_failed_keeps_its_place(later_us: int) -> None:
     """Row 76: room is made by what has passed, never by a count that still matters."""
     memory = Memory(entries_max=4)
-    memory.charge(charge())
+    for number in range(3):
+        memory.charge(charge(0, 7 + number))
     memory.now_us += later_us
     for number in range(1, 200):
         memory.charge(invented(number))
 
-    assert memory.book._records[account_key(charge())].failures == 1
-    assert memory.charge(charge(0, 1, network=300)).failures == 2
-    memory.now_us += 90 * DAY
+    assert memory.book._records[account_key(charge())].failures == 3
+    assert memory.charge(charge(0, 1, network=300)).failures == 4
+    memory.now_us += 4 * DAY
     for number in range(200, 400):
         memory.charge(invented(number))
     assert account_key(charge()) not in memory.book._records

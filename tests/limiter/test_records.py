@@ -302,11 +302,28 @@ def test_the_dead_in_a_bucket_are_hardly_more_than_the_living(lua: LuaLedger, cl
 
 
 @pytest.mark.usefixtures("redis_url")
+def test_after_a_flood_few_newcomers_bury_all_of_it(lua: LuaLedger, client: redis.Redis) -> None:
+    """Row 13.4: four hundred invented names are gone a day later, once twelve newcomers came by."""
+    bucket, _ = KEYS.account(VICTIM)
+    names = neighbours(412)
+    lua.limit(ROOMY)
+    for at in range(0, 400, 40):
+        enter(lua, *names[at : at + 40])
+    before = client.hlen(bucket)
+    for number, each in enumerate(names[400:]):
+        enter(lua, each, now_us=T0 + 25 * HOUR + number * HOUR)
+    lua.limit(LIMITS)
+
+    assert before == 400
+    assert client.hlen(bucket) <= 20
+
+
+@pytest.mark.usefixtures("redis_url")
 def test_who_is_remembered_is_not_buried(lua: LuaLedger, client: redis.Redis) -> None:
-    """Failures live for 90 days, however many newcomers look at them."""
+    """Failures of the day live on, however many newcomers look at them."""
     bucket, _ = KEYS.account(VICTIM)
     for number in range(0, 400, 40):
-        enter(lua, *neighbours(400)[number : number + 40], now_us=T0 + number * HOUR)
+        enter(lua, *neighbours(400)[number : number + 40], now_us=T0 + number // 40 * HOUR)
 
     assert client.hlen(bucket) == 400
 

@@ -587,6 +587,7 @@ class _Running:
             on_change=self._health.turned,
             health=self._health,
             namespace=settings.namespace,
+            bytes_max=settings.store_bytes_max,
         )
         exchange = Exchange(
             self._line,

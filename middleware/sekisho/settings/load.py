@@ -233,6 +233,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given) -> 
         body_seconds_max=source.read(table.BODY_SECONDS_MAX),
         strangers_max=source.read(table.STRANGERS_MAX),
         store_deadline_us=1000 * source.read(table.STORE_DEADLINE_MS),
+        store_bytes_max=source.read(table.STORE_BYTES_MAX),
         memory_entries_max=source.read(table.MEMORY_ENTRIES_MAX),
         code_guesses_max=source.read(table.CODE_GUESSES_MAX),
         device_cookie=source.read(table.DEVICE_COOKIE),

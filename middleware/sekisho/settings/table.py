@@ -316,6 +316,13 @@ STORE_DEADLINE_MS = Setting(
     parse=parse.integer(1, 10_000, "milliseconds"),
     default="150",
 )
+STORE_BYTES_MAX: Setting[int | None] = Setting(
+    name="STORE_BYTES_MAX",
+    example="2000000000",
+    meaning="Bytes that a Redis may hold until names and secrets that it has not seen share counters. "
+    "Unset: four fifths of its `maxmemory`.",
+    parse=parse.integer(1_000_000, 10**15, "bytes"),
+)
 MEMORY_ENTRIES_MAX = Setting(
     name="MEMORY_ENTRIES_MAX",
     example="50000",
@@ -549,6 +556,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         WORKERS,
         ON_STORE_FAILURE,
         STORE_DEADLINE_MS,
+        STORE_BYTES_MAX,
         MEMORY_ENTRIES_MAX,
         DEVICE_COOKIE,
         DEVICE_DAYS,

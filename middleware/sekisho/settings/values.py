@@ -52,6 +52,7 @@ class Settings:
         hibp_url: an origin, without a last slash.
         exposed_header: lower case.
         store_deadline_us: from `STORE_DEADLINE_MS`.
+        store_bytes_max: None means a share of what the store says it may hold.
         factors: proofs of identity in order of preference: of `webauthn`, `totp`, `email`, `webhook`. () where there
             are none.
         challenges: what is asked before a secret is looked at: of `pow`, `turnstile`, `hcaptcha`.
@@ -87,6 +88,7 @@ class Settings:
     body_seconds_max: float
     strangers_max: int | None
     store_deadline_us: int
+    store_bytes_max: int | None
     memory_entries_max: int
     code_guesses_max: int
     device_cookie: str

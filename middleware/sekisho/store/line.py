@@ -24,7 +24,7 @@ from redis.exceptions import InvalidResponse, NoScriptError, RedisError, Respons
 from sekisho.model import StoreUnavailable
 from sekisho.store.batch import Call, Operation, command_of, refuse, share_out, taken_from
 from sekisho.store.health import Health
-from sekisho.store.refusals import EVICTS, evicting_policy, problem_of
+from sekisho.store.refusals import EVICTS, UNWEIGHED, evicting_policy, over_budget, problem_of
 from sekisho.store.wire import Wire
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ KEPT_MAX = 10_000  # settlements kept while the store is gone; beyond it the old
 STALL_US = 1_000_000  # a connection silent for this long with calls in flight is dead
 BACKOFF_US = (50_000, 100_000, 200_000, 500_000, 1_000_000)  # between tries to connect; the last one repeats
 CONNECT_US = 1_000_000
+WEIGHED_S = 1.0  # between looks at how much the server holds: a flood adds some megabytes in that time
 PROBE_MS = 60_000  # after which what a new connection wrote to see whether it may is gone
 BUSY_US = 10_000  # a turn of the loop longer than this makes answers late, and says nothing about the store
 BUSY_MAX_US = 300_000  # of a turn; an application that keeps the loop for longer is served by no store in time
@@ -66,6 +67,7 @@ class Line:
         self._script = options.script
         self._how = options.script.by_digest  # calls begin
         self._deadline = options.deadline_us / 1e6
+        self._bytes_max = options.bytes_max
         self._on_change = options.on_change
         self._queue: deque[Operation] = deque()
         self._calls: deque[Call] = deque()  # to be written before the queue: commands, and what must be written anew
@@ -227,7 +229,7 @@ class Line:
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
         """What is done while connected. The first that ends, ends the connection."""
-        return [self._watch()]
+        return [self._watch(), self._weigh()]
 
     async def _serve(self) -> None:
         self._wire = Wire(self._connection, self._replied, self._stir)
@@ -260,6 +262,7 @@ class Line:
 
     def _lost(self) -> None:
         self._wire = None
+        self._script.weigh(self, over_budget=False)
         self._turn(answers=False)
         for call in (*self._in_flight, *self._calls):
             call.fail()
@@ -365,6 +368,25 @@ class Line:
             await asyncio.sleep(STALL_US / 4e6)
             if self._in_flight and self._loop.time() - self._heard > STALL_US / 1e6:
                 raise TimeoutError
+
+    async def _weigh(self) -> None:
+        """Tell the script whether the server holds more than it may."""
+        while True:
+            await asyncio.sleep(WEIGHED_S)
+            with contextlib.suppress(StoreUnavailable):  # then nothing is known, and what was known holds
+                self._weighed(await self._memory())
+
+    async def _memory(self) -> Any:
+        try:
+            return await self.execute(b"INFO", b"memory")
+        except ResponseError:  # a user without the right to ask
+            return None
+
+    def _weighed(self, memory: Any) -> None:
+        over = over_budget(memory, self._bytes_max)
+        if over is None and self._bytes_max is not None:
+            self._health.setting(UNWEIGHED)
+        self._script.weigh(self, over_budget=bool(over))
 
 
 async def converse(connection: AbstractConnection, *command: str | bytes | int) -> Any:

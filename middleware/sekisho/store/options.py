@@ -21,6 +21,7 @@ class LineOptions(NamedTuple):
     deadline_us: what a caller waits at most, wherever it is sent.
     on_change: told `True` when the store answers again and `False` when it stops to; on a Cluster of all slots.
     health: told why the store, or a node of it, does not answer; None for one of its own.
+    bytes_max: what a server may hold until the script is told to remember less; None: four fifths of its maxmemory.
     probes: keys that a new connection may write to, to see whether it may; the first that its server has is used.
     """
 
@@ -29,3 +30,4 @@ class LineOptions(NamedTuple):
     on_change: Callable[[bool], None] = _nobody
     health: Health | None = None
     probes: Sequence[bytes] = ()
+    bytes_max: int | None = None

@@ -84,11 +84,33 @@ def evicting_policy(memory: Any) -> str | None:
 
     None where it forgets none, has no bound, or does not say.
     """
-    if not isinstance(memory, bytes):
-        return None
-    facts = dict(line.split(":", 1) for line in memory.decode("ascii", "replace").splitlines() if ":" in line)
+    facts = _facts(memory)
     policy = facts.get("maxmemory_policy", "noeviction")
     return policy if policy in _EVICTING and facts.get("maxmemory", "0") != "0" else None
+
+
+MAXMEMORY_SHARE: Final = 0.8
+"""Of `maxmemory`, where no budget is set: what is above is for buffers, step-ups and addresses."""
+UNWEIGHED: Final = (
+    "SEKISHO_STORE_BYTES_MAX: this Redis does not tell how much it holds, so no budget is kept: give its user +info"
+)
+
+
+def over_budget(memory: Any, bytes_max: int | None) -> bool | None:
+    """Whether a server holds more than it may, by what `INFO memory` answers; None where it does not say."""
+    facts = _facts(memory)
+    try:
+        used, most = int(facts["used_memory"]), int(facts.get("maxmemory", "0"))
+    except (KeyError, ValueError):
+        return None
+    budget = bytes_max if bytes_max is not None else most * MAXMEMORY_SHARE
+    return budget > 0 and used > budget
+
+
+def _facts(memory: Any) -> dict[str, str]:
+    if not isinstance(memory, bytes):
+        return {}
+    return dict(line.split(":", 1) for line in memory.decode("ascii", "replace").splitlines() if ":" in line)
 
 
 # As Redis and Valkey have them. A word of another server's own would stand in our log unread.

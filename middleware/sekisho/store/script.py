@@ -19,7 +19,8 @@ RUN = "return run(KEYS, ARGV)\n"
 class Script:
     """A constant script that takes a batch of operations.
 
-    `leading` goes before the operations in every call. The script answers with one string: `reply_bytes` for each
+    `leading` goes before the operations in every call, and `leading_over_budget` instead while a server that runs it
+    holds more than its budget. The script answers with one string: `reply_bytes` for each
     operation that was asked, in order, and nothing for those that were only told.
 
     Attributes:
@@ -28,7 +29,14 @@ class Script:
             of two versions do not replace each other's.
     """
 
-    def __init__(self, source: str, leading: Sequence[bytes], reply_bytes: int) -> None:
+    def __init__(
+        self,
+        source: str,
+        leading: Sequence[bytes],
+        reply_bytes: int,
+        *,
+        leading_over_budget: Sequence[bytes] = (),
+    ) -> None:
         self.source = source.encode()
         sha = sha1(self.source, usedforsecurity=False).hexdigest()
         name = f"sekisho_{sha}"
@@ -37,7 +45,17 @@ class Script:
         self.by_name = (b"FCALL", name.encode())
         self.library = _library(source, name).encode() if source.endswith(RUN) else None
         self.leading = tuple(leading)
+        self._within = self.leading
+        self._beyond = tuple(leading_over_budget or leading)
+        self._over: set[object] = set()
         self.reply_bytes = reply_bytes
+
+    def weigh(self, server: object, *, over_budget: bool) -> None:
+        """What one of the servers that run it was found to hold."""
+        before = bool(self._over)
+        (self._over.add if over_budget else self._over.discard)(server)
+        if bool(self._over) is not before:
+            self.leading = self._beyond if self._over else self._within
 
 
 def _library(source: str, name: str) -> str:

@@ -5,7 +5,8 @@
 --          bucket and its own key, which is the bucket's with the account's field behind it; secret.
 -- ARGV[1]  the limits, packed: for ip, device, account, lane and each network a count byte, then (interval,
 --          span) as two 8-byte integers a limit, with zeros for what there could be of them: four.
--- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock.
+-- ARGV[2]  now in microseconds, for tests; "0" means the server's own clock. Negative, with "-1" for that clock, while
+--          the server holds more than its budget: see `SHARED`.
 -- ARGV[3…] one packed operation each, see `OPERATION`. A whole charge covers every family; a part covers one, because
 --          on a Cluster each may live on a node of its own. A compensation takes the account's part back.
 -- Returns  the verdicts of all charges as one string, see `VERDICT`; behind each part's the account as it was, see
@@ -34,18 +35,24 @@ local NETWORK_CHARGED, ACCOUNT_CHARGED, FAILURE_CHARGED, LANE_CHARGED = 1, 2, 4,
 local YOUNG, SPENT, PAIR_TAGGED, MEMBER_TAGGED, LAST, NEXT_NETWORK = 16, 32, 64, 128, 256, 512
 local NO_TAG = '\0\0\0\0' -- of a settlement that takes none out
 
--- Accounts are remembered for 90 days and are the most by far. A Redis key each costs more than what it holds, so they
+-- Accounts are remembered for up to 90 days and are the most by far. A Redis key each costs more than what it holds, so they
 -- share hashes that Redis keeps as one packed block, as long as no value is longer than this (hash-max-listpack-value).
 -- What has grown beyond, under attack or with devices, moves to a key of its own and back.
 local BUCKETED_MAX = 64
--- Fields of a hash do not expire by themselves. Of the newcomers to a bucket one in four looks at a neighbour, and where
--- that is dead at sixteen more: so the dead are hardly ever more than the living, no call does more than so much, and
--- where nobody dies it costs next to nothing. The bucket as a whole expires when its last has ended.
-local LOOKS_ONE_IN, NEIGHBOUR, MORE_NEIGHBOURS = 4, '1', '16'
+-- Fields of a hash do not expire by themselves. Of the newcomers to a bucket one in four looks at a neighbour, and each
+-- that moves the bucket's end; where that is dead at sixteen more, and where nearly all of these are, as after a flood
+-- of invented names, at another 128: so the dead are hardly ever more than the living, no call does more than so much,
+-- and where nobody dies it costs next to nothing. The bucket as a whole expires when its last has ended.
+local LOOKS_ONE_IN, NEIGHBOUR, MORE_NEIGHBOURS, NEARLY_ALL, MOST_NEIGHBOURS = 4, '1', '16', 12, '128'
+
+-- While the server is over its budget, accounts that are not there share one record for each bucket, under this name in
+-- it, and secrets that are not there leave none. `apply` in the reference says why.
+local SHARED = '\0\0\0\0\0\0\0\0'
+local OWN_ONE_IN, SHARED_WAIT_MAX = 256, 60000000
 
 local GENERATION = 1800000000
 local YOUNG_US = 2000000
-local FAILURES_KEPT, FAILURES_CAP = 7776000000000, 65535
+local DAY, FAILURES_KEPT_DAYS, FAILURES_KEPT, FAILURES_CAP = 86400000000, 90, 7776000000000, 65535
 local RENEWAL_KEPT, RENEWAL_GRACE, LANES_MAX = 86400000000, 60000000, 16
 local FAILED = 2147483648
 local ACCOUNTS_CAP, IPS_CAP, TRIED_CAP = 16, 8, 8
@@ -53,7 +60,7 @@ local MOVED, ADDED = 1, 2 -- what a tag that was seen has changed
 
 local PATTERNS_PAY = 4 -- operations in a batch, from which on it is worth while to look for what they have in common
 
-local keys, arguments, now, generation_now
+local keys, arguments, now, generation_now, over_budget
 
 local function has(flags, flag)
   return band(flags, flag) ~= 0
@@ -184,6 +191,11 @@ local function fresh_account()
   }
 end
 
+-- How long so many failures are remembered: a day for each, up to 90.
+local function kept(failures)
+  return (failures < FAILURES_KEPT_DAYS and failures or FAILURES_KEPT_DAYS) * DAY
+end
+
 local function ends(record)
   local last, lanes = now, record.lanes
   for i = 1, #record do
@@ -195,7 +207,7 @@ local function ends(record)
     if forgotten > last then last = forgotten end
   end
   if not lanes then return last end
-  if record.failures > 0 then last = max(last, record.at + FAILURES_KEPT) end
+  if record.failures > 0 then last = max(last, record.at + kept(record.failures)) end
   for i = 1, #lanes do last = max(last, lane_end(lanes[i])) end
   return last
 end
@@ -245,7 +257,7 @@ local function decode_account(value)
   local account = {
     a, b, c, d, at = at, generation = generation,
     young = tags(value, fixed + 1, young), old = old > 0 and tags(value, old_at, old) or '',
-    failures = now < at + FAILURES_KEPT and failures or 0,
+    failures = now < at + kept(failures) and failures or 0,
     tried = tags(value, tried_at, tried),
     tried_old = tried_old > 0 and tags(value, tried_at + tried * TAG_BYTES, tried_old) or '',
     lanes = lanes > 0 and read_lanes(value, lanes_at, lanes, lane_tats) or NONE,
@@ -361,6 +373,7 @@ end
 -- is opened, which from then on counts instead; and what it changed to: the record, or the pattern that it follows.
 local stored, opened, changed, slots
 local fields, apart -- of accounts
+local shared -- by the place of a bucket: whether its slot is that of the record that newcomers to it share
 
 -- Where the record of a key is, and the record itself, or nil where there is none.
 local function open(i)
@@ -409,6 +422,18 @@ local function open_account(slot)
     opened[slot] = account
   end
   return account
+end
+
+-- Where the record is that newcomers to the bucket at `i` share: the bucket's own place, where nothing else stands.
+local function shared_slot(i)
+  local name = keys[i] .. SHARED
+  local slot = slots[name]
+  if not slot then
+    slot, slots[name], shared[i] = i, i, true
+    local value = pcall('HGET', keys[i], SHARED)
+    stored[slot] = type(value) == 'string' and value or nil
+  end
+  return slot
 end
 
 local function open_fresh_account(slot)
@@ -625,6 +650,18 @@ local function enter_account(slot, account, facts, refused, ip_tag, pair_tag)
   return wait, young, bits, last
 end
 
+-- The same for a newcomer that shares its bucket's record: that counts, and knows of no failure, address or pair.
+local function enter_shared(slot, account, facts, refused)
+  local wait, young, bits, last = enter_account(slot, account, facts, refused, NO_TAG, NO_TAG)
+  account.failures, account.young, account.old, account.tried, account.tried_old = 0, '', '', '', ''
+  for i = 1, #account do
+    local last = now + (ACCOUNTS.span[i] or 0) - (ACCOUNTS.interval[i] or 0) + SHARED_WAIT_MAX
+    if account[i] > last then account[i] = last end
+  end
+  if not has(bits, ACCOUNT_CHARGED) then return wait, young, 0, last, 0, 0 end
+  return wait, young, ACCOUNT_CHARGED, last, 1, 0
+end
+
 -- The same for an account that was not there, in the same way as a fresh record.
 local function enter_fresh_account(slot, facts, refused, ip_tag, pair_tag)
   if ACCOUNTS.first and not refused then
@@ -656,10 +693,16 @@ local function charge(
   kind, first, facts, networks, generation, account_tag, ip_tag, pair_tag, member_tag, device
 )
   local place, slot, account, before = first, nil, nil, kind == PART and NO_BEFORE or ''
+  local shares = false
   if facts.asks_network then place = place + networks + 2 end
   if facts.asks_account then
     slot = account_slot(place)
-    account, place = open_account(slot), place + 2
+    account = open_account(slot)
+    if over_budget and not facts.lane and (byte(pair_tag) + byte(ip_tag)) % OWN_ONE_IN ~= 0 and is_gone(account) then
+      slot, shares = shared_slot(place), true
+      account = open_account(slot) or open_fresh_account(slot)
+    end
+    place = place + 2
     if not account and (kind == PART or facts.lane) then account = open_fresh_account(slot) end
     if kind == PART then before = pack_before(account) end
   end
@@ -684,7 +727,9 @@ local function charge(
   local account_wait, failures, ips = 0, 0, 0
   if slot and not (refused and is_gone(account)) then
     local account_young, account_bits, last
-    if account then
+    if shares then
+      account_wait, account_young, account_bits, last, failures, ips = enter_shared(slot, account, facts, refused)
+    elseif account then
       account_wait, account_young, account_bits, last = enter_account(slot, account, facts, refused, ip_tag, pair_tag)
       failures, ips = account.failures, size(account)
     else
@@ -700,11 +745,11 @@ local function charge(
     local tag, at, secret = facts.account and member_tag, open(place)
     if secret then
       same_secret = size(secret)
-      if tag and secret.young ~= tag and not (refused and same_secret == 0) then
+      if tag and secret.young ~= tag and not ((refused or over_budget) and same_secret == 0) then
         if note(at, secret, tag, ACCOUNTS_CAP) == ADDED then bits = bits + MEMBER_TAGGED end
         same_secret = size(secret)
       end
-    elseif not refused then
+    elseif not (refused or over_budget) then
       same_secret = enter_fresh(at, UNLIMITED, false, tag)
       if tag then bits = bits + MEMBER_TAGGED end
     end
@@ -716,6 +761,14 @@ local function charge(
     VERDICT, now, bits, ip_wait, network_wait, device_wait, account_wait, lane_wait, failures,
     ip_accounts, network_accounts, device_accounts, ips, same_secret
   ) .. before
+end
+
+-- The record that an attempt was charged at which counted no failure, opened to be changed.
+local function shared_account(place)
+  local slot = shared_slot(place)
+  local account = open_account(slot) or open_fresh_account(slot)
+  changed[slot] = account
+  return account
 end
 
 local function settle(
@@ -736,8 +789,10 @@ local function settle(
   if facts.asks_account then
     local slot = account_slot(place)
     local account = open_account(slot) or open_fresh_account(slot)
+    if has(charged, ACCOUNT_CHARGED) then
+      refund(has(charged, FAILURE_CHARGED) and account or shared_account(place), ACCOUNTS, charged_at)
+    end
     place = place + 2
-    if has(charged, ACCOUNT_CHARGED) then refund(account, ACCOUNTS, charged_at) end
     if has(charged, FAILURE_CHARGED) then account.failures = max(0, account.failures - 1) end
     if facts.proved then account.failures = 0 end
     if has(charged, LANE_CHARGED) then
@@ -785,7 +840,7 @@ local function fail(first, facts, networks, charged, charged_at, device)
       account = account or open_fresh_account(slot)
       fail_in_lane(account, device)
       changed[slot] = account
-    elseif has(charged, ACCOUNT_CHARGED) then
+    elseif has(charged, FAILURE_CHARGED) then
       grow_old(slot, account, charged_at)
     end
   end
@@ -796,12 +851,14 @@ end
 -- still weighs, its failure, its pair unless that was known before. The time of the last charge stays, or a pair that
 -- is being tried at this moment could be repeated for nothing.
 local function compensate(place, charged, charged_at, ip_tag, pair_tag, packed)
-  local slot = account_slot(place)
+  local counted = has(charged, FAILURE_CHARGED)
+  local shares = has(charged, ACCOUNT_CHARGED) and not counted
+  local slot = shares and shared_slot(place) or account_slot(place)
   local account = open_account(slot) or open_fresh_account(slot)
   local failures, at, generation, n, a, b, c, d, young, old, tags_before, gone = struct_unpack(BEFORE, packed)
   local tried, tried_old = tags(tags_before, 1, young), tags(tags_before, young * TAG_BYTES + 1, old)
   local tried_since, tried_old_since = see(tried, tried_old, pair_tag, TRIED_CAP)
-  local counted = has(charged, FAILURE_CHARGED)
+  if shares then tried_since, tried_old_since = tried, tried_old end
   if account.at == charged_at and account.generation == generation
     and account.failures == math.min(FAILURES_CAP, failures + (counted and 1 or 0))
     and account.tried == tried_since and account.tried_old == tried_old_since
@@ -841,18 +898,18 @@ local DEAD_UNLESS = '<I2I7I4I2I2' -- the head as far as the failures: most accou
 local function is_dead(value)
   if #value >= ACCOUNT_BYTES[0] then
     local version, at, _, _, failures = struct_unpack(DEAD_UNLESS, value)
-    if version % 256 == ACCOUNT and failures > 0 and now < at + FAILURES_KEPT then return false end
+    if version % 256 == ACCOUNT and failures > 0 and now < at + kept(failures) then return false end
   end
   return ends(decode_account(value)) <= now
 end
 
--- Takes out who is dead among `count` members of a bucket; whether anybody was.
+-- Takes out who is dead among `count` members of a bucket; how many were.
 local function bury(bucket, count)
-  local members, found = call('HRANDFIELD', bucket, count, 'WITHVALUES'), false
+  local members, found = call('HRANDFIELD', bucket, count, 'WITHVALUES'), 0
   for i = 1, #members, 2 do
     if is_dead(members[i + 1]) then
       call('HDEL', bucket, members[i])
-      found = true
+      found = found + 1
     end
   end
   return found
@@ -870,8 +927,13 @@ local function put_in_bucket(bucket, field, value, last)
     added = call('HSET', bucket, field, value)
   end
   -- Longer than its last member by a sixty-fourth, or each write to a bucket would have to move its end.
-  if left_ms < needs_ms then call('PEXPIRE', bucket, text(ceil(needs_ms * 65 / 64))) end
-  if added > 0 and byte(field) % LOOKS_ONE_IN == 0 and bury(bucket, NEIGHBOUR) then bury(bucket, MORE_NEIGHBOURS) end
+  local ends_later = left_ms < needs_ms
+  if ends_later then call('PEXPIRE', bucket, text(ceil(needs_ms * 65 / 64))) end
+  if added > 0 and (ends_later or byte(field) % LOOKS_ONE_IN == 0) and bury(bucket, NEIGHBOUR) > 0
+    and bury(bucket, MORE_NEIGHBOURS) >= NEARLY_ALL
+  then
+    bury(bucket, MOST_NEIGHBOURS)
+  end
 end
 
 -- What is to be written, when it ends, and when Redis thinks that it does.
@@ -898,6 +960,11 @@ local function write_account(slot, field)
   if not was_apart then pcall('HDEL', bucket, field) end
 end
 
+local function write_shared(slot)
+  local account = changed[slot]
+  put_in_bucket(keys[slot], SHARED, encode_account(account), max(ends(account), now + YOUNG_US))
+end
+
 local function write(slot)
   local value, last, told = written(slot, encode)
   if last <= now then -- nothing is left of it
@@ -920,14 +987,16 @@ local function run(its_keys, its_arguments)
   if not call then begin() end
   keys, arguments = its_keys, its_arguments
   now = tonumber(arguments[2])
-  if now == 0 then
+  over_budget = now < 0
+  if over_budget then now = -now end
+  if now < 2 then
     local time = call('TIME')
     now = time[1] * 1000000 + time[2]
   end
   generation_now = floor(now / GENERATION)
   set_limits()
   stored, opened, changed, slots = call('MGET', unpack(keys)), room(), room(), {}
-  fields, apart, lives = room(), {}, {}
+  fields, apart, shared, lives = room(), {}, {}, {}
   patterned = #arguments - 2 >= PATTERNS_PAY
 
   local verdicts, first = {}, 1
@@ -954,7 +1023,13 @@ local function run(its_keys, its_arguments)
   for slot = 1, #keys do
     if changed[slot] then
       local field = fields[slot]
-      if field then write_account(slot, field) else write(slot) end
+      if field then
+        write_account(slot, field)
+      elseif shared[slot] then
+        write_shared(slot)
+      else
+        write(slot)
+      end
     end
   end
   return table.concat(verdicts)

@@ -27,7 +27,9 @@ GENERATION_US = 30 * 60 * 1_000_000
 YOUNG_US = 2_000_000
 """A charge younger than this may belong to a log-in that is still being checked, unless that has failed since."""
 
-FAILURES_KEPT_US = 90 * 86_400 * 1_000_000
+DAY_US = 86_400 * 1_000_000
+FAILURES_KEPT_DAYS_MAX = 90
+FAILURES_KEPT_US = FAILURES_KEPT_DAYS_MAX * DAY_US
 FAILURES_CAP = 65_535  # two bytes in the packed record
 
 RENEWAL_KEPT_US = 86_400 * 1_000_000
@@ -39,6 +41,12 @@ LANES_MAX = 16
 
 FAILED = 1 << 31
 """In the generation of a lane that is none: the rest of it counts the failures of a device; see `_failed_lane`."""
+
+OWN_ONE_IN = 256
+"""Of attempts at accounts that are not there, in a book over its budget, as many make a record of their own."""
+
+SHARED_WAIT_US_MAX = 60_000_000
+"""A minute after a flood, newcomers have room again."""
 
 ACCOUNTS_CAP = 16
 IPS_CAP = 8
@@ -102,6 +110,11 @@ def account_key(charge: Charge) -> bytes:
     return b"a" + charge.account
 
 
+def shared_key(charge: Charge) -> bytes:
+    """Of the record that newcomers share while there is no room for more: one of 2^18, as there are buckets."""
+    return b"b" + charge.account[:2] + bytes([charge.account[2] & 0xC0])
+
+
 def secret_key(charge: Charge) -> bytes:
     return b"s" + charge.secret
 
@@ -109,11 +122,17 @@ def secret_key(charge: Charge) -> bytes:
 # The whole of it: what an attempt does, and what its success undoes.
 
 
-def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int) -> Verdict:
+def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_budget: bool = False) -> Verdict:
     """Charge one attempt in `book` and tell what was found. Sees every charge made before it.
 
     A known device with room in its lane touches nothing else: no flood from its address, and no failure of others at
     its account, can hinder it. Everyone else pays at network, address and device (all or none), then at the account.
+
+    `over_budget`: the book holds more than it should. Names and secrets are free to invent, and whoever has filled a
+    store must neither have honest strangers refused nor guess uncounted. So an account that is not there shares a
+    record: limited with all others of that record, and asked for work the sooner. One attempt in 256 makes a record of
+    its own all the same, by keyed tags that no guesser foresees, and from then on its account counts in full. Secrets
+    that are not there leave no record: theirs is observation alone.
     """
     account = current(book.get(account_key(charge), FRESH), now_us)
     lane, lane_wait_us, lane_spent = _enter_lane(account, charge, limits.lane, now_us)
@@ -123,16 +142,22 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int) -> Verdict:
 
     waits, young, spread, charged, last = _enter_network(book, charge, limits, now_us)
     throttled, account_wait_us, tagged = any(waits), 0, 0
+    shares = over_budget and _shares(account, charge, now_us)
+    if shares:
+        account = current(book.get(shared_key(charge), FRESH), now_us)
     if charge.account and not (throttled and _is_gone(account, now_us)):
         account_wait_us, account_young, bits, account = _enter_account(
             account, charge, limits.account, now_us, throttled=throttled
         )
         young, charged, tagged = young and account_young, charged | bits & ~Tagged.PAIR, bits & Tagged.PAIR
         last = last or (bits & Charged.ACCOUNT != 0 and wait_us(account.tats, limits.account, now_us) > 0)
-        book[account_key(charge)] = account
+        if shares:
+            account = _of_nobody(account, limits.account, now_us)
+            charged, tagged = charged & ~Charged.FAILURES, 0
+        book[shared_key(charge) if shares else account_key(charge)] = account
         spread = spread._replace(ips_per_account=account.seen.size)
     if charge.secret:
-        size, member = _see_secret(book, charge, now_us, throttled=throttled)
+        size, member = _see_secret(book, charge, now_us, known_only=throttled or over_budget)
         spread, tagged = spread._replace(accounts_per_secret=size), tagged | member
     return Verdict(
         at_us=now_us,
@@ -143,7 +168,7 @@ def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int) -> Verdict:
         account_wait_us=account_wait_us,
         lane_wait_us=lane_wait_us,
         lane_spent=lane_spent,
-        failures=account.failures,
+        failures=charged // Charged.ACCOUNT & 1 if shares else account.failures,
         young=young and (throttled or account_wait_us > 0),
         counters_lost=False,
         spread=spread,
@@ -174,6 +199,11 @@ def undo(
             record = current(book.get(key, FRESH), now_us)
             book[key] = record._replace(tats=refunded(record.tats, key_limits, verdict.at_us, now_us))
     if charge.account:
+        if verdict.charged & (Charged.ACCOUNT | Charged.FAILURES) == Charged.ACCOUNT:
+            record = current(book.get(shared_key(charge), FRESH), now_us)
+            tats = refunded(record.tats, limits.account, verdict.at_us, now_us)
+            book[shared_key(charge)] = record._replace(tats=tats)
+            verdict = verdict._replace(charged=verdict.charged & ~Charged.ACCOUNT)
         record = current(book.get(account_key(charge), FRESH), now_us)
         record = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed, forgiven=right or proved)
         book[account_key(charge)] = record._replace(failures=0) if proved else record
@@ -195,7 +225,7 @@ def fail(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
     elif verdict.last:
         if verdict.charged & Charged.NETWORK:
             _grow_old(book, b"i" + charge.ip, verdict.at_us)
-        if verdict.charged & Charged.ACCOUNT:
+        if verdict.charged & Charged.FAILURES:
             _grow_old(book, account_key(charge), verdict.at_us)
 
 
@@ -205,9 +235,19 @@ def expires_us(record: Record, now_us: int) -> int:
     if record.seen.size or record.tried.size:
         ends.append((record.seen.generation + 2) * GENERATION_US)
     if record.failures:
-        ends.append(record.at_us + FAILURES_KEPT_US)
+        ends.append(record.at_us + failures_kept_us(record.failures))
     ends.extend(_lane_ends_us(lane) for lane in record.lanes)
     return max(ends)
+
+
+def failures_kept_us(failures: int) -> int:
+    """How long so many failures are remembered after the last charge: a day for each, 90 at most.
+
+    A name that was invented for one attempt is forgotten after a day: a flood of names would fill any store if each
+    were kept for 90. An attacker who waits for that gains one guess a day, at every account alike: a longer memory for
+    accounts that exist would tell them apart.
+    """
+    return min(failures, FAILURES_KEPT_DAYS_MAX) * DAY_US
 
 
 def current(record: Record, now_us: int) -> Record:
@@ -216,7 +256,7 @@ def current(record: Record, now_us: int) -> Record:
         tats=record.tats,
         at_us=record.at_us,
         seen=aged(record.seen, now_us),
-        failures=record.failures if now_us < record.at_us + FAILURES_KEPT_US else 0,
+        failures=record.failures if now_us < record.at_us + failures_kept_us(record.failures) else 0,
         tried=aged(record.tried, now_us),
         lanes=tuple(lane for lane in record.lanes if _lane_ends_us(lane) > now_us),
     )
@@ -408,10 +448,27 @@ def _failed_once(record: Record) -> Record:
     return record._replace(failures=min(FAILURES_CAP, record.failures + 1))
 
 
-def _see_secret(book: Book, charge: Charge, now_us: int, *, throttled: bool) -> tuple[int, int]:
-    """At how many accounts the secret was tried, and whether this attempt has added its own."""
+def _shares(account: Record, charge: Charge, now_us: int) -> bool:
+    """Whether an attempt in a book over its budget is counted with other newcomers."""
+    if charge.lane or not charge.account or not _is_gone(account, now_us):
+        return False
+    return (charge.pair_tag[0] + charge.ip_tag[0]) % OWN_ONE_IN != 0
+
+
+def _of_nobody(record: Record, limits: Limits, now_us: int) -> Record:
+    """A shared record: it counts, knows of no failure, address or pair, and asks nobody to wait for over a minute."""
+    soon = (now_us + span_us(limit) - limit.interval_us + SHARED_WAIT_US_MAX for limit in limits)
+    tats = tuple(min(tat, last) for tat, last in zip(record.tats, soon, strict=False))
+    return record._replace(tats=tats, failures=0, seen=Tags(), tried=Tags())
+
+
+def _see_secret(book: Book, charge: Charge, now_us: int, *, known_only: bool) -> tuple[int, int]:
+    """At how many accounts the secret was tried, and whether this attempt has added its own.
+
+    `known_only`: a secret that was not seen lately is not remembered.
+    """
     record = current(book.get(secret_key(charge), FRESH), now_us)
-    if not charge.account or (throttled and not record.seen.size):
+    if not charge.account or (known_only and not record.seen.size):
         return record.seen.size, 0
     member = 0 if record.seen.holds(charge.member_tag) else Tagged.MEMBER
     record = record._replace(seen=seen(record.seen, charge.member_tag, ACCOUNTS_CAP))

@@ -28,6 +28,7 @@ def open_line(
     health: Health | None = None,
     namespace: str = "",
     now_us: int = 0,
+    bytes_max: int | None = None,
 ) -> AnyLine:
     """A line to the store whose script counts by these limits.
 
@@ -39,11 +40,12 @@ def open_line(
         health: told why it does not.
         namespace: of the keys, where each new connection tries whether it may write; empty: none does.
         now_us: see `ledger_script`.
+        bytes_max: see `LineOptions`.
     """
     reply_bytes = ANSWER_BYTES if is_cluster(url) else VERDICT.size
     script = ledger_script(limits, now_us=now_us, reply_bytes=reply_bytes)
     probes = probe_keys(namespace, url) if namespace else ()
-    return open_to(url, LineOptions(script, deadline_us, on_change, health, probes))
+    return open_to(url, LineOptions(script, deadline_us, on_change, health, probes, bytes_max))
 
 
 def probe_keys(namespace: str, url: str) -> list[bytes]:

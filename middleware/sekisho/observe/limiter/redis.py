@@ -49,7 +49,9 @@ def _pack(limits: Limits) -> bytes:
 def ledger_script(limits: LimitSet, *, now_us: int = 0, reply_bytes: int = VERDICT.size) -> Script:
     """The script with its limits. `now_us` other than 0 replaces the server's clock, for tests."""
     source = resources.files(__package__).joinpath("ledger.lua").read_text()
-    return Script(inlined(source), (pack_limits(limits), b"%d" % now_us), reply_bytes)
+    packed = pack_limits(limits)
+    over_budget = packed, b"-%d" % (now_us or 1)
+    return Script(inlined(source), (packed, b"%d" % now_us), reply_bytes, leading_over_budget=over_budget)
 
 
 class Keys:
