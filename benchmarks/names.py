@@ -101,7 +101,7 @@ class Store:
     def run(self, step: Step) -> int:
         """Have it done; how many bytes are held then."""
         if step.at_s >= HOUR_S and step.at_s % HOUR_S == 0:
-            self._client.eval(PASS, 0, step.at_s * 1_000)  # type: ignore[no-untyped-call]
+            self._client.eval(PASS, 0, step.at_s * 1_000)
         now_us = T0_US + step.at_s * 1_000_000
         over = self._budget_bytes and self.held() > self._budget_bytes
         for at in range(0, len(step.charges), BATCH):
