@@ -73,18 +73,19 @@ def compiled(middleware: Path, folder: Path) -> str:
 class Counted:
     """A server under callgrind, which counts only while it is told to."""
 
-    def __init__(self, tree: Tree, app: str, store: str, folder: Path) -> None:
+    def __init__(self, tree: Tree, app: str, folder: Path, environment: Mapping[str, str]) -> None:
         self._port = free_port()
         self._counts = folder / f"{tree.name}.{self._port}"
         # Hashes of text decide where things lie in dictionaries, and with it how many steps a look-up takes.
-        environment = {**os.environ, "PYTHONPATH": tree.package, "PYTHONHASHSEED": "0", "BENCH_STORE": store}
         # Under callgrind a turn takes fifty times as long: within the usual deadline no store would answer.
-        environment["SEKISHO_STORE_DEADLINE_MS"] = "10000"
+        fixed = {"PYTHONPATH": tree.package, "PYTHONHASHSEED": "0", "SEKISHO_STORE_DEADLINE_MS": "10000"}
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self._counts}"]
         command += [sys.executable, "-m", "uvicorn", f"benchmarks.apps.{app}:app", "--port", str(self._port)]
         command += ["--loop", "uvloop", "--http", "httptools", "--no-proxy-headers", "--no-access-log"]
         command += ["--timeout-keep-alive", "600"]  # a turn may take seconds
-        self._process = subprocess.Popen(command, cwd=_ROOT, env=environment, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, cwd=_ROOT, env={**os.environ, **fixed, **environment}, stderr=subprocess.DEVNULL
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +158,7 @@ async def measured(trees: Iterable[Tree], app: str, folder: Path, requests: int)
             for tree in trees:
                 status.update(f"Counting: {load}, {tree.name}")
                 redis.cli("FLUSHALL")
-                with Counted(tree, app, redis.url, folder) as server:
+                with Counted(tree, app, folder, {"BENCH_STORE": redis.url}) as server:
                     thousands = await server.count(sent, requests, first=1) / 1_000
                 found.setdefault(load, {})[tree.name] = thousands
     return found

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from altcha import Challenge, Payload, solve_challenge
+from altcha import Challenge, Payload, create_challenge, solve_challenge
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -22,6 +22,7 @@ from sekisho.challenge.work import (
     SKEW_S,
     Work,
     Worked,
+    _bound,
     difficulty,
 )
 from sekisho.model import StoreUnavailable
@@ -70,6 +71,26 @@ async def test_the_solver_of_altcha_solves_it(site: Site) -> None:
     solution = solve_challenge(challenge)
     assert solution is not None
     assert await site.accept(Payload(challenge, solution).to_base64()) == EASY_WORK
+
+
+@pytest.mark.parametrize("carried", ["", "cGxhaW4_-=", '"\\/\b\n\0\x7f é\u2028\U0001f600'])
+def test_it_is_signed_as_the_library_signs(carried: str, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row 13.3: member for member what `altcha.create_challenge` makes of the same numbers."""
+    found = site.work.challenge(ATTEMPT, 3 * 256, carried=carried)
+    parameters = found["parameters"]
+    random = iter([bytes.fromhex(parameters["nonce"]), bytes.fromhex(parameters["salt"])])
+    monkeypatch.setattr("secrets.token_bytes", lambda _: next(random))
+
+    theirs = create_challenge(
+        "PBKDF2/SHA-256",
+        3,
+        key_prefix="00",
+        expires_at=1_700_000_120,
+        data=parameters.get("data"),
+        hmac_secret=_bound(site.work._signing(), ATTEMPT),
+    )
+
+    assert theirs.to_dict() == found
 
 
 async def test_it_works_once(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -225,3 +226,33 @@ def test_a_refusal_without_words_is_an_error() -> None:
     """A code that has no text is a mistake of ours, to be found by tests."""
     with pytest.raises(KeyError, match="smoke"):
         PAGES.message("en", code="smoke", nonce=NONCE)
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_a_kept_page_says_what_this_request_brought(language: str) -> None:
+    """Row 13.3: rendered once, filled for each request: nothing of the last one, and nothing that speaks for itself."""
+    warm = Pages("/sekisho", "Shop")
+    for number in range(3):
+        given: dict[str, Any] = {
+            "challenge": f"{number}{HOSTILE}",
+            "factors": FACTORS,
+            "form": f"form{number}{HOSTILE}",
+        }
+        work = {"work": {"parameters": {"nonce": f"{number}{HOSTILE}"}}}
+        for pages in (warm, Pages("/sekisho", "Shop")):
+            page = pages.step_up(language, nonce=f"n{number}", **given)
+            values = {each.get("name"): each.get("value") for each in Read(page.body).all("input")}
+            assert (values["challenge"], values["form"]) == (given["challenge"], given["form"])
+            assert f"'nonce-n{number}'" in policy(page)["script-src"]
+            asked = pages.work(language, form=given["form"], asked=work, nonce=f"n{number}")
+            (form,) = [each for each in Read(asked.body).all("form") if "data-work" in each]
+            assert json.loads(form["data-work"] or "") == work["work"]
+        assert warm.step_up(language, nonce=f"n{number}", **given) == page
+        assert warm.work(language, form=given["form"], asked=work, nonce=f"n{number}") == asked
+
+
+def test_a_mark_that_is_sent_is_no_mark() -> None:
+    """Row 13.3: what fills a page's places is not looked at for places."""
+    page = PAGES.step_up("en", challenge="\0nonce\0", factors=FACTORS, nonce=NONCE)
+
+    assert b'name="challenge" value="\0nonce\0"' in page.body

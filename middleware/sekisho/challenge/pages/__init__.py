@@ -11,12 +11,15 @@ nothing about it, not even a length, can show.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from sekisho.challenge.pages.cut import Cut, mark
 from sekisho.challenge.pages.words import WORDS
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Offer", "Page", "Pages"]
 
 _HERE: Final = Path(__file__).parent
+CUTS_MAX = 256  # languages, factors and what was done last: about a hundred of ten kilobytes
 
 
 class Page(NamedTuple):
@@ -34,6 +38,9 @@ class Page(NamedTuple):
 
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
+
+
+_Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Offer(Protocol):
@@ -91,6 +98,7 @@ class Pages:
             "script": Markup(_text("page.js")),  # noqa: S704 - a file of ours
         }
         self._module = _text("sekisho.js").encode()
+        self._cut = lru_cache(maxsize=CUTS_MAX)(self._rendered)
 
     def step_up(
         self,
@@ -116,14 +124,14 @@ class Pages:
             sent: the client asked for a code.
             chosen: the factor that it used last; the first one where there was none, or none like that.
         """
-        return self._page(
+        values = {"challenge": challenge, "form": form} if form else {"challenge": challenge}
+        return self._asking(
             "step_up",
             language,
             nonce,
-            form_action=_ANSWERED_BY_APPLICATION,
-            challenge=challenge,
+            values,
+            form="",
             factors=factors,
-            form=form,
             failed=failed,
             sent=sent,
             chosen=chosen if chosen in factors else factors[0],
@@ -142,16 +150,17 @@ class Pages:
         Raises:
             KeyError: no such provider of captchas.
         """
-        captcha = asked.get("captcha")
-        return self._page(
+        captcha, work = asked.get("captcha"), asked.get("work")
+        values = {"form": form} | ({"work": htmlsafe_json_dumps(work)} if work else {})
+        return self._asking(
             "work",
             language,
             nonce,
-            form_action=_ANSWERED_BY_APPLICATION,
-            form=form,
-            asked={"work": asked.get("work"), "captcha": captcha},
-            here=here,
+            values,
             widget=_WIDGETS[captcha["provider"]] if captcha else None,
+            work="",
+            here=here,
+            sitekey=captcha["sitekey"] if captcha else "",
         )
 
     def manage(
@@ -195,17 +204,54 @@ class Pages:
         """`sekisho.js`, to be served as `text/javascript`."""
         return self._module
 
+    def _asking(
+        self,
+        name: str,
+        language: str,
+        nonce: str,
+        values: dict[str, str],
+        *,
+        widget: _Widget | None = None,
+        **kept: Any,
+    ) -> Page:
+        """A page that a flood gets. `values` are its own, `kept` is the same for many."""
+        marked = {**kept, **{one: mark(one) for one in values}}
+        cut, policy, headers = self._cut(name, language, widget, **marked)
+        values = {**values, "nonce": nonce}
+        return Page(cut.filled(values), (*headers, (b"content-security-policy", policy.filled({"nonce": nonce}))))
+
+    def _rendered(self, name: str, language: str, widget: _Widget | None, **kept: Any) -> tuple[Cut, Cut, _Headers]:
+        body, policy, headers = self._parts(
+            name, language, mark("nonce"), form_action=_ANSWERED_BY_APPLICATION, scripted=True, widget=widget, **kept
+        )
+        return Cut.of(body), Cut.of(policy), headers
+
     def _page(
         self,
         name: str,
         language: str,
         nonce: str,
         *,
-        form_action: str = _ANSWERED_BY_US,
         scripted: bool = True,
-        widget: _Widget | None = None,
         **values: Any,
     ) -> Page:
+        body, policy, headers = self._parts(
+            name, language, nonce, form_action=_ANSWERED_BY_US, scripted=scripted, widget=None, **values
+        )
+        return Page(body.encode("utf-8", "replace"), (*headers, (b"content-security-policy", policy.encode())))
+
+    def _parts(
+        self,
+        name: str,
+        language: str,
+        nonce: str,
+        *,
+        form_action: str,
+        scripted: bool,
+        widget: _Widget | None,
+        **values: Any,
+    ) -> tuple[str, str, _Headers]:
+        """Body, policy and the other headers."""
         language = language if language in WORDS else "en"
         body = self._environment.get_template(f"{name}.html").render(
             language=language, words=WORDS[language], nonce=nonce, scripted=scripted, widget=widget, **values
@@ -218,11 +264,10 @@ class Pages:
             (b"content-type", b"text/html; charset=utf-8"),
             (b"content-language", language.encode()),
             (b"cache-control", b"no-store"),
-            (b"content-security-policy", policy.encode()),
             (b"referrer-policy", referrer),
             (b"x-content-type-options", b"nosniff"),
         )
-        return Page(body.encode("utf-8", "replace"), headers)
+        return body, policy, headers
 
 
 def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | None) -> str:

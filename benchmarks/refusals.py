@@ -1,0 +1,167 @@
+"""What each refusal costs beside a bare 404 and beside another commit: `python -m benchmarks.refusals [--base COMMIT]`.
+
+Instructions over HTTP, counted as `benchmarks.beside` counts them, as ratios to the 404 that Starlette alone answers.
+A step-up includes the application's run behind the seal, whose answer here costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import arguments, measure, result
+from benchmarks.beside import SHED_AFTER_S, Counted, Tree, compiled, exported
+from tests.servers import RedisServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_ROOT = Path(__file__).parents[1]
+BASE = "97295b2"
+REQUESTS, QUICK_REQUESTS, LEAD_IN = 960, 320, 128
+PAGE, JSON = "text/html,application/xhtml+xml", "application/json"
+# Of the length that tokens have, five of them.
+GARBAGE = "Cookie: __Host-sekisho=" + ".".join([urlsafe_b64encode(bytes(range(47))).decode().rstrip("=")] * 5) + "\r\n"
+_HEAD = (
+    "POST {} HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Chrome/141.0\r\n"
+    "Accept: {}\r\nAccept-Language: en\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    "X-Forwarded-For: {}\r\n{}Content-Length: {}\r\n\r\n{}"
+)
+
+
+class Load(NamedTuple):
+    """Attributes:
+    status: that every answer has once the lead-in is over.
+    server: which of `SERVERS` is asked.
+    path, accept, more: of the request.
+    one_address: whether all come from one.
+    body: with the number of the request in it, or none.
+    """
+
+    status: int
+    server: str
+    path: str = "/login"
+    accept: str = JSON
+    more: str = ""
+    one_address: bool = False
+    body: str = "username=somebody%40mail.example&password=wrong{}"
+
+    def request(self, number: int) -> bytes:
+        network = number * 1_000_003 % 6_291_456  # neighbours in time are no neighbours in space
+        address = f"{128 + (network >> 16)}.{network >> 8 & 255}.{network & 255}.{1 + number % 250}"
+        address = "198.51.100.7" if self.one_address else address
+        body = self.body.format(number)
+        return _HEAD.format(self.path, self.accept, address, self.more, len(body), body).encode()
+
+
+ANYBODY = "username=user{}%40mail.example&password=wrong"
+SERVERS: dict[str, dict[str, str]] = {"bare": {}, "work": {}, "step-up": {"BENCH_FACTORS": "totp"}}
+LOADS = {
+    "404": Load(404, "bare", path="/nothing"),
+    "shed": Load(429, "work", one_address=True),
+    "shed, garbage cookie": Load(429, "work", one_address=True, more=GARBAGE),
+    "unreadable": Load(400, "work", body="username=a&username=b{}&password=c"),
+    "work, JSON": Load(401, "work"),
+    "work, page": Load(401, "work", accept=PAGE),
+    "step-up, JSON": Load(401, "step-up", body=ANYBODY),
+    "step-up, page": Load(401, "step-up", accept=PAGE, body=ANYBODY),
+}
+
+
+class Server(Counted):
+    """Counts several loads, one after the other."""
+
+    async def count_load(self, load: Load, requests: int, first: int) -> float:
+        """Instructions for each of `requests`, numbered from `first`."""
+        await self._wait_until_up()
+        await self._ask(load, range(first, first + LEAD_IN), checked=False)
+        if load.one_address:
+            await asyncio.sleep(SHED_AFTER_S)
+        await self._ask(load, range(first + LEAD_IN, first + LEAD_IN + 8), checked=True)
+        self._control("--zero")
+        before = self._total()
+        self._control("--instr=on")
+        await self._ask(load, range(first + LEAD_IN + 8, first + LEAD_IN + 8 + requests), checked=True)
+        self._control("--dump")
+        self._control("--instr=off")
+        return (self._total() - before) / requests
+
+    async def _ask(self, load: Load, numbers: range, *, checked: bool) -> None:
+        share = len(numbers) // 8
+        await asyncio.gather(
+            *(self._ask_each(load, numbers[at : at + share], checked) for at in range(0, len(numbers), share))
+        )
+
+    async def _ask_each(self, load: Load, numbers: Iterable[int], checked: bool) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        for number in numbers:
+            writer.write(load.request(number))
+            head = await reader.readuntil(b"\r\n\r\n")
+            lengths = [int(line[15:]) for line in head.lower().splitlines() if line.startswith(b"content-length:")]
+            await reader.readexactly(sum(lengths))
+            if checked and int(head[9:12]) != load.status:
+                raise SystemExit(f"answered {head[9:12].decode()} where {load.status} is measured")
+        writer.close()
+
+
+async def measured(trees: Iterable[Tree], folder: Path, requests: int) -> dict[str, dict[str, float]]:
+    """Thousands of instructions a request, by load and tree."""
+    found: dict[str, dict[str, float]] = {}
+    with RedisServer() as redis, Console().status("Counting") as status:
+        for tree in trees:
+            for name, environment in SERVERS.items():
+                redis.cli("FLUSHALL")
+                store = {} if name == "bare" else {"BENCH_STORE": redis.url}
+                with Server(tree, "refusals", folder, environment | store) as server:
+                    for number, (load, each) in enumerate(LOADS.items()):
+                        if each.server == name:
+                            status.update(f"Counting: {load}, {tree.name}")
+                            counted = await server.count_load(each, requests, first=100_000 * number) / 1_000
+                            found.setdefault(load, {})[tree.name] = counted
+    return found
+
+
+def ratios(found: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """To the 404 of the same tree's run."""
+    return {
+        load: {tree: thousands / found["404"][tree] for tree, thousands in counts.items()}
+        for load, counts in found.items()
+    }
+
+
+def table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
+    title = "Thousands of instructions a refusal, over HTTP, and their ratio to a bare 404"
+    drawn = Table("refusal", base, "here", f"to the 404: {base}", "here", title=title)
+    for load, by_tree in ratios(found).items():
+        counts = found[load]
+        drawn.add_row(
+            load, f"{counts[base]:.0f}", f"{counts['here']:.0f}", f"{by_tree[base]:.2f}", f"{by_tree['here']:.2f}"
+        )
+    return drawn
+
+
+def main() -> None:
+    parser = arguments.parser(__doc__, quick="fewer requests")
+    parser.add_argument("--base", default=BASE, metavar="COMMIT", help="what to compare with (%(default)s)")
+    options = parser.parse_args()
+    measure.require("valgrind")
+    requests = QUICK_REQUESTS if options.quick else REQUESTS
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with Console().status("Compiling both"):
+            before = Tree(options.base, compiled(exported(options.base, folder / "base"), folder / "base-compiled"))
+            now = Tree("here", compiled(_ROOT / "middleware", folder / "here-compiled"))
+        found = asyncio.run(measured((before, now), folder, requests))
+    Console(width=max(110, Console().width)).print(table(found, options.base))
+    about = {"machine": measure.machine(), "base": options.base, "requests": requests}
+    result.write("refusals", about | {"thousands": found, "ratios": ratios(found)}, quick=options.quick)
+
+
+if __name__ == "__main__":
+    main()
