@@ -19,7 +19,7 @@ PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest
 SPREAD := --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 COMPILED := $(CURDIR)/$(VENV)/compiled
 TESTS ?= # all
-TESTS_COMPILED ?= tests/answer tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read \
+TESTS_COMPILED ?= tests/answer tests/asgi tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
 # What talks to an event loop: sockets, timers, cancellations.
 TESTS_UVLOOP ?= tests/challenge tests/frameworks tests/limiter tests/mail tests/middleware tests/owners tests/passwords \
@@ -132,6 +132,15 @@ bench-step-up: $(VENV)/.with-bench ## Measure what the time of a step-up tells, 
 .PHONY: bench-replay
 bench-replay: $(VENV)/.with-bench ## Replay fifty million log-ins through guard and Redis (half an hour; QUICK=1 for a fiftieth of it)
 	@$(BIN)/python -m benchmarks.replay $(if $(QUICK),--scale 0.02) --anew
+
+.PHONY: bench-overload
+bench-overload: $(VENV)/.with-bench ## Measure known devices beside floods larger than the machine (an hour; QUICK=1 for a first look)
+	@$(BIN)/python -m benchmarks.overload $(if $(QUICK),--quick)
+
+.PHONY: soak
+soak: $(VENV)/.with-bench ## Keep a flood up for ten minutes: memory, file handles and tasks must not grow
+	$(say) "Ten minutes of a flood"
+	@$(BIN)/python -m benchmarks.overload --soak $${SOAK_MINUTES:-10}
 
 .PHONY: dist
 dist: $(VENV)/.with-dist ## Build the source archive and a wheel, and check what an index would show of them

@@ -111,6 +111,25 @@ def growth(result: dict[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
+def overload(result: dict[str, Any], path: Path) -> None:
+    """For each flood: how many known devices were let in, and how long the slowest hundredth took, as SVG."""
+    rows = list(reversed(result["cells"]))
+    names = [row["row"] for row in rows]
+    figure = Figure(figsize=(10, 1.5 + 0.3 * len(rows)), layout="constrained")
+    let_in, took = figure.subplots(1, 2, sharey=True)
+    let_in.barh(names, [100 * row["known_in"] / row["known"] for row in rows], color=_OURS)
+    let_in.barh(names, [-100 * row["honest_in"] / row["honest"] for row in rows], color=_PEER)
+    let_in.set_xticks([-100, -50, 0, 50, 100], ["100", "50", "0", "50", "100"])
+    let_in.set_xlabel("let in, %: honest strangers (grey), known devices (red)")
+    took.barh(names, [row["p99_ms"] for row in rows], color=_PEER)
+    took.barh(names, [row["p50_ms"] for row in rows], color=_OURS)
+    took.set_xlabel("ms, known devices: p50 (red), p99 (grey)")
+    for axes in (let_in, took):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle("Log-ins of known devices beside a flood: one core, argon2id")
+    _save(figure, path)
+
+
 def _arms(found: Sequence[dict[str, float]], scale: float) -> list[list[float]]:
     """Lengths of the bars of error, downwards and upwards."""
     return [

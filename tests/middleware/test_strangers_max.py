@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.asgi import place_queue
+from sekisho.middleware.lanes import Lanes
 from sekisho.passwords import PasswordsBusy
 from tests.middleware.driving import OPEN, Answer, Shop, address, guarded, known_device, log_in
 from tests.middleware.step_up.driving import Shop as OtherShop
@@ -52,8 +53,9 @@ async def settle() -> None:
 
 @pytest.fixture(autouse=True)
 def nobody_is_tired(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No caller gives up waiting because this machine is slow."""
+    """No caller gives up waiting because this machine is slow. And eight fill the room to wait."""
     monkeypatch.setattr(place_queue, "WAIT_S", NEVER_S)
+    monkeypatch.setattr(place_queue, "ROOM_FIRST", 8)
 
 
 @pytest.fixture
@@ -206,6 +208,24 @@ async def test_a_loop_that_comes_late_refuses_nobody_who_finds_room(crowd: Crowd
     (waits,) = await crowd.come(1)
 
     assert not waits.done()
+
+
+@pytest.mark.parametrize(("challenges", "taken", "refused"), [("pow", 0.3, True), ("pow", 0.2, False),
+                                                              ("none", 0.9, False), ("none", 1.0, True)])  # fmt: skip
+async def test_a_late_loop_refuses_unread_whose_run_would_find_no_place(
+    challenges: str, taken: float, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a step-up, too: where it would only be asked for work, or wait in vain."""
+    site = Site(settings={"challenges": challenges})
+    assert site.guard._parts is not None
+    await site.client().log_in()
+    assert site.guard._parts._latest is not None
+    site.guard._parts._latest._admission.shed_share = 1.0
+    monkeypatch.setattr(Lanes, "occupancy", property(lambda _: taken))
+
+    answered = await site.client(address(1)).log_in("nobody", "wrong")
+
+    assert (answered.status == 503) is refused
 
 
 # Behind a step-up.

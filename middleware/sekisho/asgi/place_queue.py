@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 WAIT_S: Final = 1.0
 """Longer, and people press the button again."""
 
+ROOM_FIRST: Final = 64
+"""Before anything is known of the application: a morning's first crowd is not a flood."""
+
 ROOM_MIN: Final = 8
 ROOM_MAX: Final = 128
 """Callers that wait. Each holds a request and its body."""
@@ -35,7 +38,7 @@ class PlaceQueue:
         """How many may wait: as many as get their turn within `WAIT_S`. Others are told at once, rather than late."""
         limit = self._admission.limit
         if not limit.round_s:
-            return ROOM_MIN
+            return ROOM_FIRST
         return max(ROOM_MIN, min(ROOM_MAX, ceil(self._admission.places * WAIT_S / limit.round_s)))
 
     def is_full(self, share: float) -> bool:

@@ -28,7 +28,7 @@ from sekisho.middleware.cookies import same_site
 from sekisho.middleware.intake import HungUp, Intake, Patience
 from sekisho.middleware.shown import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.middleware.suspicion import Suspicion
-from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Visit, presented
+from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Presented, Visit, presented
 from sekisho.middleware.watch import Report, Watch
 from sekisho.model import (
     DEVICE_CLASS,
@@ -223,6 +223,8 @@ class GuardMiddleware:
             self._note(door, "denied", "websocket")
             return await self._refuse_websocket(request, receive, send)
 
+        if self._admission.shed_share and self.mode is Mode.ENFORCE and self._is_beyond(named):
+            return await self._crowded(door, request, send)
         visit = self._visit(door, scope, request, named, receive, send)
         if _is_planted(visit) and self.mode is Mode.ENFORCE:
             self._events.unreadable(door, "cross_site")
@@ -233,8 +235,6 @@ class GuardMiddleware:
         stop = self._guard.at_the_gate(visit.origin, visit.digests, token=token, anybody=anybody)
         if stop and not self._earns_look(visit, stop) and self._refuses(door, stop):
             return await self._refuse(visit, stop)
-        if self._admission.shed_share and not anybody and self._is_beyond(visit):
-            return await self._crowded(visit)
         # Here and below nothing is awaited while an exception is handled: compiled, that loses cancellations.
         on: Awaitable[None]
         try:
@@ -248,14 +248,15 @@ class GuardMiddleware:
             return self._events.unreadable(door, "hung_up")
         return await on
 
-    def _is_beyond(self, visit: Visit) -> bool:
+    def _is_beyond(self, named: dict[bytes, bytes]) -> bool:
         """Whether the machine has no time for this one: the loop comes late, and a stranger could not even wait. Then
-        its body is not read either. What shows a device token of ours, work or a proof is looked at.
+        neither its address nor its body are read. What shows a device token of ours, work or a proof is looked at.
         """
+        asking = self._asking
         return (
-            self._queue.is_full(self._share(worked=False))
-            and visit.named.keys().isdisjoint(SHOWN)
-            and not self._guard.has_genuine_token(visit.presented.token)
+            (self._queue.is_full(self._share(worked=False)) or (asking is not None and asking.has_no_room()))
+            and named.keys().isdisjoint(SHOWN)
+            and not self._guard.has_genuine_token(self._presented(named).token)
             and self._admission.sheds()
         )
 
@@ -315,8 +316,10 @@ class GuardMiddleware:
             self._events.odd(REWRITTEN_PEER if is_rewritten(scope, named) else UNTRUSTED_PROXY)
         if "session" in scope:
             self._events.odd(NOT_OUTERMOST)
-        shown = presented(named, self._cookie_start) if b"cookie" in named or DEVICE_HEADER in named else NOTHING
-        return Visit(door, caller, shown, named, scope, as_sent, Intake(receive), send)
+        return Visit(door, caller, self._presented(named), named, scope, as_sent, Intake(receive), send)
+
+    def _presented(self, named: dict[bytes, bytes]) -> Presented:
+        return presented(named, self._cookie_start) if b"cookie" in named or DEVICE_HEADER in named else NOTHING
 
     async def _read(self, visit: Visit) -> Attempt | None:
         """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
@@ -402,16 +405,17 @@ class GuardMiddleware:
         if self._asking is not None and share == UNWORKED_SHARE:
             return await self._asking.work(visit, assessment)
         self._guard.not_tried(assessment)
-        return await self._crowded(visit)
+        return await self._crowded(visit.door, visit.scope, visit.send)
 
     def _share(self, *, worked: bool) -> float:
         asks = self._asking is not None and self._asking.may_ask_work(worked=worked)
         return UNWORKED_SHARE if asks else 1.0
 
-    def _crowded(self, visit: Visit) -> Awaitable[None]:
-        self._events.crowded(visit.door)
-        self._note(visit.door, "unavailable", CROWDED)
-        return self._answer(visit, unavailable(retry_after_s(CROWDED_US, self._jitter())))
+    def _crowded(self, door: Door, request: Scope, send: Send) -> Awaitable[None]:
+        self._events.crowded(door)
+        self._note(door, "unavailable", CROWDED)
+        refusal = unavailable(retry_after_s(CROWDED_US, self._jitter()))
+        return send_answer(send, self._renderer.render(refusal, request["headers"]))
 
     async def _pass_on(self, visit: Visit, assessment: Assessment) -> None:
         attempt, scope = assessment.attempt, visit.as_sent

@@ -156,6 +156,11 @@ class Asking:
         crowded = proving is not None and proving.lanes.occupancy >= WORK_FROM
         return crowded and self.may_ask_work(worked=worked)
 
+    def has_no_room(self) -> bool:
+        """Whether a stranger's run would find no place in the lanes, or one for work alone."""
+        proving = self._parts.proving
+        return proving is not None and proving.lanes.occupancy >= (WORK_FROM if self._parts.asks_work else 1.0)
+
     def may_ask_work(self, *, worked: bool) -> bool:
         """Whether there is work to be asked for, and none was done."""
         return self._parts.asks_work and not worked

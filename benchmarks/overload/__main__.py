@@ -1,0 +1,121 @@
+"""Known devices beside floods larger than the machine: `python -m benchmarks.overload [--quick]`.
+
+One uvicorn process on a core checks passwords in argon2id at OWASP's settings; the flood, Redis and those who measure
+share the other. Each cell has a service and a Redis of its own. Owners on known devices log in five times a second, and
+an honest stranger each second, who does the work and shows the factor that he is asked for, in three tries. `--page`
+writes docs/overload.md and its picture from the results so far.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import arguments, measure, result
+from benchmarks.overload import cells, soak
+from benchmarks.overload.cells import Row
+from benchmarks.overload.page import KNOWN, PAGE, page
+from benchmarks.picture import overload as draw
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+QUICK_KNOWN = 10
+TIMES = 5
+
+
+def _twice(name: str, flood: str, rate: float, **more: Any) -> Iterator[Row]:
+    """A row, and five times of it."""
+    said = f"{rate:,.0f}/s" if rate > TIMES else ""
+    yield Row(f"{name} {said}".strip(), flood, rate, **more)
+    said = f"{TIMES * rate:,.0f}/s" if rate > TIMES else f"× {TIMES}"
+    yield Row(f"{name} {said}", flood, TIMES * rate, **more)
+
+
+def rows() -> Iterator[Row]:
+    yield Row("none")
+    yield from _twice("one address", "one address", 5_400)
+    yield from _twice("slow bodies, 500", "slow bodies", 1)
+    yield from _twice("idle connections, 1,000", "idle connections", 1)
+    yield from _twice("work pages", "work pages", 150)
+    yield from _twice("300 addresses", "300 addresses", 150)
+    for rate in (60, 150, 1_059):
+        yield from _twice("fresh addresses", "fresh addresses", rate)
+    yield Row("TOTP, none", factors=True)
+    for rate in (70, 150, 800):
+        yield from _twice("TOTP, fresh addresses", "fresh addresses", rate, factors=True)
+    for app, name in (("pool", "own pool"), ("blocking", "on the event loop")):
+        yield Row(f"{name}, none", app=app)
+        yield from _twice(f"{name}, fresh addresses", "fresh addresses", 150, app=app)
+
+
+QUICK = (
+    "none", "one address 5,400/s", "slow bodies, 500", "idle connections, 1,000", "work pages 150/s",
+    "300 addresses 150/s", "fresh addresses 60/s", "fresh addresses 150/s", "fresh addresses 750/s",
+    "fresh addresses 1,059/s", "TOTP, none", "TOTP, fresh addresses 150/s", "TOTP, fresh addresses 750/s",
+    "own pool, none", "own pool, fresh addresses 150/s", "on the event loop, none",
+    "on the event loop, fresh addresses 150/s",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = arguments.parser(__doc__, quick=f"{QUICK_KNOWN} log-ins in each of {len(QUICK)} cells, in four minutes")
+    parser.add_argument("--known", type=int, default=0, help=f"log-ins of known devices in a cell; {KNOWN} by default")
+    parser.add_argument("--only", default="", help="rows whose name holds this")
+    parser.add_argument("--page", action="store_true", help="measure nothing: the page from what was measured")
+    parser.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="one flood for so long: what grows")
+    options = parser.parse_args()
+    if options.page:
+        return write_page()
+    measure.require("taskset")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if options.soak:
+        sys.exit(not soak.ran(options.soak))
+    return _measure(options)
+
+
+def _measure(options: Namespace) -> None:
+    about, known = measure.machine(), options.known or (QUICK_KNOWN if options.quick else KNOWN)
+    chosen = [row for row in rows() if options.only in row.name and (row.name in QUICK or not options.quick)]
+    console, found = Console(width=max(150, Console().width)), []
+    for row in chosen:
+        with console.status(row.name):
+            found.append(cells.measured(row, known))
+        console.print(f"{row.name}: {found[-1].known_in} of {found[-1].known}, p99 {found[-1].p99_ms:,.0f} ms")
+    console.print(_table(found))
+    kept = {"machine": about, "known": known, "cells": [cell._asdict() for cell in found]}
+    result.write("overload", kept, quick=options.quick or bool(options.only))
+    if not options.quick and not options.only:
+        write_page()
+
+
+def _table(found: list[cells.Cell]) -> Table:
+    headings = ("flood", "sent/s", "known in", "p50 / p99 ms", "honest in", "their p50 ms", "reached/s")
+    table = Table(*headings, "lag p99 / max", "MiB", "Redis MiB", title="Known devices beside a flood")
+    for cell in found:
+        table.add_row(
+            cell.row, f"{cell.sent_a_second:,.0f}", f"{cell.known_in} of {cell.known}",
+            f"{cell.p50_ms:,.0f} / {cell.p99_ms:,.0f}", f"{cell.honest_in} of {cell.honest}",
+            f"{cell.honest_p50_ms:,.0f}", f"{cell.reached_a_second:.1f}",
+            f"{cell.lag_p99_ms:.0f} / {cell.lag_max_ms:.0f}", f"{cell.rss_mib:.0f}", f"{cell.redis_mib:.1f}",
+        )  # fmt: skip
+    return table
+
+
+def write_page() -> None:
+    kept = result.read("overload", quick=False)
+    if kept is None:
+        raise SystemExit("nothing has been measured yet")
+    draw(kept, result.path("overload", quick=False, suffix="svg"))
+    PAGE.write_text("\n".join(page(kept)) + "\n", "utf-8")
+    print(f"Written: docs/{PAGE.name}")
+
+
+if __name__ == "__main__":
+    main()
