@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.observe.limiter.ledger import account_key
-from sekisho.observe.limiter.memory import SWEEP, MemoryLedger
+from sekisho.observe.limiter.ledger import Lane, Record, Tags, account_key
+from sekisho.observe.limiter.memory import SWEEP, MemoryLedger, packed, unpacked
 from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import let_in
 
@@ -26,6 +26,11 @@ class Memory:
         self.charge = self.ledger.charge_now
 
 
+def ends(memory: Memory) -> int:
+    """How many keys wait for their end."""
+    return sum(map(len, memory.book._ends.values()))
+
+
 def invented(number: int) -> Charge:
     """A name, an address and a secret that nobody has seen before."""
     return charge(number, ip=number, network=number)._replace(secret=number.to_bytes(4))
@@ -40,7 +45,7 @@ def test_a_flood_of_invented_names_is_bounded() -> None:
     for number in range(20_000):
         memory.charge(anybody._replace(account=blake2b(number.to_bytes(4), digest_size=16).digest()))
 
-    assert len(memory.book._records) == len(memory.book._ends) == 2_000
+    assert len(memory.book._records) == ends(memory) == 2_000
     assert len(memory.book) <= 2_000 + 2**14
     victim = memory.charge(charge(10**6, 9, network=2))
     assert (victim.failures, victim.account_wait_us) == (5, MINUTE)
@@ -52,7 +57,7 @@ def test_a_flood_of_everything_is_bounded() -> None:
     for number in range(5_000):
         memory.charge(invented(number))
 
-    assert len(memory.book._records) == len(memory.book._ends) == 1_000
+    assert len(memory.book._records) == ends(memory) == 1_000
     assert {key[:1] for key in memory.book._shared} == {b"n", b"i", b"d", b"a"}
     assert len({key[1:] for key in memory.book._shared}) <= 2**14
 
@@ -112,7 +117,7 @@ def test_what_has_passed_makes_room() -> None:
         memory.charge(charge()._replace(account=b"", secret=b""))
 
     assert len(memory.book) <= 3 + 3
-    assert len(memory.book._ends) <= 3 + 3
+    assert ends(memory) <= 3 + 3
 
 
 @pytest.mark.parametrize("later_us", [HOUR, DAY, 3 * DAY - 1])
@@ -125,7 +130,7 @@ def test_an_account_that_failed_keeps_its_place(later_us: int) -> None:
     for number in range(1, 200):
         memory.charge(invented(number))
 
-    assert memory.book._records[account_key(charge())].failures == 3
+    assert memory.book[account_key(charge())].failures == 3
     assert memory.charge(charge(0, 1, network=300)).failures == 4
     memory.now_us += 4 * DAY
     for number in range(200, 400):
@@ -172,3 +177,21 @@ def test_unblocking_a_newcomer_frees_no_place_in_a_table_that_has_none() -> None
 
     assert memory.charge(charge(11)).ip_wait_us == 0
     assert len(memory.book._records) == 0
+
+
+def test_what_is_kept_packed_is_what_was_put_in() -> None:
+    """Row 13.6: any record comes back as it was, with lanes and without, and most are a few dozen bytes."""
+    tags = Tags(900_000, b"youngone", b"old1")
+    records = [
+        Record(),
+        Record((T0, T0 + 5), T0, tags, 65_535, Tags(900_000, b"", b"oldtried")),
+        Record((T0,), -1, tags, 1, Tags(899_999, b"tags", b"")),
+        Record((T0,), T0, tags, 3, tags, (Lane(b"l" * 8, 1, T0, (T0,)),)),
+        Record(tuple(range(9)), 0, Tags(1, b"", b"old1")),
+    ]
+
+    assert [unpacked(packed(each)) for each in records] == [
+        each if each.tried.size else each._replace(tried=Tags(each.seen.generation)) for each in records
+    ]
+    assert isinstance(packed(records[1]), bytes)
+    assert sum(len(packed(each)) for each in records[:2]) <= 120

@@ -252,14 +252,14 @@ def failures_kept_us(failures: int) -> int:
 
 def current(record: Record, now_us: int) -> Record:
     """The record with everything that has passed taken out, so that being kept and being forgotten read the same."""
-    return Record(
-        tats=record.tats,
-        at_us=record.at_us,
-        seen=aged(record.seen, now_us),
-        failures=record.failures if now_us < record.at_us + failures_kept_us(record.failures) else 0,
-        tried=aged(record.tried, now_us),
-        lanes=tuple(lane for lane in record.lanes if _lane_ends_us(lane) > now_us),
-    )
+    seen, tried, lanes, failures = aged(record.seen, now_us), aged(record.tried, now_us), record.lanes, record.failures
+    if failures and now_us >= record.at_us + failures_kept_us(failures):
+        failures = 0
+    if lanes:
+        lanes = tuple([lane for lane in lanes if _lane_ends_us(lane) > now_us])
+    if seen is record.seen and tried is record.tried and failures == record.failures and lanes == record.lanes:
+        return record
+    return Record(record.tats, record.at_us, seen, failures, tried, lanes)
 
 
 # GCRA. `T` is the interval: allow iff max(now, TAT) + T - now <= span.
@@ -279,25 +279,38 @@ def fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...
     The upper bound keeps a clock that jumped back, or limits that were shortened, from refusing for longer than one
     period. A limit that was added starts from the one before it.
     """
-    last = len(tats) - 1
-    return tuple(
-        min(max(tats[min(i, last)] if tats else 0, now_us), now_us + span_us(limit)) for i, limit in enumerate(limits)
-    )
+    return tuple(_fitted(tats, limits, now_us))
+
+
+# Loops, here and below: compiled, a generator takes as long as all that it yields.
+
+
+def _fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> list[int]:
+    found: list[int] = []
+    tat = 0
+    for i, (burst, period_us) in enumerate(limits):
+        if i < len(tats):
+            tat = tats[i]
+        top = now_us + burst * (period_us // burst)
+        found.append(now_us if tat < now_us else min(tat, top))
+    return found
 
 
 def wait_us(tats: tuple[int, ...], limits: Limits, now_us: int) -> int:
     """Until one more attempt has room under every limit; 0 when it has now."""
-    return max(
-        (
-            tat + limit.interval_us - span_us(limit) - now_us
-            for tat, limit in zip(fitted(tats, limits, now_us), limits, strict=True)
-        ),
-        default=0,
-    )
+    waits = [0] if not limits else []
+    for i, tat in enumerate(_fitted(tats, limits, now_us)):
+        burst, period_us = limits[i]
+        interval_us = period_us // burst
+        waits.append(tat + interval_us - burst * interval_us - now_us)
+    return max(waits)
 
 
 def taken(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...]:
-    return tuple(tat + limit.interval_us for tat, limit in zip(fitted(tats, limits, now_us), limits, strict=True))
+    found = _fitted(tats, limits, now_us)
+    for i, (burst, period_us) in enumerate(limits):
+        found[i] += period_us // burst
+    return tuple(found)
 
 
 def refunded(tats: tuple[int, ...], limits: Limits, at_us: int, now_us: int) -> tuple[int, ...]:
