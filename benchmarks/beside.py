@@ -79,6 +79,7 @@ class Counted:
         # Hashes of text decide where things lie in dictionaries, and with it how many steps a look-up takes.
         # Under callgrind a turn takes fifty times as long: within the usual deadline no store would answer.
         fixed = {"PYTHONPATH": tree.package, "PYTHONHASHSEED": "0", "SEKISHO_STORE_DEADLINE_MS": "10000"}
+        fixed["BENCH_CALLGRIND"] = "1"
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self._counts}"]
         command += [sys.executable, "-m", "uvicorn", f"benchmarks.apps.{app}:app", "--port", str(self._port)]
         command += ["--loop", "uvloop", "--http", "httptools", "--no-proxy-headers", "--no-access-log"]
