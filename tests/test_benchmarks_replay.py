@@ -130,8 +130,8 @@ def test_the_script_is_told_the_scenarios_time_and_keeps_records_for_its_part_of
     with store.client() as client:
         lives_ms = sorted(client.pttl(key) for key in client.scan_iter("t:*"))
         assert client.hgetall(COUNTED) == {b"7 charges": b"2", b"7 settlements": b"0"}
-    # What lives longest is an account, for 90 days of failures or a little more; tags live for an hour at most.
-    assert 90 * 86_400_000 / 50 - 10_000 < lives_ms[-1] < 1.02 * 90 * 86_400_000 / 50
+    # What lives longest is an account, a day for each of its two failures or a little more; tags live for an hour.
+    assert 2 * 86_400_000 / 50 - 10_000 < lives_ms[-1] < 1.04 * 2 * 86_400_000 / 50
     assert 0 < lives_ms[0] <= lives_ms[-2] <= 86_400_000 / 50
 
 

@@ -25,6 +25,7 @@ from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts
 from sekisho.settings import load
 from sekisho.store import Line, Script
+from sekisho.store.options import LineOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -252,13 +253,13 @@ def assemble(
     corpus: Path | None,
     sample_of: int,
     note: Callable[[bytes, int], None],
-    line: Callable[..., Line] = Line,
+    line: Callable[[str, LineOptions], Line] = Line,
 ) -> Site:
     """A worker's guard, in the running loop."""
     found = settings(url, corpus)
     parts = parts_of(found)
     script = PacedScript(ledger_script(found.limits), clock, worker=worker)
-    connection = line(found.store, script, deadline_us=PATIENT_US)
+    connection = line(found.store, LineOptions(script, PATIENT_US))
     ledger = Watched(
         FallbackLedger(RedisLedger(connection, found.namespace), None, let_in=True),
         tally,

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sekisho.model import Origin
     from sekisho.read import OriginDigests
     from sekisho.simulate import Combo, Try
+    from sekisho.store.options import LineOptions
 
 ORIGINS_KNOWN_MAX = 4_096  # of a crew, and of the one that takes over from it
 STRETCH_SECONDS = 1.0  # between two places where a worker could go on
@@ -131,7 +132,9 @@ class Worker:
         line: how it is reached.
     """
 
-    def __init__(self, plan: Plan, number: int, folder: Folder, *, url: str, line: Callable[..., Line] = Line) -> None:
+    def __init__(
+        self, plan: Plan, number: int, folder: Folder, *, url: str, line: Callable[[str, LineOptions], Line] = Line
+    ) -> None:
         scenario = plan.scenario()
         population, seed = scenario.population(), scenario.seed
         self._plan, self._number, self._folder = plan, number, folder

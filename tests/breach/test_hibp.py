@@ -220,8 +220,9 @@ async def test_nothing_of_a_question_reaches_a_log_a_stream_or_a_repr(
     assert not re.search("|".join(words), "\n".join([caplog.text, *capfd.readouterr(), shown]), re.IGNORECASE)
 
 
-async def test_the_library_stays_as_it_is_for_everybody_else() -> None:
+async def test_the_library_stays_as_it_is_for_everybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """An application may use it, too: its address, its opener and its logger's level are its own."""
+    monkeypatch.setattr("urllib.request._opener", None)  # other tests may have opened something
     url, level = library.PwnedPasswordsAPI.url, library.logger.level
     library.logger.setLevel(7)
     try:

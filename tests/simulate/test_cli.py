@@ -80,7 +80,7 @@ def test_a_broken_promise_is_exit_code_one(
     """A guard that grants a network one attempt a day refuses owners: people and the shell are told, and why."""
     monkeypatch.setenv("SEKISHO_LIMIT_NETWORK", "1/day")
     picture = tmp_path / "demo.svg"
-    much = ("--owners", "100", "--attempts", "2000", "--addresses", "300", "--seconds", "1")
+    much = ("--owners", "100", "--attempts", "2000", "--addresses", "300", "--seconds", "4")
     assert main(["demo", "--svg", str(picture), *much]) == 1
     told = capsys.readouterr().out
     assert "BROKEN" in told
