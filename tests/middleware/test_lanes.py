@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import logging
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -320,3 +322,24 @@ async def test_a_place_promised_before_closing_is_none_after() -> None:
         assert (answer.result(), await late) == (True, False)
         await settle()
         assert some.started == ["a1"]
+
+
+def test_a_loop_that_ends_begins_no_other_run(caplog: pytest.LogCaptureFixture) -> None:
+    """What waited is forgotten with what ran: a task that is made at a loop's end is never run, and asyncio says so."""
+    started: list[str] = []
+
+    async def run(name: str) -> None:
+        started.append(name)
+        await asyncio.Event().wait()
+
+    async def served() -> None:
+        lanes = Lanes(running_max=1)
+        for name in ("a1", "b1"):
+            assert await lanes.enter(b"n", name.encode(), partial(run, name))
+        await settle()
+
+    asyncio.run(served())
+    gc.collect()
+
+    assert started == ["a1"]
+    assert caplog.text == ""

@@ -200,7 +200,9 @@ class Lanes:
         self._held.remove(place)
         if self._admission is not None:
             self._admission.free(place.run)
-        self._advance()
+        # One that is cancelled ends with its loop or its service: a task that began now would never run.
+        if not task.cancelled():
+            self._advance()
 
 
 def _any(_: Place) -> bool:
