@@ -338,8 +338,6 @@ def test_a_loop_that_ends_begins_no_other_run(caplog: pytest.LogCaptureFixture) 
             assert await lanes.enter(b"n", name.encode(), partial(run, name))
         await settle()
 
-    gc.collect()  # what other tests left
-    caplog.clear()
     asyncio.run(served())
     gc.collect()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.asgi.fair_turns import Counts, Place, Turns, Whose
@@ -62,6 +63,9 @@ class Lanes:
         self._running = Counts()
         self._tasks: set[asyncio.Task[None]] = set()
         self._queue = Turns()
+        # The turn that each queued run waits for, in a task of its own from the start. A task that is made only when
+        # another run ends would sometimes be made while the loop ends: it would never run, and asyncio report it.
+        self._turns: dict[Place, asyncio.Future[None]] = {}
         self._entering = Turns()
         self._answers: dict[Place, asyncio.Future[bool]] = {}
         self._closed = False
@@ -85,9 +89,7 @@ class Lanes:
             self._hold(place)
         elif not await self._promised(place, wait_s):
             return False
-        self._queue.add(place)
-        if self._admission is not None:
-            self._admission.waiting += 1
+        self._enqueue(place, run)
         self._advance()
         return True
 
@@ -105,11 +107,6 @@ class Lanes:
             await self._end_all()
 
     async def _end_all(self) -> None:
-        for place in tuple(self._queue):
-            self._queue.remove(place)
-            self._held.remove(place)
-            if self._admission is not None:
-                self._admission.waiting -= 1
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -179,30 +176,43 @@ class Lanes:
         place.held = True
         self._held.add(place)
 
+    def _enqueue(self, place: Place, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        loop = asyncio.get_running_loop()
+        self._queue.add(place)
+        self._turns[place] = turn = loop.create_future()
+        if self._admission is not None:
+            self._admission.waiting += 1
+        task = loop.create_task(self._run(turn, run), context=place.context)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._ended, place))
+
     def _start(self, place: Place) -> None:
         self._running.add(place)
-        task = asyncio.get_running_loop().create_task(self._run(place), context=place.context)
-        self._tasks.add(task)
-        task.add_done_callback(lambda task: self._ended(place, task))
+        turn = self._turns.pop(place)
+        if not turn.done():  # cancelled, and about to end
+            turn.set_result(None)
 
-    async def _run(self, place: Place) -> None:
-        assert place.run is not None  # noqa: S101 - `enter` takes no place without one
+    async def _run(self, turn: asyncio.Future[None], run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await turn
         try:
             async with asyncio.timeout(self._seconds_max):
-                await place.run()
+                await run()
         except Exception as error:  # noqa: BLE001 - nobody waits for it who could be told
             # Its message and its frames may hold what the application was sent.
             logger.error("A log-in that ran in the background ended with %s.", type(error).__name__)  # noqa: TRY400
 
     def _ended(self, place: Place, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._running.remove(place)
         self._held.remove(place)
-        if self._admission is not None:
-            self._admission.free(place.run)
-        # One that is cancelled ends with its loop or its service: a task that began now would never run.
-        if not task.cancelled():
-            self._advance()
+        if self._turns.pop(place, None) is None:
+            self._running.remove(place)
+            if self._admission is not None:
+                self._admission.free(place.run)
+        else:
+            self._queue.remove(place)
+            if self._admission is not None:
+                self._admission.waiting -= 1
+        self._advance()
 
 
 def _any(_: Place) -> bool:
