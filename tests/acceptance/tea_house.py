@@ -122,6 +122,7 @@ async def tea_house(
                 "SHOP_ARGON2": "1,256,1",
                 "SEKISHO_SECRET": SECRET,
                 "SEKISHO_STORE": redis_url,
+                "SEKISHO_STORE_DEADLINE_MS": "5000",  # the browser may have this core for itself
                 "SEKISHO_FACTORS": "webauthn,totp,email",
                 "SEKISHO_OWNERS": database,
                 "SEKISHO_OWNERS_QUERY": QUERY,

@@ -35,7 +35,7 @@ async def house(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch)
 async def member(browser: Browser, house: TeaHouse, **options: Any) -> AsyncIterator[Member]:
     """In a fresh browser, about which in the end there is nothing to complain."""
     async with visiting(browser, **options) as visit:
-        visit.page.set_default_timeout(10_000)
+        visit.page.set_default_timeout(30_000)
         somebody = Member(visit, house)
         yield somebody
         assert somebody.complaints == []

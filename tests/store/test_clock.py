@@ -20,12 +20,24 @@ def clock_of(ahead_s: float) -> tuple[StoreClock, Callable[[], None]]:
     return clock, lambda: clock.heard(int(NOW * 1e6))
 
 
+def clock_that_differs() -> tuple[StoreClock, Callable[[float], None]]:
+    """A clock, and an exchange in which it is so many seconds ahead of the store's."""
+    ahead = [0.0]
+    clock = StoreClock(lambda: NOW + ahead[0])
+
+    def heard(ahead_s: float) -> None:
+        ahead[0] = ahead_s
+        clock.heard(int(NOW * 1e6))
+
+    return clock, heard
+
+
 @pytest.mark.parametrize("ahead_s", [3, -3, 90, -90, 300])
 def test_a_clock_that_is_off_follows_the_stores(ahead_s: float, caplog: pytest.LogCaptureFixture) -> None:
     """Two machines write and read the same time, and the log names what to mend, once."""
     clock, exchange = clock_of(ahead_s)
-    exchange()
-    exchange()
+    for _ in range(3):
+        exchange()
     assert clock() == NOW
     [line] = caplog.messages
     which = "ahead of" if ahead_s > 0 else "behind"
@@ -47,15 +59,26 @@ def test_a_clock_that_is_far_off_is_left_alone(ahead_s: float, caplog: pytest.Lo
     """One of the two is wrong, and nobody here knows which; the log says so."""
     clock, exchange = clock_of(ahead_s)
     exchange()
+    exchange()
     assert clock() == NOW + ahead_s
     assert "devices may seem unknown and step-ups expired" in caplog.text
 
 
 def test_a_clock_that_was_set_right_is_followed_no_more() -> None:
-    """The next exchange tells."""
-    ahead = [90.0]
-    clock = StoreClock(lambda: NOW + ahead[0])
-    clock.heard(int(NOW * 1e6))
-    ahead[0] = 0.0
-    clock.heard(int(NOW * 1e6))
+    """The next two exchanges tell."""
+    clock, heard = clock_that_differs()
+    for ahead_s in (90.0, 90.0):
+        heard(ahead_s)
     assert clock() == NOW
+    for ahead_s in (0.0, 0.0):
+        heard(ahead_s)
+    assert clock() == NOW
+
+
+def test_an_answer_that_was_read_late_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A process that was stopped for eight seconds reads an old time once; what waits would be due at once else."""
+    clock, heard = clock_that_differs()
+    for late_s in (0.0, 8.0, 0.0, 8.0, 0.0):
+        heard(late_s)
+        assert clock() == NOW + late_s
+    assert not caplog.messages

@@ -20,17 +20,18 @@ class StoreClock:
     Tickets and tokens are read by other workers than those that wrote them. Where a machine's clock is off by seconds,
     what it writes would be of the future to others, and a change of password seem older than the step-ups that it ends.
     The store's clock is followed for five minutes at most: beyond that one of the two is plainly wrong, and nobody here
-    knows which.
+    knows which. One answer says little: it may have been read seconds late, by a process that was stopped meanwhile. So
+    a difference counts when the next answer says the same.
 
     Args:
         clock_s: this machine's.
     """
 
-    __slots__ = ("_ahead_s", "_clock_s", "_said")
+    __slots__ = ("_ahead_s", "_clock_s", "_heard_s", "_said")
 
     def __init__(self, clock_s: Callable[[], float]) -> None:
         self._clock_s = clock_s
-        self._ahead_s = 0.0
+        self._ahead_s = self._heard_s = 0.0
         self._said = False
 
     def __call__(self) -> float:
@@ -39,6 +40,9 @@ class StoreClock:
     def heard(self, store_us: int) -> None:
         """What the store's clock shows now, in microseconds."""
         ahead_s = store_us / 1e6 - self._clock_s()
+        before_s, self._heard_s = self._heard_s, ahead_s
+        if abs(ahead_s - before_s) >= SAID_FROM_S:
+            return
         self._ahead_s = ahead_s if SAID_FROM_S <= abs(ahead_s) <= FOLLOWED_S else 0.0
         if abs(ahead_s) >= SAID_FROM_S and not self._said:
             self._said = True
