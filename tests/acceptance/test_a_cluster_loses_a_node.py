@@ -76,7 +76,7 @@ class Site:
     def news(self, what: str) -> int:
         """How often the workers have said that the store `answers` or is `lost`."""
         parts = [guard._parts for guard in self.guards]
-        return sum(each.events.counts["", "store", what] for each in parts if each is not None)
+        return sum(each.events.counts.get(("", "store", what), 0) for each in parts if each is not None)
 
     async def storm_until(self, what: str, times: int) -> None:
         async with asyncio.timeout(60):

@@ -48,7 +48,7 @@ class Told:
         self.line: AnyLine = open_to(url, options)
 
     def count(self, what: str) -> int:
-        return self.events.counts["", "store", what]
+        return self.events.counts.get(("", "store", what), 0)
 
     async def works(self) -> None:
         """Until it has been said to work."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from binascii import b2a_base64
+from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 ACCOUNTS_MAX = 5
 """Accounts that one browser is remembered for; the one not used for longest makes room."""
+
+USER_AGENT_BYTES_MAX = 512
+"""Of a browser's name that is remembered with its family. A client may send any."""
 
 _BODY = Struct("<BBBI8sI12s")  # key id, class, browser family, issued (s), device, generation, account
 _MAC_BYTES = 16
@@ -197,10 +201,17 @@ class _Key:
 
 def browser_family(user_agent: bytes) -> int:
     """A number for the browser's family; 0 for everything that is not one of the large ones. Survives updates."""
+    return _known_family(user_agent) if len(user_agent) <= USER_AGENT_BYTES_MAX else _family(user_agent)
+
+
+def _family(user_agent: bytes) -> int:
     for mark, family, _ in _FAMILIES:
         if mark in user_agent:
             return family
     return 0
+
+
+_known_family = lru_cache(maxsize=256)(_family)
 
 
 def browser_name(user_agent: bytes) -> str:

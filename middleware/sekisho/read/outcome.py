@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 
 ANSWER_BYTES_MAX: Final = 65_536  # of a body that is judged, as it was sent and as it is unpacked
+TARGET_CHARS_MAX: Final = 512  # of a place and the path that leads there, remembered with what it means
 
 _LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 send the credentials on: nothing was decided yet
 # Nobody looked at the secret: too many requests, a method or a body that is not taken, a server at its end.
@@ -218,8 +219,14 @@ def _leads_away(door: Door, headers: Headers, scope: Mapping[str, Any], body: by
 
 
 def _target(headers: Headers, scope: Mapping[str, Any]) -> Target | None:
-    location = header(headers, b"location")
-    return target_of(location.decode(errors="replace"), scope["path"]) if location else None
+    location, path = header(headers, b"location"), scope["path"]
+    if not location:
+        return None
+    resolve = _known_target if len(location) + len(path) <= TARGET_CHARS_MAX else target_of
+    return resolve(location.decode(errors="replace"), path)
+
+
+_known_target = lru_cache(maxsize=256)(target_of)
 
 
 def _sets_new_session(headers: Headers, scope: Mapping[str, Any]) -> bool:

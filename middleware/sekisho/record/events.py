@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from sekisho.model import Action, Outcome
@@ -30,7 +29,8 @@ class Events:
     """
 
     def __init__(self, on_change_password: AccountHook | None = None) -> None:
-        self.counts: Counter[tuple[str, str, str]] = Counter()
+        # Not a `Counter`: to write into a subclass of `dict` costs ten times as much.
+        self.counts: dict[tuple[str, str, str], int] = {}
         self._on_change_password = Hook(on_change_password) if on_change_password else None
 
     def decided(self, door: Door, decision: Decision, mode: Mode) -> None:
@@ -44,13 +44,13 @@ class Events:
         if log.isEnabledFor(logging.INFO):
             log.info("%s", _line(mode, door, decision.asked, [finding.reason for finding in decision.findings]))
 
-    def _count(self, place: str, what: str, why: str) -> None:
-        # Not `+=`, for which a `Counter` calls a method of Python's own when the key is new.
+    def _count(self, place: str, what: str, why: str) -> int:
         key = (place, what, why)
-        self.counts[key] = self.counts.get(key, 0) + 1
+        count = self.counts[key] = self.counts.get(key, 0) + 1
+        return count
 
     def unreadable(self, door: Door, reason: str) -> None:
-        self.counts[door.name, "unreadable", reason] += 1
+        self._count(door.name, "unreadable", reason)
 
     def crowded(self, door: Door) -> None:
         """A stranger was sent away, because as many were in the application as it bears."""
@@ -64,31 +64,31 @@ class Events:
 
     def rule_tested(self, door: Door, result: str) -> None:
         """A rule of success under suspicion was tested: `wrong`, `held`, or `untested` where that could not be done."""
-        self.counts[door.name, "success_rule", result] += 1
+        self._count(door.name, "success_rule", result)
 
     def proved(self, place: str, purpose: str, factor: str) -> None:
         """A second proof was shown. `place` is a door's or route's name, or empty for our own pages."""
-        self.counts[place, f"proved_{purpose}", factor] += 1
+        self._count(place, f"proved_{purpose}", factor)
 
     def chosen(self, door: Door, *, breached: bool | None) -> None:
         """A new password was looked up; `None`: nobody could tell."""
         known = {True: "breached", False: "not_known", None: "unknown"}[breached]
-        self.counts[door.name, "new_password", known] += 1
+        self._count(door.name, "new_password", known)
 
     def change_password(self, door: Door, account: str) -> None:
         """An owner logged in with a password that has leaked. The account goes to the service alone."""
-        self.counts[door.name, "change_password", ""] += 1
+        self._count(door.name, "change_password", "")
         if self._on_change_password is not None:
             self._on_change_password(account)
 
     def leaks_answer(self, source: str, answers: bool) -> None:
         """A source of leaked passwords (`corpus`, `pairs`, `hibp`) has begun or ceased to answer."""
-        self.counts["", source, "answers" if answers else "lost"] += 1
+        self._count("", source, "answers" if answers else "lost")
 
     def store_answers(self, answers: bool) -> None:
         """The store has begun or ceased to work. Why it ceased is said by the line to it."""
-        lost = self.counts["", "store", "lost"]
-        self.counts["", "store", "answers" if answers else "lost"] += 1
+        lost = ("", "store", "lost") in self.counts
+        self._count("", "store", "answers" if answers else "lost")
         if not answers:
             log.warning("counting is degraded until the store works again (SEKISHO_ON_STORE_FAILURE)")
         elif lost:  # as loud as the loss, or a log kept from warnings on would show outages without an end
@@ -98,7 +98,7 @@ class Events:
 
     def counts_anew(self) -> None:
         """The store holds nothing of what it held."""
-        self.counts["", "store", "anew"] += 1
+        self._count("", "store", "anew")
         log.warning(
             "the store was emptied, or came back without its data: all counters begin anew, and step-ups under way are "
             "lost (persist it, or give it a replica)"
@@ -106,13 +106,11 @@ class Events:
 
     def unjudged(self, door: Door, why: str) -> int:
         """An answer could not be judged; how many times that was so for this reason."""
-        self._count(door.name, "unjudged", why)
-        return self.counts[door.name, "unjudged", why]
+        return self._count(door.name, "unjudged", why)
 
     def odd(self, text: str) -> None:
         """Something is set up in a way that cannot be meant. Said again at 10, 100, 1,000 times, and so on."""
-        self.counts["", "odd", text] += 1
-        count = self.counts["", "odd", text]
+        count = self._count("", "odd", text)
         if count in {1, 10, 100, 1_000} or count % 10_000 == 0:
             log.warning("%s (seen %d times)", text, count)
 

@@ -14,30 +14,15 @@ if TYPE_CHECKING:
 
     Headers = Sequence[tuple[bytes, bytes]]
 
-NAMES_MAX = 512
-NAME_BYTES_MAX = 64
-
-# Names that came in lower case before. To look at each of their letters again would cost more than to read the path.
-_LOWER: set[bytes] = set()
-
 
 def read_headers(scope: MutableMapping[str, Any]) -> tuple[MutableMapping[str, Any], dict[bytes, bytes]]:
     """The scope with header names in lower case, itself where they are, as ASGI promises; and its headers by name."""
     headers: Headers = scope.get("headers") or ()
     named = dict(headers)
-    if not named.keys() <= _LOWER and not _are_lower(named):
+    if named and not b"".join(named).islower():
         headers = [(bytes(name).lower(), value) for name, value in headers]
         return {**scope, "headers": headers}, by_name(headers)
     return scope, named if len(named) == len(headers) else by_name(headers)
-
-
-def _are_lower(names: dict[bytes, bytes]) -> bool:
-    if not b"".join(names).islower():
-        return False
-    # Bounded: a client that makes names up only slows its own requests down.
-    if len(_LOWER) < NAMES_MAX:
-        _LOWER.update([name for name in names if len(name) <= NAME_BYTES_MAX][:NAMES_MAX])
-    return True
 
 
 def by_name(headers: Headers) -> dict[bytes, bytes]:
