@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -27,9 +28,12 @@ from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
 _ROOT = Path(__file__).parents[1]
+Counts = dict[str, dict[str, float]]
+"""Thousands of instructions, by load and tree."""
+
 LOADS = {"wrong": "fail", "right": "success", "shed": "shed"}
 REQUESTS, QUICK_REQUESTS, LEAD_IN = 3_200, 960, 320
 SHED_AFTER_S = 3.0  # a worker remembers a refusal once the charges under it are two seconds old
@@ -151,9 +155,9 @@ def attempt(load: str, number: int) -> bytes:
     return _HEAD.format("198.51.100.7" if load == "shed" else address, len(body), body).encode()
 
 
-async def measured(trees: Iterable[Tree], app: str, folder: Path, requests: int) -> dict[str, dict[str, float]]:
+async def measured(trees: Iterable[Tree], folder: Path, *, app: str, requests: int) -> Counts:
     """Thousands of instructions an attempt, by load and tree; of the bare endpoint as well."""
-    found: dict[str, dict[str, float]] = {}
+    found: Counts = {}
     with RedisServer() as redis, Console().status("Counting") as status:
         for load, sent in LOADS.items():
             for tree in trees:
@@ -173,16 +177,21 @@ def table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
     return drawn
 
 
-def main() -> None:
-    options = _options()
+def of_both(commit: str, count: Callable[[tuple[Tree, Tree], Path], Coroutine[Any, Any, Counts]]) -> Counts:
+    """What `count` finds for the tree of a commit and for this one, both compiled; it gets a folder for its files."""
     measure.require("valgrind")
-    requests = QUICK_REQUESTS if options.quick else REQUESTS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Console().status("Compiling both"):
-            before = Tree(options.commit, compiled(exported(options.commit, folder / "base"), folder / "base-compiled"))
+            before = Tree(commit, compiled(exported(commit, folder / "base"), folder / "base-compiled"))
             now = Tree("here", compiled(_ROOT / "middleware", folder / "here-compiled"))
-        found = asyncio.run(measured((before, now), options.app, folder, requests))
+        return asyncio.run(count((before, now), folder))
+
+
+def main() -> None:
+    options = _options()
+    requests = QUICK_REQUESTS if options.quick else REQUESTS
+    found = of_both(options.commit, partial(measured, app=options.app, requests=requests))
     Console().print(table(found, options.commit))
     about: dict[str, Any] = {"machine": measure.machine(), "base": options.commit, "app": options.app}
     result.write("beside", {**about, "requests": requests, "thousands": found}, quick=options.quick)

@@ -1,30 +1,34 @@
 """What each refusal costs beside a bare 404 and beside another commit: `python -m benchmarks.refusals [--base COMMIT]`.
 
 Instructions over HTTP, counted as `benchmarks.beside` counts them, as ratios to the 404 that Starlette alone answers.
-A step-up includes the application's run behind the seal, whose answer here costs next to nothing.
+A step-up is counted without the application's run behind the seal: the application answers nothing while it is counted,
+as many runs as may be under way are so before the first request that counts, and those of the others stand in their
+queue. What it takes to put them there is counted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from base64 import urlsafe_b64encode
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import arguments, measure, result
-from benchmarks.beside import SHED_AFTER_S, Counted, Tree, compiled, exported
+from benchmarks.beside import SHED_AFTER_S, Counted, of_both
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
-_ROOT = Path(__file__).parents[1]
+    from benchmarks.beside import Counts, Tree
+
 BASE = "97295b2"
-REQUESTS, QUICK_REQUESTS, LEAD_IN = 960, 320, 128
+REQUESTS, QUICK_REQUESTS, LEAD_IN, STEP_UP_LEAD_IN = 960, 320, 128, 40
+CONNECTIONS = 8
 PAGE, JSON = "text/html,application/xhtml+xml", "application/json"
 # Of the length that tokens have, five of them.
 GARBAGE = "Cookie: __Host-sekisho=" + ".".join([urlsafe_b64encode(bytes(range(47))).decode().rstrip("=")] * 5) + "\r\n"
@@ -38,10 +42,11 @@ _HEAD = (
 class Load(NamedTuple):
     """Attributes:
     status: that every answer has once the lead-in is over.
-    server: which of `SERVERS` is asked.
+    server: which is asked: `bare`, one that asks for `work`, or for a `step-up`.
     path, accept, more: of the request.
     one_address: whether all come from one.
     body: with the number of the request in it, or none.
+    requests_max: counted at most.
     """
 
     status: int
@@ -51,6 +56,13 @@ class Load(NamedTuple):
     more: str = ""
     one_address: bool = False
     body: str = "username=somebody%40mail.example&password=wrong{}"
+    requests_max: int = REQUESTS
+
+    def environment(self, store: str) -> dict[str, str]:
+        """What the server is told. `store`: a URL."""
+        if self.server == "bare":
+            return {}
+        return {"BENCH_STORE": store} | ({"BENCH_FACTORS": "totp"} if self.server == "step-up" else {})
 
     def request(self, number: int) -> bytes:
         network = number * 1_000_003 % 6_291_456  # neighbours in time are no neighbours in space
@@ -61,7 +73,8 @@ class Load(NamedTuple):
 
 
 ANYBODY = "username=user{}%40mail.example&password=wrong"
-SERVERS: dict[str, dict[str, str]] = {"bare": {}, "work": {}, "step-up": {"BENCH_FACTORS": "totp"}}
+# Of the 288 places for runs behind the seal, the lead-in has taken 48.
+RUNS_MAX = 160
 LOADS = {
     "404": Load(404, "bare", path="/nothing"),
     "shed": Load(429, "work", one_address=True),
@@ -69,31 +82,30 @@ LOADS = {
     "unreadable": Load(400, "work", body="username=a&username=b{}&password=c"),
     "work, JSON": Load(401, "work"),
     "work, page": Load(401, "work", accept=PAGE),
-    "step-up, JSON": Load(401, "step-up", body=ANYBODY),
-    "step-up, page": Load(401, "step-up", accept=PAGE, body=ANYBODY),
+    "step-up, JSON": Load(401, "step-up", body=ANYBODY, requests_max=RUNS_MAX),
+    "step-up, page": Load(401, "step-up", accept=PAGE, body=ANYBODY, requests_max=RUNS_MAX),
 }
 
 
 class Server(Counted):
-    """Counts several loads, one after the other."""
+    """Counts one load."""
 
-    async def count_load(self, load: Load, requests: int, first: int) -> float:
-        """Instructions for each of `requests`, numbered from `first`."""
+    async def count_load(self, load: Load, requests: int) -> float:
+        """Instructions for each of `requests`."""
         await self._wait_until_up()
-        await self._ask(load, range(first, first + LEAD_IN), checked=False)
+        first = STEP_UP_LEAD_IN if load.server == "step-up" else LEAD_IN
+        await self._ask(load, range(first), checked=False)
         if load.one_address:
             await asyncio.sleep(SHED_AFTER_S)
-        await self._ask(load, range(first + LEAD_IN, first + LEAD_IN + 8), checked=True)
-        self._control("--zero")
-        before = self._total()
+            await self._ask(load, range(first), checked=False)
+        await self._ask(load, range(first, first + CONNECTIONS), checked=True)
         self._control("--instr=on")
-        await self._ask(load, range(first + LEAD_IN + 8, first + LEAD_IN + 8 + requests), checked=True)
-        self._control("--dump")
-        self._control("--instr=off")
-        return (self._total() - before) / requests
+        await self._ask(load, range(first + CONNECTIONS, first + CONNECTIONS + requests), checked=True)
+        self._control("--dump")  # before counting ends, which would forget the counts
+        return self._total() / requests
 
     async def _ask(self, load: Load, numbers: range, *, checked: bool) -> None:
-        share = len(numbers) // 8
+        share = len(numbers) // CONNECTIONS
         await asyncio.gather(
             *(self._ask_each(load, numbers[at : at + share], checked) for at in range(0, len(numbers), share))
         )
@@ -110,20 +122,17 @@ class Server(Counted):
         writer.close()
 
 
-async def measured(trees: Iterable[Tree], folder: Path, requests: int) -> dict[str, dict[str, float]]:
+async def measured(trees: Iterable[Tree], folder: Path, *, requests: int) -> Counts:
     """Thousands of instructions a request, by load and tree."""
-    found: dict[str, dict[str, float]] = {}
+    found: Counts = {}
     with RedisServer() as redis, Console().status("Counting") as status:
         for tree in trees:
-            for name, environment in SERVERS.items():
+            for name, load in LOADS.items():
+                status.update(f"Counting: {name}, {tree.name}")
                 redis.cli("FLUSHALL")
-                store = {} if name == "bare" else {"BENCH_STORE": redis.url}
-                with Server(tree, "refusals", folder, environment | store) as server:
-                    for number, (load, each) in enumerate(LOADS.items()):
-                        if each.server == name:
-                            status.update(f"Counting: {load}, {tree.name}")
-                            counted = await server.count_load(each, requests, first=100_000 * number) / 1_000
-                            found.setdefault(load, {})[tree.name] = counted
+                with Server(tree, "refusals", folder, load.environment(redis.url)) as server:
+                    counted = await server.count_load(load, min(requests, load.requests_max))
+                found.setdefault(name, {})[tree.name] = counted / 1_000
     return found
 
 
@@ -150,14 +159,8 @@ def main() -> None:
     parser = arguments.parser(__doc__, quick="fewer requests")
     parser.add_argument("--base", default=BASE, metavar="COMMIT", help="what to compare with (%(default)s)")
     options = parser.parse_args()
-    measure.require("valgrind")
     requests = QUICK_REQUESTS if options.quick else REQUESTS
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Console().status("Compiling both"):
-            before = Tree(options.base, compiled(exported(options.base, folder / "base"), folder / "base-compiled"))
-            now = Tree("here", compiled(_ROOT / "middleware", folder / "here-compiled"))
-        found = asyncio.run(measured((before, now), folder, requests))
+    found = of_both(options.base, partial(measured, requests=requests))
     Console(width=max(110, Console().width)).print(table(found, options.base))
     about = {"machine": measure.machine(), "base": options.base, "requests": requests}
     result.write("refusals", about | {"thousands": found, "ratios": ratios(found)}, quick=options.quick)

@@ -13,16 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.overload import site
 from benchmarks.overload.__main__ import QUICK, rows
 from benchmarks.overload.cells import Cell
 from benchmarks.overload.flood import CONNECTIONS_MAX, KINDS
 from benchmarks.overload.page import page
 from benchmarks.overload.soak import Look, grew
 from benchmarks.picture import overload as draw
-from benchmarks.step_up.client import AGENT
-from sekisho.challenge.device_token import DeviceTokens, browser_family
-from sekisho.model import Device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,15 +61,6 @@ def test_addresses_are_as_many_as_the_name_says() -> None:
         return len({one.partition(b"X-Forwarded-For: ")[2].partition(b"\r\n")[0] for one in sent})
 
     assert [addresses(kind) for kind in ("one address", "300 addresses", "fresh addresses")] == [1, 300, 1_000]
-
-
-def test_owners_devices_are_proved() -> None:
-    """Their tokens are what the guard of this site hands out after a factor."""
-    tokens = DeviceTokens((site.SECRET.encode(),), days=90)
-    found = tokens.find(site.token("owner7"), "owner7", browser_family(AGENT.encode()), int(time.time()))
-
-    assert found is not None
-    assert found.device_class is Device.PROVED
 
 
 def test_the_flood_sends_by_the_clock_until_it_is_told_to_end() -> None:

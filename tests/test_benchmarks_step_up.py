@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks.known import SECRET, proved
 from benchmarks.step_up import sealed
 from benchmarks.step_up.client import AGENT, address
-from benchmarks.step_up.cost import proved
 from benchmarks.step_up.figures import page
 from benchmarks.step_up.separate import auc, kolmogorov_smirnov, mann_whitney, separation
-from benchmarks.step_up.site import KNOWN, PASSWORD, SECRET, WRONG, members, nobodies
+from benchmarks.step_up.site import KNOWN, PASSWORD, WRONG, members, nobodies
 from benchmarks.step_up.timings import KINDS, attempts, compared
 from sekisho.challenge.device_token import DeviceTokens, browser_family
 from sekisho.model import Device
@@ -147,7 +147,7 @@ RESULT: dict[str, Any] = {
 
 
 def test_a_proved_device_is_known_as_one() -> None:
-    """The plain answer that the question is held against must have passed the guard."""
+    """The plain answer that a question is held against must have passed the guard, as owners must beside a flood."""
     token = DeviceTokens((SECRET.encode(),), days=90).find(
         proved("hana"), "hana", browser_family(AGENT.encode()), int(time.time())
     )

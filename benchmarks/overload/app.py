@@ -19,8 +19,9 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from benchmarks.apps.endpoint import FAILED, SUCCEEDED, Answer, answer, read
+from benchmarks.known import SECRET
 from benchmarks.open_loop import percentile
-from benchmarks.overload.site import APP_SECRET, OWNERS, PASSWORD, SECRET, is_member
+from benchmarks.overload.site import APP_SECRET, OWNERS, PASSWORD, is_member
 from sekisho import LoginGuard
 from sekisho.challenge.keys import enrolment_binding
 from sekisho.challenge.seal import Sealer

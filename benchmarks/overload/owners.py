@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from benchmarks.overload.site import OWNERS, PASSWORD, code, token
+from benchmarks.known import proved
+from benchmarks.overload.site import OWNERS, PASSWORD, code
 from benchmarks.step_up.client import AGENT, address
 from sekisho.simulate.solve import solved
 
@@ -38,7 +39,7 @@ async def known(port: int, rate: float, count: int, first: int) -> list[Came]:
     async def one(number: int, due: float) -> Came:
         name = f"owner{number % OWNERS}"
         form = {"username": name, "password": PASSWORD}
-        status, said, _ = await _post(port, "/login", form, address(number), {"Sekisho-Device": token(name)})
+        status, said, _ = await _post(port, "/login", form, address(number), {"Sekisho-Device": proved(name)})
         return Came(status == 302, (time.monotonic() - due) * 1e3, f"{status} {said}".strip())
 
     return await _at(rate, count, one, first)

@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl
 
 from benchmarks.apps import endpoint
 from benchmarks.apps.endpoint import FAILED, RIGHT, SUCCEEDED, Counted, Service
-from benchmarks.step_up.site import FLOOD, FLOOD_S, KNOWN, PASSWORD, PROFILE, QUERY, SECRET, members
+from benchmarks.known import SECRET
+from benchmarks.step_up.site import FLOOD, FLOOD_S, KNOWN, PASSWORD, PROFILE, QUERY, members
 from sekisho import LoginGuard
 from sekisho.passwords import Passwords
 

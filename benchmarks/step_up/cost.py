@@ -9,7 +9,6 @@ configured, in pairs with the same service without them.
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 import time
 from contextlib import ExitStack
@@ -17,12 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import measure
+from benchmarks.known import proved
 from benchmarks.measure import LOAD_CORE, Server, median_interval
 from benchmarks.step_up import result
-from benchmarks.step_up.client import AGENT, Client, address
-from benchmarks.step_up.site import SECRET, furnish
-from sekisho.challenge.device_token import DeviceTokens, browser_family
-from sekisho.model import Device
+from benchmarks.step_up.client import Client, address
+from benchmarks.step_up.site import furnish
 from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
@@ -35,8 +33,6 @@ ANSWERS, QUICK_ANSWERS = 500, 60
 PAIRS, QUICK_PAIRS = 20, 6
 REQUESTS = 400
 PAUSE_S = 0.015
-
-_TOKENS = DeviceTokens((SECRET.encode(),), days=90)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -52,19 +48,6 @@ def run(options: argparse.Namespace) -> None:
     found = {"machine": about, "question": question, "allowed": allowed}
     result.write("cost", found, quick=options.quick)
     print(question, {name: value for name, value in allowed.items() if name != "ratios"}, sep="\n")
-
-
-def proved(account: str) -> str:
-    """The token of a device that has shown a factor for this account."""
-    return _TOKENS.renewed(
-        "",
-        account,
-        None,
-        device_class=Device.PROVED,
-        family=browser_family(AGENT.encode()),
-        now_s=int(time.time()),
-        fresh=secrets.token_bytes(8),
-    )
 
 
 def asked(environment: Mapping[str, str], count: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.known import SECRET
 from sekisho.challenge.keys import enrolment_binding
 from sekisho.challenge.seal import Sealer
 from sekisho.challenge.totp import PURPOSE, new_secret
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SECRET: Final = "for-benchmarks-on-loopback-and-nothing-else"
 PASSWORD: Final = "right0000"
 WRONG: Final = "wrong0000"
 PROFILE: Final = Profile(2, 7_168, 1, source="this benchmark: slow beside the guard, and short enough for thousands")
