@@ -347,7 +347,7 @@ def test_a_proof_that_is_too_old_is_asked_for_as_the_standard_says(authorization
 def test_members_of_one_answer_are_in_it_and_in_no_other() -> None:
     """A ticket is its client's alone: nothing of it is kept for the next one."""
     before = RENDERER._answer.cache_info().currsize
-    given_ = RENDERER.render(answer.step_up_required(), [], {"challenge": "ticket", "factors": ["totp"]})
+    given_ = RENDERER.render(answer.step_up_required(), [], '"challenge": "ticket", "factors": ["totp"]')
     body = json.loads(given_.body)
 
     assert (body["challenge"], body["factors"], body["code"]) == ("ticket", ["totp"], "step_up_required")
@@ -358,7 +358,7 @@ def test_members_of_one_answer_are_in_it_and_in_no_other() -> None:
 
 def test_pages_leave_members_out() -> None:
     """A page has its own place for them, or none."""
-    page = RENDERER.render(answer.step_up_required(), [(b"accept", CHROME)], {"challenge": "ticket"})
+    page = RENDERER.render(answer.step_up_required(), [(b"accept", CHROME)], '"challenge": "ticket"')
 
     assert page == rendered(answer.step_up_required(), accept=CHROME)
 

@@ -235,6 +235,36 @@ def test_whatever_is_presented_is_bounded_work_and_no_error(presented: str, acco
     assert found(issued(account, presented=presented), account) is not None
 
 
+@pytest.mark.parametrize("rest", ["é" * 61, "=" * 61, "!" * 61, "A" + "!" * 60, "A" * 61, ""])
+def test_what_begins_like_a_token_of_ours_is_bounded_work_and_no_error(rest: str) -> None:
+    """Each holder of a token knows how they begin."""
+    shown = ".".join([issued()[:2] + rest] * ACCOUNTS_MAX)
+
+    assert found(shown) is None
+    assert not TOKENS.has_genuine(shown, NOW)
+
+
+@given(
+    place=st.integers(0, ACCOUNTS_MAX - 1),
+    by=st.sampled_from([OLD, NEW]),
+    device_class=st.sampled_from([each for each in Device if each is not Device.STRANGER]),
+    account=st.text(max_size=20),
+    forged=st.binary(min_size=47, max_size=47),
+)
+def test_a_genuine_token_is_found_among_whatever_else(
+    place: int, by: bytes, device_class: Device, account: str, forged: bytes
+) -> None:
+    """It earns a look past a refusal, for whichever account, under each secret and with each class."""
+    token = issued(account, by=DeviceTokens([by], days=180, oldest=OLD), device_class=device_class)
+    jar = [text(forged)] * ACCOUNTS_MAX
+    jar[place] = token
+    both = DeviceTokens([NEW, OLD], days=180)
+
+    assert both.has_genuine(".".join(jar), NOW)
+    assert not both.has_genuine(".".join([text(forged)] * ACCOUNTS_MAX), NOW)
+    assert found(".".join(jar), account, by=both) is not None
+
+
 def test_more_than_a_full_jar_is_not_even_split() -> None:
     """A megabyte of genuine tokens is no jar of ours."""
     assert found(".".join([issued()] * (ACCOUNTS_MAX + 1))) is None

@@ -36,6 +36,11 @@ EASY = 256  # expected hashes: the least there is
 EASY_WORK = Worked(256)
 
 
+def puzzle(work: Work, difficulty: int = EASY, *, carried: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(work.challenge(ATTEMPT, difficulty, carried=carried).text)
+    return found
+
+
 class Site:
     """Workers that share a vault and a clock."""
 
@@ -48,7 +53,7 @@ class Site:
         return Work(secrets, self.vault, clock_s=lambda: self.now_s + ahead_s)
 
     def challenge(self) -> dict[str, Any]:
-        return self.work.challenge(ATTEMPT, EASY)
+        return puzzle(self.work)
 
     async def accept(self, payload: str, bound_to: bytes = ATTEMPT) -> Worked | None:
         return await self.work.accept(payload, bound_to)
@@ -62,7 +67,7 @@ def site() -> Site:
 async def test_what_was_solved_is_accepted_with_what_it_was_worth(site: Site) -> None:
     """Expected hashes: the iterations of a try, times the tries."""
     assert await site.accept(solved(site.challenge())) == EASY_WORK
-    assert await site.accept(solved(site.work.challenge(ATTEMPT, 3 * 256)), ATTEMPT) == Worked(3 * 256)
+    assert await site.accept(solved(puzzle(site.work, 3 * 256)), ATTEMPT) == Worked(3 * 256)
 
 
 async def test_the_solver_of_altcha_solves_it(site: Site) -> None:
@@ -76,7 +81,7 @@ async def test_the_solver_of_altcha_solves_it(site: Site) -> None:
 @pytest.mark.parametrize("carried", ["", "cGxhaW4_-=", '"\\/\b\n\0\x7f é\u2028\U0001f600'])
 def test_it_is_signed_as_the_library_signs(carried: str, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row 13.3: member for member what `altcha.create_challenge` makes of the same numbers."""
-    found = site.work.challenge(ATTEMPT, 3 * 256, carried=carried)
+    found = puzzle(site.work, 3 * 256, carried=carried)
     parameters = found["parameters"]
     random = iter([bytes.fromhex(parameters["nonce"]), bytes.fromhex(parameters["salt"])])
     monkeypatch.setattr("secrets.token_bytes", lambda _: next(random))
@@ -168,13 +173,13 @@ async def test_the_mark_that_it_was_used_outlives_it_on_every_worker(site: Site)
     assert await late.accept(payload, ATTEMPT)
     site.now_s += LIFE_S + SKEW_S - 1  # its end for the one whose clock is behind
     assert await early.accept(payload, ATTEMPT) is None
-    fresh = solved(late.challenge(ATTEMPT, EASY))
+    fresh = solved(puzzle(late))
     assert await early.accept(fresh, ATTEMPT)
 
 
 async def test_what_ends_later_than_any_clock_allows_is_refused(site: Site) -> None:
     """It would be fresh after the mark of its use had gone."""
-    payload = solved(site.worker(OLD, ahead_s=SKEW_S + 1).challenge(ATTEMPT, EASY))
+    payload = solved(puzzle(site.worker(OLD, ahead_s=SKEW_S + 1)))
     assert await site.accept(payload) is None
 
 
@@ -225,7 +230,7 @@ async def test_a_forged_challenge_uses_up_no_genuine_one(site: Site, field: str)
 @pytest.mark.parametrize("easier", [{"cost": 1}, {"keyPrefix": "0"}, {"keyPrefix": ""}, {"cost": 1, "keyPrefix": "00"}])
 async def test_less_work_than_was_asked_is_none(site: Site, easier: dict[str, Any]) -> None:
     """A solver that makes its puzzle easier, and solves that."""
-    challenge = site.work.challenge(ATTEMPT, 100_000)
+    challenge = puzzle(site.work, 100_000)
     challenge["parameters"] |= easier
     assert await site.accept(solved(challenge)) is None
 
@@ -241,7 +246,7 @@ async def test_a_solution_that_is_made_up_is_none_and_the_only_try(site: Site) -
 
 async def test_a_key_of_ones_own_signs_nothing(site: Site) -> None:
     """Whoever knows all of this but the secret."""
-    payload = solved(site.worker(NEW).challenge(ATTEMPT, EASY))
+    payload = solved(puzzle(site.worker(NEW)))
     assert await site.accept(payload) is None
 
 
@@ -252,7 +257,7 @@ async def test_secrets_rotate(site: Site) -> None:
     both = site.worker(NEW, OLD)
     assert await both.accept(used, ATTEMPT) is None
     assert await both.accept(before, ATTEMPT) == EASY_WORK
-    after = solved(both.challenge(ATTEMPT, EASY))
+    after = solved(puzzle(both))
     assert await site.accept(after) is None
     assert await site.worker(NEW).accept(after, ATTEMPT) == EASY_WORK
 
@@ -317,7 +322,7 @@ async def test_what_is_too_long_is_not_looked_at(site: Site) -> None:
 
 def test_what_a_browser_sends_is_a_third_of_the_bound(site: Site) -> None:
     """At the greatest difficulty and with the counter at its longest."""
-    challenge = site.work.challenge(ATTEMPT, DIFFICULTY_MAX)
+    challenge = puzzle(site.work, DIFFICULTY_MAX)
     longest = {"counter": 2**32 - 1, "derivedKey": "0" * 64, "time": 119_999.123456}
     assert len(encoded({"challenge": challenge, "solution": longest})) < PAYLOAD_CHARS_MAX / 2
 
@@ -385,7 +390,7 @@ def test_a_phone_is_all_but_sure_to_be_done_before_it_ends() -> None:
 @given(st.integers(1, DIFFICULTY_MAX))
 def test_what_is_asked_is_what_was_wanted_and_cheap_to_check(wanted: int) -> None:
     """At least as hard as it should be, at most a try of 4,096 harder; checking is one derivation."""
-    asked = Site().work.challenge(ATTEMPT, wanted)["parameters"]
+    asked = puzzle(Site().work, wanted)["parameters"]
     tries = 16 ** len(asked["keyPrefix"])
     assert wanted <= tries * asked["cost"] < wanted + tries
     assert asked["cost"] <= 8_000
@@ -397,7 +402,7 @@ def test_what_is_asked_is_what_was_wanted_and_cheap_to_check(wanted: int) -> Non
 @pytest.mark.parametrize("occupancy", [0, 0.5, 0.75, 0.9])
 def test_a_browser_hashes_for_most_of_the_time(site: Site, level: int, occupancy: float) -> None:
     """At every step a try is a millisecond of a phone's: cheaper ones cost browsers more than they cost programs."""
-    asked = site.work.challenge(ATTEMPT, difficulty(level, occupancy))["parameters"]
+    asked = puzzle(site.work, difficulty(level, occupancy))["parameters"]
     assert asked["cost"] / PHONE_HASHES_PER_S >= 0.0009
 
 
@@ -412,7 +417,7 @@ def test_on_average_it_takes_the_tries_that_it_should() -> None:
 def test_a_difficulty_out_of_bounds_is_a_mistake(site: Site, none: int) -> None:
     """Free work is none, and work that no phone can do locks people out."""
     with pytest.raises(ValueError, match="difficulty is 1 to 8000000"):
-        site.work.challenge(ATTEMPT, none)
+        puzzle(site.work, none)
 
 
 # What it is not.

@@ -65,7 +65,9 @@ async def test_he_shows_his_phone_with_the_cookies_of_the_question() -> None:
 async def test_his_browser_works_and_the_work_is_good() -> None:
     """As the guard's own part takes it; then the proof is asked for as ever."""
     work = Work([b"s" * 32], MemoryVault(entries_max=9, bytes_max=9_999, clock_s=lambda: 0.0))
-    asked = http(401, "Set-Cookie: step=k\r\n", code="challenge_required", work=work.challenge(BOUND, 256))
+    asked = http(
+        401, "Set-Cookie: step=k\r\n", code="challenge_required", work=json.loads(work.challenge(BOUND, 256).text)
+    )
     found, steps, sent = await persisting(asked, ASKED, IN)
     assert (found.status, steps) == (303, Steps(worked=True, asked=True))
     shown = sent[0].decode().partition("Sekisho-Work: ")[2].partition("\r\n")[0]

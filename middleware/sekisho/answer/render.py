@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sekisho.answer import cors, negotiate, page, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from sekisho.answer.refusal import Refusal
 
@@ -32,6 +31,10 @@ class Answer(NamedTuple):
     status: int
     headers: Headers
     body: bytes
+
+    def adding(self, *lines: tuple[bytes, bytes]) -> Answer:
+        """The same with more headers, at their end."""
+        return Answer(self.status, (*self.headers, *lines), self.body)
 
 
 class _Kept(NamedTuple):
@@ -58,7 +61,7 @@ class Renderer:
         self,
         refusal: Refusal,
         headers: Iterable[tuple[bytes, bytes]],
-        members: Mapping[str, object] | None = None,
+        members: str = "",
     ) -> Answer:
         """The answer to a request with these headers; only `Accept`, `Accept-Language` and `Origin` are looked at.
 
@@ -68,8 +71,8 @@ class Renderer:
         Args:
             refusal: what is refused, and why.
             headers: of the request.
-            members: added to a problem document, for this one answer: it is not kept, for some are secrets. Pages
-                leave them out.
+            members: added to a problem document, for this one answer: it is not kept, for some are secrets. JSON
+                without the object's braces. Pages leave them out.
         """
         accept = accept_language = origin = b""
         for name, value in headers:
@@ -124,17 +127,16 @@ def _too_old(answer: Answer, max_age_s: int, *, bearer: bool) -> Answer:
     return _replaced(answer, b"www-authenticate", value)
 
 
-def _with_members(answer: Answer, members: Mapping[str, object]) -> Answer:
+def _with_members(answer: Answer, members: str) -> Answer:
     if (b"content-type", page.JSON_TYPE) not in answer.headers:
         return answer
-    more = json.dumps(dict(members), ensure_ascii=False).encode("utf-8", "replace")
-    body = answer.body.removesuffix(b"}") + b", " + more.removeprefix(b"{")
-    return _replaced(answer._replace(body=body), b"content-length", b"%d" % len(body))
+    body = b"%b, %b}" % (answer.body[:-1], members.encode("utf-8", "replace"))
+    return _replaced(Answer(answer.status, answer.headers, body), b"content-length", b"%d" % len(body))
 
 
 def _replaced(answer: Answer, wanted: bytes, value: bytes) -> Answer:
-    headers = tuple((name, value if name == wanted else old) for name, old in answer.headers)
-    return answer._replace(headers=headers)
+    headers = [(name, value) if name == wanted else (name, old) for name, old in answer.headers]
+    return Answer(answer.status, tuple(headers), answer.body)
 
 
 @lru_cache(maxsize=128)  # ten codes, a few statuses, two languages and two formats: all of them fit

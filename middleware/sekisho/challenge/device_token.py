@@ -11,9 +11,7 @@ Pure: time and randomness arrive as values.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
-from binascii import Error as Base64Error
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
@@ -25,7 +23,7 @@ from sekisho.model import Device
 from sekisho.model.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 ACCOUNTS_MAX = 5
 """Accounts that one browser is remembered for; the one not used for longest makes room."""
@@ -36,10 +34,12 @@ USER_AGENT_BYTES_MAX = 512
 _BODY = Struct("<BBBI8sI12s")  # key id, class, browser family, issued (s), device, generation, account
 _MAC_BYTES = 16
 _SKEW_S = 300  # by how much workers' clocks may differ; the store's is followed where there is one
-_TOKEN_CHARS = 4 * -(-(_BODY.size + _MAC_BYTES) // 3)
-PRESENTED_CHARS_MAX = ACCOUNTS_MAX * (_TOKEN_CHARS + 1)
+_TOKEN_CHARS = -(-(_BODY.size + _MAC_BYTES) * 4 // 3)
+PRESENTED_CHARS_MAX = ACCOUNTS_MAX * (_TOKEN_CHARS + 2)
 
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_PADDING = b"=" * (-_TOKEN_CHARS % 4)
 
 _FAMILIES = (
     (b"Edg", 1, "Edge"),
@@ -101,15 +101,16 @@ class DeviceTokens:
         self._keys = [_Key(signer) for signer in as_signers(secrets)]
         key = _key(oldest) if oldest else _key(self._keys[-1].signer.secret)
         self._account = blake2b(key=key, digest_size=12, person=b"device account")
+        self._starts: Final = frozenset(key.start for key in self._keys)
 
     def has_genuine(self, presented: str, now_s: int) -> bool:
         """Whether any token among those presented was signed here, for whatever account. Some microseconds at most."""
-        return any(self._is_genuine(packed, now_s) for packed in _split(presented))
+        return any(self._is_genuine(packed, now_s) for packed in self._split(presented))
 
     def find(self, presented: str, account: str, family: int, now_s: int) -> Token | None:
         """The token for `account` among those presented, or None. Bounded work, whatever is presented."""
         wanted = self._digest(account)
-        for packed in _split(presented):
+        for packed in self._split(presented):
             *_, named = _BODY.unpack_from(packed)
             # Which account it is for is no secret from its holder; whether it is genuine is, hence the order.
             if named == wanted:
@@ -149,10 +150,22 @@ class DeviceTokens:
         """The genuine tokens of other accounts, as many as have room beside a new one."""
         others = [
             _text(packed)
-            for packed in _split(presented)
+            for packed in self._split(presented)
             if _BODY.unpack_from(packed)[-1] != wanted and self._is_genuine(packed, now_s)
         ]
         return others[: ACCOUNTS_MAX - 1]
+
+    def _split(self, presented: str) -> list[bytes]:
+        """What may be tokens of ours. A flood that shows something else is told by two characters of each."""
+        if len(presented) > PRESENTED_CHARS_MAX:
+            return []
+        found = []
+        for text in presented.split("."):
+            if len(text) == _TOKEN_CHARS and text[:2] in self._starts:
+                packed = _packed(text)
+                if len(packed) == _BODY.size + _MAC_BYTES:
+                    found.append(packed)
+        return found
 
     def _verified(self, packed: bytes, family: int, now_s: int) -> Token | None:
         _, device_class, sealed_family, issued_s, device, generation, _ = _BODY.unpack_from(packed)
@@ -183,14 +196,20 @@ class DeviceTokens:
 
 
 class _Key:
-    """What a secret signs with. `id`: of one byte, so that hardly ever more than one key has to be tried."""
+    """What a secret signs with.
 
-    __slots__ = ("_mac", "id", "signer")
+    Attributes:
+        id: of one byte, so that hardly ever more than one key has to be tried.
+        start: what all tokens of it begin with, two characters: the id, and the upper half of the class, which is 0.
+    """
+
+    __slots__ = ("_mac", "id", "signer", "start")
 
     def __init__(self, signer: Signer) -> None:
         key = _key(signer.secret)
         self.signer: Final = signer
         self.id: Final = blake2b(key, digest_size=1, person=b"device key id").digest()[0]
+        self.start: Final = _text(bytes((self.id, 0)))[:2]
         self._mac: Final = blake2b(key=key, digest_size=_MAC_BYTES, person=b"device token").copy
 
     def mac(self, body: bytes) -> bytes:
@@ -221,20 +240,16 @@ def browser_name(user_agent: bytes) -> str:
     return " on ".join(filter(None, (browser, system)))
 
 
-def _split(presented: str) -> Iterator[bytes]:
-    if len(presented) > PRESENTED_CHARS_MAX:
-        return
-    for text in presented.split("."):
-        try:
-            packed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        except (Base64Error, ValueError):
-            continue
-        if len(packed) == _BODY.size + _MAC_BYTES:
-            yield packed
-
-
 def _key(secret: bytes) -> bytes:
     return blake2b(secret, digest_size=64, person=b"sekisho.device").digest()
+
+
+def _packed(text: str) -> bytes:
+    """Nothing, where it is no base64url."""
+    try:
+        return a2b_base64(text.encode("ascii").translate(_STANDARD) + _PADDING)
+    except ValueError:
+        return b""
 
 
 def _text(packed: bytes) -> str:

@@ -269,7 +269,7 @@ class Escrow:
         return self._keys.of(b"escrow", ticket.challenge)
 
     def _text(self, purpose: bytes, ticket: Ticket, holder: str) -> str:
-        data = json.dumps([_plain(part) for part in ticket]).encode()
+        data = _packed_ticket(ticket)
         padded = data + b" " * (-len(data) % _PAD)
         return urlsafe_b64encode(self._sealer.seal(purpose, padded, bound_to=bind(holder.encode()))).decode()
 
@@ -296,14 +296,10 @@ def _binding(ticket: Ticket, holder: str) -> bytes:
     return bind(ticket.challenge, ticket.place.encode(), account, holder.encode())
 
 
-def _plain(part: object) -> Any:
-    match part:
-        case bytes():
-            return part.hex()
-        case Purpose():
-            return part.value
-        case other:
-            return other
+def _packed_ticket(ticket: Ticket) -> bytes:
+    challenge, purpose, place, account, counted, receipt, issued_ms = ticket
+    parts = [challenge.hex(), purpose.value, place, account, counted.hex(), receipt.hex(), issued_ms]
+    return json.dumps(parts).encode()
 
 
 def _ticket(parts: list[Any]) -> Ticket:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.challenge.seal import OVERHEAD_BYTES, Unsealable, bind
 from sekisho.challenge.work import PAYLOAD_CHARS_MAX, difficulty
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sekisho.challenge.captcha import Captcha
     from sekisho.challenge.seal import Sealer
-    from sekisho.challenge.work import Work
+    from sekisho.challenge.work import Puzzle, Work
 
 FORM_S = 120  # as long as the work that it waits for
 SKEW_S = 60  # by which the clocks of two workers may differ
@@ -68,6 +68,21 @@ class Paid(NamedTuple):
     question: bytes = b""
 
 
+class Asked(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        work: None where nothing is.
+        captcha: what its page needs, `provider` and `sitekey`; empty where there is none.
+    """
+
+    work: Puzzle | None
+    captcha: Mapping[str, str]
+
+
+NOTHING = Asked(None, {})
+
+
 class Toll:
     """Asks, and sees whether it was paid.
 
@@ -91,8 +106,8 @@ class Toll:
         self._sealer = sealer
         self._public = dict(captcha_public or {}) if captcha is not None else {}
 
-    def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> dict[str, Any]:
-        """What to ask for: JSON-ready members `captcha` and `work`, of which `work` is the captcha's stand-in.
+    def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> Asked:
+        """What to ask for, of which work is the captcha's stand-in.
 
         Args:
             bound_to: digest or binding of all that it is for: door, account, holder. Not sent.
@@ -102,11 +117,9 @@ class Toll:
                 comes back once at most: a solution is taken once.
         """
         if self._work is None:
-            return {}
+            return NOTHING
         carried = self._sealed(question, bound_to) if question else ""
-        challenge = self._work.challenge(bound_to, difficulty(level, occupancy), carried=carried)
-        asked: dict[str, Any] = {"work": challenge}
-        return asked | ({"captcha": dict(self._public)} if self._public else {})
+        return Asked(self._work.challenge(bound_to, difficulty(level, occupancy), carried=carried), self._public)
 
     async def paid(self, *, work: str, captcha: str, bound_to: bytes, address: str) -> Paid | None:
         """Whether what is asked for was shown: a solved captcha, or work where there is none or nobody can tell.
@@ -140,10 +153,10 @@ class Toll:
         """Whether work that carries a question's receipt is shown here for the first time; see `Work.earns_look`."""
         return self._work is not None and len(work) <= PAYLOAD_CHARS_MAX and self._work.earns_look(work)
 
-    def page_mark(self, asked: dict[str, Any]) -> str:
+    def page_mark(self, asked: Asked) -> str:
         """What the browser of a page that asks for this shows with its form; empty where nothing was charged."""
-        work = asked.get("work")
-        return self._work.page_mark(work) if self._work and work and work["parameters"].get("data") else ""
+        puzzle = asked.work
+        return self._work.page_mark(puzzle) if self._work and puzzle and puzzle.carries else ""
 
     def earns_look_by_mark(self, mark: str) -> bool:
         """The same as `earns_look`, told by the mark of a page; see `Work.earns_look_by_mark`."""

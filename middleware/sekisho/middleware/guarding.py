@@ -540,7 +540,7 @@ class GuardMiddleware:
     def _answer(self, visit: Visit, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:
         answer = self._renderer.render(refusal, visit.scope["headers"])
         if hang_up and visit.scope.get("http_version", "1.1").startswith("1"):
-            answer = answer._replace(headers=(*answer.headers, (b"connection", b"close")))
+            answer = answer.adding((b"connection", b"close"))
         return send_answer(visit.send, answer)
 
     # What the watch on an answer tells.

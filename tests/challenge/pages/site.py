@@ -55,7 +55,7 @@ def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Pag
         "step_up": step_up(),
         "step_up_failed": step_up(failed=True, chosen="totp"),
         "step_up_sent": step_up(sent=True, chosen="email", form="Zm9ybQ"),
-        "work": pages.work(language, form="Zm9ybQ", asked={"work": PUZZLE}, nonce=nonce),
+        "work": pages.work(language, form="Zm9ybQ", work=PUZZLE.text, nonce=nonce),
         "manage": pages.manage(language, enrolments=ENROLMENTS, token="dG9rZW4", factors=FACTORS, nonce=nonce),
         "manage_empty": pages.manage(
             language, enrolments=(), token="dG9rZW4", factors=FACTORS, nonce=nonce, notice="removed"
@@ -107,8 +107,8 @@ class Site:
         nonce = secrets.token_urlsafe(18)
         name, language = request.path_params["name"], request.path_params["language"]
         if name == "work":
-            asked = {"work": self.work.challenge(ATTEMPT, 256 * 64)}
-            return _answer(self.pages.work(language, form="Zm9ybQ", asked=asked, nonce=nonce))
+            work = self.work.challenge(ATTEMPT, 256 * 64).text
+            return _answer(self.pages.work(language, form="Zm9ybQ", work=work, nonce=nonce))
         return _answer(every_page(self.pages, language, nonce)[name])
 
     async def _module(self, _: Request) -> Response:
@@ -175,7 +175,7 @@ class Site:
 
     async def _login(self, request: Request) -> Response:
         if not await self.work.accept(request.headers.get("sekisho-work", ""), ATTEMPT):
-            puzzle = self.work.challenge(ATTEMPT, 256)
+            puzzle = json.loads(self.work.challenge(ATTEMPT, 256).text)
             return JSONResponse({"code": "challenge_required", "work": puzzle}, 401)
         return _step_up_required("login")
 

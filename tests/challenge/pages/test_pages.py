@@ -120,13 +120,11 @@ def test_what_comes_from_outside_stays_text() -> None:
 def _filled(pages: Pages, text: str) -> dict[str, Page]:
     offer: Any = type("Offer", (), {"secret_text": text, "qr_svg": OFFER.qr_svg, "state": text})()
     enrolments = [Enrolment("0" * 32, "totp", text, 1, b"s")]
-    puzzle = {"work": {"parameters": {"nonce": text}, "signature": text}}
+    puzzle = json.dumps({"parameters": {"nonce": text}, "signature": text})
     return {
         "step_up": pages.step_up("en", challenge=text, factors=FACTORS, form=text, nonce=NONCE),
-        "work": pages.work("en", form=text, asked=puzzle, nonce=NONCE),
-        "captcha": pages.work(
-            "en", form=text, asked={"captcha": {"provider": "hcaptcha", "sitekey": text}}, nonce=NONCE
-        ),
+        "work": pages.work("en", form=text, work=puzzle, nonce=NONCE),
+        "captcha": pages.work("en", form=text, captcha={"provider": "hcaptcha", "sitekey": text}, nonce=NONCE),
         "manage": pages.manage("en", enrolments=enrolments, token=text, factors=FACTORS, nonce=NONCE),
         "totp": pages.totp("en", offer=offer, token=text, nonce=NONCE),
         "recovery": pages.recovery("en", codes=[text], nonce=NONCE),
@@ -198,7 +196,7 @@ def test_the_sealed_form_is_carried_where_there_is_one() -> None:
 )
 def test_a_captcha_opens_the_policy_to_its_own_host(provider: str, element: str, script: str, host: str) -> None:
     """And to no other; only on the page that shows it."""
-    page = PAGES.work("en", form="x", asked={"captcha": {"provider": provider, "sitekey": "key"}}, nonce=NONCE)
+    page = PAGES.work("en", form="x", captcha={"provider": provider, "sitekey": "key"}, nonce=NONCE)
     read = Read(page.body)
     assert [one["data-sitekey"] for one in read.all("div") if one.get("class") == element] == ["key"]
     assert [one["src"] for one in read.all("script") if "src" in one] == [script]
@@ -212,7 +210,7 @@ def test_a_captcha_opens_the_policy_to_its_own_host(provider: str, element: str,
 def test_an_unknown_captcha_is_an_error() -> None:
     """Rather than a page that nobody gets past."""
     with pytest.raises(KeyError, match="smoke"):
-        PAGES.work("en", form="x", asked={"captcha": {"provider": "smoke", "sitekey": "key"}}, nonce=NONCE)
+        PAGES.work("en", form="x", captcha={"provider": "smoke", "sitekey": "key"}, nonce=NONCE)
 
 
 @pytest.mark.parametrize(("notice", "role"), [("added", "status"), ("removed", "status"), ("failed", "alert")])
@@ -238,17 +236,17 @@ def test_a_kept_page_says_what_this_request_brought(language: str) -> None:
             "factors": FACTORS,
             "form": f"form{number}{HOSTILE}",
         }
-        work = {"work": {"parameters": {"nonce": f"{number}{HOSTILE}"}}}
+        work = json.dumps({"parameters": {"nonce": f"{number}{HOSTILE}"}})
         for pages in (warm, Pages("/sekisho", "Shop")):
             page = pages.step_up(language, nonce=f"n{number}", **given)
             values = {each.get("name"): each.get("value") for each in Read(page.body).all("input")}
             assert (values["challenge"], values["form"]) == (given["challenge"], given["form"])
             assert f"'nonce-n{number}'" in policy(page)["script-src"]
-            asked = pages.work(language, form=given["form"], asked=work, nonce=f"n{number}")
+            asked = pages.work(language, form=given["form"], work=work, nonce=f"n{number}")
             (form,) = [each for each in Read(asked.body).all("form") if "data-work" in each]
-            assert json.loads(form["data-work"] or "") == work["work"]
+            assert json.loads(form["data-work"] or "") == json.loads(work)
         assert warm.step_up(language, nonce=f"n{number}", **given) == page
-        assert warm.work(language, form=given["form"], asked=work, nonce=f"n{number}") == asked
+        assert warm.work(language, form=given["form"], work=work, nonce=f"n{number}") == asked
 
 
 def test_a_mark_that_is_sent_is_no_mark() -> None:

@@ -673,6 +673,6 @@ async def test_where_a_captcha_is_asked_for_nobody_waits_past_it(later: Later) -
 
 def test_a_page_that_came_over_http_says_so() -> None:
     """Browsers keep none of our cookies there, and compute nothing: a newer one would not help."""
-    page = Pages("/sekisho", "Shop").work("en", form="f", asked={"work": {"parameters": {}}}, nonce="n").body
+    page = Pages("/sekisho", "Shop").work("en", form="f", work='{"parameters":{}}', nonce="n").body
     assert b"opened over http, without a secure connection" in page
     assert b"isSecureContext ? form.dataset.failed : form.dataset.insecure" in page

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from sekisho.challenge.pages.cut import Cut, mark
@@ -137,21 +136,30 @@ class Pages:
             chosen=chosen if chosen in factors else factors[0],
         )
 
-    def work(self, language: str, *, form: str, asked: Mapping[str, Any], nonce: str, here: bool = False) -> Page:
+    def work(
+        self,
+        language: str,
+        *,
+        form: str,
+        nonce: str,
+        work: str = "",
+        captcha: Mapping[str, str] | None = None,
+        here: bool = False,
+    ) -> Page:
         """What is to be paid before the secret is looked at.
 
         Args:
             language: as in `WORDS`.
             form: the sealed body of the request.
-            asked: the members `work` and `captcha` of the refusal; either, or both.
+            work: the puzzle, as JSON; it or a captcha, or both.
+            captcha: its `provider` and `sitekey`.
             here: whether the form is sent to the address that the page stands at, which is the door's.
             nonce: as for `step_up`.
 
         Raises:
             KeyError: no such provider of captchas.
         """
-        captcha, work = asked.get("captcha"), asked.get("work")
-        values = {"form": form} | ({"work": htmlsafe_json_dumps(work)} if work else {})
+        values = {"form": form, "work": work} if work else {"form": form}
         return self._asking(
             "work",
             language,

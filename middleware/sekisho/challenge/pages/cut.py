@@ -6,6 +6,7 @@ A template takes some two hundred microseconds, as much as all else that a refus
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from markupsafe import Markup, escape
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _MARK: Final = re.compile("\0([a-z]+)\0")
 
 
+@lru_cache(maxsize=16)
 def mark(name: str) -> Markup:
     """What stands in a template for a value that is not known yet. Escaping leaves it as it is."""
     return Markup(f"\0{name}\0")  # noqa: S704 - letters of ours

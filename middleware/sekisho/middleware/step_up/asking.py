@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.answer import retry_after_s, send_answer, unavailable
+from sekisho.answer import prefers_page, retry_after_s, send_answer, unavailable
 from sekisho.challenge.device_token import browser_name
 from sekisho.challenge.escrow import Kept, Purpose, Ticket
 from sekisho.challenge.seal import bind
@@ -171,11 +171,12 @@ class Asking:
         self._guard.put_off(assessment)
         occupancy = parts.proving.lanes.occupancy if parts.proving else 0.0
         asked = parts.toll.ask(_bound(attempt, holder), 0, occupancy, question=self._guard.question(assessment))
-        form = self._sealed_form(visit, holder)
+        headers, form, mark = visit.scope["headers"], "", ""
+        if prefers_page(headers):
+            form, mark = self._sealed_form(visit, holder), parts.toll.page_mark(asked)
         # A page that stands at the door's own address sends its form there, and the application's answer does too.
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
-        mark = parts.toll.page_mark(asked)
-        await self._answer(visit, holder, parts.voice.toll(visit.scope["headers"], asked, form, here=here, mark=mark))
+        await self._answer(visit, holder, parts.voice.toll(headers, asked, form, here=here, mark=mark))
 
     async def step_up(self, visit: Visit, assessment: Assessment) -> None:
         """Ask for a second proof; at a log-in, find out behind the client's back what its secret is worth."""
@@ -294,7 +295,7 @@ class Asking:
         _, text = await self._parts.escrow.issue_for_session(ticket, holder.key, session)
         answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)
         line = holder.line(elsewhere=self._parts.voice.is_elsewhere(headers))
-        return await send_answer(send, answer._replace(headers=(*answer.headers, line)))
+        return await send_answer(send, answer.adding(line))
 
     # The owner hears of a right secret without a proof: nobody else could know that his password is known.
 
@@ -400,7 +401,7 @@ class Asking:
 
     async def _answer(self, visit: Visit, holder: Holder, answer: Answer) -> None:
         line = holder.line(elsewhere=self._parts.voice.is_elsewhere(visit.scope["headers"]))
-        await send_answer(visit.send, answer._replace(headers=(*answer.headers, line)))
+        await send_answer(visit.send, answer.adding(line))
 
     async def _unavailable(self, visit: Visit) -> None:
         refusal = unavailable(retry_after_s(FULL_US, self._jitter()))

@@ -138,4 +138,4 @@ class Granting:
             # The session that was shown when the proof was asked for is another's now, or nobody's (R4).
             return self._parts.voice.start_again(call.headers)
         answer = self._parts.voice.proved(call.headers, ticket.place, call.prefix + self._next(ticket))
-        return answer._replace(headers=(*answer.headers, *fresh))
+        return answer.adding(*fresh)

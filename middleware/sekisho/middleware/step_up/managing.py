@@ -105,7 +105,7 @@ class Managing:
         if tie is None:
             wanted = self._proving.ties.wanted(by_header=call.holder.by_header)
             answer = self._parts.voice.log_in_first(call.headers)
-            return answer._replace(headers=(*answer.headers, wanted))
+            return answer.adding(wanted)
         if self._guard.now_s() - tie.proved_s <= FRESH_S:
             return None
         _, text = await self._parts.escrow.issue_for_session(
@@ -187,7 +187,7 @@ class Managing:
 
     def _with_holder(self, call: Call, answer: Answer) -> Answer:
         line = call.holder.line(elsewhere=self._parts.voice.is_elsewhere(call.headers))
-        return answer._replace(headers=(*answer.headers, line))
+        return answer.adding(line)
 
 
 def _notice(call: Call) -> str:

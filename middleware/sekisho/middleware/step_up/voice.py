@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Refusal, Renderer
     from sekisho.challenge.pages import Page, Pages
+    from sekisho.challenge.toll import Asked
 
     Headers = Sequence[tuple[bytes, bytes]]
 
@@ -45,8 +46,10 @@ class Voice:
     def __init__(self, renderer: Renderer, pages: Pages, mount: str, factors: tuple[str, ...]) -> None:
         self._renderer = renderer
         self.pages = pages
-        self._mount = mount
         self._factors = factors
+        # Members of what programs are told, the same each time: a flood pays for joining them.
+        self._continue = _members({"continue": f"{mount}/continue"})
+        self._next = _members({"step_up": f"{mount}/step-up", "factors": factors, "expires_in": TICKET_S})
 
     def step_up(
         self,
@@ -85,15 +88,9 @@ class Voice:
             return self._refused(headers, refusal, page)
         if sent:
             return self.json(headers, 202, {"sent": True})
-        members = {
-            "challenge": ticket,
-            "step_up": f"{self._mount}/step-up",
-            "factors": list(self._factors),
-            "expires_in": TICKET_S,
-        }
-        return self._renderer.render(refusal, headers, members)
+        return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._next}')
 
-    def toll(self, headers: Headers, asked: dict[str, Any], form: str, *, here: bool, mark: str = "") -> Answer:
+    def toll(self, headers: Headers, asked: Asked, form: str, *, here: bool, mark: str = "") -> Answer:
         """Asks for work, or whatever else is asked of people before a secret is looked at.
 
         Args:
@@ -104,10 +101,19 @@ class Voice:
             mark: what its browser shows with it there; see `Toll.page_mark`.
         """
         if prefers_page(headers):
-            page = self.pages.work(language_of(headers), form=form, asked=asked, here=here, nonce=token_urlsafe(16))
+            page = self.pages.work(
+                language_of(headers),
+                form=form,
+                work=asked.work.text if asked.work else "",
+                captcha=asked.captcha or None,
+                here=here,
+                nonce=token_urlsafe(16),
+            )
             answer = self._page(401, page)
-            return answer._replace(headers=(*answer.headers, _look(mark))) if mark and here else answer
-        return self._renderer.render(challenge_required(), headers, {**asked, "continue": f"{self._mount}/continue"})
+            return answer.adding(_look(mark)) if mark and here else answer
+        work = f'"work": {asked.work.text}, ' if asked.work else ""
+        captcha = f'"captcha": {json.dumps(dict(asked.captcha))}, ' if asked.captcha else ""
+        return self._renderer.render(challenge_required(), headers, work + captcha + self._continue)
 
     def refusal(self, headers: Headers, refusal: Refusal) -> Answer:
         return self._renderer.render(refusal, headers)
@@ -179,6 +185,11 @@ class Voice:
         length = (b"content-length", b"%d" % len(page.body))
         scheme = ((b"www-authenticate", b'Sekisho realm="login"'),) if status == 401 else ()
         return Answer(status, (*page.headers, *scheme, length), page.body)
+
+
+def _members(values: dict[str, Any]) -> str:
+    """A JSON object's members, without its braces."""
+    return json.dumps(values, ensure_ascii=False)[1:-1]
 
 
 def _look(mark: str) -> tuple[bytes, bytes]:

@@ -11,22 +11,27 @@ from sekisho.observe.limiter.ledger import UNHINDERED
 
 VERSION: Final = 2
 HEAD: Final = Struct("<BBBBQQI16s16s16s16s8s4s4s4s4s4s")
-NETWORK_BYTES: Final = 16
+ID_BYTES, LANE_BYTES, TAG_BYTES = 16, 8, 4
 NETWORKS_MAX: Final = 4
 
 HAS_ACCOUNT, HAS_SECRET, HAS_LANE, EXEMPT, COUNTERS_LOST = 1, 2, 4, 8, 16
 OWN_SHIFT = 5  # in the three highest bits, the families judged without their node; none where no counters were lost
-NO_TAG: Final = bytes(4)
+NO_TAG: Final = bytes(TAG_BYTES)
 CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
 
 
 def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
     """What `settle` needs of both, in about 150 bytes. Raises `ValueError` where a digest has another length."""
-    charge = _needed_of(charge, verdict)
-    packed = _pack(charge, verdict)
-    if _unpack(packed) != (charge, _needed(charge, verdict)):
+    # `struct` cuts and fills: what does not come back as it was would settle somebody else's counters.
+    if not _is_whole(charge) or verdict.charged & ~CHARGED or (verdict.own_families and not verdict.counters_lost):
         raise ValueError("a charge is not made of digests of their lengths")
-    return packed
+    # A receipt names only the tags that are to be taken out, so that workers of every version take out just those.
+    return _pack(
+        charge,
+        verdict,
+        pair_tag=charge.pair_tag if verdict.tagged & Tagged.PAIR else NO_TAG,
+        member_tag=charge.member_tag if verdict.tagged & Tagged.MEMBER else NO_TAG,
+    )
 
 
 def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
@@ -36,27 +41,21 @@ def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
     """
     charge, verdict = _unpack(packed)
     # One receipt, one form: bytes that nothing reads could not have been written here.
-    if _pack(charge, verdict) != packed:
+    if _pack(charge, verdict, pair_tag=charge.pair_tag, member_tag=charge.member_tag) != packed:
         raise ValueError("not a receipt")
     return charge, verdict
 
 
-def _needed_of(charge: Charge, verdict: Verdict) -> Charge:
-    # A receipt names only the tags that are to be taken out, so that workers of every version take out just those.
-    return charge._replace(
-        pair_tag=charge.pair_tag if verdict.tagged & Tagged.PAIR else NO_TAG,
-        member_tag=charge.member_tag if verdict.tagged & Tagged.MEMBER else NO_TAG,
-    )
-
-
-def _needed(charge: Charge, verdict: Verdict) -> Verdict:
-    return UNHINDERED._replace(
-        at_us=verdict.at_us,
-        charged=verdict.charged,
-        counters_lost=verdict.counters_lost,
-        account_at_us=verdict.account_at_us,
-        own_families=verdict.own_families,
-        tagged=_tagged(charge),
+def _is_whole(charge: Charge) -> bool:
+    return (
+        len(charge.network) == len(charge.ip) == len(charge.device) == ID_BYTES
+        and len(charge.account) in {0, ID_BYTES}
+        and len(charge.lane) in {0, LANE_BYTES}
+        and len(charge.secret) in {0, TAG_BYTES}
+        and len(charge.account_tag) == len(charge.ip_tag) == TAG_BYTES
+        and len(charge.pair_tag) == len(charge.member_tag) == TAG_BYTES
+        and len(charge.networks) <= NETWORKS_MAX
+        and {len(network) for network in charge.networks} <= {ID_BYTES}
     )
 
 
@@ -65,7 +64,7 @@ def _tagged(charge: Charge) -> int:
     return (Tagged.PAIR if pair else 0) | (Tagged.MEMBER if member else 0)
 
 
-def _pack(charge: Charge, verdict: Verdict) -> bytes:
+def _pack(charge: Charge, verdict: Verdict, *, pair_tag: bytes, member_tag: bytes) -> bytes:
     flags = (
         (HAS_ACCOUNT if charge.account else 0)
         | (HAS_SECRET if charge.secret else 0)
@@ -91,8 +90,8 @@ def _pack(charge: Charge, verdict: Verdict) -> bytes:
             charge.secret,
             charge.account_tag,
             charge.ip_tag,
-            charge.pair_tag,
-            charge.member_tag,
+            pair_tag,
+            member_tag,
         )
     except StructError:
         raise ValueError("a charge's numbers are out of their bounds") from None
@@ -108,14 +107,14 @@ def _unpack(packed: bytes) -> tuple[Charge, Verdict]:
         or networks > NETWORKS_MAX
         or charged & ~CHARGED
         or (flags >> OWN_SHIFT and not flags & COUNTERS_LOST)
-        or len(packed) != HEAD.size + networks * NETWORK_BYTES
+        or len(packed) != HEAD.size + networks * ID_BYTES
     ):
         raise ValueError("not a receipt")
     network, ip, device, account, lane, secret, account_tag, ip_tag, pair_tag, member_tag = digests
-    starts = range(HEAD.size, len(packed), NETWORK_BYTES)
+    starts = range(HEAD.size, len(packed), ID_BYTES)
     charge = Charge(
         network=network,
-        networks=tuple(packed[at : at + NETWORK_BYTES] for at in starts),
+        networks=tuple(packed[at : at + ID_BYTES] for at in starts),
         ip=ip,
         device=device,
         account=account if flags & HAS_ACCOUNT else b"",

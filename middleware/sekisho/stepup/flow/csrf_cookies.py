@@ -32,7 +32,7 @@ class CsrfCookies:
 
     def of(self, scope: Scope, door: Door, shared: Mapping[str, object]) -> frozenset[str]:
         """The names of those in this request that its run may see, beside the door's own."""
-        offered = frozenset(name for name in self._names - door.cookies if _mentions(scope, name))
+        offered = (self._names & _shown(scope)) - door.cookies
         if not offered or self._session_account is None:
             return offered
         # Where such a cookie alone makes a session, it is one, whatever it is called.
@@ -50,10 +50,12 @@ def _shows_session(session_account: Callable[[Any], str | None], scope: Scope) -
 
 def withheld(scope: Scope, door: Door, csrf: frozenset[str]) -> str:
     """The likely name of a CSRF cookie that the run of this request did not see; "" where there is none."""
-    return next((name for name in LIKELY if name not in door.cookies | csrf and _mentions(scope, name)), "")
+    shown = _shown(scope) - door.cookies - csrf
+    return next((name for name in LIKELY if name in shown), "")
 
 
-def _mentions(scope: Scope, cookie: str) -> bool:
-    start = f"{cookie}=".encode()
+def _shown(scope: Scope) -> frozenset[str]:
+    """The names of the request's cookies."""
     lines = [value for name, value in scope["headers"] if name.lower() == b"cookie"]
-    return any(pair.strip().startswith(start) for line in lines for pair in line.split(b";"))
+    pairs = (pair.strip().partition(b"=") for line in lines for pair in line.split(b";"))
+    return frozenset(name.decode("latin-1") for name, equals, _ in pairs if equals)
