@@ -421,7 +421,7 @@ class Guard:
 
     def _exposure(self, attempt: Attempt) -> Exposure:
         # For right secrets and wrong ones alike, and before anybody knows which it is: the time it takes says nothing.
-        if not _tries_password(attempt):
+        if not self._breaches.has_files or not _tries_password(attempt):
             return attempt.told
         return self._breaches.look(self._leaked_account(attempt), attempt.secret).worst(attempt.told)
 

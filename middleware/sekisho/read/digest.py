@@ -7,7 +7,6 @@ tell that two values of different kinds belong together.
 from __future__ import annotations
 
 from hashlib import blake2b
-from struct import Struct
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import Charge
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 ID_BYTES = 16
 TAG_BYTES = 4
-_XOR: Final = Struct(">I")
 
 
 @final
@@ -152,7 +150,7 @@ def _of_device(tag: bytes, device: bytes) -> bytes:
     A repeat is free. Were it free to others, they would be told what was tried at an account, by its owner as well.
     """
     # By that end of the device's digest that no key in Redis shows.
-    return _XOR.pack(_XOR.unpack(tag)[0] ^ _XOR.unpack(device[-TAG_BYTES:])[0])
+    return bytes((tag[0] ^ device[-4], tag[1] ^ device[-3], tag[2] ^ device[-2], tag[3] ^ device[-1]))
 
 
 def utf8(text: str) -> bytes:

@@ -7,7 +7,7 @@ could not settle it, and never waited for longer than an owner would notice.
 from __future__ import annotations
 
 from hashlib import sha1
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sekisho.model import UNKNOWN, Exposure, Pair, prevalence
 
@@ -69,6 +69,8 @@ class Breaches:
         corpus_seconds_max: int = 0,
         clock_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        self.has_files: Final = corpus is not None or pairs is not None
+        """Whether `look` could ever tell anything."""
         self._corpus = corpus
         self._pairs = pairs
         self._online = online

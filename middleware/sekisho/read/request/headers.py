@@ -15,14 +15,34 @@ if TYPE_CHECKING:
     Headers = Sequence[tuple[bytes, bytes]]
 
 
+SHAPES_MAX = 256
+SHAPE_BYTES_MAX = 1_024
+
+# Names in lower case, in the order in which they came: a few dozen for all browsers. To look at each letter again would
+# cost more than to read the path.
+_LOWER: set[tuple[bytes, ...]] = set()
+
+
 def read_headers(scope: MutableMapping[str, Any]) -> tuple[MutableMapping[str, Any], dict[bytes, bytes]]:
     """The scope with header names in lower case, itself where they are, as ASGI promises; and its headers by name."""
     headers: Headers = scope.get("headers") or ()
     named = dict(headers)
-    if named and not b"".join(named).islower():
+    if (names := tuple(named)) not in _LOWER and not _are_lower(names):
         headers = [(bytes(name).lower(), value) for name, value in headers]
         return {**scope, "headers": headers}, by_name(headers)
     return scope, named if len(named) == len(headers) else by_name(headers)
+
+
+def _are_lower(names: tuple[bytes, ...]) -> bool:
+    joined = b"".join(names)
+    if names and not joined.islower():
+        return False
+    # Bounded: a client that makes names up only slows requests down by the look that is saved here.
+    if len(joined) <= SHAPE_BYTES_MAX:
+        if len(_LOWER) >= SHAPES_MAX:
+            _LOWER.clear()
+        _LOWER.add(names)
+    return True
 
 
 def by_name(headers: Headers) -> dict[bytes, bytes]:

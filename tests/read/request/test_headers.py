@@ -1,0 +1,62 @@
+"""Header names are lowered once, at the edge, and what is remembered of them is bounded."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from sekisho.read.request import headers
+from sekisho.read.request.headers import read_headers
+
+_numbers = count()
+
+
+def fresh(name: bytes) -> bytes:
+    """A name that no request had before."""
+    return b"%s-%d" % (name, next(_numbers))
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_names_in_lower_case_stay_as_they_are(times: int) -> None:
+    """The scope that the server gave is passed on, the first time and later."""
+    name = fresh(b"x-lower")
+    scope = {"headers": [(b"host", b"shop.test"), (name, b"A")]}
+    for _ in range(times):
+        read, named = read_headers(scope)
+        assert read is scope
+        assert named == {b"host": b"shop.test", name: b"A"}
+
+
+def test_a_name_in_title_case_is_found_after_its_lower_case_was_seen() -> None:
+    """What is remembered is the exact spelling: `Authorization` is not passed for `authorization`."""
+    name = fresh(b"authorization")
+    read_headers({"headers": [(name, b"Basic x")]})
+
+    read, named = read_headers({"headers": [(name.title(), b"Basic x")]})
+
+    assert named == {name: b"Basic x"}
+    assert read["headers"] == [(name, b"Basic x")]
+
+
+def test_cookie_lines_are_joined_whatever_their_spelling() -> None:
+    """Title case and crumbs at once."""
+    read, named = read_headers({"headers": [(b"Cookie", b"a=1"), (b"cookie", b"b=2")]})
+    assert named == {b"cookie": b"a=1; b=2"}
+    assert read["headers"] == [(b"cookie", b"a=1"), (b"cookie", b"b=2")]
+
+
+def test_names_that_clients_make_up_take_bounded_memory() -> None:
+    """A flood of invented names leaves 256 sets of them at most, none of them long."""
+    for _ in range(1_000):
+        read_headers({"headers": [(fresh(b"x-invented"), b"")]})
+    read_headers({"headers": [(fresh(b"x" * 2_000), b"")]})
+
+    assert len(headers._LOWER) <= 256
+    assert max(sum(map(len, names)) for names in headers._LOWER) <= 1_024
+
+
+def test_a_request_without_headers_has_none() -> None:
+    """As a lifespan's scope."""
+    scope = {"type": "lifespan"}
+    assert read_headers(scope) == (scope, {})
