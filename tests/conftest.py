@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+# Shells have their background jobs ignore it, and with them all processes that are interrupted here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # uvicorn's own loop, wherever it is installed: it takes other arguments than asyncio's, and fails in other words.
 if os.environ.get("TEST_LOOP") == "uvloop":

@@ -134,6 +134,8 @@ async def tea_house(
                 "SEKISHO_PASSKEY_ORIGINS": url,
                 **{f"SEKISHO_{name}": value for name, value in settings.items()},
             }
+            patient = {**(SqlOwners.__init__.__kwdefaults__ or {}), "deadline_us": 10_000_000}
+            monkeypatch.setattr(SqlOwners.__init__, "__kwdefaults__", patient)
             monkeypatch.delenv("SEKISHO_SHOTS", raising=False)  # ours, and no setting of the service's
             for name, value in every.items():
                 monkeypatch.setenv(name, value)
