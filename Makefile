@@ -18,7 +18,8 @@ PYTEST := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/python -m pytest
 # that of tests/conftest.py, where the longest files come first.
 SPREAD := --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 COMPILED := $(CURDIR)/$(VENV)/compiled
-TESTS ?= # all
+TESTS ?= # all but those of the benchmarks
+TESTS_BENCHMARKS ?= $(wildcard tests/test_benchmarks*.py)
 TESTS_COMPILED ?= tests/answer tests/asgi tests/frameworks tests/judge tests/limiter tests/middleware tests/model tests/read \
 	tests/store/test_library.py tests/store/test_line.py tests/test_compiled.py
 # What talks to an event loop: sockets, timers, cancellations.
@@ -36,9 +37,14 @@ demo: $(VENV)/.with-demo ## Attack a login service over HTTP, without the guard 
 	@$(BIN)/sekisho demo
 
 .PHONY: test
-test: $(VENV)/.with-test ## Run the whole suite against a real Redis, found or installed
+test: $(VENV)/.with-test ## Run the suite against a real Redis, found or installed
 	$(say) "Running the tests"
-	@$(PYTEST) $(SPREAD) $(TESTS)
+	@$(PYTEST) $(SPREAD) $(or $(TESTS),$(addprefix --ignore=,$(TESTS_BENCHMARKS)))
+
+.PHONY: test-benchmarks
+test-benchmarks: $(VENV)/.with-test ## Run the tests of what measures
+	$(say) "Running the tests of benchmarks/"
+	@$(PYTEST) $(SPREAD) --quiet $(TESTS_BENCHMARKS)
 
 .PHONY: coverage
 coverage: $(VENV)/.with-test ## Run what concerns the package once more, and count which branches it takes

@@ -51,6 +51,16 @@ def test_the_suite_is_spread_over_workers_and_counts_no_branches(clone: Path) ->
     assert "--cov-fail-under" in commands(clone, "coverage")
 
 
+def test_what_measures_has_tests_of_its_own(clone: Path) -> None:
+    """They change with `benchmarks/` alone, and take as long as a sixth of all others."""
+    (clone / "tests").mkdir()
+    (clone / "tests/test_benchmarks_idle.py").touch()
+
+    assert "--ignore=tests/test_benchmarks_idle.py" in commands(clone, "test")
+    assert "--ignore" not in commands(clone, "test", "TESTS=tests/test_benchmarks_idle.py")
+    assert commands(clone, "test-benchmarks").rstrip().endswith("tests/test_benchmarks_idle.py")
+
+
 def test_packages_are_checked_as_an_index_would(clone: Path) -> None:
     """A description that does not render is refused at the upload, which is late to hear of it."""
     listed = commands(clone, "dist")

@@ -71,7 +71,7 @@ async def test_when_too_many_passwords_are_checked_the_next_caller_is_told_when_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """503 at once, instead of a place in a line that no caller waits out."""
-    pool = Passwords(OWASP, decoy=Profile(10, 65_536, 1), threads=1, waiting_max=0)
+    pool = Passwords(OWASP, decoy=Profile(4, 65_536, 1), threads=1, waiting_max=0)
     monkeypatch.setattr(app, "Passwords", lambda: pool)
     async with program(httpx.ASGITransport(app.build()), "192.0.2.7") as client:
         slow = asyncio.create_task(pool.verify(None, "guess"))
