@@ -85,13 +85,15 @@ rows: $(VENV)/.with-test ## Name what was found from outside and is held by no t
 	@$(BIN)/python -m tests.rows
 
 .PHONY: check
-check: $(VENV)/.with-check ## Lint, check formatting, types and the direction of imports
+check: $(VENV)/.with-check ## Lint, check formatting, types, the direction of imports and the English
 	$(say) "Lint"
 	@$(BIN)/ruff check $(SOURCES)
 	$(say) "Format"
 	@$(BIN)/ruff format --check $(SOURCES)
 	$(say) "Types"
 	@$(BIN)/mypy $(SOURCES)
+	$(say) "Plain English, where the table says that it is"
+	@$(BIN)/python -m tests.plain
 	$(say) "Imports run one way"
 	@$(BIN)/lint-imports --no-logo
 
