@@ -23,19 +23,22 @@ if TYPE_CHECKING:
     from sekisho.model.limit import Limits
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
     ROOT / "benchmarks" / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(DOCS.glob("*.md")),
 ]
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+def blocks(language: str, *pages: Path) -> list[str]:
+    texts = [page.read_text("utf-8") for page in pages or (ROOT / "README.md",)]
+    fenced = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    return [block for text in texts for block in fenced.findall(text)]
 
 
 def prose(page: Path) -> str:
@@ -67,7 +70,7 @@ def test_every_make_command_is_a_target(page: Path) -> None:
     named = {target for each in code for target in re.findall(r"\bmake ([a-z]+)", each)}
 
     assert named <= targets
-    assert page.name != "README.md" or named
+    assert page != ROOT / "README.md" or named
 
 
 def test_the_two_commands_come_first() -> None:
@@ -89,6 +92,7 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
 
 def test_the_settings_for_production_are_accepted(tmp_path: Path) -> None:
     """Each by its own, and all together: no error, and no warning but for what they say themselves."""
+    assert blocks("sh")[0] == blocks("sh", DOCS / "production.md")[0]
     lines = [line.partition("=") for line in blocks("sh")[0].splitlines()]
     environ = {name: value.strip('"') for name, _, value in lines}
     secret = tmp_path / "secret"
@@ -100,15 +104,17 @@ def test_the_settings_for_production_are_accepted(tmp_path: Path) -> None:
     assert [warning.partition(":")[0] for warning in settings.warnings] == ["SEKISHO_MODE", "SEKISHO_NO_FACTOR"]
 
 
-def test_the_table_of_settings_stands_between_its_markers() -> None:
-    """Where the tests of the settings compare it with the one that settings are read by."""
-    assert re.search(r"<!-- settings -->\n\| name \|.*\n<!-- /settings -->", README, re.DOTALL)
+def test_the_readme_is_read_in_five_minutes() -> None:
+    """All else is in docs/, whose index leads to every page."""
+    assert len(README.split()) <= 1_300
+    index = (DOCS / "README.md").read_text("utf-8")
+    assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index] == []
 
 
 def test_every_answer_in_the_table_is_one_that_is_given() -> None:
     """Status and code, as clients will depend on them."""
-    section = README.partition("## What it answers")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| .* \| ([\d, ]+)[^|]*\| `(\w+)` \|$", section, re.MULTILINE)
+    page = (DOCS / "answers.md").read_text("utf-8")
+    rows = re.findall(r"^\| .* \| ([\d, ]+)[^|]*\| `(\w+)` \|$", page, re.MULTILINE)
     told = {(int(status), code) for statuses, code in rows for status in re.findall(r"\d{3}", statuses)}
 
     given = [
@@ -126,7 +132,7 @@ def test_every_answer_in_the_table_is_one_that_is_given() -> None:
     assert told == {(refusal.status, refusal.code) for refusal in given}
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.splitlines()[0])
+@pytest.mark.parametrize("code", blocks("python", *PAGES), ids=lambda code: code.splitlines()[0])
 def test_python_compiles(code: str) -> None:
     """Every block, also those that stand for themselves."""
     compile(code, "README.md", "exec")
@@ -205,8 +211,8 @@ def test_the_numbers_in_prose_are_the_defaults() -> None:
     assert (burst(settings.limits.account), burst(settings.limits.lane)) == (5, 10)
     assert settings.store_deadline_us == 150_000
     assert "Five wrong passwords" in README
-    assert "ten attempts an hour" in README
-    assert "waits 150 ms at most" in README
+    assert "ten attempts an hour" in (DOCS / "success.md").read_text("utf-8")
+    assert "waits 150 ms at most" in (DOCS / "production.md").read_text("utf-8")
 
 
 def test_nobody_is_told_to_install_it_from_an_index() -> None:

@@ -6,7 +6,7 @@ is guessed, skipped or half applied, and nothing that was set is ever printed: v
 
 from __future__ import annotations
 
-from sekisho.settings.document import markdown, table_markdown
+from sekisho.settings.document import markdown
 from sekisho.settings.doors import door_text, parse_doors
 from sekisho.settings.load import SettingsErrors, load
 from sekisho.settings.table import TABLE, Setting
@@ -23,5 +23,4 @@ __all__ = [
     "load",
     "markdown",
     "parse_doors",
-    "table_markdown",
 ]

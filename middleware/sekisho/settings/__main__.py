@@ -1,9 +1,9 @@
-"""`python -m sekisho.settings > docs/settings.md`; with `--table`, the table alone, for the README."""
+"""`python -m sekisho.settings > docs/settings.md`."""
 
 from __future__ import annotations
 
 import sys
 
-from sekisho.settings.document import markdown, table_markdown
+from sekisho.settings.document import markdown
 
-sys.stdout.write(table_markdown() if "--table" in sys.argv[1:] else markdown())
+sys.stdout.write(markdown())

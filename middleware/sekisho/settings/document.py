@@ -114,7 +114,7 @@ These names are kept for what they will mean. Setting one is an error, not a pro
 """
 
 
-def table_markdown() -> str:
+def _table() -> str:
     """The table of settings that this version acts on."""
     rows = [_row(setting) for setting in TABLE if not setting.reserved]
     return "\n".join(["| name | example | default | meaning |", "|---|---|---|---|", *rows, ""])
@@ -123,7 +123,7 @@ def table_markdown() -> str:
 def markdown() -> str:
     """The whole of `docs/settings.md`."""
     reserved = [f"- `{PREFIX}{setting.name}`: {setting.meaning}" for setting in TABLE if setting.reserved]
-    return _HEAD + _files() + table_markdown() + _NOTATIONS + "\n".join([*reserved, ""])
+    return _HEAD + _files() + _table() + _NOTATIONS + "\n".join([*reserved, ""])
 
 
 def _files() -> str:

@@ -23,7 +23,7 @@ ADVICE: Final = {
     "OOM": "it is full: raise its maxmemory, and leave maxmemory-policy at noeviction",
     "READONLY": "it is a replica: SEKISHO_STORE must name the primary, or the Sentinels or the Cluster that know it",
     "MISCONF": "it cannot save its data and takes no writes: look into its log, mostly its disk is full",
-    "NOPERM": "its ACL forbids its user what sekisho needs: see the rights under Store in README.md",
+    "NOPERM": "its ACL forbids its user what sekisho needs: see the rights in docs/production.md",
     "WRONGPASS": "the user or the password in SEKISHO_STORE is wrong",
     "NOAUTH": "it wants a password: name it in SEKISHO_STORE",
     "BUSY": "a script of somebody's has run for seconds: end it with SCRIPT KILL or FUNCTION KILL",
