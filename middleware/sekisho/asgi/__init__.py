@@ -1,1 +1,1 @@
-"""What stands between a server and an application: requests and answers as ASGI has them."""
+"""The layer between server and application: requests and answers in ASGI terms."""

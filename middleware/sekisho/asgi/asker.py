@@ -1,4 +1,4 @@
-"""The token of a browser that asks for a code: read from its requests, and added to the answer of the asking."""
+"""The asker token of a browser that asks for a code: read from its requests, issued with the answer to them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class AskerCookie:
 
     Args:
         askers: issues and verifies.
-        doors: of the service. Where one of them takes codes, a log-in may be what asks for one.
-        session_account: whose session a request shows, for codes that are tried without naming an account.
+        doors: the service's doors. If one of them takes codes, a log-in may make the application send a code.
+        session_account: the account of a request's session, for codes that are tried without naming an account.
         clock_s: Unix time in seconds.
         chance: `n -> n` random bytes.
     """
@@ -47,18 +47,18 @@ class AskerCookie:
         self._chance: Final = chance
 
     def account_of(self, scope: Scope) -> str:
-        """Whose code is tried by a request that names nobody; empty where the application cannot tell."""
+        """The session's account, for a request that names none; empty where the application cannot tell."""
         return (self._session_account(scope) or "") if self._session_account is not None else ""
 
     def of(self, named: Mapping[bytes, bytes], attempt: Attempt) -> bytes:
-        """The name of the browser where it asked for the account's code; empty for all other browsers."""
+        """The browser's name, if this browser asked for the account's code; empty for all other browsers."""
         if not attempt.account:
             return b""
         shown = cookie(named.get(b"cookie", b""), COOKIE_START) or named.get(HEADER, b"")
         return self._askers.find(shown.decode("latin-1"), attempt.account, int(self._clock_s())) if shown else b""
 
     def asks(self, attempt: Attempt) -> bool:
-        """Whether an attempt may be what makes the application send a code."""
+        """Whether an attempt may make the application send a code."""
         if attempt.door.kind is DoorKind.LOGIN:
             return self._after_login and bool(attempt.account)
         return attempt.door.secret_is_small and bool(attempt.account) and not attempt.secret

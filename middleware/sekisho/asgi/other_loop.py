@@ -1,7 +1,7 @@
-"""What stands in the guard's place where the server runs another event loop than asyncio's (Hypercorn with trio).
+"""Replaces the guard where the server does not run an asyncio event loop (Hypercorn with trio).
 
-Timers, connections and step-ups are asyncio's. Routes that are no door pass, or a service would be down for a setting
-of its server; at doors nobody is counted, so nobody is let in.
+Timers, connections and step-ups need asyncio. Routes other than doors pass: a setting of the server must not take the
+service down. At doors attempts cannot be counted, so they are refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RETRY_S = 60
 
 
 def runs_asyncio() -> bool:
-    """Whether the caller runs on asyncio, or on a loop that stands in for it (uvloop)."""
+    """Whether the caller runs on asyncio or a compatible loop (uvloop)."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Callers that wait for a place in the application: few, for a second, each network and address in turn."""
+"""Callers that wait for a place in the application: few, for a second at most, networks and addresses in turn."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from sekisho.asgi.fair_turns import Counts
 
 WAIT_S: Final = 1.0
-"""Longer, and people press the button again."""
+"""After a longer wait people press the button again."""
 
 ROOM_FIRST: Final = 64
-"""Before anything is known of the application: a morning's first crowd is not a flood."""
+"""The room before the application's speed is known: the first crowd of a morning is not a flood."""
 
 ROOM_MIN: Final = 8
 ROOM_MAX: Final = 128
-"""Callers that wait. Each holds a request and its body."""
+"""How many callers may wait. Each holds a request and its body."""
 
 
 class PlaceQueue:
@@ -35,18 +35,18 @@ class PlaceQueue:
 
     @property
     def room(self) -> int:
-        """How many may wait: as many as get their turn within `WAIT_S`. Others are told at once, rather than late."""
+        """How many may wait: as many as get a place within `WAIT_S`. Others are refused at once rather than late."""
         limit = self._admission.limit
         if not limit.round_s:
             return ROOM_FIRST
         return max(ROOM_MIN, min(ROOM_MAX, ceil(self._admission.places * WAIT_S / limit.round_s)))
 
     def is_full(self, share: float) -> bool:
-        """Whether nobody else may wait who has this share of the room, wherever they come from."""
+        """Whether no other caller with this share of the room may wait, regardless of its network."""
         return len(self._waiting) >= ceil(self.room * share) and self._turns.is_even
 
     async def wait(self, holder: object, network: bytes, address: bytes, *, share: float = 1.0) -> bool:
-        """Whether `holder` has a place now. Waits for `WAIT_S` at most, where there is room to.
+        """Whether `holder` has a place now. Waits up to `WAIT_S` if the queue has room.
 
         `share`: of the room, for whoever has shown less than others: those may wait when these no longer may.
         """
@@ -83,7 +83,7 @@ class PlaceQueue:
         return False
 
     def close(self) -> None:
-        """Nobody waits any more, and nobody is let in to wait."""
+        """Refuse all waiting callers, and all that come later."""
         self._closed = True
         for place in tuple(self._waiting):
             self._leave(place)
