@@ -48,7 +48,7 @@ class PlaceQueue:
     async def wait(self, holder: object, network: bytes, address: bytes, *, share: float = 1.0) -> bool:
         """Whether `holder` has a place now. Waits up to `WAIT_S` if the queue has room.
 
-        `share`: of the room, for whoever has shown less than others: those may wait when these no longer may.
+        `share`: the part of the room this caller may fill; below 1 for callers that have shown less than others.
         """
         place = Place(network, address)
         if self._closed or not self._may_wait(place, share):
