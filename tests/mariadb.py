@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
-import time
 from pathlib import Path
 from typing import Self
 
 import pymysql  # type: ignore[import-untyped] # it brings no types
 
-from tests.servers import _alone, _apt_get, free_port
+from tests.servers import DatabaseServer, _alone, _apt_get
 
-_START_SECONDS_MAX = 60.0
-_START_ATTEMPTS_MAX = 5  # another process may take the port between our asking for it and the server binding it
 # Written at each commit, or a killed server would lose what it had acknowledged; and never flushed.
 _FAST = ("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--skip-name-resolve")
 _PEM = Path(__file__).with_name("loopback.pem")
@@ -28,70 +23,25 @@ PASSWORD = "hunter2:sécret"
 PASSWORD_IN_URL = "hunter2%3As%C3%A9cret"
 
 
-class MariaServer:
-    """Ends with the `with` block, files and all. Can be paused, killed, and started again on the same port.
-
-    Anybody who can open its socket is its root. `sekisho` may do all but grant rights, with a password and from
+class MariaServer(DatabaseServer):
+    """Anybody who can open its socket is its root. `sekisho` may do all but grant rights, with a password and from
     loopback. Speaks TLS to those that ask for it, for `127.0.0.1` and `localhost`.
     """
 
+    start_seconds_max = 60.0
+
     def __init__(self) -> None:
-        self._server, self._install = find_mariadb()
+        super().__init__("maria")
+        self._server, self._installer = find_mariadb()
         # It refuses to work as root.
         self._user = "mysql" if os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="sekisho-maria-"))
-        self._port = 0
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        atexit.register(self.stop)
-        pem = self._folder / "loopback.pem"
-        shutil.copy(_PEM, pem)
-        if self._user:
-            for path in (self._folder, pem):
-                shutil.chown(path, self._user)
-        command = [self._install, "--no-defaults", f"--datadir={self._data}", "--skip-test-db"]
-        command += ["--auth-root-authentication-method=normal", *([f"--user={self._user}"] if self._user else [])]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder)
-        self.start()
+        super().__enter__()
         self.execute(
             f"create user sekisho@127.0.0.1 identified by '{PASSWORD}'", "grant all on *.* to sekisho@127.0.0.1"
         )
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        for _ in range(_START_ATTEMPTS_MAX):
-            self._port = self._port or free_port()
-            if self._launch():
-                return
-            self._port = 0
-        raise RuntimeError(f"{self._server} did not start; its log:\n{self._log.read_text()}")
-
-    def stop(self) -> None:
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        atexit.unregister(self.stop)
-
-    def pause(self) -> None:
-        """Stop answering while connections stay open."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """End at once: connections are cut, new ones refused."""
-        if self._process is not None:
-            self._signal(signal.SIGKILL)
-            self._process.wait(_START_SECONDS_MAX)
-            self._process = None
-
-    @property
-    def port(self) -> int:
-        return self._port
 
     @property
     def socket(self) -> Path:
@@ -104,10 +54,6 @@ class MariaServer:
 
     def url(self, database: str) -> str:
         return f"mysql://sekisho:{PASSWORD_IN_URL}@127.0.0.1:{self._port}/{database}"
-
-    def role_url(self, role: str, database: str) -> str:
-        """As another user, with the same password."""
-        return self.url(database).replace("//sekisho:", f"//{role}:")
 
     def connect(self) -> pymysql.Connection:
         """As root."""
@@ -122,34 +68,32 @@ class MariaServer:
             connection.commit()
             return [tuple(one.decode() if isinstance(one, bytes) else one for one in row) for row in cursor.fetchall()]
 
-    @property
-    def _data(self) -> Path:
-        return self._folder / "data"
+    def _install(self) -> None:
+        pem = self._folder / _PEM.name
+        shutil.copy(_PEM, pem)
+        if self._user:
+            for path in (self._folder, pem):
+                shutil.chown(path, self._user)
+        command = [self._installer, "--no-defaults", f"--datadir={self._data}", "--skip-test-db"]
+        command += ["--auth-root-authentication-method=normal", *([f"--user={self._user}"] if self._user else [])]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder)
 
-    @property
-    def _log(self) -> Path:
-        return self._folder / "log"
-
-    def _launch(self) -> bool:
+    def _launch(self) -> subprocess.Popen[bytes]:
         command = [self._server, "--no-defaults", f"--datadir={self._data}", f"--socket={self.socket}", *_FAST]
         command += [f"--port={self._port}", "--bind-address=127.0.0.1"]
         command += [f"--ssl-cert={self._folder / _PEM.name}", f"--ssl-key={self._folder / _PEM.name}"]
         command += [f"--user={self._user}"] if self._user else []
         with self._log.open("ab") as file:
-            self._process = subprocess.Popen(command, cwd=self._folder, stdout=file, stderr=file)
-        deadline = time.monotonic() + _START_SECONDS_MAX
-        while self._process.poll() is None and time.monotonic() < deadline:
-            # Asked without the client library, which leaves a socket open when it is refused.
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-                probe.connect(str(self.socket))
-                return True
-            time.sleep(0.02)
-        self.kill()
-        return False
+            return subprocess.Popen(command, cwd=self._folder, stdout=file, stderr=file)
 
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+    def _is_ready(self) -> bool:
+        # Asked without the client library, which leaves a socket open when it is refused.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(self.socket))
+            return True
+
+    def _end(self) -> None:
+        self._signal(signal.SIGKILL)
 
 
 def find_mariadb() -> tuple[str, str]:

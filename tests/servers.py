@@ -18,8 +18,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -193,6 +194,107 @@ class RedisServer:
 
     def _log(self) -> str:
         return self._log_path.read_text(errors="replace")
+
+
+class DatabaseServer(ABC):
+    """A private server on loopback TCP; ends with the `with` block, files and all.
+
+    Can be paused, killed, and started again on the same port.
+    """
+
+    start_seconds_max: ClassVar[float]
+
+    def __init__(self, kind: str) -> None:
+        """`kind`: for the name of its folder."""
+        self._folder = Path(tempfile.mkdtemp(prefix=f"sekisho-{kind}-"))
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        atexit.register(self.stop)
+        self._install()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @abstractmethod
+    def url(self, database: str) -> str:
+        """As the user `sekisho`, which may do anything."""
+
+    def role_url(self, role: str, database: str) -> str:
+        """As another role, with the same password."""
+        return self.url(database).replace("//sekisho:", f"//{role}:")
+
+    def start(self) -> None:
+        for _ in range(_START_ATTEMPTS_MAX):
+            self._port = self._port or free_port()
+            self._process = self._launch()
+            if self._answers_in_time(self._process):
+                return
+            self.kill()
+            self._port = 0
+        raise RuntimeError(f"{type(self).__name__} did not start; its log:\n{self._log.read_text()}")
+
+    def stop(self) -> None:
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        atexit.unregister(self.stop)
+
+    def pause(self) -> None:
+        """Stop answering while connections stay open, as a black hole."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End at once: connections are cut, new ones refused."""
+        if self._process is not None:
+            self._end()
+            self._process.wait(self.start_seconds_max)
+            self._process = None
+
+    @abstractmethod
+    def _install(self) -> None:
+        """Write an empty database."""
+
+    @abstractmethod
+    def _launch(self) -> subprocess.Popen[bytes]: ...
+
+    @abstractmethod
+    def _is_ready(self) -> bool:
+        """Whether it takes connections. Raises `OSError` before."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """Send what ends it at once, paused or not."""
+
+    def _answers_in_time(self, process: subprocess.Popen[bytes]) -> bool:
+        deadline = time.monotonic() + self.start_seconds_max
+        while process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                if self._is_ready():
+                    return True
+            time.sleep(0.01)
+        return False
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "log"
 
 
 def find_redis() -> str:

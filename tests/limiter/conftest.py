@@ -7,13 +7,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
-from tests.limiter.stores import InMemory, in_redis
+from tests.limiter.charges import LIMITS
+from tests.limiter.stores import PATIENT_US, InMemory, LuaLedger, in_redis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tests.limiter.stores import Store
+    from tests.servers import RedisServer
 
 
 STORES = {
@@ -27,10 +30,27 @@ STORES = {
 
 
 @pytest.fixture(params=list(STORES.values()), ids=list(STORES))
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+async def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
+    for module in ("line", "cluster"):
+        monkeypatch.setattr(f"sekisho.store.{module}.CONNECT_US", PATIENT_US)
     url, server = request.param
     if not url:
         yield InMemory()
         return
     async with in_redis(request.getfixturevalue(url), request.getfixturevalue(server)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def lua(redis_server: RedisServer) -> Iterator[LuaLedger]:
+    """The script alone, run by hand."""
+    found = LuaLedger(redis_server, LIMITS)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    """A look at what the script has written."""
+    with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as found:
         yield found

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +23,8 @@ from tests.limiter.stores import KEYS, LuaLedger, PartedLedger, let_in, places, 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    import redis
+
     from sekisho.model import Charge, Verdict
     from sekisho.observe.limiter.ledger import Record
     from sekisho.store import AnyLine
@@ -31,19 +32,6 @@ if TYPE_CHECKING:
 
 SHARED_FIELD = bytes(8)
 OWN = charge(0)._replace(pair_tag=b"\x01own", ip_tag=b"\xffown")  # the one in 256 that makes a record all the same
-
-
-@pytest.fixture(scope="module")
-def lua(redis_server: RedisServer) -> Iterator[LuaLedger]:
-    found = LuaLedger(redis_server, LIMITS)
-    yield found
-    found.close()
-
-
-@pytest.fixture(scope="module")
-def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
-    with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

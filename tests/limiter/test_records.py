@@ -19,7 +19,7 @@ from tests.limiter.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charg
 from tests.limiter.stores import KEYS, SPARE_MS, LuaLedger, in_bucket, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sekisho.model import Charge, Verdict
     from sekisho.observe.limiter.ledger import Record
@@ -27,19 +27,6 @@ if TYPE_CHECKING:
 
 VICTIM = charge(0, 1, ip=1)
 LIVES_MS_MAX = (90 * 24 * HOUR // 1_000 + SPARE_MS) * 65 // 64 + 1
-
-
-@pytest.fixture(scope="module")
-def lua(redis_server: RedisServer) -> Iterator[LuaLedger]:
-    found = LuaLedger(redis_server, LIMITS)
-    yield found
-    found.close()
-
-
-@pytest.fixture(scope="module")
-def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
-    with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as found:
-        yield found
 
 
 def enter(lua: LuaLedger, *charges: Charge, now_us: int = T0) -> list[Verdict]:

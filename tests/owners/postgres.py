@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import importlib.util
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped] # it brings no types
 
-from tests.servers import _alone, _apt_get, free_port
+from tests.servers import DatabaseServer, _alone, _apt_get
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_START_SECONDS_MAX = 20.0
-_START_ATTEMPTS_MAX = 5  # another process may take the port between our asking for it and PostgreSQL binding it
 _DEBIAN = Path("/usr/lib/postgresql")
 _FAST = {"fsync": "off", "full_page_writes": "off", "jit": "off", "max_connections": "60"}
 
@@ -30,19 +25,26 @@ PASSWORD = "hunter2:secret"
 PASSWORD_IN_URL = "hunter2%3Asecret"
 
 
-class PostgresServer:
-    """Ends with the `with` block, files and all. Can be paused, killed, and started again on the same port."""
+class PostgresServer(DatabaseServer):
+    """With one user, `sekisho`, and a password."""
+
+    start_seconds_max = 20.0
 
     def __init__(self) -> None:
+        super().__init__("pg")
         self._bin = find_postgres()
         # initdb and postgres refuse to work as root.
         self._user = "postgres" if os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="sekisho-pg-"))
-        self._port = 0
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
-        atexit.register(self.stop)
+    def url(self, database: str) -> str:
+        return f"postgresql+asyncpg://sekisho:{PASSWORD_IN_URL}@127.0.0.1:{self._port}/{database}"
+
+    async def connect(self, database: str = "postgres") -> asyncpg.Connection:
+        return await asyncpg.connect(
+            host="127.0.0.1", port=self._port, user="sekisho", password=PASSWORD, database=database
+        )
+
+    def _install(self) -> None:
         password = self._folder / "password"
         password.write_text(PASSWORD)
         if self._user:
@@ -53,79 +55,22 @@ class PostgresServer:
         subprocess.run(
             [str(word) for word in command], user=self._user, cwd=self._folder, check=True, stdout=subprocess.DEVNULL
         )
-        self.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        for _ in range(_START_ATTEMPTS_MAX):
-            self._port = self._port or free_port()
-            if self._launch():
-                return
-            self._port = 0
-        raise RuntimeError(f"{self._bin / 'postgres'} did not start; its log:\n{self._log.read_text()}")
-
-    def stop(self) -> None:
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        atexit.unregister(self.stop)
-
-    def pause(self) -> None:
-        """Stop answering while connections stay open: what a black hole looks like from outside."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """End at once: connections are cut, new ones refused."""
-        if self._process is not None:
-            self.resume()
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(_START_SECONDS_MAX)
-            self._process = None
-
-    @property
-    def port(self) -> int:
-        return self._port
-
-    def url(self, database: str) -> str:
-        return f"postgresql+asyncpg://sekisho:{PASSWORD_IN_URL}@127.0.0.1:{self._port}/{database}"
-
-    def role_url(self, role: str, database: str) -> str:
-        """As another role, with the same password."""
-        return self.url(database).replace("//sekisho:", f"//{role}:")
-
-    async def connect(self, database: str = "postgres") -> asyncpg.Connection:
-        return await asyncpg.connect(
-            host="127.0.0.1", port=self._port, user="sekisho", password=PASSWORD, database=database
-        )
-
-    @property
-    def _data(self) -> Path:
-        return self._folder / "data"
-
-    @property
-    def _log(self) -> Path:
-        return self._folder / "log"
-
-    def _launch(self) -> bool:
+    def _launch(self) -> subprocess.Popen[bytes]:
         options: Mapping[str, str] = {**_FAST, "port": str(self._port), "listen_addresses": "127.0.0.1"}
         command = [str(self._bin / "postgres"), "-D", str(self._data), "-k", str(self._folder)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, user=self._user, cwd=self._folder, stdout=log, stderr=log)
-        ready, deadline = self._data / "postmaster.pid", time.monotonic() + _START_SECONDS_MAX
-        while self._process.poll() is None and time.monotonic() < deadline:
-            # The last line says how far it has come.
-            with contextlib.suppress(OSError):
-                if ready.read_text().splitlines()[7:8] == ["ready   "]:
-                    return True
-            time.sleep(0.01)
-        self.kill()
-        return False
+            return subprocess.Popen(command, user=self._user, cwd=self._folder, stdout=log, stderr=log)
+
+    def _is_ready(self) -> bool:
+        # The last line says how far it has come.
+        return (self._data / "postmaster.pid").read_text().splitlines()[7:8] == ["ready   "]
+
+    def _end(self) -> None:
+        self.resume()
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

@@ -16,8 +16,6 @@ from tests.left_behind import capturing
 from tests.owners.worlds import QUERY, T0, SqlWorld, enrolment
 
 if TYPE_CHECKING:
-    from tests.mariadb import MariaServer
-    from tests.owners.postgres import PostgresServer
     from tests.owners.worlds import InMariadb, InPostgres
 
 SECRETS = ("hunter2", "alice", "mail.example", "marked-label", "marked-seal", "dba", "shop-db")
@@ -90,28 +88,24 @@ async def test_no_error_of_mariadb_holds_anything_of_anybody(mariadb: InMariadb,
     assert _found(captured.text.getvalue() + _whole(refused.value)) == []
 
 
-async def test_a_wrong_password_is_not_repeated_of_mariadb(mariadb_server: MariaServer) -> None:
-    """Its error names the user and where the user came from."""
-    url = mariadb_server.url("shop-db").replace("//sekisho:hunter2", "//dba:hunter2-wrong")
+@pytest.mark.parametrize(
+    ("server", "code"),
+    [("postgres_server", "DBAPIError 28P01"), ("mariadb_server", "OperationalError 1045")],
+    ids=["postgres", "mariadb"],
+)
+async def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest, server: str, code: str) -> None:
+    """A role, a database and a password that the server refuses: the log names the failure and none of them.
+
+    MariaDB's error names the user and the address that the user came from.
+    """
+    url = request.getfixturevalue(server).url("shop-db").replace("//sekisho:hunter2", "//dba:hunter2-wrong")
     with capturing() as captured:
         owners = SqlOwners(url, QUERY)
         with pytest.raises(OwnersUnavailable) as refused:
             await owners.contact("alice")
         await owners.aclose()
     assert _found(captured.text.getvalue() + _whole(refused.value)) == []
-    assert str(refused.value) == "the database failed: OperationalError 1045"
-
-
-async def test_a_wrong_password_is_not_repeated(postgres_server: PostgresServer) -> None:
-    """A role, a database and a password that the server refuses: the log names the failure and none of them."""
-    url = postgres_server.url("shop-db").replace("//sekisho:hunter2", "//dba:hunter2-wrong")
-    with capturing() as captured:
-        owners = SqlOwners(url, QUERY)
-        with pytest.raises(OwnersUnavailable) as refused:
-            await owners.contact("alice")
-        await owners.aclose()
-    assert _found(captured.text.getvalue() + _whole(refused.value)) == []
-    assert str(refused.value) == "the database failed: DBAPIError 28P01"
+    assert str(refused.value) == f"the database failed: {code}"
 
 
 @pytest.mark.parametrize(
