@@ -1,6 +1,6 @@
-"""One attempt's way through: read, assess, refuse or pass on, settle.
+"""The endpoint: reads an attempt, has it assessed, refuses it or passes it on, and settles it.
 
-Pure ASGI: what is not an attempt passes untouched, streams and all.
+Pure ASGI. Requests that are no attempts pass untouched, streams included.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ UNTRUSTED_PROXY = (
     "a forwarding header came from a peer that SEKISHO_TRUSTED_PROXIES does not name: if that is your proxy, all its "
     "clients share one address here"
 )
-# A peer that the server took from the header may have been written by anybody: each forged line is a new address.
+# A client can write any address into the header: each forged line would count as a new client.
 REWRITTEN_PEER = (
     "the server puts addresses of X-Forwarded-For in the place of the peer's, so that a client may choose its own: let "
     "it keep the peer's, and name your proxies in SEKISHO_TRUSTED_PROXIES. Start it with `uvicorn --no-proxy-headers`, "
@@ -104,7 +104,7 @@ UNWORKED_SHARE = 0.5
 
 @final
 class Reading(Value):
-    """All that reads a request. Pure."""
+    """The readers of a request. Pure."""
 
     __slots__ = ("accounts", "answers", "body_bytes_max", "body_seconds_max", "callers", "doors", "exposed_header")
 
@@ -139,28 +139,28 @@ class Cookie(Value):
         self.days: Final = days
 
     def line(self, token: str, *, elsewhere: bool = False) -> bytes:
-        # `__Host-` ties it to this host alone; `Lax` keeps other sites from trying passwords with it.
+        # `__Host-` binds the cookie to this host; `Lax` stops other sites from trying passwords with it.
         attributes = b"Max-Age=%d; Path=/; Secure; HttpOnly; " % (self.days * 86_400)
         return b"%b=%b; %b%b" % (self.name, token.encode(), attributes, same_site(elsewhere=elsewhere))
 
 
 class GuardMiddleware:
-    """Stands before an application, for one event loop.
+    """Guards an application, for one event loop.
 
     Args:
         app: the application.
         guard: assesses and settles.
         reading: reads attempts.
         renderer: renders refusals.
-        events: is told what was decided.
-        refusals: is told what was refused.
+        events: counts decisions.
+        refusals: logs refusals.
         cookie: carries the device token.
         mode: `ENFORCE`, or `MONITOR` to refuse nobody.
         jitter: uniform in [0, 1).
-        test: tests a rule of success that a success has raised a suspicion against, without delay.
-        admission: which strangers are in the application.
-        queue: where strangers wait for a place in it.
-        asker: tells the browser that asked for a code from others; None where no door takes codes.
+        test: tests a suspected success rule; returns at once.
+        admission: the strangers' attempts that are in the application.
+        queue: where strangers wait for a place in the application.
+        asker: recognises the browser that asked for a code; None where no door takes codes.
     """
 
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
@@ -201,7 +201,7 @@ class GuardMiddleware:
         self._unseen = {door.name for door in reading.doors.all if door.reads_body}
 
     def ask_with(self, asking: Asking, mount: Mount) -> None:
-        """Ask for work and proofs from now on, instead of refusing who should show them."""
+        """Ask for work and proofs from now on, instead of refusing."""
         self._asking = asking
         self._mount = mount
 
@@ -218,7 +218,7 @@ class GuardMiddleware:
     async def _at_door(
         self, door: Door, scope: Scope, request: Scope, named: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
-        # A socket at a door would be a gate beside the barrier.
+        # Attempts over a WebSocket would not be counted.
         if scope["type"] == "websocket":
             self._note(door, "denied", "websocket")
             return await self._refuse_websocket(request, receive, send)
@@ -230,12 +230,12 @@ class GuardMiddleware:
             self._events.unreadable(door, "cross_site")
             self._note(door, "denied", "cross_site")
             return await self._answer(visit, denied())
-        # In monitor everybody is looked at, once: what would be refused here is found out later as well.
+        # In monitor mode every attempt is assessed, once; a refusal that is due here is found again later.
         anybody, token = self.mode is Mode.MONITOR, visit.presented.token
         stop = self._guard.at_the_gate(visit.origin, visit.digests, token=token, anybody=anybody)
         if stop and not self._earns_look(visit, stop) and self._refuses(door, stop):
             return await self._refuse(visit, stop)
-        # Here and below nothing is awaited while an exception is handled: compiled, that loses cancellations.
+        # Nothing is awaited inside an exception handler, here and below: compiled code would lose cancellations.
         on: Awaitable[None]
         try:
             attempt = await self._read(visit)
@@ -249,8 +249,9 @@ class GuardMiddleware:
         return await on
 
     def _is_beyond(self, named: dict[bytes, bytes]) -> bool:
-        """Whether the machine has no time for this one: the loop comes late, and a stranger could not even wait. Then
-        neither its address nor its body are read. What shows a device token of ours, work or a proof is looked at.
+        """Whether to refuse this request unread: the event loop is late, and a stranger would find no room to wait.
+
+        Requests that carry a genuine device token, work or a proof are always read.
         """
         asking = self._asking
         return (
@@ -261,15 +262,15 @@ class GuardMiddleware:
         )
 
     def _earns_look(self, visit: Visit, stop: Decision) -> bool:
-        # Who was asked for work comes in with the place that the question has taken. Else thirty owners behind one
-        # address, all asked within a moment, would take all places with their questions, and none could answer.
+        # The answer to a question for work uses the charge of the question. Otherwise thirty owners behind one address,
+        # all asked within a moment, would use up the limit with their questions, and none could answer.
         if self._asking is None or stop.asked is not Action.THROTTLE:
             return False
         shows = WORK in visit.named or LOOK_START in visit.named.get(b"cookie", b"")
         return shows and self._asking.earns_look(visit)
 
     async def _elsewhere(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
-        """What is no attempt as far as its headers tell: our own pages, routes that want a fresh proof, the rest."""
+        """Serve requests that are no attempts by their headers: our own pages, protected routes, all others."""
         if self._mount is not None and self._mount.finds(request):
             return await self._mount(request, receive, send)
         has_body = False
@@ -289,7 +290,7 @@ class GuardMiddleware:
         return await self._app(scope, receive, send)
 
     def _concerns(self, request: Scope) -> bool:
-        """Whether a body would make this an attempt, or a request for a route that wants a fresh proof."""
+        """Whether a body would make this an attempt, or a request for a protected route."""
         if self._reading.doors.find(request, has_body=True):
             return True
         return self._asking is not None and self._asking.stale(request, has_body=True) is not None
@@ -300,7 +301,7 @@ class GuardMiddleware:
         return await self._asking.fresh_proof(request, send, stale)
 
     async def _stray(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
-        """A target that every router reads in its own way. Nothing is charged: nothing was tried."""
+        """Refuse a target that routers read in different ways. Nothing is charged: no secret was tried."""
         self._events.odd(STRAY_TARGET)
         if self.mode is Mode.MONITOR:
             return await self._app(scope, receive, send)
@@ -326,7 +327,7 @@ class GuardMiddleware:
         reading, headers, bytes_max = self._reading, visit.scope["headers"], self._reading.body_bytes_max
         body = raw = b""
         if visit.door.reads_body:
-            # No limit is below a kilobyte, and hardly a log-in above.
+            # Limits start at a kilobyte; few log-ins are longer.
             if len(visit.named.get(b"content-length", b"")) > 3 and declared_too_large(headers, bytes_max):
                 raise Unreadable(413, "body_too_large")
             body = raw = await visit.intake.read(bytes_max=bytes_max, patience=self.patience)
@@ -359,7 +360,7 @@ class GuardMiddleware:
         return self._mount.unpack(visit, body)
 
     def _told(self, visit: Visit) -> Exposure:
-        # From anybody else it would be a way to send an owner to a second factor, or to a new password.
+        # Only a trusted proxy is believed: a client could send an owner to a second factor or to a new password.
         return exposed(visit.named.get(self._reading.exposed_header, b"")) if visit.origin.vouched else UNKNOWN
 
     async def _try(self, visit: Visit, attempt: Attempt) -> None:
@@ -392,9 +393,9 @@ class GuardMiddleware:
         return await self._pass_on(visit, assessment)
 
     async def _wait_for_place(self, visit: Visit, assessment: Assessment, *, worked: bool) -> None:
-        """More strangers are there than the application bears. Known devices never come here.
+        """Have a stranger wait while the application has no room. Known devices never wait here.
 
-        Nothing here depends on the secret, which nobody has looked at.
+        Nothing here depends on the secret, which has not been checked.
         """
         if self.mode is Mode.MONITOR:
             self._note(visit.door, "unavailable", CROWDED)
@@ -427,7 +428,7 @@ class GuardMiddleware:
         watch = Watch(visit, assessment, report, self)
         self._guard.begin(assessment)
         before = DEVICE_CLASS.get()
-        # Costs a stranger nothing: that is what it says where nobody has set it.
+        # Strangers cost nothing here: a stranger is the variable's default.
         if assessment.device is not before:
             DEVICE_CLASS.set(assessment.device)
         ending: Awaitable[None]
@@ -443,7 +444,7 @@ class GuardMiddleware:
             self._note(attempt.door, "unavailable", "too many passwords are being checked")
             ending = self._answer(visit, unavailable(retry_after_s(wait_us, self._jitter())))
         except BaseException:
-            # Raised, timed out or cancelled: whatever its answer began with, it is no proof.
+            # An answer that ends in an exception, a timeout or a cancellation proves nothing, however it began.
             watch.abandon()
             raise
         finally:
@@ -462,7 +463,7 @@ class GuardMiddleware:
         return enforced
 
     async def _refuses_choice(self, attempt: Attempt) -> bool:
-        """Whether the password that is chosen here is one that attackers try first (NIST SP 800-63B-4, 3.1.1.2)."""
+        """Whether to refuse the new password because it has leaked (NIST SP 800-63B-4, 3.1.1.2)."""
         breached = await self._guard.weigh_choice(attempt)
         self._events.chosen(attempt.door, breached=breached)
         if breached:
@@ -476,12 +477,12 @@ class GuardMiddleware:
         decision, asking = assessment.decision, self._asking
         if asking is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             return await self._refuse(visit, decision)
-        # Work before proof: what stands behind a proof costs us a password's hash, and must cost whoever asks for it.
+        # Work before proof: an escrowed run costs us a password hash, so it must cost the client as well.
         if decision.work_first or asking.wants_work(worked=worked or assessment.device is not _STRANGER):
             return await asking.work(visit, assessment)
         return await asking.step_up(visit, assessment)
 
-    # No coroutines: what these return is awaited by whoever refuses, and a flood pays for none in between.
+    # Plain functions that return an awaitable: a flood of refusals pays for no coroutine in between.
 
     def _refuse(self, visit: Visit, decision: Decision) -> Awaitable[None]:
         self._reading.callers.remember(visit.caller)
@@ -499,7 +500,7 @@ class GuardMiddleware:
                 return too_many_attempts(retry_after_s(decision.wait_us, self._jitter()))
 
     async def _unreadable(self, visit: Visit, error: Unreadable) -> None:
-        """Refuse what cannot be read, on its sender's account: an application with a kinder parser would read it."""
+        """Refuse an unreadable attempt and charge its sender: a more lenient application would have tried it."""
         self._events.unreadable(visit.door, error.reason)
         if error.reason == "not_unicode" and _shows_basic(visit):
             self._events.odd(NO_UTF8.format(visit.door.name, visit.door.kind.name))
@@ -514,7 +515,7 @@ class GuardMiddleware:
         if assessment is None:
             return await self._unavailable(visit)
         decision = assessment.decision
-        # Nobody can be asked for anything who cannot be read.
+        # An unreadable attempt names no account, so no proof can be asked for.
         stern = decision.asked in {Action.THROTTLE, Action.DENY}
         if stern:
             self._refusals.decided(visit.door.name, decision, enforced=self.mode is Mode.ENFORCE)
@@ -523,7 +524,7 @@ class GuardMiddleware:
         if self.mode is Mode.MONITOR:
             return await self._app(visit.as_sent, visit.intake.replay, visit.send)
         refusal = self._refusal(decision) if stern else unreadable_attempt(error.status)
-        # The rest of such a body is still on its way; on a kept connection it would have to be read.
+        # The rest of the body is still arriving; a kept connection would have to read it.
         return await self._answer(visit, refusal, hang_up=error.status in {408, 413})
 
     async def _unavailable(self, visit: Visit) -> None:
@@ -543,10 +544,10 @@ class GuardMiddleware:
             answer = answer.adding((b"connection", b"close"))
         return send_answer(visit.send, answer)
 
-    # What the watch on an answer tells.
+    # Called by the observer of the application's answer.
 
     def started(self, visit: Visit, status: int, headers: Headers, learned: Outcome | None) -> None:
-        """Learn which rule would tell success, what cannot be judged, and whether there is such a door at all."""
+        """Learn from an answer's head: which success rule would fit, and whether the door exists at all."""
         self._admission.answered(visit.intake, status)
         if visit.door.name in self._unseen:
             self._saw_first(visit.door, status)
@@ -566,18 +567,21 @@ class GuardMiddleware:
     def success_headers(
         self, visit: Visit, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
     ) -> tuple[Headers, bool]:
-        """The device token, at doors whose only effect is a session; and whose session it is."""
+        """The headers that a success adds: a device token and a session binding; and whether a token is among them.
+
+        Only doors whose single effect is a session hand out tokens.
+        """
         attempt = assessment.attempt
         belief, suspected = self._guard.saw_success(assessment, basis)
         if suspected is not None:
             self._test(Suspicion(suspected, visit, status, headers))
         if belief is Belief.NOTHING:
             return [], False
-        # A door that only reads a header is an API's: its clients keep no cookies. And whoever asks for a code without
-        # trying one has shown nothing.
+        # A door that only reads a header belongs to an API, whose clients keep no cookies. And a request that asks for
+        # a code without trying one has proved nothing.
         if not (attempt.door.kind in LOGS_IN and attempt.account and attempt.secret and attempt.door.reads_body):
             return [], False
-        # A guess alone makes no device known: where it is wrong, every wrong password would earn a token.
+        # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
         device = [self._device(visit, assessment, basis)] if belief is Belief.FULL else []
         tie = [] if self._asking is None else self._asking.tie(visit, attempt, headers, body)
         return [*device, *tie], bool(device)
@@ -595,7 +599,7 @@ class GuardMiddleware:
     def ended(
         self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str
     ) -> None:
-        """Settle, and see to it that the service hears of a leaked password that is still in use."""
+        """Settle the attempt, and tell the service when a leaked password is still in use."""
         door = assessment.attempt.door
         held = self._admission.held
         if held and visit.intake in held:  # it has not even begun to answer
@@ -604,7 +608,7 @@ class GuardMiddleware:
         self._events.settled(door, outcome, basis)
         if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:
             self._asking.secret_changed(visit.scope, assessment.attempt, outcome, account)
-        # At a door where it is changed, it is being changed.
+        # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account)
 
@@ -615,10 +619,9 @@ def _shows_basic(visit: Visit) -> bool:
 
 
 def _is_look(visit: Visit) -> bool:
-    """Whether this is a page looked at, by a link or an image that any site may have written.
+    """Whether this is a plain page view, as any link or image on another site can cause it.
 
-    Refused it still is, so it tries nothing; charged, twenty images on another site would use up what its visitor's
-    address has.
+    Such a request is refused but not charged: twenty images on another site would use up their visitor's address limit.
     """
     return (
         visit.scope["method"] in HARMLESS
@@ -630,9 +633,9 @@ def _is_look(visit: Visit) -> bool:
 
 
 def _is_planted(visit: Visit) -> bool:
-    """Whether a page of another site had this sent where its visitor sees nothing of it: an image, a hidden frame.
+    """Whether a page of another site caused this request unseen, by an image or a hidden frame.
 
-    No log-in comes so, and its answer is hidden from that page; who sends these headers himself is only refused.
+    No genuine log-in arrives this way. A client that sends these headers itself is only refused.
     """
     named = visit.named
     return (
