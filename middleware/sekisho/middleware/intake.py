@@ -1,4 +1,4 @@
-"""The body of an attempt: taken in once, bounded in size and time, then given to the application as it came."""
+"""The body reader: reads an attempt's body once, bounded in size and time, and replays it to the application."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import Message, Receive
 
 
-PIECES_MAX = 64  # a message weighs hundreds of bytes whatever it holds, and a body can come in crumbs
+PIECES_MAX = 64  # a message takes hundreds of bytes of memory even for one byte of body
 
 
-class HungUp(Exception):  # noqa: N818 - nobody's mistake
-    """The client left before its body was complete. There is nobody to answer, and nothing to pass on."""
+class HungUp(Exception):  # noqa: N818 - not an error
+    """The client disconnected before its body was complete."""
 
 
 class Patience:
-    """How long bodies may take, with one timer for all of them: a timer each would cost more than reading most.
+    """A time limit for bodies, with one timer for all: a timer for each would cost more than reading the body.
 
-    Made in the event loop it belongs to. Late by at most a quarter.
+    Create it in its event loop. It fires late by at most a quarter of the limit.
     """
 
     def __init__(self, seconds_max: float) -> None:
@@ -34,7 +34,7 @@ class Patience:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> asyncio.Task[Any]:
-        """The running task starts to wait for a body."""
+        """Record that the running task starts to wait for a body."""
         task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 - there is one wherever `await` is possible
         self._since[task] = self._loop.time()
@@ -43,12 +43,12 @@ class Patience:
         return task
 
     def end(self, task: asyncio.Task[Any]) -> bool:
-        """It has stopped waiting. Whether that was our doing: the cancellation is ours then, and taken back."""
+        """Record that the task stopped waiting; return whether the timer cancelled it. That cancellation is undone."""
         self._since.pop(task, None)
         if task not in self._ended:
             return False
         self._ended.discard(task)
-        # As `asyncio.timeout` does it: where somebody else has cancelled the task as well, theirs stands.
+        # As in `asyncio.timeout`: another party's cancellation of the same task remains.
         return task.uncancel() == 0
 
     def _look(self) -> None:
@@ -74,7 +74,7 @@ class Intake:
 
     async def read(self, *, bytes_max: int, patience: Patience) -> bytes:
         """The whole body. Raises `Unreadable` (413, 408) or `HungUp`."""
-        # One byte a second would hold a worker's memory and a place in its queue for as long as it likes.
+        # Slow body attack: one byte a second would hold memory and a connection without end.
         task = patience.begin()
         body: Body | None = None
         arrived: deque[Message] = deque()
@@ -82,7 +82,7 @@ class Intake:
         try:
             while True:
                 message = await self._receive()
-                # Many an application takes what came until here for the whole: a password checked, nobody counted.
+                # Many applications take a cut body for the whole: the password would be checked but not counted.
                 if message["type"] == "http.disconnect":
                     raise HungUp
                 chunk, more = message.get("body", b""), message.get("more_body", False)
@@ -130,17 +130,17 @@ class Intake:
 
     @property
     def body(self) -> bytes:
-        """What has been read and not been passed on."""
+        """The bytes that were read and not yet passed on."""
         return b"".join(message.get("body", b"") for message in self._arrived or ())
 
     async def replay(self) -> Message:
-        """The application's `receive`: the same bytes again, then whatever else the server has."""
+        """The application's `receive`: first the messages that were read, then the server's further ones."""
         return self._arrived.popleft() if self._arrived else await self._receive()
 
     def detached(self) -> Receive:
-        """A `receive` for a run of the application that outlives its client: the same bytes, and then silence.
+        """A `receive` for a run that outlives its client: the same bytes, then no message.
 
-        The server's would say that the client has left, on which frameworks give up.
+        The server's own `receive` would report the disconnect, and frameworks would abort the run.
         """
         left = iter(tuple(self._arrived or ()))
 

@@ -1,4 +1,4 @@
-"""A request at a door: who it comes from, and the ends of its line."""
+"""The context of a request at a door: its client, its headers, its body reader and its `send`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEVICE_HEADER = b"sekisho-device"
 
 @final
 class Presented(Value):
-    """The device token as a client sent it. Native apps use a header, and are answered in one."""
+    """The device token as the client sent it. Native apps send it in a header and get the new one in a header."""
 
     __slots__ = ("by_header", "token")
 
@@ -52,9 +52,9 @@ def presented(named: Mapping[bytes, bytes], start: bytes) -> Presented:
 @final
 class Visit(Value):
     """Attributes:
-    named: the request's headers by name; of a repeated one the last, of cookies all. Asked whether a name is there.
-    scope: the request as it is read here: names of headers in lower case.
-    as_sent: the same as the server gave it, for the application alone.
+    named: the request's headers by name: the last of a repeated header, all cookies.
+    scope: the request with header names in lower case.
+    as_sent: the scope as the server gave it, for the application alone.
     """
 
     __slots__ = ("as_sent", "caller", "digests", "door", "intake", "named", "origin", "presented", "scope", "send")
@@ -86,5 +86,5 @@ class Visit(Value):
         return Visit(self.door, self.caller, self.presented, self.named, self.scope, self.as_sent, self.intake, send)
 
     def __repr__(self) -> str:
-        # Its scope holds cookies and addresses, and error reporters print the values of a frame.
+        # The scope holds cookies and addresses, and error reporters print local variables.
         return f"Visit(door={self.door.name!r}, ...)"
