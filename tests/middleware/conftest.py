@@ -1,4 +1,4 @@
-"""A clock that belongs to the test, where counters are kept in memory."""
+"""A clock that the test controls, for counters kept in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.middleware.driving import Clock
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Time for every guard made in this test: what its counters and its shed go by."""
+    """The clock of every guard made in this test: its counters and its shed read it."""
     clock = Clock()
     monkeypatch.setattr("sekisho.assemble._unix_us", clock)
     monkeypatch.setattr("sekisho.assemble._monotonic_us", clock)

@@ -1,4 +1,4 @@
-"""A log-in service to guard, a clock to own, and a client that speaks ASGI itself: no server between test and claim."""
+"""A log-in service to guard, a clock, and a client that speaks ASGI itself: no server between test and claim."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ JSON = (b"content-type", b"application/json")
 HERE = "203.0.113.9"
 SESSION = (b"set-cookie", b"session=s; HttpOnly; Secure; Path=/")
 OPEN: dict[str, Any] = {"limit_ip": "9999/minute", "limit_network": "9999/minute", "limit_device": "9999/minute"}
-"""Limits of addresses that never trip, for claims about accounts."""
+"""Address limits that never trip, for claims about accounts."""
 
 
 RULED = "POST /login success=303:/home"
-"""The door of `Shop`, with a rule: a guess would make no device known."""
+"""The door of `Shop`, with a success rule: a guessed success would make no device known."""
 
 
 def guarded(app: App, **settings: Any) -> LoginGuard:
-    """The limits alone, unless a test asks for work."""
+    """A guard with the limits alone, unless a test asks for proof of work."""
     return testing.guarded(app, **{"challenges": "none", "login": RULED, **settings})
 
 
 class Clock:
-    """Time as the test says it is, in microseconds."""
+    """A clock that the test sets, in microseconds."""
 
     def __init__(self, us: int = 1_700_000_000_000_000) -> None:
         self.us = us
@@ -65,15 +65,15 @@ class Answer(NamedTuple):
 
     @property
     def device(self) -> str:
-        """The device token that was set, or empty."""
+        """The device token that the answer set, or empty."""
         lines = [line for line in self.all(b"set-cookie") if line.startswith(b"__Host-sekisho=")]
         return lines[0].split(b";")[0].partition(b"=")[2].decode() if lines else ""
 
 
 class Shop:
-    """A service with a log-in. Knows nothing of the guard; remembers every attempt that reached it.
+    """A service with a log-in. It knows nothing of the guard and records every attempt that reached it.
 
-    `gate`, where given, holds every password check until it is set, as slow hashing would.
+    If `gate` is given, every password check waits until it is set, as slow hashing would.
     """
 
     def __init__(self, owners: dict[str, str] | None = None, gate: asyncio.Event | None = None) -> None:
@@ -97,7 +97,7 @@ class Shop:
 
 
 async def read(receive: Receive) -> bytes:
-    """A body as many applications read it: until no more is announced, whatever ended it."""
+    """Read a body as many applications do: until no more is announced, however the stream ended."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -130,7 +130,7 @@ def http(
 
 
 class Line:
-    """The server's end of one request: hands out `incoming`, then whatever `after` says, and keeps what comes back."""
+    """The server's end of one request: delivers `incoming`, then what `after` returns, and keeps the answer."""
 
     def __init__(self, incoming: Iterable[Message], *, hangs_up: bool = True) -> None:
         self._incoming = list(incoming)
@@ -197,14 +197,14 @@ async def log_in(
 
 
 async def known_device(app: LoginGuard, account: str = "hana", password: str = "right", client: str = HERE) -> str:
-    """A token that this guard handed out."""
+    """A device token that this guard issued."""
     token = (await log_in(app, account, password, client=client)).device
     assert token
     return token
 
 
 def address(n: int) -> str:
-    """The n-th client, each in a network of its own."""
+    """The n-th client address, each in its own network."""
     return f"10.{n // 256}.{n % 256}.7"
 
 

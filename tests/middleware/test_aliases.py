@@ -1,4 +1,4 @@
-"""Names that a resolver joins: what their common limit tells, and where it tells nothing."""
+"""Names that a resolver joins: what their common limit reveals, and where it reveals nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ JOINED: dict[str, Any] = {"resolver": NAMES.get, "challenges": "none", "limit_ac
 
 
 async def told(clock: Clock, **settings: Any) -> list[tuple[int, bytes]]:
-    """What the e-mail of an account answers before and after guesses at its name, and somebody else's then."""
+    """Log in by an account's e-mail before and after guesses at its name, and at another account's name."""
     app = guarded(Shop(), **{**JOINED, **settings})
     names = ["hana@mail.example", "hana", "hana", "hana", "hana@mail.example", "nobody@mail.example"]
     found = []
@@ -25,14 +25,16 @@ async def told(clock: Clock, **settings: Any) -> list[tuple[int, bytes]]:
 
 
 async def test_where_the_limit_answers_joined_names_are_known_for_one_account(clock: Clock) -> None:
-    """Row 3.6: without a factor the fourth guess at one account is refused, by whichever of its names: it tells."""
+    """Row 3.6: without a factor a refusal reveals that two names are one account: the fourth guess by either is
+    refused.
+    """
     before, after, stranger = await told(clock)
 
     assert (before[0], after[0], stranger[0]) == (401, 429, 401)
 
 
 async def test_with_a_factor_and_without_work_nothing_tells(clock: Clock) -> None:
-    """Row 3.6: strangers are asked for a proof before the limit and beyond it, at each name alike."""
+    """Row 3.6: with a factor strangers are asked for a proof below the limit and beyond it, at each name alike."""
     found = await told(clock, factors="totp", owners=MemoryOwners({}))
 
     assert [status for status, _ in found] == [401, 401, 401]

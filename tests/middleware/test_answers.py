@@ -1,6 +1,4 @@
-"""Answers as applications really send them: compressed, long, in files, of other types; and what a client can do to
-them.
-"""
+"""Answers as applications send them (compressed, long, in files, of other types), and how clients influence them."""
 
 from __future__ import annotations
 
@@ -62,11 +60,11 @@ def coded(coding: str, body: bytes) -> App:
     return replying(200, [JSON, (b"content-encoding", coding.encode())], body)
 
 
-# Compressed.
+# Compressed answers.
 
 
 async def test_an_answer_that_a_middleware_compressed_is_judged(caplog: pytest.LogCaptureFixture) -> None:
-    """Row 2.8: a `GZipMiddleware` inside the guard, as FastAPI's users add it; its answer arrives as it was made."""
+    """Row 2.8: an answer compressed by a `GZipMiddleware` inside the guard is judged, and arrives unchanged."""
 
     async def login(request: Request) -> Response:
         form = await request.form()
@@ -88,7 +86,7 @@ async def test_an_answer_that_a_middleware_compressed_is_judged(caplog: pytest.L
 
 @pytest.mark.parametrize(("coding", "pack"), PACKERS)
 async def test_every_coding_of_browsers_is_read(coding: str, pack: Callable[[bytes], bytes]) -> None:
-    """Row 2.8: gzip and deflate, which some send without its head; br and zstd, with their packages."""
+    """Row 2.8: gzip and deflate (with and without header) are read; br and zstd with their packages."""
     right, wrong = pack(json.dumps(RIGHT).encode()), pack(json.dumps(WRONG).encode())
     assert (await log_in(guarded(coded(coding, right), login=TOKEN_RULE, **TIGHT))).device
     assert not (await log_in(guarded(coded(coding, wrong), login=TOKEN_RULE, **TIGHT))).device
@@ -98,13 +96,13 @@ async def test_every_coding_of_browsers_is_read(coding: str, pack: Callable[[byt
 
 @pytest.mark.parametrize(("coding", "pack"), PACKERS)
 async def test_a_bomb_is_not_unpacked(coding: str, pack: Callable[[bytes], bytes]) -> None:
-    """Row 2.8: what is longer than 64 KiB when unpacked is no success, however short it is on the wire."""
+    """Row 2.8: an answer that unpacks to more than 64 KiB is no success, however short it was compressed."""
     bomb = pack(b'{"access_token": "t", "about": "' + b"x" * 10_000_000 + b'"}')
     answered = await log_in(guarded(coded(coding, bomb), login=TOKEN_RULE, **TIGHT))
     assert (answered.body, answered.device) == (bomb, "")
 
 
-# What cannot be judged is said once.
+# Answers that cannot be judged are logged once.
 
 MEDIA = (b"content-type", b"application/x-ndjson")
 UNJUDGED: list[tuple[str, str, App]] = [
@@ -125,7 +123,9 @@ UNJUDGED: list[tuple[str, str, App]] = [
 async def test_what_cannot_be_judged_is_said_once(
     words: str, door: str, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Row 2.9: with the door, and what to add to it; and it stays counted."""
+    """Row 2.9: an answer that cannot be judged is logged once with its door and the line to add; the attempt stays
+    charged.
+    """
     guard = guarded(app, login=f"{door}; POST /other", **TIGHT)
     answers = [await log_in(guard, password=f"guess {n}") for n in range(3)]
 
@@ -152,24 +152,24 @@ async def test_what_cannot_be_judged_is_said_once(
 async def test_what_is_merely_no_success_is_not_spoken_of(
     door: str, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Row 2.9: wrong passwords are no news."""
+    """Row 2.9: a wrong password is not logged."""
     guard = guarded(app, login=door, **TIGHT)
     await log_in(guard)
     assert not [message for message in caplog.messages if message.startswith("POST /login: ")]
 
 
-# What a client can do to an answer.
+# How a client can influence an answer.
 
 
 def back_to(scope: Scope) -> bytes:
-    """Where a careless application sends failures: to where they came from, or want to go."""
+    """A careless application redirects failures to where they came from or want to go."""
     headers = dict(scope["headers"])
     wanted: bytes = headers.get(b"referer") or scope["query_string"].partition(b"next=")[2]
     return wanted or headers.get(b"x-back", b"/")
 
 
 async def careless(scope: Scope, receive: Receive, send: Send) -> None:
-    """Wrong passwords go back with a message in the session; so did the incident of this row."""
+    """Wrong passwords are redirected with a message in the session; the incident of this row did so."""
     await read(receive)
     await answer(send, 302, [(b"location", back_to(scope)), SESSION])
 
@@ -186,7 +186,7 @@ async def careless(scope: Scope, receive: Receive, send: Send) -> None:
     ],
 )
 async def test_no_client_can_make_a_success_of_a_failure(door: str, headers: Headers, query: bytes) -> None:
-    """Row 2.3: of ten guesses at one account as many reach the application as its limit says; none earns a token."""
+    """Row 2.3: of ten guesses at one account as many reach the application as its limit allows; none gets a token."""
     guard = guarded(careless, login=door, **TIGHT)
     answers = [
         await log_in(guard, password=f"guess {n}", headers=headers, query_string=query, client=f"192.0.2.{n}")
@@ -197,7 +197,7 @@ async def test_no_client_can_make_a_success_of_a_failure(door: str, headers: Hea
 
 
 async def test_a_session_of_the_clients_own_is_no_success() -> None:
-    """Row 2.3: a session that the application renews with every answer, as the client brought it."""
+    """Row 2.3: renewing a session that the client sent is no success."""
     guard = guarded(replying(200, [SESSION], b"<form>"), login="POST /login success=cookie:session", **TIGHT)
     answers = [
         await log_in(guard, password=f"guess {n}", headers=[(b"cookie", b"session=s")], client=f"192.0.2.{n}")
@@ -209,7 +209,9 @@ async def test_a_session_of_the_clients_own_is_no_success() -> None:
 
 @pytest.mark.parametrize(("status", "passes"), [(404, 8), (304, 8), (207, 8), (401, 3), (403, 3), (503, 3), (405, 3)])
 async def test_what_basic_opens_is_given_back_unless_refused(status: int, passes: int) -> None:
-    """Row 2.7: a WebDAV client asks for what is not there, and has logged in all the same."""
+    """Row 2.7: a Basic attempt is refunded unless refused: a WebDAV client that gets a 404 has logged in all the
+    same.
+    """
     guard = guarded(replying(status, []), login="* /files/* basic success=!401,403", **TIGHT)
     statuses = []
     for n in range(8):
@@ -220,7 +222,7 @@ async def test_what_basic_opens_is_given_back_unless_refused(status: int, passes
 
 
 async def test_a_basic_door_wants_a_rule_at_start(caplog: pytest.LogCaptureFixture) -> None:
-    """Row 2.7: with the rule to add."""
+    """Row 2.7: a Basic door without a success rule is reported at the start, with the rule to add."""
     guard = guarded(replying(200, []), login="* /files/* basic")
     await log_in(guard)
     assert (
@@ -237,7 +239,9 @@ async def test_a_basic_door_wants_a_rule_at_start(caplog: pytest.LogCaptureFixtu
 async def test_a_long_answer_is_kept_until_its_proof(
     size: int, coding: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Row 2.9: up to 64 KiB, compressed or not; one that is longer lets nobody in, and that is said."""
+    """Row 2.9: an answer of up to 64 KiB, compressed or not, is kept until its proof; a longer one is logged and lets
+    nobody in.
+    """
     body = json.dumps({"access_token": "t", "about": "x" * size}).encode()
     packed = {"gzip": gzip.compress, "br": brotli.compress}.get(coding, bytes)(body)
     site = Site(shop=coded(coding, packed), settings={"login": TOKEN_RULE})  # type: ignore[arg-type]
@@ -251,7 +255,7 @@ async def test_a_long_answer_is_kept_until_its_proof(
 
 
 async def test_a_rule_is_suggested_from_what_happened_behind_step_ups(caplog: pytest.LogCaptureFixture) -> None:
-    """Row 2.7: where factors are on, most answers are seen there, and nobody gets in while none is believed."""
+    """Row 2.7: with factors the guard sees most answers and suggests a rule while it recognises no success."""
 
     async def shop(scope: Scope, receive: Receive, send: Send) -> None:
         right = b"right" in await read(receive)

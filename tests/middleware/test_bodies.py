@@ -1,4 +1,4 @@
-"""Bodies and streams: taken in once, bounded, and given on as they came."""
+"""Bodies and streams: read once, bounded, and passed on as they came."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DISCONNECT: Message = {"type": "http.disconnect"}
 
 
 class Echo:
-    """Keeps the messages that an application is given, up to the end of the body."""
+    """Keeps the messages that an application receives, up to the end of the body."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -55,7 +55,7 @@ class Echo:
 
 @given(st.lists(st.integers(0, len(BODY)), max_size=12).map(sorted))
 async def test_the_application_gets_the_same_bytes_however_they_were_cut(cuts: list[int]) -> None:
-    """Row 56: any chunking, empty chunks included, is read the same and passed on byte for byte."""
+    """Row 56: any chunking, with empty chunks, is read the same and passed on byte for byte."""
     edges = [0, *cuts, len(BODY)]
     chunks = [BODY[start:end] for start, end in pairwise(edges)]
     echo = Echo()
@@ -66,7 +66,7 @@ async def test_the_application_gets_the_same_bytes_however_they_were_cut(cuts: l
 
 
 async def test_a_body_in_one_piece_is_passed_on_as_the_very_same_message() -> None:
-    """The usual case costs no copy, and extensions in a message survive."""
+    """A body in one piece is passed on as the same message: no copy, and its extensions survive."""
     echo, line = Echo(), Line([{"type": "http.request", "body": BODY, "more_body": False, "extra": 1}])
     message = line._incoming[0]
 
@@ -78,7 +78,7 @@ async def test_a_body_in_one_piece_is_passed_on_as_the_very_same_message() -> No
 
 @pytest.mark.parametrize("empties", [0, 50_000])
 async def test_a_body_in_crumbs_is_kept_in_few_pieces(empties: int) -> None:
-    """A message weighs hundreds of bytes whatever it holds: a body of crumbs, or of nothing, must not add up."""
+    """A body in crumbs or empty messages is kept in few pieces: each message weighs hundreds of bytes."""
     echo = Echo()
     crumbs = [BODY[i : i + 1] for i in range(len(BODY))] + [b"x"] * 2_000
 
@@ -89,7 +89,7 @@ async def test_a_body_in_crumbs_is_kept_in_few_pieces(empties: int) -> None:
 
 
 async def test_a_compressed_body_reaches_the_application_compressed() -> None:
-    """We look inside; whoever asked for the bytes gets the bytes."""
+    """A compressed answer is unpacked for the verdict alone; the client gets the compressed bytes."""
     echo, packed = Echo(), gzip.compress(BODY)
 
     answered = await ask(guarded(echo), http(headers=[FORM, (b"content-encoding", b"gzip")]), packed)
@@ -98,7 +98,7 @@ async def test_a_compressed_body_reaches_the_application_compressed() -> None:
 
 
 async def test_what_is_no_door_is_not_touched_at_all() -> None:
-    """The application gets the server's own scope, receive and send: nothing of ours is in the way of a stream."""
+    """Elsewhere than at doors the application gets the server's own scope, receive and send."""
     given_: list[Any] = []
 
     async def app(*ends: Any) -> None:
@@ -113,7 +113,9 @@ async def test_what_is_no_door_is_not_touched_at_all() -> None:
 
 
 async def test_a_stream_at_a_door_passes_message_by_message() -> None:
-    """What is no JSON decides nothing by its body: each part leaves before the next one is made, and is not copied."""
+    """An answer other than JSON is not judged by its body: each part is sent before the next is made, without a
+    copy.
+    """
     line, made = Line(pieces(BODY)), list[dict[str, Any]]()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,7 +134,7 @@ async def test_a_stream_at_a_door_passes_message_by_message() -> None:
 
 
 async def test_json_beyond_the_bound_is_let_go_as_it_is_and_is_no_success() -> None:
-    """Row 64: what decides by its body is held, and never more than 64 KiB of it."""
+    """Row 64: JSON that decides by its body is held up to 64 KiB; a longer one is sent as it is and is no success."""
     line, part = Line(pieces(BODY)), b'{"access_token": "t", "x": "' + b"x" * 40_000
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,7 +153,7 @@ async def test_json_beyond_the_bound_is_let_go_as_it_is_and_is_no_success() -> N
 
 @pytest.mark.parametrize("declared", [True, False])
 async def test_an_oversized_body_is_refused_counted_and_hung_up_on(clock: Clock, declared: bool) -> None:
-    """Row 54: 413 before it is all here; its sender pays like for any attempt, and the rest of it is not waited for."""
+    """Row 54: an oversized body gets 413 at once, is charged like any attempt, and the rest is not read."""
     shop = Shop()
     app = guarded(shop, limit_ip="3/hour", body_bytes_max=2_048)
     headers = [FORM, (b"content-length", b"4096")] if declared else [FORM]
@@ -169,7 +171,7 @@ async def test_an_oversized_body_is_refused_counted_and_hung_up_on(clock: Clock,
 
 
 async def test_over_http_2_nobody_is_told_to_close_the_connection() -> None:
-    """`Connection` is no header of HTTP/2 (RFC 9113 section 8.2.2): servers would have to call the answer malformed."""
+    """Over HTTP/2 no answer has a `Connection` header (RFC 9113 section 8.2.2): it would be malformed."""
     app = guarded(Shop(), body_bytes_max=1_024)
 
     answered = await ask(app, http(http_version="2"), b"x" * 2_000)
@@ -178,7 +180,7 @@ async def test_over_http_2_nobody_is_told_to_close_the_connection() -> None:
 
 
 async def test_a_slow_body_ends_at_its_deadline_and_nobody_else_waits() -> None:
-    """Row 55: one byte and then silence gets a 408, while others log in as if nothing were."""
+    """Row 55: one byte and then silence gets a 408, and other log-ins are not delayed."""
     shop = Shop()
     app = guarded(shop, body_seconds_max=0.1)
     slow = Line([{"type": "http.request", "body": b"u", "more_body": True}], hangs_up=False)
@@ -199,7 +201,9 @@ async def test_a_slow_body_ends_at_its_deadline_and_nobody_else_waits() -> None:
 async def test_a_server_that_gives_up_on_a_slow_body_is_not_taken_for_our_deadline(
     by_the_server: bool, raised: type[BaseException]
 ) -> None:
-    """Cancelled by both in one turn of the loop, the task ends cancelled: a 408 would keep a server from stopping."""
+    """If server and deadline cancel in one turn of the loop, the task ends cancelled: a 408 would keep a server from
+    stopping.
+    """
     silent = Line([], hangs_up=False)
     patience = Patience(0.0)  # every body that is waited for is late
     reading = asyncio.ensure_future(Intake(silent.receive).read(bytes_max=1_024, patience=patience))
@@ -218,7 +222,9 @@ async def test_a_server_that_gives_up_on_a_slow_body_is_not_taken_for_our_deadli
 async def test_a_client_that_hangs_up_in_the_middle_never_reaches_the_application(
     arrived: list[Message], mode: str
 ) -> None:
-    """Applications that take a broken body for a whole one would check a password that nobody has counted."""
+    """A client that disconnects in the middle never reaches the application: a cut body would be an uncounted
+    attempt.
+    """
     shop, line = Shop(), Line([*arrived, DISCONNECT])
 
     await guarded(shop, mode=mode)(http(), line.receive, line.send)
@@ -227,7 +233,7 @@ async def test_a_client_that_hangs_up_in_the_middle_never_reaches_the_applicatio
 
 
 async def test_an_unreadable_body_reaches_the_application_in_monitor_byte_for_byte() -> None:
-    """Monitor refuses nobody, not even what it cannot read, and takes nothing out of it."""
+    """In `monitor` an unreadable body reaches the application byte for byte."""
     for body in (b"\xff\xfe", b"username=a&username=b&password=c", b"x" * 5_000):
         echo = Echo()
 

@@ -1,4 +1,4 @@
-"""Leaked passwords and pairs at the doors: who is told, who is refused, and what nobody learns."""
+"""Leaked passwords and pairs at the doors: notices, refusals, and what an attacker cannot learn."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ DOORS: dict[str, Any] = {
 
 
 class Listening(Shop):
-    """A shop that keeps what the guard told it about each attempt, and opens every door but the log-in to anybody."""
+    """Keeps what the guard reported about each attempt, and lets every attempt at doors other than the log-in
+    succeed.
+    """
 
     def __init__(self, owners: dict[str, str] | None = None) -> None:
         super().__init__(OWNERS if owners is None else owners)
@@ -80,7 +82,7 @@ def corpus(tmp_path: Path) -> str:
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> dict[str, Any]:
-    """Settings for a file in which hana's password is listed, and of Ken the leaked `Tulips2019`."""
+    """Settings for a pair file that lists hana's password, and the leaked `Tulips2019` for Ken."""
     digests = PairDigests(KEY)
     seen = {
         make(account, password): 1
@@ -105,7 +107,7 @@ async def post(app: LoginGuard, path: str, **fields: str) -> Answer:
 
 @pytest.mark.parametrize("password", [LEAKED, RARE])
 async def test_a_strangers_leaked_password_calls_for_proof(corpus: str, password: str) -> None:
-    """Without a factor to ask for that is a finding and no refusal."""
+    """A stranger's leaked password calls for a proof; without factors it is a finding and no refusal."""
     shop = Listening()
     await log_in(guarded(shop, corpus=corpus), password=password)
 
@@ -114,7 +116,7 @@ async def test_a_strangers_leaked_password_calls_for_proof(corpus: str, password
 
 
 async def test_where_proof_cannot_be_asked_for_it_may_be_refused(corpus: str) -> None:
-    """The same to the byte whether the account exists and whether the password is right: it tells nobody anything."""
+    """If it refuses, the answer is the same to the byte for known and unknown accounts, right and wrong passwords."""
     app = guarded(Listening(), corpus=corpus, no_factor="refuse", **OPEN)
     answers = [await log_in(app, account, password) for account, password in (
         ("hana", LEAKED), ("hana", RARE), ("ken", LEAKED), ("nobody", LEAKED))]  # fmt: skip
@@ -125,7 +127,7 @@ async def test_where_proof_cannot_be_asked_for_it_may_be_refused(corpus: str) ->
 
 
 async def test_a_password_of_no_list_is_nothing(corpus: str, pairs: dict[str, Any]) -> None:
-    """Looked for in both, found in neither, and told apart from *could not tell*."""
+    """A password in no list is reported as absent from both, which differs from *could not tell*."""
     shop = Listening()
     await log_in(guarded(shop, corpus=corpus, **pairs), "ken", OWNERS["ken"])
 
@@ -134,7 +136,7 @@ async def test_a_password_of_no_list_is_nothing(corpus: str, pairs: dict[str, An
 
 
 async def test_nobody_asked_is_nobody_clean() -> None:
-    """Without a corpus the report says that nobody could tell."""
+    """Without a corpus the report says *unknown*."""
     shop = Listening()
     await log_in(guarded(shop))
 
@@ -142,7 +144,7 @@ async def test_nobody_asked_is_nobody_clean() -> None:
 
 
 async def test_how_often_is_too_often_is_the_operators_choice(corpus: str) -> None:
-    """Rounded down to a power of two: 600 begins at 512."""
+    """The threshold is the operator's choice, rounded down to a power of two: 600 starts at 512."""
     shop = Listening()
     app = guarded(shop, corpus=corpus, breached_min=600)
     await log_in(app, password=RARE)
@@ -152,7 +154,7 @@ async def test_how_often_is_too_often_is_the_operators_choice(corpus: str) -> No
 
 
 async def test_codes_are_not_passwords(corpus: str) -> None:
-    """Every six digits stand in every list."""
+    """A six-digit code is not looked up: every list has all of them."""
     shop = Listening()
     await post(guarded(shop, corpus=corpus, **DOORS), "/code", username="hana", code="123456")
 
@@ -164,7 +166,7 @@ async def test_codes_are_not_passwords(corpus: str) -> None:
 
 
 async def test_a_known_device_is_let_in_and_its_owner_told(corpus: str, clock: Clock) -> None:
-    """A leaked password alone accuses nobody; but this one should not be used any longer."""
+    """A known device with a leaked password is let in, and its owner is told not to use it any longer."""
     told: list[str] = []
     shop = Listening()
     app = guarded(shop, corpus=corpus, on_change_password=told.append)
@@ -179,7 +181,7 @@ async def test_a_known_device_is_let_in_and_its_owner_told(corpus: str, clock: C
 
 
 async def test_only_a_right_password_is_worth_a_word(corpus: str, clock: Clock) -> None:
-    """Whoever mistypes into somebody's leaked password has not told us theirs."""
+    """Only a right password is reported: a typing error that is a leaked password says nothing about the owner's."""
     told: list[str] = []
     app = guarded(Listening({"hana": "of no list"}), corpus=corpus, on_change_password=told.append)
     token = await known_device(app, password="of no list")
@@ -190,7 +192,7 @@ async def test_only_a_right_password_is_worth_a_word(corpus: str, clock: Clock) 
 
 
 async def test_whoever_is_changing_it_needs_no_word(corpus: str, clock: Clock) -> None:
-    """An owner who is just getting rid of a leaked password would be told to do so."""
+    """A password change does not report the old leaked password, which its owner is replacing."""
     told: list[str] = []
     shop = Listening()
     app = guarded(shop, corpus=corpus, on_change_password=told.append, **DOORS)
@@ -206,7 +208,7 @@ async def test_whoever_is_changing_it_needs_no_word(corpus: str, clock: Clock) -
 
 
 async def test_the_hook_hears_the_applications_own_id(corpus: str, clock: Clock) -> None:
-    """Where the application has reported one; a coroutine function serves as well."""
+    """The hook gets the application's own id if it has reported one; the hook may be a coroutine function."""
     told: list[str] = []
 
     async def tell(account: str) -> None:
@@ -227,7 +229,7 @@ async def test_the_hook_hears_the_applications_own_id(corpus: str, clock: Clock)
 async def test_a_hook_that_fails_harms_nobody(
     corpus: str, clock: Clock, caplog: pytest.LogCaptureFixture, late: bool
 ) -> None:
-    """The log-in goes on; the log names the failure's kind and not the account in it."""
+    """A failing hook does not affect the log-in; the log names the kind of failure and not the account in it."""
 
     def fail(account: str) -> Any:
         raise LookupError(account)
@@ -246,7 +248,7 @@ async def test_a_hook_that_fails_harms_nobody(
 
 
 async def test_hooks_that_never_return_are_bounded(corpus: str, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """Or a mail server that hangs would fill the memory of a log-in service."""
+    """Hooks that never return are bounded, or a mail server that hangs would fill the memory of a log-in service."""
     never = asyncio.Event()
     called: list[str] = []
 
@@ -278,7 +280,9 @@ async def test_hooks_that_never_return_are_bounded(corpus: str, clock: Clock, ca
     ],
 )
 async def test_a_breached_password_cannot_be_chosen(corpus: str, path: str, fields: dict[str, str]) -> None:
-    """At sign-up, change and reset, with the reason in words and no edit of a handler (NIST SP 800-63B-4, 3.1.1.2)."""
+    """A breached password is refused at sign-up, change and reset, with a reason and no handler edited (NIST SP
+    800-63B-4, 3.1.1.2).
+    """
     shop = Listening()
     app = guarded(shop, corpus=corpus, **DOORS)
     refused = await post(app, path, **fields)
@@ -294,7 +298,7 @@ async def test_a_breached_password_cannot_be_chosen(corpus: str, path: str, fiel
 
 
 async def test_json_is_no_way_round(corpus: str) -> None:
-    """Whatever the encoding, and in Japanese where that is read."""
+    """A new password is checked in JSON too, in any encoding, and refused in Japanese for readers of it."""
     body = json.dumps({"email": "new@example.com", "password": LEAKED}).encode()
     japanese = (b"accept-language", b"ja")
     refused = await ask(guarded(Listening(), corpus=corpus, **DOORS), http("/signup", headers=[JSON, japanese]), body)
@@ -304,7 +308,7 @@ async def test_json_is_no_way_round(corpus: str) -> None:
 
 
 async def test_whoever_searches_for_a_good_password_is_not_locked_out(corpus: str) -> None:
-    """Nothing was guessed at, so nothing stays counted."""
+    """A refused choice of a password guesses nothing and is refunded."""
     app = guarded(Listening(), corpus=corpus, limit_account="3/hour", **DOORS)
     for _ in range(10):
         assert (await post(app, "/signup", email="new@example.com", password=LEAKED)).status == 422
@@ -313,7 +317,7 @@ async def test_whoever_searches_for_a_good_password_is_not_locked_out(corpus: st
 
 
 async def test_a_password_listed_for_this_account_cannot_be_chosen_again(pairs: dict[str, Any]) -> None:
-    """However rare it is elsewhere; only like it is good enough, and another account may have it."""
+    """A password listed for this account is refused again, however rare; other accounts may use it."""
     app = guarded(Listening(), **pairs, **DOORS)
 
     assert (await post(app, "/password", username="Ken ", old="x", new="Tulips2019")).status == 422
@@ -322,14 +326,14 @@ async def test_a_password_listed_for_this_account_cannot_be_chosen_again(pairs: 
 
 
 async def test_an_old_password_may_have_leaked(corpus: str) -> None:
-    """Else nobody could get rid of it."""
+    """A leaked old password does not prevent its own change."""
     app = guarded(Listening(), corpus=corpus, **DOORS)
 
     assert (await post(app, "/password", username="hana", old=LEAKED, new="better")).status == 201
 
 
 async def test_a_reset_that_sets_nothing_passes(corpus: str) -> None:
-    """The page that sends the mail is the page that takes the password."""
+    """A reset request without a new password passes: one page may send the mail and take the password."""
     app = guarded(Listening(), corpus=corpus, **{**DOORS, "reset": "POST /reset form:email,,password"})
 
     assert (await post(app, "/reset", email="hana@example.com")).status == 201
@@ -337,7 +341,7 @@ async def test_a_reset_that_sets_nothing_passes(corpus: str) -> None:
 
 
 async def test_the_threshold_holds_where_passwords_are_chosen(corpus: str) -> None:
-    """A password seen once may be somebody's own, from a list of theirs."""
+    """The threshold holds for choices: a password seen once may be the owner's own, from an old leak."""
     app = guarded(Listening(), corpus=corpus, breached_min=2, **DOORS)
 
     assert (await post(app, "/signup", email="a@example.com", password=RARE)).status == 201
@@ -345,7 +349,7 @@ async def test_the_threshold_holds_where_passwords_are_chosen(corpus: str) -> No
 
 
 async def test_monitor_refuses_no_choice(corpus: str) -> None:
-    """It counts what would have been refused."""
+    """In `monitor` a breached choice is counted and not refused."""
     app = guarded(Listening(), corpus=corpus, mode="monitor", **DOORS)
 
     assert (await post(app, "/signup", email="a@example.com", password=LEAKED)).status == 201
@@ -369,7 +373,7 @@ async def test_monitor_refuses_no_choice(corpus: str) -> None:
 async def test_pairs_are_found_as_accounts_are_counted(
     pairs: dict[str, Any], expected: str | None, account: str, password: str
 ) -> None:
-    """In every spelling of the account, exactly or a little changed; never under another account."""
+    """A pair is found under every spelling of its account, exactly or slightly changed, and under no other account."""
     shop = Listening()
     await log_in(guarded(shop, **pairs), account, password)
 
@@ -377,7 +381,7 @@ async def test_pairs_are_found_as_accounts_are_counted(
 
 
 async def test_lists_know_no_resolver(pairs: dict[str, Any]) -> None:
-    """They have accounts as people type them, whatever the service counts them under."""
+    """Pairs are looked up by the account as typed, not by the resolver's id."""
     shop = Listening()
     await log_in(guarded(shop, resolver=lambda typed: {"hana": "17"}.get(typed, ""), **pairs), "Hana", LEAKED)
 
@@ -385,7 +389,7 @@ async def test_lists_know_no_resolver(pairs: dict[str, Any]) -> None:
 
 
 async def test_a_leaked_pair_is_worth_a_word_as_well(pairs: dict[str, Any], clock: Clock) -> None:
-    """And calls for proof even from a device that merely knew the password before."""
+    """A leaked pair is reported to the owner too, and needs a proof from a device that is known by a password alone."""
     told: list[str] = []
     shop = Listening()
     app = guarded(shop, on_change_password=told.append, **pairs)
@@ -398,7 +402,7 @@ async def test_a_leaked_pair_is_worth_a_word_as_well(pairs: dict[str, Any], cloc
 
 
 async def test_a_file_under_another_key_cannot_tell(pairs: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    """It starts, says so, and finds nothing: not even *absent*."""
+    """With a pair file under another key the guard starts, warns, and reports *unknown* instead of *absent*."""
     shop = Listening()
     app = guarded(shop, **{**pairs, "pairs_key": b"another key that nobody can guess: 51d0"})
     await log_in(app, password=LEAKED)
@@ -408,13 +412,13 @@ async def test_a_file_under_another_key_cannot_tell(pairs: dict[str, Any], caplo
     assert "another key" in caplog.text
 
 
-# --- a word from the proxy in front
+# --- the trusted proxy's header
 
 
 @pytest.mark.parametrize(("value", "reason"), [(b"1", "breached_pair"), (b"3", "breached_pair_variant"),
                                                (b"4", "breached_password")])  # fmt: skip
 async def test_a_trusted_proxy_may_know_more(value: bytes, reason: str) -> None:
-    """Cloudflare compares with lists of its own; the worse of two sources is believed."""
+    """A trusted proxy's finding is used (Cloudflare has lists of its own); the worse of two sources counts."""
     shop = Listening()
     app = guarded(shop, trusted_proxies=f"{HERE}/32", exposed_header="exposed-credential-check")
     forwarded = (b"x-forwarded-for", b"198.51.100.4")
@@ -424,7 +428,7 @@ async def test_a_trusted_proxy_may_know_more(value: bytes, reason: str) -> None:
 
 
 async def test_nobody_else_is_believed() -> None:
-    """From a client the header is a way to make trouble for an owner."""
+    """The header from any other peer is ignored: a client could make trouble for an owner."""
     shop = Listening()
     app = guarded(shop, trusted_proxies="192.0.2.1/32", exposed_header="exposed-credential-check")
     await log_in(app, headers=[(b"exposed-credential-check", b"1")])
@@ -436,7 +440,7 @@ async def test_nobody_else_is_believed() -> None:
 
 
 async def looked(app: LoginGuard) -> None:
-    """An attempt at which a look is due, and the end of the look: it has a thread of its own."""
+    """Make an attempt when a check of the file is due, and wait for the check, which runs in its own thread."""
     await log_in(app, "somebody else")
     for thread in threading.enumerate():
         if thread.name == "sekisho corpus":
@@ -446,7 +450,7 @@ async def looked(app: LoginGuard) -> None:
 async def test_a_file_that_vanishes_is_an_outage_and_its_return_the_end_of_it(
     corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unknown in between, which is not clean; nobody is refused for it, and nobody restarts anything."""
+    """While a file is missing its answer is *unknown*, nothing is refused for it, and no restart is needed."""
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     shop = Listening()
@@ -467,7 +471,7 @@ async def test_a_file_that_vanishes_is_an_outage_and_its_return_the_end_of_it(
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "pairs", "fifo"])
 async def test_a_wrong_file_stops_the_start(tmp_path: Path, damage: str) -> None:
-    """The answer names the variable and what is wrong, and not the path."""
+    """A wrong file stops the start; the error names the variable and the fault, and not the path."""
     path = tmp_path / "canary"
     if damage == "empty":
         path.write_bytes(b"")
@@ -483,17 +487,17 @@ async def test_a_wrong_file_stops_the_start(tmp_path: Path, damage: str) -> None
 
 
 async def test_an_old_corpus_is_said_to_be_old(corpus: str, caplog: pytest.LogCaptureFixture) -> None:
-    """What leaked since cannot be in it."""
+    """A corpus past its age is reported as old: later leaks are not in it."""
     assert BUILT < 1_800_000_000
     guarded(Listening(), corpus=corpus)
     assert "SEKISHO_CORPUS: was built more than" in caplog.text
 
 
-# --- what is kept of it
+# --- events
 
 
 async def test_events_name_reasons_and_nobody(corpus: str, caplog: pytest.LogCaptureFixture) -> None:
-    """An operator sees how much of a storm is made of leaked passwords, and no password."""
+    """Events show how much of an attack uses leaked passwords, and no password."""
     caplog.set_level(logging.DEBUG)
     app = guarded(Listening(), corpus=corpus)
     await log_in(app, password=LEAKED)

@@ -1,4 +1,4 @@
-"""Codes, resets and links at their doors: a small secret falls to guesses, whatever work is done for each."""
+"""Codes, resets and links at their doors: a short secret can be guessed, even with work for each guess."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODES: dict[str, Any] = {
 
 
 class Codes:
-    """A service that sends codes when it is asked to, and answers everybody alike."""
+    """A service that sends codes on request and answers every request alike."""
 
     def __init__(self) -> None:
         self.reached: list[bytes] = []
@@ -36,7 +36,7 @@ class Codes:
 
 
 class Browser:
-    """Keeps the asker's cookie. Each attempt comes from an address of its own."""
+    """Keeps the asker cookie. Each attempt comes from a new address."""
 
     def __init__(self, app: LoginGuard, first: int) -> None:
         self.app = app
@@ -44,7 +44,7 @@ class Browser:
         self._address = first
 
     async def asks(self, account: str = "hana") -> Answer:
-        """A code is to be sent."""
+        """Ask for a code."""
         return await self.post("/code/send", username=account)
 
     async def tries(self, code: str) -> Answer:
@@ -61,7 +61,7 @@ class Browser:
         return found
 
     async def guesses(self, count: int, clock: Clock, *, seconds: float = 3) -> list[int]:
-        """What so many wrong codes are answered."""
+        """The answers to so many wrong codes."""
         found = []
         for number in range(count):
             found.append((await self.tries(f"9{self._address}{number}")).status)
@@ -70,7 +70,7 @@ class Browser:
 
 
 async def test_no_work_buys_another_guess_at_a_code(clock: Clock) -> None:
-    """Row 4.17: over the limit of its account a code is refused, and nothing is offered instead."""
+    """Row 4.17: beyond its account's limit a code is refused, and no work is offered."""
     app = guarded(Codes(), challenges="pow", **CODES)
     stranger = Browser(app, 0)
 
@@ -81,7 +81,7 @@ async def test_no_work_buys_another_guess_at_a_code(clock: Clock) -> None:
 
 
 async def test_guesses_of_others_do_not_touch_the_browser_that_asked(clock: Clock) -> None:
-    """Row 4.17: a stranger's guesses leave the owner's own, so they are no weapon."""
+    """Row 4.17: a stranger's guesses leave the owner's attempts alone, so they lock nobody out."""
     app = guarded(Codes(), challenges="none", **CODES)
     owner, stranger = Browser(app, 0), Browser(app, 500)
     asked = await owner.asks()
@@ -94,7 +94,7 @@ async def test_guesses_of_others_do_not_touch_the_browser_that_asked(clock: Cloc
 
 
 async def test_the_browser_that_asked_has_a_limit_too(clock: Clock) -> None:
-    """Row 4.17: who asks for a code of somebody else has as many guesses as the account's limit names."""
+    """Row 4.17: a browser that asked for another's code has no more guesses than the account's limit."""
     app = guarded(Codes(), challenges="pow", **CODES)
     thief = Browser(app, 0)
     await thief.asks()
@@ -103,7 +103,7 @@ async def test_the_browser_that_asked_has_a_limit_too(clock: Clock) -> None:
 
 
 async def test_asking_again_gives_no_new_guesses(clock: Clock) -> None:
-    """Row 4.17: a browser keeps its name, however often it asks."""
+    """Row 4.17: asking again gives a browser no new guesses: it keeps its identity."""
     app = guarded(Codes(), challenges="none", **CODES)
     thief = Browser(app, 0)
     await thief.asks()
@@ -115,7 +115,7 @@ async def test_asking_again_gives_no_new_guesses(clock: Clock) -> None:
 
 
 async def test_new_browsers_have_the_days_cap_together(clock: Clock) -> None:
-    """Row 4.17: 50 guesses a day, over all browsers that asked and all codes that were sent."""
+    """Row 4.17: 50 guesses a day for all browsers that asked and all codes that were sent."""
     clock.us = 1_700_006_400_000_000  # midnight, UTC
     app = guarded(Codes(), challenges="none", code_guesses_max=12, **CODES)
     found = []
@@ -133,7 +133,7 @@ async def test_new_browsers_have_the_days_cap_together(clock: Clock) -> None:
 
 
 async def test_others_have_a_fifth_of_the_cap(clock: Clock) -> None:
-    """Row 4.17: who did not ask has two of ten guesses a day, and the asker still has ten."""
+    """Row 4.17: browsers that did not ask have two of ten guesses a day, and the asker still has ten."""
     app = guarded(Codes(), challenges="none", code_guesses_max=10, **CODES)
     owner = Browser(app, 500)
     await owner.asks()
@@ -143,7 +143,7 @@ async def test_others_have_a_fifth_of_the_cap(clock: Clock) -> None:
 
 
 async def test_a_token_of_another_account_is_none(clock: Clock) -> None:
-    """Row 4.17: one's own account gives no guesses at somebody else's."""
+    """Row 4.17: an asker token of one account gives no guesses at another."""
     app = guarded(Codes(), challenges="none", **CODES)
     stranger = Browser(app, 500)
     await Browser(app, 0).guesses(5, clock)
@@ -154,7 +154,7 @@ async def test_a_token_of_another_account_is_none(clock: Clock) -> None:
 
 
 async def test_requests_for_a_code_leave_the_log_in_alone(clock: Clock) -> None:
-    """Row 4.23: whoever asks ten times for a code has used up none of the account's log-ins."""
+    """Row 4.23: ten requests for a code use up none of the account's log-ins."""
     app = guarded(Codes(), challenges="pow", reset="POST /reset form:username", **CODES)
     for number in range(10):
         await Browser(app, 50 * number).asks()
@@ -165,7 +165,7 @@ async def test_requests_for_a_code_leave_the_log_in_alone(clock: Clock) -> None:
 
 
 async def test_a_sign_up_leaves_the_log_in_alone(clock: Clock) -> None:
-    """Row 4.23: a password that is chosen is no guess at the account's own."""
+    """Row 4.23: choosing a password at sign-up is no guess at the account."""
     app = guarded(Codes(), challenges="pow", signup="POST /signup form:username,password", **CODES)
     for number in range(10):
         await Browser(app, 50 * number).post("/signup", username="hana", password=f"chosen {number}")
@@ -175,7 +175,7 @@ async def test_a_sign_up_leaves_the_log_in_alone(clock: Clock) -> None:
 
 
 async def test_a_proven_reset_gives_its_charge_back(clock: Clock) -> None:
-    """Row 4.23: after a reset that succeeded the account's log-ins are what they were."""
+    """Row 4.23: a successful reset refunds its charge to the account's log-ins."""
     settings = {**CODES, "reset": "POST /reset form:username,token success=303:/home"}
     app = guarded(Codes(), challenges="none", **settings)
     for number in range(8):
@@ -187,7 +187,7 @@ async def test_a_proven_reset_gives_its_charge_back(clock: Clock) -> None:
 
 
 async def test_the_application_names_whose_code_it_is(clock: Clock) -> None:
-    """Row 4.17: a code that is typed without a name is counted for the account of its session."""
+    """Row 4.17: a code without a name is counted for the account of its session."""
     settings = {**CODES, "code": "POST /code form:,code"}
     app = guarded(Codes(), challenges="none", session_account=lambda _scope: "hana", **settings)
 
@@ -195,7 +195,7 @@ async def test_the_application_names_whose_code_it_is(clock: Clock) -> None:
 
 
 async def test_after_the_password_a_browser_has_asked(clock: Clock) -> None:
-    """Row 4.17: a second step that begins with the password belongs to the browser that knew it."""
+    """Row 4.17: a second step after the right password belongs to the browser that knew the password."""
     app = guarded(Codes(), challenges="none", login="POST /login success=303:/other", **CODES)
     owner = Browser(app, 500)
     await owner.post("/login", username="hana", password="right")
@@ -224,7 +224,7 @@ STEPS: dict[str, Any] = {
 
 
 class TwoSteps:
-    """A service that asks for a code of its own after a right password."""
+    """A service that asks for its own code after a right password."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read(receive)
@@ -236,7 +236,7 @@ class TwoSteps:
 
 
 async def test_a_right_code_makes_the_device_known(clock: Clock) -> None:
-    """Row 4.20: a log-in ends with the application's own second step, so the device is known after that."""
+    """Row 4.20: a log-in ends with the application's own second step, which then makes the device known."""
     app = guarded(TwoSteps(), **STEPS)
     first = await log_in(app)
     second = await step(app, "123456")
@@ -250,7 +250,7 @@ async def test_a_right_code_makes_the_device_known(clock: Clock) -> None:
 
 
 async def test_no_device_is_known_for_less(clock: Clock) -> None:
-    """Row 4.20: not for a wrong code, nor for asking for one, nor where success is guessed."""
+    """Row 4.20: a wrong code, a request for a code or a guessed success makes no device known."""
     app = guarded(TwoSteps(), **STEPS)
     guessing = guarded(TwoSteps(), **{**STEPS, "code": "POST /2fa form:username,code"})
     asked = await ask(app, http("/2fa/send", headers=[FORM]), b"username=hana")
@@ -260,14 +260,14 @@ async def test_no_device_is_known_for_less(clock: Clock) -> None:
 
 
 async def test_a_right_code_gives_its_charge_back(clock: Clock) -> None:
-    """Row 4.20: an account's codes are not used up by its own log-ins."""
+    """Row 4.20: a right code refunds its charge: an account's own log-ins do not use up its codes."""
     app = guarded(TwoSteps(), **STEPS)
 
     assert [(await step(app, "123456")).status for _ in range(8)] == [303] * 8
 
 
 async def test_two_years_of_second_steps_shut_nobody_out(clock: Clock) -> None:
-    """Row 4.20: each log-in of a known device ends without a success at the first step, and none of them counts."""
+    """Row 4.20: a known device's log-ins end without a success at the first step, and none counts as a failure."""
     app = guarded(TwoSteps(), **STEPS)
     token = (await step(app, "123456")).device
     statuses = []
@@ -280,7 +280,7 @@ async def test_two_years_of_second_steps_shut_nobody_out(clock: Clock) -> None:
 
 
 async def test_a_stolen_device_without_a_code_has_a_hundred_guesses(clock: Clock) -> None:
-    """Row 4.20: wrong codes, and asking for codes, forgive nothing."""
+    """Row 4.20: wrong codes and requests for codes clear no failures: a stolen device has a hundred guesses."""
     app = guarded(TwoSteps(), code_guesses_max=1_000, **STEPS)
     token = (await step(app, "123456")).device
     statuses = []

@@ -1,4 +1,4 @@
-"""The class of the device that an attempt comes from: what the application finds of it, and how long it is there."""
+"""The device class of an attempt: where the application finds it, and how long it exists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Said = list[tuple[Device, Device]]
 
 
 class Told(Shop):
-    """Keeps what it is told of each attempt: beside the request, and to what it calls."""
+    """Keeps the device class of each attempt, from the request and from functions that it calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Told(Shop):
 
 
 async def test_the_application_is_told_before_it_has_looked_at_the_secret() -> None:
-    """For a right secret and a wrong one the same: by the token, and by nothing else."""
+    """The application is told before it checks the secret: the class depends on the token and not on the secret."""
     shop = Told()
     app = guarded(shop)
     token = await known_device(app)
@@ -42,7 +42,7 @@ async def test_the_application_is_told_before_it_has_looked_at_the_secret() -> N
 
 
 async def test_it_ends_with_the_attempt() -> None:
-    """Whatever this task does next is no owner's log-in."""
+    """The class ends with the attempt: the task's later work is no log-in."""
     app = guarded(Told())
     token = await known_device(app)
 
@@ -52,7 +52,7 @@ async def test_it_ends_with_the_attempt() -> None:
 
 
 async def test_it_ends_with_an_attempt_that_fails() -> None:
-    """A handler that raises leaves nothing behind either."""
+    """The class ends with an attempt whose handler raises, too."""
 
     class Broken(Shop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +69,7 @@ async def test_it_ends_with_an_attempt_that_fails() -> None:
 
 
 async def test_a_stranger_is_one_wherever_the_guard_is_called_from() -> None:
-    """A caller's context says nothing about this attempt."""
+    """A class in the caller's context does not leak into the attempt."""
     shop = Told()
     app = guarded(shop)
     DEVICE_CLASS.set(Device.PROVED)
@@ -99,7 +99,7 @@ async def asked_twice(site: Site, client: Client) -> None:
 
 
 async def test_an_escrowed_run_has_the_class_of_its_attempt() -> None:
-    """And the same one behind a right secret and a wrong one."""
+    """An escrowed run has the class of its attempt, the same behind a right secret and a wrong one."""
     shop = ToldBehindIt()
     site = Site(shop=shop)
     await site.enrol()
@@ -118,7 +118,7 @@ async def test_an_escrowed_run_has_the_class_of_its_attempt() -> None:
 
 
 async def test_a_device_that_was_seen_before_there_were_factors_is_known_behind_the_seal() -> None:
-    """It is asked for a proof, once; its run stands before the strangers'."""
+    """A device seen before factors existed is asked for a proof once; its run is queued before strangers' runs."""
     shop = ToldBehindIt()
     client = Client(guarded(shop, login="POST /login success=303"), HERE, [])
     assert (await client.log_in()).status == 303

@@ -1,4 +1,4 @@
-"""Device tokens over HTTP: who is handed one, how it is carried, and what may not take it away again."""
+"""Device tokens over HTTP: which client gets one, how it is sent, and which requests must not revoke it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FIREFOX = b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128
 
 
 async def is_known(app: LoginGuard, clock: Clock, token: str, account: str = "hana", **more: Any) -> bool:
-    """Whether a token has a lane of its own, when what strangers have at the account is used up."""
+    """Whether a token has its own lane when the strangers' attempts at the account are used up."""
     for n in range(L):
         clock.advance(3)
         await log_in(app, account, f"burn {clock.us} {n}", client=address(n))
@@ -48,7 +48,7 @@ async def is_known(app: LoginGuard, clock: Clock, token: str, account: str = "ha
 
 
 async def test_the_cookie_has_exactly_these_attributes() -> None:
-    """Tied to the host, out of reach of scripts and of plain HTTP, and not sent when another site posts a form."""
+    """The cookie is host-only, hidden from scripts and plain HTTP, and not sent with another site's form."""
     answered = await log_in(guarded(Shop(), device_days=30))
 
     (line,) = [line for line in answered.all(b"set-cookie") if line.startswith(b"__Host-")]
@@ -57,7 +57,7 @@ async def test_the_cookie_has_exactly_these_attributes() -> None:
 
 
 async def test_the_cookie_may_have_another_name(clock: Clock) -> None:
-    """Two services on one host keep their cookies apart."""
+    """The cookie may have another name, so two services on one host keep theirs apart."""
     app = guarded(Shop(), device_cookie="__Host-shop", **TIGHT)
     line = (await log_in(app)).all(b"set-cookie")[1]
     cookie = (b"cookie", line.partition(b";")[0])
@@ -68,7 +68,7 @@ async def test_the_cookie_may_have_another_name(clock: Clock) -> None:
 
 @pytest.mark.parametrize("password", ["wrong", ""])
 async def test_whoever_fails_is_handed_nothing(password: str) -> None:
-    """Wrong or unreadable: no token, and none that was shown is renewed."""
+    """A wrong or unreadable attempt gets no token, and the token that it showed is not renewed."""
     app = guarded(Shop())
     token = await known_device(app)
 
@@ -77,7 +77,7 @@ async def test_whoever_fails_is_handed_nothing(password: str) -> None:
 
 
 async def test_a_native_application_carries_its_token_in_a_header(clock: Clock) -> None:
-    """Where there is no cookie jar: an empty header asks for one, and what was answered is sent again."""
+    """A native app asks for a token with an empty header and sends the answered token in the same header."""
     app = guarded(Shop(), **TIGHT)
 
     first = await log_in(app, headers=[(DEVICE_HEADER, b"")])
@@ -98,7 +98,9 @@ async def test_a_native_application_carries_its_token_in_a_header(clock: Clock) 
 )
 @pytest.mark.parametrize("split", [False, True])
 async def test_the_cookie_is_found_among_others(before: bytes, split: bool, clock: Clock) -> None:
-    """In one header or, as HTTP/2 allows (RFC 9113 section 8.2.3), in several; and no other name looks like it."""
+    """The cookie is found among others, in one header or in several (HTTP/2, RFC 9113 section 8.2.3), by its exact
+    name.
+    """
     app = guarded(Shop(), **TIGHT)
     ours = b"__Host-sekisho=" + (await known_device(app)).encode()
     headers = [(b"cookie", before), (b"cookie", ours)] if split else [(b"cookie", before + b"; " + ours + b"; z=1")]
@@ -107,7 +109,7 @@ async def test_the_cookie_is_found_among_others(before: bytes, split: bool, cloc
 
 
 async def test_it_is_good_for_its_own_account_alone(clock: Clock) -> None:
-    """R3: counted together, trusted apart. Whoever registers `hana` gets no lane at `Hana`."""
+    """R3: like names are counted together and trusted apart: registering `hana` gives no lane at `Hana`."""
     app = guarded(Shop({"Hana": "right", "hana": "also right"}), **TIGHT)
     token = await known_device(app, "hana", "also right")
 
@@ -117,7 +119,7 @@ async def test_it_is_good_for_its_own_account_alone(clock: Clock) -> None:
 
 
 async def test_a_token_in_another_browser_is_a_strangers(clock: Clock) -> None:
-    """A cookie that wandered was taken."""
+    """A token in another browser is a stranger's: it was stolen."""
     app = guarded(Shop(), **TIGHT)
     token = (await log_in(app, headers=[(b"user-agent", CHROME)])).device
 
@@ -126,7 +128,7 @@ async def test_a_token_in_another_browser_is_a_strangers(clock: Clock) -> None:
 
 
 async def test_a_token_is_worthless_behind_another_secret(clock: Clock) -> None:
-    """Staging's tokens open nothing in production; a rotated secret's still do."""
+    """A token is void under another secret, such as staging's; a rotated secret's token stays valid."""
     old, new = "the old one that nobody has guessed", "the new one that nobody will guess"
     token = await known_device(guarded(Shop(), secret=old, **TIGHT))
 
@@ -136,7 +138,7 @@ async def test_a_token_is_worthless_behind_another_secret(clock: Clock) -> None:
 
 @pytest.mark.parametrize("garbage", ["", ".", "x" * 63, "\xff" * 40, "A" * 5_000, "." * 900])
 async def test_garbage_in_the_cookie_is_a_stranger_and_no_error(garbage: str, clock: Clock) -> None:
-    """Whatever stands there, the log-in works and hands out a token that does."""
+    """Garbage in the cookie is no error: the log-in works and issues a valid token."""
     app = guarded(Shop(), **TIGHT)
 
     answered = await log_in(app, headers=[(b"cookie", b"__Host-sekisho=" + garbage.encode("latin-1"))])
@@ -149,7 +151,7 @@ async def test_garbage_in_the_cookie_is_a_stranger_and_no_error(garbage: str, cl
 
 
 async def test_a_copy_of_a_renewed_token_is_a_strangers_after_a_minute(clock: Clock) -> None:
-    """Two tabs may use one token at once; a copy that turns up later finds its lane closed."""
+    """A renewed token's copy works for a minute (two tabs at once); after that its lane is closed."""
     app = guarded(Shop(), **TIGHT)
     copied = await known_device(app)
     newest = (await log_in(app, token=copied)).device
@@ -162,7 +164,7 @@ async def test_a_copy_of_a_renewed_token_is_a_strangers_after_a_minute(clock: Cl
 
 
 async def test_an_owner_with_an_old_copy_is_a_new_device_and_not_next_in_line(clock: Clock) -> None:
-    """A browser restored from a backup: its log-in makes it known again at once, as a device of its own."""
+    """A browser restored from a backup becomes a new device at its log-in, not the next generation of the old one."""
     app = guarded(Shop(), **TIGHT)
     old = newest = await known_device(app)
     for _ in range(4):
@@ -176,13 +178,13 @@ async def test_an_owner_with_an_old_copy_is_a_new_device_and_not_next_in_line(cl
 
 
 async def change(scope: Scope, receive: Receive, send: Send) -> None:
-    """A page where the password is changed: it logs nobody in."""
+    """A page where the password is changed; it logs nobody in."""
     await read(receive)
     await answer(send, 303, [(b"location", b"/done"), SESSION])
 
 
 async def test_a_success_at_another_door_hands_out_nothing_and_takes_nothing_away(clock: Clock) -> None:
-    """Only a log-in makes a device known; and what is not renewed in the browser must not be spent behind its back."""
+    """Only a log-in makes a device known; success at another door does not spend a token that the browser keeps."""
     shop = Shop()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -199,7 +201,7 @@ async def test_a_success_at_another_door_hands_out_nothing_and_takes_nothing_awa
 
 
 async def test_a_success_that_is_reported_too_late_takes_nothing_away(clock: Clock) -> None:
-    """Once the headers are gone no token can follow; the one in the browser stays good."""
+    """A success reported after the headers issues no token, so the browser's token stays valid."""
     shop = Shop()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -220,7 +222,7 @@ async def test_a_success_that_is_reported_too_late_takes_nothing_away(clock: Clo
 
 
 async def test_a_json_log_in_is_handed_a_renewed_token(clock: Clock) -> None:
-    """Where the body decides, the answer waits for it, and its cookie is the next generation."""
+    """A JSON answer waits for its body, and its cookie is the next generation."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         right = b"right" in await read(receive)
@@ -238,7 +240,7 @@ async def test_a_json_log_in_is_handed_a_renewed_token(clock: Clock) -> None:
 
 
 async def test_a_family_shares_a_browser(clock: Clock) -> None:
-    """Each account has its own lane in the one cookie."""
+    """Each account of a family has its own lane in one cookie."""
     app = guarded(Shop({"hana": "right", "kenji": "right"}), **TIGHT)
     cookie = await known_device(app, "hana")
 
@@ -249,7 +251,7 @@ async def test_a_family_shares_a_browser(clock: Clock) -> None:
 
 
 async def test_a_device_over_its_own_budget_is_a_stranger(clock: Clock) -> None:
-    """A stolen token is worth ten guesses an hour, not a way round every limit."""
+    """A stolen token gives ten guesses an hour; beyond that its device is a stranger under all limits."""
     app = guarded(Shop(), **TIGHT, limit_lane="2/hour")
     token = await known_device(app)
 
@@ -262,7 +264,7 @@ async def test_a_device_over_its_own_budget_is_a_stranger(clock: Clock) -> None:
 
 
 async def test_a_door_for_programs_reads_the_cookie_and_sets_none(clock: Clock) -> None:
-    """Basic alone: its clients keep no cookies, and a browser's stays as it is."""
+    """A Basic door reads the cookie and sets none: programs keep no cookies, and a browser's stays unchanged."""
     app = guarded(Shop(), login=f"{RULED}; * /api/* basic success=2xx", **TIGHT)
     token = await known_device(app)
     basic = [(b"authorization", b"Basic aGFuYTpyaWdodA=="), (b"cookie", b"__Host-sekisho=" + token.encode())]
@@ -274,7 +276,7 @@ async def test_a_door_for_programs_reads_the_cookie_and_sets_none(clock: Clock) 
 
 
 async def test_a_log_in_without_any_body_of_its_own_is_none() -> None:
-    """An empty form is refused, not passed on, whatever cookie comes with it."""
+    """An empty form is refused and not passed on, with any cookie."""
     app = guarded(Shop())
     token = await known_device(app)
 
@@ -287,7 +289,7 @@ async def test_a_log_in_without_any_body_of_its_own_is_none() -> None:
 async def test_a_device_is_known_at_a_worker_whose_clock_is_behind(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was handed out ninety seconds in the future of one machine is no forgery."""
+    """A token issued by a machine whose clock is ninety seconds ahead is accepted."""
     app = guarded(Shop(), **TIGHT)
     now_s = time.time()
     monkeypatch.setattr("time.time", lambda: now_s + 90)

@@ -1,4 +1,4 @@
-"""Have I Been Pwned behind the doors: asked when nothing nearer knows, for whoever would pass, and never waited for."""
+"""Have I Been Pwned at the doors: asked if no local source knows and the attempt would pass, and with a deadline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("direct")
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine is not what is tested: right answers are waited for."""
+    """Extend the deadline: these tests are not about a busy machine."""
     monkeypatch.setattr("sekisho.observe.breach.known.WAIT_S", PATIENT_S)
 
 
@@ -44,7 +44,7 @@ def leaks() -> Ranges:
 
 @asynccontextmanager
 async def asking(shop: Listening, **settings: Any) -> AsyncIterator[tuple[LoginGuard, RangeApi]]:
-    """A guard that asks a service of ours."""
+    """A guard that asks a service of this test."""
     async with range_api(leaks()) as api:
         app = guarded(shop, hibp="on", hibp_url=api.url, **settings)
         try:
@@ -61,7 +61,7 @@ def corpus(tmp_path: Path, *, built: float) -> str:
 
 
 async def test_without_a_corpus_the_service_is_asked() -> None:
-    """Once for each prefix; the answer is the same finding."""
+    """Without a corpus the service is asked, once per prefix; its answer is the same finding."""
     shop = Listening()
     async with asking(shop) as (app, api):
         await log_in(app, password=LEAKED)
@@ -71,7 +71,7 @@ async def test_without_a_corpus_the_service_is_asked() -> None:
 
 
 async def test_not_seen_is_an_answer() -> None:
-    """Zero, and not *unknown*."""
+    """*Not seen* is reported as zero and not as *unknown*."""
     shop = Listening()
     async with asking(shop) as (app, _):
         await log_in(app, password="of nobody's list")
@@ -79,7 +79,7 @@ async def test_not_seen_is_an_answer() -> None:
 
 
 async def test_a_fresh_corpus_is_enough(tmp_path: Path) -> None:
-    """Nothing leaves the house."""
+    """With a fresh corpus nothing is sent to the service."""
     shop = Listening()
     async with asking(shop, corpus=corpus(tmp_path, built=time())) as (app, api):
         await log_in(app, password=LEAKED)
@@ -88,7 +88,7 @@ async def test_a_fresh_corpus_is_enough(tmp_path: Path) -> None:
 
 
 async def test_an_old_corpus_is_not_believed_when_it_does_not_know(tmp_path: Path) -> None:
-    """What it does know, it knew all along."""
+    """An old corpus is believed for its hits; for its misses the service is asked."""
     shop = Listening()
     async with asking(shop, corpus=corpus(tmp_path, built=time() - 31 * 86_400)) as (app, api):
         await log_in(app, password="sunshine")
@@ -98,7 +98,7 @@ async def test_an_old_corpus_is_not_believed_when_it_does_not_know(tmp_path: Pat
 
 
 async def test_a_corpus_that_has_vanished_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is gone, the service is there."""
+    """The service replaces a corpus file that has vanished."""
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     monkeypatch.setattr("sekisho.assemble.in_thread", lambda look: look())  # it has looked before it answers
@@ -111,7 +111,7 @@ async def test_a_corpus_that_has_vanished_is_made_up_for(tmp_path: Path, monkeyp
 
 
 async def test_a_silent_service_is_unknown_and_refuses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An old corpus says *absent*, the service nothing: together that is *unknown*, at every door."""
+    """If an old corpus says *absent* and the service is silent, every door gets *unknown* and refuses nothing."""
     monkeypatch.setattr("sekisho.observe.breach.known.WAIT_S", 0.02)
     shop = Listening()
     async with asking(shop, corpus=corpus(tmp_path, built=0), **DOORS) as (app, api):
@@ -124,14 +124,14 @@ async def test_a_silent_service_is_unknown_and_refuses_nobody(tmp_path: Path, mo
 
 
 async def test_a_password_that_is_chosen_is_asked_about() -> None:
-    """The same service, the same words."""
+    """A chosen password is checked with the service too, and refused in the same words."""
     async with asking(Listening(), **DOORS) as (app, _):
         assert (await post(app, "/signup", email="a@example.com", password=LEAKED)).status == 422
         assert (await post(app, "/signup", email="a@example.com", password="of nobody's list")).status == 201
 
 
 async def test_who_is_refused_anyway_asks_nobody() -> None:
-    """A flood over its limits would become a flood at somebody else's service."""
+    """A refused attempt asks nothing, or a flood would be passed on to the service."""
     limits = {**OPEN, "limit_ip": "2/hour", "limit_account": "1000/hour"}
     async with asking(Listening(), **limits) as (app, api):
         statuses = [(await log_in(app, password=f"guess {n}")).status for n in range(6)]
@@ -140,7 +140,7 @@ async def test_who_is_refused_anyway_asks_nobody() -> None:
 
 
 async def test_codes_are_not_sent_anywhere() -> None:
-    """They are no passwords; of six digits, five hex digits of a hash tell nearly everything."""
+    """Codes are not sent: five hex digits of a hash reveal nearly all of six digits."""
     async with asking(Listening(), **DOORS) as (app, api):
         await post(app, "/code", username="hana", code="123456")
         assert api.requests == []

@@ -1,4 +1,4 @@
-"""Background runs: bounded, and nobody's many before another's one."""
+"""Background runs are bounded, and one caller's many runs do not delay another's one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Runs:
         return run
 
     def enter(self, name: str, *, network: bytes = b"n", wait_s: float = NEVER_S) -> asyncio.Task[bool]:
-        """`name` begins with one letter, which is the address."""
+        """Enter a run; the first letter of `name` is the address."""
         entering = self.lanes.enter(network, network + name[:1].encode(), self.run(name), wait_s=wait_s)
         self.callers.append(asyncio.create_task(entering))
         return self.callers[-1]
@@ -56,7 +56,7 @@ class Runs:
 
 
 async def settle() -> None:
-    """Until everything that is ready has been done."""
+    """Wait until all ready tasks have run."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -80,7 +80,7 @@ async def runs(**bounds: float) -> AsyncIterator[Runs]:
 
 
 async def test_a_run_is_not_waited_for() -> None:
-    """The caller has its answer while the run goes on."""
+    """A run is not waited for: its caller already has an answer."""
     async with runs() as some:
         assert await some.lanes.enter(b"n", b"a", some.run("a"))
         await settle()
@@ -90,7 +90,7 @@ async def test_a_run_is_not_waited_for() -> None:
 
 
 async def test_no_more_run_at_once_than_may() -> None:
-    """The rest is queued, and follows as runs end."""
+    """Runs beyond the bound are queued and start as others end."""
     async with runs(running_max=2) as some:
         for name in ("a1", "b1", "c1"):
             assert await some.enter(name)
@@ -104,7 +104,7 @@ async def test_no_more_run_at_once_than_may() -> None:
 
 @pytest.mark.parametrize("networks", [(b"n", b"n"), (b"n", b"m")], ids=["another address", "another network"])
 async def test_a_thousand_attempts_do_not_stand_before_one(networks: tuple[bytes, bytes]) -> None:
-    """Whoever comes after a flood starts next, and enters without waiting."""
+    """After a flood of one address a newcomer's run starts next, and enters without waiting."""
     async with runs(running_max=2) as some:
         flood = [some.enter(f"a{n}", network=networks[0]) for n in range(1000)]
         await settle()
@@ -117,7 +117,7 @@ async def test_a_thousand_attempts_do_not_stand_before_one(networks: tuple[bytes
 
 
 async def test_one_network_of_many_addresses_counts_for_one() -> None:
-    """A thousand addresses of one network do not keep a single one of another from starting next."""
+    """A thousand addresses of one network do not delay the single address of another."""
     async with runs(running_max=2, per_network_max=32) as some:
         for n in range(1000):
             some.enter(f"{chr(0x4E00 + n)}", network=b"n")
@@ -130,7 +130,7 @@ async def test_one_network_of_many_addresses_counts_for_one() -> None:
 
 
 async def test_networks_take_turns_and_addresses_in_them() -> None:
-    """With one run at once: one of each network, then one of each of its addresses, each in its order."""
+    """With one run at a time networks take turns, and within each its addresses, each in order."""
     async with runs(running_max=1) as some:
         for name in ("a1", "a2", "a3", "b1"):
             await some.enter(name, network=b"n")
@@ -144,7 +144,7 @@ async def test_networks_take_turns_and_addresses_in_them() -> None:
 
 
 async def test_all_places_taken_one_waits_and_is_told() -> None:
-    """Nobody waits longer than asked; who had no time to wait is told at once."""
+    """With all places taken a caller waits no longer than asked, and is told at once if it may not wait."""
     async with runs(running_max=1, waiting_max=1) as some:
         assert await some.enter("a1")
         assert await some.enter("b1")
@@ -158,7 +158,7 @@ async def test_all_places_taken_one_waits_and_is_told() -> None:
 
 
 async def test_a_place_that_comes_free_is_for_who_has_the_fewest() -> None:
-    """Among those who wait for a place: one address's many do not stand before another's one; each in its order."""
+    """A free place goes to the address with the fewest: one address's many do not delay another's one."""
     async with runs(running_max=1, waiting_max=0) as some:
         await some.enter("a1")
         for name in ("a2", "a3"):
@@ -172,7 +172,7 @@ async def test_a_place_that_comes_free_is_for_who_has_the_fewest() -> None:
 
 
 async def test_a_cap_of_one_address_holds_up_nobody_else() -> None:
-    """The first of those who wait has its eight; the second, from elsewhere, is let in before it."""
+    """An address that has reached its cap of eight does not hold up a waiting caller from elsewhere."""
     async with runs(running_max=4, waiting_max=0, per_address_max=2, per_network_max=3) as some:
         await some.enter("a1")
         await some.enter("a2")
@@ -186,7 +186,7 @@ async def test_a_cap_of_one_address_holds_up_nobody_else() -> None:
 
 
 async def test_no_more_wait_than_may_and_the_many_give_way() -> None:
-    """When there is no room to wait either, the newest of whoever has the most of it is refused, not the newcomer."""
+    """With the waiting room full, the newest waiter of the address with the most is refused, not the newcomer."""
     async with runs(running_max=1, waiting_max=0) as some:
         await some.enter("z")
         flood = [some.enter(f"a{n}") for n in range(ENTERING_MAX)]
@@ -203,7 +203,7 @@ async def test_no_more_wait_than_may_and_the_many_give_way() -> None:
 
 
 async def test_a_run_that_never_ends_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
-    """At its deadline; its place is the next one's, and the log says so."""
+    """A run is cancelled at its deadline, its place goes to the next, and the log says so."""
     async with runs(running_max=1, seconds_max=SOON_S) as some:
         await some.enter("a1")
         await some.enter("b1")
@@ -215,7 +215,7 @@ async def test_a_run_that_never_ends_is_cancelled(caplog: pytest.LogCaptureFixtu
 
 
 async def test_a_run_that_raises_is_logged_by_its_type_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """What it says may hold a password."""
+    """A run that raises is logged by its type alone: its message may hold a password."""
 
     async def raising() -> None:
         raise ValueError("hunter2")
@@ -236,13 +236,13 @@ async def test_a_run_that_raises_is_logged_by_its_type_alone(caplog: pytest.LogC
 
 @pytest.mark.parametrize("promised", [False, True], ids=["while waiting", "once a place was promised"])
 async def test_who_gives_up_leaves_nothing_behind(promised: bool) -> None:
-    """No run, no place: the next one in line has it."""
+    """A waiting caller that gives up leaves no run and no place behind."""
     async with runs(running_max=1, waiting_max=0) as some:
         await some.enter("a1")
         gone, next_one = some.enter("b1"), some.enter("c1")
         await settle()
         if promised:
-            # The place is promised in this very turn, before its caller can hear of it.
+            # The place is assigned in this turn, before its caller can learn of it.
             place = next(iter(some.lanes._entering))
             answer = some.lanes._answers[place]
             some._ends["a1"].set()
@@ -259,7 +259,9 @@ async def test_who_gives_up_leaves_nothing_behind(promised: bool) -> None:
 
 
 async def test_a_run_sees_nobodys_context() -> None:
-    """Neither that of the run whose end started it nor its caller's: outer middleware keeps users there."""
+    """A run sees no context, neither its caller's nor that of the run whose end started it: frameworks keep users
+    there.
+    """
     seen: list[str] = []
 
     async def look() -> None:
@@ -278,7 +280,7 @@ async def test_a_run_sees_nobodys_context() -> None:
 
 
 async def test_closing_gives_runs_their_time() -> None:
-    """What is queued and running may end; who waits for a place and who comes later has none."""
+    """After closing, running and queued runs may end; waiting and new callers get no place."""
     async with runs(running_max=1, waiting_max=1) as some:
         await some.enter("a1")
         await some.enter("b1")
@@ -295,7 +297,7 @@ async def test_closing_gives_runs_their_time() -> None:
 
 
 async def test_closing_ends_everything() -> None:
-    """When its time is up: the running one is cancelled, the queued one never starts."""
+    """When the closing time is over, running runs are cancelled and queued ones never start."""
     async with runs(running_max=1, waiting_max=1) as some:
         await some.enter("a1")
         await some.enter("b1")
@@ -307,7 +309,7 @@ async def test_closing_ends_everything() -> None:
 
 
 async def test_a_place_promised_before_closing_is_none_after() -> None:
-    """Its caller hears of it too late: no run starts behind the back of whoever closed."""
+    """A place assigned just before closing starts no run after it."""
     async with runs(running_max=1, waiting_max=0) as some:
         await some.enter("a1")
         late = some.enter("b1")
@@ -325,7 +327,7 @@ async def test_a_place_promised_before_closing_is_none_after() -> None:
 
 
 def test_a_loop_that_ends_begins_no_other_run(caplog: pytest.LogCaptureFixture) -> None:
-    """What waited is forgotten with what ran: a task that is made at a loop's end is never run, and asyncio says so."""
+    """A loop that ends starts no queued run: asyncio would warn of a task that never ran."""
     started: list[str] = []
 
     async def run(name: str) -> None:

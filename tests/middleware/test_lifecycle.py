@@ -1,4 +1,4 @@
-"""Starting, stopping, switching: servers with a lifespan and without, wrong settings, one loop after another."""
+"""Start, stop and modes: servers with and without lifespan, wrong settings, several loops in a row."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ VALUE = "hunter2-is-what-was-set"
 
 
 class Lively(Shop):
-    """A shop with a lifespan that remembers what it was told."""
+    """A shop with a lifespan that records its events."""
 
     def __init__(self, *, fails: bool = False) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Lively(Shop):
 
 
 async def live(app: App, *events: str, state: dict[str, Any] | None = None) -> list[Message]:
-    """What a server hears back from a lifespan of these events."""
+    """What a server receives from a lifespan with these events."""
     line = Line([{"type": f"lifespan.{event}"} for event in events])
     await app({"type": "lifespan", "state": {} if state is None else state}, line.receive, line.send)
     return line.sent
@@ -70,7 +70,7 @@ async def live(app: App, *events: str, state: dict[str, Any] | None = None) -> l
 
 
 async def test_a_lifespan_is_the_applications_own(redis_url: str) -> None:
-    """Both events reach it, its state is kept, its answers come back, and our connection has ended with it."""
+    """The application gets both events, keeps its state and answers itself; our connection ends with it."""
     shop, state = Lively(), dict[str, Any]()
     before = asyncio.all_tasks()
 
@@ -83,7 +83,7 @@ async def test_a_lifespan_is_the_applications_own(redis_url: str) -> None:
 
 
 async def test_an_application_that_fails_to_start_leaves_nothing_behind(redis_url: str) -> None:
-    """Its reason goes to the server, and the connection that we had opened is closed."""
+    """If the application fails to start, its reason reaches the server and our connection is closed."""
     before = asyncio.all_tasks()
 
     sent = await live(guarded(Lively(fails=True), store=redis_url), "startup")
@@ -93,7 +93,9 @@ async def test_an_application_that_fails_to_start_leaves_nothing_behind(redis_ur
 
 
 async def test_an_application_without_a_lifespan_says_so_itself() -> None:
-    """Servers tell by the exception that there is none, and serve on; so do we, started by the first request."""
+    """An application without a lifespan raises its own exception; the server serves on, and the first request starts
+    the guard.
+    """
     app = guarded(Shop())
 
     with pytest.raises(NotImplementedError):
@@ -103,7 +105,7 @@ async def test_an_application_without_a_lifespan_says_so_itself() -> None:
 
 
 async def test_without_a_lifespan_the_first_request_starts_everything(redis_url: str) -> None:
-    """Mounted applications and Django never see one."""
+    """Without a lifespan (mounted, Django) the first request starts everything."""
     app = guarded(Shop(), store=redis_url, **TIGHT)
 
     assert (await log_in(app)).status == 303
@@ -112,7 +114,7 @@ async def test_without_a_lifespan_the_first_request_starts_everything(redis_url:
 
 
 def test_one_guard_serves_one_event_loop_after_another(redis_url: str) -> None:
-    """Suites and management commands run several in one process: each gets its own line, none is kept."""
+    """One guard serves one loop after another, as test suites do, with a new connection for each."""
     app = guarded(Shop(), store=redis_url, limit_ip=f"{L}/hour")
 
     statuses = [asyncio.run(log_in(app, "kenji", f"guess {n}")).status for n in range(L + 1)]
@@ -124,7 +126,7 @@ def test_one_guard_serves_one_event_loop_after_another(redis_url: str) -> None:
 
 
 def test_counters_in_memory_outlive_an_event_loop(clock: Clock) -> None:
-    """They belong to the process."""
+    """Counters in memory belong to the process and outlive an event loop."""
     app = guarded(Shop(), limit_ip="1/hour")
 
     first = asyncio.run(log_in(app, "kenji", "a"))
@@ -134,7 +136,7 @@ def test_counters_in_memory_outlive_an_event_loop(clock: Clock) -> None:
 
 
 async def test_what_should_be_known_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Warnings of the settings are logged at the first start, by name, and not at each."""
+    """Warnings about settings are logged by name at the first start, and not at later ones."""
     app = guarded(Shop())
     for _ in range(3):
         await log_in(app)
@@ -164,7 +166,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 async def test_wrong_settings_fail_the_start_and_every_request_by_name(
     settings: dict[str, Any], name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Construction does not raise, where servers would serve on without us; nothing reaches the application."""
+    """Wrong settings fail the start and every request, as servers serve on when construction raises; nothing passes."""
     shop = Lively()
     caplog.set_level(logging.DEBUG)
     app = broken(shop, **settings)
@@ -185,14 +187,14 @@ async def test_wrong_settings_fail_the_start_and_every_request_by_name(
 
 
 async def test_all_mistakes_are_named_at_once() -> None:
-    """Whoever mends one mistake per restart has earned better."""
+    """All wrong settings are named at once."""
     (failed,) = await live(broken(Shop(), mode="x", limit_ip="y", wrokers=2), "startup")
 
     assert all(name in failed["message"] for name in ("SEKISHO_MODE", "SEKISHO_LIMIT_IP", "did you mean workers?"))
 
 
 def test_a_suite_is_told_at_once() -> None:
-    """A guard that answers 503 to everything would hide in a test what is wrong."""
+    """A test suite sees the error itself: a 503 to every request would hide the cause."""
     with pytest.raises(SettingsError, match="did you mean limit_ip"):
         guarded(Shop(), limit_pi="5/hour")
 
@@ -201,7 +203,7 @@ def test_a_suite_is_told_at_once() -> None:
 
 
 async def test_monitor_refuses_nobody_and_counts_everybody(clock: Clock) -> None:
-    """What it would do is in its events; what it has counted holds from the moment that it is switched to enforce."""
+    """`monitor` refuses nothing, but its events show refusals, and its counters hold after a switch to `enforce`."""
     shop = Shop()
     app = guarded(shop, mode="monitor", deny="192.0.2.0/24", limit_ip="4/hour", limit_account=f"{L}/hour")
     assert app._parts is not None
@@ -221,7 +223,7 @@ async def test_monitor_refuses_nobody_and_counts_everybody(clock: Clock) -> None
 
 
 async def test_in_monitor_every_attempt_is_decided_once(clock: Clock) -> None:
-    """Or the report of what would have been refused would be twice the truth."""
+    """In `monitor` every attempt is decided once, or the report would count refusals twice."""
     app = guarded(Shop(), mode="monitor", limit_ip="1/hour")
     assert app._parts is not None
     for n in range(5):
@@ -237,7 +239,7 @@ async def test_in_monitor_every_attempt_is_decided_once(clock: Clock) -> None:
 
 
 async def test_monitor_counts_what_it_cannot_read(clock: Clock) -> None:
-    """Its sender pays, as in enforce: else switching on would be a surprise."""
+    """`monitor` charges unreadable requests as `enforce` does."""
     app = guarded(Shop(), mode="monitor", limit_ip=f"{L}/hour")
     for _ in range(L):
         await ask(app, http(), b"no form at all")
@@ -250,12 +252,12 @@ async def test_monitor_counts_what_it_cannot_read(clock: Clock) -> None:
 
 
 async def test_monitor_hands_out_tokens() -> None:
-    """So that switching on does not meet a country of strangers."""
+    """`monitor` issues tokens, so a switch to `enforce` meets known devices."""
     assert (await log_in(guarded(Shop(), mode="monitor"))).device
 
 
 async def test_off_is_as_if_we_were_not_there(clock: Clock) -> None:
-    """The application gets the server's own scope, receive and send, at its doors too."""
+    """With `off` the application gets the server's own scope, receive and send, at doors too."""
     given: list[Any] = []
 
     async def app(*ends: Any) -> None:
@@ -274,7 +276,7 @@ async def test_off_is_as_if_we_were_not_there(clock: Clock) -> None:
 
 
 async def test_a_mode_that_nobody_knows_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """What another version has written into the store is no reason to stop guarding."""
+    """An unknown mode in the store, written by another version, changes nothing."""
     app = guarded(Shop(), deny="203.0.113.0/24")
     await log_in(app)
     assert app._parts is not None
@@ -290,7 +292,7 @@ async def test_a_mode_that_nobody_knows_changes_nothing(caplog: pytest.LogCaptur
 
 @pytest.mark.parametrize(("policy", "status"), [("local", 303), ("closed", 503), ("open", 303)])
 async def test_without_a_store_the_settings_decide(policy: str, status: int) -> None:
-    """Row 96: nobody listens there. Every answer comes at once, and is what the operator has chosen."""
+    """Row 96: without a store every answer comes at once and follows the settings."""
     shop = Shop()
     app = guarded(shop, store="redis://127.0.0.1:1/0", on_store_failure=policy, workers=1, **TIGHT)
 
@@ -308,7 +310,7 @@ async def test_without_a_store_the_settings_decide(policy: str, status: int) -> 
 
 
 async def test_without_a_store_monitor_lets_everybody_in() -> None:
-    """It refuses nobody, whatever is broken; bodies arrive whole."""
+    """Without a store `monitor` refuses nothing and passes bodies on whole."""
     shop = Shop()
     app = guarded(shop, store="redis://127.0.0.1:1/0", on_store_failure="closed", mode="monitor")
 
@@ -319,11 +321,11 @@ async def test_without_a_store_monitor_lets_everybody_in() -> None:
     await app._parts.stop()
 
 
-# What is told apart in the log.
+# Log lines and events.
 
 
 async def test_a_door_without_a_rule_is_suggested_one(caplog: pytest.LogCaptureFixture) -> None:
-    """After fifty attempts the log names the rule that would have told success, once."""
+    """After fifty attempts at a door without a rule the log suggests the rule once."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         right = scope["headers"][-1][1] == b"yes"
@@ -340,7 +342,7 @@ async def test_a_door_without_a_rule_is_suggested_one(caplog: pytest.LogCaptureF
 
 
 async def test_outcomes_are_counted(clock: Clock) -> None:
-    """By door and outcome, and by nothing that a client sent."""
+    """Outcomes are counted by door and result, with no label that a client sent."""
     app = guarded(Shop(), **OPEN)
     await log_in(app)
     await log_in(app, "kenji", "x")
@@ -353,7 +355,7 @@ async def test_outcomes_are_counted(clock: Clock) -> None:
 
 @pytest.mark.parametrize("store", ["memory://", "redis://127.0.0.1:1/0"], ids=["memory", "while Redis is gone"])
 async def test_an_unblocking_reaches_this_workers_own_counters_once(store: str) -> None:
-    """Row 7.4: an account that an operator frees has room again; heard of for a minute, it is freed once."""
+    """Row 7.4: an unblocked account has room again; the message repeats for a minute and is applied once."""
     app = guarded(Shop(), store=store, workers=1, **TIGHT)
     assert app._parts is not None
     freed = (app._parts.digests.account("hana"),)

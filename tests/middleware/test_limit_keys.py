@@ -1,4 +1,4 @@
-"""Accounts that a database takes for one share the limits of one, and nothing else."""
+"""Accounts that a database takes for one share one account's limits, and nothing else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SPELLINGS = [
 
 
 async def guesses(app: LoginGuard, shop: Shop, spellings: list[str], clock: Clock) -> int:
-    """How many of five guesses at each spelling reached the application, from addresses that share nothing."""
+    """How many of five guesses at each spelling reached the application, from addresses that share no limit."""
     for n, account in enumerate(spellings):
         for guess in range(5):
             clock.advance(3)
@@ -38,19 +38,19 @@ async def guesses(app: LoginGuard, shop: Shop, spellings: list[str], clock: Cloc
 
 
 async def test_spellings_share_the_limit_of_their_account(clock: Clock) -> None:
-    """Sixty guesses at one row of a database that takes them all for one: five reach it."""
+    """Of sixty guesses at one row by many spellings five reach the application."""
     shop = Shop()
     assert await guesses(guarded(shop, **TIGHT), shop, SPELLINGS, clock) == 5
 
 
 async def test_kana_share_the_limit_too(clock: Clock) -> None:
-    """`ハハ` and `パパ` are one name to utf8mb4_0900_ai_ci."""
+    """`ハハ` and `パパ` share a limit: they are one name to utf8mb4_0900_ai_ci."""
     shop = Shop()
     assert await guesses(guarded(shop, **TIGHT), shop, ["はは", "ハハ", "ぱぱ", "ﾊﾞﾊﾞ", "ババ"], clock) == 5
 
 
 async def test_spellings_share_the_limit_of_an_id_that_a_resolver_gives(clock: Clock) -> None:
-    """A resolver that knows the plain name alone is asked for that as well."""
+    """Spellings share the limit of an id by a resolver that knows the plain name alone."""
     shop = Shop()
     app = guarded(shop, resolver={"isik": "7"}.get, **TIGHT)
     assert await guesses(app, shop, ["isik", "ısık", "ìsik", "İSİK"], clock) == 5
@@ -58,14 +58,14 @@ async def test_spellings_share_the_limit_of_an_id_that_a_resolver_gives(clock: C
 
 @pytest.mark.parametrize("owner", ["hana", "jessica", "müller"])
 async def test_a_like_name_cannot_crowd_out_a_known_device(owner: str, clock: Clock) -> None:
-    """Sixteen devices of accounts that share the limit key are no devices of this account."""
+    """Sixteen devices of like names cannot crowd out this account's known device."""
     like = {"hana": "hána", "jessica": "jesica", "müller": "muller"}[owner]
     app = guarded(Shop({owner: "right", like: "mine"}), **TIGHT)
     token = await known_device(app, owner)
     for n in range(20):
         clock.advance(3)
         theirs = await known_device(app, like, "mine", client=address(n))
-        for _ in range(3):  # a place that is at rest would give way
+        for _ in range(3):  # an idle place would be given away
             clock.advance(3)
             await log_in(app, like, "wrong", token=theirs, client=address(n))
     for n in range(5):
@@ -79,7 +79,7 @@ async def test_a_like_name_cannot_crowd_out_a_known_device(owner: str, clock: Cl
 
 
 async def test_beyond_its_lane_a_device_is_a_stranger_at_the_limit_key(clock: Clock) -> None:
-    """A stolen token buys its lane's attempts and no counter of its own beside the limit."""
+    """A stolen token has its lane's attempts and no extra counter at the limit key."""
     shop = Shop({"müller": "right"})
     app = guarded(shop, **TIGHT, limit_lane="2/hour")
     token = await known_device(app, "müller")

@@ -1,4 +1,4 @@
-"""On an event loop that is not asyncio's doors are shut, everything else is open, and the log says why."""
+"""On an event loop other than asyncio's, doors are closed, other routes are open, and the log says why."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def shop(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def on_trio(guard: LoginGuard, *requests: tuple[str, str, Mapping[str, str], bytes]) -> list[int]:
-    """What Hypercorn answers with trio: the status of each request."""
+    """The status of each request, answered by Hypercorn on trio."""
 
     async def main() -> list[int]:
         ended = trio.Event()
@@ -62,7 +62,7 @@ def on_trio(guard: LoginGuard, *requests: tuple[str, str, Mapping[str, str], byt
 
 @pytest.mark.parametrize("mode", ["enforce", "monitor", "off"])
 def test_doors_are_shut_and_routes_are_open(mode: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody can be counted at a door, and a page that is none has no need of it. In `monitor` nobody is refused."""
+    """Doors are closed, as no attempt can be counted there; routes stay open; `monitor` refuses nothing."""
     guard = guarded(shop, mode=mode, factors="totp", owners=MemoryOwners({}), protect="POST /pay max_age=60")
     log_in = b"username=hana&password=right"
     found = on_trio(
@@ -83,7 +83,7 @@ def test_doors_are_shut_and_routes_are_open(mode: str, caplog: pytest.LogCapture
 
 
 def test_it_is_said_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
-    """And not at the first log-in, when everybody is asleep."""
+    """It is logged at the start and not at the first log-in."""
     on_trio(guarded(shop))
 
     assert caplog.messages.count(NEEDS_ASYNCIO) == 1

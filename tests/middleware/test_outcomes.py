@@ -1,4 +1,4 @@
-"""What becomes of a charge: only a proven success gives it back, and everything that dies leaves it standing."""
+"""Only a proven success refunds a charge; an attempt that fails, raises or is cancelled stays charged."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ RIGHT = form("hana", "right")
 
 
 def replying(status: int, headers: Headers | None = None, body: bytes = b"") -> App:
-    """An application that answers everybody the same."""
+    """An application that answers every request the same."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await read(receive)
@@ -55,7 +55,7 @@ def replying(status: int, headers: Headers | None = None, body: bytes = b"") -> 
 
 
 def at_first(app: App) -> App:
-    """The first attempt is answered by `app`, all others are wrong: two right passwords would be a suspicion."""
+    """`app` answers the first attempt; all others are wrong, as two right passwords would be suspicious."""
     waiting = [app]
 
     async def one_after_the_other(scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,14 +65,14 @@ def at_first(app: App) -> App:
 
 
 async def admitted(app: App, clock: Clock, *, tries: int = L + 2) -> int:
-    """How many of some attempts on one account pass before the guard says 429: L of them, where none is given back.
+    """How many attempts at one account pass before a 429: the limit, if none is refunded.
 
-    Each with a password of its own: an identical repeat is free on the account.
+    Each has its own password: an identical repeat is free on the account.
     """
     passed = 0
     for n in range(tries):
         passed += (await log_in(app, password=f"guess {n}")).status != 429
-        clock.advance(3)  # beyond it, a refusal no longer waits for log-ins under way
+        clock.advance(3)  # beyond the limit, a refusal no longer waits for log-ins under way
     return passed
 
 
@@ -97,7 +97,7 @@ R5: list[tuple[str, int, Headers, bytes]] = [
 async def test_an_answer_that_may_mean_no_is_no_success(
     status: int, headers: Headers, body: bytes, clock: Clock
 ) -> None:
-    """R5, row 65: it reaches the client as it is, gives no token, and its charge stays."""
+    """R5, row 65: an ambiguous answer reaches the client unchanged, issues no token, and its charge stays."""
     app = guarded(at_first(replying(status, headers, body)), **GUESSED, **TIGHT)
 
     answered = await log_in(app)
@@ -118,7 +118,9 @@ YES: list[tuple[str, int, Headers, bytes]] = [
 async def test_a_guessed_success_is_given_back_and_makes_no_device_known(
     status: int, headers: Headers, body: bytes, clock: Clock
 ) -> None:
-    """What the application said arrives unchanged. Were the guess wrong, every wrong password would earn a token."""
+    """A guessed success is refunded and makes no device known: if the guess were wrong, wrong passwords would earn
+    tokens.
+    """
     app = guarded(at_first(replying(status, headers, body)), **GUESSED, **TIGHT)
 
     answered = await log_in(app)
@@ -129,14 +131,14 @@ async def test_a_guessed_success_is_given_back_and_makes_no_device_known(
 
 
 async def test_guessed_successes_are_given_back_one_burst_an_hour(clock: Clock) -> None:
-    """Then their charges stand, whoever made them, until the limits themselves have room again."""
+    """Guessed successes are refunded one burst an hour; after that their charges stand until the limits have room."""
     app = guarded(replying(*YES[0][1:]), **GUESSED, **TIGHT)
 
     assert await admitted(app, clock, tries=8) == 2 * L
 
 
 async def test_json_in_pieces_is_held_until_it_decides(clock: Clock) -> None:
-    """A success that only the last byte proves still leaves with its token, and piece by piece as it was made."""
+    """A JSON success proved by its last byte still gets a token; its pieces are sent as they were made."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await read(receive)
@@ -154,7 +156,7 @@ async def test_json_in_pieces_is_held_until_it_decides(clock: Clock) -> None:
     "rule", ["200", "2xx", "json:data.user.id", "cookie:sid"], ids=["status", "class", "field", "cookie"]
 )
 async def test_a_rule_decides_alone(rule: str, clock: Clock) -> None:
-    """What the operator wrote down is success, however doubtful it looks otherwise."""
+    """An operator's success rule decides alone, even for doubtful answers."""
     body = json.dumps({"error": None, "data": {"user": {"id": 7}}, "mfa": "off"}).encode()
     said = replying(200, [JSON, (b"set-cookie", b"sid=1")], body)
     app = guarded(at_first(said), login=f"POST /login success={rule}", **TIGHT)
@@ -167,7 +169,7 @@ async def test_a_rule_decides_alone(rule: str, clock: Clock) -> None:
 
 
 def reporting(success: bool, status: int, headers: Headers, *, late: bool = False) -> App:
-    """An application that says itself what became of the attempt, before or after its answer has begun."""
+    """An application that reports the result of the attempt, before or after its answer started."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await read(receive)
@@ -183,7 +185,7 @@ def reporting(success: bool, status: int, headers: Headers, *, late: bool = Fals
 
 @pytest.mark.parametrize("late", [False, True])
 async def test_what_the_application_reports_overrules_what_its_answer_looks_like(clock: Clock, late: bool) -> None:
-    """It alone knows: a 401 may be a success, and a redirect with a session may be none."""
+    """The application's report overrules its answer: a 401 may be a success, a redirect with a session a failure."""
     no = guarded(at_first(reporting(False, 303, [(b"location", b"/home"), SESSION], late=late)), **TIGHT)
     yes = guarded(at_first(reporting(True, 401, [], late=late)), **TIGHT)
     for app in (no, yes):
@@ -195,7 +197,7 @@ async def test_what_the_application_reports_overrules_what_its_answer_looks_like
 
 
 async def test_a_report_of_success_hands_out_a_token_and_one_of_failure_does_not() -> None:
-    """Trust follows what the application said."""
+    """A reported success issues a token, a reported failure does not."""
     no = guarded(reporting(False, 303, [(b"location", b"/home"), SESSION]))
     yes = guarded(reporting(True, 200, []))
 
@@ -212,7 +214,7 @@ async def test_a_report_of_success_hands_out_a_token_and_one_of_failure_does_not
     ],
 )
 async def test_successes_are_counted_by_what_they_rest_on(basis: str, app: App, rule: str) -> None:
-    """An operator sees which doors still guess."""
+    """Successes are counted by their evidence, so an operator sees which doors still guess."""
     guard = guarded(app, login="POST /login" + rule, **TIGHT)
 
     await log_in(guard)
@@ -224,7 +226,7 @@ async def test_successes_are_counted_by_what_they_rest_on(basis: str, app: App, 
 
 
 async def test_the_application_finds_the_attempt_and_the_decision() -> None:
-    """`scope["state"]["sekisho"]` says what was read and what was found out, beside what others keep there."""
+    """`scope["state"]["sekisho"]` holds attempt and decision, beside what other middleware keeps there."""
     found: list[Any] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -241,7 +243,7 @@ async def test_the_application_finds_the_attempt_and_the_decision() -> None:
     assert report.decision.passes
 
 
-# What dies on the way.
+# Attempts that fail on the way.
 
 
 async def raises(scope: Scope, receive: Receive, send: Send) -> None:
@@ -269,7 +271,9 @@ DYING = [raises, raises_after_a_proof, raises_in_its_json, reports_and_raises]
 
 @pytest.mark.parametrize("app", DYING)
 async def test_an_application_that_raises_leaves_the_charge_standing(app: App, clock: Clock) -> None:
-    """Rows 63 and 64: its error is its server's to handle, and whatever its answer began with, it is no proof."""
+    """Rows 63 and 64: an application that raises stays charged, however its answer began; the server handles its
+    error.
+    """
     app = guarded(app, **TIGHT)
 
     for n in range(L):
@@ -281,7 +285,7 @@ async def test_an_application_that_raises_leaves_the_charge_standing(app: App, c
 
 
 async def test_an_answer_without_an_end_is_no_success(clock: Clock) -> None:
-    """An application that returns in the middle has proved nothing; what it said until there is sent."""
+    """An answer without an end proves nothing; its parts are sent."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [JSON]})
@@ -295,7 +299,7 @@ async def test_an_answer_without_an_end_is_no_success(clock: Clock) -> None:
 
 
 async def test_a_promising_start_without_a_body_is_no_success(clock: Clock) -> None:
-    """Servers answer a handler that returned too early with an error of their own: nobody was let in."""
+    """A start without a body is no success: servers replace it by an error of their own."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"location", b"/home"), SESSION]
@@ -305,7 +309,7 @@ async def test_a_promising_start_without_a_body_is_no_success(clock: Clock) -> N
 
 
 async def test_an_error_in_the_trailer_is_no_success(clock: Clock) -> None:
-    """Row 64: 200, and then words to the contrary."""
+    """Row 64: a status 200 with an error in its trailers is no success."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [JSON], "trailers": True})
@@ -323,7 +327,7 @@ async def test_an_error_in_the_trailer_is_no_success(clock: Clock) -> None:
 
 @pytest.mark.parametrize("kind", ["http.response.early_hint", "http.response.push", "http.response.debug"])
 async def test_what_comes_before_an_answer_does_not_end_it(kind: str, clock: Clock) -> None:
-    """Hints and pushes leave at once, and the answer behind them still tells its outcome."""
+    """Hints and pushes are sent at once, and the answer after them is still judged."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await read(receive)
@@ -369,7 +373,7 @@ async def test_an_answer_sent_as_a_file_ends_it(clock: Clock) -> None:
 async def test_an_answer_without_an_end_is_no_success_and_nothing_is_under_way(
     said: list[Message], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Left under way for ever, each such attempt would keep two keys in memory, and all later ones waiting for it."""
+    """An answer without an end is settled: left under way, each would keep two keys and delay later attempts."""
     room = WaitingRoom()
     monkeypatch.setattr("sekisho.assemble.WaitingRoom", lambda: room)
 
@@ -388,7 +392,7 @@ async def test_an_answer_without_an_end_is_no_success_and_nothing_is_under_way(
 
 
 async def test_a_cancelled_attempt_leaves_the_charge_standing(clock: Clock) -> None:
-    """Row 63: a server that gives up on a slow handler has not seen a success."""
+    """Row 63: a cancelled attempt stays charged."""
     shop = Shop(gate=asyncio.Event())
     app = guarded(shop, **TIGHT)
     for n in range(L):
@@ -401,7 +405,7 @@ async def test_a_cancelled_attempt_leaves_the_charge_standing(clock: Clock) -> N
 
 
 async def test_a_client_that_hangs_up_before_the_answer_has_been_counted(clock: Clock) -> None:
-    """Row 62: whoever does not wait for the verdict pays for it all the same."""
+    """Row 62: a client that disconnects before the verdict stays charged."""
     app = guarded(Shop(), **TIGHT)
 
     async def gone(_: object) -> None:
@@ -415,11 +419,11 @@ async def test_a_client_that_hangs_up_before_the_answer_has_been_counted(clock: 
     assert (await log_in(app, client=address(1))).status == 429
 
 
-# What a success gives back, and what it does not.
+# Which charges a success refunds.
 
 
 async def test_ones_own_log_in_does_not_clear_the_address(clock: Clock) -> None:
-    """Row 67: guesses at others, one's own password, and again: only the own attempt is given back."""
+    """Row 67: an attacker's own log-in between guesses refunds its own attempt alone."""
     app = guarded(Shop(), limit_ip="4/hour", limit_account="100/hour")
 
     statuses = []
@@ -432,7 +436,7 @@ async def test_ones_own_log_in_does_not_clear_the_address(clock: Clock) -> None:
 
 
 async def test_the_owners_log_in_does_not_clear_the_attackers_count(clock: Clock) -> None:
-    """Row 68: what was guessed stays guessed, whoever else gets in meanwhile."""
+    """Row 68: the owner's log-in does not clear the attacker's count."""
     app = guarded(Shop(), **TIGHT)
 
     async def guess(n: int) -> int:
@@ -447,7 +451,7 @@ async def test_the_owners_log_in_does_not_clear_the_attackers_count(clock: Clock
 
 
 async def test_a_burned_account_is_still_open_to_its_own_device(clock: Clock) -> None:
-    """Row 73: strangers can use up what strangers have, from a thousand addresses, and the owner notices nothing."""
+    """Row 73: strangers from a thousand addresses use up the strangers' attempts; the owner's device is unaffected."""
     app = guarded(Shop(), **TIGHT)
     token = (await log_in(app)).device
     for n in range(30):
@@ -463,7 +467,7 @@ async def test_a_burned_account_is_still_open_to_its_own_device(clock: Clock) ->
 
 
 async def test_a_flooded_address_is_still_open_to_a_known_device(clock: Clock) -> None:
-    """Row 74 from inside: whoever shares a carrier's address with an attacker keeps their lane."""
+    """Row 74: a known device behind a carrier's address that an attacker floods keeps its lane."""
     app = guarded(Shop(), limit_ip="2/hour", limit_network="3/hour", limit_device="3/hour")
     token = (await log_in(app)).device
     for n in range(5):
@@ -475,7 +479,7 @@ async def test_a_flooded_address_is_still_open_to_a_known_device(clock: Clock) -
 
 
 async def test_a_flood_from_one_address_leaves_others_alone(clock: Clock) -> None:
-    """Row 74: there is no bucket for everybody."""
+    """Row 74: a flood from one address leaves others alone: no bucket is shared by all."""
     app = guarded(Shop(), limit_ip="2/hour")
     for n in range(10):
         await log_in(app, f"someone{n}", "guess")
@@ -484,7 +488,7 @@ async def test_a_flood_from_one_address_leaves_others_alone(clock: Clock) -> Non
     assert (await log_in(app, client=address(1))).status == 303
 
 
-# Many at once.
+# Parallel attempts.
 
 
 async def in_parallel(count: int, attempt: Callable[[int], Awaitable[Answer]]) -> list[int]:
@@ -492,7 +496,7 @@ async def in_parallel(count: int, attempt: Callable[[int], Awaitable[Answer]]) -
 
 
 async def test_of_200_parallel_guesses_no_more_than_the_limit_reach_the_application() -> None:
-    """Rows 58 and 77, R9: one account, 200 networks, all at once, while the checks take their time."""
+    """Rows 58 and 77, R9: of 200 parallel guesses from as many networks, slowly checked, the limit's number passes."""
     gate = asyncio.Event()
     shop = Shop(gate=gate)
     app = guarded(shop, limit_account="5/5minute")
@@ -505,7 +509,7 @@ async def test_of_200_parallel_guesses_no_more_than_the_limit_reach_the_applicat
 
 
 async def test_ten_parallel_log_ins_with_the_right_password_all_pass() -> None:
-    """Row 61: ten tabs restored at once are not an attack, though their limit is five."""
+    """Row 61: ten parallel log-ins with the right password pass a limit of five: restored tabs are no attack."""
     gate = asyncio.Event()
     shop = Shop(gate=gate)
     app = guarded(shop, limit_account="5/5minute")
@@ -516,7 +520,7 @@ async def test_ten_parallel_log_ins_with_the_right_password_all_pass() -> None:
 
 
 async def test_an_untaken_ask_costs_nothing_and_a_waiting_client_may_leave(clock: Clock) -> None:
-    """Who hangs up while waiting takes no place along: the next one waits in it."""
+    """A waiting client that disconnects takes no place: the next one waits in it."""
     gate = asyncio.Event()
     app = guarded(Shop(gate=gate), limit_account="1/hour", **OPEN)
     first = asyncio.ensure_future(log_in(app))
@@ -534,7 +538,7 @@ async def test_an_untaken_ask_costs_nothing_and_a_waiting_client_may_leave(clock
 
 
 async def test_the_same_account_at_two_doors_has_one_count(clock: Clock) -> None:
-    """Rows 41 and 49: form and JSON, log-in and change: guesses add up, whatever they come through."""
+    """Rows 41 and 49: form and JSON, log-in and change add up in one count per account."""
     login = "POST /login; POST /api/token json:user.email,password"
     app = guarded(replying(401), login=login, change="POST /change json:email,password", **TIGHT)
     as_json = json.dumps({"user": {"email": "HANA"}, "password": "x"}).encode()
@@ -555,7 +559,9 @@ async def test_the_same_account_at_two_doors_has_one_count(clock: Clock) -> None
 
 @pytest.mark.parametrize("begun", [False, True])
 async def test_a_service_that_checks_too_many_passwords_is_unavailable(clock: Clock, begun: bool) -> None:
-    """Its handlers need not know how that is said; an answer that has begun is theirs. The charge stands."""
+    """Too many password checks at once are answered for the handlers, unless the answer has begun; the charge
+    stands.
+    """
 
     async def busy(scope: Scope, receive: Receive, send: Send) -> None:
         if begun:

@@ -1,4 +1,4 @@
-"""Requests that concern nobody here pass quickly, and none that concerns us is among them."""
+"""Requests that are none of ours pass quickly, and no request to a door is among them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stand_at(scope: Scope) -> bool:
 
 
 def passed(passing: Passing, *paths: str, root_path: str = "") -> list[str]:
-    """Of requests for these paths in turn, those that pass."""
+    """The requests for these paths, in turn, that pass."""
     return [path for path in paths if passing.passes(http(path, root_path=root_path))]
 
 
@@ -56,7 +56,7 @@ def passed(passing: Passing, *paths: str, root_path: str = "") -> list[str]:
 def test_where_a_door_is_found_one_is_known_to_stand(
     path: str, method: str, headers: list[tuple[bytes, bytes]], socket: bool
 ) -> None:
-    """However the path is spelt, and whatever the request is: or its second like would pass unseen (row 44)."""
+    """A door is recognised in any spelling, or its second request would pass unseen (row 44)."""
     scope = http(path, method=method, headers=headers, query_string=b"password=x")
     if socket:
         scope = {"type": "websocket", "path": path, "headers": headers}
@@ -64,12 +64,12 @@ def test_where_a_door_is_found_one_is_known_to_stand(
     try:
         keys = path_keys(scope)
     except Unreadable:
-        return  # refused, whatever stands there
+        return  # refused, wherever it points
     assert DOORS.find(scope) is None or DOORS.stand_at(keys)
 
 
 def test_where_a_path_leads_is_worked_out_once() -> None:
-    """Of a door's own as well: it is looked up for every attempt."""
+    """The route of a path is worked out once, for doors too."""
     looked: list[str] = []
 
     def is_ours(scope: Scope) -> bool:
@@ -83,7 +83,7 @@ def test_where_a_path_leads_is_worked_out_once() -> None:
 
 
 def test_the_guard_looks_once_at_what_is_not_its_own() -> None:
-    """And every time at what is."""
+    """The guard looks once at a path that is not its own, and every time at one that is."""
     passing = Passing(stand_at)
 
     found = passed(
@@ -94,7 +94,7 @@ def test_the_guard_looks_once_at_what_is_not_its_own() -> None:
 
 
 def test_the_path_of_a_mounted_application_tells_nothing() -> None:
-    """`/login` below `/shop` may be the log-in as the one or as the other writes it."""
+    """The path within a mount decides nothing: `/login` below `/shop` may be the log-in by either reading."""
     passing = Passing(stand_at)
 
     assert passed(passing, "/shop/login", "/shop/login") == ["/shop/login"]
@@ -102,7 +102,7 @@ def test_the_path_of_a_mounted_application_tells_nothing() -> None:
 
 
 def test_a_path_that_came_otherwise_is_looked_at_again() -> None:
-    """Some routers read it as it came: one and the same path may then be a door's or nobody's."""
+    """A path with another raw form is looked at again: some routers read the raw form, which may be a door."""
     passing = Passing(stand_at)
     tea, odd = http("/tea"), http("/tea", raw_path=b"/login")
 
@@ -111,7 +111,7 @@ def test_a_path_that_came_otherwise_is_looked_at_again() -> None:
 
 
 def test_strangers_fill_no_memory() -> None:
-    """Neither with many paths nor with long ones; who is forgotten is looked at again."""
+    """Neither many paths nor long ones fill memory; a forgotten path is looked at again."""
     passing = Passing(stand_at)
 
     passed(passing, *(f"/{number}" for number in range(3 * PATHS_MAX)), "/" + "x" * PATH_CHARS_MAX)
@@ -122,7 +122,7 @@ def test_strangers_fill_no_memory() -> None:
 
 
 def test_what_has_no_path_never_passes() -> None:
-    """A second lifespan, for another event loop, starts the guard there as the first did, whatever was asked before."""
+    """A second lifespan, on another loop, starts the guard as the first did, whichever paths passed before."""
     passing = Passing(stand_at)
     scopes: list[Any] = [{"type": "lifespan"}, http(""), {"type": "of another kind"}, http("")]
 
@@ -130,7 +130,7 @@ def test_what_has_no_path_never_passes() -> None:
 
 
 async def test_nobody_stands_between_but_the_guard_itself() -> None:
-    """The application is awaited by `LoginGuard` directly: each coroutine more costs every request of the service."""
+    """`LoginGuard` awaits the application directly: each coroutine between costs every request."""
     between: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,7 +149,7 @@ async def test_nobody_stands_between_but_the_guard_itself() -> None:
 
 
 def test_servers_see_that_it_is_asgi_3() -> None:
-    """uvicorn, hypercorn and asgiref ask whether `__call__` is a coroutine function, and take others for ASGI 2."""
+    """uvicorn, hypercorn and asgiref recognise ASGI 3 by a `__call__` that is a coroutine function."""
     assert inspect.iscoroutinefunction(guarded(Shop()).__call__)
     assert asyncio.iscoroutinefunction(guarded(Shop()).__call__)
 
@@ -159,7 +159,7 @@ async def _receive() -> dict[str, Any]:
 
 
 async def _send(message: Any) -> None:
-    """Nobody looks."""
+    """Discards the answer."""
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def guard() -> LoginGuard:
 
 
 async def test_a_flood_elsewhere_opens_no_door(guard: LoginGuard) -> None:
-    """The limit holds before and after, and for every spelling."""
+    """A flood of other paths opens no door: the limit holds before and after, in every spelling."""
     for path in ("/tea", "/login/x", "/tea", "/login/x"):
         assert (await ask(guard, http(path, method="GET"))).status == 200
 
@@ -180,7 +180,7 @@ async def test_a_flood_elsewhere_opens_no_door(guard: LoginGuard) -> None:
 
 
 async def test_all_that_is_ours_is_looked_at(guard: LoginGuard) -> None:
-    """Doors of all kinds, protected routes, and our pages: none of them is ever remembered as somebody else's."""
+    """Doors of all kinds, protected routes and our pages are never remembered as foreign paths."""
     assert guard._parts is not None
     ours = ["/login", "/pw", "/PW/", "/pay", "/x/../pay", "/sekisho/api/step-up", "/sekisho/", "/x/../Sekisho/continue"]
     ours += ["http://x/login", "http://x/pay", "login", "x:pay", "/login#a", "/pay;a"]

@@ -1,4 +1,4 @@
-"""Protected routes: which requests ask for one, and whose proof is fresh there."""
+"""Protected routes: which requests ask for a proof, and whose proof is fresh."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKEN = (b"authorization", b"Bearer a-token")
 
 
 def shown(account: str = "Alice", proved_s: int = NOW) -> list[tuple[bytes, bytes]]:
-    """The headers of a session that is tied to an account."""
+    """The headers of a session that is bound to an account."""
     credentials = SessionCredentials((), "a-token")
     return [*TIES.headers(Tie(account, "", proved_s), credentials, NOW, by_header=True), TOKEN]
 
@@ -44,12 +44,12 @@ def shown(account: str = "Alice", proved_s: int = NOW) -> list[tuple[bytes, byte
     ],
 )
 def test_routes_are_found_as_doors_are(method: str, path: str, route: ProtectedRoute | None) -> None:
-    """However a forgiving router would come to the route, the proof is asked for."""
+    """A protected route is found by any path that a forgiving router accepts."""
     assert PROTECTION.route(scope(path, method)) == route
 
 
 def test_mounts_overrides_and_sockets_are_no_way_around() -> None:
-    """The same requests that are found at a door."""
+    """Mounts, method overrides and sockets do not bypass a protected route."""
     override = [(b"x-http-method-override", b"POST")]
     assert PROTECTION.route(scope("/shop/top-up", root_path="/shop")) == TOP_UP
     assert PROTECTION.route(scope("/top-up", "GET", override)) == TOP_UP
@@ -69,18 +69,18 @@ def test_mounts_overrides_and_sockets_are_no_way_around() -> None:
     ],
 )
 def test_every_way_to_write_a_target_is_the_route(path: str, root_path: str) -> None:
-    """The same that is found at a door."""
+    """Every spelling of a target that finds a door finds a route."""
     assert PROTECTION.route(scope(path, root_path=root_path)) == TOP_UP
 
 
 @pytest.mark.parametrize("path", ["/payout/../a", "/payout/%2e%2e/a", "/x/../payout/a", "//payout/../a"])
 def test_dot_segments_below_a_protected_prefix_are_the_route(path: str) -> None:
-    """Both what the path says and what it comes to count."""
+    """A path with dot segments is matched as written and as resolved."""
     assert PROTECTION.route(scope(path, "GET")) == PAYOUT
 
 
 def test_a_body_makes_a_look_the_routes() -> None:
-    """Announced or not: a handler that takes GET and POST may act on it."""
+    """A body makes a GET a protected request: a handler for GET and POST may act on it."""
     assert PROTECTION.route(scope("/top-up", "GET", [(b"content-length", b"5")])) == TOP_UP
     assert PROTECTION.route(scope("/top-up", "GET"), has_body=True) == TOP_UP
 
@@ -97,7 +97,7 @@ def test_a_body_makes_a_look_the_routes() -> None:
     ],
 )
 def test_of_all_routes_that_match_the_strictest_counts(method: str, path: str, max_age_s: int) -> None:
-    """A route of its own with a longer age opens nothing that a wider one guards more closely, in any order."""
+    """Of all routes that match the shortest age counts, in any order: a narrow route cannot relax a wider one."""
     routes = [
         ProtectedRoute("GET", "/payout/list", 3_600),
         ProtectedRoute("*", "/payout/*", 1),
@@ -113,7 +113,7 @@ def test_of_all_routes_that_match_the_strictest_counts(method: str, path: str, m
 
 
 def test_of_two_routes_on_a_path_an_unnamed_method_wants_the_shorter_age() -> None:
-    """In whichever order they are written."""
+    """Of two routes on a path an unnamed method needs the shorter age, in any order."""
     put, delete = ProtectedRoute("PUT", "/card", 300), ProtectedRoute("DELETE", "/card", 30)
     both = Protection((put, delete), TIES)
     assert both.route(scope("/card", "PUT")) == put
@@ -122,36 +122,36 @@ def test_of_two_routes_on_a_path_an_unnamed_method_wants_the_shorter_age() -> No
 
 @pytest.mark.parametrize(("age_s", "fresh"), [(0, True), (300, True), (301, False), (-60, True), (-61, False)])
 def test_a_proof_is_fresh_until_its_age_is_reached(age_s: int, fresh: bool) -> None:
-    """And one from the future is none."""
+    """A proof is fresh until its age; one from the future is not."""
     expected = Fresh(TOP_UP, "Alice") if fresh else Stale(TOP_UP, "Alice")
     assert PROTECTION.verdict(scope("/top-up", headers=shown(proved_s=NOW - age_s)), NOW) == expected
 
 
 def test_a_session_without_any_proof_is_not_fresh() -> None:
-    """A right password alone opens no protected route."""
+    """A session with a password alone opens no protected route."""
     assert PROTECTION.stale(scope("/top-up", headers=shown(proved_s=0)), NOW) == Stale(TOP_UP, "Alice")
 
 
 @pytest.mark.parametrize("headers", [[], [TOKEN], [shown()[0]], [shown()[0], (b"authorization", b"Bearer stolen")]])
 def test_a_session_that_is_not_tied_is_nobodys(headers: list[tuple[bytes, bytes]]) -> None:
-    """No proof would do: there is nobody whose proof it would be (R4)."""
+    """A session bound to no account is refused: no proof could be anyone's (R4)."""
     assert PROTECTION.verdict(scope("/top-up", headers=headers), NOW) == Stale(TOP_UP, None)
 
 
 @pytest.mark.parametrize(("said", "fresh"), [("Alice", True), (None, True), ("Bob", False), ("alice", False)])
 def test_the_application_has_the_last_word_on_whose_session_it_is(said: str | None, fresh: bool) -> None:
-    """Where it says another account than the tie does, the proof was somebody else's (R4)."""
+    """If the application names another account than the binding, the proof was another account's (R4)."""
     told = Protection((TOP_UP,), TIES, lambda _: said)
     expected = None if fresh else Stale(TOP_UP, None)
     assert told.stale(scope("/top-up", headers=shown()), NOW) == expected
 
 
 def test_other_requests_are_nobodys_business() -> None:
-    """Neither are all of them where nothing is protected."""
+    """Requests elsewhere, or without protected routes, are not checked."""
     assert PROTECTION.verdict(scope("/", headers=shown(proved_s=0)), NOW) is None
     assert Protection((), TIES).verdict(scope("/top-up"), NOW) is None
 
 
 def test_verdicts_print_no_account() -> None:
-    """Tracebacks show these."""
+    """A verdict's `repr` shows no account: tracebacks print it."""
     assert "Alice" not in repr((Fresh(TOP_UP, "Alice"), Stale(TOP_UP, "Alice")))

@@ -1,4 +1,4 @@
-"""Through the whole guard: what any server and router could take for a log-in is counted, or it is refused."""
+"""Every request that a server and a router could take for a log-in is counted or refused, through the whole guard."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ IMAGE = [(b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", b"no-cors"), (b
 
 
 class Anything:
-    """A service whose one handler takes every request for a log-in, and remembers that it came."""
+    """A service with one handler that takes every request for a log-in and records it."""
 
     def __init__(self) -> None:
         self.scopes: list[Scope] = []
@@ -54,7 +54,7 @@ class Anything:
 
 
 def different(n: int) -> bytes:
-    """No guess repeats another, which would be free."""
+    """Guesses that differ: a repeat would be free."""
     return form("hana", f"guess {n}")
 
 
@@ -65,7 +65,7 @@ async def try_many(guard: LoginGuard, scope: Scope) -> list[int]:
 @pytest.mark.parametrize("path", ["login", "x:login", "./login", "http://x/lo\tgin", "srvlogin", "\\login", "tea", "x"])
 @pytest.mark.parametrize("scheme", ["http", "websocket"])
 async def test_a_target_that_is_no_path_is_refused(path: str, scheme: str) -> None:
-    """`POST login HTTP/1.1`: h11 and Hypercorn hand it on, Quart, Litestar and Falcon route it."""
+    """A target such as `login` is refused: h11 and Hypercorn pass it on, Quart, Litestar and Falcon route it."""
     shop = Anything()
     guard = guarded(shop, **LIMIT)
     if scheme == "http":
@@ -78,7 +78,7 @@ async def test_a_target_that_is_no_path_is_refused(path: str, scheme: str) -> No
 
 
 async def test_in_monitor_mode_such_a_target_passes() -> None:
-    """Nobody is refused there, whatever is wrong."""
+    """In `monitor` such a target passes: nothing is refused there."""
     shop = Anything()
     assert (await ask(guarded(shop, mode="monitor"), http("login"), b"x")).status == 401
     assert shop.bodies == [b"x"]
@@ -99,7 +99,7 @@ async def test_in_monitor_mode_such_a_target_passes() -> None:
     ],
 )
 async def test_other_ways_to_write_a_target_are_counted(path: str, root_path: str) -> None:
-    """An absolute URL, a root path that runs on into the path, a fragment, a second escape."""
+    """Absolute URLs, root paths within the path, fragments and double escapes are counted."""
     shop = Anything()
     statuses = await try_many(guarded(shop, **LIMIT), http(path, root_path=root_path))
     assert (statuses, shop.reached) == ([401] * L + [429] * (GUESSES - L), L)
@@ -107,7 +107,7 @@ async def test_other_ways_to_write_a_target_are_counted(path: str, root_path: st
 
 @pytest.mark.parametrize("path", ["/files/../a", "/files/%2e%2e/a", "/x/../files/a", "//files/../a"])
 async def test_dot_segments_below_a_prefix_are_counted(path: str) -> None:
-    """`/files/../a` begins with the prefix, and `/x/../files/a` leads below it: either is covered."""
+    """`/files/../a` and `/x/../files/a` are both counted for the prefix `/files/`."""
     shop = Anything()
     guard = guarded(shop, login="* /files/* basic", **LIMIT)
     basic = [(b"authorization", b"Basic " + one) for one in (b"aGFuYTox", b"aGFuYToy", b"aGFuYToz", b"aGFuYTo0")]
@@ -117,7 +117,9 @@ async def test_dot_segments_below_a_prefix_are_counted(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/files/../login", "/files/%2e%2e/login", "/login#/../files"])
 async def test_a_path_that_means_two_doors_is_refused(path: str) -> None:
-    """Charged to the decoy of the form, Starlette would have tried the account of the header."""
+    """A path that means two doors is refused: charged for a decoy account in the form, Starlette would try the
+    header's.
+    """
     shop = Anything()
     guard = guarded(shop, login="POST /login; * /files/* basic", **LIMIT)
     answered = [await ask(guard, http(path, headers=[BASIC]), form(f"decoy{n}", "x")) for n in range(GUESSES)]
@@ -126,7 +128,7 @@ async def test_a_path_that_means_two_doors_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 async def test_a_form_in_the_body_of_a_harmless_method_is_counted(method: str) -> None:
-    """Over HTTP/1.1 headers announce it: a length, or chunks."""
+    """A form in the body of a harmless method is counted; HTTP/1.1 headers announce the body."""
     for announced in ((b"content-length", b"31"), (b"transfer-encoding", b"chunked")):
         shop = Anything()
         statuses = await try_many(guarded(shop, **LIMIT), http(method=method, headers=[FORM, announced]))
@@ -136,7 +138,7 @@ async def test_a_form_in_the_body_of_a_harmless_method_is_counted(method: str) -
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("version", ["2", "3"])
 async def test_a_form_that_nothing_announces_is_counted(method: str, version: str) -> None:
-    """HTTP/2 needs no length: the guard looks into the stream, and the application gets all of it."""
+    """A form without a length (HTTP/2) is counted: the guard reads the stream and passes all of it on."""
     shop = Anything()
     guard = guarded(shop, **LIMIT)
     scope = http(method=method, headers=[FORM], http_version=version)
@@ -150,7 +152,7 @@ async def test_a_form_that_nothing_announces_is_counted(method: str, version: st
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
 async def test_looking_at_the_page_stays_free(version: str) -> None:
-    """Without a body it is no attempt, from however shed an address; the application's own stream goes on."""
+    """A GET without a body is no attempt, from a shed address too; the application's stream goes on."""
     shop = Anything()
     guard = guarded(shop, limit_ip="1/hour")
     await log_in(guard)
@@ -162,7 +164,7 @@ async def test_looking_at_the_page_stays_free(version: str) -> None:
 
 
 async def test_who_hangs_up_before_the_body_is_never_passed_on() -> None:
-    """Half of a request is none, also where nothing said that it had a body."""
+    """A client that disconnects before the body's end never reaches the application, announced or not."""
     shop = Anything()
     line = Line([])
     line.finished.set()
@@ -171,7 +173,7 @@ async def test_who_hangs_up_before_the_body_is_never_passed_on() -> None:
 
 
 async def test_a_body_that_never_comes_is_waited_for_no_longer_than_any_other() -> None:
-    """A stream that is left open is answered with 408."""
+    """A body that never comes is answered with 408."""
     shop = Anything()
     line = Line([], hangs_up=False)
     guard = guarded(shop, body_seconds_max="0.1")
@@ -202,7 +204,7 @@ DOORS_AT_ONE_PATH = {"login": "POST /login", "code": "PUT /login form:username,c
 async def test_where_doors_share_a_path_no_override_chooses_among_them(
     method: str, more: dict[str, Any], body: bytes
 ) -> None:
-    """Whichever the application would run, another might have been charged: refused."""
+    """Where doors share a path a method override is refused: it could run one door and be charged at the other."""
     shop = Anything()
     guard = guarded(shop, **DOORS_AT_ONE_PATH, **LIMIT)
     sent = b"{%s}" % body if body.startswith(b'"') else b"username=decoy&password=guess&code=1" + body
@@ -211,7 +213,7 @@ async def test_where_doors_share_a_path_no_override_chooses_among_them(
 
 
 async def test_doors_that_share_a_path_work_by_their_own_methods() -> None:
-    """POST is the one, PUT in any case the other, and each is charged for its own account."""
+    """Doors that share a path work by their methods, in any case of PUT, each charged for its own account."""
     shop = Anything()
     guard = guarded(shop, **DOORS_AT_ONE_PATH, **LIMIT)
     for method in ("POST", "PUT", "put"):
@@ -236,7 +238,9 @@ async def test_doors_that_share_a_path_work_by_their_own_methods() -> None:
     ],
 )
 async def test_a_query_that_names_another_account_is_refused(query: bytes, status: int) -> None:
-    """`request.values` of Quart takes the query's first; the same name twice is one meaning."""
+    """A query that names another account is refused (Quart's `request.values` prefers the query); the same name is
+    fine.
+    """
     shop = Anything()
     guard = guarded(shop, **LIMIT)
     assert (await ask(guard, http(query_string=query), form("decoy", "guess"))).status == status
@@ -246,7 +250,7 @@ async def test_a_query_that_names_another_account_is_refused(query: bytes, statu
 
 
 async def test_names_of_headers_are_read_in_any_case_and_arrive_as_they_were() -> None:
-    """Hypercorn's `h11_pass_raw_headers` passes them as the client wrote them."""
+    """Header names are read in any case and arrive unchanged: Hypercorn's `h11_pass_raw_headers` keeps their case."""
     shop = Anything()
     guard = guarded(shop, login="POST /login; * /files/* basic", **LIMIT)
     title = (b"Authorization", BASIC[1])
@@ -264,7 +268,7 @@ async def test_names_of_headers_are_read_in_any_case_and_arrive_as_they_were() -
 
 
 async def test_a_device_token_is_found_among_the_crumbs_of_http_2() -> None:
-    """Some servers (granian) hand on each crumb as a line of its own (RFC 9113 section 8.2.3)."""
+    """The device cookie is found among several lines, as granian passes them (RFC 9113 section 8.2.3)."""
     guard = guarded(Shop(), **{**LIMIT, "limit_account": "1/hour"})
     token = await known_device(guard)
     assert (await log_in(guard, password="guess")).status == 401
@@ -284,7 +288,7 @@ async def test_a_device_token_is_found_among_the_crumbs_of_http_2() -> None:
 async def test_images_on_another_site_cost_their_visitor_nothing(
     query: bytes, headers: Sequence[tuple[bytes, bytes]]
 ) -> None:
-    """They are refused, all of them; and the visitor's own log-in is not."""
+    """Images of another site at a door are refused and cost their visitor nothing: the own log-in passes."""
     shop = Shop()
     guard = guarded(shop, limit_ip="3/hour")
     image = http(method="GET", query_string=query, headers=headers)
@@ -298,7 +302,7 @@ async def test_images_on_another_site_cost_their_visitor_nothing(
 
 @pytest.mark.parametrize(("mode", "dest"), [(b"no-cors", b"empty"), (b"navigate", b"iframe"), (b"no-cors", b"image")])
 async def test_what_a_page_of_another_site_sends_unseen_is_refused_without_a_charge(mode: bytes, dest: bytes) -> None:
-    """`fetch` without CORS, a form into a hidden frame: no log-in comes so, and its visitor does not pay for it."""
+    """Another site's `no-cors` fetch or hidden frame is refused without a charge: no log-in is sent so."""
     shop = Shop()
     guard = guarded(shop, limit_ip="3/hour", limit_account="3/hour")
     planted = [(b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", mode), (b"sec-fetch-dest", dest)]
@@ -318,12 +322,12 @@ async def test_what_a_page_of_another_site_sends_unseen_is_refused_without_a_cha
     ],
 )
 async def test_log_ins_that_their_visitor_sees_pass(headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """A form on another site that leads here, and an application on another site that may read the answer."""
+    """Log-ins by a visible cross-site form, or by CORS from a named origin, pass."""
     assert (await log_in(guarded(Shop()), headers=headers)).status == 303
 
 
 async def test_refused_for_free_is_only_what_tries_nothing() -> None:
-    """A body, or a header with a secret, makes an unreadable request its sender's to pay."""
+    """An unreadable request is charged if it has a body or a secret in a header."""
     shop = Anything()
     guard = guarded(shop, limit_ip="3/hour")
     with_body = http(method="GET", headers=[(b"content-length", b"1")])

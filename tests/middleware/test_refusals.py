@@ -1,4 +1,4 @@
-"""What is answered instead of the application: when, how it reads, and what it must not tell."""
+"""Refusals: when they are sent, how they read, and what they must not reveal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FORWARDED = (b"x-forwarded-for", b"192.0.2.1")
 
 
 async def burn(app: App, clock: Clock, account: str = "hana", *, tries: int = L, first: int = 0) -> None:
-    """Use up what strangers have at an account, from an address each."""
+    """Use up the strangers' attempts at an account, from an address each."""
     for n in range(first, first + tries):
         await log_in(app, account, f"guess {n}", client=address(n))
         clock.advance(3)
@@ -60,7 +60,7 @@ async def flood(app: App, clock: Clock, client: str = HERE, *, tries: int = L, *
 
 
 async def test_retry_after_is_never_earlier_than_the_truth(clock: Clock) -> None:
-    """Whoever comes back exactly when told to has room, whatever has refused them."""
+    """A client that returns at `Retry-After` has room, whichever limit refused it."""
     app = guarded(Shop(), limit_ip="4/10minute;6/day", limit_account="3/5minute", limit_network="8/minute")
     came_back = 0
     for n in range(60):
@@ -78,7 +78,7 @@ async def test_retry_after_is_never_earlier_than_the_truth(clock: Clock) -> None
 
 
 async def test_a_shed_attempt_is_told_the_same_truth(clock: Clock) -> None:
-    """What a worker remembers does not make anybody wait longer, and not shorter, than the ledger said."""
+    """A worker's shed tells the same waiting time as the ledger did."""
     app = guarded(Shop(), limit_ip="1/10minute")
     await flood(app, clock, tries=2)
 
@@ -90,7 +90,7 @@ async def test_a_shed_attempt_is_told_the_same_truth(clock: Clock) -> None:
     assert (await log_in(app)).status == 303
 
 
-# How it reads.
+# Form.
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ async def test_a_shed_attempt_is_told_the_same_truth(clock: Clock) -> None:
 async def test_a_refusal_is_written_for_its_reader(
     headers: list[tuple[bytes, bytes]], kind: bytes, language: bytes, text: str, clock: Clock
 ) -> None:
-    """A problem document for programs, a page for browsers, in English or Japanese, and never stored."""
+    """A refusal is a problem document for programs, a page (English or Japanese) for browsers, and never stored."""
     app = guarded(Shop(), **OPEN, limit_account=f"{L}/hour")
     await burn(app, clock)
 
@@ -124,7 +124,7 @@ async def test_a_refusal_is_written_for_its_reader(
 
 
 async def test_every_case_has_its_status_and_its_code(clock: Clock) -> None:
-    """The codes are the contract: clients act on them."""
+    """Each case has its status and its code, on which clients rely."""
     app = guarded(Shop(), limit_account="1/hour", deny="192.0.2.0/24", body_bytes_max=1024)
     await burn(app, clock, tries=1)
 
@@ -146,7 +146,7 @@ async def test_every_case_has_its_status_and_its_code(clock: Clock) -> None:
 
 
 async def test_a_page_of_ours_may_be_read_where_single_page_apps_live(clock: Clock) -> None:
-    """A refusal at a configured origin carries CORS, elsewhere none."""
+    """A refusal carries CORS headers for a configured origin alone."""
     app = guarded(Shop(), deny="192.0.2.0/24", origins="https://app.example")
 
     ours = await log_in(app, client="192.0.2.1", headers=[(b"origin", b"https://app.example")])
@@ -156,13 +156,13 @@ async def test_a_page_of_ours_may_be_read_where_single_page_apps_live(clock: Clo
     assert theirs.header(b"access-control-allow-origin") is None
 
 
-# What it must not tell.
+# Secrecy.
 
 
 async def story(
     account: str, clock: Clock, mode: str = "enforce"
 ) -> list[tuple[int, list[tuple[bytes, bytes]], bytes]]:
-    """All that a stranger sees of an account: guesses before the limit and after it, in every form."""
+    """All that a stranger sees of an account: guesses below the limit and beyond it, in every form."""
     random.seed(7)
     app = guarded(Shop({"hana": "right"}), limit_account=f"{L}/5minute", limit_ip="8/hour")
     seen = []
@@ -176,7 +176,7 @@ async def story(
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz@.", min_size=1, max_size=12).filter(lambda name: name != "hana"))
 async def test_known_and_unknown_accounts_get_the_same_bytes(unknown: str) -> None:
-    """Row 86: status, headers and body, before the limit and after it, to the byte."""
+    """Row 86: known and unknown accounts get the same status, headers and body, below and beyond the limit."""
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
         patch.setattr("sekisho.assemble._unix_us", clock)
@@ -192,7 +192,7 @@ async def test_known_and_unknown_accounts_get_the_same_bytes(unknown: str) -> No
 
 
 async def test_a_shed_attempt_costs_no_body(clock: Clock) -> None:
-    """An address over its limit is refused before anything of its body is received."""
+    """An address over its limit is refused before any of its body is received."""
     shop = Shop()
     app = guarded(shop, limit_ip=f"{L}/hour")
     await flood(app, clock, tries=L + 1)
@@ -207,10 +207,10 @@ async def test_a_shed_attempt_costs_no_body(clock: Clock) -> None:
 @pytest.mark.parametrize("forged", [b"x", b"A" * 64, b".".join([b"A" * 64] * 5), "\u00e9".encode("latin-1") * 320])
 @pytest.mark.parametrize("name", [b"cookie", b"sekisho-device"])
 async def test_a_forged_token_earns_no_look_at_the_body(name: bytes, forged: bytes, clock: Clock) -> None:
-    """Only what was signed here does: else a refused caller has a body read and an account folded for each request."""
+    """A forged token does not make the guard read a body or fold an account for a refused caller."""
     app = guarded(Shop(), limit_ip=f"{L}/hour")
     genuine = (await known_device(app, client="198.51.100.7")).encode()
-    # In the middle: the last character of base64 has bits that nobody reads.
+    # A character in the middle: the last one of base64 has unused bits.
     altered = genuine[:40] + (b"A" if genuine[40:41] != b"A" else b"B") + genuine[41:]
     await flood(app, clock, tries=L + 1)
 
@@ -223,7 +223,7 @@ async def test_a_forged_token_earns_no_look_at_the_body(name: bytes, forged: byt
 
 @pytest.mark.parametrize("limit", ["limit_ip", "limit_network", "limit_device"])
 async def test_what_is_over_any_limit_of_addresses_is_shed(limit: str, clock: Clock) -> None:
-    """Address, network and device alike, and a neighbour exactly where the network is full."""
+    """Address, network and device are shed alike, and a neighbour if the network is full."""
     limits = {**OPEN, limit: f"{L}/hour"}
     app = guarded(Shop(), **limits)
     await flood(app, clock, tries=L + 1)
@@ -237,7 +237,7 @@ async def test_what_is_over_any_limit_of_addresses_is_shed(limit: str, clock: Cl
 
 
 async def test_the_shed_forgets_when_there_is_room_again(clock: Clock) -> None:
-    """It refuses what the ledger refused, until the time that the ledger named."""
+    """The shed refuses what the ledger refused, until the time that the ledger named."""
     app = guarded(Shop(), limit_ip="1/10second")
     assert await flood(app, clock, tries=2) == [401, 429]
 
@@ -247,7 +247,7 @@ async def test_the_shed_forgets_when_there_is_room_again(clock: Clock) -> None:
 
 
 async def test_an_accounts_limit_sheds_nobody(clock: Clock) -> None:
-    """A burned account says nothing about an address: the next account from there is looked at as ever."""
+    """An account's limit sheds no address: the next account from there is checked as usual."""
     app = guarded(Shop(), **OPEN, limit_account=f"{L}/hour")
     await burn(app, clock)
     assert (await log_in(app)).status == 429
@@ -256,7 +256,7 @@ async def test_an_accounts_limit_sheds_nobody(clock: Clock) -> None:
 
 
 async def test_a_token_for_another_account_is_no_way_round_the_shed(clock: Clock) -> None:
-    """R10: one stolen cookie would otherwise serve a whole botnet."""
+    """R10: a token for another account does not pass the shed, or one stolen cookie would serve a botnet."""
     shop = Shop()
     app = guarded(shop, limit_ip=f"{L}/hour")
     stolen = await known_device(app)
@@ -269,7 +269,7 @@ async def test_a_token_for_another_account_is_no_way_round_the_shed(clock: Clock
 
 
 async def test_a_token_over_its_budget_is_no_way_round_the_shed(clock: Clock) -> None:
-    """R10: beyond the lane's own limit its holder is a stranger, and shed like one."""
+    """R10: beyond its lane's limit a token's holder is a stranger, and shed like one."""
     shop = Shop()
     app = guarded(shop, limit_ip=f"{L}/hour", limit_lane="2/hour", limit_account="2/hour")
     stolen = await known_device(app)
@@ -284,11 +284,11 @@ async def test_a_token_over_its_budget_is_no_way_round_the_shed(clock: Clock) ->
     assert shop.reached[-1] == ("hana", "x1")
 
 
-# Lists of addresses.
+# Address lists.
 
 
 async def test_an_allowed_address_has_no_limit_of_its_own_but_accounts_still_do(clock: Clock) -> None:
-    """`ALLOW` is for the office: it lifts ip, network and device, never the account's limit."""
+    """`ALLOW`, meant for an office, lifts the limits of ip, network and device, and never the account's."""
     app = guarded(Shop(), limit_ip="1/hour", limit_account=f"{L}/hour", allow="203.0.113.9/32")
 
     assert await flood(app, clock, tries=9) == [401] * 9
@@ -297,7 +297,7 @@ async def test_an_allowed_address_has_no_limit_of_its_own_but_accounts_still_do(
 
 
 async def test_an_allowed_address_is_not_shed_for_its_neighbours(clock: Clock) -> None:
-    """A flood from next door fills the network; whom the operator exempted from that limit stays exempt."""
+    """An allowed address is not shed when its network is full."""
     app = guarded(Shop(), limit_network=f"{L}/hour", limit_device=f"{L}/hour", allow="203.0.113.9/32")
     assert (await flood(app, clock, client=NEIGHBOUR, tries=L + 2))[-1] == 429
 
@@ -305,14 +305,14 @@ async def test_an_allowed_address_is_not_shed_for_its_neighbours(clock: Clock) -
 
 
 async def test_an_allowed_peer_that_forwards_for_others_is_not_exempt(clock: Clock) -> None:
-    """R13: a balancer in `ALLOW` that is no trusted proxy would switch the limits off for everybody behind it."""
+    """R13: a balancer in `ALLOW` that is no trusted proxy is not exempt: limits would be off for all its clients."""
     app = guarded(Shop(), limit_ip=f"{L}/hour", allow="203.0.113.0/24")
 
     assert await flood(app, clock, tries=L + 2, headers=[FORWARDED]) == [401] * L + [429] * 2
 
 
 async def test_a_denied_address_is_refused_before_its_body_is_read() -> None:
-    """Nothing that it sends is looked at, no token helps, and other routes are not ours to close."""
+    """A denied address is refused before its body is read, with any token; other routes stay open."""
     shop = Shop()
     app = guarded(shop, deny="203.0.113.0/24")
     token = await known_device(app, client="198.51.100.1")
@@ -325,7 +325,9 @@ async def test_a_denied_address_is_refused_before_its_body_is_read() -> None:
 
 
 async def test_a_forwarding_header_from_a_stranger_is_said_out_loud(caplog: pytest.LogCaptureFixture) -> None:
-    """Row 5: behind a balancer that nobody named, all clients share one address; the log says so, and not each time."""
+    """Row 5: a forwarding header from an unnamed peer is logged once: all clients would share the balancer's
+    address.
+    """
     app = guarded(Shop(), **OPEN)
     for n in range(12):
         await log_in(app, f"owner {n}", "x", headers=[FORWARDED])
@@ -335,7 +337,7 @@ async def test_a_forwarding_header_from_a_stranger_is_said_out_loud(caplog: pyte
 
 
 async def test_a_guard_inside_a_session_middleware_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    """It must be outermost: a session that is loaded before us is work that a flood gets for free."""
+    """A guard inside a session middleware says that it must be outermost: a flood would load sessions for free."""
     await log_in(guarded(Shop()), session={})
 
     assert "outermost" in caplog.text
@@ -356,7 +358,9 @@ async def test_a_guard_inside_a_session_middleware_says_so(caplog: pytest.LogCap
     ],
 )
 async def test_a_door_is_found_wherever_the_application_is_mounted(path: str, root_path: str, clock: Clock) -> None:
-    """Rows 44 and 46: with the mount point in the path or without it, and in every spelling that routers forgive."""
+    """Rows 44 and 46: a door is found with the mount point in its path or without, in every spelling that routers
+    accept.
+    """
     app = guarded(Shop(), **OPEN, limit_account=f"{L}/hour")
     await burn(app, clock)
 
@@ -364,7 +368,7 @@ async def test_a_door_is_found_wherever_the_application_is_mounted(path: str, ro
 
 
 async def websocket(app: App, extensions: dict[str, Any] | None = None) -> list[Message]:
-    """What a WebSocket at the door is told."""
+    """The answer to a WebSocket at the door."""
     line = Line([{"type": "websocket.connect"}])
     scope = {**http(), "type": "websocket", "extensions": extensions or {}}
     del scope["method"]
@@ -377,7 +381,7 @@ async def accepting(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_a_websocket_at_a_door_is_refused() -> None:
-    """Row 52: many guesses per socket, and none of them counted, would be a gate beside the barrier."""
+    """Row 52: a WebSocket at a door is refused: its many guesses would not be counted."""
     (closed,) = await websocket(guarded(accepting))
     start, body = await websocket(guarded(accepting), {"websocket.http.response": {}})
 
@@ -400,7 +404,7 @@ async def files(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_basic_is_counted_on_any_route_that_the_operator_names(clock: Clock) -> None:
-    """Row 48: guesses in a header count like those in a form; requests without one pass; no cookie is handed out."""
+    """Row 48: Basic attempts count like forms on any named route; requests without a header pass; no cookie is set."""
     app = guarded(files, login="* /files/* basic success=2xx", **OPEN, limit_account=f"{L}/hour")
 
     async def get(headers: list[tuple[bytes, bytes]], path: str = "/files/a/b") -> Answer:
@@ -416,7 +420,7 @@ async def test_basic_is_counted_on_any_route_that_the_operator_names(clock: Cloc
 
 
 async def test_latin_1_counts_with_the_same_account_in_a_form(clock: Clock) -> None:
-    """Row 4.13: a client that sends Latin-1 is no stranger, and its account has one counter at all doors."""
+    """Row 4.13: a Latin-1 header counts with the same account's forms, at one counter."""
     login = "POST /login; * /files/* basic:latin-1 success=2xx"
     app = guarded(files, login=login, **OPEN, limit_account=f"{L}/hour")
 
@@ -435,7 +439,7 @@ async def test_latin_1_counts_with_the_same_account_in_a_form(clock: Clock) -> N
 
 
 async def test_a_client_that_sends_latin_1_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Row 4.13: with the words to write; a form that is no UTF-8 says nothing of it."""
+    """Row 4.13: a Latin-1 client is logged once, with the line to write; a form that is no UTF-8 is not."""
     app = guarded(files, login="POST /login; * /files/* basic success=2xx", **OPEN)
     latin = (b"authorization", b"Basic " + b64encode(b"m\xfcller:geheim"))
     statuses = [(await ask(app, http("/files/a", method="GET", headers=[latin]))).status for _ in range(3)]
@@ -452,7 +456,7 @@ async def test_a_client_that_sends_latin_1_is_said_once(caplog: pytest.LogCaptur
 
 
 async def test_a_grant_without_a_password_passes_and_one_with_it_is_counted(clock: Clock) -> None:
-    """Row 47: a refresh is no guess; a password grant is one, at the same counter as the form."""
+    """Row 47: a refresh grant is no guess; a password grant is, at the form's counter."""
     app = guarded(Shop(), login="POST /login; POST /oauth/login oauth2", **OPEN, limit_account=f"{L}/hour")
     await burn(app, clock)
     refresh = b"grant_type=refresh_token&refresh_token=r"
@@ -463,7 +467,7 @@ async def test_a_grant_without_a_password_passes_and_one_with_it_is_counted(cloc
 
 
 async def test_a_door_without_an_account_counts_the_address(clock: Clock) -> None:
-    """Row 50: codes to a session that names nobody are guesses from somewhere."""
+    """Row 50: a door without an account counts its guesses by address."""
     app = guarded(Shop(), code="POST /code form:,code", limit_ip=f"{L}/hour")
     statuses = []
     for n in range(L + 1):
@@ -474,7 +478,7 @@ async def test_a_door_without_an_account_counts_the_address(clock: Clock) -> Non
 
 
 def behind_uvicorn(trusted: str | list[str]) -> App:
-    """A guard, and before it what uvicorn does with forwarding headers from these peers."""
+    """A guard behind uvicorn's handling of forwarding headers from these peers."""
     app: Any = guarded(Shop(), **OPEN)
     rewriting: Any = ProxyHeadersMiddleware(app, trusted)
     return cast("App", rewriting)
@@ -482,7 +486,7 @@ def behind_uvicorn(trusted: str | list[str]) -> App:
 
 @pytest.mark.parametrize("trusted", ["*", "127.0.0.1"])
 async def test_a_server_that_rewrites_the_peer_is_told_so(trusted: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The server's own reading of the header lets a client choose its address; the log names each server's option."""
+    """The log names each server's option if the server rewrites the peer: a client could choose its address."""
     app = behind_uvicorn(trusted)
     for n in range(3):
         await log_in(app, client="127.0.0.1", headers=[(b"x-forwarded-for", f"6.6.6.{n}".encode())])
@@ -495,7 +499,7 @@ async def test_a_server_that_rewrites_the_peer_is_told_so(trusted: str, caplog: 
 
 
 async def test_a_server_that_keeps_the_peer_is_not_blamed(caplog: pytest.LogCaptureFixture) -> None:
-    """As gunicorn sets uvicorn's worker where its list is empty: then it is the proxy that nobody has named."""
+    """With an empty list, as in gunicorn's uvicorn worker, the unnamed proxy is reported instead."""
     app = behind_uvicorn([])
     await log_in(app, client="127.0.0.1", headers=[(b"x-forwarded-for", b"6.6.6.6")])
 

@@ -1,4 +1,4 @@
-"""Row 90: passwords, accounts, addresses and tokens leave this process in nobody's log, key, error or `repr`."""
+"""Row 90: no log, key, error or `repr` of this process shows passwords, accounts, addresses or tokens."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ AGENT = "CanaryBrowser/7.1"
 
 
 def spellings(token: str) -> list[bytes]:
-    """Everything that must not be found, as it is, as it is counted, encoded, and hashed without a key."""
+    """Every form of the secrets: plain, folded, encoded, and hashed without a key."""
     plain = [SECRET, PASSWORD, ACCOUNT, ACCOUNT.lower(), "canary-", CLIENT, CLIENT_6, PROXY, AGENT]
     found = [text.encode() for text in plain] + [token.encode()] * bool(token)
     for text in (PASSWORD, ACCOUNT.lower(), CLIENT):
@@ -62,13 +62,13 @@ def captured() -> Iterator[Captured]:
 
 
 def reprs() -> str:
-    """What a debugger, an error reporter or a careless f-string would show of every value of ours that is alive."""
+    """What a debugger, an error reporter or a careless f-string would show of every living value of ours."""
     ours = [each for each in gc.get_objects() if str(type(each).__module__).startswith("sekisho.")]
     return "\n".join(repr(each) + str(each) for each in ours)
 
 
 class Fragile(Shop):
-    """A shop that fails now and then, and is looked at from inside while an attempt is under way."""
+    """A shop that fails now and then and is inspected during an attempt."""
 
     def __init__(self) -> None:
         super().__init__({ACCOUNT: PASSWORD})
@@ -85,7 +85,7 @@ class Fragile(Shop):
 
 
 async def attempts(app: App, token: str) -> None:
-    """One round of everything: right and wrong, readable and not, from everywhere, with a token and without."""
+    """A round of right, wrong, readable and unreadable attempts from many addresses, with and without a token."""
     proxied = [(b"x-forwarded-for", CLIENT_6.encode()), (b"user-agent", AGENT.encode())]
     basic = b64encode(f"{ACCOUNT}:{PASSWORD}".encode())
     await log_in(app, ACCOUNT, PASSWORD, client=CLIENT, token=token)
@@ -118,7 +118,7 @@ async def all_attempts(app: App, shop: Fragile, rounds: int, token: str = "") ->
 
 
 async def test_no_secret_leaves_the_process(own_redis_server: RedisServer, captured: Captured) -> None:
-    """300 attempts of every kind, on a store that is there and then is not: nothing is found anywhere."""
+    """After 300 attempts of every kind, with the store up and then down, no secret is found anywhere."""
     shop = Fragile()
     app = guarded(
         shop,
@@ -166,7 +166,7 @@ async def test_no_secret_leaves_the_process(own_redis_server: RedisServer, captu
 
 
 async def test_the_canaries_would_be_found(redis_url: str, redis_server: RedisServer, captured: Captured) -> None:
-    """The test above can fail: what is put in each place on purpose is found there."""
+    """Secrets planted in each place are found, so the test above can fail."""
     redis_server.cli("HSET", f"key of {ACCOUNT}", "field", PASSWORD)
     logging.getLogger("sekisho.somewhere").debug("tried %s", ACCOUNT)
     canaries = spellings("")
@@ -177,7 +177,7 @@ async def test_the_canaries_would_be_found(redis_url: str, redis_server: RedisSe
 
 
 async def test_a_slow_request_in_debug_mode_names_nobody(captured: Captured) -> None:
-    """Event loops in debug mode log callbacks and tasks by their `repr`; ours hold nothing."""
+    """Event loops in debug mode log the `repr` of callbacks and tasks; ours show nothing."""
     asyncio.get_running_loop().set_debug(True)
     asyncio.get_running_loop().slow_callback_duration = 0.0
 

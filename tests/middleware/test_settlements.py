@@ -1,4 +1,4 @@
-"""What the end of one attempt leaves of others: their tags, and whose failures are counted where."""
+"""How the end of one attempt affects others: their password tags, and where failures are counted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIVE: dict[str, Any] = {**OPEN, "limit_account": "5/hour"}
 
 
 async def guess(client: Client, clock: Clock, password: str) -> str:
-    """What a stranger is answered, three seconds later."""
+    """The answer to a stranger's guess three seconds later."""
     clock.advance(3)
     answered = await client.log_in("hana", password)
     await settled()
@@ -34,14 +34,14 @@ async def guess(client: Client, clock: Clock, password: str) -> str:
 
 
 async def settled() -> None:
-    """Until runs behind answers have ended."""
+    """Wait until background runs have ended."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("owners_address", ["198.51.100.77", "203.0.113.5"], ids=["same address", "another"])
 async def test_a_guess_is_told_the_same_before_and_after_its_owners_log_in(clock: Clock, owners_address: str) -> None:
-    """Row 3.4: whether it was right or wrong, it is a repeat, and what follows it finds as much room."""
+    """Row 3.4: a guess before and after its owner's log-in is a repeat, with the same room after it, right or wrong."""
     told = []
     for guessed in ("right", "wrong"):
         site = Site(settings={**FIVE, "challenges": "pow", "protect": None})
@@ -62,7 +62,7 @@ async def test_a_guess_is_told_the_same_before_and_after_its_owners_log_in(clock
 
 
 async def test_a_guess_under_way_beside_its_owners_log_in_tells_nothing(clock: Clock) -> None:
-    """The owner has begun and not shown a proof yet: the same guess from elsewhere is charged like any other."""
+    """While the owner's step-up is open, the same guess from elsewhere is charged as usual."""
     told = []
     for guessed in ("right", "wrong"):
         site = Site(settings={**FIVE, "challenges": "pow", "protect": None})
@@ -92,7 +92,7 @@ async def post(app: LoginGuard, path: str, client: str, **fields: str) -> Answer
 
 
 async def test_a_refused_choice_of_a_password_erases_no_guess(clock: Clock, corpus: str) -> None:
-    """Row 3.5: one password at sixty accounts, each guess followed by a 422, shows in the sets of tags as ever."""
+    """Row 3.5: one password at sixty accounts shows in the tag sets, although each guess is followed by a 422."""
     owners = {f"account{n}": "x" for n in range(60)}
     app = guarded(Shop(owners), corpus=corpus, change=CHANGE, **{**FIVE, "no_factor": "refuse"})
     statuses = []
@@ -104,12 +104,12 @@ async def test_a_refused_choice_of_a_password_erases_no_guess(clock: Clock, corp
         refused = await post(app, "/password", address(n), **chosen)
         assert refused.status == (422 if statuses[-1] == 401 else 403)
 
-    # Sixteen different accounts within the hour, and the password alone is not enough for anybody.
+    # Sixteen accounts within the hour, and the password alone is no longer enough for any of them.
     assert statuses == [401] * 15 + [403] * 45
 
 
 async def test_a_refused_choice_gives_the_charge_back(clock: Clock, corpus: str) -> None:
-    """Nothing was guessed: the account has as much room as before, and the pair is a repeat from then on."""
+    """A refused choice guesses nothing: its charge is refunded, and the pair is a repeat from then on."""
     app = guarded(Shop(), corpus=corpus, change=CHANGE, **FIVE)
     for _ in range(9):
         clock.advance(3)
@@ -121,7 +121,7 @@ async def test_a_refused_choice_gives_the_charge_back(clock: Clock, corpus: str)
 
 
 async def test_a_network_that_is_refused_leaves_nothing_behind(clock: Clock) -> None:
-    """Row 5.2: a /48 over its limit, each attempt from a /56 of its own; from the second one on its body is unread."""
+    """Row 5.2: of a /48 over its limit the second refused attempt is unread, though each comes from its own /56."""
     app = guarded(Shop(), **OPEN)
     assert app._parts is not None
     limits = app._parts.own.limits
@@ -144,7 +144,9 @@ KEPT_OUT: dict[str, Any] = {**OPEN, "no_factor": "refuse"}
 
 
 async def test_a_hundred_guesses_of_strangers_ask_nothing_of_a_known_device(clock: Clock) -> None:
-    """Row 4.16, invariant 6: with `NO_FACTOR=refuse` they shut strangers out, and no owner's own device."""
+    """Row 4.16, invariant 6: a hundred strangers' failures lock out strangers (`NO_FACTOR=refuse`) and no known
+    device.
+    """
     app = guarded(Shop(), limit_account="9999/hour", **KEPT_OUT)
     token = await known_device(app)
     for n in range(100):
@@ -156,7 +158,7 @@ async def test_a_hundred_guesses_of_strangers_ask_nothing_of_a_known_device(cloc
 
 
 async def test_two_years_of_typing_errors_shut_nobody_out_of_his_device(clock: Clock) -> None:
-    """Row 4.16: one every other day, each followed by the right password."""
+    """Row 4.16: a typing error every other day, each followed by the right password, never locks the device out."""
     app = guarded(Shop(), **KEPT_OUT)
     token = await known_device(app)
     statuses = set()
@@ -172,8 +174,8 @@ async def test_two_years_of_typing_errors_shut_nobody_out_of_his_device(clock: C
 
 
 async def test_a_stolen_device_has_a_hundred_guesses_and_no_more(clock: Clock) -> None:
-    """NIST SP 800-63B-4, 3.2.2: low and slow in its own lane, until a success clears it. Its owner's other device
-    is none of its business.
+    """NIST SP 800-63B-4, 3.2.2: slow guesses in a stolen device's lane end at a hundred; the owner's other device is
+    unaffected.
     """
     app = guarded(Shop(), **KEPT_OUT)
     stolen, other = await known_device(app), await known_device(app)
@@ -188,7 +190,7 @@ async def test_a_stolen_device_has_a_hundred_guesses_and_no_more(clock: Clock) -
 
 
 async def test_a_success_at_another_door_clears_no_failures(clock: Clock) -> None:
-    """A stolen device that asks for a reset is answered with success, and still has had its guesses."""
+    """A stolen device that asks for a reset is answered with success, which clears no failures."""
     doors = {"reset": "POST /reset form:username success=200"}
     app = guarded(Shop(), **doors, **KEPT_OUT)
     token = await known_device(app)

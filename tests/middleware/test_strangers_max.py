@@ -1,4 +1,4 @@
-"""More strangers than the application bears: known devices pass, strangers wait their turn or are told to come back."""
+"""Beyond the application's capacity known devices pass, and strangers wait or are told to come back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TWO: dict[str, Any] = {**OPEN, "strangers_max": 2}
 
 
 class Crowd:
-    """A shop that answers when the test says so, and strangers at its door, each in a network of their own."""
+    """A shop that answers when the test says so, and strangers at its door, each in its own network."""
 
     def __init__(self, **settings: Any) -> None:
         self.gate = asyncio.Event()
@@ -34,7 +34,7 @@ class Crowd:
         self.tasks: list[asyncio.Task[Answer]] = []
 
     async def come(self, number: int, **more: Any) -> list[asyncio.Task[Answer]]:
-        """So many more; all have gone as far as they can."""
+        """So many more strangers arrive; each has gone as far as it can."""
         first = len(self.tasks)
         for n in range(first, first + number):
             self.tasks.append(asyncio.create_task(log_in(self.app, f"n{n}", f"w{n}", client=address(n), **more)))
@@ -53,7 +53,7 @@ async def settle() -> None:
 
 @pytest.fixture(autouse=True)
 def nobody_is_tired(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No caller gives up waiting because this machine is slow. And eight fill the room to wait."""
+    """Let no caller time out on a slow machine. Eight fill the waiting room."""
     monkeypatch.setattr(place_queue, "WAIT_S", NEVER_S)
     monkeypatch.setattr(place_queue, "ROOM_FIRST", 8)
 
@@ -66,7 +66,7 @@ async def crowd() -> AsyncIterator[Crowd]:
 
 
 async def test_no_more_strangers_are_in_the_application_than_may(crowd: Crowd) -> None:
-    """The others wait, and go in as those before them are answered."""
+    """No more strangers are in the application than allowed; the others enter as those are answered."""
     await crowd.come(5)
     assert len(crowd.shop.reached) == 2
 
@@ -74,7 +74,7 @@ async def test_no_more_strangers_are_in_the_application_than_may(crowd: Crowd) -
 
 
 async def test_a_known_device_passes_whatever_strangers_do(crowd: Crowd) -> None:
-    """It takes no place, and waits for none."""
+    """A known device takes no stranger's place and waits for none."""
     crowd.gate.set()
     token = await known_device(crowd.app)
     crowd.gate.clear()
@@ -92,7 +92,7 @@ async def test_a_known_device_passes_whatever_strangers_do(crowd: Crowd) -> None
 async def test_who_finds_no_room_to_wait_is_told_when_to_come_back(
     crowd: Crowd, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At once, with the usual answer and a line in the log; counted as crowded."""
+    """With the waiting room full a stranger gets the usual answer at once, counted and logged as crowded."""
     late = (await crowd.come(11))[-1]
     assert late.done()
 
@@ -104,7 +104,7 @@ async def test_who_finds_no_room_to_wait_is_told_when_to_come_back(
 
 
 async def test_who_is_sent_away_has_tried_nothing() -> None:
-    """Its account has the charge back: a crowd would use up strangers' attempts at it. Its address pays."""
+    """A stranger sent away is refunded at the account, or a crowd would use up its attempts; the address pays."""
     crowd = Crowd(limit_account="5/hour", limit_ip="12/hour")
     await crowd.come(10)
     one = [await log_in(crowd.app, "hana", f"wrong {n}", client="198.51.100.9") for n in range(13)]
@@ -116,7 +116,7 @@ async def test_who_is_sent_away_has_tried_nothing() -> None:
 
 
 async def test_watching_only_says_so() -> None:
-    """In `monitor` nobody waits and nobody is refused."""
+    """In `monitor` no caller waits and none is refused."""
     crowd = Crowd(mode="monitor")
     await crowd.come(20)
 
@@ -125,7 +125,7 @@ async def test_watching_only_says_so() -> None:
 
 
 async def test_who_could_work_is_asked_for_work_before_the_room_is_full(crowd: Crowd) -> None:
-    """Half of it is kept for those who have: a flood that does none cannot keep out an honest stranger."""
+    """Half of the waiting room is for callers that solved work, so a flood without work cannot keep them out."""
     crowd = Crowd(challenges="pow")
     asked = (await crowd.come(7))[-1]
     assert asked.done()
@@ -137,7 +137,7 @@ async def test_who_could_work_is_asked_for_work_before_the_room_is_full(crowd: C
 
 
 async def test_a_place_is_given_back_however_an_attempt_ends() -> None:
-    """Raised, cancelled or busy: two of each, and the seventh goes in."""
+    """A place is returned when an attempt raises, is cancelled or is busy: after two of each a seventh enters."""
     ends: list[Exception] = [RuntimeError("a"), RuntimeError("b"), PasswordsBusy(1), PasswordsBusy(1)]
 
     class Ending(Shop):
@@ -163,7 +163,7 @@ async def test_a_place_is_given_back_however_an_attempt_ends() -> None:
 
 
 async def test_the_adaptive_limit_is_the_default() -> None:
-    """Eight at first, until the application's latency says more."""
+    """The default limit is adaptive: eight at first, then by the application's latency."""
     crowd = Crowd(strangers_max=None)
     await crowd.come(12)
 
@@ -171,11 +171,11 @@ async def test_the_adaptive_limit_is_the_default() -> None:
     await crowd.answers()
 
 
-# A loop that comes late.
+# A late event loop.
 
 
 async def test_a_loop_that_stays_late_refuses_unread_who_could_not_even_wait(crowd: Crowd) -> None:
-    """Neither body nor store are asked. What shows a device token of ours is looked at."""
+    """A late loop refuses strangers before body and store; a request with a device token is examined."""
     crowd.gate.set()
     token = await known_device(crowd.app)
     crowd.gate.clear()
@@ -199,7 +199,7 @@ async def test_a_loop_that_stays_late_refuses_unread_who_could_not_even_wait(cro
 
 
 async def test_a_loop_that_comes_late_refuses_nobody_who_finds_room(crowd: Crowd) -> None:
-    """A service that hashes on its loop is late at every log-in of a quiet day."""
+    """A late loop refuses nobody who finds room: services that hash on their loop are late at every log-in."""
     await crowd.come(3)
     assert crowd.app._parts is not None
     assert crowd.app._parts._latest is not None
@@ -215,7 +215,7 @@ async def test_a_loop_that_comes_late_refuses_nobody_who_finds_room(crowd: Crowd
 async def test_a_late_loop_refuses_unread_whose_run_would_find_no_place(
     challenges: str, taken: float, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Behind a step-up, too: where it would only be asked for work, or wait in vain."""
+    """Behind a step-up a late loop refuses strangers whose run would find no place."""
     site = Site(settings={"challenges": challenges})
     assert site.guard._parts is not None
     await site.client().log_in()
@@ -232,7 +232,7 @@ async def test_a_late_loop_refuses_unread_whose_run_would_find_no_place(
 
 
 class Held(OtherShop):
-    """Answers nobody before it is told to."""
+    """Answers nothing until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -247,7 +247,7 @@ class Held(OtherShop):
 
 
 async def test_runs_behind_a_step_up_and_direct_attempts_have_one_account() -> None:
-    """Two places: runs have them; a sign-up, which nobody can be asked at, waits for one of them."""
+    """Runs and direct attempts share the places: a sign-up, which needs no proof, waits while two runs have both."""
     shop = Held()
     site = Site(shop=shop, settings={**TWO, "signup": "POST /signup form:username,password"})
     for n in (1, 2, 3):
@@ -267,7 +267,7 @@ async def test_runs_behind_a_step_up_and_direct_attempts_have_one_account() -> N
 
 
 async def test_the_run_of_a_device_that_was_seen_waits_for_no_stranger() -> None:
-    """It is asked for a proof, like anybody; and its run takes no stranger's place."""
+    """The run of a device that was only seen takes no stranger's place; it is asked for a proof."""
     shop = Held()
     shop.gate.set()
     site = Site(shop=shop, settings=TWO)
@@ -292,7 +292,7 @@ async def test_the_run_of_a_device_that_was_seen_waits_for_no_stranger() -> None
 
 @pytest.mark.parametrize("password", ["right", "wrong"])
 async def test_a_busy_application_is_asked_again_and_counted_again(password: str) -> None:
-    """Behind the seal nobody waits; what goes in once more takes a place once more, whatever its secret is worth."""
+    """Behind the seal a busy application's run is repeated without waiting, and takes a place again for any secret."""
     held: list[int] = []
 
     class Busy(OtherShop):

@@ -1,4 +1,4 @@
-"""Log-ins under way at other workers: right ones wait for them, and who guesses one by one waits for nothing."""
+"""Log-ins under way at other workers: right ones wait for them; sequential guesses wait for nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADDRESS: dict[str, Any] = {**OPEN, "limit_account": "9999/minute", "limit_ip": "
 
 
 class Slow(Shop):
-    """Checks passwords when as many as may be under way at once have arrived."""
+    """Checks passwords when the largest number of parallel checks has arrived."""
 
     def __init__(self, owners: dict[str, str], enough: int) -> None:
         super().__init__(owners, asyncio.Event())
@@ -63,7 +63,7 @@ async def workers(redis_url: str) -> AsyncIterator[Workers]:
 
 @pytest.mark.parametrize("number", [2, 10])
 async def test_ten_right_log_ins_at_once_all_pass(workers: Workers, number: int) -> None:
-    """Row 4.6: five are let in at once at an account, and five wait for them, at whichever worker they are."""
+    """Row 4.6: of ten right log-ins five enter and five wait for them, at any worker; all pass."""
     several = workers.start(number, Slow({"hana": "right"}, 5), **ACCOUNT)
 
     answers = await asyncio.gather(*(log_in(several[n % number], client=address(n)) for n in range(10)))
@@ -72,7 +72,7 @@ async def test_ten_right_log_ins_at_once_all_pass(workers: Workers, number: int)
 
 
 async def test_ten_right_log_ins_of_one_house_all_pass(workers: Workers) -> None:
-    """The same at an address that lets in five: ten accounts, two workers."""
+    """The same holds at an address with a limit of five: ten accounts, two workers."""
     owners = {f"member{n}": "right" for n in range(10)}
     several = workers.start(2, Slow(owners, 5), **ADDRESS)
 
@@ -86,7 +86,7 @@ async def test_ten_right_log_ins_of_one_house_all_pass(workers: Workers) -> None
 async def test_who_guesses_one_by_one_never_waits(
     workers: Workers, monkeypatch: pytest.MonkeyPatch, limits: dict[str, Any], store: str
 ) -> None:
-    """Each guess has failed before the next is made, at another worker: a refusal is given at once."""
+    """Sequential guesses never wait: each has failed before the next, so the refusal comes at once."""
 
     async def wait(*_: Any, **__: Any) -> bool:
         raise AssertionError("a guesser was made to wait")
@@ -102,7 +102,7 @@ async def test_who_guesses_one_by_one_never_waits(
 
 
 async def test_ten_guesses_at_once_are_five(workers: Workers) -> None:
-    """Who guesses all at once waits as right log-ins do, and then is refused."""
+    """Parallel guesses wait like right log-ins, then five of ten are refused."""
     several = workers.start(2, Slow({"hana": "right"}, 5), **ACCOUNT)
 
     answers = await asyncio.gather(

@@ -1,7 +1,7 @@
-"""A clock that a test may set, for all that asks for the time of day.
+"""A wall clock that a test may set.
 
-It begins in the middle of a time step of authenticator apps: a code of the step before is good until the step ends, and
-a test that began in its last moment would be refused now and then.
+It starts in the middle of a TOTP time step. A code of the previous step is valid until the step ends, so a test that
+started in its last moment would fail now and then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sekisho.challenge.totp import STEP_S
 
 
 class Later:
-    """So many seconds after now. What lives on monotonic time, as event loops do, notices nothing."""
+    """Move the wall clock on by so many seconds. Code on monotonic time, such as event loops, notices nothing."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -22,7 +22,7 @@ class Later:
 
 @pytest.fixture(autouse=True)
 def _little_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong proofs are answered after a millisecond. When they are answered really has tests of its own."""
+    """Answer wrong proofs after a millisecond. The real delay has tests of its own."""
     monkeypatch.setattr("sekisho.middleware.step_up.redeeming.FIRST_S", 0.0)
     monkeypatch.setattr("sekisho.middleware.step_up.redeeming.EVEN_S", 0.001)
     monkeypatch.setattr("sekisho.middleware.step_up.redeeming.RELEASE_S", (0.001,) * 10)
@@ -30,7 +30,7 @@ def _little_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
-    """For every test: what is made before it has another clock."""
+    """Set the clock for every test, before anything is made."""
     found, now_s, now_ns = Later(), time.time, time.time_ns
     shift = STEP_S / 2 - now_s() % STEP_S
     monkeypatch.setattr(time, "time", lambda: now_s() + shift + found.seconds)

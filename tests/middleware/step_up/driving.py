@@ -1,4 +1,4 @@
-"""A shop with sessions, owners with factors, and clients that log in, are asked for more, and show it or do not."""
+"""A shop with sessions, owners with factors, and clients that log in and show a proof or not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STEP = "/sekisho/step-up"
 
 
 class Shop:
-    """A service with sessions of its own. A log-in keeps the session that a client brings, as Litestar's does."""
+    """A service with its own sessions. A log-in keeps the session that a client sends, as Litestar's does."""
 
     def __init__(self) -> None:
         self.owners = dict(OWNERS)
@@ -87,7 +87,9 @@ class Shop:
 
 @dataclass
 class Site:
-    """The shop behind a guard, with `hana` and `Alice` enrolled for TOTP. `alice` is somebody else, with nothing."""
+    """The shop behind a guard, with `hana` and `Alice` enrolled for TOTP. `alice` is another account, without
+    factors.
+    """
 
     shop: Shop = field(default_factory=Shop)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -103,7 +105,7 @@ class Site:
         self.guard = self.guarded()
 
     def guarded(self, app: App | None = None, **more: Any) -> LoginGuard:
-        """Another worker, or another guard, before the same shop."""
+        """Another worker, or another guard, in front of the same shop."""
         settings: dict[str, Any] = {
             "factors": "totp",
             "challenges": "none",
@@ -115,14 +117,14 @@ class Site:
         return guarded(app or self.shop, owners=self.people, **settings)
 
     async def enrol(self, account_id: str = "1") -> None:
-        """An authenticator app for an account."""
+        """Enrol an authenticator app for an account."""
         number = secrets.token_hex(16)
         keys = (SECRET,)
         sealed = Sealer(keys).seal(PURPOSE, self.secret, bound_to=enrolment_binding(account_id, number))
         await self.people.enrol(account_id, Enrolment(number, "totp", "phone", 1, sealed))
 
     def code(self, steps: int = 0) -> str:
-        """What the owner's phone shows now, or so many time steps later."""
+        """The code that the owner's phone shows now, or so many time steps later."""
         return pyotp.TOTP(b32encode(self.secret).decode()).at(int(time.time()) + 30 * steps)
 
     def client(self, address: str = STRANGE, guard: LoginGuard | None = None, headers: Headers = ()) -> Client:
@@ -130,7 +132,7 @@ class Site:
 
 
 async def stop(guard: LoginGuard) -> None:
-    """As at the end of a service: what it began has ended, and its connections are closed."""
+    """Stop as a service does: its tasks have ended and its connections are closed."""
     messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 
     async def receive() -> Message:
@@ -150,7 +152,7 @@ async def stop(guard: LoginGuard) -> None:
 
 @dataclass
 class Client:
-    """A browser, as far as cookies go; or, with the header, an app."""
+    """A browser, as far as cookies go; with the header, an app."""
 
     guard: LoginGuard
     address: str
@@ -198,7 +200,7 @@ def challenge(asked: Answer) -> str:
 
 
 def hidden(asked: Answer, name: str) -> str:
-    """A hidden field of a page: the first of its name."""
+    """A hidden field of a page: the first with this name."""
     found = re.search(rf'name="{name}" value="([^"]*)"', asked.body.decode())
     assert found
     return found[1]

@@ -1,4 +1,4 @@
-"""A site that writes to its owners, over a real mail server, and their letters as they read them."""
+"""A site that mails its owners through a real mail server, and the mails as the owners read them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Read(NamedTuple):
-    """A letter."""
+    """A received mail."""
 
     to: tuple[str, ...]
     subject: str
@@ -35,7 +35,7 @@ class Read(NamedTuple):
 
 
 class Post(NamedTuple):
-    """A site, and where its letters arrive."""
+    """A site, and the mailbox where its mails arrive."""
 
     site: Site
     server: RealServer
@@ -52,7 +52,7 @@ def _read(to: tuple[str, ...], content: bytes) -> Read:
 
 
 def subject(kind: str, locale: str = "en") -> str:
-    """What the letter of a kind is called."""
+    """The subject of a kind of mail."""
     if kind == "code":
         return messages.code(SERVICE, locale, code="1234-5678", minutes=9).subject
     if kind == "factor_changed":
@@ -63,7 +63,7 @@ def subject(kind: str, locale: str = "en") -> str:
 
 @asynccontextmanager
 async def writing(**settings: Any) -> AsyncIterator[Post]:
-    """A site with TOTP and codes by mail; `hana` and `Alice` have enrolled an app, `kenji` nothing."""
+    """A site with TOTP and codes by mail. `hana` and `Alice` have enrolled an app, `kenji` nothing."""
     async with real_server() as server:
         mail = {
             "smtp": f"smtp://127.0.0.1:{server.port}",

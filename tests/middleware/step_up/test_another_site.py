@@ -1,4 +1,4 @@
-"""A front end on another site than its API: cookies of its own, which browsers send along from beneath its pages."""
+"""A front end on another site than its API gets cookies of its own, which browsers also send from that site's pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def site() -> Site:
 
 
 async def lines_of(site: Site, headers: list[tuple[bytes, bytes]]) -> list[bytes]:
-    """Our cookies as they are set on the way to a session, and by a log-in of the device that is known then."""
+    """Our cookies as they are set on the way to a session, and by a later log-in of the device that is then known."""
     client = site.client(headers=headers)
     asked = await client.log_in()
     shown = await client.show(json.loads(asked.body)["challenge"], site.code())
@@ -31,7 +31,9 @@ async def lines_of(site: Site, headers: list[tuple[bytes, bytes]]) -> list[bytes
 
 
 async def test_a_named_origin_on_another_site_gets_partitioned_cookies(site: Site) -> None:
-    """`Lax` ones are not even kept there, so each step-up was somebody else's: start again."""
+    """A named origin on another site gets partitioned cookies: browsers drop `Lax` ones, and each step-up would start
+    again.
+    """
     lines = await lines_of(site, THERE)
     assert len(lines) == 4
     assert all(line.endswith(b"; Secure; HttpOnly; SameSite=None; Partitioned") for line in lines)
@@ -41,14 +43,14 @@ async def test_a_named_origin_on_another_site_gets_partitioned_cookies(site: Sit
 async def test_everybody_else_gets_cookies_that_no_other_site_sends(
     site: Site, headers: list[tuple[bytes, bytes]]
 ) -> None:
-    """Pages of the service itself, and an origin of the same site."""
+    """Pages of the service and origins of the same site get cookies that no other site can have sent."""
     lines = await lines_of(site, headers)
     assert len(lines) == 4
     assert all(line.endswith(b"; Secure; HttpOnly; SameSite=Lax") for line in lines)
 
 
 async def test_an_origin_that_nobody_named_gets_none_of_these(site: Site) -> None:
-    """Or any page could plant a key in its visitor's browser, where that knows no partitions."""
+    """An unnamed origin gets no cookies: any page could plant a holder key in browsers without partitions."""
     headers = [(b"origin", b"https://evil.example"), *THERE[1:]]
     asked = await site.client(headers=headers).log_in()
     assert all(b"SameSite=None" not in line for line in asked.all(b"set-cookie"))
@@ -57,6 +59,6 @@ async def test_an_origin_that_nobody_named_gets_none_of_these(site: Site) -> Non
 async def test_named_origins_are_told_at_the_start_what_their_cookies_need(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The application's own session cookie has to be sent from there as well."""
+    """The start-up log says that the application's own session cookie must be sent from that site as well."""
     await site.client().log_in()
     assert "SEKISHO_ORIGINS" in caplog.text

@@ -1,4 +1,4 @@
-"""The API of a front end that lives elsewhere: the origins that the operator names may read it, and no others."""
+"""The API of a front end on another origin: only origins that the operator names may read it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def site(monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 async def every_step(site: Site, origin: bytes) -> dict[str, Answer]:
-    """All that a front end asks of the API on its way, by name."""
+    """All requests that a front end makes on its way, by name."""
     client = site.client(headers=[(b"origin", origin)])
     asked = await client.log_in()
     ticket = challenge(asked)
@@ -48,7 +48,9 @@ async def every_step(site: Site, origin: bytes) -> dict[str, Answer]:
 
 
 async def test_a_named_origin_reads_each_answer_of_the_api(site: Site) -> None:
-    """With its visitor's cookies, and the headers that an app keeps; a cache must not give it to another."""
+    """A named origin reads each answer with credentials and app headers, and caches must not serve it to another
+    origin.
+    """
     for name, found in (await every_step(site, ORIGIN)).items():
         assert found.header(b"access-control-allow-origin") == ORIGIN, name
         assert found.header(b"access-control-allow-credentials") == b"true", name
@@ -57,14 +59,14 @@ async def test_a_named_origin_reads_each_answer_of_the_api(site: Site) -> None:
 
 
 async def test_no_other_origin_reads_any(site: Site) -> None:
-    """Its page could have them sent; what came of it stays with us."""
+    """An unnamed origin may send requests, but cannot read the answers."""
     for name, found in (await every_step(site, ELSEWHERE)).items():
         assert not [key for key, _ in found.headers if key.startswith(ANY)], name
 
 
 @pytest.mark.parametrize("path", [STEP, f"{STEP}/options", f"{STEP}/send", "/sekisho/continue", "/sekisho/factors"])
 async def test_a_preflight_is_answered_for_a_named_origin_alone(site: Site, path: str) -> None:
-    """Before a browser sends JSON, or a header of ours, it asks."""
+    """A preflight, which browsers send before JSON or our headers, is answered for a named origin alone."""
     asks = [(b"access-control-request-method", b"POST"), (b"access-control-request-headers", b"sekisho-challenge")]
     for origin, allowed in ((ORIGIN, True), (ELSEWHERE, False)):
         client = site.client(headers=[(b"origin", origin)])
@@ -74,7 +76,7 @@ async def test_a_preflight_is_answered_for_a_named_origin_alone(site: Site, path
 
 
 async def test_the_module_is_for_everybody_and_depends_on_nothing(site: Site) -> None:
-    """One file: it imports nothing, evaluates nothing and fetches from nowhere but where it is told."""
+    """The module is one file that imports and evaluates nothing and fetches only from where it is told."""
     found = await site.client().send("/sekisho/sekisho.js", method="GET", headers=())
     text = found.body.decode()
     assert (found.status, found.header(b"content-type")) == (200, b"text/javascript; charset=utf-8")
@@ -85,7 +87,9 @@ async def test_the_module_is_for_everybody_and_depends_on_nothing(site: Site) ->
 
 
 async def test_a_ticket_is_void_after_forty_calls(site: Site) -> None:
-    """Each is a look into the owners' database, and asking for a passkey's question is no try that would be counted."""
+    """A ticket is void after forty calls: each reads the owners' database, and asking for passkey options counts as no
+    try.
+    """
     client = site.client()
     ticket = challenge(await client.log_in())
     body = json.dumps({"challenge": ticket}).encode()
@@ -95,7 +99,7 @@ async def test_a_ticket_is_void_after_forty_calls(site: Site) -> None:
 
 
 async def test_a_form_and_json_are_the_same_steps(site: Site) -> None:
-    """What a page posts and what a program posts come to the same answer."""
+    """A form from a page and JSON from a program lead to the same result."""
     released: list[int] = []
     for kind in (FORM, JSON):
         client: Client = site.client()

@@ -1,4 +1,4 @@
-"""Behind the seal a log-in's CSRF cookie is seen, and a session by that name is not; what is missing is said."""
+"""Behind the seal a log-in sees its CSRF cookie, but no session under that name; the log says what is missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Careful(Shop):
 
 
 async def settled(_: Site) -> None:
-    """Until what runs behind clients' backs has ended: nothing of it waits for more than the loop's next turns."""
+    """Let the loop turn until the background runs have ended: none of them waits for more than that."""
     for _turn in range(60):
         await asyncio.sleep(0)
 
@@ -58,7 +58,9 @@ async def log_in(client: Client, cookie: str = "csrftoken", token: str = DJANGO,
     ],
 )
 async def test_an_owner_logs_in_where_the_form_needs_its_csrf_cookie(name: str, value: str) -> None:
-    """Before, nobody could from a new device where `cookies=` did not name it, and the log said nothing."""
+    """Without `cookies=` an owner on a new device gets the form's CSRF cookie through; once nobody could, and no log
+    line said so.
+    """
     site = Site(shop=Careful(name), settings={"login": RULED})
     await site.enrol()
     client = site.client()
@@ -82,7 +84,7 @@ async def test_an_owner_logs_in_where_the_form_needs_its_csrf_cookie(name: str, 
     ],
 )
 async def test_nothing_else_that_is_called_so_is_seen(name: str, value: str) -> None:
-    """The name alone would do for a session that is kept by it."""
+    """A value that is no CSRF token is hidden: a service could keep a session under that name."""
     site = Site(shop=Careful(name), settings={"login": RULED})
     client = site.client()
 
@@ -93,7 +95,9 @@ async def test_nothing_else_that_is_called_so_is_seen(name: str, value: str) -> 
 
 
 async def test_a_cookie_that_a_rule_takes_for_a_session_is_no_csrf_cookie() -> None:
-    """At any door: the run would log the thief's own session in."""
+    """A cookie that a success rule takes for a session is hidden at every door: the run would log the attacker's
+    session in.
+    """
     doors = "POST /login form:username,password; POST /other form:username,password success=cookie:csrftoken"
     site = Site(shop=Careful(), settings={"login": doors})
 
@@ -105,7 +109,9 @@ async def test_a_cookie_that_a_rule_takes_for_a_session_is_no_csrf_cookie() -> N
 
 @pytest.mark.parametrize("account", ["hana", ""])
 async def test_a_cookie_that_shows_a_session_by_itself_is_no_csrf_cookie(account: str) -> None:
-    """Where the application can tell whose session a request is."""
+    """A cookie that identifies a session by itself is hidden, if the application can tell whose session a request
+    is.
+    """
 
     def whose(scope: Any) -> str | None:
         return account if b"csrftoken" in dict(scope["headers"]).get(b"cookie", b"") else None
@@ -119,7 +125,7 @@ async def test_a_cookie_that_shows_a_session_by_itself_is_no_csrf_cookie(account
 
 
 async def test_a_session_in_a_csrf_cookies_clothes_is_not_logged_in() -> None:
-    """A success that sets no new credential has used one that the client held: it is no success."""
+    """A success that sets no new credential used one that the client held, so it counts as no success."""
 
     class Worn(Shop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,7 +145,7 @@ async def test_a_session_in_a_csrf_cookies_clothes_is_not_logged_in() -> None:
 
 
 async def test_what_is_missing_is_said_at_the_first_sealed_403(caplog: pytest.LogCaptureFixture) -> None:
-    """Once, with the name of the cookie as our own table has it, and the line to write."""
+    """The first sealed 403 logs the missing cookie once, with its name from our own table and the line to write."""
     site = Site(shop=Careful("_csrf"), settings={"login": RULED})
 
     for _ in range(3):
@@ -152,7 +158,7 @@ async def test_what_is_missing_is_said_at_the_first_sealed_403(caplog: pytest.Lo
 
 
 async def test_a_name_that_a_client_made_up_is_not_said(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing that a request holds gets into the log."""
+    """A cookie name that a client made up is not logged."""
     site = Site(shop=Careful("csrf-of-mine"), settings={"login": RULED})
 
     await log_in(site.client(), "csrf-of-mine")
@@ -168,7 +174,9 @@ def never_recognised(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
 
 
 async def test_a_door_that_never_recognises_a_success_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """With factors nobody gets in there, right password or not. After ten answers that say nothing; once."""
+    """A door whose success is never recognised lets nobody in with factors; after ten unclear answers the log says so
+    once.
+    """
     guard = "POST /login form:username,password"
 
     class Page(Shop):
@@ -187,7 +195,7 @@ async def test_a_door_that_never_recognises_a_success_is_said(caplog: pytest.Log
 
 
 async def test_a_door_that_has_recognised_one_is_not(caplog: pytest.LogCaptureFixture) -> None:
-    """Wrong passwords are no reason to complain."""
+    """A door that has recognised a success logs no such warning for wrong passwords."""
     site = Site(settings={"login": RULED, **OPEN, "limit_account": "999/hour"})
     await site.client().log_in()
     await settled(site)
@@ -199,7 +207,7 @@ async def test_a_door_that_has_recognised_one_is_not(caplog: pytest.LogCaptureFi
 
 
 async def test_a_rule_that_nothing_fulfils_is_said_after_fifty(caplog: pytest.LogCaptureFixture) -> None:
-    """A rule answers no to all; they may be guesses, so it takes more of them."""
+    """A success rule that never matches is logged after fifty answers: they may all be wrong guesses."""
     rule = "POST /login form:username,password success=303:/welcome"
     site = Site(settings={"login": rule, **OPEN, "limit_account": "999/hour"})
     for number in range(49):
@@ -214,7 +222,7 @@ async def test_a_rule_that_nothing_fulfils_is_said_after_fifty(caplog: pytest.Lo
 
 
 async def test_two_right_secrets_behind_the_seal_have_the_rule_tested(caplog: pytest.LogCaptureFixture) -> None:
-    """A log-in that nobody has is believed: a proof then opens the answer, and makes no device known."""
+    """Two right secrets put the success rule in doubt: a proof still opens the answer but makes no device known."""
 
     class Renewing(Shop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

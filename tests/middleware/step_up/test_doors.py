@@ -28,7 +28,7 @@ DOORS = {
 
 
 class Counting(Shop):
-    """Remembers what it was asked for, and by which method, and says yes to everything."""
+    """Records the body and method of each request and answers yes to everything."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ async def knock(client: Client, door: str, account: str = "hana", proof: str = "
 
 
 async def proof_for(site: Site, client: Client, door: str, account: str = "hana", steps: int = 0) -> str:
-    """What an owner gets for his code."""
+    """The proof that an owner gets for a code."""
     asked = await knock(client, door, account)
     assert (asked.status, asked.code) == (401, "step_up_required")
     shown = await client.show(challenge(asked), site.code(steps))
@@ -81,7 +81,7 @@ async def proof_for(site: Site, client: Client, door: str, account: str = "hana"
 
 @pytest.mark.parametrize("door", DOORS)
 async def test_the_application_has_not_run_before_the_proof(site: Site, door: str) -> None:
-    """What it would do is done by then, and no seal takes it back (R2)."""
+    """The application does not run before the proof, because no seal could undo its effect (R2)."""
     client = site.client()
     asked = await knock(client, door)
     assert (asked.status, asked.code) == (401, "step_up_required")
@@ -94,7 +94,7 @@ async def test_the_application_has_not_run_before_the_proof(site: Site, door: st
 
 @pytest.mark.parametrize("door", DOORS)
 async def test_a_proof_opens_its_door_once(site: Site, door: str) -> None:
-    """The request is repeated by the client, with what it was given; a second time it is asked anew."""
+    """A proof lets the repeated request through once; the second repetition is asked anew."""
     client = site.client()
     proof = await proof_for(site, client, door)
     assert not shop_of(site).ran
@@ -105,7 +105,7 @@ async def test_a_proof_opens_its_door_once(site: Site, door: str) -> None:
 
 
 async def test_of_many_repetitions_at_once_one_passes(site: Site) -> None:
-    """Once, however it is raced."""
+    """Of many parallel repetitions with one proof one passes."""
     client = site.client()
     proof = await proof_for(site, client, "link")
     found = await asyncio.gather(*(knock(client, "link", proof=proof) for _ in range(20)))
@@ -114,7 +114,7 @@ async def test_of_many_repetitions_at_once_one_passes(site: Site) -> None:
 
 
 async def test_a_proof_opens_no_other_door(site: Site) -> None:
-    """Whoever was asked for a link has not agreed to another password."""
+    """A proof for one door opens no other: the owner agreed to the reset link, not to another password."""
     client = site.client()
     proof = await proof_for(site, client, "link")
     for door in ("change", "code", "basic"):
@@ -125,7 +125,9 @@ async def test_a_proof_opens_no_other_door(site: Site) -> None:
 
 @pytest.mark.parametrize("account", ["Hana", "alice", "Alice", "nobody"])
 async def test_a_proof_opens_nothing_for_another_account(site: Site, account: str) -> None:
-    """Exactly as the application reads it: another spelling may be another's (R3)."""
+    """A proof opens nothing for another account; the spelling must match exactly, as another spelling may be another
+    account (R3).
+    """
     client = site.client()
     proof = await proof_for(site, client, "link")
     assert (await knock(client, "link", account, proof=proof)).code == "step_up_required"
@@ -133,7 +135,7 @@ async def test_a_proof_opens_nothing_for_another_account(site: Site, account: st
 
 
 async def test_a_proof_is_worth_nothing_in_another_browser(site: Site) -> None:
-    """Copied, or sent by somebody (row 82)."""
+    """A proof that was copied or planted is worthless in another browser (row 82)."""
     owner, thief = site.client(), site.client()
     proof = await proof_for(site, owner, "link")
     await knock(thief, "link")
@@ -144,7 +146,7 @@ async def test_a_proof_is_worth_nothing_in_another_browser(site: Site) -> None:
 
 @pytest.mark.parametrize(("seconds", "status"), [(119, 200), (121, 401)])
 async def test_a_proof_is_good_for_two_minutes(site: Site, later: Later, seconds: int, status: int) -> None:
-    """From the proof, not from the question."""
+    """A proof is valid for two minutes, counted from the proof and not from the question."""
     client = site.client()
     asked = await knock(client, "link")
     later.seconds = 300
@@ -154,7 +156,7 @@ async def test_a_proof_is_good_for_two_minutes(site: Site, later: Later, seconds
 
 
 async def test_a_ticket_is_no_proof(site: Site) -> None:
-    """Nor is a proof a ticket: they are sealed for different things."""
+    """A ticket is no proof: they are sealed for different purposes."""
     client = site.client()
     ticket = challenge(await knock(client, "link"))
     assert (await knock(client, "link", proof=ticket)).code == "step_up_required"
@@ -163,7 +165,7 @@ async def test_a_ticket_is_no_proof(site: Site) -> None:
 
 
 async def test_a_login_proof_opens_no_door(site: Site) -> None:
-    """The log-in's ticket releases a session and nothing else."""
+    """A log-in's proof releases a session and opens no door."""
     client = site.client()
     ticket = challenge(await client.log_in())
     shown = await client.show(ticket, site.code())
@@ -173,7 +175,7 @@ async def test_a_login_proof_opens_no_door(site: Site) -> None:
 
 @pytest.mark.parametrize("door", ["change", "link", "code"])
 async def test_a_page_carries_the_request_to_its_door(site: Site, door: str) -> None:
-    """Nobody types twice: the form that was sent is replayed after the proof, byte for byte, once."""
+    """After the proof a page replays the submitted form byte for byte, once."""
     client = site.client()
     asked = await knock(client, door, accept=HTML)
     carried = hidden(asked, "form")
@@ -194,7 +196,7 @@ async def test_a_page_carries_the_request_to_its_door(site: Site, door: str) -> 
 
 
 async def test_a_page_carries_no_request_to_another_door(site: Site) -> None:
-    """The form of one question shown with the ticket of another is none."""
+    """A form sealed with one challenge is void with a ticket of another door."""
     client = site.client()
     link = await knock(client, "link", accept=HTML)
     change = await knock(client, "change", accept=HTML)
@@ -205,7 +207,9 @@ async def test_a_page_carries_no_request_to_another_door(site: Site) -> None:
 
 
 async def test_a_page_carries_no_request_for_another_account(site: Site) -> None:
-    """The proof that stands in for it is the ticket's account's; the door looks at the form's, and asks again."""
+    """A form for another account is asked again: the proof belongs to the ticket's account, the door checks the
+    form's.
+    """
     client = site.client()
     mine = await knock(client, "link", "hana", accept=HTML)
     hers = await knock(client, "link", "Alice", accept=HTML)
@@ -217,7 +221,7 @@ async def test_a_page_carries_no_request_for_another_account(site: Site) -> None
 
 @pytest.mark.parametrize(("kind", "path"), [("signup", "/signup"), ("reset", "/reset")])
 async def test_where_nobody_could_prove_anything_nobody_is_asked_to(kind: str, path: str) -> None:
-    """Who signs up has no factor, who resets a password is proved by mail: work is asked for, and never a proof."""
+    """Sign-up (no factor yet) and reset (proved by mail) may ask for work, but never for a proof."""
     fields = "form:username,password" if kind == "signup" else "form:username"
     settings = {kind: f"POST {path} {fields}", "challenges": "pow", "limit_account": "1/hour"}
     site = Site(shop=Counting(), settings=settings)
@@ -231,7 +235,9 @@ async def test_where_nobody_could_prove_anything_nobody_is_asked_to(kind: str, p
 
 
 async def test_no_code_is_sent_for_a_door_that_anybody_can_knock_at() -> None:
-    """A list of names would be enough to flood their owners: nobody has shown a secret or a session there."""
+    """No code is mailed at a door that checks no secret or session: a list of names would be enough to flood account
+    owners.
+    """
     sent = asyncio.Event()
     site = Site(shop=Counting())
     await site.enrol()
@@ -241,16 +247,18 @@ async def test_no_code_is_sent_for_a_door_that_anybody_can_knock_at() -> None:
     body = json.dumps({"challenge": ticket, "factor": "webhook"}).encode()
     answered = await client.send(f"{STEP}/send", body, headers=[JSON])
     assert (answered.status, json.loads(answered.body)) == (202, {"sent": True})
-    await asyncio.sleep(1)  # codes linger for up to half a second, so that nobody can time them
+    await asyncio.sleep(1)  # sending a code takes up to half a second, so that its time tells nothing
     assert not sent.is_set()
-    # Behind a right secret the same call sends one.
+    # Behind a right secret the same call sends a code.
     ticket = challenge(await client.log_in())
     await client.send(f"{STEP}/send", json.dumps({"challenge": ticket, "factor": "webhook"}).encode(), headers=[JSON])
     await asyncio.wait_for(sent.wait(), 5)
 
 
 async def test_guesses_at_a_door_use_up_none_of_the_tries_at_the_log_in(site: Site) -> None:
-    """R7: at a door nobody has asked for the secret yet, so anybody may guess there; its owner must still get in."""
+    """Anyone may guess at a door without a secret, so its guesses use up none of the owner's tries at the log-in
+    (R7).
+    """
     for n in range(4):
         attacker = site.client(f"198.51.{n}.7")
         ticket = challenge(await knock(attacker, "link"))
@@ -261,7 +269,9 @@ async def test_guesses_at_a_door_use_up_none_of_the_tries_at_the_log_in(site: Si
 
 
 async def test_guesses_at_doors_are_counted_over_all_of_an_account(site: Site) -> None:
-    """A new ticket costs nothing there, so without such a count guessing would have no end."""
+    """Guesses at doors are counted per account: a new ticket costs nothing there, so guessing would otherwise never
+    end.
+    """
     for n in range(3):
         attacker = site.client(f"198.51.{n}.7")
         ticket = challenge(await knock(attacker, "link"))

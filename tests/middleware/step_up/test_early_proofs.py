@@ -1,4 +1,4 @@
-"""Proofs that are shown while the application still looks at the secret: answered before anybody knows its worth."""
+"""Proofs shown while the application still checks the secret are answered before its result is known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ PASSWORDS = [("hana", "right"), ("hana", "wrong"), ("alice", "hatter"), ("nobody
 
 
 class Slow(Shop):
-    """Looks at a secret for as long as the test says. A password's hash that is renewed takes twice its time."""
+    """A shop whose secret check lasts as long as the test says. A password hash that is renewed takes twice the
+    time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,13 +52,13 @@ async def site(shop: Slow) -> Site:
 
 
 async def begun(site: Site, account: str = "hana", password: str = "right", n: int = 0) -> tuple[Client, str]:
-    """A browser that was asked for a proof, and its ticket. The application is at it."""
+    """A browser with a ticket, while the application still checks the secret."""
     client = site.client(f"198.51.{n}.7")
     return client, challenge(await client.log_in(account, password))
 
 
 async def ended(site: Site, runs: int) -> None:
-    """The application has looked at all secrets, and what follows from that is done."""
+    """Wait until the application has checked all secrets and the consequences are done."""
     assert isinstance(site.shop, Slow)
     site.shop.gate.set()
     while site.shop.done < runs:  # noqa: ASYNC110 - turns of the loop are what the rest of it takes
@@ -66,7 +68,9 @@ async def ended(site: Site, runs: int) -> None:
 
 
 async def test_a_wrong_proof_does_not_wait_for_the_application(site: Site) -> None:
-    """Whose answer takes longer behind a right password, by a hash that is renewed, would tell that it was right."""
+    """A wrong proof is answered without waiting: renewing a hash takes longer behind a right password and would reveal
+    it.
+    """
     seen = set()
     for n, (account, password) in enumerate(PASSWORDS):
         client, ticket = await begun(site, account, password, n)
@@ -76,7 +80,7 @@ async def test_a_wrong_proof_does_not_wait_for_the_application(site: Site) -> No
 
 
 async def test_a_right_proof_waits_for_the_application(site: Site) -> None:
-    """And is answered with what that said, be its code meanwhile an old one."""
+    """A right proof waits for the run and gets its result, even if its code has expired meanwhile."""
     client, ticket = await begun(site)
     waiting = asyncio.ensure_future(client.show(ticket, site.code()))
     await asyncio.sleep(0.01)
@@ -86,7 +90,7 @@ async def test_a_right_proof_waits_for_the_application(site: Site) -> None:
 
 
 async def test_a_code_is_as_old_as_when_it_was_shown(site: Site, later: Later) -> None:
-    """A run may last longer than a code is good for."""
+    """A code is judged at the time it was shown: a run may last longer than a code is valid."""
     client, ticket = await begun(site)
     waiting = asyncio.ensure_future(client.show(ticket, site.code()))
     await asyncio.sleep(0.01)
@@ -96,7 +100,7 @@ async def test_a_code_is_as_old_as_when_it_was_shown(site: Site, later: Later) -
 
 
 async def test_a_right_proof_behind_a_wrong_secret_proves_nothing_and_is_not_spent(site: Site) -> None:
-    """It waits as well, and its owner can show it."""
+    """A right proof behind a wrong secret waits too, proves nothing and is not spent."""
     thief, his = await begun(site, password="wrong", n=1)
     waiting = asyncio.ensure_future(thief.show(his, site.code()))
     await asyncio.sleep(0.01)
@@ -107,7 +111,7 @@ async def test_a_right_proof_behind_a_wrong_secret_proves_nothing_and_is_not_spe
 
 
 async def test_five_tries_are_all_that_a_challenge_has_while_the_application_is_at_it(site: Site) -> None:
-    """Parallel guesses that nobody counts before the run has ended would be as many as anybody likes."""
+    """Five tries per challenge hold while the run is under way; parallel guesses would otherwise be unlimited."""
     client, ticket = await begun(site)
     codes = ["000000", "000001", "000002", "000003", "000004"]
     await asyncio.gather(*(client.show(ticket, code) for code in codes))
@@ -118,19 +122,21 @@ async def test_five_tries_are_all_that_a_challenge_has_while_the_application_is_
 
 @pytest.mark.parametrize(("password", "right"), [("right", 10), ("wrong", 0)])
 async def test_early_tries_are_the_owners_behind_a_right_secret_alone(site: Site, password: str, right: int) -> None:
-    """R7: they are counted when the run has ended, each once; behind a wrong one they concern nobody."""
+    """Early tries are charged to the account when the run has ended, once each, and only behind a right secret (R7)."""
     for n in range(2):
         client, ticket = await begun(site, password=password, n=n)
         await asyncio.gather(*(client.show(ticket, f"00000{code}") for code in range(5)))
     await ended(site, 2)
     owner, ticket = await begun(site, n=9)
     await ended(site, 3)
-    # Ten an hour are an account's.
+    # An account has ten tries an hour.
     assert (await owner.show(ticket, site.code())).status == (401 if right == 10 else 303)
 
 
 async def test_the_tries_before_it_are_counted_before_a_right_proof(site: Site) -> None:
-    """Of guesses in many challenges at once, those that come late must not see room that the others have taken."""
+    """Parallel guesses in many challenges are counted before a right proof, so late ones do not see places that are
+    taken.
+    """
     clients = [await begun(site, n=n) for n in range(3)]
     for client, ticket in clients[:2]:
         await asyncio.gather(*(client.show(ticket, f"00000{code}") for code in range(5)))
@@ -142,14 +148,16 @@ async def test_the_tries_before_it_are_counted_before_a_right_proof(site: Site) 
 
 
 async def test_a_few_codes_of_an_app_a_day_are_looked_at_early(site: Site) -> None:
-    """A right one waits, so guesses behind a wrong password, which are at nobody's expense, would find out the code."""
+    """Only a few app codes a day are checked early: a right one waits, so free guesses behind a wrong password would
+    find it.
+    """
     for n in range(2):
         thief, his = await begun(site, password="wrong", n=n)
         for code in range(5):
             await thief.show(his, f"00000{code}")
     thief, his = await begun(site, password="wrong", n=3)
     assert (await asyncio.wait_for(thief.show(his, site.code()), 30)).code == "proof_failed"
-    # Its owner types it again, when the application has said yes.
+    # The owner types the code again when the run has ended.
     owner, ticket = await begun(site, n=4)
     assert (await asyncio.wait_for(owner.show(ticket, site.code()), 30)).code == "proof_failed"
     await ended(site, 4)
@@ -157,7 +165,7 @@ async def test_a_few_codes_of_an_app_a_day_are_looked_at_early(site: Site) -> No
 
 
 async def test_waiting_proofs_hold_no_place_of_a_run(shop: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One place for runs: whoever waits with a proof keeps nobody from having his secret looked at."""
+    """A waiting proof holds no place for runs: with one place, other callers' secrets are still checked."""
     monkeypatch.setattr("sekisho.assemble.step_up.Lanes", partial(Lanes, running_max=1, waiting_max=1))
     site = Site(shop=shop)
     await site.enrol()
@@ -171,7 +179,7 @@ async def test_waiting_proofs_hold_no_place_of_a_run(shop: Slow, monkeypatch: py
 
 
 async def test_waiting_proofs_are_bounded_for_each_network(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has more of them waiting is told to come back; nobody else is."""
+    """Waiting proofs are limited per network: a caller over the limit is told to come back, others are not affected."""
     monkeypatch.setattr("sekisho.middleware.step_up.redeeming.WaitingProofs", partial(WaitingProofs, per_network_max=2))
     site.guard = site.guarded()
     near = [await begun(site) for _ in range(3)]
@@ -187,7 +195,7 @@ async def test_waiting_proofs_are_bounded_for_each_network(site: Site, monkeypat
 
 
 async def test_asking_for_a_code_many_times_waits_once(shop: Slow) -> None:
-    """Each would look for the end of the run, forty times a ticket."""
+    """Asking for a code many times waits once; otherwise each of a ticket's forty calls would poll the run."""
     site = Site(
         shop=shop, settings={"factors": "webhook", "code_webhook": "https://x.test/", "code_webhook_key": WEBHOOK_KEY}
     )

@@ -1,4 +1,4 @@
-"""A stranger's log-in: run behind his back, sealed, and given out once to whoever proves to be the owner."""
+"""A stranger's log-in is run in the background, sealed, and released once to a client that proves to be the owner."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import Receive, Scope, Send
     from sekisho.owners import Enrolment
 
-FIRST_S, EVEN_S = redeeming.FIRST_S, redeeming.EVEN_S  # before a fixture takes them away
+FIRST_S, EVEN_S = redeeming.FIRST_S, redeeming.EVEN_S  # before a fixture removes them
 PASSWORDS = [("hana", "right"), ("hana", "wrong"), ("alice", "hatter"), ("nobody", "right"), ("nobody", "wrong")]
 
 
@@ -45,7 +45,7 @@ async def logged_in(site: Site, account: str = "hana", password: str = "right") 
 
 
 async def test_the_applications_answer_is_released_after_the_proof(site: Site) -> None:
-    """Status, cookies and all: the service has not changed, and has run once."""
+    """The application's answer is released unchanged, with status and cookies, and the application has run once."""
     client = site.client()
     asked = await client.log_in()
     assert (asked.status, asked.code) == (401, "step_up_required")
@@ -58,7 +58,7 @@ async def test_the_applications_answer_is_released_after_the_proof(site: Site) -
 
 
 async def test_a_cookie_without_a_path_keeps_the_one_that_the_door_gave_it() -> None:
-    """Released from our page, it would be one for our pages alone, and its owner not logged in."""
+    """A released cookie without a path gets the door's path; released from our page's path, it would log nobody in."""
 
     class Plain(Shop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,14 +75,14 @@ async def test_a_cookie_without_a_path_keeps_the_one_that_the_door_gave_it() -> 
 
 
 async def test_a_proved_device_is_asked_no_more(site: Site) -> None:
-    """The token that comes with the answer is worth a proof, from anywhere."""
+    """A device that was proved is not asked again, from any address: its token came with the released answer."""
     client = await logged_in(site)
     client.address = "203.0.113.200"
     assert (await client.log_in()).status == 303
 
 
 async def test_a_wrong_proof_is_a_line_in_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """Behind a right password and a wrong one alike, and without a word that a client wrote."""
+    """A wrong proof is one log line, alike behind right and wrong passwords, without any text of the client."""
     for password in ("right", "wrong"):
         client = site.client()
         ticket = challenge(await client.log_in(password=password))
@@ -101,7 +101,7 @@ async def test_a_wrong_proof_is_a_line_in_the_log(site: Site, caplog: pytest.Log
 
 
 async def test_a_wrong_code_releases_nothing_and_the_ticket_stays_good(site: Site) -> None:
-    """People mistype."""
+    """A wrong code releases nothing, and the ticket stays valid for another try."""
     client = site.client()
     ticket = challenge(await client.log_in())
     wrong = await client.show(ticket, "000000")
@@ -112,7 +112,7 @@ async def test_a_wrong_code_releases_nothing_and_the_ticket_stays_good(site: Sit
 
 @pytest.mark.parametrize("accept", [b"application/json", b"text/html"])
 async def test_an_attacker_sees_the_same_bytes_whatever_he_tries(site: Site, accept: bytes) -> None:
-    """Right and wrong passwords of known and unknown accounts, with factors and without: the same answer."""
+    """Right and wrong passwords of known and unknown accounts, with and without factors, get the same answer."""
     seen = set()
     for n, (account, password) in enumerate(PASSWORDS):
         asked = await site.client(f"198.51.100.{n}").log_in(account, password, accept=accept)
@@ -121,7 +121,7 @@ async def test_an_attacker_sees_the_same_bytes_whatever_he_tries(site: Site, acc
 
 
 async def test_after_a_proof_that_fails_he_sees_the_same_again(site: Site) -> None:
-    """Whether the password was right shows in nothing that a wrong code is answered with."""
+    """The answers after a wrong code are the same whether the password was right or wrong."""
     seen = set()
     for n, (account, password) in enumerate(PASSWORDS):
         client = site.client(f"198.51.100.{n}")
@@ -133,7 +133,9 @@ async def test_after_a_proof_that_fails_he_sees_the_same_again(site: Site) -> No
 async def test_what_is_wrong_is_answered_at_even_times_whoever_it_was(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A member's rows take longer to read than nobody's; the wait that hides it begins before anybody looks."""
+    """Wrong codes are answered at even times: a member's rows take longer to read, so the delay starts before the
+    look-up.
+    """
     find, loop = site.people.enrolments, asyncio.get_running_loop()
     looked_s: list[float] = []
     took: list[float] = []
@@ -169,7 +171,8 @@ async def test_what_is_wrong_is_answered_at_even_times_whoever_it_was(
         (0.049, 600, 0.001),
         (0.061, 600, 0.039),
         (1.234, 600, 0.016),
-        # Within a second of the ticket, when it is over; and not a moment sooner for who came just before that.
+        # The answer comes within a second of the ticket, and not earlier for a caller whose predecessor was just
+        # answered.
         (0.001, 0.021, 0.979),
         (0.02, 0.4, 0.6),
         (0.002, 0.999, 0.048),
@@ -181,14 +184,14 @@ async def test_what_is_wrong_is_answered_at_even_times_whoever_it_was(
 def test_a_wrong_proof_is_answered_a_second_after_its_ticket_and_at_even_times(
     took_s: float, age_s: float, waits_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long the look took, and whatever the application does meanwhile."""
+    """A wrong proof is answered a second after its ticket, at even times, however long look-up and application take."""
     monkeypatch.setattr(redeeming, "FIRST_S", FIRST_S)
     monkeypatch.setattr(redeeming, "EVEN_S", EVEN_S)
     assert wait_s(took_s, age_s) == pytest.approx(waits_s, abs=1e-6)
 
 
 def same(asked: Any) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
-    """An answer without what is random in it. The length of that stays."""
+    """An answer without its random parts; their lengths stay."""
     hidden = [(name, re.sub(rb"step=[\w-]+", b"step=", value)) for name, value in asked.headers]
     hidden = [(name, re.sub(rb"nonce-[\w-]+", b"nonce", value)) for name, value in hidden]
     body = re.sub(rb'nonce="[\w-]+"', b"nonce", asked.body)
@@ -197,7 +200,9 @@ def same(asked: Any) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
 
 
 async def test_a_session_that_the_client_holds_is_not_logged_in_behind_the_seal(site: Site) -> None:
-    """R1: with the right password, an attacker's own session would become the owner's."""
+    """R1: a session that the client holds is hidden from the run, or a right password would log the attacker's session
+    in.
+    """
     site.shop.sessions["planted"] = None
     client = site.client()
     client.jar["session"] = "planted"
@@ -210,7 +215,7 @@ async def test_a_session_that_the_client_holds_is_not_logged_in_behind_the_seal(
 
 
 async def test_nothing_else_that_names_the_client_is_in_the_run(site: Site) -> None:
-    """R1: a bearer token is a session too, and so is what a session middleware outside of us has made of a cookie."""
+    """R1: bearer tokens, and state that outer session middleware made of a cookie, are hidden from the run as well."""
     names = [b"authorization", b"proxy-authorization", b"sekisho-device", b"sekisho-tie"]
     seen: list[Scope] = []
 
@@ -238,7 +243,7 @@ async def test_nothing_else_that_names_the_client_is_in_the_run(site: Site) -> N
 
 
 async def test_a_session_behind_a_blank_is_none(site: Site) -> None:
-    """R1: Bottle and WebOb take a blank for the end of a cookie, and would log the thief's own session in."""
+    """R1: a session behind a blank is hidden too: Bottle and WebOb end a cookie at a blank and would log it in."""
     site = Site(settings={"login": "POST /login form:username,password cookies=csrf"})
     client = site.client()
     client.jar["csrf"] = "abc session=planted"
@@ -249,7 +254,9 @@ async def test_a_session_behind_a_blank_is_none(site: Site) -> None:
 
 
 async def test_the_state_of_the_lifespan_is_in_the_run() -> None:
-    """An application finds its pool there; and none of what outer middleware says of the request."""
+    """The lifespan state (an application's pool) is in the run; what outer middleware stored about the request is
+    not.
+    """
     seen: list[dict[str, Any]] = []
     state: dict[str, Any] = {}
 
@@ -279,7 +286,7 @@ async def test_the_state_of_the_lifespan_is_in_the_run() -> None:
 
 
 async def test_cookies_that_the_door_names_reach_the_application() -> None:
-    """A form's own token is no session, and without it many a form is refused."""
+    """Cookies that the door names reach the application: a form's own token is no session, and many forms need it."""
     site = Site(settings={"login": "POST /login form:username,password cookies=csrf"})
     client = site.client()
     client.jar |= {"csrf": "c", "session": "s"}
@@ -289,7 +296,7 @@ async def test_cookies_that_the_door_names_reach_the_application() -> None:
 
 
 async def test_a_proof_is_good_once(site: Site) -> None:
-    """Row 79 and 82: neither the code nor the ticket works a second time."""
+    """Rows 79 and 82: code and ticket work once."""
     client = site.client()
     ticket = challenge(await client.log_in())
     code = site.code()
@@ -301,7 +308,7 @@ async def test_a_proof_is_good_once(site: Site) -> None:
 
 
 async def test_of_many_redemptions_at_once_one_is_granted(site: Site) -> None:
-    """Twenty requests, with two codes that are both right: one code has been shown, and has one answer."""
+    """Of twenty parallel requests with two right codes one is granted: one code is accepted, with one answer."""
     client = site.client()
     ticket = challenge(await client.log_in())
     codes = [site.code(), site.code(1)] * 10
@@ -313,7 +320,7 @@ async def test_of_many_redemptions_at_once_one_is_granted(site: Site) -> None:
 
 
 async def test_another_browser_holds_nothing(site: Site) -> None:
-    """Row 82: a ticket that was copied, or planted, is void elsewhere."""
+    """Row 82: a ticket that was copied or planted is void in another browser."""
     owner, thief = site.client(), site.client()
     ticket = challenge(await owner.log_in())
     await thief.log_in("alice", "hatter")
@@ -322,7 +329,7 @@ async def test_another_browser_holds_nothing(site: Site) -> None:
 
 
 async def test_anothers_code_is_no_proof_for_an_account(site: Site) -> None:
-    """R3: this shop tells `Alice` from `alice`, so the one's phone proves nothing for the other."""
+    """R3: this shop distinguishes `Alice` from `alice`, so a code of one proves nothing for the other."""
     client = site.client()
     ticket = challenge(await client.log_in("alice", "hatter"))
     assert (await client.show(ticket, site.code())).code == "proof_failed"
@@ -330,7 +337,7 @@ async def test_anothers_code_is_no_proof_for_an_account(site: Site) -> None:
 
 
 async def test_a_ticket_that_was_changed_is_none(site: Site) -> None:
-    """Every byte is sealed."""
+    """A ticket with any byte changed is void."""
     client = site.client()
     ticket = challenge(await client.log_in())
     for at in range(0, len(ticket), 37):
@@ -340,7 +347,7 @@ async def test_a_ticket_that_was_changed_is_none(site: Site) -> None:
 
 
 async def test_a_ticket_under_a_foreign_key_is_none(site: Site) -> None:
-    """Another service's, or one from before a secret was taken off the list."""
+    """A ticket sealed under another service's key, or a key that has been removed, is void."""
     other = Site(settings={"secret": b"another secret of more than thirty-two bytes"})
     client = other.client()
     ticket = challenge(await client.log_in())
@@ -349,7 +356,9 @@ async def test_a_ticket_under_a_foreign_key_is_none(site: Site) -> None:
 
 
 async def test_ten_wrong_codes_behind_a_wrong_password_cost_the_owner_nothing(site: Site) -> None:
-    """R7: or whoever knows a name could keep its owner out."""
+    """R7: ten wrong codes behind a wrong password cost the owner nothing, or anyone who knows a name could lock the
+    owner out.
+    """
     for n in range(3):
         attacker = site.client(f"198.51.100.{n}")
         ticket = challenge(await attacker.log_in("hana", "wrong"))
@@ -359,7 +368,7 @@ async def test_ten_wrong_codes_behind_a_wrong_password_cost_the_owner_nothing(si
 
 
 async def test_a_right_code_behind_a_wrong_password_is_not_spent(site: Site) -> None:
-    """And proves nothing."""
+    """A right code behind a wrong password is not spent, and proves nothing."""
     attacker = site.client("198.51.100.3")
     ticket = challenge(await attacker.log_in("hana", "wrong"))
     assert (await attacker.show(ticket, site.code())).code == "proof_failed"
@@ -367,7 +376,7 @@ async def test_a_right_code_behind_a_wrong_password_is_not_spent(site: Site) -> 
 
 
 async def test_a_challenge_dies_with_a_change_of_password(site: Site) -> None:
-    """Row 83: whoever began with the old password does not end with it."""
+    """Row 83: a challenge that began with the old password ends with a change of it."""
     thief = site.client()
     ticket = challenge(await thief.log_in())
     owner = await logged_in(site)
@@ -388,7 +397,9 @@ HOW: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("how", HOW)
 async def test_a_challenge_dies_whoever_says_whose_password_was_changed(how: str) -> None:
-    """Row 83: most forms of somebody who is logged in name no account; and who resets one shows a token of a mail."""
+    """Row 83: it also ends if the session or a mailed token names the account, as most change and reset forms name
+    none.
+    """
     shop = Shop()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -404,7 +415,7 @@ async def test_a_challenge_dies_whoever_says_whose_password_was_changed(how: str
     site.guard = site.guarded(app)
     owner = site.client()
     assert (await owner.show(challenge(await owner.log_in()), site.code(-1))).status == 303
-    if how == "session":  # of a log-in that nobody asked a proof for
+    if how == "session":  # of a log-in that was asked no proof
         assert (await owner.log_in()).status == 303
     else:
         owner.jar.pop("session")
@@ -419,7 +430,7 @@ async def test_a_challenge_dies_whoever_says_whose_password_was_changed(how: str
 
 
 async def test_an_address_that_is_denied_meanwhile_shows_no_proof(site: Site) -> None:
-    """Row 83: start, deny, redeem."""
+    """Row 83: an address that is denied after the challenge began cannot redeem its proof."""
     client = site.client()
     ticket = challenge(await client.log_in())
     client.guard = site.guarded(deny=f"{STRANGE}/32")
@@ -427,7 +438,7 @@ async def test_an_address_that_is_denied_meanwhile_shows_no_proof(site: Site) ->
 
 
 async def test_a_native_app_holds_its_ticket_by_a_header(site: Site) -> None:
-    """And is sent no cookie for it."""
+    """A native app holds its ticket by a header and is sent no cookie for it."""
     app = site.client(headers=[(b"sekisho-challenge", b"new")])
     asked = await app.log_in()
     key = asked.header(b"sekisho-challenge")
@@ -440,7 +451,9 @@ async def test_a_native_app_holds_its_ticket_by_a_header(site: Site) -> None:
 
 
 async def test_the_answer_does_not_wait_for_the_application() -> None:
-    """Its time is what a password's hash takes, and different for accounts that exist."""
+    """The answer does not wait for the application: a password check takes long, and differs for accounts that
+    exist.
+    """
     gate = asyncio.Event()
 
     class Slow(Shop):
@@ -459,7 +472,7 @@ async def test_the_answer_does_not_wait_for_the_application() -> None:
 
 
 class Stuck(Shop):
-    """Says nothing until it is let go."""
+    """Answers nothing until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -472,7 +485,7 @@ class Stuck(Shop):
 
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> Site:
-    """One place in the lanes, which somebody has."""
+    """A guard with one place for runs, which is taken."""
     monkeypatch.setattr("sekisho.assemble.step_up.Lanes", partial(Lanes, running_max=1, waiting_max=0))
     return Site(shop=Stuck())
 
@@ -480,7 +493,7 @@ def crowded(monkeypatch: pytest.MonkeyPatch) -> Site:
 async def test_an_owner_waits_for_a_place_and_is_then_told_to_come_back(
     crowded: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With 503 and not with a question that nobody could answer; the same whatever the secret is worth."""
+    """Without a place, the owner waits, then gets 503 instead of a question nobody could answer, for any secret."""
     monkeypatch.setattr("sekisho.middleware.step_up.asking.PLACE_S", 0.01)
     assert (await crowded.client("192.0.2.1").log_in("nobody", "wrong")).code == "step_up_required"
     seen = set()
@@ -492,7 +505,7 @@ async def test_an_owner_waits_for_a_place_and_is_then_told_to_come_back(
 
 
 async def test_a_place_that_comes_free_is_the_waiting_owners(crowded: Site) -> None:
-    """He hears of nothing but a moment's wait."""
+    """A place that becomes free goes to the waiting owner, who notices a short delay alone."""
     await crowded.enrol()
     assert isinstance(crowded.shop, Stuck)
     await crowded.client("192.0.2.1").log_in("nobody", "wrong")
@@ -506,7 +519,7 @@ async def test_a_place_that_comes_free_is_the_waiting_owners(crowded: Site) -> N
 
 
 async def test_a_run_that_does_not_end_is_ended_and_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At its deadline it is as good as a wrong secret, and nobody waits for what never comes."""
+    """A run that reaches its deadline is cancelled and counts as a wrong secret; nothing waits on."""
     monkeypatch.setattr("sekisho.assemble.step_up.RUN_S", 0.05)
     site = Site(shop=Stuck())
     await site.enrol()
@@ -516,7 +529,7 @@ async def test_a_run_that_does_not_end_is_ended_and_proves_nothing(monkeypatch: 
 
 
 async def test_what_runs_when_the_service_stops_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stop waits for runs under way a moment, and leaves none behind."""
+    """Stopping the service waits briefly for runs under way, then cancels them."""
     monkeypatch.setattr("sekisho.middleware.step_up.asking.STOP_S", 0.01)
     site = Site(shop=Stuck())
     before = asyncio.all_tasks()
@@ -526,7 +539,9 @@ async def test_what_runs_when_the_service_stops_is_ended(monkeypatch: pytest.Mon
 
 
 async def test_the_client_that_leaves_does_not_end_the_run(site: Site) -> None:
-    """The server says that it has left as soon as it has its answer; frameworks give up on that."""
+    """A client that leaves does not end the run: servers report a disconnect after the answer, and frameworks abort on
+    that.
+    """
     line = Line(pieces(form("hana", "right")))
     await site.guard(http(client=STRANGE, headers=[FORM]), line.receive, line.send)
     await settled(site)
@@ -534,7 +549,7 @@ async def test_the_client_that_leaves_does_not_end_the_run(site: Site) -> None:
 
 
 async def test_an_application_that_listens_hears_of_no_client_that_left() -> None:
-    """Django, and whatever streams, waits for `http.disconnect` beside its work and drops the work when it comes."""
+    """The application hears of no disconnect: Django and streaming responses abort their work on `http.disconnect`."""
     left = asyncio.Event()
 
     class Listening(Shop):
@@ -567,7 +582,7 @@ async def test_an_application_that_listens_hears_of_no_client_that_left() -> Non
 
 @pytest.mark.parametrize("status", [200, 201, 302, 303, 204])
 async def test_what_may_be_no_success_is_never_released(status: int) -> None:
-    """A page that says nothing, a redirect without a session: as good as a wrong password, with the right code too."""
+    """An answer that may be no success is never released, with the right code either: it counts as a wrong password."""
 
     class Vague(Shop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -584,7 +599,7 @@ async def test_what_may_be_no_success_is_never_released(status: int) -> None:
 
 @pytest.mark.parametrize("end", ["raises", "nothing", "half", "large"])
 async def test_what_is_no_whole_answer_is_never_released(end: str) -> None:
-    """It raised, said nothing, stopped in the middle, or said more than is kept."""
+    """No incomplete answer is released: one that raised, was empty, stopped in the middle or exceeds the bound."""
 
     class Broken(Shop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -608,7 +623,7 @@ async def test_what_is_no_whole_answer_is_never_released(end: str) -> None:
 async def test_a_store_with_room_for_marks_alone_does_not_tell_which_secrets_were_right(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever fills it to the brim must not see right passwords fall over its edge."""
+    """A store filled to the brim must not reveal right passwords by failing at the larger entries that they need."""
     put = MemoryVault.put
 
     async def nearly_full(vault: MemoryVault, key: bytes, value: bytes, **more: Any) -> bool:
@@ -627,7 +642,7 @@ async def test_a_store_with_room_for_marks_alone_does_not_tell_which_secrets_wer
 
 
 async def test_the_charge_comes_back_with_the_proof() -> None:
-    """Three log-ins of one owner, from an address that may try twice an hour."""
+    """A proof refunds the charge: three log-ins of one owner pass from an address with two attempts an hour."""
     site = Site(settings={"limit_ip": "2/hour"})
     await site.enrol()
     for steps in (-1, 0, 1):
@@ -637,14 +652,14 @@ async def test_the_charge_comes_back_with_the_proof() -> None:
 
 
 async def test_the_charge_stands_without_a_proof() -> None:
-    """A right password alone buys no further guesses, and does not show in a count."""
+    """A right password without a proof refunds nothing and shows in no counter."""
     site = Site(settings={"limit_ip": "2/hour"})
     statuses = [(await site.client().log_in("hana", password)).status for password in ("right", "wrong", "right")]
     assert statuses == [401, 401, 429]
 
 
 async def settled(site: Site) -> None:
-    """Until what runs behind clients' backs has reached the shop."""
+    """Wait until the background runs have reached the shop."""
     for _ in range(200):
         await asyncio.sleep(0)
         if site.shop.reached:
@@ -654,7 +669,7 @@ async def settled(site: Site) -> None:
 
 
 async def test_an_application_that_has_no_time_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for it, so an owner need not hear of it: 503, and an argon2 pool that is full, are no answers."""
+    """A run answered with 503 (a full argon2 pool) is repeated, unnoticed by the owner."""
     monkeypatch.setattr("sekisho.middleware.step_up.run.PAUSES_S", (0, 0, 0))
     tries = iter(range(10))
 
@@ -677,7 +692,7 @@ async def test_an_application_that_has_no_time_is_asked_again(monkeypatch: pytes
 
 
 async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
-    """Row 83: an operator who frees an account wants what went before to be over. Told twice, it ends once."""
+    """Row 83: unblocking an account ends its challenges once, although the message arrives twice."""
     client = site.client()
     ticket = challenge(await client.log_in())
     parts = site.guard._parts
@@ -691,7 +706,7 @@ async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
 
 
 async def test_an_unblocking_ends_what_is_under_way_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same news comes for a minute, in which who was freed must be able to begin anew."""
+    """Unblock messages repeat for a minute; a challenge begun after the first one survives the others."""
     ended: list[bytes] = []
     monkeypatch.setattr("sekisho.middleware.step_up.asking.Asking.end_all", lambda _, counted: ended.append(counted))
     await site.client().log_in()

@@ -1,4 +1,6 @@
-"""What a stranger, or another site in an owner's browser, sends to our own pages: refused, and nothing breaks."""
+"""Hostile input to our own pages, from strangers or from other sites in an owner's browser, is refused without an
+error.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ async def logged_in(site: Site) -> Client:
     return client
 
 
-# Texts that JSON can spell and that something later cannot take: as they stand in a body.
+# Texts that JSON can express and later steps cannot take, as they stand in a body.
 SPELLINGS = {
     "a lone surrogate": r'"\ud800"',
     "a lone surrogate within": r'{"id": "\udfff", "response": {"clientDataJSON": "\ud800"}}',
@@ -69,7 +71,9 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 async def test_no_text_in_any_field_breaks_anything(site: Site, spelling: str) -> None:
-    """Refused, by a status that says so; with a valid ticket or token beside it, or without."""
+    """No text in any field causes an error: it is refused with a fitting status, with and without a valid ticket or
+    token.
+    """
     client = await logged_in(site)
     token = json.loads((await client.send(PAGE, method="GET", headers=())).body)["token"]
     stranger = site.client()
@@ -88,7 +92,7 @@ async def test_no_text_in_any_field_breaks_anything(site: Site, spelling: str) -
 
 @pytest.mark.parametrize("value", [b"\xff\xfe", b"\x00", b"e30=", b"AAAAA", b"\xef\xbc\x91" * 20, b"x" * 9_000])
 async def test_no_bytes_in_any_header_of_ours_break_anything(site: Site, value: bytes) -> None:
-    """At a door, where work, a captcha, a proof, a device or a holder may be shown; and in our cookies."""
+    """No bytes in our headers and cookies cause an error, at doors and at our pages."""
     for name in (b"work", b"captcha", b"proof", b"challenge", b"device", b"tie"):
         for path, method in (("/login", "POST"), ("/pay", "POST"), (PAGE, "GET"), (STEP, "POST")):
             client = site.client(headers=[(b"sekisho-" + name, value)])
@@ -100,7 +104,7 @@ async def test_no_bytes_in_any_header_of_ours_break_anything(site: Site, value: 
 
 
 async def test_a_form_that_is_no_utf_8_is_refused(site: Site) -> None:
-    """Nothing is put in the place of bytes that nobody meant."""
+    """A form that is not UTF-8 is refused; invalid bytes are not replaced."""
     for body in (b"code=%FF", b"code=\xff", b"%ED%A0%80=1"):
         assert (await site.client().send(STEP, body)).status == 400
 
@@ -135,7 +139,9 @@ OURS = {
 async def test_a_post_of_another_site_changes_nothing(
     site: Site, foreign: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It comes without cookies, and its answer must not set any: the session stays tied, the step-up stays begun."""
+    """A cross-site POST comes without cookies; its answer sets none, so session binding and step-up stay as they
+    are.
+    """
     client = await logged_in(site)
     stranger = site.client()
     ticket = challenge(await stranger.log_in())
@@ -152,14 +158,16 @@ async def test_a_post_of_another_site_changes_nothing(
 
 
 async def _posted_elsewhere(site: Site, path: str, foreign: str) -> Answer:
-    """A form on another site's page, in a browser that keeps our cookies back."""
+    """A form posted by another site's page, in a browser that withholds our cookies."""
     browser = site.client(headers=FOREIGN[foreign])
     return await browser.send(path, urlencode({"factor": "totp"}).encode(), accept=b"text/html")
 
 
 @pytest.mark.parametrize("ours", OURS)
 async def test_our_own_pages_programs_and_named_origins_go_on(site: Site, ours: str) -> None:
-    """A proxy may rewrite the host: what the browser says of itself comes first."""
+    """Our own pages, programs and named origins go on: Fetch metadata decides first, as a proxy may rewrite the
+    host.
+    """
     client = site.client(headers=OURS[ours])
     ticket = challenge(await client.log_in())
     assert (await client.show(ticket, site.code())).status == 303

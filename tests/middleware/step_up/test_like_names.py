@@ -1,4 +1,4 @@
-"""Accounts share a limit where some database takes them for one; of a proof or a change they share nothing."""
+"""Accounts that some database takes for one share a limit, but share nothing of a proof or a password change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.middleware.step_up.test_escrow import settled
 
 
 async def site_of_two(**settings: str) -> Site:
-    """`hána` is a stranger's account, with an app of his own."""
+    """`hána` is a stranger's account, with an app of its own."""
     made = Site(settings={"limit_account": "9999/minute", **settings})
     made.shop.owners["hána"] = "mine"
     made.contacts["hána"] = Contact("9", None, None)
@@ -31,7 +31,7 @@ async def logged_in(site: Site, account: str, password: str) -> Client:
 
 @pytest.mark.parametrize(("changed", "dies"), [("hána", False), ("HANA", True), ("hana", True)])
 async def test_a_change_ends_the_step_ups_of_its_own_account(changed: str, dies: bool) -> None:
-    """Row 83, however it is spelled. At a like name it ends none: else who registers one keeps the owner out."""
+    """Row 83: a change of password ends no step-up of a like name, or registering one would lock the owner out."""
     site = await site_of_two(mode="enforce")
     site.shop.owners |= {changed: "mine"}
     site.contacts["HANA"] = Contact("1", None, None)
@@ -48,7 +48,7 @@ async def test_a_change_ends_the_step_ups_of_its_own_account(changed: str, dies:
 
 
 async def test_a_proof_forgives_the_failures_of_its_own_account(redis_url: str) -> None:
-    """Row 76: a proof of a like name does not clear what its owner tried at his victim's."""
+    """Row 76: a proof for a like name does not clear the failures of the victim's account."""
     site = await site_of_two(store=redis_url, account_failures_max="3")
     plain = site.guarded(factors="none", protect=None, challenges="pow", no_factor="challenge")
 

@@ -1,7 +1,7 @@
-"""Whatever is begun, shown, copied, mixed up, changed and waited for, in any order: nobody gets in without a proof.
+"""In any order of begin, show, copy, mix up, change and wait, nobody gets in without a proof.
 
-Invariant 8, and what it is for: each ticket and code succeeds at most once, only for its own account, browser and
-purpose; and a browser that has not shown an account's factor never comes to hold a session of that account.
+Invariant 8: each ticket and code succeeds at most once, only for its own account, browser and purpose. A browser that
+has not shown an account's factor never holds a session of that account.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SAID = {"step_up_required", "proof_failed", "start_again"}
 
 
 class Begun(NamedTuple):
-    """A ticket, and what is true of it though nobody can tell."""
+    """A ticket, with the facts about it that its bytes do not show."""
 
     text: str
     browser: int
@@ -48,7 +48,7 @@ class Begun(NamedTuple):
 
 
 class StepUp(RuleBasedStateMachine):
-    """Three browsers, three owners with an authenticator each, a clock, and everything in reach of everybody."""
+    """Three browsers, three owners with an authenticator each, and a clock; every party can use everything."""
 
     tickets: Bundle[Begun] = Bundle("tickets")
     proofs: Bundle[tuple[str, Begun]] = Bundle("proofs")
@@ -62,7 +62,7 @@ class StepUp(RuleBasedStateMachine):
         self.clock.setattr(time, "time_ns", lambda: int(self.now_s * 1e9))
         limits = {**OPEN, "limit_account": "9999/minute"}
         self.sites = {name: Site(settings=limits) for name in OF_ACCOUNT}
-        # One site: each of its owners has a phone of his own.
+        # One site; each of its owners has a phone.
         self.site = self.sites["hana"]
         for name, number in OF_ACCOUNT.items():
             self.sites[name].people = self.site.people
@@ -94,7 +94,7 @@ class StepUp(RuleBasedStateMachine):
     def code(self, owner: str, steps: int = 0) -> str:
         return self.sites[owner].code(steps)
 
-    # What people do, and others.
+    # Actions of owners and attackers.
 
     @initialize(target=tickets, number=BROWSERS)
     def begin_well(self, number: int) -> Begun:
@@ -110,13 +110,13 @@ class StepUp(RuleBasedStateMachine):
         password = self.site.shop.owners.get(account, "x") if right else "wrong"
         asked = self.run(client.log_in(account, password))
         assert (asked.status, asked.code) == (401, "step_up_required")
-        # Another ticket in the same browser does not end the first: people have tabs.
+        # Another ticket in the same browser does not end the first: people use tabs.
         is_right = right and account in self.site.shop.owners
         return Begun(challenge(asked), number, account, is_right, False, self.now_s, client.jar[STEP_COOKIE])
 
     @rule(target=tickets, number=BROWSERS, account=ACCOUNTS)
     def knock(self, number: int, account: str) -> Begun:
-        """At a door that changes something: there the proof comes first."""
+        """Send a request to a door that changes something: there the proof comes first."""
         client = self.browser(number)
         asked = self.run(self.change(client, account, self.site.shop.owners.get(account, "x")))
         assert (asked.status, asked.code) == (401, "step_up_required")
@@ -124,7 +124,7 @@ class StepUp(RuleBasedStateMachine):
 
     @rule(ticket=tickets, owner=st.sampled_from([*OF_ACCOUNT]), steps=st.integers(-3, 3))
     def show(self, ticket: Begun, owner: str, steps: int) -> None:
-        """Any phone's code, of now or another time, in the browser that has the ticket."""
+        """Show any phone's code, of now or another time, in the browser that holds the ticket."""
         self.judge(ticket, ticket.browser, owner, self.code(owner, steps), ticket.key)
 
     @rule(target=proofs, ticket=tickets, steps=st.integers(-1, 1))
@@ -135,14 +135,14 @@ class StepUp(RuleBasedStateMachine):
 
     @rule(ticket=tickets, number=BROWSERS, steps=st.integers(-1, 1), take_key=st.booleans())
     def show_elsewhere(self, ticket: Begun, number: int, steps: int, take_key: bool) -> None:
-        """A ticket that was copied; with the cookie that belongs to it, or without."""
+        """Show a ticket that was copied, with its holder cookie or without."""
         owner = ticket.account if ticket.account in OF_ACCOUNT else "hana"
         key = ticket.key if take_key else ""
         self.judge(ticket, number, owner, self.code(owner, steps), key)
 
     @rule(ticket=tickets, at=st.integers(0, 4_000), number=BROWSERS)
     def tamper(self, ticket: Begun, at: int, number: int) -> None:
-        at %= len(ticket.text) - 4  # the last bits of base64 may say nothing
+        at %= len(ticket.text) - 4  # the last bits of base64 may mean nothing
         text = ticket.text[:at] + ("A" if ticket.text[at] != "A" else "B") + ticket.text[at + 1 :]
         owner = ticket.account if ticket.account in OF_ACCOUNT else "hana"
         found = self.run(self.browser(number, ticket.key).show(text, self.code(owner)))
@@ -150,7 +150,7 @@ class StepUp(RuleBasedStateMachine):
 
     @rule(found=proofs, number=BROWSERS, account=ACCOUNTS, own=st.booleans())
     def use(self, found: tuple[str, Begun], number: int, account: str, own: bool) -> None:
-        """The proof that a client was given, at its door: for whom and from where anybody likes."""
+        """Use a proof that a client was given at its door, for any account and from any browser."""
         proof, ticket = found
         if own:
             number, account = ticket.browser, ticket.account
@@ -171,7 +171,7 @@ class StepUp(RuleBasedStateMachine):
 
     @rule(ticket=tickets, number=BROWSERS)
     def mix_up(self, ticket: Begun, number: int) -> None:
-        """A ticket is no proof, whosever it is."""
+        """Show a ticket as if it were a proof."""
         client = self.browser(number, ticket.key)
         owners = dict(self.site.shop.owners)
         answered = self.run(self.change(client, ticket.account, owners.get(ticket.account, "x"), ticket.text))
@@ -184,13 +184,13 @@ class StepUp(RuleBasedStateMachine):
 
     @rule(number=BROWSERS)
     def forget(self, number: int) -> None:
-        """Whoever clears his cookies is a stranger."""
+        """Clear a browser's cookies: it becomes a stranger."""
         self.browsers[number].jar.clear()
 
-    # What must hold.
+    # Invariants.
 
     def judge(self, ticket: Begun, number: int, owner: str, code: str, key: str) -> Answer:
-        """Show a code, and hold what comes of it against what is true."""
+        """Show a code, and compare the result with the known facts."""
         client = self.browser(number, key)
         held = client.jar.get(STEP_COOKIE, "")
         found: Answer = self.run(client.show(ticket.text, code))
@@ -220,7 +220,7 @@ class StepUp(RuleBasedStateMachine):
         return str(json.loads(found.body)["proof"]) if found.status == 200 else ""
 
     async def change(self, client: Client, account: str, password: str, proof: str = "") -> Answer:
-        client.jar.pop(DEVICE, None)  # a device that is proved needs no other proof
+        client.jar.pop(DEVICE, None)  # a proved device needs no other proof
         self.links += 1
         fields = {"username": account, "old_password": password, "new_password": f"{password} and {self.links}"}
         shown = [(b"sekisho-proof", proof.encode())] if proof else []
@@ -245,6 +245,6 @@ TestStepUp.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=25,
     deadline=None,
-    phases=[Phase.generate],  # a failing run is short enough to be read, and takes minutes to be made shorter
+    phases=[Phase.generate],  # a failing run is short enough to read, and shrinking it takes minutes
     suppress_health_check=[HealthCheck.too_slow],
 )

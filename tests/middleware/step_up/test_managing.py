@@ -1,4 +1,4 @@
-"""The owner's own page: whoever changes an account's factors has just proved to be its owner (R4)."""
+"""The owner's own page: an account's factors are changed only after a recent proof (R4)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def listed(client: Client) -> dict[str, Any]:
 
 
 async def change(client: Client, path: str, accept: bytes = b"*/*", **fields: object) -> Answer:
-    """A change as a program asks for it; as a page does, where pages are wanted."""
+    """A change as a program sends it, or as a page does."""
     if accept == HTML:
         return await client.send(PAGE + path, urlencode(fields).encode(), accept=accept)
     return await client.send(PAGE + path, json.dumps(fields).encode(), headers=[JSON], accept=accept)
@@ -70,17 +70,17 @@ def said(answer: Answer) -> dict[str, Any]:
 
 
 def app_code(secret: str, at: float) -> str:
-    """What an app shows that has taken this secret in."""
+    """The code of an app that was given this secret."""
     plain = secret.replace(" ", "")
     b32decode(plain + "=" * (-len(plain) % 8))
     return pyotp.TOTP(plain).at(int(at))
 
 
-# Who may come here.
+# Access.
 
 
 async def test_a_session_that_is_nobodys_sees_nothing(site: Site) -> None:
-    """There is nobody whose proof could be asked for."""
+    """A session without an account sees nothing: there is no account to ask a proof for."""
     for path, method in [("", "GET"), *((change, "POST") for change in CHANGES)]:
         found = await site.client().send(PAGE + path, method=method, headers=())
         assert (found.status, found.code) == (401, "step_up_required")
@@ -88,7 +88,7 @@ async def test_a_session_that_is_nobodys_sees_nothing(site: Site) -> None:
 
 
 async def test_who_proved_it_a_while_ago_is_asked_again(site: Site, later: Later) -> None:
-    """A machine that was left alone, a session that was stolen: no new factor for those."""
+    """A proof that is too old is asked again: an unattended machine or a stolen session enrols no factor."""
     client = await logged_in(site)
     token = (await listed(client))["token"]
     later.seconds = 301
@@ -102,7 +102,7 @@ async def test_who_proved_it_a_while_ago_is_asked_again(site: Site, later: Later
 
 
 async def test_a_page_leads_back_here_after_the_proof(site: Site, later: Later) -> None:
-    """Nobody types an address."""
+    """After the proof a page leads back to the owner's page."""
     client = await logged_in(site)
     later.seconds = 301
     asked = await look(client, HTML)
@@ -113,14 +113,14 @@ async def test_a_page_leads_back_here_after_the_proof(site: Site, later: Later) 
 
 
 async def test_the_proof_of_another_account_opens_nothing(site: Site, later: Later) -> None:
-    """R4: a thief with A's session, and a factor of his own account."""
+    """R4: a thief with A's session cannot use a factor of the thief's own account."""
     owner, thief = await logged_in(site), await logged_in(site, "Alice", "wonder")
     later.seconds = 301
     own = dict(thief.jar)
     ticket = challenge(await look(thief))
     thief.jar["session"] = owner.jar["session"]
     assert (await thief.show(ticket, site.code())).code == "start_again"
-    # With her note as well as her cookie, and a question that is new.
+    # With the second session's binding as well as its cookie, and a new challenge.
     thief.jar = dict(own)
     ticket = challenge(await look(thief))
     thief.jar |= {"session": owner.jar["session"], TIE: owner.jar[TIE]}
@@ -129,7 +129,7 @@ async def test_the_proof_of_another_account_opens_nothing(site: Site, later: Lat
 
 
 async def test_a_change_is_asked_for_by_this_page_alone(site: Site) -> None:
-    """Another site can have a form posted, but has no token; and another browser's, or account's, is none."""
+    """A change needs this page's token: another site has none, and a token of another browser or account is void."""
     client = await logged_in(site)
     other = await logged_in(site, "Alice", "wonder")
     theirs = (await listed(other))["token"]
@@ -145,7 +145,7 @@ async def test_a_change_is_asked_for_by_this_page_alone(site: Site) -> None:
 
 
 async def test_the_question_for_a_proof_is_no_token(site: Site, later: Later) -> None:
-    """Both are tickets of this page; only one says that the page was seen."""
+    """A ticket for a proof is no token of this page: only the token says that the page was seen."""
     client = await logged_in(site)
     later.seconds = 301
     question = challenge(await look(client))
@@ -154,11 +154,11 @@ async def test_the_question_for_a_proof_is_no_token(site: Site, later: Later) ->
     assert (refused.status, refused.code) == (410, "start_again")
 
 
-# What is changed.
+# Changes.
 
 
 async def test_an_authenticator_app_is_enrolled(site: Site, later: Later) -> None:
-    """And proves its owner from the next step on; the step that was shown is spent."""
+    """An enrolled app proves its owner from the next time step on; the code that enrolled it is spent."""
     client = await logged_in(site)
     token = (await listed(client))["token"]
     offer = said(await change(client, "/totp", token=token))
@@ -178,7 +178,7 @@ async def test_an_authenticator_app_is_enrolled(site: Site, later: Later) -> Non
 
 
 async def test_an_offer_is_good_for_its_account_and_once(site: Site) -> None:
-    """Whoever is shown another's offer, or comes a second time, enrols nothing."""
+    """An offer works once and for its own account alone."""
     client, other = await logged_in(site), await logged_in(site, "Alice", "wonder")
     token, theirs = (await listed(client))["token"], (await listed(other))["token"]
     offer = said(await change(client, "/totp", token=token))
@@ -191,7 +191,7 @@ async def test_an_offer_is_good_for_its_account_and_once(site: Site) -> None:
 
 
 async def test_a_passkey_is_enrolled_and_proves_its_owner(site: Site) -> None:
-    """At the log-in, in a browser that has never been here."""
+    """An enrolled passkey proves its owner at the log-in, in a new browser."""
     client = await logged_in(site)
     token = (await listed(client))["token"]
     asked = said(await change(client, "/webauthn/options", token=token))
@@ -212,7 +212,7 @@ async def test_a_passkey_is_enrolled_and_proves_its_owner(site: Site) -> None:
 
 
 async def test_recovery_codes_let_their_owner_in_and_a_new_sheet_ends_the_old(site: Site) -> None:
-    """Each once."""
+    """Each recovery code works once, and a new sheet voids the old one."""
     client = await logged_in(site)
     token = (await listed(client))["token"]
     old = said(await change(client, "/recovery", token=token))["codes"]
@@ -230,7 +230,7 @@ async def test_recovery_codes_let_their_owner_in_and_a_new_sheet_ends_the_old(si
 
 
 async def test_a_factor_that_was_removed_proves_nothing(site: Site) -> None:
-    """From that moment."""
+    """A removed factor proves nothing from that moment on."""
     client = await logged_in(site)
     found = await listed(client)
     assert said(await change(client, "/remove", token=found["token"], id=found["factors"][0]["id"])) == {"done": True}
@@ -241,7 +241,7 @@ async def test_a_factor_that_was_removed_proves_nothing(site: Site) -> None:
 
 
 async def test_a_fourth_app_is_one_too_many(site: Site) -> None:
-    """It would never be looked at, so it is not enrolled; page and program are told."""
+    """A fourth app would never be checked, so it is not enrolled; page and program are told."""
     client = await logged_in(site)
     await site.enrol("1")
     await site.enrol("1")
@@ -253,11 +253,11 @@ async def test_a_fourth_app_is_one_too_many(site: Site) -> None:
     assert "no room for another" in page.body.decode()
 
 
-# As a page.
+# The page.
 
 
 async def test_the_page_does_without_scripts_what_needs_none(site: Site) -> None:
-    """Begin, mistype, confirm, remove: with what stands in the forms."""
+    """Begin, mistyped code, confirm and remove all work through forms without scripts."""
     client = await logged_in(site)
     page = await look(client, HTML)
     assert page.status == 200
@@ -281,7 +281,7 @@ async def test_the_page_does_without_scripts_what_needs_none(site: Site) -> None
 
 
 async def see(client: Client, location: bytes | None) -> Answer:
-    """As a browser follows a redirect."""
+    """Follow a redirect as a browser does."""
     path, _, query = (location or b"").decode().partition("?")
     return await client.send(path, method="GET", headers=(), accept=HTML, query=query)
 
@@ -294,7 +294,7 @@ def secret_in(page: Answer) -> str:
 
 @pytest.mark.parametrize("notice", ["failed", "full", "<script>", "x" * 9_999, "%E3%81%82"])
 async def test_a_link_says_nothing_on_the_page_that_did_not_happen(site: Site, notice: str) -> None:
-    """Whoever sends one could frighten an owner, or worse."""
+    """The page shows no message that a link made up: it could frighten or mislead an owner."""
     client = await logged_in(site)
     page = await client.send(PAGE, method="GET", headers=(), accept=HTML, query=f"notice={notice}")
     assert page.status == 200
@@ -303,7 +303,7 @@ async def test_a_link_says_nothing_on_the_page_that_did_not_happen(site: Site, n
 
 @pytest.mark.parametrize("path", ["/webauthn", "/totp/confirm"])
 async def test_a_page_whose_change_failed_says_so(site: Site, path: str) -> None:
-    """With the page itself, to go on from."""
+    """A failed change is reported on the page itself, which can be used further."""
     client = await logged_in(site)
     token = (await listed(client))["token"]
     failed = await change(client, path, HTML, token=token, state="x", credential="{}", code="123456")
@@ -312,11 +312,13 @@ async def test_a_page_whose_change_failed_says_so(site: Site, path: str) -> None
     assert hidden(failed, "token")
 
 
-# Who has no factor yet.
+# Owners without a factor.
 
 
 async def test_who_has_nothing_enrols_after_a_code_by_mail() -> None:
-    """The code lets in; the app is enrolled; and the owner is written to, in case it was not the owner."""
+    """An owner without a factor enters by a mailed code and enrols an app; a mail tells the owner, in case it was a
+    thief.
+    """
     async with writing() as post:
         site = post.site
         site.shop.owners["kenji"] = "key"
@@ -341,11 +343,11 @@ async def test_who_has_nothing_enrols_after_a_code_by_mail() -> None:
         )
 
 
-# Who pays for the page.
+# Cost of the page.
 
 
 async def test_a_known_devices_log_in_brings_a_tie_only_where_one_was_asked_for() -> None:
-    """Nobody who never opens the page pays for it; whoever opens it is told to log in, and may then prove himself."""
+    """A known device's log-in sets a session binding only after its owner opened the page once."""
     change = "POST /password form:username,old_password,new_password success=303"
     site = Site(settings={"protect": None, "login": "POST /login success=303:/account", "change": change})
     await site.enrol()

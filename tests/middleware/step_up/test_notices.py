@@ -1,4 +1,4 @@
-"""What owners hear of: a right password without a proof, and every new device. And what they are not bothered with."""
+"""Owners are told of a right password without a proof and of every new device, and of nothing else."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LIFE_S = 0.3
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ten minutes after which nobody comes any more, and how often somebody looks."""
+    """Shorten the ten minutes that a notice waits, and the interval of the check."""
     monkeypatch.setattr("sekisho.stepup.flow.unfinished.TICKET_S", LIFE_S)
     monkeypatch.setattr("sekisho.stepup.flow.unfinished.SLOT_S", 0.1)
     monkeypatch.setattr("sekisho.stepup.flow.unfinished.LATE_S", 10)
 
 
 async def test_a_right_password_without_a_proof_is_told_to_its_owner() -> None:
-    """Nobody else could know that it is known; and what was begun can no longer be ended."""
+    """The owner is told of a right password without a proof; the step-up can no longer be completed then."""
     async with writing() as post:
         thief = post.site.client()
         ticket = challenge(await thief.log_in("Alice", "wonder"))
@@ -36,7 +36,7 @@ async def test_a_right_password_without_a_proof_is_told_to_its_owner() -> None:
 
 
 async def test_a_step_up_that_was_completed_is_no_news() -> None:
-    """But the device is, once."""
+    """A completed step-up causes no theft notice; the new device is reported once."""
     async with writing() as post:
         client = post.site.client()
         assert (await client.show(challenge(await client.log_in("Alice", "wonder")), post.site.code())).status == 303
@@ -51,7 +51,7 @@ async def test_a_step_up_that_was_completed_is_no_news() -> None:
     ("account", "password"), [("Alice", "wrong"), ("nobody", "wonder"), ("alice", "hatter"), ("alice", "wrong")]
 )
 async def test_a_wrong_password_is_told_to_nobody(account: str, password: str) -> None:
-    """A list of names would be enough to flood their owners; and who has no address is written nothing."""
+    """A wrong password or an account without an address causes no mail: a list of names would flood account owners."""
     async with writing() as post:
         await post.site.client().log_in(account, password)
         await asyncio.sleep(2 * LIFE_S)
@@ -59,7 +59,7 @@ async def test_a_wrong_password_is_told_to_nobody(account: str, password: str) -
 
 
 async def test_wrong_codes_do_not_silence_the_notice() -> None:
-    """Only a proof does."""
+    """Wrong codes do not cancel the notice; only a proof does."""
     async with writing() as post:
         thief = post.site.client()
         ticket = challenge(await thief.log_in("Alice", "wonder"))
@@ -69,13 +69,13 @@ async def test_wrong_codes_do_not_silence_the_notice() -> None:
         assert letter.subject == subject("step_up_not_completed")
 
 
-# However often.
+# Any number of times.
 
 NEVER = {"limit_account": "1000/minute", "limit_ip": "1000/minute", "limit_network": "1000/minute"}
 
 
 async def test_many_thefts_are_a_few_letters(caplog: pytest.LogCaptureFixture) -> None:
-    """Fifty-two in a row: the first is told, then the tenth, which says that it stands for ten."""
+    """Of fifty-two thefts in a row the first is mailed, then the tenth, which says that it stands for ten."""
     async with writing(**NEVER) as post:
         for _ in range(52):
             await post.site.client().log_in("Alice", "wonder")
@@ -89,7 +89,7 @@ async def test_many_thefts_are_a_few_letters(caplog: pytest.LogCaptureFixture) -
 
 
 async def test_a_notice_outlives_the_worker_that_saw_it(own_redis_server: RedisServer) -> None:
-    """Restarted before the ten minutes are over: another worker, or the next one, tells it. Once."""
+    """A notice outlives the worker: after a restart within the ten minutes another worker sends it, once."""
     store = {"store": own_redis_server.url, "store_deadline_ms": "2000", "workers": "2"}
     async with writing(**store, **NEVER) as post:
         thief = post.site.client()
@@ -114,7 +114,7 @@ async def test_a_notice_outlives_the_worker_that_saw_it(own_redis_server: RedisS
 
 
 async def until_noted(server: RedisServer) -> None:
-    """Until the run's answer, the slot's count and the entry are in the store."""
+    """Wait until the run's answer, the slot's count and the entry are in the store."""
     async with asyncio.timeout(10):
         while len([key for key in server.cli("KEYS", "*", text=False) if b"{v" in key]) < 3:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The list of passkeys that everybody may ask for: it tells nothing of an account, in any spelling."""
+"""Anyone may ask for passkey options; in any spelling they tell nothing about an account."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOBODYS = ("kimiko", "KIMIKO", "Kimiko", "ｋｉｍｉｋｏ")
 
 
 def site(names: Iterable[str] = ("hana",)) -> Site:
-    """`hana` is an account, under these spellings."""
+    """A site where `hana` is an account, under these spellings."""
     made = Site(settings={"factors": "webauthn", "passkey_domain": "shop.test"})
     made.contacts.clear()
     made.contacts |= {name: Contact("1", "hana@example.test", "ja") for name in names}
@@ -39,7 +39,7 @@ async def enrol(made: Site, account_id: str = "1", credential_id: bytes = REAL) 
 
 
 async def listed(made: Site, account: str) -> list[str]:
-    """What a stranger is shown who types this, whatever his password."""
+    """The credentials listed for a stranger who types this name, with any password."""
     client = made.client()
     ticket = challenge(await client.log_in(account, "whatever"))
     found = await client.send(f"{STEP}/options", urlencode({"challenge": ticket}).encode())
@@ -49,7 +49,9 @@ async def listed(made: Site, account: str) -> list[str]:
 @pytest.mark.parametrize("names", [("hana",), SPELLINGS])
 @pytest.mark.parametrize("passkeys", [0, 1])
 async def test_all_spellings_have_the_same_eight(names: tuple[str, ...], passkeys: int) -> None:
-    """Of an account and of nobody, with a passkey and without, and whether the owners' query minds case or not."""
+    """The list is as long for known and unknown accounts, with and without passkeys, whether or not the owners' query
+    folds case.
+    """
     made = site(names)
     if passkeys:
         await enrol(made)
@@ -60,7 +62,7 @@ async def test_all_spellings_have_the_same_eight(names: tuple[str, ...], passkey
 
 
 async def test_an_account_that_shares_its_plain_spelling_keeps_its_own_passkeys() -> None:
-    """Where `Hana` and `hana` are two, each finds its own in its list, be there eight of the other's."""
+    """Where `Hana` and `hana` are two accounts, each finds its own passkey among up to eight of the other's."""
     made = site(("hana",))
     made.contacts["Hana"] = Contact("2", None, None)
     for number in range(8):

@@ -1,4 +1,4 @@
-"""Routes that want a proof from a moment ago: of the account whose session it is, and of no other (R4)."""
+"""Protected routes need a recent proof of the account whose session it is, and of no other (R4)."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ async def pay(client: Client, accept: bytes = b"*/*") -> Answer:
 
 
 async def test_a_log_in_with_a_proof_is_fresh(site: Site) -> None:
-    """Nobody is asked twice in a row."""
+    """A log-in with a proof counts as fresh: nothing is asked twice in a row."""
     client = await logged_in(site)
     assert (await pay(client)).body == b"paid"
     assert site.shop.paid == ["hana"]
 
 
 async def test_a_proof_that_is_too_old_asks_for_another(site: Site, later: Later) -> None:
-    """RFC 9470 says how old it may be; the route has not run."""
+    """A proof that is too old is refused with the allowed age (RFC 9470), and the route has not run."""
     client = await logged_in(site)
     later.seconds = 301
     asked = await pay(client)
@@ -70,7 +70,7 @@ async def test_a_proof_that_is_too_old_asks_for_another(site: Site, later: Later
 
 
 async def test_a_new_proof_opens_the_route_again(site: Site, later: Later) -> None:
-    """For its time, and no longer."""
+    """A new proof opens the route for its maximum age, and no longer."""
     client = await logged_in(site)
     later.seconds = 400
     ticket = challenge(await pay(client))
@@ -84,7 +84,7 @@ async def test_a_new_proof_opens_the_route_again(site: Site, later: Later) -> No
 
 
 async def test_a_page_leads_on_after_the_proof(site: Site, later: Later) -> None:
-    """A route that cannot be gone to by a link is not gone to."""
+    """A page leads on to the route after the proof, unless a link cannot reach the route."""
     client = await logged_in(site)
     later.seconds = 400
     ticket = challenge(await pay(client, accept=HTML))
@@ -94,7 +94,7 @@ async def test_a_page_leads_on_after_the_proof(site: Site, later: Later) -> None
 
 
 async def test_a_known_device_with_the_password_alone_is_not_fresh(site: Site, later: Later) -> None:
-    """Its session is tied to its account, and nothing more."""
+    """A known device with the password alone is not fresh: its session is bound to its account, without a proof."""
     client = await logged_in(site)
     del client.jar[TIE], client.jar["session"]
     assert (await client.log_in()).status == 303
@@ -106,7 +106,7 @@ async def test_a_known_device_with_the_password_alone_is_not_fresh(site: Site, l
 
 
 async def test_the_proof_of_one_does_not_open_the_session_of_another(site: Site, later: Later) -> None:
-    """R4: a thief with A's session cookie, and an account of his own with a factor of his own."""
+    """R4: a thief with A's session cookie cannot open it with a proof of the thief's own account."""
     owner = await logged_in(site)
     thief = await logged_in(site, "Alice", "wonder")
     own = thief.jar["session"]
@@ -114,7 +114,7 @@ async def test_the_proof_of_one_does_not_open_the_session_of_another(site: Site,
     refused = await pay(thief)
     assert refused.status == 401
     assert b"challenge" not in json.loads(refused.body)
-    # With his own session he asks for a proof, and shows it with A's.
+    # The thief asks for a proof with the own session and shows it with A's.
     later.seconds = 400
     thief.jar["session"] = own
     ticket = challenge(await pay(thief))
@@ -126,7 +126,9 @@ async def test_the_proof_of_one_does_not_open_the_session_of_another(site: Site,
 
 
 async def test_the_tie_of_one_is_no_tie_of_anothers_session(site: Site) -> None:
-    """R4: whichever way round they are mixed, and with both sessions shown at once."""
+    """R4: one account's binding is void for another's session, in any combination and with both sessions shown at
+    once.
+    """
     owner, thief = await logged_in(site), await logged_in(site, "Alice", "wonder")
     mixed = site.client()
     mixed.jar = {TIE: thief.jar[TIE], "session": owner.jar["session"]}
@@ -137,7 +139,7 @@ async def test_the_tie_of_one_is_no_tie_of_anothers_session(site: Site) -> None:
 
 
 async def test_a_session_that_is_tied_to_nobody_is_refused(site: Site) -> None:
-    """There is no proof that would help, so none is asked for: the way on is to log in."""
+    """A session bound to no account is refused and told to log in: no proof would help."""
     client = await logged_in(site)
     del client.jar[TIE]
     refused = await pay(client)
@@ -149,14 +151,14 @@ async def test_a_session_that_is_tied_to_nobody_is_refused(site: Site) -> None:
 
 @pytest.mark.parametrize(("said", "status"), [("hana", 200), (None, 200), ("Alice", 401), ("Hana", 401)])
 async def test_the_application_knows_whose_session_it_is(site: Site, said: str | None, status: int) -> None:
-    """Where it names another account than the tie, nobody pays."""
+    """If the application names another account than the binding does, the session is refused."""
     client = await logged_in(site)
     client.guard = site.guarded(session_account=lambda _: said)
     assert (await pay(client)).status == status
 
 
 async def test_in_monitor_nobody_is_asked(site: Site) -> None:
-    """It only looks."""
+    """In `monitor` no route asks for a proof."""
     client = site.client(guard=site.guarded(mode="monitor"))
     assert (await pay(client)).status == 200
 
@@ -165,7 +167,7 @@ async def test_in_monitor_nobody_is_asked(site: Site) -> None:
 async def test_a_question_for_a_fresh_proof_dies_with_a_change_of_password(
     site: Site, later: Later, where: str
 ) -> None:
-    """Row 83: whoever was asked in a session of before it begins anew; nobody else does."""
+    """Row 83: a challenge asked in a session from before a password change is void; others are not affected."""
     asked = {}
     for account, password in (("hana", "right"), ("Alice", "wonder")):
         asked[account] = await logged_in(site, account, password)
@@ -182,7 +184,7 @@ async def test_a_question_for_a_fresh_proof_dies_with_a_change_of_password(
 
 
 async def test_a_ticket_of_another_browser_refreshes_nothing(site: Site, later: Later) -> None:
-    """Whose browser it was asked in holds it."""
+    """A ticket of another browser refreshes nothing: only the browser that was asked holds it."""
     client = await logged_in(site)
     later.seconds = 400
     ticket = challenge(await pay(client))
@@ -191,7 +193,7 @@ async def test_a_ticket_of_another_browser_refreshes_nothing(site: Site, later: 
 
 
 async def test_a_ticket_of_a_log_in_refreshes_nothing(site: Site, later: Later) -> None:
-    """What a proof is for is sealed into what it is asked by."""
+    """A ticket of a log-in refreshes nothing: its purpose is sealed into it."""
     client = await logged_in(site)
     later.seconds = 400
     tie, session = client.jar[TIE], client.jar["session"]
@@ -207,7 +209,7 @@ async def test_a_ticket_of_a_log_in_refreshes_nothing(site: Site, later: Later) 
 # A service whose session cookie is signed anew with every answer.
 
 KEY = "a key of the service"
-ROLLING = "POST /login success=303"  # to the front page, with a cookie that every answer sets: no guess believes that
+ROLLING = "POST /login success=303"  # to the front page, with a cookie in every answer: no guess takes that for success
 
 
 async def _log_in(request: Request) -> RedirectResponse | PlainTextResponse:
@@ -230,7 +232,7 @@ def rolling() -> Starlette:
 
 
 def whose(scope: Scope) -> str | None:
-    """As such a service would tell it."""
+    """The account of a session, as such a service would report it."""
     jar = SimpleCookie(dict(scope["headers"]).get(b"cookie", b"").decode())
     try:
         data = itsdangerous.TimestampSigner(KEY).unsign(jar["session"].value)
@@ -241,7 +243,7 @@ def whose(scope: Scope) -> str | None:
 
 
 async def test_a_session_cookie_that_rolls_keeps_its_tie(site: Site, later: Later) -> None:
-    """Starlette's changes with every answer; the application says whose it is, and the tie holds."""
+    """Starlette's cookie changes with every answer; the application names its account, and the binding holds."""
     client = site.client(guard=site.guarded(rolling(), login=ROLLING, session_account=whose))
     assert (await client.show(challenge(await client.log_in()), site.code(-1))).status == 303
     seen = {client.jar["session"]}
@@ -256,7 +258,7 @@ async def test_a_session_cookie_that_rolls_keeps_its_tie(site: Site, later: Late
 
 
 async def test_a_session_cookie_that_rolls_is_not_another_s(site: Site) -> None:
-    """R4 holds there too, with both sessions rolled."""
+    """R4 holds for rolling cookies too, with both sessions renewed."""
     guard = site.guarded(rolling(), login=ROLLING, session_account=whose)
     owner, thief = site.client(guard=guard), site.client(guard=guard)
     assert (await owner.show(challenge(await owner.log_in()), site.code(-1))).status == 303
@@ -269,20 +271,20 @@ async def test_a_session_cookie_that_rolls_is_not_another_s(site: Site) -> None:
 
 
 async def test_without_the_application_s_word_a_cookie_that_changed_is_nobody_s(site: Site) -> None:
-    """Whoever cannot be told from a thief is asked to log in."""
+    """Without the application's answer a changed cookie looks like a thief's, and its client is told to log in."""
     client = site.client(guard=site.guarded(rolling(), login=ROLLING))
     assert (await client.show(challenge(await client.log_in()), site.code(-1))).status == 303
     assert (await pay(client)).status == 200
     assert (await pay(client)).status == 401
 
 
-# What a session can make us do.
+# Work that a session can cause.
 
 
 async def test_a_session_has_one_challenge_at_a_time(site: Site, later: Later) -> None:
-    """However often it asks, in however many browsers: five tries, and forty looks at its owner's factors."""
+    """A session has one challenge at a time: five tries and forty reads of factors, in any number of browsers."""
     client = await logged_in(site)
-    # So many minutes later, a minute after the clock has passed ten of them.
+    # Minutes later; a minute after the ten-minute mark.
     later.seconds = 1_260 - time.time() % 600
     thieves = []
     for _ in range(12):
@@ -291,7 +293,7 @@ async def test_a_session_has_one_challenge_at_a_time(site: Site, later: Later) -
         thieves.append((thief, challenge(await pay(thief))))
     for thief, ticket in thieves[:5]:
         assert (await thief.show(ticket, "000000")).code == "proof_failed"
-    # The sixth is right, and comes too late.
+    # The sixth try is right, but too late.
     thief, ticket = thieves[6]
     assert (await thief.show(ticket, site.code())).code == "proof_failed"
     answers = [(await thief.show(ticket, "000000")).code for thief, ticket in thieves * 4]
@@ -300,7 +302,7 @@ async def test_a_session_has_one_challenge_at_a_time(site: Site, later: Later) -
 
 
 async def test_who_has_proved_it_may_be_asked_again_at_once(site: Site, later: Later) -> None:
-    """A route that wants a proof from this very second: each proof ends its challenge, and begins no other's."""
+    """A route that allows no age asks for each proof anew: each proof ends its own challenge and starts no other."""
     client = await logged_in(site)
     for number in range(3):
         later.seconds += 301
@@ -311,7 +313,7 @@ async def test_who_has_proved_it_may_be_asked_again_at_once(site: Site, later: L
 
 
 async def test_an_answer_that_was_lost_leaves_another_question(site: Site, later: Later) -> None:
-    """The new tie never arrived: with the old one the session is asked anew, and not for what is redeemed."""
+    """If the answer with the new binding was lost, the session is asked anew by a new challenge."""
     client = await logged_in(site)
     later.seconds = 301
     before = dict(client.jar)

@@ -1,4 +1,4 @@
-"""What is charged for being asked for work comes back with the answer, once, and to nobody who guesses."""
+"""The charge for a request that was asked for work is refunded with the solution, once, and to no guess."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOUSE = "203.0.113.40"
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Time of the counters and the shed."""
+    """The clock of counters and shed."""
     found = Clock()
     monkeypatch.setattr("sekisho.assemble._unix_us", found)
     monkeypatch.setattr("sekisho.assemble._monotonic_us", found)
@@ -31,7 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def plain(**settings: Any) -> Site:
-    """A site that asks for work, and has no factor to ask for."""
+    """A site that asks for work and has no factors."""
     site = Site(settings={"factors": "none", "protect": None, "challenges": "pow", **settings})
     site.shop.owners = {f"member{n}": "right" for n in range(40)}
     return site
@@ -44,14 +44,14 @@ def _easy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def repeated(client: Client, first: Answer, account: str, password: str = "right") -> Answer:
-    """The same attempt with the work that was asked for, from a browser that keeps no device token."""
+    """The same attempt with the solved work, from a browser that keeps no device token."""
     client.jar.pop("__Host-sekisho", None)
     work = (b"sekisho-work", solved(json.loads(first.body)["work"]).encode())
     return await client.log_in(account, password, headers=(FORM, work))
 
 
 async def test_thirty_owners_behind_one_address_all_log_in(clock: Clock) -> None:
-    """Row 4.5: from the eighth on each is asked for work; with the limits of a service that set none."""
+    """Row 4.5: thirty owners behind one address log in with the default limits; from the eighth on each solves work."""
     site, statuses = plain(), []
     for n in range(30):
         clock.advance(1)
@@ -66,7 +66,7 @@ async def test_thirty_owners_behind_one_address_all_log_in(clock: Clock) -> None
 
 
 async def test_a_wrong_answer_returns_nothing(clock: Clock) -> None:
-    """Ten at an address: of five guesses, each asked for work and answered with it, both charges stand."""
+    """Wrong guesses are refunded nothing: of five guesses with work, both charges stand, against ten at an address."""
     site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "10/hour"})
     await site.client("192.0.2.1").log_in("member0", "burn")
     client, statuses = site.client(HOUSE), []
@@ -82,9 +82,7 @@ async def test_a_wrong_answer_returns_nothing(clock: Clock) -> None:
 
 
 async def test_log_ins_of_ones_own_buy_no_guess(clock: Clock) -> None:
-    """Who has an account may be asked and answer as often as he likes: there are ten guesses at his address, not one
-    more.
-    """
+    """An attacker's own log-ins with solved work buy no guess beyond the ten of the address."""
     site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "10/hour", "limit_lane": "9999/hour"})
     await site.client("192.0.2.1").log_in("member0", "burn")
     guesses = 0
@@ -103,19 +101,19 @@ async def test_log_ins_of_ones_own_buy_no_guess(clock: Clock) -> None:
 
 
 async def test_one_solution_returns_one_question(clock: Clock) -> None:
-    """Shown again it is no work at all."""
+    """A solution shown again is void."""
     site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "6/hour"})
     await site.client("192.0.2.1").log_in("member0", "burn")
     client = site.client(HOUSE)
     first = await client.log_in("member0")
     statuses = [(await repeated(client, first, "member0")).status for _ in range(7)]
 
-    # The first is let in; each of the others is a question of its own, until the address has had its six.
+    # The first passes; each other is a question of its own, until the address has had its six.
     assert statuses == [303] + [401] * 6
 
 
 async def test_before_a_step_up_the_question_comes_back_with_the_proof(clock: Clock) -> None:
-    """Work first, then a proof: after it the address has all its room again, and before it has two places less."""
+    """Before a step-up the question's charge is refunded with the proof; until then two places are missing."""
     site = Site(
         settings={**OPEN, "challenges": "pow", "limit_account": "1/hour", "limit_ip": "4/hour", "protect": None}
     )
@@ -139,7 +137,7 @@ async def _settled() -> None:
 
 
 async def test_all_who_were_asked_may_answer(clock: Clock) -> None:
-    """Twenty questions fill the address, which is shed; each answer comes in by the place of its question."""
+    """Twenty questions fill the address, which is shed; each solution still comes in by its question's place."""
     site, asked, statuses = plain(), [], []
     for n in range(30):
         client = site.client(HOUSE)
@@ -156,7 +154,7 @@ async def test_all_who_were_asked_may_answer(clock: Clock) -> None:
 
 
 async def test_all_who_were_asked_by_a_page_may_answer(clock: Clock) -> None:
-    """Row 4.5: a page's solution is in its form, which a full address reads for the page's cookie alone."""
+    """Row 4.5: a page's solution is in its form; a full address reads that form for the page's cookie alone."""
     site, asked, statuses = plain(), [], []
     for n in range(30):
         client = site.client(HOUSE)
@@ -170,7 +168,7 @@ async def test_all_who_were_asked_by_a_page_may_answer(clock: Clock) -> None:
 
 
 async def test_a_page_passes_the_shed_once_and_a_forged_cookie_never(clock: Clock) -> None:
-    """Row 4.5: anything else would carry a flood past the refusal."""
+    """Row 4.5: the page's cookie passes the shed once and a forged one never: a flood would pass otherwise."""
     site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour"})
     await site.client("192.0.2.1").log_in("member0", "burn")
     client = site.client(HOUSE)
@@ -189,7 +187,7 @@ async def test_a_page_passes_the_shed_once_and_a_forged_cookie_never(clock: Cloc
 
 
 async def test_with_a_captcha_the_question_comes_back_too(clock: Clock) -> None:
-    """Row 4.5: our pages do the work beside it, and the work carries the receipt."""
+    """Row 4.5: with a captcha our pages solve work too, and the work carries the receipt."""
     async with siteverify_api() as api:
         captcha = {"captcha_sitekey": "site-1", "captcha_secret": SECRET, "captcha_hosts": "shop.example"}
         limits = {**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour", "limit_lane": "9999/hour"}
@@ -207,7 +205,7 @@ async def test_with_a_captcha_the_question_comes_back_too(clock: Clock) -> None:
 
 
 async def test_a_solution_passes_the_shed_once_and_what_is_none_never(clock: Clock) -> None:
-    """Row 4.5: an address that is shed reads no body for work that was shown before, or that nobody asked for."""
+    """Row 4.5: a shed address reads no body for work that was used before or never asked for."""
     site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "4/hour"})
     await site.client("192.0.2.1").log_in("member0", "burn")
     client = site.client(HOUSE)
@@ -227,11 +225,11 @@ async def test_a_solution_passes_the_shed_once_and_what_is_none_never(clock: Clo
 
     assert codes == [429, 429, 401, 429]
     reached = [account for account, password in site.shop.reached if password == "guess"]
-    assert len(reached) == 4  # of which three came in before the address was full, and one by its question's place
+    assert len(reached) == 4  # three of them came in before the address was full, and one by its question's place
 
 
 async def test_questions_make_no_place_at_the_account(clock: Clock) -> None:
-    """A question that was charged at the account keeps its charge there: the answer, a repeat, is free."""
+    """A question keeps its charge at the account: its solution repeats the attempt and is free there."""
     site = plain(**{**OPEN, "limit_account": "1/hour", "limit_ip": "12/hour"})
     for n in range(8):
         await site.client(HOUSE).log_in(f"member{n + 1}", "x")

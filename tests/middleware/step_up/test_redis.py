@@ -1,4 +1,4 @@
-"""Two workers on one Redis: what the one began the other ends, and nobody is let in when store or worker dies."""
+"""Two workers on one Redis continue each other's step-ups, and no stranger gets in when the store or a worker dies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.middleware.step_up.conftest import Later
     from tests.servers import RedisServer
 
-PATIENT = {"store_deadline_ms": "2000"}  # but for what is about deadlines
+PATIENT = {"store_deadline_ms": "2000"}  # except for tests of deadlines
 
 
 @asynccontextmanager
@@ -38,13 +38,13 @@ async def workers(url: str, shop: Shop | None = None, **settings: Any) -> AsyncI
 
 
 def at(guard: LoginGuard, client: Client) -> Client:
-    """The same browser, whose next request comes to another worker."""
+    """The same browser, whose next request goes to another worker."""
     client.guard = guard
     return client
 
 
 async def test_what_one_worker_began_another_ends(redis_url: str) -> None:
-    """Nobody chooses which worker he comes to: ticket, answer and proof are good at all of them."""
+    """Ticket, answer and proof are valid at all workers, as a client cannot choose its worker."""
     async with workers(redis_url) as (site, second):
         client = site.client()
         ticket = challenge(await client.log_in())
@@ -55,21 +55,21 @@ async def test_what_one_worker_began_another_ends(redis_url: str) -> None:
 
 
 async def test_of_redemptions_at_two_workers_at_once_one_is_granted(redis_url: str) -> None:
-    """However they are raced, and with two codes that are both right."""
+    """Of parallel redemptions at two workers, with two right codes, one is granted."""
     async with workers(redis_url) as (site, second):
         one = site.client()
         ticket = challenge(await one.log_in())
         both = [Client(guard, STRANGE, [], dict(one.jar)) for guard in (site.guard, second) * 8]
         codes = [site.code(), site.code(1)] * 8
         found = await asyncio.gather(*(client.show(ticket, code) for client, code in zip(both, codes, strict=True)))
-        # One session and one device: who shows the same code once more is answered the same.
+        # One session and one device: the same code shown again gets the same answer.
         assert len({(tuple(shown.headers), shown.body) for shown in found if shown.status == 303}) == 1
         assert site.shop.reached == [("hana", "right")]
         assert len({client.jar["session"] for client in both if "session" in client.jar}) == 1
 
 
 async def test_a_code_is_good_at_one_worker_only(redis_url: str) -> None:
-    """Row 79: not once for each of them."""
+    """Row 79: a code works once over all workers."""
     async with workers(redis_url) as (site, second):
         one, other = site.client(), site.client(guard=second)
         tickets = challenge(await one.log_in()), challenge(await other.log_in())
@@ -79,7 +79,7 @@ async def test_a_code_is_good_at_one_worker_only(redis_url: str) -> None:
 
 
 async def test_tries_are_counted_over_all_workers(redis_url: str) -> None:
-    """Five for a challenge, wherever they are shown."""
+    """The five tries of a challenge are counted over all workers."""
     async with workers(redis_url) as (site, second):
         client = site.client()
         ticket = challenge(await client.log_in())
@@ -89,7 +89,7 @@ async def test_tries_are_counted_over_all_workers(redis_url: str) -> None:
 
 
 async def test_a_change_of_password_at_one_worker_ends_what_the_other_began(redis_url: str) -> None:
-    """Row 83."""
+    """Row 83: a password change at one worker ends challenges of the other."""
     async with workers(redis_url) as (site, second):
         thief = site.client()
         ticket = challenge(await thief.log_in())
@@ -101,7 +101,7 @@ async def test_a_change_of_password_at_one_worker_ends_what_the_other_began(redi
 
 
 async def test_scripts_that_are_forgotten_come_back(redis_url: str, redis_server: RedisServer) -> None:
-    """`SCRIPT FLUSH`, a failover: a proof is not lost with them."""
+    """Scripts are loaded again after `SCRIPT FLUSH` or a failover, and no proof is lost."""
     async with workers(redis_url) as (site, _):
         client = site.client()
         ticket = challenge(await client.log_in())
@@ -110,7 +110,7 @@ async def test_scripts_that_are_forgotten_come_back(redis_url: str, redis_server
 
 
 class Hanging(Shop):
-    """Never answers a log-in; as one whose worker has died, seen from another."""
+    """Never answers a log-in, like a worker that died."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/login":
@@ -122,9 +122,10 @@ class Hanging(Shop):
 async def test_a_run_whose_worker_died_is_given_up(
     redis_url: str, later: Later, monkeypatch: pytest.MonkeyPatch, has_begun: bool, seconds: float
 ) -> None:
-    """At first it may yet come, so: later. When it cannot any more: from the start. Never the answer of nothing.
+    """While a dead worker's run may still finish, the client is told to retry; later, to start again. It never gets an
+    answer.
 
-    A run lasts half a minute; one that waited for its turn may come later.
+    A run lasts half a minute; one that waited for its turn may finish later.
     """
     if not has_begun:
         monkeypatch.setattr("sekisho.challenge.escrow.Escrow.begin", AsyncMock())
@@ -145,7 +146,7 @@ async def test_a_run_whose_worker_died_is_given_up(
 async def test_without_the_store_no_stranger_is_let_in_and_owners_are_not_kept_out(
     own_redis_server: RedisServer,
 ) -> None:
-    """Strangers are told to come later, right password or not; a proved device logs in; and it mends by itself."""
+    """Without the store strangers are told to retry, proved devices log in, and service resumes by itself."""
     async with workers(own_redis_server.url, store_deadline_ms="200") as (site, second):
         owner, waiting = site.client(), site.client()
         assert (await owner.show(challenge(await owner.log_in()), site.code(-1))).status == 303
@@ -163,7 +164,7 @@ async def test_without_the_store_no_stranger_is_let_in_and_owners_are_not_kept_o
 
         own_redis_server.start()
         assert await mended(site)
-        # What was sealed went with the store. Its ticket opens nothing, and a new one does.
+        # The escrowed run is lost with the store: its ticket opens nothing, a new one does.
         client = site.client("198.51.100.33")
         assert (await client.show(challenge(await client.log_in()), site.code(1))).status == 303
 
@@ -178,7 +179,7 @@ async def mended(site: Site) -> bool:
 
 
 async def test_while_the_store_stands_still_nothing_is_redeemed(own_redis_server: RedisServer) -> None:
-    """A black hole is no answer: 503 within the deadline; and the code was not used up in vain, or the next one is."""
+    """A store that hangs means 503 within the deadline, and an owner can still prove with this code or the next."""
     async with workers(own_redis_server.url, store_deadline_ms="200") as (site, _):
         client = site.client()
         ticket = challenge(await client.log_in())
@@ -194,7 +195,9 @@ async def test_while_the_store_stands_still_nothing_is_redeemed(own_redis_server
 
 
 async def test_failures_are_forgotten_with_a_proof_and_not_with_a_password(redis_url: str) -> None:
-    """Row 76: they are counted since the last proof, at all workers. A guard without factors tells them by asking."""
+    """Row 76: failures since the last proof are counted over all workers. A guard without factors tells them by
+    asking.
+    """
     async with workers(redis_url, account_failures_max="3", limit_account="9999/minute") as (site, second):
         plain = site.guarded(factors="none", protect=None, challenges="pow", no_factor="challenge")
 

@@ -1,4 +1,4 @@
-"""What a reset or a change of password ends, and what a stranger who asks for one does not."""
+"""A reset or a password change ends challenges; a stranger's request for one does not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OLD, NEW = "right", "never+seen+in+a+leak+17"
 
 
 class Vague(Shop):
-    """Says *thank you* to everybody who asks for a reset, shows a token, or changes a password."""
+    """Answers *thank you* to every reset request, token or password change."""
 
     def __init__(self, status: int = 200) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ async def posted(site: Site, path: str, **fields: str) -> None:
 @pytest.mark.parametrize("rule", ["", " success=200"])
 @pytest.mark.parametrize("fields", ["form:username,token,new_password", "form:username,,new_password"])
 async def test_asking_for_a_reset_ends_nothing(rule: str, fields: str) -> None:
-    """Whoever knows a name could end its owner's log-ins, one after the other."""
+    """Requesting a reset ends nothing: knowing a name would be enough to end its owner's log-ins."""
     site = await site_with(reset=f"POST /reset {fields}{rule}")
     owner, ticket = await begun(site)
     for _ in range(3):
@@ -61,7 +61,7 @@ async def test_asking_for_a_reset_ends_nothing(rule: str, fields: str) -> None:
 
 
 async def test_a_token_that_may_be_none_ends_nothing() -> None:
-    """The application thanks for it; nobody can tell whether anything was reset."""
+    """A reset whose answer may mean failure ends nothing."""
     site = await site_with(reset="POST /reset form:username,token,new_password")
     owner, ticket = await begun(site)
     await posted(site, "/reset", username="hana", token="made+up", new_password=NEW)
@@ -69,7 +69,7 @@ async def test_a_token_that_may_be_none_ends_nothing() -> None:
 
 
 async def test_a_reset_that_succeeded_ends_everything() -> None:
-    """Row 83: whoever had the old password had it."""
+    """Row 83: a successful reset ends all challenges of anyone who had the old password."""
     site = await site_with(reset="POST /reset form:username,token,new_password success=200")
     owner, ticket = await begun(site)
     await posted(site, "/reset", username="hana", token="mailed", new_password=NEW)
@@ -80,7 +80,7 @@ CHANGE = "POST /password form:username,old_password,new_password"
 
 
 async def test_a_change_in_the_owners_session_ends_everything_though_nobody_can_tell() -> None:
-    """The session says who it was: he begins again, and so does whoever had the old password."""
+    """A change in the owner's session ends all challenges, the owner's too, although its success is unclear."""
     site = await site_with(change=CHANGE)
     at_home = site.client()
     await at_home.show(challenge(await at_home.log_in()), site.code(-1))
@@ -93,7 +93,7 @@ async def test_a_change_in_the_owners_session_ends_everything_though_nobody_can_
 
 
 async def test_a_reset_without_a_rule_is_named_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
-    """Where its success cannot be told, step-ups that began with the old password go on."""
+    """A reset door without a success rule is named at the start: challenges of the old password would go on."""
     site = await site_with(reset="POST /reset form:username,token,new_password")
     await site.client().log_in()
     assert "SEKISHO_RESET: no success= rule for POST /reset" in caplog.text
@@ -104,7 +104,7 @@ async def test_a_reset_without_a_rule_is_named_at_the_start(caplog: pytest.LogCa
 
 
 async def test_a_log_in_under_way_is_sent_its_code_again() -> None:
-    """Whoever has the password can use up what an account is sent in an hour; who is on his way keeps his code."""
+    """An attacker with the password can use up the hourly mails; an owner in a step-up is still sent the code again."""
     sent: list[CodeMessage] = []
 
     async def on_code(message: CodeMessage) -> None:

@@ -1,4 +1,4 @@
-"""*Confirm* clicked twice, and answers that were lost: the same proof in the same hands has the same answer."""
+"""A second click on *Confirm*, or a retry after a lost answer, gets the same answer for the same proof."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def whole(found: Answer) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
 
 
 async def shown(site: Site, client: Client | None = None) -> tuple[Client, str, str, Answer]:
-    """A browser with its ticket, its code and its answer. It has not heard of that: it still has its key."""
+    """A browser that has shown ticket and code, lost the answer, and still has its key."""
     client = client or site.client()
     ticket, code = challenge(await client.log_in()), site.code()
     key = client.jar[KEY]
@@ -39,7 +39,9 @@ async def shown(site: Site, client: Client | None = None) -> tuple[Client, str, 
 
 
 async def test_a_second_click_has_the_same_answer(site: Site) -> None:
-    """Byte for byte, with the same session and the same device token. The application has run once."""
+    """A second click gets the answer byte for byte, with the same session and device token; the application ran
+    once.
+    """
     client, ticket, code, first = await shown(site)
     assert (first.status, bool(first.device)) == (303, True)
     assert whole(await client.show(ticket, code)) == whole(first)
@@ -48,7 +50,7 @@ async def test_a_second_click_has_the_same_answer(site: Site) -> None:
 
 
 async def test_two_clicks_at_once_have_one_answer(site: Site) -> None:
-    """Whichever of them is granted."""
+    """Of two clicks at once one is granted, and both get its answer."""
     client = site.client()
     ticket, code = challenge(await client.log_in()), site.code()
     one, other = await asyncio.gather(client.show(ticket, code), client.show(ticket, code))
@@ -56,7 +58,9 @@ async def test_two_clicks_at_once_have_one_answer(site: Site) -> None:
 
 
 async def test_a_click_whose_connection_is_closed_is_granted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A browser closes the first connection with the second click; some servers end the request then."""
+    """A click whose connection is closed is granted: a second click closes the first, and some servers end that
+    request.
+    """
     monkeypatch.setattr("sekisho.middleware.step_up.redeeming.RELEASE_S", (0.01,) * 500)
     client = site.client()
     ticket, code = challenge(await client.log_in()), site.code()
@@ -80,7 +84,7 @@ async def test_a_click_whose_connection_is_closed_is_granted(site: Site, monkeyp
 
 
 async def test_ten_seconds_later_it_is_start_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever finds ticket, key and code in a log has come too late."""
+    """Ten seconds later the client has to start again: ticket, key and code found in a log are then void."""
     client, ticket, code, _ = await shown(site)
     parts = site.guard._parts
     assert parts is not None
@@ -92,7 +96,7 @@ async def test_ten_seconds_later_it_is_start_again(site: Site, monkeypatch: pyte
 
 @pytest.mark.parametrize("what", ["code", "holder"])
 async def test_another_proof_or_another_browser_has_none(site: Site, what: str) -> None:
-    """Who did not show this proof, or does not hold this ticket."""
+    """Another proof or another browser gets no second answer."""
     client, ticket, code, _ = await shown(site)
     if what == "holder":
         client = site.client()
@@ -104,7 +108,7 @@ async def test_another_proof_or_another_browser_has_none(site: Site, what: str) 
 
 
 async def test_a_change_of_password_ends_it(site: Site) -> None:
-    """The session in it is over."""
+    """A password change ends the repeat, as the session in it is void."""
     client, ticket, code, _ = await shown(site)
     changed = await client.send("/password", b"username=hana&old_password=right&new_password=never+seen+in+a+leak+17")
     assert changed.status == 303
@@ -116,14 +120,14 @@ async def test_a_change_of_password_ends_it(site: Site) -> None:
 
 
 async def test_the_deny_list_ends_it(site: Site) -> None:
-    """As it ends everything."""
+    """The deny list ends the repeat, as it ends everything."""
     client, ticket, code, _ = await shown(site)
     client.guard = site.guarded(deny=f"{STRANGE}/32")
     assert (await client.show(ticket, code)).code == "denied"
 
 
 async def test_where_the_proof_comes_first_no_effect_is_had_twice() -> None:
-    """A change of password runs after its proof: the second click runs nothing."""
+    """Where the application runs after the proof, a second click runs nothing."""
 
     class Counting(Shop):
         async def _change(self, receive: Receive, send: Send) -> None:
@@ -143,7 +147,7 @@ async def test_where_the_proof_comes_first_no_effect_is_had_twice() -> None:
 
 
 async def test_a_large_answer_is_released_twice() -> None:
-    """Sixteen kilobytes of headers and as much of a body, and what the guard adds: the store has room for it."""
+    """An answer of 16 KiB headers, as much body and the guard's own parts fits the store and is released twice."""
 
     class Large(Shop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,7 +167,7 @@ PAGES = ["/sekisho/step-up", "/sekisho/step-up/send", "/sekisho/continue"]
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_a_reload_of_a_page_that_answered_a_form_says_start_again(site: Site, path: str) -> None:
-    """In words for people, and as a code for programs. Nothing is shown, and nothing used up."""
+    """Reloading a page that answered a form says to start again, as text or code; nothing is shown or used up."""
     client = site.client()
     ticket = challenge(await client.log_in())
     page = await client.send(path, method="GET", headers=(), accept=b"text/html")
@@ -179,6 +183,6 @@ async def test_a_reload_of_a_page_that_answered_a_form_says_start_again(site: Si
     "path", ["/sekisho/factors/totp", "/sekisho/factors/totp/confirm", "/sekisho/factors/recovery"]
 )
 async def test_a_reload_of_a_step_of_the_owners_page_leads_back_to_it(site: Site, path: str) -> None:
-    """The codes that were shown there are shown once."""
+    """Reloading a step of the owner's page leads back to it; recovery codes are shown once."""
     found = await site.client().send(path, method="GET", headers=(), accept=b"text/html")
     assert (found.status, found.header(b"location")) == (303, b"/sekisho/factors")

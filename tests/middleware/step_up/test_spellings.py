@@ -1,4 +1,4 @@
-"""One owner under many spellings: what may be sent and tried in an hour is counted for the owner."""
+"""Mails and tries per hour are counted for the owner, in any spelling of the name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NEVER = {"limit_account": "1000/minute", "limit_ip": "1000/minute", "limit_netwo
 
 
 def found_by_any_spelling(post: Post) -> None:
-    """A service whose query takes no notice of case, and names no id; its log-in does not either."""
+    """A service that ignores case in its query and its log-in, and names no id."""
     for spelling in SPELLINGS:
         post.site.contacts[spelling] = Contact(spelling, "Hana@example.test", "en", spelled=True)
         post.site.shop.owners[spelling] = "right"
 
 
 async def test_a_mailbox_is_sent_five_codes_an_hour() -> None:
-    """However the thief spells its owner's name: sixteen ways of four letters were eighty letters."""
+    """A mailbox gets five codes an hour in total: sixteen spellings of a four-letter name once meant eighty mails."""
     async with writing(**NEVER) as post:
         found_by_any_spelling(post)
         for number, spelling in enumerate(SPELLINGS):
@@ -34,14 +34,14 @@ async def test_a_mailbox_is_sent_five_codes_an_hour() -> None:
             ticket = challenge(await thief.log_in(spelling))
             await thief.send(f"{STEP}/send", urlencode({"challenge": ticket, "factor": "email"}).encode())
         letters = await post.letters(5)
-        await asyncio.sleep(0.5)  # for a sixth, which is not to come
+        await asyncio.sleep(0.5)  # time for a sixth, which must not come
 
     assert [letter.subject for letter in letters] == [subject("code")] * 5
     assert len(post.server.received) == 5
 
 
 async def test_tries_are_the_owners_whatever_the_spelling() -> None:
-    """Ten an hour; the right code is worth nothing after them."""
+    """Tries are ten an hour per owner in any spelling; a right code after them is void."""
     async with writing(**NEVER) as post:
         found_by_any_spelling(post)
         for spelling in SPELLINGS[:2]:
@@ -58,7 +58,7 @@ async def test_tries_are_the_owners_whatever_the_spelling() -> None:
 
 
 async def test_two_accounts_with_ids_of_their_own_count_apart() -> None:
-    """Where the service says who is who, a mailbox that two share is nobody's business."""
+    """Accounts with ids of their own are counted apart, even with a shared mailbox."""
     async with writing(**NEVER) as post:
         post.site.contacts["Alice"] = Contact("2", "shared@example.test", "en")
         post.site.contacts["hana"] = Contact("1", "shared@example.test", "en")

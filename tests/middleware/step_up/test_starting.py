@@ -1,4 +1,4 @@
-"""What cannot work is said when the service starts, by the name of its setting; not to the first owner who needs it."""
+"""A setting that cannot work is reported at the start by name, not at the first owner who needs it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEY = "a key of more than thirty-two bytes for codes"
     ],
 )
 async def test_a_setting_that_cannot_work_stops_the_start(settings: dict[str, Any], name: str) -> None:
-    """Named, and never shown."""
+    """A broken setting stops the start; the error names it and does not show its value."""
     guard = LoginGuard(Shop(), owners=MemoryOwners({}), secret=SECRET, **settings)
     refused = await log_in(guard)
     assert refused.status == 503
@@ -40,7 +40,7 @@ async def test_a_setting_that_cannot_work_stops_the_start(settings: dict[str, An
 
 
 async def test_tables_that_are_missing_are_said_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With the command that makes them, and not when the first owner is kept out."""
+    """Missing tables are reported at the start, with the command that creates them."""
     (tmp_path / "users.sqlite3").touch()
     query = "select email, locale from users where username = :account"
     url = f"sqlite+aiosqlite:///{tmp_path}/users.sqlite3"

@@ -1,4 +1,4 @@
-"""Work in front of the secret: asked for as JSON or by a page, good once, and never a proof of who it was."""
+"""Work before the secret: asked for as JSON or by a page, valid once, and never a proof of identity."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TWO_DOORS = {"login": "POST /login form:username,password; POST /code form:usern
 
 
 class Keeping(Shop):
-    """Remembers bodies as they came, and says yes to everything at its second door."""
+    """Keeps bodies as they came, and answers yes to everything at its second door."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,20 +65,20 @@ class Keeping(Shop):
 
 
 def plain(**settings: Any) -> Site:
-    """A site that asks for work, and has no factor to ask for."""
+    """A site that asks for work and has no factors."""
     ruled = {"login": "POST /login success=303:/account"}
     asked = {"factors": "none", "protect": None, "challenges": "pow"}
     return Site(shop=Keeping(), settings={**asked, **ruled, **ONCE, **settings})
 
 
 async def guessed(site: Site, account: str = "hana", path: str = "/login") -> None:
-    """Somebody uses up what strangers may try at an account."""
+    """Use up the strangers' attempts at an account."""
     body = form(account, f"a guess at {account}")
     assert (await site.client("192.0.2.200").send(path, body)).status == 401
 
 
 async def asked(client: Client, account: str = "hana", password: str = "right", **more: Any) -> dict[str, Any]:
-    """What a client is asked for."""
+    """The work that a client is asked for."""
     refused = await client.log_in(account, password, **more)
     assert (refused.status, refused.code) == (401, "challenge_required")
     found: dict[str, Any] = json.loads(refused.body)
@@ -86,12 +86,12 @@ async def asked(client: Client, account: str = "hana", password: str = "right", 
 
 
 async def worked(members: dict[str, Any]) -> tuple[bytes, bytes]:
-    """The header that shows the work that was asked for."""
+    """The header that shows the solved work."""
     return b"sekisho-work", (await asyncio.to_thread(solved, members["work"])).encode()
 
 
 def work_of(page: Answer) -> dict[str, Any]:
-    """What a page has its script solve."""
+    """The work that a page gives its script."""
     found = re.search(r"data-work='([^']*)'", page.body.decode())
     assert found
     work: dict[str, Any] = json.loads(html.unescape(found[1]))
@@ -99,17 +99,17 @@ def work_of(page: Answer) -> dict[str, Any]:
 
 
 async def sent_on(client: Client, page: Answer, **more: str) -> Answer:
-    """A page's form, as its script sends it: with the work done."""
+    """A page's form as its script sends it, with the work solved."""
     fields = {FIELD: hidden(page, FIELD), **more}
     fields["work"] = await asyncio.to_thread(solved, work_of(page))
     return await client.send("/login", urlencode(fields).encode(), accept=HTML)
 
 
-# Asked for, done, shown.
+# Asked for, solved, shown.
 
 
 async def test_a_program_is_told_what_to_solve_and_where_to_go(later: Later) -> None:
-    """As members of the problem document; the application has seen nothing of it."""
+    """A program gets puzzle and address as members of the problem document; the application has seen nothing."""
     site = plain()
     await guessed(site)
     members = await asked(site.client())
@@ -120,7 +120,9 @@ async def test_a_program_is_told_what_to_solve_and_where_to_go(later: Later) -> 
 
 
 async def test_solved_work_lets_the_same_request_through() -> None:
-    """Repeated with its header, it gets the application's own answer, and a device that is seen."""
+    """The request repeated with solved work gets the application's own answer, and a device token that counts as
+    seen.
+    """
     site = plain()
     await guessed(site)
     client = site.client()
@@ -132,7 +134,7 @@ async def test_solved_work_lets_the_same_request_through() -> None:
 
 
 async def test_it_is_good_once() -> None:
-    """Each further guess costs new work."""
+    """Solved work is valid once: each further guess costs new work."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -142,7 +144,7 @@ async def test_it_is_good_once() -> None:
 
 
 async def test_of_many_at_once_one_passes() -> None:
-    """Nobody multiplies his work by sending it twenty times before it is marked as used."""
+    """Of many parallel requests with one solution one passes."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -152,7 +154,7 @@ async def test_of_many_at_once_one_passes() -> None:
 
 
 async def test_for_another_account_it_is_none() -> None:
-    """What was done for one's own account opens no other, not even one that differs in its case alone."""
+    """Work for one account is void for another, even one that differs in case alone."""
     site = plain()
     for account in ("hana", "alice"):
         await guessed(site, account)
@@ -163,7 +165,7 @@ async def test_for_another_account_it_is_none() -> None:
 
 
 async def test_in_another_browser_it_is_none() -> None:
-    """A farm of machines that solve would else work for whoever sends the guesses."""
+    """Work is void in another browser: a farm of machines could otherwise solve it for the guesser."""
     site = plain()
     await guessed(site)
     shown = await worked(await asked(site.client()))
@@ -174,7 +176,7 @@ async def test_in_another_browser_it_is_none() -> None:
 
 
 async def test_at_another_door_it_is_none() -> None:
-    """Even for the same account in the same browser."""
+    """Work is void at another door, for the same account and browser too."""
     site = plain(**TWO_DOORS)
     await guessed(site)
     client = site.client()
@@ -183,7 +185,7 @@ async def test_at_another_door_it_is_none() -> None:
 
 
 async def test_it_is_no_good_two_minutes_later(later: Later) -> None:
-    """Or work could be stored up for the night of the attack."""
+    """Work expires after two minutes, or it could be stored up for an attack."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -194,7 +196,7 @@ async def test_it_is_no_good_two_minutes_later(later: Later) -> None:
 
 @pytest.mark.parametrize("junk", [b"", b"x", b"e30=", b"\xff" * 40, b"A" * 20_000])
 async def test_junk_is_no_work(junk: bytes) -> None:
-    """Whatever it is made of, it is answered as nothing would be."""
+    """Junk in place of work is answered like no work."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -204,7 +206,7 @@ async def test_junk_is_no_work(junk: bytes) -> None:
 
 
 async def test_an_app_holds_its_work_by_a_header() -> None:
-    """It keeps no cookies, and is sent none for it."""
+    """An app, which keeps no cookies, holds its work by a header and is sent no cookie."""
     site = plain()
     await guessed(site)
     app = site.client(headers=[(b"sekisho-challenge", b"new")])
@@ -219,7 +221,7 @@ async def test_an_app_holds_its_work_by_a_header() -> None:
 
 @pytest.mark.parametrize("accept", [b"application/json", HTML])
 async def test_beyond_the_limit_an_attacker_still_sees_the_same_bytes(accept: bytes) -> None:
-    """Row 86: right and wrong passwords of accounts that exist and do not, each asked for work by now."""
+    """Row 86: beyond the limit, right and wrong passwords of known and unknown accounts get the same bytes."""
     site = Site(settings={"challenges": "pow", **ONCE})
     await site.enrol()
     seen = set()
@@ -233,18 +235,18 @@ async def test_beyond_the_limit_an_attacker_still_sees_the_same_bytes(accept: by
 
 
 def masked(said: Any) -> str:
-    """Without what is random in it, whose length stays; and without the puzzle's time, which passes."""
+    """An answer without its random parts, whose lengths stay, and without the puzzle's time."""
     text = re.sub(r"(\"expiresAt\": ?)\d+", r"\1", html.unescape(str(said)))
     named = r"\"(?:nonce|salt|signature|carried|ours)\": ?\""
     random = rf"(step=|nonce-|nonce=\"|name=\"(?:sekisho-)?form\" value=\"|{named})([\w=-]+)"
     return re.sub(random, lambda found: found[1] + "." * len(found[2]), text)
 
 
-# Never a proof (R14).
+# Work is no proof (R14).
 
 
 async def test_solved_work_opens_no_sealed_answer() -> None:
-    """R14: where there are factors it comes before the secret is looked at, and a factor still has to follow."""
+    """R14: with factors, work comes before the secret is checked, and the factor is still needed."""
     site = Site(shop=Keeping(), settings={"challenges": "pow", **ONCE})
     await site.enrol()
     await site.client("192.0.2.200").log_in("hana", "a guess")
@@ -269,14 +271,14 @@ async def test_solved_work_opens_no_sealed_answer() -> None:
 
 
 async def test_where_there_is_none_to_ask_for_nobody_is_kept_from_a_factor_by_it() -> None:
-    """A stranger without any other suspicion is asked for the factor alone."""
+    """A stranger without further suspicion is asked for the factor alone, and no work keeps it away."""
     site = Site(settings={"challenges": "pow"})
     await site.enrol()
     assert (await site.client().log_in()).code == "step_up_required"
 
 
 async def passed(site: Site, runs: int) -> None:
-    """Until so many runs behind clients' backs have reached the shop, or none has for a while."""
+    """Wait until so many background runs have reached the shop, or none has for a while."""
     for _ in range(200):
         await asyncio.sleep(0)
         if len(site.shop.reached) >= runs:
@@ -298,7 +300,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("content_type", "body"), BODIES)
 async def test_a_page_carries_the_request_to_its_door(content_type: bytes, body: bytes) -> None:
-    """Nobody types twice: the same bytes of the same type, and the application's own answer."""
+    """A page replays the same bytes with the same type, and the client gets the application's own answer."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -313,7 +315,7 @@ async def test_a_page_carries_the_request_to_its_door(content_type: bytes, body:
 
 
 async def test_a_page_sends_its_form_to_where_it_stands() -> None:
-    """So the browser is at the door's own address when the application answers, and a form without `action` works."""
+    """The form is posted to the door's own address, so the application's page and forms without `action` work there."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -321,14 +323,14 @@ async def test_a_page_sends_its_form_to_where_it_stands() -> None:
     assert b'<form method="post" data-work=' in page.body
     wrong = await sent_on(client, page)  # to /login
     assert (wrong.status, wrong.body) == (401, b"wrong")
-    # What is typed into the application's page goes to the same address, and is an attempt as any other.
+    # A form of the application's page goes to the same address and is an attempt like any other.
     let_in = await sent_on(client, await client.log_in(accept=HTML))
     assert (let_in.status, let_in.header(b"location")) == (303, b"account")
     assert await client.who() == "hana"
 
 
 async def test_where_the_answer_leads_is_seen_from_its_door() -> None:
-    """Of a request that is too large to go there in a form, a redirect to `account` is to the one beside the log-in."""
+    """For a request too large for the form, a redirect to `account` resolves against the log-in's path."""
     site = plain(body_bytes_max="4096")
     await guessed(site)
     client = site.client()
@@ -340,7 +342,7 @@ async def test_where_the_answer_leads_is_seen_from_its_door() -> None:
 
 
 async def test_what_follows_the_path_is_carried_too() -> None:
-    """Many a log-in keeps there where its visitor was going."""
+    """The query is carried too: many log-ins keep the return address there."""
     site = plain()
     queries = []
 
@@ -360,7 +362,7 @@ async def test_what_follows_the_path_is_carried_too() -> None:
 
 
 async def test_without_work_a_page_comes_back_as_it_was() -> None:
-    """As whoever has scripts turned off would send it: asked again, and nothing has reached the application."""
+    """Without work, as with scripts turned off, the page asks again and nothing reaches the application."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -372,7 +374,7 @@ async def test_without_work_a_page_comes_back_as_it_was() -> None:
 
 
 async def test_a_form_for_another_door_is_none() -> None:
-    """What was sealed at one door opens no other."""
+    """A form sealed at one door is void at another."""
     site = plain(login=TWO_DOORS["login"])
     await guessed(site)
     client = site.client()
@@ -382,14 +384,14 @@ async def test_a_form_for_another_door_is_none() -> None:
 
 
 async def test_a_form_where_nothing_is_asked_for_is_an_attempt_that_cannot_be_read() -> None:
-    """And charged as such."""
+    """A page's form at a door that asks for nothing is an unreadable attempt, and charged."""
     site = Site(settings={"factors": "none", "protect": None, "challenges": "none"})
     refused = await site.client().send("/login", b"sekisho-form=x")
     assert refused.status == 400
 
 
 async def test_a_page_that_is_sent_twice_runs_once() -> None:
-    """A form opens as often as it is shown; the work with it does not."""
+    """A page's form sent twice runs once: it opens each time, but its work is used up."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -401,7 +403,7 @@ async def test_a_page_that_is_sent_twice_runs_once() -> None:
 
 
 async def test_from_page_to_page_up_to_the_factor() -> None:
-    """R14 for people: work, then the proof, then the answer; typed once, run once."""
+    """R14 by pages: work, then proof, then answer; typed once, run once."""
     site = Site(shop=Keeping(), settings={"challenges": "pow", **ONCE})
     await site.enrol()
     await site.client("192.0.2.200").log_in("hana", "a guess")
@@ -418,7 +420,7 @@ async def test_from_page_to_page_up_to_the_factor() -> None:
 @pytest.mark.parametrize("path", ["/login", CONTINUE])
 @pytest.mark.parametrize("how", ["altered", "expired", "another browser's", "another service's", "none", "junk"])
 async def test_a_form_that_is_not_its_holders_is_none(how: str, path: str, later: Later) -> None:
-    """Altered, too old, copied, or never ours: the same answer, and nothing reaches the application."""
+    """A form that is altered, expired, copied or made up gets the same answer, and nothing reaches the application."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -455,7 +457,7 @@ async def test_a_form_that_is_not_its_holders_is_none(how: str, path: str, later
 async def test_what_no_page_can_carry_is_asked_for_all_the_same(
     headers: Headers, body: bytes | None, accept: bytes
 ) -> None:
-    """Programs repeat their request; a page without it says that one has to begin anew. No error of ours."""
+    """What no page can carry is asked for anyway: programs repeat the request, a page says to start again."""
     site = plain(body_bytes_max="100000")
     await guessed(site)
     client = site.client()
@@ -490,7 +492,7 @@ async def with_captcha() -> AsyncIterator[tuple[Site, SiteverifyApi]]:
 
 
 async def test_a_solved_captcha_is_as_good_as_work_and_once() -> None:
-    """By a header for programs; and the provider is asked, whatever it says to a second showing."""
+    """A program shows a captcha token by a header; it counts once, even if the provider accepts it the second time."""
     async with with_captcha() as (site, api):
         client = site.client()
         members = await asked(client, password="wrong")
@@ -504,7 +506,7 @@ async def test_a_solved_captcha_is_as_good_as_work_and_once() -> None:
 
 @pytest.mark.parametrize("name", ["cf-turnstile-response", "h-captcha-response", "captcha"])
 async def test_a_page_shows_it_by_the_name_that_the_providers_script_gives_it(name: str) -> None:
-    """The widget adds the field; we do not choose how it is called."""
+    """The page reads the captcha token from the field name that the provider's widget uses."""
     async with with_captcha() as (site, api):
         client = site.client()
         page = await client.log_in(accept=HTML)
@@ -514,7 +516,7 @@ async def test_a_page_shows_it_by_the_name_that_the_providers_script_gives_it(na
 
 
 async def test_work_is_no_way_round_a_captcha_that_can_tell() -> None:
-    """While the provider answers, a token that is none, or no token, is refused with any work."""
+    """While the provider answers, a wrong or missing token is refused, with solved work too."""
     async with with_captcha() as (site, _):
         client = site.client()
         for token in (None, b"never-earned"):
@@ -524,7 +526,7 @@ async def test_work_is_no_way_round_a_captcha_that_can_tell() -> None:
 
 
 async def test_where_the_provider_cannot_tell_work_is_enough() -> None:
-    """Its outage locks nobody out, and opens nothing for free."""
+    """While the provider is down, work is enough: nobody is locked out, and nothing is free."""
     async with with_captcha() as (site, api):
         api.answer = hang_up
         client = site.client()
@@ -538,7 +540,7 @@ async def test_where_the_provider_cannot_tell_work_is_enough() -> None:
 
 
 async def test_places_in_the_lanes_cost_work_once_a_quarter_is_taken() -> None:
-    """A flood that asks for password hashes pays for them, and an owner whose device is proved pays nothing."""
+    """Once a quarter of the lanes' places is taken, strangers pay with work for hashes; proved devices pay nothing."""
     gate = asyncio.Event()
 
     class Slow(Shop):
@@ -571,7 +573,7 @@ async def test_places_in_the_lanes_cost_work_once_a_quarter_is_taken() -> None:
 
 @pytest.mark.parametrize("taken", [0.3, 0.6, 0.8, 0.95])
 async def test_work_grows_harder_as_the_lanes_fill(taken: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the table of `difficulty`: whoever goes on filling them pays more for each place."""
+    """Work grows harder as the lanes fill, by the table of `difficulty`."""
     monkeypatch.setattr(Lanes, "occupancy", property(lambda _: taken))
     site = Site(settings={"challenges": "pow"})
     puzzle = (await asked(site.client()))["work"]["parameters"]
@@ -584,7 +586,7 @@ def stranger(site: Site, n: int) -> Client:
 
 
 async def test_in_monitor_nobody_is_asked() -> None:
-    """What would be asked is in the events; the application answers."""
+    """In `monitor` the events say what would be asked, and the application answers."""
     site = plain(mode="monitor")
     await guessed(site)
     assert (await site.client().log_in()).status == 303
@@ -596,7 +598,7 @@ async def test_in_monitor_nobody_is_asked() -> None:
 
 
 async def test_whoever_cannot_be_read_is_not_asked_for_work() -> None:
-    """For whom would it be? From an address that would be asked for it otherwise."""
+    """A request that cannot be read is not asked for work, as it has no account to bind it to."""
     site = plain(**{**OPEN, "limit_account": "99/hour"})
     client = site.client()
     codes = [(await client.log_in(f"somebody {n}", f"a guess {n}")).body for n in range(19)]
@@ -618,7 +620,7 @@ async def waited(client: Client, page: Answer, **more: str) -> Answer:
 
 
 async def test_without_javascript_half_a_minute_stands_for_the_work(later: Later) -> None:
-    """Slower, and not sooner; the page says so, and keeps what was typed."""
+    """Without JavaScript half a minute's wait replaces the work, not earlier; the page says so and keeps the input."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -633,7 +635,7 @@ async def test_without_javascript_half_a_minute_stands_for_the_work(later: Later
 
 
 async def test_a_wait_is_good_once_and_for_its_own_request(later: Later) -> None:
-    """Each further guess waits anew; nobody waits with one password and sends another."""
+    """A wait counts once and for its own request: no waiting with one password and sending another."""
     site = plain()
     await guessed(site)
     client = site.client()
@@ -647,7 +649,7 @@ async def test_a_wait_is_good_once_and_for_its_own_request(later: Later) -> None
 
 
 async def test_waits_are_few_for_each_network(later: Later) -> None:
-    """A thousand forms wait side by side at no cost: six an hour of a network are let through."""
+    """Parallel waits cost nothing, so a network may pass six an hour."""
     site = plain(**OPEN)
     await guessed(site)
     clients = [site.client(f"198.51.100.{n}") for n in range(1, 10)]
@@ -662,7 +664,7 @@ async def test_waits_are_few_for_each_network(later: Later) -> None:
 
 
 async def test_where_a_captcha_is_asked_for_nobody_waits_past_it(later: Later) -> None:
-    """It asks for a person, and time is none."""
+    """Where a captcha is asked for, no wait replaces it."""
     async with with_captcha() as (site, _):
         client = site.client()
         page = await client.log_in(accept=HTML)
@@ -672,7 +674,7 @@ async def test_where_a_captcha_is_asked_for_nobody_waits_past_it(later: Later) -
 
 
 def test_a_page_that_came_over_http_says_so() -> None:
-    """Browsers keep none of our cookies there, and compute nothing: a newer one would not help."""
+    """A page over plain HTTP says so: browsers keep none of our cookies there and compute nothing."""
     page = Pages("/sekisho", "Shop").work("en", form="f", work='{"parameters":{}}', nonce="n").body
     assert b"opened over http, without a secure connection" in page
     assert b"isSecureContext ? form.dataset.failed : form.dataset.insecure" in page
