@@ -1,9 +1,9 @@
-"""The guard: what happens to an attempt, in order. Knows no HTTP.
+"""The guard: charges, judges and settles attempts. Knows no HTTP. The calls, in order:
 
-at_the_gate   before the body is read: the deny list, and refusals that this worker remembers
-assess        charge, look the secret up, judge, and where log-ins are under way wait for them
+at_the_gate   before the body is read: the deny list, and refusals in this worker's shed
+assess        charge, look the secret up, judge; wait where the refusal rests on log-ins that are still under way
 weigh_choice  look a new password up
-settle        give back what a proven success still weighs, and renew its device token
+settle        after a proven success, refund the charge and renew the device token
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ if TYPE_CHECKING:
     from sekisho.read import Accounts, Digests, Networks, OriginDigests
 
 REFUSED = UNHINDERED._replace(charged=0)
-"""The verdict on what never came before the ledger: nothing was charged, so nothing can be given back."""
+"""The verdict on an attempt that was refused without the ledger: nothing was charged, so nothing can be refunded."""
 
-_PAUSES_S = (*PAUSES_S, 0.0)  # after the last one it is not asked again
+_PAUSES_S = (*PAUSES_S, 0.0)  # after the last pause the ledger is not asked again
 
 DENIED = Decision(Action.DENY, Action.DENY, (Finding(Action.DENY, "deny_list"),), 0)
 
 
 @final
 class Assessment(Value):
-    """An attempt with all that was found out about it. Settle it exactly once.
+    """An attempt with all findings about it. Settle it exactly once.
 
-    `device`: the class that it was judged by.
+    `device`: the class by which it was judged.
     """
 
     __slots__ = ("attempt", "charge", "decision", "device", "exposure", "question", "token", "verdict")
@@ -94,19 +94,19 @@ class Guard:
 
     Args:
         ledger: counts.
-        limits: the same as the ledger's; how many may wait for one counter is read from them.
+        limits: the ledger's own limits; they bound how many attempts may wait for one counter.
         digests, tokens: made from the service's secrets.
-        policy: what counts as too much.
-        shed: refusals of this worker.
+        policy: which findings lead to which action.
+        shed: this worker's memory of refusals.
         room: where attempts wait for log-ins under way.
         trust: how far successes are trusted.
         allow: addresses whose ip, network and device limits are lifted.
         deny: addresses that are refused.
-        breaches: what is known of passwords.
-        leaked_account: the account as lists of leaked pairs are searched for it.
+        breaches: looks passwords up in breach data.
+        leaked_account: maps an attempt to the account name under which lists of leaked pairs are searched.
         clock_s: Unix time in seconds.
         chance: `n -> n` random bytes.
-        guesses: the day's cap on guesses at codes; None where there is none.
+        guesses: the daily limit on guesses at codes; None for no limit.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -132,7 +132,7 @@ class Guard:
         self._limits = limits
         self._digests = digests
         self._tokens = tokens
-        # Where nobody is named, or an account is only just being opened, nobody's proof can be asked for.
+        # An attempt that names no account, or registers one, has no account owner who could be asked for a factor.
         self._policies = {True: policy, False: policy.without_factors()}
         self._for_codes = {has_owner: one.for_small_secrets() for has_owner, one in self._policies.items()}
         self._shed = shed
@@ -149,13 +149,14 @@ class Guard:
     def at_the_gate(
         self, origin: Origin, digests: OriginDigests, *, token: str = "", anybody: bool = False
     ) -> Decision | None:
-        """A refusal that needs no look at the attempt, or None where it is looked at, as `anybody` is if that is set.
+        """A refusal that does not depend on the attempt itself; None where the attempt must be assessed.
 
-        A genuine device token earns a look at its lane. Any other would have a refused caller's body read for nothing.
+        `anybody`: skip the shed. A genuine device token also skips it, because its lane may still have budget; any
+        other token would make the worker read a refused caller's body for nothing.
         """
         if self._deny is not None and denies(self._deny, origin.address):
             return DENIED
-        # What the shed keeps of a network was some neighbour's doing: it binds nobody whom that limit does not.
+        # The shed may hold a network because of a neighbour's attempts. An exempt address is not under that limit.
         if anybody or self._is_exempt(origin) or not (wait_us := self._shed.wait_us(digests.ids)):
             return None
         if self.has_genuine_token(token):
@@ -175,14 +176,15 @@ class Guard:
     ) -> Assessment:
         """Charge the attempt and judge it. Raises `StoreUnavailable` where the settings refuse to judge without it.
 
-        `worked`: work was done for it. `proved`: its owner has shown a second proof for it. `asker`: the name of the
-        browser, where it asked for the code that is tried. `question`: receipt of what was charged for asking for the
-        work; see `question`.
+        `worked`: a proof of work was solved for it. `proved`: the account owner has shown a second factor for it.
+        `asker`: the name of the browser, where that browser asked for the code that is tried. `question`: the receipt
+        of the attempt that was answered with a proof of work; see `question`.
 
-        Charged before the secret is looked at, or a thousand parallel guesses would all see an empty bucket.
+        The charge comes before the secret is looked at: otherwise a thousand parallel guesses would all see an empty
+        bucket.
         """
         token = self._token(attempt, family)
-        # A stolen token is no way round the shed: for another account, or over its budget, it counts for nothing.
+        # A stolen token does not get around the shed: for another account, or over its budget, it is ignored.
         exempt = self._is_exempt(attempt.origin)
         if token is None and not exempt and not question and (wait_us := self._shed.wait_us(digests.ids)):
             return self._shed_late(attempt, digests, wait_us)
@@ -202,7 +204,7 @@ class Guard:
             verdict = await self._ledger.charge(charge)
             if attempt.limit_key and charge.lane and not verdict.charged & Charged.LANE:
                 self._ledger.settle(charge, verdict)
-                # A stranger's attempt is counted by the limit key; a known device's lies with the account itself.
+                # A stranger's attempt is counted under the limit key, a known device's under the account itself.
                 charge = self._digests.charge(attempt, origin=digests, exempt=exempt, bucket=bucket)
                 found = await self._ledger.charge(charge)
                 verdict = found._replace(lane_wait_us=verdict.lane_wait_us, lane_spent=verdict.lane_spent)
@@ -216,11 +218,11 @@ class Guard:
                 break
             if not await self._waits(charge, verdict, pause_s):
                 break
-            # It asks anew, so what it was charged for asking in vain goes back. Its tags stay, and stay its own.
+            # The next round charges again, so this round's charge is refunded. Its tags stay, and stay its own.
             tagged |= verdict.tagged
             self._ledger.settle(charge, verdict._replace(tagged=0))
         verdict = verdict._replace(tagged=verdict.tagged | tagged) if tagged else verdict
-        # Only for who would pass: a flood over its limits must not become a flood at the service that is asked.
+        # Only for attempts that would pass: a flood over the limits must not become a flood at the breach service.
         if decision.passes and _tries_password(attempt) and self._breaches.would_ask(exposure):
             exposure = await self._breaches.ask(attempt.secret, exposure)
             decision = decide(Signals(verdict, device, exposure=exposure, worked=worked), policy)
@@ -228,12 +230,12 @@ class Guard:
             decision = await self._within_the_day(attempt, decision, asked=bool(asker))
         if not decision.passes:
             self._refused(charge, verdict, decision)
-        # A copy of a renewed token is not next in its line: after a success, its holder is a device of its own.
+        # A copy of a renewed token is not renewed again: after a success its holder gets a new device name.
         spent = verdict.lane_spent
         return Assessment(attempt, charge, verdict, decision, None if spent else token, exposure, question, device)
 
     async def weigh_choice(self, attempt: Attempt) -> bool | None:
-        """Whether the password that is chosen here has leaked; `None` where nobody can tell."""
+        """Whether the newly chosen password has leaked; `None` where no source could tell."""
         exposure = self._breaches.look(self._leaked_account(attempt), attempt.new_secret)
         if self._breaches.would_ask(exposure):
             exposure = await self._breaches.ask(attempt.new_secret, exposure)
@@ -242,42 +244,42 @@ class Guard:
         return None if exposure.password is None else False
 
     def give_back(self, assessment: Assessment) -> None:
-        """Nothing was tried after all: the attempt never reached the application.
+        """Refund an attempt that never reached the application: no secret was tried.
 
-        Its tags stay: nobody has said that the secret is right. Were they taken out, whoever asks for a new password
-        that is refused would be rid of the traces of every guess.
+        Its tags stay, because the secret was not found right. If they were removed, an attacker could erase the traces
+        of every guess by asking for a new password that is refused.
         """
         self._ledger.settle(assessment.charge, assessment.verdict._replace(tagged=0))
 
     def not_tried(self, assessment: Assessment) -> None:
-        """There was no room for it in the application: nobody has looked at its secret.
+        """Settle an attempt for which the application had no room: its secret was not checked.
 
-        Its account gets the charge back, or a crowd would use up what strangers have at an account without one guess.
-        Its address does not: a flood that is sent away has to come under the limits, and be shed.
+        The account's charge is refunded: otherwise a crowd would use up the strangers' budget of an account without one
+        guess. The address's charge stands: a flood that is turned away must reach the limits, and then the shed.
         """
         verdict = assessment.verdict
         self._ledger.settle(assessment.charge, verdict._replace(charged=verdict.charged & ~Charged.NETWORK, tagged=0))
 
     def has_genuine_token(self, token: str) -> bool:
-        """Whether this is a device token of ours, for whichever account."""
+        """Whether this is a genuine device token of this service, regardless of the account."""
         return bool(token) and self._tokens.has_genuine(token, int(self._clock_s()))
 
     def put_off(self, assessment: Assessment) -> None:
-        """It is not tried before something else is shown: its charge stands, and nobody need wait to see it go back."""
+        """Keep the charge of an attempt that must first show a proof, and stop others waiting for its refund."""
         if assessment.verdict.last:
             self._ledger.fail(assessment.charge, assessment.verdict)
 
     def question(self, assessment: Assessment) -> bytes:
-        """Receipt of what an attempt was charged that is answered by a question; empty where nothing was.
+        """Receipt of the charge of an attempt that is answered with a proof of work; empty where nothing was charged.
 
-        Many owners behind one address would use up its limit by being asked. Who does the work and then has the right
-        secret gets this charge back with the other. Nobody gains by it: each receipt comes back once, with work that
-        was done for it at the same door, account and browser, and returns what its own attempt was charged.
+        Many owners behind one address would use up its limit merely by being asked. A client that solves the work and
+        then has the right secret gets this charge back too. An attacker gains nothing: each receipt is refunded once,
+        needs work solved for it at the same door, account and browser, and returns only its own attempt's charge.
         """
         return pack_receipt(assessment.charge, assessment.verdict) if assessment.verdict.charged else b""
 
     def return_question(self, receipt: bytes) -> None:
-        """Give back what the question was charged, now that its answer has succeeded."""
+        """Refund the attempt that was answered with a proof of work, now that the work has led to a success."""
         if receipt:
             charge, verdict = unpack_receipt(receipt)
             self._ledger.settle(charge, verdict)
@@ -285,9 +287,9 @@ class Guard:
                 self._room.settled(key)
 
     def _make_place(self, question: bytes) -> bytes:
-        """Give back what the question was charged at its address, for its answer to be charged there; what is left.
+        """Refund the question's charge at its address, so that its answer can be charged there; returns the rest.
 
-        What it was charged at the account stays: the answer may be a repeat, which is free there.
+        The charge at the account stays: the answer may be a repeat, which is free there.
         """
         charge, verdict = unpack_receipt(question)
         self._ledger.settle(charge, verdict._replace(charged=verdict.charged & Charged.NETWORK, tagged=0))
@@ -295,28 +297,28 @@ class Guard:
         return pack_receipt(charge, left) if left.charged or left.tagged else b""
 
     def begin(self, assessment: Assessment) -> None:
-        """The attempt goes to the application. From here on it is to be settled, exactly once."""
+        """Note that the attempt goes to the application. From here on it must be settled exactly once."""
         self._room.begin(_counters(assessment.charge))
 
     def saw_success(self, assessment: Assessment, basis: Basis) -> tuple[Belief, RuleTrust | None]:
-        """What a success is worth, and the rule that it raises a suspicion against: to be tested, or cleared."""
+        """How far a success is believed, and the rule that it casts suspicion on, which must be tested or cleared."""
         trust, attempt = self._trust, assessment.attempt
         rule = trust.rule(attempt.door, basis)
         suspected = trust.saw(rule, attempt, assessment.charge, self._clock_s())
         return trust.belief(rule, attempt, assessment.charge), rule if suspected else None
 
     def is_wrong(self, door: Door) -> bool:
-        """Whether a rule that tells successes at this door was found to be wrong."""
+        """Whether a success rule of this door was found to be wrong."""
         return any(self._trust.rule(door, basis).state is RuleState.WRONG for basis in Basis)
 
     def settle(self, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool) -> None:
-        """Give the charge back after a success that is trusted; anything else leaves it standing, and is told to have
-        failed.
+        """Refund the charge after a trusted success; after anything else the charge stands and counts as a failure.
 
-        `renewed`: a new device token went out. One that was renewed in secret would send its own holder away.
+        `renewed`: a new device token was sent. If the ledger recorded a renewal that was never sent, the holder of the
+        old token would be refused.
 
-        Only queues: an await here could be cancelled by a client that hangs up on seeing the answer, and its outcome
-        would be lost.
+        Only queues: a client that hangs up on seeing the answer could cancel an await here, and the outcome would be
+        lost.
         """
         charge, verdict = assessment.charge, assessment.verdict
         if outcome is not Outcome.SUCCEEDED or not self._refunds(assessment, basis):
@@ -332,20 +334,21 @@ class Guard:
         return self._room.end(_counters(charge))
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
-        """Forget the failures of a known device whose code was right.
+        """Clear the failures of a known device whose code was right.
 
-        At an application with a second step of its own no password is a success: each log-in leaves one behind.
+        In an application with its own second step, a right password is not yet a success, so each log-in leaves one
+        failure.
         """
         attempt, verdict = assessment.attempt, assessment.verdict
         if not (attempt.secret and verdict.charged & Charged.LANE):
             return
-        # They lie with the account, codes may be counted apart. At no time at all: nothing is given back with them.
+        # Failures are kept under the account; codes may be counted apart. Times of 0: this refunds no charge.
         charge = self._digests.charge(attempt, token.device, lane_generation=token.generation)
         verdict = verdict._replace(charged=Charged.LANE, tagged=0, at_us=0, account_at_us=0)
         self._ledger.settle(charge, verdict, right=True)
 
     def end(self, assessment: Assessment) -> None:
-        """The attempt has ended without a success that is trusted: its charge stands."""
+        """End an attempt that had no trusted success: its charge stands."""
         self._ledger.fail(assessment.charge, assessment.verdict)
         self._room.end(_counters(assessment.charge))
 
@@ -354,10 +357,10 @@ class Guard:
         return trust.refunds(trust.rule(attempt.door, basis), attempt, assessment.charge, self._clock_s())
 
     def refund(self, receipt: bytes, account: bytes) -> None:
-        """Give back what an attempt still weighs whose owner has shown a second proof, and forget older failures.
+        """Refund an attempt whose account owner has shown a second factor, and clear older failures.
 
-        `account`: the digest of whose proof it was. Failures that a like name shares are not forgotten: whoever
-        registers one, and proves to be its owner, would clear his victim's.
+        `account`: the digest of the account whose factor was shown. Failures shared with a similar account name are not
+        cleared: otherwise an attacker could register such a name, prove to own it, and clear the victim's failures.
         """
         charge, verdict = unpack_receipt(receipt)
         self._ledger.settle(charge, verdict, proved=charge.account == account)
@@ -365,7 +368,7 @@ class Guard:
             self._room.settled(key)
 
     def counted(self, accounts: Accounts, account: str) -> bytes:
-        """The digest of an account; nothing for what no account is called."""
+        """The digest of an account; empty for text that cannot be an account name."""
         try:
             return self._digests.account(accounts.canonical(account))
         except Unreadable:
@@ -376,13 +379,13 @@ class Guard:
         return self._clock_s()
 
     def proved_token(self, presented: str, account: str, family: int) -> tuple[str, bool]:
-        """The device token after a second proof, and whether the device was a stranger until now."""
+        """The device token after a second factor, and whether the device was a stranger until now."""
         now_s = int(self._clock_s())
         token = self._tokens.find(presented, account, family, now_s) if presented else None
         text = self._tokens.renewed(
             presented,
             account,
-            # A new name for the device: its old token's lane may be known to whoever copied that.
+            # A new name for the device: an attacker who copied the old token may know its lane.
             None,
             device_class=Device.PROVED,
             family=family,
@@ -394,7 +397,7 @@ class Guard:
     def new_token(self, assessment: Assessment, basis: Basis, family: int) -> str:
         """The device token after a success.
 
-        A new device's name begins with the mark of the rule: if that turns out to be wrong, its tokens are void.
+        A new device's name begins with the rule's mark: if the rule turns out to be wrong, its tokens become void.
         """
         attempt, token = assessment.attempt, assessment.token
         return self._tokens.renewed(
@@ -412,7 +415,7 @@ class Guard:
         return policies[bool(attempt.account) and attempt.door.has_owner]
 
     async def _within_the_day(self, attempt: Attempt, decision: Decision, *, asked: bool) -> Decision:
-        """The decision, or a refusal where the day has no guess left at this account's codes."""
+        """The decision, or a refusal where the day's guesses at this account's codes are used up."""
         if self._guesses is None or not attempt.canonical:
             return decision
         counted = self._digests.account(attempt.limit_key or attempt.canonical)
@@ -420,7 +423,7 @@ class Guard:
         return _throttled("account_guesses", wait_us) if wait_us else decision
 
     def _exposure(self, attempt: Attempt) -> Exposure:
-        # For right secrets and wrong ones alike, and before anybody knows which it is: the time it takes says nothing.
+        # Done for right and wrong secrets alike, before either is known: the time that it takes reveals nothing.
         if not self._breaches.has_files or not _tries_password(attempt):
             return attempt.told
         return self._breaches.look(self._leaked_account(attempt), attempt.secret).worst(attempt.told)
@@ -431,7 +434,7 @@ class Guard:
         token = self._tokens.find(attempt.token, attempt.account, family, int(self._clock_s()))
         if token is None or self._shed.wait_us((token.device,)):
             return None
-        # A password was never right where a wrong rule said so. What a second proof earned stays good.
+        # Where a wrong rule reported success, the password was never right. A token earned by a factor stays valid.
         void = self._trust.void
         return None if void and token.device_class is Device.SEEN and token.device[:MARK_BYTES] in void else token
 
@@ -440,25 +443,25 @@ class Guard:
         return Assessment(attempt, charge, REFUSED, _shed(wait_us), None)
 
     def _is_exempt(self, origin: Origin) -> bool:
-        # An allowed balancer that forwards for everybody would lift the limits of everybody.
+        # An allowed load balancer that forwards for all clients would lift the limits of all clients.
         return self._allow is not None and not origin.forwarded_by_stranger and contains(self._allow, origin.address)
 
     def _refused(self, charge: Charge, verdict: Verdict, decision: Decision) -> None:
         if not self._may_change(charge, verdict):
             self._shed.remember(charge, verdict)
-        # Of who is asked for something the middleware knows more: behind a step-up it is tried all the same.
+        # Challenges and step-ups are left to the middleware: behind a step-up the attempt is still tried.
         if verdict.last and decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             self._ledger.fail(charge, verdict)
 
     def _may_change(self, charge: Charge, verdict: Verdict) -> bool:
-        """Whether the refusal rests on log-ins that are still under way, wherever, or on what is left of such."""
+        """Whether the refusal rests on log-ins that are under way on any worker, or on a short remainder of them."""
         if not verdict.young:
             return False
         wait_us, key, _ = self._longest_wait(charge, verdict)
         return wait_us <= MOMENT_US or key in _counters(charge)
 
     async def _waits(self, charge: Charge, verdict: Verdict, pause_s: float) -> bool:
-        """Wait for the counter that refuses longest, among at most as many as it lets in at once."""
+        """Wait for the counter that refuses longest, among at most as many waiters as it admits at once."""
         wait_us, key, waiters_max = self._longest_wait(charge, verdict)
         seconds_max = wait_us / 1e6 if wait_us <= MOMENT_US else pause_s
         return await self._room.wait(key, waiters_max=waiters_max, seconds_max=seconds_max)
@@ -474,7 +477,7 @@ class Guard:
 
 
 def _counters(charge: Charge) -> tuple[bytes, ...]:
-    """What attempts wait for. Ten log-ins at once are one person's or one house's, never a whole network's."""
+    """The counters that attempts wait for. Ten log-ins at once fit a person or a house, never a network."""
     return charge.account, charge.ip
 
 
@@ -487,10 +490,10 @@ def _tries_code(attempt: Attempt) -> bool:
 
 
 def _bucket(attempt: Attempt, asker: bytes) -> bytes:
-    """What is counted apart from the account's passwords: requests that try no secret, and an asker's guesses.
+    """The bucket counted apart from the account's passwords: requests that try no secret, and an asker's guesses.
 
-    Four requests for a reset must not use up the log-ins of an account, nor a stranger's guesses those of the browser
-    that asked for the code.
+    Four requests for a reset must not use up an account's log-ins, nor a stranger's guesses those of the browser that
+    asked for the code.
     """
     if not attempt.secret or attempt.door.secret_is_new:
         return attempt.door.kind.value.encode()
@@ -506,7 +509,7 @@ def _throttled(code: str, wait_us: int) -> Decision:
 
 
 def _device(token: Token | None, verdict: Verdict) -> Device:
-    """What the token is worth now: nothing outside its own lane."""
+    """The token's class for this attempt; without a charge to its own lane it counts as a stranger's."""
     in_lane = token is not None and verdict.charged & Charged.LANE
     return token.device_class if token is not None and in_lane else Device.STRANGER
 

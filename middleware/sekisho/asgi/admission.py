@@ -1,14 +1,15 @@
-"""Strangers' attempts in flight in the application: how many there may be, and which there are.
+"""Admission of strangers' attempts to the application: how many are in flight, and how many may be.
 
-Known devices pass and are not counted. Attempts that are answered directly and runs behind a step-up hold places of the
-same account. A place is free when the application begins to answer: what it does then is no password's hash, and a
-client that reads slowly must not hold a place.
+Known devices pass and are not counted. Directly answered attempts and escrowed runs hold places in the same account. A
+place is free when the application begins to answer: the password hash is done by then, and a client that reads slowly
+must not hold a place.
 
-An application that computes on the event loop never has two attempts in flight, and its latency tells nothing. There
-the loop tells: a place is free one turn of the loop after its answer, so that a turn has as many attempts as there are
-places and the latency shows all of them; and when the loop comes late, strangers are let in only after a pause as long
-as the delay. So they hold half of the loop's time at most. A loop that stays late has more to do than it can, whatever
-with: then a share of those who could not even wait is turned away before anything is read of them.
+An application that computes on the event loop never has two attempts in flight, so its latency tells nothing. There the
+loop's own delay is measured. A place becomes free one turn of the loop after its answer: then each turn runs as many
+attempts as there are places, and the latency shows all of them. When the loop is late, strangers are admitted only
+after a pause as long as the delay, so that they take half of the loop's time at most. A loop that stays late is
+overloaded, regardless of the cause: then a share of the strangers who could not even wait is refused before their
+request is read.
 """
 
 from __future__ import annotations
@@ -27,22 +28,22 @@ if TYPE_CHECKING:
     _Held = tuple[float, int, Whose | OriginDigests]
 
 BUSY: Final = 503
-SLOW_S: Final = 0.005  # an answer that took longer was computed or waited for; a quicker one crowds out nobody
+SLOW_S: Final = 0.005  # a slower answer was computed or waited for; a faster one displaces no other attempt
 TICK_S: Final = 0.01
 LATE_S: Final = 0.01
-SHED_RISE_S: Final = 0.25  # the loop as late as that turns away everybody who may be
-SHED_FALL: Final = 0.005  # of that share is let in again with each tick in time: half of it within a second and a half
+SHED_RISE_S: Final = 0.25  # a loop this late refuses all strangers who may be refused
+SHED_FALL: Final = 0.005  # part of the share that is readmitted with each tick in time: half within 1.5 seconds
 SHED_MIN: Final = 0.01
 STUCK_S: Final = 30.0
-"""A place whose application has not begun to answer for so long is given to somebody else: were it lost, as many
-requests that never end as there are places would shut out all strangers until a restart."""
+"""A place is freed if the application has not begun to answer after this time. Otherwise as many requests that never
+end as there are places would shut out all strangers until a restart."""
 
 
 class Line(Protocol):
-    """Those who wait for places in one way: runs behind a step-up, or callers themselves."""
+    """Attempts that wait for places in one way: escrowed runs, or callers themselves."""
 
     def start_next(self, in_application: Counts) -> bool:
-        """Let in the one whose network and address have the fewest there. False where nobody waits, or may go in."""
+        """Admit the one whose network and address hold the fewest places. False where none waits or may be admitted."""
         ...
 
 
@@ -52,17 +53,17 @@ class Admission:
 
     Args:
         limit: how many places there are.
-        clock_s: time that never goes back, finer than a loop's own.
+        clock_s: monotonic time in seconds, with a finer resolution than the loop's own.
         soon: calls a function in the loop's next turn (`call_soon`).
         later: calls a function after so many seconds (`call_later`).
 
     Attributes:
-        held: the places, by whatever holds them: since when, beside how many, whose.
-        places: how many there are now.
-        lines: who may wait for a place. They take turns, so that none of them stands before the other.
-        waiting: how many there are in all lines; newcomers stand behind them.
-        is_late: the loop comes late, and nobody is let in for as long.
-        shed_share: of strangers who could not even wait, how many are to be turned away unread; 0 to 1.
+        held: the places by holder: since when, how many were in flight then, and whose they are.
+        places: how many places there are now.
+        lines: the queues for places. They take turns, so that no line precedes another.
+        waiting: how many attempts wait in all lines; new attempts queue behind them.
+        is_late: the loop is late, and none is admitted until its pause is over.
+        shed_share: the share of strangers who could not even wait that is refused unread; 0 to 1.
     """
 
     def __init__(
@@ -83,13 +84,13 @@ class Admission:
         self.is_late = False
         self.shed_share = 0.0
         self.lines: Final[list[Line]] = []
-        self._leaving = 0  # answered in this turn of the loop, and free in the next
+        self._leaving = 0  # answered in this turn of the loop; free in the next
         self._shed_due = 0.0
         self._ticking = False
 
     def take(self, holder: object, whose: Whose | OriginDigests) -> bool:
-        """Take a place if there is one and nobody waits for it."""
-        # What every stranger's attempt runs, here and in `answered`: spelled out, and nothing computed in advance.
+        """Take a place if one is free and no attempt waits for it."""
+        # Every stranger's attempt runs this and `answered`: written out for speed, with nothing computed in advance.
         held = self.held
         beside = len(held) + self._leaving + 1
         if self.waiting or self.is_late or (beside > self.places and not self._drops_stuck()):
@@ -98,7 +99,7 @@ class Admission:
         return True
 
     def answered(self, holder: object, status: int) -> None:
-        """The application begins to answer whoever holds a place; nothing, where this one holds none."""
+        """Release the holder's place as the application begins to answer; does nothing where it holds none."""
         place = self.held.pop(holder, None)
         if place is None:
             return
@@ -111,7 +112,7 @@ class Admission:
         self._tick()
 
     def free(self, holder: object) -> None:
-        """Give a place back from which nothing is learnt: the application failed, or was never called."""
+        """Release a place without a measurement: the application failed, or was never called."""
         if self.held.pop(holder, None) is not None:
             self.advance()
 
@@ -120,11 +121,11 @@ class Admission:
         return not self.is_late and (len(self.held) + self._leaving < self.places or self._drops_stuck())
 
     def hold(self, holder: object, whose: Whose | OriginDigests) -> None:
-        """Take a place, whether there is one or not."""
+        """Take a place even if none is free."""
         self.held[holder] = (self._clock_s(), len(self.held) + self._leaving + 1, whose)
 
     def advance(self) -> None:
-        """Let in whoever waits and has room: one of each line in turn."""
+        """Admit waiting attempts while there are places: one of each line in turn."""
         while self.waiting and self.has_place:
             in_application = Counts([_whose(place[2]) for place in self.held.values()])
             started = next((line for line in self.lines if line.start_next(in_application)), None)
@@ -134,7 +135,7 @@ class Admission:
             self.lines.append(started)
 
     def sheds(self) -> bool:
-        """Whether this one belongs to the share that is turned away: every second one, say, and not by chance."""
+        """Whether this attempt belongs to the refused share: evenly spaced (every second one, say), not random."""
         self._shed_due += self.shed_share
         if self._shed_due < 1.0:
             return False
@@ -160,7 +161,7 @@ class Admission:
             return True
         return False
 
-    # How late the loop comes. Watched while it matters: while strangers are in a slow application.
+    # How late the loop is. Measured only while it matters: while strangers are in a slow application.
 
     def _tick(self) -> None:
         if not self._ticking:

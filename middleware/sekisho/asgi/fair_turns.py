@@ -1,7 +1,7 @@
-"""Whose turn it is: networks take turns, and addresses in them, so that nobody's thousand stand before another's one.
+"""Fair order of a queue: networks take turns, then addresses in them, so that a flood cannot precede a single caller.
 
-The next is always of the network that has the fewest already, then of the address in it that has the fewest; among
-equals they take turns, and each address is first come, first served. A list of proxies in one network counts for one.
+The next place is of the network that has the fewest already, and within it of the address that has the fewest. Among
+equals they take turns; each address is first come, first served. A list of proxies in one network counts as one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Whose(NamedTuple):
-    """What is counted: digests of a network, and of an address in it."""
+    """Digests of a network and of an address in it, as they are counted."""
 
     network: bytes
     address: bytes
@@ -31,19 +31,19 @@ class _Counted(Protocol):
 
 @dataclass(eq=False, repr=False, slots=True)
 class Place:
-    """One that waits, or what it waited for. `run` is None where its caller goes on by itself."""
+    """An attempt in the queue, or one that has a place. `run` is None where its caller continues by itself."""
 
     network: bytes
     address: bytes
     run: Callable[[], Coroutine[Any, Any, None]] | None = None
-    # Of its own, and empty: started when another's run ends, it would find that one's user and request; started in its
-    # caller's, what outer middleware has made of the caller's cookies.
+    # A new empty context: started when another's run ends, it would inherit that one's user and request; started in its
+    # caller's, it would inherit what outer middleware derived from the caller's cookies.
     context: contextvars.Context = field(default_factory=contextvars.Context)
     held: bool = False
 
 
 class Counts:
-    """How many places each network and each address has of something; nothing is kept at zero."""
+    """How many places each network and each address has; zero counts are removed."""
 
     def __init__(self, places: Iterable[_Counted] = ()) -> None:
         self.total = 0
@@ -69,7 +69,7 @@ class Counts:
 
 
 class Turns:
-    """Places in line."""
+    """A queue of places."""
 
     def __init__(self) -> None:
         self.counts = Counts()
@@ -77,7 +77,7 @@ class Turns:
 
     @property
     def is_even(self) -> bool:
-        """Whether no network has more than one place: nobody could give way to a newcomer."""
+        """Whether no network has more than one place: none could give way to a newcomer."""
         return len(self._networks) == self.counts.total
 
     def add(self, place: Place) -> None:
@@ -94,7 +94,7 @@ class Turns:
             del self._networks[place.network]
 
     def take(self, having: Counts, fits: Callable[[Place], bool]) -> Place | None:
-        """The next that fits, by who has the fewest in `having`; its network and address go to the end."""
+        """The next that fits, from where `having` counts the fewest; its network and address go to the end."""
         best: Place | None = None
         fewest = 0
         for addresses in self._networks.values():
@@ -105,7 +105,7 @@ class Turns:
             if best is None or has < fewest:
                 best, fewest = found, has
             if not has:
-                break  # in a flood of many networks the first, as a rule
+                break  # in a flood of many networks this is usually the first
         if best is not None:
             self._serve(best)
         return best
@@ -118,8 +118,8 @@ class Turns:
                 addresses[place.address] = places
 
     def gives_way(self, place: Place) -> Place | None:
-        """Who leaves the line for `place` when it is full: the newest of whoever has the most of it, if that is more
-        than the newcomer would have.
+        """The place that leaves a full queue for `place`: the newest of the network and address that have the most, if
+        they have more than the newcomer would have.
         """
         if self.is_even:
             return None
