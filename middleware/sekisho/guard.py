@@ -1,4 +1,4 @@
-"""The guard: charges, judges and settles attempts. Knows no HTTP. The calls, in order:
+"""The guard charges, judges and settles attempts, in this order of calls. It knows no HTTP.
 
 at_the_gate   before the body is read: the deny list, and refusals in this worker's shed
 assess        charge, look the secret up, judge; wait where the refusal rests on log-ins that are still under way

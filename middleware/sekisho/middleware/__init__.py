@@ -1,4 +1,4 @@
-"""The guard as ASGI middleware: messages in, messages out, and nothing decided here."""
+"""The guard as ASGI middleware: translates messages; the decisions are made elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ASGI's shapes, for annotations."""
+"""ASGI types, for annotations."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-# Called with the three above; every framework spells their types in its own way, and none fits another's.
+# Called with the three above; every framework spells these types in its own, incompatible way.
 App: TypeAlias = Callable[..., Awaitable[None]]

@@ -1,10 +1,10 @@
-"""One cookie among those of a request."""
+"""Reads one cookie of a request."""
 
 from __future__ import annotations
 
 
 def cookie(header: bytes, start: bytes) -> bytes:
-    """The value of the first cookie that begins so (`name=`), or nothing."""
+    """The value of the first cookie that starts with `start` (`name=`); empty if there is none."""
     if start not in header:
         return b""
     for pair in header.split(b";"):
@@ -14,9 +14,9 @@ def cookie(header: bytes, start: bytes) -> bytes:
 
 
 def same_site(*, elsewhere: bool) -> bytes:
-    """The attributes that say which pages send a cookie of ours along.
+    """The attributes that control which sites' pages send the guard's cookies.
 
-    `Lax`: no other site has anything posted with it. `elsewhere`: a page of an origin that the operator named, on
-    another site, which gets one of its own: partitioned, it is sent from beneath that site's pages and no others.
+    `Lax`: no other site can post with it. `elsewhere`: for a page on another site whose origin the operator has named.
+    It gets a partitioned cookie of its own, which is sent from that site's pages alone.
     """
     return b"SameSite=None; Partitioned" if elsewhere else b"SameSite=Lax"

@@ -1,6 +1,6 @@
-"""Bounded background runs, fair per network and address: nobody's thousand attempts stand before another's one.
+"""Bounded background runs, fair per network and address: a flood of attempts cannot precede a single caller's.
 
-A run has a *place* while it is queued or under way. Whoever finds none left waits for one, and no place is given out of
+A run has a *place* while it is queued or running. A caller that finds none free waits for one, and places are given in
 turn (`asgi.fair_turns`). Strangers' runs also need a place in the application (`asgi.admission`), which they share with
 attempts that are answered directly.
 """
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
 
 ENTERING_MAX: Final = 256
-"""Callers that may wait for a place. Each holds a request and its body."""
+"""How many callers may wait for a place. Each holds a request and its body."""
 
 ENDING_S: Final = 1.0
-"""How long a run that was cancelled may take to notice."""
+"""How long a cancelled run may take to end."""
 
 logger = logging.getLogger("sekisho")
 
 
 class Lanes:
-    """Runs that nobody waits for. Belongs to one event loop.
+    """Background runs. Belongs to one event loop.
 
     Args:
-        admission: where each run has to have a place as well while it is in the application, under its own `run`; None
-            for known devices, who pass.
+        admission: each run also holds a place there while it is in the application, under its own `run`; None for known
+            devices, which pass.
         running_max: runs at once.
         waiting_max: runs in the queue.
         per_network_max, per_address_max: places of one network, of one address: queued and running.
-        seconds_max: what a run may take before it is cancelled. One that ignores this keeps its place.
+        seconds_max: how long a run may take before it is cancelled. A run that ignores this keeps its place.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Lanes:
         self._running = Counts()
         self._tasks: set[asyncio.Task[None]] = set()
         self._queue = Turns()
-        # The turn that each queued run waits for, in a task of its own from the start. A task that is made only when
-        # another run ends would sometimes be made while the loop ends: it would never run, and asyncio report it.
+        # The turn that each queued run waits for, in a task of its own from the start. A task created only when another
+        # run ends could be created while the loop ends: it would never run, and asyncio would report it.
         self._turns: dict[Place, asyncio.Future[None]] = {}
         self._entering = Turns()
         self._answers: dict[Place, asyncio.Future[bool]] = {}
@@ -72,15 +72,15 @@ class Lanes:
 
     @property
     def occupancy(self) -> float:
-        """How much of all places is taken, from 0 to 1."""
+        """The share of all places that is taken, from 0 to 1."""
         return self._held.total / (self._running_max + self._waiting_max)
 
     async def enter(
         self, network: bytes, address: bytes, run: Callable[[], Coroutine[Any, Any, None]], *, wait_s: float = 10.0
     ) -> bool:
-        """Whether there was a place within `wait_s`. Returns at once when there is; never waits for the run itself.
+        """Whether there was a place within `wait_s`. Returns as soon as there is one, without waiting for the run.
 
-        Whoever is cancelled here leaves no run behind.
+        A caller that is cancelled here leaves no run behind.
         """
         place = Place(network, address, run)
         if self._closed:
@@ -94,14 +94,14 @@ class Lanes:
         return True
 
     async def aclose(self, seconds: float) -> None:
-        """Let in nobody else; give what is queued and running `seconds` to end, then cancel it."""
+        """Admit no more callers; give queued and running tasks `seconds` to end, then cancel them."""
         self._closed = True
         for answer in self._answers.values():
             _tell(answer, had=False)
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    while self._tasks:  # nothing is queued where nothing runs
+                    while self._tasks:  # while something is queued, something runs
                         await asyncio.wait(self._tasks)
         finally:
             await self._end_all()
@@ -120,7 +120,7 @@ class Lanes:
         )
 
     async def _promised(self, place: Place, wait_s: float) -> bool:
-        """Wait for a place and hold it; the caller queues the run, for only the caller knows that it still wants it."""
+        """Wait for a place and hold it. The caller queues the run, because only it knows whether it still wants it."""
         if wait_s <= 0 or not self._room_to_wait(place):
             return False
         loop = asyncio.get_running_loop()
@@ -142,7 +142,7 @@ class Lanes:
         return had
 
     def _room_to_wait(self, place: Place) -> bool:
-        """Whether the caller may wait. When all room is taken, whoever has the most of it gives way."""
+        """Whether the caller may wait. When the room is full, the network and address with the most in it give way."""
         if len(self._answers) < ENTERING_MAX:
             return True
         most = self._entering.gives_way(place)
@@ -152,7 +152,7 @@ class Lanes:
         return most is not None
 
     def _advance(self) -> None:
-        """Start what may run, and promise the places that this leaves free."""
+        """Start the runs that may start, and promise the places that become free."""
         if self._admission is not None:
             self._admission.advance()
         else:
@@ -163,7 +163,7 @@ class Lanes:
             _tell(self._answers.pop(place), had=True)
 
     def start_next(self, in_application: Counts) -> bool:
-        """Start the run of whoever has the fewest in the application. False where none may be started."""
+        """Start the run whose network and address have the fewest in the application. False where none may start."""
         if self._running.total >= self._running_max or not (place := self._queue.take(in_application, _any)):
             return False
         if self._admission is not None:
@@ -189,7 +189,7 @@ class Lanes:
     def _start(self, place: Place) -> None:
         self._running.add(place)
         turn = self._turns.pop(place)
-        if not turn.done():  # cancelled, and about to end
+        if not turn.done():  # a cancelled one is about to end
             turn.set_result(None)
 
     async def _run(self, turn: asyncio.Future[None], run: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -197,8 +197,8 @@ class Lanes:
         try:
             async with asyncio.timeout(self._seconds_max):
                 await run()
-        except Exception as error:  # noqa: BLE001 - nobody waits for it who could be told
-            # Its message and its frames may hold what the application was sent.
+        except Exception as error:  # noqa: BLE001 - no caller waits for it who could be told
+            # Its message and frames may contain secrets that were sent to the application.
             logger.error("A log-in that ran in the background ended with %s.", type(error).__name__)  # noqa: TRY400
 
     def _ended(self, place: Place, task: asyncio.Task[None]) -> None:

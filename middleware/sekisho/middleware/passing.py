@@ -1,4 +1,4 @@
-"""What is nobody's business here, and must not pay for those who are looked at: nearly every request of a service."""
+"""Fast path for requests that do not concern the guard (nearly all of a service): they must not pay for the others."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ if TYPE_CHECKING:
 
     from sekisho.middleware.asgi import Scope
 
-# A service has hundreds of routes; with ids in their paths they are forgotten, and looked at again.
+# A service has hundreds of routes. Paths with ids in them fill the table; it is then cleared and learnt again.
 PATHS_MAX: Final = 4_096
-PATH_CHARS_MAX: Final = 256  # both together bound the memory that strangers can fill: a few megabytes
+PATH_CHARS_MAX: Final = 256  # with PATHS_MAX this bounds the memory that strangers can fill to a few megabytes
 RAW_BYTES_MAX: Final = 3 * PATH_CHARS_MAX
 
 
 @final
 class Passing:
-    """Remembers at which paths something of ours may stand, so that requests for all others need no look.
+    """Remembers which paths may lead to a guarded route, so that requests for all others are not examined.
 
-    Others are only paths at which no request could concern us, whatever its method and headers; and none of a mounted
-    application, where the path alone does not tell.
+    A path is passed only if no request for it could concern the guard, regardless of method and headers. Paths below a
+    mount point are never passed: there the path alone does not determine the route.
 
     Args:
-        is_ours: whether a request's path could be that of a door, a protected route or a page of ours, read as
-            forgivingly as any router reads it.
+        is_ours: whether a request's path could be that of a door, a protected route or one of the guard's own pages,
+            read as leniently as any router reads it.
     """
 
     __slots__ = ("_is_ours", "_known")
 
     def __init__(self, is_ours: Callable[[Scope], bool]) -> None:
         self._is_ours = is_ours
-        # Path as decoded → as it came, which some routers read instead, and whether something of ours may stand there.
+        # Decoded path → the raw path (some routers read that instead), and whether it may lead to a guarded route.
         self._known: dict[str, tuple[bytes | None, bool]] = {}
 
     def passes(self, scope: Scope) -> bool:
-        """Whether this is certain to concern nobody here. The first look at a path is never certain of it."""
+        """Whether this request certainly does not concern the guard. The first request for a path is never certain."""
         path = scope.get("path")
         if not path:  # a lifespan has none
             return False

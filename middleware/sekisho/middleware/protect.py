@@ -1,4 +1,4 @@
-"""Routes that want a proof of identity from a moment ago: where the money leaves (RFC 9470)."""
+"""Routes that need a recent proof of identity, such as payments (RFC 9470)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import Scope
     from sekisho.model import ProtectedRoute
 
-_SKEW_S = 60  # by how much workers' clocks may differ
+_SKEW_S = 60  # the greatest difference between workers' clocks
 
 
 class Fresh(NamedTuple):
-    """The session's owner has proved who they are, recently enough for this route."""
+    """The session's owner has proved their identity recently enough for this route."""
 
     route: ProtectedRoute
     account: str
@@ -28,9 +28,9 @@ class Fresh(NamedTuple):
 
 
 class Stale(NamedTuple):
-    """No proof is fresh enough. `account`: whose proof is wanted; None where the session is not known to be anybody's.
+    """No proof is fresh enough. `account`: the account whose proof is needed; None where the session's is not known.
 
-    Then no proof would do: the way on is to log in.
+    Without an account no proof helps: the client must log in.
     """
 
     route: ProtectedRoute
@@ -41,7 +41,7 @@ class Stale(NamedTuple):
 
 
 def as_doors(routes: Iterable[ProtectedRoute]) -> Doors:
-    """Found as doors are: a path that a forgiving router takes for the route is the route."""
+    """Find routes like doors: a path that a lenient router takes for the route is the route."""
     return Doors(Door(DoorKind.CHANGE, route.method, route.path, ()) for route in routes)
 
 
@@ -49,10 +49,10 @@ class Protection:
     """The protected routes of a service.
 
     Args:
-        routes: of all that a request may lead to, the one with the shortest age counts.
-        ties: whose session a request shows.
-        session_account: whose session the application takes it for, where it can tell; None where it cannot. Where it
-            can, a cookie that changes with every answer does not part a session from its tie.
+        routes: of all routes that a request may lead to, the one with the shortest age applies.
+        ties: find the session binding of a request.
+        session_account: the account that the application sees in a request's session; None where it cannot tell. With
+            it, a cookie that changes with every answer does not separate a session from its binding.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Protection:
         return bool(self._routes)
 
     def route(self, scope: Scope, *, has_body: bool = False) -> ProtectedRoute | None:
-        """The strictest of the protected routes that a request or a WebSocket may ask for.
+        """The strictest of the protected routes to which a request or a WebSocket may lead.
 
         `has_body`: as in `Doors.find`. Raises `Unreadable` as that does.
         """
@@ -81,7 +81,7 @@ class Protection:
         return min(routes, key=lambda route: route.max_age_s, default=None)
 
     def verdict(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Fresh | Stale | None:
-        """Whether the request may go to the route that it asks for; None where that is not protected."""
+        """Whether the request may go to its route; None where that is not protected."""
         route = self.route(scope, has_body=has_body)
         if route is None:
             return None
@@ -92,21 +92,21 @@ class Protection:
         return Fresh(route, tie.account) if is_fresh else Stale(route, tie.account)
 
     def stale(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Stale | None:
-        """Why the request may not go on; None where it may."""
+        """Why the request may not proceed; None where it may."""
         verdict = self.verdict(scope, now_s, has_body=has_body)
         return verdict if isinstance(verdict, Stale) else None
 
     def tie(self, scope: Scope, now_s: int) -> Tie | None:
-        """Whose session a request shows."""
+        """The session binding of a request."""
         return self._ties.of(scope["headers"], now_s, self._said(scope))
 
     def accounts(self, scope: Scope, now_s: int) -> set[str]:
-        """Whose session a request shows, by its tie and by what the application says: of one, two or nobody."""
+        """The accounts of a request's session, by its binding and by what the application says: up to two."""
         tie, said = self.tie(scope, now_s), self._said(scope)
         return {one for one in (said, tie and tie.account) if one}
 
     def proved_now(self, scope: Scope, account: str, now_s: int) -> list[tuple[bytes, bytes]] | None:
-        """What to answer after a proof of `account`; None where the request's session is not that account's."""
+        """The headers to answer with after a proof of `account`; None where the session is not that account's."""
         return self._ties.proved_now(scope["headers"], account, now_s, self._said(scope))
 
     def _said(self, scope: Scope) -> str | None:

@@ -1,4 +1,4 @@
-"""The headers in which a request shows more than its secret."""
+"""Headers in which a request shows proof of work, a captcha or a factor beside its secret."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ PROOF = b"sekisho-proof"
 
 FORM = "sekisho-form"
 CARRIED = FORM.encode() + b"="
-"""How the body of a work page's form begins, which carries the request that it was asked for."""
+"""The first bytes of a work page's form, which carries the request for which the work was asked."""
 
 LOOK_START = b"__Host-sekisho-look="
-LOOK_SECONDS = 120  # as long as the work that it stands for may take
-"""A cookie: the browser holds a work page, whose form is looked at where its address has no room left."""
+LOOK_SECONDS = 120  # as long as the work itself may take
+"""A cookie: the browser holds a work page. Its form is read even where its address is over the limit."""
 
 WAITED = b"sekisho-waited"
 
@@ -20,7 +20,7 @@ SHOWN = frozenset({WORK, CAPTCHA, PROOF, WAITED})
 
 
 class Carried(Exception):  # noqa: N818 - nobody's mistake
-    """What came to a door is a work page's form, which carries the attempt. `body` is the form's."""
+    """A door received a work page's form, which carries the attempt. `body` is the form's."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body

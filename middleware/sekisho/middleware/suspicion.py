@@ -1,4 +1,4 @@
-"""A rule of success under suspicion, and the attempt that raised it."""
+"""A success rule under suspicion, and the attempt that raised the suspicion."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Suspicion(NamedTuple):
     """Attributes:
     rule: under suspicion.
-    visit: the attempt that raised it.
-    status, headers: of the answer that was believed.
+    visit: the attempt that raised the suspicion.
+    status, headers: of the answer that was taken for a success.
     """
 
     rule: RuleTrust

@@ -1,6 +1,6 @@
-"""The application's answer, watched on its way out: what became of the attempt shows there and nowhere else.
+"""Watches the application's answer on its way out: only the answer shows the outcome of the attempt.
 
-Nothing is held back but a JSON answer whose body decides, and of that a bounded part: a stream stays a stream.
+Only a JSON answer whose body decides is held back, and of that a bounded part: streams are not delayed.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.respon
 
 
 class Report:
-    """What the application finds in `scope["state"]["sekisho"]`.
+    """The object that the application finds in `scope["state"]["sekisho"]`.
 
     Attributes:
-        attempt: what was read.
-        decision: what was found out about it. `decision.change_password`: if the secret is right, send its owner to
-            choose another; this one has leaked.
-        exposure: what leaks tell of the secret: `None` where nobody could tell, which is not *clean*.
+        attempt: the attempt as it was read.
+        decision: the judgement. `decision.change_password`: if the secret is right, ask its owner to choose another,
+            because this one has leaked.
+        exposure: whether the secret is in known leaks: `None` where no source could tell, which is not *clean*.
         device: `STRANGER`, `SEEN` or `PROVED` (see `sekisho.model.Device`), known before the secret is looked at. Serve
-            known devices first where passwords are checked by a pool of your own.
+            known devices first if your own pool checks passwords.
         account: the application's own id of the account, once it has reported one.
     """
 
@@ -46,7 +46,7 @@ class Report:
         self.outcome: Outcome | None = None
 
     def report(self, *, success: bool, account: str | None = None) -> None:
-        """Say what became of the attempt, where the response does not show it. Best before the response begins.
+        """Report the outcome of the attempt where the response does not show it, preferably before the response begins.
 
         Args:
             success: whether the secret was right.
@@ -57,28 +57,28 @@ class Report:
 
     @property
     def basis(self) -> Basis:
-        """What the outcome of this attempt rests on, as far as is known by now."""
+        """The basis of this attempt's outcome, as far as it is known by now."""
         if self.outcome is not None:
             return Basis.REPORT
         return Basis.RULE if self.attempt.door.success else Basis.GUESS
 
 
 class Keeper(Protocol):
-    """Who is told what shows in an answer."""
+    """Receives what an answer shows."""
 
     def started(self, visit: Visit, status: int, headers: Headers, learned: Outcome | None) -> None:
-        """Told status and headers of every answer, and what they tell; None where its body is to be read."""
+        """Receives status and headers of every answer, and the outcome they show; None where the body decides."""
 
     def read(self, visit: Visit, status: int, headers: Headers, body: bytes | None) -> None:
-        """Told the body of an answer that was held; None where it could not be unpacked."""
+        """Receives the body of an answer that was held; None where it could not be unpacked."""
 
     def unjudged(self, visit: Visit, why: str) -> None:
-        """Told of an answer whose body could not be looked at: it was `large` or a `file`."""
+        """Receives an answer whose body could not be read, with the reason: `large` or `file`."""
 
     def success_headers(
         self, visit: Visit, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
     ) -> tuple[Headers, bool]:
-        """The headers to add after a success, to an answer with this status, headers and, where it was held, body; and
+        """The headers to add to a successful answer, given its status, headers and, where it was held, its body; and
         whether a device token is among them.
         """
         ...
@@ -86,13 +86,13 @@ class Keeper(Protocol):
     def ended(
         self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str
     ) -> None:
-        """Told the outcome and what it rests on, whether a device token went out and whose account it was: exactly
-        once, before the last message leaves.
+        """Receives the outcome and its basis, whether a device token was sent, and the account: exactly once, before
+        the last message leaves.
         """
 
 
 class Watch:
-    """An application's `send` that learns the outcome. What the application reports overrules what it looks like."""
+    """An application's `send` that learns the outcome. The application's report overrules what the answer shows."""
 
     def __init__(self, visit: Visit, assessment: Assessment, report: Report, keeper: Keeper) -> None:
         self._visit = visit
@@ -109,7 +109,7 @@ class Watch:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything of the answer has left."""
+        """Whether any part of the answer has been sent."""
         return bool(self._status) and not self._held
 
     async def send(self, message: Message) -> None:
@@ -119,7 +119,7 @@ class Watch:
         if self._held:
             if kind == "http.response.body":
                 return await self._hold(self._held, message)
-            # Whatever else ends an answer (a file sent by path) has no body that could be looked at.
+            # An answer that ends in any other way (a file sent by path) has no body that could be read.
             if kind in BODIES:
                 self._keeper.unjudged(self._visit, "file")
                 await self._release()
@@ -129,13 +129,13 @@ class Watch:
         return await self._visit.send(message)
 
     async def close(self) -> None:
-        """The application has returned: what is still held goes out, and an answer without an end is no success."""
+        """Note that the application has returned: held messages go out; an answer without an end is no success."""
         if self._held:
             await self._release()
         self.abandon()
 
     def abandon(self) -> None:
-        """The application has failed, or never finished its answer."""
+        """Note that the application has failed, or never finished its answer."""
         if not self._ended:
             self._outcome = Outcome.FAILED
             self._report.outcome = None
@@ -163,7 +163,7 @@ class Watch:
             await self._release()
 
     def _read(self, held: list[Message]) -> bytes:
-        """Judge the body that is held, and return it as it was judged; nothing where it cannot be."""
+        """Judge the held body, and return it as it was judged; empty where it cannot be judged."""
         visit, status, headers = self._visit, self._status, self._headers
         if self._size > ANSWER_BYTES_MAX:
             self._keeper.unjudged(visit, "large")

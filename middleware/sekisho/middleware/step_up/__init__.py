@@ -1,4 +1,4 @@
-"""Asking for more than a secret: work before it is looked at, a second proof before anybody is let in."""
+"""Asks for more than a secret: work before it is checked, a second proof before the client is let in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request that a page carried along, sent to the door that it was for: through the guard, as any other."""
+"""Sends a request that a page carried to its door, through the guard like any other."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _PATH = re.compile(rb";\s*path\s*=\s*/", re.IGNORECASE)
 
 
 def under(scope: Scope, mount: str) -> str | None:
-    """What follows the mount in a request's path, in lower case; None elsewhere. Found as doors are."""
+    """The part of a request's path after the mount, in lower case; None elsewhere. Matched like doors."""
     start = mount.casefold()
     found = (key[len(start) :] for key in path_keys(scope) if f"{key}/".startswith(start + "/"))
     return next(found, None)
 
 
 def before(scope: Scope, mount: str) -> str:
-    """What stands before the mount in a request's path: the path that the application is mounted at, if any."""
+    """The part of a request's path before the mount: where the application itself is mounted, if anywhere."""
     prefix, found, _ = scope["path"].partition(mount)
-    # Nothing of an odd path goes into an answer's addresses: `//elsewhere` would be another host.
+    # No part of an odd path goes into an answer's addresses: `//elsewhere` would be another host.
     return prefix if found and _PREFIX.fullmatch(prefix) else ""
 
 
 class Again(NamedTuple):
     """Attributes:
-    here: the scope of the request that brought it.
-    mount: what that was sent below.
+    here: the scope of the request that carries it.
+    mount: the path below which that request was sent.
     form: the request as it was.
-    extra: headers that show what was asked for.
+    extra: headers that show the work or proof that was asked for.
     """
 
     here: Scope
@@ -49,10 +49,12 @@ class Again(NamedTuple):
     extra: list[tuple[bytes, bytes]]
 
     def scope(self, doors: Doors) -> Scope:
-        """As the door would have seen it, from whoever brings it now. Raises `Unsealable` where there is none such."""
+        """The scope as the door would have seen it, from the client that sends it now. Raises `Unsealable` if none
+        fits.
+        """
         door = next((door for door in doors.all if door.name == self.form.door), None)
         if door is None:
-            # Sealed by a version of the service that had this door.
+            # The form was sealed by a version of the service that had this door.
             raise Unsealable
         path = before(self.here, self.mount) + door.path
         headers = [(name, value) for name, value in self.here["headers"] if name not in _OF_THE_BODY]
@@ -71,7 +73,7 @@ class Again(NamedTuple):
 
 
 def anew(scope: Scope, form: SealedForm, extra: list[tuple[bytes, bytes]]) -> Scope:
-    """The request that a form carried, where it was sent to: what brings it stands at the door's own address."""
+    """The scope of a request that a form carried to the door's own address."""
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _OF_THE_BODY]
     length = (b"content-length", b"%d" % len(form.body))
     headers += [(b"content-type", form.content_type), length, *extra]
@@ -79,7 +81,7 @@ def anew(scope: Scope, form: SealedForm, extra: list[tuple[bytes, bytes]]) -> Sc
 
 
 def replay(body: bytes, rest: Receive) -> Receive:
-    """A `receive` of this body, then of whatever else the server has."""
+    """A `receive` of this body, then of the server's further messages."""
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> Message:
@@ -91,7 +93,7 @@ def replay(body: bytes, rest: Receive) -> Receive:
 
 
 def answering(path: str, send: Send) -> Send:
-    """A `send` for what answers as if it stood at `path`."""
+    """A `send` whose answers work as if they came from `path`."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -102,12 +104,12 @@ def answering(path: str, send: Send) -> Send:
 
 
 def as_from(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Headers that were written at a door's path and leave from ours: what is relative in them must not move along."""
+    """Headers written for a door's path but sent from the mount: relative addresses must keep their meaning."""
     for name, value in headers:
         if name == b"location":
             yield name, _absolute(path, value)
         elif name == b"set-cookie" and not _PATH.search(value):
-            # Without one a browser takes the folder of the page it asked (RFC 6265 section 5.1.4): ours.
+            # Without a path, browsers use the folder of the requested page (RFC 6265 section 5.1.4), here the mount's.
             yield name, value + b"; Path=" + (path.rpartition("/")[0] or "/").encode()
         else:
             yield name, value
@@ -117,4 +119,4 @@ def _absolute(path: str, location: bytes) -> bytes:
     try:
         return urljoin(path, location.decode("latin-1")).encode("latin-1", "replace")
     except ValueError:
-        return location  # no URL, and whoever follows it will say so
+        return location  # not a URL; the client will find out

@@ -1,4 +1,4 @@
-"""What is sent to our own pages: a few named texts, as a form or as JSON, read by nobody but us."""
+"""Input of the guard's own pages: a few named texts, as a form or as JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def read_form(named: Mapping[bytes, bytes], intake: Intake, patience: Pati
 
 
 def form_fields(body: bytes) -> dict[str, str]:
-    """The fields of a form that came to a door; none where it cannot be read."""
+    """The fields of a form sent to a door; empty where it cannot be read."""
     try:
         return _form(body)
     except Unreadable:
@@ -56,10 +56,10 @@ def _json(body: bytes) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    """A field, as a form has it. Raises `ValueError` where it cannot be written in UTF-8.
+    """A field as text, as in a form. Raises `ValueError` where it cannot be encoded in UTF-8.
 
-    A passkey's answer is an object; in a form it is the text of one. JSON can spell half of a surrogate pair, which no
-    form can: whoever encodes that later fails (500).
+    A passkey's answer is an object in JSON, and its text in a form. JSON can also spell half of a surrogate pair, which
+    a form cannot; encoding that later would fail (500).
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text.encode()

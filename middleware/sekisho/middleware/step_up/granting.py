@@ -1,4 +1,4 @@
-"""What a proof brings: the application's own answer, a device that is proved, a session that is somebody's."""
+"""Grants what a proof entitles to: the application's own answer, a proved device, a session bound to an account."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FORGET_HOLDER = COOKIE_START + b"; Max-Age=0; Path=/; Secure; HttpOnly; "
 
 
 class Granting:
-    """Called with a ticket that has been claimed: by one, once."""
+    """Called with a claimed ticket: exactly once for each."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class Granting:
     async def __call__(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:
         self._events.proved(ticket.place, ticket.purpose.value, proof.factor)
         if ticket.receipt and self._is_believed(ticket):
-            # The attempt was its owner's after all; and since a factor was shown, old failures accuse nobody.
+            # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
             self._guard.refund(ticket.receipt, ticket.counted)
-            with suppress(StoreUnavailable):  # then that charge stands
+            with suppress(StoreUnavailable):  # without the store that charge stands
                 self._guard.return_question(await self._parts.escrow.take_question(ticket, call.holder.key))
         if ticket.purpose is Purpose.LOGIN:
             return await self._release(call, ticket, person)
@@ -70,7 +70,7 @@ class Granting:
         return self._refresh(call, ticket)
 
     async def _release(self, call: Call, ticket: Ticket, person: Person) -> Answer:
-        """The application's answer, as it would have been; and what makes the device and the session known."""
+        """The application's answer, unchanged except for the headers that make the device and the session known."""
         sealed = await self._parts.escrow.take(ticket, call.holder.key)
         if sealed is None:
             return self._parts.voice.start_again(call.headers)
@@ -86,7 +86,7 @@ class Granting:
         return Answer(sealed.status, tuple(headers), sealed.body)
 
     def _is_believed(self, ticket: Ticket) -> bool:
-        """Whether the secret was right as well as the proof. Where a rule of success is wrong, nobody knows."""
+        """Whether the secret was right as well as the proof. Where a success rule is wrong, that is unknown."""
         door = self._places.get(ticket.place)
         return door is None or not self._guard.is_wrong(door)
 
@@ -109,7 +109,7 @@ class Granting:
         return self._proving.ties.headers(tie, credentials, now_s, by_header=call.holder.by_header)
 
     async def _let_through(self, call: Call, ticket: Ticket) -> Answer | None:
-        """The proof came first: now the application may run, for the request that it was asked for, once."""
+        """The proof came first: now the application runs, once, for the request for which the proof was asked."""
         text = self._parts.escrow.receipt_of_proof(ticket, call.holder.key)
         if not (sealed := call.fields.get("form", "")):
             return self._parts.voice.json(call.headers, 200, {"proof": text, "expires_in": PROOF_S})
@@ -125,17 +125,17 @@ class Granting:
         return None
 
     def _next(self, ticket: Ticket) -> str:
-        # A route that is not read by GET cannot be gone to; its page is where the owner came from.
+        # A redirect can only lead to a route that is read by GET; otherwise back to the owner's start page.
         if ticket.purpose is Purpose.MANAGE:
             return f"{self._parts.mount}/factors"
         method, _, path = ticket.place.partition(" ")
         return path if method == "GET" and not path.endswith("*") else "/"
 
     def _refresh(self, call: Call, ticket: Ticket) -> Answer:
-        """The session is proved anew, and the request that wanted that may be repeated."""
+        """Renew the session's proof; the request that needed it may be repeated."""
         fresh = self._proving.protection.proved_now(call.scope, ticket.account, int(self._guard.now_s()))
         if fresh is None:
-            # The session that was shown when the proof was asked for is another's now, or nobody's (R4).
+            # The session now belongs to another account than when the proof was asked for, or to none (R4).
             return self._parts.voice.start_again(call.headers)
         answer = self._parts.voice.proved(call.headers, ticket.place, call.prefix + self._next(ticket))
         return answer.adding(*fresh)

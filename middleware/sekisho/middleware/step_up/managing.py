@@ -1,8 +1,8 @@
-"""The owner's own page: which factors the account has, new ones, and those that are to go.
+"""The account owner's own page: lists the account's factors, adds new ones, removes old ones.
 
-Whoever comes here with a session that was stolen, or left open in a library, must not make himself a factor: so the
-session has to be tied to its account, and somebody must have shown a proof of *that* account a moment ago (R4). What
-is not enrolled yet can be shown by mail, and the owner is told of every change.
+An attacker with a stolen session, or one left open in a library, must not be able to enrol a factor: the session must
+be bound to its account, and a proof of *that* account must have been shown a moment ago (R4). Where no factor is
+enrolled yet, mail can serve as the proof; the owner is told of every change.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Step = Callable[[Call, Person], Awaitable[Answer]]
 
 FRESH_S = 300
-"""How long a proof is good for changes on this page."""
+"""How long a proof permits changes on this page."""
 
 PAGE = "page"
 FAILED, FULL = 401, 409
@@ -70,11 +70,11 @@ class Managing:
         return self._overview(call, person, _notice(call))
 
     async def _reloaded(self, call: Call) -> Answer:
-        """A step's page was the answer to a form. What is to be seen is the page that it began on."""
+        """Redirect to the page that a step began on: the step's own page was the answer to a form."""
         return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors")
 
     async def _changed(self, step: Step, call: Call) -> Answer:
-        """A change: by who may see the page, and from this page, or another site could have it posted."""
+        """Make a change: only for a client that may see the page, and from it; no other site can have it posted."""
         tie = self._tie(call)
         if (question := await self._question(call, tie)) is not None:
             return question
@@ -101,7 +101,7 @@ class Managing:
         return self._proving.protection.tie(call.scope, int(self._guard.now_s()))
 
     async def _question(self, call: Call, tie: Tie | None) -> Answer | None:
-        """What has to be shown first; None where all is well."""
+        """The answer that asks for a missing proof or log-in; None where none is missing."""
         if tie is None:
             wanted = self._proving.ties.wanted(by_header=call.holder.by_header)
             answer = self._parts.voice.log_in_first(call.headers)
@@ -152,7 +152,7 @@ class Managing:
         state = fields.get("state", "")
         if await enrolling.confirm_totp(person, state, fields.get("code", ""), _label(fields)) is not None:
             return self._done(call, "added")
-        # People mistype, and have the secret in their app by now: a new one would only confuse them.
+        # People mistype, and have the secret in their app already: a new secret would confuse them.
         if prefers_page(call.headers) and (offer := enrolling.totp_again(person, state)) is not None:
             return self._offered(call, offer, failed=True)
         return self._failed(call, person)
@@ -180,7 +180,7 @@ class Managing:
         return self._done(call, "removed")
 
     def _done(self, call: Call, notice: str) -> Answer:
-        """Back to the page, as browsers want it after a post."""
+        """Redirect browsers back to the page, as is usual after a post."""
         if prefers_page(call.headers):
             return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors?notice={notice}")
         return self._parts.voice.json(call.headers, 200, {"done": True})
@@ -191,7 +191,7 @@ class Managing:
 
 
 def _notice(call: Call) -> str:
-    """What the page says has been done. Of a link that anybody may have written, only what we would write."""
+    """The notice on the page. The link may have been forged, so only notices that the guard itself writes are shown."""
     said = call.scope.get("query_string", b"").removeprefix(b"notice=").decode("latin-1")
     return said if said in DONE else ""
 

@@ -1,7 +1,7 @@
-"""Our own pages and their API, under one path: where proofs are shown.
+"""The guard's own pages and their API, under one path: clients show proofs here.
 
-Every answer here is one of few, and none says whether an account exists, a password was right, or a factor is
-enrolled. What a ticket stands for is looked up for all of them alike.
+All answers are of a few kinds, and none reveals whether an account exists, a password was right, or a factor is
+enrolled. Tickets are looked up alike for all of them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FOREIGN_SITE = (
 
 
 class Call(NamedTuple):
-    """One request to us."""
+    """One request to the guard's own pages."""
 
     scope: Scope
     caller: Caller
@@ -61,7 +61,7 @@ class Call(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """What stands before the mount: the path that the application is mounted at, if any."""
+        """The part of the path before the mount: where the application itself is mounted, if anywhere."""
         return before(self.scope, self.mount)
 
     def __repr__(self) -> str:
@@ -72,12 +72,12 @@ Handler = Callable[[Call], Awaitable["Answer | None"]]
 
 
 class Mount:
-    """Serves what lies under the mount. Belongs to one event loop.
+    """Serves the pages under the mount. Belongs to one event loop.
 
     Args:
-        guarded: the guard itself; what a page carried along goes through it as any other request.
-        redeeming: where proofs are shown.
-        managing: the owner's own page. Both None where there are no factors.
+        guarded: the guarded application; a request that a page carried goes through it like any other.
+        redeeming: checks proofs.
+        managing: the account owner's page. Both None where there are no factors.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Mount:
         self._patience = patience
         self._routes: dict[tuple[str, str], Handler] = {("POST", "/continue"): self._continue}
         self._routes["GET", "/sekisho.js"] = self._module
-        # A page that stood here was the answer to a form: a reload, or a bookmark of it, has nothing to show.
+        # A page at these paths was the answer to a form: a reload or a bookmark of it has nothing to show.
         for path in ("/continue", "/step-up", "/step-up/send"):
             self._routes["GET", path] = self._start_again
         for served in (redeeming, managing):
@@ -108,7 +108,7 @@ class Mount:
                 self._routes.update(served.routes)
 
     def finds(self, scope: Scope) -> bool:
-        """Whether a request is for us."""
+        """Whether a request is for a page under the mount."""
         return scope["type"] == "http" and under(scope, self._parts.mount) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,7 +120,8 @@ class Mount:
         except HungUp:
             return None
         except SekishoError:
-            # The store or the owners' database: nobody knows, so nothing is granted, and everybody is told the same.
+            # The store or the owners' database failed: nothing can be known, so nothing is granted, with one answer for
+            # all.
             answer = self._refused(scope, unavailable(retry_after_s(BUSY_US, self._jitter())))
         return None if answer is None else await send_answer(send, answer)
 
@@ -132,7 +133,7 @@ class Mount:
         if handler is None:
             return self._parts.voice.json(scope["headers"], 404, {"code": "not_found"})
         caller = self._reading.callers.read(scope, named)
-        # Denied between the password and the proof: the proof is worth nothing any more (row 83).
+        # Denied between the password and the proof: the proof is worthless (row 83).
         stop = self._guard.at_the_gate(caller.origin, caller.digests, anybody=True)
         if stop is not None and stop.asked is Action.DENY:
             return self._refused(scope, denied())
@@ -141,14 +142,14 @@ class Mount:
             return self._refused(scope, denied())
         fields = await read_form(named, Intake(receive), self._patience) if method == "POST" else {}
         if FORM in fields:
-            # A work page that was the answer to one of ours: its form came back to where it stood.
+            # The form of a work page that answered a request under the mount: it comes back to the same address.
             handler = self._continue
         return await handler(Call(scope, caller, named, fields, holder_of(named), self._parts.mount, receive, send))
 
-    # What a page carries along while work is done.
+    # Requests carried by a page while work is done.
 
     async def unpack(self, visit: Visit, body: bytes) -> None:
-        """A work page's form that came to its door: so that a browser is at the door's address when it is answered."""
+        """Unpack a work page's form sent to its door; it is sent there so that the answer has the door's address."""
         headers, fields = visit.scope["headers"], form_fields(body)
         try:
             form = self._parts.toll.open_form(
@@ -187,7 +188,7 @@ class Mount:
 
 
 def _shown(fields: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """The headers in which programs show what a page's fields show."""
+    """What a page's fields show, as the headers that programs send."""
     shown = [(WORK, fields.get("work", "")), (CAPTCHA, _captcha(fields))]
     if fields.get("waited"):
         shown.append((WAITED, fields.get(FORM) or fields.get("form", "")))
@@ -195,5 +196,5 @@ def _shown(fields: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 
 def _captcha(fields: dict[str, str]) -> str:
-    """By the names that the providers' own scripts give it."""
+    """The captcha's answer, under any of the names that providers' scripts give it."""
     return fields.get("captcha") or fields.get("cf-turnstile-response") or fields.get("h-captcha-response") or ""

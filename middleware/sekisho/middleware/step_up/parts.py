@@ -1,4 +1,4 @@
-"""What asking for more is made of. Put together by whoever reads the settings."""
+"""The parts that step-ups are made of. Assembled from the settings elsewhere."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Proving(NamedTuple):
-    """What a site with factors has.
+    """The parts of a site with factors.
 
     Attributes:
-        lanes, known_lanes: where strangers' log-ins run, and those of devices that are merely seen.
+        lanes, known_lanes: run the log-ins of strangers, and of devices that are merely seen.
     """
 
     factors: Factors
@@ -39,14 +39,14 @@ class Proving(NamedTuple):
 
 class Parts(NamedTuple):
     """Attributes:
-    mount: the path that pages and their API live under; no slash at its end.
-    escrow: tickets, and what they stand for.
-    toll: work or a captcha in front of the secret, and what pages carry meanwhile.
-    waits: in place of work, for browsers without JavaScript; None where a captcha is asked for.
-    asks_work: whether there is any to be asked for.
+    mount: the path below which pages and their API are served; without a trailing slash.
+    escrow: tickets, and the runs that they stand for.
+    toll: work or a captcha before the secret is checked, and the sealed forms that pages carry meanwhile.
+    waits: a wait instead of work, for browsers without JavaScript; None where a captcha is asked for.
+    asks_work: whether clients can be asked for work or a captcha.
     proving: None where there is no factor.
-    odd: is told what an operator should know.
-    refusals: is told of wrong proofs.
+    odd: receives warnings for the operator.
+    refusals: receives wrong proofs.
     """
 
     mount: str

@@ -1,8 +1,8 @@
-"""Where a second proof is asked for, sent and shown.
+"""Serves a step-up: asks for a second proof, sends codes, and checks proofs.
 
-**What is answered, and when, does not depend on the secret until a proof has been shown.** A wrong proof is answered
-without looking whether the application has said yes, or has come to an end: at a fixed time since its ticket was
-issued, and in even steps after that. Only what would be a proof waits for the run.
+**Until a proof has been shown, neither the answer nor its time depends on the secret.** A wrong proof is answered
+without checking whether the application accepted the secret or has finished: at a fixed time after its ticket was
+issued, and in even steps after that. Only a proof that would be right waits for the run.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
 RUN_S = 30.0
 """How long an application may take for a log-in behind a step-up."""
 
-ENDED_S = RUN_S + 5  # a run has ended, and what it came to is in the store, so long after it began
-GIVEN_UP_S = 4 * RUN_S  # before its own turn came, a run may have waited for as long as several others took
-POLL_S = (0.02, 0.05, 0.1, 0.2, 0.4, *(0.5,) * 18)  # between looks for an answer that is not there yet: ten seconds
+ENDED_S = RUN_S + 5  # by then, a run that has begun has ended, and its result is in the store
+GIVEN_UP_S = 4 * RUN_S  # a run may first have waited for as long as several others took
+POLL_S = (0.02, 0.05, 0.1, 0.2, 0.4, *(0.5,) * 18)  # pauses while waiting for an answer: ten seconds in all
 
 EVEN_S = 0.05
-"""A wrong proof, and a question for a passkey, is answered so long after it came, or at a multiple of that. A member's
-rows take a tenth of a millisecond longer to read than nobody's: a thousand timings would tell who has an account."""
+"""Wrong proofs and passkey options are answered this long after the request, or at a multiple. Reading an enrolled
+account's rows takes 0.1 ms longer than for no account: a thousand timings would tell which names have an account."""
 
-RELEASE_S = (0.02, 0.05, 0.1, 0.2)  # between looks for what the first of two clicks is about to be answered
+RELEASE_S = (0.02, 0.05, 0.1, 0.2)  # pauses while waiting for the answer to the first of two clicks
 
 FIRST_S = 1.0
-"""Nor is a wrong proof answered sooner after its ticket was issued, whenever it came: most runs are over by then. While
-one is under way it takes the processor from whatever is asked beside it, and for longer behind a right secret."""
+"""The earliest answer to a wrong proof after its ticket was issued, whenever it came: most runs are over by then. A run
+under way slows down concurrent requests, and for longer behind a right secret."""
 
 NO_ANSWER = Sealed(0, (), b"")
-"""Stands for the secret that nobody has been asked for: a session has been shown, or the proof comes first."""
+"""Stands in where no secret was asked for: a session was shown, or the proof comes first."""
 
 
 class Redeeming:
@@ -58,9 +58,9 @@ class Redeeming:
 
     Args:
         guard: knows the time.
-        parts: what a step-up is made of.
-        proving: what a proof is made of.
-        granting: what a proof brings.
+        parts: the parts of a step-up.
+        proving: the parts of a proof.
+        granting: grants what a proof entitles to.
     """
 
     def __init__(self, guard: Guard, parts: Parts, proving: Proving, granting: Granting) -> None:
@@ -92,7 +92,7 @@ class Redeeming:
             return self._start_again(call)
 
     async def _redeem(self, call: Call, ticket: Ticket, begun_s: float) -> Answer | None:
-        """What a proof brings, or that it is none. Raises `Redeemed` or `RunLost`."""
+        """The answer to a right or a wrong proof. Raises `Redeemed` or `RunLost`."""
         if await self._escrow.is_over(ticket):
             raise Redeemed
         with self._place(call):
@@ -100,11 +100,11 @@ class Redeeming:
             proof = await self._proof(call, ticket, person)
             if proof is None:
                 await self._pace(ticket, begun_s)
-                # What is no proof any more may have been one a moment ago, sent by the first of two clicks.
+                # A proof that is spent now may have been right a moment ago, in the first of two clicks.
                 return await self._released(call, ticket) or self._refused(call, ticket)
             if not await self._escrow.claim(ticket):
                 raise Redeemed
-        # Not with the connection: a browser whose owner clicks twice closes the first one, and what was claimed for it
+        # Not bound to the connection: on a double click the browser closes the first connection, and the claimed answer
         # would be lost.
         granted = asyncio.ensure_future(self._granted(call, ticket, person, proof))
         self._tasks.add(granted)
@@ -112,37 +112,37 @@ class Redeeming:
         return await asyncio.shield(granted)
 
     def _refused(self, call: Call, ticket: Ticket) -> Answer:
-        """That it was no proof: to the client, and in the log without a word that a client wrote."""
+        """Refuse a wrong proof: tell the client, and log it without any text that the client wrote."""
         factor = call.fields.get("factor", "")
         reason = factor if factor in self._factors.names else "no factor of this site"
-        place = ticket.place or f"POST {self._parts.mount}/step-up"  # asked for by the owner's page
+        place = ticket.place or f"POST {self._parts.mount}/step-up"  # without a place: asked for by the owner's page
         self._parts.refusals.answered(place, "proof_failed", reason, enforced=True)
         return self._asked_again(call, failed=True)
 
     async def _granted(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:
         answer = await self._granting(call, ticket, person, proof)
         if answer is not None and ticket.purpose is Purpose.LOGIN:
-            # A store without room for it has lost nobody anything but a second click.
+            # If the store is full, the only loss is the answer to a second click.
             with suppress(StoreUnavailable):
                 await self._escrow.keep_released(ticket, call.holder.key, _as_shown(call), Sealed(*answer))
         return answer
 
     async def _released(self, call: Call, ticket: Ticket) -> Answer | None:
-        """The very answer that this proof was given a moment ago; None where it was given none.
+        """The answer that this same proof received a moment ago; None where there was none.
 
-        At log-ins alone: everywhere else a proof has an effect that must not be had twice.
+        Only for log-ins: elsewhere a proof has an effect that must not happen twice.
         """
         if ticket.purpose is not Purpose.LOGIN or not await self._escrow.is_redeemed(ticket):
             return None
         for pause_s in RELEASE_S:
             if (answer := await self._escrow.released(ticket, call.holder.key, _as_shown(call))) is not None:
-                # A change of password meanwhile has ended the session that is in it.
+                # A password change in between has ended the session that this answer contains.
                 return None if await self._escrow.was_ended(ticket) else Answer(*answer)
             await asyncio.sleep(pause_s)
         return None
 
     async def _proof(self, call: Call, ticket: Ticket, person: Person) -> Proof | None:
-        """What is proved. Waits for the run only where there is something to be had."""
+        """The proof, if it is one. Waits for the run only if the proof could be right."""
         kept = await self._kept(ticket, call.holder)
         if kept is None:
             return await self._early_proof(call, ticket, person)
@@ -152,16 +152,16 @@ class Redeeming:
         )
 
     async def _early_proof(self, call: Call, ticket: Ticket, person: Person) -> Proof | None:
-        """What is proved by something that was shown while the application still looks at the secret."""
+        """The proof, if it was shown while the application was still checking the secret."""
         holder, shown = call.holder, _shown(call)
         early = await self._factors.try_early(self._trial(ticket, person, MARK), person, shown, bound(ticket, holder))
         if early is None:
-            # Did the run end while this was noted, its worker may have looked before: then it is settled here.
+            # If the run ended while this was noted, its worker may have looked too early: then it is settled here.
             if (kept := await self._kept(ticket, holder)) is not None:
                 await self._settle(ticket, kept)
             return None
         kept = await self._run_ended(ticket, holder)
-        # First what was shown before this one.
+        # Settle earlier proofs first.
         await self._settle(ticket, kept)
         trial = self._trial(ticket, person, kept)._replace(number=early.trial.number)
         return await self._factors.prove(trial, person, shown, bound(ticket, holder), now_s=early.now_s)
@@ -171,7 +171,7 @@ class Redeeming:
             await self._factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
 
     def _trial(self, ticket: Ticket, person: Person, kept: Kept) -> Trial:
-        # Where nobody has asked for the secret yet, who guesses codes must not use up the owner's tries at his log-in.
+        # Before the secret was asked for, an attacker who guesses codes must not use up the owner's tries at a log-in.
         lane = DOOR if ticket.purpose is Purpose.DOOR else b""
         return self._factors.trial(ticket.challenge, person, behind_right_secret=kept.answer is not None, lane=lane)
 
@@ -193,7 +193,7 @@ class Redeeming:
         ticket = await self._ticket(call)
         if ticket is None:
             return self._start_again(call)
-        # Answered before anybody has looked whether there is something to be sent, and to whom.
+        # Answered before it is known whether a code can be sent, and to which address.
         if ticket.challenge not in self._sending:
             self._sending.add(ticket.challenge)
             task = asyncio.ensure_future(self._send_later(call, ticket))
@@ -202,7 +202,7 @@ class Redeeming:
         return self._asked_again(call, sent=True)
 
     async def _send_later(self, call: Call, ticket: Ticket) -> None:
-        """Wait for the run, then have a code sent: once at a time for a challenge, however often it is asked for."""
+        """Wait for the run, then send a code: one task at a time per challenge, however often it is asked for."""
         try:
             with self._place(call):
                 kept = await self._run_ended(ticket, call.holder)
@@ -215,28 +215,28 @@ class Redeeming:
             self._sending.discard(ticket.challenge)
 
     async def _callable(self, call: Call) -> Ticket | None:
-        """The ticket that was shown, if it may ask something of us once more."""
+        """The ticket that was shown, if it has calls left."""
         ticket = self._escrow.read(call.fields.get("challenge", ""), call.holder.key)
         return ticket if ticket is not None and await self._escrow.may_call(ticket) else None
 
     async def _ticket(self, call: Call) -> Ticket | None:
-        """The same, if it is not over."""
+        """The ticket that was shown, if it has calls left and is not over."""
         ticket = await self._callable(call)
         return None if ticket is None or await self._escrow.is_over(ticket) else ticket
 
     async def _kept(self, ticket: Ticket, holder: Holder) -> Kept | None:
-        """What the application made of the secret; None while it is at it."""
+        """The application's answer to the secret; None while it is still running."""
         if ticket.purpose is not Purpose.LOGIN:
-            return Kept(NO_ANSWER)  # the proof comes first
+            return Kept(NO_ANSWER)  # no secret was asked for yet
         return await self._escrow.find(ticket, holder.key)
 
     async def _run_ended(self, ticket: Ticket, holder: Holder) -> Kept:
-        """The same, once it is there.
+        """The application's answer to the secret, once it is there.
 
         Raises:
-            Redeemed: it was there, and has been given out.
-            RunLost: it never will be there.
-            StoreUnavailable: not within ten seconds.
+            Redeemed: the answer has been given out already.
+            RunLost: there will be no answer.
+            StoreUnavailable: there was no answer within ten seconds.
         """
         for pause_s in POLL_S:
             if (kept := await self._kept(ticket, holder)) is not None:
@@ -249,7 +249,7 @@ class Redeeming:
         raise StoreUnavailable
 
     async def _is_lost(self, ticket: Ticket) -> bool:
-        """Whether the worker that had the run has died: there is nothing after longer than a run lasts."""
+        """Whether the run's worker has died: there is no answer although the longest time for a run has passed."""
         age_s = self._age_s(ticket)
         if age_s <= ENDED_S:
             return False
@@ -257,9 +257,9 @@ class Redeeming:
         return age_s > GIVEN_UP_S or (begun_ms is not None and age_s - (begun_ms - ticket.issued_ms) / 1000 > ENDED_S)
 
     async def _pace(self, ticket: Ticket, begun_s: float) -> None:
-        """Wait until a wrong proof is answered."""
+        """Wait until a wrong proof may be answered."""
         took_s = asyncio.get_running_loop().time() - begun_s
-        # Where the proof comes first there is no run, and nothing that takes its time from this answer.
+        # Where the proof comes first there is no run, so nothing slows this answer down.
         age_s = self._age_s(ticket) if ticket.purpose is Purpose.LOGIN else FIRST_S
         await asyncio.sleep(wait_s(took_s, age_s))
 
@@ -283,7 +283,7 @@ MARK = Kept(None)
 
 
 class Redeemed(SekishoError):  # noqa: N818 - a state, not a mistake
-    """The ticket is over: a proof was there before this one, or its account's challenges were ended."""
+    """The ticket is over: an earlier proof has redeemed it, or its account's challenges were ended."""
 
 
 class RunLost(SekishoError):  # noqa: N818 - a state, not a mistake
@@ -291,20 +291,20 @@ class RunLost(SekishoError):  # noqa: N818 - a state, not a mistake
 
 
 def wait_s(took_s: float, age_s: float) -> float:
-    """How long an answer still waits that must not tell what it took.
+    """How long to delay an answer so that its time does not reveal how long the check took.
 
     Args:
-        took_s: since the request came. What is answered leaves at a multiple of `EVEN_S` after that, and one that was
-            sent a moment before `FIRST_S` not sooner: its sender would choose the moment that tells him most.
+        took_s: since the request came. The answer leaves at a multiple of `EVEN_S` after that, even if the request came
+            just before `FIRST_S`: otherwise an attacker could choose the most telling moment.
         age_s: since the ticket was issued, by this worker's clock.
     """
     even_s = EVEN_S - took_s % EVEN_S
-    # Another worker's clock may be ahead or behind: nobody waits longer than a whole `FIRST_S` for that.
+    # Another worker's clock may differ: the delay for that is one whole `FIRST_S` at most.
     return max(even_s, min(FIRST_S - age_s, FIRST_S))
 
 
 def bound(ticket: Ticket, holder: Holder) -> bytes:
-    """What a passkey's answer is for: this account, this browser, this door and purpose."""
+    """What a passkey's answer is bound to: this account, this browser, this door and purpose."""
     account = ticket.account.encode("utf-8", "surrogatepass")
     return bind(ticket.purpose.value.encode(), ticket.place.encode(), account, holder.key.encode())
 
@@ -315,11 +315,11 @@ def _shown(call: Call) -> Shown:
 
 
 def _as_shown(call: Call) -> bytes:
-    """The proof as it came: the same again is the same click again."""
+    """The proof as received: the same bytes again are a repeated click."""
     shown = _shown(call)
     return bind(shown.factor.encode(), shown.code.encode(), shown.credential)
 
 
 def _may_send(ticket: Ticket) -> bool:
-    """Only behind a right secret or a session, or a list of names would be enough to flood their owners."""
+    """Whether sending needs a right secret or a session: otherwise a list of names is enough to flood their owners."""
     return ticket.purpose is not Purpose.DOOR

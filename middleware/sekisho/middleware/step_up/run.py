@@ -1,8 +1,7 @@
-"""The application, run behind a client's back: what the attempt came to is kept, and nobody waits for it.
+"""Runs the application after the client was answered; its result is kept in escrow.
 
-The client has its answer already. So this run has a scope and a `receive` of its own: the server's would tell it that
-the client has left, on which frameworks give up. And it is given **no identity but the secret**, see
-`stepup.flow.escrowed_scope` (R1).
+The run has its own scope and `receive`: the server's would report that the client has left, and frameworks then give
+up. And the run gets **no identity but the secret**, see `stepup.flow.escrowed_scope` (R1).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     Done = Callable[[Kept, Outcome, Basis], Awaitable[None]]
 
 BUSY = 503
-PAUSES_S = (0.5, 1.0, 2.0)  # before an application is asked again that had no time; of its thirty seconds
+PAUSES_S = (0.5, 1.0, 2.0)  # before a busy application is asked again; they count towards its thirty seconds
 
 
 class Run:
@@ -39,12 +38,12 @@ class Run:
     Args:
         app: the application.
         visit: the request.
-        assessment: what was said of it.
+        assessment: of the attempt.
         shared: the state of the application's lifespan.
         csrf: see `stepup.flow.csrf_cookies`.
-        begun: awaited when its turn has come.
-        done: is told, exactly once, what it came to.
-        answers: is told what the application answered.
+        begun: awaited when the run starts.
+        done: receives the result, exactly once.
+        answers: receives the application's answers.
         admission: where a stranger's run holds a place until the application begins to answer.
     """
 
@@ -80,10 +79,10 @@ class Run:
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
-        self._unread = ""  # why its body is not here
+        self._unread = ""  # why the body was not kept
 
     async def __call__(self) -> None:
-        DEVICE_CLASS.set(self._report.device)  # in a context of its own, which ends with the run
+        DEVICE_CLASS.set(self._report.device)  # in the run's own context, which ends with it
         try:
             await self._begun()
             for pause_s in PAUSES_S:
@@ -93,16 +92,16 @@ class Run:
                 self._go_in_again()
             await self._app(self._scope, self._visit.intake.detached(), self._send)
         finally:
-            # Raised, cancelled, or never finished: whatever it began with, it is no proof that the secret was right.
+            # It raised, was cancelled or never finished: regardless of how it began, it does not prove a right secret.
             await self._end(Kept(None), Outcome.FAILED)
 
     def _go_in_again(self) -> None:
-        # It has waited as long as it may: it stands in line no second time, but it is counted.
+        # It has waited for its turn already, so it does not queue again; but it is counted.
         if self._report.device is Device.STRANGER:
             self._admission.hold(self, self._visit.digests)
 
     async def _was_busy(self) -> bool:
-        """Run once. Whether the application had no time: nobody waits for it here, so it may be asked again."""
+        """Run once. True if the application was busy: no client waits here, so it can be asked again."""
         self._begin()
         self._is_last = False
         try:
@@ -125,7 +124,7 @@ class Run:
             if not message.get("more_body", False):
                 await self._judge()
         elif kind.startswith("http.response.") and kind.endswith("send"):
-            # A file sent by its path: nothing of it is here to be kept.
+            # A file sent by its path: its content is not available here.
             self._unread = "file"
             await self._judge()
 
@@ -137,7 +136,7 @@ class Run:
             self._body += chunk
 
     async def _judge(self) -> None:
-        """The answer is whole. What the application does afterwards is its own business, up to the deadline."""
+        """Judge the complete answer. What the application does after it does not matter, up to the deadline."""
         if self._status == BUSY and not self._is_last:
             return None
         body, headers = bytes(self._body), self._headers
@@ -150,7 +149,7 @@ class Run:
         return await self._end(Kept(Sealed(self._status, tuple(headers), body)), outcome)
 
     def _with_fresh_session(self, outcome: Outcome, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
-        """An application whose session is in what is called a CSRF cookie has logged that one in, and set none."""
+        """The outcome; UNKNOWN if a CSRF cookie was sent and no session set: it may be in that cookie."""
         if outcome is not Outcome.SUCCEEDED or not self._csrf:
             return outcome
         if credentials_set(self._door, headers, unpacked(headers, body) or b""):
@@ -159,7 +158,7 @@ class Run:
         return Outcome.UNKNOWN
 
     def _outcome(self, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
-        # What the application never saw of the request cannot have made it answer so.
+        # Judged by the scope that the application saw: parts that were withheld cannot have caused its answer.
         door, status, scope, sent = self._door, self._status, self._scope, self._visit.intake.whole
         learned = self._report.outcome or from_start(door, status, headers, scope, sent)
         self._answers.started(door, status, headers, scope, sent, learned)
