@@ -1,4 +1,4 @@
-"""The values that flow from a request to an answer. Frozen; nothing here does anything."""
+"""The frozen values that flow from a request to an answer. No behaviour and no I/O."""
 
 from __future__ import annotations
 

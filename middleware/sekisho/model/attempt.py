@@ -1,4 +1,4 @@
-"""An attempt: one account and one secret, tried at one door, from somewhere."""
+"""An attempt: one account and one secret, tried at one door, from one origin."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @final
 class Origin(Value):
-    """Who calls, as far as headers and the socket tell it: known before any body is read.
+    """The client, as headers and the socket describe it. Known before any body is read.
 
     Attributes:
-        address: the client's canonical address; IPv4-mapped IPv6 as IPv4, no zone. `""` where there is none
-            (a unix socket): such clients share one identity and earn no privilege.
-        prefixes: what is counted for this address, narrowest first: IPv4 `(a/32, a/24)`, IPv6 `(/64, /56, /48)`,
+        address: the client's canonical address; IPv4-mapped IPv6 as IPv4, no zone. `""` if there is none (a unix
+            socket): those clients share one identity and earn no privilege.
+        prefixes: the counted prefixes of this address, narrowest first: IPv4 `(a/32, a/24)`, IPv6 `(/64, /56, /48)`,
             as packed network bytes followed by one byte of prefix length. Never empty.
         fingerprint: the configured device headers, joined; compared only within its network.
-        forwarded_by_stranger: the peer sent a forwarding header and is no trusted proxy.
-        vouched: the peer is a trusted proxy, whose other headers may be believed as well.
+        forwarded_by_stranger: the peer sent a forwarding header and is not a trusted proxy.
+        vouched: the peer is a trusted proxy; its other headers may be believed as well.
     """
 
     __slots__ = ("address", "fingerprint", "forwarded_by_stranger", "prefixes", "vouched")
@@ -42,15 +42,18 @@ class Origin(Value):
         self.vouched: Final = vouched
 
     def __repr__(self) -> str:
-        # An address is a person's, and error reporters print the values of a frame.
+        # Error reporters print the values of a frame, and an address is personal data.
         return "Origin(...)"
 
 
 @final
 class Credentials(Value):
-    """What was typed: `account` exactly as the application reads it; `secret` may be empty where a door has none.
+    """The credentials in a request.
 
-    `new_secret`: what is to take the secret's place; empty where nothing is set.
+    Attributes:
+        account: exactly as the application reads it.
+        secret: empty if the door has none.
+        new_secret: the replacement for the secret; empty if the request sets none.
     """
 
     __slots__ = ("account", "new_secret", "secret")
@@ -66,19 +69,19 @@ class Credentials(Value):
         self.new_secret: Final = new_secret
 
     def __repr__(self) -> str:
-        # Tracebacks and debug logs print values; these must never be among them.
+        # Tracebacks and debug logs print values: credentials must never appear there.
         return "Credentials(...)"
 
 
 @final
 class Attempt(Value):
-    """What `read` hands on. Limit keys count, exact accounts are granted.
+    """An attempt as `read` returns it. Counting uses the limit key; grants use the exact account.
 
     Attributes:
-        account: as the application reads it. What is granted is granted to it.
-        canonical: the account, whatever it was spelled like: what is ended, kept or looked up for it.
-        limit_key: what attempts at it are counted under, shared with all that some database takes for the same; empty
-            where that is the canonical account.
+        account: as the application reads it. Sessions and tokens are granted to this spelling.
+        canonical: the same for all spellings of the account; used to revoke, store and look up.
+        limit_key: the key under which attempts are counted, shared by all spellings that some database treats as
+            equal; empty if it is the canonical account.
     """
 
     __slots__ = ("account", "canonical", "door", "limit_key", "new_secret", "origin", "secret", "token", "told")
@@ -91,8 +94,8 @@ class Attempt(Value):
         canonical: str,
         secret: str,
         token: str = "",  # the device token as presented, unverified
-        new_secret: str = "",  # the password that is chosen here, if any
-        told: Exposure = UNKNOWN,  # what a trusted proxy says of these credentials
+        new_secret: str = "",  # the new password, if any
+        told: Exposure = UNKNOWN,  # a trusted proxy's finding about these credentials
         limit_key: str = "",
     ) -> None:
         self.door: Final = door

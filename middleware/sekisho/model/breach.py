@@ -1,4 +1,4 @@
-"""What leaks tell of a password, and of an account and a password together."""
+"""The exposure of a password, and of an account and password pair, in leaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PREVALENCE_MAX = 16
 
 
 class Pair(IntEnum):
-    """What stands in combination lists: nothing, this password a little changed, or exactly this one."""
+    """Whether combination lists hold the pair: not at all, with a variant of the password, or exactly."""
 
     ABSENT = 0
     VARIANT = 1
@@ -17,11 +17,11 @@ class Pair(IntEnum):
 
 
 class Exposure(NamedTuple):
-    """What is known of one attempt's password. `None` is *could not tell*: never the same as clean.
+    """The exposure of one attempt's password. `None` means *could not tell*, never clean.
 
     Attributes:
-        password: its prevalence class: 0 in no list; `k` from 1 to 16, seen between `2**(k-1)` and `2**k - 1` times
-            in leaks, 16 meaning that often or more.
+        password: its prevalence class: 0 if it is in no list; `k` from 1 to 16 if it was seen between `2**(k-1)` and
+            `2**k - 1` times in leaks; class 16 has no upper bound.
         pair: see `Pair`.
     """
 
@@ -29,11 +29,11 @@ class Exposure(NamedTuple):
     pair: Pair | None = None
 
     def is_breached(self, prevalence_min: int) -> bool:
-        """Whether the password is known to have leaked often enough, or under this very account."""
+        """Whether the password has leaked at least as often as `prevalence_min` (a class), or with this account."""
         return (self.password or 0) >= prevalence_min or self.pair is Pair.EXACT
 
     def worst(self, other: Exposure) -> Exposure:
-        """The worse of two sources. That one could not tell does not take back what the other knows."""
+        """The worse of two sources, for each attribute. *Could not tell* never overrides an answer."""
         if other is UNKNOWN:
             return self
         return Exposure(
@@ -47,9 +47,9 @@ def _is_worse(one: int | None, than: int | None) -> bool:
 
 
 UNKNOWN = Exposure()
-"""Nobody was asked, or nobody could answer."""
+"""No source was asked, or none could answer."""
 
 
 def prevalence(count: int) -> int:
-    """The class of a password that was seen `count` times."""
+    """The prevalence class of a password that was seen `count` times."""
     return min(count.bit_length(), PREVALENCE_MAX)

@@ -1,4 +1,4 @@
-"""What the ledger is asked, and what it answers. All times are integer microseconds."""
+"""The ledger's requests and answers. All times are integer microseconds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from sekisho.model.value import Value
 
 @final
 class Charge(Value):
-    """One attempt as the ledger sees it: keyed digests, no name, address or secret.
+    """One attempt as the ledger sees it: keyed digests without any name, address or secret.
 
     Attributes:
-        network: the widest prefix; places the whole network family (on a Cluster: its slot).
+        network: the widest prefix; on a Cluster it determines the hash slot of the whole network family.
         networks: the prefixes above the address, narrowest first; 16 bytes each.
         ip: the address (IPv6: its /64); 16 bytes.
         device: the fingerprint within its network; 16 bytes.
-        account: the canonical account; 16 bytes; empty where the door has none.
+        account: the canonical account; 16 bytes; empty if the door has none.
         lane: the device that a verified token names, 8 bytes; empty for strangers.
         lane_generation: how often that token has been renewed.
-        secret: the secret, 4 bytes: too short to confirm a guess by, even with the key; empty where the door has none.
-        account_tag: stands for the account in the sets of addresses and networks; 4 bytes.
-        ip_tag: stands for the address in the account's set; 4 bytes.
-        pair_tag: stands for (account, secret) in the account's set of tried pairs; 4 bytes.
-        member_tag: stands for (secret, account) in the secret's set, keyed apart from `account_tag`; 4 bytes.
-        exempt: addresses on the allow list: ip, network and device limits are neither checked nor charged.
+        secret: the secret, 4 bytes: too short to confirm a guess, even with the key; empty if the door has none.
+        account_tag: represents the account in the sets of addresses and networks; 4 bytes.
+        ip_tag: represents the address in the account's set; 4 bytes.
+        pair_tag: represents (account, secret) in the account's set of tried pairs; 4 bytes.
+        member_tag: represents (secret, account) in the secret's set, under another key than `account_tag`; 4 bytes.
+        exempt: the address is on the allow list: ip, network and device limits are neither checked nor charged.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Charge(Value):
 
 @final
 class Spread(Value):
-    """How many different ones were seen lately. Capped: the cap means *that many or more*."""
+    """Numbers of distinct accounts or addresses seen lately. Each is capped: the cap means *that many or more*."""
 
     __slots__ = (
         "accounts_per_device",
@@ -103,27 +103,27 @@ class Spread(Value):
 
 @final
 class Verdict(Value):
-    """What the counters say of one attempt.
+    """The counters' verdict on one attempt.
 
     Attributes:
-        at_us: when it was charged, by the store's clock; a refund is reckoned from it.
-        charged: which records were charged, as `Charged` flags; a refund gives back just these.
-        ip_wait_us, network_wait_us, device_wait_us: until there is room again; 0 where there is.
+        at_us: the time of the charge by the store's clock; a refund is computed from it.
+        charged: the charged records, as `Charged` flags; a refund applies to these only.
+        ip_wait_us, network_wait_us, device_wait_us: the time until the limit admits an attempt; 0 if it does now.
         account_wait_us: the same for strangers at this account. Advisory.
         lane_wait_us: the same for the known device's own lane; 0 without one.
-        lane_spent: the token was renewed since: whoever still shows the old one holds a copy.
-        failures: attempts at the account that have not succeeded since a factor was last shown, this one included: of
-            strangers for a stranger; for a known device in its lane its own, since its last success.
-        young: every refusal here rests on charges younger than two seconds, which may yet be refunded.
-        counters_lost: judged on this worker's own counters because the store was gone.
+        lane_spent: the token has been renewed since: a client that still presents the old one holds a copy.
+        failures: attempts at the account without a success since the last completed factor, this one included. For a
+            stranger, those of strangers; for a known device in its lane, its own since its last success.
+        young: every refusal here rests on charges younger than two seconds, which may still be refunded.
+        counters_lost: the store was unavailable, so this worker's own counters judged.
         spread: see `Spread`.
-        account_at_us: when the account was charged, where another clock says so than `at_us` (each node of a Cluster
-            has its own, and a refund is reckoned by the clock that its charge was); 0 where it is the same.
-        own_families: on a Cluster, those families of records (as bits) whose node was gone, so that this worker's own
-            counters judged them. What they were charged is given back there.
-        tagged: the tags that this attempt itself has written, as `Tagged` flags; a success takes out just these.
-        last: after this charge its address or its account has no room for another one.
-        network_at: which of the charge's networks refuses for `network_wait_us`; 0 is the narrowest.
+        account_at_us: the time of the account's charge, if it is by another clock than `at_us`; else 0. Each node of a
+            Cluster has its own clock, and a refund must use the clock of its charge.
+        own_families: on a Cluster, the families of records (as bits) whose node was unavailable. This worker's own
+            counters judged them, and refunds for them go there.
+        tagged: the tags that this attempt itself has written, as `Tagged` flags; a success removes these only.
+        last: after this charge, the address or the account has no room for another attempt.
+        network_at: the index of the network (in the charge's) that refuses for `network_wait_us`; 0 is the narrowest.
     """
 
     __slots__ = (
@@ -192,7 +192,7 @@ class Verdict(Value):
 class Charged:
     """Flags of `Verdict.charged`. Plain integers: Lua sets the same bits."""
 
-    NETWORK: Final = 1  # networks, ip and device together: they are charged all or none
+    NETWORK: Final = 1  # networks, ip and device together: all are charged, or none
     ACCOUNT: Final = 2
     FAILURES: Final = 4
     LANE: Final = 8
@@ -201,33 +201,34 @@ class Charged:
 class Tagged:
     """Flags of `Verdict.tagged`. Lua sets the same bits, among those of `Charged`."""
 
-    PAIR: Final = 64  # among those tried at the account
-    MEMBER: Final = 128  # among the accounts at which the secret was tried
+    PAIR: Final = 64  # in the account's set of tried pairs
+    MEMBER: Final = 128  # in the secret's set of accounts
 
 
 class Ledger(Protocol):
-    """Counts attempts: in memory, in Redis, or in the one while the other is gone."""
+    """Count attempts: in memory, in Redis, or in memory while Redis is unavailable."""
 
     async def charge(self, charge: Charge) -> Verdict:
-        """Charge an attempt before anybody looks at its secret. Raises `StoreUnavailable` at the deadline."""
+        """Charge an attempt before its secret is checked. Raises `StoreUnavailable` at the deadline."""
         ...
 
     def settle(
         self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
     ) -> None:
-        """Give back what the charge still weighs, and take out the tags that `verdict.tagged` names. Once.
+        """Refund the rest of the charge, and remove the tags that `verdict.tagged` names. Call it once.
 
-        Only queues: it cannot be cancelled or fail.
+        It only queues: it cannot be cancelled or fail.
 
-        `renewed`: the lane's token was replaced by a new one; the old one is spent.
-        `right`: a password was right: the failures of the lane that it was tried in are 0 again.
-        `proved`: a factor was completed: so are the account's, whatever this attempt was charged.
+        Args:
+            renewed: the lane's token was replaced by a new one; the old one is spent.
+            right: the password was right: the failures of its lane are reset to 0.
+            proved: a factor was completed: the account's failures are reset to 0, regardless of this attempt's charges.
         """
         ...
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:
-        """The attempt has ended without a success: its charges stand. Only queues.
+        """Record that the attempt has ended without a success: its charges stand. It only queues.
 
-        A lane counts it among its failures. Where the charge was the last that had room, nobody need wait for it.
+        A lane counts it among its failures. If the charge was the last with room, later attempts need not wait for it.
         """
         ...

@@ -1,4 +1,4 @@
-"""A decision: what was seen, what to do about it, and why."""
+"""A decision: the findings about an attempt, and the action that they call for."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sekisho.model.value import Value
 
 
 class Action(IntEnum):
-    """What to do, milder first: a sterner finding always wins.
+    """The response to an attempt, mildest first: the sternest finding decides.
 
-    `THROTTLE` stands above `STEP_UP` because it refuses without a way round: an address over its limit
-    must not buy further guesses with work.
+    `THROTTLE` ranks above `STEP_UP` because it refuses unconditionally: an address over its limit must not buy
+    further guesses with work.
     """
 
     ALLOW = 0
@@ -24,7 +24,7 @@ class Action(IntEnum):
 
 @final
 class Finding(Value):
-    """One thing that was seen. `reason` is stable and public; `wait_us` is 0 where waiting would not help."""
+    """One observation. `reason` is stable and public; `wait_us` is 0 if waiting does not help."""
 
     __slots__ = ("action", "reason", "wait_us")
 
@@ -41,16 +41,16 @@ class Finding(Value):
 
 @final
 class Decision(Value):
-    """The sternest finding, and all of them.
+    """The action for an attempt, and all of its findings.
 
     Attributes:
-        action: what the findings call for.
-        asked: what can be asked for today; differs from `action` where a site has no work or factor to ask for.
-        findings: everything that was seen, in a fixed order.
-        wait_us: the time until the refusing findings have passed; 0 where nothing refuses.
-        change_password: if the secret is right, its owner, whose device is known here, should choose another: this one
-            has leaked. Never for strangers, who would be shown the way to take the account over.
-        work_first: work is asked for before anything else, be it all that is asked or the price of a step-up.
+        action: the sternest action that a finding calls for.
+        asked: the action that the site can carry out; differs from `action` if it has no work or factor to ask for.
+        findings: all findings, in a fixed order.
+        wait_us: the time until the refusing findings expire; 0 if none refuses.
+        change_password: the secret has leaked, and the device is known: if the secret is right, the account owner
+            should choose another. Never for strangers: it would show an attacker how to take the account over.
+        work_first: work is asked for first, either alone or before a step-up.
     """
 
     __slots__ = ("action", "asked", "change_password", "findings", "wait_us", "work_first")
@@ -77,7 +77,7 @@ class Decision(Value):
 
 
 class Outcome(Enum):
-    """What became of an attempt. Only `SUCCEEDED` refunds; `UNKNOWN` grants nothing."""
+    """The result of an attempt. Only `SUCCEEDED` refunds; `UNKNOWN` grants nothing."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -85,7 +85,7 @@ class Outcome(Enum):
 
 
 class Basis(Enum):
-    """What an outcome rests on. Only `GUESS` may be wrong without a mistake of the operator or the application."""
+    """The source of an outcome. Only `GUESS` may be wrong without a mistake of the operator or the application."""
 
     REPORT = "report"  # the application said so
     RULE = "rule"  # the door's own `success=`
@@ -93,7 +93,7 @@ class Basis(Enum):
 
 
 class Mode(Enum):
-    """`MONITOR` judges and counts but refuses nobody; `OFF` does not even read."""
+    """`MONITOR` counts and judges attempts but refuses none; `OFF` does not read them."""
 
     ENFORCE = "enforce"
     MONITOR = "monitor"

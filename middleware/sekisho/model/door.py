@@ -1,4 +1,4 @@
-"""A door: one route where a secret can be tried, and how to read what is tried there."""
+"""A door: one route that checks a secret, and how to read the attempts there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class DoorKind(Enum):
-    """What a door opens. `LOGIN` has a session as its only effect; the others change something."""
+    """The purpose of a door. A `LOGIN` only creates a session; the others change something else."""
 
     LOGIN = "login"
     SIGNUP = "signup"
@@ -25,7 +25,7 @@ class Encoding(Enum):
     MULTIPART = "multipart"  # multipart/form-data alone
     JSON = "json"  # application/json and application/*+json
     BASIC = "basic"  # RFC 7617, in the Authorization header
-    PATH = "path"  # a placeholder in the door's path: one whole segment of a request's
+    PATH = "path"  # a placeholder in the door's path: one whole segment of the request's path
     PASSWORD_GRANT = "oauth2"  # noqa: S105 - RFC 6749 section 4.3: a form with grant_type=password
 
 
@@ -38,16 +38,16 @@ class Charset(Enum):
 
 
 Path = tuple[str, ...]
-"""Where a value stands: one name in a form, several in nested JSON (`user.email` is `("user", "email")`)."""
+"""The place of a value: one name in a form, several in nested JSON (`user.email` is `("user", "email")`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Where one encoding keeps the account, the secret, and the secret that is to take its place.
+    """The places of the account, the secret and the new secret in one encoding.
 
-    Each is a tuple of alternatives of which exactly one may be present: an application that prefers the other
-    one would otherwise check an account that nobody counted. Empty: this door has no such field. `new_secret` alone
-    may be absent from a request: nothing is set then. `charset` matters with `Encoding.BASIC` alone.
+    Each is a tuple of alternatives. Exactly one may be present in a request: otherwise an attacker could send both,
+    and the application could check an account that was not counted. An empty tuple: this door has no such field.
+    Only `new_secret` may be absent from a request; no secret is set then. Only `Encoding.BASIC` uses `charset`.
     """
 
     encoding: Encoding
@@ -58,7 +58,7 @@ class Fields:
 
 
 class SuccessBy(Enum):
-    """What in a response proves that the secret was right."""
+    """The part of a response that proves that the secret was right."""
 
     STATUS = "status"
     OTHER_STATUS = "other status"
@@ -68,13 +68,13 @@ class SuccessBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SuccessRule:
-    """One way a response shows success: any rule that matches suffices.
+    """One sign of success in a response. One matching rule suffices.
 
-    `STATUS`: `statuses` holds it, and `Location` leads to `location` or below where that is given (`302:/home`), or to
-    none of the places in `elsewhere`, nor back to the door (`302!/accounts/2fa`).
-    `OTHER_STATUS`: it is none of `refusals`, nor one that says that nobody looked at the secret (`!401,403`).
-    `COOKIE`: a cookie named `name` is set to a value that the client did not bring (`cookie:session`).
-    `JSON`: the 2xx body has a value at `path` that does not say no (`json:access_token`), or just `value`
+    `STATUS`: the status is in `statuses`. If `location` is given, `Location` leads there or below (`302:/home`); if
+    `elsewhere` is given, `Location` leads to none of its places, nor back to the door (`302!/accounts/2fa`).
+    `OTHER_STATUS`: the status is none of `refusals`, nor one that means that the secret was not checked (`!401,403`).
+    `COOKIE`: a cookie named `name` is set to a value that the client did not send (`cookie:session`).
+    `JSON`: the 2xx body has a value at `path` that is not a negative one (`json:access_token`), or exactly `value`
     (`json:status=ok`).
     """
 
@@ -92,12 +92,12 @@ class SuccessRule:
 class Door:
     """One guarded route.
 
-    `method` is upper case or `*`; `path` is exact, or a prefix where it ends in `*`, or has placeholders
-    (`/password-recovery/{email}`) that each stand for one segment.
-    `success` empty means: learn the outcome from the response by the cautious default.
-    `cookies` are the client's own that the application may see while its answer is still kept back for a factor; any
-    other could hold a session that would be logged in behind the seal. `headers`, in lower case, are headers beyond
-    the usual ones, for the same application and with the same care. `LOGIN` doors alone have some of either.
+    `method` is upper case or `*`. `path` is exact, or a prefix if it ends in `*`, or has placeholders
+    (`/password-recovery/{email}`) for one segment each.
+    If `success` is empty, the cautious default derives the outcome from the response.
+    `cookies` are the client's cookies that the application may see in an escrowed run; any other could hold a session
+    that would be logged in behind the seal. `headers`, in lower case, are the headers that it may see beyond the
+    usual ones, under the same rule. Only `LOGIN` doors have either.
     """
 
     kind: DoorKind
@@ -108,32 +108,32 @@ class Door:
     cookies: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
     shares_path: bool = field(default=False, compare=False)
-    """Whether other doors stand at the same path: then nothing but the request's own method may tell which is meant."""
+    """Whether other doors have the same path: then only the request's own method may select one of them."""
 
     text: str = field(default="", compare=False, repr=False)
-    """As the settings have it, for an operator to change."""
+    """The door's text in the settings, for messages to the operator."""
 
-    # Asked several times an attempt, so answered once.
+    # Read several times per attempt, so computed once.
     name: str = field(init=False, compare=False, repr=False)
-    """How logs and metrics call it; comes from the settings, never from a request."""
+    """Its name in logs and metrics; comes from the settings, never from a request."""
     reads_body: bool = field(init=False, compare=False, repr=False)
     by_header: bool = field(init=False, compare=False, repr=False)
-    """Whether HTTP Basic is all that it reads, so that no request without that header is an attempt."""
+    """Whether it reads HTTP Basic only, so that a request without that header is no attempt."""
     secret_is_new: bool = field(init=False, compare=False, repr=False)
-    """Whether what is typed as the secret is a password chosen here, as at a sign-up."""
+    """Whether the secret is a password that this request sets, as at a sign-up."""
     secret_is_password: bool = field(init=False, compare=False, repr=False)
-    """Whether the secret is a password that was chosen before: codes, PINs and tokens are in no list of leaks."""
+    """Whether the secret is an existing password: codes, PINs and tokens are in no list of leaks."""
     secret_is_small: bool = field(init=False, compare=False, repr=False)
-    """Whether the secret may be a code or a PIN, which is found by guessing where guesses can be bought with work."""
+    """Whether the secret may be a code or a PIN: an attacker finds it by guessing if work can buy guesses."""
     has_owner: bool = field(init=False, compare=False, repr=False)
-    """Whether a second proof can be asked for: who forgot the password is proved by mail, who signs up by nothing."""
+    """Whether a factor can be asked for: a reset is proved by mail already, and a sign-up has no factor yet."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", f"{self.method} {self.path}")
         reads_body = any(fields.encoding not in {Encoding.BASIC, Encoding.PATH} for fields in self.fields)
         by_header = bool(self.fields) and all(fields.encoding is Encoding.BASIC for fields in self.fields)
         object.__setattr__(self, "by_header", by_header)
-        # A log-out that is another door's neighbour: a field in its body could make it that one.
+        # A log-out that shares its path: a method field in its body could turn the request into another door's.
         object.__setattr__(self, "reads_body", reads_body or (self.shares_path and not self.fields))
         named_apart = any(fields.new_secret for fields in self.fields)
         object.__setattr__(self, "secret_is_new", self.kind is DoorKind.SIGNUP and not named_apart)
@@ -145,9 +145,9 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class ProtectedRoute:
-    """One route that wants a proof of identity no older than `max_age_s` seconds (1 to 86,400).
+    """One route that requires a proof of identity no older than `max_age_s` seconds (1 to 86,400).
 
-    `method` is upper case or `*`; `path` is exact, or a prefix where it ends in `/*`.
+    `method` is upper case or `*`; `path` is exact, or a prefix if it ends in `/*`.
     """
 
     method: str
@@ -156,5 +156,5 @@ class ProtectedRoute:
 
     @property
     def name(self) -> str:
-        """How logs and metrics call it; comes from the settings, never from a request."""
+        """Its name in logs and metrics; comes from the settings, never from a request."""
         return f"{self.method} {self.path}"

@@ -1,14 +1,14 @@
-"""What can go wrong, by who can mend it: the operator (a setting) or the client (a request)."""
+"""Errors, one class for each party that can correct them: the operator (a setting), the client (a request)."""
 
 from __future__ import annotations
 
 
 class SekishoError(Exception):
-    """Root of every error that sekisho raises on purpose."""
+    """Base class of every error that sekisho raises on purpose."""
 
 
 class SettingsError(SekishoError):
-    """A setting makes no sense. Names the variable and what to do, never its value: values hold secrets."""
+    """A setting is invalid. Names the variable and the correction, never the value: values hold secrets."""
 
     def __init__(self, name: str, problem: str) -> None:
         self.name = name
@@ -17,11 +17,11 @@ class SettingsError(SekishoError):
 
 
 class Unreadable(SekishoError):  # noqa: N818 - a verdict about a request, raised only inside the reader
-    """An attempt that cannot be read, and so cannot be judged: refused, never waved through.
+    """An attempt cannot be read and therefore not judged: it is refused, never passed on.
 
     Attributes:
-        status: 400 (malformed), 413 (too large), 408 (too slow) or 415 (an encoding this door does not read).
-        reason: a stable word for metrics and logs; holds nothing the client sent.
+        status: 400 (malformed), 413 (too large), 408 (too slow) or 415 (an encoding that this door does not read).
+        reason: a stable word for metrics and logs; contains nothing that the client sent.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -31,14 +31,14 @@ class Unreadable(SekishoError):  # noqa: N818 - a verdict about a request, raise
 
 
 class StoreUnavailable(SekishoError):  # noqa: N818 - a state, not a mistake
-    """The store did not answer within the deadline. Nobody knows whether it counted; nobody asks twice."""
+    """The store did not answer within the deadline. Whether it counted is unknown; the call is not repeated."""
 
 
 class PasswordsBusy(SekishoError):  # noqa: N818 - a state, not a mistake
-    """As many passwords are being checked as may be, and none of this one was. Answer 503.
+    """The limit of concurrent password checks is reached; this password was not checked. Answer 503.
 
     Attributes:
-        retry_after_s: for `Retry-After`: seconds after which those before should be done.
+        retry_after_s: for `Retry-After`: the seconds until the checks ahead should be done.
     """
 
     def __init__(self, retry_after_s: int) -> None:

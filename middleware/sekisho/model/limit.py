@@ -1,4 +1,4 @@
-"""Limits: how many attempts one identity has, in which time."""
+"""Limits: the number of attempts that one identity has per period."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """`burst` attempts at once and `burst + ⌊t/T⌋` in any span `t`, where `T = period_us // burst` (GCRA)."""
+    """At most `burst` attempts at once and `burst + ⌊t/T⌋` in any span `t`, where `T = period_us // burst` (GCRA)."""
 
     burst: int
     period_us: int
 
     @property
     def interval_us(self) -> int:
-        """`T`, the time after which one attempt has been paid off."""
+        """`T`, the time in which one attempt drains."""
         return self.period_us // self.burst
 
 
@@ -30,9 +30,9 @@ class LimitSet:
         networks: one tuple per prefix above the address, narrowest first: IPv4 uses the first (/24);
             IPv6 all of them (/56, /48), with rising limits.
         device: per fingerprint within its network.
-        account: strangers at one account, over all doors. Advisory: it never refuses anybody's other charges.
+        account: strangers at one account, over all doors. Advisory: it never prevents a client's other charges.
         lane: one known device at one account.
-        account_failures_max: failures since a factor was last shown, after which the password alone no longer
+        account_failures_max: failures since the last completed factor, after which the password alone no longer
             suffices (NIST SP 800-63B allows 100).
     """
 
@@ -44,7 +44,7 @@ class LimitSet:
     account_failures_max: int = 100
 
     def shared_between(self, workers: int) -> LimitSet:
-        """What one of `workers` may admit alone while the store is gone, so that all together keep the bound."""
+        """One worker's share while the store is unavailable, so that all `workers` together keep the limits."""
 
         def share(limits: Limits) -> Limits:
             return tuple(Limit(max(1, limit.burst // workers), limit.period_us) for limit in limits)

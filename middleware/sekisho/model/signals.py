@@ -1,4 +1,4 @@
-"""Signals: all that was observed about one attempt, and the policy it is held against."""
+"""Signals: all observations about one attempt, and the policy that judges them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 class Device(IntEnum):
-    """How well a browser or app is known at the account it tries, by a verified token."""
+    """The class of a browser or app at the account that it tries, by a verified device token."""
 
     STRANGER = 0
-    SEEN = 1  # a password alone was right here before: a lane of its own, nothing else
-    PROVED = 2  # a factor was shown: others' doings never throttle, challenge or hinder it
+    SEEN = 1  # it succeeded with a password alone: it has a lane of its own, and no other privilege
+    PROVED = 2  # it completed a factor: other clients' attempts never throttle or challenge it
 
 
 @final
 class Signals(Value):
     """Attributes:
-    verdict: what the counters say.
-    device: what its token says; a token over its own budget, or renewed since, makes a stranger.
+    verdict: the counters' verdict.
+    device: the class by its token; with a token over its budget, or renewed since, the client is a stranger.
     denied: the address is on the deny list.
-    exposure: what leaks tell of the secret, right or wrong.
-    worked: the work that can be asked for was done for this very attempt.
+    exposure: the secret's exposure in leaks, whether the secret is right or wrong.
+    worked: the client has done the work for this attempt.
     """
 
     __slots__ = ("denied", "device", "exposure", "verdict", "worked")
@@ -50,17 +50,17 @@ class Signals(Value):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What counts as too much, and what can be asked for instead of refusing.
+    """The thresholds, and the means to ask for more instead of refusing.
 
     Attributes:
-        account_failures_max: failures since a factor was last shown, after which a password alone is not enough.
-        accounts_per_ip_max, …: different ones within the hour, from which a stranger must do more. At most the
-            ledger's caps (16; 8 addresses an account), where a set reads *that many or more*.
-        prevalence_min: the class from which a password counts as breached; see `prevalence`.
-        work: there is a challenge that can be asked for (proof of work, a captcha).
-        factors: there is a factor that can be asked for.
-        refuse_without_factor: what *step up* becomes where there is none: a refusal, not a challenge.
-        account_is_hard: nothing that a stranger shows opens an account over its limit.
+        account_failures_max: failures since the last completed factor, after which a password alone is not enough.
+        accounts_per_ip_max, …: distinct ones within the hour, from which more is asked of a stranger. At most the
+            ledger's caps (16; 8 addresses per account), where a count means *that many or more*.
+        prevalence_min: the lowest class of a breached password; see `prevalence`.
+        work: the site can ask for work (proof of work, a captcha).
+        factors: the site can ask for a factor.
+        refuse_without_factor: without a factor, a step-up becomes a refusal, not a challenge.
+        account_is_hard: an account over its limit refuses strangers, regardless of work or factors.
     """
 
     account_failures_max: int = 100
@@ -76,10 +76,10 @@ class Policy:
     account_is_hard: bool = False
 
     def for_small_secrets(self) -> Policy:
-        """The same for a code or a PIN: a tenth of a second of work must not buy each next guess at it."""
+        """The same for a code or a PIN: a tenth of a second of work must not buy a guess."""
         return replace(self, account_is_hard=True)
 
     def without_factors(self) -> Policy:
-        """The same for a door where no account can be asked: sign-up, a reset asked for, an attempt that names none."""
-        # What a site without any factor does is not meant for a door where nobody can be asked.
+        """The same if no account owner can be asked: a sign-up, a reset request, an attempt without an account."""
+        # `refuse_without_factor` is for sites that have no factor at all, not for doors that cannot ask for one.
         return replace(self, factors=False, refuse_without_factor=self.refuse_without_factor and not self.factors)

@@ -1,7 +1,7 @@
-"""What all values of the hot path have in common: they are made often, read often, compared rarely, changed never.
+"""The base class of values on the hot path: created and read often, compared rarely, never changed.
 
-Plain classes rather than named tuples or dataclasses, for one reason: compiled by mypyc, making one takes a fifth of
-the time, reading an attribute a tenth, and `Final` attributes cannot be set from outside either.
+They are plain classes, not named tuples or dataclasses. Compiled by mypyc, creating one takes a fifth of the time and
+reading an attribute a tenth, and `Final` attributes cannot be set from outside either.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 
 class Value:
-    """Equal to another of its class that holds the same. A subclass names its attributes in `__slots__`."""
+    """Equal to a value of the same class with equal attributes. A subclass lists its attributes in `__slots__`."""
 
     __slots__: ClassVar[tuple[str, ...]] = ()
 
@@ -21,12 +21,12 @@ class Value:
         return hash(_held(self))
 
     def __repr__(self) -> str:
-        # What a value holds of people is its own to hide.
+        # Subclasses that hold personal data override this.
         shown = zip(type(self).__slots__, _held(self), strict=True)
         return f"{type(self).__name__}({', '.join([f'{name}={held!r}' for name, held in shown])})"
 
     def _replace(self, **changes: Any) -> Self:
-        """A copy in which these attributes are others, as a named tuple's."""
+        """Copy with these attributes replaced, as a named tuple does."""
         held: dict[str, Any] = dict(zip(type(self).__slots__, _held(self), strict=True))
         return type(self)(**{**held, **changes})
 
