@@ -1,4 +1,4 @@
-"""Signals in, a decision out. Pure."""
+"""Derive a decision from signals. Pure."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""How many attempts of strangers an application bears at once, told by its own latency.
+"""A concurrency limit for strangers' attempts in the application, derived from its latency.
 
-A gradient limiter: the limit shrinks as the latency beside other strangers grows over the latency of one stranger
-alone, and grows by a little where it does not. What it settles at is a latency of `TOLERANCE` times the calm one: then
-an owner spends half of the time in the application on his own attempt, and half behind strangers.
+A gradient limiter: the limit shrinks as the latency of concurrent strangers exceeds the latency of one stranger alone
+(the calm latency), and otherwise grows slowly. It converges to a latency of `TOLERANCE` times the calm one: then an
+account owner spends half of the time in the application on the own attempt, and half behind strangers.
 
-Chosen over the gradient of two moving averages (Netflix concurrency-limits' Gradient2), whose long average drifts to
-the latency of a flood that lasts, and over one against the minimum ever seen (Vegas), which one quick answer (a form
-without a password) pulls down for good. Here the calm latency is an average as well, of attempts that ran alone: under
-a flood that lasts there are none, so every `PROBE_S` seconds the limit is one until a few have run alone.
+Two alternatives were rejected. In the gradient of two moving averages (Netflix concurrency-limits' Gradient2), the
+long average drifts to the latency of a lasting flood. In a gradient against the minimum ever seen (Vegas), one quick
+answer (a form without a password) lowers the minimum permanently. Here the calm latency is an average too, of attempts
+that ran alone. A lasting flood has none, so every `PROBE_S` seconds the limit is one until a few have run alone.
 
 Pure: times arrive as arguments.
 """
@@ -20,21 +20,21 @@ from typing import Final, final
 TOLERANCE: Final = 2.0
 PLACES_START: Final = 8.0
 PLACES_MAX: Final = 256.0
-SMOOTHING: Final = 0.5  # of a step towards where one round points
-STEP_MIN: Final = 0.5  # no round more than halves
+SMOOTHING: Final = 0.5  # the fraction of a step towards the target of a round
+STEP_MIN: Final = 0.5  # no round more than halves the limit
 ROUND_MIN: Final = 8
-"""Attempts in a round, at least; else as many as there are places, so that each step is answered before the next."""
-CALM_WEIGHT: Final = 0.1  # of an attempt that ran alone, in their average
+"""Minimum attempts in a round. A round has as many as there are places, so that each step shows its effect first."""
+CALM_WEIGHT: Final = 0.1  # the weight of one attempt that ran alone, in their average
 PROBE_S: Final = 10.0
 PROBES: Final = 4
 
 
 @final
 class GradientLimit:
-    """The number of places, and the latency that it follows from.
+    """The number of places, adapted to the latency.
 
     Args:
-        fixed: the number, where an operator has chosen it; 0 to find it out.
+        fixed: the operator's choice of the number; 0 to adapt it.
     """
 
     __slots__ = ("_calm_s", "_count", "_fixed", "_places", "_probe_at_s", "_probes", "_sum_s", "round_s")
@@ -43,7 +43,7 @@ class GradientLimit:
         self._fixed: Final = fixed
         self._places = PLACES_START
         self._calm_s = 0.0
-        self._probe_at_s = 0.0  # when attempts have to run alone, for want of some that did
+        self._probe_at_s = 0.0  # when attempts must run alone, unless some did before
         self._probes = 0
         self._sum_s = 0.0
         self._count = 0
@@ -52,18 +52,18 @@ class GradientLimit:
 
     @property
     def places(self) -> int:
-        """Strangers that may be in the application now; never none, so that they do not starve."""
+        """The number of strangers allowed in the application now; at least 1, so that they do not starve."""
         if self._fixed:
             return self._fixed
         return 1 if self._probes else int(self._places)
 
     def answered(self, took_s: float, beside: int, now_s: float) -> None:
-        """The application has answered a stranger.
+        """Record that the application has answered a stranger.
 
         Args:
-            took_s: since it was called.
-            beside: strangers in it at once, as far as this one saw: itself counts.
-            now_s: of a clock that never goes back.
+            took_s: the latency, in seconds.
+            beside: strangers in the application at once during this attempt, itself included.
+            now_s: the time of a monotonic clock, in seconds.
         """
         if beside <= 1:
             self._learn_calm(took_s, now_s)
@@ -77,7 +77,7 @@ class GradientLimit:
             self._end_round(beside)
 
     def refused(self) -> None:
-        """The application has said that it has too much to do (503): a clearer word than its latency."""
+        """Record an answer of 503: the application is overloaded, a clearer signal than its latency."""
         self._places = max(1.0, self._places * 0.9)
 
     def _learn_calm(self, took_s: float, now_s: float) -> None:
@@ -90,7 +90,7 @@ class GradientLimit:
     def _end_round(self, beside: int) -> None:
         self.round_s = self._sum_s / self._count
         self._begin_round()
-        # Far from full, the latency says nothing about the limit.
+        # With less than half of the places in use, the latency says nothing about the limit.
         if 2 * beside < self._places or not self.round_s:
             return
         gradient = max(STEP_MIN, min(1.0, TOLERANCE * self._calm_s / self.round_s))

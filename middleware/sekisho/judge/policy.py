@@ -1,7 +1,6 @@
-"""The judgement: what was seen goes in, what to do comes out.
+"""The judgement: signals and a policy go in, a decision comes out.
 
-Pure on purpose: no clock, socket or setting is read here, so last month's traffic can be put before tomorrow's
-limits and the answer believed.
+Pure on purpose: it reads no clock, socket or setting, so past traffic can be replayed reliably against new limits.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
 
 
 def decide(seen: Signals, policy: Policy) -> Decision:
-    """Obey the sternest finding; report them all."""
-    # A list handed down, not generators handed up: this runs for every attempt, and most find nothing.
+    """Decide by the sternest finding; report all findings."""
+    # A list passed down instead of generators, for speed: this runs for every attempt, and most find nothing.
     found: list[Finding] = []
     _find(seen, policy, found.append)
     findings = tuple(found)
@@ -53,14 +52,14 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
     password, pair = seen.exposure
     if password or pair:
         _find_leaked(seen, policy, add)
-    # A proved device in its lane: nothing that others do at its address or account may reach it, or a flood would be
-    # a tool for locking people out.
+    # Other clients' attempts at its address or account must not affect a proved device in its lane: otherwise a flood
+    # would lock account owners out.
     if seen.device is Device.PROVED:
         return
     if verdict.failures > policy.account_failures_max:
         add(Finding(Action.STEP_UP, "account_failures"))
-    # The right password proves that somebody has the list; only a factor proves who. A device that is merely seen was
-    # let in by a password, and perhaps before there was anything else to ask for.
+    # The right password may come from a leaked list; only a factor proves the account owner. A seen device succeeded
+    # with a password only, perhaps before the site had a factor to ask for.
     if policy.factors:
         add(Finding(Action.STEP_UP, "unproved_device"))
     if seen.device is Device.SEEN:
@@ -77,8 +76,8 @@ def _find_over_limits(verdict: Verdict, policy: Policy, add: Add) -> None:
         add(Finding(Action.THROTTLE, "network_rate", verdict.network_wait_us))
     if verdict.device_wait_us:
         add(Finding(Action.THROTTLE, "device_rate", verdict.device_wait_us))
-    # Anyone who knows a user name can empty that account's bucket, so this asks for more and never locks. A code falls
-    # to guesses that cost a tenth of a second each, and the browser that asked for it has a bucket of its own.
+    # An attacker with a user name can exhaust that account's limit, so this asks for more and never locks. A code is
+    # the exception: guesses at a tenth of a second of work find it, and the browser that requested it has its own lane.
     if verdict.account_wait_us:
         action = Action.THROTTLE if policy.account_is_hard else Action.CHALLENGE
         add(Finding(action, "account_rate", verdict.account_wait_us))
@@ -86,24 +85,24 @@ def _find_over_limits(verdict: Verdict, policy: Policy, add: Add) -> None:
 
 def _find_leaked(seen: Signals, policy: Policy, add: Add) -> None:
     password, pair = seen.exposure
-    # Two honest log-ins in five use a leaked password: where the device is known, that alone accuses nobody.
+    # Two honest log-ins in five use a leaked password: on a known device, that alone calls for nothing.
     if (password or 0) >= policy.prevalence_min:
         add(Finding(Action.STEP_UP if seen.device is Device.STRANGER else Action.ALLOW, "breached_password"))
-    # Whoever has the list has this account's line of it; a stolen token would be all that is missing.
+    # An attacker with the list has this account's exact pair; with a stolen token of a seen device it would suffice.
     if pair is Pair.EXACT:
         add(Finding(Action.ALLOW if seen.device is Device.PROVED else Action.STEP_UP, "breached_pair"))
-    # `Summer2019` leaked, `Summer2020!` is tried: guessers know how people change a password, and so do owners.
+    # `Summer2019` leaked, `Summer2020!` is tried: attackers guess the changes that account owners make.
     elif pair is Pair.VARIANT and seen.device is Device.STRANGER:
         add(Finding(Action.CHALLENGE, "breached_pair_variant"))
 
 
 def _find_strange(seen: Signals, add: Add) -> None:
-    # Two holders of one token: one of them copied it.
+    # A renewed token is presented again: two clients hold it, and one of them copied it.
     if seen.verdict.lane_spent:
         add(Finding(Action.STEP_UP, "device_token_reused"))
     if seen.verdict.lane_wait_us:
         add(Finding(Action.CHALLENGE, "device_token_over_budget"))
-    # Without common counters a spray looks like a quiet Monday; only proof tells them apart.
+    # Without shared counters a password spray looks like normal traffic; only a factor tells them apart.
     if seen.verdict.counters_lost:
         add(Finding(Action.STEP_UP, "counters_lost"))
 
@@ -117,22 +116,22 @@ def _find_spread(spread: Spread, policy: Policy, add: Add) -> None:
         add(Finding(Action.CHALLENGE, "device_accounts"))
     if spread.ips_per_account >= policy.ips_per_account_max:
         add(Finding(Action.STEP_UP, "account_ips"))
-    # Guessed sideways: one password, many accounts. Each account sees a single failure.
+    # Password spraying: one password at many accounts. Each account sees a single failure.
     if spread.accounts_per_secret >= policy.accounts_per_secret_max:
         add(Finding(Action.STEP_UP, "secret_accounts"))
 
 
 def _askable(finding: Finding, policy: Policy) -> Action:
-    """What a finding comes to, given what can be asked for. Never milder for a sterner finding with the same wait.
+    """The action for a finding, given the available means. Never milder for a sterner finding with the same wait.
 
     | finding   | a factor | work only                | neither                              |
     |-----------|----------|--------------------------|--------------------------------------|
     | challenge | step up  | challenge                | throttle for its wait                |
     | step up   | step up  | challenge, or `refuse`   | throttle for its wait, or `refuse`   |
 
-    Where there is work as well as a factor, a challenge asks for the work. "Throttle for its wait"
-    is allow where there is nothing to wait for. Work that was done satisfies what comes to a challenge,
-    and nothing else: a step-up it merely precedes, since whoever has the list has computers too.
+    If the site has both work and a factor, a challenge asks for work. "Throttle for its wait" means allow if the wait
+    is 0. Completed work satisfies a challenge only. Before a step-up it is an extra step: an attacker with a leaked
+    list has computers too.
     """
     match finding.action:
         case Action.STEP_UP if policy.factors:

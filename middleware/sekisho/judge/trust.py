@@ -1,13 +1,13 @@
-"""How far a success is trusted: a wrong guess that is taken for one refunds its charge and earns a device token.
+"""Trust in success rules: a wrong secret that a rule takes for a success gets a refund and a device token.
 
-Two different secrets cannot both be right. One exact account that succeeds with two raises a *suspicion* against the
-rule that said so. Refunds and tokens pause there until an invented log-in decides: if that is believed too, the rule is
+Two different secrets cannot both be right. If one exact account succeeds with two, its success rule is *suspected*:
+refunds and tokens pause there until an invented log-in decides. If the rule takes that for a success too, the rule is
 *wrong* until it changes, and the tokens issued under it are void. A changed password or an attacker's own account
-raises suspicions as well, and can never make a rule wrong.
+raises suspicions as well, but can never make a rule wrong.
 
-A guess (no rule, no report) is trusted less from the start: no token, and refunds up to a cap, until it is proved.
+A guess (no rule, no report) is trusted less: no token, and refunds only up to a cap, until it is proved.
 
-Pure: keys and times arrive as arguments. What is remembered of secrets stays in this process.
+Pure: keys and times arrive as arguments. The memory of secrets stays in this process.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from sekisho.model import Attempt, Charge, Door, SuccessRule
 
 WINDOW_S: Final = 3_600
-ACCOUNTS_MAX: Final = 4_096  # in one window; newcomers beyond it are not remembered
-REFUNDS_MAX: Final = 16_384  # accounts and addresses with guessed refunds in one window; newcomers get none
+ACCOUNTS_MAX: Final = 4_096  # in one window; further accounts are not remembered
+REFUNDS_MAX: Final = 16_384  # accounts and addresses with guessed refunds in one window; further ones get none
 SECRETS_MAX: Final = 8
-"""Different secrets that one account may succeed with in two windows: more than anybody has app passwords."""
+"""Different secrets with which one account may succeed in two windows: more app passwords than an owner has."""
 CLEARED_S: Final = 600
-"""How long a rule is not suspected again after an invented log-in failed: its test is no lever for strangers."""
+"""Seconds without a new suspicion after an invented log-in failed, so that strangers cannot trigger tests at will."""
 
 ID_BYTES: Final = 8
 MARK_BYTES: Final = 2
-"""What a device's name carries of its rule's id. One name in 65,536 that was issued before carries it by chance."""
+"""The bytes of a rule's id in a device's name. One earlier name in 65,536 carries the same bytes by chance."""
 
 
 _RULE: Final = Basis.RULE
@@ -43,7 +43,7 @@ _BASES: Final = (Basis.RULE, Basis.GUESS, Basis.REPORT)
 
 
 class Belief(Enum):
-    """What a success is worth."""
+    """What a success earns."""
 
     FULL = "full"  # a refund, a device token
     CAPPED = "capped"  # refunds up to a cap, no token
@@ -53,21 +53,21 @@ class Belief(Enum):
 class RuleState(Enum):
     TRUSTED = "trusted"
     SUSPECTED = "suspected"  # an invented log-in is under way
-    WRONG = "wrong"  # an invented log-in was believed
+    WRONG = "wrong"  # it took an invented log-in for a success
 
 
 @final
 class RuleTrust:
-    """What is thought of one way to recognise a success at one door.
+    """The trust in one way to recognise a success at one door.
 
     Attributes:
-        door: where.
-        basis: how: the door's rules, a guess, or the application's report.
+        door: the door.
+        basis: the way: the door's rules, a guess, or the application's report.
         id: 8 bytes, the same in every worker that has this rule.
-        mark: how the names of devices begin whose tokens are issued under it.
+        mark: the first bytes of the device names in tokens issued under this rule.
         state: see `RuleState`.
-        proved: an invented log-in failed and a right one succeeded; an operator has seen to that.
-        cleared_until_s: until when no suspicion is raised.
+        proved: an operator has verified that an invented log-in fails and a right one succeeds.
+        cleared_until_s: the time until which no suspicion is raised.
     """
 
     __slots__ = ("basis", "cleared_until_s", "door", "id", "mark", "proved", "state")
@@ -88,19 +88,19 @@ class RuleTrust:
         return Belief.CAPPED if self.basis is Basis.GUESS and not self.proved else Belief.FULL
 
     def clear(self, now_s: float) -> None:
-        """An invented log-in has failed, or could not be sent: the suspicion is over, for a while."""
+        """End the suspicion for `CLEARED_S`: an invented log-in has failed, or could not be sent."""
         if self.state is RuleState.SUSPECTED:
             self.state = RuleState.TRUSTED
             self.cleared_until_s = now_s + CLEARED_S
 
 
 class SuccessTrust:
-    """Of a process: every event loop adds to it and goes by it.
+    """The trust in all success rules of one process, shared by its event loops.
 
     Args:
-        doors: all of them.
-        rule_key: makes the ids of rules; the same in every worker, and after a restart.
-        account_burst, ip_burst: how many guessed refunds an account and an address get in an hour.
+        doors: all doors.
+        rule_key: the key for the ids of rules; the same in every worker, and after a restart.
+        account_burst, ip_burst: guessed refunds per account and per address in an hour.
     """
 
     def __init__(self, doors: Iterable[Door], *, rule_key: bytes, account_burst: int, ip_burst: int) -> None:
@@ -121,29 +121,29 @@ class SuccessTrust:
 
     @property
     def statements(self) -> frozenset[bytes]:
-        """What other workers should know: `w` (wrong) or `p` (proved), and the rule's id."""
+        """Statements for other workers: `w` (wrong) or `p` (proved), followed by the rule's id."""
         wrong = [b"w" + rule.id for rule in self._rules if rule.state is RuleState.WRONG]
         proved = [b"p" + rule.id for rule in self._rules if rule.proved]
         return frozenset([*wrong, *proved])
 
     def hear(self, statements: Iterable[bytes]) -> list[RuleTrust]:
-        """What other workers know. Returns the rules of ours that turn out to be wrong."""
+        """Take over other workers' statements. Returns the rules of this process that become wrong."""
         told = list(statements)
         self.prove([one[1:] for one in told if one[:1] == b"p"])
         return self.latch([one[1:] for one in told if one[:1] == b"w"])
 
     def rule(self, door: Door, basis: Basis) -> RuleTrust:
-        # Not by the basis as a key: Python hashes a member of an enumeration in Python.
+        # No dictionary with the basis as its key: the hash of an enumeration member runs as Python code.
         ruled, guessed, reported = self._by_door[door.name]
         return ruled if basis is _RULE else guessed if basis is _GUESS else reported
 
     def share(self, workers: int) -> None:
-        """So many workers count guessed refunds, each for itself."""
+        """Divide the caps of guessed refunds by `workers`: each worker counts its own."""
         self._caps = (max(1, self._bursts[0] // workers), max(1, self._bursts[1] // workers))
 
     def saw(self, rule: RuleTrust, attempt: Attempt, charge: Charge, now_s: float) -> bool:
-        """Note with which secret an account succeeded. Whether that raises a suspicion, which somebody has to test."""
-        # Elsewhere secrets are meant to differ (codes), or to be replaced (a change of the password).
+        """Record the secret of a success. Returns whether it raises a suspicion; the caller then tests the rule."""
+        # At other doors secrets differ by design (codes), or are replaced (a change of the password).
         if rule.door.kind is not DoorKind.LOGIN:
             return False
         if not self._secrets.differs(rule.mark, attempt, charge, now_s):
@@ -154,18 +154,18 @@ class SuccessTrust:
         return True
 
     def belief(self, rule: RuleTrust, attempt: Attempt, charge: Charge) -> Belief:
-        """What a success is worth now."""
+        """What a success earns now."""
         return Belief.NOTHING if self._secrets.has_too_many(rule.mark, attempt, charge) else rule.belief
 
     def refunds(self, rule: RuleTrust, attempt: Attempt, charge: Charge, now_s: float) -> bool:
-        """Whether a success gives its charge back. To be asked once for each."""
+        """Whether a success is refunded. Call it once per success: it counts against the caps."""
         belief = self.belief(rule, attempt, charge)
         if belief is not Belief.CAPPED:
             return belief is Belief.FULL
         return self._refunds.take(((charge.account, self._caps[0]), (charge.ip, self._caps[1])), now_s)
 
     def latch(self, rule_ids: Iterable[bytes]) -> list[RuleTrust]:
-        """These rules are wrong. Returns those of ours of which that is news."""
+        """Mark these rules as wrong. Returns the rules of this process that were not marked before."""
         wanted = frozenset(rule_ids)
         news = [rule for rule in self._rules if rule.id in wanted and rule.state is not RuleState.WRONG]
         for rule in news:
@@ -176,7 +176,7 @@ class SuccessTrust:
         return news
 
     def prove(self, rule_ids: Iterable[bytes]) -> None:
-        """An operator has seen an invented log-in fail and a right one succeed under these rules."""
+        """Mark these rules as proved: an operator saw an invented log-in fail and a right one succeed under them."""
         wanted = frozenset(rule_ids)
         for rule in self._rules:
             if rule.id in wanted and rule.state is not RuleState.WRONG:
@@ -187,17 +187,17 @@ _Key = tuple[bytes, bytes, int]
 
 
 class _Secrets:
-    """With which secrets accounts have succeeded lately. Bounded in number and in time.
+    """The secrets with which accounts have succeeded lately. Bounded in number and in time.
 
-    By what an attempt was charged with: an account's digest and the tag of secret and account, both under the
-    service's key. They are made for every attempt anyway, and this memory leaves the process nowhere.
+    It stores values from the charge: the account's digest and the tag of secret and account, both under the service's
+    key. Every attempt computes them anyway, and this memory never leaves the process.
     """
 
     def __init__(self) -> None:
         self._young: dict[_Key, tuple[bytes, ...]] = {}
         self._old: dict[_Key, tuple[bytes, ...]] = {}
         self._until_s = 0.0
-        self._overfull: set[_Key] = set()  # a part of the young ones
+        self._overfull: set[_Key] = set()  # a subset of the young keys
 
     def differs(self, mark: bytes, attempt: Attempt, charge: Charge, now_s: float) -> bool:
         """Whether this account has succeeded with another secret before."""
@@ -214,7 +214,7 @@ class _Secrets:
         return bool(before)
 
     def has_too_many(self, mark: bytes, attempt: Attempt, charge: Charge) -> bool:
-        """Whether this account has succeeded with more secrets than can be right."""
+        """Whether this account has succeeded with more secrets than `SECRETS_MAX`."""
         return bool(self._overfull) and _key(mark, attempt, charge) in self._overfull
 
     def _keep(self, key: _Key, secrets: tuple[bytes, ...]) -> None:
@@ -229,13 +229,13 @@ class _Secrets:
 
 
 def _key(mark: bytes, attempt: Attempt, charge: Charge) -> _Key:
-    # The exact account: where an application tells `Alice` from `alice`, each has a secret of its own. They are
-    # counted as one, so Python's own hash tells the spellings apart; equal by chance, they raise a suspicion at most.
+    # The exact account: if an application distinguishes `Alice` from `alice`, each has its own secret. Both have one
+    # counter, so Python's own hash distinguishes the spellings; a collision raises a suspicion at most.
     return mark, charge.account, hash(attempt.account)
 
 
 class _Refunds:
-    """How many guessed successes were refunded in this window and the one before: never more than a cap in an hour."""
+    """Refunds of guessed successes in this window and the one before: never more than a cap in an hour."""
 
     def __init__(self) -> None:
         self._young: dict[bytes, int] = {}
@@ -243,12 +243,12 @@ class _Refunds:
         self._until_s = 0.0
 
     def take(self, wanted: tuple[tuple[bytes, int], ...], now_s: float) -> bool:
-        """One refund for all of these keys, each with its cap; for none of them where one has had its own."""
+        """Take one refund for each of these (key, cap) pairs, or for none if one key has reached its cap."""
         if now_s >= self._until_s:
             self._rotate(now_s)
         young, old = self._young, self._old
         for key, cap in wanted:
-            # Forgetting others would hand out their refunds anew: a list of accounts would be a way round the cap.
+            # Evicting other keys would reset their counts: an attacker with a list of accounts would evade the cap.
             is_full = key not in young and len(young) >= REFUNDS_MAX
             if is_full or young.get(key, 0) + old.get(key, 0) >= cap:
                 return False
@@ -263,14 +263,14 @@ class _Refunds:
 
 
 def rule_id(door: Door, basis: Basis, key: bytes) -> bytes:
-    """A rule's name among workers: it changes with the door and with the rule, and with nothing else."""
+    """A rule's id, equal in all workers: it changes only with the door and with the rule."""
     rules = "|".join([_text(rule) for rule in door.success]) if basis is Basis.RULE else ""
     text = f"{door.kind.value}\n{door.name}\n{basis.value}\n{rules}"
     return blake2b(text.encode(), key=key[:64], digest_size=ID_BYTES, person=b"sekisho.rule").digest()
 
 
 def _text(rule: SuccessRule) -> str:
-    # What has its default is left out: a version that knows one more attribute gives old rules their old ids.
+    # Attributes with default values are left out: a version with one more attribute keeps the ids of old rules.
     found = [(one.name, getattr(rule, one.name)) for one in fields(rule) if one.default is not MISSING]
     defaults = {one.name: one.default for one in fields(rule)}
     told = [f"{name}={value!r}" for name, value in found if value != defaults[name]]
