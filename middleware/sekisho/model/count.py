@@ -219,10 +219,9 @@ class Ledger(Protocol):
 
         It only queues: it cannot be cancelled or fail.
 
-        Args:
-            renewed: the lane's token was replaced by a new one; the old one is spent.
-            right: the password was right: the failures of its lane are reset to 0.
-            proved: a factor was completed: the account's failures are reset to 0, regardless of this attempt's charges.
+        `renewed`: the lane's token was replaced by a new one; the old one is spent.
+        `right`: the password was right: the failures of its lane are reset to 0.
+        `proved`: a factor was completed: the account's failures are reset to 0, regardless of this attempt's charges.
         """
         ...
 
