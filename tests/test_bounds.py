@@ -77,7 +77,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.observe.limiter.redis": {"ACCOUNT": 2, "NETWORK": 1, "PLACES": 64, "SECRET": 4},
     "sekisho.observe.limiter.shed": {"ROOM_EVERY_US": 1_000_000},
     "sekisho.observe.limiter.waiting": {"WAITERS_MAX": 256},
-    "sekisho.owners": {"ENROLMENTS_MAX": 20, "RESETS_MAX": 100, "RESET_DELAY_S": 86_400, "SEALED_BYTES_MAX": 8_192},
+    "sekisho.owners": {"ENROLMENTS_MAX": 20, "RESET_DELAY_S": 86_400, "SEALED_BYTES_MAX": 8_192},
     "sekisho.owners.query": {"QUERY_CHARS_MAX": 4_096},
     "sekisho.owners.sql": {"CALLS_MAX": 256},
     "sekisho.read.caller": {"KNOWN_MAX": 1_024},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -203,12 +204,12 @@ async def test_every_message_comes_to_exactly_one_end(
 async def test_each_kind_is_counted_as_itself() -> None:
     """A metric tells notices from codes."""
     async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
-        mail.send(OWNER, messages.password_leaked(SHOP, "ja"))
+        mail.send(OWNER, messages.factor_reset_asked(SHOP, "ja", when_effective=datetime(2026, 8, 1, tzinfo=UTC)))
         await results.first()
         mail.send(OWNER, letter())  # by now the worker waits for news
         await results.first(2)
 
-    assert results.told == [("password_leaked", Result.SENT), ("code", Result.SENT)]
+    assert results.told == [("factor_reset_asked", Result.SENT), ("code", Result.SENT)]
 
 
 # One that hangs, and one that puts off.

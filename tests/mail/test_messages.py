@@ -36,7 +36,6 @@ KINDS: dict[str, Callable[[Service, str], Letter]] = {
     "factor_changed": lambda service, locale: messages.factor_changed(
         service, locale, when=NOW, factor="totp", change="removed"
     ),
-    "password_leaked": messages.password_leaked,
 }
 every = pytest.mark.parametrize("locale", LANGUAGES)
 kinds = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)

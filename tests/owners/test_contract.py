@@ -10,7 +10,6 @@ import pytest
 from sekisho.owners import (
     ENROLMENTS_MAX,
     RESET_DELAY_S,
-    RESETS_MAX,
     SEALED_BYTES_MAX,
     Contact,
     Enrolment,
@@ -143,10 +142,8 @@ async def test_a_reset_is_due_a_day_later(owners: Owners) -> None:
     assert asked == Reset("alice", T0, due) == await owners.pending_reset("alice")
     for number, name in enumerate(("alice", "alice", "bob")):
         await owners.enrol(name, enrolment(number))
-    assert await owners.due_resets(now_s=due - 1) == ()
     assert not await owners.carry_out(asked, now_s=due - 1)
     assert len(await owners.enrolments("alice")) == 2
-    assert await owners.due_resets(now_s=due) == (asked,)
     assert await owners.carry_out(asked, now_s=due)
     assert not await owners.carry_out(asked, now_s=due)
     assert await owners.enrolments("alice") == ()
@@ -186,14 +183,6 @@ async def test_resets_asked_for_at_once_are_one(world: World) -> None:
     workers = world.owners(), world.owners()
     asked = await asyncio.gather(*(workers[n % 2].ask_reset("alice", now_s=T0 + n) for n in range(8)))
     assert len(set(asked)) == 1
-
-
-async def test_due_resets_come_in_bounded_numbers(owners: Owners) -> None:
-    """Those due longest come first, and no more at once than a worker can see to."""
-    for number in reversed(range(RESETS_MAX + 1)):
-        await owners.ask_reset(f"user {number:03}", now_s=T0 + number)
-    due = await owners.due_resets(now_s=T0 + 10 * RESET_DELAY_S)
-    assert [reset.account_id for reset in due] == [f"user {number:03}" for number in range(RESETS_MAX)]
 
 
 async def test_all_that_is_sealed_is_found_once(owners: Owners, monkeypatch: pytest.MonkeyPatch) -> None:

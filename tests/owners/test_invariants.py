@@ -30,7 +30,6 @@ STEPS = st.one_of(
     st.tuples(st.just("ask_reset"), ACCOUNTS, TIMES),
     st.tuples(st.just("cancel_reset"), ACCOUNTS),
     st.tuples(st.just("carry_out"), ACCOUNTS, TIMES, TIMES),
-    st.tuples(st.just("due_resets"), TIMES),
 )
 
 
@@ -69,8 +68,6 @@ async def _do(owners: Owners, name: str, *args: Any) -> object:
         match name:
             case "ask_reset":
                 return await owners.ask_reset(args[0], now_s=args[1])
-            case "due_resets":
-                return await owners.due_resets(now_s=args[0])
             case "carry_out":
                 # As read by a worker at some time: it may have been cancelled since, or asked for anew.
                 return await owners.carry_out(Reset(args[0], args[1], args[1] + RESET_DELAY_S), now_s=args[2])

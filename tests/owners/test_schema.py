@@ -45,7 +45,6 @@ CALLS: dict[str, Callable[[SqlOwners], Awaitable[object]]] = {
     "replace": lambda owners: owners.replace(enrolment(9).id, b"a", b"b"),
     "forget": lambda owners: owners.forget("alice"),
     "ask_reset": lambda owners: owners.ask_reset("alice", now_s=T0),
-    "due_resets": lambda owners: owners.due_resets(now_s=T0),
     "check": lambda owners: owners.check(),
 }
 

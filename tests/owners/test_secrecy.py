@@ -29,7 +29,6 @@ async def _everything(owners: SqlOwners) -> None:
     await owners.replace(enrolment(1).id, b"marked-seal", b"marked-seal 2")
     _ = [held async for held in owners.all_sealed()]
     reset = await owners.ask_reset("alice", now_s=T0)
-    await owners.due_resets(now_s=reset.due_s)
     await owners.carry_out(reset, now_s=reset.due_s)
     await owners.forget("alice")
 

@@ -50,11 +50,6 @@ class Code(NamedTuple):
     digits: str
     seconds_left: int
 
-    @property
-    def grouped(self) -> str:
-        """`1234 5678`, as people read it out; the blank may be typed or not."""
-        return f"{self.digits[:4]} {self.digits[4:]}"
-
     def __repr__(self) -> str:
         # Error reporters print the values of a frame.
         return "Code(...)"

@@ -121,11 +121,6 @@ def factor_changed(
     return _letter("factor_changed", service, locale, times, **words)
 
 
-def password_leaked(service: Service, locale: str) -> Letter:
-    """The password is on the lists that attackers try."""
-    return _letter("password_leaked", service, locale)
-
-
 def visible(text: str) -> bool:
     """Whether it can stand in one line: no control, no separator but the space, nothing that turns the direction.
 

@@ -71,14 +71,6 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "choose another password and tell us."
             ),
         ),
-        "password_leaked": (
-            "Please change your password at {service}",
-            (
-                "Your password is on a list of stolen passwords that attackers try everywhere. It need not have been "
-                "stolen from us: it is enough that it was used somewhere else, by you or by anybody."
-            ),
-            "Please open {page} yourself, by typing it, and choose a password that you use nowhere else.",
-        ),
     },
     "ja": {
         "code": (
@@ -139,14 +131,6 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
                 "ご本人による操作の場合は、何もしていただく必要はありません。お心当たりのない場合は、"
                 "ご自身で {page} を入力して開き、パスワードを変更のうえ、お知らせください。"
             ),
-        ),
-        "password_leaked": (
-            "{service} パスワード変更のお願い",
-            (
-                "お客様のパスワードは、攻撃者が各所で試す、流出したパスワードの一覧に含まれています。"
-                "当サービスから流出したとは限らず、ほかの場所で同じパスワードが使われていた場合にも、一覧に載ります。"
-            ),
-            "お手数ですが、ご自身で {page} を入力して開き、ほかでは使っていないパスワードに変更してください。",
         ),
     },
 }

@@ -10,7 +10,6 @@ from sekisho.owners.port import (
     ENROLMENTS_MAX,
     LABEL_CHARS_MAX,
     RESET_DELAY_S,
-    RESETS_MAX,
     SEALED_BYTES_MAX,
     Contact,
     Enrolment,
@@ -26,7 +25,6 @@ from sekisho.owners.port import (
 __all__ = [
     "ENROLMENTS_MAX",
     "LABEL_CHARS_MAX",
-    "RESETS_MAX",
     "RESET_DELAY_S",
     "SEALED_BYTES_MAX",
     "Contact",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from sekisho.owners.port import (
     ENROLMENTS_MAX,
     RESET_DELAY_S,
-    RESETS_MAX,
     Enrolment,
     EnrolmentsFull,
     Held,
@@ -83,10 +82,6 @@ class MemoryOwners:
 
     async def cancel_reset(self, account_id: str) -> bool:
         return self._resets.pop(usable_id(account_id), None) is not None
-
-    async def due_resets(self, *, now_s: int) -> tuple[Reset, ...]:
-        due = [reset for reset in self._resets.values() if reset.due_s <= now_s]
-        return tuple(sorted(due, key=lambda reset: (reset.due_s, reset.account_id))[:RESETS_MAX])
 
     async def carry_out(self, reset: Reset, *, now_s: int) -> bool:
         pending = self._resets.get(reset.account_id)

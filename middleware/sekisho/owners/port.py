@@ -20,7 +20,6 @@ SEALED_BYTES_MAX = 8_192  # an RSA public key and a set of recovery codes fit se
 LABEL_CHARS_MAX = 64  # typed by the owner
 ID_CHARS_MAX = 512  # 2 KiB of UTF-8 still fit PostgreSQL's index pages
 EMAIL_CHARS_MAX = 254  # RFC 5321, section 4.5.3.1.3: a path of 256, less its brackets
-RESETS_MAX = 100  # in one answer
 RESET_DELAY_S = 86_400  # an owner who sleeps, or flies, can still say no
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -184,10 +183,6 @@ class Owners(Protocol):
 
     async def cancel_reset(self, account_id: str) -> bool:
         """Whether there was one: the owner said no, or has shown a factor."""
-        ...
-
-    async def due_resets(self, *, now_s: int) -> tuple[Reset, ...]:
-        """At most `RESETS_MAX`, those due longest first."""
         ...
 
     async def carry_out(self, reset: Reset, *, now_s: int) -> bool:

@@ -30,7 +30,6 @@ from sekisho.owners.dialects import DIALECTS, OWNERS, SECONDS, WRITES, dialect_o
 from sekisho.owners.port import (
     ENROLMENTS_MAX,
     RESET_DELAY_S,
-    RESETS_MAX,
     Contact,
     Enrolment,
     EnrolmentsFull,
@@ -164,10 +163,6 @@ class SqlOwners:
 
     async def cancel_reset(self, account_id: str) -> bool:
         return await self._change(resets.delete().where(resets.c.account_id == usable_id(account_id))) > 0
-
-    async def due_resets(self, *, now_s: int) -> tuple[Reset, ...]:
-        due = sa.select(resets).where(resets.c.due_s <= now_s).order_by(resets.c.due_s, resets.c.account_id)
-        return tuple(map(_reset, await self._rows(due.limit(RESETS_MAX))))
 
     async def carry_out(self, reset: Reset, *, now_s: int) -> bool:
         return await self._in_tables(lambda connection: _carry_out(connection, reset, now_s), writes=True)

@@ -107,10 +107,6 @@ class Asking:
         self._test = test
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def can_prove(self) -> bool:
-        return self._parts.proving is not None
-
     async def shown(self, visit: Visit, attempt: Attempt) -> Shown:
         """What the request shows, each of it good once. Raises `StoreUnavailable`."""
         named = visit.named
