@@ -1,7 +1,7 @@
-"""Refusals: what the client is told, in its format and language, and nothing that would help it guess.
+"""Refusals in the client's format and language; they contain nothing that helps guessing.
 
-A refusal is made from a code and a time alone. No account, address or header of the request can enter it, so the
-same refusal reads the same for accounts that exist and for those that do not.
+A refusal is made from a code and a time alone. No account, address or header of the request enters it, so it reads the
+same for accounts that exist and for those that do not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What browsers ask before, and on behalf of, a page of another origin (the Fetch standard, section 3.3).
+"""CORS headers, for preflights and answers (the Fetch standard, section 3.3).
 
-Only the origins that the operator named get a word of it. With any other, a page could post to our API with its
-visitor's cookies, as no form can.
+Only origins that the operator named are allowed. A page of another origin could otherwise post to the API with its
+visitor's cookies, in requests that a form cannot make.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def allowed_to(origin: bytes) -> Headers:
 
 
 def preflighting(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The origin that a preflight comes from; empty where it is none, or says several things."""
+    """The origin of a preflight; empty where the request is none, or names several origins."""
     origins: list[bytes] = []
     asks = False
     for name, value in headers:

@@ -1,7 +1,7 @@
-"""Which format and language the client would rather have (RFC 9110 section 12.5).
+"""Negotiates format and language with the client (RFC 9110 section 12.5).
 
-These headers are written by strangers: what is read of them is bounded, what is odd in them is passed over, and
-the worst that a hostile one achieves is an answer in English.
+Strangers write these headers: the part that is read is bounded, invalid items are ignored, and the worst effect of a
+hostile header is an answer in English.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 HEADER_BYTES_MAX: Final = 256
-ITEMS_MAX: Final = 8  # as many as Chrome sends; each costs a stranger nothing and us two microseconds
+ITEMS_MAX: Final = 8  # as many as Chrome sends; each costs a stranger nothing and the worker two microseconds
 
 _QUALITY: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 _JSON: Final = ("application/problem+json", "application/json")
 _HTML: Final = ("text/html",)
 
 
-@lru_cache(maxsize=512)  # of 256-byte headers: browsers send a few dozen different ones, strangers can fill 128 KiB
+@lru_cache(maxsize=512)  # browsers send a few dozen; strangers can fill 128 KiB with 256-byte headers
 def prefers_html(accept: bytes) -> bool:
-    """Whether HTML is wanted more than JSON. A tie, `*/*` and silence are JSON: programs ask like that."""
+    """Whether HTML is preferred to JSON. A tie, `*/*` and no header mean JSON: programs send these."""
     qualities = dict(_items(accept))
     return _quality(qualities, _HTML) > _quality(qualities, _JSON)
 
 
 @lru_cache(maxsize=512)
 def language(accept_language: bytes) -> str:
-    """The preferred one of `LANGUAGES`; among equals the one named first; English where none is wanted."""
+    """The preferred one of `LANGUAGES`; among equals the first named; English where none is accepted."""
     wanted: dict[str, float] = {}
     for tag, quality in _items(accept_language):
         primary = tag.partition("-")[0]  # RFC 4647 section 3.4, for the ranges that matter here: ja-JP is ja
@@ -45,17 +45,17 @@ def language(accept_language: bytes) -> str:
 
 
 def prefers_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a request wants HTML more than JSON."""
+    """Whether a request prefers HTML to JSON."""
     return prefers_html(_last(headers, b"accept"))
 
 
 def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The language that a request wants."""
+    """The language that a request prefers."""
     return language(_last(headers, b"accept-language"))
 
 
 def _last(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes:
-    # The last one counts and only its beginning is kept, as with refusals.
+    # The last header counts, and only its beginning is kept, as in `render`.
     found = b""
     for name, value in headers:
         if name == wanted:
@@ -64,7 +64,7 @@ def _last(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes:
 
 
 def _quality(qualities: dict[str, float], types: tuple[str, ...]) -> float:
-    """The quality of the best of some media types, each by the most specific range that names it."""
+    """The highest quality among some media types, each by the most specific range that matches it."""
     return max(_of_type(qualities, one) for one in types)
 
 
@@ -76,7 +76,7 @@ def _of_type(qualities: dict[str, float], media_type: str) -> float:
 
 
 def _items(header: bytes) -> Iterator[tuple[str, float]]:
-    """Names and qualities, lower case. An item whose quality makes no sense is left out."""
+    """Names and qualities, in lower case. An item with an invalid quality is skipped."""
     text = header[:HEADER_BYTES_MAX].decode("latin-1").lower()
     for item in text.split(",", ITEMS_MAX)[:ITEMS_MAX]:
         name, *parameters = (part.strip() for part in item.split(";"))

@@ -1,7 +1,7 @@
-"""The two shapes of a refusal: `application/problem+json` (RFC 9457), and a small page for people.
+"""The two formats of a refusal: `application/problem+json` (RFC 9457), and a small page for people.
 
-The page loads nothing and runs nothing. It is read by somebody on a phone, at night perhaps, who only wanted to
-log in: large enough, dark where asked for, in their language, and with one heading for a screen reader.
+The page loads and runs nothing. Its readers only wanted to log in, perhaps on a phone at night: so it has large text, a
+dark scheme where preferred, their language, and one heading for screen readers.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _STYLE: Final = (
 )
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
-# Nothing may be loaded or submitted; the one style sheet is known by its hash. Said in the page and not in a header,
-# which a flood would make its server write half a microsecond long: a page can only not forbid to be framed so, and in
-# this one there is nothing to click on.
+# Nothing may be loaded or submitted; the one style sheet is allowed by its hash. In the page rather than in a header,
+# which would cost the server half a microsecond per refusal in a flood. A policy in a page cannot forbid framing, but
+# this page has nothing to click on.
 _POLICY: Final = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
 
 
 def problem(status: int, code: str, language: str, text: str = "") -> bytes:
-    """A problem document without its last brace, so that `retry_after` can follow."""
+    """A problem document without its closing brace, so that `retry_after` can be appended."""
     words = WORDS[language][code]
     members = {
         "type": f"urn:problem-type:sekisho:{code}",
@@ -49,7 +49,7 @@ def problem(status: int, code: str, language: str, text: str = "") -> bytes:
 
 
 def page(code: str, language: str, text: str = "") -> tuple[bytes, bytes]:
-    """An HTML page in two parts, between which a paragraph about waiting may stand."""
+    """An HTML page in two parts; a paragraph about waiting can be put between them."""
     words = WORDS[language][code]
     head = (
         f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'

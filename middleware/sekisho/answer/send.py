@@ -1,4 +1,4 @@
-"""Answers as ASGI messages."""
+"""Sends answers as ASGI messages."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def send_answer(send: Send, answer: Answer) -> Awaitable[None]:
 async def refuse_websocket(scope: Mapping[str, Any], receive: Receive, send: Send, answer: Answer) -> None:
     """Refuse a WebSocket before it is open.
 
-    With the answer itself where the server can send one (extension `websocket.http.response`), else by closing,
-    which servers turn into a 403 during the handshake.
+    Sends the answer itself where the server supports that (extension `websocket.http.response`). Otherwise closes the
+    socket, which servers turn into a 403 in the handshake.
     """
     if (await receive())["type"] != "websocket.connect":
-        return  # it hung up before it was let in
+        return  # the client left before the handshake
     if "websocket.http.response" in (scope.get("extensions") or {}):
         await _send(send, answer, "websocket.http.response")
     else:
@@ -36,6 +36,6 @@ async def refuse_websocket(scope: Mapping[str, Any], receive: Receive, send: Sen
 
 
 async def _send(send: Send, answer: Answer, kind: str) -> None:
-    # A fresh list: whoever stands outside of us may add headers in place, and these are shared by all answers.
+    # A new list: outer middleware may add headers in place, and the original is shared by all answers.
     await send({"type": f"{kind}.start", "status": answer.status, "headers": list(answer.headers)})
     await send({"type": f"{kind}.body", "body": answer.body})

@@ -1,5 +1,5 @@
-"""What people read. Kind to the owner, who is most often the one that reads it, and of no use to anybody else:
-no sentence says whether an account exists, or whether a password was right.
+"""The texts that people read. They help the account owner, who is the most frequent reader, and no attacker: no
+sentence says whether an account exists, or whether a password was right.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ WORDS: Final[dict[str, dict[str, Words]]] = {
 
 
 def wait(seconds: int, language: str) -> str:
-    """When to try again, in words: rounded up, so that whoever believes it is not sent away twice."""
+    """When to try again, in words. Rounded up, so that a client that waits so long is not refused again."""
     unit, length = next((pair for pair in _UNITS if seconds >= pair[1] * 2), _UNITS[-1])
     number = -(-seconds // length)
     if language == "ja":

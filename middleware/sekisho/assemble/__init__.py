@@ -1,4 +1,4 @@
-"""`LoginGuard`: settings become a guard in front of an application. The only place that knows all the parts."""
+"""`LoginGuard`: builds the guard of an application from the settings. The only module that knows all the parts."""
 
 from __future__ import annotations
 
@@ -81,18 +81,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho")
 
 SessionAccount = Callable[["Scope"], "str | None"]
-"""A request's scope → the account whose session it shows, as the application reads it; None where there is none."""
+"""Maps a request's scope to its session's account, as the application reads it; None where there is none."""
 
 VAULT_ENTRIES_MAX = 50_000
 VAULT_BYTES_MAX = 256 << 20
 
-_monotonic_s = time.monotonic  # called twice for each stranger's attempt, so not by way of a function of ours
+_monotonic_s = time.monotonic  # called twice for each stranger's attempt, so without a wrapper of our own
 
 MODES = {mode.value: mode for mode in Mode}
 ASIDE = "sekisho.aside"
-"""In a scope of our own making: the guard stands aside for it. Nothing that a client sends is a scope's key."""
+"""A key in scopes made by the guard itself: it passes them on unguarded. A client cannot set keys of a scope."""
 DAY_S = 86_400
-OPENED_S = 10  # in which a disk that is awake has opened a file
+OPENED_S = 10  # a disk that is awake has opened a file by then
 LAST_WORDS = frozenset({"lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed"})
 
 
@@ -100,7 +100,7 @@ _guards: WeakSet[LoginGuard] = WeakSet()
 
 
 def guards() -> list[LoginGuard]:
-    """The guards of this process, one for each list of doors: frameworks with a stack for each route make many."""
+    """The guards of this process, one for each list of doors: frameworks with one stack per route create many."""
     by_doors = {guard.doors: guard for guard in _guards}
     return list(by_doors.values())
 
@@ -113,22 +113,23 @@ class LoginGuard:
 
     Args:
         app: the application.
-        resolver: an account as typed to the id it stands for (user name, e-mail and phone of one account are one
-            account), or None where it stands for nothing known.
-        mail_policy: domains where dots or what follows a plus make no difference.
+        resolver: maps an account as typed to its id (user name, e-mail and phone of one account are one account), or to
+            None where it is unknown.
+        mail_policy: domains where dots, or the part after a plus, make no difference.
         on_change_password: called with the account (as the application reported it, else as typed) after a log-in from
             a known device with a password that has leaked. A function or a coroutine function; see `AccountHook`.
-        owners: where contacts and factors live: an object (see `sekisho.owners.Owners`), or a URL as `SEKISHO_OWNERS`.
-        on_code: sends a code in the service's own way (a text message, a push), for the factor `webhook`.
-        session_account: whose session a request is, for services whose session cookie changes with every answer.
-        overrides: settings by lower-case name, before those of the environment (`limit_ip="20/10minute"`).
+        owners: stores contacts and factors: an object (see `sekisho.owners.Owners`), or a URL as in `SEKISHO_OWNERS`.
+        on_code: sends a code by the service's own channel (a text message, a push), for the factor `webhook`.
+        session_account: the account of a request's session, for services whose session cookie changes with every
+        answer. overrides: settings by lower-case name; they take precedence over the environment
+        (`limit_ip="20/10minute"`).
 
-    A setting that makes no sense does not raise here, where some servers would serve on without us: the start is
-    answered by `lifespan.startup.failed` with the reason, and every request by 503.
+    An invalid setting does not raise here, because some servers would then serve the application unguarded: the start
+    is answered by `lifespan.startup.failed` with the reason, and every request by 503.
     """
 
-    # Twice, because frameworks differ: Starlette gives the application by position, Litestar by name, and one signature
-    # that takes both and any setting fits neither's types.
+    # Two overloads, because Starlette passes the application by position and Litestar by name, and one signature that
+    # takes both and any setting matches neither framework's types.
     @overload
     def __init__(
         self,
@@ -231,28 +232,26 @@ class LoginGuard:
         try:
             await self._app(scope, receive_and_start, stop_and_send)
         except Exception:
-            # How ASGI says that an application has no use for a lifespan (Django's): it is there all the same.
+            # In ASGI, an application without a lifespan (Django) raises here; the application itself is running.
             if not said:
                 parts.look_for_doors()
             raise
 
     @property
     def doors(self) -> tuple[Door, ...]:
-        """What it guards; nothing where it did not start."""
+        """The guarded doors; empty where the guard did not start."""
         return self._parts.settings.doors if self._parts is not None else ()
 
     async def probe(
         self, *, known: tuple[str, str] | None = None, doors: Collection[str] = (), through: App | None = None
     ) -> list[DoorReport]:
-        """Try a log-in with an invented account at each `LOGIN` door, and say what would have been believed.
+        """Try a log-in with an invented account at each `LOGIN` door, and report what the guard would have believed.
 
-        It goes through the application behind the guard, and counts nowhere. Without `known`, a door whose success is
-        guessed stays unproved.
-
+        It bypasses the guard's counters. Without `known`, a door whose success is guessed stays unproved.
         Args:
-            known: account and password of a log-in that is right. It really logs in.
-            doors: names of other doors (`POST /reset`) to be tried as well.
-            through: the whole application, with this guard inside; else the one behind the guard.
+            known: account and password of a right log-in. It really logs in.
+            doors: names of other doors (`POST /reset`) to try as well.
+            through: the whole application, with this guard inside; by default the application behind the guard.
 
         Raises:
             SettingsError: the guard did not start.
@@ -263,7 +262,7 @@ class LoginGuard:
 
 
 def addresses_of(settings: Settings) -> Addresses:
-    """What tells where requests come from."""
+    """The settings from which a request's address is determined."""
     return Addresses(
         settings.trusted_proxies,
         settings.client_ip_header,
@@ -273,7 +272,7 @@ def addresses_of(settings: Settings) -> Addresses:
 
 
 class _Parts:
-    """What all event loops of this process share: settings, this worker's own counters, what it has shed."""
+    """State shared by all event loops of this process: settings, this worker's own counters, its shed."""
 
     def __init__(
         self,
@@ -314,7 +313,7 @@ class _Parts:
         )
         self.leaks = _Leaks(settings, self.events)
         self.shed = Shed(_monotonic_us)
-        # Of the process, not of a loop: Django may prove in one thread what was begun in another.
+        # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.
         self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=time.monotonic)
         self.own = MemoryLedger(self._own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
                                 clock_us=_unix_us)  # fmt: skip
@@ -324,7 +323,7 @@ class _Parts:
         self._freed: frozenset[bytes] = frozenset()
         self.lifespan_state: Mapping[str, object] = {}
         self.csrf = CsrfCookies(settings.doors, given[2])
-        self.around: Mapping[str, Any] = {}  # what frameworks put into every scope of theirs
+        self.around: Mapping[str, Any] = {}  # keys that the framework puts into all its scopes
         self.trust = SuccessTrust(
             settings.doors,
             rule_key=blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.rules").digest(),
@@ -333,10 +332,10 @@ class _Parts:
         )
 
     def _is_ours(self, scope: Scope) -> bool:
-        """Whether a request's path could be that of a door, a protected route or one of our pages."""
+        """Whether a request's path could be that of a door, a protected route or one of the guard's own pages."""
         try:
             keys = path_keys(scope)
-        except Unreadable:  # refused wherever it leads
+        except Unreadable:  # refused regardless of its route
             return True
         mount = self.settings.mount.casefold()
         return (
@@ -346,7 +345,7 @@ class _Parts:
         )
 
     def _is_guarded(self, scope: Scope) -> bool:
-        """Whether a request would not simply be passed on, as far as its headers tell."""
+        """Whether a request would not simply be passed on, judging by its headers."""
         if self.mode is not Mode.ENFORCE:
             return False
         request, _ = read_headers(scope)
@@ -368,8 +367,8 @@ class _Parts:
     def middleware(self) -> App:
         """The middleware of the running loop, started if need be."""
         running = self._latest
-        # Python 3.11 asks the kernel for the process id in `get_running_loop`, at the price of three digests: for
-        # every request of the service. A loop that runs, and runs in this thread, is the one.
+        # In Python 3.11 `get_running_loop` asks the kernel for the process id, at the cost of three digests, and it
+        # would do so for every request of the service. A running loop of this thread is the running loop.
         if running is None or running.thread != get_ident() or not running.loop.is_running():
             if not runs_asyncio():
                 return self.other_loop
@@ -381,7 +380,7 @@ class _Parts:
         running = self._running.get(loop)
         if running is None:
             self._warn()
-            # What belongs to a loop holds on to it, so no weak reference would ever let go.
+            # A loop's parts refer to the loop, so a weak reference would never be cleared.
             self._running = {one: its for one, its in self._running.items() if not one.is_closed()}
             running = self._running[loop] = _Running(self, loop)
         return running
@@ -395,14 +394,14 @@ class _Parts:
             await running.stop()
 
     def hear(self, news: News) -> None:
-        """What the exchange brought. A mode set by an operator holds until it is set anew, restarts included."""
+        """Apply news from the exchange. A mode set by an operator stays until it is set again, also across restarts."""
         if news.anew:
             self.events.counts_anew()
         if news.at_us:
             self.clock_s.heard(news.at_us)
         self.shed.forget(news.unblocked)
-        # Told for a minute; acted on once, or nobody who was freed could prove anything within it, and whoever guesses
-        # at what was freed would be counted from nothing all that time.
+        # Announced for a minute, but applied once. Applied repeatedly, it would end every proof of a freed account
+        # within that minute, and an attacker's guesses at it would be counted from zero each time.
         freed = tuple(set(news.unblocked) - self._freed)
         self._freed = frozenset(news.unblocked)
         self.own.forget(freed)
@@ -421,7 +420,7 @@ class _Parts:
                 running.switch()
 
     def look_for_doors(self) -> None:
-        """Say which doors are not there, once the application has started."""
+        """Log which doors do not exist, once the application has started."""
         if self.settings.canary and self.mode is not Mode.OFF and runs_asyncio():
             self._running_here().look_for_doors()
 
@@ -454,22 +453,22 @@ class _Parts:
 
 
 class _Leaks:
-    """The files of leaked passwords and pairs, which all event loops share."""
+    """The files of leaked passwords and pairs, shared by all event loops."""
 
     def __init__(self, settings: Settings, events: Events) -> None:
         self._settings = settings
         self._events = events
         digests = PairDigests(settings.pairs_key)
         self._corpus = self._live("SEKISHO_CORPUS", settings.corpus, "passwords")
-        # Under another key it still starts, and answers that it cannot tell: a file that was exchanged too early must
-        # not keep a service from coming back.
+        # With another key the service still starts, and pair look-ups are unknown: a file exchanged too early must not
+        # keep the service from restarting.
         pairs = self._live("SEKISHO_PAIRS", settings.pairs, "pairs", digests.key_id)
         self._pairs = Pairs(pairs, digests) if pairs else None
         self._lookout = Lookout([file for file in (self._corpus, pairs) if file], time.monotonic, in_thread)
         self._warn_of_age()
 
     def breaches(self, online: Hibp | None) -> Breaches:
-        """All that one event loop can ask about a password."""
+        """The breach sources for one event loop."""
         return Breaches(
             self._corpus,
             self._pairs,
@@ -499,7 +498,7 @@ class _Leaks:
 
 
 class _Running:
-    """What belongs to one event loop: the connection to the store, who waits, and the middleware made of it all."""
+    """The parts of one event loop: the connection to the store, waiting attempts, and the middleware built on them."""
 
     def __init__(self, parts: _Parts, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -536,17 +535,17 @@ class _Running:
         self.switch()
 
     def switch(self) -> None:
-        """Take on the mode that is in force now. `OFF` takes us out altogether."""
+        """Apply the current mode. `OFF` removes the guard from the path."""
         self._guarded.mode = self._parts.mode
         self.app = self._parts.app if self._parts.mode is Mode.OFF else self._guarded
 
     def end_challenges(self, accounts: tuple[bytes, ...]) -> None:
-        """What an operator has freed begins anew: step-ups under way for it end."""
+        """End the step-ups under way for accounts that an operator has freed."""
         if self._step_up is not None:
             self._step_up.end_all(accounts)
 
     async def tell(self) -> None:
-        """Tell other workers now what is known of rules of success, as far as the store answers."""
+        """Share what is known of success rules with other workers now, if the store answers."""
         if self._exchanging is not None:
             with contextlib.suppress(StoreUnavailable):
                 await self._exchanging.once()
@@ -573,7 +572,7 @@ class _Running:
         parts, settings = self._parts, self._parts.settings
         if not settings.hibp:
             return None
-        # It brings a web client and the system's certificates along, for which nobody else should wait.
+        # Imported only here: it loads a web client and the system's certificates.
         from sekisho.observe.breach.hibp import Hibp  # noqa: PLC0415
 
         return Hibp(url=settings.hibp_url, on_change=partial(parts.events.leaks_answer, "hibp"))
@@ -673,7 +672,7 @@ class _Running:
         )
 
     def _may_send(self) -> bool:
-        """Whether requests of our own may be sent: a guard that only watches sends none."""
+        """Whether the guard may send requests of its own: in monitor mode it sends none."""
         return self._parts.settings.canary and self._parts.mode is Mode.ENFORCE
 
     def look_for_doors(self) -> None:
@@ -705,7 +704,7 @@ class _Running:
 
 
 def people_of(owners: Owners | str | None, overrides: dict[str, object]) -> tuple[Owners | None, dict[str, object]]:
-    """An object that stands in for a database, and the settings with a URL of one among them."""
+    """An owners object if one was given, and the settings, including the URL if one was given instead."""
     return (None, {**overrides, "owners": owners}) if isinstance(owners, str) else (owners, overrides)
 
 
@@ -714,11 +713,11 @@ def _signing_first(settings: Settings) -> list[bytes]:
 
 
 def _installed(settings: Settings) -> Settings:
-    """The settings themselves. Raises `SettingsErrors` where they ask for what is not installed."""
+    """The settings themselves. Raises `SettingsErrors` where they need packages that are not installed."""
     if mistakes := missing_extras(settings):
         raise SettingsErrors(mistakes)
     if settings.factors or settings.challenges:
-        # Cryptography, pages, passkeys: a second of imports at the start, or at the first request.
+        # Cryptography, pages, passkeys: a second of imports, now rather than at the first request.
         from sekisho.assemble.step_up import ensure_sound  # noqa: PLC0415 - packages that nobody else has to have
 
         ensure_sound(settings)
@@ -726,7 +725,7 @@ def _installed(settings: Settings) -> Settings:
 
 
 def _ensure_sound(variable: str, path: str, kind: str) -> None:
-    """What is missing or damaged at start is a mistake in the settings; later it is an outage."""
+    """Raise `SettingsError` for a missing or damaged file at the start; later the same is treated as an outage."""
     problem = "its disk does not answer"
     try:
         if within(OPENED_S, lambda: _ensure_opens(path, kind)):

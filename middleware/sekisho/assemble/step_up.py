@@ -1,4 +1,4 @@
-"""Settings become what asks for work and proofs. Imported only where a site asks for either: it needs the extras."""
+"""Builds step-ups and work from the settings. Imported only where a site uses either, because it needs the extras."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ log = logging.getLogger("sekisho")
 
 
 class Given(NamedTuple):
-    """What a service hands over as Python objects.
+    """Python objects that the service passes in.
 
     Attributes:
-        owners: in place of `OWNERS`.
-        on_code: sends codes in its own way, for the factor `webhook`.
-        session_account: whose session a request is, as the application knows it.
+        owners: instead of `OWNERS`.
+        on_code: sends codes by the service's own channel, for the factor `webhook`.
+        session_account: the account of a request's session, as the application knows it.
     """
 
     owners: Owners | None = None
@@ -70,11 +70,11 @@ class Given(NamedTuple):
 
 
 class Site(NamedTuple):
-    """What it is built into.
+    """The parts of the guard that step-ups are built into.
 
     Attributes:
-        test: tests a rule of success under suspicion.
-        lifespan_state: what the application has put into the state that all requests share, at its start.
+        test: tests a success rule under suspicion.
+        lifespan_state: the state that the application shares with all requests from its start.
     """
 
     app: App
@@ -94,7 +94,7 @@ class Site(NamedTuple):
 
 
 def ensure_sound(settings: Settings) -> None:
-    """Raise `SettingsError` for what could be read, and cannot work: at the start, and not at the first proof."""
+    """Raise `SettingsError` for settings that parse but cannot work: at the start rather than at the first proof."""
     if settings.factors:
         _factors()
     if settings.owners is not None:
@@ -116,8 +116,8 @@ def ensure_sound(settings: Settings) -> None:
 
 
 def _factors() -> tuple[type[Factors], type[Enrolling]]:
-    # Passkeys bring certificates along, apps' codes pictures: nothing for a site that asks for work alone, and for
-    # others at the start rather than in the first request.
+    # Passkeys import certificates, TOTP enrolment imports pictures. A site that asks for work alone needs neither;
+    # others import them at the start rather than in the first request.
     from sekisho.challenge.factors import Enrolling, Factors  # noqa: PLC0415
 
     return Factors, Enrolling
@@ -138,13 +138,13 @@ def _passkeys(settings: Settings) -> WebAuthn | None:
         return None
     from sekisho.challenge.webauthn import WebAuthn  # noqa: PLC0415 - certificates and CBOR, for who has no passkeys
 
-    # Of the oldest secret: decoys that changed with a rotation would be known for decoys.
+    # Derived from the oldest secret: decoys that changed with a rotation could be recognised as decoys.
     decoys = blake2b(settings.secrets[-1], digest_size=64, person=b"sekisho.decoys").digest()
     return WebAuthn(settings.rp_id or "", settings.service_name, settings.passkey_origins, decoys)
 
 
 class StepUp:
-    """Belongs to one event loop; closed with it."""
+    """Belongs to one event loop, and is closed with it."""
 
     def __init__(self, settings: Settings, given: Given, site: Site, vault: Vault) -> None:
         self._settings = settings
@@ -196,7 +196,7 @@ class StepUp:
             self._asking.end_all(account)
 
     async def aclose(self) -> None:
-        """What runs ends first, then what it uses."""
+        """End the runs first, then close the parts that they use."""
         async with AsyncExitStack() as stack:
             for part in self._closing:
                 stack.push_async_callback(part.aclose)
@@ -296,7 +296,7 @@ class StepUp:
 
 
 async def _look(owners: SqlOwners) -> None:
-    """Say at the start what would keep every stranger out later: missing tables, a query that fails."""
+    """Log at the start what would otherwise refuse every stranger later: missing tables, a query that fails."""
     try:
         await owners.check()
     except OwnersError as error:

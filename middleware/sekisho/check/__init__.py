@@ -1,4 +1,4 @@
-"""Log-ins with invented accounts, sent through the application: what would the guard have believed?"""
+"""Tests success rules: sends log-ins with invented accounts through the application, and judges the answers."""
 
 from __future__ import annotations
 

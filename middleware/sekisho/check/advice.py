@@ -1,4 +1,4 @@
-"""What an operator should write: a door in the notation of the settings, with a rule that only right log-ins fulfil."""
+"""Advice for the operator: a door in the notation of the settings, with a rule that only right log-ins match."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ FIND = "`sekisho check --app MODULE:APP --known` finds it"
 
 
 def telling_rule(door: Door, right: Answer, wrong: Answer) -> str:
-    """A rule that the one answer fulfils and the other does not; "" where there is none."""
+    """A rule that the right answer matches and the wrong one does not; "" where there is none."""
     return next((rule for rule in right.rules(door) if _tells(door, rule, right, wrong)), "")
 
 
 def _tells(door: Door, rule: str, right: Answer, wrong: Answer) -> bool:
     try:
         (ruled,) = parse_doors(door.kind, door_text(door, success=rule), "")
-    except SettingsError:  # a path that the notation has no words for
+    except SettingsError:  # the notation cannot express this path
         return False
     return right.outcome(ruled) is Outcome.SUCCEEDED and wrong.outcome(ruled) is not Outcome.SUCCEEDED
 
 
 def rule_line(door: Door, right: Answer | None = None, wrong: Answer | None = None) -> str:
-    """The sentence that says what to write in the settings, given an answer that may be right and one that is wrong."""
+    """The sentence that says what to write in the settings, given an answer that may be right and a wrong one."""
     variable = f"SEKISHO_{door.kind.name}"
     if right is not None and wrong is not None and (rule := telling_rule(door, right, wrong)):
         return f"Write the door in {variable} as: {door_text(door, success=rule)}"

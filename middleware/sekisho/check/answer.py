@@ -1,4 +1,4 @@
-"""An application's answer to one log-in, to be held against any rule."""
+"""An application's answer to one log-in, which can be tested against any rule."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 class Answer(NamedTuple):
     """Attributes:
-    status, headers: 0 and [] where there is none.
-    scope, sent: of the request, and its body: nothing that it holds proves anything.
-    body: as it was sent, as far as it would be judged; empty where it is not known.
+    status, headers: 0 and [] where there is no answer.
+    scope, sent: of the request, and its body; a repetition of their content in the answer proves nothing.
+    body: as sent, up to the length that would be judged; empty where it is not known.
     """
 
     status: int
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
         return f"Answer({self.status}, ...)"
 
     def outcome(self, door: Door) -> Outcome:
-        """What the guard believes of it at this door."""
+        """What the guard believes of this answer at this door."""
         learned = from_start(door, self.status, self.headers, self.scope, self.sent)
         if learned is not None:
             return learned
@@ -45,7 +45,7 @@ class Answer(NamedTuple):
         return from_body(door, self.status, plain, self.headers, self.scope, self.sent)
 
     def rules(self, door: Door) -> list[str]:
-        """The rules that may fit it, in the notation of the settings; what proves most comes first."""
+        """The rules that may match this answer, in the notation of the settings; the most conclusive first."""
         return sorted(self._rules(door), key=preference)
 
     def _rules(self, door: Door) -> Iterator[str]:

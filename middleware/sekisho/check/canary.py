@@ -1,8 +1,8 @@
-"""The canary: an invented log-in that decides whether a rule under suspicion is wrong.
+"""The canary: an invented log-in that decides whether a suspected success rule is wrong.
 
-If a log-in is believed that nobody can have, so is any other. A rule that fails this test is wrong until it changes:
-nothing is given back there, no device is made known, and the tokens that it handed out are void. A log-in that is not
-believed ends the suspicion: somebody has changed a password, or has several.
+If a log-in to a nonexistent account is taken for a success, any other may be. A rule that fails this test is wrong
+until it changes: no charge is refunded under it, no device becomes known, and its device tokens are void. If the canary
+is not believed, the suspicion ends: an account owner has changed a password, or has several.
 """
 
 from __future__ import annotations
@@ -45,15 +45,14 @@ CANNOT_TEST = (
 class Canary:
     """Belongs to one event loop.
 
-    Args:
-        app: the application behind the guard.
-        trust: whose rules are tested.
-        events: counts what came of it.
-        shared: the state of the application's lifespan.
-        csrf: whose protection against cross-site requests an invented log-in passes as the suspected one did.
-        may_send: whether invented log-ins may be sent now; a guard that only watches sends none.
-        clock_s: Unix time.
-        chance: `n -> n` random bytes.
+    app: the application behind the guard.
+    trust: holds the rules under test.
+    events: counts the results.
+    shared: the state of the application's lifespan.
+    csrf: lets an invented log-in pass the CSRF protection like the suspected one.
+    may_send: whether invented log-ins may be sent now; in monitor mode none are sent.
+    clock_s: Unix time in seconds.
+    chance: `n -> n` random bytes.
     """
 
     def __init__(
@@ -76,21 +75,21 @@ class Canary:
         self._may_send = may_send
         self._clock_s = clock_s
         self._chance = chance
-        self._told: set[bytes] = set()  # rules, of which there are as many as the settings have
+        self._told: set[bytes] = set()  # rules; there are only as many as in the settings
         self._tasks: set[asyncio.Task[None]] = set()
 
     def test(self, suspicion: Suspicion) -> None:
-        """Send an invented log-in, or say that none can be sent. Returns at once; the suspicion ends in any case."""
+        """Send an invented log-in, or log that none can be sent. Returns at once; the suspicion ends in any case."""
         if not (self._may_send() and _can_be_tested(suspicion)):
             return self._cannot_test(suspicion.rule)
-        # In a context of its own: the one of this request may say whose it is.
+        # In a new context: this request's own may hold its user.
         task = asyncio.get_running_loop().create_task(self._test(suspicion), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return None
 
     async def aclose(self) -> None:
-        """What is under way is cancelled."""
+        """Cancel the tests under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -104,7 +103,7 @@ class Canary:
             trial = await tried(self._app, rule.door, log_in)
             self._decide(suspicion, trial)
         finally:
-            rule.clear(self._clock_s())  # a rule that is wrong by now stays so
+            rule.clear(self._clock_s())  # a rule found wrong meanwhile stays wrong
 
     def _decide(self, suspicion: Suspicion, trial: Trial) -> None:
         rule = suspicion.rule
@@ -129,7 +128,7 @@ class Canary:
 
 
 def say_wrong(rule: RuleTrust, line: str) -> None:
-    """Tell the operator. Once a worker: a rule is latched once."""
+    """Tell the operator; once per worker, because a rule is latched once."""
     log.error(
         "%s: a log-in with an invented account and an invented secret was taken for a success: %s. Until it changes, "
         "successes there give no charge back and no device token, and device tokens issued under it are void. %s",
@@ -140,6 +139,6 @@ def say_wrong(rule: RuleTrust, line: str) -> None:
 
 
 def _can_be_tested(suspicion: Suspicion) -> bool:
-    # Where a header is all that is read, a request has an effect of its own, and would have it twice.
+    # At a door that reads only a header, the request has an effect of its own, which would happen twice.
     door = suspicion.rule.door
     return door.kind is DoorKind.LOGIN and door.reads_body

@@ -1,4 +1,4 @@
-"""An application brought up and down as a server would, for as long as it is tried."""
+"""Starts and stops an application for a trial, as a server would."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Server:
             await self._said.put({"type": "lifespan.unsupported"})
 
     async def tell(self, kind: str) -> Message:
-        """One message to the application, and its answer."""
+        """Send one message to the application, and return its answer."""
         await self._incoming.put({"type": kind})
         async with asyncio.timeout(SECONDS_MAX):
             return await self._said.get()
@@ -43,7 +43,7 @@ class _Server:
 
 @asynccontextmanager
 async def running(app: App) -> AsyncIterator[None]:
-    """Between start and stop. Raises `NotStarted`."""
+    """Run the application's lifespan around a block. Raises `NotStarted`."""
     server = _Server()
     task = asyncio.create_task(server.run(app))
     try:

@@ -1,6 +1,6 @@
-"""A log-in that nobody would make: an invented account, an invented secret, in the encoding that the door reads.
+"""An invented log-in: an account that does not exist and a random secret, in the encoding that the door reads.
 
-Nothing marks it as ours. An application that could tell it from a guess might answer it otherwise.
+Nothing marks it as the guard's. An application that could tell it from a guess might answer it differently.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORM = b"application/x-www-form-urlencoded"
 _BOUNDARY = "formboundary7MA4YWxkTrZu0gW"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
-# Of the body that is replaced, and the credentials of a door that reads a header.
+# Headers of the replaced body, and the credentials of a door that reads a header.
 _REPLACED = frozenset({b"authorization", b"content-type", b"content-length", b"content-encoding", b"transfer-encoding"})
 _PLAIN = ((b"host", b"localhost"), (b"user-agent", b"Mozilla/5.0"), (b"accept", b"*/*"))
 
@@ -42,7 +42,7 @@ class LogIn(NamedTuple):
 
     @property
     def receive(self) -> Receive:
-        """The request's body, and then silence: no client leaves here."""
+        """The request's body, then no further message: the client stays connected."""
         return _receive_once(self.body)
 
 
@@ -61,10 +61,10 @@ def log_in_at(door: Door, credentials: Credentials, like: Scope, body: bytes = b
     """A request with these credentials.
 
     Args:
-        door: where.
-        credentials: what it tries.
-        like: the scope of another request without anybody's identity, or `plain_scope`.
-        body: that request's body, of which all other fields are kept.
+        door: the door that it is sent to.
+        credentials: the account and secret to try.
+        like: the scope of another request, without any identity, or `plain_scope`.
+        body: that request's body; all its other fields are kept.
     """
     headers = [(name, value) for name, value in like["headers"] if name not in _REPLACED]
     media = _media(like["headers"])
@@ -80,13 +80,13 @@ def log_in_at(door: Door, credentials: Credentials, like: Scope, body: bytes = b
 
 
 def plain_scope(door: Door, around: Mapping[str, Any], *, method: str = "", headers: Headers = ()) -> dict[str, Any]:
-    """A request at a door without any other to go by.
+    """A request at a door, made without another request as a model.
 
     Args:
-        door: where; `/files/*` stands for what lies below, and its own root is as good as any.
-        around: what frameworks put into every scope of theirs, such as `app`.
-        method: another than the door's.
-        headers: beside the usual ones.
+        door: the door. For `/files/*` the request goes to `/files/`, which stands for all paths below it.
+        around: keys that the framework puts into all its scopes, such as `app`.
+        method: another method than the door's.
+        headers: in addition to the usual ones.
     """
     path = door.path.removesuffix("*") or "/"
     return {
@@ -113,7 +113,7 @@ def _media(headers: Headers) -> bytes:
 
 
 def _fields_like(door: Door, media: bytes) -> Fields:
-    """The door's fields for this kind of body; without one, its first."""
+    """The door's fields for this media type; without a match, its first."""
     wanted = {
         FORM: (Encoding.FORM, Encoding.PASSWORD_GRANT),
         b"multipart/form-data": (Encoding.FORM, Encoding.MULTIPART),
@@ -137,7 +137,7 @@ def _body(fields: Fields, credentials: Credentials, like: bytes, media: bytes) -
 
 
 def _named(paths: tuple[Path, ...], value: str, others: dict[str, str]) -> dict[str, str]:
-    """A field under the name that the other request used, among a door's alternatives."""
+    """A field under the name that the other request used, out of a door's alternatives."""
     names = [".".join(path) for path in paths]
     name = next((name for name in names if name in others), names[0] if names else "")
     return {name: value} if name else {}

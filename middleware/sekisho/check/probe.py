@@ -1,4 +1,4 @@
-"""Every door tried with an invented log-in, and with one that is known to be right: are its rules of success good?"""
+"""Tries doors with an invented log-in and, if one is given, with a right one, to test their success rules."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 
 class Result(Enum):
-    """What the trials show of a door."""
+    """What the trials show about a door."""
 
     GOOD = "good"  # the invented log-in failed, the right one succeeded
     HELD = "held"  # the invented log-in failed; no right one was tried
     WRONG = "wrong"  # the invented log-in was believed
     BLIND = "blind"  # the right log-in was not believed
-    MISSING = "missing"  # there is no such path, or not for this method
-    UNTOLD = "untold"  # the application did not look at the secret
+    MISSING = "missing"  # the path does not exist, or not for this method
+    UNTOLD = "untold"  # the application did not check the secret
 
 
 class DoorReport(NamedTuple):
-    """What came of one door.
+    """The result for one door.
 
     Attributes:
-        door: where.
-        invented: the log-in that nobody has.
-        known: the log-in that is known to be right, where there was one.
+        door: the door.
+        invented: the trial with an invented log-in.
+        known: the trial with the right log-in, where there was one.
     """
 
     door: Door
@@ -58,7 +58,7 @@ class DoorReport(NamedTuple):
 
     @property
     def advice(self) -> str:
-        """What to write, or to try, in one sentence; "" where all is well."""
+        """What to write, or to try, in one sentence; "" where nothing is wrong."""
         result, guessed = self.result, self.invented.basis is Basis.GUESS
         if result is Result.MISSING:
             return f"Correct the method or the path in SEKISHO_{self.door.kind.name}: the real one is open"
@@ -73,7 +73,7 @@ class Probe:
     """Args:
     app: the application behind the guard.
     doors: all of the guard's.
-    around: what frameworks put into every scope of theirs.
+    around: keys that the framework puts into all its scopes.
     chance: `n -> n` random bytes.
     """
 
@@ -89,8 +89,8 @@ class Probe:
         """Try the doors, one after the other.
 
         Args:
-            known: a log-in that is right. It is tried at `LOGIN` doors alone.
-            names: doors to be tried beside the `LOGIN` doors, whose requests may do more than open a session.
+            known: a right log-in. It is tried only at `LOGIN` doors.
+            names: doors to try besides the `LOGIN` doors; their requests may do more than open a session.
         """
         wanted = [door for door in self._doors if door.kind is DoorKind.LOGIN or door.name in names]
         return [await self._try(door, known if door.kind is DoorKind.LOGIN else None) for door in wanted]
@@ -102,14 +102,14 @@ class Probe:
         return DoorReport(door, made_up, right)
 
     async def _as_a_browser(self, door: Door) -> dict[str, Any]:
-        """A scope with the CSRF token of the log-in's page, where there is one."""
+        """A scope with the CSRF token of the log-in page, where there is one."""
         page = plain_scope(door, self._around, method="GET", headers=[(b"accept", b"text/html")])
         answer = await tried(self._app, door, LogIn(page, b"", Credentials("", ""))) if door.reads_body else None
         return plain_scope(door, self._around, headers=_csrf(door, answer.answer.headers) if answer is not None else [])
 
 
 def _csrf(door: Door, headers: Headers) -> Headers:
-    """The CSRF cookies of a page, and the headers that scripts of that page would add."""
+    """The CSRF cookies of a page, and the headers that its scripts would add."""
     tokens = [cookie for cookie in set_cookies(headers) if cookie.name in CSRF_COOKIES and not cookie.deletes]
     found = [(CSRF_COOKIES[cookie.name][1].encode(), cookie.value.encode("latin-1")) for cookie in tokens]
     pairs = [f"{cookie.name}={cookie.value}".encode("latin-1") for cookie in tokens]

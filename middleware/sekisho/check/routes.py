@@ -1,4 +1,4 @@
-"""Doors that the application does not have: a misspelt path guards nothing, and the real one is open."""
+"""Finds doors that the application does not have: a misspelt path guards nothing, and the real one is unguarded."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ async def missing_routes(
 
     Args:
         app: the application.
-        doors: those with a `*` in their path, and those that only read a header, stand for no path of their own.
-        around: what frameworks put into every scope of theirs.
+        doors: those with a `*` in their path, and those that only read a header, name no single path and are skipped.
+        around: keys that the framework puts into all its scopes.
         chance: `n -> n` random bytes.
     """
     exact = [door for door in doors if door.reads_body and "*" not in door.path and "{" not in door.path]
@@ -34,13 +34,13 @@ async def missing_routes(
 
 
 async def _is_missing(app: App, door: Door, around: Mapping[str, Any], chance: Callable[[int], bytes]) -> bool:
-    # OPTIONS changes nothing (RFC 9110, section 9.2.1). Most routers know by it whether there is such a path.
+    # OPTIONS changes nothing (RFC 9110, section 9.2.1). For most routers it shows whether the path exists.
     scope = plain_scope(door, around, method="OPTIONS")
     asked = await tried(app, door, LogIn(scope, b"", Credentials("", "")), seconds_max=SECONDS_MAX)
     if asked.status != NOT_THERE:
         return False
     if door.kind is not DoorKind.LOGIN:
         return True
-    # Some routers find a path by its method alone.
+    # Some routers find a path only with its own method.
     log_in = log_in_at(door, invented(chance), plain_scope(door, around))
     return (await tried(app, door, log_in, seconds_max=SECONDS_MAX)).status == NOT_THERE

@@ -1,4 +1,4 @@
-"""One log-in, run through the application behind the guard: what it answers, and what the guard would have believed."""
+"""Sends one log-in through the application behind the guard, and records what the guard would have believed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
     Headers = list[tuple[bytes, bytes]]
 
-SECONDS_MAX = 30.0  # as a run behind the seal
+SECONDS_MAX = 30.0  # like an escrowed run
 _ALLOWED = Decision(Action.ALLOW, Action.ALLOW, (), 0)
 _NOWHERE = Origin("", (), b"")
-# Answers that say nothing of the secret: no such path, a CSRF check, a form that the application does not take.
+# Statuses that say nothing about the secret: no such path, a CSRF check, a form that the application does not accept.
 _BESIDE_THE_POINT = frozenset({403, 404, 405, 406, 411, 413, 415, 421, 422, 426, 429})
 
 
 class Trial(NamedTuple):
-    """What came of it.
+    """The result of one log-in.
 
     Attributes:
         answer: `status` is 0 where the application raised, answered nothing, or took longer than `SECONDS_MAX`.
-        outcome, basis: what the guard would have believed, and by what.
-        error: the kind of what was raised; empty where nothing was.
+        outcome, basis: what the guard would have believed, and by which rule.
+        error: the type of the exception that was raised; empty where none was.
     """
 
     answer: Answer
@@ -47,7 +47,7 @@ class Trial(NamedTuple):
 
     @property
     def tells(self) -> bool:
-        """Whether the application has looked at the secret, as far as can be seen."""
+        """Whether the application has checked the secret, as far as the answer shows."""
         return self.is_believed or (0 < self.status < 500 and self.status not in _BESIDE_THE_POINT)
 
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ class Trial(NamedTuple):
 
 
 class _Kept:
-    """Keeps an answer, as much of it as the guard would look at."""
+    """Keeps an answer, up to the length that the guard would judge."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -73,7 +73,7 @@ class _Kept:
 
 
 async def tried(app: App, door: Door, log_in: LogIn, *, seconds_max: float = SECONDS_MAX) -> Trial:
-    """Run it. Never raises what the application raises."""
+    """Send it through the application. Never raises what the application raises."""
     credentials = log_in.credentials
     attempt = Attempt(door, _NOWHERE, credentials.account, credentials.account, credentials.secret)
     report = Report(attempt, _ALLOWED, UNKNOWN)
