@@ -248,6 +248,7 @@ class LoginGuard:
         """Try a log-in with an invented account at each `LOGIN` door, and report what the guard would have believed.
 
         It bypasses the guard's counters. Without `known`, a door whose success is guessed stays unproved.
+
         Args:
             known: account and password of a right log-in. It really logs in.
             doors: names of other doors (`POST /reset`) to try as well.
