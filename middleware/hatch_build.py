@@ -1,8 +1,8 @@
-"""Build hook: compiles the hot path with mypyc where that is asked for: `COMPILE_SEKISHO=always pip install …`.
+"""Build hook: compiles the hot path with mypyc on request: `COMPILE_SEKISHO=always pip install …`.
 
-The sources are the same; a wheel without the compiled modules only takes more of the processor for each attempt. Not
-asked for, nothing is compiled: it takes two minutes, in which pip says nothing, and a C compiler. Wheels that are
-published are compiled where they are built. Editable installs never are: what is edited is what should run.
+The sources are the same; without the compiled modules each attempt only takes more processor time. By default nothing
+is compiled, because that takes a C compiler and two minutes, during which pip prints nothing. Published wheels are
+compiled where they are built. Editable installs are never compiled, so that edits take effect.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 MIDDLEWARE = Path(__file__).parent
 
-# mypyc and mypy are one package: what is checked (pyproject.toml) and what is compiled are read by the same version.
+# mypyc and mypy are one package: the same version checks (pyproject.toml) and compiles.
 COMPILERS = ("mypy==2.4.1", "setuptools>=75")
 
-# What every attempt runs through, and what that is made of, but for
-# - `LoginGuard` itself: servers know ASGI 3 by `inspect.iscoroutinefunction`, which compiled functions are not;
-# - the line to the store: a compiled coroutine that awaits in `finally` or `except` may lose the exception that brought
-#   it there, a cancellation for one (`tests/test_compiled.py` keeps such out);
-# - errors: plain modules inherit from them, which they cannot from compiled classes.
+# The modules that every attempt runs through, and the modules they need, except
+# - `LoginGuard` itself: servers detect ASGI 3 by `inspect.iscoroutinefunction`, which is false for compiled functions;
+# - the connection to the store: a compiled coroutine that awaits in `finally` or `except` may lose the exception that
+# led   there, such as a cancellation (`tests/test_compiled.py` rejects such code);
+# - errors: plain modules inherit from them, which is impossible with compiled classes.
 COMPILED = (
     "model/*.py",
     "read/*.py",
@@ -69,7 +69,7 @@ class CompileHook(BuildHookInterface[Any]):
     _folder: Path | None = None
 
     def dependencies(self) -> list[str]:
-        """What the build needs beside hatchling: nothing, where nothing is compiled."""
+        """The build's requirements beside hatchling: none if nothing is compiled."""
         return list(COMPILERS) if compiles("standard", os.environ) else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -85,13 +85,13 @@ class CompileHook(BuildHookInterface[Any]):
         build_data["infer_tag"] = True
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002 - hatch's
-        """The wheel is written: what was compiled is in it."""
+        """Remove the compiled files: the wheel that contains them is written."""
         if self._folder is not None:
             shutil.rmtree(self._folder)
 
 
 def compiles(version: str, environ: Mapping[str, str]) -> bool:
-    """Whether this build (`editable` or `standard`) is to be compiled. Raises `ValueError` for a value unknown."""
+    """Whether this build (`editable` or `standard`) is compiled. Raises `ValueError` for an unknown value."""
     wanted = environ.get("COMPILE_SEKISHO", "never")
     if wanted not in {"always", "never"}:
         raise ValueError("COMPILE_SEKISHO is neither always nor never")
@@ -105,12 +105,12 @@ def modules() -> list[str]:
 
 
 def compiled_in(folder: Path) -> list[Path]:
-    """Compile a copy of the package in `folder`; the paths of what came of it, relative to that.
+    """Compile a copy of the package in `folder`; returns the paths of the compiled files, relative to it.
 
-    Raises `subprocess.CalledProcessError` with mypyc's or the compiler's words.
+    Raises `subprocess.CalledProcessError` with the output of mypyc or the compiler.
     """
     shutil.copytree(MIDDLEWARE / "sekisho", folder / "sekisho", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-    # In a process of its own: mypyc and setuptools both end the one they are in when something is wrong.
+    # In a separate process: mypyc and setuptools exit the process on an error.
     subprocess.run(  # noqa: S603 - our own program, and paths of our own
         [sys.executable, "-c", _COMPILE, *modules()],
         cwd=folder,
@@ -137,7 +137,7 @@ setup(name="sekisho", packages=[], ext_modules=mypycify([*flags, *modules], opt_
 
 
 def main() -> None:
-    """Compile into a folder beside which nothing is installed: `python middleware/hatch_build.py FOLDER`."""
+    """Compile into a folder that contains nothing else: `python middleware/hatch_build.py FOLDER`."""
     folder = Path(sys.argv[1]).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     try:

@@ -2,9 +2,9 @@
 
     request ─► read ─► observe ─► judge ─► answer, or the application ─► record
 
-An attempt is read strictly (`read`), charged before anybody looks at its secret (`observe`), judged by one pure
-function (`judge`), and then either refused (`answer`) or passed on; the application's answer tells what became of it
-(`middleware`), and only a proven success gives the charge back (`guard`).
+An attempt is read strictly (`read`), charged before its secret is checked (`observe`), judged by one pure function
+(`judge`), and then either refused (`answer`) or passed on. The application's answer shows the outcome (`middleware`),
+and only a proven success refunds the charge (`guard`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LoginGuard", "SekishoError", "SettingsError"]
 
-if not TYPE_CHECKING:  # or any name would be taken for one that is here
+if not TYPE_CHECKING:  # otherwise type checkers would accept any name in this module
 
     def __getattr__(name: str) -> Any:
-        """The guard, where it is asked for: who wants `sekisho.passwords`, or a command, need not load it and Redis."""
+        """Import the guard on first use: programs that use `sekisho.passwords`, or a command, need not load it and
+        Redis.
+        """
         if name != "LoginGuard":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from sekisho.assemble import LoginGuard  # noqa: PLC0415

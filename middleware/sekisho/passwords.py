@@ -1,20 +1,19 @@
-"""Passwords in argon2id, checked and hashed by a few threads that no crowd can make more of.
+"""Checks and hashes passwords with argon2id, in a small fixed number of threads.
 
-A hash is made to be expensive, and so is a lever for whoever may ask for one: a small machine that is sent a thousand
-log-ins a second would fill gigabytes and be busy for minutes. Here a fixed number is computed, a fixed number waits,
-and everybody else is told at once to come back. And whether an account exists is told by the answer alone: a wrong
-password costs the same work whoever it was tried on.
+A hash is expensive by design, which an attacker can exploit: on a small machine, a thousand log-ins a second would fill
+gigabytes and take minutes. Here a fixed number is computed at once, a fixed number waits, and all others are refused
+immediately. Answer times do not reveal whether an account exists: a wrong password costs the same work for any account.
 
 Behind `LoginGuard` known devices are served first, without a changed handler: see `Passwords`.
 
     passwords = Passwords()
 
-    stored = members.password_hash(name)  # None where nobody is called so
+    stored = members.password_hash(name)  # None where no account has this name
     checked = await passwords.verify(stored, password, renew=lambda new: members.replace_hash(name, stored, new))
     if not checked:
-        ...  # wrong, or nobody's
+        ...  # a wrong password, or no such account
 
-`renew` is called later, where the profile has changed since the hash was stored.
+`renew` is called later, if the profile has changed since the hash was stored.
 """
 
 from __future__ import annotations
@@ -73,24 +72,24 @@ log = logging.getLogger("sekisho")
 
 Value = TypeVar("Value")
 
-THREADS_MAX = 4  # a service runs a process for each core or so, and each has its threads
-WAIT_SECONDS = 1.0  # longer, and people press the button again
+THREADS_MAX = 4  # a service runs about one process per core, and each has its own threads
+WAIT_SECONDS = 1.0  # after a longer wait people press the button again
 WAITING_MAX = 1_024
 STRANGERS_SHARE = 4
-"""One hash in so many is a stranger's while both wait: a flood of known devices must not lock out new ones."""
+"""One hash in this many is a stranger's while both wait: a flood of known devices must not lock out new ones."""
 RENEWALS_MAX = 64  # hashes that wait to be renewed; each keeps a password in memory until then
-FILLED_KIB_A_SECOND = 1_048_576  # by one thread; measured between one and two GiB, the more the smaller a hash is
+FILLED_KIB_A_SECOND = 1_048_576  # by one thread; measured between one and two GiB, the most with small hashes
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one hash costs. Raises `ValueError` for what argon2 can't do.
+    """The cost of one hash. Raises `ValueError` for parameters that argon2 does not allow.
 
     Attributes:
         passes: over the memory; `t` in RFC 9106.
         memory_kib: KiB that are filled, by all lanes together; `m`.
-        lanes: threads that one hash is computed by; `p`.
-        source: who recommends it.
+        lanes: threads that compute one hash; `p`.
+        source: of the recommendation.
     """
 
     passes: int
@@ -106,7 +105,7 @@ class Profile:
 
     @property
     def work_kib(self) -> int:
-        """KiB that are filled in all passes: what the time of a hash goes by."""
+        """KiB that are filled in all passes; the time of a hash is proportional to it."""
         return self.passes * self.memory_kib
 
 
@@ -118,16 +117,16 @@ OWASP_12MIB: Final = Profile(3, 12_288, 1, source="OWASP Password Storage Cheat 
 OWASP_9MIB: Final = Profile(4, 9_216, 1, source="OWASP Password Storage Cheat Sheet, Argon2id")
 OWASP_7MIB: Final = Profile(5, 7_168, 1, source="OWASP Password Storage Cheat Sheet, Argon2id")
 
-# The minimum that OWASP names first. What argon2-cffi does unless told otherwise (RFC9106_LOW_MEMORY) asks a service
-# for five times the work and four threads an attempt: that is the attacker's gain as much as the owner's.
+# The minimum that OWASP names first. The default of argon2-cffi (RFC9106_LOW_MEMORY) would cost a service five times
+# the work and four threads an attempt, which an attacker can exploit as much as it protects the owner.
 OWASP: Final = OWASP_19MIB
 
-# What a Python service may have stored without ever choosing: the default of argon2-cffi from 2018 to 2021.
+# Hashes that a Python service may have stored by default: argon2-cffi's parameters from 2018 to 2021.
 STORED_COSTLIEST: Final = Profile(2, 102_400, 8)
 
 
 class UnusablePassword(SekishoError):  # noqa: N818 - what it is about
-    """No account can have this password. Refused before anything is computed, and for whichever account.
+    """No account can have this password. Raised before anything is computed, regardless of the account.
 
     Attributes:
         reason: `empty`, `too_long` or `not_text` (half of a surrogate pair); a stable word.
@@ -139,10 +138,10 @@ class UnusablePassword(SekishoError):  # noqa: N818 - what it is about
 
 
 class UnusableHash(SekishoError):  # noqa: N818 - what it is about
-    """What is stored for this account is nothing to check a password with; its owner's password may well be right.
+    """The hash stored for this account cannot be checked; its owner's password may well be right.
 
     Attributes:
-        reason: `foreign` (no argon2id: ask the code that made it), `damaged`, or `costly` (beyond what is declared:
+        reason: `foreign` (not argon2id: use the code that made it), `damaged`, or `costly` (beyond the declared cost:
             name its parameters as `decoy`); a stable word.
     """
 
@@ -153,20 +152,20 @@ class UnusableHash(SekishoError):  # noqa: N818 - what it is about
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Whether the password is right: true or false, as it stands.
+    """Whether the password is right; its truth value says so.
 
     Attributes:
         right: the same, by name.
-        new_hash: to be stored in place of the old one, which other parameters made; None where nothing has to be.
-            Only where the checked hash is still the stored one: `update … set hash = :new where hash = :checked`. Or
-            a password that was changed meanwhile would be changed back.
+        new_hash: store it in place of the old one, which has other parameters; None where none is needed. Replace only
+            the hash that was checked: `update … set hash = :new where hash = :checked`. Otherwise a password that was
+            changed in between would be changed back.
     """
 
     right: bool
     new_hash: str | None = field(default=None, repr=False)
 
     def __bool__(self) -> bool:
-        # A value that is always true would let everybody in who forgets `.right`.
+        # Without this, code that forgets `.right` would let every password in.
         return self.right
 
 
@@ -180,30 +179,30 @@ COSTLIER: Final = (
 class Passwords:
     """Checks and makes hashes, a few at once. For any number of event loops; threads start with its first use.
 
-    Memory: `threads` hashes at once, by default twice 19 MiB on two cores. A stored hash may be larger than those of
-    today's profile; `memory_kib_max` counts with the largest that is believed.
+    Memory: `threads` hashes at once, by default twice 19 MiB on two cores. A stored hash may be larger than today's
+    profile; `memory_kib_max` assumes the largest that is accepted.
 
-    A right password on an old hash takes two hashes, the second for the new one. Behind a step-up nobody has been told
-    that it is right, so give `renew`: then the second one is made after the answer, and a right password takes as long
-    as a wrong one.
+    A right password on an old hash takes two hashes, the second for the new one. Behind a step-up that time would
+    reveal that the password is right, so give `renew`: then the second hash is made after the answer, and a right
+    password takes as long as a wrong one.
 
-    Known devices first: behind `LoginGuard` the guard says what device an attempt comes from, before the secret is
-    looked at. While both wait, three hashes in four are known devices' and one is a stranger's. A stranger who would
-    wait for more than about a second is told `PasswordsBusy` at once. Calls without a guard, and calls from where its
-    word does not reach (see `sekisho.model.device_class`), count as strangers'.
+    Known devices first: behind `LoginGuard` the guard sets the attempt's device class before the secret is checked.
+    While both wait, three hashes in four are known devices' and one is a stranger's. A stranger who would wait for more
+    than about a second gets `PasswordsBusy` at once. Calls without a guard, and calls from a context that the device
+    class does not reach (see `sekisho.model.device_class`), count as strangers'.
 
     Args:
-        profile: what new hashes cost, and what others are renewed to.
-        decoy: what a wrong password costs, on whichever account and on none: the profile, if not given. Where a
-            stored hash costs less, the rest of that work is done as well. Where it costs more, nobody's would be the
+        profile: the cost of new hashes, and of renewed ones.
+        decoy: the cost of a wrong password, for any account and for none; by default the profile. Where a stored hash
+            costs less, the rest of that work is done as well. Where it costs more, an answer for no account would be
             quicker: so after lowering the profile, name the old one here until all hashes are renewed.
         threads: hashes at once; each runs `lanes` threads of its own. By default as many as the cores allow, up to 4.
-        waiting_max: how many strangers may wait their turn; a quarter of that while known devices wait. By default as
-            many as are done in a second. As many known devices may wait beside them.
+        waiting_max: how many strangers may wait; a quarter of that while known devices wait. By default as many as are
+            done in a second. The same number of known devices may wait in addition.
 
     Attributes:
         checks: how many passwords have been checked since the start.
-        memory_kib_max: KiB that all hashes at once can take, whatever is stored.
+        memory_kib_max: KiB that all hashes at once can take, with any accepted stored hash.
     """
 
     def __init__(
@@ -221,7 +220,7 @@ class Passwords:
         self.checks = 0
         self._counting = threading.Lock()
         self._pool = _pool(self.decoy, threads, waiting_max)
-        # A tag by chance: that a password makes it is as unlikely as can be, and would be answered wrong all the same.
+        # Its tag is random: a match is as unlikely as can be, and would be answered as wrong all the same.
         self._nobodys = _phc(self.decoy)
         self._costs_max = tuple(map(max, zip(*map(_costs, (profile, self.decoy, STORED_COSTLIEST)), strict=True)))
         self.memory_kib_max: Final = self._pool.threads * self._costs_max[0]
@@ -230,7 +229,7 @@ class Passwords:
 
     @property
     def shed(self) -> int:
-        """How many calls were sent away busy since the start."""
+        """How many calls were refused as busy since the start."""
         return self._pool.shed
 
     async def verify(
@@ -241,20 +240,21 @@ class Passwords:
         renew: Callable[[str], object] | None = None,
         device: Device | None = None,
     ) -> Verified:
-        """Whether `password` is what the hash `stored` was made of; None stands for an account that does not exist.
+        """Whether the hash `stored` was made from `password`; None stands for an account that does not exist.
 
         Args:
             stored: the hash.
             password: as typed.
             renew: stores a new hash in place of the one that was checked, if that is still the stored one; a function
-                or a coroutine function. Called a moment later, from a task on this event loop, and not at all while
-                too many passwords are being checked: the next log-in renews it then. With it `new_hash` is None.
-            device: whose call it is, where the guard's word does not reach: `scope["state"]["sekisho"].device`.
+                or a coroutine function. Called shortly after, from a task on this event loop, but not while too many
+                passwords are being checked: the next log-in renews it then. With it `new_hash` is None.
+            device: the caller's device class, in contexts that the guard's does not reach:
+                `scope["state"]["sekisho"].device`.
 
         Raises:
             PasswordsBusy: too many are being checked.
-            UnusablePassword: whatever the account, before anything is computed.
-            UnusableHash: nothing can be checked with what is stored.
+            UnusablePassword: before anything is computed, regardless of the account.
+            UnusableHash: the stored hash cannot be checked.
         """
         secret = _secret(password)
         known = None if stored is None else self._known(stored)
@@ -269,13 +269,13 @@ class Passwords:
 
     async def _renew(self, secret: bytes, renew: Callable[[str], object]) -> None:
         try:
-            # Nobody waits for it, so it stands before no owner's log-in.
+            # No client waits for it, so it must not precede a known device's log-in.
             found = renew(await self._compute(lambda: _hash(self.profile, secret), Device.STRANGER))
             if inspect.isawaitable(found):
                 await found
         except PasswordsBusy:
-            return  # the next log-in finds the old hash still
-        except Exception as error:  # noqa: BLE001 - the service's own, and nobody waits for it
+            return  # the next log-in finds the old hash again
+        except Exception as error:  # noqa: BLE001 - it is the service's code, and no caller waits for it
             log.warning("a password's new hash was not stored: %s", type(error).__name__)
 
     async def hash(self, password: str) -> str:
@@ -284,7 +284,7 @@ class Passwords:
         return await self._compute(lambda: _hash(self.profile, secret))
 
     async def aclose(self) -> None:
-        """Let what has begun or waits end, and with it the threads. A later call would start new ones."""
+        """Let running and waiting hashes end, and with them the threads. A later call would start new ones."""
         await asyncio.gather(*self._renewing, return_exceptions=True)
         await self._pool.aclose()
 
@@ -294,13 +294,13 @@ class Passwords:
         try:
             return await self._pool.run(work, known=device is not Device.STRANGER)
         except Argon2Error as error:
-            # Of sound input argon2 only fails for want of memory or threads. That says nothing about the password.
+            # With valid input argon2 only fails for lack of memory or threads. That says nothing about the password.
             log.warning("argon2 could not compute a hash: %s", error)
             raise PasswordsBusy(self._pool.retry_after_s) from None
 
     def _known(self, stored: str) -> _Stored:
         known = _parse(stored)
-        # A figure gone wrong could ask for terabytes, or for a thread that never comes back.
+        # A damaged parameter could ask for terabytes, or for a thread that never returns.
         if any(cost > most for cost, most in zip(_costs(known.profile), self._costs_max, strict=True)):
             raise UnusableHash("costly")
         if known.profile.work_kib > self.decoy.work_kib and not self._warned:
@@ -308,7 +308,7 @@ class Passwords:
             log.warning(COSTLIER)
         return known
 
-    # In a thread of the pool.
+    # Runs in a thread of the pool.
 
     def _check(self, known: _Stored | None, secret: bytes, *, renews: bool = True) -> Verified:
         with self._counting:
@@ -325,7 +325,7 @@ class Passwords:
         return Verified(right=True, new_hash=self._renewed(known.profile, secret))
 
     def _make_up_for(self, cheaper: Profile, secret: bytes) -> None:
-        # An account not seen since hashes were cheaper would otherwise be told apart from nobody's by its quick no.
+        # An account with an old, cheaper hash would otherwise answer faster than no account, and so reveal itself.
         if rest := _rest(self.decoy, cheaper):
             _hash(rest, secret)
 
@@ -335,21 +335,21 @@ class Passwords:
         try:
             return _hash(self.profile, secret)
         except HashingError:
-            return None  # no memory for it now; the password is right none the less, and will be given again
+            return None  # no memory for it now; the password is right all the same, and a later log-in renews it
 
 
 _Call = tuple[Future[Any], "Callable[[], Any]"]
 
 
 class _Pool:
-    """Threads, and a bounded number of places in front of them: known devices' and strangers'."""
+    """Threads, and a bounded number of places to wait for them, for known devices and for strangers."""
 
     def __init__(self, threads: int, waiting_max: int, retry_after_s: int) -> None:
         self.threads = threads
         self.waiting_max = waiting_max
         self.retry_after_s = retry_after_s
         self.shed = 0
-        self._lock = threading.Lock()  # event loops and threads meet here; nothing is waited for in it
+        self._lock = threading.Lock()  # shared by event loops and threads; held only briefly
         self._busy = 0
         self._known: dict[Future[Any], Callable[[], Any]] = {}
         self._strangers: dict[Future[Any], Callable[[], Any]] = {}
@@ -357,14 +357,14 @@ class _Pool:
         self._executor: ThreadPoolExecutor | None = None
 
     async def run(self, work: Callable[[], Value], *, known: bool = False) -> Value:
-        """What `work` returns, from a thread. Raises `PasswordsBusy` where there is no place."""
+        """The result of `work`, from a thread. Raises `PasswordsBusy` where there is no place."""
         result: Future[Value] = Future()
         self._enter(result, work, known=known)
         try:
             return await asyncio.wrap_future(result)
         except asyncio.CancelledError:
-            # Who waits gives up the place. What runs can't be stopped, and keeps its thread until it is done: or
-            # clients that hang up would have more hashes computed than there may be.
+            # A waiting call gives up its place. A running one cannot be stopped, and keeps its thread until it is done:
+            # otherwise clients that hang up could start more hashes than are allowed.
             with self._lock:
                 self._known.pop(result, None)
                 self._strangers.pop(result, None)
@@ -386,15 +386,15 @@ class _Pool:
 
     @property
     def _strangers_max(self) -> int:
-        """As many as are served in the same time, whoever else waits: what would be refused late is refused now."""
+        """As many as are served in the same time while known devices wait: a late refusal would help no one."""
         return ceil(self.waiting_max / STRANGERS_SHARE) if self._known else self.waiting_max
 
     def _serve(self, result: Future[Any], work: Callable[[], Any]) -> None:
-        """Work for one, then for whoever waits, until nobody does."""
+        """Do one call's work, then that of waiting calls until there are none."""
         following: _Call | None = (result, work)
         while following:
             tell = _done(*following)
-            # The place is free before the answer is out, or who asks again on hearing it would find none.
+            # The place is freed before the answer is sent: a client that asks again on hearing it would find none.
             following = self._next()
             tell()
 
@@ -407,7 +407,7 @@ class _Pool:
             return None
 
     def _turn(self) -> dict[Future[Any], Callable[[], Any]]:
-        """Whose turn it is: known devices', but for the strangers' share."""
+        """The queue whose turn it is: known devices', except for the strangers' share."""
         if not self._known or (self._strangers and self._known_in_a_row >= STRANGERS_SHARE - 1):
             self._known_in_a_row = 0
             return self._strangers
@@ -422,12 +422,12 @@ class _Pool:
 
 
 def _done(result: Future[Any], work: Callable[[], Any]) -> Callable[[], object]:
-    """Do the work, unless its caller has gone; returns what tells the caller."""
+    """Do the work, unless its caller has gone; returns a function that delivers the result."""
     if not result.set_running_or_notify_cancel():
         return lambda: None
     try:
         return partial(result.set_result, work())
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever waits for the result
+    except BaseException as error:  # noqa: BLE001 - any error belongs to the caller that waits for the result
         return partial(result.set_exception, error)
 
 
@@ -443,22 +443,22 @@ def _pool(decoy: Profile, threads: int | None, waiting_max: int | None) -> _Pool
 
 
 def _cores() -> int:
-    # A container is often given fewer than the machine has.
+    # A container is often given fewer cores than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-# Hashes, and the text that they are stored as.
+# Hashes, and their stored format.
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    phc: bytes = field(repr=False)  # tools that report errors print what was in scope
+    phc: bytes = field(repr=False)  # error reporters print the values in scope
     profile: Profile
 
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FORMAT: Final = "$argon2id$v=19$"
-# As argon2 itself writes it: the parameters in this order, base64 without padding, a salt of eight bytes or more.
+# As argon2 writes it: the parameters in this order, base64 without padding, a salt of eight bytes or more.
 _PHC: Final = re.compile(
     r"\$argon2id\$v=19\$m=([1-9][0-9]{0,9}),t=([1-9][0-9]{0,9}),p=([1-9][0-9]{0,7})"
     r"\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})"
@@ -468,10 +468,10 @@ _PHC: Final = re.compile(
 def _secret(password: str) -> bytes:
     if not password:
         raise UnusablePassword("empty")
-    # No character takes less than a byte: a megabyte is not even encoded. CVE-2013-1443 let it be hashed.
+    # A character takes at least one byte, so a password of a megabyte is not even encoded. CVE-2013-1443 hashed it.
     if len(password) > SECRET_BYTES_MAX:
         raise UnusablePassword("too_long")
-    # Searched for, because a UnicodeEncodeError would carry the password along.
+    # Searched for, because a UnicodeEncodeError would contain the password.
     if _SURROGATE.search(password):
         raise UnusablePassword("not_text")
     secret = password.encode()
@@ -488,8 +488,8 @@ def _parse(stored: str) -> _Stored:
         raise UnusableHash("damaged")
     memory_kib, passes, lanes = map(int, found.group(1, 2, 3))
     salt_bytes, tag_bytes = _length(found[4]), _length(found[5])
-    # A column too narrow cuts tags off, and a shorter tag is another one altogether: no password would ever be right
-    # again, and every owner told that it is wrong. Software chooses tags of whole words; narrow columns hardly do.
+    # A column that is too narrow cuts tags off, and a shortened tag never matches: every owner would be told that a
+    # right password is wrong. Software chooses tags of whole words; narrow columns rarely do.
     if memory_kib < 8 * lanes or tag_bytes % 8:
         raise UnusableHash("damaged")
     return _Stored(stored.encode(), Profile(passes, memory_kib, lanes, salt_bytes, tag_bytes))
@@ -507,7 +507,7 @@ def _length(base64: str) -> int:
 
 
 def _phc(profile: Profile) -> bytes:
-    """A hash that costs what `profile`'s do, of nothing: salt and tag are chance."""
+    """A hash of no password with the cost of `profile`: salt and tag are random."""
     sizes = (profile.salt_bytes, profile.tag_bytes)
     salt, tag = (b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in sizes)
     return f"{_FORMAT}m={profile.memory_kib},t={profile.passes},p={profile.lanes}${salt}${tag}".encode()
@@ -537,7 +537,7 @@ def _costs(profile: Profile) -> tuple[int, int, int]:
 
 
 def _rest(whole: Profile, part: Profile) -> Profile | None:
-    """What `part` lacks to be as much work as `whole`, in no more memory; None for next to nothing."""
+    """The work that `part` lacks compared with `whole`, in no more memory; None if it is negligible."""
     least_kib, rest_kib = 8 * whole.lanes, whole.work_kib - part.work_kib
     if rest_kib < least_kib:
         return None

@@ -1,10 +1,10 @@
-"""For the test suites of services: the guard in front of an application, with counters of its own and no settings.
+"""The guard for the test suites of services: counters of its own, and no settings needed.
 
     client = TestClient(guarded(app))
     assert client.post("/login", data=wrong).status_code == 401
 
-Each guard counts for itself: a new one for each test starts from nothing. None sends requests of its own, unless a test
-says `canary="on"`: what the application is asked, the test has asked.
+Each guard counts separately: a new one for each test starts from zero. It sends no requests of its own to the
+application, unless a test sets `canary="on"`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def guarded(
     session_account: SessionAccount | None = None,
     **overrides: object,
 ) -> LoginGuard:
-    """`app` behind a guard in memory, with settings by keyword. The environment's `SEKISHO_…` settings still count.
+    """Put `app` behind a guard in memory, with settings by keyword. The environment's `SEKISHO_…` settings still apply.
 
-    Raises `SettingsError` at once: in a suite, a guard that answers 503 to everything hides what is wrong.
+    Raises `SettingsError` at once: in a test suite, a guard that answers 503 to every request would hide the mistake.
     """
     settings: dict[str, object] = {"secret": SECRET, "store": "memory://", "canary": "off", **overrides}
     people, known = people_of(owners, settings)

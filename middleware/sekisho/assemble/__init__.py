@@ -719,7 +719,7 @@ def _installed(settings: Settings) -> Settings:
         raise SettingsErrors(mistakes)
     if settings.factors or settings.challenges:
         # Cryptography, pages, passkeys: a second of imports, now rather than at the first request.
-        from sekisho.assemble.step_up import ensure_sound  # noqa: PLC0415 - packages that nobody else has to have
+        from sekisho.assemble.step_up import ensure_sound  # noqa: PLC0415 - packages that others need not have
 
         ensure_sound(settings)
     return settings

@@ -100,7 +100,7 @@ def ensure_sound(settings: Settings) -> None:
     if settings.owners is not None:
         _sql_owners(settings)
     if settings.smtp is not None:
-        from sekisho.mail import Service, Unsendable  # noqa: PLC0415 - a mail client, for who sends none
+        from sekisho.mail import Service, Unsendable  # noqa: PLC0415 - a mail client, only for sites that send mail
         from sekisho.mail.relay import relay  # noqa: PLC0415
 
         relay(settings.smtp, settings.smtp_password)
@@ -124,7 +124,7 @@ def _factors() -> tuple[type[Factors], type[Enrolling]]:
 
 
 def _sql_owners(settings: Settings) -> SqlOwners:
-    from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database's driver, for who has none
+    from sekisho.owners.sql import SqlOwners  # noqa: PLC0415 - a database driver, only for sites with a database
 
     return SqlOwners(settings.owners or "", settings.owners_query or "")
 
@@ -136,7 +136,7 @@ def _webhook(settings: Settings) -> Webhook | None:
 def _passkeys(settings: Settings) -> WebAuthn | None:
     if "webauthn" not in settings.factors:
         return None
-    from sekisho.challenge.webauthn import WebAuthn  # noqa: PLC0415 - certificates and CBOR, for who has no passkeys
+    from sekisho.challenge.webauthn import WebAuthn  # noqa: PLC0415 - certificates and CBOR, only for passkeys
 
     # Derived from the oldest secret: decoys that changed with a rotation could be recognised as decoys.
     decoys = blake2b(settings.secrets[-1], digest_size=64, person=b"sekisho.decoys").digest()
@@ -276,7 +276,7 @@ class StepUp:
         settings = self._settings
         mailer = service = None
         if settings.smtp:
-            from sekisho.mail import Mailer, Service  # noqa: PLC0415 - a mail client, for who sends none
+            from sekisho.mail import Mailer, Service  # noqa: PLC0415 - a mail client, only for sites that send mail
 
             mailer = Mailer(
                 settings.smtp,

@@ -83,7 +83,7 @@ async def tried(app: App, door: Door, log_in: LogIn, *, seconds_max: float = SEC
     try:
         async with asyncio.timeout(seconds_max):
             await app(scope, log_in.receive, kept.send)
-    except Exception as raised:  # noqa: BLE001 - whatever an application raises at an odd log-in is its answer to it
+    except Exception as raised:  # noqa: BLE001 - any exception at an odd log-in is the application's answer to it
         error = type(raised).__name__
     answer = Answer(kept.status, kept.headers, log_in.scope, log_in.body, bytes(kept.body))
     if not kept.is_whole:

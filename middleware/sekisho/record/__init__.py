@@ -1,4 +1,4 @@
-"""What is kept of a decision once it is made: counts and log lines, with no name, address or secret in them."""
+"""Records decisions as counts and log lines that contain no name, address or secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the answers of each door teach: which rule would tell its successes, and what of them cannot be judged."""
+"""Learns from the answers of each door: which rule would tell its successes, and which answers cannot be judged."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ UNJUDGED = {
     "cookie": "a cookie that the rule names was set again to what the client had brought, which proves nothing: let "
     f"the application begin a new session at log-in, or add {_OWN_WORD}",
 }
-"""Why an answer could not be judged, and what to do about it, by reason."""
+"""Reasons why an answer could not be judged, and what the operator can do about each."""
 
 
 UNCLEAR_MAX = 10
@@ -63,7 +63,7 @@ SEALED_403 = (
 
 
 class Answers:
-    """Watches the answers of all doors. Bounded: by the number of doors, and of reasons."""
+    """Watches the answers of all doors. Its memory is bounded by the number of doors and of reasons."""
 
     def __init__(self, doors: Iterable[Door], events: Events) -> None:
         self._events = events
@@ -82,7 +82,7 @@ class Answers:
         sent: bytes,
         learned: Outcome | None,
     ) -> None:
-        """Take note of status and headers of an answer, and of what they told; `sent` is the request's body."""
+        """Note status and headers of an answer, and the outcome that they showed; `sent` is the request's body."""
         suggester = self._suggesters.get(door.name)
         if suggester is not None:
             suggester.saw(status, headers, scope, sent)
@@ -91,7 +91,7 @@ class Answers:
             self.unjudged(door, why)
 
     def read(self, door: Door, status: int, headers: Headers, body: bytes | None) -> None:
-        """Take note of a whole body that was judged; None where it could not be unpacked."""
+        """Note a whole body that was judged; None where it could not be unpacked."""
         tree = None if body is None else json_tree(body)
         if tree is None:
             self.unjudged(door, "coding" if body is None else "json")
@@ -100,12 +100,12 @@ class Answers:
             self._suggest(door, suggester)
 
     def escrowed(self, door: Door, outcome: Outcome, csrf: str | None) -> None:
-        """Take note of what a run behind the seal came to.
+        """Note the result of an escrowed run.
 
         Args:
-            door: where.
+            door: the attempt's door.
             outcome: of the run.
-            csrf: where the answer was a 403: the likely name of a cookie that the run did not see, or "".
+            csrf: where the answer was a 403: the likely name of a cookie that was withheld from the run, or "".
         """
         if csrf is not None and door.name not in self._refused and outcome is not Outcome.SUCCEEDED:
             self._refused.add(door.name)
@@ -122,7 +122,7 @@ class Answers:
             log.error(NEVER_RECOGNISED, door.name, runs, door_text(door, success="RULE"), door.kind.name)
 
     def unjudged(self, door: Door, why: str) -> None:
-        """An answer could not be judged. Said once for each door and reason."""
+        """Note an answer that could not be judged. Logged once for each door and reason."""
         if self._events.unjudged(door, why) == 1:
             log.warning("%s: %s", door.name, UNJUDGED[why])
 

@@ -1,7 +1,8 @@
-"""Decisions, counted and logged.
+"""Counts and logs decisions.
 
-Both are bounded by the settings: a series or a line is made of a door's name, an action and reason codes, all of which
-come from us. Nothing that a client sent is in either, or a flood would fill a disk and a user name would end up in it.
+Both are bounded by the settings: a series or a log line consists of a door's name, an action and reason codes, all set
+by the operator or the guard. They contain nothing that a client sent: a flood could fill a disk, and user names would
+leak.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ _NAMES = {action: action.name.lower() for action in Action}
 
 
 class Events:
-    """Counts since the start, by (door, what happened, why).
+    """Counts since the start, by (door, event, reason).
 
     `on_change_password`: the service's own function; see `AccountHook`.
     """
 
     def __init__(self, on_change_password: AccountHook | None = None) -> None:
-        # Not a `Counter`: to write into a subclass of `dict` costs ten times as much.
+        # Not a `Counter`: writing to a subclass of `dict` costs ten times as much.
         self.counts: dict[tuple[str, str, str], int] = {}
         self._on_change_password = Hook(on_change_password) if on_change_password else None
 
     def decided(self, door: Door, decision: Decision, mode: Mode) -> None:
-        """One attempt was judged. Counts each finding; logs those with any, at INFO."""
+        """Count each finding of a judged attempt; attempts with findings are logged at INFO."""
         if not decision.findings:
             self._count(door.name, "allow", "")
             return
@@ -53,30 +54,30 @@ class Events:
         self._count(door.name, "unreadable", reason)
 
     def crowded(self, door: Door) -> None:
-        """A stranger was sent away, because as many were in the application as it bears."""
+        """A stranger's attempt was refused, because the application was at its limit."""
         self._count(door.name, "unavailable", "crowded")
 
     def settled(self, door: Door, outcome: Outcome, basis: Basis) -> None:
-        """What became of an attempt. Successes are also counted by what they rest on."""
+        """The outcome of an attempt. Successes are also counted by their basis."""
         self._count(door.name, "outcome", _word(outcome))
         if outcome is Outcome.SUCCEEDED:
             self._count(door.name, "success_by", _word(basis))
 
     def rule_tested(self, door: Door, result: str) -> None:
-        """A rule of success under suspicion was tested: `wrong`, `held`, or `untested` where that could not be done."""
+        """A suspected success rule was tested: `wrong`, `held`, or `untested` where no test was possible."""
         self._count(door.name, "success_rule", result)
 
     def proved(self, place: str, purpose: str, factor: str) -> None:
-        """A second proof was shown. `place` is a door's or route's name, or empty for our own pages."""
+        """A second proof was shown. `place`: a door's or route's name, or empty for the guard's own pages."""
         self._count(place, f"proved_{purpose}", factor)
 
     def chosen(self, door: Door, *, breached: bool | None) -> None:
-        """A new password was looked up; `None`: nobody could tell."""
+        """A new password was looked up; `None`: no source could tell."""
         known = {True: "breached", False: "not_known", None: "unknown"}[breached]
         self._count(door.name, "new_password", known)
 
     def change_password(self, door: Door, account: str) -> None:
-        """An owner logged in with a password that has leaked. The account goes to the service alone."""
+        """An owner logged in with a leaked password. The account is passed only to the service's function."""
         self._count(door.name, "change_password", "")
         if self._on_change_password is not None:
             self._on_change_password(account)
@@ -86,18 +87,18 @@ class Events:
         self._count("", source, "answers" if answers else "lost")
 
     def store_answers(self, answers: bool) -> None:
-        """The store has begun or ceased to work. Why it ceased is said by the line to it."""
+        """The store has begun or ceased to work. The connection logs the cause."""
         lost = ("", "store", "lost") in self.counts
         self._count("", "store", "answers" if answers else "lost")
         if not answers:
             log.warning("counting is degraded until the store works again (SEKISHO_ON_STORE_FAILURE)")
-        elif lost:  # as loud as the loss, or a log kept from warnings on would show outages without an end
+        elif lost:  # as loud as the loss: a log that drops INFO would show outages that never end
             log.warning("the store works again")
         else:
             log.info("the store works")
 
     def counts_anew(self) -> None:
-        """The store holds nothing of what it held."""
+        """The store has lost all its data."""
         self._count("", "store", "anew")
         log.warning(
             "the store was emptied, or came back without its data: all counters begin anew, and step-ups under way are "
@@ -105,18 +106,18 @@ class Events:
         )
 
     def unjudged(self, door: Door, why: str) -> int:
-        """An answer could not be judged; how many times that was so for this reason."""
+        """An answer could not be judged; returns how often that has happened for this reason."""
         return self._count(door.name, "unjudged", why)
 
     def odd(self, text: str) -> None:
-        """Something is set up in a way that cannot be meant. Said again at 10, 100, 1,000 times, and so on."""
+        """Log a setup that must be a mistake. Logged again at 10, 100, 1,000 times, and so on."""
         count = self._count("", "odd", text)
         if count in {1, 10, 100, 1_000} or count % 10_000 == 0:
             log.warning("%s (seen %d times)", text, count)
 
 
 def _word(member: Outcome | Basis) -> str:
-    # `value` is a descriptor in Python, which costs more than the counting.
+    # In Python `value` is a descriptor, which costs more than the counting itself.
     word: str = member._value_
     return word
 

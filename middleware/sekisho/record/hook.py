@@ -1,6 +1,6 @@
-"""A service's own function, called when something about an account should be done.
+"""Calls a service's own function when an account needs attention.
 
-It belongs to somebody else, so it may be slow, fail or never return: none of that reaches a log-in.
+The function is the service's, so it may be slow, fail or never return: none of that affects a log-in.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable
 log = logging.getLogger("sekisho")
 
 AccountHook = Callable[[str], Awaitable[None] | None]
-"""Takes the account: the service's own id where it reported one, else as it was typed. May be a coroutine function."""
+"""Takes the account: the service's own id where it reported one, else as typed. May be a coroutine function."""
 
 RUNNING_MAX = 64  # calls that have not returned; a function that hangs must not keep every account in memory
 
 
 class Hook:
-    """Calls a function from within an event loop, and survives it."""
+    """Calls a function from within an event loop, and contains its failures."""
 
     def __init__(self, function: AccountHook) -> None:
         self._function = function
@@ -30,7 +30,7 @@ class Hook:
             return log.warning("a hook has %d calls that do not return; another was not made", RUNNING_MAX)
         try:
             called = self._function(account)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the log-in goes on
+        except Exception as error:  # noqa: BLE001 - the log-in goes on, regardless of the error
             return _failed(error)
         if inspect.isawaitable(called):
             task = asyncio.ensure_future(self._await(called))
@@ -46,5 +46,5 @@ class Hook:
 
 
 def _failed(error: Exception) -> None:
-    # Its type alone: the message may hold the account.
+    # Only its type: the message may contain the account.
     log.error("a hook failed: %s", type(error).__name__)

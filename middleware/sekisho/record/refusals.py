@@ -1,7 +1,7 @@
-"""Refusals in the server's own log, without any configuration: which door, which answer, which reasons.
+"""Logs refusals to the server's own log, without any configuration: the door, the answer, the reasons.
 
-Nothing that a client sent is in a line. A flood writes no more of them than a quiet day: lines are bounded by the
-minute, and what is beyond the bound is counted in one more line.
+A line contains nothing that a client sent. Lines are limited per minute, so a flood writes no more of them than a quiet
+day; refusals over the limit are counted in one more line.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from sekisho.model import Decision
 
-# Servers configure no logger but their own; what is a warning reaches standard error all the same.
+# Servers configure no logger but their own; a warning reaches standard error all the same.
 log = logging.getLogger("sekisho.refusals")
 
 LINES_MAX = 20
 PERIOD_S = 60.0
 
-# A step-up is a question that every owner meets on a new device, and no refusal.
+# A step-up is not a refusal: every owner meets it on a new device.
 CODES = {
     Action.CHALLENGE: "challenge_required",
     Action.THROTTLE: "too_many_attempts",
@@ -31,15 +31,15 @@ CODES = {
 
 
 class Timer(Protocol):
-    """What `loop.call_later` returns."""
+    """The type that `loop.call_later` returns."""
 
     def cancel(self) -> None:
-        """Never call."""
+        """Cancel the call."""
 
 
 @final
 class RefusalLog:
-    """Writes a line for each of the first refusals in a minute, and then how many there were beside them.
+    """Writes a line for each of the first refusals in a minute, and then the number of the others.
 
     Belongs to one event loop. `later` is its `call_later`: `seconds, function -> timer`.
     """
@@ -52,7 +52,7 @@ class RefusalLog:
 
     def decided(self, place: str, decision: Decision, *, enforced: bool) -> None:
         """An attempt at the door `place` was refused, or would have been."""
-        # First, and nothing before it: this is what each attempt of a flood pays.
+        # This check comes first: it is all that each refusal of a flood costs here.
         if not self._lines_left:
             self._left_out += 1
             return
@@ -60,14 +60,14 @@ class RefusalLog:
             self._write(place, code, ", ".join([finding.reason for finding in decision.findings]), enforced=enforced)
 
     def answered(self, place: str, code: str, reason: str, *, enforced: bool) -> None:
-        """The door `place` answered `code`, or would have, for another reason than a decision."""
+        """The door `place` answered `code`, or would have, for a reason other than a decision."""
         if not self._lines_left:
             self._left_out += 1
             return
         self._write(place, code, reason, enforced=enforced)
 
     def close(self) -> None:
-        """Say what is still to be said. The event loop is about to end."""
+        """Log the number of refusals that were left out. The event loop is about to end."""
         if self._timer is not None:
             self._timer.cancel()
             self._end_period()
