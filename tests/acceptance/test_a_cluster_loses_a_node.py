@@ -75,8 +75,7 @@ class Site:
 
     def news(self, what: str) -> int:
         """How often the workers have said that the store `answers` or is `lost`."""
-        parts = [guard._parts for guard in self.guards]
-        return sum(each.events.counts.get(("", "store", what), 0) for each in parts if each is not None)
+        return sum(guard.counts["", "store", what] for guard in self.guards)
 
     async def storm_until(self, what: str, times: int) -> None:
         async with asyncio.timeout(60):

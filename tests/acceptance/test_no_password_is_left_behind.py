@@ -82,7 +82,7 @@ async def test_no_password_is_left_behind(own_redis_server: RedisServer, tmp_pat
             await storm(app)
             left = dump(own_redis_server)
             assert app._parts is not None
-            counts = app._parts.events.counts
+            counts = app.counts
             await app._parts.stop()
 
     assert len(shop.reached) > LOG_INS * 0.9

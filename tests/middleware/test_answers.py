@@ -134,8 +134,7 @@ async def test_what_cannot_be_judged_is_said_once(
     assert said[0].startswith("POST /login: ")
     assert "success=" in said[0]
     assert not any(answered.device for answered in answers)
-    assert guard._parts is not None
-    assert sum(n for (_, what, _), n in guard._parts.events.counts.items() if what == "unjudged") == 3
+    assert sum(n for (_, what, _), n in guard.counts.items() if what == "unjudged") == 3
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,7 @@ def pairs(tmp_path: Path) -> dict[str, Any]:
 
 
 def counts(app: LoginGuard) -> dict[tuple[str, str, str], int]:
-    assert app._parts is not None
-    return dict(app._parts.events.counts)
+    return dict(app.counts)
 
 
 async def post(app: LoginGuard, path: str, **fields: str) -> Answer:

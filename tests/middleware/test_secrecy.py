@@ -148,7 +148,7 @@ async def test_no_secret_leaves_the_process(own_redis_server: RedisServer, captu
         "log": captured.text.getvalue().encode(),
         "redis": stored,
         "repr": seen.encode("utf-8", "surrogateescape"),
-        "metrics": repr(app._parts.events.counts).encode(),
+        "metrics": repr(app.counts).encode(),
         "refusals": b"".join(
             [
                 (await log_in(app, ACCOUNT, PASSWORD, client=CLIENT)).body,

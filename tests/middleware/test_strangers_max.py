@@ -99,8 +99,7 @@ async def test_who_finds_no_room_to_wait_is_told_when_to_come_back(
     assert (late.result().status, late.result().code) == (503, "unavailable")
     assert int(late.result().header(b"retry-after") or b"0") in range(1, 5)
     assert "POST /login answered unavailable (as many strangers' attempts" in caplog.text
-    assert crowd.app._parts is not None
-    assert crowd.app._parts.events.counts["POST /login", "unavailable", "crowded"] == 1
+    assert crowd.app.counts["POST /login", "unavailable", "crowded"] == 1
 
 
 async def test_who_is_sent_away_has_tried_nothing() -> None:
@@ -184,8 +183,7 @@ async def test_a_loop_that_stays_late_refuses_unread_who_could_not_even_wait(cro
     assert crowd.app._parts._latest is not None
     admission = crowd.app._parts._latest._admission
     admission.shed_share = 1.0
-    events = crowd.app._parts.events.counts
-    judged = events["POST /login", "allow", ""]
+    judged = crowd.app.counts["POST /login", "allow", ""]
 
     refused = await log_in(crowd.app, "nobody", "x", client=address(500))
     forged = await log_in(crowd.app, "nobody", "x", client=address(501), token="A" * 80)
@@ -193,7 +191,7 @@ async def test_a_loop_that_stays_late_refuses_unread_who_could_not_even_wait(cro
     await settle()
 
     assert [one.status for one in (refused, forged)] == [503, 503]
-    assert events["POST /login", "allow", ""] == judged + 1
+    assert crowd.app.counts["POST /login", "allow", ""] == judged + 1
     await crowd.answers()
     assert (await owner).status == 303
 

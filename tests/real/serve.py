@@ -70,8 +70,7 @@ class Guarded:
         wanted = dict(scope["headers"]).get(b"x-guard", b"").decode()
         guard = await self._guard(wanted)
         if scope["path"] == "/learned":
-            assert guard._parts is not None
-            counts = {f"{what} {why}": n for (_, what, why), n in guard._parts.events.counts.items()}
+            counts = {f"{what} {why}": n for (_, what, why), n in guard.counts.items()}
             return await _say(send, counts)
         return await guard(scope, receive, send)
 

@@ -9,6 +9,7 @@ import os
 import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
@@ -241,6 +242,15 @@ class LoginGuard:
     def doors(self) -> tuple[Door, ...]:
         """The guarded doors; empty where the guard did not start."""
         return self._parts.settings.doors if self._parts is not None else ()
+
+    @property
+    def counts(self) -> Counter[tuple[str, str, str]]:
+        """What has happened in this process since the start, as a copy: `door, event, reason` to how often.
+
+        The door is empty for events of the whole service, such as `("", "store", "lost")`. Neither accounts nor
+        addresses are in it. Empty where the guard did not start.
+        """
+        return Counter(self._parts.events.counts if self._parts is not None else ())
 
     async def probe(
         self, *, known: tuple[str, str] | None = None, doors: Collection[str] = (), through: App | None = None
