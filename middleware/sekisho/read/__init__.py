@@ -1,11 +1,11 @@
-"""From bytes to values: which door, who calls, which account, which secret, and what became of it.
+"""Read requests and answers into values: the door, the caller, the account, the secret, the outcome.
 
-Pure: everything here is a function of a scope, headers and bytes. What can be read in two ways is refused with
-`Unreadable`, never waved through; nothing else is ever raised, whatever a stranger sends. The order of use:
+Pure: everything here is a function of a scope, headers and bytes. Ambiguous input is refused with `Unreadable`, never
+passed on. No input raises any other exception. The order of use:
 
-    door = doors.find(scope)                            # None: the request is nobody's business
+    door = doors.find(scope)                            # None: the request is at no door
     caller = callers.read(scope, named)                 # origin and digests: enough to shed, before the body is read
-    credentials = read_credentials(door, scope, body)   # None: nothing was tried
+    credentials = read_credentials(door, scope, body)   # None: the request is no attempt
     canonical = accounts.canonical(credentials.account)
     charge = digests.charge(attempt, origin=caller.digests)
     outcome = from_start(door, status, headers, scope, sent) or from_body(door, status, body, headers, scope, sent)

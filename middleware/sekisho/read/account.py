@@ -1,6 +1,6 @@
-"""The canonical account: one name for all spellings that frameworks and applications take for one.
+"""The canonical account: one name for all spellings that frameworks and applications treat as equal.
 
-Lists of leaked pairs, step-ups and known devices' lanes go by it. Attempt limits go by the limit key, which folds more.
+Lists of leaked pairs, step-ups and known devices' lanes use it. Attempt limits use the limit key, which folds more.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from sekisho.model import Attempt
 
 Resolver = Callable[[str], str | None]
-"""From an account as the application reads it to the application's own id of it; to `""` or `None` where it knows none.
+"""Maps an account as the application reads it to the application's own id; to `""` or `None` if it knows none.
 
-Called up to three times for an attempt, in the event loop: it looks into memory, or not at all.
+Called up to three times per attempt, in the event loop: it may read memory, but must not block.
 """
 
 _ROUNDS_MAX = 4  # two suffice for all of Unicode 14
 
 _PIECE_CHARS = 56
-_MARKS_MAX = 30  # in a row, as UAX 15 bounds them for streams: putting a thousand in their order takes a millisecond
-# An iota below no vowel, an Arabic vowel sign above no letter: a letter or a blank to some databases and nothing to
-# others, so that one name is two accounts. Nobody's holds one.
+_MARKS_MAX = 30  # in a row, as UAX 15 bounds them for streams: sorting a thousand takes a millisecond
+# An iota subscript without a vowel, an Arabic vowel sign without a letter: some databases read a letter or a blank,
+# others ignore it, so that one name would be two accounts. No real account name contains one.
 _STANDS_ALONE = re.compile("[\u0345\u037a\ufc5e-\ufc63\ufe70\ufe72\ufe74\ufe76\ufe78\ufe7a\ufe7c\ufe7e]")
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # categories Cc and Cs
-# What cannot be seen, by category (Cf in Unicode 15.1) or property (Default_Ignorable_Code_Point, UAX 44): joiners,
-# fillers, marks of direction, variation selectors, tags. A list, so that workers of any Python fold alike.
+# Invisible characters by category (Cf in Unicode 15.1) or property (Default_Ignorable_Code_Point, UAX 44): joiners,
+# fillers, direction marks, variation selectors, tags. A fixed list, so that all Python versions fold alike.
 _UNSEEN: dict[int, None] = dict.fromkeys(
     (
         0x00AD,
@@ -69,7 +69,7 @@ _UNSEEN: dict[int, None] = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class MailPolicy:
-    """Where mail providers deliver several spellings to one person. Domains in lower case; default: nowhere."""
+    """Domains whose mail provider delivers several spellings to one mailbox. Lower case; default: none."""
 
     domains_ignoring_dots: frozenset[str] = frozenset()
     domains_with_plus: frozenset[str] = frozenset()
@@ -78,7 +78,7 @@ class MailPolicy:
         return bool(self.domains_ignoring_dots or self.domains_with_plus)
 
     def folded(self, account: str) -> str:
-        """`a.b+shop@x` as `ab@x`, as far as the domain is listed; never an empty name."""
+        """Fold `a.b+shop@x` to `ab@x` if the domain is listed; never to an empty local part."""
         local, at, domain = account.rpartition("@")
         if domain in self.domains_with_plus:
             local = local.partition("+")[0] or local
@@ -88,19 +88,19 @@ class MailPolicy:
 
 
 _NO_POLICY = MailPolicy()
-_ID = "id\0"  # no account that was typed holds a NUL
+_ID = "id\0"  # no account in a request holds a NUL
 
 
 def canonical(account: str, *, policy: MailPolicy = _NO_POLICY) -> str:
-    """NFKC, case folded, without what cannot be seen; blanks at the ends dropped, those inside made one.
+    """Fold to NFKC and case, drop invisible characters and blanks at the ends, and merge blanks inside.
 
-    Homoglyphs stay apart: no application takes a Cyrillic `а` for a Latin one.
+    Homoglyphs stay distinct: no application treats a Cyrillic `а` as a Latin one.
 
     Raises:
-        Unreadable: for control characters (`account_controls`), for surrogates (`not_unicode`), for marks above nothing
-            or by the dozen (`account_ambiguous`), for what is longer than any account once it is folded
-            (`account_too_long`), and for an account that is empty, or nothing but what is dropped (`account_empty`):
-            all of those would share one counter.
+        Unreadable: for control characters (`account_controls`), for surrogates (`not_unicode`), for marks without a
+            base letter or over 30 in a row (`account_ambiguous`), for a folded account over the limit
+            (`account_too_long`), and for an account without any character left (`account_empty`): all of those would
+            share one counter.
     """
     if account.isascii():
         if not account.isprintable():
@@ -122,7 +122,7 @@ def _folded(account: str) -> str:
         _refuse_unfolding(account)
     if _STANDS_ALONE.search(account) and _STANDS_ALONE.search(normalize("NFC", account)):
         raise Unreadable(400, "account_ambiguous")
-    # Folding can bring forth what composes, and composing what folds: until nothing changes.
+    # Folded text may compose, and composed text may fold again: repeat until nothing changes.
     for _ in range(_ROUNDS_MAX):
         before, account = account, _folded_once(account)
         if account == before:
@@ -136,7 +136,7 @@ def _folded_once(account: str) -> str:
 
 
 def _refuse_unfolding(account: str) -> None:
-    """Refuse what would be too long once it is folded, or slow to fold, before that has been paid for."""
+    """Refuse an account that would be too long when folded, or slow to fold, before folding it."""
     chars = 0
     for start in range(0, len(account), _PIECE_CHARS):
         chars += len(normalize("NFKC", account[start : start + _PIECE_CHARS]))
@@ -163,21 +163,21 @@ class Accounts:
 
     @property
     def listed(self) -> Callable[[Attempt], str]:
-        """How lists of leaked pairs call the account of an attempt: they know no site's policy and no resolver."""
+        """The account's name in lists of leaked pairs: without the site's mail policy and resolver."""
         if self._resolver is None and not self._policy:
             return attrgetter("canonical")
         return lambda attempt: canonical(attempt.account) if attempt.account else ""
 
     def canonical(self, account: str) -> str:
-        """The account, whatever it was spelled like. Raises `Unreadable` as `canonical` does, and as the resolver does.
+        """The canonical account of any spelling. Raises `Unreadable` as `canonical` does, and the resolver's errors.
 
-        Ids that the resolver gives stand in a space of their own, or whoever registers a user name that is somebody
-        else's e-mail address or id could lock them out (CVE-2022-39229).
+        The resolver's ids have their own namespace. Otherwise an attacker could register another owner's e-mail
+        address or id as a user name, and lock that owner out (CVE-2022-39229).
         """
         text = canonical(account, policy=self._policy)
         if self._resolver is None:
             return text
-        # First as the application would look it up; then folded, for the spellings that only the application forgives;
+        # First as the application looks it up; then folded, for spellings that only the application treats as equal;
         # then without marks, for those that only its database does.
         known = self._resolver(account)
         if not known:
@@ -188,12 +188,12 @@ class Accounts:
 
     @staticmethod
     def limit_key(canonical: str) -> str:
-        """What attempts at a canonical account are counted under, where that is another name; else empty.
+        """The key for counting attempts at a canonical account; empty if it is the canonical account itself.
 
-        See `sekisho.read.collation`. Ids are nobody's spelling.
+        See `sekisho.read.collation`. Ids are not folded: they are not spellings.
 
         Raises:
-            Unreadable: nothing is left of it (`account_empty`): all such accounts would share one counter.
+            Unreadable: if the key would be empty (`account_empty`): all such accounts would share one counter.
         """
         if canonical.startswith(_ID):
             return ""

@@ -1,7 +1,7 @@
-"""Who is calling: the address behind the proxies that the operator trusts, and behind no others.
+"""The client's address behind the proxies that the operator trusts, and behind no others.
 
-Each trusted hop vouches for the one before it. So the header is read from the right, and the reading stops at the
-first hop that is not trusted: what stands to the left of that one, it may have made up (CVE-2026-111934).
+Each trusted hop vouches for the one before it. So the header is read from the right up to the first untrusted hop:
+that hop may have forged all entries to its left (CVE-2026-111934).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Network = IPv4Network | IPv6Network
 
 HOPS_MAX = 32
 HEADER_BYTES_MAX = 4_096
-STRINGS_MAX = 4 * HOPS_MAX  # in quotes; a hop has its `for`, `by` and `host`
+STRINGS_MAX = 4 * HOPS_MAX  # quoted strings; a hop has its `for`, `by` and `host`
 PEERS_MAX = 256
 HOP_CHARS_MAX = 107  # `"[` 45 characters of address, a zone, `]:` and an obfuscated port `"`
 
@@ -31,15 +31,15 @@ _NAT64 = b"\x00\x64\xff\x9b" + b"\0" * 8  # 64:ff9b::/96 (RFC 6052)
 _6TO4 = b"\x20\x02"  # 2002::/16 (RFC 3056)
 _ESCAPE = re.compile(r"\\(.)")
 _FORWARDING = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
-# No address has prefixes of 254 or 255 bits: callers without one share this identity, and no other's.
+# No address has prefixes of 254 or 255 bits: only callers without an address share this identity.
 _NOWHERE = (b"\0\0\0\0\xff", b"\0\0\0\0\xfe")
 
 Facts = tuple[str | None, bytes | None, bytes, bool]
-"""The peer, what its forwarding header says, the device headers, and whether there is any forwarding header."""
+"""The peer, its forwarding header's value, the device headers, and whether there is any forwarding header."""
 
 
 class Networks:
-    """A set of CIDRs, asked with packed addresses. Each distinct prefix length costs one look-up."""
+    """A set of CIDRs, queried with packed addresses. Each distinct prefix length costs one look-up."""
 
     __slots__ = ("_four", "_six")
 
@@ -55,7 +55,7 @@ class Networks:
         return bool(self._four or self._six)
 
     def holds(self, packed: bytes) -> bool:
-        """Whether an address of 4 or 16 bytes lies in one of the networks."""
+        """Whether an address of 4 or 16 bytes is in one of the networks."""
         number = int.from_bytes(packed, "big")
         for shift, masked in self._four if len(packed) == 4 else self._six:  # noqa: SIM110 - half the time of any()
             if number >> shift in masked:
@@ -64,14 +64,14 @@ class Networks:
 
 
 def contains(networks: Networks | Sequence[Network], address: str) -> bool:
-    """Whether an address lies in one of the networks. No address, and nothing that is none, lies in any."""
+    """Whether an address is in one of the networks. False for text that is no address."""
     packed = packed_address(address)
     known = networks if isinstance(networks, Networks) else Networks(networks)
     return packed is not None and known.holds(packed)
 
 
 def denies(networks: Networks, address: str) -> bool:
-    """As `contains`; besides, whether the address stands for one in there: a denied host has an IPv6 spelling too."""
+    """As `contains`, and for the IPv4 address inside an IPv6 one (NAT64, 6to4): a denied host must not evade by it."""
     packed = packed_address(address)
     if packed is None:
         return False
@@ -80,15 +80,15 @@ def denies(networks: Networks, address: str) -> bool:
 
 
 def is_rewritten(scope: Mapping[str, Any], named: Mapping[bytes, bytes]) -> bool:
-    """Whether the server has put an address of the header in the place of the peer's, which the header then holds.
+    """Whether the server has replaced the peer's address with one from the header: then the header contains it.
 
     Args:
-        scope: of ASGI.
+        scope: the ASGI scope.
         named: the request's headers by name.
     """
     client, header = scope.get("client"), named.get(b"x-forwarded-for", b"")
     host = client[0] if client else ""
-    # Nearly always it is not there at all; only then is the rest worth reading.
+    # The header nearly always lacks the address; only otherwise are the hops parsed.
     if not host or host.encode("latin-1", "replace") not in header:
         return False
     peer = packed_address(host)
@@ -96,9 +96,9 @@ def is_rewritten(scope: Mapping[str, Any], named: Mapping[bytes, bytes]) -> bool
 
 
 def packed_address(text: str) -> bytes | None:
-    """4 or 16 bytes; IPv4-mapped IPv6 as the 4 it stands for, without a zone. `None` for all else.
+    """Pack an address into 4 or 16 bytes, without its zone; IPv4-mapped IPv6 into 4. `None` for other text.
 
-    `inet_pton` alone decides: `127.1`, `0x7f.1` and `001.2.3.4` are addresses to some parsers and others' to others.
+    Only `inet_pton` decides: parsers disagree about `127.1`, `0x7f.1` and `001.2.3.4`.
     """
     try:
         if ":" not in text:
@@ -113,10 +113,10 @@ class Addresses:
     """Reads who calls from a scope.
 
     Args:
-        trusted: the proxies whose word is taken.
-        header: the one header they write: `x-forwarded-for`, `forwarded` (RFC 7239), or one that a CDN sets.
+        trusted: the trusted proxies.
+        header: the one header that they write: `x-forwarded-for`, `forwarded` (RFC 7239), or one that a CDN sets.
         device_headers: names, in lower case, of the headers that make up the fingerprint.
-        trust_unix: whether a peer on a unix socket is a trusted proxy. Anybody who can open the socket is one then.
+        trust_unix: whether a peer on a unix socket is a trusted proxy. Any local user who can open the socket is then.
     """
 
     __slots__ = ("_device_headers", "_forwarding", "_header", "_hops", "_peer", "_trust_unix", "_trusted")
@@ -140,11 +140,11 @@ class Addresses:
         self._peer = lru_cache(PEERS_MAX)(self._read_peer)
 
     def read(self, scope: Mapping[str, Any]) -> Origin:
-        """The origin of a request. Never raises, whatever the headers hold."""
+        """The origin of a request. No header value makes it raise."""
         return self.origin(*self.facts(scope, dict(scope["headers"])))
 
     def facts(self, scope: Mapping[str, Any], named: dict[bytes, bytes]) -> Facts:
-        """All of a request that its origin depends on; `named`: its headers by name."""
+        """The parts of a request that determine its origin; `named`: its headers by name."""
         headers = scope["headers"]
         hops = named.get(self._header)
         if hops is not None and len(named) != len(headers):
@@ -167,7 +167,7 @@ class Addresses:
         )
 
     def _read_peer(self, host: str | None) -> tuple[bytes | None, bool]:
-        """Its address, and whether its word is taken."""
+        """The peer's packed address, and whether the peer is trusted."""
         packed = None if host is None else packed_address(host)
         return packed, self._trust_unix if packed is None else self._trusted.holds(packed)
 
@@ -175,7 +175,7 @@ class Addresses:
         nearest = peer
         for hop in self._hops(header):
             packed = _hop_address(hop)
-            # What a trusted proxy could not name is unknown: the proxy is the last that we know of.
+            # A trusted proxy could not name this hop: the proxy itself is the last known address.
             if packed is None:
                 break
             nearest = packed
@@ -187,11 +187,11 @@ class Addresses:
 def _listed_hops(header: bytes) -> Iterable[str]:
     if len(header) <= HOP_CHARS_MAX:
         text = header.decode("latin-1")
-        if "," not in text:  # one proxy: the usual case, at a fifth of the price
+        if "," not in text:  # one proxy: the usual case, at a fifth of the cost
             return (text.strip(" \t"),)
     text = header[-HEADER_BYTES_MAX:].decode("latin-1")
     pieces = text.rsplit(",", HOPS_MAX)
-    # The first piece may be cut short by either bound, and half an address can be another one.
+    # Either bound may have truncated the first piece, and a truncated address can be another valid one.
     cut = len(header) > HEADER_BYTES_MAX or len(pieces) > HOPS_MAX
     return [piece.strip(" \t") for piece in (pieces[:0:-1] if cut else pieces[::-1])]
 
@@ -206,10 +206,10 @@ def _forwarded_hops(header: bytes) -> Iterator[str]:
 
 
 def _parts(text: str, mark: str) -> Iterator[tuple[str, bool]]:
-    """What stands between marks outside of quoted strings, from the right, and whether nothing stands before it.
+    """Yield the parts between marks outside quoted strings, from the right, and whether each is the leftmost.
 
-    From the right, where the trusted proxies write: a quote that a client left open can swallow only what the client
-    itself wrote. Ends with nothing where a quote cannot end a string: whoever wrote it does not escape what it repeats.
+    Trusted proxies append on the right, so a client's unclosed quote can only hide text of the client. It stops with
+    an empty part at a quote that cannot end a string: its writer does not escape the text that it repeats.
     """
     end = at = len(text)
     place, strings = text.rfind(mark), 0
@@ -231,7 +231,7 @@ def _parts(text: str, mark: str) -> Iterator[tuple[str, bool]]:
 
 
 def _opening(text: str, closing: int) -> int:
-    """Where the string begins that this quote ends (RFC 9110 section 5.6.4); -1 where it ends none."""
+    """The index of the quote that opens the string closed here (RFC 9110 section 5.6.4); -1 if there is none."""
     if _is_escaped(text, closing):
         return -1
     at = text.rfind('"', 0, closing)
@@ -248,7 +248,7 @@ def _is_escaped(text: str, at: int) -> bool:
 
 
 def _for(element: str) -> str:
-    # `host="x;for=1.1.1.1"` repeats what a client sent as its Host.
+    # `host="x;for=1.1.1.1"` repeats the `Host` that a client sent: quoted text must not add a hop.
     pairs = [part.partition("=") for part, _ in _parts(element, ";")]
     values = [value for name, _, value in pairs if name.strip(" \t").lower() == "for"]
     return _unquoted(values[0].strip(" \t")) if len(values) == 1 else ""
@@ -273,7 +273,7 @@ def _hop_address(hop: str) -> bytes | None:
 
 
 def behind_translator(packed: bytes) -> bytes | None:
-    """The IPv4 address that an IPv6 one stands for, of a client behind NAT64 or 6to4; `None` for all others."""
+    """The IPv4 address inside the IPv6 address of a client behind NAT64 or 6to4; `None` for all other addresses."""
     if packed.startswith(_NAT64):
         return packed[12:]
     return packed[2:6] if packed.startswith(_6TO4) and len(packed) == 16 else None
@@ -282,7 +282,7 @@ def behind_translator(packed: bytes) -> bytes | None:
 def _prefixes(packed: bytes | None) -> tuple[bytes, ...]:
     if packed is None:
         return _NOWHERE
-    # One /64 holds the whole of IPv4 behind a translator, and each IPv4 address has 65,536 of them in 6to4.
+    # With NAT64 all of IPv4 shares one /64; with 6to4 each IPv4 address has 65,536 of them. Count the IPv4 address.
     if len(packed) == 16:
         packed = behind_translator(packed) or packed
     if len(packed) == 4:
@@ -295,7 +295,7 @@ def _prefixes(packed: bytes | None) -> tuple[bytes, ...]:
 
 
 def _unmapped_network(network: Network) -> Network:
-    # Mapped callers are asked about as IPv4, so mapped networks must be, or they would hold nobody.
+    # Mapped addresses are looked up as IPv4, so mapped networks must become IPv4 too, or they would never match.
     if isinstance(network, IPv6Network) and network.prefixlen >= 96:
         mapped = network.network_address.ipv4_mapped
         if mapped is not None:

@@ -1,4 +1,4 @@
-"""HTTP Basic authentication (RFC 7617): a log-in in a header, on any request."""
+"""HTTP Basic authentication (RFC 7617): credentials in a header, on any request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEADER_BYTES_MAX = (ACCOUNT_CHARS_MAX * 4 + SECRET_BYTES_MAX) * 4 // 3 + 16
 
 
 def is_basic(authorization: bytes) -> bool:
-    """Whether a header names the scheme, in any case. Generous: what then cannot be read is refused."""
+    """Whether a header names the scheme, in any case. Lenient on purpose: `read_basic` refuses malformed values."""
     return authorization[:6].lstrip()[:5].lower() == b"basic"
 
 
@@ -27,10 +27,10 @@ def has_basic(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def read_basic(authorization: bytes, charset: Charset = Charset.UTF_8) -> dict[str, str]:
-    """Account and secret, by kind. Raises `Unreadable`.
+    """Read account and secret, by kind. Raises `Unreadable`.
 
-    Base64 and UTF-8 are taken strictly: lenient decoders skip different characters, and read Latin-1 instead.
-    `charset`: how the application decodes them.
+    Base64 and UTF-8 are decoded strictly: lenient decoders skip different characters, or fall back to Latin-1.
+    `charset`: how the application decodes the header.
     """
     scheme, space, token = authorization.partition(b" ")
     if scheme.lower() != b"basic" or not space or len(authorization) > _HEADER_BYTES_MAX:
@@ -46,7 +46,7 @@ def _decoded(token: bytes) -> bytes:
         raw = binascii.a2b_base64(token, strict_mode=True)
     except binascii.Error:
         raw = None
-    # Even the strict mode forgives `====` behind a whole group, and other decoders read what follows.
+    # Even strict mode accepts `====` after a complete group; other decoders read on after it.
     if raw is None or binascii.b2a_base64(raw, newline=False) != token:
         raise Unreadable(400, "basic_malformed")
     return raw
@@ -56,11 +56,11 @@ def _text(raw: bytes, charset: Charset) -> str:
     if charset is Charset.UTF_8 or raw.isascii() or (charset is Charset.UTF_8_OR_LATIN_1 and _is_utf8(raw)):
         return unicode_or_refuse(raw)
     account, _, secret = raw.partition(b":")
-    # The same bytes are `müller` in UTF-8 and `mÃ¼ller` in Latin-1. The owner of either account could pass the step-up
-    # of his own while the application opens the other. Some applications decode the pair, others each half.
+    # The same bytes are `müller` in UTF-8 and `mÃ¼ller` in Latin-1. The owner of one account could pass its step-up
+    # while the application opens the other. Some applications decode the whole pair, others each half.
     if any(_is_utf8(half) and not half.isascii() for half in (account, secret)):
         raise Unreadable(400, "two_meanings")
-    # Windows-1252, which many call Latin-1, has other characters here: 0x80 is `€` or a control character.
+    # Windows-1252, often called Latin-1, differs here: 0x80 is `€` or a control character.
     if any(0x80 <= byte < 0xA0 for byte in raw):
         raise Unreadable(400, "two_meanings")
     return raw.decode("latin-1")

@@ -1,6 +1,6 @@
-"""A request's body: gathered under a cap, and decompressed under the same cap.
+"""A request's body: collected under a size limit, and decompressed under the same limit.
 
-No I/O: whoever receives the chunks hands them in, so that the same bytes, cut in any way, read the same.
+No I/O: the caller passes the received chunks in. The chunk boundaries do not affect the result.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WINDOW = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
-_LENGTH_DIGITS_MAX = 18  # an exabyte; longer numbers need not be computed to be too large
+_LENGTH_DIGITS_MAX = 18  # an exabyte; longer numbers are too large without parsing them
 
 
 class Body:
-    """What has arrived of a body, at most `bytes_max` bytes of it."""
+    """The received part of a body, at most `bytes_max` bytes."""
 
     __slots__ = ("_bytes_max", "_chunks", "_size")
 
@@ -28,7 +28,7 @@ class Body:
         self._size = 0
 
     def add(self, chunk: bytes) -> None:
-        """Take the next chunk. Raises `Unreadable` (413) instead of keeping more than the cap."""
+        """Add the next chunk. Raises `Unreadable` (413) if the body exceeds the limit."""
         self._size += len(chunk)
         if self._size > self._bytes_max:
             raise Unreadable(413, "body_too_large")
@@ -37,14 +37,14 @@ class Body:
 
     @property
     def bytes(self) -> bytes:
-        """All that has arrived, as one object."""
+        """All received bytes, as one object."""
         if len(self._chunks) > 1:
             self._chunks = [b"".join(self._chunks)]
         return self._chunks[0] if self._chunks else b""
 
 
 def declared_too_large(headers: Iterable[tuple[bytes, bytes]], bytes_max: int) -> bool:
-    """Whether `Content-Length` admits that reading would be in vain. No promise otherwise: `Body` counts."""
+    """Whether `Content-Length` announces too large a body. If not, it may still be too large: `Body` counts."""
     return any(_exceeds(value, bytes_max) for name, value in headers if name == b"content-length")
 
 
@@ -53,7 +53,7 @@ def _exceeds(length: bytes, bytes_max: int) -> bool:
 
 
 def decoded(headers: Iterable[tuple[bytes, bytes]], body: bytes, bytes_max: int) -> bytes:
-    """The body without its `Content-Encoding` (RFC 9110 section 8.4); the same object where it has none.
+    """Remove the `Content-Encoding` of a body (RFC 9110 section 8.4); returns the same object if it has none.
 
     Raises:
         Unreadable: 415 for other or stacked codings, 413 for more than `bytes_max` bytes, 400 for damaged data.
@@ -72,7 +72,7 @@ def decoded(headers: Iterable[tuple[bytes, bytes]], body: bytes, bytes_max: int)
 def _inflated(body: bytes, window: int, bytes_max: int) -> bytes:
     inflater = zlib.decompressobj(window)
     try:
-        # One byte more than allowed tells a bomb from a body of just that size, without unpacking it.
+        # One byte over the limit distinguishes a bomb from a body of exactly that size, without unpacking it.
         data = inflater.decompress(body, bytes_max + 1)
     except zlib.error:
         data = None
@@ -80,7 +80,7 @@ def _inflated(body: bytes, window: int, bytes_max: int) -> bytes:
         raise Unreadable(400, "content_damaged")
     if len(data) > bytes_max:
         raise Unreadable(413, "body_too_large")
-    # What follows the end is a second member to some decoders and nothing to others.
+    # Some decoders read trailing data as a second member, others ignore it.
     if not inflater.eof or inflater.unused_data:
         raise Unreadable(400, "content_damaged")
     return data

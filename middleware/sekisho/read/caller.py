@@ -1,7 +1,7 @@
-"""Who calls, as the counters know them: an origin and its digests, and of those who are turned away, remembered.
+"""Callers as the counters see them: an origin and its digests.
 
-Who is turned away comes again at once. Nobody else is worth the memory: whoever is let in is rarely seen twice in a
-second, and thousands of small objects that come and go are what Python's collector stops a worker for.
+Only refused callers are cached; they retry immediately. Admitted callers rarely appear twice in a second, and Python's
+garbage collector would pause a worker for thousands of short-lived small objects.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from sekisho.read.address import Addresses, Facts
     from sekisho.read.digest import Digests, OriginDigests
 
-KNOWN_MAX: Final = 1_024  # callers remembered, each of at most
-KNOWN_BYTES_MAX: Final = 768  # of headers: a browser's three and a short list of hops
+KNOWN_MAX: Final = 1_024  # cached callers
+KNOWN_BYTES_MAX: Final = 768  # of headers per cached caller: a browser's three and a short list of hops
 
 
 @final
 class Caller(Value):
-    """`facts`: of the request, what the rest follows from."""
+    """`facts`: the parts of the request that determine the origin and the digests."""
 
     __slots__ = ("digests", "facts", "origin")
 
@@ -33,13 +33,13 @@ class Caller(Value):
         self.digests: Final = digests
 
     def __repr__(self) -> str:
-        # Of addresses and headers, which error reporters would print with the values of a frame.
+        # Error reporters print the values of a frame; addresses and headers must not appear there.
         return "Caller(...)"
 
 
 @final
 class Callers:
-    """Reads callers. A flood from those whom `remember` was told of costs a look-up each."""
+    """Read callers. A request of a caller passed to `remember` costs one look-up."""
 
     __slots__ = ("_addresses", "_digests", "_known")
 
@@ -49,7 +49,7 @@ class Callers:
         self._known: Final[dict[Facts, Caller]] = {}
 
     def read(self, scope: Mapping[str, Any], named: dict[bytes, bytes]) -> Caller:
-        """The caller of a request with these headers by name. Never raises, whatever they hold."""
+        """The caller of a request with these headers by name. No header value makes it raise."""
         facts = self._addresses.facts(scope, named)
         if self._known and (known := self._known.get(facts)) is not None:
             return known
@@ -58,10 +58,10 @@ class Callers:
         return Caller(facts, origin, self._digests.origin_digests(origin))
 
     def remember(self, caller: Caller) -> None:
-        """Know this one when it comes again. The one remembered longest makes room."""
+        """Cache this caller. A full cache evicts its oldest entry."""
         known, facts = self._known, caller.facts
         _, hops, device, _ = facts
-        # What a stranger can make us keep is bounded by the entry, as their number is here.
+        # Bounds the memory that strangers can fill: the size of an entry here, the number of entries below.
         if facts in known or len(device) + (len(hops) if hops is not None else 0) > KNOWN_BYTES_MAX:
             return
         if len(known) >= KNOWN_MAX:

@@ -1,12 +1,12 @@
-"""The limit key: the one name under which attempt limits count all spellings that some database takes for equal.
+"""The limit key: one key for all spellings that some database treats as equal; attempt limits count by it.
 
-A limit of five guesses is none where `hana`, `hána` and `ＨＡＮＡ` are one row and three counters. Which collation a
-site's database compares by is not known here, so the key folds what any of the common ones equates: `citext` and
-`upper` in PostgreSQL; general_ci, unicode_ci, unicode_520_ci, 0900_ai_ci and uca1400_ai_ci in MySQL and MariaDB. The
-cost: `hasan` and `hassan` share a limit, because one collation reads `haßan` as the first and all others as the second.
+A limit of five guesses fails if `hana`, `hána` and `ＨＡＮＡ` are one row but three counters. The collation of a site's
+database is unknown here, so the key folds all spellings that any common collation equates: `citext` and `upper` in
+PostgreSQL; general_ci, unicode_ci, unicode_520_ci, 0900_ai_ci and uca1400_ai_ci in MySQL and MariaDB. The cost: `hasan`
+and `hassan` share a limit, because one collation reads `haßan` as the first and all others as the second.
 
-Nothing but the limits is keyed by it. What grants, forgives or ends something is keyed by the account itself: on a site
-that tells them apart, `hána` is somebody else.
+Only the limits use this key. Grants, refunds and revocations use the account itself: on a site that distinguishes
+them, `hána` is another account.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from unicodedata import normalize
 
 from sekisho.read.collation_table import DROPPED, REPLACED
 
-_ROUNDS_MAX = 4  # a replacement can bring forth what folds; two suffice for every character
+_ROUNDS_MAX = 4  # a replacement can produce text that folds again; two suffice for every character
 _REWRITTEN: Final = (
     # general_ci reads ß as s, all others as ss.
     ("ss", "s"),
-    # An iota below its vowel is a mark to some and a letter to others.
+    # An iota subscript is a mark in some collations and a letter in others.
     ("αι", "α"),
     ("ηι", "η"),
     ("ωι", "ω"),
@@ -33,9 +33,9 @@ _REWRITTEN: Final = (
 
 
 def limit_key(canonical: str) -> str:
-    """The name that attempts at a canonical account are counted under; `""` where nothing is left of it.
+    """The key for counting attempts at a canonical account; `""` if folding removes all characters.
 
-    Plain ASCII stays as it is, but for doubled `s`.
+    Plain ASCII is unchanged, except for doubled `s`.
     """
     if canonical.isascii():
         return rewritten(canonical) if "ss" in canonical else canonical
@@ -49,17 +49,17 @@ def limit_key(canonical: str) -> str:
 
 
 def unmarked(canonical: str) -> str:
-    """The same before anything is written in another way: as a database of plain names may hold it."""
+    """The account without marks, before any rewriting: as a database of plain names may store it."""
     return normalize("NFC", " ".join(prepared(canonical).translate(_TABLE).split()))
 
 
 def prepared(canonical: str) -> str:
-    """Decomposed, and what only an upper case shares made one: `ı` has the upper case of `i`."""
+    """Decompose, and merge characters that share an upper case: `ı` has the upper case of `i`."""
     return normalize("NFD", canonical.upper().lower().casefold())
 
 
 def rewritten(text: str) -> str:
-    """With one spelling of what is spelled in several ways."""
+    """Replace each alternative spelling by one common spelling."""
     for pair, one in _REWRITTEN:
         while pair in text:
             text = text.replace(pair, one)

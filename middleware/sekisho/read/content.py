@@ -1,7 +1,7 @@
-"""What a body says it is: `Content-Type` (RFC 9110 section 8.3), read strictly and in linear time.
+"""The `Content-Type` of a body (RFC 9110 section 8.3), read strictly and in linear time.
 
-Bodies are read the way the application will read them, or not at all. A parser that is kinder than the
-application's would count one account while another is checked.
+A body is read as the application reads it, or refused. A more lenient parser would count one account while the
+application checks another.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Form(Enum):
 
 @final
 class Content(Value):
-    """A body's kind; `ascii_only` where it names us-ascii; the multipart boundary, empty elsewhere."""
+    """A body's kind, whether its charset is us-ascii, and its multipart boundary (empty for other kinds)."""
 
     __slots__ = ("ascii_only", "boundary", "form")
 
@@ -55,7 +55,7 @@ _USUAL = {
 
 
 def content_of(value: bytes | None) -> Content:
-    """What the header says, `None` standing for its absence. Raises `Unreadable` (415; 400 for a bad boundary)."""
+    """Read the header's value; `None` if it is absent. Raises `Unreadable` (415; 400 for a bad boundary)."""
     if value is None:
         raise Unreadable(415, "content_type")
     return _USUAL.get(value) or _parsed(value)
@@ -74,9 +74,9 @@ def _parsed(value: bytes) -> Content:
 
 
 def charset_is_ascii(parameters: dict[str, str]) -> bool:
-    """Whether the charset is us-ascii rather than UTF-8, the default. Raises `Unreadable` (415) for any other.
+    """Whether the charset is us-ascii and not UTF-8, the default. Raises `Unreadable` (415) for any other.
 
-    A firewall that reads UTF-8 in front of an application that reads ibm037 sees nothing (CVE-2022-39956).
+    A firewall that reads UTF-8 detects no attack on an application that reads ibm037 (CVE-2022-39956).
     """
     charset = parameters.get("charset", "utf-8").lower()
     if charset in {"utf-8", "utf8"}:
@@ -87,10 +87,10 @@ def charset_is_ascii(parameters: dict[str, str]) -> bool:
 
 
 def media_type(value: bytes) -> tuple[str, dict[str, str]]:
-    """`type/subtype` and parameters, names in lower case. Raises `Unreadable` (415) for whatever is odd.
+    """Read `type/subtype` and parameters, names in lower case. Raises `Unreadable` (415) for ambiguous syntax.
 
-    Odd are repeated parameters, RFC 2231's continuations (`boundary*0=`: Django joins them, others do not), escapes
-    in quotes, and blanks around `=`.
+    Ambiguous are repeated parameters, RFC 2231's continuations (`boundary*0=`: Django joins them, others do not),
+    escapes in quotes, and blanks around `=`.
     """
     if len(value) > HEADER_BYTES_MAX or not value.isascii():
         raise Unreadable(415, "content_type")
@@ -112,7 +112,7 @@ def media_type(value: bytes) -> tuple[str, dict[str, str]]:
 def _unquoted(text: str) -> str:
     quoted = len(text) >= 2 and text[0] == text[-1] == '"'
     inner = text[1:-1] if quoted else text
-    # A quoted `;` was split above and arrives here as half a quotation.
+    # A quoted `;` was split by the caller and arrives here as an unclosed quotation.
     if not inner or '"' in inner or "\\" in inner or (not quoted and not _TOKEN.issuperset(inner)):
         raise Unreadable(415, "content_type")
     return inner

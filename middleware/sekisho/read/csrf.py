@@ -1,7 +1,7 @@
 """The cookies of double-submit CSRF protections: exact names, exact syntax of their values.
 
-They stand for a browser and log nobody in. Their names alone would not do: an application is free to keep its session
-in a cookie called `csrftoken`, and a value that has no library's syntax is such a cookie.
+They identify a browser and hold no session. The name alone does not suffice: an application may keep its session in a
+cookie called `csrftoken`. A value without the syntax of a known library is treated as such a session.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ def _any(*patterns: str) -> re.Pattern[str]:
 CSRF_COOKIES: Final[dict[str, tuple[re.Pattern[str], str]]] = {
     # Django, Litestar, starlette-csrf, asgi-csrf, Piccolo
     "csrftoken": (_any(_WORD, _HEX, _SIGNED, _URLSAFE), "x-csrftoken"),
-    # what Angular and axios read
+    # Angular, axios
     "XSRF-TOKEN": (_any(_WORD, _HEX, _SIGNED, _URLSAFE, _UUID), "x-xsrf-token"),
     "csrf_token": (_any(_WORD, _HEX, _SIGNED, _URLSAFE, _UUID), "x-csrf-token"),
     "csrf-token": (_any(_WORD, _HEX, _SIGNED, _URLSAFE, _UUID), "x-csrf-token"),
     "fastapi-csrf-token": (_any(_SIGNED), "x-csrf-token"),
 }
-"""Name → the syntax of its value, and the header that scripts repeat it in."""
+"""Name → the syntax of its value, and the header in which scripts repeat it."""
 
 
 def csrf_names(doors: Iterable[Door]) -> frozenset[str]:
-    """The names of the table that no rule of success takes for a session."""
+    """The names of the table that no success rule uses as a session."""
     sessions = {rule.name for door in doors for rule in door.success if rule.by is SuccessBy.COOKIE}
     return frozenset(CSRF_COOKIES.keys() - sessions)
 
 
 def is_csrf_cookie(name: str, value: str) -> bool:
-    """Whether a cookie is one of the table, by name and by value."""
+    """Whether a cookie matches the table by name and by value."""
     entry = CSRF_COOKIES.get(name)
     return entry is not None and entry[0].fullmatch(value) is not None

@@ -1,4 +1,4 @@
-"""What a client's software looks like from its headers: a hint that is only ever compared within one network."""
+"""A fingerprint of the client's software by its headers: a hint, compared only within one network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ VALUE_BYTES_MAX = 512  # browsers' longest, `user-agent`, takes 300
 
 
 def fingerprint(headers: Iterable[tuple[bytes, bytes]], names: tuple[bytes, ...]) -> bytes:
-    """The values of the named headers (lower case), in the order of `names`, each at most 512 bytes of it.
+    """Join the values of the named headers (lower case), in the order of `names`, at most 512 bytes of each.
 
-    Separated by NUL, which no header can hold: two different sets of values never join to the same bytes.
+    The separator is NUL, which no header can hold: two different sets of values never join to the same bytes.
     """
     return joined({name: value for name, value in headers if name in names}, names)
 
 
 def joined(values: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> bytes:
-    """The same from headers that were gathered already."""
+    """The same as `fingerprint`, from headers by name."""
     return b"\0".join([values.get(name, b"")[:VALUE_BYTES_MAX] for name in names])

@@ -1,7 +1,7 @@
-"""Keyed digests: what leaves this process of an address, a device, an account or a secret.
+"""Keyed digests: only these leave this process in place of an address, a device, an account or a secret.
 
-Without the key nobody who reads the store can try candidates against it, and with one key per kind nobody can
-tell that two values of different kinds belong together.
+Without the key, an attacker who reads the store cannot test candidates. With one key per kind, equal values of
+different kinds cannot be linked.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ TAG_BYTES = 4
 @final
 class OriginDigests(Value):
     """Attributes:
-    ip, device, networks: of 16 bytes; the narrowest network first.
-    ip_tag: stands for the address in sets, 4 bytes.
-    ids: everything of it that can be over a limit.
+    ip, device, networks: 16 bytes each; the narrowest network first.
+    ip_tag: represents the address in sets, 4 bytes.
+    ids: all identities of the origin that have a limit.
     """
 
     __slots__ = ("device", "ids", "ip", "ip_tag", "networks")
@@ -42,20 +42,20 @@ class OriginDigests(Value):
 class Digests:
     """Digests under the service's secret.
 
-    Counters use the oldest secret listed. A new one is put in front when secrets are rotated; if counts moved to
-    it at once, every rotation would hand all attackers a fresh set of guesses. They move when the oldest secret is
-    taken off the list, by which time what it counted has long expired.
+    Counters use the oldest secret in the list. A rotation puts a new secret in front; if counters used it at once,
+    every rotation would reset all limits for attackers. Counters move to the next secret when the operator removes the
+    oldest from the list.
     """
 
     __slots__ = ("_account", "_device", "_ip", "_network", "_pair", "_secret")
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
-        # Hashed once: secrets are of any length, and serve others too.
+        # Hashed first: secrets have any length, and other parts use them too.
         key = blake2b(secrets[-1], digest_size=32, person=b"sekisho.counters").digest()
-        # The key is a prefix, not BLAKE2b's own parameter, which fills a block with it: what follows here mostly fits
-        # into the same block, and half the work is saved. BLAKE2 is indifferentiable from a random oracle (Luykx,
-        # Mennink, Neves: Security Analysis of BLAKE2's Modes of Operation, 2016), so nobody can extend or guess it.
-        # Id and tag of one value are two parts of one digest: who sees both cannot tell that they belong together.
+        # The key is a prefix and not BLAKE2b's key parameter, which would fill a block of its own: the input mostly
+        # fits into the same block, which halves the work. BLAKE2 is indifferentiable from a random oracle (Luykx,
+        # Mennink, Neves: Security Analysis of BLAKE2's Modes of Operation, 2016), so digests cannot be extended or
+        # guessed. Id and tag of one value are two parts of one digest: a reader of both cannot link them.
         self._ip = blake2b(key, digest_size=ID_BYTES + TAG_BYTES, person=b"ip").copy
         self._network = blake2b(key, digest_size=ID_BYTES, person=b"network").copy
         self._device = blake2b(key, digest_size=ID_BYTES, person=b"device").copy
@@ -64,11 +64,11 @@ class Digests:
         self._pair = blake2b(key, digest_size=2 * TAG_BYTES, person=b"pair").copy
 
     def origin_digests(self, origin: Origin) -> OriginDigests:
-        """All that is known before the body is read."""
+        """The digests of an origin, known before the body is read."""
         ip = self._ip()
         ip.update(origin.prefixes[0])
         device = self._device()
-        # Prefixes end in their length, so where one ends and the fingerprint begins is never in doubt.
+        # A prefix ends in its length, so the boundary between prefix and fingerprint is unambiguous.
         device.update(origin.prefixes[-1] + origin.fingerprint)
         networks = []
         for prefix in origin.prefixes[1:]:
@@ -91,13 +91,13 @@ class Digests:
         """The attempt as the ledger counts it.
 
         Args:
-            attempt: what was read; `account` is not looked at.
-            lane: the device that a verified token names, 8 bytes. Its lane lies with the canonical account, or whoever
-                has an account of a like name could fill the lanes; a stranger's attempt is counted by the limit key.
-            origin: the digests of its origin, where they are known already.
+            attempt: the attempt; its `account` is not used.
+            lane: the device that a verified token names, 8 bytes. Lanes use the canonical account: otherwise the
+                owner of a similarly named account could exhaust them. A stranger's attempt uses the limit key.
+            origin: the digests of its origin, if they are computed already.
             lane_generation: how often that token has been renewed.
             exempt: whether the address is on the allow list.
-            bucket: what of the account is counted apart from its passwords, if anything.
+            bucket: the name of a separate counter of the account, apart from its passwords; empty for none.
         """
         if origin is None:
             origin = self.origin_digests(attempt.origin)
@@ -106,7 +106,7 @@ class Digests:
         account_hash.update(utf8(name))
         account = account_hash.digest()
         typed = utf8(attempt.secret)
-        # Fixed length first: no two pairs of account and secret feed the same bytes.
+        # Fixed length first: two different pairs of account and secret never hash the same bytes.
         pair_hash = self._pair()
         pair_hash.update(account + typed)
         pair = pair_hash.digest()
@@ -133,7 +133,7 @@ class Digests:
         return self.account(f"{name}\0{bucket.hex()}") if bucket else account[:ID_BYTES]
 
     def account(self, canonical: str) -> bytes:
-        """Of an account, or of its limit key."""
+        """The digest of an account, or of its limit key."""
         account_hash = self._account()
         account_hash.update(utf8(canonical))
         return account_hash.digest()[:ID_BYTES]
@@ -145,15 +145,16 @@ class Digests:
 
 
 def _of_device(tag: bytes, device: bytes) -> bytes:
-    """The tag as one device writes it.
+    """The tag of a pair, bound to one device.
 
-    A repeat is free. Were it free to others, they would be told what was tried at an account, by its owner as well.
+    Repeating a pair is free. If it were free for other devices, they would learn which secrets were tried at an
+    account, those of its owner included.
     """
-    # By that end of the device's digest that no key in Redis shows.
+    # Uses the end of the device's digest, which no key in Redis contains.
     return bytes((tag[0] ^ device[-4], tag[1] ^ device[-3], tag[2] ^ device[-2], tag[3] ^ device[-1]))
 
 
 def utf8(text: str) -> bytes:
-    """Bytes of any text, for digests; never fails."""
-    # What was read has no lone surrogates; what a site's own resolver makes of it may.
+    """Encode any text for digests; never fails."""
+    # Text from a request has no lone surrogates, but text from a site's own resolver may.
     return text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass")

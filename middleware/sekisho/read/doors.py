@@ -1,10 +1,10 @@
-"""Which door a request stands at, if any.
+"""Find the door of a request, if it has one.
 
-Every request of the service passes here, so those at no door must pass quickly; and every request that the
-application would take for a log-in must be found, whatever its path, method or mount point looks like.
+Every request of the service passes here, so requests at no door must pass quickly. Every request that the application
+would treat as a log-in must be found, for any spelling of its path, method or mount point.
 
-**Doors fail towards being found**: what any supported server and router could deliver to a door's handler is that
-door's, or is refused. Protected routes, our own pages and the fast path ask the same `path_keys`.
+**Doors fail towards being found**: a request that any supported server and router could deliver to a door's handler
+belongs to that door, or is refused. Protected routes, sekisho's own pages and the fast path use the same `path_keys`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class Doors:
-    """The doors of a service, ready to be looked up.
+    """An index of a service's doors.
 
-    A door that HTTP Basic opens as well, because a wildcard door of that kind covers its path, is returned with
-    `Encoding.BASIC` among its fields, and doors that share a path say so: `all` holds the doors as `find` returns them.
+    If a door for HTTP Basic covers another door's path, that other door also gets `Encoding.BASIC` among its fields.
+    Doors that share a path are marked so. `all` holds the doors as `find` returns them.
     """
 
     __slots__ = ("_as_written", "_patterns", "_places", "_wild", "all")
@@ -44,7 +44,7 @@ class Doors:
         patterns = _together(exact, lambda door: same_route(door.path), lambda door: "{" in door.path)
         self.all = (*(door for here in (*plain.values(), *patterns.values()) for door in here), *wild)
         self._places = {key: _Place(here) for key, here in plain.items()}
-        # Where the path of a door is its own only key, an attempt that comes at just that path needs no closer look.
+        # If a door's path is its own only key, an attempt at exactly that path needs no `path_keys`.
         self._as_written = {
             door.path: raw
             for door in exact
@@ -57,15 +57,15 @@ class Doors:
         self._wild = [(prefix, _Place(here)) for prefix, here in by_prefix.items()]
 
     def find(self, scope: Mapping[str, Any], *, has_body: bool = False) -> Door | None:
-        """The door of a request or a WebSocket, or `None`. Only the path decides: `Host` is the client's to choose.
+        """The door of a request or a WebSocket, or `None`. `Host` is ignored: the client chooses it.
 
         Args:
-            scope: of ASGI; header names in lower case.
-            has_body: whether a body is known to be there that no header announces, as HTTP/2 allows it.
+            scope: the ASGI scope; header names in lower case.
+            has_body: whether there is a body that no header announces, as HTTP/2 allows.
 
         Raises:
-            Unreadable: 400 where the target leads every router elsewhere; see `path_keys`. And where it leads some to
-                one door and some to another that reads other credentials: `/files/../login`.
+            Unreadable: 400 if routers disagree about the target; see `path_keys`. And if some routers choose one door
+                and some another that reads other credentials: `/files/../login`.
         """
         path = scope.get("path")
         if path is None:  # lifespan
@@ -82,7 +82,7 @@ class Doors:
         return self._find_wider(keys, scope, has_body=has_body) if self._wild or self._patterns else None
 
     def find_all(self, scope: Mapping[str, Any], *, has_body: bool = False) -> Iterator[Door]:
-        """Every door that the request may stand at, whichever its router prefers. Raises `Unreadable` as `find`."""
+        """Every door that some router may choose for the request. Raises `Unreadable` as `find`."""
         if scope.get("path") is None:
             return
         keys = path_keys(scope)
@@ -95,7 +95,7 @@ class Doors:
         return any(key in self._places for key in keys) or bool(self._wider(keys))
 
     def _agree_on(self, keys: tuple[str, ...], scope: Mapping[str, Any]) -> None:
-        # Charged at one door, a guess would be free at the other.
+        # Otherwise a guess would be charged at one door and checked, uncounted, at the other.
         places = {place for key in keys if (place := self._places.get(key) or next(iter(self._wider((key,))), None))}
         if len(places) < 2:
             return
@@ -111,7 +111,7 @@ class Doors:
         return None
 
     def _wider(self, keys: tuple[str, ...]) -> list[_Place]:
-        """Where more than one path leads: by placeholders, then by prefixes, the longest first."""
+        """The places that match more than one path: those with placeholders, then prefixes, the longest first."""
         patterns = [place for template, place in self._patterns if template.matches(keys)]
         return [*patterns, *(place for prefix, place in self._wild if _is_below(keys, prefix))]
 
@@ -144,16 +144,16 @@ class _Place:
         named = {method, *overrides(scope), "GET" if method == "HEAD" else "*", "*"}
         known = [door for name, door in self._by_method.items() if name in named]
         is_look = method in HARMLESS and not self._is_more_than_a_look(scope, has_body=has_body)
-        # Where a method has no door, nobody knows whose handler takes it. And any form may be of another method.
+        # The handler of a method without a door is unknown. And any form may override its method.
         if is_look or (method in self._by_method and not (method == "POST" and _brings_form(scope))):
             return known
         return list(self._by_method.values())
 
     def _by_other_method(self, first: Door, method: str, scope: Mapping[str, Any], *, has_body: bool) -> Door | None:
-        # Django reads `put` as PUT.
+        # Django treats `put` as PUT.
         if door := self._by_method.get(method.upper()):
             return door
-        # A socket has no method, and a field `_method` in a body can make any of these the door's.
+        # A WebSocket has no method, and a body's field `_method` can turn any of these methods into the door's.
         if method not in HARMLESS or first.method == "*":
             return first
         for other in overrides(scope):
@@ -161,20 +161,20 @@ class _Place:
                 return self._by_method.get(other, first)
         if self._is_more_than_a_look(scope, has_body=has_body):
             return first
-        # Routers that answer GET answer HEAD, with the same handler.
+        # Routers answer HEAD with the handler of GET.
         return self._by_method.get("GET") if method == "HEAD" else None
 
     def _is_more_than_a_look(self, scope: Mapping[str, Any], *, has_body: bool) -> bool:
         """Whether there is a body, or a secret or another method in the query.
 
-        Handlers that take GET and POST read a form from either.
+        Handlers for both GET and POST read a form from either.
         """
         told = self._telling.search(scope.get("query_string", b""))
         return has_body or told or announces_body(scope["headers"])
 
 
 def _brings_form(scope: Mapping[str, Any]) -> bool:
-    """Whether the body may have a field `_method`: frameworks look for one in forms."""
+    """Whether the body may have a field `_method`: frameworks read it in forms."""
     types = [value for name, value in scope["headers"] if name == b"content-type"]
     return not types or any(b"json" not in value.lower() for value in types)
 
@@ -182,7 +182,7 @@ def _brings_form(scope: Mapping[str, Any]) -> bool:
 def _together(
     doors: Iterable[Door], key_of: Callable[[Door], str], belongs: Callable[[Door], bool]
 ) -> dict[str, list[Door]]:
-    """Those that belong here, by path."""
+    """The doors for which `belongs` holds, by path."""
     by_key: dict[str, list[Door]] = {}
     for door in doors:
         if belongs(door):
@@ -191,13 +191,13 @@ def _together(
 
 
 def _sharing(doors: list[Door]) -> list[Door]:
-    """The doors of one path, told of each other: at several of them a method override decides which one it is."""
+    """Mark the doors of one path as shared if there are several: there a method override selects the door."""
     several = sum(not door.by_header for door in doors) > 1
     return [replace(door, shares_path=not door.by_header) for door in doors] if several else doors
 
 
 def _prefix(door: Door) -> str:
-    # `/files/*` covers `/files/` and below it, `/files*` also `/filesystem`; `*` everything.
+    # `/files/*` covers `/files/` and all below it, `/files*` also `/filesystem`; `*` covers everything.
     return door.path.removesuffix("*").casefold()
 
 
@@ -211,7 +211,7 @@ def _opened_by_basic(door: Door, doors: Iterable[Door]) -> Door:
     covering = [other for other in doors if other.by_header and _covers(other, door)]
     if not covering:
         return door
-    # Of several the one that `find` would name: the header is read in its charset.
+    # Of several, the one that `find` would return: its charset applies to the header.
     nearest = max(covering, key=lambda other: (not other.path.endswith("*"), len(other.path)))
     return replace(door, fields=(*door.fields, *nearest.fields))
 

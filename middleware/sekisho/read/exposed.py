@@ -1,4 +1,4 @@
-"""What a proxy says of leaked credentials: Cloudflare's `Exposed-Credential-Check`, and whoever speaks like it."""
+"""A proxy's report of leaked credentials: Cloudflare's `Exposed-Credential-Check`, and compatible headers."""
 
 from __future__ import annotations
 

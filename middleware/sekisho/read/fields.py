@@ -1,8 +1,7 @@
-"""From a request at a door to an account and a secret, or to a refusal. Never to a shrug.
+"""Read the account and the secret from a request at a door, or refuse the request.
 
-Every way to carry credentials that the door knows is read as strictly as the strictest framework would. Requests
-that two parsers could read differently are refused: an application with a kinder parser than ours would be a gate
-beside the barrier.
+Each of the door's encodings is read as strictly as by the strictest framework. Requests that two parsers could read
+differently are refused: otherwise an application with a more lenient parser would check uncounted credentials.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = frozenset({b"content-type", b"authorization", b"content-encoding"})
 _DEFAULT_GRANT = Fields(Encoding.PASSWORD_GRANT, (("username",),), (("password",),))
-MENTIONS_MAX = 8  # of the account in one query; whoever writes it more often means something by it
-_DOORS_MAX = 256  # doors come from settings: a few; more only where tests make them
+MENTIONS_MAX = 8  # of the account in one query; more of them are an attack
+_DOORS_MAX = 256  # settings have a few doors; only tests make more
 
 
 @final
 class _InPath(Value):
-    """The placeholders of a door's path that are of interest; "" for what does not stand there."""
+    """The placeholders for account and secret in a door's path; "" if the path does not hold it."""
 
     __slots__ = ("account", "secret", "template")
 
@@ -58,7 +57,7 @@ class _InPath(Value):
 
 @final
 class _Plan(Value):
-    """A door's fields, prepared once. `None`: this door does not read that kind of body."""
+    """A door's fields, prepared once. `None`: the door does not read that kind of body."""
 
     __slots__ = (
         "accounts_in_query",
@@ -84,7 +83,7 @@ class _Plan(Value):
         basic: bool,
         charset: Charset,
         path: _InPath | None,
-        opened: tuple[Fields, ...],  # all that reads a body
+        opened: tuple[Fields, ...],  # all fields that read a body
     ) -> None:
         self.door: Final = door
         self.urlencoded: Final = urlencoded
@@ -94,12 +93,12 @@ class _Plan(Value):
         self.charset: Final = charset
         self.path: Final = path
         self.reads_body: Final = bool(opened)
-        # Every field of interest that some form here would read.
+        # Finds every account or secret field that a form at this door reads.
         self.in_forms: Final = mention_of(_interesting(urlencoded) | _interesting(multipart))
-        # Must not stand in a query.
+        # Not allowed in a query.
         self.secret_names: Final = frozenset(path[0] for one in opened for path in (*one.secret, *one.new_secret))
         self.secrets_in_query: Final = mention_of(self.secret_names)
-        # Must not say in a query what the body does not say.
+        # A query must not name another account than the body.
         self.accounts_in_query: Final = mention_of(path[0] for one in opened for path in one.account if len(path) == 1)
 
 
@@ -111,22 +110,22 @@ def read_credentials(
     raw: bytes | None = None,
     named: dict[bytes, bytes] | None = None,
 ) -> Credentials | None:
-    """What was tried at this door. Raises `Unreadable`.
+    """Read the credentials of a request at this door. Raises `Unreadable`.
 
     Args:
-        door: the door that `Doors.find` named for this request.
-        scope: of ASGI, type http; header names in lower case, as ASGI promises.
-        body: the whole body, decoded where it was compressed.
-        raw: the same as it came, where `body` was decoded. A body that says it is compressed is refused without it.
-        named: the headers by name, where somebody has gathered them already.
+        door: the door that `Doors.find` returned for this request.
+        scope: the ASGI scope, type http; header names in lower case, as ASGI requires.
+        body: the whole body, decompressed.
+        raw: the body as received, if `body` was decompressed. Without it, a body with a content coding is refused.
+        named: the headers by name, if they are collected already.
 
     Returns:
-        `None` where nothing was tried: an OAuth 2.0 grant without a password, or no Basic header at a door that
-        knows nothing else. The account is empty at a door that names none, and so is the secret.
+        `None` if the request is no attempt: an OAuth 2.0 grant without a password, or no Basic header at a door that
+        reads nothing else. Account and secret are empty at a door that does not name them.
     """
     plan = _plans.get(id(door)) or _planned(door)
     headers = scope["headers"]
-    if named is not None and len(named) == len(headers) and b"content-encoding" not in named:  # nothing twice: as usual
+    if named is not None and len(named) == len(headers) and b"content-encoding" not in named:  # none repeated: usual
         content_type, authorization, coded = named.get(b"content-type"), _basic(plan, named), False
     else:
         content_type, authorization, coded = _headers(headers, plan)
@@ -139,7 +138,7 @@ def read_credentials(
 
     if authorization is not None:
         if plan.reads_body and body:
-            # Which of the two the application believes is its secret.
+            # It is unknown which of the two the application uses.
             raise Unreadable(400, "two_credentials")
         return credentials(read_basic(authorization, plan.charset), account=True, secret=True)
     if plan.path is not None:
@@ -154,7 +153,7 @@ def read_credentials(
 
 
 def _with_path(where: _InPath, scope: Mapping[str, Any], found: Credentials) -> Credentials:
-    """What the body says, with what the path says beside it: each of account and secret stands in one of them."""
+    """Complete the body's credentials with the path's: account and secret each come from one of the two."""
     values = where.template.values(scope)
     in_path = {ACCOUNT: values.get(where.account, ""), SECRET: values.get(where.secret, "")}
     read = credentials(in_path, account=bool(where.account), secret=bool(where.secret))
@@ -162,7 +161,7 @@ def _with_path(where: _InPath, scope: Mapping[str, Any], found: Credentials) -> 
 
 
 def _refuse_override(door: Door, scope: Mapping[str, Any], body: bytes) -> None:
-    """Refuse what may open another door at the same path: an application would check what was read for this one."""
+    """Refuse a request that may reach another door at the same path: that door's handler reads other credentials."""
     method = scope.get("method", "").upper()
     is_own = door.method in {method, "*"} or (method, door.method) == ("HEAD", "GET")
     if not is_own or overrides(scope):
@@ -176,12 +175,12 @@ _OVERRIDE = mention_of([OVERRIDE_FIELD])
 
 
 def _refuse_other_account(plan: _Plan, query: bytes, account: str) -> None:
-    """Refuse a query that names another account than the body: Quart's `values` take the query's, and others' too."""
+    """Refuse a query that names another account than the body: Quart's `values`, among others, prefer the query."""
     for number, mention in enumerate(plan.accounts_in_query.finditer(query)):
         value = mention["value"] or b""
         if number >= MENTIONS_MAX or len(value) > ACCOUNT_CHARS_MAX * 12:  # each character escaped, of four bytes
             raise Unreadable(400, "two_accounts")
-        # Where one parser ends the value at `;`, the next goes on.
+        # Some parsers end a value at `;`, others continue.
         is_doubtful = query[mention.end() : mention.end() + 1] == b";"
         if is_doubtful or unquoted(value.replace(b"+", b" ")).decode("utf-8", "replace") != account:
             raise Unreadable(400, "two_accounts")
@@ -231,8 +230,8 @@ def _from_body(
             ascii_only=content.ascii_only,
         )
     if form is Form.URLENCODED and (names := plan.urlencoded) is not None:
-        # An application that calls `json()` without a look at the type would read another account from
-        # `{"username": "b", "": "&username=a&"}`. Nothing that browsers encode begins like this.
+        # An application that calls `json()` without checking the type would read another account from
+        # `{"username": "b", "": "&username=a&"}`. No form that a browser encodes begins like this.
         if plan.json is not None and body.lstrip()[:1] in _JSON_STARTS:
             raise Unreadable(400, "two_meanings")
         return _from_form(read_urlencoded(body, names), names, content)
@@ -242,32 +241,32 @@ def _from_body(
     raise Unreadable(415, "content_type")
 
 
-_JSON_STARTS = frozenset({b"{", b"[", b"\0"})  # NUL: `json.loads` guesses UTF-16 from it
+_JSON_STARTS = frozenset({b"{", b"[", b"\0"})  # NUL: `json.loads` detects UTF-16 by it
 
 
 def _refuse_method(found: dict[str, str]) -> None:
-    # Looked for where several doors share a path, and only there.
+    # Read only at doors that share a path.
     if METHOD in found:
         raise Unreadable(400, "method_override")
 
 
 def _from_form(found: dict[str, str], names: Names, content: Content) -> Credentials | None:
     _refuse_method(found)
-    # A refresh or a code is no guess at a password. But a password beside a grant that we do not know is one: there are
-    # applications that do not look at the grant at all.
+    # A grant with a refresh token or a code is no password guess. A password beside an unknown grant is one: some
+    # applications ignore the grant type.
     if names.grant and found.get(GRANT, "") not in {"", "password"} and SECRET not in found:
         return None
     return credentials(found, account=names.account, secret=names.secret, ascii_only=content.ascii_only)
 
 
 def _refuse_as_form(plan: _Plan, body: bytes) -> None:
-    # The other way round: JSON or multipart for us, `&username=…` for an application that splits whatever it gets.
+    # The reverse case: JSON or multipart by its type, `&username=…` for an application that parses any body as a form.
     if (b"&" in body or b";" in body) and plan.in_forms.search(body):
         raise Unreadable(400, "two_meanings")
 
 
 def _refuse_double_meaning(plan: _Plan, content: Content, body: bytes, raw: bytes | None) -> None:
-    # Compressed bytes can be made to spell a form of their own, for an application that does not decompress.
+    # Compressed bytes can be crafted to contain another form, for an application that does not decompress.
     if raw is None or raw is body:
         raise Unreadable(415, "content_encoding")
     if plan.in_forms.search(raw) or (content.boundary and content.boundary in raw):
@@ -278,8 +277,8 @@ _plans: dict[int, _Plan] = {}
 
 
 def _planned(door: Door) -> _Plan:
-    # By identity, because hashing a door costs more than the reading. The plan holds the door, so that its
-    # identity cannot pass to another.
+    # By identity, because hashing a door costs more than reading a request. The plan references the door, so that no
+    # other object can get the same identity.
     if len(_plans) >= _DOORS_MAX:
         _plans.clear()
     plan = _plans[id(door)] = _plan(door)
@@ -297,7 +296,7 @@ def _plan(door: Door) -> _Plan:
     ]
     multipart = form + by_encoding.get(Encoding.MULTIPART, [])
     json = by_encoding.get(Encoding.JSON, [])
-    # Beside a plain form the grant decides nothing: such a door reads every form.
+    # Beside a plain form the grant type is irrelevant: such a door reads every form.
     only_grant = bool(grants) and not form
     opened = (*multipart, *grants, *json)
     shared = door.shares_path
@@ -333,5 +332,5 @@ def _interesting(names: Names | None) -> frozenset[str]:
 
 
 def secret_names(door: Door) -> frozenset[str]:
-    """The names that a query string at this door must not hold."""
+    """The names that a query string at this door must not contain."""
     return _plan(door).secret_names

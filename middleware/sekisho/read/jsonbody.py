@@ -1,4 +1,4 @@
-"""JSON bodies (RFC 8259), read so that no two parsers could find different accounts in them."""
+"""JSON bodies (RFC 8259), refused if two parsers could read different accounts from them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from sekisho.model import Fields, Path
 
-MEMBERS_MAX = 8_192  # of lists and objects; each costs a hundred nanoseconds, and a log-in has a dozen
+MEMBERS_MAX = 8_192  # of lists and objects; each costs 100 ns, and a log-in has a dozen
 
 _ABSENT = object()
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class JsonPaths(NamedTuple):
-    """Where each kind of field may stand; of each exactly one may be there. Kinds that a door lacks are left out."""
+    """The alternative paths of each kind of field; exactly one may be present. Kinds that a door lacks are left out."""
 
     by_kind: tuple[tuple[str, tuple[Path, ...]], ...]
     account: bool
@@ -30,7 +30,7 @@ class JsonPaths(NamedTuple):
 
 
 def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonPaths:
-    """What the given JSON encodings read, together. `override`: a method among the members matters as well."""
+    """Merge the given JSON encodings. `override`: also read a method override among the members."""
     listed = tuple(all_fields)
     places = {
         ACCOUNT: tuple(path for fields in listed for path in fields.account),
@@ -43,12 +43,12 @@ def json_paths(all_fields: Iterable[Fields], *, override: bool = False) -> JsonP
 
 
 def read_json(body: bytes, paths: JsonPaths) -> dict[str, str]:
-    """The values of the fields of interest, by kind. Raises `Unreadable`."""
-    # Counted generously: what stands in a text counts as well.
+    """Read the values of the door's fields, by kind. Raises `Unreadable`."""
+    # An upper bound: characters inside strings count as well.
     if body.count(b",") + body.count(b"[") + body.count(b"{") > MEMBERS_MAX:
         raise Unreadable(400, "json_malformed")
     tree = _parsed(unicode_or_refuse(body))
-    # A list of log-ins is a batch: many guesses for the price of one.
+    # A list of log-ins is a batch: many guesses for one charge.
     if type(tree) is not dict:
         raise Unreadable(400, "json_not_object")
     found: dict[str, str] = {}
@@ -73,7 +73,7 @@ def _parsed(text: str) -> Any:
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    # Of 49 parsers compared, some keep the first of two equal keys and some the last.
+    # In a comparison of 49 parsers, some kept the first of two equal keys and some the last.
     if len(found) != len(pairs):
         raise Unreadable(400, "json_key_repeated")
     return found
@@ -93,12 +93,12 @@ def _at(tree: Any, path: Path, kind: str) -> Any:
 
 
 def _text(value: Any, kind: str) -> str:
-    # Lists, numbers and null are coerced by some applications; which one, and to what, we cannot know.
+    # Some applications convert lists, numbers and null to text, in ways that are unknown here.
     if type(value) is not str:
         raise Unreadable(400, f"{kind}_not_text")
     if value.isascii():
         return value
-    # `"\ud800"` is JSON and no text: it would fail in the first thing that encodes it.
+    # `"\ud800"` is valid JSON but not encodable text.
     if _SURROGATE.search(value) is not None:
         raise Unreadable(400, "not_unicode")
     return value

@@ -1,7 +1,7 @@
-"""Forms as `multipart/form-data` (RFC 7578), strict enough that the parsers of five frameworks agree.
+"""Forms as `multipart/form-data` (RFC 7578), read so strictly that the parsers of five frameworks agree.
 
-They differ about everything that is odd: preambles, bare line feeds, folded headers, escaped quotes, repeated
-headers, encodings inside parts. Browsers and HTTP libraries write none of that, so it is refused.
+They disagree about preambles, bare line feeds, folded headers, escaped quotes, repeated headers and encodings inside
+parts. Browsers and HTTP libraries write none of these, so all are refused.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from sekisho.read.urlencoded import unicode_or_refuse
 if TYPE_CHECKING:
     from sekisho.read.names import Names
 
-PARTS_MAX = 100  # a log-in has two to five; CVE-2024-47874 was about their number
-HEADER_BYTES_MAX = 1_024  # Django gives up on parts whose headers do not fit its first block
+PARTS_MAX = 100  # a log-in has two to five; too many were CVE-2024-47874
+HEADER_BYTES_MAX = 1_024  # Django rejects parts whose headers do not fit its first block
 
 _HEADERS = {"content-disposition", "content-type", "content-transfer-encoding", "content-length"}
-# Each quantifier stops at a character that its class does not hold: linear, whatever is sent.
-# No backslash: one parser unescapes `\"`, the next ends the name there. No `*`: RFC 7578 forbids `name*=`.
+# Each quantifier ends at a character outside its class, so matching takes linear time for any input.
+# No backslash: some parsers unescape `\"`, others end the name there. No `*`: RFC 7578 forbids `name*=`.
 _QUOTED_OR_BARE = r'(?:"(?P<{0}>[^"\\\x00-\x1f\x7f]*)"|(?P<{0}_>[A-Za-z0-9_.-]+))'
 _DISPOSITION = re.compile(
     "form-data; ?name=" + _QUOTED_OR_BARE.format("name") + "(?:; ?filename=" + _QUOTED_OR_BARE.format("file") + ")?"
@@ -36,7 +36,7 @@ class _Part(NamedTuple):
 
 
 def read_multipart(body: bytes, boundary: bytes, names: Names) -> dict[str, str]:
-    """The values of the fields of interest, by kind. Raises `Unreadable`."""
+    """Read the values of the door's fields, by kind. Raises `Unreadable`."""
     found: dict[str, str] = {}
     for piece in _pieces(body, boundary):
         part = _part(piece)
@@ -45,7 +45,7 @@ def read_multipart(body: bytes, boundary: bytes, names: Names) -> dict[str, str]
             continue
         if kind in found:
             raise Unreadable(400, f"{kind}_repeated")
-        # Some forms hand an upload over as text, some drop it.
+        # Some parsers deliver an upload as text, some drop it.
         if part.is_file:
             raise Unreadable(400, f"{kind}_not_text")
         found[kind] = _value(part)
@@ -53,8 +53,8 @@ def read_multipart(body: bytes, boundary: bytes, names: Names) -> dict[str, str]
 
 
 def _pieces(body: bytes, boundary: bytes) -> list[bytes]:
-    # Wherever the boundary appears it must be a whole delimiter line: Django looks for it anywhere, Werkzeug behind
-    # any line break, the others only behind CR LF.
+    # Every occurrence of the boundary must be a whole delimiter line: Django finds it anywhere, Werkzeug after any line
+    # break, the others only after CR LF.
     first, *pieces = body.split(b"--" + boundary, PARTS_MAX + 2)
     if len(pieces) > PARTS_MAX + 1:
         raise Unreadable(413, "too_many_parts")

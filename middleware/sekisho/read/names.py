@@ -1,7 +1,7 @@
-"""Which names a door's account and secret go by, and the checks that every encoding shares.
+"""The field names of a door's account and secret, and the checks that all encodings share.
 
-An attempt is only worth counting when the guard and the application agree on who is meant. So whatever two
-parsers could read in two ways is refused here, with a word for the metrics and without a word of the request.
+Counting works only if sekisho and the application read the same account. So ambiguous input is refused here, with a
+reason for the metrics that contains nothing of the request.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ ACCOUNT = "account"
 SECRET = "secret"  # noqa: S105 - the kind of a field
 NEW_SECRET = "new_secret"  # noqa: S105 - the same
 GRANT = "grant_type"
-METHOD = "method"  # another than the request's own
+METHOD = "method"  # a method override
 
 OVERRIDE_FIELD = "_method"
 
-_BLANK = r"(?:\s|\+|%20|%0[9a-dA-D]|%1[c-fC-F])"  # what `str.strip` takes off
+_BLANK = r"(?:\s|\+|%20|%0[9a-dA-D]|%1[c-fC-F])"  # the characters that `str.strip` removes
 
-ACCOUNT_CHARS_MAX = 1_024  # four times the longest e-mail address there can be
+ACCOUNT_CHARS_MAX = 1_024  # four times the longest possible e-mail address
 SECRET_BYTES_MAX = 4_096  # a password hash reads every byte of it: CVE-2013-1443
-NAME_CHARS_MAX = 1_024  # of a field with an escape, a blank or a bracket in its name; ours have 64, each escaped
-FIELDS_MAX = 1_000  # what Starlette's and Django's parsers stop at
+NAME_CHARS_MAX = 1_024  # of a field with an escape, a blank or a bracket in its name; doors' names have 64, escaped
+FIELDS_MAX = 1_000  # the limit of Starlette's and Django's parsers
 
 
 @final
 class Names(Value):
-    """The names one form reads: `kinds` maps each to what it holds; the flags say what the door wants at all.
+    """The field names that one form reads.
 
-    `mention` finds any of the names in bytes.
+    `kinds` maps each name to its kind; the flags say which kinds the door requires; `mention` finds the names in bytes.
     """
 
     __slots__ = ("_unusual", "account", "grant", "kinds", "mention", "secret")
@@ -61,7 +61,7 @@ class Names(Value):
         self.grant: Final = grant
 
     def kind_of_escaped(self, name: str) -> str | None:
-        """As `kind_of`, of a name as it was sent. Only what could be one of ours is decoded."""
+        """As `kind_of`, for a name as it was sent. Only names that could match are decoded."""
         if len(name) > NAME_CHARS_MAX:
             raise Unreadable(400, "field_name_too_long")
         match = self._unusual.match(name)
@@ -70,9 +70,9 @@ class Names(Value):
         return self.kind_of(unquote_plus(match[0]))
 
     def kind_of(self, name: str) -> str | None:
-        """What an unusual, already decoded name holds. Raises `Unreadable` for `username[]` and `username[0]`.
+        """The kind of a decoded name. Raises `Unreadable` for `username[]` and `username[0]`.
 
-        Some parsers turn those into lists or fold them into the plain name; ours would not see them.
+        Some parsers turn those into lists or merge them into the plain name; the reader here would not count them.
         """
         kind = self.kinds.get(name)
         if kind is None and "[" in name and (base := self.kinds.get(name.partition("[")[0].strip())):
@@ -81,9 +81,9 @@ class Names(Value):
 
 
 def form_names(all_fields: Iterable[Fields], *, grant: bool = False, override: bool = False) -> Names:
-    """What the given form encodings read, together: alternatives of one are alternatives of all.
+    """Merge the given form encodings: alternatives of one are alternatives of all.
 
-    `override`: a method among the fields matters as well.
+    `override`: also read a method override among the fields.
     """
     kinds: dict[str, str] = {}
     for fields in all_fields:
@@ -100,10 +100,10 @@ def form_names(all_fields: Iterable[Fields], *, grant: bool = False, override: b
 
 @final
 class Mention:
-    """Finds fields of some names (or `name[...]`) in bytes, read as a query string by any parser.
+    """Find fields with these names (or `name[...]`) in bytes, as any query string parser would.
 
-    64 KiB of nothing but `%&` take some 0.1 ms: where no name stands at all, decoded or not, no field is looked at, and
-    where one does, no more fields than any parser takes.
+    64 KiB of only `%&` take some 0.1 ms: fields are examined only if the bytes contain a name, decoded or not, and no
+    more fields than any parser accepts.
     """
 
     __slots__ = ("_at_start", "_inside", "_names", "_starts")
@@ -117,11 +117,11 @@ class Mention:
         every = b"|".join(_written(name) for name in listed) or b"(?!)"
         field = rb"(?:" + every + rb")(?=[=&;[]|%5[bB]|$)(?:=(?P<value>[^&;]*))?"
         self._at_start: Final = re.compile(field, re.DOTALL)
-        # Older parsers part fields at `;` as well (python-multipart before 0.0.30, Python before 3.9.2).
+        # Older parsers split fields at `;` as well (python-multipart before 0.0.30, Python before 3.9.2).
         self._inside: Final = re.compile(rb"[&;]" + field, re.DOTALL)
 
     def search(self, text: bytes) -> bool:
-        """Whether there is any such field, or there are so many others that nobody can tell."""
+        """Whether there is such a field, or too many fields to examine."""
         if not self._may_stand_in(text):
             return False
         if _has_too_many_fields(text) or self._at_start.match(text) is not None:
@@ -129,7 +129,7 @@ class Mention:
         return self._inside.search(text) is not None
 
     def finditer(self, text: bytes) -> Iterator[re.Match[bytes]]:
-        """All such fields. Raises `Unreadable`, 413, where there are too many others."""
+        """All such fields. Raises `Unreadable` (413) if there are too many fields."""
         if not self._may_stand_in(text):
             return iter(())
         if _has_too_many_fields(text):
@@ -139,7 +139,7 @@ class Mention:
 
     def _may_stand_in(self, text: bytes) -> bool:
         if b"%" in text:
-            if not any(start in text for start in self._starts):  # cheaper than to decode 64 KiB of something else
+            if not any(start in text for start in self._starts):  # cheaper than decoding 64 KiB of other content
                 return False
             text = _decoded(text)
         return any(name in text for name in self._names)
@@ -154,18 +154,18 @@ def _has_too_many_fields(text: bytes) -> bool:
     return text.count(b"&") + text.count(b";") >= FIELDS_MAX
 
 
-# Quoted-printable is what percent-encoding is, with another sign: the standard library decodes it in C. The end of a
-# line means something there, and is in no name.
+# Quoted-printable is percent-encoding with another sign, and the standard library decodes it in C. Line ends have a
+# meaning there, but no name contains one.
 _SWAPPED: Final = bytes.maketrans(b"%=\r\n", b"=%\0\0")
 
 
 def _decoded(text: bytes) -> bytes:
-    """Percent-decoded, in linear time; `=` and what follows a stray `%` may differ, which no name holds."""
+    """Percent-decode in linear time; `=` and text after a stray `%` may differ, but no name contains these."""
     return a2b_qp(text.translate(_SWAPPED))
 
 
 def unquoted(value: bytes) -> bytes:
-    """Percent-decoded as `unquote_to_bytes` does it, a stray `%` for itself; linear, whatever the value is."""
+    """Percent-decode as `unquote_to_bytes` does, leaving a stray `%` as it is; linear time for any value."""
     if b"%" not in value:
         return value
     if _STRAY.search(value) is not None:
@@ -178,14 +178,14 @@ _STRAY: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def _written(name: str) -> bytes:
-    """A pattern for a name with any of its characters escaped."""
+    """A pattern that matches a name with any of its characters escaped."""
     return b"".join(rb"(?:%b|(?i:%%%02x))" % (re.escape(bytes([byte])), byte) for byte in name.encode())
 
 
 def credentials(found: dict[str, str], *, account: bool, secret: bool, ascii_only: bool = False) -> Credentials:
-    """The values found, checked against what the door wants. Raises `Unreadable`.
+    """Check the found values against the door's required fields. Raises `Unreadable`.
 
-    `ascii_only`: the request named us-ascii as its charset, and parsers differ about what lies beyond.
+    `ascii_only`: the request's charset is us-ascii, and parsers differ about bytes beyond it.
     """
     typed = found.get(ACCOUNT) if account else ""
     tried = found.get(SECRET) if secret else ""
@@ -202,10 +202,10 @@ def credentials(found: dict[str, str], *, account: bool, secret: bool, ascii_onl
 
 
 def _is_too_long(secret: str) -> bool:
-    # Only what could be too long is encoded to find out: no character takes more than four bytes.
+    # Encoded only if it could be too long: no character takes more than four bytes.
     return len(secret) * 4 > SECRET_BYTES_MAX and len(secret.encode()) > SECRET_BYTES_MAX
 
 
 def _refuse_missing(kind: str, found: dict[str, str]) -> NoReturn:
-    # An attempt without an account would skip the account's limit; one without a secret is none.
+    # An attempt without an account would skip the account's limit; without a secret it is no attempt.
     raise Unreadable(400, f"{kind}_empty" if kind in found else f"{kind}_missing")

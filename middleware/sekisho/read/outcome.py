@@ -1,9 +1,8 @@
-"""What became of an attempt, learned from the application's answer.
+"""The outcome of an attempt, derived from the application's answer.
 
-Only a proven success gives a charge back. So doubt is never resolved in favour of the attempt: a log-in that is not
-recognised costs its owner one charge, a failure that is taken for a success costs the account its limit. And nothing
-that the client sends may decide: not the page that it says it came from, not a cookie that it brought along, not a
-value that the answer only repeats.
+Only a proven success refunds a charge. So doubt never counts in favour of the attempt: an unrecognised success costs
+the account owner one charge, but a failure taken for a success would void the account's limit. Nothing that the client
+sends may decide: not its `Referer`, not a cookie that it sent, not a value that the answer only repeats.
 """
 
 from __future__ import annotations
@@ -28,31 +27,31 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
-ANSWER_BYTES_MAX: Final = 65_536  # of a body that is judged, as it was sent and as it is unpacked
-TARGET_CHARS_MAX: Final = 512  # of a place and the path that leads there, remembered with what it means
+ANSWER_BYTES_MAX: Final = 65_536  # of a body that is judged, both packed and unpacked
+TARGET_CHARS_MAX: Final = 512  # of a `Location` and the request's path, in the cache of targets
 
-_LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 send the credentials on: nothing was decided yet
-# Nobody looked at the secret: too many requests, a method or a body that is not taken, a server at its end.
+_LEADS_AWAY = frozenset({301, 302, 303})  # 307 and 308 repeat the request with its credentials: no decision yet
+# The secret was not checked: a malformed or refused request, method or body, or too many requests.
 _BEFORE_THE_SECRET = frozenset({400, 405, 408, 411, 413, 414, 415, 417, 421, 426, 429, 431})
 
 
 def from_start(
     door: Door, status: int, headers: Headers, scope: Mapping[str, Any], body: bytes = b""
 ) -> Outcome | None:
-    """The outcome as status and headers tell it, or `None` where the body must be read as well.
+    """Derive the outcome from status and headers; `None` if the body is needed too.
 
     Args:
-        door: its `success` rules decide alone where it has any.
+        door: the door; if it has `success` rules, only they decide.
         status: of the answer.
         headers: of the answer.
-        scope: of the request: what the client sent cannot be what proves its success.
+        scope: of the request: a value that the client sent proves no success.
         body: of the request, for the same reason.
     """
     if door.success:
         return _by_rules(door.success, status, headers, scope, body)
     if status >= 400:
         return Outcome.FAILED
-    # Where a header opens any page, some may be open to everybody.
+    # With HTTP Basic on any page, some pages may be public: an answer without an error proves nothing.
     if not door.reads_body:
         return Outcome.UNKNOWN
     if 200 <= status < 300 and status != 204 and is_json(headers):
@@ -63,9 +62,9 @@ def from_start(
 def from_body(
     door: Door, status: int, body: bytes, headers: Headers, scope: Mapping[str, Any], sent: bytes = b""
 ) -> Outcome:
-    """The outcome when the whole body of the answer is there, unpacked; `sent` is the request's.
+    """Derive the outcome from the answer's whole body, unpacked; `sent` is the request's body.
 
-    A body that was cut, or is too large to keep, must not be handed in: it is `UNKNOWN`.
+    Do not pass a truncated or oversized body: its outcome is `UNKNOWN`.
     """
     tree = json_tree(body)
     if tree is None or not 200 <= status < 300:
@@ -82,9 +81,9 @@ def from_body(
 
 
 def why_unknown(door: Door, status: int, headers: Headers) -> str:
-    """Why status and headers of an answer could not be judged, where a rule or the setup can help: a reason's code.
+    """A code for why an answer was not judged, if a success rule or a setting could change that.
 
-    `""` where it is only no success.
+    `""` if the answer is simply no success.
     """
     if status >= 400:
         return ""
@@ -96,12 +95,12 @@ def why_unknown(door: Door, status: int, headers: Headers) -> str:
 
 
 def unpacked(headers: Headers, body: bytes) -> bytes | None:
-    """The body of a whole answer as it is judged; None where it cannot be read."""
+    """Unpack the body of a whole answer; None if it cannot be read."""
     return unfolded(headers, body, ANSWER_BYTES_MAX)
 
 
 def _looks_proven(door: Door, status: int, headers: Headers, scope: Mapping[str, Any], body: bytes) -> bool:
-    """Whether there is a new session and no page that could be the form again, which sets cookies with 200, too."""
+    """Whether there is a new session, and no page: a 200 may be the form again, and also sets cookies."""
     if status in _LEADS_AWAY:
         return _sets_new_session(headers, scope) and _leads_away(door, headers, scope, body)
     return status == 204 and _sets_new_session(headers, scope)
@@ -111,7 +110,7 @@ def _by_rules(
     rules: Sequence[SuccessRule], status: int, headers: Headers, scope: Mapping[str, Any], body: bytes
 ) -> Outcome | None:
     if status >= 400 and len(rules) == 1 and rules[0].by is not SuccessBy.OTHER_STATUS:
-        return Outcome.FAILED  # as a wrong password at most doors
+        return Outcome.FAILED  # as for a wrong password at most doors
     doubt = wants_body = False
     for rule in rules:
         if rule.by is SuccessBy.JSON:
@@ -123,7 +122,7 @@ def _by_rules(
         doubt = doubt or outcome is Outcome.UNKNOWN
     if wants_body and is_json(headers):
         return None
-    # An answer that is no JSON holds nothing that a rule for JSON could find; it may say yes all the same.
+    # A JSON rule cannot match an answer in another media type, which may still report a success.
     unread = wants_body and bool(media_type(headers)) and not is_page(headers)
     return Outcome.UNKNOWN if doubt or unread else Outcome.FAILED
 
@@ -147,11 +146,11 @@ def _by_other_status(rule: SuccessRule, status: int) -> Outcome:
 
 
 def _by_cookie(rule: SuccessRule, status: int, headers: Headers, scope: Mapping[str, Any]) -> Outcome:
-    # An application that sets its session cookie on a 401 has not let anybody in.
+    # An application that sets its session cookie with a 401 has logged no client in.
     set_to = [cookie for cookie in _cookies(headers) if cookie.name == rule.name] if status < 400 else []
     if not set_to:
         return Outcome.FAILED
-    # The same value again is a session that the client had before: it proves nothing of this attempt.
+    # The same value again is a session that the client had before: it proves nothing about this attempt.
     return Outcome.SUCCEEDED if any(_is_new(cookie, scope) for cookie in set_to) else Outcome.UNKNOWN
 
 
@@ -162,7 +161,7 @@ def _by_location(rule: SuccessRule, headers: Headers, scope: Mapping[str, Any], 
     if rule.location:
         wanted = _place_of(rule.location)
         if wanted is None or not leads_to(target, wanted, headers=scope.get("headers", ())):
-            # There, but with a query of its own or on another host.
+            # The right path, but with a different query or on another host.
             near = wanted is not None and target.path == wanted.path
             return Outcome.UNKNOWN if near else Outcome.FAILED
         beyond = target.path[len(wanted.path) :]
@@ -173,7 +172,7 @@ def _by_location(rule: SuccessRule, headers: Headers, scope: Mapping[str, Any], 
 
 @lru_cache(maxsize=256)
 def _place_of(location: str) -> Target | None:
-    """Where a rule's own place is; an operator writes few."""
+    """The target of a rule's `location`; settings have few."""
     return target_of(location, "/")
 
 
@@ -187,7 +186,7 @@ def _by_elsewhere(
         return Outcome.FAILED
     if not stays(target, scope.get("headers", ())) or came_from(scope, target):
         return Outcome.UNKNOWN
-    # Such services send people on to where they wanted to go; then a session that is new tells a success.
+    # Such services redirect to the page that the client asked for; then only a new session proves a success.
     if is_named_by(scope, body, target) and not any(
         cookie.may_be_session and _is_new(cookie, scope) for cookie in _cookies(headers)
     ):
@@ -209,7 +208,7 @@ def _says(rule: SuccessRule, tree: dict[str, Any]) -> bool:
 def _leads_away(door: Door, headers: Headers, scope: Mapping[str, Any], body: bytes) -> bool:
     """Whether a redirect leads to a page of this host that only the application can have chosen."""
     target = _target(headers, scope)
-    # The front page is where a flash message is shown, and a query may say anything: both go with a failure as well.
+    # Failures also redirect to the front page (with a flash message), or to a page with a query.
     if target is None or target.rest or target.path == "/" or not stays(target, scope.get("headers", ())):
         return False
     there = path_key(target.path)
@@ -230,9 +229,9 @@ _known_target = lru_cache(maxsize=256)(target_of)
 
 
 def _sets_new_session(headers: Headers, scope: Mapping[str, Any]) -> bool:
-    """Whether a cookie is set that is called a session, and the client had none of that name.
+    """Whether the answer sets a cookie with a session's name, and the client sent none of that name.
 
-    Many an application renews a session with every answer; one that the client brought proves nothing.
+    Many applications renew a session with every answer; so a session that the client sent proves nothing.
     """
     brought = _brought(scope)
     return any(
@@ -247,13 +246,13 @@ def _is_new(cookie: SetCookie, scope: Mapping[str, Any]) -> bool:
 
 
 def _brought(scope: Mapping[str, Any]) -> bytes:
-    """All cookies of a request in one; looked at for a text, so that no two parsers can differ about them."""
+    """All cookies of a request as one text. It is searched, not parsed, because parsers differ."""
     lines = [value for name, value in scope.get("headers", ()) if name == b"cookie"]
     return b";".join(lines).translate(None, b' "\t')
 
 
 def _was_sent(token: str, scope: Mapping[str, Any], sent: bytes) -> bool:
-    """Whether an answer only repeats what the request held."""
+    """Whether the answer's token only repeats a value of the request."""
     text = token.encode("utf-8", "surrogatepass")
     parts = [sent, scope.get("query_string", b""), *(value for _, value in scope.get("headers", ()))]
     whole = rb"(?<![0-9A-Za-z])" + re.escape(text) + rb"(?![0-9A-Za-z])"
@@ -261,5 +260,5 @@ def _was_sent(token: str, scope: Mapping[str, Any], sent: bytes) -> bool:
 
 
 def _cookies(headers: Headers) -> Iterator[SetCookie]:
-    """The cookies that are set to a value and are not deletions."""
+    """The cookies that the answer sets, without deletions."""
     return (cookie for cookie in set_cookies(headers) if not cookie.deletes)

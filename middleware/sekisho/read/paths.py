@@ -1,4 +1,4 @@
-"""Paths as the most forgiving router would compare them."""
+"""Paths as the most lenient router would compare them."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ODD_CHARS_MAX = 2_048  # a longer path with dot segments or second escapes would take milliseconds to read
-RAW_BYTES_MAX = 4_096  # in a longer one nothing matters that is not in the decoded path as well
-DECODED_MAX = 2  # routers that decode a path once more than the server did
+RAW_BYTES_MAX = 4_096  # of a longer one only the decoded path is read
+DECODED_MAX = 2  # further rounds of decoding: some routers decode again after the server
 
 # Starlette's route patterns end in `$`, which also matches before a line feed: `/login%0A` is `/login` there.
 _IGNORED_AT_END = "/ \t\n\v\f\r"
-# What one router takes as part of a segment and another for its end, an escape, or nothing at all.
+# Some routers treat these as part of a segment, others as its end.
 _CUT = re.compile(r"[#?;]")
-# RFC 9112 section 3.2.2, in its plain form: parsers of URLs differ about everything else that may stand there.
+# RFC 9112 section 3.2.2, in its plain form: URL parsers differ about all other forms.
 _ABSOLUTE = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/?#;\\\x00-\x20\x7f]*(?P<path>/[^?#;\\\x00-\x20\x7f]*)?")
 
 
 def path_key(path: str) -> str:
-    """What a path is compared by: `/Login/`, `//login` and `/x/../login` are all `/login`; `/` is empty.
+    """The key for comparing paths: `/Login/`, `//login` and `/x/../login` are all `/login`; `/` is empty.
 
-    Covering more paths than the application answers is harmless, covering fewer is CVE-2023-38507.
+    Covering more paths than the application answers is harmless; covering fewer is CVE-2023-38507.
     """
     key = path.rstrip(_IGNORED_AT_END).casefold()
     return _flat(key) if "//" in key or "/." in key else key
 
 
 def path_keys(scope: Mapping[str, Any]) -> tuple[str, ...]:
-    """Every key under which some router may know the path of a request; the likeliest first.
+    """Every key under which some router may look up the path of a request; the likeliest first.
 
-    Of a path with dot segments both what it says and what it comes to: for the prefix `/files/` either counts.
+    A path with dot segments has a key before and after resolving them: for the prefix `/files/` either counts.
 
     Raises:
-        Unreadable: 400 for a target that is neither a path nor a plain absolute URL (`POST login`, `x:login`): what it
-            leads to is another for each router, and no client sends it.
+        Unreadable: 400 for a target that is neither a path nor a plain absolute URL (`POST login`, `x:login`): each
+            router reads it differently, and no client sends it.
     """
     path: str = scope["path"]
     raw = scope.get("raw_path")
@@ -66,22 +66,22 @@ def _is_stray(path: str, root: str) -> bool:
 
 
 def _written(path: str, raw: bytes | None) -> tuple[str, ...]:
-    """The path as the server decoded it, and as it came: Sanic and BlackSheep route that."""
+    """The path as the server decoded it, and the raw path, decoded here: Sanic and BlackSheep route the raw one."""
     if raw is None or len(raw) > RAW_BYTES_MAX:
         return (path,)
-    # Some test clients put the query there as well.
+    # Some test clients include the query in `raw_path`.
     came = _unquoted(raw.partition(b"?")[0])
     return (path,) if came == path else (path, came)
 
 
 def _targets(path: str, root: str) -> Iterator[str]:
-    """What may be routed: the path, or that of a URL, with and without the mount point."""
+    """The paths that a router may use: the path itself, or that of a URL, with and without the mount point."""
     for target in _of_url(path):
         if not root:
             yield _slashed(target)
             continue
-        # uvicorn puts the mount point before the target, Hypercorn leaves it out. Django, Quart and BlackSheep drop it
-        # wherever a path begins so (`/srvlogin`), Litestar where it first appears.
+        # uvicorn prepends the mount point to the target, Hypercorn does not. Django, Quart and BlackSheep remove it
+        # as a mere prefix (`/srvlogin`), Litestar at its first occurrence.
         _, found, after = target.partition(root)
         if found:
             yield from map(_slashed, _of_url(after))
@@ -90,7 +90,7 @@ def _targets(path: str, root: str) -> Iterator[str]:
 
 
 def _of_url(path: str) -> Iterator[str]:
-    # `/http://x/login`: some drop a slash, or the mount point before the URL.
+    # `/http://x/login`: some routers remove a slash, or the mount point, before the URL.
     absolute = _ABSOLUTE.fullmatch(path, path.startswith("/") and not path.startswith("//"))
     if absolute is not None:
         yield absolute["path"] or "/"

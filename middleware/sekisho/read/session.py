@@ -1,7 +1,7 @@
-"""What a session is shown by: what a successful answer hands out, and what a request presents.
+"""Session credentials: those that a successful answer issues, and those that a request presents.
 
-Only read here; `challenge/tie.py` ties it to an account. A request that can be read in two ways shows nothing: if the
-application took the other reading, the proof of one account would open the session of another.
+This module only reads them; `challenge/tie.py` binds them to an account. An ambiguous request presents nothing: if the
+application read it differently, the proof of one account would open the session of another.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COOKIES_MAX = 8
 VALUE_CHARS_MAX = 4_096
 NAME_CHARS_MAX = 128
-SHOWN_BYTES_MAX = 65_536  # more than servers take; what is longer is not looked at
+SHOWN_BYTES_MAX = 65_536  # more than servers accept; longer headers are not read
 
 _SEPARATORS = bytes.maketrans(b',"\t\n\v\f\r ', b";" * 8)
 
@@ -31,7 +31,7 @@ _SEPARATORS = bytes.maketrans(b',"\t\n\v\f\r ', b";" * 8)
 class SessionCredentials(NamedTuple):
     """Attributes:
     cookies: name and value of each, by name.
-    bearer: the token, without its scheme; "" where there is none.
+    bearer: the token, without its scheme; "" if there is none.
     """
 
     cookies: tuple[tuple[str, str], ...] = ()
@@ -48,12 +48,12 @@ NONE = SessionCredentials()
 
 
 class Presented(NamedTuple):
-    """What a request shows.
+    """The session credentials that a request presents.
 
     Attributes:
-        cookies: value by name, of those asked for that are shown once and no more.
-        bearer: the token of `Authorization: Bearer`; "" where there is none.
-        other_authorization: whether `Authorization` says something else, or several things.
+        cookies: the requested cookies that occur exactly once, value by name.
+        bearer: the token of `Authorization: Bearer`; "" if there is none.
+        other_authorization: whether there is another `Authorization`, or several.
     """
 
     cookies: dict[str, str]
@@ -65,11 +65,11 @@ class Presented(NamedTuple):
 
 
 def credentials_set(door: Door, headers: Headers, body: bytes) -> SessionCredentials:
-    """What a successful answer of `door` hands out.
+    """The session credentials that a successful answer of `door` issues.
 
-    Cookies with `HttpOnly` that may hold a session, or the one that the door's rule names; the token of a JSON body,
-    at the rule's place or under a usual name. Nothing at all where some of it is beyond the bounds: what is left could
-    be something that is the same for everybody, such as a language.
+    These are the `HttpOnly` cookies that may hold a session, or the one that the door's rule names, and the token of a
+    JSON body, at the rule's path or under a usual name. If any is beyond the bounds, none is returned: the rest could
+    be a value that all clients share, such as a language.
     """
     by = {rule.by for rule in door.success}
     named = {rule.name for rule in door.success if rule.by is SuccessBy.COOKIE}
@@ -85,7 +85,7 @@ def credentials_set(door: Door, headers: Headers, body: bytes) -> SessionCredent
 def _cookies(headers: Headers, named: Collection[str]) -> tuple[tuple[str, str], ...]:
     kept: dict[str, str] = {}
     for cookie in set_cookies(headers):
-        # The last line of a name is what a browser keeps.
+        # A browser keeps the last line of a name.
         kept.pop(cookie.name, None)
         wanted = cookie.name in named if named else cookie.may_be_session and not _is_refresh(cookie.name)
         if wanted and not cookie.deletes and not is_ours(cookie.name):
@@ -94,7 +94,7 @@ def _cookies(headers: Headers, named: Collection[str]) -> tuple[tuple[str, str],
 
 
 def _is_refresh(name: str) -> bool:
-    # Sent to one path alone, for a new token: no other request shows it.
+    # A refresh cookie is sent to one path only, for a new token: no other request presents it.
     return "refresh" in name.lower()
 
 
@@ -115,7 +115,7 @@ def _is_bounded(found: SessionCredentials) -> bool:
 
 
 def credentials_shown(headers: Headers, names: Collection[str]) -> Presented:
-    """What a request shows of the cookies in `names`, and its bearer token. Bounded work, whatever is sent."""
+    """The cookies in `names` that a request presents, and its bearer token. The work is bounded for any request."""
     lines = [value for name, value in headers if name == b"cookie"]
     said = [value for name, value in headers if name == b"authorization"]
     header = b";".join(lines)
@@ -125,7 +125,7 @@ def credentials_shown(headers: Headers, names: Collection[str]) -> Presented:
 
 
 def other_session(headers: Headers, names: Collection[str]) -> bool:
-    """Whether a request shows a cookie that is called like a session and is none of `names`."""
+    """Whether a request presents a cookie with a session's name that is not in `names`."""
     header = b";".join(value for name, value in headers if name == b"cookie")
     if len(header) > SHOWN_BYTES_MAX:
         return True
@@ -143,7 +143,7 @@ def _shown(header: bytes, names: Collection[str]) -> dict[str, str]:
 
 
 def _mentioned(header: bytes) -> list[str]:
-    """Every name that any parser may see: some also part cookies at commas, spaces and quotes (`http.cookies`)."""
+    """Every name that any parser may read: some also split cookies at commas, spaces and quotes (`http.cookies`)."""
     tight = b"=".join(part.strip() for part in header.split(b"="))
     pairs = tight.translate(_SEPARATORS).split(b";")
     return [pair.partition(b"=")[0].decode("latin-1") for pair in pairs if b"=" in pair]

@@ -1,4 +1,4 @@
-"""The cookies that an answer sets, as a browser would keep them."""
+"""The cookies that an answer sets, as a browser would store them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAST = re.compile(r"\b\d{1,2}[ -][a-z]{3}[ -](?:19\d\d|200\d|201\d|[7-9]\d\b)")
 
 
 class SetCookie(NamedTuple):
-    """One line. `deletes`: the browser is to forget it; `value` is as it was written."""
+    """One `Set-Cookie` line. `deletes`: it removes the cookie; `value` is as it was written."""
 
     name: str
     value: str
@@ -29,19 +29,19 @@ class SetCookie(NamedTuple):
 
     @property
     def may_be_session(self) -> bool:
-        """Whether who holds it may be logged in by it."""
+        """Whether the cookie may hold a log-in."""
         return self.http_only and not self.deletes and not is_never_session(self.name)
 
     @property
     def is_called_session(self) -> bool:
-        """Whether its name, too, says that somebody is logged in by it: where nothing but a guess can tell."""
+        """Whether its name, too, marks it as a session; for guesses without a rule."""
         return self.may_be_session and is_session(self.name)
 
     @property
     def carries_message(self) -> bool:
-        """Whether it holds a session in the open (Flask, Starlette) that has a message for the next page in it.
+        """Whether it holds a readable session (Flask, Starlette) with a message for the next page.
 
-        *Wrong password* is such a message, and reaches a browser that had no session before.
+        *Wrong password* is such a message; it creates a session in a browser that had none.
         """
         return any(_tells(part) for part in self.value.strip('"').split(".")[:2])
 
@@ -50,7 +50,7 @@ class SetCookie(NamedTuple):
 
 
 def set_cookies(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[SetCookie]:
-    """Of an answer's headers, in their order; at most `LINES_MAX`."""
+    """Read the `Set-Cookie` lines of an answer, in their order; at most `LINES_MAX`."""
     lines = [value for name, value in headers if name.lower() == b"set-cookie"]
     for line in lines[:LINES_MAX]:
         pair, _, attributes = line.decode("latin-1").partition(";")
@@ -84,5 +84,5 @@ def _is_over(attributes: dict[str, str]) -> bool:
     lifetime = attributes.get("max-age", "").strip('"')
     if lifetime.lstrip("-").isdigit():
         return lifetime.startswith("-") or not lifetime.strip("0")
-    # No clock here: whoever deletes by date writes the epoch, or a year long gone.
+    # No clock here: applications delete by the epoch or by a year long past.
     return "expires" in attributes and bool(_PAST.search(attributes["expires"].lower()))

@@ -1,7 +1,7 @@
-"""Forms in a body or a query: `application/x-www-form-urlencoded`, as WHATWG's URL standard writes it.
+"""Forms in a body or a query: `application/x-www-form-urlencoded`, as in WHATWG's URL standard.
 
-Split by hand, because this runs for every log-in and `parse_qsl` takes three times as long. The tests hold it against
-`parse_qsl` and python-multipart: where they and this differ without a refusal, there would be a way past the guard.
+It is parsed by hand, because this runs for every log-in and `parse_qsl` takes three times as long. The tests compare it
+with `parse_qsl` and python-multipart: a difference without a refusal would be a bypass.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from sekisho.read.names import Names
 
 
-VALUE_CHARS_MAX = 3 * SECRET_BYTES_MAX  # each byte escaped; an account of as many bytes is too long as well
+VALUE_CHARS_MAX = 3 * SECRET_BYTES_MAX  # each byte escaped; an account of that length is too long as well
 
 
 def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:
-    """The values of the fields of interest, by kind. Raises `Unreadable`.
+    """Read the values of the door's fields, by kind. Raises `Unreadable`.
 
-    `;` separates nothing, `+` is a space, a stray `%` stands for itself: as every Python framework has it by now.
+    `;` is no separator, `+` is a space, a stray `%` is literal: as in every current Python framework.
     """
-    # Django takes raw bytes beyond ASCII for UTF-8, Starlette and Litestar for Latin-1: two different accounts.
+    # Django decodes raw bytes beyond ASCII as UTF-8, Starlette and Litestar as Latin-1: two different accounts.
     if not body.isascii():
         raise Unreadable(400, "not_unicode")
     text = body.decode("ascii")
@@ -43,7 +43,7 @@ def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:
             kind = names.kind_of_escaped(name)
             if kind is None:
                 continue
-        # The first, the last, or a list: every framework takes another one.
+        # Frameworks differ: they take the first, the last, or a list.
         if kind in found:
             raise Unreadable(400, f"{kind}_repeated")
         if len(value) > VALUE_CHARS_MAX:
@@ -53,8 +53,8 @@ def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:
 
 
 def _refuse_semicolons(body: bytes, names: Names) -> None:
-    # python-multipart before 0.0.30 parts fields at `;` as well, and reads another account from
-    # `username=decoy;username=hana`. Browsers escape it.
+    # python-multipart before 0.0.30 splits fields at `;` as well, and reads another account from
+    # `username=decoy;username=hana`. Browsers escape `;`.
     for mention in names.mention.finditer(body):
         if body[mention.start() : mention.start() + 1] == b";" or body[mention.end() : mention.end() + 1] == b";":
             raise Unreadable(400, "two_meanings")
@@ -62,7 +62,7 @@ def _refuse_semicolons(body: bytes, names: Names) -> None:
 
 def _unquoted(value: str) -> str:
     value = value.replace("+", " ")
-    # The one escape that nearly every e-mail address holds; when none is left over, the answer is the same.
+    # Nearly every e-mail address has this escape; if no other is left, the fast path gives the same result.
     if "%" not in (quick := value.replace("%40", "@")):
         return quick
     raw = unquoted(value.encode())
@@ -72,10 +72,10 @@ def _unquoted(value: str) -> str:
 
 
 def unicode_or_refuse(raw: bytes) -> str:
-    """Text in UTF-8. Raises `Unreadable`: others put a replacement character there, or read Latin-1."""
+    """Decode UTF-8. Raises `Unreadable`: other parsers insert a replacement character, or read Latin-1."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
         pass
-    # Raised outside the handler, so that no traceback carries the bytes along.
+    # Raised outside the handler, so that no traceback contains the bytes.
     raise Unreadable(400, "not_unicode")

@@ -1,4 +1,4 @@
-"""What a request says, before anybody asks what it means."""
+"""The headers, method and path of a request, before any decision about it."""
 
 from __future__ import annotations
 

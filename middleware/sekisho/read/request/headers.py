@@ -1,7 +1,7 @@
-"""Headers as the rest of the package reads them: names in lower case, and one value where HTTP means one.
+"""Normalised headers for the rest of the package: names in lower case, and one `Cookie` value.
 
-Some servers pass names as they came (Hypercorn's `h11_pass_raw_headers`), and some hand on the cookie crumbs of HTTP/2
-one by one (granian). Both are settled here, once, so that no look-up elsewhere can miss a header.
+Some servers pass names as received (Hypercorn's `h11_pass_raw_headers`), and some pass the cookie crumbs of HTTP/2 as
+separate headers (granian). Both are normalised once, here, so that no look-up elsewhere misses a header.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 SHAPES_MAX = 256
 SHAPE_BYTES_MAX = 1_024
 
-# Names in lower case, in the order in which they came: a few dozen for all browsers. To look at each letter again would
-# cost more than to read the path.
+# Sequences of names known to be in lower case: a few dozen for all browsers. Checking each letter again would cost more
+# than reading the path.
 _LOWER: set[tuple[bytes, ...]] = set()
 
 
 def read_headers(scope: MutableMapping[str, Any]) -> tuple[MutableMapping[str, Any], dict[bytes, bytes]]:
-    """The scope with header names in lower case, itself where they are, as ASGI promises; and its headers by name."""
+    """The scope with header names in lower case (the same object if they already are), and its headers by name."""
     headers: Headers = scope.get("headers") or ()
     named = dict(headers)
     if (names := tuple(named)) not in _LOWER and not _are_lower(names):
@@ -37,7 +37,7 @@ def _are_lower(names: tuple[bytes, ...]) -> bool:
     joined = b"".join(names)
     if names and not joined.islower():
         return False
-    # Bounded: a client that makes names up only slows requests down by the look that is saved here.
+    # Bounded: an attacker with invented names can only undo this saving.
     if len(joined) <= SHAPE_BYTES_MAX:
         if len(_LOWER) >= SHAPES_MAX:
             _LOWER.clear()
@@ -46,7 +46,7 @@ def _are_lower(names: tuple[bytes, ...]) -> bool:
 
 
 def by_name(headers: Headers) -> dict[bytes, bytes]:
-    """Values by name; of a repeated name the last, of several `Cookie` lines all (RFC 9113 section 8.2.3)."""
+    """Values by name: the last of a repeated name, but all of several `Cookie` lines (RFC 9113 section 8.2.3)."""
     named = dict(headers)
     if len(named) != len(headers) and b"cookie" in named:
         named[b"cookie"] = b"; ".join([value for name, value in headers if name == b"cookie"])

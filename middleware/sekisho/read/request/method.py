@@ -1,4 +1,4 @@
-"""Which method a request may end as, and whether it brings a body."""
+"""The methods that a request may be routed as, and whether it has a body."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-"""Methods by which a page is looked at. With a body, an override or a secret in the query they are more than a look."""
+"""Methods for viewing a page. With a body, an override or a secret in the query they may be an attempt."""
 
 METHOD_BYTES_MAX: Final = 64
-MENTIONS_MAX: Final = 64  # of a method in one query; whoever writes more is found by the first
+MENTIONS_MAX: Final = 64  # of a method in one query; the first already suffices to find an override
 
 _IN_QUERY: Final = mention_of([OVERRIDE_FIELD])
 _OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-method-override", b"x-http-method"})
 
 
 def overrides(scope: Mapping[str, Any]) -> list[str]:
-    """The methods that headers and the query name in place of the request's own, in upper case."""
-    # WSGI's environment, which some applications still read, takes `_` in a name for `-`.
+    """The methods with which headers and the query override the request's own, in upper case."""
+    # Some applications still read WSGI's environment, which does not distinguish `_` and `-` in a name.
     in_headers = [
         value for name, value in scope["headers"] if name[:1] == b"x" and name.replace(b"_", b"-") in _OVERRIDES
     ]
@@ -37,7 +37,7 @@ def _mentions(scope: Mapping[str, Any]) -> Iterator[re.Match[bytes]]:
 
 
 def announces_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether any header says that a body follows: `Content-Length` above zero, or `Transfer-Encoding`."""
+    """Whether a header announces a body: `Content-Length` above zero, or `Transfer-Encoding`."""
     return any(
         name == b"transfer-encoding" or (name == b"content-length" and bool(value.strip().strip(b"0")))
         for name, value in headers
@@ -45,5 +45,5 @@ def announces_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def may_hide_body(scope: Mapping[str, Any]) -> bool:
-    """Whether a body may follow that no header announces: in HTTP/2 and later only the stream itself says so."""
+    """Whether there may be a body that no header announces: in HTTP/2 and later only the stream shows it."""
     return scope.get("method") in HARMLESS and not scope.get("http_version", "1.1").startswith(("0", "1"))

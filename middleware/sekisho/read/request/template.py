@@ -1,6 +1,6 @@
-"""Paths with placeholders, `/password-recovery/{email}`: which requests they mean, and what stands there.
+"""Paths with placeholders, `/password-recovery/{email}`: match requests and read the values.
 
-A placeholder is one whole segment. What it holds is percent-decoded once, by the server, as frameworks have it.
+A placeholder is one whole segment. The server percent-decodes its value once, as frameworks expect.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
 
-# A path that some router cuts, merges or decodes once more holds another account for each of them.
+# Routers that cut, merge or decode a path once more read different accounts from it.
 _DOUBTFUL: Final = ("//", "/.", "%", "#", "?", ";", "\ufffd")
 
 
@@ -26,25 +26,25 @@ class Template:
 
     def __init__(self, path: str) -> None:
         pieces = PLACEHOLDER.split(path.rstrip("/"))
-        # Texts and names take turns. A name may stand twice; nobody writes that, and both would have to be equal.
+        # Texts and names alternate.
         texts = [re.escape(piece) for piece in pieces[::2]]
         self._key = re.compile("[^/]+".join(texts).casefold())
         named = [f"(?P<{name}>[^/]+)" for name in pieces[1::2]]
         self._path = re.compile("".join(map("".join, zip(texts, [*named, ""], strict=True))) + "/?", re.IGNORECASE)
 
     def matches(self, keys: tuple[str, ...]) -> bool:
-        """Whether a request whose path has these keys may be meant; see `path_keys`."""
+        """Whether a request whose path has these keys may match; see `path_keys`."""
         return any(self._key.fullmatch(key) for key in keys)
 
     def values(self, scope: Mapping[str, Any]) -> dict[str, str]:
-        """What stands at each placeholder. Raises `Unreadable`, 400, where routers would not agree about it."""
+        """The value of each placeholder. Raises `Unreadable` (400) if routers would disagree about it."""
         path: str = scope["path"]
         if any(mark in path for mark in _DOUBTFUL):
             raise Unreadable(400, "path_doubtful")
         root = (scope.get("root_path") or "").rstrip("/")
         if root and path.startswith(root) and path[len(root) :][:1] not in {"", "/"}:  # `/srvhana`
             raise Unreadable(400, "path_doubtful")
-        # With and without the mount point a path has other numbers of steps: only one of them can match.
+        # With and without the mount point, a path has different numbers of segments: only one of them can match.
         match = self._path.fullmatch(path) or self._path.fullmatch(path.removeprefix(root))
         if match is None:
             raise Unreadable(400, "path_doubtful")
@@ -52,5 +52,5 @@ class Template:
 
 
 def same_route(path: str) -> str:
-    """What two paths have in common that mean the same requests: without case, last slash and placeholders' names."""
+    """The key of equivalent paths: without case, the last slash and the placeholders' names."""
     return PLACEHOLDER.sub("{}", path).rstrip("/").casefold()

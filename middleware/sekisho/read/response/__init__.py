@@ -1,4 +1,4 @@
-"""What an application's answer says, read as a browser would read it: words, redirects, codings.
+"""Read an application's answer as a browser would: words, redirects, codings.
 
-`read/outcome.py` draws the conclusions.
+`read/outcome.py` derives the outcome.
 """

@@ -1,7 +1,7 @@
-"""Answers that a middleware inside of the guard has compressed, read again: the outcome of a log-in stands in them.
+"""Decompress answers that a middleware inside sekisho has compressed, to read the outcome of a log-in.
 
-gzip and deflate by the standard library. br and zstd by the package that compressed the answer, which is there where an
-answer comes so. `Accept-Encoding` is not taken off instead: what an application is handed stays as the server made it.
+The standard library reads gzip and deflate. The package that compressed the answer reads br and zstd; it is installed
+if such an answer occurs. Removing `Accept-Encoding` from the request would change the scope that the application sees.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
 def unfolded(headers: Iterable[tuple[bytes, bytes]], body: bytes, bytes_max: int) -> bytes | None:
-    """The body of an answer without its `Content-Encoding`; the same object where it has none.
+    """Remove the `Content-Encoding` of an answer's body; returns the same object if it has none.
 
-    None: it is damaged, of a coding that cannot be read here, coded twice, or longer than `bytes_max` when unpacked.
+    None: it is damaged, in an unsupported coding, coded twice, or longer than `bytes_max` when unpacked.
     """
     codings = [value.strip().lower() for name, value in headers if name.lower() == b"content-encoding"]
     codings = [coding for coding in codings if coding not in {b"", b"identity"}]
@@ -29,7 +29,7 @@ def unfolded(headers: Iterable[tuple[bytes, bytes]], body: bytes, bytes_max: int
     unpack = _UNPACK.get(codings[0]) if len(codings) == 1 else None
     if unpack is None:
         return None
-    # One byte more than allowed tells what is too long without unpacking all of it.
+    # One byte over the limit shows that a body is too long, without unpacking all of it.
     data = unpack(body, bytes_max + 1)
     return data if data is not None and len(data) <= bytes_max else None
 
@@ -39,7 +39,7 @@ def _gunzip(body: bytes, bytes_max: int) -> bytes | None:
 
 
 def _inflate_any(body: bytes, bytes_max: int) -> bytes | None:
-    # RFC 9110 means zlib's format by `deflate`; some send it without its head.
+    # `deflate` is zlib's format (RFC 9110); some applications omit the zlib header.
     data = _inflate(body, _ZLIB, bytes_max)
     return _inflate(body, _RAW, bytes_max) if data is None else data
 
@@ -50,7 +50,7 @@ def _inflate(body: bytes, window: int, bytes_max: int) -> bytes | None:
         data = inflater.decompress(body, bytes_max)
     except zlib.error:
         return None
-    # Half an answer proves nothing, and a second member is read by some and not by others.
+    # A truncated answer proves nothing, and only some clients read a second member.
     whole = inflater.eof and not inflater.unused_data
     return data if whole or len(data) >= bytes_max else None
 
@@ -60,7 +60,7 @@ def _unbrotli(body: bytes, bytes_max: int) -> bytes | None:
     if brotli is None:
         return None
     unpacker = brotli.Decompressor()
-    # A package without a limit for its output (`TypeError`) could be made to fill the memory.
+    # A package without an output limit raises `TypeError`: unlimited output could exhaust the memory.
     with suppress(brotli.error, TypeError):
         data: bytes = unpacker.process(body, output_buffer_limit=bytes_max)
         return data if unpacker.is_finished() or len(data) >= bytes_max else None

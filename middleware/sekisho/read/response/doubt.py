@@ -1,7 +1,7 @@
-"""Words in an answer that speak against a success, or for one.
+"""Words in an answer that indicate a failure or a success.
 
-Whole words only: `/admin/auth/user/` and `barcodes` speak of nothing. Japanese has no spaces between words, so its
-terms are looked for anywhere in a text.
+Only whole words count: `/admin/auth/user/` and `barcodes` indicate neither. Japanese has no spaces between words, so
+its terms match anywhere in a text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# `mfaRequired` are two words, `requires2FA` as well.
+# `mfaRequired` is two words, and so is `requires2FA`.
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[123]fa|[a-z]+")
 
@@ -30,7 +30,7 @@ _FAILURE = _words(
     "locked lockout unauthorized unauthorised unauthenticated forbidden reject rejected refused expired retry bad "
     "mismatch inactive disabled suspended blocked banned throttled deactivated"
 )
-# In prose alone: as names of fields they mean nothing.
+# In prose only: as field names they indicate nothing.
 _PROSE = _words(
     "not no cannot couldn didn doesn unable unknown again try attempts limit exceeded expire expires reset code codes "
     "pending required ng missing already sorry please"
@@ -43,7 +43,7 @@ _AGAINST = _SECOND_STEP | _FAILURE
 _AGAINST_IN_WORDS = _AGAINST | _PROSE
 _NO_PLACES = _AGAINST | _PLACES
 _PAIRS = ("two step", "second step", "next step", "second factor", "log in", "sign in", "log on", "sign up", "log out")
-# Run together in lower case, as in `loginfailed` or `errormessage`. Long ones only: `auth` also begins `author`.
+# For words joined in lower case, as in `loginfailed` or `errormessage`. Long ones only: `author` begins with `auth`.
 _BEGINNINGS = ("error", "failed", "failure", "invalid", "twofactor", "secondfactor", "multifactor", "mfarequ", "locked")
 _ENDINGS = ("failed", "failure", "errors", "invalid", "denied", "incorrect", "expired", "rejected")
 
@@ -61,7 +61,7 @@ _NO = _words(
 _NOTHING = _words("false no 0 none null nil undefined [] {}")
 _YES = _words("true yes ok okay success successful successfully succeeded authenticated welcome loggedin done")
 
-# Names less case and all but letters and digits.
+# Field names in lower case, letters and digits only.
 _YES_OR_NO = _words(
     "ok success succeeded successful issuccess authenticated isauthenticated authorized isauthorized loggedin "
     "isloggedin signedin issignedin login signin loggedon valid isvalid passed matched"
@@ -70,7 +70,7 @@ _SOMEBODY = _words(
     "user account profile member customer session sessions sessionid sid data token tokens accesstoken authtoken "
     "idtoken jwt auth identity me"
 )
-_TOKEN_CHARS = 40  # in a longer one words come about by chance
+_TOKEN_CHARS = 40  # longer tokens contain words by chance
 _TOLD_IN_WORDS = _words(
     "status state result message msg messages detail details reason code next step type title outcome info notice "
     "alert description errordescription statustext text nextstep nextaction action scope tokentype purpose"
@@ -86,16 +86,16 @@ _NAMES = _words("id uid userid accountid memberid sub uuid pk name username emai
 
 @lru_cache(maxsize=256)
 def place_is_doubtful(path: str) -> bool:
-    """Whether a path is where people go who are not, or not yet, logged in."""
+    """Whether a path leads to a page for clients that are not, or not yet, logged in."""
     segments = [segment for segment in path.split("/") if segment]
-    # `/admin/auth/user/` is no place to log in; `/auth` is.
+    # `/auth` is a log-in page; `/admin/auth/user/` is not.
     if segments and plain(segments[-1]) in {"auth", "authenticate", "authentication", "authorize", "oauth", "sso"}:
         return True
     return any(_has(segment, _NO_PLACES) or _says_no_in_japanese(segment) for segment in segments)
 
 
 def is_doubtful(key: str, value: Any) -> bool:
-    """Whether one entry of a JSON answer says, or may say, that nobody is logged in."""
+    """Whether one entry of a JSON answer indicates that the client may not be logged in."""
     name = plain(key)
     if name in _NUMBERS and (number := _number(value)) is not None:
         return _number_is_doubtful(name, number)
@@ -105,14 +105,14 @@ def is_doubtful(key: str, value: Any) -> bool:
         (name in _YES_OR_NO and says_no(value))
         or (name in _SOMEBODY and _is_nobody(value))
         or (name in _ACTIVE and value is False)
-        # A person may be called Kim Ng; a sentence about logging in that says *no* is no name.
+        # A value may be a name, such as Kim Ng; only a sentence about logging in counts as a *no*.
         or (isinstance(value, str) and _speaks_of_logging_in(value) and _tells_no(value))
         or (not _is_nothing(value) and _has(key, _AGAINST))
     )
 
 
 def is_promising(key: str, value: Any) -> bool:
-    """Whether one entry of a JSON answer says that somebody is logged in."""
+    """Whether one entry of a JSON answer indicates that the client is logged in."""
     name = plain(key)
     if name in _YES_OR_NO and not isinstance(value, dict | list):
         return not says_no(value)
@@ -127,12 +127,12 @@ def says_no(value: Any) -> bool:
 
 
 def _is_nothing(value: Any) -> bool:
-    """Whether a value says that there is none of what its name says."""
+    """Whether a value is empty, or a word for nothing."""
     return not value or (isinstance(value, str) and value.strip().lower() in _NOTHING)
 
 
 def _is_nobody(value: Any) -> bool:
-    """Of what stands where a user or a token would: nothing, or a word like `expired`."""
+    """Whether the value of a user's or token's field is empty, or a word like `expired`."""
     if isinstance(value, str):
         return len(value) < _TOKEN_CHARS and (value.strip().lower() in _NO or _has(value, _AGAINST))
     return value is None or value is False or value == {}
@@ -149,7 +149,7 @@ def _number(value: Any) -> int | None:
 def _number_is_doubtful(name: str, value: int) -> bool:
     if 200 <= value < 300:
         return False
-    # As a status or result, 0 is *no error* to some and *not ok* to others; as a code it is the former.
+    # As a status or result, 0 means *no error* or *not ok*, depending on the application; as a code, *no error*.
     return value != 1 if name == "status" else value != 0 or name == "result"
 
 

@@ -19,7 +19,7 @@ def media_type(headers: Headers) -> bytes:
 
 
 def is_json(headers: Headers) -> bool:
-    """Whether an answer says that it is JSON, compressed or not."""
+    """Whether an answer's `Content-Type` is JSON, compressed or not."""
     media = media_type(headers)
     return media == b"application/json" or (media.startswith(b"application/") and media.endswith(b"+json"))
 

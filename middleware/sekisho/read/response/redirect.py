@@ -1,7 +1,7 @@
-"""Where a redirect leads, and whether the client had a hand in that.
+"""The target of a redirect, and whether the client chose it.
 
-An application that sends a failed log-in back to where the request came from lets the client choose the place: by
-`Referer`, by `?next=`, by a hidden field, by a cookie. Such a place proves nothing.
+If an application redirects a failed log-in back to its origin, the client chooses the target: by `Referer`, by
+`?next=`, by a hidden field, by a cookie. Such a target proves nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from urllib.parse import unquote, unquote_plus, urljoin, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-SENT_BYTES_MAX = 65_536  # more than this is not searched: then the client may have named any place
+SENT_BYTES_MAX = 65_536  # longer text is not searched: it counts as naming the target
 _PLAIN_PORTS = (":443", ":80")
 _PLAIN = re.compile(r"(?:/[A-Za-z0-9_-]+)+/?|/")
 _NO_PLACE = re.compile(r"[\s\"'<>;,&=(){}|^`]+")
-# Looked at in each redirect that would be a success: these are most headers of a browser, and name nothing.
+# Each redirect that would be a success searches the request's headers; these name no target and are skipped.
 _NAME_NO_PLACE = frozenset(
     {
         *(b"host", b"origin", b"user-agent", b"accept", b"accept-encoding", b"accept-language", b"connection"),
@@ -28,14 +28,14 @@ _NAME_NO_PLACE = frozenset(
     }
 )
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-_IGNORED = {ord(character): None for character in "\t\n\r"}  # as browsers ignore them in a URL
+_IGNORED = {ord(character): None for character in "\t\n\r"}  # browsers ignore them in a URL
 
 
 class Target(NamedTuple):
-    """Where a redirect leads.
+    """The target of a redirect.
 
     Attributes:
-        host: in lower case, without a usual port; "" where it stays on the host that was asked.
+        host: in lower case, without a default port; "" if the redirect names no host.
         path: unescaped, without dot segments, doubled or trailing slashes.
         rest: query and fragment, each with its mark.
     """
@@ -46,16 +46,16 @@ class Target(NamedTuple):
 
 
 def target_of(location: str, path: str) -> Target | None:
-    """The target of a `Location`, resolved against the path of the request; None where there is none that is a page."""
+    """The target of a `Location`, resolved against the path of the request; None if it is no page."""
     if _PLAIN.fullmatch(location):  # as nearly all are
         return Target("", location.rstrip("/") or "/", "")
-    # Browsers take a backslash for a slash, so `/\\other.example` is another host.
+    # Browsers treat a backslash as a slash, so `/\\other.example` is another host.
     text = location.strip().translate(_IGNORED).replace("\\", "/")
     if not text:
         return None
     try:
         parts = urlsplit(urljoin(path, text))
-    except ValueError:  # an address in brackets that is none
+    except ValueError:  # an invalid address in brackets
         return None
     if parts.scheme not in {"", "http", "https"}:
         return None
@@ -64,7 +64,7 @@ def target_of(location: str, path: str) -> Target | None:
 
 
 def flat(path: str) -> str:
-    """A path as a browser asks for it: `/home/%2e%2e/login/` is `/login`."""
+    """Normalise a path as a browser does: `/home/%2e%2e/login/` is `/login`."""
     return "/" + normpath("/" + unquote(path)).strip("/")
 
 
@@ -77,15 +77,15 @@ def stays(target: Target, headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def is_below(path: str, place: str) -> bool:
-    """Whether a path is this place or stands below it, by whole segments; `/` is itself alone."""
+    """Whether a path is this place or below it, by whole segments; nothing is below `/`."""
     return path == place or (place != "/" and path.startswith(place + "/"))
 
 
 def leads_to(target: Target, wanted: Target, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a redirect leads where a rule says: on its host, there or below, with the rule's query and no other.
+    """Whether a redirect matches a rule: on its host, at its path or below, with exactly the rule's query.
 
-    A query that the rule does not have may say anything: `/home?login=failed`. A parameter without a value in the
-    rule may have any.
+    Another query could report a failure: `/home?login=failed`. A parameter without a value in the rule may have any
+    value.
     """
     on_host = target.host == wanted.host if wanted.host else stays(target, headers)
     if not on_host or not is_below(target.path, wanted.path):
@@ -110,10 +110,10 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 
 def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
-    """Whether a request names the place that it is redirected to, in its query, its headers, its cookies or its body.
+    """Whether a request names the target of its redirect in its query, headers, cookies or body.
 
     Args:
-        scope: of the request; `query_string` and `headers` are looked at.
+        scope: of the request; `query_string` and `headers` are read.
         body: of the request, as it was sent.
         target: of the answer's redirect.
     """
@@ -122,20 +122,20 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
     if _names(query, last, target, path, words=True) or _names(body, last, target, path):
         return True
     for name, value in scope.get("headers", ()):
-        # What a compressed body names is not to be seen here.
+        # A compressed body is not searched here, and may name any target.
         if name == b"content-encoding" or (name not in _NAME_NO_PLACE and _names(value, last, target, path)):
             return True
     return False
 
 
 def _last_named(target: Target, path: str) -> str:
-    """What a text must hold to name a target: its last segment; nothing where dots may lead there from the request."""
+    """The text that names a target: its last segment; "" if dots in the request's path may lead to the target."""
     wanted = target.path.casefold()
     return "" if "/." in path or "//" in path or path.casefold().startswith(wanted) else wanted.rpartition("/")[2]
 
 
 def came_from(scope: Mapping[str, Any], target: Target) -> bool:
-    """Whether a redirect leads back to the page that the client says it came from."""
+    """Whether a redirect leads back to the page in the client's `Referer`."""
     referer = next((value for name, value in scope.get("headers", ()) if name == b"referer"), b"")
     # No `in`: a compiled generator has none.
     return any(place == target.path for place in _places(referer.decode(errors="replace"), scope["path"]))
@@ -145,7 +145,7 @@ def _names(sent: bytes, last: str, target: Target, path: str, *, words: bool = F
     if not sent:
         return False
     text = sent.decode(errors="replace")
-    # Most of what is sent says nothing like it, and needs no closer look; an escape may spell anything.
+    # Most text does not contain the segment and is skipped, unless it contains an escape.
     folded = text.casefold()
     if not (last in folded or "%" in folded or "\\" in folded) or not (words or _may_hold_slash(folded)):
         return False
@@ -161,14 +161,14 @@ def _may_hold_slash(folded: str) -> bool:
 
 
 def _places(sent: str, path: str, *, words: bool = False) -> Iterator[str]:
-    """Every path that some part of a text could be, as an application might resolve it.
+    """Yield every path that a part of a text may be, as an application might resolve it.
 
-    `words`: also those without a slash, as in `?next=home`; in a body, one may be the account.
+    `words`: also words without a slash, as in `?next=home`; not for a body, where a word may be the account.
     """
     spelled = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), sent.replace("\\/", "/"))
     for text in {sent, spelled, unquote_plus(spelled), unquote_plus(unquote_plus(spelled))}:
         for part in _NO_PLACE.split(text):
-            # `https://shop.example` without a path is an `Origin`, which every form sends.
+            # `https://shop.example` without a path is an `Origin`; every form sends one.
             if (
                 (words or "/" in part or "\\" in part)
                 and not _is_bare_origin(part)

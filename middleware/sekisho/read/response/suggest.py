@@ -1,4 +1,4 @@
-"""Which rule would tell the successes of a door that has none."""
+"""Suggest a success rule for a door that has none."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ _TOLD = frozenset(["status", "result", "code"])
 
 
 class RuleSuggester:
-    """Watches the answers of a door without rules, those to strangers among them, and says which rule tells them apart.
+    """Observe the answers of a door without rules, strangers' included, and suggest a rule that identifies successes.
 
-    Some of the answers to strangers that look like a success may be failures. So a rule is suggested only if the door
-    has shown what a wrong secret gets there, if no answer of that look fits the rule, and if all that fit it look
-    alike.
+    Some answers to strangers that look like a success may be failures. So a rule is suggested only if the door has
+    answered wrong secrets, if none of those answers matches the rule, and if all matching answers look alike.
     """
 
     __slots__ = ("_door", "_failed", "_failing", "_fitting", "_seen")
@@ -39,7 +38,7 @@ class RuleSuggester:
     ATTEMPTS_MIN: Final = 50
     FAILURES_MIN: Final = 5
     FITTING_MIN: Final = 3
-    RULES_MAX: Final = 64  # an application that makes up cookie names must not make us remember them all
+    RULES_MAX: Final = 64  # bounds the memory if an application generates cookie names
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -49,7 +48,7 @@ class RuleSuggester:
         self._fitting: dict[str, Counter[str]] = {}
 
     def saw(self, status: int, headers: Headers, scope: Mapping[str, Any], sent: bytes = b"") -> None:
-        """Take note of the start of one answer; one whose body decides is to be handed to `read` as well."""
+        """Record the start of one answer. If its body decides, the caller must also call `read`."""
         self._seen += 1
         if not self._door.reads_body:
             self._note_status(status)
@@ -61,11 +60,11 @@ class RuleSuggester:
         elif status == 204:
             self._note("204", headers, "204")
         elif not is_json(headers):
-            # A form that is shown again.
+            # The form, shown again.
             self._fails(200 <= status < 300, status, headers)
 
     def read(self, status: int, headers: Headers, tree: dict[str, Any]) -> None:
-        """Take note of the body of an answer that is JSON."""
+        """Record the body of a JSON answer."""
         found = entries(tree)
         if found is None:
             return
@@ -79,22 +78,22 @@ class RuleSuggester:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to ask for a suggestion: every tenth attempt, once there are enough."""
+        """Whether to ask for a suggestion: at every tenth attempt after the first 50."""
         return self._seen >= self.ATTEMPTS_MIN and self._seen % 10 == 0
 
     def suggestion(self) -> str | None:
-        """A rule in the notation of the settings, once 50 attempts were seen and one rule tells them apart."""
-        # Without failures seen, nothing shows that the rule would not fit these as well.
+        """A rule in the notation of the settings, once 50 attempts were seen and a rule identifies successes."""
+        # Without observed failures, the rule might match failures too.
         if self._seen < self.ATTEMPTS_MIN or self._failed < self.FAILURES_MIN:
             return None
         telling = [rule for rule, looks in self._fitting.items() if self._tells(rule, looks)]
         return min(telling, key=preference) if telling else None
 
     def hint(self) -> str | None:
-        """A cookie that may be the rule, after 100 attempts without a suggestion: only the operator can know.
+        """A cookie that may be the rule, after 100 attempts without a suggestion; the operator must decide.
 
-        It came with redirects to the front page or to where the client asked to go, where some applications send
-        failures as well, with a session that holds the message.
+        It came with redirects to the front page or to the page that the client asked for. Some applications redirect
+        failures there as well, with a session that holds the message.
         """
         if self._seen < 2 * self.ATTEMPTS_MIN or self._failed < self.FAILURES_MIN:
             return None
@@ -104,12 +103,12 @@ class RuleSuggester:
         return min(unclear, key=preference) if unclear else None
 
     def _tells(self, rule: str, looks: Counter[str]) -> bool:
-        # A session that is renewed with every answer comes with several looks, some of which are failures.
+        # A session that is renewed with every answer has several looks, and some are failures.
         clear = len(looks) == 1 and _UNCLEAR not in looks and looks.total() >= self.FITTING_MIN
         return clear and rule not in self._failing
 
     def _note_status(self, status: int) -> None:
-        """Where a header opens any page, only a refusal tells something."""
+        """With HTTP Basic on any page, only a refusal is informative."""
         if status in {401, 403}:
             self._failed += 1
         elif status < 400 or status == 404:
@@ -124,9 +123,9 @@ class RuleSuggester:
         segment = target.path.split("/")[1]
         away = stays(target, scope.get("headers", ())) and not target.rest and not place_is_doubtful(target.path)
         if not segment or not away or is_named_by(scope, sent, target):
-            # The front page is where failures are told as well, and a page that the client named may be any page.
+            # Failures also redirect to the front page, and a page that the client named proves nothing.
             return self._note(_UNCLEAR, headers)
-        # Deeper segments may be somebody's name.
+        # Deeper segments may be a user's name.
         return self._note(f"{status} {segment}", headers, f"{status}:/{segment}" if _is_plain(segment) else "")
 
     def _note(self, look: str, headers: Headers, *rules: str) -> None:
@@ -139,7 +138,7 @@ class RuleSuggester:
             self._fitting.setdefault(rule, Counter())[look] += 1
 
     def _fails(self, tells: bool, status: int, headers: Headers) -> None:
-        """`tells`: it is what a wrong secret gets. An error of the server, or of a form's token, is none."""
+        """`tells`: the answer is one to a wrong secret, not to a server error or a bad form token."""
         self._failed += tells
         rules = of_cookies(headers)
         if status < 300:
@@ -158,7 +157,7 @@ def of_cookies(headers: Headers) -> list[str]:
 
 
 def of_json(tree: dict[str, Any]) -> Iterator[str]:
-    """A token's place, or else a field that says yes, or in a word what came of it."""
+    """The paths of tokens, and fields with a positive flag or a one-word result, as rules."""
     for path, _ in usual_tokens(tree):
         if all(map(_is_plain, path)) and not any("." in name for name in path):
             yield f"json:{'.'.join(path)}"
@@ -180,7 +179,7 @@ _ORDER = ("json:", "cookie:", "30", "204", "!", "2")
 
 
 def preference(rule: str) -> tuple[int, int, str]:
-    """What proves most comes first: a token, a session, a place, a status."""
+    """The sort key of rules, strongest proof first: a token, a session, a place, a status."""
     rank = next(n for n, start in enumerate(_ORDER) if rule.startswith(start))
     return rank, "=" in rule, rule
 

@@ -1,4 +1,4 @@
-"""The body of an answer that is JSON: its fields, at all depths, and the token among them."""
+"""A JSON answer: its fields at all depths, and its token."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
     from sekisho.model import Path
 
-VALUES_MAX = 256  # an answer with more is not judged, or a failure could stand behind the last one that was read
+VALUES_MAX = 256  # an answer with more is not judged: a failure could follow the last value that was read
 
-# What answers call a token, less case, `_` and `-`.
+# Names of tokens, without case, `_` and `-`.
 _TOKENS = frozenset(
     {
         *("accesstoken", "authtoken", "bearertoken", "idtoken", "jwt", "jwttoken", "token"),
         *("session", "sessionid", "sessiontoken", "sid"),
     }
 )
-# A token only where it looks like one: `key` is also the name of a message, and `access` may be *denied*.
+# Tokens only if the value looks like one: `key` is also the name of a message, and `access` may be *denied*.
 _LONG_TOKENS = frozenset(["key", "access"])
 _LONG_TOKEN = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9._~+/=-]{32,}")
 _WRAPPERS = frozenset(["auth", "data", "payload", "response", "result", "session", "tokens"])
 
 
 def plain(key: str) -> str:
-    """A field's name less case and punctuation: `is_logged-in` is `isloggedin`."""
+    """A field's name without case and punctuation: `is_logged-in` is `isloggedin`."""
     return "".join(filter(str.isalnum, key)).lower()
 
 
 def json_tree(body: bytes) -> dict[str, Any] | None:
-    """A JSON object, or `None` where the body is none."""
+    """Parse a JSON object; `None` if the body is none."""
     try:
         tree = loads(body.decode())
     except (ValueError, RecursionError):
@@ -41,7 +41,7 @@ def json_tree(body: bytes) -> dict[str, Any] | None:
 
 
 def value_at(tree: Any, path: Path) -> Any:
-    """What stands at a path; `None` where nothing does."""
+    """The value at a path; `None` if there is none."""
     for name in path:
         if not isinstance(tree, dict):
             return None
@@ -50,12 +50,12 @@ def value_at(tree: Any, path: Path) -> Any:
 
 
 def usual_token(tree: dict[str, Any]) -> str:
-    """The first token under a usual name, on top or in a usual wrapper; "" where there is none."""
+    """The first token under a usual name, at the top or in a usual wrapper; "" if there is none."""
     return next((token for _, token in usual_tokens(tree)), "")
 
 
 def usual_tokens(tree: dict[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Place and text of each token under a usual name, on top or in a usual wrapper."""
+    """Path and text of each token under a usual name, at the top or in a usual wrapper."""
     wrapped = [((key,), value) for key, value in tree.items() if isinstance(value, dict) and plain(key) in _WRAPPERS]
     for above, each in [((), tree), *wrapped]:
         for key, value in each.items():
@@ -68,7 +68,7 @@ def _is_token(name: str, value: str) -> bool:
 
 
 def entries(tree: Any) -> Iterator[tuple[str, Any]] | None:
-    """Names and values at all depths; None where there are more than `VALUES_MAX`."""
+    """Names and values at all depths; None if there are more than `VALUES_MAX`."""
     found: list[tuple[str, Any]] = []
     waiting: list[Any] = [tree]
     while waiting:
