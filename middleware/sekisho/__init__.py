@@ -21,9 +21,7 @@ __all__ = ["LoginGuard", "SekishoError", "SettingsError"]
 if not TYPE_CHECKING:  # otherwise type checkers would accept any name in this module
 
     def __getattr__(name: str) -> Any:
-        """Import the guard on first use: programs that use `sekisho.passwords`, or a command, need not load it and
-        Redis.
-        """
+        """Import the guard on first use: `sekisho.passwords` and the commands then need not load it and Redis."""
         if name != "LoginGuard":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from sekisho.assemble import LoginGuard  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""A refusal becomes headers and a body. Almost everything is made once and kept: a flood pays for look-ups alone."""
+"""Renders a refusal to headers and a body. Almost all parts are cached: a flood only pays for look-ups."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
-# No `Vary`: what nobody stores, nobody hands to somebody else, and each header of a refusal costs its server half a
-# microsecond or so.
+# No `Vary`: answers that are never stored are never served to another client, and each header of a refusal costs its
+# server about half a microsecond.
 _ALWAYS: Final[Headers] = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
 
 
-ANSWERS_MAX = 512  # of a kilobyte or two, and twice the headers they answer
+ANSWERS_MAX = 512  # each of one or two kilobytes, plus the two request headers in its key
 
 
 class Answer(NamedTuple):
-    """A whole response. `headers` as ASGI wants them: lower-case names, bytes."""
+    """A whole response. `headers` as in ASGI: lower-case names, bytes."""
 
     status: int
     headers: Headers
     body: bytes
 
     def adding(self, *lines: tuple[bytes, bytes]) -> Answer:
-        """The same with more headers, at their end."""
+        """The same answer with more headers at the end."""
         return Answer(self.status, (*self.headers, *lines), self.body)
 
 
 class _Kept(NamedTuple):
-    """The parts of an answer that do not depend on how long to wait."""
+    """The parts of an answer that do not depend on the wait."""
 
     headers: Headers
     head: bytes
@@ -49,12 +49,12 @@ class Renderer:
     """Renders refusals for one service.
 
     Args:
-        origins: as browsers spell them; the only ones that may read a refusal from another origin.
+        origins: as browsers spell them; only these may read a refusal from another origin.
     """
 
     def __init__(self, origins: frozenset[bytes]) -> None:
         self._cors: Final = {origin: cors.readable_by(origin) for origin in origins}
-        # A flood is a few clients that all wait about as long: each answer is made once.
+        # In a flood a few clients wait about equally long: each answer is made once.
         self._answer: Final = lru_cache(maxsize=ANSWERS_MAX)(self._make)
 
     def render(
@@ -63,15 +63,15 @@ class Renderer:
         headers: Iterable[tuple[bytes, bytes]],
         members: str = "",
     ) -> Answer:
-        """The answer to a request with these headers; only `Accept`, `Accept-Language` and `Origin` are looked at.
+        """The answer to a request with these headers; only `Accept`, `Accept-Language` and `Origin` are read.
 
-        Of a name that comes several times the last one counts: whoever sends two gets what they deserve, in English
-        at worst. Where a proof may be too old, `Authorization` says which scheme is answered.
+        The last of repeated headers counts; the worst effect is an answer in English. Where a proof may be too old,
+        `Authorization` determines the scheme of the answer.
 
         Args:
-            refusal: what is refused, and why.
+            refusal: the case, and its reason.
             headers: of the request.
-            members: added to a problem document, for this one answer: it is not kept, for some are secrets. JSON
+            members: added to the problem document of this one answer, which is not cached because some are secret. JSON
                 without the object's braces. Pages leave them out.
         """
         accept = accept_language = origin = b""
@@ -91,7 +91,7 @@ class Renderer:
         return _with_members(answer, members) if members else answer
 
     def cors(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-        """What lets a page of a known origin read an answer that is no refusal; nothing for all others."""
+        """The headers that let a page of a known origin read an answer other than a refusal; empty for all others."""
         origin = b""
         for name, value in headers:
             if name == b"origin":
@@ -99,7 +99,7 @@ class Renderer:
         return self._cors.get(origin, ())
 
     def preflight(self, headers: Iterable[tuple[bytes, bytes]]) -> Answer | None:
-        """The answer to a browser that asks whether a page of a known origin may call us; `None` for all others."""
+        """The answer to a preflight of a known origin; `None` for all others."""
         origin = cors.preflighting(headers)
         return Answer(204, cors.allowed_to(origin), b"") if origin in self._cors else None
 
@@ -118,7 +118,7 @@ def _is_bearer(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def _too_old(answer: Answer, max_age_s: int, *, bearer: bool) -> Answer:
-    """RFC 9470, section 3: libraries of OAuth clients know it by the scheme that they have sent."""
+    """RFC 9470, section 3: OAuth client libraries recognise it by the scheme that they sent."""
     scheme = b"Bearer" if bearer else b"Sekisho"
     value = (
         b'%b realm="login", error="insufficient_user_authentication", '
@@ -143,7 +143,7 @@ def _replaced(answer: Answer, wanted: bytes, value: bytes) -> Answer:
 def _kept(status: int, code: str, html: bool, language: str, text: str) -> _Kept:
     content_type = page.HTML_TYPE if html else page.JSON_TYPE
     headers = [*_ALWAYS, (b"content-type", content_type), (b"content-language", language.encode())]
-    if status == 401:  # must name a scheme (RFC 9110 section 15.5.2); one that no browser answers with a password box
+    if status == 401:  # it must name a scheme (RFC 9110 section 15.5.2); browsers show no password box for this one
         headers.append((b"www-authenticate", b'Sekisho realm="login"'))
     head, tail = page.page(code, language, text) if html else (page.problem(status, code, language, text), b"}")
     return _Kept(tuple(headers), head, tail)

@@ -19,7 +19,7 @@ WAITED = b"sekisho-waited"
 SHOWN = frozenset({WORK, CAPTCHA, PROOF, WAITED})
 
 
-class Carried(Exception):  # noqa: N818 - nobody's mistake
+class Carried(Exception):  # noqa: N818 - not an error
     """A door received a work page's form, which carries the attempt. `body` is the form's."""
 
     def __init__(self, body: bytes) -> None:

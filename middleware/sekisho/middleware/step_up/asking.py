@@ -1,4 +1,4 @@
-"""At a door, instead of an answer: ask for work, or for a second proof, and see what a client shows of either."""
+"""Asks for work or a second proof at a door, instead of answering, and reads what clients show of either."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho")
 
 WORK_FROM = 0.25
-"""How full the lanes may be before strangers pay with work for a place in them, whatever else is known of them."""
+"""The occupancy of the lanes from which strangers must do work for a place in them, regardless of other findings."""
 
 PLACE_S = 10.0
-"""How long an owner waits for a place before he is told to come back."""
+"""How long an account owner's log-in waits for a place before it is refused."""
 
 PAGE_BYTES = 8_192  # of a work page's form, besides the request that it carries: work, and a captcha's token
 
 STOP_S = 2.0
-"""How long a stop waits for runs under way."""
+"""How long a shutdown waits for runs under way."""
 
 FULL_US = 5_000_000
 
 
 class Shown(NamedTuple):
-    """What a request shows besides its secret.
+    """Proofs that a request shows besides its secret.
 
     Attributes:
-        worked: work, or a captcha: somebody took the trouble. Never who.
-        proved: a second proof, shown for this door and account a moment ago.
+        worked: work or a captcha was done; it proves effort, never identity.
+        proved: a second proof was shown for this door and account a moment ago.
         question: receipt of the attempt that was asked for the work; empty where there is none.
     """
 
@@ -108,7 +108,7 @@ class Asking:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def shown(self, visit: Visit, attempt: Attempt) -> Shown:
-        """What the request shows, each of it good once. Raises `StoreUnavailable`."""
+        """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
         named = visit.named
         work, captcha, proof = named.get(WORK, b""), named.get(CAPTCHA, b""), named.get(PROOF, b"")
         holder = holder_of(named)
@@ -140,29 +140,29 @@ class Asking:
         )
 
     def earns_look(self, visit: Visit) -> bool:
-        """Whether a request that would be refused unread brings work that it was charged for being asked for."""
+        """Whether a request that would be refused unread brings work, and was charged for being asked for it."""
         toll, named = self._parts.toll, visit.named
         if WORK in named:
             return toll.earns_look(named[WORK].decode("latin-1"))
         return toll.earns_look_by_mark(cookie(named.get(b"cookie", b""), LOOK_START).decode("latin-1"))
 
     def wants_work(self, *, worked: bool) -> bool:
-        """Whether the lanes are so full that a place in them has its price."""
+        """Whether the lanes are so full that a stranger must do work for a place in them."""
         proving = self._parts.proving
         crowded = proving is not None and proving.lanes.occupancy >= WORK_FROM
         return crowded and self.may_ask_work(worked=worked)
 
     def has_no_room(self) -> bool:
-        """Whether a stranger's run would find no place in the lanes, or one for work alone."""
+        """Whether a stranger's run would find no place in the lanes, or one only for work."""
         proving = self._parts.proving
         return proving is not None and proving.lanes.occupancy >= (WORK_FROM if self._parts.asks_work else 1.0)
 
     def may_ask_work(self, *, worked: bool) -> bool:
-        """Whether there is work to be asked for, and none was done."""
+        """Whether clients can be asked for work, and none was done."""
         return self._parts.asks_work and not worked
 
     async def work(self, visit: Visit, assessment: Assessment) -> None:
-        """Ask for work, before anybody looks at the secret."""
+        """Ask for work, before the secret is checked."""
         parts, holder, attempt = self._parts, holder_of(visit.named), assessment.attempt
         self._guard.put_off(assessment)
         occupancy = parts.proving.lanes.occupancy if parts.proving else 0.0
@@ -170,17 +170,17 @@ class Asking:
         headers, form, mark = visit.scope["headers"], "", ""
         if prefers_page(headers):
             form, mark = self._sealed_form(visit, holder), parts.toll.page_mark(asked)
-        # A page that stands at the door's own address sends its form there, and the application's answer does too.
+        # A page at the door's own address posts its form to that address, so the application's answer has it too.
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
         await self._answer(visit, holder, parts.voice.toll(headers, asked, form, here=here, mark=mark))
 
     async def step_up(self, visit: Visit, assessment: Assessment) -> None:
-        """Ask for a second proof; at a log-in, find out behind the client's back what its secret is worth."""
+        """Ask for a second proof; at a log-in, run the application in escrow to learn whether the secret is right."""
         proving = self._parts.proving
         if proving is None:
             raise AssertionError  # the judge asks for a proof where there are factors
         attempt, holder = assessment.attempt, holder_of(visit.named)
-        # Without the common store nobody could open at another worker what was sealed at this one.
+        # Without the shared store, no other worker could open what this one sealed.
         if assessment.verdict.counters_lost and self._workers_share:
             return await self._unavailable(visit)
         escrowed = is_escrowed(attempt.door)
@@ -196,7 +196,7 @@ class Asking:
             holder.key,
         )
         if assessment.question:
-            with suppress(StoreUnavailable):  # then the charge stands
+            with suppress(StoreUnavailable):  # without the store that charge stands
                 await self._parts.escrow.keep_question(ticket, holder.key, assessment.question)
         if escrowed and not await self._run(visit, assessment, proving, ticket, holder):
             return await self._unavailable(visit)
@@ -210,7 +210,7 @@ class Asking:
     async def _run(
         self, visit: Visit, assessment: Assessment, proving: Proving, ticket: Ticket, holder: Holder
     ) -> bool:
-        """Put the application's run in its lane. Waits for a place, not for the run."""
+        """Queue the application's run in its lane. Waits for a place, not for the run."""
         done = partial(self._done, visit, assessment, proving, ticket, holder)
         run = Run(
             self._app, visit, assessment, shared=self._lifespan_state(), csrf=self._csrf,
@@ -227,7 +227,7 @@ class Asking:
         return placed
 
     async def _begun(self, ticket: Ticket) -> None:
-        with suppress(StoreUnavailable):  # then it is given up later
+        with suppress(StoreUnavailable):  # without the mark the run is given up later
             await self._parts.escrow.begin(ticket)
 
     async def _done(
@@ -241,7 +241,8 @@ class Asking:
         outcome: Outcome,
         basis: Basis,
     ) -> None:
-        # The charge stands until the proof: a right secret alone gives nothing back, and tells nobody anything.
+        # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
+        # it.
         self._guard.end(assessment)
         self._events.settled(visit.door, outcome, basis)
         if kept.answer is not None:
@@ -249,8 +250,8 @@ class Asking:
         try:
             await self._parts.escrow.keep(ticket, holder.key, kept)
         except StoreUnavailable:
-            # A store that is nearly full has room for marks and none for answers: without a mark in its place, what
-            # is missing would be the right secrets.
+            # A store that is nearly full has room for marks but not for answers. Without a mark in its place, a missing
+            # answer would reveal a right secret.
             with suppress(StoreUnavailable):
                 await self._parts.escrow.keep(ticket, holder.key, Kept(None))
             return
@@ -259,29 +260,29 @@ class Asking:
             self._spawn(self._note(visit, proving, ticket))
 
     def _suspect(self, visit: Visit, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
-        """Two secrets that are both right behind the seal are as odd as elsewhere."""
+        """Raise a suspicion if two different secrets are both right, as for attempts that are answered directly."""
         _, suspected = self._guard.saw_success(assessment, basis)
         if suspected is not None:
             self._test(Suspicion(suspected, visit, answer.status, list(answer.headers)))
 
     async def _settle_tries(self, proving: Proving, ticket: Ticket, kept: Kept) -> None:
-        """Codes that were shown meanwhile have been answered: now it is known whose tries they use up."""
+        """Settle codes that were shown during the run: now it is known whose tries they use up."""
         try:
             await proving.factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
         except SekishoError:
-            return  # with the next proof for this ticket
+            return  # they are settled with the next proof for this ticket
 
-    # Routes that want a fresh proof.
+    # Routes that need a fresh proof.
 
     def stale(self, scope: Scope, *, has_body: bool = False) -> Stale | None:
-        """Why a route is not open to this session now; None where it is, and for all other routes."""
+        """Why this session may not use a route now; None where it may, and for unprotected routes."""
         proving = self._parts.proving
         if proving is None:
             return None
         return proving.protection.stale(scope, int(self._guard.now_s()), has_body=has_body)
 
     async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
-        """Ask for a proof of whose session this is, or say that there is none that could be proved."""
+        """Ask for a proof of the session's account, or for a log-in where the account is not known."""
         headers, holder = scope["headers"], holder_of(by_name(scope["headers"]))
         proving = self._parts.proving
         if stale.account is None or proving is None:
@@ -293,7 +294,7 @@ class Asking:
         line = holder.line(elsewhere=self._parts.voice.is_elsewhere(headers))
         return await send_answer(send, answer.adding(line))
 
-    # The owner hears of a right secret without a proof: nobody else could know that his password is known.
+    # The owner is told of a right secret without a proof: it means that another person knows the password.
 
     async def _note(self, visit: Visit, proving: Proving, ticket: Ticket) -> None:
         browser, network = browser_name(visit.named.get(b"user-agent", b"")), visit.origin.address
@@ -303,11 +304,11 @@ class Asking:
             log.warning("the owner will not hear of a step-up that is not completed: the store does not answer")
 
     def tie(self, visit: Visit, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
-        """What ties a session to its account after a log-in without a proof. It makes nothing fresh.
+        """The session binding after a log-in without a proof; it does not count as a fresh proof.
 
-        Only where it will be asked for: where there are protected routes, or doors where whoever is logged in changes
-        a password without naming the account, or in a browser that has just been told by the owner's page to log in
-        for it. Every log-in of every known device would pay for it otherwise.
+        Issued only where it will be needed: with protected routes; with doors where a logged-in user changes a password
+        without naming the account; or in a browser that the owner's page has just sent to log in. Otherwise every
+        log-in of every known device would pay for it.
         """
         proving = self._parts.proving
         if proving is None:
@@ -320,41 +321,41 @@ class Asking:
         return proving.ties.headers(Tie(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header)
 
     def secret_changed(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> None:
-        """A password was changed, or may have been: what is under way for its account ends (CVE-2026-9798).
+        """End the step-ups under way for an account whose password was, or may have been, changed (CVE-2026-9798).
 
         Args:
             scope: of the request that changed it.
-            attempt: what was tried.
+            attempt: the change.
             outcome: `SUCCEEDED`, or `UNKNOWN`.
-            account: the one that the application reported, else the attempt's.
+            account: the account that the application reported, else the attempt's.
         """
         for one in self._whose(scope, attempt, outcome, account) - {b""}:
             self.end_all(one)
 
     def _whose(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> set[bytes]:
-        """Whose step-ups end. A stranger who knows a name ends nothing: he could keep its owner out with that."""
+        """The accounts whose step-ups end. A stranger who knows a name must end none: that could lock its owner out."""
         is_reset = attempt.door.kind is DoorKind.RESET
         if is_reset and not (attempt.secret or attempt.new_secret):
-            return set()  # a mail was asked for, which anybody may
+            return set()  # only a mail was requested, which any client can do
         if is_reset and outcome is not Outcome.SUCCEEDED:
-            return set()  # anybody may show a token that is none
+            return set()  # any client can show an invalid token
         named = self._counted(attempt.account) if attempt.account else b""
         if outcome is Outcome.SUCCEEDED and named:
             return {named, self._counted(account)}
         proving = self._parts.proving
         sessions = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
-        # The forms of somebody who is logged in often name nobody: then it is the account whose session it was.
+        # Forms for logged-in users often name no account: then it is the session's account.
         shown = {self._counted(name) for name in sessions}
         if outcome is Outcome.SUCCEEDED:
             return shown | {self._counted(account)}
-        # Where nobody can tell whether it was changed, it may have been; who is the owner begins again.
+        # An unknown outcome may be a change; the owner can start again.
         return shown & {named} if named else shown
 
     def _counted(self, account: str) -> bytes:
         return self._guard.counted(self._accounts, account)
 
     def end_all(self, counted: bytes) -> None:
-        """What is under way for this account ends."""
+        """End the step-ups under way for this account."""
         self._spawn(self._end_all(counted))
 
     async def _end_all(self, counted: bytes) -> None:
@@ -377,11 +378,11 @@ class Asking:
     # Answers.
 
     def _sealed_form(self, visit: Visit, holder: Holder) -> str:
-        """The request's body for a page to carry, so that nobody types twice. Clients without pages repeat theirs."""
+        """The sealed request for a page to carry, so that people type once. Clients without pages repeat theirs."""
         content_type, body = visit.named.get(b"content-type", b""), visit.intake.body
         query: bytes = visit.scope.get("query_string", b"")
         fits = len(body) <= BODY_BYTES_MAX and max(len(content_type), len(query)) <= NAMES_BYTES_MAX // 2
-        # A door with placeholders has no path that a page could send it to.
+        # The path of a door with placeholders is not known to the page.
         if not (
             visit.door.reads_body and "{" not in visit.door.path and fits and b"content-encoding" not in visit.named
         ):
@@ -405,20 +406,20 @@ class Asking:
 
 
 def is_escrowed(door: Door) -> bool:
-    """Whether the application may run before the proof: where a session is all that it gives (R2).
+    """Whether the application may run before the proof: only where a session is the only effect (R2).
 
-    A door that reads only a header opens some route with an effect of its own.
+    A door that reads only a header leads to a route with an effect of its own.
     """
     return door.kind is DoorKind.LOGIN and door.reads_body
 
 
 def _goes_by_session(door: Door) -> bool:
-    """Whether only the session says whose password was changed here, or that it was its owner who asked for it."""
+    """Whether only the session shows whose password was changed here, or that the owner asked for the change."""
     names_nobody = not all(fields.account for fields in door.fields)
     return door.kind is DoorKind.CHANGE and (names_nobody or not door.success)
 
 
 def _bound(attempt: Attempt, holder: Holder) -> bytes:
-    """What work is done for: one door, one account, one browser. Another attempt at it costs new work."""
+    """The binding of work: one door, one account, one browser. Another attempt needs new work."""
     account = attempt.account.encode("utf-8", "surrogatepass")
     return bind(attempt.door.name.encode(), account, holder.key.encode())

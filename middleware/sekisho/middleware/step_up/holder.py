@@ -1,7 +1,7 @@
-"""Who holds a ticket: a browser by a cookie of its own, a native app by a header.
+"""The holder of a ticket: a browser, known by a cookie of its own, or a native app, known by a header.
 
-The key is random and says nothing. What it stops: a ticket that was copied, sent by mail or planted in a page is worth
-nothing in any other browser (row 82).
+The key is random and carries no information. It stops an attacker from using a ticket elsewhere: a ticket that was
+copied, sent by mail or planted in a page is worthless in any other browser (row 82).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HEADER = b"sekisho-challenge"
 COOKIE_START = b"__Host-sekisho-step="
-SECONDS = 900  # a little longer than a ticket lives
+SECONDS = 900  # a little longer than a ticket's lifetime
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{22}")
 
@@ -32,7 +32,7 @@ class Holder(NamedTuple):
     by_header: bool
 
     def line(self, *, elsewhere: bool = False) -> tuple[bytes, bytes]:
-        """The header that hands the key out: with every question, whether it is new or not.
+        """The header that issues the key: sent with every question, whether the key is new or not.
 
         `elsewhere`: see `same_site`.
         """
@@ -46,7 +46,7 @@ class Holder(NamedTuple):
 
 
 def holder_of(named: Mapping[bytes, bytes]) -> Holder:
-    """Who asks, by the request's headers; somebody new where nobody is named."""
+    """The holder that the request's headers show; a new one where they show none."""
     shown = named.get(HEADER)
     by_header = shown is not None
     text = (shown if shown is not None else cookie(named.get(b"cookie", b""), COOKIE_START)).decode("latin-1")

@@ -1,4 +1,4 @@
-"""What is said to a client that has to do more: a page to people, JSON to programs, and the same to everybody."""
+"""Answers that ask a client for more: pages for people, JSON for programs, the same for every account."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Voice:
     """Args:
     renderer: for refusals as JSON.
     pages: for people.
-    mount: where the next step is.
-    factors: what the site can ask for, in order; said to everybody, whatever an account has.
+    mount: the path of the next step.
+    factors: the site's factors, in order; every client is told all of them, regardless of the account's own.
     """
 
     def __init__(self, renderer: Renderer, pages: Pages, mount: str, factors: tuple[str, ...]) -> None:
         self._renderer = renderer
         self.pages = pages
         self._factors = factors
-        # Members of what programs are told, the same each time: a flood pays for joining them.
+        # Joined once: these JSON members never change, and a flood would pay for joining them.
         self._continue = _members({"continue": f"{mount}/continue"})
         self._next = _members({"step_up": f"{mount}/step-up", "factors": factors, "expires_in": TICKET_S})
 
@@ -62,16 +62,16 @@ class Voice:
         chosen: str = "",
         max_age_s: int | None = None,
     ) -> Answer:
-        """Asks for a proof.
+        """Ask for a proof.
 
         Args:
             headers: of the request.
-            ticket: what the client holds of the challenge.
-            form: the sealed request that waits for the proof, which a page carries along.
-            failed: what was shown last was no proof.
-            sent: a code was asked for.
-            chosen: the factor of the last step; another word than one of the site's is none.
-            max_age_s: how fresh the proof must be, at a route that says so.
+            ticket: the client's text of the ticket.
+            form: the sealed request that waits for the proof, carried by a page.
+            failed: the last proof was wrong.
+            sent: a code was requested.
+            chosen: the factor of the last step; ignored if the site does not have it.
+            max_age_s: the greatest age of the proof, at a route that sets one.
         """
         refusal = proof_failed() if failed else step_up_required(max_age_s)
         if prefers_page(headers):
@@ -91,14 +91,14 @@ class Voice:
         return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._next}')
 
     def toll(self, headers: Headers, asked: Asked, form: str, *, here: bool, mark: str = "") -> Answer:
-        """Asks for work, or whatever else is asked of people before a secret is looked at.
+        """Ask for work or a captcha, before the secret is checked.
 
         Args:
             headers: of the request.
-            asked: what is to be done.
-            form: the sealed request, which a page carries along.
-            here: whether the page sends it to the address that it stands at, or below the mount.
-            mark: what its browser shows with it there; see `Toll.page_mark`.
+            asked: the work or captcha.
+            form: the sealed request, carried by a page.
+            here: whether the page posts it to its own address, or below the mount.
+            mark: the browser shows it with the form there; see `Toll.page_mark`.
         """
         if prefers_page(headers):
             page = self.pages.work(
@@ -119,15 +119,15 @@ class Voice:
         return self._renderer.render(refusal, headers)
 
     def start_again(self, headers: Headers) -> Answer:
-        """Expired, used, somebody else's, tampered with: which of these is nobody's business."""
+        """The ticket or form is expired, used, another client's or tampered with; the client must not learn which."""
         return self._said(headers, start_again(), "start_again")
 
     def log_in_first(self, headers: Headers, max_age_s: int | None = None) -> Answer:
-        """There is no session that could be proved to be anybody's: no code helps, a log-in does."""
+        """The session is bound to no account, so no proof helps: the client must log in."""
         return self._said(headers, step_up_required(max_age_s), "log_in")
 
     def preflight(self, headers: Headers) -> Answer | None:
-        """What a browser is told that asks before it calls from another origin; None for origins that are not named."""
+        """The answer to a preflight; None for origins that are not named."""
         return self._renderer.preflight(headers)
 
     def is_elsewhere(self, headers: Headers) -> bool:
@@ -143,7 +143,7 @@ class Voice:
         return self.refusal(headers, proof_failed())
 
     def proved(self, headers: Headers, place: str, location: str) -> Answer:
-        """The session is proved; what wanted that may be asked for again. `location`: where a browser finds it."""
+        """The session is proved, and the request that needed it may be repeated. `location`: where browsers go."""
         if prefers_page(headers):
             return self.see_other(location)
         return self.json(headers, 200, {"proved": place or True})
@@ -159,7 +159,7 @@ class Voice:
         return Answer(status, (*_JSON, length, *self._renderer.cors(headers)), body)
 
     def module(self) -> Answer:
-        """The ES module, for the site's own pages and for others'."""
+        """The ES module, for pages of this site and of others."""
         body = self.pages.module()
         return Answer(200, (*_MODULE, (b"content-length", b"%d" % len(body))), body)
 
@@ -167,7 +167,7 @@ class Voice:
         return self._page(status, page)
 
     def _said(self, headers: Headers, refusal: Refusal, code: str) -> Answer:
-        """To people in a page that looks like the one they come from."""
+        """A refusal; for people, a page in the style of the page before it."""
         if not prefers_page(headers):
             return self.refusal(headers, refusal)
         return self._refused(
@@ -175,7 +175,7 @@ class Voice:
         )
 
     def _refused(self, headers: Headers, refusal: Refusal, page: Page) -> Answer:
-        """A page in a refusal's place, with its status and what it says of authentication."""
+        """A page with the status and the authentication header of a refusal."""
         said = self.refusal(headers, refusal).headers
         scheme = tuple((name, value) for name, value in said if name == b"www-authenticate")
         length = (b"content-length", b"%d" % len(page.body))
