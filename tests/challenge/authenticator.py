@@ -1,4 +1,4 @@
-"""An authenticator in software: makes passkeys and signs with them, and makes every mistake that it is told to make.
+"""A software authenticator: it creates passkeys, signs with them, and makes any mistake on demand.
 
 Written from WebAuthn Level 3 (sections 5.8.1, 6.1, 6.5) and not from the library under test, so that both must agree.
 """
@@ -23,7 +23,7 @@ PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
 
 @dataclass(frozen=True)
 class Mistakes:
-    """What goes wrong; by default nothing."""
+    """The mistakes to make; by default none."""
 
     origin: str | None = None
     rp_id: str | None = None
@@ -65,7 +65,7 @@ class Authenticator:
         self.user_handle = b""
 
     def create(self, options: dict[str, Any], mistakes: Mistakes = NONE) -> bytes:
-        """What `navigator.credentials.create()` gives, as JSON."""
+        """The result of `navigator.credentials.create()`, as JSON."""
         self.user_handle = unpadded(options["user"]["id"])
         client_data = self._client_data("webauthn.create", options["challenge"], mistakes)
         credential_id = mistakes.credential_id or self.credential_id
@@ -81,7 +81,7 @@ class Authenticator:
         return self._credential(self.credential_id, response)
 
     def create_self_attested(self, options: dict[str, Any]) -> bytes:
-        """The same, with an attestation by the passkey itself, as browsers may pass it on unasked."""
+        """The same with a self attestation, which browsers may pass on unasked."""
         made = json.loads(self.create(options))
         attestation = cbor2.loads(unpadded(made["response"]["attestationObject"]))
         signed = attestation["authData"] + sha256(unpadded(made["response"]["clientDataJSON"])).digest()
@@ -90,7 +90,7 @@ class Authenticator:
         return json.dumps(made).encode()
 
     def get(self, options: dict[str, Any], mistakes: Mistakes = NONE) -> bytes:
-        """What `navigator.credentials.get()` gives, as JSON."""
+        """The result of `navigator.credentials.get()`, as JSON."""
         self.sign_count += self.counts
         client_data = self._client_data("webauthn.get", options["challenge"], mistakes)
         data = self._data(options["rpId"], mistakes)
@@ -143,7 +143,7 @@ def sign(key: PrivateKey, data: bytes) -> bytes:
 
 
 def cose(key: PrivateKey) -> dict[int, Any]:
-    """The public key as RFC 9052 and 9053 write it."""
+    """The public key in the form of RFC 9052 and 9053."""
     if isinstance(key, Ed25519PrivateKey):
         return {1: 1, 3: -8, -1: 6, -2: key.public_key().public_bytes_raw()}
     if isinstance(key, rsa.RSAPrivateKey):

@@ -1,7 +1,7 @@
-"""A `siteverify` of our own on a real socket: speaks as Turnstile or hCaptcha do, or fails in any of many ways.
+"""A `siteverify` server on a real socket that answers as Turnstile or hCaptcha do, or fails in one of many ways.
 
-What it checks, and the codes it answers with, are those of their documentation. How it fails is shared with the range
-API of `tests.breach`: ways to break HTTP do not depend on what it carries.
+Its checks and error codes follow their documentation. It shares its failures with the range API of `tests.breach`: ways
+to break HTTP do not depend on the content.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SECRET = "0x4AAAA-of-the-site"
 
 
 class Riddle(NamedTuple):
-    """A token that was earned, and where."""
+    """An earned token, and where it was earned."""
 
     hostname: str
     action: str
@@ -36,9 +36,9 @@ class SiteverifyApi(Talker):
     """Answers in the manner of `answer`, which may be changed at any time.
 
     Attributes:
-        forms: what was asked, field by field, in order.
+        forms: the fields of each request, in order.
         heads: the request lines and headers.
-        extra: what is put into each answer besides, or in the place of what it holds.
+        extra: members that are added to each answer, or replace members of it.
     """
 
     def __init__(self, answer: Answer, *, speaks: str) -> None:
@@ -60,7 +60,7 @@ class SiteverifyApi(Talker):
         return token
 
     def forget_use(self) -> None:
-        """Take every token again: a provider that does not keep what it promises."""
+        """Accept used tokens again, as a provider that breaks its promise would."""
         self._used.clear()
 
     def said(self, form: dict[str, str]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class SiteverifyApi(Talker):
         return said | {"credit": False} | self.extra
 
     def _refusal(self, form: dict[str, str]) -> str:
-        """The code that it answers with, or nothing."""
+        """The error code of the answer, or nothing."""
         token, turnstile = form.get("response", ""), self.speaks == "turnstile"
         if form.get("secret") != SECRET:
             return "invalid-input-secret" if form.get("secret") else "missing-input-secret"
@@ -112,17 +112,17 @@ async def siteverify_api(
         yield api
 
 
-# Manners of answering, besides those of the range API.
+# Ways to answer, besides those of the range API.
 
 
 async def and_then_stays(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """The whole answer, and a connection that is kept although we asked that it be not."""
+    """The whole answer, on a connection that stays open although we asked to close it."""
     await whole(writer, body)
     await asyncio.Event().wait()
 
 
 async def in_pieces(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """The whole answer, arriving in three parts that break its header and its body."""
+    """The whole answer in three parts that split its header and its body."""
     data = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     for part in (data[:10], data[10:-5], data[-5:]):
         writer.write(part)
@@ -132,12 +132,12 @@ async def in_pieces(writer: asyncio.StreamWriter, body: bytes) -> None:
 
 
 async def a_greeting(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """Of another protocol."""
+    """The greeting of another protocol."""
     writer.write(b"220 mail.example ESMTP\r\n\r\n")
 
 
 def instead(text: bytes) -> Answer:
-    """Well framed, and something else."""
+    """A well-framed answer with other content."""
 
     async def answer(writer: asyncio.StreamWriter, body: bytes) -> None:
         await whole(writer, text)

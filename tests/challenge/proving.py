@@ -1,4 +1,4 @@
-"""What tests of factors share: vaults, clocks, and somebody who tries."""
+"""Shared helpers for tests of factors: vaults, clocks and callers."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ KEYS = VaultKeys(SECRETS)
 SEALER = Sealer(SECRETS)
 NOW = 1_700_000_000
 HOUR = 3_600
-PATIENCE_US = 2_000_000  # a shared machine: here it is told who wins, not how fast
+PATIENCE_US = 2_000_000  # for a shared machine: these tests are about who wins, not about speed
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -37,7 +37,7 @@ class Clock:
 
 
 class WatchedVault(MemoryVault):
-    """Notes which steps are taken, as somebody sees them who watches the store or its time."""
+    """Records the steps taken, as an observer of the store or of its timing sees them."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(entries_max=10_000, bytes_max=10_000_000, clock_s=clock)

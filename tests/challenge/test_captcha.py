@@ -1,4 +1,4 @@
-"""Captchas over real sockets: solved, not solved, or *could not tell*; in time, once, and never a proof of identity."""
+"""Captchas over real sockets: solved, unsolved or *could not tell*, in time, once, and never a proof of identity."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Any
 
-PATIENCE_S = 20  # where a right answer is what is waited for, and the machine is shared
+PATIENCE_S = 20  # where a right answer is awaited on a shared machine
 SHORT_S = 0.3
 BY_TURNSTILE, BY_HCAPTCHA = Solved("turnstile"), Solved("hcaptcha")
 
 
 class Site:
-    """What asks, and the clock it goes by."""
+    """A captcha checker, and its clock."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ async def site(api: SiteverifyApi | str, provider: Provider = TURNSTILE, **rest:
     ids=lambda answer: str(answer.__name__),
 )
 async def test_a_token_that_was_earned_is_solved_and_another_is_not(answer: manner.Answer) -> None:
-    """However the answer is framed, and whether the connection ends with it."""
+    """An earned token is solved and another is not, however the answer is framed or the connection ends."""
     async with siteverify_api(answer) as api, site(api) as at:
         captcha: Captcha = at.captcha
         assert await captcha.check(api.earned()) == BY_TURNSTILE
@@ -87,7 +87,7 @@ async def test_a_token_that_was_earned_is_solved_and_another_is_not(answer: mann
 
 
 async def test_hcaptcha_is_asked_in_its_own_words() -> None:
-    """It takes the site's key, and tells no action."""
+    """hCaptcha is asked in its own protocol: with the site key, and without an action."""
     async with siteverify_api(speaks="hcaptcha") as api, site(api, HCAPTCHA, sitekey="site-1") as at:
         assert await at.captcha.check(api.earned()) == BY_HCAPTCHA
         assert await at.captcha.check("made.up") is False
@@ -96,7 +96,9 @@ async def test_hcaptcha_is_asked_in_its_own_words() -> None:
 
 
 async def test_what_is_sent_is_the_secret_and_the_token() -> None:
-    """In the body and not in the address, which servers log; and nobody's address, unless the site says so."""
+    """The request sends secret and token in the body, not in the URL, which servers log, and no client address by
+    default.
+    """
     async with siteverify_api() as api, site(api) as at:
         token = api.earned()
         await at.captcha.check(token, address="192.0.2.7")
@@ -107,7 +109,7 @@ async def test_what_is_sent_is_the_secret_and_the_token() -> None:
 
 
 async def test_the_address_is_sent_where_the_site_wants_it() -> None:
-    """And left out where there is none."""
+    """The client address is sent if the site wants it and it is known."""
     async with siteverify_api() as api, site(api, send_address=True) as at:
         await at.captcha.check(api.earned(), address="192.0.2.7")
         await at.captcha.check(api.earned())
@@ -115,46 +117,46 @@ async def test_the_address_is_sent_where_the_site_wants_it() -> None:
 
 
 async def test_over_tls_it_is_asked_as_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The services themselves are only ever asked this way."""
+    """Over TLS, as the real services require, the check works the same."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     async with siteverify_api(secure=True) as api, site(api) as at:
         assert await at.captcha.check(api.earned()) == BY_TURNSTILE
 
 
 async def test_nobody_else_is_told_the_secret() -> None:
-    """A certificate that nobody vouches for ends it before a byte of the form is sent."""
+    """An untrusted certificate ends the connection before any of the form is sent."""
     async with siteverify_api(secure=True) as api, site(api) as at:
         assert await at.captcha.check(api.earned()) is None
         assert api.forms == []
 
 
-# Earned elsewhere, or before.
+# Tokens earned elsewhere or earlier.
 
 
 @pytest.mark.parametrize("hostname", ["evil.example", "shop.example.evil.example", "xshop.example", "", "not-provided"])
 async def test_a_token_from_another_page_is_none(hostname: str) -> None:
-    """Whoever has the site's key, which is public, can have visitors of his own solve its riddles."""
+    """A token from another page is void: the site key is public, so an attacker's visitors could solve for it."""
     async with siteverify_api() as api, site(api) as at:
         assert await at.captcha.check(api.earned(hostname=hostname)) is False
 
 
 @pytest.mark.parametrize("hostname", [None, 7, ["shop.example"]])
 async def test_a_success_that_does_not_say_where_is_none(hostname: object) -> None:
-    """What is not said is not assumed."""
+    """A success without a hostname is void: nothing missing is assumed."""
     async with siteverify_api() as api, site(api) as at:
         api.extra = {"hostname": hostname}
         assert await at.captcha.check(api.earned()) is False
 
 
 async def test_hostnames_are_compared_as_hostnames() -> None:
-    """Letters of either size, and any of those that the site has."""
+    """Hostnames are compared without case, against all of the site's names."""
     async with siteverify_api() as api, site(api, hostnames=["Shop.Example", "www.shop.example"]) as at:
         assert await at.captcha.check(api.earned(hostname="SHOP.example")) == BY_TURNSTILE
         assert await at.captcha.check(api.earned(hostname="www.shop.example")) == BY_TURNSTILE
 
 
 async def test_a_token_for_another_action_is_none() -> None:
-    """One earned on the newsletter's form opens no log-in."""
+    """A token for another action, such as a newsletter form, is void."""
     async with siteverify_api() as api, site(api, action="login") as at:
         assert await at.captcha.check(api.earned(action="newsletter")) is False
         assert await at.captcha.check(api.earned(action="login")) == BY_TURNSTILE
@@ -165,7 +167,7 @@ async def test_a_token_for_another_action_is_none() -> None:
 
 @pytest.mark.parametrize(("provider", "speaks"), [(TURNSTILE, "turnstile"), (HCAPTCHA, "hcaptcha")])
 async def test_a_token_works_once(provider: Provider, speaks: str) -> None:
-    """The provider refuses it, and where it forgets to, we do; a hundred at once included."""
+    """A token works once, of a hundred parallel uses too: we refuse it even if the provider does not."""
     async with siteverify_api(speaks=speaks) as api, site(api, provider) as at:
         token = api.earned()
         assert await at.captcha.check(token)
@@ -175,7 +177,7 @@ async def test_a_token_works_once(provider: Provider, speaks: str) -> None:
 
 
 async def test_of_many_at_once_one_is_solved() -> None:
-    """At a provider that says yes to each, over two workers that share a store."""
+    """Of many parallel uses over two workers one counts, at a provider that accepts each."""
     async with siteverify_api() as api, site(api) as at, site(api, vault=at.vault) as other:
         token = api.earned()
         api.extra = {"success": True, "hostname": "shop.example", "error-codes": []}
@@ -185,14 +187,14 @@ async def test_of_many_at_once_one_is_solved() -> None:
 
 
 async def test_a_token_that_was_not_solved_leaves_no_mark() -> None:
-    """Or anybody could fill the store with what he makes up."""
+    """An unsolved token leaves no mark, or anyone could fill the store with made-up ones."""
     async with siteverify_api() as api, site(api) as at:
         assert await at.captcha.check("made.up") is False
         assert at.vault.entries == 0
 
 
 async def test_where_nobody_knows_whether_it_was_used_nothing_is_granted() -> None:
-    """A store that is full is one that cannot tell."""
+    """If the store cannot tell whether a token was used, such as when it is full, nothing is granted."""
     async with siteverify_api() as api, site(api) as at:
         for number in range(100):
             await at.vault.once(b"%d" % number, seconds=1_000)
@@ -206,7 +208,7 @@ async def test_where_nobody_knows_whether_it_was_used_nothing_is_granted() -> No
     ids=["none", "blank", "space", "line", "ja", "nul", "long"],
 )
 async def test_what_can_be_no_token_is_not_asked_about(token: str) -> None:
-    """Whoever sends it would have us carry it."""
+    """A text that cannot be a token is not sent to the provider."""
     async with siteverify_api() as api, site(api) as at:
         assert await at.captcha.check(token) is False
         assert api.forms == []
@@ -251,7 +253,7 @@ SLOW = [manner.silence, manner.silence_after_headers, manner.drip, manner.drip_o
 
 @pytest.mark.parametrize("answer", BROKEN, ids=lambda answer: str(answer.__qualname__))
 async def test_a_broken_answer_tells_nothing(answer: manner.Answer) -> None:
-    """Neither yes nor no, of a token that was earned; and the next one is asked about as ever."""
+    """A broken answer to an earned token means *could not tell*, and the next token is asked about as usual."""
     async with siteverify_api(answer) as api, site(api) as at:
         assert await at.captcha.check(api.earned()) is None
         assert at.vault.entries == 0
@@ -261,7 +263,9 @@ async def test_a_broken_answer_tells_nothing(answer: manner.Answer) -> None:
 
 @pytest.mark.parametrize("answer", SLOW, ids=lambda answer: str(answer.__name__))
 async def test_a_slow_answer_tells_nothing_in_time(answer: manner.Answer) -> None:
-    """The limit is on all of it: a byte every few milliseconds ends as soon as silence does."""
+    """A slow answer means *could not tell* in time: the deadline covers all of it, also a byte every few
+    milliseconds.
+    """
     async with siteverify_api(answer) as api, site(api, limits={"call_s": SHORT_S}) as at:
         start = asyncio.get_running_loop().time()
         assert await at.captcha.check(api.earned()) is None
@@ -269,12 +273,12 @@ async def test_a_slow_answer_tells_nothing_in_time(answer: manner.Answer) -> Non
 
 
 def test_nobody_waits_longer_than_a_second_and_a_half() -> None:
-    """All in all, by default."""
+    """By default a check takes a second and a half at most."""
     assert Limits().call_s == 1.5
 
 
 async def test_where_nobody_answers_nothing_is_told() -> None:
-    """A port where nobody listens, one where nobody speaks, and a name that nobody has."""
+    """A closed port, a silent one and an unknown name mean *could not tell*."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -289,18 +293,22 @@ async def test_where_nobody_answers_nothing_is_told() -> None:
 
 @pytest.mark.parametrize("codes", [["internal-error"], ["bad-request"], ["something-new"], [], None, "x", [{}], [7]])
 async def test_a_no_that_does_not_say_why_tells_nothing(codes: object) -> None:
-    """And is no fault of the service: a token that provokes it must not switch everybody's captcha off."""
+    """A refusal without a reason means *could not tell* and is no failure of the service, or a token could disable
+    captchas.
+    """
     async with siteverify_api() as api, site(api, limits={"failures_max": 1}) as at:
         api.extra = {"error-codes": codes}
         assert await at.captcha.check("made.up") is None
         assert at.captcha.answers
 
 
-# Leaving it alone.
+# The circuit breaker.
 
 
 async def test_a_service_that_fails_is_left_alone_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
-    """After three in a row nobody asks; after the pause one does, and his answer decides. Both turns are told once."""
+    """After three failures in a row nothing is asked; after a pause one trial call decides. Both changes are logged
+    once.
+    """
     caplog.set_level(logging.INFO, "sekisho.captcha")
     async with siteverify_api(manner.status("500 Internal Server Error")) as api, site(api) as at:
         for _ in range(5):
@@ -327,7 +335,7 @@ REASONS = [
 
 @pytest.mark.parametrize(("answer", "reason"), REASONS, ids=[reason for _, reason in REASONS])
 async def test_the_log_says_what_is_wrong(answer: manner.Answer, reason: str, caplog: pytest.LogCaptureFixture) -> None:
-    """In words of our own: an answer that is quoted is an answer that somebody else writes into the log."""
+    """The log describes a failure in our own words: a quoted answer would let others write the log."""
     call_s = SHORT_S if reason == "too slow" else PATIENCE_S
     async with siteverify_api(answer) as api, site(api, limits={"failures_max": 1, "call_s": call_s}) as at:
         assert await at.captcha.check(api.earned()) is None
@@ -335,7 +343,7 @@ async def test_the_log_says_what_is_wrong(answer: manner.Answer, reason: str, ca
 
 
 async def test_a_secret_that_it_does_not_know_is_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """That it is wrong and not what it is; no visitor is told that he solved nothing."""
+    """A wrong secret is logged without its value, and no visitor is told that the captcha was not solved."""
     async with siteverify_api() as api, site(api, secret="0xWRONG") as at:
         for _ in range(3):
             assert await at.captcha.check(api.earned()) is None
@@ -343,7 +351,7 @@ async def test_a_secret_that_it_does_not_know_is_said_in_the_log(caplog: pytest.
 
 
 async def test_tokens_that_are_wrong_are_no_fault_of_the_service() -> None:
-    """However many are made up."""
+    """Wrong tokens, however many, do not open the circuit breaker."""
     async with siteverify_api() as api, site(api) as at:
         for number in range(10):
             assert await at.captcha.check(f"made.up.{number}") is False
@@ -351,7 +359,7 @@ async def test_tokens_that_are_wrong_are_no_fault_of_the_service() -> None:
 
 
 async def test_who_hangs_up_takes_nothing_with_him() -> None:
-    """Or three that open and drop a connection would have the service taken for dead."""
+    """A caller that disconnects counts as no failure, or three of them would open the breaker."""
     gate = asyncio.Event()
     async with siteverify_api(manner.after(gate)) as api, site(api, limits={"failures_max": 1}) as at:
         leaving = asyncio.create_task(at.captcha.check(api.earned()))
@@ -365,7 +373,9 @@ async def test_who_hangs_up_takes_nothing_with_him() -> None:
 
 
 async def test_a_flood_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None:
-    """Beyond the calls that may be under way others wait; beyond these they must come again, and nothing is unknown."""
+    """A flood waits beyond the allowed calls, then is told to retry; it neither reaches the provider nor counts as
+    unknown.
+    """
     gate = asyncio.Event()
     limits = {"calls_max": 2, "waiting_max": 3}
     async with siteverify_api(manner.after(gate)) as api, site(api, limits=limits) as at:
@@ -375,14 +385,14 @@ async def test_a_flood_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> Non
         assert [await at.captcha.check(token) for token in too_many] == [False] * 3
         gate.set()
         assert await asyncio.gather(*first) == [BY_TURNSTILE] * 5
-        # The token was not asked about: it is as good as before.
+        # The token was not asked about, so it is still valid.
         assert await at.captcha.check(too_many[0]) == BY_TURNSTILE
         assert len(api.forms) == 6
     assert caplog.messages == ["more captchas are shown than turnstile is asked about: some must be solved again"]
 
 
 async def test_two_hundred_at_once_are_all_told_apart() -> None:
-    """More than there are places: each gets the answer that it would get alone."""
+    """Of two hundred at once, more than there are places, each gets its own right answer."""
     async with siteverify_api() as api, site(api) as at:
         tokens = [api.earned() if number % 2 else f"made-up-{number}" for number in range(200)]
         answers = await asyncio.gather(*map(at.captcha.check, tokens))
@@ -390,7 +400,7 @@ async def test_two_hundred_at_once_are_all_told_apart() -> None:
 
 
 async def test_one_address_takes_no_more_than_its_places() -> None:
-    """What it shows beyond them is not solved; nobody else waits for it."""
+    """One address gets no more than its places; further tokens are unsolved, and others do not wait."""
     gate = asyncio.Event()
     limits = {"calls_max": 10, "address_max": 2}
     async with siteverify_api(manner.after(gate)) as api, site(api, limits=limits) as at:
@@ -403,7 +413,7 @@ async def test_one_address_takes_no_more_than_its_places() -> None:
 
 
 async def test_who_finds_no_place_in_time_comes_again() -> None:
-    """A provider that is slow and not silent enough to be left alone."""
+    """A caller without a place in time is told to retry, at a provider that is slow but not failing."""
     async with siteverify_api(manner.silence) as api, site(api, limits={"calls_max": 1, "wait_s": 0.01}) as at:
         first = asyncio.create_task(at.captcha.check(api.earned()))
         await api.asked.wait()
@@ -413,7 +423,7 @@ async def test_who_finds_no_place_in_time_comes_again() -> None:
 
 
 async def test_who_hangs_up_in_the_queue_leaves_no_place_behind() -> None:
-    """A hundred that left are a hundred that may come."""
+    """Callers that disconnect in the queue leave their places free."""
     gate = asyncio.Event()
     async with siteverify_api(manner.after(gate)) as api, site(api, limits={"calls_max": 1, "waiting_max": 1}) as at:
         first = asyncio.create_task(at.captcha.check(api.earned()))
@@ -430,7 +440,7 @@ async def test_who_hangs_up_in_the_queue_leaves_no_place_behind() -> None:
 
 
 async def test_who_waits_when_it_closes_is_told_nothing() -> None:
-    """At once, and nothing is asked from then on."""
+    """Closing ends waiting checks at once with *could not tell*, and asks nothing further."""
     async with siteverify_api(manner.silence) as api, site(api) as at:
         waiting = asyncio.create_task(at.captcha.check(api.earned()))
         await api.asked.wait()
@@ -460,13 +470,13 @@ async def test_who_waits_when_it_closes_is_told_nothing() -> None:
     ],
 )
 def test_a_secret_goes_nowhere_in_the_clear(url: str) -> None:
-    """And the error does not quote where it would have gone."""
+    """A secret is not sent without TLS, and the error does not quote the address."""
     with pytest.raises(ValueError, match=r"^a URL to post to must be https://host\[:port\]\[/path\]$"):
         Site(url)
 
 
 def test_what_a_provider_cannot_check_must_not_be_asked() -> None:
-    """A site that names an action trusts that it is looked at."""
+    """A provider that reports no action refuses a site that names one, which would rely on it."""
     with pytest.raises(ValueError, match=r"^hcaptcha does not check that$"):
         Site("", HCAPTCHA, action="login")
     with pytest.raises(ValueError, match=r"^turnstile does not check that$"):
@@ -475,23 +485,25 @@ def test_what_a_provider_cannot_check_must_not_be_asked() -> None:
 
 @pytest.mark.parametrize("missing", [{"secret": ""}, {"hostnames": []}])
 def test_it_needs_a_secret_and_hostnames(missing: dict[str, Any]) -> None:
-    """Without the one every token is wrong, without the other every page is right."""
+    """A secret and hostnames are required: without the first every token fails, without the second every page
+    passes.
+    """
     with pytest.raises(ValueError, match=r"^a captcha needs a secret and the hostnames that it is shown on$"):
         Site("", **missing)
 
 
 def test_the_services_are_asked_where_they_say() -> None:
-    """Their documented addresses, over TLS."""
+    """The services are called at their documented addresses, over TLS."""
     assert TURNSTILE.url == "https://challenges.cloudflare.com/turnstile/v0/siteverify"
     assert HCAPTCHA.url == "https://api.hcaptcha.com/siteverify"
     assert Site("", TURNSTILE).captcha.answers
 
 
-# What it is not, and what is not shown.
+# No proof, and no value shown.
 
 
 def test_a_riddle_solved_is_nothing_but_that() -> None:
-    """No tuple or text that would equal, or pass for, what a factor answers; nobody can change it."""
+    """A solved captcha neither equals nor imitates a factor's result, and is immutable."""
     assert Solved.__mro__ == (Solved, object)
     for other in (("turnstile",), "turnstile", True):
         assert other != BY_TURNSTILE  # type: ignore[comparison-overlap] # which is half of the claim
@@ -500,7 +512,7 @@ def test_a_riddle_solved_is_nothing_but_that() -> None:
 
 
 async def test_neither_secret_nor_token_nor_address_is_shown(caplog: pytest.LogCaptureFixture) -> None:
-    """In a `repr` or at any level of the log, whatever goes wrong."""
+    """Secret, token and address appear in no `repr` and at no log level, in any failure."""
     caplog.set_level(logging.DEBUG)
     for answer in (manner.whole, manner.reset, manner.garbage, manner.status("500 No")):
         async with siteverify_api(answer) as api, site(api, send_address=True, limits={"failures_max": 1}) as at:

@@ -1,4 +1,4 @@
-"""Sent codes: for one challenge, ten minutes, one proof; and no flood of mail."""
+"""Sent codes: for one challenge, ten minutes and one proof, without a flood of mail."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 
 def codes(vault: Vault, sealer: Sealer = SEALER) -> Codes:
-    """One worker's."""
+    """The codes of one worker."""
     return Codes(vault, KEYS, sealer, tries(vault))
 
 
 async def sent(vault: Vault, who: Trial | None = None, *, now_s: int = NOW) -> Code:
-    """The code that goes out, which one must."""
+    """The code that was sent; there must be one."""
     code = await codes(vault).issue(who or trial(), now_s=now_s)
     assert code
     return code
 
 
 def another(code: Code) -> str:
-    """Eight digits that are not the code."""
+    """Eight digits other than the code."""
     return f"{(int(code.digits) + 1) % 10**8:08}"
 
 
 async def test_a_code_is_eight_digits_good_for_ten_minutes() -> None:
-    """26 bits, where ASVS 6.5.4 asks for 20; ten minutes, as 6.5.5 allows."""
+    """A code has eight digits (26 bits; ASVS 6.5.4 asks for 20) and lives ten minutes, as 6.5.5 allows."""
     made = [await sent(memory()) for _ in range(200)]
     assert all(re.fullmatch("[0-9]{8}", code.digits) for code in made)
     assert {code.seconds_left for code in made} == {600}
@@ -49,7 +49,7 @@ async def test_a_code_is_eight_digits_good_for_ten_minutes() -> None:
 
 @pytest.mark.parametrize("write", ["{}{}", "{} {}", " {} {} "])
 async def test_it_is_accepted_as_it_was_sent_once(write: str) -> None:
-    """As digits or in groups; shown again, it is worth nothing."""
+    """A code is accepted once, as digits or in groups."""
     vault = memory()
     digits = (await sent(vault)).digits
     typed = write.format(digits[:4], digits[4:])
@@ -57,14 +57,14 @@ async def test_it_is_accepted_as_it_was_sent_once(write: str) -> None:
 
 
 async def test_full_width_digits_are_read() -> None:
-    """A Japanese keyboard in its usual state types these."""
+    """Full-width digits, as Japanese keyboards type, are accepted."""
     vault = memory()
     code = await sent(vault)
     assert await codes(vault).accept(trial(), code.digits.translate({ord(d): ord(d) + 0xFEE0 for d in "0123456789"}))
 
 
 async def test_shown_in_parallel_it_is_accepted_once(redis_url: str) -> None:
-    """Five workers at once, in memory and in Redis: one wins."""
+    """Of five workers shown a code at once one accepts it, in memory and in Redis."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
             code = await sent(vault)
@@ -77,7 +77,7 @@ async def test_shown_in_parallel_it_is_accepted_once(redis_url: str) -> None:
     [trial(b"other"), trial(account="owner-2"), trial(account="Owner-1"), trial(right=False)],
 )
 async def test_it_is_worth_nothing_for_another_challenge_or_account(other: Trial) -> None:
-    """Row 82, ASVS 6.6.2: not for a later challenge of the same account either; and its owner can still use it."""
+    """Row 82, ASVS 6.6.2: a code is void for another account or challenge, and its owner can still use it."""
     vault = memory()
     code = await sent(vault)
     assert not await codes(vault).accept(other, code.digits)
@@ -85,7 +85,7 @@ async def test_it_is_worth_nothing_for_another_challenge_or_account(other: Trial
 
 
 async def test_after_ten_minutes_it_is_worth_nothing() -> None:
-    """A second before it works, at ten minutes it does not."""
+    """A code works a second before its ten minutes end, and not at their end."""
     for age_s, good in ((LIFE_S - 1, True), (LIFE_S, False)):
         clock = Clock()
         vault = memory(clock)
@@ -95,12 +95,12 @@ async def test_after_ten_minutes_it_is_worth_nothing() -> None:
 
 
 async def test_no_code_was_sent_and_none_is_right() -> None:
-    """A challenge without a code takes none."""
+    """A challenge without a sent code accepts none."""
     assert not await codes(memory()).accept(trial(), "00000000")
 
 
 async def test_a_new_send_sends_the_same_code() -> None:
-    """Whoever presses twice may type what came first; the mail says how long it still lives."""
+    """A second send sends the same code, so either mail works; the mail says how long it still lives."""
     clock = Clock()
     vault = memory(clock)
     first = await sent(vault)
@@ -110,13 +110,13 @@ async def test_a_new_send_sends_the_same_code() -> None:
 
 
 async def test_a_mail_never_promises_more_or_less_than_there_can_be() -> None:
-    """Workers' clocks differ: between nothing and ten minutes are left."""
+    """A mail promises between nothing and ten minutes, although workers' clocks differ."""
     vault = memory()
     assert [(await sent(vault, now_s=now_s)).seconds_left for now_s in (NOW, NOW - 50, NOW + 5_000)] == [600, 600, 0]
 
 
 async def test_a_code_is_spent_for_as_long_as_it_would_have_lived_and_the_next_is_not() -> None:
-    """Shown again in its last second it is refused; what the same challenge is sent after that is good."""
+    """A spent code is refused until its last second; a code sent to the same challenge after that is accepted."""
     clock = Clock()
     vault = memory(clock)
     code = await sent(vault)
@@ -129,7 +129,7 @@ async def test_a_code_is_spent_for_as_long_as_it_would_have_lived_and_the_next_i
 
 
 async def test_sends_at_once_agree_on_one_code(redis_url: str) -> None:
-    """Two workers, one challenge: the codes in both mails are right. In memory and in Redis."""
+    """Parallel sends of two workers for one challenge send one code, in memory and in Redis."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
             both = await asyncio.gather(*[sent(vault) for _ in range(SENDS_MAX)])
@@ -137,13 +137,13 @@ async def test_sends_at_once_agree_on_one_code(redis_url: str) -> None:
 
 
 async def test_an_account_is_sent_five_codes_an_hour() -> None:
-    """Over any number of challenges; what was sent before the cap stays good beyond it."""
+    """An account is sent five codes an hour over all challenges; codes sent before the cap stay valid."""
     clock = Clock()
     vault = memory(clock)
     made = [await codes(vault).issue(trial(b"%d" % n), now_s=NOW) for n in range(20)]
     assert [code is not None for code in made] == [True] * 5 + [False] * 15
     assert made[0]
-    # A log-in under way is sent the same once more, and once more: mail gets lost.
+    # A log-in under way is sent the same code twice more: mail gets lost.
     again = [await codes(vault).issue(trial(b"0"), now_s=NOW) for _ in range(4)]
     assert [code and code.digits for code in again] == [made[0].digits] * 2 + [None] * 2
     assert await codes(vault).issue(trial(b"other", account="owner-2"), now_s=NOW)
@@ -155,7 +155,7 @@ async def test_an_account_is_sent_five_codes_an_hour() -> None:
 
 
 async def test_sends_in_parallel_stay_within_the_cap(redis_url: str) -> None:
-    """Fifty challenges at once: five mails, in memory and in Redis."""
+    """Fifty parallel challenges send five mails, in memory and in Redis."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
             made = await asyncio.gather(*[codes(vault).issue(trial(b"%d" % n), now_s=NOW) for n in range(50)])
@@ -163,7 +163,7 @@ async def test_sends_in_parallel_stay_within_the_cap(redis_url: str) -> None:
 
 
 async def test_behind_a_wrong_secret_nothing_is_sent_and_the_owner_keeps_every_send_and_try() -> None:
-    """R7: whoever has a list of names cannot flood their owners with mail, nor use up what is theirs."""
+    """R7: behind a wrong secret nothing is sent, and the owner keeps all sends and tries."""
     vault = memory()
     for number in range(30):
         who = trial(b"w%d" % number, right=False)
@@ -174,7 +174,9 @@ async def test_behind_a_wrong_secret_nothing_is_sent_and_the_owner_keeps_every_s
 
 
 async def test_not_even_the_right_digits_prove_anything_behind_a_wrong_secret() -> None:
-    """A code is kept there too, so that store and clock look alike; guessed or read, it grants nothing."""
+    """Behind a wrong secret even the right digits prove nothing; a code is stored so that store and timing look
+    alike.
+    """
     vault = memory()
     who = trial(right=False)
     await codes(vault).issue(who, now_s=NOW)
@@ -185,7 +187,7 @@ async def test_not_even_the_right_digits_prove_anything_behind_a_wrong_secret() 
 
 
 async def test_right_and_wrong_secrets_take_the_same_steps_in_the_store() -> None:
-    """Asking for a code, again, beyond the cap, and guessing: the same steps."""
+    """Right and wrong secrets take the same store steps: sending, sending again, beyond the cap, and guessing."""
     seen = []
     for right in (True, False):
         vault = memory()
@@ -200,7 +202,9 @@ async def test_right_and_wrong_secrets_take_the_same_steps_in_the_store() -> Non
 
 
 async def test_guesses_end_with_the_challenges_tries_and_then_with_the_accounts() -> None:
-    """Row 80: five wrong codes and the right one is refused; after ten, in every challenge."""
+    """Row 80: after five wrong codes a challenge refuses the right one; after ten every challenge of the account
+    does.
+    """
     vault = memory()
     mine = [await sent(vault, trial(b"%d" % number)) for number in range(3)]
     for number in (0, 1):
@@ -212,14 +216,14 @@ async def test_guesses_end_with_the_challenges_tries_and_then_with_the_accounts(
 
 @pytest.mark.parametrize("typed", ["", "1234567", "123456789", "1234-5678", "1234567a", "9" * 100_000])
 async def test_what_cannot_be_a_code_is_no_try(typed: str) -> None:
-    """A slip of the finger costs nothing: the store is not asked."""
+    """Input that cannot be a code costs no try, and the store is not asked."""
     vault = memory()
     assert not await codes(vault).accept(trial(), typed)
     assert vault.steps == []
 
 
 async def test_what_somebody_else_put_into_the_store_is_no_code(caplog: pytest.LogCaptureFixture) -> None:
-    """Sealed under another secret, moved from another challenge, or junk: never sent, never accepted, named nowhere."""
+    """A forged store entry (another secret's, another challenge's, junk) is never sent, accepted or logged."""
     foreign = memory()
     await codes(foreign, Sealer([b"f" * 32])).issue(trial(), now_s=NOW)
     own = memory()
@@ -240,7 +244,7 @@ async def test_what_somebody_else_put_into_the_store_is_no_code(caplog: pytest.L
 
 
 async def test_codes_and_accounts_are_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    """Not in the store, nor in logs, nor where an error reporter prints values."""
+    """Codes and accounts appear neither in the store nor in logs or `repr`."""
     caplog.set_level(0)
     vault = memory()
     code = await sent(vault)
@@ -252,7 +256,7 @@ async def test_codes_and_accounts_are_shown_nowhere(caplog: pytest.LogCaptureFix
 
 
 class Sending(RuleBasedStateMachine):
-    """Any order of sends, guesses, redemptions and waits over three challenges of one account, two of them genuine."""
+    """Sends, guesses, redemptions and waits in any order, over three challenges of an account, two of them genuine."""
 
     challenges = st.sampled_from([trial(b"a"), trial(b"b"), trial(b"c", right=False)])
 
@@ -296,7 +300,7 @@ class Sending(RuleBasedStateMachine):
 
     @invariant()
     def codes_of_a_challenge_do_not_overlap(self) -> None:
-        """While one is good, no other is sent."""
+        """While a challenge's code is valid, no other is sent."""
         for mails in self.mails.values():
             first_sent = {digits: sent_s for sent_s, digits in reversed(mails)}
             starts = sorted(first_sent.values())
@@ -304,7 +308,7 @@ class Sending(RuleBasedStateMachine):
 
     @invariant()
     def no_flood(self) -> None:
-        """A fixed period lets through twice the cap at its edge, and never more."""
+        """At most twice the cap is sent around the edge of a fixed period, and never more."""
         for start in self.sends:
             assert sum(start <= sent_s < start + HOUR for sent_s in self.sends) <= 2 * SENDS_MAX
 

@@ -1,4 +1,4 @@
-"""Device tokens: what makes one worth something, and everything that makes it worth nothing."""
+"""Device tokens: what makes one valid, and everything that makes it void."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def issued(
     now_s: int = NOW,
     family: int = CHROME,
 ) -> str:
-    """What a device is handed after a success."""
+    """The token that a device gets after a success."""
     return by.renewed(presented, account, token, device_class=device_class, family=family, now_s=now_s, fresh=fresh)
 
 
@@ -50,19 +50,19 @@ def text(raw: bytes) -> str:
 
 
 def test_what_was_handed_out_is_known_again() -> None:
-    """The device's name, its class and its age come back as they were sealed."""
+    """An issued token is recognised with its device id, class and age."""
     assert found(issued(), now_s=NOW + 5) == Token(b"device-1", 0, Device.SEEN, NOW)
 
 
 @pytest.mark.parametrize("other", ["alice", "ALICE", "Alice ", "Alicе", "bob", ""])
 def test_it_is_good_for_its_own_account_exactly_as_the_application_reads_it(other: str) -> None:
-    """Where an application tells `Alice` from `alice`, whoever registers the one gets nothing at the other."""
+    """A token holds for the exact account: registering `alice` gives nothing at `Alice`."""
     assert found(issued("Alice"), other) is None
 
 
 @pytest.mark.parametrize("at", range(len(packed(issued()))))
 def test_one_flipped_bit_anywhere_makes_it_worthless(at: int) -> None:
-    """Class, age, device, account, seal: nothing of it is its holder's to choose."""
+    """One flipped bit anywhere makes a token void: its holder chooses neither class, age, device nor account."""
     raw = packed(issued())
 
     for bit in range(8):
@@ -70,7 +70,7 @@ def test_one_flipped_bit_anywhere_makes_it_worthless(at: int) -> None:
 
 
 def test_a_class_cannot_be_claimed() -> None:
-    """The seal of one class under the body of another is no seal."""
+    """The seal of one class does not fit the body of another."""
     seen = packed(issued())
     proved = packed(issued(device_class=Device.PROVED))
     assert seen[1] != proved[1]
@@ -79,7 +79,7 @@ def test_a_class_cannot_be_claimed() -> None:
 
 
 def test_a_token_sealed_by_another_service_is_worthless() -> None:
-    """A foreign key seals for foreign doors; so does a plain digest without any key."""
+    """A token sealed by another service's key, or by a plain digest, is void."""
     body = packed(issued())[:-16]
 
     assert found(issued(by=DeviceTokens([b"x" * 32], days=180))) is None
@@ -87,7 +87,7 @@ def test_a_token_sealed_by_another_service_is_worthless() -> None:
 
 
 def test_a_new_secret_in_front_keeps_old_tokens_good_and_signs_the_next() -> None:
-    """Rotation sends nobody away: what the old secret signed is verified until that is taken off the list."""
+    """A new secret signs the next token; tokens of the old one stay valid until it is removed."""
     both, new_alone = DeviceTokens([NEW, OLD], days=180), DeviceTokens([NEW], days=180)
     old = issued()
     held = found(old, by=both)
@@ -101,13 +101,13 @@ def test_a_new_secret_in_front_keeps_old_tokens_good_and_signs_the_next() -> Non
 
 
 def test_secrets_whose_key_ids_collide_still_verify() -> None:
-    """A key's id is one byte: two secrets may share it, and neither may hide the other."""
+    """Two secrets whose one-byte key ids collide both verify."""
     twin = next(
         secret
         for secret in (b"%032d" % n for n in range(10_000))
         if packed(issued(by=DeviceTokens([secret], days=1)))[0] == packed(issued())[0]
     )
-    # The oldest names accounts, so it stays last, as it does when secrets are rotated.
+    # The oldest secret names accounts, so it stays last, as in a rotation.
     rotated = DeviceTokens([twin, OLD], days=180)
     foreign = DeviceTokens([twin], days=180)
 
@@ -120,12 +120,12 @@ def test_secrets_whose_key_ids_collide_still_verify() -> None:
     ("age_s", "good"), [(0, True), (180 * DAY - 1, True), (180 * DAY, False), (-300, True), (-301, False)]
 )
 def test_it_is_good_for_its_days_and_not_before_it_was_made(age_s: int, good: bool) -> None:
-    """Expired is worthless; five minutes from the future are another worker's clock, more is a forgery."""
+    """A token is void after its days, and from more than five minutes (clock skew) in the future."""
     assert (found(issued(), now_s=NOW + age_s) is not None) is good
 
 
 def test_another_browser_family_demotes_it_by_one_class() -> None:
-    """A cookie that wandered into another browser was taken there: proved becomes seen, seen becomes nothing."""
+    """In another browser family a token, probably stolen, loses one class: proved becomes seen, seen becomes none."""
     proved = found(issued(device_class=Device.PROVED), family=FIREFOX)
 
     assert proved is not None
@@ -134,7 +134,7 @@ def test_another_browser_family_demotes_it_by_one_class() -> None:
 
 
 def test_renewal_keeps_the_device_and_raises_the_generation() -> None:
-    """The same lane, one generation on: whoever shows an earlier one later holds a copy."""
+    """Renewal keeps the device's lane and raises the generation, so an older token shown later is a copy."""
     first = issued()
 
     second = found(issued(presented=first, token=found(first), fresh=b"unused!!", now_s=NOW + DAY), now_s=NOW + DAY)
@@ -143,14 +143,14 @@ def test_renewal_keeps_the_device_and_raises_the_generation() -> None:
 
 
 def log_in_again(presented: str, *, family: int = CHROME, now_s: int = NOW) -> str:
-    """A log-in by password alone: the new token is of the class that was found."""
+    """A log-in by password alone: the new token has the class that was found."""
     token = found(presented, family=family, now_s=now_s)
     assert token is not None
     return issued(presented=presented, token=token, device_class=token.device_class, family=family, now_s=now_s)
 
 
 def test_a_proved_device_stays_proved_through_renewals() -> None:
-    """Its owner shows a factor once, then logs in by password for years, as long as the device does not stay away."""
+    """A proved device stays proved through renewals by password, unless it stays away too long."""
     token = issued(device_class=Device.PROVED)
     for times in range(1, 21):
         token = log_in_again(token, now_s=NOW + times * 100 * DAY)
@@ -159,7 +159,7 @@ def test_a_proved_device_stays_proved_through_renewals() -> None:
 
 
 def test_a_demoted_device_does_not_rise_by_going_home() -> None:
-    """Renewed in another browser family it is seen for good, wherever it is shown next, until a factor is shown."""
+    """A device demoted in another browser family stays seen, in any browser, until a factor is shown."""
     elsewhere = log_in_again(issued(device_class=Device.PROVED), family=FIREFOX)
     here = found(elsewhere, family=FIREFOX)
 
@@ -171,12 +171,12 @@ def test_a_demoted_device_does_not_rise_by_going_home() -> None:
 
 
 def test_without_a_token_the_device_is_new() -> None:
-    """Its name is the fresh randomness, its generation the first."""
+    """Without a token the device is new: its id is the fresh randomness, its generation the first."""
     assert found(issued(fresh=b"12345678")) == Token(b"12345678", 0, Device.SEEN, NOW)
 
 
 def test_a_browser_is_remembered_for_five_accounts() -> None:
-    """A family's tablet: the sixth log-in drops the account that was not used for longest, and no other."""
+    """A browser holds tokens of five accounts; a sixth log-in drops the least recently used one."""
     jar = ""
     for account in ("a", "b", "c", "d", "e"):
         jar = issued(account, presented=jar)
@@ -190,7 +190,7 @@ def test_a_browser_is_remembered_for_five_accounts() -> None:
 
 
 def test_forgeries_are_not_handed_back() -> None:
-    """What the client made up does not push genuine tokens out of the cookie, now or later."""
+    """Forged tokens are not handed back, so they cannot push genuine ones out of the cookie."""
     genuine = issued("b")
     forged = [text(bytes([n]) * len(packed(genuine))) for n in range(4)]
 
@@ -201,7 +201,7 @@ def test_forgeries_are_not_handed_back() -> None:
 
 
 def test_it_names_its_account_to_nobody_without_the_key() -> None:
-    """A stolen cookie jar is no list of accounts: no plain digest of the name is in it, and the name is not."""
+    """A token names its account to nobody without the key: it has neither the name nor a plain digest of it."""
     raw = packed(issued("hana@example.jp"))
 
     assert b"hana" not in raw
@@ -210,7 +210,7 @@ def test_it_names_its_account_to_nobody_without_the_key() -> None:
 
 
 def test_a_lone_surrogate_is_an_account_like_another() -> None:
-    """JSON can hold what UTF-8 cannot; it is digested, not crashed upon."""
+    """An account with a lone surrogate (possible in JSON) is digested without an error."""
     assert found(issued("\ud800"), "\ud800") is not None
 
 
@@ -228,7 +228,7 @@ garbage = st.one_of(
 @example("=" * 63, "a")
 @example("A" * 1_000_000, "a")
 def test_whatever_is_presented_is_bounded_work_and_no_error(presented: str, account: str) -> None:
-    """Cookies are written by strangers: none raises, none is believed, none makes the next cookie longer."""
+    """Any cookie is bounded work: nothing raises, nothing forged is believed, and the next cookie is no longer."""
     assert found(presented, account) is None
 
     assert len(issued(account, presented=presented)) < PRESENTED_CHARS_MAX
@@ -237,7 +237,7 @@ def test_whatever_is_presented_is_bounded_work_and_no_error(presented: str, acco
 
 @pytest.mark.parametrize("rest", ["é" * 61, "=" * 61, "!" * 61, "A" + "!" * 60, "A" * 61, ""])
 def test_what_begins_like_a_token_of_ours_is_bounded_work_and_no_error(rest: str) -> None:
-    """Each holder of a token knows how they begin."""
+    """A forgery with the start of a genuine token is bounded work and no error either."""
     shown = ".".join([issued()[:2] + rest] * ACCOUNTS_MAX)
 
     assert found(shown) is None
@@ -254,7 +254,7 @@ def test_what_begins_like_a_token_of_ours_is_bounded_work_and_no_error(rest: str
 def test_a_genuine_token_is_found_among_whatever_else(
     place: int, by: bytes, device_class: Device, account: str, forged: bytes
 ) -> None:
-    """It earns a look past a refusal, for whichever account, under each secret and with each class."""
+    """A genuine token among junk passes the shed, for any account, secret and class."""
     token = issued(account, by=DeviceTokens([by], days=180, oldest=OLD), device_class=device_class)
     jar = [text(forged)] * ACCOUNTS_MAX
     jar[place] = token
@@ -266,7 +266,7 @@ def test_a_genuine_token_is_found_among_whatever_else(
 
 
 def test_more_than_a_full_jar_is_not_even_split() -> None:
-    """A megabyte of genuine tokens is no jar of ours."""
+    """A cookie longer than a full jar is not even split."""
     assert found(".".join([issued()] * (ACCOUNTS_MAX + 1))) is None
     assert found(".".join([issued()] * ACCOUNTS_MAX)) is not None
 
@@ -286,5 +286,5 @@ def test_more_than_a_full_jar_is_not_even_split() -> None:
     ],
 )
 def test_a_browser_keeps_its_family_through_updates(user_agent: bytes, family: int) -> None:
-    """A token must outlive the monthly update, and every browser that calls itself Safari is not Safari."""
+    """A browser keeps its family through updates, and browsers that name Safari are told apart."""
     assert browser_family(user_agent) == family

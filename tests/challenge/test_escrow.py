@@ -1,8 +1,7 @@
-"""What is kept until a proof: bound to challenge, door, account and browser, each by itself, whatever the tickets do.
+"""An escrowed answer is bound to challenge, door, account and browser by its own seal, independent of the tickets.
 
-A ticket opens in one browser alone, and whoever holds none never comes as far as what is kept. These tests take the
-ticket away and ask the seal itself: somebody who can write to the store, or a mistake of ours that hands one ticket to
-another's holder, must find nothing that opens.
+A ticket opens in one browser alone, so nobody without one reaches an escrowed answer. These tests leave the ticket out
+and check the seal: an attacker who writes to the store, or a bug that mixes up tickets, must find nothing that opens.
 """
 
 from __future__ import annotations
@@ -63,12 +62,12 @@ def ticket(**more: Any) -> Ticket:
 
 
 def name_of(one: Ticket) -> bytes:
-    """Where an answer lies."""
+    """The key of an answer in the store."""
     return KEYS.of(b"escrow", one.challenge)
 
 
 async def test_what_was_kept_is_found_and_then_taken_once(redis_url: str) -> None:
-    """Status, headers and body as they were; of eight who take it at once, in memory and in Redis, one has it."""
+    """An answer comes back unchanged, once: of eight parallel takes one gets it, in memory and in Redis."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
             kept = escrow(vault)
@@ -81,7 +80,7 @@ async def test_what_was_kept_is_found_and_then_taken_once(redis_url: str) -> Non
 
 @pytest.mark.parametrize(("other", "holder"), OTHERS.values(), ids=OTHERS)
 async def test_it_opens_for_nobody_else(other: dict[str, object], holder: str) -> None:
-    """Row 82: moved to where another looks for his own, it reads as a secret that was wrong."""
+    """Row 82: moved to another challenge's key, an answer reads as a wrong secret."""
     vault = memory()
     await escrow(vault).keep(ticket(), HOLDER, Kept(ANSWER))
     moved = await vault.get(name_of(ticket()))
@@ -92,7 +91,7 @@ async def test_it_opens_for_nobody_else(other: dict[str, object], holder: str) -
 
 
 async def test_it_opens_under_no_foreign_key() -> None:
-    """Another service on the same Redis; the secret that was taken off the list."""
+    """An answer does not open under another service's key or a removed secret."""
     vault = memory()
     old = [*SECRETS]
     await escrow(vault, secrets=[b"n" * 32, *old]).keep(ticket(), HOLDER, Kept(ANSWER))
@@ -102,7 +101,7 @@ async def test_it_opens_under_no_foreign_key() -> None:
 
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_a_bit_that_was_turned_makes_it_a_secret_that_was_wrong(at: int, bit: int) -> None:
-    """Whoever writes to the store changes no answer, and makes none."""
+    """An answer with a flipped bit reads as a wrong secret, so writing to the store changes and forges nothing."""
 
     async def found() -> Kept | None:
         vault = memory()
@@ -116,7 +115,7 @@ def test_a_bit_that_was_turned_makes_it_a_secret_that_was_wrong(at: int, bit: in
 
 
 async def test_a_wrong_secret_leaves_a_mark_and_no_body() -> None:
-    """Found as one, so that nobody waits for it; and there is nothing to be taken."""
+    """A wrong secret leaves a mark without a body: found, so that nothing waits for it, and empty."""
     vault = memory()
     await escrow(vault).keep(ticket(), HOLDER, Kept(None))
     assert await escrow(vault).find(ticket(), HOLDER) == Kept(None)
@@ -125,7 +124,7 @@ async def test_a_wrong_secret_leaves_a_mark_and_no_body() -> None:
 
 
 async def test_nobody_who_reads_the_store_sees_what_is_kept() -> None:
-    """Neither the session nor whose it is."""
+    """A reader of the store sees neither the session nor its account."""
     vault = memory()
     await escrow(vault).keep(ticket(), HOLDER, Kept(ANSWER))
     for secret in (b"session", b"hana", b"/account", HOLDER.encode(), b"c" * 16):
@@ -134,7 +133,7 @@ async def test_nobody_who_reads_the_store_sees_what_is_kept() -> None:
 
 @pytest.mark.parametrize("line", [(b"x", b"\xff" * 8_187), (b"x", b'\x00"' * 4_000), (b"", b"")])
 async def test_the_longest_answer_fits_the_store(line: tuple[bytes, bytes]) -> None:
-    """64 KiB of body and 16 KiB of headers: few or many, and of any bytes."""
+    """The longest answer (64 KiB body, 16 KiB headers of any number and bytes) fits the store."""
     headers = (line,) * (HEADERS_BYTES_MAX // headers_bytes([line]))
     longest = Sealed(200, headers, bytes(ANSWER_BYTES_MAX))
     kept = escrow()
@@ -149,7 +148,7 @@ async def test_the_longest_answer_fits_the_store(line: tuple[bytes, bytes]) -> N
 
 @pytest.mark.parametrize(("late_ms", "good"), [(0, True), (TICKET_S * 1000 - 1, True), (TICKET_S * 1000, False)])
 async def test_a_ticket_lives_for_ten_minutes(late_ms: int, good: bool) -> None:
-    """As long as a code that is sent."""
+    """A ticket lives ten minutes, like a sent code."""
     time = Time()
     _, text = escrow(time=time).issue(ticket(), HOLDER)
     time.now_ms += late_ms
@@ -158,7 +157,7 @@ async def test_a_ticket_lives_for_ten_minutes(late_ms: int, good: bool) -> None:
 
 @pytest.mark.parametrize(("behind_ms", "opens"), [(3_000, True), (60_000, True), (60_001, False)])
 def test_a_ticket_opens_at_a_worker_whose_clock_is_behind(behind_ms: int, opens: bool) -> None:
-    """Machines differ by seconds: a ticket of the next minute is another worker's, one beyond it nobody's."""
+    """A ticket of the next minute opens, as machines' clocks differ; a later one does not."""
     time = Time()
     _, text = escrow(time=time).issue(ticket(), HOLDER)
     time.now_ms -= behind_ms
@@ -166,7 +165,7 @@ def test_a_ticket_opens_at_a_worker_whose_clock_is_behind(behind_ms: int, opens:
 
 
 async def test_a_ticket_is_one_of_a_kind_and_as_long_for_every_name() -> None:
-    """No two alike; and its length tells no account of another one."""
+    """No two tickets are alike, and their length reveals nothing of the account."""
     made = [escrow().issue(ticket(account=name), HOLDER) for name in ("a", "hana", "nobody", "x" * 40) * 5]
     assert len({one.challenge for one, _ in made}) == len({text for _, text in made}) == 20
     assert len({len(text) for _, text in made}) == 1
@@ -174,7 +173,7 @@ async def test_a_ticket_is_one_of_a_kind_and_as_long_for_every_name() -> None:
 
 @pytest.mark.parametrize("purpose", [one for one in Purpose if one is not Purpose.DOOR])
 async def test_only_a_proof_at_a_door_opens_one(purpose: Purpose) -> None:
-    """One for a log-in, a route or the owner's page is a proof of something else."""
+    """Only a proof at a door opens a door, not one for a log-in, a route or the owner's page."""
     made = escrow()
     for one, opens in ((ticket(purpose=purpose), False), (ticket(purpose=Purpose.DOOR), True)):
         text = made.receipt_of_proof(one, HOLDER)
@@ -182,7 +181,7 @@ async def test_only_a_proof_at_a_door_opens_one(purpose: Purpose) -> None:
 
 
 async def test_a_proof_opens_its_door_once_and_for_two_minutes() -> None:
-    """From when it was shown."""
+    """A proof opens its door once, within two minutes from when it was shown."""
     time = Time()
     made = escrow(time=time)
     text = made.receipt_of_proof(ticket(purpose=Purpose.DOOR), HOLDER)
@@ -194,14 +193,14 @@ async def test_a_proof_opens_its_door_once_and_for_two_minutes() -> None:
 
 
 async def test_a_ticket_may_ask_forty_times() -> None:
-    """Each call is a look into the owners' database: nobody has it asked for ever by one ticket."""
+    """A ticket allows forty calls, as each reads the owners' database."""
     made = escrow()
     assert [await made.may_call(ticket()) for _ in range(CALLS_MAX + 3)] == [True] * CALLS_MAX + [False] * 3
     assert await made.may_call(ticket(challenge=b"o" * 16))
 
 
 async def test_what_was_begun_before_the_end_is_over_and_what_comes_after_it_is_not() -> None:
-    """Row 83; for that account, and with room for clocks that differ."""
+    """Row 83: ending an account's challenges ends earlier ones, not later ones, with room for clock skew."""
     clock, time = Clock(), Time()
     made = escrow(memory(clock), time)
     await made.end_all(b"counted")
@@ -211,7 +210,7 @@ async def test_what_was_begun_before_the_end_is_over_and_what_comes_after_it_is_
 
 
 async def test_of_many_claims_at_once_one_is_granted(redis_url: str) -> None:
-    """In memory and in Redis; what is claimed is over. A second would give a charge back that is another's by then."""
+    """Of many claims at once one is granted, in memory and in Redis; a second would refund another attempt's charge."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
             assert not await escrow(vault).is_over(ticket())

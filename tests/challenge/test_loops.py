@@ -1,4 +1,4 @@
-"""What is posted to others is posted on every event loop: a server chooses it, and uvicorn chooses uvloop."""
+"""Requests to other services work on every event loop: the server chooses it, and uvicorn chooses uvloop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def captcha_at(url: str, *, call_s: float = 20) -> Siteverify:
 
 
 async def checked(*, secure: bool) -> tuple[Answer, Answer]:
-    """What a captcha says of a token that was earned, and of one that was made up."""
+    """A captcha's verdict on an earned token and on a made-up one."""
     async with siteverify_api(secure=secure) as api:
         captcha = captcha_at(api.url)
         return await captcha.check(api.earned()), await captcha.check("made.up")
@@ -38,14 +38,14 @@ async def checked(*, secure: bool) -> tuple[Answer, Answer]:
 @on_every_loop
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_a_captcha_is_asked(new_loop: NewLoop, secure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Solved and not solved, with TLS and without."""
+    """A captcha is checked, solved and unsolved, with TLS and without."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     assert run_on(new_loop, checked(secure=secure)) == (Solved("turnstile"), False)
 
 
 @on_every_loop
 def test_a_certificate_of_nobody_is_not_believed(new_loop: NewLoop, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing can be told of what stands behind it."""
+    """An untrusted certificate means *could not tell*."""
 
     async def thrice() -> list[Answer]:
         async with siteverify_api(secure=True) as api:
@@ -60,7 +60,9 @@ def test_a_certificate_of_nobody_is_not_believed(new_loop: NewLoop, caplog: pyte
 def test_a_host_whose_first_address_leads_nowhere_is_found_by_its_second(
     new_loop: NewLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """RFC 8305: IPv6 that refuses or swallows costs a quarter of a second and not the answer."""
+    """RFC 8305: a first address (IPv6) that refuses or swallows costs a quarter of a second, then the second one is
+    used.
+    """
 
     async def asked() -> Answer:
         async with siteverify_api() as api:
@@ -68,7 +70,7 @@ def test_a_host_whose_first_address_leads_nowhere_is_found_by_its_second(
 
             async def found(*_: object, **__: object) -> list[object]:
                 stream = (socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-                nowhere = (socket.AF_INET6, *stream, ("100::1", port, 0, 0))  # RFC 6666: what is sent there is dropped
+                nowhere = (socket.AF_INET6, *stream, ("100::1", port, 0, 0))  # RFC 6666: packets to it are dropped
                 return [nowhere, (socket.AF_INET, *stream, ("127.0.0.1", port))]
 
             monkeypatch.setattr("anyio._core._sockets.getaddrinfo", found)
@@ -79,7 +81,7 @@ def test_a_host_whose_first_address_leads_nowhere_is_found_by_its_second(
 
 
 class Silent(Talker):
-    """Takes what is sent and says nothing."""
+    """Takes what is sent and answers nothing."""
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
@@ -87,7 +89,7 @@ class Silent(Talker):
 
 @on_every_loop
 def test_a_service_that_says_nothing_is_left_in_time(new_loop: NewLoop) -> None:
-    """The limit is for name, connection and answer together, and what waits is let go of."""
+    """A silent service is left at the deadline for name, connection and answer together, and nothing stays open."""
 
     async def asked() -> Answer:
         async with listening(Silent()) as address:
@@ -98,7 +100,7 @@ def test_a_service_that_says_nothing_is_left_in_time(new_loop: NewLoop) -> None:
 
 @on_every_loop
 def test_a_code_is_posted_to_a_webhook(new_loop: NewLoop) -> None:
-    """Once, and to the address that was named."""
+    """A code is posted once, to the named address."""
     gateway = Gateway(204)
 
     async def posted() -> None:

@@ -1,4 +1,4 @@
-"""Recovery codes: ten on a sheet, each once, read however people write them."""
+"""Recovery codes: ten on a sheet, each valid once, in any common spelling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOOK_ALIKES = "0oO", "1iIlL"
 
 
 class Drawer:
-    """A shelf that lets others in between its steps, as a database does."""
+    """A store of factors that lets other tasks run between its steps, as a database does."""
 
     def __init__(self, sealed: bytes | None) -> None:
         self.sealed = sealed
@@ -45,7 +45,7 @@ class Drawer:
 
 
 def recovery(vault: Vault | None = None, sealer: Sealer = SEALER) -> RecoveryCodes:
-    """One worker's."""
+    """The recovery codes of one worker."""
     return RecoveryCodes(sealer, tries(memory() if vault is None else vault))
 
 
@@ -63,7 +63,7 @@ def left(drawer: Drawer) -> int:
 
 
 def test_a_sheet_has_ten_codes_of_80_bits_in_groups() -> None:
-    """Without I, L, O and U, so that no two symbols look alike; no code twice in a hundred sheets."""
+    """A sheet has ten codes of 80 bits without I, L, O and U, and no code twice in a hundred sheets."""
     sheets = [fresh()[0] for _ in range(100)]
     made = [code for sheet in sheets for code in sheet.codes]
     assert {len(sheet.codes) for sheet in sheets} == {10}
@@ -74,7 +74,7 @@ def test_a_sheet_has_ten_codes_of_80_bits_in_groups() -> None:
 
 
 async def test_each_code_works_once_and_says_how_many_are_left() -> None:
-    """Nine after the first, none after the last; each shown again is worth nothing."""
+    """Each code works once and tells how many are left: nine after the first, none after the last."""
     sheet, drawer = fresh()
     assert left(drawer) == 10
     assert [await left_after(drawer, code) for code in sheet.codes] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
@@ -83,7 +83,7 @@ async def test_each_code_works_once_and_says_how_many_are_left() -> None:
 
 
 async def test_one_code_in_parallel_is_accepted_once(redis_url: str) -> None:
-    """Five workers at once, tries counted in memory and in Redis: one wins, one code is gone."""
+    """Of five workers shown one code at once one accepts it, with tries in memory and in Redis."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
             sheet, drawer = fresh()
@@ -93,14 +93,14 @@ async def test_one_code_in_parallel_is_accepted_once(redis_url: str) -> None:
 
 
 async def test_ten_codes_in_parallel_all_work() -> None:
-    """Who loses a swap to another code looks again, and is not told that a good code is bad."""
+    """Ten codes in parallel all work: a worker that loses a compare-and-swap tries again."""
     sheet, drawer = fresh()
     shown = await asyncio.gather(*[left_after(drawer, code) for code in sheet.codes])
     assert sorted(number for number in shown if number is not None) == list(range(10))
 
 
 async def test_a_new_sheet_ends_the_old_one() -> None:
-    """Also for one who read the old set just before."""
+    """A new sheet voids the old one, for a worker that has just read the old set too."""
     old, drawer = fresh()
     new = recovery().fresh(account="owner-1", enrolment=ENROLMENT)
     redeemed = asyncio.create_task(left_after(drawer, old.codes[0]))
@@ -112,7 +112,7 @@ async def test_a_new_sheet_ends_the_old_one() -> None:
 
 
 async def test_behind_a_wrong_secret_nothing_is_proved_and_no_code_is_used_up() -> None:
-    """R7: even the whole sheet, shown behind a wrong password, stays whole."""
+    """R7: behind a wrong secret no code proves anything or is used up."""
     sheet, drawer = fresh()
     for number, code in enumerate(sheet.codes):
         assert await left_after(drawer, code, trial(b"%d" % number, right=False)) is None
@@ -120,7 +120,9 @@ async def test_behind_a_wrong_secret_nothing_is_proved_and_no_code_is_used_up() 
 
 
 async def test_whoever_burns_the_accounts_tries_does_not_close_the_owners_last_door() -> None:
-    """Codes that can be guessed are refused for the hour; what cannot be guessed is not counted with them."""
+    """A recovery code still works after the account's tries are used up: it cannot be guessed, so it is not counted
+    with them.
+    """
     vault = memory()
     sheet, drawer = fresh()
     while await tries(vault).of_guessable(trial(KEYS.of(b"new", str(vault.entries)))):
@@ -129,7 +131,7 @@ async def test_whoever_burns_the_accounts_tries_does_not_close_the_owners_last_d
 
 
 async def test_a_challenge_takes_five_tries() -> None:
-    """After five wrong codes the right one is refused too, and not used up: in the next challenge it works."""
+    """After five wrong codes a challenge refuses the right one, which works in the next challenge."""
     vault = memory()
     (sheet, drawer), (other, _) = fresh(), fresh()
     for code in other.codes[:5]:
@@ -143,7 +145,7 @@ BETWEEN = ("", "-", " ", "\u3000", "\u2013", "ー", "－", "\u2212")
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(BETWEEN)), min_size=16, max_size=16))
 def test_it_is_read_however_people_write_it(hands: list[tuple[int, str]]) -> None:
-    """Either case and width, O for 0, I or L for 1, blanks and dashes of any kind anywhere."""
+    """A code is read in any case and width, with O for 0, I or L for 1, blanks and dashes anywhere."""
     sheet, drawer = fresh()
     typed = ""
     for symbol, (hand, between) in zip(sheet.codes[0].replace("-", ""), hands, strict=True):
@@ -158,7 +160,7 @@ REFUSED = ("", "0" * 15, "0" * 17, "U" * 16, "ß" * 8, "é" * 16, "①" * 16, "\
 
 @pytest.mark.parametrize("typed", [*REFUSED, "0" * 100_000, "-" * 65, "0000_0000_0000_0000", "٠" * 16])
 async def test_what_cannot_be_a_code_is_no_try(typed: str) -> None:
-    """A slip of the finger costs nothing: neither store nor shelf is asked."""
+    """Input that cannot be a code costs no try: neither counters nor factors are read."""
     vault = memory()
     _, drawer = fresh()
     assert await left_after(drawer, typed, vault=vault) is None
@@ -167,7 +169,7 @@ async def test_what_cannot_be_a_code_is_no_try(typed: str) -> None:
 
 @given(order=st.lists(st.integers(0, 11), max_size=40))
 def test_of_any_sequence_each_code_works_at_most_once(order: list[int]) -> None:
-    """Codes of the sheet in any order and any number, and two that are on no sheet."""
+    """In any order of the sheet's codes and two foreign ones each code works once at most."""
     (sheet, drawer), (strange, _) = fresh(), fresh()
     known = [*sheet.codes, *strange.codes[:2]]
 
@@ -181,7 +183,9 @@ def test_of_any_sequence_each_code_works_at_most_once(order: list[int]) -> None:
 
 @pytest.mark.parametrize("case", ["none", "altered", "another account's", "under a lost secret", "junk"])
 async def test_a_set_that_cannot_be_opened_proves_nothing(case: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Refused like a wrong code, and never an error page, which would tell who exists; the log names nobody."""
+    """A set that cannot be opened is refused like a wrong code: an error page would tell who exists. The log names no
+    account.
+    """
     sheet, _ = fresh()
     moved = recovery().fresh(account="owner-2", enrolment=ENROLMENT)
     foreign = recovery(sealer=Sealer([b"f" * 32])).fresh(account="owner-1", enrolment=ENROLMENT)
@@ -201,7 +205,7 @@ async def test_a_set_that_cannot_be_opened_proves_nothing(case: str, caplog: pyt
 
 
 async def test_a_code_of_nobodys_sheet_proves_nothing() -> None:
-    """Where there is no set a random one is looked through; who knew it would still not be let in."""
+    """Without a set a random one is checked, and knowing its codes proves nothing."""
     factor, drawer = recovery(), Drawer(None)
     sheet = factor.fresh(account="", enrolment="")
     factor._nobodys = sheet.sealed
@@ -210,7 +214,7 @@ async def test_a_code_of_nobodys_sheet_proves_nothing() -> None:
 
 
 async def test_a_sheet_outlives_the_secret_it_was_sealed_under() -> None:
-    """Sealed anew under a new secret, as a rotation does, the codes on paper still work when the old one is gone."""
+    """A sheet sealed anew in a rotation still works when the old secret is gone."""
     sheet, drawer = fresh()
     first = await left_after(drawer, sheet.codes[0])
     bound_to = enrolment_binding("owner-1", ENROLMENT)
@@ -222,7 +226,7 @@ async def test_a_sheet_outlives_the_secret_it_was_sealed_under() -> None:
 
 
 async def test_codes_are_shown_once_and_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
-    """Not in what is kept (not even inside the seal), nor in logs, nor where an error reporter prints values."""
+    """Codes are shown once: neither stored (even sealed), logged nor in a `repr`."""
     caplog.set_level(0)
     vault = memory()
     sheet, drawer = fresh()

@@ -1,4 +1,4 @@
-"""Sealing: what was sealed comes back, and whatever else is shown says nothing, in the same words."""
+"""Sealed data comes back; everything else is refused with the same words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sealed(data: bytes = b"the app's answer", *, by: Sealer = SEALER) -> bytes:
 
 
 def laid_out(data: bytes) -> bytes:
-    """Sealed by hand, with nothing of ours but the layout."""
+    """Sealed by hand, from the layout alone."""
     master = blake2b(OLD, digest_size=64, person=b"sekisho.seal").digest()
     head = b"\x01" + blake2b(key=master, digest_size=8, person=b"seal key id").digest()
     salt, nonce = b"s" * 12, b"n" * 12
@@ -33,7 +33,7 @@ def laid_out(data: bytes) -> bytes:
 
 
 def refused(shown: bytes, *, by: Sealer = SEALER, purpose: bytes = FOR, bound_to: bytes = TO) -> str:
-    """All that somebody is told who shows this: every word of the error, and of errors behind it."""
+    """All that a caller is told on showing this: the text of the error and of its causes."""
     with pytest.raises(Unsealable) as error:
         by.open(purpose, shown, bound_to=bound_to)
     assert (error.value.args, error.value.__cause__, error.value.__context__) == (("cannot be opened",), None, None)
@@ -45,7 +45,7 @@ THE_WORDS = "sekisho.challenge.seal.Unsealable: cannot be opened\n"
 
 @given(st.binary(max_size=300), st.binary(max_size=40), st.binary(max_size=40))
 def test_what_was_sealed_comes_back(data: bytes, purpose: bytes, bound_to: bytes) -> None:
-    """Any data, for any purpose, bound to anything; longer by a constant, so its length tells no more than its own."""
+    """Any data comes back, for any purpose and binding; the seal adds a constant length."""
     found = SEALER.seal(purpose, data, bound_to=bound_to)
 
     assert SEALER.open(purpose, found, bound_to=bound_to) == data
@@ -54,7 +54,7 @@ def test_what_was_sealed_comes_back(data: bytes, purpose: bytes, bound_to: bytes
 
 @given(st.data())
 def test_one_changed_byte_anywhere_spoils_it(data: st.DataObject) -> None:
-    """Version, key id, salt, nonce, data, tag: none of it is anybody's to choose."""
+    """A changed byte in version, key id, salt, nonce, data or tag makes the seal void."""
     whole = sealed(data.draw(st.binary(max_size=100)))
     at = data.draw(st.integers(0, len(whole) - 1))
     change = data.draw(st.integers(1, 255))
@@ -63,7 +63,7 @@ def test_one_changed_byte_anywhere_spoils_it(data: st.DataObject) -> None:
 
 
 def test_every_bit_is_sealed() -> None:
-    """The same, for each bit of one: no byte is left to luck."""
+    """Every single bit is covered by the seal."""
     whole = sealed()
     for at in range(len(whole)):
         for bit in range(8):
@@ -72,7 +72,7 @@ def test_every_bit_is_sealed() -> None:
 
 @given(st.integers(0, 200))
 def test_a_piece_of_it_is_nothing(length: int) -> None:
-    """Cut at either end or drawn out: refused as everything else is, and no error of another kind."""
+    """A seal cut or extended at either end is refused like any other."""
     whole = sealed(b"v" * 150)
 
     for shown in (whole[:length], whole[len(whole) - length :], whole + bytes(length + 1)):
@@ -82,13 +82,13 @@ def test_a_piece_of_it_is_nothing(length: int) -> None:
 
 @given(st.binary(max_size=200))
 def test_whatever_a_stranger_sends_is_refused(shown: bytes) -> None:
-    """Also behind the head of a genuine one, which everybody can copy."""
+    """Random input is refused, also behind the start of a genuine seal."""
     assert refused(shown) == THE_WORDS
     assert refused(sealed()[:9] + shown) == THE_WORDS
 
 
 def test_a_foreign_key_is_refused_in_the_same_words() -> None:
-    """Another service's seal is no seal, even behind our key's id."""
+    """Another service's seal is refused with the same words, even with our key's id."""
     foreign = sealed(by=Sealer([FOREIGN]))
 
     assert refused(foreign) == THE_WORDS
@@ -97,7 +97,7 @@ def test_a_foreign_key_is_refused_in_the_same_words() -> None:
 
 @pytest.mark.parametrize("purpose", [b"", b"escro", b"escrow ", b"Escrow", b"totp"])
 def test_another_purpose_is_refused_in_the_same_words(purpose: bytes) -> None:
-    """Row 82: what a page carries for one step opens no other."""
+    """Row 82: a seal for another purpose is refused with the same words."""
     assert refused(sealed(), purpose=purpose) == THE_WORDS
 
 
@@ -106,12 +106,12 @@ def test_another_purpose_is_refused_in_the_same_words(purpose: bytes) -> None:
     [b"", TO[:-1], TO + b"\0", bind(b"challenge", b"another"), bind(b"another", b"browser"), bind(b"challengebrowser")],
 )
 def test_another_binding_is_refused_in_the_same_words(bound_to: bytes) -> None:
-    """Row 82: another browser, another challenge."""
+    """Row 82: a seal bound to another browser or challenge is refused with the same words."""
     assert refused(sealed(), bound_to=bound_to) == THE_WORDS
 
 
 def test_purpose_and_binding_do_not_run_into_each_other() -> None:
-    """What moves from the end of the one to the start of the other makes another pair."""
+    """A byte moved from the end of the purpose to the start of the binding makes another seal."""
     found = SEALER.seal(b"ab", b"data", bound_to=b"c")
 
     assert refused(found, purpose=b"a", bound_to=b"bc") == THE_WORDS
@@ -119,19 +119,19 @@ def test_purpose_and_binding_do_not_run_into_each_other() -> None:
 
 @given(st.lists(st.binary(max_size=5), max_size=4), st.lists(st.binary(max_size=5), max_size=4))
 def test_different_parts_bind_differently(parts: list[bytes], others: list[bytes]) -> None:
-    """Wherever the bytes of two lists of parts are the same, so are the parts."""
+    """Different lists of parts never bind to the same bytes."""
     assert (bind(*parts) == bind(*others)) == (parts == others)
 
 
 @pytest.mark.parametrize(("parts", "others"), [((b"ab", b"c"), (b"a", b"bc")), ((b"a",), (b"a", b"")), ((), (b"",))])
 def test_parts_that_join_alike_bind_differently(parts: tuple[bytes, ...], others: tuple[bytes, ...]) -> None:
-    """An account `ab` with browser `c` is not account `a` with browser `bc`."""
+    """Account `ab` with browser `c` binds differently from account `a` with browser `bc`."""
     assert b"".join(parts) == b"".join(others)
     assert bind(*parts) != bind(*others)
 
 
 def test_a_new_secret_seals_and_the_old_one_still_opens() -> None:
-    """Rotation loses nothing until the old secret is taken off the list, and says what is to be wrapped anew."""
+    """After a rotation the old secret still opens its seals, which are reported as due for rewrapping."""
     both, new_alone = Sealer([NEW, OLD]), Sealer([NEW])
     old, new = sealed(b"old"), sealed(b"new", by=both)
 
@@ -143,7 +143,7 @@ def test_a_new_secret_seals_and_the_old_one_still_opens() -> None:
 
 
 def test_wrapped_anew_it_needs_the_new_secret_alone() -> None:
-    """What `needs_rewrap` names is opened and sealed again; then the old secret may go."""
+    """What `needs_rewrap` names is opened and sealed anew; then the old secret may go."""
     both, new_alone = Sealer([NEW, OLD]), Sealer([NEW])
     old = sealed(b"a factor's secret")
 
@@ -155,12 +155,12 @@ def test_wrapped_anew_it_needs_the_new_secret_alone() -> None:
 
 @pytest.mark.parametrize("shown", [b"", b"\x01", b"\x02" + sealed()[1:], sealed(by=Sealer([FOREIGN]))])
 def test_what_is_not_under_the_newest_secret_wants_wrapping(shown: bytes) -> None:
-    """Rather tried and found damaged than left behind for a secret that is about to go."""
+    """Damaged data counts as not under the newest secret: better tried in vain than left behind."""
     assert SEALER.needs_rewrap(shown)
 
 
 def test_the_same_is_never_sealed_the_same() -> None:
-    """A thousand seals of one value: a thousand salts and nonces, and nobody can tell that it is one value."""
+    """A thousand seals of one value have a thousand salts and nonces and look unrelated."""
     whole = [sealed(b"value") for _ in range(1_000)]
 
     assert Counter(
@@ -172,12 +172,12 @@ def test_the_same_is_never_sealed_the_same() -> None:
 
 
 def test_its_layout_is_this() -> None:
-    """Version, key id, salt, nonce, then AES-256-GCM: what stands in databases must still open after an update."""
+    """The layout is version, key id, salt, nonce, AES-256-GCM: an update must open what databases hold."""
     assert SEALER.open(FOR, laid_out(b"data"), bound_to=TO) == b"data"
 
 
 def test_one_that_was_kept_since_the_first_version_opens() -> None:
-    """Sealed once and written down here: no later version may lock anybody out of their factor."""
+    """A seal written down from the first version still opens."""
     kept = bytes.fromhex(
         "019ce14e35c356b5602c6a651abddacd21c0b548c1d3319b5c989051c9b3e3c2566ebdd89979206095bec24fdaf4f3f29f38"
         "b63b97ce963b0d644dab756969b73bf0a96f24497c46f45be12c94"
@@ -187,7 +187,7 @@ def test_one_that_was_kept_since_the_first_version_opens() -> None:
 
 
 def test_lengths_are_bounded() -> None:
-    """The longest is sealed and opened; more is our mistake when sealing, and a stranger's when opening."""
+    """The longest data is sealed and opened; longer data raises when sealing and is refused when opening."""
     longest = sealed(bytes(DATA_BYTES_MAX))
 
     assert len(SEALER.open(FOR, longest, bound_to=TO)) == DATA_BYTES_MAX
@@ -197,13 +197,13 @@ def test_lengths_are_bounded() -> None:
 
 
 def test_without_a_secret_nothing_is_sealed() -> None:
-    """An empty list is a mistake, and not a key."""
+    """An empty list of secrets is an error, not a key."""
     with pytest.raises(ValueError, match=r"^a sealer wants at least one secret$"):
         Sealer([])
 
 
 def test_it_shows_no_key() -> None:
-    """Error reporters print values: the sealer says what it is, and no more; its error is one of ours."""
+    """No `repr` shows a key, and errors are our own."""
     sealer = Sealer([b"canary-secret" * 4])
 
     assert "canary" not in repr(sealer) + str(sealer) + repr(Unsealable())

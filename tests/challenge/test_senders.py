@@ -1,4 +1,4 @@
-"""Which letters go to whom: to a real server, in the owner's language, and never an error."""
+"""Notices are sent to a real mail server in the owner's language, and never raise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CODE = Code("12345678", 599)
 
 
 async def test_every_letter_reaches_its_owner() -> None:
-    """Of each kind one, and none for who has no address."""
+    """A mail of each kind reaches its owner; an account without an address gets none."""
     async with real_server() as server, mailer(f"smtp+plain://127.0.0.1:{server.port}") as (post, results):
         senders = Senders(post, SHOP, clock_s=lambda: 1_700_000_000)
         for person in (NOBODY, NOWHERE, HANAKO):
@@ -46,7 +46,7 @@ async def test_every_letter_reaches_its_owner() -> None:
 
 
 async def test_nothing_raises(caplog: pytest.LogCaptureFixture) -> None:
-    """A change that has no words is logged by its kind; without a mailer there is nothing to do."""
+    """A change without words is logged by its kind, and without a mailer nothing happens."""
     async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
         Senders(post, SHOP).factor_changed(HANAKO, "telepathy", "added")
     Senders(None, None).factor_changed(HANAKO, "telepathy", "added")
@@ -54,7 +54,7 @@ async def test_nothing_raises(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_a_mailer_wants_a_service() -> None:
-    """Or there would be nobody to write for."""
+    """A mailer needs the service's name for its texts."""
     async with mailer("smtp+plain://127.0.0.1:9") as (post, _):
         with pytest.raises(ValueError, match="a service"):
             Senders(post, None)

@@ -1,4 +1,4 @@
-"""Ties: what one is worth beside its own session, and beside any other."""
+"""Session bindings: valid beside their own session, void beside any other."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def find(credentials: SessionCredentials, *headers: tuple[bytes, bytes], now_s: 
     [(COOKIE, [SHOWN]), (BEARER, [TOKEN]), (BOTH, [SHOWN]), (BOTH, [SHOWN, TOKEN])],
 )
 def test_a_tie_beside_its_session_says_whose_it_is(credentials: SessionCredentials, headers: Headers) -> None:
-    """Account, its id and when it was last proved come back."""
+    """Beside its session a binding tells account, id and the time of the last proof."""
     assert find(credentials, *headers) == ALICE
 
 
@@ -53,19 +53,19 @@ def test_a_tie_beside_its_session_says_whose_it_is(credentials: SessionCredentia
     ],
 )
 def test_beside_any_other_session_it_is_nothing(credentials: SessionCredentials, headers: Headers) -> None:
-    """One's own proof must not open a session that was stolen (R4)."""
+    """R4: beside another session a binding is void: one's own proof must not open a stolen session."""
     assert find(credentials, *headers) is None
 
 
 def test_of_two_accounts_neither_tie_fits_the_others_session() -> None:
-    """Whoever has a proof of one and a session of the other has nothing (R4)."""
+    """R4: of two accounts neither binding fits the other's session."""
     bob = TIES.tied(Tie("Bob", "43", NOW), SessionCredentials((("sid", "bobs"),)), NOW)
     assert TIES.find(bob, [SHOWN], NOW) is None
     assert TIES.find(bob, [(b"cookie", b"sid=bobs")], NOW) == Tie("Bob", "43", NOW)
 
 
 def test_to_nothing_nothing_is_tied() -> None:
-    """A tie to no credential would be shown by every request."""
+    """Without a session credential no binding is issued: every request could show it."""
     assert TIES.tied(ALICE, SessionCredentials(), NOW) == ""
     assert TIES.headers(ALICE, SessionCredentials(), NOW, by_header=False) == []
 
@@ -74,36 +74,36 @@ def test_to_nothing_nothing_is_tied() -> None:
     ("later_s", "good"), [(-301, False), (-300, True), (SECONDS_MAX - 1, True), (SECONDS_MAX, False)]
 )
 def test_it_ends_after_thirty_days(later_s: int, good: bool) -> None:
-    """A copy of it is not good for ever."""
+    """A binding ends after thirty days."""
     assert (find(COOKIE, SHOWN, now_s=NOW + later_s) is not None) is good
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "=", "A" * 200, "A" * 5_000, "\udcff", "a b"])
 def test_what_was_not_sealed_here_is_nothing(text: str) -> None:
-    """A stranger may send anything."""
+    """Input that was not sealed here is void."""
     assert TIES.find(text, [SHOWN], NOW) is None
 
 
 def test_it_is_for_one_cookie_and_one_service() -> None:
-    """Sealed under another name or another secret, it does not open."""
+    """A binding sealed under another cookie name or another secret is void."""
     text = TIES.tied(ALICE, COOKIE, NOW)
     assert Ties([OLD], b"__Host-other").find(text, [SHOWN], NOW) is None
     assert Ties([NEW]).find(text, [SHOWN], NOW) is None
 
 
 def test_it_survives_a_rotation_of_secrets() -> None:
-    """Nobody is asked again because the operator was careful."""
+    """A binding survives a rotation of secrets."""
     assert Ties([NEW, OLD]).find(TIES.tied(ALICE, COOKIE, NOW), [SHOWN], NOW) == ALICE
 
 
 def test_what_browsers_would_not_keep_is_not_handed_out() -> None:
-    """An account as long as a cookie has no tie, and any other text is kept."""
+    """A binding too long for a cookie is not issued; any other account gets one."""
     assert TIES.tied(Tie("x" * 4_096), COOKIE, NOW) == ""
     assert 0 < len(TIES.tied(Tie("名\udcff" * 100), COOKIE, NOW)) <= CHARS_MAX
 
 
 def test_browsers_get_a_cookie_and_apps_a_header() -> None:
-    """Neither scripts nor other sites can use the cookie."""
+    """Browsers get a cookie, out of reach of scripts and other sites; apps get a header."""
     [(name, line)] = TIES.headers(ALICE, COOKIE, NOW, by_header=False)
     text, _, attributes = line.removeprefix(b"__Host-sekisho-tie=").partition(b"; ")
     assert name == b"set-cookie"
@@ -118,7 +118,7 @@ def test_browsers_get_a_cookie_and_apps_a_header() -> None:
 
 @pytest.mark.parametrize(("account", "proved"), [("Alice", True), ("alice", False), ("Bob", False)])
 def test_a_proof_renews_the_tie_of_its_own_account_alone(account: str, proved: bool) -> None:
-    """What was proved for one is not written down for another (R4)."""
+    """R4: a proof renews the binding of its own account alone."""
     handed = TIES.headers(Tie("Alice", "42"), BEARER, NOW, by_header=True)
     renewed = TIES.proved_now([*handed, TOKEN], account, NOW + 9)
 
@@ -129,7 +129,7 @@ def test_a_proof_renews_the_tie_of_its_own_account_alone(account: str, proved: b
 
 
 def test_it_prints_no_account() -> None:
-    """Tracebacks show these."""
+    """A `repr` shows no account: tracebacks print it."""
     assert "Alice" not in repr(ALICE)
     assert "Alice" not in TIES.tied(ALICE, COOKIE, NOW)
 
@@ -140,7 +140,7 @@ DEVICE = SessionCredentials((("device_id", "mine"),))
 
 @pytest.mark.parametrize("name", ["session", "sessionid", "connect.sid", "PHPSESSID", "auth_token", "remember-me"])
 def test_two_sessions_in_one_request_are_nobodys(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Row 5.22: a tie to one's own `device_id` opens no session that was stolen and stands beside it."""
+    """Row 5.22: a binding to one's own `device_id` opens no stolen session beside it."""
     ties = Ties([OLD], guesses=True)
     text = ties.tied(ALICE, DEVICE, NOW)
     shown = [(b"cookie", f"device_id=mine; {name}=stolen".encode())]
@@ -155,14 +155,14 @@ def test_two_sessions_in_one_request_are_nobodys(name: str, caplog: pytest.LogCa
 
 @pytest.mark.parametrize("name", ["csrftoken", "csrf_token", "XSRF-TOKEN", "__Host-sekisho-step", "theme", "residence"])
 def test_other_cookies_are_no_session(name: str) -> None:
-    """Browsers send many."""
+    """Other cookies are no session: browsers send many."""
     text = GUESSED.tied(ALICE, DEVICE, NOW)
 
     assert GUESSED.find(text, [(b"cookie", f"device_id=mine; {name}=x".encode())], NOW) == ALICE
 
 
 def test_where_a_rule_or_the_application_names_the_session_others_may_stand_beside_it() -> None:
-    """Row 5.22: then nothing is guessed."""
+    """Row 5.22: if a rule or the application names the session, other credentials may stand beside it."""
     shown = [(b"cookie", b"device_id=mine; session=other")]
 
     assert TIES.find(TIES.tied(ALICE, DEVICE, NOW), shown, NOW) == ALICE

@@ -1,4 +1,4 @@
-"""The toll: what is asked is what must be shown, once; and what a page carries opens in the right hands alone."""
+"""The toll: exactly what was asked must be shown, once; a page's sealed form opens for its holder alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HOLDER = "a" * 22
 
 
 class Says:
-    """A captcha that answers as it is told to, and remembers what it was asked."""
+    """A captcha with a fixed answer that records what it was asked."""
 
     def __init__(self, answer: Answer | Callable[[str], Answer]) -> None:
         self.answer = answer
@@ -60,7 +60,7 @@ def toll(captcha: Captcha | None = None, *, kept: MemoryVault | None = None, key
 
 
 def work_for(one: Toll, bound_to: bytes = ATTEMPT) -> str:
-    """Solved, and cheaply: difficulty is not what is tried here."""
+    """Solved cheap work: these tests are not about difficulty."""
     assert one._work is not None
     return solved(json.loads(one._work.challenge(bound_to, 256).text))
 
@@ -76,7 +76,7 @@ async def paid(one: Toll, work: str = "", captcha: str = "", bound_to: bytes = A
 
 
 def test_without_a_captcha_work_is_all_that_is_asked() -> None:
-    """In members that JSON takes as they are."""
+    """Without a captcha, work alone is asked for, as members that JSON takes."""
     asked = toll().ask(ATTEMPT, 0, 0.0)
 
     assert not asked.captcha
@@ -84,7 +84,7 @@ def test_without_a_captcha_work_is_all_that_is_asked() -> None:
 
 
 def test_a_captcha_brings_its_stand_in_along() -> None:
-    """So that a page whose captcha does not come need not ask again."""
+    """A captcha is asked for together with work, so a page whose captcha fails to load need not ask again."""
     asked = toll(Says(None)).ask(ATTEMPT, 0, 0.0)
 
     assert cost(asked) * 256 >= 250_000
@@ -92,7 +92,7 @@ def test_a_captcha_brings_its_stand_in_along() -> None:
 
 
 def test_more_is_asked_where_more_come() -> None:
-    """Posture and fullness both raise the price."""
+    """A stricter posture and a fuller service both raise the difficulty."""
     calm, full, attack = (cost(toll().ask(ATTEMPT, *now)) for now in ((0, 0.0), (0, 0.95), (2, 0.0)))
 
     assert calm < full
@@ -100,7 +100,7 @@ def test_more_is_asked_where_more_come() -> None:
 
 
 async def test_where_nothing_is_asked_nothing_is_paid() -> None:
-    """A site without work has none to be shown."""
+    """A site without work asks for none and accepts none."""
     none = Toll(None, None, Sealer([KEY]), captcha_public=None)
 
     assert none.ask(ATTEMPT, 2, 1.0) == (None, {})
@@ -109,13 +109,13 @@ async def test_where_nothing_is_asked_nothing_is_paid() -> None:
 
 @pytest.mark.parametrize(("work", "public"), [(None, PUBLIC), (Work([KEY], vault()), None)])
 def test_a_captcha_is_never_alone(work: Work | None, public: dict[str, str] | None) -> None:
-    """One that cannot tell would else lock everybody out."""
+    """A captcha needs work beside it, or its outage would lock everyone out."""
     with pytest.raises(ValueError, match="a captcha needs work to fall back on, and what its page shows"):
         Toll(work, Says(None), Sealer([KEY]), captcha_public=public)
 
 
 async def test_work_pays_once_and_for_its_attempt_alone() -> None:
-    """Bound to door, account and browser: work for one account buys no try at the next."""
+    """Work pays once, for its own door, account and browser: one account's work buys no try at the next."""
     one = toll()
     work = work_for(one)
 
@@ -125,7 +125,7 @@ async def test_work_pays_once_and_for_its_attempt_alone() -> None:
 
 
 async def test_a_solved_captcha_pays_and_leaves_work_unused() -> None:
-    """What was not needed is not spent; the provider hears the address that we heard."""
+    """A solved captcha pays and leaves the work unused; the provider is told the client's address."""
     captcha = Says(Solved("turnstile"))
     one, without = toll(captcha), toll()
     work = work_for(one)
@@ -136,14 +136,14 @@ async def test_a_solved_captcha_pays_and_leaves_work_unused() -> None:
 
 
 async def test_a_captcha_that_was_not_solved_is_not_made_up_for() -> None:
-    """Work is for when nobody can tell, not for those of whom it can be told."""
+    """Work does not replace a captcha that was answered as unsolved, only one that could not be checked."""
     one = toll(Says(answer=False))
 
     assert not await paid(one, work_for(one), "token")
 
 
 async def test_leaving_the_token_out_is_no_way_round_a_captcha_that_answers() -> None:
-    """Even one that takes whatever it is asked about."""
+    """Leaving the token out does not bypass a captcha that answers, even one that accepts every token."""
     for answer in (False, Solved("turnstile")):
         one = toll(Says(answer))
         assert not await paid(one, work_for(one))
@@ -151,7 +151,7 @@ async def test_leaving_the_token_out_is_no_way_round_a_captcha_that_answers() ->
 
 @pytest.mark.parametrize("token", ["", "token"])
 async def test_where_nobody_can_tell_work_decides(token: str) -> None:
-    """With a token or without: a provider that is down gives out none."""
+    """If the provider could not tell, work decides, with a token or without."""
     one = toll(Says(None))
 
     assert not await paid(one, "", "token")
@@ -160,14 +160,14 @@ async def test_where_nobody_can_tell_work_decides(token: str) -> None:
 
 
 async def test_who_has_done_no_work_asks_nobody() -> None:
-    """Without a token and without work a flood would take the places of all who have one."""
+    """Without work and token the provider is not asked, or a flood would take all places."""
     captcha = Says(False)
     assert not await paid(toll(captcha), "junk")
     assert captcha.asked == []
 
 
 async def test_nothing_shown_asks_nobody() -> None:
-    """Nor does what is longer than any token: a flood is not passed on."""
+    """An empty or oversized token is not passed to the provider."""
     captcha = Says(None)
     one = toll(captcha)
 
@@ -179,13 +179,13 @@ async def test_nothing_shown_asks_nobody() -> None:
 
 @pytest.mark.parametrize("junk", ["é", "\udc80", "[" * 2_000, "e30=", "\0"])
 async def test_junk_pays_nothing_and_trips_nobody(junk: str) -> None:
-    """Headers hold whatever a stranger puts there."""
+    """Junk pays nothing and raises nothing."""
     assert not await paid(toll(), junk)
     assert not await paid(toll(Says(None)), junk, junk)
 
 
 async def test_a_store_that_is_away_grants_nothing() -> None:
-    """Work that may have been used already is none; the caller is told why."""
+    """Without the store work is not accepted, as it may have been used; the caller is told why."""
     one = toll(kept=MemoryVault(entries_max=0, bytes_max=0, clock_s=lambda: NOW_S))
 
     with pytest.raises(StoreUnavailable):
@@ -193,7 +193,7 @@ async def test_a_store_that_is_away_grants_nothing() -> None:
 
 
 async def test_a_real_siteverify_is_heard() -> None:
-    """Over its socket: earned once, and asked about itself where no token came."""
+    """A real siteverify socket is asked about an earned token, and about itself if no token came."""
     async with siteverify_api(speaks="turnstile") as api:
         captcha = Siteverify(TURNSTILE, SECRET, vault(), url=api.url, hostnames=["shop.example"])
         one = toll(captcha)
@@ -206,7 +206,7 @@ async def test_a_real_siteverify_is_heard() -> None:
         assert await paid(one, work_for(one))
 
 
-# What pages carry.
+# Forms that pages carry.
 
 FORM = SealedForm(
     "POST /login", b"application/x-www-form-urlencoded", b"username=anna&password=hunter2", b"next=%2Fpay"
@@ -231,7 +231,7 @@ ONE = toll()
 
 @given(forms.filter(lambda form: form.door.isprintable()), holders, ages)
 def test_a_form_comes_back_to_its_holder_in_time(form: SealedForm, holder: str, age_s: int) -> None:
-    """Whatever it holds, byte for byte, and as often as the page is sent."""
+    """A form opens byte for byte for its holder, each time that it is sent within its time."""
     text = sealed(ONE, form, holder)
 
     for door in (None, form.door):
@@ -240,7 +240,7 @@ def test_a_form_comes_back_to_its_holder_in_time(form: SealedForm, holder: str, 
 
 @given(forms.filter(lambda form: form.door.isprintable()), holders, holders)
 def test_a_form_opens_for_nobody_else(form: SealedForm, holder: str, other: str) -> None:
-    """Neither another browser's nor nobody's: a sealed form that is sent to a victim must not log him in."""
+    """A form opens in no other browser, and in none without a holder: it must not log a victim in."""
     text = sealed(ONE, form, holder)
 
     assert other == holder or refused(ONE, text, other)
@@ -250,13 +250,13 @@ def test_a_form_opens_for_nobody_else(form: SealedForm, holder: str, other: str)
 
 @given(st.one_of(st.integers(FORM_S, 10_000_000), st.integers(-10_000_000, -SKEW_S - 1)))
 def test_a_form_is_over_after_two_minutes(age_s: int) -> None:
-    """By the time that is sealed inside; nor is one taken that was sealed in the future."""
+    """A form expires after two minutes by its sealed time; one from the future is refused."""
     assert refused(ONE, sealed(ONE), now_s=NOW_S + age_s)
 
 
 @given(st.data())
 def test_a_form_that_was_changed_is_none(data: st.DataObject) -> None:
-    """One bit anywhere, a piece missing, or more behind it."""
+    """A form with a flipped bit, a missing piece or an addition is refused."""
     raw = bytearray(urlsafe_b64decode(sealed(ONE)))
     at = data.draw(st.integers(0, len(raw) - 1))
     cut = bytes(raw[:at])
@@ -268,12 +268,12 @@ def test_a_form_that_was_changed_is_none(data: st.DataObject) -> None:
 
 @given(st.text(max_size=400))
 def test_what_was_never_sealed_is_no_form(text: str) -> None:
-    """Whatever a stranger sends."""
+    """Input that was never sealed is no form."""
     assert refused(ONE, text)
 
 
 def test_a_form_of_another_service_or_purpose_or_door_is_none() -> None:
-    """Another's key, a ticket in its place, a form that was filled in at another door."""
+    """A form of another key, purpose or door is refused, a ticket too."""
     assert refused(toll(key=FOREIGN), sealed(ONE))
     ticket = Sealer([KEY]).seal(b"ticket", bytes(256), bound_to=b"")
     assert refused(ONE, urlsafe_b64encode(ticket).decode())
@@ -281,7 +281,7 @@ def test_a_form_of_another_service_or_purpose_or_door_is_none() -> None:
 
 
 def test_a_forms_length_tells_no_passwords() -> None:
-    """The same from one byte to a hundred, and nothing of it to be read."""
+    """A form's length is the same for bodies of one byte to a hundred, and its text is unreadable."""
     texts = {len(sealed(ONE, FORM._replace(body=b"x" * count))) for count in range(1, 100)}
 
     assert len(texts) == 1
@@ -290,7 +290,7 @@ def test_a_forms_length_tells_no_passwords() -> None:
 
 
 def test_a_form_has_its_bounds() -> None:
-    """The longest body goes, one byte more does not; what is longer than any form is not looked at."""
+    """The longest body fits, one byte more does not; a longer form than possible is not read."""
     longest = SealedForm("d" * NAMES_BYTES_MAX, b"t" * NAMES_BYTES_MAX, b"x" * BODY_BYTES_MAX, b"q" * NAMES_BYTES_MAX)
     text = sealed(ONE, longest)
 

@@ -1,4 +1,4 @@
-"""Authenticator codes: the standards' vectors, what people type, and each time step once."""
+"""Authenticator codes: the standards' vectors, common input, and each time step once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.challenge.proving import HOUR, KEYS, NOW, SEALER, Clock, in_redis, me
 if TYPE_CHECKING:
     from sekisho.store.vault import Vault
 
-SECRET = b"12345678901234567890"  # of both standards
+SECRET = b"12345678901234567890"  # from both standards
 ENROLMENT = "e" * 32
 RFC_4226 = ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"]
 RFC_6238 = {
@@ -51,31 +51,31 @@ async def accepted(
     now_s: int = NOW,
     account: str = "owner-1",
 ) -> bool:
-    """One try by one worker."""
+    """One try at one worker."""
     who = trial(challenge, account=account, right=right)
     return await totp(vault).accept(who, [(ENROLMENT, sealed)] if sealed else [], typed, now_s=now_s)
 
 
 @pytest.mark.parametrize(("counter", "code"), list(enumerate(RFC_4226)))
 def test_vectors_of_rfc_4226(counter: int, code: str) -> None:
-    """Appendix D: a counter is a time step here."""
+    """RFC 4226, appendix D: a counter is a time step here."""
     assert verify(SECRET, code, counter * 30) == counter
 
 
 @pytest.mark.parametrize(("now_s", "code"), list(RFC_6238.items()))
 def test_vectors_of_rfc_6238(now_s: int, code: str) -> None:
-    """Appendix B, SHA-1: its eight digits end in the six that apps show."""
+    """RFC 6238, appendix B, SHA-1: its eight digits end in the six that apps show."""
     assert verify(SECRET, code[-6:], now_s) == now_s // 30
 
 
 @pytest.mark.parametrize(("off_s", "step"), [(-60, None), (-30, STEP), (0, STEP), (30, STEP), (60, None)])
 def test_clocks_may_be_one_step_apart(off_s: int, step: int | None) -> None:
-    """A phone half a minute off is let in; one a whole minute off is not, or codes would live for ever longer."""
+    """A phone half a minute off is accepted, one a whole minute off is not, or codes would live too long."""
     assert verify(SECRET, CODE, STEP * 30 + off_s) == step
 
 
 def test_there_is_no_step_before_the_first() -> None:
-    """At the very beginning of time the step before is left out, instead of an error."""
+    """At time zero there is no step before, and no error."""
     assert verify(SECRET, RFC_4226[0], 0) == 0
 
 
@@ -97,13 +97,13 @@ REFUSED = (
 
 @pytest.mark.parametrize("typed", FOLDED)
 def test_blanks_and_full_width_digits_are_folded(typed: str) -> None:
-    """As Japanese keyboards and copied text have them."""
+    """Blanks and full-width digits are folded, as Japanese keyboards and copied text have them."""
     assert verify(SECRET, typed, 59) == 1
 
 
 @pytest.mark.parametrize("typed", REFUSED)
 async def test_everything_else_is_refused_and_is_no_try(typed: str) -> None:
-    """What cannot be a code is no guess either: it costs the owner nothing and the store no step."""
+    """Input that cannot be a code is refused, costs no try and asks the store nothing."""
     vault = memory()
     assert verify(SECRET, typed, 59) is None
     assert not await accepted(vault, typed)
@@ -112,7 +112,7 @@ async def test_everything_else_is_refused_and_is_no_try(typed: str) -> None:
 
 @given(st.text(max_size=80), st.integers(0, 2**40))
 def test_whatever_is_typed_nothing_breaks(typed: str, now_s: int) -> None:
-    """No text and no time raises; what is accepted is a code of a step that is near."""
+    """No text and no time raises, and only codes of near steps are accepted."""
     step = verify(SECRET, typed, now_s)
     assert step is None or abs(step - now_s // 30) <= 1
 
@@ -125,7 +125,7 @@ def test_secrets_have_160_bits_and_are_never_the_same() -> None:
 
 
 def test_a_secret_can_be_typed_into_an_app() -> None:
-    """Whoever enrols on the phone itself cannot point its lens at its own screen."""
+    """A secret can be typed: an owner who enrols on the phone itself cannot scan its screen."""
     assert secret_text(SECRET) == "GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ"
     assert b32decode(secret_text(SECRET).replace(" ", "")) == SECRET
 
@@ -140,7 +140,7 @@ def test_a_secret_can_be_typed_into_an_app() -> None:
     ],
 )
 def test_the_uri_reads_back_as_it_was_meant(issuer: str, account: str) -> None:
-    """Whatever an account is called, it changes neither secret nor issuer."""
+    """No account name changes secret or issuer of the URI."""
     uri = provisioning_uri(SECRET, issuer=issuer, account=account)
     app = pyotp.parse_uri(uri)
     assert isinstance(app, pyotp.TOTP)
@@ -152,19 +152,23 @@ def test_the_uri_reads_back_as_it_was_meant(issuer: str, account: str) -> None:
 
 
 def test_no_account_can_name_an_issuer() -> None:
-    """Apps split the label at a colon, escaped or not: `Bank:alice` must not be filed under Bank."""
+    """No account can name an issuer: apps split at a colon, escaped or not, so `Bank:alice` must not be filed under
+    Bank.
+    """
     uri = provisioning_uri(SECRET, issuer="Shop: Tokyo", account="Bank:alice")
     assert uri.startswith("otpauth://totp/Shop%20%20Tokyo:Bank%20alice?")
 
 
 def test_a_code_of_the_longest_names_can_still_be_made() -> None:
-    """A thousand characters of four bytes each, or none that is whole: cut, and drawn."""
+    """The longest names (a thousand four-byte characters, or broken ones) are cut, and the QR code is still drawn."""
     for name in ("😀" * 1_024, "\ud800" * 1_024):
         assert qr_svg(provisioning_uri(SECRET, issuer=name, account=name)).startswith("<svg")
 
 
 def test_the_picture_needs_nothing_from_outside() -> None:
-    """Two shapes in one `svg`, dark on white with four modules of quiet: no script, style, link or reference."""
+    """The QR code is one `svg` of two shapes, dark on white, four quiet modules: no script, style, link or
+    reference.
+    """
     svg = qr_svg(provisioning_uri(SECRET, issuer="Shop", account="alice"))
     drawn = ET.fromstring(svg)
     assert [child.tag for child in drawn] == ["path", "path"]
@@ -176,14 +180,14 @@ def test_the_picture_needs_nothing_from_outside() -> None:
 
 
 async def test_the_right_code_proves_the_owner_once() -> None:
-    """Row 79: shown a second time, in the same challenge or another, it is worth nothing."""
+    """Row 79: the right code proves the owner once, in this challenge or another."""
     vault = memory()
     shown = [await accepted(vault, challenge=challenge) for challenge in (b"one", b"one", b"two")]
     assert shown == [True, False, False]
 
 
 async def test_shown_in_parallel_it_is_accepted_once(redis_url: str) -> None:
-    """Row 79: eight workers, each with a challenge of its own, in memory and in Redis: one wins."""
+    """Row 79: of eight workers with one code at once one accepts it, in memory and in Redis."""
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
             shown = await asyncio.gather(*[accepted(vault, challenge=b"%d" % n) for n in range(8)])
@@ -191,7 +195,7 @@ async def test_shown_in_parallel_it_is_accepted_once(redis_url: str) -> None:
 
 
 async def test_the_next_step_is_good_again_and_another_enrolment_has_its_own() -> None:
-    """What is spent is one step of one enrolment."""
+    """The next step's code is valid again, and another enrolment is not affected."""
     vault = memory()
     assert await accepted(vault)
     assert await accepted(vault, LATER)
@@ -201,7 +205,7 @@ async def test_the_next_step_is_good_again_and_another_enrolment_has_its_own() -
 
 
 async def test_a_worker_whose_clock_is_an_hour_late_does_not_take_a_code_again() -> None:
-    """The mark outlives the code by more than clocks differ."""
+    """A spent code is refused by a worker whose clock is an hour late: the mark outlives the clock skew."""
     clock = Clock()
     vault = memory(clock)
     assert await accepted(vault)
@@ -210,7 +214,7 @@ async def test_a_worker_whose_clock_is_an_hour_late_does_not_take_a_code_again()
 
 
 async def test_behind_a_wrong_secret_nothing_is_proved_and_nothing_is_spent() -> None:
-    """R7: right codes and wrong ones, in many challenges; then the owner comes and is let in."""
+    """R7: behind a wrong secret nothing is proved or spent, and the owner still gets in."""
     vault = memory()
     for number in range(40):
         assert not await accepted(vault, CODE if number % 2 else WRONG, challenge=b"w%d" % (number // 4), right=False)
@@ -218,7 +222,7 @@ async def test_behind_a_wrong_secret_nothing_is_proved_and_nothing_is_spent() ->
 
 
 async def test_wrong_guesses_end_with_the_accounts_tries() -> None:
-    """Row 80: after ten wrong codes in two challenges the right one is refused in a third, until the hour is over."""
+    """Row 80: after ten wrong codes in two challenges a third refuses the right one until the hour is over."""
     clock = Clock()
     vault = memory(clock)
     for number in range(10):
@@ -229,7 +233,7 @@ async def test_wrong_guesses_end_with_the_accounts_tries() -> None:
 
 
 async def test_a_wrong_code_takes_the_same_steps_whatever_is_behind_it() -> None:
-    """Right secret, wrong secret, no enrolment: the store sees the same."""
+    """A wrong code takes the same store steps for a right secret, a wrong one and no enrolment."""
     seen = []
     for right, sealed in ((True, SEALED), (False, SEALED), (False, None), (True, None)):
         vault = memory()
@@ -251,21 +255,21 @@ async def test_a_wrong_code_takes_the_same_steps_whatever_is_behind_it() -> None
 async def test_no_enrolment_proves_nothing(
     sealed: bytes | None, account: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """None, an altered one, one moved to another account: refused like a wrong code, and the log names nobody."""
+    """A missing, altered or moved enrolment is refused like a wrong code, and the log names no account."""
     assert not await accepted(memory(), sealed=sealed, account=account)
     assert "wner-" not in caplog.text
     assert len(caplog.records) == (sealed is not None)
 
 
 async def test_a_code_of_nobodys_secret_proves_nothing() -> None:
-    """Where there is no enrolment a random secret is worked with; who knew it would still not be let in."""
+    """Without an enrolment a random secret is checked, and knowing it proves nothing."""
     factor = totp(memory())
     factor._nobodys = factor.seal(SECRET, account="", enrolment="")
     assert not await factor.accept(trial(), [], CODE, now_s=NOW)
 
 
 async def test_neither_secret_nor_code_nor_account_reaches_the_store(caplog: pytest.LogCaptureFixture) -> None:
-    """What a reader of Redis gets are marks and numbers under digests."""
+    """The store holds marks and numbers under digests, and neither secret, code nor account."""
     caplog.set_level(0)
     vault = memory()
     assert await accepted(vault)
@@ -276,7 +280,7 @@ async def test_neither_secret_nor_code_nor_account_reaches_the_store(caplog: pyt
 
 
 async def test_several_apps_of_an_owner_are_one_try() -> None:
-    """Three apps each prove their owner, a fourth none; and five guesses are five tries, not fifteen."""
+    """An owner's three apps are one try: each proves, a fourth does not, and five guesses are five tries."""
     vault = memory()
     factor = totp(vault)
     secrets = [bytes([number]) * 20 for number in range(4)]

@@ -1,4 +1,4 @@
-"""Tries: what a challenge and an account allow, and what concerns nobody."""
+"""Tries: the caps of a challenge and an account, and guesses that count for no account."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CHALLENGES = [bytes([number]) for number in range(8)]
 
 
 async def test_a_challenge_allows_five_tries() -> None:
-    """The sixth is refused, however many follow."""
+    """A challenge allows five tries; every later one is refused."""
     counted = tries(memory())
     allowed = [await counted.of_guessable(trial()) for _ in range(8)]
     assert allowed == [True] * 5 + [False] * 3
 
 
 async def test_a_new_challenge_does_not_bring_new_tries_for_the_account() -> None:
-    """Row 80: whoever starts again after every three guesses gets ten in an hour, and ten in the next."""
+    """Row 80: an account has ten tries an hour, over all new challenges."""
     clock = Clock()
     counted = tries(memory(clock))
 
@@ -43,7 +43,7 @@ async def test_a_new_challenge_does_not_bring_new_tries_for_the_account() -> Non
 
 
 async def test_a_used_up_challenge_takes_nothing_from_the_account() -> None:
-    """A page that goes on sending the same wrong code costs its owner five tries and not ten."""
+    """A page that repeats a wrong code costs its owner the five tries of the challenge and not the account's ten."""
     counted = tries(memory())
     for _ in range(50):
         await counted.of_guessable(trial(b"first"))
@@ -51,7 +51,7 @@ async def test_a_used_up_challenge_takes_nothing_from_the_account() -> None:
 
 
 async def test_tries_behind_a_wrong_secret_leave_the_owner_all_of_theirs() -> None:
-    """R7: a hundred challenges behind wrong passwords, and the owner still has ten tries."""
+    """R7: a hundred challenges behind wrong secrets leave the owner all ten tries."""
     counted = tries(memory())
     for number in range(100):
         for _ in range(6):
@@ -61,7 +61,7 @@ async def test_tries_behind_a_wrong_secret_leave_the_owner_all_of_theirs() -> No
 
 
 async def test_a_wrong_secret_is_counted_in_as_many_steps_as_a_right_one() -> None:
-    """Else the number of round trips would say which of a list of passwords are right."""
+    """Right and wrong secrets take the same number of steps, or round trips would reveal right passwords."""
     steps = []
     for right in (True, False):
         vault = memory()
@@ -71,7 +71,7 @@ async def test_a_wrong_secret_is_counted_in_as_many_steps_as_a_right_one() -> No
 
 
 async def test_parallel_tries_do_not_all_see_room(redis_url: str) -> None:
-    """Two hundred at once over many challenges: ten, in memory and in Redis."""
+    """Of two hundred parallel tries over many challenges ten pass, in memory and in Redis."""
     trials = [trial(b"c%d" % (number // 4)) for number in range(200)]
     async with in_redis(redis_url) as shared:
         for vault in (memory(), shared):
@@ -80,7 +80,7 @@ async def test_parallel_tries_do_not_all_see_room(redis_url: str) -> None:
 
 
 async def guessed(clock: Clock, vault: Vault, hours: int, *, right: bool = True, lane: bytes = b"") -> int:
-    """How many guesses somebody has at an app who takes all that he is given, hour by hour."""
+    """How many guesses at an app an attacker gets who uses every chance, hour by hour."""
     allowed = 0
     for _ in range(hours):
         for n in range(2 * ACCOUNT_TRIES_MAX):
@@ -91,7 +91,7 @@ async def guessed(clock: Clock, vault: Vault, hours: int, *, right: bool = True,
 
 
 async def test_guesses_at_an_app_add_up_to_a_hundred() -> None:
-    """Row 80: ten an hour would be 87,600 in a year, and one in four of those who try so long would be let in."""
+    """Row 80: an app allows a hundred guesses; ten an hour would be 87,600 a year and let in one attacker in four."""
     clock = Clock()
     vault = memory(clock)
     assert await guessed(clock, vault, 9) == 90
@@ -101,7 +101,7 @@ async def test_guesses_at_an_app_add_up_to_a_hundred() -> None:
 
 
 async def test_the_last_guess_at_an_app_is_told_once() -> None:
-    """Its owner must hear why the app is no longer taken; and not a hundred times."""
+    """The owner is told once of the last guess, after which the app is refused."""
     clock = Clock()
     vault = memory(clock)
     assert await guessed(clock, vault, 9) == 90
@@ -110,7 +110,7 @@ async def test_the_last_guess_at_an_app_is_told_once() -> None:
 
 
 async def test_a_proof_gives_an_app_back() -> None:
-    """What was tried before it accuses nobody: neither at the log-in nor at doors. Another account's gives none."""
+    """A proof clears the app's guesses, at the log-in and at doors; another account's proof does not."""
     clock = Clock()
     vault = memory(clock)
     assert [await guessed(clock, vault, 12, lane=lane) for lane in (b"", DOOR)] == [100, 100]
@@ -121,7 +121,9 @@ async def test_a_proof_gives_an_app_back() -> None:
 
 
 async def test_guesses_behind_a_wrong_secret_take_nothing_of_an_app() -> None:
-    """R7: nor do those at doors, where nobody has asked for it; and what they leave behind is gone in an hour."""
+    """R7: guesses behind a wrong secret or at doors do not count against an app, and their counter ends within an
+    hour.
+    """
     clock = Clock()
     vault = memory(clock)
     await guessed(clock, vault, 50, right=False)
@@ -136,7 +138,7 @@ async def test_guesses_behind_a_wrong_secret_take_nothing_of_an_app() -> None:
 
 
 async def test_a_guess_at_an_app_takes_the_same_steps_whatever_is_behind_it() -> None:
-    """Within the caps and beyond each of them: only behind a right secret is there one to reach."""
+    """A guess at an app takes the same steps for any secret, below the caps and beyond them."""
     clock = Clock()
     seen = []
     for right in (True, False):
@@ -152,7 +154,7 @@ async def test_a_guess_at_an_app_takes_the_same_steps_whatever_is_behind_it() ->
     order=st.lists(st.integers(0, 7), min_size=20, max_size=80),
 )
 def test_caps_hold_and_wrong_secrets_change_nothing(owners: list[tuple[str, bool]], order: list[int]) -> None:
-    """For any interleaving: both caps hold, and the right ones get what they would have got alone."""
+    """In any interleaving both caps hold, and wrong secrets do not change what right ones get."""
     made = [Trial(CHALLENGES[n], account, right) for n, (account, right) in enumerate(owners)]
     everything = [made[number] for number in order]
     right = [each for each in everything if each.behind_right_secret]
@@ -167,7 +169,7 @@ def test_caps_hold_and_wrong_secrets_change_nothing(owners: list[tuple[str, bool
 
 
 def _expected(those: list[Trial]) -> list[Trial]:
-    """The rule in a few lines; what is behind a wrong secret has a challenge's tries and nothing else to use up."""
+    """The rule in a few lines: tries behind a wrong secret use up their challenge alone."""
     challenges: Counter[bytes] = Counter()
     accounts: Counter[str] = Counter()
     allowed = []
@@ -182,31 +184,31 @@ def _expected(those: list[Trial]) -> list[Trial]:
 
 
 def test_a_trial_shows_nothing_of_itself() -> None:
-    """Least of all whether the password was right."""
+    """A trial's `repr` does not show whether the password was right."""
     assert f"{trial()} {trial()!r} {trial(right=False)}" == "Trial(...) Trial(...) Trial(...)"
 
 
 @pytest.mark.parametrize("other", [(b"kinds", "ab", "c"), (b"kind", "a", "bc"), (b"kind", "abc"), (b"kind", "ab", "C")])
 def test_names_do_not_run_into_each_other(other: tuple[bytes, *tuple[str, ...]]) -> None:
-    """Another use, or the same letters divided otherwise, is another name."""
+    """Names are unambiguous: another use, or another split of the same letters, is another name."""
     keys = VaultKeys([b"s" * 32])
     assert keys.of(b"kind", "ab", "c") not in (keys.of(*other), b"")
 
 
 def test_names_outlive_a_rotation_and_differ_between_services() -> None:
-    """A secret put in front changes no name, or each rotation would hand out tries; another service's differ."""
+    """Names survive a rotation, which must not hand out new tries; they differ between services."""
     old, rotated, foreign = (VaultKeys(secrets) for secrets in ([b"o" * 32], [b"n" * 32, b"o" * 32], [b"f" * 32]))
     assert old.of(b"kind", "a") == rotated.of(b"kind", "a") != foreign.of(b"kind", "a")
 
 
 def test_enrolments_are_told_apart_by_account_and_id() -> None:
-    """No two pairs bind the same bytes; an account may be any text that an application reads."""
+    """Enrolments are told apart by account and id: no two pairs bind the same bytes, for any text."""
     pairs = [("ab", "c"), ("a", "bc"), ("", "abc"), ("abc", ""), ("\ud800", "c"), ("Ab", "c")]
     assert len({enrolment_binding(*pair) for pair in pairs}) == len(pairs)
 
 
 async def test_a_try_before_the_end_of_the_run_is_counted_once_by_whoever_settles_it() -> None:
-    """Its own worker, the one that ran the application, or both at once: an owner's ten tries are ten."""
+    """A try before the end of the run is counted once, by its worker, the run's worker or both: ten tries stay ten."""
     vault = memory()
     for challenge in (b"one", b"two"):
         for _ in range(6):
@@ -219,7 +221,7 @@ async def test_a_try_before_the_end_of_the_run_is_counted_once_by_whoever_settle
 
 
 async def test_settled_tries_behind_a_wrong_secret_concern_nobody() -> None:
-    """R7, in as many steps as behind a right one."""
+    """R7: settled tries behind a wrong secret count for no account, in as many steps as behind a right one."""
     steps = []
     for right in (True, False):
         vault = memory()
@@ -233,7 +235,7 @@ async def test_settled_tries_behind_a_wrong_secret_concern_nobody() -> None:
 
 
 async def test_the_last_guess_at_an_app_is_told_also_where_it_is_settled() -> None:
-    """Its owner must hear why the app is no longer taken."""
+    """The owner is told of the last guess at an app also if it is counted when the run ends."""
     clock = Clock()
     vault = memory(clock)
     assert await guessed(clock, vault, 9) == 90
@@ -246,7 +248,7 @@ async def test_the_last_guess_at_an_app_is_told_also_where_it_is_settled() -> No
 
 
 async def test_early_codes_of_invented_accounts_are_one_count() -> None:
-    """A day is long: a name each would fill the store for whoever invents names."""
+    """Early codes of invented accounts share one counter, or invented names would fill the store for a day."""
     vault = memory()
     allowed = []
     for number in range(12):

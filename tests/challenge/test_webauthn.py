@@ -1,4 +1,4 @@
-"""Passkeys: who holds one gets in, and every mistake an authenticator, a browser or a thief can make is refused."""
+"""Passkeys: their holder gets in; every mistake of authenticators, browsers or attackers is refused."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ REFUSALS = {"ceremony", "challenge", "origin", "cross_origin", "rp_id", "not_pre
 def enrolled(
     key: PrivateKey = ES256, *, account: str = "7", credential_id: bytes = b"i" * 32, counts: bool = True
 ) -> tuple[Authenticator, Credential]:
-    """An authenticator, and what the site keeps of it."""
+    """An authenticator, and the passkey that the site stores."""
     authenticator = Authenticator(ORIGIN, key, credential_id=credential_id, counts=counts)
     options, state = SITE.registration_options(account, "alice", (), fresh=FRESH, now_s=NOW)
     return authenticator, SITE.register(state, authenticator.create(options), now_s=NOW)
@@ -88,7 +88,7 @@ def refusal_of(state: bytes, response: bytes, *credentials: Credential, now_s: i
 
 @pytest.mark.parametrize("key", [ES256, EDDSA, RS256], ids=["ES256", "EdDSA", "RS256"])
 def test_whoever_holds_the_passkey_gets_in_again_and_again(key: PrivateKey) -> None:
-    """Enrolled once, shown twice: the same passkey comes back, its count raised each time."""
+    """An enrolled passkey works each time, and its count rises."""
     authenticator, credential = enrolled(key)
     for count in (1, 2):
         options, state = asked(credential)
@@ -98,14 +98,16 @@ def test_whoever_holds_the_passkey_gets_in_again_and_again(key: PrivateKey) -> N
 
 
 def test_a_passkey_that_attests_itself_is_enrolled() -> None:
-    """Browsers may pass such an attestation on although none was asked for."""
+    """A passkey with a self attestation is enrolled: browsers may pass one on unasked."""
     options, state = SITE.registration_options("7", "alice", (), fresh=FRESH, now_s=NOW)
     made = Authenticator(ORIGIN, ES256).create_self_attested(options)
     assert SITE.register(state, made, now_s=NOW).public_key == cbor2.dumps(cose(ES256))
 
 
 def test_what_is_asked_at_enrolment() -> None:
-    """User verification is required, a passkey preferred, no attestation wanted, and no name leaves as the handle."""
+    """Enrolment requires user verification, prefers a passkey, wants no attestation, and sends no name as the
+    handle.
+    """
     _, credential = enrolled()
     options, _ = SITE.registration_options("7", "alice", [credential], fresh=FRESH, now_s=NOW)
     expected = {"residentKey": "preferred", "requireResidentKey": False, "userVerification": "required"}
@@ -119,7 +121,7 @@ def test_what_is_asked_at_enrolment() -> None:
 
 
 def test_the_handle_is_one_for_an_account_and_another_for_each_other() -> None:
-    """`Alice` and `alice` may be two people; and a second passkey must not make a second entry for one."""
+    """The handle is one per account: `Alice` and `alice` differ, and a second passkey keeps the first one's handle."""
     handles = {
         SITE.registration_options(account, "x", (), fresh=FRESH, now_s=NOW)[0]["user"]["id"]
         for account in ("Alice", "alice", "alice", "bob")
@@ -132,7 +134,7 @@ def test_the_handle_is_one_for_an_account_and_another_for_each_other() -> None:
 
 
 def test_what_is_asked_at_a_step_up() -> None:
-    """User verification is required, the challenge is the one that was drawn, and it holds for five minutes."""
+    """A step-up requires user verification, with the drawn challenge and a limit of five minutes."""
     options, _ = asked()
     assert options.keys() == {"challenge", "timeout", "rpId", "allowCredentials", "userVerification"}
     assert [options["userVerification"], options["timeout"], options["rpId"]] == ["required", 300_000, "shop.example"]
@@ -166,13 +168,13 @@ MISTAKES_OF_BOTH = [
 
 @pytest.mark.parametrize(("mistakes", "reason"), MISTAKES_OF_BOTH)
 def test_no_mistake_passes_a_step_up(mistakes: Mistakes, reason: str) -> None:
-    """Signed by the owner's own passkey, and still refused: a page elsewhere, another challenge, an idle owner."""
+    """No mistake passes a step-up, even signed by the owner's passkey: another page or challenge, an idle owner."""
     assert refusal(mistakes) == reason
 
 
 @pytest.mark.parametrize(("mistakes", "reason"), MISTAKES_OF_BOTH)
 def test_no_mistake_passes_an_enrolment(mistakes: Mistakes, reason: str) -> None:
-    """The same mistakes make no passkey either."""
+    """The same mistakes enrol no passkey."""
     assert refusal_of_registration(mistakes) == reason
 
 
@@ -194,12 +196,12 @@ def test_no_mistake_passes_an_enrolment(mistakes: Mistakes, reason: str) -> None
     ],
 )
 def test_no_forgery_passes(mistakes: Mistakes, counted: int, reason: str) -> None:
-    """Another's signature, another's passkey, or a copy of the owner's that has been left behind."""
+    """Another's signature, another's passkey or an outdated clone is refused."""
     assert refusal(mistakes, counted=counted) == reason
 
 
 def test_a_passkey_that_never_counts_is_no_clone() -> None:
-    """Those that are synchronised between devices say 0 for ever."""
+    """A passkey that never counts (synchronised ones report 0) is no clone."""
     authenticator, credential = enrolled(counts=False)
     for _ in range(2):
         options, state = asked(credential)
@@ -207,7 +209,7 @@ def test_a_passkey_that_never_counts_is_no_clone() -> None:
 
 
 def test_a_passkey_that_begins_to_count_is_held_to_it() -> None:
-    """A count that was raised once is kept, so that the next lower one shows a copy."""
+    """A raised count is stored, so a later lower one reveals a clone."""
     authenticator, credential = enrolled(counts=False)
     options, state = asked(credential)
     credential = SITE.authenticate(state, authenticator.get(options, Mistakes(sign_count=9)), (credential,), now_s=NOW)
@@ -215,7 +217,7 @@ def test_a_passkey_that_begins_to_count_is_held_to_it() -> None:
 
 
 def test_an_assertion_without_a_handle_passes() -> None:
-    """Security keys that keep no account return none."""
+    """An assertion without a handle passes: security keys that store no account return none."""
     authenticator, credential = enrolled()
     options, state = asked(credential)
     shown = json.loads(authenticator.get(options))
@@ -226,7 +228,7 @@ def test_an_assertion_without_a_handle_passes() -> None:
 
 
 def test_a_passkey_of_one_account_proves_nothing_at_another() -> None:
-    """Two accounts, one authenticator each: neither opens the other, though both answer the same challenge."""
+    """Of two accounts with one authenticator each neither opens the other, with answers to the same challenge."""
     alices, alice = enrolled(account="Alice")
     mallorys, mallory = enrolled(OTHER, account="alice", credential_id=b"m" * 32)
     options, state = asked(alice)
@@ -236,14 +238,14 @@ def test_a_passkey_of_one_account_proves_nothing_at_another() -> None:
 
 
 def test_a_passkey_removed_meanwhile_proves_nothing() -> None:
-    """The owner threw it out between question and answer."""
+    """A passkey removed between question and answer proves nothing."""
     authenticator, credential = enrolled()
     options, state = asked(credential)
     assert refusal_of(state, authenticator.get(options)) == "unknown_credential"
 
 
 def test_a_challenge_ends_after_five_minutes() -> None:
-    """Good up to the last second, then not."""
+    """A challenge is valid for five minutes, to the second."""
     authenticator, credential = enrolled()
     options, state = asked(credential)
     shown = authenticator.get(options)
@@ -252,7 +254,7 @@ def test_a_challenge_ends_after_five_minutes() -> None:
 
 
 def test_a_state_serves_its_own_ceremony_alone() -> None:
-    """What was drawn for an enrolment opens no step-up, nor the reverse, nor does anything cut, grown or unknown."""
+    """A state is void in the other ceremony, and when cut, extended or unknown."""
     authenticator, credential = enrolled()
     options, state = asked(credential)
     shown = authenticator.get(options)
@@ -264,7 +266,7 @@ def test_a_state_serves_its_own_ceremony_alone() -> None:
 
 
 def test_an_answer_to_one_challenge_is_none_to_another() -> None:
-    """Overheard once, worth nothing the next time."""
+    """An answer to one challenge is void for another."""
     authenticator, credential = enrolled()
     options, _ = asked(credential)
     _, state = asked(credential, fresh=OTHER_FRESH)
@@ -273,7 +275,7 @@ def test_an_answer_to_one_challenge_is_none_to_another() -> None:
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
 def test_a_challenge_has_32_bytes(length: int) -> None:
-    """Whoever wires this up with fewer hears of it, rather than an attacker."""
+    """A challenge of fewer than 32 bytes is refused at once."""
     with pytest.raises(ValueError, match=r"^fresh: 32 random bytes$"):
         asked(fresh=b"c" * length)
 
@@ -309,12 +311,12 @@ OFF_THE_CURVE = {1: 2, 3: -7, -1: 1, -2: bytes(32), -3: bytes(32)}
     ],
 )
 def test_no_passkey_is_enrolled_that_could_not_be_used(mistakes: Mistakes, reason: str) -> None:
-    """Keys that verify nothing, or too slowly, would lock their owner out or keep the server busy."""
+    """Keys that verify nothing or too slowly are not enrolled: they would lock out the owner or load the server."""
     assert refusal_of_registration(mistakes) == reason
 
 
 def test_no_passkey_is_enrolled_twice_and_no_ninth() -> None:
-    """Lists have room for eight; a ninth would show in every answer."""
+    """No passkey is enrolled twice, and no ninth: lists have room for eight, and a ninth would show."""
     authenticator, credential = enrolled()
     options, state = SITE.registration_options("7", "alice", (), fresh=FRESH, now_s=NOW)
     made = authenticator.create(options)
@@ -327,7 +329,7 @@ def test_no_passkey_is_enrolled_twice_and_no_ninth() -> None:
 
 
 def test_responses_are_bounded_and_read_strictly() -> None:
-    """Padding, other alphabets, spare bits, missing or doubled members, and more bytes than any browser sends."""
+    """Responses are bounded and strict: no padding, other alphabets, spare bits, missing or doubled members."""
     authenticator, credential = enrolled()
     options, state = asked(credential)
     shown = json.loads(authenticator.get(options))
@@ -371,7 +373,7 @@ def test_responses_are_bounded_and_read_strictly() -> None:
 
 @given(data=st.data())
 def test_no_tampered_assertion_passes(data: st.DataObject) -> None:
-    """Any one bit of what an authenticator signed, or of its signature, turned over: refused."""
+    """A signed assertion with any bit flipped is refused."""
     authenticator, credential = enrolled(EDDSA)
     options, state = asked(credential)
     shown = json.loads(authenticator.get(options))
@@ -385,7 +387,7 @@ def test_no_tampered_assertion_passes(data: st.DataObject) -> None:
 
 @given(data=st.data())
 def test_no_tampered_passkey_is_enrolled(data: st.DataObject) -> None:
-    """Any one bit of an attestation that the passkey signed itself, turned over: refused."""
+    """A self attestation with any bit flipped is refused."""
     options, state = SITE.registration_options("7", "alice", (), fresh=FRESH, now_s=NOW)
     made = json.loads(Authenticator(ORIGIN, EDDSA).create_self_attested(options))
     raw = bytearray(unpadded(made["response"]["attestationObject"]))
@@ -400,7 +402,7 @@ def test_no_tampered_passkey_is_enrolled(data: st.DataObject) -> None:
 @example([0, 0, 1, 1, 2])
 @example([5, 0, 6])
 def test_counts_only_rise(counts: list[int]) -> None:
-    """Whatever a passkey counts, each is taken only above all before it; zeros only until the first other one."""
+    """Counts only rise: each is accepted above all before it, zeros until the first other one."""
     authenticator, credential = enrolled(EDDSA)
     options, state = asked(credential)
     highest = 0
@@ -424,7 +426,7 @@ NAMES = ["id", "rawId", "type", "response", "clientDataJSON", "authenticatorData
 
 @given(st.sampled_from(NAMES), json_values)
 def test_whatever_stands_in_a_response_is_refused_and_never_an_error(name: str, value: object) -> None:
-    """A stranger's JSON of any shape is one `ProofFailed`, at both ceremonies."""
+    """Any JSON as a response is one `ProofFailed` at both ceremonies, and no other error."""
     authenticator, credential = enrolled(EDDSA)
     options, state = asked(credential)
     shown = json.loads(authenticator.get(options))
@@ -439,7 +441,7 @@ def test_whatever_stands_in_a_response_is_refused_and_never_an_error(name: str, 
 @example(b"\x81" * 3000)
 @example(cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": bytes(37)}))
 def test_whatever_stands_in_an_attestation_is_refused_and_never_an_error(attestation: bytes) -> None:
-    """A stranger's CBOR of any shape is one `ProofFailed`."""
+    """Any CBOR as an attestation is one `ProofFailed`, and no other error."""
     options, state = SITE.registration_options("7", "alice", (), fresh=FRESH, now_s=NOW)
     made = json.loads(Authenticator(ORIGIN, ES256).create(options))
     made["response"]["attestationObject"] = text(attestation)
@@ -460,7 +462,7 @@ def test_whatever_stands_in_an_attestation_is_refused_and_never_an_error(attesta
     )
 )
 def test_what_is_kept_comes_back(credential: Credential) -> None:
-    """The stored form loses nothing, and any cut or addition is noticed."""
+    """The stored form loses nothing, and a cut or an addition is noticed."""
     stored = credential.to_bytes()
     assert Credential.from_bytes(stored) == credential
     for wrong in (stored[:-1], stored + b"\0", b"\2" + stored[1:], stored[:1] + b"\x80" + stored[2:], b"\1", b""):
@@ -469,7 +471,7 @@ def test_what_is_kept_comes_back(credential: Credential) -> None:
 
 
 def test_nothing_of_a_passkey_is_printed() -> None:
-    """Neither a passkey nor a refusal names anybody."""
+    """Neither a passkey's nor a refusal's `repr` names an account."""
     _, credential = enrolled()
     assert repr(credential) == "Credential(...)"
     options, state = asked(credential)
@@ -492,7 +494,7 @@ def passkeys(*lengths: int) -> list[Credential]:
 
 
 def shape(value: object) -> object:
-    """Everything about JSON but what stands in its strings."""
+    """The structure of JSON without its string contents."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -504,7 +506,7 @@ def shape(value: object) -> object:
     "lengths", [(), (16,), (20,), (32,), (48,), (64,), (20, 20), (16, 32), (16, 16, 20, 20, 32, 32, 48, 64)]
 )
 def test_the_options_are_alike_for_accounts_with_passkeys_and_without(lengths: tuple[int, ...]) -> None:
-    """Same members, same types, same lengths: none enrolled, one, or as many as there may be."""
+    """The options have the same members, types and lengths with none, one or all passkeys enrolled."""
     with_some, _ = asked(*passkeys(*lengths))
     with_none, _ = asked(account="nobody")
     assert shape(with_some) == shape(with_none)
@@ -514,7 +516,7 @@ def test_the_options_are_alike_for_accounts_with_passkeys_and_without(lengths: t
 @given(st.text(max_size=50), st.lists(st.integers(1, 1023), max_size=CREDENTIALS_MAX))
 @settings(deadline=None)
 def test_every_passkey_is_listed_among_eight(account: str, lengths: list[int]) -> None:
-    """Of whatever lengths: a decoy makes room for each, and nobody is left out."""
+    """Every passkey of any length is among the eight listed: decoys make room."""
     real = passkeys(*lengths)
     found = listed(account, *real)
     assert {credential.id for credential in real} <= set(found)
@@ -522,13 +524,13 @@ def test_every_passkey_is_listed_among_eight(account: str, lengths: list[int]) -
 
 
 def test_accounts_with_more_passkeys_than_there_is_room_for_can_use_them_all() -> None:
-    """Enrolled elsewhere, perhaps: the list grows sooner than an owner is locked out."""
+    """With more passkeys than places the list grows, so that no owner is locked out."""
     real = passkeys(*[20] * 11)
     assert sorted(listed("alice", *real)) == sorted(credential.id for credential in real)
 
 
 def test_decoys_are_the_same_on_every_visit_and_others_for_every_account() -> None:
-    """Asking twice tells nothing; nor does asking for two accounts, or at two sites."""
+    """Decoys are stable per account and differ per account and site, so asking twice reveals nothing."""
     elsewhere = WebAuthn("shop.example", "Shop", [ORIGIN], b"D" * 32)
     assert listed("alice") == listed("alice")
     every = [*listed("alice"), *listed("bob"), *listed(""), *listed("alice", site=elsewhere)]
@@ -536,14 +538,14 @@ def test_decoys_are_the_same_on_every_visit_and_others_for_every_account() -> No
 
 
 def test_decoys_look_like_nothing() -> None:
-    """Their bytes are spread as random ones are: of 200 accounts, no value at any place is much too common."""
+    """Decoys look random: over 200 accounts no value at any position is much too common."""
     for place in range(16):
         seen = Counter(entry[place] for number in range(200) for entry in listed(f"user{number}"))
         assert max(seen.values()) < 30  # 1,600 draws of 256 values: 6 each, 30 once in 10^10
 
 
 def test_the_order_of_a_list_does_not_tell_which_are_real() -> None:
-    """A real one may stand anywhere: over many accounts at each of the eight places."""
+    """A real passkey is found at each of the eight places over many accounts, so order reveals nothing."""
     (real,) = passkeys(20)
     places = Counter(listed(f"user{number}", real).index(real.id) for number in range(400))
     assert len(places) == CREDENTIALS_MAX
@@ -551,14 +553,14 @@ def test_the_order_of_a_list_does_not_tell_which_are_real() -> None:
 
 
 def test_a_new_passkey_takes_the_place_of_one_decoy_and_leaves_the_others() -> None:
-    """Or every enrolment would show which ids stayed, and so were real."""
+    """A new passkey replaces one decoy and keeps the others, or an enrolment would show which ids are real."""
     lists = [set(listed("alice", *passkeys(*[20, 32, 16][:number]))) for number in range(4)]
     assert [len(before - after) for before, after in pairwise(lists)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("mistakes", [NONE, Mistakes(sign_count=0), Mistakes(tampered_signature=True)])
 def test_an_assertion_for_a_decoy_fails(mistakes: Mistakes) -> None:
-    """Whichever id is taken from the list, with or without passkeys of the account's own."""
+    """An assertion for any decoy fails, with or without own passkeys."""
     _, credential = enrolled()
     thief = Authenticator(ORIGIN, OTHER)
     for real in ((), (credential,)):
@@ -569,7 +571,7 @@ def test_an_assertion_for_a_decoy_fails(mistakes: Mistakes) -> None:
 
 
 def steps(state: bytes, response: bytes, *credentials: Credential) -> list[str]:
-    """Every function of ours and of the library's that is called on the way to a refusal."""
+    """Every function, ours and the library's, called on the way to a refusal."""
     called: list[str] = []
 
     def note(frame: FrameType, event: str, _: object) -> None:
@@ -586,7 +588,7 @@ def steps(state: bytes, response: bytes, *credentials: Credential) -> list[str]:
 
 
 def test_a_decoy_is_verified_as_a_passkey_is() -> None:
-    """Call by call the same work, whoever is asked about; a low count cuts it short for neither."""
+    """Verifying a decoy makes the same calls as a passkey, also with a low count."""
     _, credential = enrolled()
     credential = credential._replace(sign_count=9)
     thief = Authenticator(ORIGIN, OTHER, credential_id=credential.id)
@@ -600,7 +602,7 @@ def test_a_decoy_is_verified_as_a_passkey_is() -> None:
 
 
 def test_not_even_the_key_of_decoys_opens_anything() -> None:
-    """It verifies, so that time passes; what it verified is refused."""
+    """Even the decoys' own key opens nothing: it verifies, for equal time, and is refused."""
     known = SITE._nobodys_key
     seeded = Authenticator(ORIGIN, OTHER, credential_id=listed("alice")[0])
     options, state = asked()
@@ -616,12 +618,12 @@ def test_not_even_the_key_of_decoys_opens_anything() -> None:
     [[], ["https://shop.example/"], ["shop.example"], ["http://shop.example"], ["https://Shop.example"], ["*"], [""]],
 )
 def test_origins_are_written_as_browsers_write_them(origins: list[str]) -> None:
-    """Any other spelling would match no browser, and be found out by the first owner."""
+    """Origins must be spelled as browsers spell them; any other would never match."""
     with pytest.raises(ValueError, match=r"^origins: "):
         WebAuthn("shop.example", "Shop", origins, b"d" * 32)
 
 
 def test_the_key_of_decoys_is_long_enough_not_to_be_guessed() -> None:
-    """Whoever knows it tells decoys from passkeys."""
+    """A short decoy key is refused: knowing it tells decoys from passkeys."""
     with pytest.raises(ValueError, match=r"at least 32 bytes$"):
         WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 31)

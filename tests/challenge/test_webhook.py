@@ -1,4 +1,4 @@
-"""Codes posted to a real server of ours: signed, within bounds, and without a word of them in the log."""
+"""Codes are posted to a real server: signed, bounded, and never logged."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def posted(gateway: Gateway, *, limits: Limits = QUICK) -> None:
 
 @pytest.mark.parametrize("status", [200, 202, 204])
 async def test_a_code_is_posted_and_signed(status: int) -> None:
-    """What a receiver computes over time and body is what the header says."""
+    """The header's signature is what a receiver computes over time and body."""
     gateway = Gateway(status)
     await posted(gateway)
     [(head, body)] = gateway.posts
@@ -61,7 +61,7 @@ async def test_a_code_is_posted_and_signed(status: int) -> None:
 
 
 async def test_a_fault_is_tried_once_more(caplog: pytest.LogCaptureFixture) -> None:
-    """A gateway that fails once gets it; one that goes on failing is given up, and no code is in the log."""
+    """A failed post is repeated once and then given up, and no code is logged."""
     once, always = Gateway(503, 200), Gateway(503)
     await posted(once)
     assert (len(once.posts), caplog.messages) == (2, [])
@@ -70,7 +70,7 @@ async def test_a_fault_is_tried_once_more(caplog: pytest.LogCaptureFixture) -> N
 
 
 async def test_what_a_hook_raises_is_told_by_its_type_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """Its text may hold the code."""
+    """An exception of a hook is logged by its type alone: its text may hold the code."""
 
     async def broken(message: CodeMessage) -> None:
         raise RuntimeError(message.code)
@@ -82,7 +82,7 @@ async def test_what_a_hook_raises_is_told_by_its_type_alone(caplog: pytest.LogCa
 
 
 async def test_what_waits_is_bounded_and_so_is_closing(caplog: pytest.LogCaptureFixture) -> None:
-    """The third of two is dropped at once; a hook that hangs does not hold up the end; later ones are dropped."""
+    """Waiting posts are bounded (the third of two is dropped), and a hanging hook does not delay closing."""
     begun = []
 
     async def hangs(message: CodeMessage) -> None:
@@ -108,12 +108,12 @@ async def test_what_waits_is_bounded_and_so_is_closing(caplog: pytest.LogCapture
     ],
 )
 def test_a_webhook_wants_tls_and_a_key(make: Callable[[], Webhook]) -> None:
-    """And says so without quoting either."""
+    """A webhook needs TLS and a key; the errors quote neither."""
     with pytest.raises(ValueError, match=r"must be https|at least 16") as raised:
         make()
     assert "gateway" not in str(raised.value)
 
 
 def test_messages_print_nothing() -> None:
-    """Tracebacks print values."""
+    """A message's `repr` shows nothing: tracebacks print it."""
     assert repr(MESSAGE) == "CodeMessage(...)"

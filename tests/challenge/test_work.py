@@ -1,4 +1,4 @@
-"""Proof of work: solved once, for one attempt, in time and as hard as it was asked; and never a proof of identity."""
+"""Proof of work: solved once, for one attempt, in time, at the asked difficulty, and never a proof of identity."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from sekisho.simulate.solve import encoded, solve, solved
 from sekisho.store.vault import MemoryVault
 
 OLD, NEW = b"o" * 32, b"n" * 32
-NOW_S = 1_700_000_000.5  # years before this machine's own clock, which nothing may go by
+NOW_S = 1_700_000_000.5  # years before this machine's clock, which must not be read
 ATTEMPT = bytes(range(32))
-EASY = 256  # expected hashes: the least there is
+EASY = 256  # expected hashes: the minimum
 EASY_WORK = Worked(256)
 
 
@@ -65,13 +65,13 @@ def site() -> Site:
 
 
 async def test_what_was_solved_is_accepted_with_what_it_was_worth(site: Site) -> None:
-    """Expected hashes: the iterations of a try, times the tries."""
+    """Accepted work tells its value in expected hashes: iterations per try times tries."""
     assert await site.accept(solved(site.challenge())) == EASY_WORK
     assert await site.accept(solved(puzzle(site.work, 3 * 256)), ATTEMPT) == Worked(3 * 256)
 
 
 async def test_the_solver_of_altcha_solves_it(site: Site) -> None:
-    """The puzzle is theirs to the letter, so that their widget can be put on the page."""
+    """ALTCHA's solver solves the puzzle, so its widget can be used."""
     challenge = Challenge.from_dict(json.loads(json.dumps(site.challenge())))
     solution = solve_challenge(challenge)
     assert solution is not None
@@ -80,7 +80,7 @@ async def test_the_solver_of_altcha_solves_it(site: Site) -> None:
 
 @pytest.mark.parametrize("carried", ["", "cGxhaW4_-=", '"\\/\b\n\0\x7f é\u2028\U0001f600'])
 def test_it_is_signed_as_the_library_signs(carried: str, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Row 13.3: member for member what `altcha.create_challenge` makes of the same numbers."""
+    """Row 13.3: the puzzle equals `altcha.create_challenge` of the same numbers, member for member."""
     found = puzzle(site.work, 3 * 256, carried=carried)
     parameters = found["parameters"]
     random = iter([bytes.fromhex(parameters["nonce"]), bytes.fromhex(parameters["salt"])])
@@ -99,7 +99,7 @@ def test_it_is_signed_as_the_library_signs(carried: str, site: Site, monkeypatch
 
 
 async def test_it_works_once(site: Site) -> None:
-    """Whoever solved one puzzle has paid for one attempt."""
+    """A solution works once."""
     payload = solved(site.challenge())
     assert await site.accept(payload)
     assert await site.accept(payload) is None
@@ -108,7 +108,7 @@ async def test_it_works_once(site: Site) -> None:
 
 
 async def test_another_spelling_or_solution_of_it_is_the_same_work(site: Site) -> None:
-    """Else one puzzle would be worth as many attempts as JSON has ways to write it."""
+    """Another spelling or solution of one puzzle is the same work, or JSON's spellings would multiply it."""
     payload = solve(site.challenge())
     assert await site.accept(encoded(payload))
     spaced = b64encode(json.dumps(payload, indent=1, sort_keys=True).encode()).decode()
@@ -119,7 +119,7 @@ async def test_another_spelling_or_solution_of_it_is_the_same_work(site: Site) -
 
 
 async def test_of_many_at_once_one_is_accepted(site: Site) -> None:
-    """Over two workers, the same solution a hundred times in parallel."""
+    """Of a hundred parallel uses over two workers one is accepted."""
     payload, other = solved(site.challenge()), site.worker(OLD)
     workers = (site.work, other) * 50
     got = await asyncio.gather(*(worker.accept(payload, ATTEMPT) for worker in workers))
@@ -127,7 +127,7 @@ async def test_of_many_at_once_one_is_accepted(site: Site) -> None:
 
 
 async def test_it_is_good_for_the_attempt_it_was_asked_for(site: Site) -> None:
-    """Not for another door, account or browser; and trying it there does not use it up."""
+    """Work is void for another door, account or browser, and a try there does not use it up."""
     payload = solved(site.challenge())
     for other in (ATTEMPT[:-1], ATTEMPT + b"\0", ATTEMPT[::-1], b"\0"):
         assert await site.accept(payload, other) is None
@@ -135,7 +135,7 @@ async def test_it_is_good_for_the_attempt_it_was_asked_for(site: Site) -> None:
 
 
 async def test_work_for_nothing_in_particular_is_a_mistake(site: Site) -> None:
-    """A caller that forgot what it is for would make work that is good for everything."""
+    """Work bound to nothing raises: it would be valid for everything."""
     with pytest.raises(ValueError, match="work is bound to an attempt"):
         site.work.challenge(b"", EASY)
     with pytest.raises(ValueError, match="work is bound to an attempt"):
@@ -143,7 +143,7 @@ async def test_work_for_nothing_in_particular_is_a_mistake(site: Site) -> None:
 
 
 def test_the_page_learns_nothing_of_the_attempt(site: Site) -> None:
-    """What is sent is ALTCHA's fields, and no two of them are alike."""
+    """The page gets ALTCHA's fields alone, and no two puzzles are alike."""
     one, two = site.challenge(), site.challenge()
     assert set(one) == {"parameters", "signature"}
     fields = {"algorithm", "cost", "expiresAt", "keyLength", "keyPrefix", "nonce", "salt"}
@@ -156,7 +156,7 @@ def test_the_page_learns_nothing_of_the_attempt(site: Site) -> None:
 
 
 async def test_it_ends_after_two_minutes(site: Site) -> None:
-    """To the second that the page was told."""
+    """Work ends after two minutes, at the second that the page was told."""
     payloads = [solved(site.challenge()) for _ in range(2)]
     ends_s = solve(site.challenge())["challenge"]["parameters"]["expiresAt"]
     assert ends_s == int(NOW_S) + LIFE_S == int(NOW_S) + 120
@@ -167,18 +167,18 @@ async def test_it_ends_after_two_minutes(site: Site) -> None:
 
 
 async def test_the_mark_that_it_was_used_outlives_it_on_every_worker(site: Site) -> None:
-    """Clocks differ: where a worker's is behind, the challenge is fresh for longer."""
+    """The mark of its use outlives the work at a worker whose clock is behind."""
     early, late = site.worker(OLD, ahead_s=-SKEW_S), site.worker(OLD, ahead_s=0)
     payload = solved(site.challenge())
     assert await late.accept(payload, ATTEMPT)
-    site.now_s += LIFE_S + SKEW_S - 1  # its end for the one whose clock is behind
+    site.now_s += LIFE_S + SKEW_S - 1  # its end for the worker whose clock is behind
     assert await early.accept(payload, ATTEMPT) is None
     fresh = solved(puzzle(late))
     assert await early.accept(fresh, ATTEMPT)
 
 
 async def test_what_ends_later_than_any_clock_allows_is_refused(site: Site) -> None:
-    """It would be fresh after the mark of its use had gone."""
+    """Work that ends later than clock skew allows is refused: it would outlive the mark of its use."""
     payload = solved(puzzle(site.worker(OLD, ahead_s=SKEW_S + 1)))
     assert await site.accept(payload) is None
 
@@ -200,7 +200,7 @@ FORGED: dict[str, tuple[str, ...]] = {
 
 
 def changed(payload: dict[str, Any], path: tuple[str, ...], value: Any = None) -> dict[str, Any]:
-    """The payload with one field changed: to `value`, or a little."""
+    """The payload with one field changed, to `value` or slightly."""
     payload = deepcopy(payload)
     at = payload
     for name in path[:-1]:
@@ -213,14 +213,14 @@ def changed(payload: dict[str, Any], path: tuple[str, ...], value: Any = None) -
 
 @pytest.mark.parametrize("field", FORGED)
 async def test_no_field_is_the_clients_to_choose(site: Site, field: str) -> None:
-    """One digit more or less, anywhere."""
+    """The client can change no field by one digit."""
     payload = solve(site.challenge())
     assert await site.accept(encoded(changed(payload, FORGED[field]))) is None
 
 
 @pytest.mark.parametrize("field", [field for field in FORGED if field not in {"derivedKey", "counter"}])
 async def test_a_forged_challenge_uses_up_no_genuine_one(site: Site, field: str) -> None:
-    """Nor does it cost the store anything."""
+    """A forged challenge uses up no genuine one and does not reach the store."""
     payload = solve(site.challenge())
     await site.accept(encoded(changed(payload, FORGED[field])))
     assert site.vault.entries == 0
@@ -229,14 +229,14 @@ async def test_a_forged_challenge_uses_up_no_genuine_one(site: Site, field: str)
 
 @pytest.mark.parametrize("easier", [{"cost": 1}, {"keyPrefix": "0"}, {"keyPrefix": ""}, {"cost": 1, "keyPrefix": "00"}])
 async def test_less_work_than_was_asked_is_none(site: Site, easier: dict[str, Any]) -> None:
-    """A solver that makes its puzzle easier, and solves that."""
+    """Work with a lowered difficulty is refused."""
     challenge = puzzle(site.work, 100_000)
     challenge["parameters"] |= easier
     assert await site.accept(solved(challenge)) is None
 
 
 async def test_a_solution_that_is_made_up_is_none_and_the_only_try(site: Site) -> None:
-    """A key that begins as it should costs nothing to write: it has us derive one key, not as many as are sent."""
+    """A made-up solution is refused after deriving one key: writing a right-looking key costs nothing."""
     payload = solve(site.challenge())
     made_up = deepcopy(payload)
     made_up["solution"] |= {"derivedKey": "0" * 64}
@@ -245,13 +245,13 @@ async def test_a_solution_that_is_made_up_is_none_and_the_only_try(site: Site) -
 
 
 async def test_a_key_of_ones_own_signs_nothing(site: Site) -> None:
-    """Whoever knows all of this but the secret."""
+    """Work signed with another key is refused, even with everything else known."""
     payload = solved(puzzle(site.worker(NEW)))
     assert await site.accept(payload) is None
 
 
 async def test_secrets_rotate(site: Site) -> None:
-    """The newest signs, all verify, and what was used before the change stays used."""
+    """The newest secret signs, all verify, and used work stays used through a rotation."""
     before, used = solved(site.challenge()), solved(site.challenge())
     assert await site.accept(used)
     both = site.worker(NEW, OLD)
@@ -263,14 +263,14 @@ async def test_secrets_rotate(site: Site) -> None:
 
 
 async def test_where_nobody_knows_whether_it_was_used_nothing_is_granted() -> None:
-    """A store that is full is one that cannot tell."""
+    """If the store cannot tell whether work was used, such as when it is full, nothing is granted."""
     site = Site(entries_max=1)
     await site.vault.once(b"another", seconds=1_000)
     with pytest.raises(StoreUnavailable):
         await site.accept(solved(site.challenge()))
 
 
-# What strangers send.
+# Input from strangers.
 
 
 def nested(depth: int) -> str:
@@ -299,19 +299,19 @@ MALFORMED = {
 
 @pytest.mark.parametrize("payload", MALFORMED.values(), ids=MALFORMED)
 async def test_what_cannot_be_read_is_no_work(site: Site, payload: str) -> None:
-    """And raises nothing: an error page would be one more thing to tell by."""
+    """Unreadable input is no work and raises nothing, as an error page would be a signal."""
     assert await site.accept(payload) is None
 
 
 async def test_base64_is_base64(site: Site) -> None:
-    """With nothing in between: what two readers read differently is where something hides."""
+    """Base64 is read strictly: two readers that differ let data hide."""
     payload = solved(site.challenge())
     assert await site.accept(payload[:40] + "\n!" + payload[40:]) is None
     assert await site.accept(payload)
 
 
 async def test_what_is_too_long_is_not_looked_at(site: Site) -> None:
-    """Even a right one: the bound is on what is decoded."""
+    """Oversized input is not decoded, even right work."""
     payload = solve(site.challenge())
     room = 3 * PAYLOAD_CHARS_MAX // 4 - len(json.dumps(payload | {"more": ""}))
     assert len(encoded(payload | {"more": "x" * (room + 1)})) > PAYLOAD_CHARS_MAX
@@ -321,7 +321,7 @@ async def test_what_is_too_long_is_not_looked_at(site: Site) -> None:
 
 
 def test_what_a_browser_sends_is_a_third_of_the_bound(site: Site) -> None:
-    """At the greatest difficulty and with the counter at its longest."""
+    """A browser sends a third of the bound at the greatest difficulty and the longest counter."""
     challenge = puzzle(site.work, DIFFICULTY_MAX)
     longest = {"counter": 2**32 - 1, "derivedKey": "0" * 64, "time": 119_999.123456}
     assert len(encoded({"challenge": challenge, "solution": longest})) < PAYLOAD_CHARS_MAX / 2
@@ -329,7 +329,7 @@ def test_what_a_browser_sends_is_a_third_of_the_bound(site: Site) -> None:
 
 @pytest.mark.parametrize("field", ["cost", "keyLength", "expiresAt", "counter"])
 async def test_numbers_that_equal_the_right_ones_are_not_them(site: Site, field: str) -> None:
-    """`1.0` is signed as `1` is, and would end in an error where it is counted to."""
+    """Numbers such as `1.0`, which is signed like `1`, are refused, as counting to it would raise."""
     payload = solve(site.challenge())
     number = payload["solution"]["counter"] if field == "counter" else payload["challenge"]["parameters"][field]
     assert await site.accept(encoded(changed(payload, FORGED[field], float(number)))) is None
@@ -345,7 +345,7 @@ JSON = st.recursive(
 
 @given(field=st.sampled_from(sorted(FORGED)), value=JSON.filter(lambda value: value is not None))
 async def test_anything_in_the_place_of_anything_is_no_work(field: str, value: Any) -> None:
-    """Whatever JSON can hold, in every field."""
+    """Any JSON value in any field is no work."""
     site = Site()
     payload = solve(site.challenge())
     other = changed(payload, FORGED[field], value)
@@ -355,7 +355,7 @@ async def test_anything_in_the_place_of_anything_is_no_work(field: str, value: A
 
 @given(JSON)
 async def test_any_other_json_is_no_work(value: Any) -> None:
-    """Nor is any other shape."""
+    """JSON of any other shape is no work."""
     assert await Site().accept(encoded(value)) is None
 
 
@@ -368,7 +368,7 @@ async def test_any_other_json_is_no_work(value: Any) -> None:
     ids=["calm", "elevated", "attack"],
 )
 def test_work_grows_with_posture_and_occupancy(level: int, seconds: tuple[float, ...]) -> None:
-    """The table of its documentation, in seconds on one core of a phone, at both sides of each step."""
+    """Work grows with posture and occupancy by the documented table, checked at both sides of each step."""
     for (from_, to), wanted in zip(pairwise((0, 0.5, 0.75, 0.9, 1)), seconds, strict=True):
         for occupancy in (from_, to - 1e-9):
             assert difficulty(level, occupancy) / PHONE_HASHES_PER_S == wanted
@@ -376,20 +376,20 @@ def test_work_grows_with_posture_and_occupancy(level: int, seconds: tuple[float,
 
 @given(st.integers(-9, 9), st.integers(-9, 9), st.floats(), st.floats())
 def test_it_is_bounded_and_never_less_when_things_are_worse(low: int, high: int, idle: float, full: float) -> None:
-    """Whatever it is told, a slow phone can still do it in time."""
+    """The difficulty is bounded for any input, never falls as the load rises, and stays feasible for a slow phone."""
     low, high = sorted((low, high))
     idle, full = sorted((idle, full)) if idle == idle and full == full else (0.0, float("nan"))  # noqa: PLR0124 - NaN
     assert 250_000 <= difficulty(low, idle) <= difficulty(high, full) <= DIFFICULTY_MAX
 
 
 def test_a_phone_is_all_but_sure_to_be_done_before_it_ends() -> None:
-    """The tries to success are geometric: of a million phones, one is not."""
+    """Of a million phones one fails to finish in time: the number of tries is geometric."""
     assert 2.718281828 ** -(LIFE_S * PHONE_HASHES_PER_S / DIFFICULTY_MAX) < 1e-6
 
 
 @given(st.integers(1, DIFFICULTY_MAX))
 def test_what_is_asked_is_what_was_wanted_and_cheap_to_check(wanted: int) -> None:
-    """At least as hard as it should be, at most a try of 4,096 harder; checking is one derivation."""
+    """The puzzle is as hard as asked or at most one try of 4,096 harder; checking is one derivation."""
     asked = puzzle(Site().work, wanted)["parameters"]
     tries = 16 ** len(asked["keyPrefix"])
     assert wanted <= tries * asked["cost"] < wanted + tries
@@ -401,13 +401,13 @@ def test_what_is_asked_is_what_was_wanted_and_cheap_to_check(wanted: int) -> Non
 @pytest.mark.parametrize("level", [0, 1, 2])
 @pytest.mark.parametrize("occupancy", [0, 0.5, 0.75, 0.9])
 def test_a_browser_hashes_for_most_of_the_time(site: Site, level: int, occupancy: float) -> None:
-    """At every step a try is a millisecond of a phone's: cheaper ones cost browsers more than they cost programs."""
+    """A try takes a millisecond of a phone at every step: cheaper tries cost browsers more than programs."""
     asked = puzzle(site.work, difficulty(level, occupancy))["parameters"]
     assert asked["cost"] / PHONE_HASHES_PER_S >= 0.0009
 
 
 def test_on_average_it_takes_the_tries_that_it_should() -> None:
-    """300 puzzles of 256 tries: six standard errors are 89."""
+    """300 puzzles of 256 tries take that many on average; six standard errors are 89."""
     site = Site()
     tries = [solve(site.challenge())["solution"]["counter"] + 1 for _ in range(300)]
     assert sum(tries) / len(tries) == pytest.approx(256, abs=89)
@@ -415,16 +415,16 @@ def test_on_average_it_takes_the_tries_that_it_should() -> None:
 
 @pytest.mark.parametrize("none", [0, -1, DIFFICULTY_MAX + 1])
 def test_a_difficulty_out_of_bounds_is_a_mistake(site: Site, none: int) -> None:
-    """Free work is none, and work that no phone can do locks people out."""
+    """A difficulty out of bounds raises: zero work is none, and too much locks people out."""
     with pytest.raises(ValueError, match="difficulty is 1 to 8000000"):
         puzzle(site.work, none)
 
 
-# What it is not.
+# No proof.
 
 
 def test_work_is_nothing_but_work() -> None:
-    """No tuple or number that would equal, or pass for, what a factor answers; nobody can change it."""
+    """Solved work neither equals nor imitates a factor's result, and is immutable."""
     worked = Worked(EASY)
     assert Worked.__mro__ == (Worked, object)
     for other in ((EASY,), EASY, True):
@@ -434,7 +434,7 @@ def test_work_is_nothing_but_work() -> None:
 
 
 def test_no_secret_or_attempt_is_shown(site: Site) -> None:
-    """A `repr` is what an error reporter sends home."""
+    """No `repr`, which error reporters send home, shows secret or attempt."""
     shown = repr(site.work) + repr(vars(site.work)) + b64decode(solved(site.challenge())).decode()
     for hidden in (OLD, ATTEMPT):
         assert repr(hidden)[2:-1] not in shown

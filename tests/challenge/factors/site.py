@@ -1,4 +1,4 @@
-"""A site with every factor and two owners; what it sends to a hook is kept."""
+"""A site with every factor and two owners; messages to hooks are kept."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Clock:
 
 
 class Notes(Senders):
-    """What the owners were told of, besides being told."""
+    """The notices to owners, kept as well as sent."""
 
     def __init__(self, mailer: Mailer | None, service: Service | None) -> None:
         self.codes: list[CodeMessage] = []
@@ -90,13 +90,13 @@ class Site:
         right: bool = True,
         bound_to: bytes = BOUND,
     ) -> Proof | None:
-        """What comes of showing something, as a request would."""
+        """Show a proof as a request would."""
         person = await self.person(account)
         trial = self.factors.trial(challenge, person, behind_right_secret=right)
         return await self.factors.prove(trial, person, Shown(factor, code, credential), bound_to)
 
     async def app(self, account: str = "alice") -> pyotp.TOTP:
-        """An authenticator app, enrolled; the step that it showed for that has passed."""
+        """An enrolled authenticator app; the time step that enrolled it has passed."""
         person = await self.person(account)
         offer = await self.enrolling.begin_totp(person)
         made = await self.enrolling.confirm_totp(person, offer.state, self.code_of(offer), "Phone")
@@ -111,7 +111,7 @@ class Site:
         return app.at(int(self.clock.now_s))
 
     def wrong(self, app: pyotp.TOTP) -> str:
-        """A code of no step around now."""
+        """A code of no time step nearby."""
         near = {app.at(int(self.clock.now_s) + drift * 30) for drift in (-1, 0, 1)}
         return next(text for number in range(9) if (text := f"{number:06}") not in near)
 
@@ -129,6 +129,6 @@ class Site:
         return key.get(await self.factors.passkey_options(trial, person, bound_to, counted=b"counted"))
 
     async def told(self) -> None:
-        """Until the hook has taken what was queued."""
+        """Wait until the hook has taken all queued messages."""
         await asyncio.sleep(0)
         await self.sender.aclose()

@@ -1,4 +1,4 @@
-"""Factors that owners make, replace and remove; and what nobody else makes of what is under way."""
+"""Owners enrol, replace and remove factors; other accounts gain nothing from an enrolment under way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.challenge.factors.site import Site
 
 
 async def test_the_step_shown_at_enrolling_is_spent() -> None:
-    """Whoever looked over the owner's shoulder cannot log in with it."""
+    """The code that enrolled an app is spent: a person who saw it cannot log in with it."""
     site = Site()
     person = await site.person()
     offer = await site.enrolling.begin_totp(person)
@@ -26,7 +26,7 @@ async def test_the_step_shown_at_enrolling_is_spent() -> None:
 
 
 async def test_an_offer_is_taken_once() -> None:
-    """Also with another step's code, and with another spelling of the same state."""
+    """An offer is taken once, also with another step's code or another encoding of the same state."""
     site = Site()
     person = await site.person()
     offer = await site.enrolling.begin_totp(person)
@@ -36,7 +36,7 @@ async def test_an_offer_is_taken_once() -> None:
 
 
 async def test_an_offer_is_for_one_account_and_ten_minutes() -> None:
-    """Another account cannot take it, nor the same one later."""
+    """An offer is valid for one account and ten minutes."""
     site = Site()
     person, bob = await site.person(), await site.person("bob")
     offer = await site.enrolling.begin_totp(person)
@@ -47,7 +47,7 @@ async def test_an_offer_is_for_one_account_and_ten_minutes() -> None:
 
 @pytest.mark.parametrize("state", ["", "x", "=" * 9, "\ud800", "é", "A" * 100_000])
 async def test_what_was_not_begun_is_not_confirmed(state: str) -> None:
-    """Whatever stands in its place."""
+    """An enrolment that was not begun cannot be confirmed, with any state."""
     site = Site()
     person = await site.person()
     assert await site.enrolling.confirm_totp(person, state, "123456", "") is None
@@ -56,7 +56,7 @@ async def test_what_was_not_begun_is_not_confirmed(state: str) -> None:
 
 
 async def test_labels_are_bounded() -> None:
-    """Cut where they are long, left out where they could not stand in a line."""
+    """Labels are cut if too long, and dropped if they would break a line."""
     site = Site()
     labels = []
     for label in ("x" * 1_000, "two\nlines"):
@@ -69,7 +69,7 @@ async def test_labels_are_bounded() -> None:
 
 
 async def test_a_fourth_app_is_refused() -> None:
-    """It would never be looked at."""
+    """A fourth app is refused, as it would never be checked."""
     site = Site()
     for _ in range(3):
         await site.app()
@@ -78,7 +78,7 @@ async def test_a_fourth_app_is_refused() -> None:
 
 
 async def test_a_passkeys_state_is_taken_once() -> None:
-    """And belongs to its account."""
+    """A passkey's state is taken once, by its own account."""
     site = Site()
     key = await site.passkey()
     key.credential_id = b"j" * 32
@@ -94,7 +94,7 @@ async def test_a_passkeys_state_is_taken_once() -> None:
 
 
 async def test_a_new_sheet_ends_the_old_one() -> None:
-    """Of several asked for at once, one set remains."""
+    """A new sheet voids the old one; of several requested at once one set remains."""
     site = Site()
     person = await site.person()
     old = await site.enrolling.recovery(person)
@@ -106,7 +106,7 @@ async def test_a_new_sheet_ends_the_old_one() -> None:
 
 
 async def test_an_owner_removes_his_own_alone() -> None:
-    """And is told."""
+    """An owner removes the own factors alone, and is told."""
     site = Site()
     await site.app()
     person, bob = await site.person(), await site.person("bob")
@@ -118,7 +118,7 @@ async def test_an_owner_removes_his_own_alone() -> None:
 
 
 async def test_nobody_enrols_under_a_name_that_nobody_has() -> None:
-    """The next one who is given it would meet the factor."""
+    """No factor is enrolled for an account that does not exist, or the name's next owner would meet it."""
     site = Site()
     with pytest.raises(ProofFailed):
         await site.enrolling.begin_totp(Person("nobody", None, ()))

@@ -1,4 +1,4 @@
-"""What proves an owner, once; and what anybody else may send without getting anywhere."""
+"""Each factor proves its owner once; nothing that an attacker sends proves anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.mail.servers import real_server
 
 
 async def test_a_code_of_an_app_proves_once() -> None:
-    """Of ten that show one code at once, in challenges of their own, one is believed; and nobody afterwards."""
+    """Of ten parallel challenges with one app code one is proved, and no later one."""
     site = Site()
     code = site.code(await site.app())
     proofs = await asyncio.gather(*(site.shown("totp", code, challenge=bytes([n]) * 16) for n in range(10)))
@@ -30,7 +30,7 @@ async def test_a_code_of_an_app_proves_once() -> None:
 
 
 async def test_guesses_behind_a_wrong_secret_cost_the_owner_nothing() -> None:
-    """Ten wrong codes behind a wrong secret, and the owner still has his tries."""
+    """Ten wrong codes behind a wrong secret leave the owner's tries untouched."""
     site = Site()
     app = await site.app()
     for n in range(10):
@@ -39,7 +39,7 @@ async def test_guesses_behind_a_wrong_secret_cost_the_owner_nothing() -> None:
 
 
 async def test_a_right_code_behind_a_wrong_secret_proves_and_spends_nothing() -> None:
-    """The owner can still show it."""
+    """A right code behind a wrong secret proves nothing and is not spent."""
     site = Site()
     code = site.code(await site.app())
     assert await site.shown("totp", code, right=False) is None
@@ -47,7 +47,7 @@ async def test_a_right_code_behind_a_wrong_secret_proves_and_spends_nothing() ->
 
 
 async def test_an_account_has_ten_guesses_over_all_challenges_and_spellings() -> None:
-    """Somebody who starts again for each guess, under another spelling too, has ten of them in an hour."""
+    """An account has ten guesses an hour over all challenges and spellings."""
     site = Site()
     app = await site.app()
     for n in range(10):
@@ -57,7 +57,7 @@ async def test_an_account_has_ten_guesses_over_all_challenges_and_spellings() ->
 
 
 async def test_a_challenge_has_five_guesses() -> None:
-    """And the sixth is no proof, though it be right."""
+    """A challenge has five guesses; the sixth proves nothing, even if it is right."""
     site = Site()
     app = await site.app()
     for _ in range(5):
@@ -67,7 +67,7 @@ async def test_a_challenge_has_five_guesses() -> None:
 
 
 async def burnt(site: Site, app: pyotp.TOTP) -> None:
-    """Somebody with the password has guessed at the app for ten hours, five times a challenge."""
+    """An attacker with the password has guessed at the app for ten hours, five times a challenge."""
     for n in range(20):
         for _ in range(5):
             assert await site.shown("totp", site.wrong(app), challenge=b"%16d" % n) is None
@@ -75,7 +75,9 @@ async def burnt(site: Site, app: pyotp.TOTP) -> None:
 
 
 async def test_an_app_that_was_guessed_at_a_hundred_times_waits_for_another_proof() -> None:
-    """Row 80: its code proves nothing any more, its owner is told once; a recovery code brings it back."""
+    """Row 80: after a hundred guesses an app proves nothing, its owner is told once, and a recovery code restores
+    it.
+    """
     site = Site()
     app = await site.app()
     sheet = await site.enrolling.recovery(await site.person())
@@ -91,14 +93,14 @@ async def test_an_app_that_was_guessed_at_a_hundred_times_waits_for_another_proo
 
 
 async def test_guesses_at_an_app_that_nobody_has_are_told_to_nobody() -> None:
-    """They are counted all the same, or the store would say who has one."""
+    """Guesses at a missing app are counted without a notice, or the store would reveal which accounts have one."""
     site = Site()
     await burnt(site, pyotp.TOTP("A" * 32))
     assert site.sender.changes == []
 
 
 async def test_another_accounts_app_proves_nothing() -> None:
-    """Not by showing its code, nor by having its enrolment copied into the victim's rows."""
+    """Another account's app proves nothing, by its code or by its enrolment copied into the victim's rows."""
     site = Site()
     app = await site.app("bob")
     assert await site.shown("totp", site.code(app)) is None
@@ -109,7 +111,7 @@ async def test_another_accounts_app_proves_nothing() -> None:
 
 
 async def test_a_passkey_proves_once() -> None:
-    """One answer, shown five times at once, is believed once."""
+    """One passkey answer shown five times at once is accepted once."""
     site = Site()
     shown = await site.assertion(await site.passkey())
     proofs = await asyncio.gather(*(site.shown("webauthn", credential=shown) for _ in range(5)))
@@ -117,7 +119,9 @@ async def test_a_passkey_proves_once() -> None:
 
 
 async def test_a_passkey_that_never_counts_proves_once_too() -> None:
-    """Those that are synchronised say 0 for ever: nothing but the question, which is gone, tells a replay."""
+    """A passkey that never counts (synchronised ones report 0) proves once: the used-up challenge alone reveals a
+    replay.
+    """
     site = Site()
     key = await site.passkey()
     key.counts = False
@@ -126,7 +130,7 @@ async def test_a_passkey_that_never_counts_proves_once_too() -> None:
 
 
 async def test_a_passkeys_answer_is_for_one_challenge_and_one_browser() -> None:
-    """Shown in another challenge, or from another browser, it proves nothing."""
+    """A passkey's answer proves nothing in another challenge or another browser."""
     site = Site()
     key = await site.passkey()
     shown = await site.assertion(key)
@@ -135,7 +139,7 @@ async def test_a_passkeys_answer_is_for_one_challenge_and_one_browser() -> None:
 
 
 async def test_a_passkey_behind_a_wrong_secret_proves_nothing() -> None:
-    """The right key, and the wrong password: nothing is proved, and nothing counted."""
+    """A passkey behind a wrong secret proves nothing, and its count stays."""
     site = Site()
     key = await site.passkey()
     before = (await site.person()).enrolments
@@ -144,7 +148,7 @@ async def test_a_passkey_behind_a_wrong_secret_proves_nothing() -> None:
 
 
 async def test_another_accounts_passkey_proves_nothing() -> None:
-    """Bob's key answers the question that was asked for Alice."""
+    """Bob's passkey cannot answer the challenge asked for Alice."""
     site = Site()
     await site.passkey()
     bobs = await site.passkey("bob", b"b" * 32)
@@ -152,7 +156,7 @@ async def test_another_accounts_passkey_proves_nothing() -> None:
 
 
 async def test_a_passkeys_count_is_kept() -> None:
-    """A copy that has counted less is refused from then on."""
+    """A passkey's count is stored: a clone with a lower count is refused."""
     site = Site()
     key = await site.passkey()
     assert await site.shown("webauthn", credential=await site.assertion(key)) == Proof("webauthn")
@@ -162,7 +166,7 @@ async def test_a_passkeys_count_is_kept() -> None:
 
 
 async def test_of_two_that_count_at_once_the_later_is_not_believed() -> None:
-    """Who read the passkey before it was counted up has lost, and proves nothing."""
+    """Of two parallel counting answers the one that read the old count is refused."""
     site = Site()
     key = await site.passkey()
     early, shown = await site.person(), await site.assertion(key)
@@ -172,7 +176,7 @@ async def test_of_two_that_count_at_once_the_later_is_not_believed() -> None:
 
 
 async def test_a_list_of_passkeys_is_as_long_for_everybody() -> None:
-    """For an owner of one, of none, and for a name that nobody has; the same steps in the store, too."""
+    """The list of passkeys has one length and the same store steps for owners of one, of none, and unknown names."""
     site = Site()
     await site.passkey()
     lengths, steps = set(), set()
@@ -187,7 +191,9 @@ async def test_a_list_of_passkeys_is_as_long_for_everybody() -> None:
 
 @pytest.mark.parametrize(("factor", "code"), [("totp", "123456"), ("email", "12345678"), ("webhook", "12345678")])
 async def test_wrong_codes_take_the_same_steps_for_everybody(factor: str, code: str) -> None:
-    """Who has it, who has not, and nobody; behind a right secret and a wrong one."""
+    """Wrong codes take the same store steps for owners, accounts without the factor and unknown names, for any
+    secret.
+    """
     site = Site()
     await site.app()
     steps = set()
@@ -203,7 +209,7 @@ async def test_wrong_codes_take_the_same_steps_for_everybody(factor: str, code: 
 
 
 async def test_a_recovery_code_works_once_and_the_owner_hears_of_it() -> None:
-    """Of four that show it at once one is believed, and told how many are left."""
+    """A recovery code works once, of four shown at once too; its owner is told how many are left."""
     site = Site()
     sheet = await site.enrolling.recovery(await site.person())
     proofs = await asyncio.gather(
@@ -215,7 +221,7 @@ async def test_a_recovery_code_works_once_and_the_owner_hears_of_it() -> None:
 
 
 async def test_a_proof_ends_a_reset() -> None:
-    """Whoever has the phone in hand has not lost it."""
+    """A proof cancels a pending reset: the phone is not lost."""
     site = Site()
     app = await site.app()
     await site.owners.ask_reset("1", now_s=int(site.clock()))
@@ -224,7 +230,7 @@ async def test_a_proof_ends_a_reset() -> None:
 
 
 async def test_a_reset_that_is_due_is_carried_out_first() -> None:
-    """The factors are gone, the owner hears of it, and before its time nothing happens."""
+    """A due reset is carried out first: the factors are gone and the owner is told. Before its time nothing happens."""
     site = Site()
     app = await site.app()
     await site.owners.ask_reset("1", now_s=int(site.clock()))
@@ -237,7 +243,7 @@ async def test_a_reset_that_is_due_is_carried_out_first() -> None:
 
 
 async def test_a_code_is_mailed_behind_a_right_secret_alone() -> None:
-    """A real server gets one letter, with the code that proves; none for a wrong secret, nor who has no address."""
+    """A right secret mails one code, which proves; a wrong secret or an account without an address mails none."""
     async with real_server() as server, mailer(f"smtp+plain://127.0.0.1:{server.port}") as (post, results):
         site = Site(post, Service("Shop", "shop.example/account"))
         for account, right in (("alice", False), ("bob", True), ("nobody", True), ("alice", True)):
@@ -254,7 +260,7 @@ async def test_a_code_is_mailed_behind_a_right_secret_alone() -> None:
 
 
 async def test_mail_to_no_address_uses_up_no_sends() -> None:
-    """Whoever asks for it again and again does not keep the owner's other codes from him."""
+    """Requests for mail without an address use up no sends, so the owner's other codes still arrive."""
     site = Site()
     for n in range(9):
         await site.factors.send(await site.trial("bob", bytes([n]) * 16), await site.person("bob"), "email")
@@ -264,7 +270,7 @@ async def test_mail_to_no_address_uses_up_no_sends() -> None:
 
 
 async def test_a_code_for_the_hook_proves_in_its_own_challenge_alone() -> None:
-    """And once."""
+    """A code for the hook proves once, in its own challenge alone."""
     site = Site()
     await site.factors.send(await site.trial("bob"), await site.person("bob"), "webhook")
     await site.told()
@@ -277,7 +283,7 @@ async def test_a_code_for_the_hook_proves_in_its_own_challenge_alone() -> None:
 
 @pytest.mark.parametrize("factor", ["", "totp ", "TOTP", "pow", "__class__", "x" * 100_000, "\ud800"])
 async def test_what_is_no_factor_proves_nothing(factor: str) -> None:
-    """And sends nothing, and raises nothing."""
+    """An unknown factor proves nothing, sends nothing and raises nothing."""
     site = Site()
     assert await site.shown(factor, "123456") is None
     await site.factors.send(await site.trial(), await site.person(), factor)
@@ -287,20 +293,20 @@ async def test_what_is_no_factor_proves_nothing(factor: str) -> None:
 @pytest.mark.parametrize("factor", ["webauthn", "totp", "email", "webhook", "recovery"])
 @pytest.mark.parametrize("account", ["alice", "nobody", "\0", "\ud800", "x" * 10_000, ""])
 async def test_whatever_is_shown_is_no_error(factor: str, account: str) -> None:
-    """Oversize, broken, or for an account that no database could hold: no proof."""
+    """Oversized, broken or impossible input is no proof and no error."""
     site = Site()
     for code, credential in (("", b""), ("9" * 100_000, b"{" * 100_000), ("\ud800\0", b"\xff{}"), ("123456", b"{}")):
         assert await site.shown(factor, code, credential, account=account) is None
 
 
 async def test_unknown_accounts_can_prove_nothing_and_burn_nobodys_tries() -> None:
-    """An account named like another's id does not count for that one, even behind a secret that was right."""
+    """Unknown accounts prove nothing and use up no owner's tries, even if named like another account's id."""
     site = Site()
     assert await site.trial("1") == Trial(b"c" * 16, "1", behind_right_secret=False)
 
 
 def test_work_and_riddles_are_no_proofs() -> None:
-    """Neither is one, equals one, or shares anything with one but being an object."""
+    """Work and solved captchas are no proofs: neither equals one or shares a type with one."""
     for other in (Worked, Solved):
         assert not issubclass(other, Proof)
         assert set(other.__mro__) & set(Proof.__mro__) == {object}
@@ -308,7 +314,7 @@ def test_work_and_riddles_are_no_proofs() -> None:
 
 @pytest.mark.parametrize("names", [("sms",), ("recovery",), ("webauthn",)])
 def test_a_site_names_factors_that_there_are(names: tuple[str, ...]) -> None:
-    """And has a domain where it names passkeys."""
+    """A site names existing factors, and a domain if it names passkeys."""
     site = Site()
     with pytest.raises(ValueError, match="factors are"):
         Factors(names, site.owners, site.vault, tuple(SECRETS), passkeys=None, sender=site.sender)
@@ -316,7 +322,7 @@ def test_a_site_names_factors_that_there_are(names: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("name", ["webauthn", "totp", "email", "webhook"])
 def test_there_is_always_a_second_way(name: str) -> None:
-    """Whatever a site asks for can be lost, and its owner must not be kept out by that."""
+    """A site always has a second factor, as any single one can be lost."""
     site = Site()
     web = WebAuthn("shop.example", "Shop", [ORIGIN], b"d" * 32)
     made = Factors((name,), site.owners, site.vault, tuple(SECRETS), passkeys=web, sender=site.sender)
@@ -324,5 +330,5 @@ def test_there_is_always_a_second_way(name: str) -> None:
 
 
 def test_nothing_shown_is_printed() -> None:
-    """Tracebacks print values."""
+    """No value's `repr` shows what was typed: tracebacks print it."""
     assert repr(Shown("totp", "123456", b"secret")) == "Shown(...)"

@@ -1,4 +1,4 @@
-"""A site as small as can be: our pages, and behind them the real work and the real passkeys."""
+"""A minimal site: our pages with real work and real passkeys behind them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ ENROLMENTS = (
     Enrolment("1" * 32, "totp", "", 1_710_000_000, b"s"),
     Enrolment("2" * 32, "recovery", "", 1_720_000_000, b"s"),
 )
-CODES = tuple(f"WMWM-WMWM-WMWM-{number:04}" for number in range(10))  # as long as they are
+CODES = tuple(f"WMWM-WMWM-WMWM-{number:04}" for number in range(10))  # as long as real ones
 
 
 class Offered(NamedTuple):
-    """As the enrolment of an app has it."""
+    """An offer, as the enrolment of an app has it."""
 
     secret_text: str
     qr_svg: str
@@ -49,7 +49,7 @@ PUZZLE = Work([b"s" * 32], MemoryVault(entries_max=9, bytes_max=1 << 20, clock_s
 
 
 def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Page]:
-    """One of each kind, and of each state that changes what is shown."""
+    """One page of each kind and of each state that changes its content."""
     step_up = partial(pages.step_up, language, challenge=TICKET, factors=FACTORS, nonce=nonce)
     return {
         "step_up": step_up(),
@@ -69,7 +69,7 @@ def every_page(pages: Pages, language: str, nonce: str = NONCE) -> dict[str, Pag
 
 
 class Site:
-    """What the guard would do, for one account, without the guard."""
+    """Does for one account what the guard would do."""
 
     def __init__(self) -> None:
         self.pages = Pages("/sekisho", "Shop")
@@ -81,7 +81,7 @@ class Site:
         self.posted: list[tuple[str, dict[str, str]]] = []
 
     def listen(self, port: int) -> None:
-        """Passkeys are bound to where the page is."""
+        """Start listening; passkeys are bound to the page's origin."""
         self.passkeys = WebAuthn("localhost", "Shop", [f"http://localhost:{port}"], b"d" * 32)
 
     def app(self) -> Starlette:

@@ -1,4 +1,4 @@
-"""The pages in a real browser, under their own policy: they work, fit, and leave nothing to complain about."""
+"""The pages work in a real browser under their own policy, fit the screen, and cause no console message."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Route
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's path
 
 NAMES = tuple(name for name in every_page(Site().pages, "en") if name != "work")
-SHOTS = os.environ.get("SEKISHO_SHOTS")  # a folder to keep pictures in, for whoever changes how pages look
+SHOTS = os.environ.get("SEKISHO_SHOTS")  # a folder for screenshots, for changes of the pages' look
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def origin(site: Site) -> Iterator[str]:
 async def test_every_page_fits_and_nothing_is_complained_of(
     browser: Browser, origin: str, language: str, scheme: Any, size: tuple[int, int]
 ) -> None:
-    """No sideways scrolling, no error, no violation of the policy, nothing too small for a thumb."""
+    """Every page fits: no sideways scrolling, no error, no policy violation, nothing too small for a thumb."""
     viewport: Any = {"width": size[0], "height": size[1]}
     async with visiting(browser, viewport=viewport, color_scheme=scheme) as visit:
         for name in NAMES:
@@ -65,7 +65,7 @@ async def _small(visit: Visit) -> list[str]:
 
 
 async def test_the_page_does_the_work_and_goes_on(browser: Browser, site: Site, origin: str) -> None:
-    """What it submits is what the guard accepts; nobody has to press anything."""
+    """The page solves the work and submits what the guard accepts, without a click."""
     async with visiting(browser) as visit:
         await visit.page.goto(f"{origin}/show/en/work")
         await visit.page.wait_for_url("**/continue")
@@ -75,7 +75,7 @@ async def test_the_page_does_the_work_and_goes_on(browser: Browser, site: Site, 
 
 
 async def test_a_passkey_is_made_and_opens_the_door(browser: Browser, site: Site, origin: str) -> None:
-    """From the owner's page to the log-in, with what the guard verifies; the cookie is the browser's."""
+    """A passkey is created on the owner's page and opens the log-in; the guard verifies both."""
     async with visiting(browser) as visit:
         await _give_authenticator(visit)
         await visit.page.goto(f"{origin}/show/en/manage")
@@ -93,7 +93,7 @@ async def test_a_passkey_is_made_and_opens_the_door(browser: Browser, site: Site
 
 @pytest.mark.parametrize("without", ["parseRequestOptionsFromJSON", "toJSON"])
 async def test_older_browsers_show_passkeys_too(browser: Browser, origin: str, without: str) -> None:
-    """Those that know no JSON for passkeys send the same."""
+    """Older browsers without JSON for passkeys send the same data."""
     async with visiting(browser) as visit:
         await _give_authenticator(visit)
         older = "parseCreationOptionsFromJSON parseRequestOptionsFromJSON" if "parse" in without else ""
@@ -110,7 +110,7 @@ async def test_older_browsers_show_passkeys_too(browser: Browser, origin: str, w
 
 
 async def test_without_a_passkey_the_page_says_so(browser: Browser, origin: str) -> None:
-    """Whoever has none, or declines, reads what to do and can try again."""
+    """A user who has no passkey, or declines, is told what to do and can try again."""
     async with visiting(browser) as visit:
         await _give_authenticator(visit)
         await visit.page.goto(f"{origin}/show/en/step_up")
@@ -121,7 +121,9 @@ async def test_without_a_passkey_the_page_says_so(browser: Browser, origin: str)
 
 
 async def test_codes_need_no_script(browser: Browser, site: Site, origin: str) -> None:
-    """A wrong one brings the page again, with the factor open and the field marked; a right one goes on."""
+    """Codes need no script: a wrong one shows the page with the factor open and its field marked; a right one goes
+    on.
+    """
     async with visiting(browser, java_script_enabled=False) as visit:
         await visit.page.goto(f"{origin}/show/en/step_up")
         assert not await visit.page.is_visible("form[data-passkey] button")
@@ -139,7 +141,7 @@ async def test_codes_need_no_script(browser: Browser, site: Site, origin: str) -
 
 
 async def test_a_code_is_sent_once(browser: Browser, site: Site, origin: str) -> None:
-    """However often *Confirm* is clicked while the answer is on its way."""
+    """A code is submitted once, however often *Confirm* is clicked meanwhile."""
     sent: list[str] = []
     clicked = asyncio.Event()
 
@@ -167,7 +169,7 @@ AGAIN = """() => {
 
 
 async def test_the_application_may_send_its_user_to_another_origin(browser: Browser, site: Site, origin: str) -> None:
-    """The policy of a page that is gone must not end the log-in at a blank one."""
+    """The application may redirect to another origin: the page's policy must not block the redirect."""
     site.elsewhere = "https://elsewhere.example"
     async with visiting(browser) as visit:
         await visit.context.route(
@@ -198,7 +200,7 @@ SEND = """async ([door, codes]) => {
 async def test_programs_get_the_applications_own_answer(
     browser: Browser, origin: str, door: str, answer: dict[str, str]
 ) -> None:
-    """Through work, a wrong code and a right one; with a proof the request is repeated, body and all."""
+    """Programs get the application's own answer after work, a wrong code and a right one; the body is repeated."""
     async with visiting(browser) as visit:
         await visit.page.goto(f"{origin}/plain")
         got = await visit.page.evaluate(SEND, [door, ["000000", "123456"]])
@@ -206,7 +208,7 @@ async def test_programs_get_the_applications_own_answer(
 
 
 async def test_whoever_shows_no_choice_gets_the_refusal(browser: Browser, origin: str) -> None:
-    """Nothing hangs where nobody listens."""
+    """A program without a handler for choices gets the refusal, and does not hang."""
     async with visiting(browser) as visit:
         await visit.page.goto(f"{origin}/plain")
         script = (
@@ -216,7 +218,7 @@ async def test_whoever_shows_no_choice_gets_the_refusal(browser: Browser, origin
 
 
 async def _give_authenticator(visit: Visit) -> None:
-    """A phone's own authenticator, whose owner is always at hand."""
+    """Give the browser a phone's own authenticator whose user always confirms."""
     session = await visit.context.new_cdp_session(visit.page)
     await session.send("WebAuthn.enable")
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}

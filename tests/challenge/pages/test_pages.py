@@ -1,4 +1,4 @@
-"""The pages as text: their policy, their words, and that nothing gets into them that could speak for itself."""
+"""The pages as text: their policy, their words, and that no outside text can become markup."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VOID = {"meta", "input", "br", "link"}
 
 
 class Read(HTMLParser):
-    """Every element with its attributes; raises on what was not closed where it was opened."""
+    """Collects every element with its attributes; raises on a wrongly closed one."""
 
     def __init__(self, body: bytes) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def test_nothing_is_loaded_from_elsewhere(page: Page) -> None:
 
 @pytest.mark.parametrize("page", EVERY)
 def test_the_policy_lets_in_what_carries_the_nonce_and_nothing_else(page: Page) -> None:
-    """No inline handler and no style attribute, which a nonce cannot vouch for."""
+    """The policy allows what carries the nonce alone: no inline handler and no style attribute."""
     read, allowed = Read(page.body), policy(page)
     assert allowed["default-src"] == allowed["base-uri"] == allowed["frame-ancestors"] == "'none'"
     assert allowed["style-src"] == f"'nonce-{NONCE}'"
@@ -81,7 +81,7 @@ def test_the_policy_lets_in_what_carries_the_nonce_and_nothing_else(page: Page) 
 
 @pytest.mark.parametrize("page", EVERY)
 def test_whoever_cannot_see_the_page_can_use_it(page: Page) -> None:
-    """One heading, a language, a label for every field, a name for every button; and ids that are one element's."""
+    """Pages are accessible: one heading, a language, labels for fields, names for buttons, unique ids."""
     read = Read(page.body)
     assert len(list(read.all("h1"))) == 1
     assert next(read.all("html"))["lang"] in WORDS
@@ -101,7 +101,7 @@ def test_whoever_cannot_see_the_page_can_use_it(page: Page) -> None:
 
 @pytest.mark.parametrize("page", EVERY)
 def test_a_page_is_nobody_elses(page: Page) -> None:
-    """Never kept by a cache, never told to another site; and forms still say which origin they come from."""
+    """Pages are not cached and leak no referrer to other sites; forms still send their origin."""
     headers = dict(page.headers)
     assert headers[b"cache-control"] == b"no-store"
     assert headers[b"referrer-policy"] == b"same-origin"
@@ -110,7 +110,7 @@ def test_a_page_is_nobody_elses(page: Page) -> None:
 
 
 def test_what_comes_from_outside_stays_text() -> None:
-    """Labels, tickets, texts to carry and the service's name: an element that they open would be in the count."""
+    """Labels, tickets, carried texts and the service's name stay text and open no element."""
     plain, hostile = (_filled(Pages("/sekisho", text), text) for text in ("x", HOSTILE))
     for name, page in plain.items():
         assert [tag for tag, _ in Read(hostile[name].body).elements] == [tag for tag, _ in Read(page.body).elements]
@@ -134,7 +134,7 @@ def _filled(pages: Pages, text: str) -> dict[str, Page]:
 @pytest.mark.parametrize("language", WORDS)
 @pytest.mark.parametrize("chosen", FACTORS)
 def test_tickets_of_one_length_make_pages_of_one_length(language: str, chosen: str) -> None:
-    """What a ticket seals is the account's; the length of its page says nothing about it."""
+    """Pages have one length for tickets of one length, so the sealed account does not show."""
     lengths = {
         len(PAGES.step_up(language, challenge=ticket, factors=FACTORS, failed=True, chosen=chosen, nonce=nonce).body)
         for ticket, nonce in [(TICKET, NONCE), ("A" * len(TICKET), NONCE), ("_" * len(TICKET), NONCE[::-1])]
@@ -143,13 +143,13 @@ def test_tickets_of_one_length_make_pages_of_one_length(language: str, chosen: s
 
 
 def test_all_languages_say_all_there_is() -> None:
-    """A key that one of them lacks would be an error page at somebody's log-in."""
+    """Every language has every key: a missing one would be an error page at a log-in."""
     assert {frozenset(words) for words in WORDS.values()} == {frozenset(WORDS["en"])}
     assert all(text for words in WORDS.values() for text in words.values())
 
 
 def test_an_unknown_language_is_english() -> None:
-    """Whatever a browser asks for."""
+    """An unknown language falls back to English."""
     page = PAGES.message("tlh", code="start_again", nonce=NONCE)
     assert page == PAGES.message("en", code="start_again", nonce=NONCE)
     assert b"Please start again" in page.body
@@ -158,7 +158,7 @@ def test_an_unknown_language_is_english() -> None:
 
 @pytest.mark.parametrize("factors", [("totp", "recovery"), ("email",), FACTORS])
 def test_the_sites_factors_stand_in_its_order(factors: tuple[str, ...]) -> None:
-    """All of them, the first one open; whatever the account has."""
+    """All factors of the site are shown in its order, the first one open, for every account."""
     read = Read(PAGES.step_up("en", challenge=TICKET, factors=factors, nonce=NONCE).body)
     shown = dict.fromkeys(one["value"] for one in read.all("input") if one.get("name") == "factor")
     assert tuple(shown) == factors
@@ -166,14 +166,14 @@ def test_the_sites_factors_stand_in_its_order(factors: tuple[str, ...]) -> None:
 
 
 def test_the_factor_used_last_stays_open() -> None:
-    """After a wrong code its field is the marked one; a factor that the site has not is the first."""
+    """After a wrong code its factor is open and its field marked; for a factor that the site lacks it is the first."""
     for chosen, opened in (("email", 2), ("smoke", 0)):
         body = PAGES.step_up("en", challenge=TICKET, factors=FACTORS, failed=True, chosen=chosen, nonce=NONCE).body
         assert [index for index, one in enumerate(Read(body).all("details")) if "open" in one] == [opened]
 
 
 def test_codes_can_be_filled_in_by_the_phone() -> None:
-    """A code that just arrived is offered over a keyboard of digits; a recovery code has letters."""
+    """Phones can fill in a code and show a digit keyboard; a recovery code has letters."""
     fields = {one["id"]: one for one in Read(every_page(PAGES, "en")["step_up"].body).all("input") if "id" in one}
     for name in ("code-totp", "code-email", "code-webhook"):
         assert (fields[name]["autocomplete"], fields[name]["inputmode"]) == ("one-time-code", "numeric")
@@ -181,7 +181,7 @@ def test_codes_can_be_filled_in_by_the_phone() -> None:
 
 
 def test_the_sealed_form_is_carried_where_there_is_one() -> None:
-    """By every form of the page, or the factor would decide whether the request arrives."""
+    """Every form of the page carries the sealed form, whichever factor is chosen."""
     carried = Read(every_page(PAGES, "en")["step_up_sent"].body)
     assert len([one for one in carried.all("input") if one.get("name") == "form"]) == len(list(carried.all("form")))
     assert not [one for one in Read(every_page(PAGES, "en")["step_up"].body).all("input") if one.get("name") == "form"]
@@ -195,7 +195,7 @@ def test_the_sealed_form_is_carried_where_there_is_one() -> None:
     ],
 )
 def test_a_captcha_opens_the_policy_to_its_own_host(provider: str, element: str, script: str, host: str) -> None:
-    """And to no other; only on the page that shows it."""
+    """A captcha opens the policy to its own host alone, on the page that shows it."""
     page = PAGES.work("en", form="x", captcha={"provider": provider, "sitekey": "key"}, nonce=NONCE)
     read = Read(page.body)
     assert [one["data-sitekey"] for one in read.all("div") if one.get("class") == element] == ["key"]
@@ -208,27 +208,27 @@ def test_a_captcha_opens_the_policy_to_its_own_host(provider: str, element: str,
 
 
 def test_an_unknown_captcha_is_an_error() -> None:
-    """Rather than a page that nobody gets past."""
+    """An unknown captcha is an error instead of a page that cannot be passed."""
     with pytest.raises(KeyError, match="smoke"):
         PAGES.work("en", form="x", captcha={"provider": "smoke", "sitekey": "key"}, nonce=NONCE)
 
 
 @pytest.mark.parametrize(("notice", "role"), [("added", "status"), ("removed", "status"), ("failed", "alert")])
 def test_what_was_done_is_announced(notice: str, role: str) -> None:
-    """Success politely, failure at once."""
+    """Success is announced politely, failure at once."""
     page = PAGES.manage("en", enrolments=(), token="t", factors=FACTORS, notice=notice, nonce=NONCE)
     assert f'role="{role}">{WORDS["en"][f"notice_{notice}"]}'.encode() in page.body
 
 
 def test_a_refusal_without_words_is_an_error() -> None:
-    """A code that has no text is a mistake of ours, to be found by tests."""
+    """A refusal code without a text is an error, for tests to find."""
     with pytest.raises(KeyError, match="smoke"):
         PAGES.message("en", code="smoke", nonce=NONCE)
 
 
 @pytest.mark.parametrize("language", WORDS)
 def test_a_kept_page_says_what_this_request_brought(language: str) -> None:
-    """Row 13.3: rendered once, filled for each request: nothing of the last one, and nothing that speaks for itself."""
+    """Row 13.3: a page is rendered once and filled per request: it shows nothing of the last one and no markup."""
     warm = Pages("/sekisho", "Shop")
     for number in range(3):
         given: dict[str, Any] = {
@@ -250,7 +250,7 @@ def test_a_kept_page_says_what_this_request_brought(language: str) -> None:
 
 
 def test_a_mark_that_is_sent_is_no_mark() -> None:
-    """Row 13.3: what fills a page's places is not looked at for places."""
+    """Row 13.3: inserted text that looks like a placeholder is not replaced."""
     page = PAGES.step_up("en", challenge="\0nonce\0", factors=FACTORS, nonce=NONCE)
 
     assert b'name="challenge" value="\0nonce\0"' in page.body
