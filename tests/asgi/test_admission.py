@@ -1,4 +1,4 @@
-"""Strangers' places in the application: who has one, when it is free, and what a loop that comes late changes."""
+"""Strangers' places in the application: who gets one, when it is free, and what a late loop changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.asgi.world import Waiting, World
 
 
 def test_there_are_as_many_places_as_there_are() -> None:
-    """The third of two is not let in, and is when one of them has been answered."""
+    """With two places the third stranger waits until one has been answered."""
     world = World(places=2)
 
     assert [world.take(name) for name in ("a", "b", "c")] == [True, True, False]
@@ -17,7 +17,7 @@ def test_there_are_as_many_places_as_there_are() -> None:
 
 
 def test_a_newcomer_stands_behind_those_who_wait() -> None:
-    """Or whoever asks most often would be first."""
+    """A newcomer queues behind waiting callers, or the most frequent asker would be first."""
     world = World(places=2)
     world.take("a")
     world.take("b")
@@ -29,7 +29,7 @@ def test_a_newcomer_stands_behind_those_who_wait() -> None:
 
 
 def test_lines_take_turns() -> None:
-    """Runs behind a step-up and callers who wait have the same places, and half of them each while both wait."""
+    """While runs and callers both wait, each queue gets half of the places."""
     world = World(places=1)
     world.take("first")
     runs, callers = Waiting(world, "r1", "r2", "r3"), Waiting(world, "c1", "c2", "c3")
@@ -40,7 +40,7 @@ def test_lines_take_turns() -> None:
 
 
 def test_an_empty_line_holds_up_nobody() -> None:
-    """Then the other has all of it."""
+    """An empty queue leaves all places to the other."""
     world = World(places=1)
     world.take("first")
     Waiting(world)
@@ -52,7 +52,7 @@ def test_an_empty_line_holds_up_nobody() -> None:
 
 
 def test_a_place_is_free_when_the_answer_begins() -> None:
-    """What a client does not read, or the application does afterwards, holds none."""
+    """A place is free when the answer begins: neither a slow client nor later work holds one."""
     world = World(places=1)
     world.take("a")
     world.admission.answered("a", 401)
@@ -63,7 +63,7 @@ def test_a_place_is_free_when_the_answer_begins() -> None:
 
 
 def test_an_attempt_that_never_begins_to_answer_gives_its_place_back() -> None:
-    """Raised or cancelled: nothing is learnt from it, and nobody waits for it."""
+    """An attempt that raises or is cancelled before its answer frees its place and teaches no latency."""
     world = World()
     for n in range(8):
         world.take(str(n))
@@ -76,7 +76,7 @@ def test_an_attempt_that_never_begins_to_answer_gives_its_place_back() -> None:
 
 
 def test_what_holds_no_place_is_nobodys() -> None:
-    """Known devices are answered as well."""
+    """An answer without a place, as to a known device, frees none."""
     world = World()
     world.admission.answered("known", 302)
     world.admission.free("known")
@@ -86,7 +86,9 @@ def test_what_holds_no_place_is_nobodys() -> None:
 
 
 def test_a_slow_answers_place_is_free_one_turn_of_the_loop_later() -> None:
-    """On a loop that computes itself, all that are ready would go in one after the other in one turn."""
+    """A slow answer's place is free one loop turn later, or all ready runs would start in one turn of a computing
+    loop.
+    """
     world = World(places=1)
     world.take("a")
     world.now_s += 0.035
@@ -100,7 +102,9 @@ def test_a_slow_answers_place_is_free_one_turn_of_the_loop_later() -> None:
 
 
 def test_the_latency_of_one_turn_counts_all_that_ran_in_it() -> None:
-    """Eight that each hold the loop for 35 ms: to the first it took 280, and the limit shrinks."""
+    """The latency of a turn counts all that ran in it: of eight that block the loop for 35 ms the first took 280, and
+    the limit shrinks.
+    """
     world = World()
     for n in range(200):
         places = world.admission.limit.places
@@ -114,7 +118,7 @@ def test_the_latency_of_one_turn_counts_all_that_ran_in_it() -> None:
 
 
 def test_the_applications_own_503_makes_fewer_places() -> None:
-    """It says so itself, however quickly."""
+    """The application's own 503 lowers the limit, however quick it was."""
     world = World()
     for n in range(10):
         world.take(str(n))
@@ -125,7 +129,7 @@ def test_the_applications_own_503_makes_fewer_places() -> None:
 
 
 def test_places_that_never_end_are_given_away() -> None:
-    """As many requests that hang as there are places would shut out strangers until a restart."""
+    """Places of requests that hang are given away, or strangers would be shut out until a restart."""
     world = World(places=2)
     world.take("hangs")
     world.now_s += 29
@@ -138,11 +142,11 @@ def test_places_that_never_end_are_given_away() -> None:
     assert not world.take("d")
 
 
-# A loop that comes late.
+# A late event loop.
 
 
 def busy(world: World) -> None:
-    """Somebody is in an application that is slow."""
+    """A caller in a slow application."""
     world.take("slow")
     world.now_s += 0.02
     world.admission.answered("slow", 401)
@@ -151,7 +155,7 @@ def busy(world: World) -> None:
 
 
 def test_after_a_delay_strangers_pause_for_as_long() -> None:
-    """So they hold half of the loop's time at most, and known devices find the other half."""
+    """After a delay strangers pause for as long, so they use half of the loop's time at most."""
     world = World(places=8)
     busy(world)
     world.advance(0.1, stands_still=True)
@@ -165,7 +169,7 @@ def test_after_a_delay_strangers_pause_for_as_long() -> None:
 
 
 def test_who_waits_goes_in_after_the_pause() -> None:
-    """Nobody has to come by for that."""
+    """Waiting callers enter after the pause by themselves."""
     world = World(places=8)
     busy(world)
     line = Waiting(world, "c1", "c2")
@@ -179,7 +183,7 @@ def test_who_waits_goes_in_after_the_pause() -> None:
 
 
 def test_a_loop_that_stays_late_sheds_ever_more() -> None:
-    """And none of it once it is in time again for some seconds."""
+    """A loop that stays late sheds a growing share, and none some seconds after it is on time."""
     world, shares = World(places=8), []
     busy(world)
     for _ in range(5):
@@ -196,7 +200,7 @@ def test_a_loop_that_stays_late_sheds_ever_more() -> None:
 
 @pytest.mark.parametrize(("share", "shed"), [(0.0, 0), (0.25, 25), (0.5, 50), (1.0, 100)])
 def test_of_a_hundred_as_many_are_shed_as_the_share_says(share: float, shed: int) -> None:
-    """Not by chance, and evenly: nobody can wait for luck."""
+    """Of a hundred the exact share is shed, evenly and not by chance, so retrying is no advantage."""
     admission = World().admission
     admission.shed_share = share
 
@@ -204,7 +208,7 @@ def test_of_a_hundred_as_many_are_shed_as_the_share_says(share: float, shed: int
 
 
 def test_the_loop_is_watched_only_while_it_matters() -> None:
-    """No timer is left behind when the last stranger has been answered."""
+    """The loop is watched while strangers are inside; no timer remains after the last answer."""
     world = World(places=8)
     busy(world)
     assert world.timers == 1
@@ -216,7 +220,7 @@ def test_the_loop_is_watched_only_while_it_matters() -> None:
 
 
 def test_a_quick_application_costs_no_timer() -> None:
-    """Nor a turn of the loop."""
+    """A quick application costs no timer and no loop turn."""
     world = World()
     for n in range(100):
         world.take(str(n))

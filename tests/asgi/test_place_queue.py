@@ -1,4 +1,4 @@
-"""Callers that wait for a place: few, not for long, each network in turn, and nothing left behind by who gives up."""
+"""Callers waiting for a place: few, briefly, networks in turn, and nothing left by those who give up."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.asgi.world import World
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-ROOM = 8  # at least, however slow the application is
+ROOM = 8  # the minimum, however slow the application is
 
 
 class Callers:
-    """An application with one place, which is taken, and callers who wait for it."""
+    """An application with one place, which is taken, and waiting callers."""
 
     def __init__(self, places: int = 1) -> None:
         self.world = World(places)
@@ -30,7 +30,7 @@ class Callers:
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
     async def come(self, *names: str, network: bytes = b"n", share: float = 1.0) -> None:
-        """`name` begins with one letter, which is the address."""
+        """Arrive; the first letter of `name` is the address."""
         for name in names:
             self.tasks[name] = asyncio.create_task(self._come(name, network, share))
             await asyncio.sleep(0)
@@ -62,7 +62,7 @@ async def callers() -> AsyncIterator[Callers]:
 
 
 async def test_the_next_in_line_goes_in_when_one_has_ended(callers: Callers) -> None:
-    """And holds the place from then on."""
+    """When a caller ends the next one enters and holds the place."""
     await callers.come("a", "b")
     await callers.end("first")
 
@@ -71,7 +71,7 @@ async def test_the_next_in_line_goes_in_when_one_has_ended(callers: Callers) -> 
 
 
 async def test_networks_take_turns(callers: Callers) -> None:
-    """One caller of another network stands before all but one of a flood from this one."""
+    """A caller of another network is served before all but one of a flood from this network."""
     await callers.come(*"abcde")
     await callers.come("z", network=b"m")
     await callers.end("first", "a", "z")
@@ -80,7 +80,7 @@ async def test_networks_take_turns(callers: Callers) -> None:
 
 
 async def test_a_network_with_nobody_inside_goes_first() -> None:
-    """Also where those inside went in without having to wait."""
+    """A network with no caller inside goes first, also if those inside entered without waiting."""
     callers = Callers(places=2)
     callers.world.take("second")
     await callers.come("a")
@@ -93,9 +93,11 @@ async def test_a_network_with_nobody_inside_goes_first() -> None:
 
 
 async def test_room_is_for_as_many_as_have_a_turn_within_a_second(callers: Callers) -> None:
-    """One place and an answer a twentieth of a second make twenty; others are told at once."""
+    """The room is for as many as get a turn within a second: twenty with one place and 1/20 s; others are told at
+    once.
+    """
     callers.world.admission.limit.round_s = 0.0
-    assert callers.queue.room == 64  # nothing is known yet
+    assert callers.queue.room == 64  # no latency is known yet
     callers.world.admission.limit.round_s = 0.05
     assert callers.queue.room == 20
     callers.world.admission.limit.round_s = 0.001
@@ -110,7 +112,7 @@ async def test_room_is_for_as_many_as_have_a_turn_within_a_second(callers: Calle
 
 
 async def test_when_there_is_no_room_whoever_has_the_most_of_it_gives_way(callers: Callers) -> None:
-    """The newest of the largest network, not the newcomer from elsewhere."""
+    """In a full room the newest of the largest network gives way to a newcomer from elsewhere."""
     await callers.come("a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8")
     await callers.come("a9")
     await callers.come("z", network=b"m")
@@ -120,7 +122,7 @@ async def test_when_there_is_no_room_whoever_has_the_most_of_it_gives_way(caller
 
 
 async def test_a_share_of_the_room_is_kept_for_others(callers: Callers) -> None:
-    """Who has done no work fills half of it, and displaces nobody."""
+    """Callers without work fill half of the room and displace no other."""
     for n in range(5):
         await callers.come(f"{n}", network=b"%d" % n, share=0.5)
     await callers.come("worked", network=b"w")
@@ -132,7 +134,7 @@ async def test_a_share_of_the_room_is_kept_for_others(callers: Callers) -> None:
 
 
 async def test_nobody_waits_for_longer_than_a_second(callers: Callers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whose turn does not come is told so."""
+    """A caller whose turn does not come within a second is told so."""
     assert place_queue.WAIT_S == 1.0
     monkeypatch.setattr(place_queue, "WAIT_S", 0.01)
     await callers.come("a")
@@ -142,7 +144,7 @@ async def test_nobody_waits_for_longer_than_a_second(callers: Callers, monkeypat
 
 
 async def test_a_caller_that_hangs_up_leaves_nothing_behind(callers: Callers) -> None:
-    """The next one in line goes in."""
+    """A caller that disconnects leaves nothing behind, and the next in line enters."""
     await callers.come("gone", "b")
     callers.tasks["gone"].cancel()
     await settle()
@@ -152,10 +154,10 @@ async def test_a_caller_that_hangs_up_leaves_nothing_behind(callers: Callers) ->
 
 
 async def test_a_caller_that_hangs_up_as_its_turn_comes_gives_the_place_on(callers: Callers) -> None:
-    """Cancelled in the very turn of the loop in which it was let in, before or after."""
+    """A caller cancelled in the turn in which it was let in passes its place on."""
     await callers.come("a1", "a2", "a3")
     callers.tasks["a1"].cancel()
-    callers.world.admission.free("first")  # the first has been cancelled and not left: the second is let in
+    callers.world.admission.free("first")  # the first has been cancelled and has not left yet: the second is let in
     callers.tasks["a2"].cancel()
     await settle()
 
@@ -164,7 +166,7 @@ async def test_a_caller_that_hangs_up_as_its_turn_comes_gives_the_place_on(calle
 
 
 async def test_closed_it_sends_everybody_away(callers: Callers) -> None:
-    """A service that stops keeps nobody waiting."""
+    """Closing refuses all waiting callers."""
     await callers.come("a")
     callers.queue.close()
     await callers.come("b")

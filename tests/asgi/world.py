@@ -1,4 +1,4 @@
-"""A loop and a clock that belong to the test: what is called soon or later is called when the test says so."""
+"""A loop and a clock that the test controls: scheduled calls run when the test says so."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class World:
         self._later.append((self.now_s + seconds, call))
 
     def turn(self) -> None:
-        """The loop's next turn."""
+        """Run the loop's next turn."""
         calls, self._soon = self._soon, []
         for call in calls:
             call()
 
     def advance(self, seconds: float, *, stands_still: bool = False) -> None:
-        """Time passes; timers are called when they are due or, where the loop stands still meanwhile, after it."""
+        """Let time pass; timers run when due or, if the loop is blocked meanwhile, after it."""
         end = self.now_s + seconds
         if stands_still:
             self.now_s = end
@@ -60,7 +60,7 @@ class World:
 
 
 class Waiting:
-    """A line of names."""
+    """A queue of names."""
 
     def __init__(self, world: World, *names: str) -> None:
         self._world = world

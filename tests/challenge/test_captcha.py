@@ -87,7 +87,7 @@ async def test_a_token_that_was_earned_is_solved_and_another_is_not(answer: mann
 
 
 async def test_hcaptcha_is_asked_in_its_own_words() -> None:
-    """hCaptcha is asked in its own protocol: with the site key, and without an action."""
+    """The check asks hCaptcha in its protocol: with the site key, and without an action."""
     async with siteverify_api(speaks="hcaptcha") as api, site(api, HCAPTCHA, sitekey="site-1") as at:
         assert await at.captcha.check(api.earned()) == BY_HCAPTCHA
         assert await at.captcha.check("made.up") is False

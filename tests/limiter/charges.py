@@ -1,4 +1,4 @@
-"""Charges for tests: who is who by a number, with digests that merely differ."""
+"""Charges for tests: parties are numbers, with digests that merely differ."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Memory, Redis by TCP, by unix socket, without functions, behind Sentinels, and a Cluster: what is claimed of one is
-claimed of all.
+"""All stores under test: memory, Redis (TCP, unix socket, without functions, Sentinels) and a Cluster; a claim about
+one holds for all.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ async def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(scope="module")
 def lua(redis_server: RedisServer) -> Iterator[LuaLedger]:
-    """The script alone, run by hand."""
+    """The script alone, called directly."""
     found = LuaLedger(redis_server, LIMITS)
     yield found
     found.close()
@@ -51,6 +51,6 @@ def lua(redis_server: RedisServer) -> Iterator[LuaLedger]:
 
 @pytest.fixture(scope="module")
 def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
-    """A look at what the script has written."""
+    """A client to inspect what the script has written."""
     with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as found:
         yield found

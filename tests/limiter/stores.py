@@ -1,4 +1,4 @@
-"""The stores that one contract is held against, each with a clock that only the test moves."""
+"""The stores under one contract, each with a clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
 
 MANY = (Limit(1_000_000, HOUR),)
 WIDE = LimitSet(ip=MANY, networks=(MANY, MANY), device=MANY, account=MANY, lane=MANY)
-PATIENT_US = 20_000_000  # these tests are about counting: a slow machine must not make them about deadlines
+PATIENT_US = 20_000_000  # these tests are about counting: a slow machine's deadlines must not matter
 
 
 def only(**limits: tuple[Limit, ...] | tuple[tuple[Limit, ...], ...]) -> LimitSet:
-    """Everything has room but what is named."""
+    """No limit trips except the named ones."""
     return replace(WIDE, **limits)  # type: ignore[arg-type] # fields of two shapes
 
 
 class Store(Protocol):
-    """Somewhere to count. Each `ledger` is one worker's; all of them see the same counts."""
+    """A store for counters. Each `ledger` is one worker's; all of them see the same counters."""
 
     now_us: int
 
     def ledger(self, limits: LimitSet) -> Ledger: ...
 
     async def move_to(self, now_us: int) -> None:
-        """Move the clock, once all that was queued has been done at its own time."""
+        """Move the clock after all queued operations ran at their own time."""
         ...
 
     async def records(self) -> int:
-        """How much it remembers: records, or keys."""
+        """The number of records or keys."""
         ...
 
 
@@ -72,7 +72,7 @@ class InMemory:
 
 
 class InRedis:
-    """The ledger of such a store over real connections; the script is told the time that the test says."""
+    """The ledger over real connections; the script is given the test's time."""
 
     def __init__(self, url: str, server: Server) -> None:
         self.now_us = T0
@@ -100,7 +100,7 @@ class InRedis:
         return sum(self._server.each("DBSIZE"))
 
     async def finish(self) -> None:
-        """Until everything queued has been done: an answered question stands behind all that was told before it."""
+        """Wait until all queued operations ran: a question is answered after all earlier settlements."""
         everywhere = [charge(number, number, network=number) for number in range(12)]  # at every node of a Cluster
         for line in self.lines:
             await ask(self._on(line, "elsewhere"), everywhere)
@@ -120,7 +120,7 @@ async def in_redis(url: str, server: Server) -> AsyncIterator[InRedis]:
 
 
 SPARE_MS = 600_000
-"""The script lets records live this much longer here: the test's clock stands still while Redis's runs on."""
+"""The script extends records' lives by this much: the test's clock stands still while Redis's runs on."""
 
 KEYS = Keys("t")
 
@@ -129,12 +129,12 @@ FIELD_BYTES = 8
 
 
 def in_bucket(place: bytes) -> tuple[bytes, bytes]:
-    """Where an account lies that needs no key of its own: bucket and field."""
+    """The bucket and field of an account without its own key."""
     return place[:-FIELD_BYTES], place[-FIELD_BYTES:]
 
 
 def places(each: Charge) -> dict[bytes, bytes]:
-    """Where Redis keeps what the reference keeps under which key. An account's place is its own key, used or not."""
+    """Redis's places for the reference's keys. An account's own key is listed whether used or not."""
     found = dict(zip(KEYS.network(each), ledger.network_keys(each), strict=True))
     if each.account:
         found[KEYS.account(each)[1]] = ledger.account_key(each)
@@ -144,7 +144,7 @@ def places(each: Charge) -> dict[bytes, bytes]:
 
 
 def unpack_record(value: bytes) -> Record:
-    """Read by the layout in docs/design.md, and not by the script."""
+    """Reads a record by the layout in docs/design.md, independently of the script."""
     at = 0
 
     def number(size: int) -> int:
@@ -174,7 +174,7 @@ def unpack_record(value: bytes) -> Record:
 
 
 class LuaLedger:
-    """The script in a real Redis, as a library, called synchronously and at a time of the test's choosing."""
+    """The script in a real Redis, as a library, called synchronously with the test's time."""
 
     def __init__(self, server: RedisServer, limits: LimitSet, *, db: int = 0) -> None:
         self._client = redis.Redis(unix_socket_path=str(server.socket_path), db=db)
@@ -187,7 +187,7 @@ class LuaLedger:
         self._client.execute_command("FUNCTION", "LOAD", "REPLACE", script.library)  # type: ignore[no-untyped-call]
 
     def limit(self, limits: LimitSet) -> None:
-        """From now on, count by these."""
+        """Count by these limits from now on."""
         self._limits = pack_limits(limits)
 
     def start_anew(self) -> None:
@@ -207,7 +207,7 @@ class LuaLedger:
         return packed
 
     def records(self, places: Iterable[bytes]) -> list[Record]:
-        """What stands in these places, as the reference would write it."""
+        """The records in these places, in the reference's form."""
         return [unpack_record(value) if value else FRESH for value in self.values(places)]
 
     def values(self, places: Iterable[bytes]) -> list[bytes]:
@@ -222,7 +222,7 @@ class LuaLedger:
         return [own or bucketed for own, bucketed in pairs]
 
     def plant(self, place: bytes, value: bytes, life_ms: int | None = None) -> None:
-        """Put any bytes where a record would stand."""
+        """Write any bytes in place of a record."""
         bucket, field = in_bucket(place)
         if self._client.hexists(bucket, field):
             self._client.hset(bucket, field, value)
@@ -242,7 +242,7 @@ class LuaLedger:
 
 
 class PartedLedger:
-    """The same script asked family by family, each in a call of its own as on a Cluster."""
+    """The same script called family by family, as on a Cluster."""
 
     def __init__(self, lua: LuaLedger) -> None:
         self.lua = lua
@@ -281,10 +281,10 @@ class PartedLedger:
 
 
 async def ask(ledger: Ledger, charges: Iterable[Charge]) -> list[Verdict]:
-    """All in one turn of the loop: in Redis they share a batch."""
+    """Ask all in one turn of the loop: in Redis they share a batch."""
     return list(await asyncio.gather(*[ledger.charge(each) for each in charges]))
 
 
 def let_in(verdicts: Iterable[Verdict]) -> int:
-    """How many no counter refuses."""
+    """How many attempts no counter refuses."""
     return sum(not verdict.throttle_wait_us and not verdict.account_wait_us for verdict in verdicts)

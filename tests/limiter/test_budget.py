@@ -1,4 +1,4 @@
-"""A store over its budget of memory: newcomers share counters, known accounts and devices do not notice."""
+"""A store over its memory budget: newcomers share counters, known accounts and devices are unaffected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.servers import RedisServer
 
 SHARED_FIELD = bytes(8)
-OWN = charge(0)._replace(pair_tag=b"\x01own", ip_tag=b"\xffown")  # the one in 256 that makes a record all the same
+OWN = charge(0)._replace(pair_tag=b"\x01own", ip_tag=b"\xffown")  # the one in 256 that gets a record all the same
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,9 @@ def test_lua_its_parts_and_the_reference_share_alike(
     parted: PartedLedger,
     redis_server: RedisServer,
 ) -> None:
-    """For any history of a budget that is kept and exceeded in turns: verdicts and records."""
+    """The script, its parts and the reference agree in verdicts and records for any history of budgets kept and
+    exceeded.
+    """
     redis_server.cli("FLUSHALL")
     book: dict[bytes, Record] = {}
     charged: list[tuple[Charge, Verdict]] = []
@@ -100,7 +102,7 @@ def failures(records: list[Record], now_us: int) -> list[int]:
 
 @pytest.mark.usefixtures("redis_url")
 def test_a_flood_of_invented_names_leaves_one_in_256(lua: LuaLedger, client: redis.Redis) -> None:
-    """Row 13.4: of 20,000 names and secrets, from one address, some 80 names and not one secret are remembered."""
+    """Row 13.4: of 20,000 invented names and secrets from one address some 80 names and no secret get a record."""
     lua.limit(ROOMY)
     for start in range(0, 20_000, 100):
         flood = [charge(n, n)._replace(secret=b"%04x" % n) for n in range(start, start + 100)]
@@ -114,7 +116,7 @@ def test_a_flood_of_invented_names_leaves_one_in_256(lua: LuaLedger, client: red
 
 @pytest.mark.usefixtures("redis_url")
 def test_who_is_known_does_not_notice(lua: LuaLedger) -> None:
-    """An account that was counted counts on, and a known device has its lane, though its account is new."""
+    """A counted account counts on, and a known device keeps its lane even at a new account."""
     victim = charge(1)
     lua.run(T0, [(victim, pack_charge(victim))])
     again, lane = charge(1, 2), charge(2, lane=1)
@@ -130,7 +132,7 @@ def test_who_is_known_does_not_notice(lua: LuaLedger) -> None:
 
 @pytest.mark.usefixtures("redis_url")
 def test_a_newcomer_is_limited_with_others_and_waits_a_minute_at_most(lua: LuaLedger) -> None:
-    """Row 13.4: five guesses at a name that nobody has seen, and then one a minute; a minute after it there is room."""
+    """Row 13.4: newcomers share five guesses and then one a minute; room returns within a minute."""
     lua.limit(ROOMY)
     guesses = [charge(3, n, network=n)._replace(pair_tag=b"\x01" + bytes(3)) for n in range(30)]
     told = lua.run(-T0, [(each, pack_charge(each)) for each in guesses])
@@ -145,7 +147,7 @@ def test_a_newcomer_is_limited_with_others_and_waits_a_minute_at_most(lua: LuaLe
 
 @pytest.mark.usefixtures("redis_url")
 def test_the_shared_record_stays_small(lua: LuaLedger) -> None:
-    """Or its bucket were no packed block any more: it holds no tag, whoever shares it."""
+    """The shared record holds no tags, or its bucket would outgrow the packed encoding."""
     lua.limit(ROOMY)
     same = charge(4)
     for number in range(50):
@@ -158,7 +160,7 @@ def test_the_shared_record_stays_small(lua: LuaLedger) -> None:
     assert (len(value) <= 64, record.failures, record.seen.size, record.tried.size) == (True, 0, 0, 0)
 
 
-# The budget itself.
+# The budget.
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_the_shared_record_stays_small(lua: LuaLedger) -> None:
 def test_a_budget_is_what_is_set_or_four_fifths_of_what_there_is(
     said: bytes | None, bytes_max: int | None, expected: bool | None
 ) -> None:
-    """And a server that does not say keeps none."""
+    """The budget is the set one or four fifths of the maximum; a server that reports none has none."""
     assert over_budget(said, bytes_max) is expected
 
 
@@ -196,7 +198,7 @@ async def until(line: AnyLine, leading: bytes) -> bool:
 
 
 async def test_a_line_looks_at_what_the_server_holds(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Row 13.4: over the budget the script is told so, and below it no longer."""
+    """Row 13.4: the script is told while the server's memory is over the budget, and no longer below it."""
     monkeypatch.setattr(lines, "WEIGHED_S", 0.01)
     async with weighed(redis_url, bytes_max=1) as line:
         assert await until(line, b"-1")
@@ -207,7 +209,7 @@ async def test_a_line_looks_at_what_the_server_holds(redis_url: str, monkeypatch
 async def test_a_server_that_does_not_tell_is_said_once(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without the right to `INFO` no budget is kept, and the log says what to do."""
+    """Without the right to `INFO` there is no budget, and the log says once what to do."""
     monkeypatch.setattr(lines, "WEIGHED_S", 0.01)
     monkeypatch.setattr(lines.Line, "_memory", _silent)
     async with weighed(redis_url, bytes_max=1):

@@ -1,4 +1,4 @@
-"""The ledger on a real Cluster: three families at three nodes, and what happens when one of the nodes is not there."""
+"""The ledger on a real Cluster: three record families at three nodes, and the loss of one node."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KEYS = ClusterKeys("t")
 
 
 class Worker(NamedTuple):
-    """One of two workers, in all three ways of being without a node."""
+    """One of two workers, for all three `STORE_DOWN` settings."""
 
     line: AnyLine
     down: asyncio.Event
@@ -48,7 +48,7 @@ class Worker(NamedTuple):
     opened: ClusterLedger
 
     async def loses(self, node: ClusterNode, each: Charge) -> None:
-        """Until it knows that the node is silent, at which a part of this charge would be counted."""
+        """Wait until the worker knows that the node which counts this part of a charge is silent."""
         node.pause()
         for key in (KEYS.account(each)[0], KEYS.secret(each), KEYS.network(each)[0]):
             await asyncio.gather(self.line.execute(b"GET", key), return_exceptions=True)
@@ -81,7 +81,7 @@ async def worker(url: str, limits: LimitSet = SIX, *, deadline_us: int = DEADLIN
 
 
 def apart(cluster: RedisCluster, family: int, *, lane: int | None = None) -> tuple[ClusterNode, Charge]:
-    """A node, and a charge of which it has this family's records and no others."""
+    """A node, and a charge of which this family's records alone are on it."""
     for number in range(1_000):
         each = charge(number, number % 30, network=number, lane=lane)
         owners = {NETWORK: KEYS.network(each)[0], ACCOUNT: KEYS.account(each)[0], SECRET: KEYS.secret(each)}
@@ -92,22 +92,24 @@ def apart(cluster: RedisCluster, family: int, *, lane: int | None = None) -> tup
 
 
 def guess(each: Charge, number: int) -> Charge:
-    """The same again with a secret that nobody has tried, and which is looked up where the first one is."""
+    """The same charge with a fresh secret whose records are where the first secret's are."""
     return each._replace(pair_tag=number.to_bytes(4), member_tag=number.to_bytes(4))
 
 
-# Where records live.
+# Where records are.
 
 
 def test_places_are_slots_at_even_distances() -> None:
-    """Whatever number of nodes has equal parts of the slots, each has as many places as any other, or one more."""
+    """Places are slots at even distances: nodes with equal shares of slots have equal numbers of places, or one
+    more.
+    """
     slots = {key_slot(KEYS.account(charge(n))[0]) for n in range(5_000)}
 
     assert slots == {number * 16_384 // PLACES for number in range(PLACES)}
 
 
 def test_what_one_script_touches_is_in_one_slot() -> None:
-    """All records of a network; and each kind has keys of its own there."""
+    """All records that one script touches are in one slot, under keys of each kind."""
     for number in range(100):
         each = charge(number, number % 30, network=number, v6=True)
         assert len({key_slot(key) for key in KEYS.network(each)}) == 1
@@ -115,7 +117,7 @@ def test_what_one_script_touches_is_in_one_slot() -> None:
         assert len({*KEYS.network(each), *KEYS.account(each), KEYS.secret(each)}) == 7
 
 
-# When all is well.
+# A healthy Cluster.
 
 steps = st.lists(
     st.tuples(
@@ -136,7 +138,7 @@ steps = st.lists(
 def test_one_after_the_other_verdicts_are_those_of_memory(
     redis_cluster: RedisCluster, history: list[tuple[int, int, int, int, int | None, bool]]
 ) -> None:
-    """Families, nodes and compensations are nothing that an attempt could notice; nor do the counts differ at rest."""
+    """Sequential verdicts and resting counters equal those of memory: families and compensations do not show."""
     redis_cluster.each("FLUSHALL")
 
     async def compare() -> None:
@@ -159,7 +161,7 @@ def test_one_after_the_other_verdicts_are_those_of_memory(
 async def test_two_hundred_at_once_from_one_address_at_one_account(
     redis_cluster: RedisCluster, redis_cluster_url: str
 ) -> None:
-    """Both are limited, at different nodes: the address lets three in, and at rest the account has counted three."""
+    """Of 200 parallel attempts the address lets three in and, at rest, the account has counted three."""
     limits = only(ip=(Limit(3, HOUR),), account=(Limit(10, HOUR),))
     async with worker(redis_cluster_url, limits, deadline_us=PATIENT_US) as one:
         found = await ask(one.closed, [guess(charge(), n) for n in range(200)])
@@ -168,13 +170,15 @@ async def test_two_hundred_at_once_from_one_address_at_one_account(
 
         elsewhere = await ask(one.closed, [guess(charge(network=1, ip=n), 200 + n) for n in range(20)])
         assert elsewhere[0].failures == 4
-        assert let_in(elsewhere) in {6, 7}  # what was taken back has weighed for some milliseconds
+        assert let_in(elsewhere) in {6, 7}  # compensated charges counted for some milliseconds
 
 
 async def test_a_stranger_is_one_round_trip_and_a_device_in_its_lane_one_question(
     redis_cluster: RedisCluster, redis_cluster_url: str
 ) -> None:
-    """Three families side by side; one account alone; and three after one where the lane had no room."""
+    """A stranger costs one round trip of three families, a device in its lane one question, and one without room three
+    more.
+    """
     async with worker(redis_cluster_url, LIMITS, deadline_us=PATIENT_US) as one:
         _, each = apart(redis_cluster, ACCOUNT)
         await ask(one.closed, [charge(n, n, network=n) for n in range(100, 130)])  # now all have the library
@@ -200,7 +204,7 @@ class Silent:
 
 @pytest.mark.parametrize("parts", [2, 3])
 async def test_who_gives_up_at_once_has_spent_no_accounts_guesses_alone(parts: int) -> None:
-    """Cancelled before anything is written, an attempt may be left out at its account; at its address never alone."""
+    """An attempt cancelled before it is written may be uncounted at its account, but never at its address alone."""
     nodes = Silent()
     ledger = ClusterLedger(cast("AnyLine", nodes), "t", deadline_us=DEADLINE_US)
     task = asyncio.create_task(ledger.charge(charge(1, 1)._replace(secret=b"s" * 16 if parts == 3 else b"")))
@@ -208,13 +212,13 @@ async def test_who_gives_up_at_once_has_spent_no_accounts_guesses_alone(parts: i
 
     task.cancel()
 
-    assert [each.cancelled() for each in nodes.asked] == [False] * (parts - 1) + [True]  # what will be written now
+    assert [each.cancelled() for each in nodes.asked] == [False] * (parts - 1) + [True]  # to be written now
     await asyncio.gather(task, return_exceptions=True)
     assert all(each.cancelled() for each in nodes.asked)
 
 
 async def test_who_gives_up_while_a_node_is_lost_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Of three families one has been refused, which nobody will hear any more: asyncio would report it."""
+    """An attempt cancelled while a node is lost leaves no unread exception, which asyncio would report."""
     nodes = Silent()
     ledger = ClusterLedger(cast("AnyLine", nodes), "t", deadline_us=DEADLINE_US)
     task = asyncio.create_task(ledger.charge(charge(1, 1)._replace(secret=b"s" * 16)))
@@ -233,7 +237,7 @@ async def test_who_gives_up_while_a_node_is_lost_says_nothing(caplog: pytest.Log
 async def test_resharding_under_load_counts_every_attempt_once(
     redis_cluster: RedisCluster, redis_cluster_url: str
 ) -> None:
-    """The slots of accounts under attack move from node to node and back; every failure is counted, and none twice."""
+    """While attacked accounts' slots move between nodes and back, every failure is counted once."""
     accounts = list(range(12))
     slots = {key_slot(KEYS.account(charge(n))[0]): KEYS.account(charge(n))[0] for n in accounts}
     places = {slot: two(redis_cluster, key) for slot, key in slots.items()}
@@ -259,7 +263,7 @@ RIGHTS += ["+hrandfield", "+pttl", "+pexpire", "+cluster|slots", "+asking"]
 async def test_the_rights_that_it_needs_are_these(
     redis_cluster: RedisCluster, redis_cluster_url: str, more: list[str]
 ) -> None:
-    """A user who may do no more can count on every node, and while a secret's slot is on its way to another."""
+    """A user with these rights alone can count on every node, also while a secret's slot moves."""
     _, each = apart(redis_cluster, SECRET)
     slot = key_slot(KEYS.secret(each))
     source, target = two(redis_cluster, KEYS.secret(each))
@@ -279,11 +283,13 @@ async def test_the_rights_that_it_needs_are_these(
             every.cli("ACL", "DELUSER", "guard")
 
 
-# When one node is gone.
+# One lost node.
 
 
 async def test_a_lost_accounts_node_leaves_the_address_counted_by_all(frail_cluster: RedisCluster) -> None:
-    """The account is judged by this worker's share, the network by everybody's; and the verdict says which is which."""
+    """Without the account's node the account is judged by this worker's share, the network by all; the verdict says
+    so.
+    """
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url) as one:
         await one.loses(node, each)
@@ -296,7 +302,9 @@ async def test_a_lost_accounts_node_leaves_the_address_counted_by_all(frail_clus
 
 
 async def test_a_lost_networks_node_leaves_the_account_counted_by_all(frail_cluster: RedisCluster) -> None:
-    """Two workers, each of which lets its own share through at the address, hold one limit at the account together."""
+    """Without the network's node two workers each allow their share at the address and hold one limit at the
+    account.
+    """
     node, each = apart(frail_cluster, NETWORK)
     async with worker(frail_cluster.url) as one, worker(frail_cluster.url) as other:
         await one.loses(node, each)
@@ -309,7 +317,7 @@ async def test_a_lost_networks_node_leaves_the_account_counted_by_all(frail_clus
 
 
 async def test_a_lost_secrets_node_costs_what_is_seen_of_it_alone(frail_cluster: RedisCluster) -> None:
-    """Nothing is charged there; that its set could not be read is said."""
+    """Without the secret's node nothing is charged there, and the verdict says that its set could not be read."""
     node, each = apart(frail_cluster, SECRET)
     async with worker(frail_cluster.url) as one:
         await one.loses(node, each)
@@ -322,7 +330,7 @@ async def test_a_lost_secrets_node_costs_what_is_seen_of_it_alone(frail_cluster:
 
 
 async def test_a_device_whose_accounts_node_is_lost_has_a_lane_here(frail_cluster: RedisCluster) -> None:
-    """Known devices pass; and over their share they are strangers, as anywhere."""
+    """Without its account's node a known device has a lane at this worker, and beyond it is a stranger."""
     node, each = apart(frail_cluster, ACCOUNT, lane=1)
     limits = only(lane=(Limit(4, HOUR),))
     async with worker(frail_cluster.url, limits) as one:
@@ -337,7 +345,9 @@ async def test_a_device_whose_accounts_node_is_lost_has_a_lane_here(frail_cluste
 async def test_what_the_network_refuses_is_not_charged_at_the_account_here_either(
     frail_cluster: RedisCluster,
 ) -> None:
-    """Or one address over its limit would empty the account's budget at this worker."""
+    """An attempt that the network refuses is not charged at the account here either, or one address could empty its
+    budget.
+    """
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url, only(ip=(Limit(2, HOUR),), account=(Limit(6, HOUR),))) as one:
         await one.loses(node, each)
@@ -350,7 +360,7 @@ async def test_what_the_network_refuses_is_not_charged_at_the_account_here_eithe
 
 
 async def test_what_was_charged_here_is_given_back_here(frail_cluster: RedisCluster) -> None:
-    """By receipt as well: the account's part in this worker's book, the network's at its node."""
+    """A local charge is refunded locally, by receipt too; the network's part at its node."""
     node, each = apart(frail_cluster, ACCOUNT)
     limits = only(ip=(Limit(3, HOUR),), account=(Limit(6, HOUR),))
     async with worker(frail_cluster.url, limits) as one:
@@ -362,7 +372,7 @@ async def test_what_was_charged_here_is_given_back_here(frail_cluster: RedisClus
 
 
 async def test_a_factor_ends_the_count_here_and_at_the_node(frail_cluster: RedisCluster) -> None:
-    """Completed while the account's node was gone: failures from before are past as soon as it is back."""
+    """A factor shown while the account's node is gone clears its failures here, and at the node when it is back."""
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url, WIDE) as one:
         assert (await ask(one.local, [guess(each, n) for n in range(4)]))[-1].failures == 4
@@ -378,7 +388,7 @@ async def test_a_factor_ends_the_count_here_and_at_the_node(frail_cluster: Redis
 
 
 async def test_closed_takes_back_what_it_charged_elsewhere(frail_cluster: RedisCluster) -> None:
-    """Whoever is turned away was not tried: its address has paid for nothing."""
+    """With `closed` the parts charged at other nodes are refunded: a refused caller has tried nothing."""
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url, only(ip=(Limit(2, HOUR),))) as one:
         await one.loses(node, each)
@@ -392,7 +402,7 @@ async def test_closed_takes_back_what_it_charged_elsewhere(frail_cluster: RedisC
 
 
 async def test_open_lets_in_what_cannot_be_counted(frail_cluster: RedisCluster) -> None:
-    """And goes on counting what can: the account has no limit while its node is gone, the address has."""
+    """With `open` an uncountable account passes without a limit, while its address is still counted."""
     node, each = apart(frail_cluster, ACCOUNT)
     async with worker(frail_cluster.url, only(ip=(Limit(8, HOUR),), account=(Limit(2, HOUR),))) as one:
         await one.loses(node, each)
@@ -403,7 +413,7 @@ async def test_open_lets_in_what_cannot_be_counted(frail_cluster: RedisCluster) 
 
 
 class Slow(Silent):
-    """Nodes of which the first asked answers late, and the others never."""
+    """Nodes of which the first answers late and the others never."""
 
     def __init__(self, line: AnyLine, seconds: float) -> None:
         super().__init__()
@@ -424,7 +434,7 @@ class Slow(Silent):
 async def test_two_questions_share_one_deadline(
     redis_cluster: RedisCluster, redis_cluster_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A device that is not let into its lane, then nodes that are silent: judged within the time of one."""
+    """A full lane's second question shares the deadline of the first, at silent nodes too."""
     _, each = apart(redis_cluster, ACCOUNT, lane=1)
     async with worker(redis_cluster_url, only(lane=(Limit(1, HOUR),)), deadline_us=PATIENT_US) as one:
         await ask(one.local, [guess(each, 0)])

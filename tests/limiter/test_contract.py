@@ -1,4 +1,4 @@
-"""What counting means, claimed of every store: memory, Redis by TCP, by unix socket, behind Sentinels, a Cluster."""
+"""The contract of counting for every store: memory, Redis by TCP and unix socket, Sentinels, a Cluster."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 THREE = (Limit(3, MINUTE),)  # an interval of 20 s
 ACCOUNT_OF_THREE = only(account=THREE)
 
-# One flood for each dimension: the limits, and attempts that have nothing but that dimension in common.
+# One flood per dimension: limits, and attempts that share this dimension alone.
 FLOODS = {
     "ip": (only(ip=(Limit(7, HOUR),)), [charge(n, n, device=n) for n in range(200)]),
     "device": (only(device=(Limit(7, HOUR),)), [charge(n, n, ip=n) for n in range(200)]),
@@ -40,12 +40,12 @@ def flood(name: str) -> tuple[LimitSet, list[Charge]]:
     return FLOODS[name]
 
 
-# How many are let in.
+# How many attempts pass.
 
 
 @pytest.mark.parametrize("name", [name for name in FLOODS if name != "lane"])
 async def test_at_one_instant_the_limit_is_let_in_and_no_more(store: Store, name: str) -> None:
-    """Row 58, R9: of 200 parallel attempts of one batch, each sees those before it."""
+    """Row 58, R9: of 200 parallel attempts in one batch the limit passes, as each sees those before it."""
     limits, attempts = flood(name)
 
     assert let_in(await ask(store.ledger(limits), attempts)) == 7
@@ -53,7 +53,7 @@ async def test_at_one_instant_the_limit_is_let_in_and_no_more(store: Store, name
 
 @pytest.mark.parametrize("name", [name for name in FLOODS if name != "lane"])
 async def test_two_workers_share_one_limit(store: Store, name: str) -> None:
-    """Row 58: spreading the same 200 over two connections lets in not one more."""
+    """Row 58: two workers let in no more of the same 200."""
     limits, attempts = flood(name)
     one, other = store.ledger(limits), store.ledger(limits)
 
@@ -63,7 +63,7 @@ async def test_two_workers_share_one_limit(store: Store, name: str) -> None:
 
 
 async def test_a_device_has_the_lanes_limit_and_then_the_strangers(store: Store) -> None:
-    """Seven in its lane; the eighth is a stranger's first, and there is one of those."""
+    """A device has seven attempts in its lane; the eighth is charged as a stranger's, and one of those passes."""
     limits, attempts = flood("lane")
     verdicts = await ask(store.ledger(limits), attempts)
 
@@ -73,7 +73,7 @@ async def test_a_device_has_the_lanes_limit_and_then_the_strangers(store: Store)
 
 @pytest.mark.parametrize("before_us", [1, SECOND, 9 * SECOND])
 async def test_no_second_helping_at_the_edge_of_a_window(store: Store, before_us: int) -> None:
-    """Row 70: a limit spent just before the minute turns is still spent just after."""
+    """Row 70: a limit spent just before a minute's end is still spent just after it."""
     turn = T0 - T0 % MINUTE
     await store.move_to(turn - before_us)
     ledger = store.ledger(ACCOUNT_OF_THREE)
@@ -84,7 +84,7 @@ async def test_no_second_helping_at_the_edge_of_a_window(store: Store, before_us
     assert let_in(await ask(ledger, [charge()] * 9)) == 0
 
 
-# GCRA by hand: for three a minute, seconds and the wait that each attempt must be told.
+# GCRA by hand for three a minute: times in seconds and the expected waits.
 VECTORS: dict[str, tuple[Limits, list[tuple[float, float]]]] = {
     "burst, then one every T": (THREE, [(0, 0), (0, 0), (0, 0), (0, 20), (19, 1), (20, 0), (20, 20), (40, 0)]),
     "refusals cost nothing": (THREE, [(0, 0), (0, 0), (0, 0), (0, 20), *[(n, 20 - n) for n in range(20)], (20, 0)]),
@@ -103,7 +103,7 @@ VECTORS: dict[str, tuple[Limits, list[tuple[float, float]]]] = {
 
 @pytest.mark.parametrize("name", VECTORS)
 async def test_waits_are_those_of_gcra(store: Store, name: str) -> None:
-    """ITU-T I.371, worked out by hand."""
+    """Waits equal those of GCRA (ITU-T I.371), calculated by hand."""
     limits, attempts = VECTORS[name]
     ledger = store.ledger(only(account=limits))
 
@@ -115,7 +115,7 @@ async def test_waits_are_those_of_gcra(store: Store, name: str) -> None:
 
 @pytest.mark.parametrize("burst", [3, 4, 6, 7, 9])
 async def test_rounding_never_adds_to_the_burst(store: Store, burst: int) -> None:
-    """With intervals rounded down to whole microseconds, more of them than the burst would fit into the period."""
+    """Intervals are rounded up: rounded down, more attempts than the burst would fit into the period."""
     ledger = store.ledger(only(account=(Limit(burst, 10),)))
 
     assert let_in(await ask(ledger, [charge()] * 20)) == burst
@@ -126,7 +126,7 @@ async def test_rounding_never_adds_to_the_burst(store: Store, burst: int) -> Non
 
 @pytest.mark.parametrize(("taken_s", "left"), [(0, 3), (5, 3), (19, 3), (20, 3), (40, 3)])
 async def test_a_success_leaves_the_budget_as_it_was(store: Store, taken_s: int, left: int) -> None:
-    """However long the check took: three were free before, and three are free after."""
+    """A success leaves the budget as it was, however long its check took: three free before and after."""
     ledger = store.ledger(ACCOUNT_OF_THREE)
     own = charge(secret=9)
     (verdict,) = await ask(ledger, [own])
@@ -139,7 +139,7 @@ async def test_a_success_leaves_the_budget_as_it_was(store: Store, taken_s: int,
 
 
 async def test_a_late_refund_erases_nobodys_guess(store: Store) -> None:
-    """R8: the log-in took 50 s; what it weighed has long been paid off, and three guesses were made meanwhile."""
+    """R8: a log-in refunded after 50 s, when its charge has drained, does not refund three later guesses."""
     ledger = store.ledger(ACCOUNT_OF_THREE)
     own = charge(secret=9)
     (verdict,) = await ask(ledger, [own])
@@ -153,7 +153,7 @@ async def test_a_late_refund_erases_nobodys_guess(store: Store) -> None:
 
 
 async def test_a_refusal_has_nothing_to_give_back(store: Store) -> None:
-    """Settling what was refused (an app that answers behind work) takes nothing off the counters."""
+    """A refused attempt (of an application behind work) is refunded nothing."""
     ledger = store.ledger(LIMITS)
     verdicts = await ask(ledger, [charge(n, n) for n in range(30)])
     for number, verdict in enumerate(verdicts[6:], 6):
@@ -164,7 +164,7 @@ async def test_a_refusal_has_nothing_to_give_back(store: Store) -> None:
 
 
 async def test_ones_own_login_does_not_clear_the_address(store: Store) -> None:
-    """Row 67: L - 1 failures and a log-in to an account of one's own leave room for one more, not for L."""
+    """Row 67: L - 1 failures and an own log-in leave room for one more, not for L."""
     ledger = store.ledger(only(ip=THREE))
     await ask(ledger, [charge(1), charge(2)])
     own = charge(9)
@@ -177,7 +177,7 @@ async def test_ones_own_login_does_not_clear_the_address(store: Store) -> None:
 
 
 async def test_the_victims_login_does_not_clear_the_attacker(store: Store) -> None:
-    """Row 68: the owner logs in from elsewhere; the attacker's guesses stay counted, also the cumulative ones."""
+    """Row 68: the owner's log-in from elsewhere does not clear the attacker's guesses, cumulative ones included."""
     ledger = store.ledger(only(account=THREE))
     await ask(ledger, [charge(0, 1, network=1), charge(0, 2, network=1)])
     owners = charge(0, 9, network=2)
@@ -191,11 +191,13 @@ async def test_the_victims_login_does_not_clear_the_attacker(store: Store) -> No
     assert found[0].failures == 3
 
 
-# The account's own limit.
+# The account's limit.
 
 
 async def test_the_account_limit_is_advice(store: Store) -> None:
-    """Over it, the addresses go on paying and are refused nothing: an account is no switch for other counters."""
+    """Beyond the account's limit addresses are charged on and refused nothing: the account switches no other
+    counter.
+    """
     ledger = store.ledger(only(account=THREE))
     found = await ask(ledger, [charge(0, n, network=n) for n in range(9)])
 
@@ -204,7 +206,9 @@ async def test_the_account_limit_is_advice(store: Store) -> None:
 
 
 async def test_what_an_address_is_refused_is_not_counted_at_the_account(store: Store) -> None:
-    """Or one address over its limit would go on emptying every account's budget."""
+    """An attempt refused at its address is not charged at the account, or one address could keep every account
+    empty.
+    """
     ledger = store.ledger(only(ip=THREE, account=(Limit(5, HOUR),)))
     await ask(ledger, [charge(0, n) for n in range(20)])
 
@@ -212,7 +216,7 @@ async def test_what_an_address_is_refused_is_not_counted_at_the_account(store: S
 
 
 async def test_a_thousand_addresses_with_one_try_each(store: Store) -> None:
-    """Row 77: the account's limit trips where no address ever would."""
+    """Row 77: a thousand addresses with one try each trip the account's limit, where no address limit would."""
     found = await ask(store.ledger(LIMITS), [charge(0, n % 30, network=n) for n in range(1_000)])
 
     assert let_in(found) == 5
@@ -220,7 +224,7 @@ async def test_a_thousand_addresses_with_one_try_each(store: Store) -> None:
 
 
 async def test_the_same_wrong_pair_again_is_free_on_the_account_alone(store: Store) -> None:
-    """A mail program with an old password must not lock its owner in; its address pays all the same."""
+    """Repeating a wrong pair is free at the account, so an old mail program locks no owner out; its address pays."""
     ledger = store.ledger(LIMITS)
     await ask(ledger, [charge()])
     await store.move_to(T0 + 2 * SECOND)
@@ -231,7 +235,7 @@ async def test_the_same_wrong_pair_again_is_free_on_the_account_alone(store: Sto
 
 
 async def test_without_a_secret_no_attempt_is_a_repeat(store: Store) -> None:
-    """Where a door has none (a code is asked for by name), all attempts look alike, and each one counts."""
+    """Without a secret, as when a code is requested, no attempt is a repeat, and each one counts."""
     ledger = store.ledger(LIMITS)
     await ask(ledger, [charge(secret=None)])
     await store.move_to(T0 + 2 * SECOND)
@@ -242,14 +246,14 @@ async def test_without_a_secret_no_attempt_is_a_repeat(store: Store) -> None:
 
 
 async def test_parallel_repeats_are_not_free(store: Store) -> None:
-    """While the first may still be under way, a repeat could be the way round the count."""
+    """A repeat is charged while the first attempt may be under way, or parallel repeats would bypass the count."""
     found = await ask(store.ledger(LIMITS), [charge()] * 5)
 
     assert [verdict.failures for verdict in found] == [1, 2, 3, 4, 5]
 
 
 async def test_a_right_password_is_not_among_the_tried(store: Store) -> None:
-    """A success takes its pair out: tomorrow it is charged, and refunded, as today."""
+    """A success removes its pair from the tried ones: the next time it is charged and refunded again."""
     ledger = store.ledger(LIMITS)
     (verdict,) = await ask(ledger, [charge()])
     ledger.settle(charge(), verdict)
@@ -261,7 +265,7 @@ async def test_a_right_password_is_not_among_the_tried(store: Store) -> None:
 
 
 async def test_a_success_takes_out_no_pair_that_a_guess_wrote(store: Store) -> None:
-    """Row 3.4: a guess that was right stays a repeat after its owner's log-in, as one that was wrong does."""
+    """Row 3.4: a right guess stays a repeat after its owner's log-in, as a wrong one does."""
     ledger = store.ledger(LIMITS)
     repeats = []
     for account, owners in ((0, 7), (1, 8)):  # at account 0 the guess, 7, is right
@@ -277,7 +281,7 @@ async def test_a_success_takes_out_no_pair_that_a_guess_wrote(store: Store) -> N
 
 
 async def test_a_success_takes_its_account_out_of_no_set_that_a_guess_put_it_in(store: Store) -> None:
-    """Row 3.4: whoever tries one secret at many accounts counts as many of them before as after an owner's log-in."""
+    """Row 3.4: after an owner's log-in, an attacker's secret still counts as many accounts as before."""
     ledger = store.ledger(WIDE)
     guesses = [charge(n, network=n)._replace(secret=b"same") for n in range(3)]
     await ask(ledger, guesses)
@@ -290,7 +294,7 @@ async def test_a_success_takes_its_account_out_of_no_set_that_a_guess_put_it_in(
 
 
 async def test_what_is_given_back_untried_leaves_its_tags(store: Store) -> None:
-    """Row 3.5: the charge goes back, and the pair stays among those tried, the account in the secret's set."""
+    """Row 3.5: a refund of an untried attempt keeps its pair and its account's place in the secret's set."""
     ledger = store.ledger(ACCOUNT_OF_THREE)
     own = charge()
     (verdict,) = await ask(ledger, [own])
@@ -305,7 +309,7 @@ async def test_what_is_given_back_untried_leaves_its_tags(store: Store) -> None:
 
 
 async def test_low_and_slow_adds_up(store: Store) -> None:
-    """Row 76: one guess an hour is under every limit, and after 101 of them the count says 101."""
+    """Row 76: a guess an hour is below every limit, and after 101 the count says 101."""
     ledger = store.ledger(ROOMY)
     for hour in range(101):
         await store.move_to(T0 + hour * HOUR)
@@ -320,7 +324,9 @@ async def test_low_and_slow_adds_up(store: Store) -> None:
 async def test_failures_are_kept_for_a_day_each_after_the_last(
     store: Store, failures: int, days: int, late_us: int
 ) -> None:
-    """Row 13.4: up to 90 days, to the microsecond, whether the record was kept or has left."""
+    """Row 13.4: each failure extends the count by a day, up to 90, to the microsecond, whether the record was kept or
+    not.
+    """
     ledger = store.ledger(WIDE)
     await ask(ledger, [charge(0, n, ip=n, network=n) for n in range(failures)])
     await store.move_to(T0 + days * DAY + late_us)
@@ -331,9 +337,7 @@ async def test_failures_are_kept_for_a_day_each_after_the_last(
 
 
 async def test_a_guess_a_day_is_all_that_patience_gains(store: Store) -> None:
-    """Row 13.4: whoever waits until a failure is forgotten guesses 91 times in 91 days, and one more an hour earlier
-    each time adds up as ever.
-    """
+    """Row 13.4: an attacker who waits until a failure is forgotten has 91 guesses in 91 days; any faster adds up."""
     ledger = store.ledger(ROOMY)
     counts = []
     for day in range(91):
@@ -351,7 +355,7 @@ async def test_a_guess_a_day_is_all_that_patience_gains(store: Store) -> None:
 
 
 async def test_who_is_on_the_allow_list_pays_nothing_at_its_address(store: Store) -> None:
-    """The account counts as ever, or the allow list would be the way in."""
+    """An address on the allow list is charged nothing; the account still counts, or the list would be a bypass."""
     ledger = store.ledger(LIMITS)
     found = await ask(ledger, [charge(0, n % 30, exempt=True) for n in range(50)])
 
@@ -361,7 +365,7 @@ async def test_who_is_on_the_allow_list_pays_nothing_at_its_address(store: Store
 
 
 async def test_one_flood_is_nobody_elses(store: Store) -> None:
-    """Row 74: after a thousand from one address its neighbour and everybody else find room."""
+    """Row 74: after a thousand attempts of one address its neighbour and others have room."""
     ledger = store.ledger(LIMITS)
     await ask(ledger, [charge(n) for n in range(1_000)])
 
@@ -371,7 +375,7 @@ async def test_one_flood_is_nobody_elses(store: Store) -> None:
 
 
 async def test_a_network_over_its_limit_refuses_all_of_it_and_no_other(store: Store) -> None:
-    """Twelve from twelve addresses of one /24: the thirteenth address waits; the next /24 does not."""
+    """A full /24 refuses its thirteenth address; the next /24 passes."""
     ledger = store.ledger(LIMITS)
     assert let_in(await ask(ledger, [charge(n, ip=n, device=n) for n in range(20)])) == 12
 
@@ -398,18 +402,18 @@ IPV6 = {
 
 @pytest.mark.parametrize("level", IPV6)
 async def test_who_owns_a_prefix_owns_one_budget(store: Store, level: str) -> None:
-    """Row 16: a thousand addresses of a /64, every /64 of a /56, every /56 of a /48: each level trips."""
+    """Row 16: an owner of a /64, /56 or /48 has one budget at each level, over a thousand addresses."""
     limits, addresses = IPV6[level]
     attempts = [from_address(address, number) for number, address in enumerate(addresses)]
 
     assert let_in(await ask(store.ledger(limits), attempts)) == 9
 
 
-# A device of one's own.
+# A known device.
 
 
 async def test_a_known_device_is_hindered_by_nobody(store: Store) -> None:
-    """Row 73: its address over the limit, its account over the limit, and it is told of no wait at all."""
+    """Row 73: with its address and its account over their limits a known device is told no wait."""
     ledger = store.ledger(LIMITS)
     await ask(ledger, [charge(n) for n in range(50)])
     await ask(ledger, [charge(0, n % 30, network=n) for n in range(1, 50)])
@@ -421,7 +425,9 @@ async def test_a_known_device_is_hindered_by_nobody(store: Store) -> None:
 
 
 async def test_a_device_over_its_budget_is_a_stranger(store: Store) -> None:
-    """Three an hour here; the fourth is told to wait 20 minutes for its lane, and pays like everybody."""
+    """A device with three attempts an hour is a stranger at its fourth: charged as one, with a lane wait of 20
+    minutes.
+    """
     ledger = store.ledger(LIMITS)
     found = await ask(ledger, [charge(0, n, lane=1) for n in range(4)])
 
@@ -430,7 +436,7 @@ async def test_a_device_over_its_budget_is_a_stranger(store: Store) -> None:
 
 
 async def test_one_devices_budget_is_not_anothers(store: Store) -> None:
-    """Two devices of one account, and one device at two accounts: four budgets."""
+    """Two devices of one account, and one device at two accounts, have four budgets."""
     ledger = store.ledger(LIMITS)
     attempts = [charge(account, n, lane=lane) for account in (0, 1) for lane in (1, 2) for n in range(3)]
 
@@ -438,7 +444,7 @@ async def test_one_devices_budget_is_not_anothers(store: Store) -> None:
 
 
 async def test_a_success_gives_the_lane_its_place_back(store: Store) -> None:
-    """Who knows the password may log in all day."""
+    """A success refunds the lane's place, so the owner may log in all day."""
     ledger = store.ledger(LIMITS)
     for _ in range(10):
         (verdict,) = await ask(ledger, [charge(lane=1)])
@@ -449,7 +455,7 @@ async def test_a_success_gives_the_lane_its_place_back(store: Store) -> None:
 @pytest.mark.parametrize("own", [charge(0, 9), charge(0, 9, lane=1), charge(0, None)], ids=["stranger", "lane", "bare"])
 @pytest.mark.parametrize("known", [True, False], ids=["charged", "not charged"])
 async def test_a_factor_ends_the_count_of_failures(store: Store, own: Charge, known: bool) -> None:
-    """Whatever the attempt itself was charged: failures are counted since a factor was last shown."""
+    """A factor clears the failures, regardless of this attempt's charge."""
     ledger = store.ledger(ROOMY)
     await ask(ledger, [charge(0, n, ip=n) for n in range(3)])
     (verdict,) = await ask(ledger, [own])
@@ -461,7 +467,7 @@ async def test_a_factor_ends_the_count_of_failures(store: Store, own: Charge, kn
 
 
 async def test_without_a_factor_the_failures_of_others_stay(store: Store) -> None:
-    """The right password alone proves that somebody has the list."""
+    """The right password alone, which a thief may have, does not clear others' failures."""
     ledger = store.ledger(ROOMY)
     *_, verdict = await ask(ledger, [charge(0, n) for n in range(4)])
     ledger.settle(charge(0, 3), verdict, renewed=True, right=True)
@@ -470,7 +476,7 @@ async def test_without_a_factor_the_failures_of_others_stay(store: Store) -> Non
 
 
 async def in_lane(ledger: Ledger, secret: int, *, right: bool = False, lane: int = 1) -> int:
-    """Log in from a known device. Returns the failures that it is told of."""
+    """Log in from a known device. Returns the failures that it is told."""
     own = charge(0, secret, lane=lane)
     (verdict,) = await ask(ledger, [own])
     assert verdict.charged == Charged.LANE
@@ -482,7 +488,9 @@ async def in_lane(ledger: Ledger, secret: int, *, right: bool = False, lane: int
 
 
 async def test_a_stranger_adds_nothing_to_a_devices_failures(store: Store) -> None:
-    """Row 4.16, invariant 6: after a hundred guesses at the account, a known device is told of one attempt, its own."""
+    """Row 4.16, invariant 6: after a hundred guesses of strangers a known device is told one failure at most, its
+    own.
+    """
     ledger = store.ledger(only(account=(Limit(1_000, HOUR),)))
     strangers = [charge(0, n % 30, network=n) for n in range(100)]
     for each, verdict in zip(strangers, await ask(ledger, strangers), strict=True):
@@ -493,7 +501,7 @@ async def test_a_stranger_adds_nothing_to_a_devices_failures(store: Store) -> No
 
 
 async def test_a_device_adds_nothing_to_the_strangers_failures(store: Store) -> None:
-    """Row 4.16: the owner's typing errors make no stranger of her, on whichever browser she logs in next."""
+    """Row 4.16: the owner's typing errors on a device do not count against a new browser."""
     ledger = store.ledger(WIDE)
     assert [await in_lane(ledger, n) for n in range(3)] == [1, 2, 3]
 
@@ -501,7 +509,7 @@ async def test_a_device_adds_nothing_to_the_strangers_failures(store: Store) -> 
 
 
 async def test_each_device_has_failures_of_its_own_until_it_succeeds(store: Store) -> None:
-    """Row 4.16: a success in a device's lane clears its own failures, and no other device's."""
+    """Row 4.16: a success in a lane clears the failures of its own device and no other's."""
     ledger = store.ledger(WIDE)
     told = [await in_lane(ledger, n, lane=lane) for n in range(2) for lane in (1, 2)]
     told += [await in_lane(ledger, 9, right=True), await in_lane(ledger, 3), await in_lane(ledger, 3, lane=2)]
@@ -510,7 +518,7 @@ async def test_each_device_has_failures_of_its_own_until_it_succeeds(store: Stor
 
 
 async def test_what_opens_no_password_clears_no_failures(store: Store) -> None:
-    """A stolen device that asks for a reset succeeds; its guesses at the password stay counted."""
+    """A success that checks no password (a requested reset) clears none of a stolen device's failures."""
     ledger = store.ledger(WIDE)
     await in_lane(ledger, 1)
     own = charge(0, None, lane=1)
@@ -521,7 +529,7 @@ async def test_what_opens_no_password_clears_no_failures(store: Store) -> None:
 
 
 async def test_failures_are_forgiven_without_giving_anything_back(store: Store) -> None:
-    """Row 4.20: a right code says so of the log-in before it, whose charge and time nobody knows any more."""
+    """Row 4.20: a right code clears failures without a refund: the log-in's charge and time are unknown by then."""
     ledger = store.ledger(only(lane=(Limit(3, HOUR),)))
     told = [await in_lane(ledger, n) for n in range(2)]
     own = charge(0, 2, lane=1)
@@ -538,7 +546,7 @@ async def test_failures_are_forgiven_without_giving_anything_back(store: Store) 
 async def test_a_devices_failures_are_kept_for_ninety_days_after_the_last(
     store: Store, after_us: int, failures: int
 ) -> None:
-    """They outlive the lane itself, which is gone within the day."""
+    """A device's failures are kept for ninety days after the last; the lane itself ends within a day."""
     ledger = store.ledger(WIDE)
     await in_lane(ledger, 1)
     await in_lane(ledger, 2)
@@ -548,7 +556,7 @@ async def test_a_devices_failures_are_kept_for_ninety_days_after_the_last(
 
 
 async def test_a_log_in_of_a_known_device_keeps_no_strangers_failures_alive(store: Store) -> None:
-    """Row 4.16: three are forgotten three days after the last of them, however often the owner logs in meanwhile."""
+    """Row 4.16: a known device's log-ins do not extend strangers' failures: three end three days after the last."""
     ledger = store.ledger(WIDE)
     await ask(ledger, [charge(0, n) for n in range(3)])
     for days in (1, 2):
@@ -561,7 +569,7 @@ async def test_a_log_in_of_a_known_device_keeps_no_strangers_failures_alive(stor
 
 
 async def test_sixteen_devices_in_trouble_keep_their_failures(store: Store) -> None:
-    """What counts a device's failures takes no other device's place, and of seventeen the oldest makes room."""
+    """Devices' failures take no other's place; of seventeen the oldest makes room."""
     ledger = store.ledger(WIDE)
     for lane in range(17):
         await in_lane(ledger, 1, lane=lane)
@@ -571,7 +579,7 @@ async def test_sixteen_devices_in_trouble_keep_their_failures(store: Store) -> N
 
 
 async def test_a_factor_at_an_account_long_forgotten(store: Store) -> None:
-    """Its record expired in the meantime, or never was: nothing fails, and nothing is owed."""
+    """A factor at an account without a record fails nothing and charges nothing."""
     ledger = store.ledger(ROOMY)
     (verdict,) = await ask(ledger, [charge()])
     await store.move_to(T0 + 91 * DAY)
@@ -591,7 +599,7 @@ async def renew(store: Store, generation: int = 0) -> None:
 
 
 async def test_two_tabs_may_use_one_token_for_a_minute(store: Store) -> None:
-    """The second tab's request was under way when the first got its new token."""
+    """A renewed token stays valid for a minute, as a second tab's request may be under way."""
     await renew(store)
     await store.move_to(T0 + MINUTE)
 
@@ -601,7 +609,7 @@ async def test_two_tabs_may_use_one_token_for_a_minute(store: Store) -> None:
 
 
 async def test_a_token_that_was_renewed_is_spent(store: Store) -> None:
-    """Whoever shows it later holds a copy: a stranger, and it is said. The new one is as good as ever."""
+    """A renewed token shown after that is a copy: a stranger, and reported. The new one is valid."""
     await renew(store)
     await store.move_to(T0 + MINUTE + 1)
     ledger = store.ledger(LIMITS)
@@ -613,7 +621,7 @@ async def test_a_token_that_was_renewed_is_spent(store: Store) -> None:
 
 
 async def test_a_late_settlement_does_not_bring_an_old_token_back(store: Store) -> None:
-    """A tab that took a minute to log in with the first token ends after two renewals: the newest stays the newest."""
+    """A late settlement of the first token, after two renewals, does not make it the newest again."""
     ledger = store.ledger(LIMITS)
     (slow,) = await ask(ledger, [charge(lane=1)])
     await renew(store)
@@ -627,7 +635,7 @@ async def test_a_late_settlement_does_not_bring_an_old_token_back(store: Store) 
 
 
 async def test_a_renewal_is_remembered_for_a_day(store: Store) -> None:
-    """Longer would cost a record for every log-in of every owner."""
+    """A renewal is remembered for a day: longer would cost a record per log-in."""
     await renew(store)
     ledger = store.ledger(LIMITS)
 
@@ -638,7 +646,7 @@ async def test_a_renewal_is_remembered_for_a_day(store: Store) -> None:
 
 
 async def test_the_seventeenth_device_in_trouble_is_a_stranger(store: Store) -> None:
-    """A bound, or one account's record would grow with every token it hands out. None of the sixteen is put out."""
+    """A seventeenth device with failures is a stranger, which bounds the record; none of the sixteen is removed."""
     ledger = store.ledger(LIMITS)
     found = await ask(ledger, [charge(lane=n) for n in range(17)])
     assert [verdict.charged & Charged.LANE > 0 for verdict in found] == [True] * 16 + [False]
@@ -649,19 +657,19 @@ async def test_the_seventeenth_device_in_trouble_is_a_stranger(store: Store) -> 
 
 
 async def test_a_device_at_rest_makes_room(store: Store) -> None:
-    """Of sixteen, the one that has not failed lately gives its place to the seventeenth."""
+    """A device at rest, without recent failures, gives its place to the seventeenth."""
     ledger = store.ledger(LIMITS)
     await ask(ledger, [charge(lane=0)])
     await store.move_to(T0 + 10 * MINUTE)
     await ask(ledger, [charge(lane=n) for n in range(1, 16)])
-    await store.move_to(T0 + 20 * MINUTE)  # device 0 has paid off its failure, the others have not
+    await store.move_to(T0 + 20 * MINUTE)  # device 0's failure has drained, the others' have not
 
     (verdict,) = await ask(ledger, [charge(lane=16)])
 
     assert verdict.charged & Charged.LANE
 
 
-# What was seen.
+# Sets of seen values.
 
 
 def spreads(verdicts: Sequence[Verdict], name: str) -> list[int]:
@@ -681,7 +689,7 @@ SPREADS = {
 
 @pytest.mark.parametrize("name", SPREADS)
 async def test_different_ones_are_counted_up_to_a_cap(store: Store, name: str) -> None:
-    """Row 75: exact below the cap, and no memory beyond it."""
+    """Row 75: different values are counted exactly up to a cap, with no memory beyond it."""
     expected, attempts = SPREADS[name]
     ledger = store.ledger(WIDE)
 
@@ -690,7 +698,7 @@ async def test_different_ones_are_counted_up_to_a_cap(store: Store, name: str) -
 
 @pytest.mark.parametrize("name", SPREADS)
 async def test_the_same_one_again_is_no_other(store: Store, name: str) -> None:
-    """One owner who types a password nine times is one owner."""
+    """A repeated value counts once: an owner who types a password nine times is one owner."""
     _, attempts = SPREADS[name]
 
     assert spreads(await ask(store.ledger(WIDE), attempts[:1] * 9), name) == [1] * 9
@@ -698,7 +706,7 @@ async def test_the_same_one_again_is_no_other(store: Store, name: str) -> None:
 
 @pytest.mark.parametrize("name", SPREADS)
 async def test_what_was_seen_is_forgotten_within_the_hour(store: Store, name: str) -> None:
-    """Two half-windows: kept for half an hour at least, for an hour at most."""
+    """A seen value is forgotten after half an hour at least and an hour at most: two half-windows."""
     _, attempts = SPREADS[name]
     await store.move_to(T0 - T0 % HOUR + 29 * MINUTE)
     ledger = store.ledger(WIDE)
@@ -711,7 +719,7 @@ async def test_what_was_seen_is_forgotten_within_the_hour(store: Store, name: st
 
 
 async def test_the_refused_are_seen_too(store: Store) -> None:
-    """A sprayer over every limit still shows how wide the spray is, where it was seen before."""
+    """Refused attempts are seen too, so a sprayer over every limit still shows the spray's width."""
     found = await ask(store.ledger(LIMITS), [charge(n)._replace(secret=b"same") for n in range(12)])
 
     assert found[-1].ip_wait_us > 0
@@ -726,7 +734,7 @@ NETWORK_OF_NINE = {
 
 @pytest.mark.parametrize("level", NETWORK_OF_NINE)
 async def test_what_is_refused_for_its_network_leaves_no_new_record(store: Store, level: str) -> None:
-    """Row 5.2: of a thousand refused ones, each with all else fresh, nothing is remembered but what was there."""
+    """Row 5.2: of a thousand attempts refused at the network no new value gets a record."""
     limits, v6 = NETWORK_OF_NINE[level]
     ledger = store.ledger(limits)
     attempts = [charge(n, n, ip=n, device=n, v6=v6) for n in range(1_000)]
@@ -742,7 +750,7 @@ async def test_what_is_refused_for_its_network_leaves_no_new_record(store: Store
 
 
 async def test_the_refused_change_nothing_at_an_account_that_nobody_knew(store: Store) -> None:
-    """And tell nothing of it: it reads as fresh, to a stranger elsewhere as well."""
+    """A refused attempt changes nothing at an unknown account: it stays fresh, for other strangers too."""
     ledger = store.ledger(only(ip=(Limit(1, HOUR),)))
     refused = (await ask(ledger, [charge(1, 1), charge(0)]))[1]
     await store.move_to(store.now_us)
@@ -754,7 +762,7 @@ async def test_the_refused_change_nothing_at_an_account_that_nobody_knew(store: 
 
 
 async def test_a_right_secret_leaves_the_set(store: Store) -> None:
-    """R12: after the owner's log-in, an attempt with the same secret finds nobody else in its set."""
+    """R12: after the owner's log-in the secret's set no longer holds the account."""
     ledger = store.ledger(WIDE)
     owner, dummy = (charge(n, network=n)._replace(secret=b"same") for n in range(2))
     (verdict,) = await ask(ledger, [owner])
@@ -770,7 +778,7 @@ async def test_a_right_secret_leaves_the_set(store: Store) -> None:
 @pytest.mark.parametrize("step_us", [-HOUR, HOUR])
 @pytest.mark.parametrize("name", ["ip", "network", "device", "account"])
 async def test_a_clock_that_steps_refuses_for_no_longer_than_a_period(store: Store, name: str, step_us: int) -> None:
-    """Row 72: an hour back or forth, and nobody waits longer than a period; nor does a step back empty a counter."""
+    """Row 72: a clock step of an hour means no wait beyond a period, and a step back empties no counter."""
     _, attempts = flood(name)
     seven = (Limit(7, 10 * MINUTE),)
     ledger = store.ledger(only(**{f"{name}s": (seven,)} if name == "network" else {name: seven}))
@@ -794,7 +802,7 @@ async def test_a_clock_that_steps_refuses_for_no_longer_than_a_period(store: Sto
     ],
 )
 async def test_counts_outlive_a_restart_with_other_limits(store: Store, after: Limits, waits: list[int]) -> None:
-    """Row 78: what was counted under the old limits weighs under the new ones, and never beyond their period."""
+    """Row 78: after a restart, counts weigh under the new limits, and never beyond their period."""
     await ask(store.ledger(only(account=(Limit(5, 5 * MINUTE), Limit(10, HOUR)))), [charge(0, n) for n in range(3)])
 
     found = await ask(store.ledger(only(account=after)), [charge(0, 3 + n) for n in range(3)])
@@ -804,7 +812,7 @@ async def test_counts_outlive_a_restart_with_other_limits(store: Store, after: L
 
 @pytest.mark.parametrize("lane", [None, 1])
 async def test_a_limit_that_was_added_starts_from_the_one_before_it(store: Store, lane: int | None) -> None:
-    """Three in 18 minutes' worth of an hourly limit weigh as much under the new daily one: three more, and not four."""
+    """A new daily limit starts from the hourly one's charge: three in 18 minutes' worth leave three, not four."""
     hourly = (Limit(20, 30 * MINUTE), Limit(10, HOUR))
     daily = (*hourly, Limit(4, DAY))
     attempts = [charge(0, n, lane=lane) for n in range(7)]

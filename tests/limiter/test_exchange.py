@@ -1,4 +1,4 @@
-"""What workers tell each other through a real Redis, once a second."""
+"""The workers' exchange through a real Redis, once a second."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENT_US = 5_000_000
 
 
 class Worker:
-    """One worker's side of it."""
+    """One worker's side of the exchange."""
 
     def __init__(self, line: AnyLine, name: bytes) -> None:
         self.shed = 0
@@ -68,14 +68,14 @@ def operator(redis_server: RedisServer, redis_url: str) -> Iterator[redis.Redis]
 
 
 def unblock(operator: redis.Redis, *digests: bytes) -> None:
-    """As `sekisho unblock` does: by the server's clock."""
+    """Unblock as `sekisho unblock` does, by the server's clock."""
     seconds, micros = operator.time()
     operator.zadd(KEYS.unblocked, dict.fromkeys(digests, seconds * 1000000 + micros))
 
 
 @pytest.mark.parametrize("kind", ["redis_url", "redis_unix_url", "sentinel_url", "redis_cluster_url"])
 async def test_workers_see_each_other(request: pytest.FixtureRequest, kind: str) -> None:
-    """Each counts itself and all that have reported; none is counted twice."""
+    """Each worker counts itself and all that have reported, each once."""
     async with workers(request.getfixturevalue(kind), 3) as (one, two, three):
         for each in (one, two, three, one, two, three):
             await each.once()
@@ -84,7 +84,9 @@ async def test_workers_see_each_other(request: pytest.FixtureRequest, kind: str)
 
 
 async def test_a_worker_that_went_silent_is_no_longer_counted(redis_url: str, operator: redis.Redis) -> None:
-    """After five seconds; else a rolling restart would halve everybody's share for a minute."""
+    """A silent worker is dropped after five seconds; a rolling restart would otherwise halve all shares for a
+    minute.
+    """
     async with workers(redis_url, 2) as (one, two):
         await two.once()
         (seconds, _) = operator.time()
@@ -94,7 +96,7 @@ async def test_a_worker_that_went_silent_is_no_longer_counted(redis_url: str, op
 
 
 async def test_what_was_shed_is_added_up(redis_url: str, operator: redis.Redis) -> None:
-    """Over workers and calls, by day, and nothing is told twice."""
+    """Shed refusals are added up over workers and calls by day, each once."""
     async with workers(redis_url, 2) as (one, two):
         one.shed, two.shed = 5, 7
         for each in (one, two, one, two):
@@ -104,7 +106,7 @@ async def test_what_was_shed_is_added_up(redis_url: str, operator: redis.Redis) 
 
 
 async def test_what_could_not_be_told_is_told_the_next_time(own_redis_server: RedisServer) -> None:
-    """The store was gone for a moment; the refusals of that moment are not."""
+    """Refusals that could not be reported while the store was gone are reported the next time."""
     async with workers(own_redis_server.url, 1, deadline_us=200_000) as (one,):
         await one.once()
         own_redis_server.kill()
@@ -124,7 +126,7 @@ async def test_what_could_not_be_told_is_told_the_next_time(own_redis_server: Re
 
 
 async def test_an_operators_mode_reaches_every_worker(redis_url: str, operator: redis.Redis) -> None:
-    """With the next exchange, and as long as it stands."""
+    """An operator's mode reaches every worker with the next exchange, while it is set."""
     async with workers(redis_url, 2) as (one, two):
         assert (await one.once()).mode == ""
         operator.set(KEYS.mode, "monitor")
@@ -133,7 +135,7 @@ async def test_an_operators_mode_reaches_every_worker(redis_url: str, operator: 
 
 
 async def test_unblocking_arrives_with_the_next_exchange_and_once(redis_url: str, operator: redis.Redis) -> None:
-    """Row 95: each worker hears of it once; one that starts later has nothing to forget."""
+    """Row 95: each worker hears an unblocking once, with the next exchange; a later worker hears none."""
     async with workers(redis_url, 3) as (one, two, late):
         assert (await one.once()).unblocked == ()
         await two.once()
@@ -145,7 +147,7 @@ async def test_unblocking_arrives_with_the_next_exchange_and_once(redis_url: str
 
 
 async def test_the_news_is_bounded(redis_url: str, operator: redis.Redis) -> None:
-    """However many an operator frees at once."""
+    """Unblock messages are bounded, however many are sent at once."""
     async with workers(redis_url, 1) as (one,):
         await one.once()
         unblock(operator, *[b"%d" % n for n in range(UNBLOCKED_MAX + 50)])
@@ -154,7 +156,7 @@ async def test_the_news_is_bounded(redis_url: str, operator: redis.Redis) -> Non
 
 
 async def test_one_exchange_is_one_call(redis_url: str, redis_server: RedisServer) -> None:
-    """Whatever there is to tell."""
+    """An exchange is one call, with any number of messages."""
     async with workers(redis_url, 1) as (one,):
         await one.once()
         redis_server.cli("CONFIG", "RESETSTAT")
@@ -167,7 +169,7 @@ async def test_one_exchange_is_one_call(redis_url: str, redis_server: RedisServe
 
 
 async def test_everything_it_writes_expires(redis_url: str, operator: redis.Redis) -> None:
-    """Row 71: what a service leaves behind when it is taken down is gone after a while."""
+    """Row 71: everything that the exchange writes expires."""
     async with workers(redis_url, 1) as (one,):
         one.shed = 1
         await one.once()
@@ -177,7 +179,7 @@ async def test_everything_it_writes_expires(redis_url: str, operator: redis.Redi
 
 
 async def test_a_store_that_was_emptied_is_noticed_once(redis_url: str, operator: redis.Redis) -> None:
-    """By every worker that had heard of it before; one that starts has lost nothing."""
+    """Every worker that knew the store reports once that it was emptied; a new worker does not."""
     async with workers(redis_url, 2) as (one, two):
         said = [(await one.once()).anew]
         operator.flushall()
@@ -189,7 +191,7 @@ async def test_a_store_that_was_emptied_is_noticed_once(redis_url: str, operator
 async def test_a_store_that_refuses_the_exchange_is_named_once(
     redis_url: str, operator: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However long it does: what an operator says would else arrive nowhere, and nobody would know."""
+    """A store that refuses the exchange is logged once: operators' commands would otherwise silently fail."""
     monkeypatch.setattr(exchange_module, "EVERY_S", 0.01)
     operator.set(KEYS.workers, "not a set")
     operator.config_resetstat()
@@ -203,7 +205,7 @@ async def test_a_store_that_refuses_the_exchange_is_named_once(
 
 
 async def test_it_goes_on_by_itself(redis_url: str, operator: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Now and then every second (here: a hundredth), through everything that Redis may answer."""
+    """The exchange repeats every second (here: a hundredth), through any answer of Redis."""
     monkeypatch.setattr(exchange_module, "EVERY_S", 0.01)
     async with workers(redis_url, 1) as (one,):
         task = asyncio.create_task(one.exchange.run())
@@ -225,7 +227,7 @@ async def test_it_goes_on_by_itself(redis_url: str, operator: redis.Redis, monke
 
 
 async def test_it_outlives_a_lost_store(own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed and restarted: the news comes again."""
+    """After a killed and restarted store messages arrive again."""
     monkeypatch.setattr(exchange_module, "EVERY_S", 0.01)
     async with workers(own_redis_server.url, 1, deadline_us=200_000) as (one,):
         task = asyncio.create_task(one.exchange.run())
@@ -238,7 +240,7 @@ async def test_it_outlives_a_lost_store(own_redis_server: RedisServer, monkeypat
 
 
 async def test_what_is_known_of_rules_reaches_every_worker(redis_url: str) -> None:
-    """With the next exchange; those that start later as well."""
+    """Knowledge about success rules reaches every worker with the next exchange, later workers too."""
     async with workers(redis_url, 3) as (one, two, three):
         one.rules, two.rules = frozenset({b"w\x00\xff345678"}), frozenset({b"p12345678"})
         for each in (one, two, one):
@@ -249,7 +251,7 @@ async def test_what_is_known_of_rules_reaches_every_worker(redis_url: str) -> No
 
 
 async def test_a_store_that_was_emptied_is_told_of_rules_again(redis_url: str, operator: redis.Redis) -> None:
-    """Or a worker that starts would believe a rule that its neighbours know to be wrong."""
+    """An emptied store is told of rules again, or a new worker would believe a rule known to be wrong."""
     async with workers(redis_url, 2) as (one, two):
         one.rules = frozenset({b"w12345678"})
         await one.once()
@@ -261,7 +263,7 @@ async def test_a_store_that_was_emptied_is_told_of_rules_again(redis_url: str, o
 
 
 async def test_what_is_known_of_rules_is_bounded_and_expires(redis_url: str, operator: redis.Redis) -> None:
-    """The newest 256, for as long as a device token may live."""
+    """Rules are bounded to the newest 256, and expire when a device token would."""
     async with workers(redis_url, 1) as (one,):
         for number in range(3):
             one.rules |= {b"w%d %06d" % (number, each) for each in range(100)}

@@ -1,7 +1,7 @@
-"""Invariant 7 with real servers: one dies or falls silent in the middle of a storm, another takes its place by itself.
+"""Invariant 7 with real servers: one dies or hangs under load, and another takes over by itself.
 
-Every attempt is answered within its deadline; what the store lets in stays within the limit, and what workers let in
-alone within their shares of it; and afterwards the store counts again.
+Every attempt is answered within its deadline. The store admits at most the limit and lone workers at most their shares;
+afterwards the store counts again.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ LIMIT, WORKERS = 6, 2
 SIX = only(account=(Limit(LIMIT, HOUR),))
 VICTIM = charge()
 KEYS = ClusterKeys("t")
-WAVE = 12  # attempts of one worker at once
+WAVE = 12  # parallel attempts of one worker
 PAUSE_S = 0.02  # between two waves
-CALM_S = 0.3  # of the storm before something happens, and after it is over
+CALM_S = 0.3  # before the fault, and after recovery
 
 
 class Storm:
-    """Guesses at one account from ever new networks, at two workers, until it is told to end."""
+    """Guesses at one account from ever new networks, at two workers, until told to end."""
 
     def __init__(self, url: str) -> None:
         self.verdicts: list[Verdict] = []
@@ -64,7 +64,7 @@ class Storm:
             await asyncio.wait_for(up.wait(), 60)
 
     def strike(self, how: Callable[[], None]) -> None:
-        """Let something happen, from which the storm is to recover."""
+        """Apply a fault from which the load must recover."""
         for up in self._up:
             up.clear()
         how()
@@ -106,7 +106,7 @@ def guess(number: int) -> Charge:
 
 
 class Bookkeeping(NamedTuple):
-    """What came of a storm."""
+    """Totals of the load."""
 
     asked: int
     answered: int
@@ -128,7 +128,7 @@ def books(storm: Storm) -> Bookkeeping:
 
 
 async def weather(group: Group, strike: Callable[[RedisServer], None]) -> Bookkeeping:
-    """A storm in which the victim's primary is struck, and which lasts until everything is well again."""
+    """Load during which the victim's primary is struck, and which lasts until recovery."""
     storm = Storm(group.url)
     await storm.is_up()
     running = asyncio.create_task(storm.run())
@@ -143,7 +143,7 @@ async def weather(group: Group, strike: Callable[[RedisServer], None]) -> Bookke
 
 
 def primary_of(group: Group) -> RedisServer:
-    """Where the victim's failures are counted."""
+    """The primary that counts the victim's failures."""
     owner = getattr(group, "owner", None)
     found: RedisServer = owner(KEYS.account(VICTIM)[0]) if owner else group.primary  # type: ignore[union-attr]
     return found
@@ -157,7 +157,9 @@ def group(request: pytest.FixtureRequest) -> Group:
 
 @pytest.mark.parametrize("how", ["kill", "pause"])
 async def test_a_primary_is_lost_in_the_middle_of_a_storm(group: Group, how: str) -> None:
-    """Killed or silent: all answered in time, the limit kept by the store and its shares alone, and it comes back."""
+    """With the primary killed or hanging, all are answered in time, the limit and the shares hold, and counting
+    resumes.
+    """
     found = await weather(group, lambda primary: getattr(primary, how)())
 
     assert found.answered == found.asked
@@ -168,7 +170,7 @@ async def test_a_primary_is_lost_in_the_middle_of_a_storm(group: Group, how: str
 
 
 async def test_the_rest_of_a_cluster_goes_on_counting(frail_cluster: RedisCluster) -> None:
-    """While one of three primaries is gone, accounts of the other two are under everybody's limit, and no other."""
+    """Without one of three primaries, accounts of the other two keep the common limit."""
     storm = Storm(frail_cluster.url)
     await storm.is_up()
     lost = frail_cluster.owner(KEYS.account(charge(1))[0])
@@ -183,11 +185,11 @@ async def test_the_rest_of_a_cluster_goes_on_counting(frail_cluster: RedisCluste
 
 
 async def test_a_replica_that_knew_less_is_promoted(frail_cluster: RedisCluster) -> None:
-    """Row 99: charges that had not reached it are lost with the primary; the limit is let in once more, at most."""
+    """Row 99: charges that had not reached the promoted replica are lost; the limit passes once more at most."""
     primary = primary_of(frail_cluster)
     replica = next(node for node in frail_cluster.nodes if node.answers and _follows(node, primary))
     replica.pause()
-    primary.cli("CLIENT", "KILL", "TYPE", "replica")  # or what was sent to it would wait for it in its socket
+    primary.cli("CLIENT", "KILL", "TYPE", "replica")  # or commands would wait for it in its socket
 
     def kill(server: RedisServer) -> None:
         assert server.cli("DBSIZE") > 0
@@ -209,7 +211,7 @@ def _follows(node: RedisServer, primary: RedisServer) -> bool:
 
 
 async def test_scripts_are_flushed_at_one_node_in_the_middle_of_a_storm(frail_cluster: RedisCluster) -> None:
-    """Row 98: nobody is judged alone for it, and nobody is charged twice or not at all."""
+    """Row 98: scripts flushed at one node cause no local verdict and no charge lost or doubled."""
     storm = Storm(frail_cluster.url)
     await storm.is_up()
     running = asyncio.create_task(storm.run())

@@ -1,4 +1,4 @@
-"""The ledger that always answers: whose counters judge while the store is gone, and who gets a charge back."""
+"""The ledger that always answers: which counters judge without the store, and where charges are refunded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Worker(NamedTuple):
 
 @asynccontextmanager
 async def worker(url: str) -> AsyncIterator[Worker]:
-    """One of two workers, in all three ways of being without a store."""
+    """One of two workers, for all three `STORE_DOWN` settings."""
     down, up = asyncio.Event(), asyncio.Event()
 
     def turn(answers: bool) -> None:
@@ -56,7 +56,7 @@ async def worker(url: str) -> AsyncIterator[Worker]:
 
 
 async def test_while_the_store_answers_it_alone_counts(redis_url: str) -> None:
-    """The worker's own counters stay untouched, and no verdict says that counters were lost."""
+    """While the store answers, it alone counts: local counters stay empty, and no verdict reports lost counters."""
     async with worker(redis_url) as each:
         verdicts = await ask(each.local, [charge(0, n) for n in range(9)])
 
@@ -66,7 +66,7 @@ async def test_while_the_store_answers_it_alone_counts(redis_url: str) -> None:
 
 
 async def test_without_the_store_a_worker_admits_its_share(own_redis_server: RedisServer) -> None:
-    """Row 97: two workers, six in all, so three here; and every verdict says what it rests on."""
+    """Row 97: without the store each of two workers admits its share, three of six, and every verdict says so."""
     async with worker(own_redis_server.url) as each:
         own_redis_server.kill()
         await asyncio.wait_for(each.down.wait(), 5)
@@ -77,7 +77,7 @@ async def test_without_the_store_a_worker_admits_its_share(own_redis_server: Red
 
 
 async def test_closed_means_no_verdict(own_redis_server: RedisServer) -> None:
-    """Who would rather turn owners away than count alone gets an error to answer with, at once."""
+    """With `closed` the caller gets an error at once instead of a verdict."""
     async with worker(own_redis_server.url) as each:
         own_redis_server.kill()
         await asyncio.wait_for(each.down.wait(), 5)
@@ -87,7 +87,7 @@ async def test_closed_means_no_verdict(own_redis_server: RedisServer) -> None:
 
 
 async def test_open_means_no_count(own_redis_server: RedisServer) -> None:
-    """Everybody is let in, marked as uncounted, with nothing that could be given back."""
+    """With `open` all pass, marked as uncounted, with nothing to refund."""
     async with worker(own_redis_server.url) as each:
         own_redis_server.kill()
         await asyncio.wait_for(each.down.wait(), 5)
@@ -100,7 +100,7 @@ async def test_open_means_no_count(own_redis_server: RedisServer) -> None:
 
 
 async def test_a_deadline_that_passes_is_judged_locally(own_redis_server: RedisServer) -> None:
-    """Row 96: paused in the middle; the attempt that waited gets a verdict too."""
+    """Row 96: an attempt whose deadline passes at a paused store gets a local verdict."""
     async with worker(own_redis_server.url) as each:
         own_redis_server.pause()
         verdicts = await asyncio.wait_for(ask(each.local, [charge(0, n) for n in range(9)]), 5)
@@ -109,7 +109,7 @@ async def test_a_deadline_that_passes_is_judged_locally(own_redis_server: RedisS
 
 
 async def test_a_charge_is_given_back_where_it_was_taken(own_redis_server: RedisServer) -> None:
-    """What Redis counted is kept for Redis while that is gone; what was counted here is given back here, later too."""
+    """A charge is refunded where it was made: Redis's when it is back, the local one locally."""
     async with worker(own_redis_server.url) as each:
         (in_redis,) = await ask(each.local, [charge(0, 1)])
         own_redis_server.pause()
@@ -123,13 +123,13 @@ async def test_a_charge_is_given_back_where_it_was_taken(own_redis_server: Redis
         await asyncio.wait_for(each.up.wait(), 5)
         each.local.settle(charge(0, 2), here)
 
-        # The one that was written while it was paused is counted there too: nobody could know.
+        # The one written during the pause is counted in Redis too, which the worker could not know.
         assert (await ask(each.local, [charge(0, 4)]))[0].failures == 2
         assert each.own.charge_now(charge(0, 5)).failures == 2
 
 
 async def test_a_factor_clears_the_failures_of_before_the_store_went(own_redis_server: RedisServer) -> None:
-    """Completed while it was gone: the failures here are past, and those in Redis too as soon as it is back."""
+    """A factor shown without the store clears local failures, and Redis's when it is back."""
     async with worker(own_redis_server.url) as each:
         await ask(each.local, [charge(0, n) for n in range(2)])
         own_redis_server.pause()
@@ -146,7 +146,7 @@ async def test_a_factor_clears_the_failures_of_before_the_store_went(own_redis_s
 
 
 async def test_known_devices_pass_on_the_workers_own_counters(own_redis_server: RedisServer) -> None:
-    """Their lane works without the store."""
+    """Known devices' lanes work on local counters without the store."""
     async with worker(own_redis_server.url) as each:
         own_redis_server.kill()
         await asyncio.wait_for(each.down.wait(), 5)

@@ -1,4 +1,4 @@
-"""A charge in parts: whoever is asked in whatever order, no more are let in, and what was not meant goes back."""
+"""A charge in parts: in any order of parts no more attempts pass, and unintended charges are taken back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FAMILIES = Families("t")
 MINE = charge(0, 1, ip=1)
-FULL = only(ip=(Limit(1, HOUR),), account=(Limit(5, HOUR),))  # one look from an address, and it is over its limit
+FULL = only(ip=(Limit(1, HOUR),), account=(Limit(5, HOUR),))  # one attempt from an address, and it is over its limit
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def _anew(parted: PartedLedger) -> None:
 
 
 class Asking:
-    """One attempt on its way: parts not yet asked, then its compensation, in the order that a test says."""
+    """An attempt under way: unasked parts, then its compensation, in the order that a test chooses."""
 
     def __init__(self, parted: PartedLedger, charge: Charge) -> None:
         self._parted = parted
@@ -71,12 +71,12 @@ def account(parted: PartedLedger, each: Charge = MINE) -> Record:
     return record
 
 
-# Who is asked, and when.
+# Which families are asked, and when.
 
 
 @pytest.mark.parametrize("v6", [False, True])
 def test_a_strangers_families_are_asked_at_once_each_in_a_slot_of_its_own(v6: bool) -> None:
-    """Nothing that a script may touch on a Cluster lies on two nodes."""
+    """A stranger's families are asked at once, each in one slot: no script touches two nodes."""
     each = charge(3, 4, v6=v6)
     parts = FAMILIES.first(each)
 
@@ -87,7 +87,7 @@ def test_a_strangers_families_are_asked_at_once_each_in_a_slot_of_its_own(v6: bo
 
 
 def test_a_device_in_its_lane_asks_its_account_and_nobody_else(parted: PartedLedger) -> None:
-    """The commonest log-in of an owner is one operation."""
+    """A device in its lane, the commonest log-in, asks its account alone in one operation."""
     known = charge(0, 1, lane=1)
     answers: dict[int, Answer] = {}
     first = FAMILIES.first(known)
@@ -99,7 +99,7 @@ def test_a_device_in_its_lane_asks_its_account_and_nobody_else(parted: PartedLed
 
 
 def test_a_device_without_room_in_its_lane_asks_the_others_then(parted: PartedLedger) -> None:
-    """Four times at a lane of three: the fourth is a stranger's, and charged as one."""
+    """A device without room in its lane then asks the other families, and is charged as a stranger."""
     known = charge(0, 1, lane=1)
     *_, verdict = (parted.charge(T0, known) for _ in range(4))
 
@@ -108,7 +108,7 @@ def test_a_device_without_room_in_its_lane_asks_the_others_then(parted: PartedLe
 
 
 def test_doors_without_account_or_secret_ask_for_none() -> None:
-    """What a door does not have is not asked for."""
+    """Doors without an account or a secret ask no family for it."""
     assert [part.family for part in FAMILIES.first(MINE._replace(secret=b""))] == [NETWORK, ACCOUNT]
     assert [part.family for part in FAMILIES.first(MINE._replace(account=b"", secret=b""))] == [NETWORK]
 
@@ -117,7 +117,7 @@ def test_doors_without_account_or_secret_ask_for_none() -> None:
 
 
 def play(parted: PartedLedger, attempts: list[Charge], chance: Random, lost: set[int]) -> list[Asking]:
-    """All parts of all attempts, and what takes them back, in any order; `lost` compensations never arrive."""
+    """Run all parts and compensations in any order; `lost` compensations never arrive."""
     every = [Asking(parted, each) for each in attempts]
     under_way = list(enumerate(every))
     while under_way:
@@ -141,7 +141,9 @@ def play(parted: PartedLedger, attempts: list[Charge], chance: Random, lost: set
 def test_side_by_side_no_more_are_let_in_and_at_rest_the_totals_agree(
     parted: PartedLedger, chance: Random, ips: list[int], lanes: set[int], lost: set[int]
 ) -> None:
-    """R9, invariant 1: five at an account, six at an address, three in a lane; the refused weigh nothing."""
+    """R9, invariant 1: in parallel at most five pass at an account, six at an address, three in a lane; refused ones
+    weigh nothing.
+    """
     parted.lua.start_anew()
     attempts = [
         charge(0, number % 7, ip=ip, lane=number % 2 if number in lanes else None) for number, ip in enumerate(ips)
@@ -175,7 +177,7 @@ steps = st.sampled_from([0, 1, SECOND, MINUTE, 6 * MINUTE])
 def test_taking_back_never_leaves_less_than_the_others_charged(
     parted: PartedLedger, moves: list[tuple[str, int]]
 ) -> None:
-    """R8: however late it comes, and whoever was charged meanwhile."""
+    """R8: a compensation, however late, leaves no less than others were charged."""
     parted.lua.start_anew()
     parted.lua.limit(FULL)
     over = charge(0, 0, ip=9)
@@ -199,11 +201,11 @@ def test_taking_back_never_leaves_less_than_the_others_charged(
     assert found >= ledger.fitted(others, FULL.account, now_us)
 
 
-# Taking back, one case at a time.
+# Compensation, case by case.
 
 
 def refuse(parted: PartedLedger, each: Charge, now_us: int = T0) -> Asking:
-    """An attempt from an address that is over its limit, asked and not yet compensated."""
+    """An attempt from an address over its limit, asked and not yet compensated."""
     parted.lua.limit(FULL)
     parted.charge(now_us, each._replace(account=b"", secret=b""))
     asking = Asking(parted, each)
@@ -214,7 +216,7 @@ def refuse(parted: PartedLedger, each: Charge, now_us: int = T0) -> Asking:
 
 
 def test_what_nobody_touched_since_is_as_it_was(parted: PartedLedger) -> None:
-    """Even a full set of pairs, whose oldest had to make room."""
+    """A compensated record without later changes is as before, even a full set of pairs that had dropped its oldest."""
     parted.lua.limit(only(account=(Limit(20, HOUR),)))
     for number in range(TRIED_CAP):
         parted.charge(T0, charge(0, 10 + number, network=number + 1))
@@ -232,7 +234,7 @@ def test_what_nobody_touched_since_is_as_it_was(parted: PartedLedger) -> None:
 
 
 def test_lost_the_charge_stands(parted: PartedLedger) -> None:
-    """As it does wherever something dies; the address that was refused still has not paid."""
+    """A lost compensation leaves the account's charge, as any failure does; the refused address is not charged."""
     asking = refuse(parted, MINE)
 
     assert asking.verdict is not None
@@ -241,7 +243,7 @@ def test_lost_the_charge_stands(parted: PartedLedger) -> None:
 
 
 def test_what_a_success_took_out_does_not_come_back(parted: PartedLedger) -> None:
-    """R12: the pair that had to make room was right, as its success says before the compensation arrives."""
+    """R12: a pair removed by a success does not return with a compensation that had displaced it."""
     parted.lua.limit(only(account=(Limit(20, HOUR),)))
     owners = charge(0, 99, network=3)
     verdict = parted.charge(T0, owners)
@@ -257,7 +259,7 @@ def test_what_a_success_took_out_does_not_come_back(parted: PartedLedger) -> Non
 
 
 def test_a_pair_that_is_being_tried_stays_young(parted: PartedLedger) -> None:
-    """Or taking one attempt back would let the repeats of another through for nothing while it is under way."""
+    """A pair under way stays young, or compensating one attempt would make another's repeats free."""
     asking = refuse(parted, MINE)
     under_way = charge(0, 2, network=1)
     parted.charge(T0, under_way)
@@ -269,7 +271,7 @@ def test_a_pair_that_is_being_tried_stays_young(parted: PartedLedger) -> None:
 
 
 def test_each_family_is_settled_by_its_own_clock(parted: PartedLedger) -> None:
-    """An hour apart: what each charge weighs is reckoned by the clock that it was charged by."""
+    """Each family is settled by the clock that it was charged by, even an hour apart."""
     ahead = HOUR
     answers: dict[int, Answer] = {}
     for part in FAMILIES.first(MINE):
@@ -287,7 +289,7 @@ def test_each_family_is_settled_by_its_own_clock(parted: PartedLedger) -> None:
 
 
 def test_a_family_judged_elsewhere_is_believed_and_not_told(parted: PartedLedger) -> None:
-    """Its node is gone and a worker's own counters spoke for it: they say so, and take nothing back in Redis."""
+    """A family judged by local counters, as its node is gone, is not compensated in Redis."""
     answers: dict[int, Answer] = {}
     parted.ask(T0, [part for part in FAMILIES.first(MINE) if part.family != ACCOUNT], answers)
     network = answers[NETWORK].verdict._replace(ip_wait_us=SECOND, charged=0)

@@ -1,4 +1,4 @@
-"""Constants written out in Lua: every one where it is used, and nothing else."""
+"""Constants inlined in the Lua script: each use is replaced, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ from sekisho.observe.limiter.inlined import inlined
     ],
 )
 def test_only_constants_are_written_out(source: str, expected: str) -> None:
-    """Neither a part of a longer name nor what stands in a string or a table; and no line moves."""
+    """Parts of longer names, strings and tables are not replaced, and no line moves."""
     assert inlined(source) == expected
 
 
 def test_the_ledgers_constants_are_gone() -> None:
-    """None is captured by a function any more; and none is set twice, or the first would be written everywhere."""
+    """No function of the ledger captures a constant, and none is assigned twice: the first value would be inlined
+    everywhere.
+    """
     source = resources.files("sekisho.observe.limiter").joinpath("ledger.lua").read_text()
     found = inlined(source)
     set_before = re.findall(r"^local ([A-Z_]+)[ ,].*= *[\d']", source, re.MULTILINE)
 
     assert len(set_before) > 20
-    # A string with zero bytes in it has no short form.
+    # A string with zero bytes has no short form.
     assert re.findall(r"^local ([A-Z_]+) = [\d']", found, re.MULTILINE) == ["NO_TAG", "SHARED"]
     assert len(set_before) == len(set(set_before))
     assert source.count("\n") == found.count("\n")

@@ -1,4 +1,4 @@
-"""What holds for every history, on the fake clock, in memory, in Redis and on a Cluster."""
+"""Invariants for every history, on the fake clock, in memory, Redis and a Cluster."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FOUR_AT = {
 
 
 class World(Protocol):
-    """One store with some workers on it."""
+    """One store with several workers."""
 
     def charge(self, worker: int, now_us: int, batch: list[Charge]) -> list[Verdict]: ...
 
@@ -75,7 +75,7 @@ class Lua:
 
 
 class Clustered:
-    """The ledgers of all workers on a real Cluster, one attempt after the other."""
+    """All workers' ledgers on a real Cluster, one attempt after the other."""
 
     def __init__(self, runner: asyncio.Runner, lines: list[ClusterLine], limits: LimitSet) -> None:
         self._runner = runner
@@ -104,7 +104,7 @@ class Clustered:
         self._lines[worker]._options.script.leading = (self._limits, b"%d" % now_us)
 
     async def _done(self, worker: int) -> None:
-        """Until nodes have done what they were told, as another worker may ask next."""
+        """Wait until nodes have run their settlements, as another worker may ask next."""
         nodes = self._lines[worker]._nodes.values()
         await until(lambda: not any(node._queue or node._calls or node._in_flight for node in nodes))
 
@@ -114,7 +114,7 @@ Worlds: TypeAlias = "Callable[[LimitSet], World]"
 
 @pytest.fixture(params=["memory", "redis", "cluster"])
 def worlds(request: pytest.FixtureRequest) -> Iterator[Worlds]:
-    """Makes empty worlds, one after the other."""
+    """Makes empty worlds in sequence."""
     if request.param == "memory":
         yield Memory
     elif request.param == "redis":
@@ -157,7 +157,7 @@ def on_cluster(cluster: RedisCluster) -> Iterator[Worlds]:
 
 
 class Step(NamedTuple):
-    """Wait, settle some of what is under way as successes, then try some."""
+    """Wait, settle some attempts under way as successes, then try some."""
 
     wait_us: int
     worker: int
@@ -179,7 +179,7 @@ with_fixture = settings(
 
 
 def guess(number: int) -> Charge:
-    """The same account, address and device, and a secret that nobody has tried."""
+    """The same account, address and device, with a fresh secret."""
     return charge()._replace(pair_tag=number.to_bytes(4), member_tag=number.to_bytes(4))
 
 
@@ -187,7 +187,9 @@ def guess(number: int) -> Charge:
 @given(history=histories)
 @pytest.mark.parametrize("kind", FOUR_AT)
 def test_no_interleaving_admits_more_guesses_than_the_limit(worlds: Worlds, kind: str, history: list[Step]) -> None:
-    """Invariant 1: in any span t at most L + t/T that did not succeed, however workers and log-ins interleave."""
+    """Invariant 1: in any time t at most L + t/T unsuccessful attempts pass, in any interleaving of workers and
+    log-ins.
+    """
     world, now_us, number = worlds(FOUR_AT[kind]), T0, 0
     pending: list[tuple[int, int, Charge, Verdict]] = []
     for step in history:
@@ -216,7 +218,7 @@ def test_no_interleaving_admits_more_guesses_than_the_limit(worlds: Worlds, kind
 def test_no_success_takes_off_more_than_its_own(
     worlds: Worlds, kind: str, before: list[Step], between: list[Step], slow_us: int, later_us: int
 ) -> None:
-    """Invariant 4: afterwards there is room for no more than if the log-in had never been."""
+    """Invariant 4: a success refunds no more than its own charge."""
     own = guess(1_000_000)
     probes = [guess(2_000_000 + n) for n in range(9)]
     events = timeline(before, T0)
@@ -230,7 +232,7 @@ def test_no_success_takes_off_more_than_its_own(
     world.settle(0, settled_at, own, verdict)
     room = let_in(world.charge(0, settled_at + later_us, probes))
 
-    # What its charge kept out in the meantime was never answered, so it is left away here too.
+    # Attempts refused because of its charge are left out here too.
     world = worlds(FOUR_AT[kind])
     times = [now_us for now_us, _ in events + since]
     assert [admitted(world, *pair) for pair in zip(times, kept, strict=True)] == kept
@@ -260,14 +262,14 @@ def admitted(world: World, now_us: int, batch: list[Charge]) -> list[Charge]:
 @with_fixture
 @given(history=histories)
 def test_every_admitted_attempt_ends_in_the_count_or_refunded(worlds: Worlds, history: list[Step]) -> None:
-    """Invariant 5: the account's failures are exactly the strangers' attempts charged and not yet proven right."""
+    """Invariant 5: an account's failures are the strangers' attempts charged and not yet proved right."""
     world, now_us, number = worlds(LIMITS), T0, 0
     pending: list[tuple[int, Charge, Verdict]] = []
     for step in history:
         now_us += step.wait_us
         for _ in step.succeed[: len(pending)]:
             worker, each, verdict = pending.pop(step.succeed[0] % len(pending))
-            world.settle((worker + 1) % WORKERS, now_us, each, verdict)  # by whichever worker
+            world.settle((worker + 1) % WORKERS, now_us, each, verdict)  # by any worker
         batch = [guess(number + n) for n in range(step.tries)]
         number += step.tries
         found = world.charge(step.worker, now_us, batch) if batch else []
@@ -291,7 +293,7 @@ def test_every_admitted_attempt_ends_in_the_count_or_refunded(worlds: Worlds, hi
     entries_max=st.integers(10, 60),
 )  # fmt: skip
 def test_no_other_account_touches_this_one(others: list[Charge], wait_us: int, entries_max: int) -> None:
-    """Invariant 6: however full the memory, others neither lower a count nor keep a known device out."""
+    """Invariant 6: with memory full, other accounts neither lower a count nor lock out a known device."""
     quiet, loud = Memory(LIMITS, entries_max), Memory(LIMITS, entries_max)
     for world in (quiet, loud):
         world.charge(0, T0, [charge(0, n) for n in range(5)] + [charge(lane=1)])
@@ -321,7 +323,7 @@ def test_others_at_ones_account_do_not_hinder_ones_device(worlds: Worlds, lanes:
 
 
 def test_nothing_is_ever_below_nothing() -> None:
-    """Invariant 4: a settlement that comes twice, late, or for what is gone leaves a record like a fresh one."""
+    """Invariant 4: a settlement that is doubled, late or for a missing record leaves a record like a fresh one."""
     world = Memory(LIMITS)
     (verdict,) = world.charge(0, T0, [charge(lane=1)])
     (stranger,) = world.charge(0, T0, [charge()])

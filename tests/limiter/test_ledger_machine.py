@@ -1,4 +1,6 @@
-"""Lua = Lua in parts = memory = reference, for any history of attempts, settlements, batches and clocks."""
+"""The script, its parts, memory and the reference agree for any history of attempts, settlements, batches and
+clocks.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,7 @@ steps = st.sampled_from(
 
 
 class Ledgers(RuleBasedStateMachine):
-    """Four ledgers, one history."""
+    """Four ledgers with one history."""
 
     server: RedisServer
     charged = Bundle("charged")
@@ -140,12 +142,12 @@ class Ledgers(RuleBasedStateMachine):
 
 
 def at_rest(record: Record, now_us: int) -> Record:
-    """The record without what has passed: written or not, it reads the same."""
+    """The record without expired parts: written or not, it reads the same."""
     if ledger.expires_us(record, now_us) <= now_us:
         return FRESH
     record = ledger.current(record, now_us)
     tats = tuple(max(tat, now_us) for tat in record.tats) if any(tat > now_us for tat in record.tats) else ()
-    # The last charge only matters beside something that it could make younger, or keep for longer.
+    # The last charge matters only if it could make another younger or keep it longer.
     at_us = record.at_us if tats or record.failures or record.tried.size else 0
     return record._replace(tats=tats, at_us=at_us)
 
@@ -157,6 +159,6 @@ def _server(redis_server: RedisServer) -> None:
 
 @pytest.mark.usefixtures("_server")
 class TestLedgers(Ledgers.TestCase):  # type: ignore[misc, valid-type] # Hypothesis builds it at run time
-    """Lua, memory and reference give the same verdicts for the same history."""
+    """The script, memory and the reference give the same verdicts for the same history."""
 
     settings = settings(max_examples=40, stateful_step_count=30, deadline=None, report_multiple_bugs=False)

@@ -1,4 +1,4 @@
-"""The bounds of the ledger in memory: full is not an excuse to forget, nor to grow."""
+"""The bounds of the ledger in memory: full, it neither forgets nor grows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """A ledger with a clock of the test's own."""
+    """A ledger with the test's own clock."""
 
     def __init__(self, entries_max: int) -> None:
         self.now_us = T0
@@ -27,17 +27,19 @@ class Memory:
 
 
 def ends(memory: Memory) -> int:
-    """How many keys wait for their end."""
+    """The number of keys in the index of ends."""
     return sum(map(len, memory.book._ends.values()))
 
 
 def invented(number: int) -> Charge:
-    """A name, an address and a secret that nobody has seen before."""
+    """A fresh name, address and secret."""
     return charge(number, ip=number, network=number)._replace(secret=number.to_bytes(4))
 
 
 def test_a_flood_of_invented_names_is_bounded() -> None:
-    """Rows 60 and 93: after 20,000 of them, as many records as there may be and the shared ones; nobody is lost."""
+    """Rows 60 and 93: after 20,000 invented names memory holds its maximum of records and the shared ones, and no count
+    is lost.
+    """
     memory = Memory(entries_max=2_000)
     for number in range(5):
         memory.charge(charge(10**6, number))
@@ -52,7 +54,7 @@ def test_a_flood_of_invented_names_is_bounded() -> None:
 
 
 def test_a_flood_of_everything_is_bounded() -> None:
-    """Names, addresses, devices and networks: four kinds of shared counter, and no shared set for secrets."""
+    """A flood of names, addresses, devices and networks shares four kinds of counter, and no set of secrets."""
     memory = Memory(entries_max=1_000)
     for number in range(5_000):
         memory.charge(invented(number))
@@ -63,7 +65,7 @@ def test_a_flood_of_everything_is_bounded() -> None:
 
 
 def test_nobody_counted_is_forgotten() -> None:
-    """Row 60: a thousand accounts are counted, the table is full, and each of them is refused as before."""
+    """Row 60: with the table full, each of a thousand counted accounts is refused as before."""
     memory = Memory(entries_max=3_000)
     counted = [charge(n, n % 30, network=n % 10, ip=n % 9) for n in range(500)]
     for each in counted * 5:
@@ -77,7 +79,7 @@ def test_nobody_counted_is_forgotten() -> None:
 
 
 def test_newcomers_to_a_full_table_are_counted_together() -> None:
-    """Whoever comes late shares a counter with others, and the limit binds all the same."""
+    """Newcomers to a full table share a counter, and its limit holds."""
     memory = Memory(entries_max=0)
 
     assert let_in([memory.charge(charge(0, n % 30, network=n)) for n in range(50)]) == 5
@@ -85,7 +87,7 @@ def test_newcomers_to_a_full_table_are_counted_together() -> None:
 
 
 def test_a_shared_counter_is_of_one_kind() -> None:
-    """Accounts never share with addresses: one flood would refuse the other's newcomers."""
+    """Accounts and addresses never share a counter, or one flood would refuse the other's newcomers."""
     memory = Memory(entries_max=0)
     same = b"\x00" * 16
     for number in range(50):
@@ -97,7 +99,7 @@ def test_a_shared_counter_is_of_one_kind() -> None:
 
 
 def test_secrets_of_newcomers_are_not_mixed() -> None:
-    """A set shared by strangers would show a spray where there is none."""
+    """Newcomers share no set of secrets: it would show a spray that does not exist."""
     memory = Memory(entries_max=0)
     found = [memory.charge(invented(n)._replace(secret=b"same")) for n in range(20)]
 
@@ -105,7 +107,7 @@ def test_secrets_of_newcomers_are_not_mixed() -> None:
 
 
 def test_what_has_passed_makes_room() -> None:
-    """A day after a flood of addresses a few writes have cleared it away, and newcomers have records of their own."""
+    """A day after a flood a few writes clear its records, and newcomers have their own."""
     memory = Memory(entries_max=3_000)
     for number in range(1_000):
         memory.charge(invented(number)._replace(account=b"", secret=b""))
@@ -122,7 +124,7 @@ def test_what_has_passed_makes_room() -> None:
 
 @pytest.mark.parametrize("later_us", [HOUR, DAY, 3 * DAY - 1])
 def test_an_account_that_failed_keeps_its_place(later_us: int) -> None:
-    """Row 76: room is made by what has passed, never by a count that still matters."""
+    """Row 76: room is made by expired records, never by a count that still matters."""
     memory = Memory(entries_max=4)
     for number in range(3):
         memory.charge(charge(0, 7 + number))
@@ -139,12 +141,12 @@ def test_an_account_that_failed_keeps_its_place(later_us: int) -> None:
 
 
 def test_a_record_that_lives_on_is_looked_at_again() -> None:
-    """Its end was noted when it was new; charged since, it stays until its new end, and then it goes."""
+    """A record charged again stays until its new end, although its first end is in the index."""
     memory = Memory(entries_max=100)
     each = charge()._replace(account=b"", secret=b"")
     for _ in range(5):
         memory.charge(each)
-    memory.now_us += 101 * SECOND  # the end that was noted when there was one charge
+    memory.now_us += 101 * SECOND  # its end as of the first charge
     for number in range(1, 10):
         memory.charge(invented(number))
     assert [memory.charge(each).ip_wait_us > 0 for _ in range(3)] == [False, False, True]
@@ -156,7 +158,7 @@ def test_a_record_that_lives_on_is_looked_at_again() -> None:
 
 
 def test_unblocking_forgets_a_count() -> None:
-    """What an operator frees is free at once."""
+    """An unblocked account is free at once."""
     memory = Memory(entries_max=100)
     for number in range(9):
         memory.charge(charge(number))
@@ -168,7 +170,7 @@ def test_unblocking_forgets_a_count() -> None:
 
 
 def test_unblocking_a_newcomer_frees_no_place_in_a_table_that_has_none() -> None:
-    """In a full table it forgets the shared counter."""
+    """In a full table, unblocking a newcomer resets the shared counter."""
     memory = Memory(entries_max=0)
     for number in range(9):
         memory.charge(charge(number))
@@ -180,7 +182,7 @@ def test_unblocking_a_newcomer_frees_no_place_in_a_table_that_has_none() -> None
 
 
 def test_what_is_kept_packed_is_what_was_put_in() -> None:
-    """Row 13.6: any record comes back as it was, with lanes and without, and most are a few dozen bytes."""
+    """Row 13.6: any record is unpacked as it was packed, with and without lanes, mostly in a few dozen bytes."""
     tags = Tags(900_000, b"youngone", b"old1")
     records = [
         Record(),

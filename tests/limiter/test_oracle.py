@@ -1,4 +1,4 @@
-"""At one instant, what is let in is what `limits` lets in, for any limits that can be written."""
+"""At one instant as many attempts pass as `limits` lets in, for any limits."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from sekisho.settings.rates import rates
 from tests.limiter.charges import T0, charge
 from tests.limiter.stores import let_in, only
 
-STORAGE = MemoryStorage()  # it starts a thread, so one will do
+STORAGE = MemoryStorage()  # it starts a thread, so one is enough
 FRESH_NAMES = count()
 
-# No period of a second: `limits` reads a clock of its own, and a busy machine may take as long for one example.
+# No period of a second: `limits` reads the real clock, and a busy machine may need that long for one example.
 one_limit = st.builds(
     "{}/{}{}".format, st.integers(1, 25), st.integers(1, 31), st.sampled_from(["minute", "hour", "day"])
 )
@@ -34,7 +34,7 @@ some_limits = st.lists(one_limit, min_size=1, max_size=4, unique_by=lambda text:
 @pytest.mark.parametrize("strategy", [FixedWindowRateLimiter, MovingWindowRateLimiter, SlidingWindowCounterRateLimiter])
 @given(texts=some_limits)
 def test_a_burst_is_let_in_as_far_as_limits_would(strategy: type[RateLimiter], texts: list[str]) -> None:
-    """One after the other at the same moment: both stop at the same attempt, and stay stopped."""
+    """A sequential burst at one moment stops at the same attempt as in `limits`, and stays refused."""
     text = ";".join(texts)
     attempts = 27
 

@@ -1,4 +1,4 @@
-"""A receipt says what settling needs, and nothing else passes for one."""
+"""A receipt holds all that settling needs, and no other bytes pass for one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ PACKED = pack_receipt(charge(v6=True, lane=1), VERDICT)
 
 @given(charged=charges, verdict=verdicts)
 def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> None:
-    """The whole charge but for tags that stay; of the verdict: when, what, and by whose counters."""
+    """A receipt returns the charge except tags that stay, and the verdict's time, kind and counters."""
     found, said = unpack_receipt(pack_receipt(charged, verdict))
 
     pair = charged.pair_tag if verdict.tagged & 64 else bytes(4)
@@ -76,7 +76,7 @@ def test_what_settling_needs_comes_back(charged: Charge, verdict: Verdict) -> No
 
 @given(number=st.integers(0, 20), lane=st.none() | st.integers(0, 3), v6=st.booleans(), proved=st.booleans())
 def test_settling_by_receipt_is_settling(number: int, lane: int | None, v6: bool, proved: bool) -> None:
-    """The ledger ends as it would have with the verdict itself."""
+    """Settling by receipt leaves the ledger as settling by the verdict does."""
     own = charge(number, number, lane=lane, v6=v6)
     by_hand: dict[bytes, ledger.Record] = {}
     verdict = ledger.apply(by_hand, own, LIMITS, T0)
@@ -90,7 +90,7 @@ def test_settling_by_receipt_is_settling(number: int, lane: int | None, v6: bool
 
 @given(packed=st.binary(max_size=400))
 def test_foreign_bytes_are_refused(packed: bytes) -> None:
-    """Nothing but a `ValueError`, whatever they are; and what does unpack is the one form of what it says."""
+    """Foreign bytes raise a `ValueError` and nothing else; bytes that unpack are the one form of their content."""
     try:
         found = unpack_receipt(packed)
     except ValueError:
@@ -114,7 +114,7 @@ def test_foreign_bytes_are_refused(packed: bytes) -> None:
     ids=["empty", "short", "long", "a network more", "version", "flag", "flag off", "networks", "charged"],
 )
 def test_no_bit_that_nothing_reads(packed: bytes) -> None:
-    """Another length, version or flag, and bytes of a part that is said to be absent."""
+    """Every bit is read: another length, version or flag, or bytes of an absent part, are refused."""
     with pytest.raises(ValueError, match=r"^not a receipt$"):
         unpack_receipt(packed)
 
@@ -140,6 +140,6 @@ def test_no_bit_that_nothing_reads(packed: bytes) -> None:
     ],
 )
 def test_what_could_not_come_back_is_not_packed(wrong: Charge) -> None:
-    """Cut digests would settle somebody else's counters."""
+    """A charge that cannot be restored is not packed: cut digests would settle another's counters."""
     with pytest.raises(ValueError, match=r"receipt|charge"):
         pack_receipt(wrong, VERDICT)

@@ -1,4 +1,4 @@
-"""What lies in Redis: it expires, it confirms nothing, and whatever else lies there breaks nothing."""
+"""Records in Redis expire, confirm nothing to a reader, and tolerate any foreign data."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def enter(lua: LuaLedger, *charges: Charge, now_us: int = T0) -> list[Verdict]:
 
 @pytest.mark.usefixtures("redis_url")
 def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.Redis) -> None:
-    """Row 71: set in the same call that writes it, and neither longer nor shorter than the reference says.
+    """Row 71: a record's expiry is set in the call that writes it, and equals the reference's.
 
-    Accounts in a bucket have its end: that of its last member, and a sixty-fourth, so that not every write moves it.
+    A bucket's expiry is that of its last member plus a sixty-fourth, so that not every write moves it.
     """
     book: dict[bytes, Record] = {}
     history = [
@@ -61,7 +61,7 @@ def test_every_record_lives_as_long_as_it_matters(lua: LuaLedger, client: redis.
 
 @pytest.mark.usefixtures("redis_url")
 def test_attempts_without_an_account_leave_no_tag_behind(lua: LuaLedger, client: redis.Redis) -> None:
-    """Beside newcomers that have one, in one batch: each is counted, and only those are seen at an account."""
+    """In one batch with newcomers, attempts without an account are counted and leave no tag at any account."""
     named = [charge(n, n, ip=n, device=n) for n in range(5)]
     nameless = [charge(n, n, ip=n, device=n, network=1)._replace(account=b"", secret=b"") for n in range(5, 10)]
     book: dict[bytes, Record] = {}
@@ -78,7 +78,7 @@ def test_attempts_without_an_account_leave_no_tag_behind(lua: LuaLedger, client:
 
 @pytest.mark.usefixtures("redis_url")
 def test_a_record_that_lives_on_is_given_a_later_end(lua: LuaLedger, client: redis.Redis) -> None:
-    """Row 71: an end that does not move is left alone, and one that the next half-window moves is not."""
+    """Row 71: an expiry is rewritten only when it moves, as with the next half-window."""
     ends = []
     for now_us in (T0, T0 + SECOND, T0 + 45 * MINUTE):
         enter(lua, VICTIM, now_us=now_us)
@@ -95,7 +95,7 @@ def test_a_record_that_lives_on_is_given_a_later_end(lua: LuaLedger, client: red
 
 @pytest.mark.usefixtures("redis_url")
 def test_a_record_with_nothing_left_in_it_leaves(lua: LuaLedger, client: redis.Redis) -> None:
-    """A log-in without an account or a secret, refunded at once, was never there."""
+    """A refunded attempt without account or secret leaves no record."""
     bare = charge()._replace(account=b"", secret=b"")
     (verdict,) = enter(lua, bare)
     lua.run(T0, [(bare, pack_settlement(bare, verdict, renewed=False))])
@@ -105,7 +105,7 @@ def test_a_record_with_nothing_left_in_it_leaves(lua: LuaLedger, client: redis.R
 
 @pytest.mark.usefixtures("redis_url")
 def test_redis_confirms_no_right_password(lua: LuaLedger, client: redis.Redis) -> None:
-    """R12: after the owner's success no record holds a tag of pair or member, and before it they do."""
+    """R12: after the owner's success no record holds a tag of pair or member; before it they do."""
     (verdict,) = enter(lua, VICTIM)
     assert _holding(client, VICTIM) == {"pair", "member"}
 
@@ -116,14 +116,14 @@ def test_redis_confirms_no_right_password(lua: LuaLedger, client: redis.Redis) -
 
 @pytest.mark.usefixtures("redis_url")
 def test_a_known_devices_password_is_never_written(lua: LuaLedger, client: redis.Redis) -> None:
-    """R12: owners log in from their own devices all day; neither tag is in Redis at any time."""
+    """R12: the password of a known device, with which owners log in all day, never has a tag in Redis."""
     enter(lua, VICTIM._replace(lane=b"l" * 8))
 
     assert _holding(client, VICTIM) == set()
 
 
 async def test_the_clock_is_the_stores(redis_url: str, redis_server: RedisServer) -> None:
-    """Row 72: a worker's own clock, an hour off, has no say in any verdict: it is never sent."""
+    """Row 72: verdicts use the store's clock; a worker's own, an hour off, is never sent."""
     line = open_line(redis_url, LIMITS, deadline_us=5 * SECOND)
     before = redis_server.cli("TIME")
     verdict = await RedisLedger(line, "t").charge(VICTIM)
@@ -148,11 +148,11 @@ def read(client: redis.Redis, key: bytes) -> list[bytes]:
     return values
 
 
-# Bytes that no version of ours has written.
+# Bytes that no version has written.
 
 
 def _written(lua: LuaLedger, *, devices: int = 1) -> dict[bytes, bytes]:
-    """What five failures and the victim's devices leave behind: with one, the account has a key of its own."""
+    """The records of five failures and the victim's devices; with a device the account has its own key."""
     enter(lua, *[charge(0, n, ip=1) for n in range(5)], *[charge(0, 1, ip=1, lane=n) for n in range(devices)], VICTIM)
     found = places(VICTIM)
     return dict(zip(found, lua.values(found), strict=True))
@@ -174,7 +174,9 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("devices", [0, 1])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_not_ours_reads_as_absent(lua: LuaLedger, redis_server: RedisServer, damage: str, devices: int) -> None:
-    """After a downgrade, or beside another program: counted from nothing, and the batch's neighbours are not hurt."""
+    """Foreign bytes, after a downgrade or beside another program, read as absent, and the batch's others are
+    unaffected.
+    """
     redis_server.cli("FLUSHALL")
     neighbour = charge(1, 1, network=1)
     fresh = enter(lua, VICTIM, neighbour)
@@ -188,7 +190,7 @@ def test_what_is_not_ours_reads_as_absent(lua: LuaLedger, redis_server: RedisSer
 
 @pytest.mark.usefixtures("redis_url")
 def test_a_value_of_another_type_reads_as_absent(lua: LuaLedger, client: redis.Redis) -> None:
-    """A list under our name is not read, and is written over."""
+    """A value of another type, such as a list, reads as absent and is overwritten."""
     for key in KEYS.of(VICTIM):
         client.rpush(key, "x")
 
@@ -202,7 +204,7 @@ def test_a_value_of_another_type_reads_as_absent(lua: LuaLedger, client: redis.R
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_bytes_break_a_batch(data: st.DataObject, lua: LuaLedger, client: redis.Redis) -> None:
-    """Any bytes in any record, sensible or not: a verdict with waits of at most a period, now and ever after."""
+    """With any bytes in any record verdicts have waits of at most a period, now and later."""
     client.flushall()
     for key, value in _written(lua, devices=data.draw(st.integers(0, 1))).items():
         junk, at = data.draw(st.binary(max_size=60)), data.draw(st.integers(0, len(value)))
@@ -218,7 +220,7 @@ def test_no_bytes_break_a_batch(data: st.DataObject, lua: LuaLedger, client: red
 
 @pytest.mark.usefixtures("redis_url")
 def test_a_call_that_fails_leaves_nothing_to_the_next(lua: LuaLedger) -> None:
-    """A library outlives its calls: neither limits that it could not read nor half a batch is left to the next."""
+    """A failed call leaves the next nothing: neither unreadable limits nor half a batch stay in the library."""
     enter(lua, VICTIM)
     for _ in range(2):
         with pytest.raises(redis.ResponseError):
@@ -233,7 +235,7 @@ def test_a_call_that_fails_leaves_nothing_to_the_next(lua: LuaLedger) -> None:
 
 
 def neighbours(count: int) -> list[Charge]:
-    """Accounts that share the victim's bucket, each from a network of its own."""
+    """Accounts that share the victim's bucket, each from its own network."""
     bucket, chance = VICTIM.account[:2], Random(5)
     top = VICTIM.account[2] & 0xC0
     return [
@@ -244,7 +246,7 @@ def neighbours(count: int) -> list[Charge]:
 
 @pytest.mark.usefixtures("redis_url")
 def test_a_bucket_stays_one_packed_block(lua: LuaLedger, client: redis.Redis) -> None:
-    """Or every account in it would cost as much as a key. Under attack and with devices, one has a key of its own."""
+    """A bucket stays one packed block; an account under attack or with devices moves to its own key."""
     bucket, own = KEYS.account(VICTIM)
     enter(lua, *neighbours(60))
     enter(lua, *[charge(0, number, ip=1, network=90 + number, lane=number) for number in range(12)])
@@ -256,7 +258,7 @@ def test_a_bucket_stays_one_packed_block(lua: LuaLedger, client: redis.Redis) ->
 
 @pytest.mark.usefixtures("redis_url")
 def test_an_account_that_calms_down_goes_back_into_its_bucket(lua: LuaLedger, client: redis.Redis) -> None:
-    """And lies in one of the two places at any time."""
+    """An account that calms down moves back into its bucket, and is in one place at any time."""
     bucket, own = KEYS.account(VICTIM)
     enter(lua, *[charge(0, number, network=number) for number in range(8)], now_us=T0)
     assert (client.exists(own), client.exists(bucket)) == (1, 0)
@@ -268,14 +270,14 @@ def test_an_account_that_calms_down_goes_back_into_its_bucket(lua: LuaLedger, cl
 
 @pytest.mark.usefixtures("redis_url")
 def test_the_dead_in_a_bucket_are_hardly_more_than_the_living(lua: LuaLedger, client: redis.Redis) -> None:
-    """Row 93: no field expires by itself, but newcomers bury their neighbours, a bounded number at a time."""
+    """Row 93: fields do not expire, but each newcomer removes a bounded number of expired neighbours."""
     bucket, _ = KEYS.account(VICTIM)
     now_us, newcomers = T0, neighbours(4_000)
     lua.limit(ROOMY)
     for at in range(0, len(newcomers), 40):
         batch = newcomers[at : at + 40]
         verdicts = enter(lua, *batch, now_us=now_us)
-        # Succeeded: nothing is left to remember but where from, for an hour.
+        # Succeeded: only its origin is remembered, for an hour.
         settlements = [
             (each, pack_settlement(each, verdict, renewed=False)) for each, verdict in zip(batch, verdicts, strict=True)
         ]
@@ -290,7 +292,7 @@ def test_the_dead_in_a_bucket_are_hardly_more_than_the_living(lua: LuaLedger, cl
 
 @pytest.mark.usefixtures("redis_url")
 def test_after_a_flood_few_newcomers_bury_all_of_it(lua: LuaLedger, client: redis.Redis) -> None:
-    """Row 13.4: four hundred invented names are gone a day later, as newcomers look at some each."""
+    """Row 13.4: four hundred invented names are gone a day later, as each newcomer checks some."""
     bucket, _ = KEYS.account(VICTIM)
     names = neighbours(440)
     lua.limit(ROOMY)
@@ -307,7 +309,7 @@ def test_after_a_flood_few_newcomers_bury_all_of_it(lua: LuaLedger, client: redi
 
 @pytest.mark.usefixtures("redis_url")
 def test_who_is_remembered_is_not_buried(lua: LuaLedger, client: redis.Redis) -> None:
-    """Failures of the day live on, however many newcomers look at them."""
+    """Failures of the day survive any number of newcomers that check them."""
     bucket, _ = KEYS.account(VICTIM)
     for number in range(0, 400, 40):
         enter(lua, *neighbours(400)[number : number + 40], now_us=T0 + number // 40 * HOUR)
@@ -316,7 +318,7 @@ def test_who_is_remembered_is_not_buried(lua: LuaLedger, client: redis.Redis) ->
 
 
 class Full:
-    """A Redis whose memory is full, asked by `EVALSHA`: of a library Redis runs nothing then."""
+    """A Redis with full memory, asked by `EVALSHA`: it runs no library function then."""
 
     def __init__(self, server: RedisServer) -> None:
         self._server = server
@@ -329,7 +331,7 @@ class Full:
         return packed
 
     def refuses(self, *operations: tuple[list[bytes], bytes], now_us: int = T0) -> None:
-        """Have them fail for want of memory, and make room again."""
+        """Make writes fail for want of memory, and make room again."""
         self._server.cli("CONFIG", "SET", "maxmemory", "1")
         with pytest.raises(redis.ResponseError, match="maxmemory"):
             self.call(*operations, now_us=now_us)
@@ -342,14 +344,14 @@ def _charged(*charges: Charge) -> list[tuple[list[bytes], bytes]]:
 
 @pytest.mark.parametrize("lane", [1, None], ids=["member", "newcomer"])
 def test_full_memory_deletes_no_bucket(own_redis_server: RedisServer, lane: int | None) -> None:
-    """Row 5.3: the write of one account fails, and the 63 others of its bucket are what they were."""
+    """Row 5.3: with full memory the write of one account fails, and its bucket's 63 others stay as they were."""
     full = Full(own_redis_server)
     full.call(*_charged(*neighbours(63)))
     bucket, _ = KEYS.account(VICTIM)
     before = full.client.hgetall(bucket)
     assert len(before) == 63
 
-    # A device in its lane changes its account alone, so that nothing else fails before it.
+    # A device in its lane changes its account alone, so nothing fails before it.
     one = VICTIM if lane is None else neighbours(63)[5]
     full.refuses(*_charged(one._replace(lane=b"l" * 8)))
 
@@ -357,7 +359,7 @@ def test_full_memory_deletes_no_bucket(own_redis_server: RedisServer, lane: int 
 
 
 def test_full_memory_loses_no_account_that_moves(own_redis_server: RedisServer) -> None:
-    """Row 5.3: what outgrows its bucket, or fits into it again, is written there before it is taken from here."""
+    """Row 5.3: an account that moves between bucket and own key is written there before it is removed here."""
     full = Full(own_redis_server)
     bucket, own = KEYS.account(VICTIM)
     in_lanes = [VICTIM._replace(lane=bytes([n]) * 8) for n in range(3)]
@@ -368,5 +370,5 @@ def test_full_memory_loses_no_account_that_moves(own_redis_server: RedisServer) 
 
     full.call(*_charged(*in_lanes[1:]))
     assert (full.client.exists(bucket), full.client.exists(own)) == (0, 1)
-    full.refuses(*_charged(in_lanes[0]), now_us=T0 + 90 * MINUTE)  # two lanes have passed
+    full.refuses(*_charged(in_lanes[0]), now_us=T0 + 90 * MINUTE)  # two lanes have expired
     assert (full.client.exists(bucket), full.client.exists(own)) == (0, 1)

@@ -1,4 +1,4 @@
-"""The shed: it can refuse what was refused, until it need not be, and never lets in."""
+"""The shed repeats a refusal until it ends, and never lets anyone in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Watch:
 
 
 def test_what_was_refused_is_refused_until_there_is_room() -> None:
-    """To the microsecond, and no longer."""
+    """A refused address is refused until there is room, to the microsecond."""
     watch = Watch()
     watch.shed.remember(charge(), OVER_IP)
 
@@ -38,7 +38,7 @@ def test_what_was_refused_is_refused_until_there_is_room() -> None:
 
 
 def test_each_dimension_is_remembered_by_itself() -> None:
-    """An address over its limit says nothing of its network, nor of a device elsewhere."""
+    """Each dimension is remembered separately: an address says nothing about its network or a device elsewhere."""
     watch = Watch()
     each = charge(lane=1)
     refused = UNHINDERED._replace(ip_wait_us=1, network_wait_us=2, device_wait_us=3, lane_wait_us=4)
@@ -53,7 +53,7 @@ def test_each_dimension_is_remembered_by_itself() -> None:
 
 @pytest.mark.parametrize("network_at", [0, 1])
 def test_of_two_networks_the_one_that_refuses_is_remembered(network_at: int) -> None:
-    """Row 5.2: an IPv6 /56 or /48, as the verdict says; the other one, and the neighbours in it, are not refused."""
+    """Row 5.2: of an IPv6 /56 and /48 the one that refused is remembered, not the other or its neighbours."""
     watch = Watch()
     each = charge(v6=True)
     watch.shed.remember(each, UNHINDERED._replace(network_wait_us=SECOND, network_at=network_at))
@@ -62,7 +62,7 @@ def test_of_two_networks_the_one_that_refuses_is_remembered(network_at: int) -> 
 
 
 def test_an_account_is_never_shed() -> None:
-    """Or whoever knows a name could have its owner refused unasked."""
+    """An account is never shed, or anyone who knows a name could have its owner refused unread."""
     watch = Watch()
     watch.shed.remember(charge(), UNHINDERED._replace(account_wait_us=SECOND))
 
@@ -70,7 +70,7 @@ def test_an_account_is_never_shed() -> None:
 
 
 def test_unblocking_is_heard() -> None:
-    """Row 95: an operator frees an address, and only that one."""
+    """Row 95: an unblocked address is removed, and no other."""
     watch = Watch()
     for number in range(2):
         watch.shed.remember(charge(ip=number), OVER_IP)
@@ -81,7 +81,7 @@ def test_unblocking_is_heard() -> None:
 
 
 def test_refusals_are_counted_once() -> None:
-    """For the aggregates: what has been taken is not told again."""
+    """Refusals are counted once for the aggregates."""
     watch = Watch()
     watch.shed.remember(charge(), OVER_IP)
     for _ in range(3):
@@ -92,7 +92,7 @@ def test_refusals_are_counted_once() -> None:
 
 
 def test_a_full_memory_forgets_nobody_and_takes_nobody() -> None:
-    """Beyond its bound a flood is asked about in Redis, as without it."""
+    """A full shed forgets no address and takes no new one; those are asked about in Redis."""
     watch = Watch(entries_max=10)
     for number in range(20):
         watch.shed.remember(charge(ip=number), OVER_IP)
@@ -102,7 +102,7 @@ def test_a_full_memory_forgets_nobody_and_takes_nobody() -> None:
 
 
 def test_a_full_memory_is_not_searched_for_every_refusal() -> None:
-    """200,000 refused addresses: each beyond the bound must not cost a walk over all that are known."""
+    """With 200,000 refused addresses a refusal beyond the bound does not search all entries."""
     watch = Watch(entries_max=10)
     for number in range(11):
         watch.shed.remember(charge(ip=number), OVER_IP)
@@ -116,7 +116,7 @@ def test_a_full_memory_is_not_searched_for_every_refusal() -> None:
 
 
 def test_what_has_passed_makes_room() -> None:
-    """A minute later the memory is as good as new."""
+    """A minute later expired entries have made room."""
     watch = Watch(entries_max=10)
     for number in range(20):
         watch.shed.remember(charge(ip=number), OVER_IP)
@@ -133,7 +133,7 @@ def test_what_has_passed_makes_room() -> None:
     entries_max=st.integers(0, 4),
 )
 def test_it_never_refuses_what_the_ledger_would_not(events: list[tuple[int, int, int]], entries_max: int) -> None:
-    """Whatever is remembered, forgotten and passed: a wait it tells ends no later than the ledger's own."""
+    """A wait that the shed tells ends no later than the ledger's own, in any order of refusals and expiries."""
     watch, until = Watch(entries_max), dict[int, int]()
     for number, wait_us, step_us in events:
         watch.now_us += step_us

@@ -1,4 +1,4 @@
-"""Waiting for log-ins under way: in order, within bounds, and no longer than it may help."""
+"""Waiting for log-ins under way: in order, bounded, and no longer than it may help."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KEY, OTHER = b"a-key", b"another"
 
 
 class Queue:
-    """Those who wait for a key, and in which order they were called."""
+    """Callers that wait for a key, and the order in which they were called."""
 
     def __init__(self) -> None:
         self.room = WaitingRoom()
@@ -28,7 +28,7 @@ class Queue:
 
 
 async def turn() -> None:
-    """Let everybody who can go on do so."""
+    """Let every ready caller continue."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -40,7 +40,7 @@ async def leave(*tasks: asyncio.Task[bool]) -> None:
 
 
 async def test_one_settlement_calls_one_and_the_first() -> None:
-    """One charge was given back, so one may ask again; all of them would only refuse each other."""
+    """One settlement calls one waiting caller, the first: one refunded place is enough for one."""
     queue = Queue()
     tasks = [queue.join(n) for n in range(4)]
     await turn()
@@ -56,7 +56,7 @@ async def test_one_settlement_calls_one_and_the_first() -> None:
 
 
 async def test_settlements_of_one_turn_call_as_many() -> None:
-    """Three log-ins succeed before anybody who was called could run."""
+    """Three settlements of one turn call three callers."""
     queue = Queue()
     tasks = [queue.join(n) for n in range(4)]
     await turn()
@@ -70,7 +70,7 @@ async def test_settlements_of_one_turn_call_as_many() -> None:
 
 
 async def test_another_counter_calls_nobody() -> None:
-    """Nor does a settlement for which nobody waits."""
+    """A settlement of another counter, or without waiting callers, calls none."""
     queue = Queue()
     task = queue.join(1)
     await turn()
@@ -83,7 +83,7 @@ async def test_another_counter_calls_nobody() -> None:
 
 
 async def test_who_finds_no_place_is_told_at_once() -> None:
-    """As many as the counter lets in at once may wait for it; more could not all get in."""
+    """As many callers may wait as the counter admits at once; others are told at once."""
     queue = Queue()
     tasks = [queue.join(n, waiters_max=3) for n in range(3)]
     await turn()
@@ -94,7 +94,7 @@ async def test_who_finds_no_place_is_told_at_once() -> None:
 
 
 async def test_a_worker_has_so_many_places() -> None:
-    """Over all counters together, or it would be a place to park connections."""
+    """A worker's waiting places are bounded over all counters, or connections could be parked there."""
     queue = Queue()
     tasks = [queue.join(n, key=b"%d" % n) for n in range(WAITERS_MAX)]
     await turn()
@@ -109,7 +109,7 @@ async def test_a_worker_has_so_many_places() -> None:
 
 
 async def test_whoever_hangs_up_leaves_the_queue() -> None:
-    """A place that a client has left is free again, and nothing is kept for the key."""
+    """A client that disconnects frees its place, and the key's entry is removed."""
     queue = Queue()
     for _ in range(3):
         tasks = [queue.join(n) for n in range(WAITERS_MAX)]
@@ -120,7 +120,7 @@ async def test_whoever_hangs_up_leaves_the_queue() -> None:
 
 
 async def test_a_call_to_someone_who_has_just_left_goes_to_the_next() -> None:
-    """Called and cancelled in one turn: the room that was given back is not lost on them."""
+    """A call to a client that has just left goes to the next, so the refunded room is not lost."""
     queue = Queue()
     first, second = queue.join(1), queue.join(2)
     await turn()
@@ -134,7 +134,7 @@ async def test_a_call_to_someone_who_has_just_left_goes_to_the_next() -> None:
 
 
 async def test_the_last_login_under_way_calls_everybody() -> None:
-    """Two were under way; when the second has ended too, nobody has anything left to wait for."""
+    """When the last log-in under way has ended all waiting callers are called."""
     queue = Queue()
     for _ in range(2):
         queue.room.begin((KEY, OTHER))
@@ -152,7 +152,7 @@ async def test_the_last_login_under_way_calls_everybody() -> None:
 
 
 async def test_logins_under_way_are_counted_by_counter_and_forgotten() -> None:
-    """One address, many accounts; what has ended leaves nothing behind."""
+    """Log-ins under way are counted per counter (one address, many accounts) and forgotten at their end."""
     room = WaitingRoom()
     accounts = [b"%d" % n for n in range(100)]
     for account in accounts:
@@ -166,7 +166,7 @@ async def test_logins_under_way_are_counted_by_counter_and_forgotten() -> None:
 
 
 async def test_patience_ends() -> None:
-    """Nobody is called: they may ask again all the same."""
+    """A caller that is not called in time asks again all the same."""
     queue = Queue()
     tasks = [queue.join(n, seconds_max=0.01) for n in range(5)]
 
@@ -175,5 +175,5 @@ async def test_patience_ends() -> None:
 
 
 def test_patience_outlasts_a_young_charge() -> None:
-    """All pauses together are as long as a charge counts as young: after that, waiting would be for nothing."""
+    """All pauses together last as long as a charge counts as young: longer waiting would not help."""
     assert sum(PAUSES_S) * 1e6 == 2_000_000

@@ -1,4 +1,4 @@
-"""A line with a script of its own, that counts what is done and gives every caller back what it asked."""
+"""A line to Redis with its own script, which counts each operation and echoes the question."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.servers import RedisServer
 
 DEADLINE_US = 150_000
-SLACK_S = 5.0  # a shared machine: what is to be told apart is this from a connection's own patience of 59 s
+SLACK_S = 5.0  # a shared machine: to be told apart from a connection's own patience of 59 s
 
 ECHO = """
 local asked = {}
@@ -31,13 +31,13 @@ COUNTED = (b"counted",)
 
 
 class Watched:
-    """A line, with an event for each turn of its fortunes."""
+    """A line with an event for each change of its state."""
 
     def __init__(self, url: str, *, script: str = ECHO, deadline_us: int = DEADLINE_US) -> None:
         self.turns: list[bool] = []
         self.up, self.down = asyncio.Event(), asyncio.Event()
         line = open_to(url, LineOptions(Script(script, (), 8), deadline_us, self._turn))
-        self.line = cast("Line", line)  # a Cluster's is used like any other
+        self.line = cast("Line", line)  # a Cluster's lines are used like any other
 
     def _turn(self, answers: bool) -> None:
         self.turns.append(answers)
@@ -52,11 +52,11 @@ class Watched:
         self.line.tell(keys, b"!%07d" % number)
 
     async def written(self) -> None:
-        """Until everything asked so far has left."""
+        """Wait until all questions so far have been written."""
         await until(lambda: not self.line._queue)
 
     async def fails(self) -> float:
-        """Seconds until an ask is told that the store is gone."""
+        """The seconds until a question is told that the store is gone."""
         start = asyncio.get_running_loop().time()
         try:
             await asyncio.wait_for(self.ask(), 10)
@@ -65,13 +65,13 @@ class Watched:
         raise AssertionError("it was answered")
 
     async def recovers(self) -> None:
-        """Until it is answered again, as it will be if it comes back by itself."""
+        """Wait until the line answers again, if it recovers by itself."""
         async with asyncio.timeout(10):
             await self.up.wait()
         await self.is_answered()
 
     async def is_answered(self, key: bytes = b"probe", *, answered: bool = True) -> None:
-        """Until asks at this key are answered, or refused."""
+        """Wait until questions at this key are answered, or refused."""
         async with asyncio.timeout(60):
             while await self._is_answered(key) is not answered:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0)
@@ -85,7 +85,7 @@ class Watched:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until it is so; for what no event tells of."""
+    """Let the loop turn until the condition holds, for states without an event."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0)
@@ -97,7 +97,7 @@ def question(number: int) -> bytes:
 
 @asynccontextmanager
 async def watched(url: str, **more: Any) -> AsyncIterator[Watched]:
-    """Connected, its script known to Redis, closed at the end."""
+    """A connected line whose script Redis has loaded; closed at the end."""
     found = Watched(url, **more)
     try:
         await found.recovers()
@@ -107,17 +107,17 @@ async def watched(url: str, **more: Any) -> AsyncIterator[Watched]:
 
 
 def counted(server: RedisServer, key: bytes = b"counted") -> int:
-    """How many operations were done, whether anybody heard of it or not."""
+    """The number of operations done, whether their answers arrived or not."""
     return int(server.cli("GET", key) or 0)
 
 
 def calls(server: RedisServer) -> int:
-    """How many batches ran since the statistics were last reset."""
+    """The number of batches since the statistics were reset."""
     return sum(calls_by(server).values())
 
 
 def calls_by(server: RedisServer) -> dict[str, int]:
-    """The same, by the command that ran them."""
+    """The same per command."""
     stats = server.cli("INFO", "commandstats")
     named = {name: stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("fcall", "evalsha", "eval")}
     return {name: count for name, count in named.items() if count}

@@ -1,4 +1,4 @@
-"""A wire between a client and a server that can be made to misbehave: hold, reset, refuse, cut a reply short."""
+"""A proxy between client and server that can misbehave: hold, reset, refuse, or cut a reply short."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.talking import server_tls
 if TYPE_CHECKING:
     from tests.servers import RedisServer
 
-AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset, and what was under way is lost
+AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset, and pending data is lost
 
 
 class Server:
-    """Accepts on a loopback port, and leaves nothing open. Belongs to the event loop of the test.
+    """Listens on a loopback port and leaves nothing open. Belongs to the test's event loop.
 
     `secure`: speaks TLS, under `CERTIFICATE`.
     """
@@ -51,7 +51,7 @@ class Server:
             _reset(writer)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until it ends."""
+        """Serve one connection until it ends."""
         raise NotImplementedError
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +70,7 @@ class Server:
 
 
 class Proxy(Server):
-    """Forwards bytes to a Redis on loopback, until told otherwise."""
+    """Forwards bytes to a Redis on loopback, unless told otherwise."""
 
     def __init__(self, server: RedisServer, *, secure: bool = False) -> None:
         super().__init__(secure=secure)
@@ -81,22 +81,22 @@ class Proxy(Server):
         self._reply_bytes_left: int | None = None
 
     def flow(self) -> None:
-        """All is well."""
+        """Forward normally."""
         self._refusing = False
         self._reply_bytes_left = None
         self._flowing.set()
 
     def hold(self) -> None:
-        """A black hole: connections are accepted and stay open, and nothing arrives in either direction."""
+        """A black hole: connections are accepted and stay open, but no byte arrives in either direction."""
         self._flowing.clear()
 
     def refuse(self) -> None:
-        """Reset what is open and whatever is opened from now on."""
+        """Reset open connections and every later one."""
         self._refusing = True
         self.reset()
 
     def cut(self, reply_bytes: int) -> None:
-        """Let so many more bytes of replies through, then reset the connection that would have got the next."""
+        """Pass so many more reply bytes, then reset the connection that would get the next."""
         self._reply_bytes_left = reply_bytes
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -132,7 +132,7 @@ class Proxy(Server):
 
 
 class Odd(Server):
-    """Speaks enough of Redis's protocol to be connected to, and then says `odd` instead of an answer."""
+    """Speaks enough of Redis's protocol to accept a connection, then answers `odd`."""
 
     def __init__(self, odd: bytes | None) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class Odd(Server):
 
 
 class Said(Server):
-    """A Sentinel that names whom it is told to, and tells its listeners what it is told to."""
+    """A Sentinel that reports a given primary and sends given news to its listeners."""
 
     def __init__(self, port: int, *, secure: bool = False) -> None:
         super().__init__(secure=secure)
@@ -162,7 +162,7 @@ class Said(Server):
 
     @property
     def service_url(self) -> str:
-        """As the settings write it."""
+        """The URL in the form of the settings."""
         return f"redis{'s' * self._secure}+sentinel://127.0.0.1:{self.port}/ledger"
 
     @property

@@ -1,4 +1,4 @@
-"""When a failing service is asked, and by how many."""
+"""When, and by how many callers, a failing service is asked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fail(of: Breaker, now: float, **told: float) -> bool:
 
 
 def test_failures_in_a_row_open_it_and_only_the_last_of_them_says_so() -> None:
-    """Whoever is told of the change is told once."""
+    """Failures in a row open the breaker; the last of them alone reports it, so the change is logged once."""
     it = breaker()
     assert [fail(it, 0) for _ in range(3)] == [False, False, True]
     assert not it.closed
@@ -27,7 +27,7 @@ def test_failures_in_a_row_open_it_and_only_the_last_of_them_says_so() -> None:
 
 
 def test_a_success_between_failures_forgets_them() -> None:
-    """One lost packet a minute is no outage."""
+    """A success resets the failures: one lost packet a minute is no outage."""
     it = breaker()
     for _ in range(5):
         fail(it, 0)
@@ -39,7 +39,7 @@ def test_a_success_between_failures_forgets_them() -> None:
 
 
 def test_after_the_pause_one_tries_for_all() -> None:
-    """A service that comes back is not met by everybody at once."""
+    """After the pause one trial call is allowed, so a recovering service is not flooded."""
     it = breaker(failures_max=1)
     fail(it, 0)
     ticket = it.enter(1)
@@ -51,7 +51,7 @@ def test_after_the_pause_one_tries_for_all() -> None:
 
 
 def test_the_pause_doubles_up_to_its_bound_and_starts_anew_after_a_success() -> None:
-    """A service that stays away is asked once a minute, not never."""
+    """The pause doubles up to its bound, where the service is asked once a minute, and starts anew after a success."""
     it = breaker(failures_max=1)
     now, pauses = 0.0, list[float]()
     fail(it, now)
@@ -68,7 +68,7 @@ def test_the_pause_doubles_up_to_its_bound_and_starts_anew_after_a_success() -> 
 
 
 def test_what_the_service_asks_for_is_kept_at_once_and_lengthens_the_pause_only() -> None:
-    """A 429 needs no second one; a shorter wish than our own pause does not hurry us."""
+    """A requested pause (429) holds at once, and can lengthen our own pause but not shorten it."""
     it = breaker()
     assert fail(it, 0, pause_s=5)
     assert not it.admits(4.999)
@@ -80,7 +80,7 @@ def test_what_the_service_asks_for_is_kept_at_once_and_lengthens_the_pause_only(
 
 
 def test_news_from_before_the_change_changes_nothing() -> None:
-    """An answer that was on its way when the service said *slow down* does not lift that."""
+    """An answer sent before the service asked for a pause does not end the pause."""
     it = breaker()
     early = it.enter(0)
     assert early is not None
@@ -95,7 +95,7 @@ def test_news_from_before_the_change_changes_nothing() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.sampled_from(["ask", "good", "bad", "later"])), max_size=60))
 def test_while_open_there_is_never_more_than_one_trial(steps: list[tuple[float, str]]) -> None:
-    """Under any order of questions and answers, and none of them is lost for ever."""
+    """While open there is at most one trial, in any order of questions and answers, and no trial is lost for ever."""
     it, now = breaker(failures_max=2), 0.0
     out = list[int]()
     for passed, step in steps:

@@ -1,4 +1,4 @@
-"""One time for all workers, and one line where a machine's clock is off."""
+"""All workers use one time; a machine whose clock is off is logged once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOW = 1_700_000_000.0
 
 
 def clock_of(ahead_s: float) -> tuple[StoreClock, Callable[[], None]]:
-    """A clock that is ahead of the store's, and an exchange with the store."""
+    """A clock ahead of the store's, and an exchange with the store."""
     clock = StoreClock(lambda: NOW + ahead_s)
     return clock, lambda: clock.heard(int(NOW * 1e6))
 
@@ -34,7 +34,7 @@ def clock_that_differs() -> tuple[StoreClock, Callable[[float], None]]:
 
 @pytest.mark.parametrize("ahead_s", [3, -3, 90, -90, 300])
 def test_a_clock_that_is_off_follows_the_stores(ahead_s: float, caplog: pytest.LogCaptureFixture) -> None:
-    """Two machines write and read the same time, and the log names what to mend, once."""
+    """A clock that is off follows the store's, so two machines agree; the log names the clock to correct, once."""
     clock, exchange = clock_of(ahead_s)
     for _ in range(3):
         exchange()
@@ -47,7 +47,7 @@ def test_a_clock_that_is_off_follows_the_stores(ahead_s: float, caplog: pytest.L
 
 @pytest.mark.parametrize("ahead_s", [0, 0.5, -1.9])
 def test_a_clock_that_is_right_is_its_own(ahead_s: float, caplog: pytest.LogCaptureFixture) -> None:
-    """A moment is the way there and back, and nothing to talk about."""
+    """A right clock is used as it is: the round trip explains the difference, and nothing is logged."""
     clock, exchange = clock_of(ahead_s)
     exchange()
     assert clock() == NOW + ahead_s
@@ -56,7 +56,7 @@ def test_a_clock_that_is_right_is_its_own(ahead_s: float, caplog: pytest.LogCapt
 
 @pytest.mark.parametrize("ahead_s", [301, -4_000])
 def test_a_clock_that_is_far_off_is_left_alone(ahead_s: float, caplog: pytest.LogCaptureFixture) -> None:
-    """One of the two is wrong, and nobody here knows which; the log says so."""
+    """A clock that is far off is not corrected: either may be wrong, and the log says so."""
     clock, exchange = clock_of(ahead_s)
     exchange()
     exchange()
@@ -65,7 +65,7 @@ def test_a_clock_that_is_far_off_is_left_alone(ahead_s: float, caplog: pytest.Lo
 
 
 def test_a_clock_that_was_set_right_is_followed_no_more() -> None:
-    """The next two exchanges tell."""
+    """A clock that was set right is no longer corrected after two exchanges."""
     clock, heard = clock_that_differs()
     for ahead_s in (90.0, 90.0):
         heard(ahead_s)
@@ -76,7 +76,9 @@ def test_a_clock_that_was_set_right_is_followed_no_more() -> None:
 
 
 def test_an_answer_that_was_read_late_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """A process that was stopped for eight seconds reads an old time once; what waits would be due at once else."""
+    """An answer read late is ignored: a process stopped for eight seconds reads an old time, and waits would end at
+    once.
+    """
     clock, heard = clock_that_differs()
     for late_s in (0.0, 8.0, 0.0, 8.0, 0.0):
         heard(late_s)

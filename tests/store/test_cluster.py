@@ -1,4 +1,4 @@
-"""The lines to a real Cluster, when it is well and when it is not."""
+"""The lines to a real Cluster, healthy and with faults."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 KEYS = [b"{%d}" % number for number in range(600)]
 DEADLINE_S = DEADLINE_US / 1e6
-PATIENT_US = 5_000_000  # where a test is not about deadlines, a slow machine must not make it one
+PATIENT_US = 5_000_000  # in tests that are not about deadlines a slow machine must not matter
 
 
 def counts(cluster: RedisCluster, keys: Iterable[bytes] = KEYS) -> int:
-    """How many operations were done on these keys, whether anybody heard of it or not."""
+    """The number of operations on these keys, whether their answers arrived or not."""
     return sum(int(cluster.owner(key).cli("GET", key) or 0) for key in keys)
 
 
 def total(cluster: RedisCluster) -> int:
-    """The same, of all keys but those that probe."""
+    """The same over all keys except those that probe."""
     script = """
     local sum = 0
     for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -53,7 +53,7 @@ def of(cluster: RedisCluster, node: ClusterNode, count: int = 60) -> list[bytes]
 
 
 def two(cluster: RedisCluster, key: bytes) -> tuple[ClusterNode, ClusterNode]:
-    """The key's primary, and another one."""
+    """The key's primary, and another node."""
     source = cluster.owner(key)
     return source, next(node for node in cluster.primaries if node is not source)
 
@@ -80,18 +80,20 @@ def move(slot: int, source: ClusterNode, target: ClusterNode) -> None:
 
 
 def there_and_back(places: dict[int, tuple[ClusterNode, ClusterNode]]) -> None:
-    """Move slots from one node to the other, one after the other, and back."""
+    """Move slots one by one to the other node and back."""
     for slot, (source, target) in places.items():
         move(slot, source, target)
     for slot, (source, target) in places.items():
         move(slot, target, source)
 
 
-# When all is well.
+# A healthy Cluster.
 
 
 async def test_everybody_gets_their_own_answer(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """Over all slots, from all nodes, in whatever order those answer; each is done once."""
+    """Each caller gets its own answer over all slots and nodes, in any order of answers, and each question runs
+    once.
+    """
     async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
         answers = await asyncio.gather(*[found.ask(n, (KEYS[n % 600],)) for n in range(3_000)])
 
@@ -100,7 +102,7 @@ async def test_everybody_gets_their_own_answer(redis_cluster: RedisCluster, redi
 
 
 async def test_what_shares_a_slot_shares_a_call(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """A hundred attempts of one turn at three slots are three calls, one at each node that is asked."""
+    """Operations at one node share a call: a hundred attempts at three slots are three calls."""
     keys = [of(redis_cluster, node, 1)[0] for node in redis_cluster.primaries]
     async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
         await asyncio.gather(*[found.ask(0, (key,)) for key in keys])
@@ -112,7 +114,9 @@ async def test_what_shares_a_slot_shares_a_call(redis_cluster: RedisCluster, red
 
 
 async def test_a_commands_key_finds_its_node(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """Scripts name it behind the number of keys, others behind the command; a refusal is the asker's."""
+    """A command's key finds its node: scripts name it after the key count, others after the command. Errors reach the
+    caller.
+    """
     async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
         for key in KEYS[:50]:
             await found.line.execute(b"SET", key, b"1")
@@ -125,7 +129,7 @@ async def test_a_commands_key_finds_its_node(redis_cluster: RedisCluster, redis_
 
 
 async def test_whoever_asks_before_the_map_is_known_waits_for_it(redis_cluster_url: str) -> None:
-    """The first request of a worker is counted like any other."""
+    """A caller before the slot map is known waits for it: a worker's first request is counted like any other."""
     found = Watched(redis_cluster_url, deadline_us=PATIENT_US)
     try:
         asks = [found.ask(n, (key,)) for n, key in enumerate(KEYS[:20])]
@@ -140,7 +144,7 @@ async def test_whoever_asks_before_the_map_is_known_waits_for_it(redis_cluster_u
 
 
 async def test_one_node_that_answers_is_enough_to_begin_with(redis_cluster: RedisCluster) -> None:
-    """Of the nodes in the URL most may be gone; even a replica knows the map."""
+    """One answering node of the URL is enough to start, even a replica."""
     replica = next(node for node in redis_cluster.nodes if not node.is_primary)
     gone = ",".join(f"127.0.0.1:{free_port()}" for _ in range(3))
     async with watched(f"redis+cluster://{gone},127.0.0.1:{replica.port}", deadline_us=PATIENT_US) as found:
@@ -148,7 +152,7 @@ async def test_one_node_that_answers_is_enough_to_begin_with(redis_cluster: Redi
 
 
 async def test_scripts_flushed_at_one_node_lose_nothing(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """Row 98: there it is loaded again; every attempt is done once."""
+    """Row 98: a script flushed at one node is loaded again, and every attempt runs once."""
     async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
         for _ in range(10):
             asks = [found.ask(n, (KEYS[n],)) for n in range(600)]
@@ -163,7 +167,7 @@ async def test_scripts_flushed_at_one_node_lose_nothing(redis_cluster: RedisClus
 async def test_closing_writes_what_is_queued_and_leaves_nothing_behind(
     redis_cluster: RedisCluster, redis_cluster_url: str
 ) -> None:
-    """Settlements of the last turn are not lost; no task, no timer, no socket; and it is no loss."""
+    """Closing writes the last settlements and leaves no task, timer or socket; it is no loss of the store."""
     found = Watched(redis_cluster_url, deadline_us=PATIENT_US)
     await found.recovers()
     for number in range(2_000):
@@ -179,11 +183,11 @@ async def test_closing_writes_what_is_queued_and_leaves_nothing_behind(
         await asyncio.wait_for(found.ask(), 1)
     with pytest.raises(StoreUnavailable):
         await asyncio.wait_for(found.line.execute(b"PING", b"x"), 1)
-    gc.collect()  # a socket that is still open warns here, and warnings are errors
+    gc.collect()  # an open socket warns here, and warnings are errors
 
 
 async def test_a_flood_at_one_slot_is_many_calls(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """A node is never busy with one call for longer than with 128 operations, however many arrive at once."""
+    """A flood at one slot is split into calls of 128 operations, so that no call keeps a node busy for long."""
     async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
         await found.ask(0, (KEYS[0],))
         redis_cluster.each("CONFIG", "RESETSTAT")
@@ -193,11 +197,11 @@ async def test_a_flood_at_one_slot_is_many_calls(redis_cluster: RedisCluster, re
         assert stats["cmdstat_evalsha"]["calls"] == 8
 
 
-# Slots that move.
+# Moving slots.
 
 
 async def test_a_slot_that_has_moved_is_followed(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """MOVED says that nothing ran: sent on, done once, and from then on asked at its new place."""
+    """MOVED means that nothing ran: the operation is sent on, runs once, and later ones go to the new node."""
     key = KEYS[0]
     source, target = two(redis_cluster, key)
     async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
@@ -218,7 +222,7 @@ async def test_a_slot_that_has_moved_is_followed(redis_cluster: RedisCluster, re
 
 
 async def test_a_command_follows_its_slot(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """What the vault asks is sent on as well."""
+    """A vault command is sent on after MOVED too."""
     key = KEYS[1]
     source, target = two(redis_cluster, key)
     async with watched(redis_cluster_url, deadline_us=PATIENT_US) as found:
@@ -234,7 +238,7 @@ async def test_a_command_follows_its_slot(redis_cluster: RedisCluster, redis_clu
 async def test_a_slot_on_its_way_is_asked_for_at_both_places(
     redis_cluster: RedisCluster, redis_cluster_url: str
 ) -> None:
-    """ASK: what is still here is counted here, what is new is counted there, and no map is changed for it."""
+    """ASK: existing keys are counted at the old node, new ones at the new node, and the map stays."""
     here, new = b"{move}here", b"{move}new"
     slot = key_slot(here)
     source, target = two(redis_cluster, here)
@@ -267,7 +271,7 @@ return string.rep('x', 8)
 
 
 async def test_keys_that_are_parted_are_waited_for(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """TRYAGAIN: one of an operation's keys has gone, one has not. It waits until they are together, within its time."""
+    """TRYAGAIN (one of an operation's keys has moved, one has not): the operation waits within its deadline."""
     keys = (b"{part}a", b"{part}b")
     slot = key_slot(keys[0])
     source, target = two(redis_cluster, keys[0])
@@ -291,7 +295,7 @@ async def test_keys_that_are_parted_are_waited_for(redis_cluster: RedisCluster, 
 async def test_keys_that_stay_parted_are_not_waited_for_longer(
     redis_cluster: RedisCluster, redis_cluster_url: str
 ) -> None:
-    """At the deadline it is judged without the store; and nobody is blamed who answers everybody else."""
+    """At the deadline an operation on parted keys is judged without the store, and its node is not considered lost."""
     keys = (b"{part}a", b"{part}b")
     slot = key_slot(keys[0])
     source, target = two(redis_cluster, keys[0])
@@ -318,7 +322,7 @@ async def test_keys_that_stay_parted_are_not_waited_for_longer(
 
 
 async def test_resharding_under_load_loses_nothing(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """Two dozen slots move to another node and back, key by key, while all of them are asked for without a pause."""
+    """Two dozen slots move to another node and back under constant load, and nothing is lost."""
     moved = KEYS[:24]
     slots = {key_slot(key) for key in moved}
     places = {slot: two(redis_cluster, key) for key in moved if (slot := key_slot(key)) in slots}
@@ -339,7 +343,7 @@ async def test_resharding_under_load_loses_nothing(redis_cluster: RedisCluster, 
 
 
 async def test_a_slot_that_nobody_has_is_nobodys_fault(redis_cluster: RedisCluster, redis_cluster_url: str) -> None:
-    """CLUSTERDOWN for one slot alone: refused in time until somebody has it, and its node goes on with the rest."""
+    """A slot without a node (CLUSTERDOWN) is refused until it has one; the asked node still serves the rest."""
     key = KEYS[0]
     node = redis_cluster.owner(key)
     other = next(each for each in of(redis_cluster, node, 9) if key_slot(each) != key_slot(key))
@@ -358,11 +362,11 @@ async def test_a_slot_that_nobody_has_is_nobodys_fault(redis_cluster: RedisClust
         await found.is_answered(key)
 
 
-# Nodes that are gone.
+# Lost nodes.
 
 
 async def test_a_lost_node_takes_its_slots_and_nothing_else(frail_cluster: RedisCluster) -> None:
-    """Killed: whoever asks for its slots is told at once, all others are answered; then its replica serves them."""
+    """A killed node affects its own slots alone: refused at once, then served by its replica."""
     lost, *_ = frail_cluster.primaries
     its, others = (
         of(frail_cluster, lost),
@@ -391,7 +395,7 @@ async def test_a_lost_node_takes_its_slots_and_nothing_else(frail_cluster: Redis
         assert {port for _, port in cast("ClusterLine", found.line)._nodes} == {
             node.port for node in frail_cluster.primaries
         }
-        # Once before it went and once now, and what was told meanwhile arrived at its successor.
+        # Once before the loss and once now; settlements in between went to the successor.
         assert counts(frail_cluster, its) == 3 * len(its)
         assert counts(frail_cluster, others) == 2 * len(others)
 
@@ -399,7 +403,7 @@ async def test_a_lost_node_takes_its_slots_and_nothing_else(frail_cluster: Redis
 async def test_what_was_told_and_not_sent_outlives_the_silence(
     frail_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Settlements that queue behind a silent node are taken back from its line, and done once when it speaks again."""
+    """Settlements queued behind a silent node are taken back and written once when it answers again."""
     monkeypatch.setattr("sekisho.store.line.IN_FLIGHT_MAX", 1)
     node, *_ = frail_cluster.primaries
     key = of(frail_cluster, node, 1)[0]
@@ -416,7 +420,7 @@ async def test_what_was_told_and_not_sent_outlives_the_silence(
         node.resume()
         await found.is_answered(key)
         await found.ask(2, (key,))
-        # The one that was sent is done late; whoever probed was refused at once until then, or counts.
+        # The one that was sent runs late; later probes were refused at once, or counted.
         done = counts(frail_cluster, [key])
         assert done >= 1 + 1 + 50 + 2
         await found.ask(3, (key,))
@@ -424,7 +428,7 @@ async def test_what_was_told_and_not_sent_outlives_the_silence(
 
 
 async def test_a_silent_node_is_left_in_time(frail_cluster: RedisCluster) -> None:
-    """Paused in the middle: who has asked is told at the deadline, who asks later at once; then it is replaced."""
+    """A paused node costs waiting callers the deadline, later ones nothing; then it is replaced."""
     silent, other, _ = frail_cluster.primaries
     its, others = of(frail_cluster, silent), of(frail_cluster, other)
     async with watched(frail_cluster.url) as found:
@@ -443,12 +447,12 @@ async def test_a_silent_node_is_left_in_time(frail_cluster: RedisCluster) -> Non
         frail_cluster.wait_until_whole()
         await asyncio.gather(*[found.ask(0, (key,)) for key in its])
 
-    # What the paused one had been sent and did after all is gone with what it knew: at most once each.
+    # Operations that the paused node ran late are lost with it: at most once each.
     assert counts(frail_cluster, its) == 3 * len(its)
 
 
 async def test_a_cluster_that_is_down_as_a_whole_is_a_lost_store(frail_cluster: RedisCluster) -> None:
-    """CLUSTERDOWN, where every slot must be served or none is: told in time, and used again by itself."""
+    """A Cluster that is down as a whole is a lost store: reported in time, and used again by itself."""
     lost, other, _ = frail_cluster.primaries
     key = of(frail_cluster, other, 1)[0]
     for node in frail_cluster.nodes:
@@ -459,7 +463,7 @@ async def test_a_cluster_that_is_down_as_a_whole_is_a_lost_store(frail_cluster: 
             await asyncio.wait_for(found.down.wait(), 5)
             its = cast("ClusterLine", found.line)._nodes["127.0.0.1", other.port]
             async with asyncio.timeout(10):
-                while its.answers:  # asked again and again, it says that the Cluster is down, and is left alone then
+                while its.answers:  # after repeated questions the line knows that the Cluster is down
                     await found.is_answered(key, answered=False)
 
             await asyncio.wait_for(found.up.wait(), 20)
@@ -473,7 +477,7 @@ async def test_a_cluster_that_is_down_as_a_whole_is_a_lost_store(frail_cluster: 
 async def test_settlements_are_kept_within_a_bound(
     frail_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The newest are kept, for all nodes together."""
+    """Settlements are bounded over all nodes together; the newest are kept."""
     monkeypatch.setattr("sekisho.store.cluster.KEPT_MAX", 50)
     lost, *_ = frail_cluster.primaries
     old, new = of(frail_cluster, lost, 2)
@@ -490,7 +494,7 @@ async def test_settlements_are_kept_within_a_bound(
 
 
 async def test_a_cluster_that_is_not_there_is_waited_for(redis_cluster: RedisCluster) -> None:
-    """Nobody at the addresses of the URL: whoever asks first waits for a deadline, nobody after that."""
+    """If the Cluster is absent at the start, the first caller waits for a deadline, later ones for nothing."""
     found = Watched(f"redis+cluster://127.0.0.1:{free_port()},127.0.0.1:{free_port()}")
     try:
         assert await found.fails() < DEADLINE_S + SLACK_S
@@ -499,7 +503,7 @@ async def test_a_cluster_that_is_not_there_is_waited_for(redis_cluster: RedisClu
         with pytest.raises(StoreUnavailable):
             await found.line.execute(b"GET", b"key")
         assert (found.turns, found.line.answers) == ([False], False)
-        # It comes up where it was said to be.
+        # It starts at the announced addresses.
         cast("ClusterLine", found.line)._asked.extend(Several.of(redis_cluster.url).hosts)
         await found.recovers()
     finally:
@@ -507,7 +511,9 @@ async def test_a_cluster_that_is_not_there_is_waited_for(redis_cluster: RedisClu
 
 
 def test_a_node_without_an_address_is_where_it_was_asked() -> None:
-    """Redis leaves its own address out until another node has told it; and what it does not know it calls `?`."""
+    """A node without an address is reached where it was asked: Redis omits its own until another node tells, or says
+    `?`.
+    """
     entries = [[0, 5, [b"", 7000, b"id"]], [6, 9, [None, 7001, b"id", []]], [10, 12, [b"?", 7002, b"id"]]]
 
     assert read_map(entries, "seed") == [(0, 5, ("seed", 7000)), (6, 9, ("seed", 7001))]

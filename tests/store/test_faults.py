@@ -1,4 +1,4 @@
-"""The line to Redis when it is not well: every ask ends in time, nothing is done twice, and it mends itself."""
+"""The line to a failing Redis: every question ends in time, nothing runs twice, and the line recovers by itself."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ async def proxy(redis_url: str, redis_server: RedisServer) -> AsyncIterator[Prox
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A silent connection is given up after 0.2 s instead of one, and tried anew as soon: the same, told faster."""
+    """Give up and retry a silent connection after 0.2 s instead of one: the same behaviour, faster."""
     monkeypatch.setattr(line_module, "STALL_US", 200_000)
     monkeypatch.setattr(line_module, "CONNECT_US", 200_000)
     monkeypatch.setattr(line_module, "BACKOFF_US", (20_000, 50_000))
 
 
-# Gone, paused, back.
+# Killed, paused, back.
 
 
 async def test_a_killed_redis_is_noticed_and_found_again(own_redis_server: RedisServer) -> None:
-    """Row 96: whoever asks is told at once; when it is back, the line is too, without anybody's help."""
+    """Row 96: after a kill callers are told at once, and the line recovers by itself when Redis is back."""
     async with watched(own_redis_server.url) as found:
         own_redis_server.kill()
         await asyncio.wait_for(found.down.wait(), 5)
@@ -55,7 +55,7 @@ async def test_a_killed_redis_is_noticed_and_found_again(own_redis_server: Redis
 
 
 async def test_a_redis_that_was_never_there_is_found_when_it_comes(own_redis_server: RedisServer) -> None:
-    """A service may start before its store."""
+    """A service may start before its store, which is found when it comes."""
     own_redis_server.kill()
     found = Watched(own_redis_server.url)
     try:
@@ -68,7 +68,7 @@ async def test_a_redis_that_was_never_there_is_found_when_it_comes(own_redis_ser
 
 
 async def test_a_paused_redis_costs_one_deadline(own_redis_server: RedisServer) -> None:
-    """Row 96: the first to ask waits for the deadline, the next for nothing; resumed, it is used again."""
+    """Row 96: a paused Redis costs the first caller the deadline, later ones nothing; resumed, it is used again."""
     async with watched(own_redis_server.url) as found:
         own_redis_server.pause()
         assert DEADLINE_S * 0.9 < await found.fails() < DEADLINE_S + SLACK_S
@@ -83,7 +83,7 @@ async def test_a_paused_redis_costs_one_deadline(own_redis_server: RedisServer) 
 
 
 async def test_a_redis_paused_for_long_is_found_again(own_redis_server: RedisServer, impatient: None) -> None:
-    """The connection was given up meanwhile, and others could not be made; what was written is not written again."""
+    """A Redis paused for long is found again over a new connection, and written operations are not repeated."""
     async with watched(own_redis_server.url) as found:
         own_redis_server.pause()
         await found.fails()
@@ -95,11 +95,11 @@ async def test_a_redis_paused_for_long_is_found_again(own_redis_server: RedisSer
         assert counted(own_redis_server) == 1
 
 
-# A wire that misbehaves.
+# A faulty wire.
 
 
 async def test_a_black_hole_is_left(proxy: Proxy, redis_server: RedisServer, impatient: None) -> None:
-    """Nothing arrives and nothing breaks: a new connection is made, though nobody closed the old one."""
+    """In a black hole a new connection is made, although the old one was never closed."""
     async with watched(proxy.url) as found:
         before = proxy.connections
         proxy.hold()
@@ -112,7 +112,7 @@ async def test_a_black_hole_is_left(proxy: Proxy, redis_server: RedisServer, imp
 
 
 async def test_a_black_hole_from_the_start_is_left(redis_url: str, proxy: Proxy, impatient: None) -> None:
-    """Accepted and never answered: whoever asks waits for a deadline, once."""
+    """A store that accepts and never answers costs callers one deadline, once."""
     proxy.hold()
     found = Watched(proxy.url)
     try:
@@ -126,7 +126,7 @@ async def test_a_black_hole_from_the_start_is_left(redis_url: str, proxy: Proxy,
 
 @pytest.mark.parametrize("reply_bytes", [0, 1, 5, 12])
 async def test_a_reply_that_is_cut_is_nobodys(proxy: Proxy, redis_server: RedisServer, reply_bytes: int) -> None:
-    """The batch ran, its answer did not arrive: the store is gone as far as they know, and nothing is sent again."""
+    """If a batch's reply is cut, its callers are told that the store is gone, and nothing is sent again."""
     async with watched(proxy.url) as found:
         proxy.cut(reply_bytes)
         answers = await asyncio.wait_for(asyncio.gather(*[found.ask(n) for n in range(9)], return_exceptions=True), 5)
@@ -140,7 +140,7 @@ async def test_a_reply_that_is_cut_is_nobodys(proxy: Proxy, redis_server: RedisS
 
 
 async def test_a_reset_ends_all_waiting_at_once(proxy: Proxy, redis_server: RedisServer) -> None:
-    """Written, held up, reset: nobody waits for the deadline, and what was written is never written again."""
+    """A reset ends all waiting callers at once, and written operations are never repeated."""
     async with watched(proxy.url) as found:
         proxy.hold()
         asks = [found.ask(n) for n in range(300)]
@@ -161,7 +161,7 @@ async def test_a_reset_ends_all_waiting_at_once(proxy: Proxy, redis_server: Redi
 async def test_what_was_never_written_is_never_counted(
     proxy: Proxy, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Judged without the store, an attempt must not be charged there later."""
+    """An operation never written is never counted later: its attempt was judged without the store."""
     monkeypatch.setattr(line_module, "IN_FLIGHT_MAX", 1)
     async with watched(proxy.url) as found:
         proxy.hold()
@@ -178,7 +178,7 @@ async def test_what_was_never_written_is_never_counted(
 
 
 async def test_a_silent_store_is_sent_no_more_than_eight_calls(proxy: Proxy, redis_server: RedisServer) -> None:
-    """What would only queue inside Redis stays here, where it can still be judged without it and forgotten."""
+    """A silent store is sent eight calls at most: the rest can still be judged without it and dropped."""
     async with watched(proxy.url) as found:
         proxy.hold()
         asks = [found.ask(n) for n in range(20 * 128)]
@@ -192,7 +192,7 @@ async def test_a_silent_store_is_sent_no_more_than_eight_calls(proxy: Proxy, red
 
 
 async def test_sixty_resets_in_a_row(proxy: Proxy, redis_server: RedisServer, impatient: None) -> None:
-    """Every ask ends; those that were answered were done once, those that were not at most once; nothing leaks."""
+    """Through sixty resets every question ends: answered ones ran once, others at most once, and nothing leaks."""
     async with watched(proxy.url) as found:
         asked = answered = 0
         for round_ in range(60):
@@ -214,7 +214,7 @@ async def test_sixty_resets_in_a_row(proxy: Proxy, redis_server: RedisServer, im
 
 
 async def test_settlements_are_kept_while_the_store_is_gone(own_redis_server: RedisServer) -> None:
-    """Refunds of log-ins that succeeded meanwhile arrive when it is back, once each."""
+    """Settlements (refunds of successes) made while the store is gone arrive once each when it is back."""
     async with watched(own_redis_server.url) as found:
         own_redis_server.kill()
         await asyncio.wait_for(found.down.wait(), 5)
@@ -231,7 +231,7 @@ async def test_settlements_are_kept_while_the_store_is_gone(own_redis_server: Re
 async def test_settlements_are_kept_within_a_bound(
     own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The newest are kept: what an old one would give back has been paid off by then."""
+    """Settlements are bounded and the newest kept: an old refund's charge has drained by then."""
     monkeypatch.setattr(line_module, "KEPT_MAX", 50)
     async with watched(own_redis_server.url) as found:
         own_redis_server.kill()
@@ -247,7 +247,7 @@ async def test_settlements_are_kept_within_a_bound(
 
 
 async def test_what_is_put_out_of_the_queue_is_told(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ask that still waits behind a silent store, and is pushed out by settlements, is refused and not forgotten."""
+    """A question pushed out of a silent store's queue by settlements is refused, not forgotten."""
     monkeypatch.setattr(line_module, "IN_FLIGHT_MAX", 1)
     monkeypatch.setattr(line_module, "KEPT_MAX", 3)
     async with watched(proxy.url) as found:
@@ -266,7 +266,7 @@ async def test_what_is_put_out_of_the_queue_is_told(proxy: Proxy, monkeypatch: p
 
 
 async def test_nothing_is_believed_behind_an_answer_that_ends_the_connection(proxy: Proxy) -> None:
-    """CVE-2023-28859 by another way: what comes until it is closed would be given to who asked before."""
+    """CVE-2023-28859: replies after one that ends the connection are dropped, or earlier callers would get them."""
     async with watched(proxy.url) as found:
         proxy.hold()
         asked = []
@@ -284,7 +284,7 @@ async def test_nothing_is_believed_behind_an_answer_that_ends_the_connection(pro
 async def test_settlements_whose_script_was_flushed_outlive_the_connection(
     redis_url: str, proxy: Proxy, redis_server: RedisServer
 ) -> None:
-    """NOSCRIPT says that nothing ran; if the wire breaks before they are sent anew, they are sent on the next one."""
+    """NOSCRIPT means that nothing ran: if the connection breaks before the retry, settlements go over the next one."""
     async with watched(proxy.url) as found:
         redis_server.cli("SCRIPT", "FLUSH")
         for number in range(10):
@@ -299,7 +299,7 @@ async def test_settlements_whose_script_was_flushed_outlive_the_connection(
 
 
 async def test_closing_on_a_dead_store_is_quick(own_redis_server: RedisServer) -> None:
-    """A shutdown is not held up by a store that is not there."""
+    """Closing does not wait for a store that is gone."""
     found = Watched(own_redis_server.url)
     await found.recovers()
     own_redis_server.pause()
@@ -317,7 +317,9 @@ async def test_closing_on_a_dead_store_is_quick(own_redis_server: RedisServer) -
 async def test_a_loop_that_is_kept_busy_is_no_lost_store(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Turns of a quarter of a second, in which answers lie unread: nobody is refused, the store is not blamed."""
+    """On a loop blocked for a quarter of a second, unread answers cost no caller a refusal, and the store is not
+    blamed.
+    """
     async with watched(redis_server.url) as found:
         answers = [asyncio.ensure_future(_wait_for(found.ask(number))) for number in range(4)]
         while not all(answer.done() for answer in answers):
@@ -330,7 +332,7 @@ async def test_a_loop_that_is_kept_busy_is_no_lost_store(
 
 
 def test_a_busy_loop_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Where it is worth a word, with its length."""
+    """A busy loop is logged once, with its delay, if it is long enough."""
     health = Health(lambda *_: pytest.fail("nothing has recovered"))
 
     for turn_s in (0.03, 0.25, 0.4):
@@ -343,7 +345,7 @@ async def _wait_for(answer: asyncio.Future[bytes]) -> bytes:
     return await answer
 
 
-# A Redis that is there and says no.
+# A Redis that refuses.
 
 REFUSALS = {
     "out of memory": (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"]),
@@ -355,7 +357,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 async def test_a_redis_that_refuses_is_a_lost_store(own_redis_server: RedisServer, impatient: None, name: str) -> None:
-    """Row 97: told at once, at no deadline; nothing crashes; and it is used again when it may be."""
+    """Row 97: a Redis that refuses is a lost store: reported at once without a crash, and used again when it works."""
     refuse, allow = REFUSALS[name]
     async with watched(own_redis_server.url) as found:
         own_redis_server.cli(*refuse)
@@ -368,7 +370,7 @@ async def test_a_redis_that_refuses_is_a_lost_store(own_redis_server: RedisServe
 
 
 async def test_a_wrong_password_is_a_lost_store(own_redis_server: RedisServer, impatient: None) -> None:
-    """Not a crash; and when the server is given that password, the line finds in by itself."""
+    """A wrong password is a lost store; when the server gets that password the line connects by itself."""
     with redis.Redis(port=own_redis_server.port) as operator:
         operator.config_set("requirepass", "right")
         found = Watched(own_redis_server.url.replace("redis://", "redis://:wrong@"))
@@ -382,7 +384,7 @@ async def test_a_wrong_password_is_a_lost_store(own_redis_server: RedisServer, i
             await found.line.aclose()
 
 
-# Something at the other end that is no Redis.
+# A server that is no Redis.
 
 ODD = {
     "not the size that was asked for": b"$3\r\nabc\r\n",
@@ -400,7 +402,9 @@ ODD = {
 async def test_whatever_the_other_end_says_the_line_lives_on(
     name: str, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Every ask ends in time, nobody is handed what they did not ask for, and a server that has come to is used."""
+    """For any reply of the server every question ends in time with its own answer or none, and a recovered server is
+    used.
+    """
     async with Odd(ODD[name]) as server:
         found = Watched(server.url)
         try:

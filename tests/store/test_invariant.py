@@ -1,4 +1,4 @@
-"""Invariant 7: whatever the store does and whenever, a verdict arrives in time, and the limit is not lost."""
+"""Invariant 7: under any fault of the store a verdict arrives in time, and the limit holds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIX = only(account=(Limit(LIMIT, HOUR),))
 
 
 class Fault(Enum):
-    """What may befall the store between two bursts of attempts."""
+    """Faults of the store between two bursts of attempts."""
 
     NONE = "none"
     HOLD = "hold"
@@ -44,7 +44,7 @@ class Fault(Enum):
 
 
 def strike(fault: Fault, proxy: Proxy, server: RedisServer, *, paused: bool) -> bool:
-    """Let it happen. Returns whether the server stands still now."""
+    """Apply a fault. Returns whether the server hangs now."""
     match fault:
         case Fault.HOLD:
             proxy.hold()
@@ -77,7 +77,7 @@ schedules = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(schedule=schedules)
 def test_any_schedule_of_faults(schedule: list[tuple[Fault, int, int]], redis_server: RedisServer) -> None:
-    """At most L + workers x local limit guesses are let in, and none waits longer than the deadline."""
+    """At most L + workers x local limit guesses pass, and none waits longer than the deadline."""
     redis_server.cli("FLUSHALL")
     try:
         verdicts, slowest_s = asyncio.run(_run(schedule, redis_server))

@@ -1,4 +1,4 @@
-"""The script as a library that Redis keeps: called by its name where it can be, and where not, nothing is lost."""
+"""The script as a Redis function library: called by name where possible, else by `EVALSHA`, without loss."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENT_US = 5_000_000
 
 @pytest.fixture
 def server(redis_server: RedisServer) -> Iterator[RedisServer]:
-    """The shared Redis, with nothing in it, no script and no library."""
+    """The shared Redis, empty, without script and library."""
     redis_server.cli("FLUSHALL")
     redis_server.cli("SCRIPT", "FLUSH")
     redis_server.cli("FUNCTION", "FLUSH")
@@ -33,12 +33,12 @@ def server(redis_server: RedisServer) -> Iterator[RedisServer]:
 
 
 async def by_name(found: Watched) -> None:
-    """Until calls go by name."""
+    """Wait until calls go by name."""
     await until(lambda: found.line._how == found.line._script.by_name)
 
 
 async def ran(found: Watched, server: RedisServer, asks: int = 20) -> dict[str, int]:
-    """So many asks, one after the other, each answered with its own; and which commands did them."""
+    """Ask in sequence, check each answer, and tell the commands that ran."""
     server.cli("CONFIG", "RESETSTAT")
     for number in range(asks):
         assert await found.ask(number) == question(number)
@@ -54,7 +54,7 @@ async def test_it_is_called_by_its_name(server: RedisServer) -> None:
 
 
 async def test_what_is_asked_before_it_is_loaded_is_done_by_the_script(server: RedisServer) -> None:
-    """Nobody waits for it, and nobody is counted twice for it."""
+    """Questions before the library is loaded run by the script: without delay, and counted once."""
     server.cli("CONFIG", "RESETSTAT")
     found = Watched(server.url, script=LIBRARY, deadline_us=PATIENT_US)
     try:
@@ -67,11 +67,11 @@ async def test_what_is_asked_before_it_is_loaded_is_done_by_the_script(server: R
 
 
 async def test_a_flushed_library_is_loaded_again(server: RedisServer) -> None:
-    """In the middle of everything: each is done once, and from then on by name."""
+    """A flushed library is loaded again: each operation runs once, then by name again."""
     async with watched(server.url, script=LIBRARY, deadline_us=PATIENT_US) as found:
         await by_name(found)
         for turn in range(20):
-            answers = [found.ask(number) for number in range(200)]  # in several calls, of which all are refused
+            answers = [found.ask(number) for number in range(200)]  # in several calls, all of them refused
             server.cli("FUNCTION", "FLUSH")
             assert await asyncio.gather(*answers) == [question(number) for number in range(200)]
             assert counted(server) == 200 * (turn + 1)
@@ -81,7 +81,7 @@ async def test_a_flushed_library_is_loaded_again(server: RedisServer) -> None:
 
 
 async def test_workers_share_it(server: RedisServer) -> None:
-    """The second is told that it exists already, which is as good."""
+    """Workers share the library: *already exists* is as good as loaded."""
     async with watched(server.url, script=LIBRARY) as one, watched(server.url, script=LIBRARY) as two:
         await by_name(one)
         await by_name(two)
@@ -91,7 +91,7 @@ async def test_workers_share_it(server: RedisServer) -> None:
 
 
 async def test_workers_of_two_versions_leave_each_other_theirs(server: RedisServer) -> None:
-    """While new ones replace the old: a library that was replaced would be loaded back and forth."""
+    """Workers of two versions keep a library each: replacing would load them back and forth in a rolling update."""
     async with watched(server.url, script=LIBRARY) as one, watched(server.url, script=OTHER) as two:
         await by_name(one)
         await by_name(two)
@@ -102,7 +102,7 @@ async def test_workers_of_two_versions_leave_each_other_theirs(server: RedisServ
 
 @pytest.mark.parametrize("right", ["function|load", "fcall"])
 async def test_without_the_right_the_script_does_it(server: RedisServer, right: str) -> None:
-    """A user who may not load it, or who may load and not call it."""
+    """Without the right to load or to call functions, the script runs instead."""
     server.cli("ACL", "SETUSER", "default", f"-{right}")
     async with watched(server.url, script=LIBRARY, deadline_us=PATIENT_US) as found:
         await found.ask()
@@ -123,7 +123,9 @@ async def test_a_server_without_functions_runs_the_script(redis_without_function
 
 
 async def test_a_server_that_loads_it_and_cannot_call_it_runs_the_script() -> None:
-    """`FCALL` renamed, or unknown to a proxy: nothing is refused or done twice, and the connection lasts."""
+    """With `FCALL` renamed or unknown to a proxy, the script runs: nothing is refused or runs twice, and the connection
+    lasts.
+    """
     with RedisServer("--rename-command", "FCALL", "") as server:
         async with watched(server.url, script=LIBRARY) as found:
             assert await asyncio.gather(*map(found.ask, range(300))) == [question(number) for number in range(300)]
@@ -159,7 +161,7 @@ async def test_every_node_of_a_cluster_has_it(redis_cluster: RedisCluster, redis
 
 
 async def test_a_promoted_replica_has_it(frail_sentinels: SentinelGroup) -> None:
-    """It is replicated like any write; and where it was lost on the way, it is loaded again."""
+    """A promoted replica has the library, which replicates like writes; a lost one is loaded again."""
     async with watched(frail_sentinels.url, script=LIBRARY, deadline_us=PATIENT_US) as found:
         await by_name(found)
         frail_sentinels.primary.kill()
@@ -171,7 +173,7 @@ async def test_a_promoted_replica_has_it(frail_sentinels: SentinelGroup) -> None
 
 
 def test_a_script_is_named_by_what_it_says() -> None:
-    """Two texts never share a name; and what has no `run` at its end is no library."""
+    """A script's name is derived from its text, and text without `run` at its end is no library."""
     one, two, none = (Script(source, (), 8) for source in (LIBRARY, OTHER, ECHO))
 
     assert one.by_name != two.by_name

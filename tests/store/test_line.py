@@ -1,4 +1,4 @@
-"""The line to Redis when all is well: batches, order, everybody's own answer, and nothing left behind."""
+"""The line to a healthy Redis: batches, order, the caller's own answer, and nothing left open."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.store.lines import Watched, calls, counted, question, watched
 if TYPE_CHECKING:
     from tests.servers import RedisServer
 
-# What the script does inside Redis, and what the test's own connection says there.
+# What the script runs inside Redis, and what the test's own connection sends.
 NOT_OURS = {"cmdstat_incr", "cmdstat_expire", "cmdstat_hello", "cmdstat_client|setinfo", "cmdstat_config|resetstat"}
 
 
 @pytest.mark.parametrize("asks", [1, 2, 128, 129, 1_000])
 async def test_one_turn_of_the_loop_is_one_call(redis_url: str, redis_server: RedisServer, asks: int) -> None:
-    """N attempts that arrive together cost N/128 calls, rounded up."""
+    """N attempts of one loop turn cost N/128 calls, rounded up."""
     async with watched(redis_url) as found:
         redis_server.cli("CONFIG", "RESETSTAT")
         await asyncio.gather(*[found.ask(n) for n in range(asks)])
@@ -33,7 +33,7 @@ async def test_one_turn_of_the_loop_is_one_call(redis_url: str, redis_server: Re
 
 
 async def test_an_attempt_is_one_round_trip(redis_url: str, redis_server: RedisServer) -> None:
-    """One after the other: a call for each, and not one more of any kind."""
+    """An attempt is one round trip: sequential attempts cost one call each, and no other command."""
     async with watched(redis_url) as found:
         redis_server.cli("CONFIG", "RESETSTAT")
         for number in range(20):
@@ -45,7 +45,7 @@ async def test_an_attempt_is_one_round_trip(redis_url: str, redis_server: RedisS
 
 
 async def test_settlements_ride_along(redis_url: str, redis_server: RedisServer) -> None:
-    """What is told in the same turn shares the call of what is asked, and is done in order."""
+    """Settlements share the call of questions of the same turn, in order."""
     async with watched(redis_url) as found:
         redis_server.cli("CONFIG", "RESETSTAT")
         for number in range(5):
@@ -56,7 +56,7 @@ async def test_settlements_ride_along(redis_url: str, redis_server: RedisServer)
 
 
 async def test_everybody_gets_their_own_answer(redis_url: str, redis_server: RedisServer) -> None:
-    """CVE-2023-28859: of a thousand callers every third gives up at some moment; no other gets what was theirs."""
+    """CVE-2023-28859: of a thousand callers every third is cancelled; no other gets its answer."""
     chance = random.Random(1)
     async with watched(redis_url) as found:
 
@@ -76,7 +76,7 @@ async def test_everybody_gets_their_own_answer(redis_url: str, redis_server: Red
 
 
 async def test_who_gives_up_before_it_is_written_was_never_there(redis_url: str, redis_server: RedisServer) -> None:
-    """Cancelled in the turn it was asked in: nothing is counted, and its neighbours are not hurt."""
+    """A question cancelled in its own turn is never counted, and its neighbours are unaffected."""
     async with watched(redis_url) as found:
         asks = [found.ask(n) for n in range(10)]
         for ask in asks[::2]:
@@ -87,7 +87,7 @@ async def test_who_gives_up_before_it_is_written_was_never_there(redis_url: str,
 
 
 async def test_who_gives_up_after_it_is_written_stays_counted(redis_url: str, redis_server: RedisServer) -> None:
-    """Row 62: hanging up is no way to take a guess back."""
+    """Row 62: a question cancelled after the write stays counted: disconnecting takes no guess back."""
     async with watched(redis_url) as found:
         asks = [found.ask(n) for n in range(10)]
         await found.written()
@@ -99,7 +99,7 @@ async def test_who_gives_up_after_it_is_written_stays_counted(redis_url: str, re
 
 
 async def test_other_commands_share_the_connection(redis_url: str, redis_server: RedisServer) -> None:
-    """A command of its own gets its own reply or its own error; batches around it get theirs."""
+    """Other commands on the connection get their own reply or error, and batches around them theirs."""
     async with watched(redis_url) as found:
         before = asyncio.gather(*[found.ask(n) for n in range(200)])
         echoed = asyncio.ensure_future(found.line.execute(b"ECHO", b"hello"))
@@ -114,7 +114,7 @@ async def test_other_commands_share_the_connection(redis_url: str, redis_server:
 
 
 async def test_flushed_scripts_lose_nothing_and_count_nothing_twice(redis_url: str, redis_server: RedisServer) -> None:
-    """Row 98: scripts vanish again and again under load; every attempt is answered, and done exactly once."""
+    """Row 98: with scripts flushed under load every attempt is answered and runs exactly once."""
     async with watched(redis_url) as found:
         answers = []
         for wave in range(40):
@@ -132,7 +132,7 @@ async def test_flushed_scripts_lose_nothing_and_count_nothing_twice(redis_url: s
 
 @pytest.mark.parametrize("written", [False, True])
 async def test_a_stalled_loop_is_not_a_lost_store(redis_url: str, redis_server: RedisServer, written: bool) -> None:
-    """An app that hashes on the loop for longer than the deadline: the store has answered, and it is heard."""
+    """If the application blocks the loop beyond the deadline, the store's answer is still read."""
     async with watched(redis_url) as found:
         ask = found.ask(7)
         if written:
@@ -144,7 +144,7 @@ async def test_a_stalled_loop_is_not_a_lost_store(redis_url: str, redis_server: 
 
 
 async def test_a_loop_stalled_for_long_keeps_its_connection(redis_url: str, redis_server: RedisServer) -> None:
-    """Beyond the time after which a silent connection is given up: it was we who did not listen."""
+    """A blocked loop keeps its connection beyond the time after which a silent one is dropped."""
     async with watched(redis_url) as found:
         ask = found.ask(7)
         await found.written()
@@ -156,11 +156,11 @@ async def test_a_loop_stalled_for_long_keeps_its_connection(redis_url: str, redi
         assert "cmdstat_ping" not in redis_server.cli("INFO", "commandstats")
 
 
-# The end.
+# Closing.
 
 
 async def test_closing_writes_what_is_queued(redis_url: str, redis_server: RedisServer) -> None:
-    """Settlements of the last turn are not lost, however many calls they need."""
+    """Closing writes queued settlements, in as many calls as needed."""
     found = Watched(redis_url)
     await found.recovers()
     for number in range(2_000):
@@ -172,7 +172,7 @@ async def test_closing_writes_what_is_queued(redis_url: str, redis_server: Redis
 
 
 async def test_closing_leaves_nothing_behind(redis_url: str, redis_server: RedisServer) -> None:
-    """No task, no timer, no socket; and no news of a loss, for it is none."""
+    """Closing leaves no task, timer or socket, and reports no loss."""
     found = Watched(redis_url)
     await found.recovers()
     await found.ask()
@@ -183,11 +183,11 @@ async def test_closing_leaves_nothing_behind(redis_url: str, redis_server: Redis
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert redis_server.cli("CLIENT", "LIST").count("\n") <= 1
     assert found.turns == [True]
-    gc.collect()  # a socket that is still open warns here, and warnings are errors
+    gc.collect()  # an open socket warns here, and warnings are errors
 
 
 async def test_a_closed_line_refuses(redis_url: str) -> None:
-    """At once, in every way it can be asked."""
+    """A closed line refuses every kind of question at once."""
     found = Watched(redis_url)
     await found.recovers()
     await found.line.aclose()
@@ -201,7 +201,7 @@ async def test_a_closed_line_refuses(redis_url: str) -> None:
 
 
 async def test_closing_before_the_first_turn_answers_whoever_asked(redis_url: str) -> None:
-    """A start that is broken off leaves nobody waiting for ever."""
+    """Closing before the first turn refuses waiting callers, so an aborted start leaves none."""
     found = Watched(redis_url)
     ask = found.ask()
 
@@ -212,7 +212,7 @@ async def test_closing_before_the_first_turn_answers_whoever_asked(redis_url: st
 
 
 def test_each_loop_ends_clean(redis_url: str) -> None:
-    """A line started and closed in a loop of its own leaves no open transport when that loop is closed."""
+    """A line that is started and closed in its own loop leaves no open transport."""
 
     async def once() -> None:
         async with watched(redis_url) as found:

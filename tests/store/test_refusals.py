@@ -1,4 +1,4 @@
-"""A Redis that answers and does not work: its errors are told by their kind, once, and it is back when it works."""
+"""A Redis that answers with errors is reported once per kind of error, and again when it works."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ PATIENT_US = 5_000_000
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connect again after a millisecond, and call a tenth of a second steady."""
+    """Reconnect after a millisecond, and count a tenth of a second as steady."""
     monkeypatch.setattr("sekisho.store.line.BACKOFF_US", (1_000,))
     monkeypatch.setattr("sekisho.store.health.STEADY_S", 0.1)
 
 
 class Told:
-    """A line as `LoginGuard` opens it, with what operators are told of it."""
+    """A line as `LoginGuard` opens it, with its messages to the operator."""
 
     def __init__(self, url: str, probes: tuple[bytes, ...] = (PROBE,)) -> None:
         self.events = Events()
@@ -51,12 +51,12 @@ class Told:
         return self.events.counts.get(("", "store", what), 0)
 
     async def works(self) -> None:
-        """Until it has been said to work."""
+        """Wait until the line reports that it works."""
         turns = self.count("answers")
         await until(lambda: self.count("answers") > turns)
 
     async def refused(self, times: int) -> None:
-        """Until so many connections have been tried and have not worked."""
+        """Wait until so many connections have failed."""
         for _ in range(times):
             with pytest.raises(StoreUnavailable):
                 await self.line.ask((b"t:counted",), question(1))
@@ -80,7 +80,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 DEGRADED = "counting is degraded until the store works again (SEKISHO_ON_STORE_FAILURE)"
 AGAIN = "the store works again"
 
-# Operators' commands that make a Redis refuse, those that end it, and the kind that is said.
+# Operators' commands that make Redis refuse, commands that end it, and the reported kind.
 REFUSALS = {
     "OOM": (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"]),
     "READONLY": (["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"]),
@@ -93,7 +93,7 @@ REFUSALS = {
 async def test_a_refusal_is_said_by_its_kind_once_and_ends_when_something_was_done(
     own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    """Three lines for an outage, however often it connects meanwhile, and the last is as loud as the first."""
+    """A refusal is three log lines however often it reconnects: the last, as loud as the first, says that it works."""
     refuse, allow = REFUSALS[kind]
     async with told(own_redis_server.url) as one:
         await one.works()
@@ -112,7 +112,7 @@ async def test_a_refusal_is_said_by_its_kind_once_and_ends_when_something_was_do
 async def test_a_redis_that_cannot_save_is_named(
     own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """MISCONF: its disk is gone, and it takes no writes."""
+    """MISCONF is named: a disk is gone, and Redis takes no writes."""
     async with told(own_redis_server.url) as one:
         await one.works()
         with redis.Redis(port=own_redis_server.port) as operator:
@@ -128,7 +128,7 @@ async def test_a_redis_that_cannot_save_is_named(
 async def test_a_redis_kept_busy_by_a_script_is_named(
     own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """BUSY: it answers everybody that it has no time."""
+    """BUSY is named: a script occupies Redis."""
     own_redis_server.cli("CONFIG", "SET", "busy-reply-threshold", "1")
     async with told(own_redis_server.url) as one:
         await one.works()
@@ -149,7 +149,7 @@ def _endless(port: int) -> None:
 
 
 def _poked(one: Told) -> bool:
-    """Ask for something nobody waits for, so that the line has to do with its server."""
+    """Send a question without a caller, so that the line uses its server."""
     one.line.tell((b"t:counted",), b"!0000001")
     return False
 
@@ -158,7 +158,7 @@ def _poked(one: Told) -> bool:
 async def test_a_password_that_is_wrong_or_missing_is_named(
     own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture, secret: str, kind: str
 ) -> None:
-    """And neither of the two passwords is in the log."""
+    """A wrong or missing password is named, and neither password is logged."""
     with redis.Redis(port=own_redis_server.port) as operator:
         operator.config_set("requirepass", "right")
     async with told(own_redis_server.url.replace("redis://", f"redis://{secret}")) as one:
@@ -172,7 +172,7 @@ async def test_a_password_that_is_wrong_or_missing_is_named(
 async def test_a_redis_that_takes_pings_and_no_writes_is_never_said_to_work(
     own_redis_server: RedisServer, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A replica from the start: without an attempt it is known, and nothing is said of an answer."""
+    """A replica (pings, but no writes) is never reported as working, even without an attempt."""
     own_redis_server.cli("REPLICAOF", "127.0.0.1", "1")
     async with told(own_redis_server.url) as one:
         await until(lambda: one.count("lost") == 1)
@@ -188,7 +188,7 @@ async def test_a_redis_that_takes_pings_and_no_writes_is_never_said_to_work(
 async def test_a_node_of_a_cluster_that_refuses_is_named_once(
     frail_cluster: RedisCluster, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The others go on; the Cluster is whole again when that node takes writes."""
+    """A refusing node of a Cluster is named once; the others go on, and the Cluster is whole when it takes writes."""
     probes = tuple(b"t:{%d}probe" % number for number in range(64))
     node = frail_cluster.primaries[0]
     one = Told(frail_cluster.url, probes)
@@ -211,7 +211,7 @@ async def test_a_node_of_a_cluster_that_refuses_is_named_once(
     assert said(caplog)[-1] == AGAIN
 
 
-# A Redis that forgets.
+# A Redis that evicts.
 
 
 @pytest.mark.parametrize(
@@ -220,13 +220,13 @@ async def test_a_node_of_a_cluster_that_refuses_is_named_once(
         (("--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru"), ["allkeys-lru"]),
         (("--maxmemory", "50mb", "--maxmemory-policy", "volatile-ttl"), ["volatile-ttl"]),
         (("--maxmemory", "50mb", "--maxmemory-policy", "noeviction"), []),
-        (("--maxmemory", "0", "--maxmemory-policy", "allkeys-lru"), []),  # without a bound nothing is evicted
+        (("--maxmemory", "0", "--maxmemory-policy", "allkeys-lru"), []),  # without a memory bound nothing is evicted
     ],
 )
 async def test_a_redis_that_evicts_is_said_at_the_start(
     impatient: None, caplog: pytest.LogCaptureFixture, options: tuple[str, ...], warned: list[str]
 ) -> None:
-    """Whatever has an end may go, and that is all that is kept. Said once, reconnecting included."""
+    """A Redis that may evict keys with an expiry, which all of ours have, is reported once, reconnects included."""
     with RedisServer(*options) as server:
         async with told(server.url) as one:
             await one.works()
@@ -238,14 +238,14 @@ async def test_a_redis_that_evicts_is_said_at_the_start(
 
 
 async def test_a_user_who_may_not_ask_is_not_kept_out(own_redis_server: RedisServer) -> None:
-    """Whether it evicts is then unknown, which is no reason not to count."""
+    """A user without the right to ask is still served: whether Redis evicts is then unknown."""
     own_redis_server.cli("ACL", "SETUSER", "default", "-info", "-config")
     async with told(own_redis_server.url) as one:
         assert await one.line.ask((b"t:counted",), question(7)) == question(7)
     own_redis_server.cli("ACL", "SETUSER", "default", "+@all")
 
 
-# What stands in an answer.
+# Texts from the server.
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_kind_is_read_from_the_answer(text: str, kind: str | None) -> None:
 
 
 def test_of_an_unknown_error_only_the_class_is_told() -> None:
-    """Its text may hold a key."""
+    """Of an unknown error the class alone is logged: its text may hold a key."""
     assert explained(RedisError("t:{secret}")) == "RedisError"
 
 
@@ -272,5 +272,5 @@ def test_of_an_unknown_error_only_the_class_is_told() -> None:
     "answer", [b"", b"maxmemory", b"maxmemory_policy:curious\r\nmaxmemory:1\r\n", b"\xff:\xff", 7, None]
 )
 def test_a_policy_that_is_not_known_is_none(answer: object) -> None:
-    """A proxy says what it likes."""
+    """An unknown eviction policy, as a proxy may report, counts as none."""
     assert evicting_policy(answer) is None

@@ -1,4 +1,4 @@
-"""The line to a primary that real Sentinels watch over: who it is today, and who after a failover."""
+"""The line to the current primary that real Sentinels name, before and after a failover."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SENTINEL_RIGHTS = ("+sentinel|get-master-addr-by-name", "+subscribe")
 
 
 async def test_the_primary_is_found_and_asked(sentinel_group: SentinelGroup, sentinel_url: str) -> None:
-    """The Sentinels name it; batches, answers and commands are those of any line."""
+    """The Sentinels' primary is used, with batches, answers and commands of any line."""
     async with watched(sentinel_url, deadline_us=PATIENT_US) as found:
         assert await asyncio.gather(*[found.ask(n) for n in range(300)]) == [question(n) for n in range(300)]
         assert await found.line.execute(b"GET", b"counted") == b"300"
@@ -36,7 +36,7 @@ async def test_the_primary_is_found_and_asked(sentinel_group: SentinelGroup, sen
 
 
 async def test_one_sentinel_that_answers_is_enough(sentinel_group: SentinelGroup) -> None:
-    """The others are gone, or nobody was ever there; from then on it is asked first."""
+    """One answering Sentinel of several is enough, and is asked first from then on."""
     gone = ",".join(f"127.0.0.1:{free_port()}" for _ in range(3))
     url = f"redis+sentinel://{gone},127.0.0.1:{sentinel_group.sentinels[2].port}/{sentinel_group.service}"
     async with watched(url, deadline_us=PATIENT_US) as found:
@@ -44,7 +44,7 @@ async def test_one_sentinel_that_answers_is_enough(sentinel_group: SentinelGroup
 
 
 async def test_more_sentinels_than_are_asked_at_once(sentinel_group: SentinelGroup) -> None:
-    """A long list of which only the last is there: it is reached with the second try to connect."""
+    """In a long list whose last Sentinel alone exists, the second attempt to connect reaches it."""
     gone = ",".join(f"127.0.0.1:{free_port()}" for _ in range(6))
     url = f"redis+sentinel://{gone},127.0.0.1:{sentinel_group.sentinels[0].port}/{sentinel_group.service}"
     found = Watched(url)
@@ -56,7 +56,7 @@ async def test_more_sentinels_than_are_asked_at_once(sentinel_group: SentinelGro
 
 @pytest.mark.parametrize("service", ["nobodys", "ledge"])
 async def test_a_service_that_no_sentinel_knows_is_a_lost_store(sentinel_group: SentinelGroup, service: str) -> None:
-    """Told in time, like any store that is not there; nothing crashes."""
+    """A service unknown to the Sentinels is a lost store: reported in time, without a crash."""
     found = Watched(sentinel_group.url.replace(sentinel_group.service, service))
     try:
         assert await found.fails() < DEADLINE_S + SLACK_S
@@ -66,7 +66,7 @@ async def test_a_service_that_no_sentinel_knows_is_a_lost_store(sentinel_group: 
 
 
 async def test_a_replica_is_never_asked(sentinel_group: SentinelGroup, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Sentinel that has not heard of a failover names the old primary: whoever is named is asked for its role."""
+    """A named server is asked for its role: a Sentinel that missed a failover names the old primary."""
     replica = next(server for server in sentinel_group.servers if server is not sentinel_group.primary)
     truth = SentinelLine._ask_sentinel
     lies = 2
@@ -88,7 +88,7 @@ async def test_a_replica_is_never_asked(sentinel_group: SentinelGroup, monkeypat
 
 
 async def test_closing_leaves_nothing_behind(sentinel_group: SentinelGroup, sentinel_url: str) -> None:
-    """No task, no socket to a server or to a Sentinel, and no news of a loss."""
+    """Closing leaves no task and no socket to servers or Sentinels, and reports no loss."""
     found = Watched(sentinel_url, deadline_us=PATIENT_US)
     await found.recovers()
     await found.ask()
@@ -100,11 +100,11 @@ async def test_closing_leaves_nothing_behind(sentinel_group: SentinelGroup, sent
     assert found.turns == [True]
     with pytest.raises(StoreUnavailable):
         await asyncio.wait_for(found.ask(), 1)
-    gc.collect()  # a socket that is still open warns here, and warnings are errors
+    gc.collect()  # an open socket warns here, and warnings are errors
 
 
 async def test_the_rights_that_it_needs_are_these(sentinel_group: SentinelGroup, sentinel_url: str) -> None:
-    """At the server those of any other, and its role; at the Sentinels a user of their own, who may ask and listen."""
+    """The server's user needs the usual rights and `ROLE`; the Sentinels' user may ask and subscribe."""
     server = ("on", ">word", "~*", "resetchannels", "-@all", "+role", "+eval", "+evalsha", "+incr", "+expire")
     sentinel = ("on", ">other", "resetchannels", "&+switch-master", "-@all", *SENTINEL_RIGHTS)
     for each in sentinel_group.servers:
@@ -128,7 +128,7 @@ async def test_the_rights_that_it_needs_are_these(sentinel_group: SentinelGroup,
 
 @pytest.mark.parametrize("how", ["kill", "pause"])
 async def test_after_a_failover_the_new_primary_is_asked(frail_sentinels: SentinelGroup, how: str) -> None:
-    """Killed or silent: who asks meanwhile is told in time; then its successor serves, with what was told meanwhile."""
+    """After a killed or silent primary callers are told in time; its successor gets the settlements in between."""
     lost = frail_sentinels.primary
     async with watched(frail_sentinels.url) as found:
         await found.ask(1)
@@ -143,12 +143,12 @@ async def test_after_a_failover_the_new_primary_is_asked(frail_sentinels: Sentin
 
         successor = frail_sentinels.primary
         assert successor is not lost
-        # The question that was sent to the paused one ran there, if anywhere, and so did what it was still told.
+        # The question sent to the paused primary ran there, if at all, and so did settlements sent to it.
         assert (counted(successor), counted(successor, b"told")) == (2, 1 if how == "kill" else 0)
 
 
 async def test_a_primary_that_still_answers_is_left_when_another_is_chosen(frail_sentinels: SentinelGroup) -> None:
-    """+switch-master: without it a worker would go on counting where nobody else does."""
+    """+switch-master: a primary that still answers is left, as a worker would count alone there."""
     old = frail_sentinels.primary
     async with watched(frail_sentinels.url) as found:
         await found.ask(1)
@@ -165,7 +165,7 @@ async def test_a_primary_that_still_answers_is_left_when_another_is_chosen(frail
 async def test_the_news_alone_ends_the_connection(
     redis_url: str, redis_server: RedisServer, own_redis_server: RedisServer
 ) -> None:
-    """The old primary is out of the Sentinels' reach and answers us: it is left when they say so, and only then."""
+    """A primary outside the Sentinels' reach that still answers us is left when they report a switch, and only then."""
     async with (
         Said(own_redis_server.port) as sentinel,
         watched(sentinel.service_url, deadline_us=PATIENT_US) as found,
@@ -188,7 +188,7 @@ async def test_the_news_alone_ends_the_connection(
 async def test_a_switch_before_anybody_listened_is_noticed(
     redis_url: str, redis_server: RedisServer, own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While we looked for the next Sentinel to listen to, the switch was told to nobody: so that one is asked."""
+    """A switch announced while no Sentinel was subscribed is noticed: the next Sentinel is asked."""
     monkeypatch.setattr(sentinel_module, "LISTEN_US", 50_000)
     async with (
         Said(own_redis_server.port) as sentinel,
@@ -203,7 +203,7 @@ async def test_a_switch_before_anybody_listened_is_noticed(
 
 
 async def test_a_demoted_primary_is_left_at_its_first_refusal(frail_sentinels: SentinelGroup) -> None:
-    """READONLY: the Sentinels are asked again, and whoever they name is asked for its role until it is a primary."""
+    """READONLY: the Sentinels are asked again until the server that they name has the role of a primary."""
     old = frail_sentinels.primary
     async with watched(frail_sentinels.url) as found:
         await found.ask(1)
@@ -217,5 +217,5 @@ async def test_a_demoted_primary_is_left_at_its_first_refusal(frail_sentinels: S
 
 
 def test_the_url_of_the_group_is_one_that_settings_let_pass(sentinel_group: SentinelGroup) -> None:
-    """What tests use is what an operator may write."""
+    """The tests' URL is one that the settings accept."""
     assert len(Several.of(sentinel_group.url).hosts) == 3

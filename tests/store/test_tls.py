@@ -1,4 +1,4 @@
-"""The line through TLS: what redis-py's transport hides is the line's, and who cannot prove who he is gets no key."""
+"""The line through TLS: data buffered by redis-py's transport is read, and an unverified server gets no key."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from tests.servers import RedisServer
 
 TRUST = f"?ssl_ca_certs={CERTIFICATE}"
-MANY = 2_000  # answers of several records, and requests of several more
+MANY = 2_000  # answers of several records, and requests of several records
 
 
 async def test_every_answer_comes_through(redis_url: str, redis_server: RedisServer) -> None:
-    """Records end anywhere in a reply: each caller gets his own all the same, and so does a large value."""
+    """Replies split over records at any byte reach their callers, large values too."""
     async with Proxy(redis_server, secure=True) as proxy, watched(proxy.url + TRUST, deadline_us=5_000_000) as found:
         assert await asyncio.gather(*[found.ask(n) for n in range(MANY)]) == [question(n) for n in range(MANY)]
         large = b"x" * 300_000
@@ -29,7 +29,7 @@ async def test_every_answer_comes_through(redis_url: str, redis_server: RedisSer
 
 
 async def test_a_broken_connection_is_made_anew(redis_url: str, redis_server: RedisServer) -> None:
-    """Reset in the middle: nobody waits for longer than a deadline, and the next are answered."""
+    """A reset connection is replaced: callers wait no longer than a deadline, and later ones are answered."""
     async with Proxy(redis_server, secure=True) as proxy, watched(proxy.url + TRUST) as found:
         proxy.reset()
         await asyncio.wait_for(found.down.wait(), 5)
@@ -38,7 +38,7 @@ async def test_a_broken_connection_is_made_anew(redis_url: str, redis_server: Re
 
 
 async def test_a_server_that_nobody_vouches_for_is_told_nothing(redis_url: str, redis_server: RedisServer) -> None:
-    """Somebody in between with a certificate of his own is a lost store, not a store."""
+    """A man in the middle with his own certificate is a lost store and is sent nothing."""
     async with Proxy(redis_server, secure=True) as proxy:
         found = Watched(proxy.url)
         try:
@@ -50,7 +50,7 @@ async def test_a_server_that_nobody_vouches_for_is_told_nothing(redis_url: str, 
 
 
 async def test_sentinels_and_their_primary(redis_url: str, redis_server: RedisServer) -> None:
-    """`rediss+sentinel://` speaks TLS to both."""
+    """`rediss+sentinel://` uses TLS to both Sentinels and primary."""
     async with (
         Proxy(redis_server, secure=True) as proxy,
         Said(proxy.port, secure=True) as sentinel,

@@ -1,4 +1,4 @@
-"""The vault: one suite for both kinds of it, then what only memory or only Redis can get wrong.
+"""The vault: one suite for both implementations, then the faults that memory or Redis alone can have.
 
 In Redis: one server, the primary that Sentinels name, or a Cluster.
 """
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from tests.servers import RedisServer, Store
 
-PATIENT_US = 5_000_000  # most of this is no test of deadlines; a slow machine must not make it one
+PATIENT_US = 5_000_000  # most of this does not test deadlines; a slow machine must not matter
 HOUR = 3_600
 KEY, OTHER = b"k" * 16, b"o" * 16
 WIDE = {"entries_max": 10_000, "bytes_max": 100_000_000}
@@ -58,7 +58,7 @@ class InMemory:
 
 
 class InRedis:
-    """Each worker has a line of its own. Time is moved by bringing every key nearer to its end."""
+    """Each worker has its own line. Time passes by shortening every key's expiry."""
 
     def __init__(self, server: Store, stack: AsyncExitStack) -> None:
         self._server = server
@@ -115,11 +115,11 @@ USES: dict[str, Callable[[Vault], Awaitable[Any]]] = {
     "forget": lambda vault: vault.forget(OTHER),
 }
 
-# What both kinds promise.
+# The contract of both.
 
 
 async def test_what_is_put_is_there_until_it_ends(store: InMemory | InRedis, vault: Vault) -> None:
-    """Looking does not remove it; time does."""
+    """A value stays until its end; reading does not remove it."""
     assert await vault.put(KEY, b"value", seconds=HOUR)
     store.advance(HOUR - 100)
     assert [await vault.get(KEY), await vault.get(KEY), await vault.get(OTHER)] == [b"value", b"value", None]
@@ -129,7 +129,7 @@ async def test_what_is_put_is_there_until_it_ends(store: InMemory | InRedis, vau
 
 
 async def test_what_one_worker_puts_another_takes(store: InMemory | InRedis, vault: Vault) -> None:
-    """A challenge is answered at whichever worker the balancer picks."""
+    """Another worker can take a value: the balancer chooses the worker that gets the proof."""
     await vault.put(KEY, b"value", seconds=HOUR)
 
     assert await (await store.worker()).take(KEY) == b"value"
@@ -137,7 +137,7 @@ async def test_what_one_worker_puts_another_takes(store: InMemory | InRedis, vau
 
 
 async def test_a_value_is_replaced_with_its_end(store: InMemory | InRedis, vault: Vault) -> None:
-    """The later one counts, whether it ends sooner or later."""
+    """A replaced value has its new end, sooner or later than the old one."""
     await vault.put(KEY, b"first", seconds=HOUR)
     await vault.put(KEY, b"second", seconds=2 * HOUR)
     await vault.put(OTHER, b"first", seconds=2 * HOUR)
@@ -149,7 +149,7 @@ async def test_a_value_is_replaced_with_its_end(store: InMemory | InRedis, vault
 
 
 async def test_only_new_leaves_what_is_there(store: InMemory | InRedis, vault: Vault) -> None:
-    """A second one changes neither the value nor its end; after the end there is room again."""
+    """`only_new` leaves an existing value and its end; after the end there is room again."""
     assert await vault.put(KEY, b"first", seconds=HOUR, only_new=True)
     assert not await vault.put(KEY, b"second", seconds=2 * HOUR, only_new=True)
     assert await vault.get(KEY) == b"first"
@@ -160,7 +160,7 @@ async def test_only_new_leaves_what_is_there(store: InMemory | InRedis, vault: V
 
 
 async def test_of_fifty_who_take_at_once_one_gets_it(store: InMemory | InRedis) -> None:
-    """Rows 79 and 82: parallel redemptions of one challenge, over five workers, release one answer."""
+    """Rows 79 and 82: of fifty parallel takes over five workers one gets the value."""
     workers = [await store.worker() for _ in range(5)]
     await workers[0].put(KEY, b"value", seconds=HOUR)
 
@@ -170,7 +170,7 @@ async def test_of_fifty_who_take_at_once_one_gets_it(store: InMemory | InRedis) 
 
 
 async def test_of_fifty_who_are_first_at_once_one_is(store: InMemory | InRedis) -> None:
-    """Row 79: one time step, shown fifty times in parallel to five workers, is good once."""
+    """Row 79: of fifty workers that mark one time step in parallel one is first."""
     workers = [await store.worker() for _ in range(5)]
 
     first = await asyncio.gather(*[workers[n % 5].once(KEY, seconds=HOUR) for n in range(50)])
@@ -179,7 +179,7 @@ async def test_of_fifty_who_are_first_at_once_one_is(store: InMemory | InRedis) 
 
 
 async def test_of_fifty_who_put_something_new_at_once_one_does(store: InMemory | InRedis) -> None:
-    """And it is the value of that one that stays."""
+    """Of fifty parallel `only_new` puts one succeeds, and its value stays."""
     workers = [await store.worker() for _ in range(5)]
 
     done = await asyncio.gather(*[workers[n % 5].put(KEY, b"%d" % n, seconds=HOUR, only_new=True) for n in range(50)])
@@ -189,7 +189,7 @@ async def test_of_fifty_who_put_something_new_at_once_one_does(store: InMemory |
 
 
 async def test_once_is_once_until_it_ends(store: InMemory | InRedis, vault: Vault) -> None:
-    """Asking again does not lengthen it, or a flood of replays would bar a code for ever."""
+    """A mark's end does not move when asked again, or replays would bar a code for ever."""
     assert await vault.once(KEY, seconds=HOUR)
     store.advance(HOUR - 100)
     assert not await vault.once(KEY, seconds=HOUR)
@@ -199,7 +199,7 @@ async def test_once_is_once_until_it_ends(store: InMemory | InRedis, vault: Vaul
 
 
 async def test_fifty_who_count_at_once_are_fifty(store: InMemory | InRedis) -> None:
-    """Row 58: nobody counts what another has counted already, so a cap of five lets five through."""
+    """Row 58: fifty parallel counts give fifty different numbers, so a cap of five lets five through."""
     workers = [await store.worker() for _ in range(5)]
 
     counts = await asyncio.gather(*[workers[n % 5].count(KEY, seconds=HOUR) for n in range(50)])
@@ -208,7 +208,7 @@ async def test_fifty_who_count_at_once_are_fifty(store: InMemory | InRedis) -> N
 
 
 async def test_a_count_begins_anew_when_its_period_ends(store: InMemory | InRedis, vault: Vault) -> None:
-    """The period is reckoned from the first: whoever keeps asking is not locked out for longer."""
+    """A count's period starts at the first count, so repeated questions do not extend it."""
     assert await vault.count(KEY, seconds=HOUR) == 1
     store.advance(HOUR - 100)
     assert [await vault.count(KEY, seconds=HOUR), await vault.count(OTHER, seconds=HOUR)] == [2, 1]
@@ -218,7 +218,7 @@ async def test_a_count_begins_anew_when_its_period_ends(store: InMemory | InRedi
 
 
 async def test_what_is_forgotten_was_never_there(vault: Vault) -> None:
-    """A value, a mark or a count; and forgetting what is not there is no error."""
+    """A forgotten value, mark or count is gone; forgetting a missing one is no error."""
     await vault.put(b"value", b"value", seconds=HOUR)
     await vault.once(b"mark", seconds=HOUR)
     await vault.count(b"count", seconds=HOUR)
@@ -232,7 +232,7 @@ async def test_what_is_forgotten_was_never_there(vault: Vault) -> None:
 
 
 async def test_a_value_is_not_counted_up(vault: Vault) -> None:
-    """A key that is used for two things is refused, and what was there stays."""
+    """Counting on a key that holds a value is refused, and the value stays."""
     await vault.put(KEY, b"\x93 sealed", seconds=HOUR)
 
     with pytest.raises(StoreUnavailable):
@@ -242,7 +242,7 @@ async def test_a_value_is_not_counted_up(vault: Vault) -> None:
 
 
 async def test_digests_are_any_bytes(vault: Vault) -> None:
-    """Line ends, braces, NULs and prefixes of one another: each is a key of its own."""
+    """A digest may be any bytes, with line ends, braces, NULs or another digest as its prefix."""
     keys = [b"\0", b"\r\n", b"}", b"{", b"{}", b"}}", b"a", b"ab", b"\xff" * KEY_BYTES_MAX]
     for key in keys:
         await vault.put(key, key * 2, seconds=HOUR)
@@ -251,7 +251,7 @@ async def test_digests_are_any_bytes(vault: Vault) -> None:
 
 
 async def test_values_are_any_bytes_up_to_their_bound(vault: Vault) -> None:
-    """Empty is a value and not the lack of one; the longest comes back whole."""
+    """A value may be any bytes up to its bound; an empty one is not a missing one."""
     longest = bytes(range(256)) * (VALUE_BYTES_MAX // 256)
     await vault.put(KEY, b"", seconds=HOUR)
     await vault.put(OTHER, longest, seconds=HOUR)
@@ -262,7 +262,7 @@ async def test_values_are_any_bytes_up_to_their_bound(vault: Vault) -> None:
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("key", [b"", b"k" * (KEY_BYTES_MAX + 1)])
 async def test_what_cannot_be_a_digest_is_no_key(vault: Vault, key: bytes, use: str) -> None:
-    """An empty key would be everybody's, and a long one a stranger's text."""
+    """An empty or long text is refused as a key: the first would be shared by all, the second is a stranger's text."""
     arguments: dict[str, Any] = {"seconds": HOUR} if use in {"put", "once", "count"} else {}
     values = (b"value",) if use == "put" else ()
 
@@ -271,7 +271,7 @@ async def test_what_cannot_be_a_digest_is_no_key(vault: Vault, key: bytes, use: 
 
 
 async def test_a_value_beyond_its_bound_is_refused(vault: Vault) -> None:
-    """Nothing of it is kept."""
+    """A value beyond its bound is refused, and nothing of it is kept."""
     with pytest.raises(ValueError, match=r"^a value has at most 98304 bytes$"):
         await vault.put(KEY, bytes(VALUE_BYTES_MAX + 1), seconds=HOUR)
 
@@ -281,7 +281,7 @@ async def test_a_value_beyond_its_bound_is_refused(vault: Vault) -> None:
 @pytest.mark.parametrize("use", ["put", "once", "count"])
 @pytest.mark.parametrize("seconds", [0, -1, nan, inf, SECONDS_MAX + 1])
 async def test_whatever_is_kept_ends(vault: Vault, seconds: float, use: str) -> None:
-    """Row 71: no value, mark or count without an end, nor with one that nobody will see."""
+    """Row 71: every value, mark and count needs an end, and a possible one."""
     values = (b"value",) if use == "put" else ()
 
     with pytest.raises(ValueError, match=r"^an end lies above 0 and at most 7776000 seconds ahead$"):
@@ -290,7 +290,7 @@ async def test_whatever_is_kept_ends(vault: Vault, seconds: float, use: str) -> 
     assert await vault.get(KEY) is None
 
 
-STEP = 70  # with it no sum of steps comes near an end: Redis's own clock runs on meanwhile
+STEP = 70  # no sum of steps comes near an end: Redis's own clock runs on meanwhile
 OPERATIONS = st.tuples(
     st.sampled_from(["put", "only_new", "get", "take", "once", "count", "forget", "advance"]),
     st.sampled_from([KEY, OTHER, b"x"]),
@@ -323,7 +323,7 @@ async def _do(store: InMemory | InRedis, vault: Vault, operation: tuple[str, byt
 def test_memory_and_redis_say_the_same(
     request: pytest.FixtureRequest, kind: str, operations: list[tuple[str, bytes, float, bytes]]
 ) -> None:
-    """Whatever is asked in whatever order: same answers, every key with an end, and memory's books balance."""
+    """Memory and Redis give the same answers in any order; every key has an end, and memory's accounting is exact."""
     server: Store = request.getfixturevalue(kind)
     server.each("FLUSHALL")
 
@@ -340,7 +340,7 @@ def test_memory_and_redis_say_the_same(
 
 
 def ends_of(server: Store) -> int:
-    """Milliseconds that the shortest-lived key has left; below 0 if one would live for ever."""
+    """The remaining milliseconds of the shortest-lived key; below 0 if one has no end."""
     script = """
     local least = 1e9
     for _, key in ipairs(redis.call('KEYS', '*')) do least = math.min(least, redis.call('PTTL', key)) end
@@ -349,7 +349,7 @@ def ends_of(server: Store) -> int:
     return int(min(server.each("EVAL", script, 0)))
 
 
-# What only memory can get wrong.
+# Memory.
 
 
 async def _fill(vault: Vault, entries: int, seconds: float = HOUR, value: bytes = b"") -> None:
@@ -358,7 +358,7 @@ async def _fill(vault: Vault, entries: int, seconds: float = HOUR, value: bytes 
 
 
 async def test_when_full_newcomers_are_refused_and_nobody_is_forgotten() -> None:
-    """CVE-2024-21662: whoever starts ten thousand challenges does not end anybody else's."""
+    """CVE-2024-21662: a full vault refuses newcomers, so ten thousand challenges of one client end no other's."""
     vault = InMemory(entries_max=10).vault
     await vault.count(KEY, seconds=HOUR)
     await _fill(vault, 9)
@@ -375,7 +375,7 @@ async def test_when_full_newcomers_are_refused_and_nobody_is_forgotten() -> None
 
 @pytest.mark.parametrize("leaves", ["take", "forget", "end"])
 async def test_whoever_leaves_makes_room(leaves: str) -> None:
-    """Refused until something is taken, forgotten or ended, and not longer."""
+    """A full vault has room again when something is taken, forgotten or ended."""
     store = InMemory(entries_max=2)
     await _fill(store.vault, 2)
     if leaves == "end":
@@ -387,7 +387,7 @@ async def test_whoever_leaves_makes_room(leaves: str) -> None:
 
 
 async def test_bytes_are_bounded_as_entries_are() -> None:
-    """A few long answers must not take what thousands of short ones may have; counts grow within what they took."""
+    """Bytes are bounded as well as entries, so a few long answers cannot take the room of thousands of short ones."""
     one = ENTRY_BYTES + 1 + NUMBER_BYTES
     vault = InMemory(bytes_max=2 * one).vault
     await vault.put(b"v", b"v" * NUMBER_BYTES, seconds=HOUR)
@@ -403,7 +403,7 @@ async def test_bytes_are_bounded_as_entries_are() -> None:
 
 
 async def test_many_short_ones_that_ended_make_room_for_a_long_one() -> None:
-    """What has ended never stands in the way, however much of it must go."""
+    """Many short entries that ended make room for a long one."""
     store = InMemory(bytes_max=VALUE_BYTES_MAX + ENTRY_BYTES + KEY_BYTES_MAX)
     await _fill(store.vault, 150)
     store.advance(HOUR)
@@ -412,7 +412,7 @@ async def test_many_short_ones_that_ended_make_room_for_a_long_one() -> None:
 
 
 async def test_what_ended_is_swept_out_by_what_comes() -> None:
-    """Nobody comes back for an abandoned challenge; it goes all the same."""
+    """Later entries sweep out ended ones, such as abandoned challenges."""
     store = InMemory()
     await _fill(store.vault, 1_000)
     store.advance(HOUR)
@@ -422,7 +422,7 @@ async def test_what_ended_is_swept_out_by_what_comes() -> None:
 
 
 async def test_a_challenge_begun_and_done_a_thousand_times_leaves_nothing() -> None:
-    """Putting and taking, or putting anew, fills no book of ends either."""
+    """A thousand challenges begun and finished leave nothing, in the index of ends either."""
     vault = InMemory().vault
     for number in range(1_000):
         await vault.put(KEY, b"value", seconds=HOUR)
@@ -434,7 +434,7 @@ async def test_a_challenge_begun_and_done_a_thousand_times_leaves_nothing() -> N
 
 
 async def test_an_end_that_was_replaced_ends_nothing() -> None:
-    """The shorter of two ends is still in the book; when it is due the value lives on, and is swept at its own."""
+    """A replaced end does not end a value early: its entry in the index is skipped."""
     store = InMemory()
     await store.vault.put(KEY, b"value", seconds=10)
     await store.vault.put(KEY, b"value", seconds=HOUR)
@@ -449,7 +449,7 @@ async def test_an_end_that_was_replaced_ends_nothing() -> None:
 
 @pytest.fixture
 def hasty() -> Iterator[None]:
-    """Threads change places as often as they can."""
+    """Make threads switch as often as they can."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -458,7 +458,7 @@ def hasty() -> Iterator[None]:
 
 @pytest.mark.usefixtures("hasty")
 def test_threads_are_callers_like_any_other() -> None:
-    """Django may run a loop in each of several threads: four of them count every number once, and one is first."""
+    """Threads (Django may run a loop in each) count every number once, and one is first."""
     vault = InMemory().vault
     counts: list[int] = []
     firsts: list[bool] = []
@@ -479,18 +479,18 @@ def test_threads_are_callers_like_any_other() -> None:
 
 
 async def test_nothing_that_is_held_shows() -> None:
-    """Error reporters print values; neither a key nor a value is among them."""
+    """A vault's `repr` shows neither keys nor values: error reporters print it."""
     vault = InMemory().vault
     await vault.put(b"canary-key", b"canary-value", seconds=HOUR)
 
     assert "canary" not in repr(vault) + str(vault) + repr(_Entry(1.0, b"canary-value"))
 
 
-# What only Redis can get wrong.
+# Redis.
 
 
 async def test_each_use_is_one_command(redis_store: InRedis, redis_server: RedisServer) -> None:
-    """One question each, so nothing can die between two; a count is made with its end before it is counted up."""
+    """Each use is one command, so no failure can come between two; a count is created with its end."""
     vault = await redis_store.worker()
     await vault.get(KEY)
     redis_server.cli("CONFIG", "RESETSTAT")
@@ -509,7 +509,7 @@ async def test_each_use_is_one_command(redis_store: InRedis, redis_server: Redis
 
 
 async def test_every_key_has_its_place_and_its_end(redis_store: InRedis, redis_server: RedisServer) -> None:
-    """Row 71: the namespace, the digest, and milliseconds to live; a period asked anew does not move the end."""
+    """Row 71: a key is namespace and digest with milliseconds to live; counting again does not move the end."""
     vault = await redis_store.worker()
     await vault.put(b"value", b"value", seconds=HOUR)
     await vault.once(b"mark", seconds=HOUR)
@@ -523,7 +523,7 @@ async def test_every_key_has_its_place_and_its_end(redis_store: InRedis, redis_s
 
 
 async def test_the_rights_that_it_needs_are_these(own_redis_server: RedisServer) -> None:
-    """A Redis user who may do no more than this can be used as a vault; without scripts nothing is counted."""
+    """A Redis user with these rights alone can be used as a vault; without scripts counting fails."""
     rights = ("+ping", "+set", "+get", "+getdel", "+del", "+eval", "+incr")
     own_redis_server.cli("ACL", "SETUSER", "vault", "on", ">word", "~t:{v*", "resetchannels", "-@all", *rights)
     async with in_redis(own_redis_server) as store:
@@ -538,7 +538,7 @@ async def test_the_rights_that_it_needs_are_these(own_redis_server: RedisServer)
 
 @pytest.mark.parametrize("use", USES)
 async def test_a_redis_that_is_gone_is_unavailable(own_redis_server: RedisServer, use: str) -> None:
-    """Row 96: killed, it answers nothing that could be taken for *there is none* or *you are the first*."""
+    """Row 96: a killed Redis raises, and never answers *there is none* or *you are the first*."""
     async with in_redis(own_redis_server) as store:
         vault = await store.worker(deadline_us=500_000)
         await vault.get(KEY)
@@ -549,7 +549,7 @@ async def test_a_redis_that_is_gone_is_unavailable(own_redis_server: RedisServer
 
 
 async def test_a_redis_that_is_silent_is_unavailable_in_time(own_redis_server: RedisServer) -> None:
-    """Row 96: paused with the question on its way, each use ends at the deadline of the line."""
+    """Row 96: with a Redis paused on the way each use ends at the line's deadline."""
     async with in_redis(own_redis_server) as store:
         vaults = [await store.worker(deadline_us=300_000) for _ in USES]
         for vault in vaults:
@@ -567,7 +567,7 @@ async def test_a_redis_that_is_silent_is_unavailable_in_time(own_redis_server: R
 async def test_a_redis_that_is_full_is_unavailable(
     own_redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Out of memory: nothing is kept, marked or counted; said once for each command, with no word of what was asked."""
+    """A full Redis keeps, marks and counts nothing; logged once per command, without its arguments."""
     async with in_redis(own_redis_server) as store:
         vault = await store.worker()
         await vault.put(KEY, b"before", seconds=HOUR)
@@ -586,7 +586,7 @@ async def test_a_redis_that_is_full_is_unavailable(
 
 
 async def test_the_shortest_span_is_a_span(redis_store: InRedis) -> None:
-    """Less than a millisecond is rounded up: to Redis none at all would be an error."""
+    """Less than a millisecond is rounded up: Redis would reject zero."""
     vault = await redis_store.worker()
 
     assert await vault.put(KEY, b"value", seconds=1e-6)
@@ -594,7 +594,7 @@ async def test_the_shortest_span_is_a_span(redis_store: InRedis) -> None:
 
 
 async def test_scripts_that_were_flushed_cost_nobody_a_count(redis_store: InRedis, redis_server: RedisServer) -> None:
-    """Row 98: what Redis knew of our script is not needed."""
+    """Row 98: a flushed script is loaded again without losing a count."""
     vault = await redis_store.worker()
     assert await vault.count(KEY, seconds=HOUR) == 1
 

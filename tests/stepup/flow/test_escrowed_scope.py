@@ -1,4 +1,4 @@
-"""What an escrowed run is given of a request: the attempt, and nothing that says who the client is."""
+"""An escrowed run is given the attempt, and nothing that identifies the client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def copied(headers: Headers = (), door: str = "cookies=csrf", **outside: Any) -> dict[str, Any]:
-    """The scope of the run, for a request with these headers at a door that is written so."""
+    """The run's scope for a request with these headers at a door so configured."""
     shared = outside.pop("shared", {})
     [found] = parse_doors(DoorKind.LOGIN, f"POST /login form:username,password {door}", "X")
     return escrowed_scope(http(headers=headers, **outside), found, shared)
@@ -45,7 +45,7 @@ def cookies(*lines: bytes) -> list[bytes]:
         (b'csrf="abc"; session=S', [b'csrf="abc"']),
         (b"csrf=", [b"csrf="]),
         (b"csrf=a=b&session=S", [b"csrf=a=b&session=S"]),
-        # One cookie for us, two for a parser that takes a blank, a comma or a quote for its end.
+        # One cookie for us, two for a parser that ends it at a blank, comma or quote.
         (b"csrf=abc beaker.session.id=S", []),
         (b"csrf=abc,session=S", []),
         (b"csrf=abc\tsession=S", []),
@@ -57,7 +57,7 @@ def cookies(*lines: bytes) -> list[bytes]:
         (b"csrf=abc\x0bsession=S", []),
         (b"csrf=abc\xa0session=S", []),
         (b"csrf=abc\xe2\x80\xa8session=S", []),
-        # Names that are no names, or names of something else.
+        # Invalid names, or names of other cookies.
         (b"csrf", []),
         (b"=csrf=abc", []),
         (b"csrf =abc", []),
@@ -66,12 +66,12 @@ def cookies(*lines: bytes) -> list[bytes]:
     ],
 )
 def test_a_named_cookie_is_written_anew_or_left_out(line: bytes, left: list[bytes]) -> None:
-    """Only values of cookie-octets (RFC 6265 section 4.1.1), bare or in quotes, and only under a name that counts."""
+    """A named cookie is written anew if its value has cookie-octets alone (RFC 6265 section 4.1.1), bare or quoted."""
     assert cookies(line) == left
 
 
 def test_all_cookie_lines_are_read() -> None:
-    """HTTP/2 sends crumbs, and not every server joins them."""
+    """All cookie lines are read: HTTP/2 splits them, and not every server joins them."""
     assert cookies(b"session=S", b"csrf=a", b"csrf=b; session=S") == [b"csrf=a; csrf=b"]
 
 
@@ -93,7 +93,7 @@ CRUMBS = [b"csrf", b"session", b"=", b";", b" ", b",", b'"', b"\\", b"\t", b"S",
 @pytest.mark.parametrize("parser", PARSERS)
 @given(crumbs=st.lists(st.sampled_from(CRUMBS), max_size=16))
 def test_no_parser_finds_a_cookie_that_the_door_does_not_name(parser: str, crumbs: list[bytes]) -> None:
-    """However the line is put together: a session in it would be the thief's own."""
+    """No parser finds a cookie that the door does not name: a session in it would be the attacker's."""
     for line in cookies(b"csrf=" + b"".join(crumbs)):
         assert set(PARSERS[parser](line.decode("latin-1"))) <= {"csrf"}
 
@@ -132,7 +132,7 @@ IDENTITIES = [
 
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_a_header_that_may_name_somebody_stays_out(name: bytes) -> None:
-    """Which do is known to no list: whatever is not known to be harmless stays out, in any case of letters."""
+    """Headers not known to be harmless stay out, in any case: no list names all that identify a client."""
     assert copied([FORM, (name, b"planted"), (name.title(), b"planted")])["headers"] == [FORM]
 
 
@@ -161,18 +161,18 @@ NEEDED = {
 
 
 def test_what_an_application_needs_to_answer_is_there() -> None:
-    """The body's headers, the language, what CSRF defences look at, where the request came in: as they came."""
+    """What an application needs to answer is passed on: body headers, language, CSRF headers, entry address."""
     assert copied(list(NEEDED.items()))["headers"] == list(NEEDED.items())
 
 
 def test_a_header_that_the_door_names_is_there() -> None:
-    """In any case of letters. Others of its kind are not."""
+    """A header that the door names is passed on in any case, and no other."""
     found = copied([(b"X-Tenant", b"a"), (b"x-other", b"b")], door="headers=x-TENANT,x-more")
     assert found["headers"] == [(b"x-tenant", b"a")]
 
 
 def test_what_others_have_made_of_the_client_stays_out() -> None:
-    """Servers put certificates into the scope, outer middleware users and sessions, under any name."""
+    """Client data in the scope (servers' certificates, middleware's users and sessions) stays out, under any name."""
     outside: dict[str, Any] = {
         "user": "planted",
         "auth": "planted",
@@ -189,7 +189,7 @@ def test_what_others_have_made_of_the_client_stays_out() -> None:
 
 
 def test_the_state_of_the_lifespan_is_there() -> None:
-    """A pool that all requests share. What a request has in its place is that request's own."""
+    """The lifespan state, such as a pool, is passed on; a request's own state is not."""
     pool, shared = object(), {"pool": object(), "theme": object()}
     shared["pool"] = pool
     found = copied([FORM], state={"pool": pool, "theme": "planted", "user": "planted"}, shared=shared)
@@ -197,7 +197,7 @@ def test_the_state_of_the_lifespan_is_there() -> None:
 
 
 def test_the_request_itself_is_left_as_it_was() -> None:
-    """The copy is the run's alone."""
+    """The copy leaves the request's own scope unchanged."""
     scope = http(headers=[FORM, (b"cookie", b"session=S")], state={"user": "hana"})
     [door] = parse_doors(DoorKind.LOGIN, "POST /login", "X")
     escrowed_scope(scope, door, {})["state"]["sekisho"] = "written"

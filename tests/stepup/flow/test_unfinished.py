@@ -1,4 +1,4 @@
-"""Step-ups that nobody completed are told once, by whichever worker is there, and within bounds."""
+"""Step-ups left uncompleted are reported once, by any worker, and bounded."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class World:
         return ticket
 
     async def passes(self, seconds: float, *workers: Unfinished) -> None:
-        """So long, with these at work."""
+        """Let so much time pass with these workers."""
         end_s = self.now_s + seconds
         tasks = [asyncio.create_task(worker.run()) for worker in workers]
         while self.now_s < end_s:  # noqa: ASYNC110 - the workers' sleeping moves the clock
@@ -69,7 +69,7 @@ def world() -> World:
 
 
 async def test_it_is_told_once_when_the_ticket_has_ended(world: World) -> None:
-    """Not before, though three workers look; and not again."""
+    """It is reported once, when the ticket has ended, although three workers look."""
     workers = [world.worker() for _ in range(3)]
     await world.noted(workers[0])
     await world.passes(590, *workers)
@@ -79,7 +79,7 @@ async def test_it_is_told_once_when_the_ticket_has_ended(world: World) -> None:
 
 
 async def test_a_ticket_that_was_redeemed_is_no_news(world: World) -> None:
-    """Even where the notice comes half an hour late."""
+    """A redeemed ticket is not reported, even half an hour late."""
     worker = world.worker()
     ticket = await world.noted(worker)
     await world.escrow.claim(ticket)
@@ -89,7 +89,7 @@ async def test_a_ticket_that_was_redeemed_is_no_news(world: World) -> None:
 
 
 async def test_a_worker_that_starts_tells_what_is_late(world: World) -> None:
-    """All others have been restarted meanwhile. What is older than the mark of a redeemed ticket is left."""
+    """A starting worker reports overdue entries, except those older than a redeemed ticket's mark."""
     await world.noted(world.worker())
     world.now_s += 2_300
     await world.passes(30, world.worker())
@@ -102,7 +102,7 @@ async def test_a_worker_that_starts_tells_what_is_late(world: World) -> None:
 
 
 async def test_a_slot_is_bounded_and_its_end_is_said_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """A thousand in ten seconds are told; the store is not filled with more."""
+    """A slot is bounded to a thousand in ten seconds, which is logged once, so the store is not filled."""
     worker = world.worker()
     for _ in range(1_010):
         await world.noted(worker)
@@ -112,7 +112,7 @@ async def test_a_slot_is_bounded_and_its_end_is_said_once(world: World, caplog: 
 
 
 async def test_an_outage_is_caught_up_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store was gone when it was time."""
+    """Reports that were due while the store was gone are made up for."""
     worker = world.worker()
     await world.noted(worker)
     get = world.vault.get
@@ -132,7 +132,7 @@ async def test_an_outage_is_caught_up_with(world: World, monkeypatch: pytest.Mon
 
 
 async def test_what_cannot_be_told_is_said_without_a_name(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """The owners' database is gone; or the entry was sealed by a secret that is off the list."""
+    """A report that fails (owners' database gone, secret removed) is logged without a name."""
     worker = world.worker()
     await world.noted(worker)
     world.is_gone = True
@@ -145,7 +145,9 @@ async def test_what_cannot_be_told_is_said_without_a_name(world: World, caplog: 
 
 
 async def test_letters_of_a_kind_are_few_and_say_how_many_they_stand_for(world: World) -> None:
-    """The first few, then ten, a hundred, a thousand, in each hour; an owner's are nobody else's."""
+    """Of each kind an hour's first few mails are sent, then the tenth, hundredth, thousandth with its count, per
+    owner.
+    """
     budget = LetterBudget(world.vault, VaultKeys(SECRETS))
     kinds = {"step_up_not_completed": 1, "new_device": 3, "factor_changed": 10, "factor_reset_asked": 1}
     for kind, at_once in kinds.items():
