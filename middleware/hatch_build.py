@@ -137,7 +137,7 @@ setup(name="sekisho", packages=[], ext_modules=mypycify([*flags, *modules], opt_
 
 
 def main() -> None:
-    """Compile into a folder that contains nothing else: `python middleware/hatch_build.py FOLDER`."""
+    """Compile into FOLDER, which is emptied first: `python middleware/hatch_build.py FOLDER`."""
     folder = Path(sys.argv[1]).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     try:

@@ -178,7 +178,7 @@ class Guard:
 
         `worked`: a proof of work was solved for it. `proved`: the account owner has shown a second factor for it.
         `asker`: the name of the browser, where that browser asked for the code that is tried. `question`: the receipt
-        of the attempt that was answered with a proof of work; see `question`.
+        of the attempt that was answered by asking for work; see `question`.
 
         The charge comes before the secret is looked at: otherwise a thousand parallel guesses would all see an empty
         bucket.
@@ -270,7 +270,7 @@ class Guard:
             self._ledger.fail(assessment.charge, assessment.verdict)
 
     def question(self, assessment: Assessment) -> bytes:
-        """Receipt of the charge of an attempt that is answered with a proof of work; empty where nothing was charged.
+        """Receipt of the charge of an attempt that is answered by asking for work; empty where nothing was charged.
 
         Many owners behind one address would use up its limit merely by being asked. A client that solves the work and
         then has the right secret gets this charge back too. An attacker gains nothing: each receipt is refunded once,
@@ -279,7 +279,7 @@ class Guard:
         return pack_receipt(assessment.charge, assessment.verdict) if assessment.verdict.charged else b""
 
     def return_question(self, receipt: bytes) -> None:
-        """Refund the attempt that was answered with a proof of work, now that the work has led to a success."""
+        """Refund the attempt that was answered by asking for work, now that the work has led to a success."""
         if receipt:
             charge, verdict = unpack_receipt(receipt)
             self._ledger.settle(charge, verdict)

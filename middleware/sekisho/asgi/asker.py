@@ -64,9 +64,9 @@ class AskerCookie:
         return attempt.door.secret_is_small and bool(attempt.account) and not attempt.secret
 
     def marked(self, send: Send, named: Mapping[bytes, bytes], attempt: Attempt) -> Send:
-        """The same `send`, which hands the token out with the answer; as it is where the browser has one.
+        """Wrap `send` so that it adds a token to the answer; unchanged where the browser has one.
 
-        For accounts that exist and for others: an answer that differed would tell them apart.
+        The same for accounts that exist and for others: a different answer would tell them apart.
         """
         if self.of(named, attempt):
             return send

@@ -35,7 +35,7 @@ def runs_asyncio() -> bool:
 class OtherLoop:
     """Args:
     app: the application.
-    concerns: whether a request is a door's, a protected route's or one for our own pages.
+    concerns: whether a request is for a door, a protected route or one of the guard's own pages.
     renderer: for the refusal.
     """
 
@@ -46,7 +46,7 @@ class OtherLoop:
         self._told = False
 
     def tell(self) -> None:
-        """Say once that nothing is guarded, and why."""
+        """Log once that nothing is guarded, and why."""
         if not self._told:
             self._told = True
             log.error(

@@ -245,10 +245,10 @@ class LoginGuard:
 
     @property
     def counts(self) -> Counter[tuple[str, str, str]]:
-        """What has happened in this process since the start, as a copy: `door, event, reason` to how often.
+        """A copy of this process's counts since the start: `door, event, reason` to the number of events.
 
-        The door is empty for events of the whole service, such as `("", "store", "lost")`. Neither accounts nor
-        addresses are in it. Empty where the guard did not start.
+        The door is empty for events of the whole service, such as `("", "store", "lost")`. The counts contain
+        neither accounts nor addresses. Empty where the guard did not start.
         """
         return Counter(self._parts.events.counts if self._parts is not None else ())
 
@@ -471,8 +471,8 @@ class _Leaks:
         self._events = events
         digests = PairDigests(settings.pairs_key)
         self._corpus = self._live("SEKISHO_CORPUS", settings.corpus, "passwords")
-        # With another key the service still starts, and pair look-ups are unknown: a file exchanged too early must not
-        # keep the service from restarting.
+        # With another key the service still starts, and look-ups of pairs answer that they cannot tell: a file exchanged
+        # too early must not keep the service from restarting.
         pairs = self._live("SEKISHO_PAIRS", settings.pairs, "pairs", digests.key_id)
         self._pairs = Pairs(pairs, digests) if pairs else None
         self._lookout = Lookout([file for file in (self._corpus, pairs) if file], time.monotonic, in_thread)
@@ -715,7 +715,7 @@ class _Running:
 
 
 def people_of(owners: Owners | str | None, overrides: dict[str, object]) -> tuple[Owners | None, dict[str, object]]:
-    """An owners object if one was given, and the settings, including the URL if one was given instead."""
+    """Split `owners`: an object is returned as it is, a URL becomes a setting."""
     return (None, {**overrides, "owners": owners}) if isinstance(owners, str) else (owners, overrides)
 
 

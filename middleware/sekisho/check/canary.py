@@ -43,16 +43,17 @@ CANNOT_TEST = (
 
 
 class Canary:
-    """Belongs to one event loop.
+    """Tests suspected rules. Belongs to one event loop.
 
-    app: the application behind the guard.
-    trust: holds the rules under test.
-    events: counts the results.
-    shared: the state of the application's lifespan.
-    csrf: lets an invented log-in pass the CSRF protection like the suspected one.
-    may_send: whether invented log-ins may be sent now; in monitor mode none are sent.
-    clock_s: Unix time in seconds.
-    chance: `n -> n` random bytes.
+    Args:
+        app: the application behind the guard.
+        trust: holds the rules under test.
+        events: counts the results.
+        shared: the state of the application's lifespan.
+        csrf: lets an invented log-in pass the CSRF protection like the suspected one.
+        may_send: whether invented log-ins may be sent now; in monitor mode none are sent.
+        clock_s: Unix time in seconds.
+        chance: `n -> n` random bytes.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ SECONDS_MAX = 60.0
 
 
 class NotStarted(SekishoError):  # noqa: N818 - a state of the application, not a mistake of ours
-    """The application said that it could not start, or did not say anything within a minute."""
+    """The application said that it could not start, or said nothing within a minute."""
 
 
 class _Server:

@@ -28,7 +28,7 @@ class Trial(NamedTuple):
 
     Attributes:
         answer: `status` is 0 where the application raised, answered nothing, or took longer than `SECONDS_MAX`.
-        outcome, basis: what the guard would have believed, and by which rule.
+        outcome, basis: what the guard would have believed, and on what basis.
         error: the type of the exception that was raised; empty where none was.
     """
 

@@ -99,7 +99,7 @@ CROWDED_US = 2_000_000  # a stranger who waits has a turn within a second
 CROWDED = "as many strangers' attempts are under way as the application bears"
 _STRANGER: Final = Device.STRANGER  # the name alone is a call in Python 3.11
 UNWORKED_SHARE = 0.5
-"""Of the room to wait, for strangers who could be asked for work and have done none: these never fill all of it."""
+"""The share of the waiting room for strangers who could be asked for work and have done none."""
 
 
 @final
@@ -117,7 +117,7 @@ class Reading(Value):
         *,
         body_bytes_max: int,
         body_seconds_max: float,
-        exposed_header: bytes = b"",  # in which trusted proxies say that credentials have leaked
+        exposed_header: bytes = b"",  # the header in which trusted proxies report leaked credentials
     ) -> None:
         self.doors: Final = doors
         self.callers: Final = callers
@@ -130,7 +130,7 @@ class Reading(Value):
 
 @final
 class Cookie(Value):
-    """Where the device token lives in a browser, and for how many days."""
+    """The device token's cookie: its name, and its lifetime in days."""
 
     __slots__ = ("days", "name")
 
@@ -192,7 +192,7 @@ class GuardMiddleware:
         self._refusals = refusals
         self._cookie = cookie
         self._cookie_start = cookie.name + b"="
-        self.mode = mode  # an operator may change it while we run
+        self.mode = mode  # an operator may change it at run time
         self._jitter = jitter
         self._test = test
         self.patience = Patience(reading.body_seconds_max)
@@ -270,7 +270,7 @@ class GuardMiddleware:
         return shows and self._asking.earns_look(visit)
 
     async def _elsewhere(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
-        """Serve requests that are no attempts by their headers: our own pages, protected routes, all others."""
+        """Serve requests that are no attempts by their headers: the guard's own pages, protected routes, all others."""
         if self._mount is not None and self._mount.finds(request):
             return await self._mount(request, receive, send)
         has_body = False
@@ -355,7 +355,7 @@ class GuardMiddleware:
         )
 
     def _unpack(self, visit: Visit, body: bytes) -> Awaitable[None]:
-        """A work page's form: what it carries comes in again, as if it had been sent anew."""
+        """Unpack a work page's form: its request is handled as if it had been sent again."""
         assert self._mount is not None  # noqa: S101 - or nobody had looked for one
         return self._mount.unpack(visit, body)
 
@@ -428,7 +428,7 @@ class GuardMiddleware:
         watch = Watch(visit, assessment, report, self)
         self._guard.begin(assessment)
         before = DEVICE_CLASS.get()
-        # Strangers cost nothing here: a stranger is the variable's default.
+        # Nothing to set for a stranger: that is the variable's default.
         if assessment.device is not before:
             DEVICE_CLASS.set(assessment.device)
         ending: Awaitable[None]
@@ -477,7 +477,7 @@ class GuardMiddleware:
         decision, asking = assessment.decision, self._asking
         if asking is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             return await self._refuse(visit, decision)
-        # Work before proof: an escrowed run costs us a password hash, so it must cost the client as well.
+        # Work before proof: an escrowed run costs a password hash, so the client must pay for it as well.
         if decision.work_first or asking.wants_work(worked=worked or assessment.device is not _STRANGER):
             return await asking.work(visit, assessment)
         return await asking.step_up(visit, assessment)

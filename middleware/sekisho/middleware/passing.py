@@ -19,8 +19,8 @@ RAW_BYTES_MAX: Final = 3 * PATH_CHARS_MAX
 class Passing:
     """Remembers which paths may lead to a guarded route, so that requests for all others are not examined.
 
-    A path is passed only if no request for it could concern the guard, regardless of method and headers. Paths below a
-    mount point are never passed: there the path alone does not determine the route.
+    A path is passed only if no request for it could concern the guard, regardless of method and headers. Requests
+    to a mounted application are never passed: there the path alone does not determine the route.
 
     Args:
         is_ours: whether a request's path could be that of a door, a protected route or one of the guard's own pages,

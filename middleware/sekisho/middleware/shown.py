@@ -1,4 +1,4 @@
-"""Headers in which a request shows proof of work, a captcha or a factor beside its secret."""
+"""Headers in which a request shows proof of work, a captcha or a factor besides its secret."""
 
 from __future__ import annotations
 

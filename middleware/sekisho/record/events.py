@@ -1,8 +1,8 @@
 """Counts and logs decisions.
 
 Both are bounded by the settings: a series or a log line consists of a door's name, an action and reason codes, all set
-by the operator or the guard. They contain nothing that a client sent: a flood could fill a disk, and user names would
-leak.
+by the operator or the guard. They contain nothing that a client sent; otherwise a flood could fill a disk, and user
+names would leak.
 """
 
 from __future__ import annotations

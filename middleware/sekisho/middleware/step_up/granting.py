@@ -125,7 +125,7 @@ class Granting:
         return None
 
     def _next(self, ticket: Ticket) -> str:
-        # A redirect can only lead to a route that is read by GET; otherwise back to the owner's start page.
+        # A browser can only be redirected to a route that is read by GET; for all others it goes to the front page.
         if ticket.purpose is Purpose.MANAGE:
             return f"{self._parts.mount}/factors"
         method, _, path = ticket.place.partition(" ")

@@ -321,5 +321,5 @@ def _as_shown(call: Call) -> bytes:
 
 
 def _may_send(ticket: Ticket) -> bool:
-    """Whether sending needs a right secret or a session: otherwise a list of names is enough to flood their owners."""
+    """Only behind a right secret or a session; otherwise a list of names would be enough to flood their owners."""
     return ticket.purpose is not Purpose.DOOR
