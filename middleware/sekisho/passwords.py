@@ -386,7 +386,7 @@ class _Pool:
 
     @property
     def _strangers_max(self) -> int:
-        """As many as are served in the same time while known devices wait: a late refusal would help no one."""
+        """As many as are served in time even while known devices wait: the others are refused now rather than late."""
         return ceil(self.waiting_max / STRANGERS_SHARE) if self._known else self.waiting_max
 
     def _serve(self, result: Future[Any], work: Callable[[], Any]) -> None:

@@ -471,8 +471,8 @@ class _Leaks:
         self._events = events
         digests = PairDigests(settings.pairs_key)
         self._corpus = self._live("SEKISHO_CORPUS", settings.corpus, "passwords")
-        # With another key the service still starts, and look-ups of pairs answer that they cannot tell: a file exchanged
-        # too early must not keep the service from restarting.
+        # With another key the service still starts, and look-ups of pairs answer that they cannot tell: a file
+        # exchanged too early must not keep the service from restarting.
         pairs = self._live("SEKISHO_PAIRS", settings.pairs, "pairs", digests.key_id)
         self._pairs = Pairs(pairs, digests) if pairs else None
         self._lookout = Lookout([file for file in (self._corpus, pairs) if file], time.monotonic, in_thread)
