@@ -1,7 +1,7 @@
-"""Settings: the environment goes in, one frozen `Settings` comes out, or one error that names every mistake.
+"""Settings: parse the environment into one frozen `Settings`, or raise one error that names every mistake.
 
-A guard that starts with a setting it did not understand is a guard that somebody believes in. So nothing here
-is guessed, skipped or half applied, and nothing that was set is ever printed: values hold secrets.
+An operator would rely on a setting that was silently ignored. So nothing is guessed, skipped or half applied. Values
+are never printed: they hold secrets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The databases that owners can be kept in: how a URL names one, and what has to be installed for it."""
+"""The supported databases for owners: their URL schemes, drivers and packages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 class Database(NamedTuple):
     """Attributes:
     driver: dialect and driver, as SQLAlchemy names them.
-    package: what has to be installed beside SQLAlchemy.
-    extra: of sekisho, that brings both.
+    package: the package to install beside SQLAlchemy.
+    extra: the extra of sekisho that installs both.
     """
 
     driver: str
@@ -21,7 +21,7 @@ _POSTGRESQL = Database("postgresql+asyncpg", "asyncpg", "owners")
 _MYSQL = Database("mysql+asyncmy", "asyncmy", "mysql")
 _SQLITE = Database("sqlite+aiosqlite", "aiosqlite", "owners")
 
-# By the scheme of a URL. MariaDB is spoken to as MySQL is; the server says itself which it is.
+# By the scheme of a URL. MariaDB uses MySQL's driver; the server reports which of the two it is.
 DATABASES = {
     "postgresql+asyncpg": _POSTGRESQL,
     "mysql": _MYSQL,

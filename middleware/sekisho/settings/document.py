@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md` from the table that settings are read by."""
+"""Generate `docs/settings.md` from the table of settings."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ These names are kept for what they will mean. Setting one is an error, not a pro
 
 
 def _table() -> str:
-    """The table of settings that this version acts on."""
+    """The table of the settings that this version supports."""
     rows = [_row(setting) for setting in TABLE if not setting.reserved]
     return "\n".join(["| name | example | default | meaning |", "|---|---|---|---|", *rows, ""])
 

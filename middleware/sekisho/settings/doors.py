@@ -1,9 +1,9 @@
-"""The notation of doors: which routes take a secret, where in a request it stands, and what success looks like.
+"""The notation of doors: the routes that check a secret, the fields that hold it, and the success rules.
 
     POST /login form:username,password json:user.email,password success=302:/home|cookie:session; * /files/* basic
 
-A door that is written down and never found by the router protects nothing, and nobody notices. So whatever could
-not match a request as the framework sees it (a query, an escape, a pattern) is refused here, at start.
+A door that never matches a request protects nothing, without a visible sign. So notation that cannot match a request
+as the framework sees it (a query, an escape, a pattern) is refused here, at start.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _VALUE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LOCATION = re.compile(r"(?:https?://[^\s/?#]{1,253})?/[^\s]{0,255}")
 
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Encodings that would both read a body of the same content type, so that nobody could say which fields count.
+# Encodings that would both read a body of the same content type, so that the fields would be ambiguous.
 _RIVALS = (
     frozenset({Encoding.FORM, Encoding.MULTIPART}),
     frozenset({Encoding.FORM, Encoding.PASSWORD_GRANT}),
@@ -60,12 +60,11 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
     """Read the doors of one setting, separated by `;`.
 
     Grammar of one door: `METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…]
-    [headers=NAME,NAME…]`, where PATH may have placeholders (`/reset/{key}`), ENCODING is `form`, `multipart`, `json`,
-    `path`, `basic` (or `basic:CHARSET`) or `oauth2`, alternatives of a field are written `a|b`, and RULE is
-    `302:/home`, `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or
-    `json:dotted.path=value`.
+    [headers=NAME,NAME…]`. PATH may have placeholders (`/reset/{key}`). ENCODING is `form`, `multipart`, `json`, `path`,
+    `basic` (or `basic:CHARSET`) or `oauth2`. Alternatives of a field are written `a|b`. RULE is `302:/home`,
+    `302!/2fa,/inactive`, `302`, `2xx`, `!401,403`, `cookie:NAME`, `json:dotted.path` or `json:dotted.path=value`.
 
-    Raises `SettingsError` for `setting`, saying which door (counted from 1) and never what is written there.
+    Raises `SettingsError` for `setting`, with the number of the door (from 1) and never its text.
     """
     texts = [part.strip() for part in text.split(";")]
     if len(texts) > DOORS_MAX:
@@ -77,9 +76,9 @@ def parse_doors(kind: DoorKind, text: str, setting: str) -> tuple[Door, ...]:
 
 
 def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:
-    """The first door that repeats an earlier one's method and path, if any: one of the two would be decoration.
+    """The first door that repeats an earlier one's method and path, if any: one of the two would have no effect.
 
-    Compared as forgiving routers do, without case and last slash, because requests are found that way.
+    Compared without case and last slash, as lenient routers do, because requests are looked up that way.
     """
     seen: set[tuple[str, str]] = set()
     for door in doors:
@@ -91,7 +90,7 @@ def two_doors_for_one_request(doors: Iterable[Door]) -> Door | None:
 
 
 def two_charsets_at_one_path(doors: Iterable[Door]) -> Door | None:
-    """The first door that wants Basic in another charset than an earlier one at its path, where one is read for all."""
+    """The first door whose charset for Basic differs from an earlier one's at its path: a path has only one charset."""
     seen: dict[str, Charset] = {}
     for door in doors:
         for fields in door.fields if door.by_header else ():
@@ -101,7 +100,7 @@ def two_charsets_at_one_path(doors: Iterable[Door]) -> Door | None:
 
 
 class _Reader:
-    """Reads one door, and knows whom to blame."""
+    """Read one door; errors name its setting and number."""
 
     def __init__(self, kind: DoorKind, setting: str, number: int) -> None:
         self._kind = kind
@@ -129,7 +128,7 @@ class _Reader:
         return names
 
     def _let_through(self, what: str, words: list[str], example: str) -> frozenset[str]:
-        """The cookies or headers of the client that reach the application while its answer is kept back."""
+        """The client's cookies or headers that the application may see in an escrowed run."""
         if not words:
             return frozenset()
         if self._kind is not DoorKind.LOGIN:
@@ -155,7 +154,8 @@ class _Reader:
             raise self._wrong("has a *; only doors whose one encoding is basic may have any method or a path prefix")
         if not (basic_only or path_only) and method in _BODILESS:
             raise self._wrong(f"reads a body, and {method} requests have none")
-        # A log-in's answer leaves from our own page later, as if it stood at the door's path: that has to be known.
+        # A log-in's escrowed answer is sent later from sekisho's own page, as if from the door's path: so that path
+        # must be fixed.
         plain = path if self._kind is DoorKind.LOGIN else PLACEHOLDER.sub("x", path)
         if path != "*" and not is_path(plain):
             problem = "wants the path as the application sees it, beginning with a slash: no query, no % escapes, no //"
@@ -236,7 +236,7 @@ class _Reader:
         if fields.new_secret and self._kind not in _SET_HERE:
             raise self._wrong("names a field for a new password, which is set at SIGNUP, RESET and CHANGE doors alone")
         if self._kind is DoorKind.LOGIN and not (fields.account and fields.secret):
-            # Without both, guesses at this door could be told apart by nobody.
+            # Without both, guesses at this door cannot be distinguished.
             raise self._wrong("needs an account and a secret, as in form:username,password")
         every = (*fields.account, *fields.secret, *fields.new_secret)
         if len(set(every)) < len(every):
@@ -279,7 +279,7 @@ class _Reader:
             return SuccessRule(SuccessBy.STATUS, statuses=_statuses(found[1]), elsewhere=tuple(found[2].split(",")))
         if _STATUS.fullmatch(head) and (not colon or (head.startswith("3") and _LOCATION.fullmatch(rest))):
             return SuccessRule(SuccessBy.STATUS, statuses=_statuses(head), location=rest)
-        # A 4xx or 5xx is among what does not fit: taken for success, it would refund every failed guess.
+        # 4xx and 5xx do not match on purpose: as success rules they would refund every failed guess.
         raise self._wrong(
             "has a rule of success that is none of 302:/home, 302!/2fa, 302, 2xx, !401,403, cookie:NAME, "
             "json:access_token, json:status=ok"
@@ -287,7 +287,7 @@ class _Reader:
 
 
 def is_path(path: str) -> bool:
-    """Whether a request could have this path, or one that begins with it where it ends in `/*`."""
+    """Whether a request can have this path, or a path below it if it ends in `/*`."""
     path = path.removesuffix("*") if path.endswith("/*") else path
     steps = path.split("/")
     return bool(_PATH.fullmatch(path)) and "//" not in path and not {".", ".."}.intersection(steps)
@@ -299,7 +299,7 @@ def _statuses(text: str) -> range:
 
 
 def door_text(door: Door, *, success: str = "", cookie: str = "") -> str:
-    """A door as the settings have it, with this rule in place of its own, or with one more cookie."""
+    """A door in the notation of the settings, with this rule in place of its own, or with one more cookie."""
     words = (door.text or door.name).split()
     if success:
         words = [*[word for word in words if not word.startswith("success=")], f"success={success}"]

@@ -1,4 +1,4 @@
-"""Which optional packages the settings call for, and which of those are not there. Looks, and imports none."""
+"""The optional packages that the settings need, and those that are missing. Imports none of them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _OF_FACTOR = {"webauthn": ("webauthn",), "totp": ("pyotp", "segno")}
 
 
 def can_ask_for_work() -> bool:
-    """Whether what proof of work needs is installed."""
+    """Whether the packages for proof of work are installed."""
     return all(map(_is_there, _WORK))
 
 
 def installing(*extras: str) -> str:
-    """The command that brings these extras. sekisho is on no package index, so nothing else may be suggested:
-    somebody else could give its name to a package there.
+    """The command that installs these extras. sekisho is on no package index, so no index may be suggested: an
+    attacker could register its name there.
     """
     return f"pip install '.[{','.join(extras)}]' in a checkout of sekisho"
 
 
 def missing_extras(settings: Settings) -> list[SettingsError]:
-    """One mistake for each setting that needs a package which is not installed; it says what to install."""
+    """One error for each setting that needs a missing package; it says what to install."""
     return [
         SettingsError(setting.variable, f"needs {', '.join(absent)}: {installing(extra)}")
         for setting, extra, modules in _needs(settings)
@@ -47,7 +47,7 @@ def _needs(settings: Settings) -> Iterator[tuple[Setting[Any], str, tuple[str, .
         of_each = (module for factor in settings.factors for module in _OF_FACTOR.get(factor, ()))
         yield table.FACTORS, "step-up", (*_SEALING, *of_each)
     if settings.challenges:
-        # A form waits in a sealed field of a page while its work is done.
+        # While the client does the work, a sealed field of the page holds its form.
         yield table.CHALLENGES, "step-up", _WORK if POW in settings.challenges else _SEALING
     if settings.owners is not None:
         database = DATABASES[settings.owners.partition("://")[0]]

@@ -1,4 +1,4 @@
-"""What may be asked: proofs of identity, and work before a secret is looked at. Names, in order, each once."""
+"""The names of factors, and of challenges before a secret is checked. In order, each once."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NONE: Final = "none"
 
 
 def factors(text: str, setting: str) -> tuple[str, ...]:
-    """In order of preference; `none` is ()."""
+    """Read factors, in order of preference; `none` is ()."""
     return _names(FACTORS)(text, setting)
 
 
 def challenges(text: str, setting: str) -> tuple[str, ...]:
-    """Proof of work, a captcha, or both; `none` is ()."""
+    """Read challenges: proof of work, a captcha, or both; `none` is ()."""
     found = _names((POW, *CAPTCHAS))(text, setting)
     if len(set(CAPTCHAS).intersection(found)) > 1:
         raise SettingsError(setting, "names two captchas; keep one of " + ", ".join(CAPTCHAS))

@@ -1,4 +1,4 @@
-"""Reading a setting's file without waiting for ever: the start must end, with the setting or with its name."""
+"""Read a setting's file within a time limit, so that the start cannot hang: it ends with the value or an error."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PIPE_SECONDS_MAX = 5.0
-"""How long somebody who hands a secret over by a FIFO (`<(…)` in a shell, a vault's agent) may take."""
+"""The time that the writer of a FIFO (`<(…)` in a shell, a vault's agent) has to pass a secret."""
 
 
 class NotReadable(Exception):  # noqa: N818 - says which kind of thing stands there
-    """What stands at the path can be no setting's file. The text says what it is, never where."""
+    """The object at the path cannot be a setting's file. The text names its kind, never its path."""
 
 
 def read_file(
@@ -27,15 +27,15 @@ def read_file(
     seconds_max: float = PIPE_SECONDS_MAX,
     clock_s: Callable[[], float] = monotonic,
 ) -> bytes:
-    """A regular file's content, or what a FIFO brings until its writer closes it; one byte more than the bound at most.
+    """Read a regular file, or a FIFO until its writer closes it. Returns at most one byte more than `bytes_max`.
 
     Args:
         path: of the file.
-        bytes_max: what is longer is cut off behind one byte more, so that it shows.
-        seconds_max: for a FIFO. A plain `open` of one waits until somebody writes.
+        bytes_max: the limit; longer content is cut after one byte more, so that the caller can detect it.
+        seconds_max: for a FIFO. A plain `open` of a FIFO waits for a writer without limit.
         clock_s: in seconds.
 
-    Raises `OSError`, or `NotReadable` for a FIFO that brings nothing in time and for anything that is neither.
+    Raises `OSError`, or `NotReadable` for a FIFO that is not closed in time and for any other kind of object.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -53,7 +53,7 @@ def _read(descriptor: int, bytes_max: int, seconds_max: float, clock_s: Callable
     ready = select.poll()
     ready.register(descriptor, select.POLLIN)
     content = bytearray()
-    # Before anybody has written, this waits; a read would take it for the end.
+    # Wait for the first data: a read before it would look like the end of the file.
     while ready.poll(max(0.0, ends_s - clock_s()) * 1000):
         chunk = os.read(descriptor, bytes_max + 1 - len(content))
         content += chunk

@@ -1,6 +1,6 @@
-"""Reading the environment by the table, strictly, and saying everything that is wrong with it at once.
+"""Read the environment strictly by the table, and report all mistakes at once.
 
-Whoever mends one mistake per restart of a service in trouble has earned better.
+Otherwise an operator would correct one mistake per restart.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FILE_BYTES_MAX = 65_536
 _FILE = "_FILE"
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
-# What Kubernetes sets in every container beside a Service called sekisho, or sekisho-something.
+# Kubernetes sets these in every container beside a Service called sekisho, or sekisho-something.
 _INJECTED = re.compile(
     r"SEKISHO_(PORT|PORT_.*|SERVICE_.*)"
     r"|SEKISHO_[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|SERVICE_PORT_[A-Z0-9_]+|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_[A-Z]+)?)"
@@ -44,7 +44,7 @@ class SettingsErrors(SettingsError):  # noqa: N818 - several of what SettingsErr
     """All mistakes of one start. `name` and `problem` are the first one's; the text has a line for each."""
 
     def __init__(self, mistakes: Sequence[SettingsError]) -> None:
-        # Copies: the originals lead, by their tracebacks, to frames whose variables hold values.
+        # Copies: the tracebacks of the originals reference frames whose variables hold values.
         self.mistakes = tuple(SettingsError(mistake.name, mistake.problem) for mistake in mistakes)
         super().__init__(self.mistakes[0].name, self.mistakes[0].problem)
 
@@ -63,13 +63,13 @@ def load(
     """Parse all settings.
 
     Args:
-        environ: as `os.environ`; only names that begin with `SEKISHO_` are looked at.
+        environ: as `os.environ`; only names that begin with `SEKISHO_` are read.
         overrides: keyword arguments, by lower-case name without the prefix; text as in the environment, or the
             value itself (`bytes` for a secret, a list of texts, a number, an enumeration's member). `None` means
             not given.
-        ephemeral_secret: used where no secret is set, for demonstrations and tests alone: it dies with the process,
-            and all that it signed with it.
-        has_owners: whether a Python object says who owns an account, in place of `OWNERS`.
+        ephemeral_secret: used if no secret is set, only for demonstrations and tests: after a restart, all tokens
+            signed with it are invalid.
+        has_owners: whether a Python object looks up account owners, in place of `OWNERS`.
         has_sender: whether a callable sends codes, in place of `CODE_WEBHOOK`.
 
     Raises:
@@ -83,7 +83,7 @@ def load(
 
 
 class _Source:
-    """Where settings come from: keyword arguments first, then the environment. Collects mistakes and goes on."""
+    """The sources of settings: keyword arguments first, then the environment. Collects mistakes and continues."""
 
     def __init__(self, environ: Mapping[str, str], overrides: Mapping[str, object]) -> None:
         self._environ = {name: text for name, text in environ.items() if name.upper().startswith(PREFIX)}
@@ -97,7 +97,7 @@ class _Source:
                 self.read(setting)
 
     def read(self, setting: Setting[T]) -> T:
-        """The setting's value; where it is wrong, some value of the right type, and a mistake is noted."""
+        """The setting's value. If it is invalid, records a mistake and returns a value of the right type."""
         try:
             return self._read(setting)
         except SettingsError as mistake:
@@ -106,11 +106,11 @@ class _Source:
             return setting.fallback()
 
     def is_set(self, setting: Setting[T]) -> bool:
-        """Whether somebody has set it, to whatever."""
+        """Whether it is set, to a valid or an invalid value."""
         return any(True for _ in (*self._given(setting), *self._in_environment(setting)))
 
     def understood(self, *names: str) -> bool:
-        """Whether these were understood: what stands in for a mistake must not be blamed for contradicting another."""
+        """Whether these were valid: the stand-in for an invalid value must not be reported as a contradiction."""
         return self._failed.isdisjoint(names)
 
     def _read(self, setting: Setting[T]) -> T:
@@ -146,7 +146,7 @@ def _variables(setting: Setting[T]) -> tuple[str, ...]:
 
 
 def _unknown(name: str, known: set[str], spell: Callable[[str], str], prefix: str) -> SettingsError:
-    # Compared without the prefix, or every name that has it would be near every other.
+    # Compared without the prefix: with it, all names would be similar.
     nearest = get_close_matches(name.upper().removeprefix(PREFIX), sorted(known), n=1, cutoff=0.6)
     hint = (
         f"did you mean {prefix}{spell(nearest[0])}?" if nearest else "`python -m sekisho.settings` prints all of them"
@@ -155,7 +155,7 @@ def _unknown(name: str, known: set[str], spell: Callable[[str], str], prefix: st
 
 
 def _content(path: object, name: str) -> str:
-    """A file's text. Neither its path nor its content ever reaches an error."""
+    """A file's text. Errors contain neither its path nor its content."""
     problem = "is no path"
     if isinstance(path, str | Path) and str(path):
         try:
@@ -174,7 +174,7 @@ def _content(path: object, name: str) -> str:
 
 def _parse(setting: Setting[T], value: object, name: str) -> T:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes) and not value and setting.default is None:
-        return setting.fallback()  # an empty list says "none" aloud; empty text says that a template went wrong
+        return setting.fallback()  # an empty list means "none"; empty text is likely a failed template
     if setting.parse_bytes is not None and (whole := _as_bytes(value)):
         return setting.parse_bytes(whole, name)
     text = _text(value, setting.separator)
@@ -190,13 +190,13 @@ def _parse(setting: Setting[T], value: object, name: str) -> T:
 
 
 def _as_bytes(value: object) -> list[bytes]:
-    """Secrets given as values are taken whole: a comma among random bytes separates nothing."""
+    """Secrets given as bytes are not split: a comma among random bytes is no separator."""
     given = value if isinstance(value, list | tuple) else [value] if isinstance(value, bytes) else []
     return [one.encode("utf-8", "surrogateescape") if isinstance(one, str) else one for one in given]
 
 
 def _text(value: object, separator: str) -> str | None:
-    """What was given as a keyword argument, as the environment would have it; `None` where that makes no sense."""
+    """A keyword argument as text, as in the environment; `None` if its type is unsupported."""
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, str | int | float | IPv4Network | IPv6Network | Path):
@@ -303,7 +303,7 @@ def _limits(source: _Source) -> LimitSet:
 
 
 def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsError]:
-    """What is right by itself and wrong together."""
+    """Errors for values that are valid alone and invalid together."""
     alone = settings.store == MEMORY and source.understood(table.STORE.name)
     if alone and settings.workers is not None and settings.workers > 1:
         problem = "several processes cannot count together in memory://; set SEKISHO_STORE to a Redis they share"
@@ -328,7 +328,7 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
 
 
 def _warnings(settings: Settings) -> Iterator[str]:
-    """What works and may still not be what was meant. Each begins with the variable that would change it."""
+    """Warnings about valid settings that may be unintended. Each begins with the variable that would change it."""
     if settings.mode is not Mode.ENFORCE:
         yield f"SEKISHO_MODE: {settings.mode.value} refuses nobody"
     if settings.store == MEMORY:
@@ -338,7 +338,7 @@ def _warnings(settings: Settings) -> Iterator[str]:
     if settings.on_store_failure is StoreFailure.OPEN:
         yield "SEKISHO_ON_STORE_FAILURE: while the store is gone, nobody counts and everybody passes"
     if settings.factors:
-        pass  # there is something to ask for
+        pass  # there is a factor to ask for
     elif settings.no_factor is NoFactor.CHALLENGE:
         yield "SEKISHO_NO_FACTOR: there is no second factor to ask for, so a stranger's right password is believed"
     elif settings.knows_breaches:

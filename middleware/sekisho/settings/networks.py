@@ -1,7 +1,7 @@
-"""Addresses in settings: who is trusted to speak for others, who is let through, who is not.
+"""Networks in settings: trusted proxies, the allow list, the deny list.
 
-The mistake to prevent is old and popular: trusting *everybody* to name the client. From then on each stranger
-chooses the address that is counted, and a limit per address is a limit on nobody (CVE-2026-111934 and its kin).
+They prevent a common mistake: trusting *every* peer to name the client. Then each attacker chooses the address that is
+counted, and evades every limit per address (CVE-2026-111934 and similar).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 NETWORKS_MAX = 4096
 
-# Who could call at all: all of IPv4; of IPv6 the eighth that is handed out (RFC 4291 section 2.4).
+# All possible client addresses: all of IPv4; of IPv6 the eighth that is allocated (RFC 4291 section 2.4).
 _EVERYBODY = (IPv4Network("0.0.0.0/0"), IPv6Network("2000::/3"))
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def networks(text: str, setting: str) -> tuple[Network, ...]:
-    """CIDRs, comma-separated. IPv4 inside IPv6 (`::ffff:10.0.0.0/104`) becomes the IPv4 that the reader compares."""
+    """Read comma-separated CIDRs. IPv4 inside IPv6 (`::ffff:10.0.0.0/104`) becomes IPv4, as addresses do."""
     found = items(text, setting, most=NETWORKS_MAX)
     return tuple(_network(item, position, setting) for position, item in enumerate(found, 1))
 
 
 def allowed(text: str, setting: str) -> tuple[Network, ...]:
-    """As `networks`; half of the internet on the allow list is a guard switched off by another name."""
+    """As `networks`; refuses half of the internet or more, which would switch the limits off."""
     found = networks(text, setting)
     if _covers_half(found):
         raise SettingsError(setting, "lets half of the internet or more through: SEKISHO_MODE=monitor does that openly")
@@ -39,7 +39,7 @@ def allowed(text: str, setting: str) -> tuple[Network, ...]:
 
 
 def proxies(text: str, setting: str) -> tuple[tuple[Network, ...], bool]:
-    """Trusted networks, and whether the word `unix` stands among them: the peer behind a unix socket is trusted."""
+    """Read trusted networks, and whether the list contains `unix`: then the peer on a unix socket is trusted."""
     found = items(text, setting, most=NETWORKS_MAX)
     trusted = tuple(_network(item, n, setting) for n, item in enumerate(found, 1) if item.lower() != "unix")
     if _covers_half(trusted):
@@ -61,12 +61,12 @@ def _network(item: str, position: int, setting: str) -> Network:
 def _read(item: str) -> Network | None:
     try:
         return ip_network(item)
-    except ValueError:  # its text repeats the item, so it must not travel further
+    except ValueError:  # its text repeats the item, so it must not propagate
         return None
 
 
 def _covers_half(found: Iterable[Network]) -> bool:
-    """Two halves are a whole, and so are a hundred well chosen pieces: what counts is what they hold together."""
+    """Whether all networks together cover half of IPv4 or of IPv6: many small ones count like one large one."""
     return any(2 * _held(found, everybody) >= everybody.num_addresses for everybody in _EVERYBODY)
 
 

@@ -1,7 +1,7 @@
-"""One text, one value: the parsers that the table of settings is made of.
+"""The parsers in the table of settings: each turns one text into one value.
 
-Each takes the text and the name to blame, and raises `SettingsError` with that name. None of them puts the text
-into the error: the one time it was a password in the wrong variable would be the time the log is read aloud.
+Each takes the text and the variable's name, and raises `SettingsError` with that name. No error contains the text: it
+may be a password in the wrong variable, and logs are widely read.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 SECRET_BYTES_MIN = 32
 VERIFIES = b"verify:"
 SECRETS_MAX = 8
-# A generated secret of 32 characters shows ten different ones even if they are all digits; a typed one often fewer.
+# A generated secret of 32 digits contains nearly all ten; a typed secret often has fewer distinct characters.
 SECRET_SYMBOLS_MIN = 7
 DEVICE_HEADERS_MAX = 8
 ORIGINS_MAX = 64
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110 section 5.6.2
-_INTEGER = re.compile(r"[0-9]{1,12}")  # int() also takes "1_000" and full-width digits
-_DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")  # float() also takes "nan", and no timer ends at that
+_INTEGER = re.compile(r"[0-9]{1,12}")  # int() also accepts "1_000" and full-width digits
+_DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")  # float() also accepts "nan", and no timer ends at that
 _NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _NAMESPACE_FROM = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,32}) +(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})(?P<write> +write)?")
 _MOUNT = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){1,8}")
@@ -40,12 +40,12 @@ _ORIGIN = re.compile(
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
-# Headers that change with every request or hold a secret: a fingerprint of them counts nobody, or is a leak.
+# Headers that change with every request, or hold a secret: a fingerprint of them would be useless, or a leak.
 _NO_FINGERPRINT = frozenset({"authorization", "cookie", "date", "content-length", "proxy-authorization"})
 
 
 def items(text: str, setting: str, *, most: int) -> tuple[str, ...]:
-    """Split at commas; white space around an item is nobody's intent, an empty item may be somebody's typing error."""
+    """Split at commas and strip white space; an empty item is an error, because it may be a typing error."""
     found = tuple(item.strip() for item in text.split(","))
     if "" in found:
         raise SettingsError(setting, "has an empty item: is there a comma too many?")
@@ -59,7 +59,7 @@ def items(text: str, setting: str, *, most: int) -> tuple[str, ...]:
 class Secret(NamedTuple):
     """Attributes:
     value: 32 bytes or more.
-    signs: whether anything is signed with it yet, or it only verifies.
+    signs: whether it signs, or only verifies.
     """
 
     value: bytes
@@ -70,18 +70,18 @@ class Secret(NamedTuple):
 
 
 def secrets(text: str, setting: str) -> tuple[Secret, ...]:
-    """Comma-separated, newest first; `verify:` before those that sign nothing yet."""
+    """Read comma-separated secrets, newest first; `verify:` marks those that only verify."""
     found = [item.encode("utf-8", "surrogateescape") for item in items(text, setting, most=SECRETS_MAX)]
     return secrets_of_bytes(found, setting)
 
 
 def secrets_of_bytes(found: Sequence[bytes], setting: str) -> tuple[Secret, ...]:
-    """The same, of bytes."""
+    """As `secrets`, from bytes."""
     values = strong([one.removeprefix(VERIFIES) for one in found], setting)
     listed = tuple(Secret(value, not one.startswith(VERIFIES)) for one, value in zip(found, values, strict=True))
     if not any(secret.signs for secret in listed):
         raise SettingsError(setting, "only verifies; leave out `verify:` before the secret that signs")
-    # Counters and names in the store use the oldest: one that some workers do not have yet would begin them anew.
+    # Counters and names in the store use the oldest secret: if some workers did not have it yet, counts would be split.
     if not listed[-1].signs:
         raise SettingsError(setting, "ends with a secret that only verifies; list the newest first")
     return listed
@@ -89,9 +89,9 @@ def secrets_of_bytes(found: Sequence[bytes], setting: str) -> tuple[Secret, ...]
 
 class NamespaceFrom(NamedTuple):
     """Attributes:
-    namespace: of the service whose tokens once held none.
-    until_s: Unix time until which such tokens are read.
-    writes: whether they are written until then as well.
+    namespace: of the service whose old tokens contain no namespace.
+    until_s: Unix time until which such tokens are accepted.
+    writes: whether such tokens are also issued until then.
     """
 
     namespace: str
@@ -100,7 +100,7 @@ class NamespaceFrom(NamedTuple):
 
 
 def namespace_from(text: str, setting: str) -> NamespaceFrom:
-    """A namespace, a date (its end in UTC), and `write` or nothing."""
+    """Read a namespace, a date (its end in UTC), and optionally `write`."""
     match = _NAMESPACE_FROM.fullmatch(text)
     day = _day(match["date"]) if match else None
     if match is None or day is None or match["name"] == DEFAULT_NAMESPACE:
@@ -117,7 +117,7 @@ def _day(text: str) -> datetime | None:
 
 
 def strong(found: Sequence[bytes], setting: str) -> tuple[bytes, ...]:
-    """Refuse secrets that a stranger could guess: every token and every counter's name hangs on them."""
+    """Refuse secrets that an attacker could guess: all tokens and counters' names depend on them."""
     if not found or len(found) > SECRETS_MAX:
         raise SettingsError(setting, f"wants between one and {SECRETS_MAX} secrets")
     if len(set(found)) < len(found):
@@ -132,7 +132,7 @@ def strong(found: Sequence[bytes], setting: str) -> tuple[bytes, ...]:
 
 
 def key(text: str, setting: str) -> bytes:
-    """One secret; a comma in it is part of it."""
+    """Read one secret; it may contain commas."""
     return strong([text.encode("utf-8", "surrogateescape")], setting)[0]
 
 
@@ -146,12 +146,12 @@ HOW_TO_MAKE_A_SECRET = "Make one with: python3 -c 'import secrets; print(secrets
 
 
 def _is_weak(secret: bytes) -> bool:
-    repeats = (secret + secret).find(secret, 1) < len(secret)  # a string is periodic iff it occurs early in its double
+    repeats = (secret + secret).find(secret, 1) < len(secret)  # periodic iff it occurs inside its double
     return repeats or len(set(secret)) < SECRET_SYMBOLS_MIN
 
 
 def choice(kind: type[Choice]) -> Callable[[str, str], Choice]:
-    """One of an enumeration's values, in any case."""
+    """A parser for one of an enumeration's values, in any case."""
 
     def parse(text: str, setting: str) -> Choice:
         for member in kind:
@@ -167,12 +167,12 @@ def boolean(text: str, setting: str) -> bool:
         return True
     if word in {"false", "0", "no", "off"}:
         return False
-    # A truthy "flase" has switched more than one protection the wrong way.
+    # If any other word were true, a misspelt "flase" would invert a protection.
     raise SettingsError(setting, "is neither true, yes, on, 1 nor false, no, off, 0")
 
 
 def integer(least: int, most: int, unit: str) -> Callable[[str, str], int]:
-    """A whole number within bounds, both included."""
+    """A parser for a whole number within bounds, both included."""
 
     def parse(text: str, setting: str) -> int:
         if _INTEGER.fullmatch(text) and least <= int(text) <= most:
@@ -183,7 +183,7 @@ def integer(least: int, most: int, unit: str) -> Callable[[str, str], int]:
 
 
 def decimal(least: float, most: float, unit: str) -> Callable[[str, str], float]:
-    """A number within bounds, both included; never `nan` or infinite."""
+    """A parser for a number within bounds, both included; never `nan` or infinite."""
 
     def parse(text: str, setting: str) -> float:
         if _DECIMAL.fullmatch(text) and least <= float(text) <= most:
@@ -200,21 +200,21 @@ def namespace(text: str, setting: str) -> str:
 
 
 def mount(text: str, setting: str) -> str:
-    """A path without its last slash; `/` itself would put every page of the service behind ours."""
+    """Read a path without its last slash. `/` is refused: sekisho's pages would hide all pages of the service."""
     if _MOUNT.fullmatch(text):
         return text
     raise SettingsError(setting, "wants a path such as /sekisho: it begins with a slash and does not end with one")
 
 
 def path(text: str, setting: str) -> str:
-    """A file's path. Absolute, because nobody knows where a server will be started from."""
+    """Read a file's path. It must be absolute, because a server's working directory varies."""
     if text.startswith("/") and "\0" not in text:
         return text
     raise SettingsError(setting, "wants an absolute path, such as /var/lib/sekisho/passwords")
 
 
 def api(text: str, setting: str) -> str:
-    """The address of a web API: https, or http on this very machine; no path, so that none is lost by joining."""
+    """Read the address of a web API: https, or http on this machine; no path, because joining would drop it."""
     match = _ORIGIN.fullmatch(text.lower().removesuffix("/"))
     if match is None or (match["scheme"] == "http" and match["host"] not in _LOOPBACK):
         raise SettingsError(setting, "wants an address such as https://api.example (http on 127.0.0.1 alone), no path")
@@ -222,14 +222,14 @@ def api(text: str, setting: str) -> str:
 
 
 def cookie(text: str, setting: str) -> str:
-    """A cookie's name (RFC 6265 section 4.1.1)."""
+    """Read a cookie's name (RFC 6265 section 4.1.1)."""
     if _TOKEN.fullmatch(text):
         return text
     raise SettingsError(setting, "is no name a cookie can have, such as __Host-sekisho")
 
 
 def header(text: str, setting: str) -> str:
-    """A header's name, lower case; ASCII."""
+    """Read a header's name, as lower-case ASCII."""
     if _TOKEN.fullmatch(text):
         return text.lower()
     raise SettingsError(setting, "is no name a header can have, such as x-forwarded-for")
@@ -247,19 +247,19 @@ def _listed() -> str:
 
 
 def origins(text: str, setting: str) -> frozenset[bytes]:
-    """Origins as browsers send them: lower case, without the scheme's own port (RFC 6454 section 6.2)."""
+    """Read origins as browsers send them: lower case, without the scheme's default port (RFC 6454 section 6.2)."""
     return frozenset(origin_list(text, setting, most=ORIGINS_MAX))
 
 
 def origin_list(text: str, setting: str, *, most: int) -> tuple[bytes, ...]:
-    """The same in the order given."""
+    """As `origins`, in the order given."""
     return tuple(_origin(item, setting) for item in items(text, setting, most=most))
 
 
 def _origin(item: str, setting: str) -> bytes:
     match = _ORIGIN.fullmatch(item.lower())
     if match is None or int(match["port"] or 0) > 65535:
-        # A wildcard here, with credentials, would let any site read what its visitors are told.
+        # A wildcard, with credentials, would let any site read the answers to its visitors.
         problem = (
             "wants origins such as https://app.example or http://localhost:3000: no path, no slash at the end, no *"
         )

@@ -1,7 +1,7 @@
-"""Where the services are that a step-up needs: databases, relays, webhooks, pages and domains.
+"""The locations of services that a step-up needs: databases, relays, webhooks, pages and domains.
 
-What stands in a URL is looked at again by whoever connects to it. What is refused here is what an operator mistypes,
-with the setting's name, at start; and nothing here connects or imports a driver.
+These checks catch an operator's typing errors at start and name the setting. The code that connects checks the URL
+again. Nothing here connects or imports a driver.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _VISIBLE = re.compile(rf"[!-~]{{1,{URL_CHARS_MAX}}}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# The last label of an address of four numbers is a number: no passkey is bound to such a host, and no mail goes there.
+# Refuses IPv4 addresses, whose last label is a number: passkeys and mail need a domain.
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z)(?!(?:.*\.)?[0-9]+\Z){_LABEL}(?:\.{_LABEL})*")
 _SITEKEY = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]{1,64}")
@@ -38,7 +38,7 @@ _ASKS = re.compile(r"select\s.*(?<![:\w\\]):account(?![:\w])", re.IGNORECASE | r
 
 
 def database(text: str, setting: str) -> str:
-    """The URL of a database, unchanged. Whoever opens it checks the rest."""
+    """Check the URL of a database; returned unchanged. The code that connects checks the rest."""
     url = _split(text)
     if url is None or url.scheme not in DATABASES:
         raise SettingsError(setting, f"is no URL of a database that sekisho knows; {POSSIBLE}")
@@ -46,7 +46,7 @@ def database(text: str, setting: str) -> str:
 
 
 def query(text: str, setting: str) -> str:
-    """A select with `:account`, unchanged. What runs it checks the rest."""
+    """Check a select with `:account`; returned unchanged. The code that runs it checks the rest."""
     if len(text) > QUERY_CHARS_MAX or not _ASKS.match(text):
         example = "select id as account_id, email from users where username = :account"
         raise SettingsError(
@@ -56,7 +56,7 @@ def query(text: str, setting: str) -> str:
 
 
 def relay(text: str, setting: str) -> str:
-    """The URL of a mail server, unchanged."""
+    """Check the URL of a mail server; returned unchanged."""
     url = _split(text)
     if url is None or url.scheme not in _MAIL or not url.hostname or url.path.strip("/") or url.query:
         possible = "possible are smtp://user@host:587, smtps://user@host:465, smtp+starttls://… and smtp+plain://…"
@@ -65,7 +65,7 @@ def relay(text: str, setting: str) -> str:
 
 
 def password(text: str, _: str) -> str:
-    """As it is: whoever chose it may have chosen anything."""
+    """Any text is a valid password."""
     return text
 
 
@@ -76,7 +76,7 @@ def sitekey(text: str, setting: str) -> str:
 
 
 def mailbox(text: str, setting: str) -> str:
-    """One address to send from: no display name, which `SERVICE_NAME` is."""
+    """Read the sender's address, without a display name: that is `SERVICE_NAME`."""
     local, _, domain = text.rpartition("@")
     if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain.lower()):
         raise SettingsError(setting, "wants one address and nothing around it, such as no-reply@shop.example")
@@ -84,21 +84,21 @@ def mailbox(text: str, setting: str) -> str:
 
 
 def name(text: str, setting: str) -> str:
-    """What the service is called. One line of visible characters: it stands in subjects of mails."""
+    """Read the service's name: one line of visible characters, because mail subjects contain it."""
     if len(text) > NAME_CHARS_MAX or not text.isprintable():
         raise SettingsError(setting, f"wants one line of at most {NAME_CHARS_MAX} characters")
     return text
 
 
 def page(text: str, setting: str) -> str:
-    """A page as somebody types it by hand."""
+    """Read a page's address as users type it by hand."""
     if len(text) > PAGE_CHARS_MAX or not _PAGE.fullmatch(text) or not text.isprintable():
         raise SettingsError(setting, "wants a page as one would type it, such as shop.example/account (or https://…)")
     return text
 
 
 def endpoint(text: str, setting: str) -> str:
-    """Where codes or tokens are sent: https, or http on this very machine; no user, which logs would show."""
+    """Read the URL to send codes or tokens to: https, or http on this machine; no user, because logs would show it."""
     url = _split(text)
     host = url.hostname if url is not None else None
     safe = url is not None and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK))
@@ -110,7 +110,7 @@ def endpoint(text: str, setting: str) -> str:
 
 
 def domain(text: str, setting: str) -> str:
-    """A domain's name, lower case. Other scripts as `xn--`: passkeys are bound to these very bytes, for ever."""
+    """Read a domain's name, lower case. Other scripts as `xn--`: passkeys are bound to exactly these bytes."""
     found = text.lower()
     if not _DOMAIN.fullmatch(found) or ("." not in found and found != "localhost"):
         raise SettingsError(setting, "wants a domain such as shop.example: no scheme, no port, no address in numbers")
@@ -125,19 +125,19 @@ def hosts(text: str, setting: str) -> frozenset[str]:
 
 
 def passkey_origins(text: str, setting: str) -> tuple[str, ...]:
-    """Who may ask for a passkey: pages, as browsers spell their origins (https, or http on localhost), and apps."""
+    """Read the origins that may use passkeys: pages, as browsers send them (https, or http on localhost), and apps."""
     given = parse.items(text, setting, most=HOSTS_MAX)
     apps = tuple(item for item in given if _APP.fullmatch(item))
     pages = ",".join(item for item in given if item not in apps)
     found = tuple(one.decode("ascii") for one in parse.origin_list(pages, setting, most=HOSTS_MAX)) if pages else ()
     if any(origin.startswith("http://") and host_of(origin) != "localhost" for origin in found):
-        # Browsers offer no passkeys elsewhere, and whoever can write into such a page could ask for one.
+        # Browsers offer no passkeys on other http pages, and an attacker on the network could modify such a page.
         raise SettingsError(setting, "wants https origins; http is for localhost alone")
     return found + apps
 
 
 def host_of(origin: str) -> str:
-    """Of a page's origin; "" for an app's."""
+    """The host of a page's origin; "" for an app's."""
     return urlsplit(origin).hostname or ""
 
 
@@ -145,6 +145,6 @@ def _split(text: str) -> SplitResult | None:
     try:
         url = urlsplit(text)
         usable = bool(_VISIBLE.fullmatch(text)) and "://" in text and not url.fragment and url.port != 0
-    except ValueError:  # its text may repeat a part of the URL, so it must not travel further
+    except ValueError:  # its text may repeat a part of the URL, so it must not propagate
         return None
     return url if usable else None

@@ -22,7 +22,7 @@ _MAX_AGE = re.compile(r"max_age=([0-9]{1,6})")
 def parse_routes(text: str, setting: str) -> tuple[ProtectedRoute, ...]:
     """Read routes separated by `;`, each `METHOD PATH max_age=SECONDS`.
 
-    Raises `SettingsError` for `setting`, saying which route (counted from 1) and never what is written there.
+    Raises `SettingsError` for `setting`, with the number of the route (from 1) and never its text.
     """
     texts = text.split(";")
     if len(texts) > ROUTES_MAX:
@@ -51,9 +51,9 @@ _EXAMPLE = "POST /top-up max_age=300"
 
 
 def conflict(routes: Iterable[ProtectedRoute], doors: Iterable[Door], mount: str) -> str:
-    """What is wrong with these beside those; "" where nothing is.
+    """The conflict of these routes with the doors or the mount; "" if there is none.
 
-    A door that were protected would ask for a proof that nobody can have before going through it.
+    A protected door would require a proof that a client can only get by passing the door.
     """
     listed = tuple(doors)
     for number, route in enumerate(routes, 1):
@@ -69,7 +69,7 @@ def _meet(one: str, other: str) -> bool:
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether some path belongs to both. Compared as forgiving routers do: without case and last slash."""
+    """Whether some path belongs to both. Compared as lenient routers do: without case and last slash."""
     first, second = _folded(one), _folded(other)
     return (
         first == second

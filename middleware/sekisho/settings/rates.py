@@ -8,12 +8,12 @@ from sekisho.model import Limit, Limits, SettingsError
 
 BURST_MAX = 1_000_000
 PERIOD_SECONDS_MAX = 31 * 86_400
-LIMITS_MAX = 4  # each costs eight bytes in every record and a comparison in every attempt
+LIMITS_MAX = 4  # each costs eight bytes per record and a comparison per attempt
 
-# IPv6 is handed out in /56 to homes and /48 to sites: the wider one may hold several of the narrower.
+# Providers allocate IPv6 as /56 to homes and /48 to sites: a /48 may contain several /56.
 SITE_TIMES_HOME = 4
 
-# How the notation is mostly written. Read here, because `limits` brings its counters and their clients along.
+# The usual form of the notation. Parsed here, because `limits` imports its counters and their clients.
 _PLAIN = re.compile(r"([0-9]+)/([0-9]*)(second|minute|hour|day)")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 
@@ -32,7 +32,7 @@ def rates(text: str, setting: str) -> Limits:
 
 
 def network_rates(text: str, setting: str) -> tuple[Limits, ...]:
-    """As `rates`, for IPv4 /24 and IPv6 /56, and beside it what that makes for IPv6 /48."""
+    """As `rates`, for IPv4 /24 and IPv6 /56; and the limits derived from them for IPv6 /48."""
     narrow = rates(text, setting)
     if any(limit.burst > BURST_MAX // SITE_TIMES_HOME for limit in narrow):
         problem = f"allows more than {BURST_MAX // SITE_TIMES_HOME}; an IPv6 /48 gets {SITE_TIMES_HOME} times as many"
@@ -41,7 +41,7 @@ def network_rates(text: str, setting: str) -> tuple[Limits, ...]:
 
 
 def _pairs(text: str, setting: str) -> list[tuple[int, int]]:
-    """Amounts and seconds. What `parse_many` takes but nobody means is refused first: `5/0minute` is one to it."""
+    """Amounts and seconds. Zero periods are refused first: `parse_many` accepts `5/0minute`."""
     found: list[tuple[int, int]] = []
     if _TEXT.fullmatch(text) and not re.search(r"(/|per)\s*0", text, re.IGNORECASE):
         found = _plain(text) or _any_way(text)
@@ -60,7 +60,7 @@ def _any_way(text: str) -> list[tuple[int, int]]:
 
     try:
         return [(item.amount, item.get_expiry()) for item in parse_many(text)]
-    except ValueError:  # its text repeats the setting, so it must not travel further
+    except ValueError:  # its text repeats the setting, so it must not propagate
         return []
 
 
@@ -69,7 +69,7 @@ def _checked(burst: int, seconds: int, setting: str) -> Limit:
         raise SettingsError(setting, f"allows none, or more than {BURST_MAX}, in one period; write it {_NOTATION}")
     if seconds > PERIOD_SECONDS_MAX:
         raise SettingsError(setting, f"has a period of more than 31 days; write it {_NOTATION}")
-    # Burst and period are bounded so that the interval is a microsecond or more, the finest step the ledger knows.
+    # The bounds keep the interval at a microsecond or more, the ledger's resolution.
     return Limit(burst, seconds * 1_000_000)
 
 

@@ -1,7 +1,7 @@
-"""What the settings of a step-up mean together: what one of them wants of the others, and what may not be meant.
+"""Check the settings of a step-up together: what each requires of the others, and likely mistakes.
 
-A factor that cannot be asked for is found here, at start. Found at a log-in, it would keep out an owner, or be left
-out and let in a thief.
+A factor that cannot be asked for is found here, at start. At a log-in it would be too late: the account owner would be
+locked out, or the factor skipped and an attacker admitted.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 class Given(NamedTuple):
-    """What comes as a Python object and so needs no setting."""
+    """The parts that are given as Python objects and need no setting."""
 
     owners: bool = False
     sender: bool = False
 
 
 def with_defaults(settings: Settings) -> Settings:
-    """Fill in what depends on other settings, or on what is installed."""
+    """Fill in the defaults that depend on other settings, or on installed packages."""
     origins = settings.passkey_origins
     if not origins and settings.rp_id:
         origins = (f"https://{settings.rp_id}",)
@@ -44,7 +44,7 @@ def with_defaults(settings: Settings) -> Settings:
 
 
 def contradictions(settings: Settings, given: Given, understood: Understood) -> Iterator[SettingsError]:
-    """What is right by itself and wrong together. Nobody is blamed for what was not understood."""
+    """Errors for values that are valid alone and invalid together. Invalid values are not reported again."""
     for setting, wanted, problem in _wants(settings, given):
         if wanted and understood(setting.name):
             yield SettingsError(setting.variable, problem)
@@ -56,7 +56,7 @@ def contradictions(settings: Settings, given: Given, understood: Understood) -> 
 
 
 def _wants(settings: Settings, given: Given) -> Iterator[tuple[Setting[Any], bool, str]]:
-    """Settings that another one needs: which, whether it is missing, and what to do."""
+    """The settings that another one needs: the setting, whether it is missing, and the message."""
     factors = settings.factors
     no_owners = settings.owners is None and not given.owners
     yield (
@@ -128,7 +128,7 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
     if settings.smtp_password and settings.smtp is None and understood(table.SMTP.name):
         yield SettingsError(table.SMTP_PASSWORD.variable, "is set, and SEKISHO_SMTP is not; set that, or unset this")
     if settings.protect and not settings.factors and understood(table.FACTORS.name):
-        # Its routes would stand open, or shut for everybody: neither is what somebody wrote this down for.
+        # Its routes would be open, or closed to all clients: the operator intended neither.
         problem = "is set, and SEKISHO_FACTORS is not: nobody could prove anything there; set that, or unset this"
         yield SettingsError(table.PROTECT.variable, problem)
     origins = table.PASSKEY_ORIGINS
@@ -142,12 +142,12 @@ def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[Setting
 
 
 def _below(host: str, domain: str) -> bool:
-    # An application on a telephone has no host: the system checks its signature against the domain.
+    # An Android app has no host: the system checks its signature against the domain.
     return host in {"", domain} or host.endswith("." + domain)
 
 
 def warnings_of_step_up(settings: Settings) -> Iterator[str]:
-    """What works and may still not be what was meant."""
+    """Warnings about valid settings that may be unintended."""
     if settings.factors and not {"email", "webhook"}.intersection(settings.factors):
         yield (
             "SEKISHO_FACTORS: without email or webhook, accounts that have enrolled nothing cannot be asked "
@@ -168,7 +168,7 @@ def warnings_of_step_up(settings: Settings) -> Iterator[str]:
 
 
 def guesses_session(settings: Settings) -> bool:
-    """Whether a session's cookie is guessed from an answer, because no rule of a door names it."""
+    """Whether a session's cookie is guessed from an answer, because a door has no rule that names it."""
     return any(
         door.kind is DoorKind.LOGIN and not any(rule.by in {SuccessBy.COOKIE, SuccessBy.JSON} for rule in door.success)
         for door in settings.doors
@@ -176,7 +176,7 @@ def guesses_session(settings: Settings) -> bool:
 
 
 def warnings_without_session_account(settings: Settings) -> Iterator[str]:
-    """What is true only where `LoginGuard` is not told whose session a request shows."""
+    """Warnings that apply only if `LoginGuard` has no `session_account` to map a session to its account."""
     if settings.protect and guesses_session(settings):
         yield (
             "SEKISHO_LOGIN: no rule names the session's cookie, so protected routes guess which one it is; add "

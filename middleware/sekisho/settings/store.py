@@ -1,4 +1,4 @@
-"""The store's URL, checked before anybody connects: what fails at start is mended at noon, not at midnight."""
+"""Check the store's URL at start, before connecting: a mistake must not first appear at a log-in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HOST = re.compile(r"(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(:(?
 _PORTS = {**dict.fromkeys(SENTINEL, 26_379), **dict.fromkeys(CLUSTER, 6_379)}
 _HOSTS_MAX = 64
 
-# What redis-py would take as keywords: whatever else stands in a query would fail in the middle of the first log-in.
+# The keywords that redis-py accepts: any other option in a query would fail during the first log-in.
 _OPTIONS = frozenset(
     {"db", "username", "password", "client_name", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"}
 )
@@ -40,13 +40,13 @@ _SENTINELS_OWN = frozenset({"sentinel_username", "sentinel_password"})
 
 
 class Several(NamedTuple):
-    """A store of several servers, as its URL names it.
+    """A store of several servers, parsed from its URL.
 
     Attributes:
         scheme: one of `CLUSTER` or `SENTINEL`.
-        user: `name:password` as it stands in the URL, encoded, or empty.
-        hosts: whom to ask, as host and port: Sentinels, or some nodes of the Cluster.
-        service: the name that the Sentinels know it by; empty for a Cluster.
+        user: `name:password` as in the URL, encoded, or empty.
+        hosts: host and port of each Sentinel, or of some nodes of the Cluster.
+        service: the service's name at the Sentinels; empty for a Cluster.
         options: from the query, decoded.
     """
 
@@ -58,18 +58,18 @@ class Several(NamedTuple):
 
     @classmethod
     def of(cls, url: str) -> Several:
-        """Takes what `store` has let pass."""
+        """Parse a URL that `store` has accepted. Raises `ValueError` for other text."""
         found = _several(url)
         if found is None:
             raise ValueError("no store of several servers")
         return found
 
     def server_url(self, host: str, port: int) -> str:
-        """One server with the data, as redis-py takes it."""
+        """The URL of one data server, for redis-py."""
         return self._url(host, port, self.user, [each for each in self.options if each[0] not in _SENTINELS_OWN])
 
     def sentinel_url(self, host: str, port: int) -> str:
-        """One Sentinel, as redis-py takes it. Its users are its own, and it has no databases."""
+        """The URL of one Sentinel, for redis-py. Sentinels have their own users, and no databases."""
         own = dict(self.options)
         user = ":".join(quote(own.get(name, ""), safe="") for name in ("sentinel_username", "sentinel_password"))
         return self._url(host, port, user.strip(":") and user, [each for each in self.options if each[0][:4] == "ssl_"])
@@ -81,7 +81,7 @@ class Several(NamedTuple):
 
 
 def store(text: str, setting: str) -> str:
-    """Check a store's URL and return it unchanged. Raises `SettingsError`, which never holds any of it."""
+    """Check a store's URL and return it unchanged. Raises `SettingsError`, which contains no part of it."""
     problem = _problem(text.partition("://")[0], text)
     if problem:
         raise SettingsError(setting, problem)
@@ -111,7 +111,7 @@ def _split(text: str) -> SplitResult | None:
     try:
         url = urlsplit(text)
         usable = bool(_VISIBLE.fullmatch(text)) and "://" in text and not url.fragment and url.port != 0
-    except ValueError:  # its text may repeat a part of the URL, so it must not travel further
+    except ValueError:  # its text may repeat a part of the URL, so it must not propagate
         return None
     return url if usable else None
 
@@ -122,13 +122,13 @@ def _several_problem(scheme: str, text: str) -> str:
         return f"wants hosts with commas between them, and no database: a Cluster has one; {_POSSIBLE}"
     if found is None:
         return f"wants hosts with commas between them, then / and the service's name at Sentinel; {_POSSIBLE}"
-    # A Cluster has no databases; whoever asks for one means another server.
+    # A Cluster has no numbered databases; a URL with one means another server.
     known = _OPTIONS - {"db"} if scheme in CLUSTER else _OPTIONS | _SENTINELS_OWN
     return _option_problem(found.options, known)
 
 
 def _several(text: str) -> Several | None:
-    # `urlsplit` would take the commas for a part of one host's name.
+    # `urlsplit` would read the commas as a part of one host's name.
     url = _SEVERAL.fullmatch(text) if _VISIBLE.fullmatch(text) else None
     if url is None or (scheme := url["scheme"]) not in _PORTS:
         return None
@@ -161,6 +161,6 @@ def _option_problem(options: Iterable[tuple[str, str]], known: frozenset[str]) -
 
 
 def is_unverified(url: str) -> bool:
-    """Whether TLS is asked for but the server's certificate is not checked."""
+    """Whether the URL disables the check of the server's TLS certificate."""
     options = parse_qsl(url.partition("?")[2])
     return any(name == "ssl_cert_reqs" and value != "required" for name, value in options)

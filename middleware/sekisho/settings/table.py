@@ -1,4 +1,4 @@
-"""The one table of settings: `load` reads by it and `docs/settings.md` is written from it, so neither can be stale."""
+"""The table of settings: `load` reads by it and `docs/settings.md` is generated from it, so both stay current."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Setting(Generic[T]):
 
     Attributes:
         name: without the prefix.
-        example: one that could be used as it is, if `parse` accepts examples at all; it never holds a secret.
-        meaning: one line for people.
-        parse: text and the name to blame → value; raises `SettingsError`.
-        default: what is parsed when nothing is set; `None` means `absent`.
-        absent: the value when nothing is set and there is no default.
+        example: a usable example, if `parse` accepts one; it never holds a secret.
+        meaning: one line for the operator.
+        parse: maps the text and the variable's name to the value; raises `SettingsError`.
+        default: the text that is parsed if nothing is set; `None` means `absent`.
+        absent: the value if nothing is set and there is no default.
         parse_bytes: for values given as bytes in a keyword argument.
-        separator: joins what is given as a list in a keyword argument.
+        separator: joins a list given in a keyword argument.
         secret: may also be given as `…_FILE`.
-        reserved: known, but nothing acts on it in this version.
+        reserved: a known name without effect in this version.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Setting(Generic[T]):
 
 def _reserved(name: str, example: str, meaning: str, *, secret: bool = False) -> Setting[None]:
     def refuse(_: str, setting: str) -> None:
-        # A security setting that is taken and does nothing is a lie told to the one who set it.
+        # An operator would rely on a security setting that is accepted without effect.
         raise SettingsError(setting, "this version does not act on it; unset it")
 
     return Setting(name=name, example=example, meaning=meaning, parse=refuse, secret=secret, reserved=True)

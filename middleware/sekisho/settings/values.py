@@ -1,4 +1,4 @@
-"""What the rest of sekisho is told: parsed once, typed, frozen."""
+"""The settings as the rest of sekisho sees them: parsed once, typed, frozen."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Network = IPv4Network | IPv6Network
 
 
 class StoreFailure(Enum):
-    """What happens while the store is gone."""
+    """The behaviour while the store is unavailable."""
 
     LOCAL = "local"  # each worker counts for itself, within bounds
-    CLOSED = "closed"  # nobody is let in: 503
-    OPEN = "open"  # everybody is let in, uncounted
+    CLOSED = "closed"  # every attempt is refused: 503
+    OPEN = "open"  # every attempt is admitted, uncounted
 
 
 class NoFactor(Enum):
-    """What *step up* becomes where the site has no factor to ask for."""
+    """The replacement for a step-up on a site without factors."""
 
     CHALLENGE = "challenge"
     REFUSE = "refuse"
@@ -33,37 +33,36 @@ class NoFactor(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting, by the lower-case name of its variable unless said otherwise.
+    """Every setting, by the lower-case name of its variable unless stated otherwise.
 
-    Its `repr` holds no secret, no URL that may have a password in it, and no address.
+    Its `repr` contains no secret, no URL that may have a password in it, and no address.
 
     Attributes:
         secrets: from `SECRET`; newest first, each of 32 bytes or more. Counters use the oldest.
-        secrets_waiting: those among them that only verify.
+        secrets_waiting: the secrets that only verify.
         namespace_from: see `NamespaceFrom`.
         doors: of all kinds, in the order of the settings; no method and path appears twice.
         limits: the `LIMIT_…` settings and `ACCOUNT_FAILURES_MAX`.
         trust_unix: whether the peer behind a unix socket is a trusted proxy (the word `unix` in `TRUSTED_PROXIES`).
         client_ip_header, device_headers: lower case, as ASGI spells header names.
         origins: as browsers spell them in the `Origin` header.
-        workers: `None` means as many as are seen.
-        strangers_max: `None` means as many as the application's latency allows.
-        pairs_key: empty where none is set.
+        workers: `None`: the number is observed.
+        strangers_max: `None`: the number follows from the application's latency.
+        pairs_key: empty if none is set.
         hibp_url: an origin, without a last slash.
         exposed_header: lower case.
         store_deadline_us: from `STORE_DEADLINE_MS`.
-        store_bytes_max: None means a share of what the store says it may hold.
-        factors: proofs of identity in order of preference: of `webauthn`, `totp`, `email`, `webhook`. () where there
-            are none.
-        challenges: what is asked before a secret is looked at: of `pow`, `turnstile`, `hcaptcha`.
-        challenges_set: whether somebody asked for these, or they are the default.
-        owners: a database's URL; None where a Python object is given, or there are no factors.
+        store_bytes_max: `None`: a share of the store's own memory limit.
+        factors: of `webauthn`, `totp`, `email`, `webhook`, in order of preference; () if there are none.
+        challenges: of `pow`, `turnstile`, `hcaptcha`; asked for before a secret is checked.
+        challenges_set: whether `challenges` is set explicitly, or the default.
+        owners: a database's URL; `None` if a Python object is given, or there are no factors.
         rp_id: from `PASSKEY_DOMAIN`.
-        passkey_origins: as browsers spell them; not empty where `webauthn` is among the factors.
+        passkey_origins: as browsers spell them; not empty if `webauthn` is among the factors.
         captcha_hosts: lower case.
-        captcha_url: in place of the provider's own; None.
-        code_webhook_key: empty where none is set.
-        warnings: what is allowed but should be known; one sentence each, beginning with the variable's name.
+        captcha_url: replaces the provider's own URL; `None` if not set.
+        code_webhook_key: empty if none is set.
+        warnings: about allowed but risky settings; one sentence each, beginning with the variable's name.
     """
 
     secrets: tuple[bytes, ...] = field(repr=False)
@@ -126,12 +125,12 @@ class Settings:
 
     @property
     def listed(self) -> tuple[Signer, ...]:
-        """The secrets as signers of what belongs to no service alone: what lies in the owners' database."""
+        """The secrets as signers without a namespace, for the owners' database, which services may share."""
         return tuple(Signer(secret, signs=secret not in self.secrets_waiting) for secret in self.secrets)
 
     @property
     def signers(self) -> tuple[Signer, ...]:
-        """What this service's tokens, step-ups and ties are signed and sealed with."""
+        """The signers that sign and seal this service's tokens, step-ups and session bindings."""
         old = self.namespace_from
         if old is None or old.namespace != self.namespace:
             return signers_of(self.listed, self.namespace)
@@ -139,10 +138,10 @@ class Settings:
 
     @property
     def knows_breaches(self) -> bool:
-        """Whether there is anything to ask about a password."""
+        """Whether there is a source to check passwords for leaks."""
         return self.hibp or self.corpus is not None
 
     @property
     def captcha(self) -> str | None:
-        """The captcha's provider, where one is asked."""
+        """The captcha's provider, if the site uses one."""
         return next((one for one in self.challenges if one != "pow"), None)
