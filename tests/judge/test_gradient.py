@@ -1,4 +1,4 @@
-"""How many strangers an application bears: what the limiter settles at, on invented time."""
+"""The adaptive limit of strangers in an application, simulated on invented time."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Application:
-    """So many servers behind one line, as a pool of threads has; strangers wait outside of it for their places.
+    """An application with servers behind one queue, like a thread pool; strangers wait outside for places.
 
     Attributes:
-        servers: attempts that it computes at once.
-        seconds: time → what one takes.
-        places: of each moment at which one was answered, and when.
-        known_s: what known devices, who walk in, have waited and taken.
+        servers: attempts computed in parallel.
+        seconds: time → duration of one attempt.
+        places: the limit at each answer, with its time.
+        known_s: waiting and processing time of known devices, which enter directly.
     """
 
     servers: int
@@ -36,7 +36,7 @@ class Application:
     served: int = 0
 
     def flooded(self, seconds: float, *, strangers: float, known: float = 5.0) -> Application:
-        """Strangers and known devices come at these rates; a stranger who finds fifty waiting goes away."""
+        """Strangers and known devices arrive at these rates; a stranger that finds fifty waiting leaves."""
         chance, now, outside, busy = Random(7), 0.0, 0, 0
         line: deque[tuple[bool, float, int]] = deque()
         inside, events = 0, [(0.0, 0, "stranger"), (0.0, 1, "known")]
@@ -71,13 +71,13 @@ class Application:
         return self
 
     def late(self, since_s: float) -> float:
-        """Places on average, from a moment on."""
+        """The average limit from a moment on."""
         return mean(places for at, places in self.places if at >= since_s)
 
 
 @pytest.mark.parametrize(("servers", "seconds"), [(1, 0.035), (2, 0.05), (16, 0.05), (64, 0.02)])
 def test_a_flood_finds_places_enough_to_keep_the_application_busy_and_hardly_more(servers: int, seconds: float) -> None:
-    """Some twice as many as it computes at once: its time is used, and an owner waits for one round of them."""
+    """A flood gets some twice the places that the application computes in parallel: busy, with a wait of one round."""
     app = Application(servers, lambda _: seconds).flooded(30, strangers=2 * servers / seconds)
 
     assert servers < app.late(10) <= 2.25 * servers + 4
@@ -85,28 +85,32 @@ def test_a_flood_finds_places_enough_to_keep_the_application_busy_and_hardly_mor
 
 
 def test_an_owner_waits_no_longer_than_for_a_few() -> None:
-    """Where everybody stands in the application's own line: not for the fifty who would wait in it otherwise."""
+    """A known device's wait in the application's queue is for a few strangers, not for the fifty waiting outside."""
     app = Application(1, lambda _: 0.035).flooded(30, strangers=150)
 
     assert sorted(app.known_s)[len(app.known_s) // 2] < 8 * 0.035
 
 
 def test_an_application_that_becomes_slower_is_given_fewer_until_that_is_its_calm() -> None:
-    """A database in trouble, say: within two rounds of attempts that ran alone its latency is no sign of a crowd."""
+    """A slower application (a database in trouble) gets fewer places until, within two rounds, its latency is the new
+    base.
+    """
     app = Application(4, lambda now: 0.05 if now < 20 else 0.15).flooded(60, strangers=300, known=1)
 
     assert 4 < app.late(45) <= 16
 
 
 def test_a_slow_first_answer_is_no_measure_for_long() -> None:
-    """Caches that fill at the start: every ten seconds some run alone, and say what calm is."""
+    """A slow first answer (cold caches) is no lasting base: every ten seconds some attempts run alone and measure
+    it.
+    """
     app = Application(1, lambda now: 1.0 if now < 2 else 0.035).flooded(120, strangers=150, known=1)
 
     assert app.late(100) <= 8
 
 
 def test_quick_answers_among_slow_ones_do_not_close_the_door() -> None:
-    """A form without a password is answered in a millisecond: a limit by the minimum would stay at one."""
+    """Quick answers (a form without a password, a millisecond) do not pin the limit at one, as a minimum would."""
     chance = Random(3)
     app = Application(8, lambda _: 0.001 if chance.random() < 0.5 else 0.05).flooded(20, strangers=1_000)
 
@@ -114,7 +118,7 @@ def test_quick_answers_among_slow_ones_do_not_close_the_door() -> None:
 
 
 def test_strangers_are_never_shut_out() -> None:
-    """However slow each one is beside others, one may go in; however quick, no more than 256."""
+    """The limit stays between one and 256, at any latency."""
     limit = GradientLimit()
     for n in range(2_000):
         limit.answered(0.01 if n % 7 == 0 else 50.0, 1 if n % 7 == 0 else 9, n / 100)
@@ -125,7 +129,7 @@ def test_strangers_are_never_shut_out() -> None:
 
 
 def test_an_application_that_says_it_has_too_much_to_do_is_believed() -> None:
-    """Its 503 counts as more than its latency."""
+    """The application's 503 counts as more than its latency."""
     limit = GradientLimit()
     for _ in range(10):
         limit.refused()
@@ -134,7 +138,7 @@ def test_an_application_that_says_it_has_too_much_to_do_is_believed() -> None:
 
 
 def test_latency_far_from_the_limit_changes_nothing() -> None:
-    """One at a time, as on a quiet day, however long it takes."""
+    """Below the limit no latency changes it: one at a time, as on a quiet day."""
     limit = GradientLimit()
     for n in range(1_000):
         limit.answered(0.01 if n % 2 else 2.0, 1, n)
@@ -143,7 +147,7 @@ def test_latency_far_from_the_limit_changes_nothing() -> None:
 
 
 def test_a_number_is_a_number() -> None:
-    """Chosen by the operator, it stays."""
+    """A limit that the operator set stays."""
     limit = GradientLimit(3)
     for n in range(1_000):
         limit.answered(n / 10, 3, n)

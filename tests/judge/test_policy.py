@@ -1,4 +1,4 @@
-"""The judgement: which sign leads to what, that a worse sign is never rewarded, and whom the doings of others reach."""
+"""The policy: which signal has which effect, no worse signal is rewarded, and whom others' actions affect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALLOW, CHALLENGE, STEP_UP, THROTTLE, DENY = Action
 
 
 def verdict(**signs: Any) -> Verdict:
-    """A verdict with nothing in it but the signs named."""
+    """A verdict with the named signals alone."""
     spread = Spread(**{name: signs.pop(name) for name in Spread.__slots__ if name in signs})
     nothing: dict[str, Any] = {
         **dict.fromkeys(Verdict.__slots__, 0),
@@ -65,14 +65,14 @@ OF_OTHERS = [sign for sign, _, reason in SIGNS if not reason.startswith(("device
 
 
 def reasons(decision: Decision) -> set[str]:
-    """What was found. Whoever shows the very pair shows its likeness too, though only the former is told."""
+    """The findings' reasons. An exact pair is also similar, though only the former is reported."""
     found = {finding.reason for finding in decision.findings}
     return found | {"breached_pair_variant"} if "breached_pair" in found else found
 
 
 @pytest.mark.parametrize(("sign", "action", "reason"), SIGNS, ids=[reason for *_, reason in SIGNS])
 def test_each_sign_by_itself(sign: dict[str, Any], action: Action, reason: str) -> None:
-    """One sign is one finding, with its own stable reason."""
+    """Each signal is one finding with its own stable reason."""
     decision = decide(seen(**sign), Policy())
 
     assert decision.action is action
@@ -94,12 +94,12 @@ def test_each_sign_by_itself(sign: dict[str, Any], action: Action, reason: str) 
     ids=str,
 )
 def test_one_less_than_too_much_is_not_too_much(sign: dict[str, Any]) -> None:
-    """The bounds are the first counts that matter, not the last that do not."""
+    """A bound is the first count that matters: one less has no effect."""
     assert decide(seen(**sign), Policy()) is ALLOWED
 
 
 def test_all_findings_are_reported_and_the_sternest_is_obeyed() -> None:
-    """An operator sees everything that was found, in the same order every time."""
+    """All findings are reported in a stable order, and the strictest decides."""
     signs = {name: value for sign, *_ in SIGNS for name, value in sign.items()}
     signs["exposure"] = Exposure(1, Pair.EXACT)
 
@@ -111,21 +111,21 @@ def test_all_findings_are_reported_and_the_sternest_is_obeyed() -> None:
 
 
 def test_the_wait_is_the_longest_that_refuses() -> None:
-    """Whoever comes back when told to is not sent away a second time."""
+    """The wait is the longest of the refusing limits, so a client that returns then is not refused again."""
     decision = decide(seen(ip_wait_us=MINUTE, network_wait_us=3 * MINUTE, account_wait_us=2 * MINUTE), Policy())
 
     assert decision.wait_us == 3 * MINUTE
 
 
 def test_what_is_answered_with_work_is_not_waited_for() -> None:
-    """The account's wait counts only where waiting is all there is."""
+    """The account's wait counts only if no work can be asked for."""
     busy = seen(ip_wait_us=MINUTE, account_wait_us=2 * MINUTE)
 
     assert decide(busy, Policy()).wait_us == 2 * MINUTE
     assert decide(busy, Policy(work=True)).wait_us == MINUTE
 
 
-# What can be asked for: (work, factors, refuse) -> for a challenge with a wait, one without, and a step-up.
+# The possible demands: (work, factors, refuse) -> for a challenge with a wait, one without, and a step-up.
 ASKED: dict[tuple[bool, bool, bool], tuple[Action, Action, Action]] = {
     (False, False, False): (THROTTLE, ALLOW, ALLOW),
     (False, False, True): (THROTTLE, ALLOW, DENY),
@@ -140,7 +140,7 @@ ASKED: dict[tuple[bool, bool, bool], tuple[Action, Action, Action]] = {
 
 @pytest.mark.parametrize(("able", "asked"), ASKED.items(), ids=str)
 def test_what_is_asked_is_what_can_be_asked(able: tuple[bool, bool, bool], asked: tuple[Action, ...]) -> None:
-    """Each call for work or proof, for every combination of what a site has to ask for."""
+    """Each call for work or proof, for every combination of what a site can ask for."""
     work, factors, refuse = able
     policy = Policy(work=work, factors=factors, refuse_without_factor=refuse)
     calls = (Finding(CHALLENGE, "account_rate", MINUTE), Finding(CHALLENGE, "ip_accounts"), Finding(STEP_UP, "leaked"))
@@ -150,7 +150,7 @@ def test_what_is_asked_is_what_can_be_asked(able: tuple[bool, bool, bool], asked
 
 @pytest.mark.parametrize(("work", "factors", "refuse"), list(product([False, True], repeat=3)))
 def test_throttle_and_deny_are_never_bought_off(work: bool, factors: bool, refuse: bool) -> None:
-    """An address over its limit must not buy further guesses with work, nor a denied one with a factor."""
+    """Work buys an address over its limit no guess, and a factor does not help a denied one."""
     policy = Policy(work=work, factors=factors, refuse_without_factor=refuse)
 
     assert decide(seen(ip_wait_us=MINUTE), policy).asked is THROTTLE
@@ -158,7 +158,7 @@ def test_throttle_and_deny_are_never_bought_off(work: bool, factors: bool, refus
 
 
 def test_work_is_asked_for_once() -> None:
-    """Whoever has worked is let through where work was all that was asked, and not sent to work again."""
+    """After solved work a caller passes where only work was asked, and is not asked again."""
     assert decide(seen(accounts_per_ip=8), Policy(work=True)).work_first
 
     paid = decide(seen(accounts_per_ip=8, worked=True), Policy(work=True))
@@ -167,7 +167,7 @@ def test_work_is_asked_for_once() -> None:
 
 
 def test_work_comes_before_the_step_up_and_never_instead() -> None:
-    """A flood pays before any code is sent; having paid, it has still proved nothing."""
+    """Work is asked before a step-up, so a flood pays before any code is sent, and never replaces the step-up."""
     policy = Policy(work=True, factors=True)
     unpaid, paid = (decide(seen(accounts_per_ip=8, worked=worked), policy) for worked in (False, True))
 
@@ -176,12 +176,14 @@ def test_work_comes_before_the_step_up_and_never_instead() -> None:
 
 
 def test_a_step_up_by_itself_asks_for_no_work() -> None:
-    """A stranger on a quiet day shows a factor, and computes nothing."""
+    """A stranger with nothing else against him shows a factor without work."""
     assert not decide(seen(), Policy(work=True, factors=True)).work_first
 
 
 def test_a_step_up_that_came_to_work_is_satisfied_by_it() -> None:
-    """Where there is no factor, work is all that can be asked; where the operator refuses instead, it buys nothing."""
+    """Without factors a step-up becomes work, which satisfies it; if the operator refuses instead, work buys
+    nothing.
+    """
     signs = seen(lane_spent=True, worked=True)
 
     assert decide(signs, Policy(work=True)).asked is ALLOW
@@ -189,7 +191,7 @@ def test_a_step_up_that_came_to_work_is_satisfied_by_it() -> None:
 
 
 def test_no_work_is_asked_of_whom_it_would_not_help() -> None:
-    """Who is throttled or denied is told so at once."""
+    """A throttled or denied caller is told so at once, without work."""
     policy = Policy(work=True)
 
     assert not decide(seen(accounts_per_ip=8, ip_wait_us=MINUTE), policy).work_first
@@ -197,7 +199,7 @@ def test_no_work_is_asked_of_whom_it_would_not_help() -> None:
 
 
 def test_where_no_account_can_be_asked_there_is_no_factor() -> None:
-    """Everything else of the policy holds there as anywhere."""
+    """At a door without an account no factor is asked for; the rest of the policy holds."""
     policy = Policy(accounts_per_ip_max=4, work=True, factors=True)
 
     assert policy.without_factors() == Policy(accounts_per_ip_max=4, work=True)
@@ -206,7 +208,9 @@ def test_where_no_account_can_be_asked_there_is_no_factor() -> None:
 
 @pytest.mark.parametrize(("work", "factors"), list(product([False, True], repeat=2)))
 def test_a_stranger_steps_up_wherever_a_factor_exists(work: bool, factors: bool) -> None:
-    """The right password proves that somebody has the list; where no factor exists there is no such finding."""
+    """A stranger steps up if factors exist, as the right password may be stolen; without factors there is no such
+    finding.
+    """
     decision = decide(seen(), Policy(work=work, factors=factors))
 
     assert decision.asked is (STEP_UP if factors else ALLOW)
@@ -218,26 +222,28 @@ def test_a_stranger_steps_up_wherever_a_factor_exists(work: bool, factors: bool)
 def test_a_known_device_in_its_lane_is_not_hindered_by_others(
     device: Device, sign: dict[str, Any], factors: bool
 ) -> None:
-    """Whatever others do at its address or account: else a flood would be a tool for locking people out."""
+    """A known device in its lane is unaffected by others at its address or account, or a flood could lock owners
+    out.
+    """
     policy = Policy(factors=factors)
     assert decide(seen(device, **sign), policy) == decide(seen(device), policy)
 
 
 @pytest.mark.parametrize(("device", "asked"), [(Device.SEEN, STEP_UP), (Device.PROVED, ALLOW)])
 def test_a_device_that_is_merely_seen_is_asked_for_a_factor_once(device: Device, asked: Action) -> None:
-    """A password let it in, perhaps an attacker's, and perhaps before there was anything else to ask for."""
+    """A device known by a password alone is asked for a factor once: the password may have been an attacker's."""
     assert decide(seen(device), Policy(factors=True)).asked is asked
     assert decide(seen(device), Policy()) is ALLOWED
 
 
 @pytest.mark.parametrize("sign", OF_OTHERS, ids=str)
 def test_a_proved_device_has_no_finding_from_the_doings_of_others(sign: dict[str, Any]) -> None:
-    """Not even the account's failures, which strangers can bring about one an hour."""
+    """A proved device has no finding from others' actions, the account's failures included."""
     assert decide(seen(Device.PROVED, **sign), Policy(factors=True, work=True)) is ALLOWED
 
 
 def test_after_too_many_failures_a_password_alone_is_not_enough_for_a_seen_device() -> None:
-    """A hundred failures since a factor was shown (NIST SP 800-63B): what was earned by a password ends with it."""
+    """A hundred failures since the last factor (NIST SP 800-63B) end the trust earned by a password."""
     failed = seen(Device.SEEN, failures=101)
 
     assert decide(failed, Policy(factors=True)).asked is STEP_UP
@@ -259,14 +265,14 @@ def test_after_too_many_failures_a_password_alone_is_not_enough_for_a_seen_devic
     ],
 )
 def test_a_leak_weighs_by_who_shows_it(device: Device, exposure: Exposure, action: Action) -> None:
-    """Two honest log-ins in five use a leaked password; a leaked pair at its own account is another matter."""
+    """A leaked password alone weighs little (two of five honest log-ins), a leaked pair at its own account much."""
     assert decide(seen(device, exposure=exposure), Policy()).action is action
 
 
 @pytest.mark.parametrize("device", list(Device))
 @pytest.mark.parametrize("exposure", [Exposure(4, None), Exposure(0, Pair.EXACT), Exposure(4, Pair.EXACT)], ids=str)
 def test_only_who_is_known_is_told_to_choose_another(device: Device, exposure: Exposure) -> None:
-    """A stranger with a stolen password would be shown the way to take the account over."""
+    """Only a known device is told to change the password: a thief would be shown how to take over the account."""
     decision = decide(seen(device, exposure=exposure), Policy(prevalence_min=4))
 
     assert decision.change_password is (device is not Device.STRANGER)
@@ -275,23 +281,23 @@ def test_only_who_is_known_is_told_to_choose_another(device: Device, exposure: E
 @pytest.mark.parametrize("device", list(Device))
 @pytest.mark.parametrize("exposure", [UNKNOWN, Exposure(0, Pair.ABSENT), Exposure(3, Pair.VARIANT)], ids=str)
 def test_nobody_must_change_what_has_not_leaked(device: Device, exposure: Exposure) -> None:
-    """Seen more rarely than the operator minds, merely like a leaked one, or unknown: no demand."""
+    """No change is asked for a password seen rarely, merely similar to a leaked one, or unknown."""
     assert not decide(seen(device, exposure=exposure), Policy(prevalence_min=4)).change_password
 
 
 @pytest.mark.parametrize("device", list(Device))
 def test_the_deny_list_holds_for_everybody(device: Device) -> None:
-    """An operator's own word stands above every token."""
+    """The deny list overrides every token."""
     assert decide(seen(device, denied=True), Policy()).asked is DENY
 
 
 def test_nothing_seen_is_nothing_found() -> None:
-    """A quiet log-in costs no thought and no allocation."""
+    """An attempt without signals costs no allocation."""
     assert decide(seen(), Policy()) is ALLOWED
     assert ALLOWED.passes
 
 
-# A worse sign never gives a milder decision.
+# A worse signal never gives a milder decision.
 
 waits = st.sampled_from([0, 1, MINUTE])
 policies = st.builds(
@@ -355,7 +361,7 @@ def pairs(draw: st.DrawFn) -> tuple[Signals, Signals]:
 
 @given(pairs(), policies)
 def test_a_worse_sign_never_gives_a_milder_decision(pair: tuple[Signals, Signals], policy: Policy) -> None:
-    """Raise any count or wait, lose the counters, know the device less, not work: nothing gets milder."""
+    """A higher count or wait, lost counters, a lesser device or missing work never gives a milder decision."""
     better, worse = (decide(each, policy) for each in pair)
 
     assert worse.action >= better.action
@@ -366,7 +372,7 @@ def test_a_worse_sign_never_gives_a_milder_decision(pair: tuple[Signals, Signals
 
 @given(all_signals, policies)
 def test_work_buys_a_challenge_and_nothing_else(signals: Signals, policy: Policy) -> None:
-    """With work shown, all is as without, save that a challenge is met: no throttle, denial or step-up is bought."""
+    """Work meets a challenge and changes nothing else: no throttle, denial or step-up."""
     unpaid, paid = (decide(signals._replace(worked=worked), policy) for worked in (False, True))
 
     assert paid == unpaid._replace(asked=ALLOW if unpaid.asked is CHALLENGE else unpaid.asked, work_first=False)
@@ -376,7 +382,7 @@ def test_work_buys_a_challenge_and_nothing_else(signals: Signals, policy: Policy
 
 @given(all_signals, policies)
 def test_a_decision_agrees_with_its_findings(signals: Signals, policy: Policy) -> None:
-    """Action is the sternest finding, a throttle names a wait, and only what throttles makes anybody wait."""
+    """The action is the strictest finding's, a throttle has a wait, and only throttles have one."""
     decision: Decision = decide(signals, policy)
 
     assert decision.action == max((finding.action for finding in decision.findings), default=ALLOW)
@@ -386,7 +392,9 @@ def test_a_decision_agrees_with_its_findings(signals: Signals, policy: Policy) -
 
 
 def test_work_opens_no_account_over_its_limit_where_the_secret_is_small() -> None:
-    """A code of six digits falls to guesses that cost a tenth of a second each (row 4.17)."""
+    """At a door with a small secret work opens no account over its limit: guesses at six digits are cheap (row
+    4.17).
+    """
     policy = Policy(work=True).for_small_secrets()
 
     assert decide(seen(worked=True, account_wait_us=MINUTE), policy).asked is THROTTLE
@@ -394,7 +402,7 @@ def test_work_opens_no_account_over_its_limit_where_the_secret_is_small() -> Non
 
 
 def test_a_known_device_has_its_lane_where_the_secret_is_small() -> None:
-    """Guesses of others never throttle it."""
+    """At such a door, too, others' guesses never throttle a known device in its lane."""
     policy = Policy(work=True).for_small_secrets()
 
     assert decide(seen(Device.SEEN, account_wait_us=MINUTE), policy).asked is ALLOW

@@ -1,4 +1,4 @@
-"""How far a success is trusted: two different secrets cannot both be right, and a guess is only a guess."""
+"""Trust in success rules: two different right secrets contradict each other, and a guess is only a guess."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def believed(judged: SuccessTrust, rule: RuleTrust, tried: Attempt) -> Belief:
 
 
 def test_one_account_with_two_secrets_raises_a_suspicion() -> None:
-    """Once: the success that raised it is told to test the rule, and no other meanwhile."""
+    """An account with two right secrets raises one suspicion: the success that raised it must test the rule."""
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
 
@@ -69,13 +69,13 @@ def test_one_account_with_two_secrets_raises_a_suspicion() -> None:
     ("first", "second"),
     [
         (attempt("hana", "one"), attempt("jun", "two")),
-        (attempt("hana", "one"), attempt("Hana", "two")),  # another account to an application that tells them apart
+        (attempt("hana", "one"), attempt("Hana", "two")),  # another account to an application that distinguishes them
         (attempt("hana", "one"), attempt("hana", "one")),
     ],
     ids=["two accounts", "two spellings", "one secret"],
 )
 def test_what_may_all_be_right_raises_none(first: Attempt, second: Attempt) -> None:
-    """Only the exact account counts."""
+    """Only two secrets of one exact account raise a suspicion."""
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
 
@@ -85,7 +85,7 @@ def test_what_may_all_be_right_raises_none(first: Attempt, second: Attempt) -> N
 
 @pytest.mark.parametrize("kind", [DoorKind.CODE, DoorKind.CHANGE, DoorKind.RESET, DoorKind.SIGNUP, DoorKind.LINK])
 def test_secrets_that_are_meant_to_differ_raise_none(kind: DoorKind) -> None:
-    """Codes differ each time, and a door where the password is changed is where it changes."""
+    """Codes differ each time, and a change of password changes it: neither raises a suspicion."""
     other = door("POST /other form:account,secret", kind)
     judged = trust(other)
     rule = judged.rule(other, Basis.RULE)
@@ -94,7 +94,7 @@ def test_secrets_that_are_meant_to_differ_raise_none(kind: DoorKind) -> None:
 
 
 def test_while_it_is_tested_a_rule_gives_nothing() -> None:
-    """Neither a refund nor a token; and both again when the test has cleared it."""
+    """While a rule is tested it gives neither refunds nor tokens; after clearing, both again."""
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
     tried = attempt()
@@ -111,7 +111,7 @@ def test_while_it_is_tested_a_rule_gives_nothing() -> None:
 
 
 def test_a_cleared_rule_is_not_suspected_again_for_ten_minutes() -> None:
-    """Or a stranger with an account of his own could pause everybody's refunds for ever."""
+    """A cleared rule is not suspected for ten minutes, or a stranger could pause all refunds with an own account."""
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
     saw(judged, rule, attempt(secret="one"), 0)
@@ -123,7 +123,7 @@ def test_a_cleared_rule_is_not_suspected_again_for_ten_minutes() -> None:
 
 
 def test_a_wrong_rule_stays_wrong_and_its_tokens_are_void() -> None:
-    """Nothing clears it; other doors and other rules are not concerned."""
+    """A wrong rule stays wrong, and its tokens are void; other doors and rules are unaffected."""
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
 
@@ -137,7 +137,7 @@ def test_a_wrong_rule_stays_wrong_and_its_tokens_are_void() -> None:
 
 
 def test_a_rules_id_changes_with_the_rule_and_with_nothing_else() -> None:
-    """The same in every worker; the fields that a door reads are no part of it."""
+    """A rule's id is the same in every worker, and changes with door and rule but not with the fields."""
 
     def rule_id(text: str) -> bytes:
         other = door(text)
@@ -156,7 +156,7 @@ def test_a_rules_id_changes_with_the_rule_and_with_nothing_else() -> None:
 
 
 def test_what_one_worker_finds_others_hear() -> None:
-    """Which rules are wrong, and which an operator has proved; of unknown ones they take no note."""
+    """Workers share which rules are wrong or proved by an operator, and ignore unknown ones."""
     one, two = trust(), trust()
     one.latch([one.rule(LOGIN, Basis.RULE).id])
     one.prove([one.rule(GUESSED, Basis.GUESS).id])
@@ -170,7 +170,7 @@ def test_what_one_worker_finds_others_hear() -> None:
 
 
 def test_a_guess_earns_no_token_and_one_burst_an_hour() -> None:
-    """For the account and for the address, each its own burst; then the charges stand until an hour is over."""
+    """Guessed successes earn no token and one burst of refunds an hour, per account and per address."""
     judged = trust(account_burst=3, ip_burst=5)
     rule = judged.rule(GUESSED, Basis.GUESS)
     hana, jun = attempt("hana", at=GUESSED), attempt("jun", at=GUESSED)
@@ -179,12 +179,12 @@ def test_a_guess_earns_no_token_and_one_burst_an_hour() -> None:
     assert [judged.refunds(rule, hana, charge(hana), 0) for _ in range(5)] == [True, True, True, False, False]
     # The address has had three of its five.
     assert [judged.refunds(rule, jun, charge(jun), 3_599) for _ in range(4)] == [True, True, False, False]
-    assert not judged.refunds(rule, hana, charge(hana), 3_600)  # within an hour of what was given at 3,599
+    assert not judged.refunds(rule, hana, charge(hana), 3_600)  # within an hour of the refunds at 3,599
     assert judged.refunds(rule, hana, charge(hana), 7_200)
 
 
 def test_a_proved_guess_is_trusted() -> None:
-    """As a rule is."""
+    """A guess proved right is trusted like a rule."""
     judged = trust()
     rule = judged.rule(GUESSED, Basis.GUESS)
     judged.prove([rule.id])
@@ -193,7 +193,7 @@ def test_a_proved_guess_is_trusted() -> None:
 
 
 def test_workers_share_the_cap() -> None:
-    """Each counts guessed refunds for itself; together they give one burst."""
+    """Each worker counts guessed refunds for itself, and together they give one burst."""
     judged = trust(account_burst=6, ip_burst=60)
     judged.share(3)
     rule = judged.rule(GUESSED, Basis.GUESS)
@@ -203,7 +203,9 @@ def test_workers_share_the_cap() -> None:
 
 
 def test_a_ninth_secret_of_one_account_is_believed_no_more() -> None:
-    """Where no invented log-in shows it: nobody has nine passwords that are right within an hour."""
+    """Nine right secrets of one account within an hour make a rule untrusted for it, if no invented log-in can be
+    tested.
+    """
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
     for number in range(8):
@@ -219,7 +221,7 @@ def test_a_ninth_secret_of_one_account_is_believed_no_more() -> None:
 
 
 def test_what_is_remembered_is_bounded_and_passes() -> None:
-    """4,096 accounts in an hour; two hours later nothing of them is left."""
+    """Memory is bounded to 4,096 accounts an hour; two hours later it is empty."""
     judged = trust()
     rule = judged.rule(LOGIN, Basis.RULE)
     for number in range(5_000):
@@ -233,7 +235,7 @@ def test_what_is_remembered_is_bounded_and_passes() -> None:
 
 
 def test_a_list_of_accounts_is_no_way_round_the_cap() -> None:
-    """When as many are remembered as may be, others get no guessed refund; nobody's is forgotten."""
+    """When memory is full, further accounts get no guessed refund, and none is forgotten."""
     judged = trust(account_burst=1, ip_burst=10**9)
     rule = judged.rule(GUESSED, Basis.GUESS)
     first = attempt("first", at=GUESSED)
@@ -249,7 +251,7 @@ def test_a_list_of_accounts_is_no_way_round_the_cap() -> None:
 
 
 def test_nothing_that_is_remembered_tells_a_password() -> None:
-    """Digests under the service's key, tags of four bytes: no name and no secret."""
+    """Memory holds keyed digests and tags of four bytes, no name and no secret."""
     judged = trust()
     saw(judged, judged.rule(LOGIN, Basis.RULE), attempt("hana", "correct horse"), 0)
 

@@ -1,4 +1,4 @@
-"""What several sources know together."""
+"""What several breach sources know together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_class_is_a_power_of_two(expected: int, count: int) -> None:
 
 @given(exposures, exposures)
 def test_the_worse_source_is_believed(one: Exposure, other: Exposure) -> None:
-    """In either order; and where nobody could tell, still nobody can."""
+    """The worse source counts in either order; if none could tell, the result is *unknown*."""
     worst = one.worst(other)
 
     assert worst == other.worst(one)
@@ -42,5 +42,5 @@ def test_the_worse_source_is_believed(one: Exposure, other: Exposure) -> None:
     ],
 )
 def test_breached_means_often_enough_or_this_very_account(expected: bool, exposure: Exposure) -> None:
-    """With a threshold of class 3."""
+    """A password is breached if it was seen often enough or for this account; the threshold here is class 3."""
     assert exposure.is_breached(3) is expected

@@ -1,1 +1,1 @@
-"""The reader: what a stranger can send, and what is made of it."""
+"""The reader: what is read from any request that a stranger may send."""

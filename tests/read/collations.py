@@ -1,6 +1,6 @@
-"""What databases take for equal, asked of them: every letter, mark, digit and kana, one by one.
+"""Which characters databases compare as equal: every letter, mark, digit and kana, asked from the databases.
 
-`python -m tests.read.collations` writes `sekisho/read/collation_table.py` anew from it.
+`python -m tests.read.collations` regenerates `sekisho/read/collation_table.py` from it.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ MARIADB = (
     "utf8mb4_unicode_520_ci",  # UCA 5.2.0
     "utf8mb4_uca1400_ai_ci",  # UCA 14.0.0, the default of MariaDB from 11 on
 )
-# These two know no character beyond the first 65,536, and take all of those for one.
+# These two know no character beyond the first 65,536, and treat all of those as equal.
 BASIC_PLANE_ALONE = frozenset({"utf8mb4_general_ci", "utf8mb4_unicode_ci"})
 POSTGRES = {"libc": "lc_ctype 'C.UTF-8'", "icu": "locale_provider icu icu_locale 'und' lc_ctype 'C.UTF-8'"}
 
-# Not asked about: two that stand for whole words with blanks between; collations cut these off at different lengths.
+# Two characters that stand for whole words with blanks are left out: collations cut these off at different lengths.
 LEFT_OUT = frozenset("\ufdfa\ufdfb")
-# Nor are marks above no letter, which are refused.
+# Marks above no letter are left out, as they are refused.
 REFUSED = frozenset("\u0345\u037a\ufc5e\ufc5f\ufc60\ufc61\ufc62\ufc63\ufe70\ufe72\ufe74\ufe76\ufe78\ufe7a\ufe7c\ufe7e")
 
 _BATCH = 500
 
 
 class Equal(NamedTuple):
-    """Two texts that a database takes for equal, wherever they stand in a name."""
+    """Two texts that a database compares as equal at any place in a name."""
 
     one: str
     other: str
@@ -55,7 +55,7 @@ class Equal(NamedTuple):
 
 
 def characters(*, ideographs: bool = False) -> list[str]:
-    """Letters, marks, numbers, and the symbols and punctuation that may stand for any; ideographs are some 60,000."""
+    """Letters, marks, numbers, and symbols and punctuation that may replace one; ideographs are some 60,000."""
     codes = (*range(0x20, 0xD800), *range(0xE000, 0x20000))
     return [char for char in map(chr, codes) if _is_asked_about(char) and (ideographs or not _is_syllabary(char))]
 
@@ -65,11 +65,11 @@ def _is_asked_about(char: str) -> bool:
 
 
 def _is_syllabary(char: str) -> bool:
-    # Thousands of characters that are equal to nothing but themselves.
+    # Thousands of characters equal only themselves.
     return name(char, "").startswith(("CJK UNIFIED", "HANGUL SYLLABLE", "TANGUT", "EGYPTIAN", "CUNEIFORM", "YI SYLL"))
 
 
-# Collations: a character has weights; what has the same is equal, and what has none is passed over.
+# Collations: each character has weights; equal weights compare as equal, and a character without weights is ignored.
 
 
 def mariadb_weights(connection: pymysql.Connection, collation: str, chars: list[str]) -> Weights:
@@ -104,7 +104,7 @@ def _uca_9() -> Any:
 
 
 def mysql_0900_weights(chars: list[str]) -> Weights:
-    """The primary weights of UCA 9.0.0: all that an accent-insensitive collation compares."""
+    """The primary weights of UCA 9.0.0, which alone an accent-insensitive collation compares."""
     collator = _uca_9()
     return {char: _primaries(collator.collation_elements(normalize("NFD", char))) for char in chars}
 
@@ -114,7 +114,7 @@ def _primaries(elements: Iterable[list[int]]) -> tuple[str, ...]:
 
 
 def equal_by_weight(weights: Weights, collation: str) -> Iterator[Equal]:
-    """What these weights make equal: characters to each other, to several in a row, and to nothing at all."""
+    """Equalities by these weights: between characters, with several in a row, and with nothing."""
     first: dict[tuple[str, ...], str] = {}
     for char, found in weights.items():
         if not found:
@@ -126,11 +126,11 @@ def equal_by_weight(weights: Weights, collation: str) -> Iterator[Equal]:
             yield Equal("".join(first[one,] for one in found), char, collation)
 
 
-# PostgreSQL: `citext` compares what `lower` makes of a name, Django's `iexact` what `upper` makes of it.
+# PostgreSQL: `citext` compares the results of `lower`, Django's `iexact` those of `upper`.
 
 
 async def equal_in_postgres(server: PostgresServer, chars: list[str]) -> list[Equal]:
-    """What `lower` and `upper` make equal, with the C library's tables and with ICU's."""
+    """Equalities by `lower` and `upper`, with the C library's tables and with ICU's."""
     admin = await server.connect()
     found: list[Equal] = []
     for provider, options in POSTGRES.items():
@@ -153,7 +153,7 @@ async def _equal_by_case(connection: asyncpg.Connection, chars: list[str], provi
     )
     each = (Equal(row["char"], row[how], f"{how} ({provider})") for row in rows for how in ("upper", "lower"))
     changed = [equal for equal in each if equal.one != equal.other]
-    # Asked of the type itself as well, which lowers by the database's own tables.
+    # The type itself is asked as well: it lowers by the database's own tables.
     rows = await connection.fetch(
         "select one, other from unnest($1::text[], $2::text[]) as pair(one, other) where one::citext = other::citext",
         [equal.one for equal in changed],
@@ -165,7 +165,7 @@ async def _equal_by_case(connection: asyncpg.Connection, chars: list[str], provi
 # The table.
 
 _PREFERRED = frozenset("あいうえおつやゆよわかけכמנפצ\u102c\u0d4d")
-"""Of several that are equal, what names are mostly written with: these keep the counters that they have."""
+"""Of several equal characters these, common in names, remain, so most names keep their counters."""
 
 
 def _rank(char: str) -> tuple[bool, bool, bool, int]:
@@ -174,7 +174,7 @@ def _rank(char: str) -> tuple[bool, bool, bool, int]:
 
 
 class Table:
-    """Characters to drop and characters to put in others' place, grown until all that was found equal is."""
+    """Characters to drop or to replace, extended until all equalities that were found hold."""
 
     def __init__(self, settled: Callable[[str], str]) -> None:
         self._settled = settled
@@ -182,7 +182,7 @@ class Table:
         self.replaced: dict[str, str] = {}
 
     def add(self, equal: Equal) -> bool:
-        """Whether the table makes these two equal, or could be made to."""
+        """Whether the table makes these two equal, or was extended to."""
         one, other = _without_ends(self._reduced(equal.one), self._reduced(equal.other))
         if one == other:
             return True
@@ -219,7 +219,7 @@ def _without_ends(one: str, other: str) -> tuple[str, str]:
 
 
 def all_equal(*, ideographs: bool = False) -> list[Equal]:
-    """Of servers started for it."""
+    """All equalities of servers started for this."""
     chars = characters(ideographs=ideographs)
     with MariaServer() as maria, PostgresServer() as postgres:
         connection = maria.connect()
@@ -269,7 +269,7 @@ def _lines(words: Iterable[str], indent: str = "") -> Iterator[str]:
 
 
 def source(table: Table) -> str:
-    """The module."""
+    """The generated module."""
     by_target = defaultdict(list)
     for char, target in table.final().items():
         by_target[target].append(char)
@@ -287,17 +287,17 @@ def source(table: Table) -> str:
 
 
 def _settled(text: str) -> str:
-    """What is done to a name but for the table."""
+    """The normalisation of a name except for the table."""
     try:
         return prepared(canonical(text))
-    except Unreadable:  # nothing but what cannot be seen
+    except Unreadable:  # nothing but invisible characters
         return ""
 
 
 def main() -> None:
     table, left = Table(_settled), []
     found = all_equal(ideographs=True)
-    for _ in range(3):  # what one pass puts in others' place, the next one meets
+    for _ in range(3):  # the replacements of one pass are replaced by the next
         left = [equal for equal in found if not table.add(equal)]
     print(source(table), end="")  # noqa: T201 - a command prints
     for equal in left:

@@ -41,14 +41,14 @@ def typed(content_type: bytes | None, **more: Any) -> dict[str, Any]:
 
 
 def read(body: bytes, content_type: bytes = FORM, at: Door | None = None) -> Credentials | None:
-    """What is read from a body of the given type."""
+    """The result of reading a body of the given type."""
     return read_credentials(at or door(), typed(content_type), body)
 
 
 def refusal(
     body: bytes, content_type: bytes | None = FORM, at: Door | None = None, **more: Any
 ) -> tuple[int, str] | None:
-    """The status and reason of a refusal; `None` where there is none."""
+    """The status and reason of a refusal; `None` for none."""
     try:
         read_credentials(at or door(), typed(content_type, **more), body)
     except Unreadable as error:
@@ -57,7 +57,7 @@ def refusal(
 
 
 def assert_refused(expected: tuple[int, str], *args: Any, **kwargs: Any) -> None:
-    """The same as a claim, with the expected value first."""
+    """Assert the refusal, with the expected value first."""
     __tracebackhide__ = True
     if (found := refusal(*args, **kwargs)) != expected:
         pytest.fail(f"{found} instead of {expected}")

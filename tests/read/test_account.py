@@ -1,4 +1,4 @@
-"""All spellings of one account are one account, and different accounts are not."""
+"""All spellings of an account are one account, and different accounts stay apart."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from tests.read.collations import REFUSED
         ("admin", "a\u00addmin\u034f\ufe0f\U000e0041"),
         ("admin", "\u202eadmin\u3164"),
         ("ガ", "ｶﾞ"),
-        ("é", "e\u200d\u0301"),  # what composes only once the joiner between is gone
+        ("é", "e\u200d\u0301"),  # composes only after the joiner in between is removed
     ],
 )
 def test_spellings_of_one_account(one: str, other: str) -> None:
-    """What some application equates is counted together."""
+    """Spellings that some application equates are counted together."""
     assert canonical(one) == canonical(other)
 
 
@@ -53,33 +53,35 @@ def test_spellings_of_one_account(one: str, other: str) -> None:
     ],
 )
 def test_different_accounts(one: str, other: str) -> None:
-    """Homoglyphs, and what only a policy would fold, stay apart."""
+    """Homoglyphs, and spellings that only a policy folds, stay apart."""
     assert canonical(one) != canonical(other)
 
 
 @pytest.mark.parametrize("account", ["a\0b", "bob\n", "\tbob", "bob\x7f", "bob\x85", "\x9bbob", "é\x00", "\x1f"])
 def test_controls_are_refused(account: str) -> None:
-    """Row 23: NUL ends the name for some, and is dropped by others."""
+    """Row 23: controls are refused: NUL ends the name for some parsers and is dropped by others."""
     with pytest.raises(Unreadable, match=r"^400 account_controls$"):
         canonical(account)
 
 
 @pytest.mark.parametrize("account", ["", " ", "\u200b", "\u3000\u00a0", "\u3164", "\u00ad\ufe0f"])
 def test_nothing_is_no_account(account: str) -> None:
-    """Row 28: all that is invisible would share one counter."""
+    """Row 28: an invisible name is refused: all of them would share one counter."""
     with pytest.raises(Unreadable, match=r"^400 account_empty$"):
         canonical(account)
 
 
 @pytest.mark.parametrize("char", sorted(REFUSED))
 def test_marks_above_nothing_are_refused(char: str) -> None:
-    """One database reads a letter or a blank there and another nothing: `hana` with one of them is two accounts."""
+    """A mark above no letter is refused: databases read a letter, a blank or nothing there, so it could be two
+    accounts.
+    """
     with pytest.raises(Unreadable, match=r"^400 account_ambiguous$"):
         canonical(f"q{char}z")
 
 
 def test_a_mark_where_it_belongs_is_no_mark_above_nothing() -> None:
-    """The iota below an omega, composed or not."""
+    """The iota below an omega, composed or not, is no mark above nothing."""
     assert canonical("τω\u0345") == canonical("τῳ")
 
 
@@ -93,26 +95,28 @@ def test_a_mark_where_it_belongs_is_no_mark_above_nothing() -> None:
     ],
 )
 def test_accounts_are_bounded_as_they_are_counted(account: str, reason: str) -> None:
-    """Row 26: one character unfolds into eighteen, and a thousand marks in a row take a millisecond to sort."""
+    """Row 26: accounts are bounded after folding: one character unfolds into eighteen, a thousand marks sort in a
+    millisecond.
+    """
     with pytest.raises(Unreadable, match=rf"^400 {reason}$"):
         canonical(account)
 
 
 def test_names_of_many_marks_are_names() -> None:
-    """Thirty in a row are as many as any text has (UAX 15); a name may hold more elsewhere."""
+    """Thirty marks in a row, the most of any text (UAX 15), are accepted; a name may have more elsewhere."""
     assert canonical("a" + "\u0316" * 30)
     assert canonical("ế" * 1_024)
 
 
 def test_surrogates_are_refused() -> None:
-    """Row 27: they fail in whatever encodes them."""
+    """Row 27: surrogates are refused: any later encoding would fail."""
     with pytest.raises(Unreadable, match=r"^400 not_unicode$"):
         canonical("a\ud800")
 
 
 @given(st.text(max_size=30) | st.text(st.characters(max_codepoint=0x7F), max_size=30))
 def test_folding_twice_changes_nothing(account: str) -> None:
-    """The canonical account is its own canonical account, can be encoded, and holds nothing invisible."""
+    """Folding is idempotent; its result can be encoded and holds nothing invisible."""
     try:
         folded = canonical(account)
     except Unreadable:
@@ -124,7 +128,7 @@ def test_folding_twice_changes_nothing(account: str) -> None:
 
 @given(st.text(min_size=1, max_size=20))
 def test_case_and_blanks_never_matter(account: str) -> None:
-    """Upper, lower, folded and padded are the same, or all refused."""
+    """Upper, lower, folded and padded spellings are the same account, or all refused."""
 
     def folded(text: str) -> str:
         try:
@@ -136,7 +140,7 @@ def test_case_and_blanks_never_matter(account: str) -> None:
 
 
 def test_every_character_settles() -> None:
-    """No character of Unicode needs more rounds than are made."""
+    """No Unicode character needs more rounds than are made."""
     for code in (*range(0x80, 0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000)):
         try:
             folded = canonical(f"a{chr(code)}b")
@@ -162,13 +166,13 @@ POLICY = MailPolicy(frozenset({"dots.example"}), frozenset({"dots.example", "plu
     ],
 )
 def test_mail_policies(expected: str, account: str) -> None:
-    """Row 25: as each domain delivers."""
+    """Row 25: mail policies fold as each domain delivers."""
     assert Accounts(POLICY).canonical(account) == expected
 
 
 @given(st.text("ab.+@", max_size=8))
 def test_policies_fold_once(local: str) -> None:
-    """Under a policy too, the canonical account is its own."""
+    """With a policy, too, folding is idempotent."""
     accounts = Accounts(POLICY)
     folded = accounts.canonical(local + "@dots.example")
     assert accounts.canonical(folded) == folded
@@ -178,21 +182,21 @@ USERS = {"alice": "7", "alice@example.com": "7", "Bob": "8", "7": "9"}
 
 
 def test_aliases_are_one_account() -> None:
-    """Row 20: user name, e-mail and telephone number, through the resolver."""
+    """Row 20: the resolver makes user name, e-mail and telephone number one account."""
     accounts = Accounts(resolver=lambda account: USERS.get(account, ""))
     assert accounts.canonical("alice") == accounts.canonical("alice@example.com") == accounts.canonical("ALICE ")
     assert accounts.canonical("Bob") != accounts.canonical("alice")
 
 
 def test_aliases_do_not_collide() -> None:
-    """Row 21: a user called `7` is not the account with the id 7, nor are unknown names ids."""
+    """Row 21: a user called `7` is not the account with id 7, and unknown names are no ids."""
     accounts = Accounts(resolver=lambda account: USERS.get(account, ""))
     counted = {accounts.canonical(account) for account in ("alice", "7", "9", "8", "Bob", "id7", "bob")}
     assert len(counted) == 7
 
 
 def test_the_resolver_sees_the_account_as_the_application_does() -> None:
-    """Exactly as it was typed first, then folded."""
+    """The resolver gets the account as typed first, then folded."""
     asked: list[str] = []
 
     def resolver(account: str) -> str:
@@ -204,14 +208,14 @@ def test_the_resolver_sees_the_account_as_the_application_does() -> None:
 
 
 def test_a_spelling_that_only_the_database_forgives_is_the_resolvers_account() -> None:
-    """Else each accent would be counted beside the id."""
+    """A spelling that only the database forgives resolves to the id, or each accent would have its own counter."""
     accounts = Accounts(resolver=lambda account: USERS.get(account, ""))
     assert accounts.canonical("álicé") == accounts.canonical("alice")
-    assert accounts.canonical("Bób") == "bób"  # whom the application knows as `Bob` alone
+    assert accounts.canonical("Bób") == "bób"  # known to the application as `Bob` alone
 
 
 def test_limit_keys_are_given_where_they_differ() -> None:
-    """An id has no spelling, and a plain name is its own key."""
+    """A limit key is given if it differs: an id has no spelling, and a plain name is its own key."""
     accounts = Accounts(POLICY)
     assert accounts.limit_key(accounts.canonical("Hana")) == ""
     assert accounts.limit_key(accounts.canonical("hána+shop@plus.example")) == "hana@plus.example"
@@ -221,19 +225,19 @@ def test_limit_keys_are_given_where_they_differ() -> None:
 
 @pytest.mark.parametrize("account", ["\u0301", "\u0640\u0640", "\u20dd \u0301"])
 def test_accounts_of_marks_alone_are_refused(account: str) -> None:
-    """To a database that passes over marks they are the empty name: all of them would share one counter."""
+    """Accounts of marks alone are refused: to some databases they are empty, and all would share one counter."""
     accounts = Accounts()
     with pytest.raises(Unreadable, match=r"^400 account_empty$"):
         accounts.limit_key(accounts.canonical(account))
 
 
 def test_invisible_accounts_are_refused_before_the_resolver() -> None:
-    """What cannot be counted is not looked up."""
+    """Invisible accounts are refused before the resolver is asked."""
     with pytest.raises(Unreadable):
         Accounts(resolver=lambda _: sys.exit("asked")).canonical("\0")
 
 
 def test_plain_accounts_are_quick() -> None:
-    """Nearly every account is ASCII: a few hundred nanoseconds, with room for slow machines."""
+    """An ASCII account, the common case, takes a few hundred nanoseconds, with room for slow machines."""
     seconds = min(timeit.repeat(lambda: canonical("Alice@example.com"), number=1_000, repeat=5))
     assert seconds / 1_000 < 10e-6

@@ -1,4 +1,4 @@
-"""Who is calling, and who merely says so."""
+"""The client's address, and headers that merely claim one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(
     [
         ("10.0.0.1", "10.0.0.1", ()),
         ("1.2.3.4", "10.0.0.1", (b"1.2.3.4",)),
-        ("1.2.3.4", "10.0.0.1", (b"9.9.9.9, 1.2.3.4",)),  # row 1: what stands on the left is made up
+        ("1.2.3.4", "10.0.0.1", (b"9.9.9.9, 1.2.3.4",)),  # row 1: entries on the left are made up
         ("8.8.8.8", "8.8.8.8", (b"1.2.3.4",)),  # row 2
         ("1.2.3.4", "10.0.0.1", (b"9.9.9.9", b"1.2.3.4, 10.1.1.1")),  # row 6
         ("9.9.9.9", "10.0.0.1", (b"9.9.9.9", b"10.1.1.1")),
@@ -46,7 +46,7 @@ def read(
     ],
 )
 def test_the_chain_is_read_from_the_right(expected: str, peer: str, lines: tuple[bytes, ...]) -> None:
-    """The nearest address that no trusted proxy owns is the client."""
+    """The chain is read from the right: the nearest address that is no trusted proxy is the client."""
     assert read(peer, *lines) == expected
 
 
@@ -76,7 +76,7 @@ def test_the_chain_is_read_from_the_right(expected: str, peer: str, lines: tuple
     ],
 )
 def test_a_garbage_hop_ends_the_chain(garbage: bytes) -> None:
-    """Row 14: the last valid hop is the client; raw text is never a key."""
+    """Row 14: garbage ends the chain: the last valid hop is the client, and raw text is never a key."""
     assert read("10.0.0.1", garbage) == "10.0.0.1"
     assert read("10.0.0.1", b"9.9.9.9, " + garbage + b", 10.3.3.3") == "10.3.3.3"
 
@@ -117,18 +117,18 @@ def test_a_cdns_own_header() -> None:
         ("198.51.100.9", (rb'for=6.6.6.6, for="198.51.100.9";host="\\"',)),
         ("198.51.100.9", (rb'host="\\\",";for=198.51.100.9',)),
         ("2001:db8::7", (rb'for="[2001:db8:\:7]";host="a\;for=6.6.6.6"',)),
-        # A proxy that repeats a Host as it came: what it wrote ends nowhere, and the client's own text does not begin.
+        # A proxy that copies a Host: its own quoting is open-ended, and the client's text does not begin there.
         ("10.0.0.1", (rb'for=6.6.6.6;x="y, for=198.51.100.9;host="z\"',)),
         ("10.0.0.1", (b'for=198.51.100.9;host=x"',)),
         ("10.0.0.1", (b'for="198.51.100.9',)),
     ],
 )
 def test_forwarded(expected: str, lines: tuple[bytes, ...]) -> None:
-    """RFC 7239, its own examples and those of its abusers."""
+    """RFC 7239: its own examples, and abuses of it."""
     assert read("10.0.0.1", *lines, header="forwarded") == expected
 
 
-# A client that is itself trusted is a proxy, behind which the chain goes on.
+# A client that is itself trusted is a proxy, and the chain goes on behind it.
 ADDRESSES = st.ip_addresses().filter(lambda one: not any(one in network for network in TRUSTED)).map(str)
 LINES = st.lists(
     st.binary(max_size=60) | st.sampled_from([b"1.2.3.4", b'for="', b"for=1.2.3.4", b",", b'"']), max_size=5
@@ -137,7 +137,9 @@ LINES = st.lists(
 
 @given(client=ADDRESSES, sent=LINES, host=st.text(st.characters(max_codepoint=0xFF), max_size=20))
 def test_what_a_proxy_repeats_in_quotes_changes_nothing(client: str, sent: list[bytes], host: str) -> None:
-    """A client writes a header of its own and any Host; the proxy appends what it saw, quoted as RFC 9110 has it."""
+    """No own header and no Host of a client changes its address: the proxy appends what it saw, quoted as in RFC
+    9110.
+    """
     quoted = host.replace("\\", "\\\\").replace('"', '\\"').encode("latin-1")
     seen = b'for="%b";host="%b"' % (f"[{client}]".encode() if ":" in client else client.encode(), quoted)
     assert (
@@ -146,18 +148,18 @@ def test_what_a_proxy_repeats_in_quotes_changes_nothing(client: str, sent: list[
 
 
 def test_the_work_is_bounded() -> None:
-    """32 hops are looked at, and 4 KiB; what was cut in the middle is not an address."""
+    """At most 32 hops and 4 KiB are read, and a text cut in the middle is no address."""
     assert read("10.0.0.1", b"1.2.3.4" + b",10.0.0.2" * 31) == "1.2.3.4"
     assert read("10.0.0.1", b"1.2.3.4" + b",10.0.0.2" * 32) == "10.0.0.2"
     assert read("10.0.0.1", b"1" * 4_084 + b"1.2.3.4") == "10.0.0.1"
     assert read("10.0.0.1", b"x" * 9_000 + b",1.2.3.4") == "1.2.3.4"
-    # 4,096 bytes end within `211.2.3.4`: the tail `11.2.3.4` is somebody else's address.
+    # 4,096 bytes end within `211.2.3.4`: its tail `11.2.3.4` is another address.
     assert read("10.0.0.1", b"2" + b"11.2.3.4" + b" " * 4_088) == "10.0.0.1"
 
 
 @pytest.mark.parametrize("peer", [None, "testclient", "", "/run/app.sock", "999.1.1.1"])
 def test_a_peer_without_an_address_has_no_privilege(peer: str | None) -> None:
-    """Row 17: one shared identity, defined and of its own."""
+    """Row 17: peers without an address share one defined identity without privileges."""
     origin = Addresses(TRUSTED).read({"client": None if peer is None else (peer, 0), "headers": [(XFF, b"1.2.3.4")]})
     assert origin.address == ""
     assert origin.prefixes == Addresses([]).read({"client": None, "headers": []}).prefixes
@@ -166,7 +168,7 @@ def test_a_peer_without_an_address_has_no_privilege(peer: str | None) -> None:
 
 
 def test_a_unix_socket_is_trusted_when_the_settings_say_so() -> None:
-    """A balancer on a unix socket may forward for others."""
+    """A balancer on a unix socket may forward if the settings say so."""
     assert read(None, b"9.9.9.9, 1.2.3.4", trust_unix=True) == "1.2.3.4"
     assert read(None, b"nonsense", trust_unix=True) == ""
     assert read("8.8.8.8", b"1.2.3.4", trust_unix=True) == "8.8.8.8"
@@ -185,7 +187,7 @@ def test_a_unix_socket_is_trusted_when_the_settings_say_so() -> None:
     ],
 )
 def test_strangers_that_forward_are_told(expected: bool, peer: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Rows 5 and R13: a balancer that nobody declared."""
+    """Rows 5 and R13: a forwarding header from an undeclared balancer is reported."""
     addresses = Addresses(TRUSTED, "cf-connecting-ip")
     assert addresses.read({"client": (peer, 1), "headers": headers}).forwarded_by_stranger is expected
 
@@ -222,13 +224,13 @@ def test_prefixes_of_ipv6() -> None:
         ("198.51.100.9", "2002:c633:6409::1", True),  # 6to4, RFC 3056
         ("2002:c633:6409::1", "2002:c633:6409:ffff::2", True),
         ("2002:c633:6409::1", "2002:c633:640a::1", False),
-        # Of a site's own translator nobody but the site knows where the address stands (RFC 8215).
+        # The position of the address in a site's own translator prefix is known to the site alone (RFC 8215).
         ("198.51.100.9", "64:ff9b:1::198.51.100.9", False),
         ("198.51.100.9", "64:ff9b::1:198.51.100.9", False),
     ],
 )
 def test_spellings_of_one_address(one: str, other: str, same: bool) -> None:
-    """The same caller has the same prefixes, another caller has others."""
+    """Spellings of one address have the same prefixes, other addresses other ones."""
     assert (prefixes(one) == prefixes(other)) is same
 
 
@@ -241,7 +243,7 @@ def holds(address: str) -> bool:
 
 @given(ADDRESSES.filter(lambda address: not holds(address)), HEADERS, LINES)
 def test_bytes_from_a_stranger_never_change_its_address(peer: str, header: str, lines: list[bytes]) -> None:
-    """Invariant 3, for a stranger who connects directly."""
+    """Invariant 3: no bytes of a stranger that connects directly change its address."""
     headers = [(header.encode(), line) for line in lines]
     addresses = Addresses(TRUSTED, header)
     said = addresses.read({"client": (peer, 1), "headers": headers})
@@ -254,7 +256,7 @@ def test_bytes_from_a_stranger_never_change_its_address(peer: str, header: str, 
 def test_bytes_from_a_stranger_behind_a_proxy_never_change_its_address(
     client: str, lines: list[bytes], own_line: bool, rfc7239: bool
 ) -> None:
-    """Invariant 3, for a stranger behind a proxy that appends what it saw, in the same line or in another."""
+    """Invariant 3: nor behind a proxy that appends what it saw, in the same line or another."""
     seen = client.encode()
     if rfc7239:
         seen = b'for="[%b]"' % seen if b":" in seen else b"for=%b" % seen
@@ -265,14 +267,14 @@ def test_bytes_from_a_stranger_behind_a_proxy_never_change_its_address(
 
 @given(st.none() | st.text(max_size=40) | ADDRESSES, HEADERS, LINES, st.booleans())
 def test_any_peer_and_header_are_read(peer: str | None, header: str, lines: list[bytes], trust_unix: bool) -> None:
-    """The reader never raises, and an address is canonical or empty."""
+    """Any peer and header are read without an error, and an address is canonical or empty."""
     address = read(peer, *lines, header=header, trust_unix=trust_unix)
     assert address == "" or str(ip_network(address).network_address) == address
 
 
 @given(ADDRESSES, st.lists(st.tuples(ADDRESSES, st.integers(0, 32)), max_size=6))
 def test_networks_hold_what_ipaddress_says(address: str, drawn: list[tuple[str, int]]) -> None:
-    """The packed look-up agrees with the standard library, IPv4-mapped ones taken as IPv4."""
+    """The packed look-up agrees with the standard library, with IPv4-mapped addresses read as IPv4."""
     networks = [ip_network(pair, strict=False) for pair in drawn]
     packed = packed_address(address)
     assert packed is not None
@@ -292,7 +294,7 @@ def test_mapped_networks_hold_plain_callers() -> None:
 
 
 def test_the_fingerprint_comes_with_the_origin() -> None:
-    """The same as reading it alone, and as bytes that no rearrangement of values repeats."""
+    """The fingerprint read with the origin equals the one read alone, and no rearrangement of values repeats it."""
     names = ("user-agent", "accept-language")
     headers = [(b"accept-language", b"ja"), (b"user-agent", b"x" * 999), (b"cookie", b"a=b")]
     origin = Addresses([], device_headers=names).read({"client": None, "headers": headers})
@@ -300,14 +302,14 @@ def test_the_fingerprint_comes_with_the_origin() -> None:
 
 
 def test_values_do_not_move_between_headers() -> None:
-    """A value in one header is not the same value in the next."""
+    """A value moved to another header gives another fingerprint."""
     names = (b"a", b"b", b"c")
     seen = {fingerprint([(name, b"x")], names) for name in names} | {fingerprint([], names)}
     assert len(seen) == 4
 
 
 def test_a_host_behind_a_translator_is_denied_by_either_address() -> None:
-    """What is denied as IPv4 is not let in as 6to4; and nothing that is denied as IPv6 denies the rest of IPv4."""
+    """An address denied as IPv4 is denied as 6to4 too; denying one in IPv6 form denies no other IPv4."""
     four, six = Networks([ip_network("198.51.100.0/24")]), Networks([ip_network("2002::/16")])
     assert denies(four, "2002:c633:6409::1")
     assert denies(four, "64:ff9b::c633:6409")
@@ -318,7 +320,7 @@ def test_a_host_behind_a_translator_is_denied_by_either_address() -> None:
 
 
 def test_a_translator_is_no_way_to_be_trusted() -> None:
-    """Trust is for an address as it is written, and not for all that stands for it."""
+    """Trust is for an address as written, and not for translated forms of it."""
     assert read("2002:0a00:0001::1", b"9.9.9.9") == "2002:a00:1::1"
 
 
@@ -337,6 +339,6 @@ def test_a_translator_is_no_way_to_be_trusted() -> None:
     ],
 )
 def test_a_peer_out_of_the_header_is_recognized(expected: bool, peer: str | None, header: bytes) -> None:
-    """No proxy lists itself: where the peer is in the list, the server has put it there."""
+    """A peer found in the header was put there by the server: no proxy lists itself."""
     scope = {"client": (peer, 0) if peer is not None else None}
     assert is_rewritten(scope, {XFF: header} if header else {}) is expected

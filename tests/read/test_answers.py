@@ -1,4 +1,4 @@
-"""What real libraries answer, judged: with a door's rule, with none, and with the rule that the log suggests."""
+"""Real libraries' answers, judged with the door's rule, without one, and with the suggested rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EACH = pytest.mark.parametrize("recording", RECORDINGS, ids=NAMES)
 
 
 def door_of(recording: dict[str, Any], rule: str) -> Door:
-    """The door, with this rule in place of its own."""
+    """The door with this rule in place of its own."""
     words = [word for word in recording["door"].split() if not word.startswith("success=")]
     text = " ".join([*words, f"success={rule}"] if rule else words)
     (door,) = parse_doors(DoorKind.LOGIN, text, "SEKISHO_LOGIN")
@@ -41,7 +41,7 @@ def scope_of(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def judged(answer: dict[str, Any], door: Door) -> Outcome:
-    """As the guard judges it."""
+    """The guard's verdict."""
     status, headers = answer["status"], pairs(answer["headers"])
     scope, sent, body = scope_of(answer), answer["request"]["body"].encode(), answer["body"].encode()
     found = from_start(door, status, headers, scope, sent)
@@ -50,7 +50,7 @@ def judged(answer: dict[str, Any], door: Door) -> Outcome:
 
 @EACH
 def test_the_rule_of_a_door_tells_who_is_logged_in(recording: dict[str, Any]) -> None:
-    """Row 2.6: success, and neither failure, inactive user, second step, a token that is missing, nor lockout."""
+    """Row 2.6: the rule recognises success, and no failure, inactive user, second step, missing token or lockout."""
     door = door_of(recording, own_rule(recording))
     told = {answer["situation"]: judged(answer, door) is Outcome.SUCCEEDED for answer in recording["answers"]}
     assert told == {situation: situation == "success" for situation in told}
@@ -58,7 +58,7 @@ def test_the_rule_of_a_door_tells_who_is_logged_in(recording: dict[str, Any]) ->
 
 @EACH
 def test_without_a_rule_no_failure_is_taken_for_a_success(recording: dict[str, Any]) -> None:
-    """Row 2.6: and where a success looks like one, it is recognised."""
+    """Row 2.6: without a rule no failure counts as success, and a clear success is recognised."""
     door = door_of(recording, "")
     told = {answer["situation"]: judged(answer, door) is Outcome.SUCCEEDED for answer in recording["answers"]}
     assert told == {situation: situation == "success" and recording["guessed"] for situation in told}
@@ -66,7 +66,9 @@ def test_without_a_rule_no_failure_is_taken_for_a_success(recording: dict[str, A
 
 @EACH
 def test_the_suggested_rule_tells_who_is_logged_in(recording: dict[str, Any]) -> None:
-    """Rows 2.6, 2.7: from right and wrong passwords and all that goes between; `?` where the operator has to know."""
+    """Rows 2.6, 2.7: the rule suggested from such answers recognises success; `?` marks what the operator must
+    decide.
+    """
     suggester = RuleSuggester(door_of(recording, ""))
     for _ in range(20):
         for answer in recording["answers"]:
@@ -87,7 +89,7 @@ def show(suggester: RuleSuggester, answer: dict[str, Any]) -> None:
 
 
 def test_the_table_covers_what_it_promises() -> None:
-    """Row 2.6: each library with a success and a failure; and each other situation somewhere."""
+    """Row 2.6: the table has a success and a failure for each library, and each other situation once."""
     assert set(NAMES) >= {
         *("django_login", "django_admin", "django_allauth", "dj_rest_auth", "simplejwt", "authlib", "litestar"),
         *("fastapi_users_cookie", "fastapi_users_bearer", "quart_auth", "starlette_admin", "piccolo", "better_auth"),

@@ -1,4 +1,4 @@
-"""Bodies under a cap, however they are cut and packed."""
+"""Bodies are bounded, in any chunking and compression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CAP = 1_000
 
 @given(st.lists(st.binary(max_size=20), max_size=20))
 def test_any_cut_gives_the_same_bytes(chunks: list[bytes]) -> None:
-    """Row 56: re-chunking changes nothing."""
+    """Row 56: any chunking gives the same bytes."""
     body = Body(CAP)
     for chunk in chunks:
         body.add(chunk)
@@ -26,7 +26,7 @@ def test_any_cut_gives_the_same_bytes(chunks: list[bytes]) -> None:
 
 
 def test_the_cap_is_exact() -> None:
-    """As many bytes as allowed pass, one more is refused (row 54)."""
+    """The allowed number of bytes passes, one more is refused (row 54)."""
     body = Body(4)
     body.add(b"1234")
     body.add(b"")
@@ -49,12 +49,12 @@ def test_the_cap_is_exact() -> None:
     ],
 )
 def test_declared_lengths(length: bytes, too_large: bool) -> None:
-    """What a length admits is believed; nonsense is left to the counting."""
+    """A declared length above the bound is believed; nonsense is left to the count."""
     assert declared_too_large([(b"content-length", length)], CAP) is too_large
 
 
 def test_no_length_is_not_too_large() -> None:
-    """Chunked bodies declare nothing."""
+    """A chunked body declares no length and is not too large."""
     assert not declared_too_large([(b"host", b"x")], CAP)
 
 
@@ -69,14 +69,14 @@ def attempt(coding: bytes, body: bytes) -> bytes:
 
 @pytest.mark.parametrize("headers", [[], [(b"content-encoding", b"identity")], [(b"content-encoding", b" Identity ")]])
 def test_plain_bodies_are_not_copied(headers: list[tuple[bytes, bytes]]) -> None:
-    """Without a coding the same object comes back."""
+    """Without a coding the same object is returned."""
     body = b"username=a"
     assert decoded(headers, body, CAP) is body
 
 
 @given(st.binary(max_size=CAP))
 def test_compressed_bodies_are_read(data: bytes) -> None:
-    """Row 53: gzip and deflate, decoded under the cap."""
+    """Row 53: gzip and deflate are decoded within the bound."""
     assert attempt(b"gzip", gzip.compress(data)) == data
     assert attempt(b"X-GZip", gzip.compress(data)) == data
     assert attempt(b"deflate", zlib.compress(data)) == data
@@ -84,7 +84,7 @@ def test_compressed_bodies_are_read(data: bytes) -> None:
 
 @pytest.mark.parametrize("coding", [b"gzip", b"deflate"])
 def test_a_bomb_is_refused_at_the_cap(coding: bytes) -> None:
-    """A gigabyte in a megabyte is not unpacked to find out."""
+    """A gigabyte packed into a megabyte is refused without unpacking it all."""
     pack = gzip.compress if coding == b"gzip" else zlib.compress
     assert attempt(coding, pack(b"a" * CAP)) == b"a" * CAP
     for size in (CAP + 1, 50_000_000):
@@ -105,20 +105,20 @@ def test_a_bomb_is_refused_at_the_cap(coding: bytes) -> None:
     ],
 )
 def test_damaged_gzip_is_refused(body: bytes) -> None:
-    """Truncated, trailing and wrong data: decoders differ about what was meant."""
+    """Truncated, trailing or wrong gzip data is refused: decoders differ in it."""
     with pytest.raises(Unreadable, match=r"^400 content_damaged$"):
         attempt(b"gzip", body)
 
 
 def test_raw_deflate_is_refused() -> None:
-    """RFC 9110 means the zlib format; servers that also take raw data are a second opinion."""
+    """Raw deflate is refused: RFC 9110 means zlib, and servers that accept raw data would read it differently."""
     with pytest.raises(Unreadable, match=r"^400 content_damaged$"):
         attempt(b"deflate", plain_deflate(b"username=a"))
 
 
 @pytest.mark.parametrize("coding", [b"br", b"zstd", b"gzip, gzip", b"gzip,identity", b"", b"compress", b"x" * 9_999])
 def test_other_codings_are_refused(coding: bytes) -> None:
-    """Unknown and stacked codings cannot be judged."""
+    """Unknown and stacked codings are refused."""
     with pytest.raises(Unreadable, match=r"^415 content_encoding$"):
         attempt(coding, gzip.compress(b"a"))
 

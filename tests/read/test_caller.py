@@ -1,4 +1,4 @@
-"""Callers: read anew each time, but for those who are turned away, who are known at a look."""
+"""Callers are read anew each time, except refused ones, which are cached."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(
 
 
 def test_nobody_is_remembered_who_was_let_in() -> None:
-    """Thousands of callers who come once would only be objects for Python's collector to walk through."""
+    """Admitted callers are not cached: thousands that come once would burden the garbage collector."""
     of = callers()
 
     assert read(of) is not read(of)
@@ -39,7 +39,7 @@ def test_nobody_is_remembered_who_was_let_in() -> None:
 
 
 def test_who_is_turned_away_is_known_again() -> None:
-    """A flood from one address costs neither its digests nor its headers' reading again."""
+    """A refused caller is cached, so a flood from one address costs no digests and no header reading."""
     of = callers()
     first = read(of)
     of.remember(first)
@@ -53,7 +53,9 @@ def test_who_is_turned_away_is_known_again() -> None:
     ids=["address", "agent", "peer", "hops"],
 )
 def test_nobody_is_taken_for_somebody_else(other: dict[str, str]) -> None:
-    """Whatever its origin follows from differs: a stranger with a forged header is not the one behind the proxy."""
+    """A change in anything that the origin depends on misses the cache: a forged header is not the caller behind the
+    proxy.
+    """
     of, fresh = callers(), callers()
     of.remember(read(of))
 
@@ -62,7 +64,7 @@ def test_nobody_is_taken_for_somebody_else(other: dict[str, str]) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """A botnet's worth of refusals fills it once; the oldest make room."""
+    """Memory is bounded: a botnet fills it once, and the oldest entries make room."""
     of = callers()
     turned_away = [read(of, f"198.51.{number >> 8}.{number & 255}") for number in range(KNOWN_MAX + 3)]
     for each in turned_away:
@@ -73,7 +75,7 @@ def test_memory_is_bounded() -> None:
 
 
 def test_long_headers_are_not_kept() -> None:
-    """Each entry is bounded, too: whoever is refused with kilobytes of headers is read anew."""
+    """Each entry is bounded: a refused caller with kilobytes of headers is read anew."""
     of = callers()
     for long in (read(of, agent=b"x" * 512, language=b"y" * 300), read(of, address="1.2.3.4," * 100 + "198.51.100.7")):
         of.remember(long)

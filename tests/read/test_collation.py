@@ -1,4 +1,4 @@
-"""What a database takes for equal is one counter, whatever it is spelled like."""
+"""Names that a database compares as equal share one counter."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def key(account: str) -> str:
 
 
 def apart(equals: Iterable[Equal]) -> list[tuple[str, str, str]]:
-    """What the database takes for one name and we for two."""
+    """Pairs that the database equates and we count apart."""
     return [
         (one, other, equal.by) for equal in equals if key(one := f"q{equal.one}z") != key(other := f"q{equal.other}z")
     ]
@@ -56,21 +56,23 @@ def apart(equals: Iterable[Equal]) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("collation", MARIADB)
 def test_mariadb_equates_nothing_that_is_counted_apart(mariadb: pymysql.Connection, collation: str) -> None:
-    """Every letter, mark, number and kana that a collation takes for another, for several, or for nothing."""
+    """No letter, mark, number or kana that a MariaDB collation equates with another, several or nothing is counted
+    apart.
+    """
     found = list(equal_by_weight(mariadb_weights(mariadb, collation, characters()), collation))
     assert len(found) > 900
     assert apart(found) == []
 
 
 def test_mysql_equates_nothing_that_is_counted_apart() -> None:
-    """utf8mb4_0900_ai_ci, by the table of weights that MySQL made it from."""
+    """The same for utf8mb4_0900_ai_ci, by the table of weights from which MySQL made it."""
     found = list(equal_by_weight(mysql_0900_weights(characters()), "utf8mb4_0900_ai_ci"))
     assert len(found) > 4_000
     assert apart(found) == []
 
 
 async def test_postgresql_equates_nothing_that_is_counted_apart() -> None:
-    """`citext`, and the `upper` of Django's `iexact`, with the C library's tables and with ICU's."""
+    """The same for `citext` and for the `upper` of Django's `iexact`, with the C library's tables and with ICU's."""
     with PostgresServer() as server:
         found = await equal_in_postgres(server, characters())
     assert {"citext (libc)", "citext (icu)", "upper (libc)", "upper (icu)"} <= {equal.by for equal in found}
@@ -79,7 +81,7 @@ async def test_postgresql_equates_nothing_that_is_counted_apart() -> None:
 
 @pytest.mark.parametrize("collation", MARIADB)
 def test_whole_names_are_counted_as_mariadb_compares_them(mariadb: pymysql.Connection, collation: str) -> None:
-    """Letters next to each other may be compared otherwise than alone: random spellings of random names."""
+    """Random spellings of whole names agree too: adjacent letters may compare otherwise than alone."""
     chance = random.Random(19)
     plain = "aeiosuzdlcnAEIOSﬀπαιωΗΩСЙкはばぱハﾊヴしシっつ한글اءؤةﻻกำक़"
     marked = "áàâãäåæœøßſıİłđðþñçéèúüžŠﬁ\u0301\u0308\u0323\u0345\u3099\u064b\u200d"
@@ -123,7 +125,7 @@ def _is_refused(account: str) -> bool:
     ],
 )
 def test_spellings_share_a_limit(account: str, other: str) -> None:
-    """As some database of those that are asked above has it."""
+    """These spellings share a limit, as one of the databases above equates them."""
     assert key(account) == key(other)
 
 
@@ -140,7 +142,7 @@ def test_spellings_share_a_limit(account: str, other: str) -> None:
     ],
 )
 def test_names_that_no_database_equates_have_limits_of_their_own(account: str, other: str) -> None:
-    """Homoglyphs, blanks, vowel signs, ideographs."""
+    """Homoglyphs, blanks, vowel signs and ideographs, which no database equates, keep separate limits."""
     assert key(account) != key(other)
 
 
@@ -148,13 +150,13 @@ def test_names_that_no_database_equates_have_limits_of_their_own(account: str, o
     "account", ["hana", "hana@example.com", "bob smith", "太郎", "はな", "김철수", "иван", "γιωργοσ", "สมชาย", "مريم"]
 )
 def test_most_names_keep_the_counter_that_they_have(account: str) -> None:
-    """What is written without marks was counted under this very name before."""
+    """A name without marks keeps the counter that it had before."""
     assert key(account) == canonical(account) == account
 
 
 @given(st.text(max_size=30))
 def test_the_key_is_its_own_key(account: str) -> None:
-    """Folded once, it stays as it is."""
+    """Folding a key again does not change it."""
     try:
         folded = key(account)
     except Unreadable:
@@ -171,7 +173,7 @@ def test_every_character_settles() -> None:
 
 
 def test_the_documented_table_is_true() -> None:
-    """docs/accounts.md shows what is folded, row by row."""
+    """The table in docs/accounts.md is true, row by row."""
     text = (Path(__file__).parents[2] / "docs" / "accounts.md").read_text()
     rows = re.findall(r"^\| [^|`]+ \| `([^`]+)` \| `([^`]+)` \| `([^`]+)` \|$", text, re.MULTILINE)
     assert len(rows) == 11

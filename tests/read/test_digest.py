@@ -1,4 +1,4 @@
-"""What leaves the process of who tried what."""
+"""The digests that leave the process instead of names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_lengths() -> None:
 
 
 def test_no_two_kinds_share_a_digest() -> None:
-    """The same bytes as an address, a network, a device or an account are four different digests."""
+    """The same bytes as address, network, device or account give four different digests."""
     charge = DIGESTS.charge(attempt("a", "a", Origin("", (b"a", b"a", b"a"), b"")))
     parts = [charge.ip, charge.network, charge.device, charge.account]
     tags = [charge.secret, charge.account_tag, charge.ip_tag, charge.pair_tag, charge.member_tag]
@@ -55,7 +55,9 @@ def test_no_two_kinds_share_a_digest() -> None:
     ],
 )
 def test_plain_names_keep_the_counters_that_97295b2_gave_them(account: str, digest: str) -> None:
-    """Workers of both versions count them in one place, and an upgrade hands out no fresh guesses."""
+    """Plain names keep the counters of commit 97295b2, so mixed workers share them and an upgrade gives no fresh
+    guesses.
+    """
     accounts = Accounts()
     canonical = accounts.canonical(account)
     tried = Attempt(door(), origin(), account, canonical, "s3cret", limit_key=accounts.limit_key(canonical))
@@ -63,7 +65,7 @@ def test_plain_names_keep_the_counters_that_97295b2_gave_them(account: str, dige
 
 
 def test_a_known_devices_lane_stays_with_its_account() -> None:
-    """A stranger's attempt is counted by the limit key; the lane lies where it lay before there was one."""
+    """A stranger counts at the limit key; a device's lane stays with its exact account."""
     tried = Attempt(door(), origin(), "Jessica", "jessica", "s3cret", limit_key="jesica")
     assert DIGESTS.charge(tried).account == DIGESTS.account("jesica")
     assert DIGESTS.charge(tried, b"L" * 8).account == DIGESTS.account("jessica")
@@ -71,7 +73,7 @@ def test_a_known_devices_lane_stays_with_its_account() -> None:
 
 @pytest.mark.parametrize("address", ["1.2.3.4", "2001:db8::1", ""])
 def test_the_shed_and_the_ledger_agree(address: str) -> None:
-    """What is refused before the body is read is what was counted."""
+    """The shed before the body uses the digests that the ledger counted."""
     charge = DIGESTS.charge(attempt(where=origin(address)))
     assert (charge.ip, charge.device, *charge.networks) == DIGESTS.origin_digests(origin(address)).ids
 
@@ -89,13 +91,13 @@ CHANGES = [
 
 @pytest.mark.parametrize(("changed", "fields"), CHANGES)
 def test_each_part_depends_on_what_it_stands_for(changed: Attempt, fields: set[str]) -> None:
-    """An address moves what counts addresses, an account what counts accounts, and nothing else."""
+    """An address changes address digests alone, an account account digests alone."""
     before, after = DIGESTS.charge(attempt()), DIGESTS.charge(changed)
     assert {name for name in Charge.__slots__ if getattr(before, name) != getattr(after, name)} == fields
 
 
 def test_a_fingerprint_counts_within_its_network() -> None:
-    """Row 31: the same browser in the same /24 is one device, wherever in it; elsewhere it is another."""
+    """Row 31: the same browser in the same /24 is one device, in another network another."""
     assert DIGESTS.origin_digests(origin("1.2.3.4")).device == DIGESTS.origin_digests(origin("1.2.3.9")).device
     assert (
         DIGESTS.origin_digests(origin("2001:db8:0:1::1")).device
@@ -111,7 +113,7 @@ def test_what_is_missing_is_empty() -> None:
 
 
 def test_rotation_resets_no_count() -> None:
-    """A new secret in front changes nothing; one that stands alone changes everything."""
+    """A new secret in front changes nothing; without the old one everything changes."""
     assert Digests([NEW, OLD]).charge(attempt()) == DIGESTS.charge(attempt())
     before, after = DIGESTS.charge(attempt()), Digests([NEW]).charge(attempt())
     counted = [name for name in Charge.__slots__ if name not in {"lane", "lane_generation", "exempt"}]
@@ -119,19 +121,19 @@ def test_rotation_resets_no_count() -> None:
 
 
 def test_long_secrets_count_whole() -> None:
-    """BLAKE2b takes 64 bytes for a key: what lies beyond is not dropped."""
+    """BLAKE2b keys end at 64 bytes, and longer secrets still count in full."""
     assert Digests([b"k" * 64 + b"a"]).charge(attempt()) != Digests([b"k" * 64 + b"b"]).charge(attempt())
 
 
 @given(st.text(max_size=10), st.text(max_size=10), st.text(max_size=10), st.text(max_size=10))
 def test_pairs_are_told_apart(account: str, secret: str, other_account: str, other_secret: str) -> None:
-    """No account runs into a secret: `ab` + `c` is not `a` + `bc`."""
+    """Pairs are unambiguous: `ab` + `c` is not `a` + `bc`."""
     one, other = DIGESTS.charge(attempt(account, secret)), DIGESTS.charge(attempt(other_account, other_secret))
     assert (one == other) is ((account, secret) == (other_account, other_secret))
 
 
 def test_nothing_that_was_typed_stands_in_a_charge() -> None:
-    """The canary: no account, secret or address in any field."""
+    """No field of a charge holds the account, secret or address as typed."""
     shown = repr(DIGESTS.charge(attempt("canary-account", "canary-secret")))
     assert "canary" not in shown
     assert "1.2.3.4" not in shown
@@ -139,5 +141,5 @@ def test_nothing_that_was_typed_stands_in_a_charge() -> None:
 
 
 def test_surrogates_do_not_crash() -> None:
-    """Row 27: an attempt that the application reports itself may hold anything."""
+    """Row 27: lone surrogates, as the application may report, cause no error."""
     assert len(DIGESTS.charge(attempt("\ud800", "\udfff")).account) == 16

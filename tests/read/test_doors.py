@@ -1,4 +1,4 @@
-"""Which requests stand at a door."""
+"""Which requests are attempts at a door."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ BASIC = (b"authorization", b"Basic Ym9iOnNlY3JldA==")
     ],
 )
 def test_path_variants_are_the_same_door(path: str) -> None:
-    """However a forgiving router would come to the log-in, the guard is there (rows 43, 44)."""
+    """Every path that a forgiving router takes for the log-in is the door (rows 43, 44)."""
     assert DOORS.find(scope(path)) is LOGIN
 
 
 @pytest.mark.parametrize("path", ["/", "", "/logins", "/login/x", "/api/login", "/loginx", "/login.html", "/x/..", "*"])
 def test_other_paths_are_no_door(path: str) -> None:
-    """What is not the log-in passes untouched."""
+    """Other paths pass untouched."""
     assert DOORS.find(scope(path)) is None
 
 
 def test_a_line_feed_that_starlette_forgives_is_the_same_door() -> None:
-    """Starlette matches `/login%0A` with the route `/login`: whatever its pattern takes, the guard covers."""
+    """Starlette routes `/login%0A` to `/login`, so it is the door."""
     pattern, _, _ = compile_path("/login")
     assert pattern.match("/login\n")
     assert DOORS.find(scope("/login\n")) is LOGIN
@@ -60,7 +60,7 @@ def test_a_line_feed_that_starlette_forgives_is_the_same_door() -> None:
 
 @given(st.text(alphabet="/login.LOGIN\n ", max_size=14))
 def test_whatever_starlette_routes_to_the_door_is_found(path: str) -> None:
-    """No path that Starlette takes for the route escapes the guard."""
+    """No path that Starlette routes to the door escapes the guard."""
     pattern, _, _ = compile_path("/login")
     if pattern.match(path):
         assert DOORS.find(scope(path)) is LOGIN
@@ -68,7 +68,7 @@ def test_whatever_starlette_routes_to_the_door_is_found(path: str) -> None:
 
 @given(st.text())
 def test_keys_of_paths_are_stable(path: str) -> None:
-    """A key is its own key, for any path."""
+    """The key of a key is itself, for any path."""
     assert path_key(path_key(path)) == path_key(path)
 
 
@@ -79,7 +79,7 @@ def test_keys_of_paths_are_stable(path: str) -> None:
         ("/login", "/api/login", "/api", True),
         ("/login", "/api/login", "/api/", True),
         ("/login", "/API/Login/", "/api", True),
-        ("/login", "/x/api/login", "/api", True),  # Litestar drops the mount point wherever it stands
+        ("/login", "/x/api/login", "/api", True),  # Litestar drops the mount point at any position
         ("/login", "/api/login", "/", False),
         ("/login", "/api/logins", "/api", False),
         ("/", "/api", "/api", True),
@@ -88,26 +88,26 @@ def test_keys_of_paths_are_stable(path: str) -> None:
 def test_mounted_doors_are_found_with_and_without_the_mount_point(
     configured: str, path: str, root_path: str, found: bool
 ) -> None:
-    """A mounted sub-application is no way around (row 46)."""
+    """A mounted door is found with and without the mount point (row 46)."""
     doors = Doors([door(path=configured)])
     assert (doors.find(scope(path, root_path=root_path)) is not None) is found
 
 
 def test_host_does_not_move_the_door() -> None:
-    """Only the path decides: `Host: x/docs?` changes nothing (row 45)."""
+    """The path alone decides: `Host: x/docs?` changes nothing (row 45)."""
     assert DOORS.find(scope(headers=[(b"host", b"x/docs?")])) is LOGIN
     assert DOORS.find(scope("/docs", headers=[(b"host", b"x/login?")])) is None
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "post", "LOGIN", "QUERY", ""])
 def test_any_method_that_could_carry_a_form_is_the_doors(method: str) -> None:
-    """A `_method` field can turn any of these into the door's method (row 43)."""
+    """Every method that may carry a form is the door's: a `_method` field can turn it into that (row 43)."""
     assert DOORS.find(scope(method=method)) is LOGIN
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_looking_at_the_page_is_no_attempt(method: str) -> None:
-    """The log-in page itself and CORS preflights pass."""
+    """Viewing the log-in page and CORS preflights are no attempts."""
     assert DOORS.find(scope(method=method)) is None
 
 
@@ -116,7 +116,7 @@ def test_looking_at_the_page_is_no_attempt(method: str) -> None:
 def test_an_overriding_header_counts(name: bytes, value: bytes) -> None:
     """GET with a header that makes it a POST is a POST (row 43)."""
     assert DOORS.find(scope(method="GET", headers=[(name, value)])) is LOGIN
-    # As a PUT is the door's, so is what becomes one.
+    # A PUT belongs to the door, and so does a request that an override makes one.
     assert DOORS.find(scope(method="GET", headers=[(name, b"PUT")])) is LOGIN
     assert DOORS.find(scope(method="GET", headers=[(name, b"HEAD")])) is None
     assert DOORS.find(scope(method="GET", headers=[(name.replace(b"-", b"_"), value)])) is LOGIN
@@ -138,7 +138,7 @@ def test_an_overriding_header_counts(name: bytes, value: bytes) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_a_secret_in_the_query_is_an_attempt(query: bytes, method: str) -> None:
-    """Row 42: found as the door, so that it is refused there."""
+    """Row 42: a secret in the query is found as the door, and refused there."""
     assert DOORS.find(scope(method=method, query_string=query)) is LOGIN
 
 
@@ -146,19 +146,19 @@ def test_a_secret_in_the_query_is_an_attempt(query: bytes, method: str) -> None:
     "query", [b"", b"next=/home", b"username=bob", b"next=password", b"xpassword=1", b"passwords=1", b"password%20=1"]
 )
 def test_other_queries_are_none(query: bytes) -> None:
-    """A link to the log-in page may say where to go next and whom to greet."""
+    """Other queries are no attempt: a link may carry a return address or a name."""
     assert DOORS.find(scope(method="GET", query_string=query)) is None
 
 
 def test_a_door_that_is_read_by_get_is_found_by_head() -> None:
-    """Routers that answer GET answer HEAD."""
+    """A door read by GET is found by HEAD, which routers answer alike."""
     doors = Doors([door(method="GET")])
     assert doors.find(scope(method="HEAD")) is not None
     assert doors.find(scope(method="OPTIONS")) is None
 
 
 def test_two_doors_at_one_path() -> None:
-    """Each method has its own door, in any case; unknown methods are the first one's."""
+    """Two doors at one path each have their method, in any case; unknown methods go to the first."""
     sign_up = Door(DoorKind.SIGNUP, "PUT", "/login", LOGIN.fields)
     doors = Doors([LOGIN, sign_up])
     assert doors.find(scope(method="PUT")) == sign_up
@@ -169,7 +169,7 @@ def test_two_doors_at_one_path() -> None:
 
 
 def test_doors_of_one_path_know_of_each_other() -> None:
-    """Or an override would open the other one unseen; a door alone has nothing to fear from one (row 43)."""
+    """Doors at one path know of each other, or an override would open the other one unseen (row 43)."""
     doors = Doors([LOGIN, Door(DoorKind.SIGNUP, "PUT", "/Login/", LOGIN.fields), basic_door("/login"), OUT])
     assert [door.shares_path for door in doors.all] == [True, True, False, False]
     assert not doors.all[2].reads_body
@@ -187,20 +187,22 @@ def test_doors_of_one_path_know_of_each_other() -> None:
     ],
 )
 def test_a_harmless_method_with_a_body_is_the_doors(method: str, name: bytes, value: bytes, found: bool) -> None:
-    """Handlers that take GET and POST read a form from either (row 43)."""
+    """A GET with a body is the door's: some handlers read a form from it (row 43)."""
     assert (DOORS.find(scope(method=method, headers=[(name, value)])) is LOGIN) is found
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_a_body_that_no_header_announces_is_the_doors(method: str) -> None:
-    """HTTP/2 needs no `content-length`: who has looked into the stream says what was there."""
+    """A body without a header is the door's: HTTP/2 needs no `content-length`, so the stream decides."""
     assert DOORS.find(scope(method=method), has_body=True) is LOGIN
     assert DOORS.find(scope("/tea", method=method), has_body=True) is None
 
 
 @pytest.mark.parametrize("path", ["http://x/login", "HTTPS://x:99/Login/", "http://u:p@x/./login", "//x/login"])
 def test_an_absolute_target_is_the_door_of_its_path(path: str) -> None:
-    """RFC 9112 section 3.2.2: h11 and Hypercorn hand it on whole, and some frameworks route the path in it (row 44)."""
+    """RFC 9112 section 3.2.2: h11 and Hypercorn pass an absolute target whole, and some frameworks route its path (row
+    44).
+    """
     assert DOORS.find(scope(path)) is LOGIN
 
 
@@ -210,19 +212,19 @@ def test_an_absolute_target_is_the_door_of_its_path(path: str) -> None:
      "http://x/lo\tgin", "http://x/login#a", "\\login", " /login", "http://x\\login", "*login", "?", "tea"],
 )  # fmt: skip
 def test_other_targets_are_refused_wherever_they_lead(path: str) -> None:
-    """Each router takes them for something else, and no client sends them."""
+    """Other targets are refused at any path: routers differ about them, and no client sends them."""
     with pytest.raises(Unreadable, match="400 request_target"):
         DOORS.find(scope(path))
 
 
 @pytest.mark.parametrize("path", ["/login#a", "/login?a", "/login;a", "/lo%67in", "/lo%2567in", "/a%2f..%2flogin"])
 def test_what_one_router_cuts_off_or_decodes_is_the_door(path: str) -> None:
-    """A fragment, a parameter, a second escape (row 44)."""
+    """A fragment, a parameter or a second escape, which one router drops or decodes, is the door (row 44)."""
     assert DOORS.find(scope(path)) is LOGIN
 
 
 def test_the_path_as_it_came_counts_as_well() -> None:
-    """Sanic and BlackSheep route `raw_path`, which middleware outside may have left as it was."""
+    """`raw_path` counts as well: Sanic and BlackSheep route it, and outer middleware may have left it unchanged."""
     assert DOORS.find(scope("/", raw_path=b"/lo%67in")) is LOGIN
     assert DOORS.find(scope("/", raw_path=b"/login?next=/")) is LOGIN
     assert DOORS.find(scope("/tea", raw_path=b"/tea")) is None
@@ -242,15 +244,15 @@ def test_the_path_as_it_came_counts_as_well() -> None:
     ],
 )
 def test_a_root_path_that_runs_on_into_the_path_is_cut_off(path: str, root_path: str) -> None:
-    """Quart, Django and BlackSheep cut it off wherever the path begins so (row 46)."""
-    if path == "/srv/srvlogin":  # once is what they do
+    """Quart, Django and BlackSheep cut a root path off wherever the path begins with it (row 46)."""
+    if path == "/srv/srvlogin":  # they do it once
         assert DOORS.find(scope(path, root_path=root_path)) is None
     else:
         assert DOORS.find(scope(path, root_path=root_path)) is LOGIN
 
 
 def test_a_door_named_with_the_mount_point_is_found_where_the_server_leaves_that_out() -> None:
-    """Hypercorn's `root_path` is not in its paths (row 46)."""
+    """A door named with its mount point is found with Hypercorn, whose `root_path` is not in its paths (row 46)."""
     doors = Doors([door(path="/srv/login")])
     assert doors.find(scope("/login", root_path="/srv")) is not None
     assert doors.find(scope("/login", root_path="/other")) is None
@@ -261,12 +263,12 @@ def test_a_door_named_with_the_mount_point_is_found_where_the_server_leaves_that
     ["/files/../a", "/files/../../files/a", "/x/../files/a", "//files/../a", "/files//../a", "/files/./a", "/files/.."],
 )
 def test_for_a_prefix_both_the_path_and_what_it_comes_to_count(path: str) -> None:
-    """Routers do not resolve dots, and what serves files below them does (row 44)."""
+    """A prefix counts for the path as written and as resolved: file servers resolve dots, routers do not (row 44)."""
     assert Doors([basic_door("/files/*")]).find(scope(path, "GET", [BASIC])) is not None
 
 
 def test_no_path_takes_long_to_read() -> None:
-    """However long: what would take long is refused, and what is refused is bounded (row 57)."""
+    """Reading a path takes bounded time: long ones are refused (row 57)."""
     for text in ("/.", "//", "/%", "/a/..", ";", "/%2e%2e", "#", "/"):
         keys: tuple[str, ...] = ()
         with suppress(Unreadable):
@@ -275,20 +277,20 @@ def test_no_path_takes_long_to_read() -> None:
 
 
 def test_a_web_socket_at_a_door_is_the_door() -> None:
-    """Row 52: the middleware refuses it there."""
+    """Row 52: a WebSocket at a door is found, and the middleware refuses it."""
     socket = {"type": "websocket", "path": "/Login", "query_string": b"", "headers": [], "root_path": ""}
     assert DOORS.find(socket) is LOGIN
     assert DOORS.find({**socket, "path": "/chat"}) is None
 
 
 def test_lifespan_stands_at_no_door() -> None:
-    """A scope without a path is nobody's attempt."""
+    """A lifespan scope, without a path, is no attempt."""
     assert DOORS.find({"type": "lifespan"}) is None
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_a_door_of_every_method(method: str) -> None:
-    """`*` is meant as it stands, for doors with a body too."""
+    """`*` means every method, for doors with a body too."""
     every = door(method="*")
     assert Doors([every]).find(scope(method=method)) is every
 
@@ -297,12 +299,12 @@ OUT = Door(DoorKind.LOGOUT, "POST", "/logout", ())
 
 
 def test_a_door_without_fields_is_found() -> None:
-    """A log-out reads nothing and is a door."""
+    """A door without fields, such as a log-out, is found."""
     assert Doors([OUT]).find(scope("/logout")) is OUT
 
 
 def test_all_doors_that_a_request_may_lead_to() -> None:
-    """By its method, by an override, by a prefix; by any of them where the method names none."""
+    """All doors that a request may lead to: by method, override or prefix, and any of them for an unknown method."""
     put, post, below = (
         Door(DoorKind.CHANGE, method, path, ()) for method, path in [("PUT", "/a"), ("POST", "/a"), ("*", "/a/*")]
     )
@@ -341,7 +343,7 @@ def basic_door(path: str, method: str = "*") -> Door:
     ],
 )
 def test_basic_doors_are_found_by_their_header(pattern: str, path: str, found: bool) -> None:
-    """Row 48: on any route and by any method, but only where the header is."""
+    """Row 48: a Basic door is found on any route and by any method, if the header is there."""
     doors = Doors([basic_door(pattern)])
     for method in ("GET", "POST", "OPTIONS"):
         assert (doors.find(scope(path, method, [BASIC])) is not None) is found
@@ -351,7 +353,7 @@ def test_basic_doors_are_found_by_their_header(pattern: str, path: str, found: b
 
 @pytest.mark.parametrize("value", [b"basic eA==", b"BASIC eA==", b" Basic eA==", b"Basic\teA==", b"Basic", b"basic"])
 def test_the_scheme_is_found_in_any_spelling(value: bytes) -> None:
-    """Frameworks that split the header on blanks take all of these for Basic."""
+    """The scheme is found in any spelling that frameworks accept for Basic by splitting at blanks."""
     assert Doors([basic_door("*")]).find(scope("/x", "GET", [(b"authorization", value)])) is not None
 
 
@@ -362,14 +364,14 @@ def test_mounted_wildcards() -> None:
 
 
 def test_the_longest_wildcard_wins() -> None:
-    """The more exact of two wildcards is the door."""
+    """The longer of two wildcards wins."""
     wide, narrow = basic_door("*"), basic_door("/files/*")
     assert Doors([wide, narrow]).find(scope("/files/a", "GET", [BASIC])) is narrow
 
 
 @pytest.mark.parametrize("pattern", ["*", "/log*", "/login"])
 def test_an_explicit_door_wins_over_basic_and_knows_of_it(pattern: str) -> None:
-    """The form door is returned with Basic among its encodings: whoever sends both is refused there."""
+    """The form door wins and lists Basic among its encodings, so a request with both is refused."""
     found = Doors([LOGIN, basic_door(pattern)]).find(scope(headers=[BASIC]))
     assert found is not None
     assert [fields.encoding for fields in found.fields] == [Encoding.FORM, Encoding.JSON, Encoding.BASIC]
@@ -377,19 +379,19 @@ def test_an_explicit_door_wins_over_basic_and_knows_of_it(pattern: str) -> None:
 
 
 def test_basic_elsewhere_changes_no_form_door() -> None:
-    """Only wildcards that cover the path do."""
+    """Only wildcards that cover the path add Basic to a form door."""
     assert Doors([LOGIN, basic_door("/files/*")]).find(scope(headers=[BASIC])) is LOGIN
 
 
 def test_the_page_of_a_form_door_is_a_basic_door_under_a_wildcard() -> None:
-    """GET /login with Basic is an attempt by Basic."""
+    """GET /login with Basic under a wildcard is an attempt by Basic."""
     doors = Doors([LOGIN, basic_door("*")])
     assert doors.find(scope(method="GET", headers=[BASIC])) == basic_door("*")
     assert doors.find(scope(method="GET")) is None
 
 
 def test_all_holds_what_find_returns() -> None:
-    """Whoever keeps something per door finds it again."""
+    """`all` holds every door that `find` returns, by identity."""
     doors = Doors([LOGIN, basic_door("*")])
     requests: list[dict[str, Any]] = [scope(), scope(headers=[BASIC]), scope("/x", "GET", [BASIC])]
     for request in requests:
@@ -398,7 +400,7 @@ def test_all_holds_what_find_returns() -> None:
 
 @pytest.mark.parametrize("path", ["/files/../login", "/files/%2e%2e/login", "/login#/../files"])
 def test_a_path_that_means_two_doors_is_refused(path: str) -> None:
-    """Some routers take it to the form, others to Basic: one would be charged and the other tried."""
+    """A path that some routers take to the form and others to Basic is refused: one is charged, the other tried."""
     doors = Doors([LOGIN, basic_door("/files/*")])
     for method in ("POST", "GET"):
         with pytest.raises(Unreadable) as refused:
@@ -408,7 +410,7 @@ def test_a_path_that_means_two_doors_is_refused(path: str) -> None:
 
 
 def test_doors_that_differ_in_their_fields_are_two() -> None:
-    """`/reset/../login` may be either; only where both read the same it does not matter which."""
+    """`/reset/../login` is refused if the two doors differ in their fields."""
     fields = (Fields(Encoding.FORM, (("user",),), (("code",),)),)
     other = Door(DoorKind.CODE, "POST", "/reset", fields)
     with pytest.raises(Unreadable):
@@ -418,7 +420,7 @@ def test_doors_that_differ_in_their_fields_are_two() -> None:
 
 
 def test_a_prefix_that_covers_a_door_is_no_second_one() -> None:
-    """Mounted, `/srv/login` is the form below the prefix, which knows of Basic."""
+    """Mounted `/srv/login` is the form below the prefix, which knows of Basic."""
     doors = Doors([LOGIN, basic_door("*")])
     found = doors.find(scope("/srv/login", headers=[BASIC], root_path="/srv"))
     assert found is not None

@@ -1,4 +1,4 @@
-"""What a proxy in front says of leaked credentials."""
+"""Findings about leaked credentials by a proxy in front."""
 
 from __future__ import annotations
 
@@ -23,5 +23,7 @@ from sekisho.read import exposed
     ],
 )
 def test_the_numbers_mean_what_cloudflare_means(expected: Exposure, value: bytes) -> None:
-    """1 pair, 2 user name, 3 similar, 4 password; a leaked user name accuses nobody, and nonsense says nothing."""
+    """Cloudflare's values: 1 pair, 2 user name, 3 similar, 4 password; a leaked name is no finding, and nonsense is
+    ignored.
+    """
     assert exposed(value) == expected

@@ -1,4 +1,4 @@
-"""What is read from a request at a door, and what is refused rather than guessed at."""
+"""Which fields are read from a request at a door, and which requests are refused instead of guessed at."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def multipart(*fields: tuple[str, str]) -> bytes:
     ],
 )
 def test_every_encoding_gives_the_same_attempt(body: bytes, content_type: bytes) -> None:
-    """Row 41: form, multipart and JSON in turn are one account's attempts."""
+    """Row 41: form, multipart and JSON give the same attempt."""
     assert read(body, content_type) == ALICE
 
 
@@ -67,12 +67,12 @@ def test_every_encoding_gives_the_same_attempt(body: bytes, content_type: bytes)
     ],
 )
 def test_forms_are_decoded_as_frameworks_do(expected: str, body: bytes) -> None:
-    """Escapes, plus signs, and what only looks like a separator."""
+    """Forms are decoded as frameworks do: escapes, plus signs, and lookalikes of separators."""
     assert read(body) == Credentials(expected, "x")
 
 
 def test_nested_json() -> None:
-    """A dotted path leads through objects."""
+    """A dotted name leads through JSON objects."""
     nested = Door(DoorKind.LOGIN, "POST", "/t", (Fields(Encoding.JSON, (("user", "email"),), (("secret",),)),))
     assert read(b'{"user":{"email":"a","x":1},"secret":"b"}', JSON, nested) == Credentials("a", "b")
     for wrong in (b'"a"', b"null", b"[]", b'[{"email":"a"}]', b"1"):
@@ -82,7 +82,7 @@ def test_nested_json() -> None:
 
 
 def test_doors_without_a_field() -> None:
-    """A code alone, an account alone, nothing at all: what the door does not name is empty."""
+    """A field that the door does not name is empty."""
     code = Door(DoorKind.CODE, "POST", "/c", (Fields(Encoding.FORM, (), (("code",),)),))
     reset = Door(DoorKind.RESET, "POST", "/r", (Fields(Encoding.FORM, (("email",),), ()),))
     assert read(b"code=123456", FORM, code) == Credentials("", "123456")
@@ -113,7 +113,7 @@ def test_doors_without_a_field() -> None:
         ((400, "account_empty"), b"username&password=x"),
         ((400, "secret_missing"), b"username=a"),
         ((400, "secret_empty"), b"username=a&password="),
-        ((400, "two_meanings"), b"username=a;password=x"),  # python-multipart before 0.0.30 parts fields here as well
+        ((400, "two_meanings"), b"username=a;password=x"),  # python-multipart before 0.0.30 splits fields here as well
         ((400, "two_meanings"), b"username=a;password=y&password=x"),
         ((400, "two_meanings"), b"password=g1&username=decoy1;username=hana"),
         ((400, "two_meanings"), b"password=g1&username=decoy1&x;user%6Eame=hana"),
@@ -134,12 +134,12 @@ def test_doors_without_a_field() -> None:
     ],
 )
 def test_doubtful_forms_are_refused(expected: tuple[int, str], body: bytes) -> None:
-    """Whatever two parsers could read differently is nobody's attempt."""
+    """A form that two parsers could read differently is refused."""
     assert_refused(expected, body)
 
 
 def test_the_bounds_themselves_pass() -> None:
-    """1,024 characters of account, 4,096 bytes of secret, 1,000 fields."""
+    """The bounds pass: 1,024 characters of account, 4,096 bytes of secret, 1,000 fields."""
     assert read(b"username=" + b"a" * 1_024 + b"&password=" + b"b" * 4_096) == Credentials("a" * 1_024, "b" * 4_096)
     assert read(b"username=alice&password=s3cret" + b"&a" * 998) == ALICE
 
@@ -180,12 +180,12 @@ def test_the_bounds_themselves_pass() -> None:
     ],
 )
 def test_doubtful_json_is_refused(expected: tuple[int, str], body: bytes) -> None:
-    """Duplicates, coercions, batches, other encodings, and JSON that is a form as well."""
+    """Duplicates, coercions, batches, other encodings, and JSON that is also a form are refused."""
     assert_refused(expected, body, JSON)
 
 
 def test_an_ampersand_in_json_is_no_form() -> None:
-    """Only what names a field of interest is."""
+    """An ampersand in JSON makes no form, unless it names a field of interest."""
     assert read(b'{"username":"a&b","password":"x&y=z&"}', JSON) == Credentials("a&b", "x&y=z&")
 
 
@@ -215,14 +215,14 @@ def test_an_ampersand_in_json_is_no_form() -> None:
     ],
 )
 def test_other_content_types_are_refused(content_type: bytes | None) -> None:
-    """Row 40: never *no user, so pass*."""
+    """Row 40: other content types are refused, never passed as *no user*."""
     assert_refused((415, "content_type"), b"username=a&password=x", content_type)
 
 
 @pytest.mark.parametrize("charset", [b"utf-16", b"ibm037", b"utf-7", b"utf-8-sig", b"latin-1", b'"utf-16"', b"u8"])
 @pytest.mark.parametrize("content_type", [FORM, JSON, MULTIPART])
 def test_other_charsets_are_refused(charset: bytes, content_type: bytes) -> None:
-    """Row 38: what the application would decode otherwise is not read."""
+    """Row 38: other charsets are refused: the application would decode differently."""
     assert_refused((415, "charset"), b"username=a&password=x", content_type + b"; charset=" + charset)
 
 
@@ -235,7 +235,7 @@ def test_other_charsets_are_refused(charset: bytes, content_type: bytes) -> None
     ],
 )
 def test_ascii_means_ascii(body: bytes, content_type: bytes) -> None:
-    """Under us-ascii Django reads replacement characters where Starlette reads letters."""
+    """Under us-ascii Django reads replacement characters where Starlette reads letters, so others are refused."""
     assert refusal(body, content_type) is None
     assert_refused((415, "charset"), body, content_type + b"; charset=us-ascii")
 
@@ -250,7 +250,7 @@ def test_only_the_doors_encodings_are_read() -> None:
 
 
 def test_two_content_types_are_refused() -> None:
-    """The first or the last: frameworks differ."""
+    """Two content types are refused: frameworks differ about which counts."""
     request = scope(headers=[(b"content-type", FORM), (b"content-type", JSON)])
     with pytest.raises(Unreadable, match=r"^400 content_type_repeated$"):
         read_credentials(door(), request, b"username=a&password=x")
@@ -258,7 +258,7 @@ def test_two_content_types_are_refused() -> None:
 
 @pytest.mark.parametrize("query", [b"password=x", b"a=b&p%61ssword", b"password[]=x", b"&&password=%ff"])
 def test_credentials_in_the_query_are_refused(query: bytes) -> None:
-    """Row 42: also beside a body without fault."""
+    """Row 42: credentials in the query are refused, also beside a valid body."""
     assert_refused((400, "credentials_in_query"), b"username=a&password=x", query_string=query)
     assert refusal(b"username=a&password=x", query_string=b"next=/home&user=password") is None
 
@@ -275,7 +275,7 @@ def test_credentials_in_the_query_are_refused(query: bytes) -> None:
     ],
 )
 def test_hostile_content_types_cost_nothing(content_type: bytes) -> None:
-    """Row 57: under 50 ms, by far."""
+    """Row 57: hostile content types take far less than 50 ms."""
     began = time.perf_counter()
     assert refusal(b"", content_type) is not None
     assert time.perf_counter() - began < 0.05
@@ -285,7 +285,7 @@ def test_hostile_content_types_cost_nothing(content_type: bytes) -> None:
 
 
 def test_compressed_bodies_are_read_from_what_they_hold() -> None:
-    """Row 53: the decoded bytes are judged."""
+    """Row 53: compressed bodies are judged by their decoded bytes."""
     body = b"username=alice&password=s3cret"
     packed = gzip.compress(body)
     request = scope(headers=[(b"content-type", FORM), (b"content-encoding", b"gzip")])
@@ -294,7 +294,7 @@ def test_compressed_bodies_are_read_from_what_they_hold() -> None:
 
 
 def test_compressed_bodies_are_refused_where_nobody_decoded_them() -> None:
-    """Forgetting to decode, or to show what came, cannot open the door."""
+    """A compressed body is refused if nothing decoded it, so a missing step cannot open the door."""
     request = scope(headers=[(b"content-type", FORM), (b"content-encoding", b"gzip")])
     body = b"username=a&password=x"
     for raw in (None, body):
@@ -303,7 +303,7 @@ def test_compressed_bodies_are_refused_where_nobody_decoded_them() -> None:
 
 
 def with_comment(data: bytes, comment: bytes) -> bytes:
-    """Gzip with a file name, which may hold anything but NUL (RFC 1952)."""
+    """Gzip with a file name, which may hold anything except NUL (RFC 1952)."""
     packed = gzip.compress(data)
     return packed[:3] + b"\x08" + packed[4:10] + comment + b"\0" + packed[10:]
 
@@ -318,7 +318,9 @@ def with_comment(data: bytes, comment: bytes) -> bytes:
 def test_compressed_bodies_that_are_forms_themselves_are_refused(
     content_type: bytes, data: bytes, comment: bytes
 ) -> None:
-    """An application that does not decompress would read the name of the file, in which a form is written."""
+    """A compressed body that is a form itself is refused: an undecoding application would read a form in the file
+    name.
+    """
     raw = with_comment(data, comment)
     request = scope(headers=[(b"content-type", content_type), (b"content-encoding", b"gzip")])
     plain = decoded(request["headers"], raw, 10_000)
@@ -386,7 +388,7 @@ IN_UTF_8 = basic("müller:geheim-ö")
 
 
 def test_basic_is_read_in_the_charset_that_the_door_names() -> None:
-    """Row 4.13: clients that send Latin-1 log in where the application reads it."""
+    """Row 4.13: a door that names Latin-1 reads Basic in it."""
     assert read_header(IN_LATIN_1) == (400, "not_unicode")
     assert read_header(IN_LATIN_1, at=basic_in(Charset.LATIN_1)) == MUELLER
     assert read_header(IN_LATIN_1, at=basic_in(Charset.UTF_8_OR_LATIN_1)) == MUELLER
@@ -407,26 +409,26 @@ def test_basic_is_read_in_the_charset_that_the_door_names() -> None:
     ],
 )
 def test_what_latin_1_and_utf_8_read_differently_is_refused(raw: bytes) -> None:
-    """Or the owner of `mÃ¼ller` would be asked for his factor, and `müller` opened."""
+    """A header that Latin-1 and UTF-8 read differently is refused: `mÃ¼ller` would be asked, and `müller` opened."""
     assert read_header(basic(raw), at=basic_in(Charset.LATIN_1)) == (400, "two_meanings")
 
 
 @pytest.mark.parametrize("raw", ["müller".encode() + b":geheim-\xf6", b"m\xfcller:" + "geheim-ö".encode()])
 def test_two_charsets_in_one_header_are_refused(raw: bytes) -> None:
-    """Some applications decode the pair, others each half."""
+    """Two charsets in one header are refused: some applications decode the pair, others each half."""
     assert read_header(basic(raw), at=basic_in(Charset.UTF_8_OR_LATIN_1)) == (400, "two_meanings")
 
 
 @pytest.mark.parametrize("charset", [Charset.LATIN_1, Charset.UTF_8_OR_LATIN_1])
 @pytest.mark.parametrize("raw", [b"a\x80:b", b"a:b\x80", b"\xfc\x9f:b"])
 def test_what_windows_1252_reads_differently_is_refused(raw: bytes, charset: Charset) -> None:
-    """0x80 is `€` there, and a control character in Latin-1."""
+    """0x80 is `€` in Windows-1252 and a control character in Latin-1, so it is refused."""
     assert read_header(basic(raw), at=basic_in(charset)) == (400, "two_meanings")
 
 
 @pytest.mark.parametrize("charset", [Charset.LATIN_1, Charset.UTF_8_OR_LATIN_1])
 def test_latin_1_is_read_as_strictly_as_utf_8(charset: Charset) -> None:
-    """Only the charset is another."""
+    """Latin-1 is read as strictly as UTF-8."""
     at = basic_in(charset)
     assert read_header(basic(b"m\xfcller"), at=at) == (400, "basic_malformed")
     assert read_header(basic(b":\xfc"), at=at) == (400, "account_empty")
@@ -437,7 +439,7 @@ def test_latin_1_is_read_as_strictly_as_utf_8(charset: Charset) -> None:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_form_door_reads_basic_in_the_charset_of_the_nearest_prefix(order: int) -> None:
-    """The application below that prefix decodes the header."""
+    """A form door reads Basic in the charset of the nearest prefix, whose application decodes the header."""
     wide = Door(DoorKind.LOGIN, "*", "*", (Fields(Encoding.BASIC),))
     near = Door(DoorKind.LOGIN, "*", "/a/*", (Fields(Encoding.BASIC, charset=Charset.LATIN_1),))
     far = Door(DoorKind.LOGIN, "*", "/another/long/path/*", (Fields(Encoding.BASIC),))
@@ -452,13 +454,13 @@ def test_a_form_door_reads_basic_in_the_charset_of_the_nearest_prefix(order: int
 
 
 def test_several_authorizations_are_refused() -> None:
-    """Which one counts is the framework's secret."""
+    """Several `Authorization` headers are refused: frameworks differ about which counts."""
     assert read_header(basic("a:b"), basic("a:c")) == (400, "authorization_repeated")
     assert read_header((b"authorization", b"Bearer x"), basic("a:c")) == (400, "authorization_repeated")
 
 
 def test_two_kinds_of_credentials_are_refused() -> None:
-    """At a form door under a Basic wildcard a request can carry one of the two."""
+    """At a form door under a Basic wildcard a request with both credentials is refused."""
     request = scope(headers=[(b"content-type", FORM), basic("alice:s3cret")])
     both = Doors([door(), BASIC]).find(request)
     assert both is not None
@@ -466,7 +468,7 @@ def test_two_kinds_of_credentials_are_refused() -> None:
         read_credentials(both, request, b"username=bob&password=x")
     assert read_credentials(both, request, b"") == ALICE
     assert read(b"username=alice&password=s3cret", FORM, both) == ALICE
-    # Without such a wildcard the header is a proxy's business.
+    # Without such a wildcard the header belongs to a proxy.
     assert read_credentials(door(), request, b"username=bob&password=x") == Credentials("bob", "x")
 
 
@@ -494,7 +496,7 @@ GRANT = door(Encoding.PASSWORD_GRANT, path="/token")
     ],
 )
 def test_the_password_grant(expected: Any, body: bytes) -> None:
-    """Only a request without a password is no guess at one."""
+    """Only a grant without a password is no guess at one."""
     client = basic("client:secret")
     request = scope("/token", headers=[(b"content-type", FORM), client])
     try:
@@ -505,19 +507,19 @@ def test_the_password_grant(expected: Any, body: bytes) -> None:
 
 
 def test_a_grant_without_names_reads_the_standards() -> None:
-    """RFC 6749 names the fields."""
+    """A grant door without field names reads those of RFC 6749."""
     plain = Door(DoorKind.LOGIN, "POST", "/token", (Fields(Encoding.PASSWORD_GRANT),))
     assert read(b"grant_type=password&username=alice&password=s3cret", FORM, plain) == ALICE
     assert_refused((400, "credentials_in_query"), b"grant_type=password", FORM, plain, query_string=b"password=x")
 
 
 def test_a_form_door_does_not_look_at_the_grant() -> None:
-    """A door that reads plain forms reads every form."""
+    """A door for plain forms reads every form, whichever grant it names."""
     both = door(Encoding.FORM, Encoding.PASSWORD_GRANT)
     assert_refused((400, "account_missing"), b"grant_type=refresh_token", FORM, both)
 
 
-# --- whatever is sent
+# --- any input
 
 
 DOORS = [
@@ -536,7 +538,7 @@ BODIES = st.binary(max_size=80) | st.sampled_from(
 
 @given(st.sampled_from(DOORS), TYPES, BODIES, st.binary(max_size=30), st.binary(max_size=30))
 def test_anything_is_read_or_refused(at: Door, content_type: bytes, body: bytes, query: bytes, token: bytes) -> None:
-    """No bytes raise anything but `Unreadable`, and nothing that was sent stands in it."""
+    """Any bytes are read or raise `Unreadable`, whose text holds nothing of the input."""
     headers = [(b"content-type", content_type), (b"authorization", b"Basic " + token)]
     found, refused = None, None
     try:
@@ -555,7 +557,7 @@ KEYS = st.sampled_from(["username", "email", "password", "other"])
 
 @given(st.lists(st.tuples(KEYS, st.text(min_size=1, max_size=5)), max_size=5))
 def test_json_is_read_only_without_duplicates(pairs: list[tuple[str, str]]) -> None:
-    """Row 33: what is read is what every parser reads, first-wins and last-wins alike."""
+    """Row 33: JSON is read only if first-wins and last-wins parsers agree."""
     body = "{" + ",".join(f"{json.dumps(key)}:{json.dumps(value)}" for key, value in pairs) + "}"
     try:
         found = read(body.encode(), JSON)
@@ -567,13 +569,13 @@ def test_json_is_read_only_without_duplicates(pairs: list[tuple[str, str]]) -> N
 
 
 def test_many_doors_do_not_pile_up() -> None:
-    """What is prepared per door is bounded, and never mixed up between doors."""
+    """The memory prepared per door is bounded, and never mixed up between doors."""
     for number in range(600):
         each = Door(DoorKind.LOGIN, "POST", "/x", (Fields(Encoding.FORM, ((f"u{number}",),), (("p",),)),))
         assert read_credentials(each, typed(FORM), f"u{number}=a&p=b".encode()) == Credentials("a", "b")
 
 
-# --- the password that is chosen
+# --- the new password
 
 CHANGE = Door(
     DoorKind.CHANGE,
@@ -596,13 +598,13 @@ CHANGE = Door(
     ],
 )
 def test_a_chosen_password_is_read_in_every_encoding(content_type: bytes, body: bytes) -> None:
-    """Or a breached one could be set through the encoding that nobody looks at."""
+    """A new password is read in every encoding, or a breached one could be set by the unread encoding."""
     assert read(body, content_type, CHANGE) == Credentials("a", "b", "c")
 
 
 @pytest.mark.parametrize(("content_type", "body"), [(FORM, b"user=a&old=b"), (JSON, b'{"user":"a","old":"b"}')])
 def test_nothing_may_be_chosen(content_type: bytes, body: bytes) -> None:
-    """A page that sends a mail today and takes the password tomorrow is one door."""
+    """No new password is fine: one page may send a mail and later take the password."""
     assert read(body, content_type, CHANGE) == Credentials("a", "b", "")
 
 
@@ -618,18 +620,18 @@ def test_nothing_may_be_chosen(content_type: bytes, body: bytes) -> None:
     ],
 )
 def test_a_doubtful_choice_is_refused(expected: tuple[int, str], content_type: bytes, body: bytes) -> None:
-    """As strictly as the secret itself: an application that reads the other one sets what nobody looked at."""
+    """A doubtful new password is refused as strictly as a secret: the application could set the other one."""
     assert_refused(expected, body, content_type, CHANGE)
 
 
 def test_a_chosen_password_has_no_place_in_a_query() -> None:
-    """Query strings end up in logs."""
+    """A new password in the query, which ends up in logs, is refused."""
     assert_refused((400, "credentials_in_query"), b"user=a&old=b", FORM, CHANGE, query_string=b"new=c")
 
 
 @pytest.mark.parametrize("body", [b"_method=PUT&username=a&password=x", b"a=1&%5Fmethod=PUT", b'{"_method": "PUT"}'])
 def test_a_log_out_is_no_way_into_the_log_in_beside_it(body: bytes) -> None:
-    """Its body is read for one thing: whether it makes the request another door's (row 43)."""
+    """A log-out's body is read only for a method override to another door at its path (row 43)."""
     out = Door(DoorKind.LOGOUT, "POST", "/login", (), shares_path=True)
     assert out.reads_body
     assert read(b"", at=out) == read(b"all=1", at=out) == Credentials("", "")
@@ -638,6 +640,6 @@ def test_a_log_out_is_no_way_into_the_log_in_beside_it(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"username=a&password=x&_method=PUT", b"username=a&password=x&%5Fmethod"])
 def test_a_method_in_a_form_matters_where_doors_share_a_path(body: bytes) -> None:
-    """A door that is alone at its path is the door, whatever the application makes of the method (row 43)."""
+    """A `_method` field matters only where doors share a path: a single door is the door by any method (row 43)."""
     assert read(body) == Credentials("a", "x")
     assert_refused((400, "method_override"), body, at=replace(door(), shares_path=True))

@@ -1,4 +1,4 @@
-"""What the application's answer proves, and what it does not."""
+"""What an application's answer proves, and what it does not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def to(location: str) -> tuple[bytes, bytes]:
 
 
 def ruled(text: str) -> Door:
-    """A log-in door with these rules, as the settings write them."""
+    """A log-in door with these rules, in the settings' notation."""
     (found,) = parse_doors(DoorKind.LOGIN, f"POST /login {text}", "SEKISHO_LOGIN")
     return found
 
@@ -72,7 +72,7 @@ def sets(cookie: str) -> tuple[bytes, bytes]:
         (PERHAPS, 302, [to("/home")]),
         (PERHAPS, 302, [SESSION]),
         (PERHAPS, 302, [to(""), SESSION]),
-        (PERHAPS, 302, [to("/"), SESSION]),  # where a message is shown, be it *welcome* or *wrong password*
+        (PERHAPS, 302, [to("/"), SESSION]),  # where a message is shown, such as *welcome* or *wrong password*
         (PERHAPS, 302, [to("https://shop.example"), SESSION]),
         (PERHAPS, 302, [to("/home/.."), SESSION]),
         (PERHAPS, 302, [to("/login"), SESSION]),  # row 65: 302 both ways
@@ -84,7 +84,7 @@ def sets(cookie: str) -> tuple[bytes, bytes]:
         (PERHAPS, 302, [to("/home/%2e%2e/login"), SESSION]),
         (PERHAPS, 302, [to("/error"), SESSION]),  # R5
         (PERHAPS, 302, [to("/home?error=1"), SESSION]),
-        (PERHAPS, 302, [to("/home?x=y"), SESSION]),  # a query may say anything, in any language
+        (PERHAPS, 302, [to("/home?x=y"), SESSION]),  # a query may hold any text, in any language
         (PERHAPS, 302, [to("/home#failed"), SESSION]),
         (PERHAPS, 302, [to("/account/verify-otp"), SESSION]),
         (PERHAPS, 302, [to("/account/verifyOtp"), SESSION]),
@@ -119,7 +119,7 @@ def sets(cookie: str) -> tuple[bytes, bytes]:
         (PERHAPS, 302, [to("/home"), sets("csrf_token=x; HttpOnly")]),
         (PERHAPS, 302, [to("/home"), sets("messages=x; HttpOnly")]),
         (PERHAPS, 302, [to("/home"), sets("flash=wrong; HttpOnly")]),
-        (PERHAPS, 302, [to("/home"), sets("notice=wrong; HttpOnly")]),  # no name of a session
+        (PERHAPS, 302, [to("/home"), sets("notice=wrong; HttpOnly")]),  # not a session's name
         (PERHAPS, 302, [to("/home"), sets("pending_session=x; HttpOnly")]),
         (PERHAPS, 302, [to("/home"), sets("guest_session=x; HttpOnly")]),
         (PERHAPS, 302, [to("/home"), sets("session; HttpOnly")]),
@@ -131,12 +131,12 @@ def sets(cookie: str) -> tuple[bytes, bytes]:
     ],
 )
 def test_the_cautious_default(expected: Outcome | None, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-    """Rows 64, 65, 4.21, R5: doubt is never resolved in favour of the attempt."""
+    """Rows 64, 65, 4.21, R5: an ambiguous answer counts as no success."""
     assert from_start(DOOR, status, headers, asked()) is expected
 
 
 def flask(data: dict[str, Any]) -> str:
-    """A session as Flask and Starlette sign it: readable by everybody."""
+    """A session as Flask and Starlette sign it, readable by anyone."""
     return urlsafe_b64encode(json.dumps(data).encode()).decode().rstrip("=") + ".Zx.sig"
 
 
@@ -159,7 +159,7 @@ def flask(data: dict[str, Any]) -> str:
         (PERHAPS, "/home", asked(query=b"a=1&u=/HOME/"), b""),
         (PERHAPS, "/home", asked(), b"username=hana&password=x&next=%2Fhome"),
         (PERHAPS, "/home", asked(), b"username=hana&password=x&next=%252fhome"),
-        (PERHAPS, "/home", asked(), b"username=hana&password=x&next=\\home"),  # browsers take it for a slash
+        (PERHAPS, "/home", asked(), b"username=hana&password=x&next=\\home"),  # browsers read it as a slash
         (PERHAPS, "/home", asked(), b"username=hana&password=x&next=%5Chome"),
         (PERHAPS, "/tea", asked(query=b"next=.", path="/tea/login"), b""),
         (PERHAPS, "/tea", asked(query=b"next=..%2f", path="/tea/x/login"), b""),
@@ -172,13 +172,13 @@ def flask(data: dict[str, Any]) -> str:
         (PERHAPS, "/home", asked(), b'--x\r\nContent-Disposition: form-data; name="next"\r\n\r\n/home\r\n--x--'),
         (PERHAPS, "/home", asked((b"cookie", b"theme=dark; return_to=/home")), b""),
         (PERHAPS, "/home", asked((b"cookie", b"theme=dark"), (b"cookie", b'return_to="%2Fhome"')), b""),
-        (PERHAPS, "/home", asked((b"content-encoding", b"gzip")), b"\x1f\x8b"),  # what it names cannot be seen
+        (PERHAPS, "/home", asked((b"content-encoding", b"gzip")), b"\x1f\x8b"),  # its target cannot be seen
     ],
 )
 def test_a_place_that_the_client_names_proves_nothing(
     expected: Outcome, location: str, request_: dict[str, Any], sent: bytes
 ) -> None:
-    """Row 2.3: an application that sends failures back to where they came from lets the client choose the place."""
+    """Row 2.3: a redirect to where the client came from proves nothing: the client chose it."""
     assert from_start(DOOR, 302, [to(location), SESSION], request_, sent) is expected
 
 
@@ -188,12 +188,12 @@ def test_a_place_that_the_client_names_proves_nothing(
         (YES, b"theme=dark"),
         (PERHAPS, b"session=xyz"),
         (PERHAPS, b"theme=dark; session=xyz"),
-        (PERHAPS, b'theme="a session=xyz"'),  # some parsers part cookies at blanks
+        (PERHAPS, b'theme="a session=xyz"'),  # some parsers split cookies at blanks
         (PERHAPS, b"session = xyz"),
     ],
 )
 def test_a_session_that_is_renewed_proves_nothing(expected: Outcome, cookie: bytes) -> None:
-    """Row 2.3: many an application sets its session anew with every answer; one that the client brought is old."""
+    """Row 2.3: a renewed session that the client sent proves nothing: many applications renew with every answer."""
     request = asked((b"cookie", cookie))
     assert from_start(DOOR, 302, [to("/home"), SESSION], request) is expected
     assert from_start(DOOR, 204, [SESSION], request) is expected
@@ -201,14 +201,14 @@ def test_a_session_that_is_renewed_proves_nothing(expected: Outcome, cookie: byt
 
 
 def test_a_session_with_a_message_for_the_next_page_proves_nothing() -> None:
-    """Row 2.3: *wrong password* stands in such a session, too."""
+    """Row 2.3: a session with a message for the next page proves nothing: it may say *wrong password*."""
     welcome, flash = flask({"user": 7}), flask({"_flashes": [["error", "wrong password"]]})
     assert from_start(DOOR, 302, [to("/home"), sets(f"session={welcome}; HttpOnly")], asked()) is YES
     assert from_start(DOOR, 302, [to("/home"), sets(f"session={flash}; HttpOnly")], asked()) is PERHAPS
 
 
 def test_a_token_that_the_client_sent_proves_nothing() -> None:
-    """Row 2.3: an answer that repeats the request repeats no proof."""
+    """Row 2.3: an answer that repeats a token of the request proves nothing."""
     sent = b'{"username": "hana", "token": "mine"}'
     assert from_body(DOOR, 200, b'{"token": "mine"}', [JSON], asked(), sent) is PERHAPS
     assert from_body(DOOR, 200, b'{"token": "ours"}', [JSON], asked(), sent) is YES
@@ -284,14 +284,14 @@ def test_a_token_that_the_client_sent_proves_nothing() -> None:
         (PERHAPS, {"token": True}),
         (PERHAPS, {"csrf_token": "x"}),
         (PERHAPS, {"user": {"token": "x"}}),
-        (PERHAPS, {"token": "x", "many": list(range(300)), "ok": False}),  # more than anybody looks at
+        (PERHAPS, {"token": "x", "many": list(range(300)), "ok": False}),  # beyond the depth that is read
         (PERHAPS, {}),
         (PERHAPS, ["token"]),
         (PERHAPS, "token"),
     ],
 )
 def test_bodies_without_a_rule(expected: Outcome, body: Any) -> None:
-    """Row 2.5: a token, and no word of a second step or a failure anywhere, in English or Japanese."""
+    """Row 2.5: a token without any sign of a second step or failure, in English or Japanese, is a success."""
     assert from_body(DOOR, 200, json.dumps(body).encode(), [JSON], asked()) is expected
     assert from_body(DOOR, 401, json.dumps(body).encode(), [JSON], asked()) is PERHAPS
 
@@ -311,12 +311,12 @@ def test_bodies_without_a_rule(expected: Outcome, body: Any) -> None:
         (PERHAPS, {"result": "NG"}),
         (PERHAPS, {"login": False}),
         (PERHAPS, {"user": None}),
-        (PERHAPS, {"something": "else"}),  # nothing speaks for it
+        (PERHAPS, {"something": "else"}),  # no evidence for it
         (PERHAPS, {"csrf": "x"}),
     ],
 )
 def test_a_session_cookie_beside_json(expected: Outcome, body: Any) -> None:
-    """A new one counts as a token does, where the answer also says that somebody is logged in."""
+    """A new session cookie counts like a token, if the answer also says that a user is logged in."""
     text = json.dumps(body).encode()
     assert from_body(DOOR, 200, text, [JSON, SESSION], asked()) is expected
     assert from_body(DOOR, 200, text, [JSON], asked()) is PERHAPS
@@ -324,7 +324,7 @@ def test_a_session_cookie_beside_json(expected: Outcome, body: Any) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"token":"x"', b"9" * 5_000])
 def test_bodies_that_are_cut_or_broken_prove_nothing(body: bytes) -> None:
-    """Row 64: half an answer is no success, with a rule or without."""
+    """Row 64: a cut or broken body proves nothing, with a rule or without."""
     assert from_body(DOOR, 200, body, [JSON], asked()) is PERHAPS
     assert from_body(ruled("success=json:data.token"), 200, body, [JSON], asked()) is PERHAPS
 
@@ -383,7 +383,7 @@ JSON_RULE, COOKIE_RULE, HOME_RULE = "success=json:data.token", "success=cookie:s
         (NO, JSON_RULE, 200, []),
         (PERHAPS, JSON_RULE, 200, [(b"content-type", b"application/msgpack")]),
         (NO, JSON_RULE, 401, [JSON]),
-        # Row 4.20: to anywhere but there, and not back.
+        # Row 4.20: to any place but this door, and not back.
         (YES, "success=302!/accounts/2fa,/accounts/inactive", 302, [to("/accounts/profile/")]),
         (YES, "success=302!/accounts/2fa", 302, [to("/?x=y")]),
         (YES, "success=302!/accounts/2fa", 302, [to("/accounts/2fast")]),
@@ -394,7 +394,7 @@ JSON_RULE, COOKIE_RULE, HOME_RULE = "success=json:data.token", "success=cookie:s
         (NO, "success=302!/accounts/2fa", 302, []),
         (NO, "success=302!/accounts/2fa", 200, [HTML]),
         (PERHAPS, "success=302!/accounts/2fa", 302, [to("https://elsewhere.example/")]),
-        # Row 2.7: what Basic opens.
+        # Row 2.7: Basic doors.
         (NO, "basic success=!401,403", 401, []),
         (NO, "basic success=!401,403", 403, []),
         (YES, "basic success=!401,403", 200, []),
@@ -403,7 +403,7 @@ JSON_RULE, COOKIE_RULE, HOME_RULE = "success=json:data.token", "success=cookie:s
         (YES, "basic success=!401,403", 404, []),
         (YES, "basic success=!401,403", 409, []),
         (YES, "basic success=!401,403", 412, []),
-        (PERHAPS, "basic success=!401,403", 400, []),  # before anybody looked at the secret, as far as is known
+        (PERHAPS, "basic success=!401,403", 400, []),  # before the secret was checked, as far as is known
         (PERHAPS, "basic success=!401,403", 405, []),
         (PERHAPS, "basic success=!401,403", 429, []),
         (PERHAPS, "basic success=!401,403", 500, []),
@@ -414,7 +414,7 @@ JSON_RULE, COOKIE_RULE, HOME_RULE = "success=json:data.token", "success=cookie:s
 def test_a_rule_decides_alone(
     expected: Outcome | None, rule: str, status: int, headers: list[tuple[bytes, bytes]]
 ) -> None:
-    """Rows 2.4, 2.7, 4.20: what matches is a success, and a whole answer that does not is a failure."""
+    """Rows 2.4, 2.7, 4.20: a match is a success, and any other whole answer a failure."""
     assert from_start(ruled(rule), status, headers, asked()) is expected
 
 
@@ -434,12 +434,14 @@ def test_a_rule_decides_alone(
 def test_no_rule_believes_a_place_that_the_client_names(
     expected: Outcome, rule: str, location: str, request_: dict[str, Any]
 ) -> None:
-    """Row 2.3: but for those that tell failures, where a session that is new tells the rest."""
+    """Row 2.3: rules do not believe a client's redirect target, unless the rule tells failures and the session is
+    new.
+    """
     assert from_start(ruled(rule), 302, [to(location), SESSION], request_) is expected
 
 
 def test_a_rule_for_a_cookie_does_not_believe_the_clients_own() -> None:
-    """Row 2.3: the same value again is what it had before the attempt."""
+    """Row 2.3: a cookie rule does not accept the value that the client already had."""
     answer = [sets("sid=new; HttpOnly")]
     assert from_start(ruled(COOKIE_RULE), 200, answer, asked((b"cookie", b"sid=old"))) is YES
     assert from_start(ruled(COOKIE_RULE), 200, answer, asked((b"cookie", b"a=b; sid=new"))) is PERHAPS
@@ -478,13 +480,13 @@ def test_any_of_several_rules_suffices() -> None:
     ],
 )
 def test_json_rules(expected: Outcome, rule: str, body: bytes) -> None:
-    """Row 2.5: something at that path that does not say no, or just what the rule says."""
+    """Row 2.5: a JSON rule wants a value at its path that does not say no, or the given one."""
     assert from_body(ruled(f"success=json:{rule}"), 200, body, [JSON], asked()) is expected
 
 
 @pytest.mark.parametrize("status", [200, 204, 207, 302, 304])
 def test_a_door_that_reads_a_header_is_not_guessed(status: int) -> None:
-    """Row 2.7: below it there may be pages that are open to everybody."""
+    """Row 2.7: a Basic door's success is not guessed: pages below it may be public."""
     basic = Door(DoorKind.LOGIN, "*", "/files/*", door(Encoding.BASIC).fields)
     headers = [JSON, SESSION, to("/home")]
     assert from_start(basic, status, headers, asked(path="/files/x")) is PERHAPS
@@ -506,7 +508,7 @@ REQUESTS = st.builds(
 def test_any_answer_is_judged(
     status: int, headers: list[tuple[bytes, bytes]], body: bytes, request_: dict[str, Any], sent: bytes
 ) -> None:
-    """No answer of an application to no request breaks the reading, and no 4xx or 5xx is a success."""
+    """Any answer is judged without an error, and no 4xx or 5xx is a success."""
     for each in (DOOR, ruled(f"{HOME_RULE}|302!/a|{COOKIE_RULE[8:]}|{JSON_RULE[8:]}")):
         outcome = from_start(each, status, headers, request_, sent) or from_body(
             each, status, body, headers, request_, sent
@@ -522,5 +524,5 @@ def test_any_answer_is_judged(
     )
 )
 def test_any_json_is_judged(tree: Any) -> None:
-    """And without a token or a session, none of it is a success."""
+    """Any JSON is judged, and without a token or session none is a success."""
     assert from_body(DOOR, 200, json.dumps({"x": tree}).encode(), [JSON], asked()) is not NO

@@ -1,4 +1,4 @@
-"""Our parsers against those that applications use: a difference that is no refusal is a way past the guard."""
+"""Our parsers against those of applications: any difference must be a refusal, or it is a bypass."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Pairs = list[tuple[str, str]]
 
 
 async def starlette_pairs(body: bytes, content_type: bytes) -> Pairs | None:
-    """What Starlette's `form()` reads by way of python-multipart; `None` where it refuses."""
+    """What Starlette's `form()` reads with python-multipart; `None` if it refuses."""
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -44,7 +44,7 @@ async def starlette_pairs(body: bytes, content_type: bytes) -> Pairs | None:
 
 
 def picked(pairs: Pairs) -> dict[str, str]:
-    """The fields of interest, of which there must not be two: the claim is about all an application could take."""
+    """The fields of interest, without duplicates: the claim covers all that an application could take."""
     found: dict[str, str] = {}
     for name, value in pairs:
         if (kind := NAMES.kinds.get(name)) is not None:
@@ -115,20 +115,22 @@ LIKELY = st.lists(
 @example(b"username=%%4040&password=%2540")
 @example(b"password=g1&username=decoy1;username=hana")
 async def test_forms_are_read_as_others_read_them(body: bytes) -> None:
-    """Against `parse_qsl` (Django, Litestar, Quart) and python-multipart (Starlette, FastAPI)."""
+    """Forms are read like `parse_qsl` (Django, Litestar, Quart) and python-multipart (Starlette, FastAPI), or
+    refused.
+    """
     found = ours(body)
     if found is None:
         return
     assert found == picked(parse_qsl(body.decode(), keep_blank_values=True))
     pairs = await starlette_pairs(body, FORM)
     assert pairs is not None
-    # Older ones drop a name without a value, which is refused wherever it matters.
+    # Older versions drop a name without a value, which is refused where it matters.
     assert filled(found) == filled(picked(pairs))
 
 
 @given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=5), st.text(min_size=1), st.text())
 def test_what_browsers_encode_is_read(more: Pairs, account: str, secret: str) -> None:
-    """Not all is refused: any text, encoded as WHATWG says, comes back."""
+    """Any text encoded as WHATWG says is read back, so not all is refused."""
     others = [(f"x{name}", value) for name, value in more]
     body = urlencode([*others, ("username", account), ("password", secret)]).encode()
     assert ours(body) == {"account": account, "secret": secret}
@@ -139,7 +141,7 @@ def test_what_browsers_encode_is_read(more: Pairs, account: str, secret: str) ->
 
 def django_pairs(body: bytes, boundary: str) -> Pairs | None:
     meta = {"CONTENT_TYPE": f"multipart/form-data; boundary={boundary}", "CONTENT_LENGTH": str(len(body))}
-    # Its defaults for this one call: the settings themselves belong to the tests of Django services.
+    # Defaults for this call alone: the settings belong to the tests of Django services.
     before, settings._wrapped = settings._wrapped, UserSettingsHolder(global_settings)
     try:
         post, files = DjangoParser(meta, BytesIO(body), [MemoryFileUploadHandler()], "utf-8").parse()
@@ -178,7 +180,7 @@ def werkzeug_pairs(body: bytes, boundary: str) -> Pairs | None:
 
 
 async def assert_agreed(body: bytes, boundary: str = "XX") -> bool:
-    """Every parser that reads the body reads what we read. Whether we read it at all is returned."""
+    """Assert that all parsers which read the body agree with ours. Returns whether ours read it."""
     try:
         found = read_multipart(body, boundary.encode(), NAMES)
     except Unreadable:
@@ -224,7 +226,7 @@ FILE = part("avatar", "\x89PNG\r\n\x1a", '; filename="a; b=é.png"\r\nContent-Ty
     ],
 )
 async def test_what_clients_write_is_read_by_all(body: str) -> None:
-    """Browsers, curl, requests, okhttp, .NET."""
+    """Bodies by browsers, curl, requests, okhttp and .NET are read by all."""
     assert await assert_agreed(body.encode())
 
 
@@ -282,7 +284,7 @@ async def test_what_clients_write_is_read_by_all(body: str) -> None:
     ],
 )
 async def test_what_parsers_disagree_about_is_refused(body: str) -> None:
-    """Every oddity that one of five parsers forgives."""
+    """Every oddity that one of five parsers forgives is refused."""
     assert not await assert_agreed(body.encode())
 
 
@@ -294,13 +296,13 @@ async def test_what_parsers_disagree_about_is_refused(body: str) -> None:
     ],
 )
 def test_parts_that_are_no_text_are_refused(body: bytes) -> None:
-    """Django and Starlette put different characters there."""
+    """Parts that are no text are refused: Django and Starlette replace characters differently."""
     with pytest.raises(Unreadable, match=r"^400 not_unicode$"):
         read_multipart(body, b"XX", NAMES)
 
 
 def test_the_number_of_parts_is_bounded() -> None:
-    """Row 54: 100 parts are read, 10,000 are refused at once."""
+    """Row 54: 100 parts are read, 10,000 refused at once."""
     body = GOOD + part("x", "y") * 98
     assert read_multipart((body + END).encode(), b"XX", NAMES) == {"account": "alice", "secret": "s3cret"}
     for more in (1, 10_000):
@@ -318,7 +320,7 @@ def test_boundaries_outside_the_standard_are_refused(boundary: bytes) -> None:
 
 
 def test_multipart_that_is_a_form_as_well_is_refused() -> None:
-    """An application that splits any body at `&` would read another account."""
+    """Multipart that is also a form is refused: an application that splits at `&` would read another account."""
     body = (GOOD + part("x", "&username=bob&password=y&") + END).encode()
     assert refusal(body, b"multipart/form-data; boundary=XX") == (400, "two_meanings")
     assert read((GOOD + part("x", "a&b=c&") + END).encode(), b"multipart/form-data; boundary=XX") is not None
@@ -346,7 +348,7 @@ CHUNKS = st.lists(
 
 @given(CHUNKS.map("".join))
 async def test_multipart_is_read_as_others_read_it(body: str) -> None:
-    """Against Starlette, Django, Litestar and Quart's parsers: all that read a body read the same in it."""
+    """Multipart is read as Starlette, Django, Litestar and Quart read it, or refused."""
     await assert_agreed(body.encode())
 
 
@@ -356,14 +358,14 @@ async def test_multipart_is_read_as_others_read_it(body: str) -> None:
     st.sampled_from(["", "\r", "\n", "\r\n", " ", "-", '"', ";", "%", "\0"]),
 )
 async def test_one_slip_never_divides_the_parsers(at: int, dropped: int, put: str) -> None:
-    """A good body with one change is read alike, or refused."""
+    """A valid body with one change is read alike by all, or refused."""
     body = GOOD + END
     await assert_agreed((body[:at] + put + body[at + dropped :]).encode())
 
 
 @given(st.text("%+=&aAfF0123456789;é\r\n", max_size=60) | st.text(max_size=30))
 def test_values_are_decoded_as_the_standard_library_does(value: str) -> None:
-    """By another way, which takes a stray `%` by the thousand in no more time than a letter."""
+    """Values are decoded like the standard library, with many stray `%` in no more time than letters."""
     raw = value.encode("utf-8", "surrogatepass")
     assert unquoted(raw) == unquote_to_bytes(raw)
 
@@ -373,14 +375,14 @@ PARTS = ["username", "%75sername", "user%", "%%75sername", "&", "=", ";", "[", "
 
 @given(st.lists(st.sampled_from(PARTS)))
 def test_a_field_is_found_wherever_it_stands(parts: list[str]) -> None:
-    """The quick look passes over nothing that the thorough one would find."""
+    """The quick search misses no field that the thorough one finds."""
     text = "".join(parts).encode()
     thorough = re.compile(rb"(?:^|[&;])(?:u|%75)sername(?=[=&;[]|%5[bB]|$)", re.DOTALL)
     assert mention_of(["username"]).search(text) is (thorough.search(text) is not None)
 
 
 def test_so_many_fields_that_nobody_can_tell_count_as_found() -> None:
-    """A name among a thousand others is looked for in vain, at the sender's expense."""
+    """A form with too many fields to search counts as holding the field, at its sender's expense."""
     mention = mention_of(["username"])
     assert mention.search(b"a&" * 999 + b"username")
     assert not mention.search(b"a&" * 30_000)

@@ -1,4 +1,4 @@
-"""What a session is shown by: in the answer that begins it, and in a request."""
+"""Session credentials: in the answer that creates them, and in a request."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def setting(*lines: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def shown(*lines: bytes) -> dict[str, str]:
-    """The cookie `sid` as a request shows it."""
+    """The cookie `sid` as a request sends it."""
     return credentials_shown([(b"cookie", line) for line in lines], {"sid"}).cookies
 
 
 def test_new_cookies_that_scripts_cannot_read_are_credentials() -> None:
-    """All of them: which one is the session is not known."""
+    """All new `HttpOnly` cookies are credentials, as the session's own is unknown."""
     headers = setting(b"sid=1; HttpOnly", b"user=2; httponly; Path=/", b"theme_x=3", b"plain=4")
     assert credentials_set(DOOR, headers, b"") == SessionCredentials((("sid", "1"), ("user", "2")))
 
@@ -45,18 +45,18 @@ def test_new_cookies_that_scripts_cannot_read_are_credentials() -> None:
     ],
 )
 def test_what_says_nothing_about_who_is_logged_in_is_none(line: bytes) -> None:
-    """Deletions, our own cookies, and those that are the same for several accounts tie nothing."""
+    """Deletions, our own cookies and cookies equal for several accounts are no credentials."""
     assert not credentials_set(DOOR, setting(line), b"")
 
 
 def test_the_last_line_of_a_name_is_what_counts() -> None:
-    """As in browsers: deleted after it was set, it is gone; set after it was deleted, it is there."""
+    """The last `Set-Cookie` line of a name counts, as in browsers."""
     assert not credentials_set(DOOR, setting(b"sid=1; HttpOnly", b"sid=; HttpOnly"), b"")
     assert credentials_set(DOOR, setting(b"sid=; HttpOnly", b"sid=2; HttpOnly"), b"").cookies == (("sid", "2"),)
 
 
 def test_a_rule_names_the_one_cookie() -> None:
-    """The operator knows best, `HttpOnly` or not."""
+    """A rule names the one cookie, `HttpOnly` or not."""
     headers = setting(b"other=1; HttpOnly", b"sid=2")
     assert credentials_set(BY_COOKIE, headers, b'{"token": "t"}') == SessionCredentials((("sid", "2"),))
 
@@ -73,19 +73,19 @@ def test_a_rule_names_the_one_cookie() -> None:
     ],
 )
 def test_usual_tokens_are_credentials(body: bytes, token: str) -> None:
-    """A token is one where the outcome takes it for one."""
+    """A token in the places where the outcome finds one is a credential."""
     assert credentials_set(DOOR, [], body) == SessionCredentials((), token)
 
 
 def test_a_rule_names_the_one_token() -> None:
-    """Only what stands at its place, and no cookie."""
+    """A rule for a token uses the value at its place alone, and no cookie."""
     body = b'{"token": "no", "data": {"key": "yes"}}'
     assert credentials_set(BY_JSON, setting(b"sid=1; HttpOnly"), body) == SessionCredentials((), "yes")
     assert not credentials_set(BY_JSON, [], b'{"data": {"key": true}}')
 
 
 def test_beyond_the_bounds_is_nothing() -> None:
-    """A part of the credentials could be the part that is the same for everybody."""
+    """Beyond the bounds there are no credentials: the kept part could be one that all accounts share."""
     nine = setting(*(b"sid%d=x; HttpOnly" % number for number in range(9)))
     assert len(credentials_set(DOOR, nine[:8], b"").cookies) == 8
     assert not credentials_set(DOOR, nine, b"")
@@ -95,7 +95,7 @@ def test_beyond_the_bounds_is_nothing() -> None:
 
 @pytest.mark.parametrize("lines", [(b"sid=1",), (b"a=2; sid=1",), (b"a=2", b"sid=1"), (b"xsid=3; sid=1; sidx=4",)])
 def test_a_cookie_is_read_by_its_name(lines: tuple[bytes, ...]) -> None:
-    """In one header or, as HTTP/2 splits them, in several."""
+    """A cookie is read by its name, from one header or from several (HTTP/2)."""
     assert shown(*lines) == {"sid": "1"}
 
 
@@ -114,7 +114,7 @@ def test_a_cookie_is_read_by_its_name(lines: tuple[bytes, ...]) -> None:
     ],
 )
 def test_a_name_that_some_parser_sees_twice_is_not_shown(lines: tuple[bytes, ...]) -> None:
-    """The application could take the other one: the session of one account under the proof of another (R4)."""
+    """A cookie name that some parser sees twice is not used: the application could take the other session (R4)."""
     assert shown(*lines) == {}
 
 
@@ -131,13 +131,13 @@ def test_a_name_that_some_parser_sees_twice_is_not_shown(lines: tuple[bytes, ...
     ],
 )
 def test_a_bearer_token_is_read_where_there_is_one(values: list[bytes], bearer: str, other: bool) -> None:
-    """Several, or another scheme, are something that we do not know."""
+    """One bearer token is read; several or another scheme are not."""
     found = credentials_shown([(b"authorization", value) for value in values], ())
     assert (found.bearer, found.other_authorization) == (bearer, other)
 
 
 def test_no_value_is_in_what_is_printed() -> None:
-    """Tracebacks show these."""
+    """A `repr` shows no value: tracebacks print it."""
     headers = [(b"cookie", b"sid=canary"), (b"authorization", b"Bearer canary")]
     assert "canary" not in repr(credentials_set(DOOR, setting(b"sid=canary; HttpOnly"), b""))
     assert "canary" not in repr(credentials_shown(headers, {"sid"}))

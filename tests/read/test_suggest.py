@@ -1,4 +1,4 @@
-"""The rule that is suggested to a door without one: only what separates successes from failures."""
+"""The rule suggested to a door without one separates successes from failures, or none is suggested."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def watched(*answers: Answer, times: int = 25, at: Door = DOOR, asked: dict[str,
         (None, [(200, []), (401, [])]),
         (None, [(401, []), (401, [])]),
         (None, [(302, [to("/home;x"), (b"set-cookie", b"a|b=1; HttpOnly")]), (401, [])]),
-        # A session that is renewed with every answer: wrong passwords go to the front page, with a message in it.
+        # A session renewed by every answer: wrong passwords go to the front page, with a message in it.
         ("302:/home", [(302, [to("/"), SESSION]), (302, [to("/home"), SESSION]), (401, [])]),
         (None, [(302, [to("/"), SESSION]), (403, [HTML])]),
         (None, [(302, [to("/"), SESSION]), (401, [])]),
         (None, [(302, [to("/home"), SESSION]), (302, [to("/start"), SESSION]), (403, [HTML])]),
-        # A page with 403 or 400 may be about the form's token: nobody has seen a wrong password here.
+        # A page with 403 or 400 may be about the form's token: no wrong password was seen here.
         (None, [(302, [to("/home"), SESSION]), (403, [HTML]), (400, [HTML]), (503, [])]),
         (None, [(302, [to("/2fa"), SESSION]), (200, [HTML])]),
         (None, [(302, [to("https://elsewhere.example/home"), SESSION]), (200, [HTML])]),
@@ -77,7 +77,7 @@ def watched(*answers: Answer, times: int = 25, at: Door = DOOR, asked: dict[str,
     ],
 )
 def test_what_only_successes_show_is_suggested(expected: str | None, answers: list[Answer]) -> None:
-    """Row 2.7: in the notation of the settings, which take it as it stands."""
+    """Row 2.7: a feature of successes alone is suggested, in the settings' notation."""
     assert watched(*answers) == expected
     assert expected is None or parse_doors(DoorKind.LOGIN, f"POST /login success={expected}", "SEKISHO_LOGIN")
 
@@ -90,19 +90,19 @@ def test_what_only_successes_show_is_suggested(expected: str | None, answers: li
     ],
 )
 def test_a_place_that_the_client_named_is_no_rule(asked: dict[str, Any]) -> None:
-    """Row 2.7: strangers may not write the rule of a door, by where they say that they came from."""
+    """Row 2.7: a client-chosen redirect target makes no rule, or strangers could write a door's rule."""
     assert watched((302, [to("/home"), SESSION]), FORM_AGAIN, asked=asked) is None
 
 
 def test_what_opens_by_basic_is_told_by_its_refusals() -> None:
-    """Row 2.7: a WebDAV client gets 207, 304 and 404 with a right password."""
+    """Row 2.7: a Basic door is suggested its refusals: a WebDAV client gets 207, 304 and 404 with a right password."""
     assert watched((401, []), (404, []), (207, []), at=BASIC) == "!401,403"
     assert watched((404, []), (207, []), at=BASIC) is None
     assert watched((401, []), (401, []), at=BASIC) is None
 
 
 def test_what_may_be_a_rule_is_left_to_the_operator() -> None:
-    """Row 2.7: a cookie that comes with redirects to the front page, where some applications tell failures as well."""
+    """Row 2.7: a cookie with redirects to the front page, where failures may go too, is left to the operator."""
     suggester = RuleSuggester(DOOR)
     for n in range(1, 100):
         status, headers, *_ = FORM_AGAIN if n % 2 else (302, [to("/"), SESSION])
@@ -115,7 +115,7 @@ def test_what_may_be_a_rule_is_left_to_the_operator() -> None:
 
 
 def test_nothing_is_suggested_early() -> None:
-    """Row 2.7: 48 attempts are not enough, 50 are; nor are four failures or two successes among them."""
+    """Row 2.7: a suggestion needs 50 attempts, five failures and three successes."""
     answers: list[Answer] = [(302, [to("/home"), SESSION]), (401, [])]
     assert watched(*answers, times=24) is None
     assert watched(*answers, times=25) is not None
@@ -132,7 +132,7 @@ def test_nothing_is_suggested_early() -> None:
 
 
 def test_suggestions_take_no_memory() -> None:
-    """An application that makes up a cookie name for each answer is remembered for 64 of them."""
+    """An application that invents cookie names has 64 of them remembered."""
     suggester = RuleSuggester(DOOR)
     for number in range(1_000):
         headers = [JSON, (b"set-cookie", f"s{number}=x; HttpOnly".encode())]

@@ -1,4 +1,4 @@
-"""Header names are lowered once, at the edge, and what is remembered of them is bounded."""
+"""Header names are lowered once, at the edge, and the memory of them is bounded."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _numbers = count()
 
 
 def fresh(name: bytes) -> bytes:
-    """A name that no request had before."""
+    """A name that no earlier request had."""
     return b"%s-%d" % (name, next(_numbers))
 
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_names_in_lower_case_stay_as_they_are(times: int) -> None:
-    """The scope that the server gave is passed on, the first time and later."""
+    """With names in lower case the server's own scope is passed on, the first time and later."""
     name = fresh(b"x-lower")
     scope = {"headers": [(b"host", b"shop.test"), (name, b"A")]}
     for _ in range(times):
@@ -29,7 +29,7 @@ def test_names_in_lower_case_stay_as_they_are(times: int) -> None:
 
 
 def test_a_name_in_title_case_is_found_after_its_lower_case_was_seen() -> None:
-    """What is remembered is the exact spelling: `Authorization` is not passed for `authorization`."""
+    """Names are remembered by exact spelling: `Authorization` is lowered after `authorization` was seen."""
     name = fresh(b"authorization")
     read_headers({"headers": [(name, b"Basic x")]})
 
@@ -40,14 +40,14 @@ def test_a_name_in_title_case_is_found_after_its_lower_case_was_seen() -> None:
 
 
 def test_cookie_lines_are_joined_whatever_their_spelling() -> None:
-    """Title case and crumbs at once."""
+    """Cookie lines are joined in title case and in several lines."""
     read, named = read_headers({"headers": [(b"Cookie", b"a=1"), (b"cookie", b"b=2")]})
     assert named == {b"cookie": b"a=1; b=2"}
     assert read["headers"] == [(b"cookie", b"a=1"), (b"cookie", b"b=2")]
 
 
 def test_names_that_clients_make_up_take_bounded_memory() -> None:
-    """A flood of invented names leaves 256 sets of them at most, none of them long."""
+    """A flood of invented names leaves 256 sets at most, none of them long."""
     for _ in range(1_000):
         read_headers({"headers": [(fresh(b"x-invented"), b"")]})
     read_headers({"headers": [(fresh(b"x" * 2_000), b"")]})
@@ -57,6 +57,6 @@ def test_names_that_clients_make_up_take_bounded_memory() -> None:
 
 
 def test_a_request_without_headers_has_none() -> None:
-    """As a lifespan's scope."""
+    """A request without headers, like a lifespan's scope, has none."""
     scope = {"type": "lifespan"}
     assert read_headers(scope) == (scope, {})

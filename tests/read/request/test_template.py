@@ -1,4 +1,4 @@
-"""Doors whose account or secret stands in the path."""
+"""Doors whose account or secret is in the path."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KEY = doors("POST /reset/{key}/ path:,key form:,,password1")
     ],
 )
 def test_a_placeholder_stands_for_one_step(path: str) -> None:
-    """However a forgiving router would come there."""
+    """A placeholder stands for one segment, in any path that a forgiving router accepts."""
     assert ASK.find(scope(path)) is ASK.all[0]
 
 
@@ -44,12 +44,12 @@ def test_a_placeholder_stands_for_one_step(path: str) -> None:
     "path", ["/password-recovery", "/password-recovery/", "/password-recovery/a/b", "/x/hana", "/"]
 )
 def test_more_or_fewer_steps_are_other_routes(path: str) -> None:
-    """They pass untouched."""
+    """Paths with more or fewer segments pass untouched."""
     assert ASK.find(scope(path)) is None
 
 
 def test_a_look_at_such_a_page_is_no_attempt() -> None:
-    """As at any other door; a `GET` that is a door by itself is one."""
+    """A `GET` of such a page is no attempt, unless the door's method is `GET`."""
     assert ASK.find(scope("/password-recovery/hana", "GET")) is None
     link = doors("GET /magic/{token} path:,token", DoorKind.LINK)
     assert link.find(scope("/magic/t", "GET")) is link.find(scope("/magic/t", "HEAD")) is link.all[0]
@@ -73,12 +73,12 @@ def read(at: Doors, path: str, body: bytes = b"", **more: Any) -> Credentials | 
     ],
 )
 def test_the_account_is_what_the_server_decoded(path: str, root_path: str, account: str) -> None:
-    """Case and spelling stay: trust is bound to it exactly as it came."""
+    """The account is the decoded text with its case and spelling, to which trust is bound."""
     assert read(ASK, path, root_path=root_path) == Credentials(account, "")
 
 
 def test_path_and_body_together_say_who_and_what() -> None:
-    """A reset's key in the path, the new password in the form."""
+    """Path and body together give account and secret: a reset key in the path, the new password in the form."""
     assert read(KEY, "/reset/MQ-abc123/", b"password1=new&password2=new") == Credentials("", "MQ-abc123", "new")
     assert not ASK.all[0].reads_body
     assert KEY.all[0].reads_body
@@ -90,20 +90,20 @@ def test_path_and_body_together_say_who_and_what() -> None:
      "/password-recovery/a;b", "/password-recovery/\\ufffd", "http://x/password-recovery/hana"],
 )  # fmt: skip
 def test_where_routers_disagree_about_a_path_its_account_is_nobodys(path: str) -> None:
-    """One cuts there, the next decodes once more: refused."""
+    """A path whose account routers read differently (cut or decoded twice) is refused."""
     with pytest.raises(Unreadable, match="400 path_doubtful"):
         read(ASK, path.replace("\\ufffd", "\ufffd"))
 
 
 def test_a_mount_point_that_runs_on_into_the_account_is_refused() -> None:
-    """`/srvhana` is `hana` for Quart, and `srvhana` for others."""
+    """A root path that runs on into the account is refused: `/srvhana` is `hana` for Quart and `srvhana` for others."""
     assert read(doors("POST /{email} path:email"), "/srv/hana", root_path="/srv") == Credentials("hana", "")
     with pytest.raises(Unreadable, match="400 path_doubtful"):
         read(doors("POST /{email} path:email"), "/srvhana", root_path="/srv")
 
 
 def test_exact_doors_come_before_placeholders() -> None:
-    """And placeholders before prefixes."""
+    """Exact doors come before placeholders, and placeholders before prefixes."""
     every = doors("POST /reset/{key} path:,key; POST /reset/done form:,code; PUT /reset/{other} path:,other")
     assert [door.name for door in every.all] == ["POST /reset/done", "POST /reset/{key}", "PUT /reset/{other}"]
     assert [door.shares_path for door in every.all] == [False, True, True]
@@ -130,7 +130,7 @@ async def _reached(reset: str, paths: Sequence[str]) -> tuple[list[int], int]:
 
 
 async def test_accounts_in_the_path_are_counted() -> None:
-    """From a dozen addresses, with and without a slash, in any case."""
+    """Accounts in the path are counted over a dozen addresses, with and without a slash, in any case."""
     paths = ["/password-recovery/hana", "/password-recovery/Hana/", "/Password-recovery/HANA"] * 4
     statuses, reached = await _reached("POST /password-recovery/{email} path:email", paths)
     assert reached == 3
