@@ -1,6 +1,6 @@
-"""Where an account's contact and its factors live: `Owners`, in memory here, in SQL in `sekisho.owners.sql`.
+"""Account owners' contacts and factors: the port `Owners`, in memory here, in SQL in `sekisho.owners.sql`.
 
-The SQL adapter is not imported here: it wants the extra `owners`, which a site with a Python object does without.
+The SQL adapter is not imported here: it needs the extra `owners`; sites with a Python object need not install that.
 """
 
 from __future__ import annotations

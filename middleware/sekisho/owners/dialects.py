@@ -1,6 +1,6 @@
-"""Where databases differ: what a URL may ask for, how to connect, begin and lock, and what an error's code means.
+"""Differences between databases: URL options, connecting, beginning, locking, and the meaning of error codes.
 
-How their columns differ stands in `schema`. Everything else in this package is the same for all of them.
+`schema` has the differences of columns. Everything else in this package is the same for all databases.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import PoolResetState
 
 OWNERS = "SEKISHO_OWNERS"
-# What a transaction is told when it begins, as execution options.
+# Execution options of a transaction.
 WRITES = "sekisho_writes"
-SECONDS = "sekisho_seconds"  # that its caller waits at most
+SECONDS = "sekisho_seconds"  # the caller's maximum wait
 
 
 class Dialect:
-    """What is common, and nothing where nothing is to be done.
+    """The common behaviour. Optional steps do nothing here.
 
     Attributes:
         label: the product, for errors.
-        options: what a URL may ask for. Anything else would fail at the first log-in.
+        options: the supported options of a URL. Any other would fail at the first log-in.
         engine: arguments for SQLAlchemy's engine.
-        exact: whether two texts that differ are never equal, unless a query or a column says otherwise.
-        foreign: codes of errors for text that a column's or database's character set lacks.
-        doubled: codes of errors for two columns of one name.
+        exact: whether comparison is exact, unless a query or a column overrides it.
+        foreign: error codes for text that a column's or database's character set lacks.
+        doubled: error codes for two columns of one name.
     """
 
     label: str
@@ -48,7 +48,7 @@ class Dialect:
     doubled: frozenset[str] = frozenset()
 
     def check(self, url: sa.URL) -> None:
-        """Raise `SettingsError` for what cannot work."""
+        """Raise `SettingsError` for a URL that cannot work."""
         if not set(url.query) <= self.options:
             possible = ", ".join(sorted(self.options)) or "none"
             raise SettingsError(
@@ -56,7 +56,7 @@ class Dialect:
             )
 
     def driver_url(self, url: sa.URL) -> sa.URL:
-        """Without the options that `connecting` sees to."""
+        """The URL without the options that `connecting` handles."""
         return url
 
     def connecting(self, url: sa.URL, seconds: float) -> dict[str, object]:
@@ -64,13 +64,13 @@ class Dialect:
         raise NotImplementedError
 
     def prepare(self, engine: Engine) -> None:
-        """What is to be done with a new engine."""
+        """Configure a new engine."""
 
     def lock(self, connection: Connection, number: int) -> None:
-        """Wait until nobody else holds this lock (a signed 64-bit number), and hold it until the transaction ends."""
+        """Acquire this lock (a signed 64-bit number), and hold it until the transaction ends."""
 
     def code(self, error: BaseException) -> str | None:
-        """The database's own code of an error, which holds nothing of anybody."""
+        """The database's own code of an error; it contains no personal data."""
         raise NotImplementedError
 
 
@@ -80,11 +80,11 @@ class _PostgreSQL(Dialect):
     foreign = frozenset({"22P05"})  # the database's encoding is not UTF-8
 
     def connecting(self, url: sa.URL, seconds: float) -> dict[str, object]:
-        """Keeps the driver from leaving statements on a connection.
+        """Disable the driver's prepared statements.
 
-        Behind a PgBouncer in transaction mode the next transaction meets another connection, where a statement of that
-        name is missing, or is somebody else's. Preparing anew costs a tenth of a millisecond. Sites without such a
-        pooler may ask for a cache with `prepared_statement_cache_size`.
+        Behind a PgBouncer in transaction mode, the next transaction uses another connection, where a statement of that
+        name is missing, or belongs to another client. Preparing again costs 0.1 ms. Sites without such a pooler may
+        enable the cache with `prepared_statement_cache_size`.
         """
         arguments: dict[str, object] = {"timeout": seconds}
         if int(str(url.query.get("prepared_statement_cache_size", "0"))):
@@ -100,7 +100,7 @@ class _PostgreSQL(Dialect):
 
 
 class _SQLite(Dialect):
-    """Needs no locks: its writing transactions exclude one another from their first statement on."""
+    """SQLite needs no locks: writing transactions exclude each other from their first statement on."""
 
     label = "SQLite"
 
@@ -113,7 +113,7 @@ class _SQLite(Dialect):
             )
 
     def connecting(self, url: sa.URL, seconds: float) -> dict[str, object]:  # noqa: ARG002 - a file wants nothing of it
-        return {"timeout": seconds}  # to wait for another's writing
+        return {"timeout": seconds}  # the wait for another writer
 
     def prepare(self, engine: Engine) -> None:
         logging.getLogger("aiosqlite").addFilter(_no_parameters)
@@ -126,16 +126,15 @@ class _SQLite(Dialect):
 class _MySQL(Dialect):
     """MySQL and MariaDB.
 
-    Their locks by name belong to a connection and outlast a transaction: they are given back when the connection goes
-    back to the pool, once all is committed. Such a lock is known to one server only, so of a cluster one node is to be
-    written to.
+    Their named locks belong to a connection and outlast a transaction: they are released after the commit, when the
+    connection returns to the pool. Only one server knows such a lock, so in a cluster all writes must go to one node.
     """
 
     label = "MySQL"
     options = frozenset({"ssl", "ssl_ca", "unix_socket"})
-    # What others committed is seen after a lock: a snapshot from before it would count too few enrolments.
+    # Other transactions' commits must be visible after a lock: an older snapshot would count too few enrolments.
     engine: ClassVar[Mapping[str, Any]] = {"isolation_level": "READ COMMITTED"}
-    # The usual collations ignore case, marks and trailing blanks; a number equals every text that begins with it.
+    # The usual collations ignore case, marks and trailing blanks, and a number equals every text that begins with it.
     exact = False
     foreign = frozenset({"1267", "1270", "1271", "3854", "3988"})
     doubled = frozenset({"1060"})
@@ -164,7 +163,7 @@ class _MySQL(Dialect):
         sa.event.listen(engine, "reset", _unlock_in_mysql)
 
     def lock(self, connection: Connection, number: int) -> None:
-        # Names are those of the whole server, and have at most 64 characters.
+        # Lock names are global on the server, and have at most 64 characters.
         place = f"{connection.engine.url.database} {number}"
         name = f"sekisho {blake2b(place.encode(), digest_size=16).hexdigest()}"
         connection.info[_LOCKED] = True
@@ -187,13 +186,13 @@ def dialect_of(connection: Connection | Engine) -> Dialect:
 
 
 def _no_parameters(record: logging.LogRecord) -> bool:
-    # aiosqlite logs each call with its arguments, at the lowest level.
+    # aiosqlite logs each call with its arguments at level DEBUG.
     return record.levelno > logging.DEBUG
 
 
 def _begin_in_sqlite(connection: Connection) -> None:
-    # By itself sqlite3 begins at the first changed row: tables would be made outside, and what was read before it
-    # could have changed since.
+    # By default sqlite3 begins a transaction at the first changed row: tables would be created outside of it, and rows
+    # read before it could have changed.
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -203,9 +202,9 @@ def _begin_in_sqlite(connection: Connection) -> None:
 
 _LOCKED = "sekisho_locked"
 _LIMIT = "sekisho_limit"
-# The driver writes values into statements, and escapes bytes by backslash whatever the server's mode: where that took
-# backslashes literally, an account could end its own quotes. Strict, or what is too long would be cut short and become
-# somebody else's. The collation is for texts of the query itself; a column's own comes first.
+# The driver inserts values into statements and always escapes with backslashes: in a mode that reads backslashes
+# literally, an account could close its quotes (SQL injection). Strict mode, because otherwise too long a value would be
+# truncated and could equal another account's. The collation applies to the query's own texts; a column's own prevails.
 _SESSION = (
     "SET NAMES utf8mb4 COLLATE utf8mb4_bin, SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
     "SESSION autocommit = 0"
@@ -214,9 +213,9 @@ _TLS = ("disable", "require", "verify-ca", "verify-full")
 
 
 def _tls(url: sa.URL) -> ssl.SSLContext | None:
-    """As PostgreSQL's drivers name the ways; with `ssl_ca`, a file of certificates, and no word the strictest.
+    """The TLS context for `ssl`, with the names of PostgreSQL's drivers. With only `ssl_ca`, the strictest applies.
 
-    A server without TLS is refused: the driver begins the handshake whatever the server says of itself.
+    A server without TLS is refused: the driver always begins the handshake, so an attacker cannot downgrade it.
     """
     authorities = url.query.get("ssl_ca")
     way = url.query.get("ssl", "disable" if authorities is None else "verify-full")
@@ -235,7 +234,7 @@ def _tls(url: sa.URL) -> ssl.SSLContext | None:
 def _trusting(authorities: str | tuple[str, ...] | None) -> ssl.SSLContext | None:
     try:
         return ssl.create_default_context(cafile=authorities)  # type: ignore[arg-type] # of two files: a TypeError
-    except (OSError, TypeError):  # names the file, so it must not travel further
+    except (OSError, TypeError):  # names the file, so it must not propagate
         return None
 
 
@@ -246,9 +245,9 @@ def _begin_in_mysql(connection: Connection) -> None:
 
 
 def _limit(connection: Connection) -> None:
-    """End what takes longer than its caller waits: these servers go on for a client that has hung up.
+    """Limit a statement to its caller's wait: these servers continue after a client has disconnected.
 
-    MySQL has no such limit for changes; what they wait for, rows and tables, has one in both.
+    MySQL has no such limit for writes; both servers limit the wait for row and table locks.
     """
     seconds = connection.get_execution_options().get(SECONDS)
     if seconds is None or connection.info.get(_LIMIT) == seconds:
@@ -266,7 +265,7 @@ def _whole_seconds(connection: Connection) -> int:
 
 
 def _unlock_in_mysql(connection: Any, record: Any, state: PoolResetState) -> None:
-    # A connection that is thrown away takes its locks along.
+    # Closing a connection releases its locks.
     if record.info.pop(_LOCKED, False) and not state.terminate_only:
         cursor = connection.cursor()
         cursor.execute("SELECT RELEASE_ALL_LOCKS()")

@@ -1,4 +1,4 @@
-"""Owners in a Python object: for tests, demos, and a service of one process that keeps its users in memory too."""
+"""Owners in memory: for tests, demos, and services of one process that keep their users in memory too."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from sekisho.owners.port import Contact
 
-HELD_MAX = 100_000  # in all; a service with more has a database
+HELD_MAX = 100_000  # in total; a service with more needs a database
 
 
 class MemoryOwners:
-    """An `Owners` that forgets everything with its process.
+    """An `Owners` without persistence.
 
     Args:
-        contacts: by account exactly as the application reads it; looked into at every call, so it may change.
+        contacts: by account exactly as the application reads it; read at every call, so it may change.
     """
 
     def __init__(self, contacts: Mapping[str, Contact]) -> None:

@@ -1,7 +1,7 @@
-"""What the guard asks about an owner, and the values it is answered with.
+"""The port for account owners, and the values that it returns.
 
-An enrolment's secret arrives sealed and leaves sealed: whoever reads the database, a dump of it or its backup, gets
-nothing that a factor could be shown with.
+An enrolment's secret is stored sealed: an attacker who reads the database, a dump or a backup cannot complete a factor
+with it.
 """
 
 from __future__ import annotations
@@ -15,52 +15,52 @@ from sekisho.model import SekishoError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-ENROLMENTS_MAX = 20  # per account: some keys, an app or two, one set of recovery codes
-SEALED_BYTES_MAX = 8_192  # an RSA public key and a set of recovery codes fit several times
+ENROLMENTS_MAX = 20  # per account: some keys, one or two apps, one set of recovery codes
+SEALED_BYTES_MAX = 8_192  # several times an RSA public key and a set of recovery codes
 LABEL_CHARS_MAX = 64  # typed by the owner
 ID_CHARS_MAX = 512  # 2 KiB of UTF-8 still fit PostgreSQL's index pages
 EMAIL_CHARS_MAX = 254  # RFC 5321, section 4.5.3.1.3: a path of 256, less its brackets
-RESET_DELAY_S = 86_400  # an owner who sleeps, or flies, can still say no
+RESET_DELAY_S = 86_400  # the owner's time to cancel, even after a night or a flight
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 class OwnersError(SekishoError):
-    """Root of what an `Owners` raises. Holds no account, address, label, query or URL."""
+    """Base class of the errors of an `Owners`. Contains no account, address, label, query or URL."""
 
 
 class OwnersUnavailable(OwnersError):  # noqa: N818 - a state, not a mistake
-    """No answer within the deadline. Whether a write was done is not known."""
+    """The database did not answer within the deadline, or failed. Whether a write was done is unknown."""
 
 
 class OwnersUnfit(OwnersError):  # noqa: N818 - a state, not a mistake
-    """Tables or query are not as they must be. Only the operator can mend it, and the text says how."""
+    """The tables or the query are wrong. Only the operator can correct them; the text says how."""
 
 
 class EnrolmentsFull(OwnersError):  # noqa: N818 - a state, not a mistake
-    """The account has as many enrolments as it may: one must go first."""
+    """The account has the maximum of enrolments: one must be removed first."""
 
 
 def holdable(text: str, *, chars_max: int = ID_CHARS_MAX) -> bool:
-    """Whether every database can hold this as text: PostgreSQL takes no NUL, and nobody takes half a surrogate."""
+    """Whether every database can store this text: PostgreSQL stores no NUL, and no database lone surrogates."""
     return 0 < len(text) <= chars_max and "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def usable_id(account_id: str) -> str:
-    """The id itself. Raises `ValueError` where it is empty, too long, or no text that a database holds."""
+    """Return the id. Raises `ValueError` if it is empty, too long, or text that a database cannot store."""
     if not holdable(account_id):
         raise ValueError(f"an account id has 1 to {ID_CHARS_MAX} characters that a database can hold")
     return account_id
 
 
 def is_enrolment_id(text: str) -> bool:
-    """Whether an enrolment could have it. Ids come back from pages, with whatever a stranger puts there."""
+    """Whether the text has the form of an enrolment's id. Ids come from forms, where clients may send any text."""
     return _ID.fullmatch(text) is not None
 
 
 def usable_sealed(sealed: bytes) -> bytes:
-    """The bytes themselves. Raises `ValueError` where there are none, or too many."""
+    """Return the bytes. Raises `ValueError` if there are none, or too many."""
     if not 0 < len(sealed) <= SEALED_BYTES_MAX:
         raise ValueError(f"what is sealed has 1 to {SEALED_BYTES_MAX} bytes")
     return sealed
@@ -71,11 +71,10 @@ class Contact:
     """How to reach the owner of an account.
 
     Attributes:
-        account_id: what enrolments hang on. The same for every spelling that the service takes for one account, and
-            never the same for two accounts.
-        email: None where the account has none that mail could be sent to.
-        locale: as the service keeps it, e.g. `ja` or `en-GB`; None where it keeps none.
-        spelled: whether `account_id` is only the account as typed, because nobody knows a better one: then two of them
+        account_id: the key of enrolments. Equal for all spellings of one account, different for different accounts.
+        email: None if the account has no usable mail address.
+        locale: as the service stores it, e.g. `ja` or `en-GB`; None if it stores none.
+        spelled: whether `account_id` is only the account as typed, because the query returns no id: then two of them
             may be one account.
     """
 
@@ -89,9 +88,9 @@ class Contact:
 
     @property
     def owner(self) -> str:
-        """By what is counted that one owner may have: the account's id, or where that is a spelling the mailbox.
+        """The key of limits per owner: the account's id, or the mailbox if the id is only a spelling.
 
-        Two accounts of one mailbox share a count then. They are one person's, who is not to be flooded through either.
+        Then two accounts with one mailbox share a limit. They belong to one owner, who must not be flooded with mail.
         """
         return self.email.casefold() if self.spelled and self.email else self.account_id
 
@@ -101,9 +100,9 @@ class Enrolment:
     """One factor of one account.
 
     Attributes:
-        id: 32 hexadecimal digits, drawn by whoever enrols; known before sealing, so that it can be sealed in.
+        id: 32 hexadecimal digits, generated by the caller before sealing, so that the seal can include it.
         kind: of factor, e.g. `webauthn`.
-        label: what the owner calls it; may be empty.
+        label: the owner's name for it; may be empty.
         created_s: Unix time.
         sealed: its secret, sealed by the caller.
     """
@@ -123,7 +122,7 @@ class Enrolment:
 
 
 class Held(NamedTuple):
-    """An enrolment and whose it is."""
+    """An enrolment and its account."""
 
     account_id: str
     enrolment: Enrolment
@@ -142,14 +141,14 @@ class Reset:
 
 
 class Owners(Protocol):
-    """Contacts, which the service keeps, and enrolments, which are kept for it.
+    """Contacts, stored by the service, and enrolments, stored for it.
 
-    Every method may raise `OwnersUnavailable` or `OwnersUnfit`, and `ValueError` for an account id that no database
-    could hold. Account ids come from `contact`.
+    Every method may raise `OwnersUnavailable` or `OwnersUnfit`, and `ValueError` for an account id that a database
+    cannot store. Account ids come from `contact`.
     """
 
     async def contact(self, account: str) -> Contact | None:
-        """The owner of an account, exactly as typed; None where there is no such account."""
+        """The owner of an account, given exactly as typed; None if there is no such account."""
         ...
 
     async def enrolments(self, account_id: str) -> tuple[Enrolment, ...]:
@@ -157,44 +156,44 @@ class Owners(Protocol):
         ...
 
     async def enrol(self, account_id: str, enrolment: Enrolment) -> None:
-        """Add one. Raises `EnrolmentsFull`, or `ValueError` where its id is taken."""
+        """Add one. Raises `EnrolmentsFull`, or `ValueError` if its id exists."""
         ...
 
     async def remove(self, account_id: str, enrolment_id: str) -> bool:
-        """Whether the account had it, until now. One account cannot remove another's."""
+        """Remove one; False if the account does not have it. An account cannot remove another's."""
         ...
 
     async def replace(self, enrolment_id: str, old_sealed: bytes, new_sealed: bytes) -> bool:
-        """Compare and set: of any number of callers with the same `old_sealed`, one is told True.
+        """Compare and set: of all callers with the same `old_sealed`, exactly one gets True.
 
-        What keeps a sign count from going back, and a recovery code from being used twice.
+        This prevents that a sign count decreases, and that a recovery code is used twice.
         """
         ...
 
     async def forget(self, account_id: str) -> None:
-        """The account is gone: whoever is next given its name must not meet its factors, or its reset."""
+        """Delete the factors and the reset of a deleted account: a new account of that name must not inherit them."""
         ...
 
     async def ask_reset(self, account_id: str, *, now_s: int) -> Reset:
-        """Note that a factor is lost; due `RESET_DELAY_S` later. Asked again, the first one stands."""
+        """Request a reset for a lost factor; due `RESET_DELAY_S` later. A pending reset stays unchanged."""
         ...
 
     async def pending_reset(self, account_id: str) -> Reset | None: ...
 
     async def cancel_reset(self, account_id: str) -> bool:
-        """Whether there was one: the owner said no, or has shown a factor."""
+        """Cancel the reset, because the owner objected or completed a factor. False if there was none."""
         ...
 
     async def carry_out(self, reset: Reset, *, now_s: int) -> bool:
-        """Remove all enrolments of the account; False where the reset is cancelled, done, or not due.
+        """Remove all enrolments of the account; False if the reset is cancelled, done, or not due.
 
-        Those made since it was asked for go too: they may be the thief's.
+        Enrolments added after the request are removed too: they may be an attacker's.
         """
         ...
 
     def all_sealed(self) -> AsyncIterator[Held]:
-        """Every enrolment, in no order that means anything, a batch at a time: for sealing anew with a newer key.
+        """Every enrolment, in arbitrary order, read in batches: for sealing again with a newer key.
 
-        One that is enrolled meanwhile may be missed: it is sealed with the newest key anyway.
+        One that is added meanwhile may be missed: it is sealed with the newest key anyway.
         """
         ...

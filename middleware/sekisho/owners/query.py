@@ -1,10 +1,9 @@
-"""The service's own query for a contact: checked before anybody runs it, read by the names of its columns.
+"""The service's own query for a contact: checked before it runs, read by the names of its columns.
 
-By name, because a query whose two columns are swapped by an editor must not mail a code to `ja`. Names are `email` and,
-optionally, `locale` and `account_id`: where a service takes `Alice` and `alice` for one account, only an id of that
-account keeps the factors of the one from being missing for the other. Without it what is sent and tried is counted by
-mailbox, or each spelling would have its own five codes an hour. Where a database takes spellings for one unless it is
-told otherwise, a query without it is refused.
+By name, so that swapped columns do not mail a code to `ja`. Names are `email` and, optionally, `locale` and
+`account_id`. If a service treats `Alice` and `alice` as one account, only an account id makes both find the same
+factors. Without it, codes sent and tried are counted by mailbox; otherwise each spelling would have its own five codes
+an hour. If a database compares spellings as equal by default, a query without `account_id` is refused.
 """
 
 from __future__ import annotations
@@ -50,10 +49,10 @@ _NO_MAILBOX = re.compile(r"[\s,;<>]")
 
 
 def lookup(query: str) -> sa.TextClause:
-    """The query, made to answer at most two rows: enough to see that one is too many.
+    """Limit the query to two rows: enough to detect more than one.
 
-    Raises `SettingsError` where it is no single select with `:account`. That is a guard against slips: whoever can set
-    the query can read the database anyway, and the transaction it runs in is read-only.
+    Raises `SettingsError` if it is no single select with `:account`. This only catches mistakes: an operator who sets
+    the query can read the database anyway, and its transaction is read-only.
     """
     text = query.strip().removesuffix(";").rstrip()
     if problem := _problem(text):
@@ -62,13 +61,13 @@ def lookup(query: str) -> sa.TextClause:
 
 
 def spellings(account: str) -> tuple[str, str]:
-    """Two others of the same account, where case makes no difference. Of both at once, nobody else has registered."""
+    """Two other spellings of the account, equal if case is ignored. Other owners hardly have registered both."""
     half = len(account) // 2
     return account.swapcase(), account[:half] + account[half:].swapcase()
 
 
 def ask(connection: Connection, query: sa.TextClause, account: str) -> Contact | None:
-    """Run it. Raises `OwnersUnfit` for more than one row, or for columns that are not those of the module."""
+    """Run the query. Raises `OwnersUnfit` for more than one row, or for other columns than the module's."""
     names, rows = _run(connection, query, account)
     _check_names(names, exact=dialect_of(connection).exact)
     if len(rows) > 1:
@@ -88,9 +87,9 @@ def _run(connection: Connection, query: sa.TextClause, account: str) -> tuple[li
             raise
     if code in dialect.doubled:
         return ["email", "email"], ()
-    if account.isascii():  # which every character set has: the query itself is wrong
+    if account.isascii():  # every character set includes ASCII: the query itself is wrong
         raise OwnersUnfit(MIXED)
-    # A stranger typed what the column cannot hold: no row has it.
+    # The client typed text that the column cannot store: no row has it.
     return _NAMES, ()
 
 
@@ -134,7 +133,7 @@ def _text(value: object) -> str | None:
 
 
 def _id(value: object) -> str:
-    # True would be 1's account.
+    # Otherwise `True` would be the account 1.
     text = str(value) if isinstance(value, str | int | UUID) and not isinstance(value, bool) else ""
     if not holdable(text):
         raise OwnersUnfit(f"{QUERY} wants text, a whole number or a UUID in the column `account_id`, and no null")
@@ -142,7 +141,7 @@ def _id(value: object) -> str:
 
 
 def _is_mailbox(email: str) -> bool:
-    # A line feed would write headers of its own, and a comma a second recipient.
+    # A line feed would inject headers, and a comma would add a second recipient.
     return (
         len(email) <= EMAIL_CHARS_MAX
         and email.isprintable()

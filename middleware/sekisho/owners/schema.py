@@ -1,9 +1,9 @@
-"""The adapter's own tables, how they came to be, and whether those in the database are they.
+"""The adapter's own tables: their definitions, their migration steps, and the check of their version.
 
-Steps are never edited once released: a database that took a step yesterday must look like one that takes it today.
+A released step is never edited: it must produce the same tables in old and new databases.
 
-MySQL and MariaDB commit at every change to a table. So a step that was cut short may be half done, and has to be
-written so that it can be taken again.
+MySQL and MariaDB commit after every change to a table. An interrupted step may be half done, so every step must be
+repeatable.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOCK = int.from_bytes(b"sekisho\x01", signed=True)  # PostgreSQL's advisory loc
 
 
 class _Utf8(sa.types.TypeDecorator[str]):
-    """Text as its bytes in UTF-8, which have no collation: `alice ` equals `alice` even in MySQL's utf8mb4_bin."""
+    """Text as UTF-8 bytes, without a collation: even in MySQL's utf8mb4_bin, `alice ` equals `alice`."""
 
     impl = sa.VARBINARY
     cache_ok = True
@@ -39,12 +39,12 @@ class _Utf8(sa.types.TypeDecorator[str]):
 
 
 def _text(chars_max: int) -> sa.types.TypeEngine[str]:
-    # MySQL indexes no text without a bound. Of the longest id, 2 KiB, its indexes have room for 3.
+    # MySQL indexes only bounded text, of at most 3 KiB; the longest id has 2 KiB.
     return sa.Text().with_variant(_Utf8(4 * chars_max), "mysql")
 
 
 metadata = sa.MetaData()
-_ENGINE = "InnoDB"  # whatever the server's default is
+_ENGINE = "InnoDB"  # regardless of the server's default
 meta = sa.Table(
     "sekisho_meta",
     metadata,
@@ -74,9 +74,9 @@ resets = sa.Table(
 
 
 def _first(connection: Connection) -> None:
-    # The next step alters tables; from then on this one must hold its own copy of how they were.
+    # Once a second step alters tables, this one must contain its own copy of their old definitions.
     metadata.create_all(connection)
-    # Of a table that is there already, the call above makes no index.
+    # The call above creates no index for a table that exists already.
     for table in metadata.tables.values():
         for index in table.indexes:
             index.create(connection, checkfirst=True)
@@ -86,9 +86,9 @@ STEPS: tuple[Step, ...] = (_first,)
 
 
 def upgrade(connection: Connection, steps: Sequence[Step] = STEPS) -> int:
-    """Take the steps that the database lacks, inside the caller's writing transaction. Returns the version reached.
+    """Take the missing steps, inside the caller's writing transaction. Returns the resulting version.
 
-    Workers that start together wait for one another. Raises `OwnersUnfit` where the tables are newer than `steps`.
+    Workers that start together wait for each other. Raises `OwnersUnfit` if the tables are newer than `steps`.
     """
     dialect_of(connection).lock(connection, _LOCK)
     version = _version(connection)
@@ -118,7 +118,7 @@ def _refuse_newer(version: int, wanted: int) -> None:
 
 
 def _version(connection: Connection) -> int:
-    """0 where there is none."""
+    """The version of the tables; 0 if there are none."""
     if not sa.inspect(connection).has_table(meta.name):
         return 0
     return int(connection.execute(sa.select(meta.c.value).where(meta.c.name == "schema")).scalar() or 0)

@@ -1,13 +1,13 @@
 """Owners in SQL: contacts from the service's own table, enrolments in tables beside it.
 
-PostgreSQL, MySQL, MariaDB or SQLite; where they differ stands in `dialects`.
+PostgreSQL, MySQL, MariaDB or SQLite; `dialects` has their differences.
 
-Two rules shape this. A log-in never waits for a database longer than the deadline, whatever the database does: so each
-call is a task of its own, and a caller leaves it behind rather than wait for its end. And nothing that a driver says is
-repeated: drivers quote parameters, addresses and URLs in their errors and logs.
+Two rules shape this module. A log-in never waits for a database longer than the deadline: so each call is a task of its
+own, and the caller does not wait for a late one to end. Messages of drivers are never repeated: they quote parameters,
+addresses and URLs in their errors and logs.
 
-What the database role needs: to select the columns of the query; to select, insert, update and delete on
-`sekisho_enrolments` and `sekisho_resets`; to select on `sekisho_meta`. Only `migrate` creates tables.
+The database role needs these rights: select on the columns of the query; select, insert, update and delete on
+`sekisho_enrolments` and `sekisho_resets`; select on `sekisho_meta`. Only `migrate` creates tables.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ T = TypeVar("T")
 
 log = logging.getLogger("sekisho.owners")
 
-DEADLINE_US = 1_000_000  # a log-in waits for this; ten times what a healthy database takes on a bad day
-CLOSING_S = 0.5  # what calls under way have to end by themselves when the service stops
-MIGRATE_US = 60_000_000  # another worker may be at it
+DEADLINE_US = 1_000_000  # a log-in waits for this; ten times the slowest answer of a healthy database
+CLOSING_S = 0.5  # the time for running calls to end by themselves when the service stops
+MIGRATE_US = 60_000_000  # another worker may be migrating
 CONNECTIONS_MAX = 4  # per worker; a call takes about a millisecond
-CALLS_MAX = 256  # waiting or at work, those left behind included; beyond it the answer is `OwnersUnavailable` at once
+CALLS_MAX = 256  # waiting or running, abandoned ones included; further calls raise `OwnersUnavailable` at once
 BATCH = 200  # enrolments read at once by `all_sealed`: 1.6 MiB at most
-STEADY_S = 10.0  # without trouble, until an outage is said to be over
-RECYCLE_S = 1_800  # before firewalls forget a silent connection
+STEADY_S = 10.0  # without a failure, until an outage is logged as over
+RECYCLE_S = 1_800  # shorter than firewalls' timeouts for idle connections
 
 
 class SqlOwners:
@@ -73,11 +73,11 @@ class SqlOwners:
 
     Args:
         url: of the database; see `sekisho.settings.databases`.
-        query: a select of `email`, `locale` and, where several spellings are one account, `account_id`, that finds the
+        query: a select of `email`, `locale` and, if several spellings are one account, `account_id`, that finds the
             row of `:account`, or none. It runs in a read-only transaction.
-        connections_max: open at once; opened when needed.
-        deadline_us: what a caller waits at most.
-        clock_s: a clock that only moves forward.
+        connections_max: open at once; opened on demand.
+        deadline_us: the maximum wait of a caller.
+        clock_s: a monotonic clock, in seconds.
 
     Raises `SettingsError` for a URL or a query that cannot work, without repeating it.
     """
@@ -98,7 +98,7 @@ class SqlOwners:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._checked = False
         self._clock_s = clock_s
-        self._problems: set[str] = set()  # said since it last answered for a while
+        self._problems: set[str] = set()  # logged in the current outage
         self._trouble_s = 0.0
         self._asked_otherwise = False
         self._background: asyncio.Task[None] | None = None
@@ -109,12 +109,12 @@ class SqlOwners:
         found = await self._call(lambda connection: ask(connection, self._query, account))
         if found is not None and found.spelled and not self._asked_otherwise and account.swapcase() != account:
             self._asked_otherwise = True
-            # Nobody waits for it, or an account that exists would answer later than one that does not.
+            # In the background: otherwise the response time would reveal that the account exists.
             self._background = asyncio.create_task(self._warn_of_spellings(account, found), name="sekisho owners")
         return found
 
     async def _warn_of_spellings(self, account: str, found: Contact) -> None:
-        """Say once that the query takes two spellings for one account, if it does."""
+        """Warn once if the query finds one account by several spellings."""
         with suppress(OwnersError):
             for other in spellings(account):
                 same = await self._call(partial(ask, query=self._query, account=other))
@@ -177,16 +177,16 @@ class SqlOwners:
             last = rows[-1].id
 
     async def migrate(self) -> int:
-        """Create the tables, or bring them up to this version, which is returned. Any number of workers at once."""
+        """Create or upgrade the tables. Returns the version. Any number of workers may call it at once."""
         return await self._call(upgrade, writes=True, seconds=MIGRATE_US / 1e6)
 
     async def check(self) -> None:
-        """For the start and for `doctor`: raise `OwnersUnfit` where tables or query are not as they must be."""
+        """For the start and for `doctor`: raise `OwnersUnfit` if the tables or the query are wrong."""
         await self._call(check)
         await self._call(lambda connection: ask(connection, self._query, ""))
 
     async def check_writing(self) -> None:
-        """For operators: raise `OwnersUnfit` where the role may read sekisho's tables and not write to them."""
+        """For operators: raise `OwnersUnfit` if the role may read sekisho's tables but not write to them."""
         try:
             await self._in_tables(_write_and_remove, writes=True)
         except OwnersUnavailable as error:
@@ -201,10 +201,10 @@ class SqlOwners:
         )
 
     async def aclose(self) -> None:
-        """End what is under way, and hang up; within two deadlines and half a second."""
+        """End running calls and disconnect, within two deadlines and half a second."""
         if self._background is not None:
             self._background.cancel()
-        # A call that is cancelled gives up its connection, and aiosqlite's may then never say that it is closed.
+        # A cancelled call abandons its connection, and aiosqlite may then never report it as closed.
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=min(CLOSING_S, self._deadline))
         for task in self._tasks:
@@ -221,11 +221,11 @@ class SqlOwners:
         return await self._in_tables(lambda connection: list(connection.execute(statement)))
 
     async def _change(self, statement: sa.Update | sa.Delete) -> int:
-        """Rows changed."""
+        """Run a statement. Returns the number of changed rows."""
         return await self._in_tables(lambda connection: connection.execute(statement).rowcount, writes=True)
 
     async def _in_tables(self, work: Callable[[Connection], T], *, writes: bool = False) -> T:
-        """As `_call`, once it is known that the tables are those of this version."""
+        """As `_call`, after checking the version of the tables."""
 
         def checked(connection: Connection) -> T:
             if not self._checked:
@@ -236,7 +236,7 @@ class SqlOwners:
         return await self._call(checked, writes=writes)
 
     async def _call(self, work: Callable[[Connection], T], *, writes: bool = False, seconds: float | None = None) -> T:
-        """Do the work in a transaction of its own, or raise `OwnersUnavailable` when the time is up."""
+        """Do the work in a transaction of its own. Raises `OwnersUnavailable` at the deadline."""
         if len(self._tasks) >= CALLS_MAX:
             raise OwnersUnavailable("the database has more to do than it gets done")
         limit = self._deadline if seconds is None else seconds
@@ -246,7 +246,7 @@ class SqlOwners:
         try:
             await asyncio.wait({task}, timeout=limit)
         finally:
-            # A black hole swallows the rollback and the good-bye too. The task sees to them; nobody waits for it.
+            # On a dead connection, rollback and disconnect hang too. The task does them; the caller does not wait.
             late = task.cancel()
         if late or task.cancelled():
             self._outage("did not answer in time")
@@ -256,14 +256,14 @@ class SqlOwners:
         return found
 
     def _outage(self, problem: str) -> None:
-        """Say what is wrong, once in an outage: a lock in the database would write a line for each request."""
+        """Log a problem once per outage: otherwise a lock in the database would cause a line for each request."""
         self._trouble_s = self._clock_s()
         if problem not in self._problems:
             self._problems.add(problem)
             log.warning("the owners' database %s", problem)
 
     def _answered(self) -> None:
-        # A lock lets some calls through and not others: only a while without trouble is the end of it.
+        # A lock blocks only some calls: the outage is over after a while without any failure.
         if self._problems and self._clock_s() - self._trouble_s >= STEADY_S:
             self._problems.clear()
             log.warning("the owners' database answers again")
@@ -275,7 +275,7 @@ class SqlOwners:
             raise
         except Exception as error:  # noqa: BLE001 - drivers raise their own, the system's, and Python's
             problem = self._named(error)
-        # Outside the `except`: as its context, the driver's error would travel along, parameters and all.
+        # Outside the `except`: otherwise the driver's error, with its parameters, would be the context of the new one.
         self._checked = False  # the tables may have gone
         self._outage(f"failed: {problem}")
         raise OwnersUnavailable(f"the database failed: {problem}")
@@ -287,7 +287,7 @@ class SqlOwners:
                 return await connection.run_sync(work)
 
     def _named(self, error: Exception) -> str:
-        """The error's class and code, which hold nothing of anybody."""
+        """The error's class and code; they contain no personal data."""
         code = self._dialect.code(getattr(error, "orig", None) or error)
         return " ".join(filter(None, (type(error).__name__, code)))
 
@@ -297,12 +297,12 @@ class SqlOwners:
 
 
 def _hear(task: asyncio.Future[Any]) -> None:
-    # An exception that nobody asks for is printed by asyncio, with all that it holds.
+    # asyncio prints an exception that is never retrieved, with all data in it.
     if not task.cancelled():
         task.exception()
 
 
-# What a call does, in its transaction.
+# The work of each call, in its transaction.
 
 
 def _enrol(connection: Connection, account_id: str, enrolment: Enrolment) -> bool:
@@ -318,7 +318,7 @@ def _enrol(connection: Connection, account_id: str, enrolment: Enrolment) -> boo
 
 
 def _write_and_remove(connection: Connection) -> None:
-    """All that is ever done to the tables, leaving them as they were."""
+    """Every kind of write to the tables, leaving them unchanged."""
     number, account = uuid4().hex, f"sekisho owners check {uuid4()}"
     row = {"id": number, "account_id": account, "kind": "check", "label": "", "created_s": 0, "sealed": b"-"}
     for table, written, changed in (
@@ -355,7 +355,7 @@ def _carry_out(connection: Connection, reset: Reset, now_s: int) -> bool:
 
 
 def _number(account_id: str) -> int:
-    """Of the account's lock. Two accounts with one number wait for each other now and then."""
+    """The number of the account's lock. Two accounts with the same number only wait for each other."""
     return int.from_bytes(blake2b(account_id.encode(), digest_size=8).digest(), signed=True)
 
 
@@ -374,7 +374,7 @@ def _engine(text: str, connections_max: int, deadline: float) -> AsyncEngine:
     engine = _made(text, connections_max, deadline)
     if engine is None:
         raise SettingsError(OWNERS, f"is no URL of a database that sekisho knows; {POSSIBLE}")
-    # `hide_parameters` hides parameters and nothing else: at this level rows are logged too, addresses and all.
+    # `hide_parameters` hides only parameters: below this level SQLAlchemy logs rows too, with their addresses.
     logging.getLogger("sqlalchemy.engine.Engine.sekisho").setLevel(logging.WARNING)
     dialect_of(engine.sync_engine).prepare(engine.sync_engine)
     return engine
@@ -397,12 +397,12 @@ def _made(text: str, connections_max: int, deadline: float) -> AsyncEngine | Non
             connect_args=dialect.connecting(url, deadline),
             **dialect.engine,
         )
-    except (ArgumentError, ValueError):  # may repeat the URL, so it must not travel further
+    except (ArgumentError, ValueError):  # may repeat the URL, so it must not propagate
         return None
 
 
 def _url(text: str) -> sa.URL:
-    """With the name of the driver that it is for. Raises `ArgumentError` or `ValueError`."""
+    """Parse the URL and add the driver's name. Raises `ArgumentError` or `ValueError`."""
     url = sa.make_url(text)
     database = DATABASES.get(url.drivername)
     if database is None or not 0 < (url.port or 1) < 65_536:
