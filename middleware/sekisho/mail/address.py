@@ -1,7 +1,7 @@
-"""Which text is an address that a message may be sent to, and how it is written on the wire.
+"""Validate the address of a message, and format it for the wire.
 
-Narrower than RFC 5321 on purpose. What an address can hide (a line end, a second address, a comment, a letter that
-another program folds into `@`) would make the code of one owner arrive at somebody else.
+Stricter than RFC 5321 on purpose. A hidden line end, a second address, a comment, or a letter that another program
+folds into `@` would send one owner's code to another person.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _DOT_ATOM = re.compile(r"[^.]+(?:\.[^.]+)*")
 _DOMAIN = re.compile(
     r"(?!.*\.[0-9]+\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
-# Of general categories: controls, formats, surrogates, the unassigned; and all that separates.
+# The first letters of general categories: C (controls, formats, surrogates, unassigned) and Z (separators).
 _NO_LETTERS = frozenset("CZ")
 
 
 class Unsendable(SekishoError):  # noqa: N818 - a verdict about an address or a text, and no fault of the program
-    """No message can be sent to this, or with this in it. The reason holds nothing of it."""
+    """An address or a text that cannot be in a message. The reason contains no part of it."""
 
 
 class Address(NamedTuple):
     """A mailbox.
 
     Attributes:
-        local: what stands before the `@`, unquoted, as it was given: only its own host may fold it.
+        local: the part before the `@`, unquoted, as given: only its own host may fold it.
         domain: lower case and ASCII, other scripts as A-labels, which every server understands.
     """
 
@@ -42,13 +42,13 @@ class Address(NamedTuple):
 
     @property
     def spec(self) -> str:
-        """As it stands in a header and in the envelope (RFC 5322 `addr-spec`)."""
-        # Japanese carriers once gave out `a..b@` and `ab.@`. They are still in use, and only quoted are they lawful.
+        """The form for headers and the envelope (RFC 5322 `addr-spec`)."""
+        # Japanese carriers once issued `a..b@` and `ab.@`. They are still in use, and valid only when quoted.
         return f"{self.local}@{self.domain}" if _DOT_ATOM.fullmatch(self.local) else f'"{self.local}"@{self.domain}'
 
     @property
     def international(self) -> bool:
-        """Whether only a server with SMTPUTF8 (RFC 6531) can take it."""
+        """Whether only a server with SMTPUTF8 (RFC 6531) accepts it."""
         return not self.local.isascii()
 
     def __repr__(self) -> str:
@@ -59,7 +59,7 @@ def address(text: str) -> Address:
     """Read one address and nothing else: no display name, no comment, no list.
 
     Raises:
-        Unsendable: it is none, or one that mail programs read in more than one way.
+        Unsendable: the text is no address, or mail programs read it in different ways.
     """
     local, at, domain = text.rpartition("@")
     if not at or len(text) > ADDRESS_BYTES_MAX:
@@ -72,7 +72,7 @@ def address(text: str) -> Address:
 
 def _local(text: str) -> str:
     bare = text[1:-1] if len(text) > 2 and text[0] == text[-1] == '"' else text
-    # In a header `=?…?=` is taken for an encoded word, and shown as something else than what the envelope says.
+    # Mail programs decode `=?…?=` in a header as an encoded word: they would show another address than the envelope's.
     if not _plain(bare) or "=?" in bare:
         raise Unsendable("no local part")
     if len(bare.encode()) > LOCAL_BYTES_MAX:
@@ -85,7 +85,7 @@ def _plain(text: str) -> bool:
         return bool(_ASCII_LOCAL.fullmatch(text))
     if any(unicodedata.category(letter)[0] in _NO_LETTERS for letter in text):
         return False
-    # A full-width `＠` or `＂` is a letter until somebody normalises it on its way.
+    # A full-width `＠` or `＂` is a letter until a server on the way normalises it.
     folded = "".join(letter for letter in unicodedata.normalize("NFKC", text) if letter.isascii())
     return not folded or bool(_ASCII_LOCAL.fullmatch(folded))
 
@@ -94,7 +94,7 @@ def _domain(text: str) -> str:
     name = text.lower()
     try:
         ascii_name = name.encode("idna").decode("ascii")
-        # IDNA 2003 folds what IDNA 2008 keeps apart (`faß.example` is not `fass.example`): two owners, two domains.
+        # IDNA 2003 folds names that IDNA 2008 distinguishes (`faß.example`, `fass.example`): two domains, two owners.
         same = ascii_name == name or ascii_name.encode("ascii").decode("idna") == name
     except UnicodeError:
         raise Unsendable("no domain") from None

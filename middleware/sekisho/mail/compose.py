@@ -1,4 +1,4 @@
-"""A letter becomes a message: plain text and the same in HTML that loads nothing, links nowhere and runs nothing."""
+"""Compose a letter into a message: plain text, and HTML without external content, links or scripts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sekisho.mail.address import Address
     from sekisho.mail.messages import Letter
 
-# Seven bits on the way: a relay without 8BITMIME would otherwise bounce, or mangle, every Japanese text.
+# 7bit encoding: a relay without 8BITMIME would otherwise bounce, or corrupt, every Japanese text.
 _POLICY: Final = SMTP.clone(cte_type="7bit")
 _POLICY_UTF8: Final = _POLICY.clone(utf8=True)
 
@@ -27,12 +27,12 @@ def compose(
     """Make the message.
 
     Args:
-        letter: what it says.
-        sender: whose domain the Message-ID has: the host's own name is nobody's business.
-        sender_name: shown in front of it, or "".
-        to: who gets it.
-        now: in UTC, or the host's time zone would be told.
-        token: makes the Message-ID unique; the same over all tries, so that a repeated message is seen to be one.
+        letter: the content.
+        sender: the From address. Its domain is also the Message-ID's, which must not reveal the host's name.
+        sender_name: the display name of the sender, or "".
+        to: the recipient.
+        now: in UTC; a local time would reveal the host's time zone.
+        token: makes the Message-ID unique; the same for all tries, so that a repeated message is recognised as one.
     """
     message = EmailMessage(policy=_POLICY_UTF8 if sender.international or to.international else _POLICY)
     message["From"] = HeaderAddress(sender_name, addr_spec=sender.spec) if sender_name else sender.spec
@@ -40,10 +40,10 @@ def compose(
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(now)
     message["Message-ID"] = f"<{token}@{sender.domain}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notice answers it
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply
     message.set_content(text(letter))
     message.add_alternative(html(letter), subtype="html")
-    message["Content-Language"] = letter.language  # last: `set_content` throws away what begins with Content
+    message["Content-Language"] = letter.language  # last: `set_content` deletes all `Content-*` headers
     return message
 
 
@@ -53,7 +53,7 @@ def text(letter: Letter) -> str:
 
 
 def html(letter: Letter) -> str:
-    """The HTML. One column, the reader's own font and colours."""
+    """The HTML: one column, in the reader's own font and colours."""
     body = "".join(
         _CODE.format(escape(part)) if is_code else f"<p>{escape(part)}</p>\n" for part, is_code in _parts(letter)
     )

@@ -1,8 +1,8 @@
-"""Messages leave here: queued in one step, sent a few at a time, forgotten when they are late.
+"""Send messages: queue each in one step, send a few at a time, drop late ones.
 
-`send` does the same whatever is sent to whomever, and does it at once. It is called where a password was right and not
-where it was wrong, so anything else that it did would be seen in the time of an answer. What takes time (to compose,
-to encrypt) is done at a moment of the following half second that nobody can guess.
+`send` does the same for every message and recipient, and returns at once. It is called only after a right password, so
+any further work would reveal that by the response time. The slow work (composing, encrypting) is done at a random
+moment of the following half second.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ log = logging.getLogger("sekisho.mail")
 
 
 class Result(Enum):
-    """What became of a message. Every one comes to exactly one of these."""
+    """The result of a message. Every message has exactly one."""
 
     SENT = "sent"
-    """The relay has taken it."""
+    """The relay accepted it."""
     REFUSED = "refused"
-    """It, or its address, was refused for good."""
+    """The message or its address was permanently refused."""
     EXPIRED = "expired"
-    """It was tried until its time or its tries were over."""
+    """Its time or its tries were used up."""
     DROPPED = "dropped"
-    """There was no room for it, or no time at the end."""
+    """The queue was full, or the mailer closed."""
 
 
 class Bounds(NamedTuple):
     """Every bound, with its reason.
 
     Attributes:
-        at_once: messages under way. With one, a connection that hangs kept everybody's codes back; a relay takes some
-            from one client.
-        queue_max: messages that wait. A relay takes some twenty a second; a minute's worth, about.
-        message_s: from `send` to giving up. Nobody waits longer before he asks for another code.
-        try_s: for one try. A relay's greeting may be held back for some seconds, to see who is impatient.
-        backoff_s: before the second try, before the third; there are no more. Up to half as much is added by chance.
-        linger_s: the first try comes by chance within this time. A person does not notice it.
-        close_s: what `aclose` waits for the queue.
+        at_once: concurrent messages. With only one, a hanging connection delayed all codes; relays accept several
+            connections per client.
+        queue_max: waiting messages. A relay accepts some twenty a second; this is about a minute's worth.
+        message_s: from `send` to giving up. Users do not wait longer before they request another code.
+        try_s: for one try. Some relays delay their greeting by some seconds, to detect impatient clients.
+        backoff_s: before the second try, before the third; there are no more. Up to half as much is added at random.
+        linger_s: the first try starts at a random moment within this time. Users do not notice it.
+        close_s: the maximum wait of `aclose` for the queue.
     """
 
     at_once: int = 4
@@ -70,13 +70,13 @@ class Bounds(NamedTuple):
 
 
 class Means(NamedTuple):
-    """Time and chance, which tests bring with them.
+    """Time and randomness; tests replace them.
 
     Attributes:
         clock_s: monotonic, in seconds.
         now: the date of messages, in UTC.
-        sleep: waits that many seconds.
-        chance: from 0 up to 1.
+        sleep: waits for a number of seconds.
+        chance: a random number from 0 up to 1.
     """
 
     clock_s: Callable[[], float] = monotonic
@@ -86,7 +86,7 @@ class Means(NamedTuple):
 
 
 class _Item:
-    """A message that waits. Without a repr of its own: it holds a code and an address."""
+    """A waiting message. It has no repr of its own, because it holds a code and an address."""
 
     __slots__ = ("due", "envelope", "expires", "letter", "number", "to", "tries")
 
@@ -97,27 +97,27 @@ class _Item:
         self.due = due
         self.expires = expires
         self.tries = 0
-        self.envelope: Envelope | None = None  # composed once: a message that arrives twice is seen to be one
+        self.envelope: Envelope | None = None  # composed once: repeats share the Message-ID
 
     def __lt__(self, other: _Item) -> bool:
         return (self.due, self.number) < (other.due, other.number)
 
 
 class Mailer:
-    """See the module. Belongs to the event loop it was made in; several loops have one each.
+    """Queue and send messages; see the module. Belongs to the event loop that created it; each loop needs its own.
 
     Args:
         url: of the relay; see `relay`.
         password: of its user.
-        sender: the address that messages come from.
-        sender_name: shown before it.
-        ca_file: PEM file of the only authorities that are believed, in place of the system's.
-        bounds: see there.
-        on_result: told the kind of each message and what became of it, for metrics.
-        means: time and chance.
+        sender: the From address.
+        sender_name: the display name of the sender.
+        ca_file: PEM file of the only trusted authorities, in place of the system's.
+        bounds: see `Bounds`.
+        on_result: called with each message's kind and result, for metrics.
+        means: time and randomness.
 
     Raises:
-        SettingsError: the relay, the sender or the authorities make no sense. Holds none of them.
+        SettingsError: the relay, the sender or the authorities are invalid. Contains none of them.
     """
 
     def __init__(
@@ -138,17 +138,17 @@ class Mailer:
         self._bounds = bounds
         self._on_result = on_result
         self._means = means
-        self._queue: list[_Item] = []  # a heap: the next one due in front
+        self._queue: list[_Item] = []  # a heap: the next due first
         self._number = 0
         self._places = asyncio.Semaphore(bounds.at_once)
         self._in_hand: dict[asyncio.Task[None], _Item] = {}
-        self._puts_off = False  # said, and nothing was taken since
+        self._puts_off = False  # logged, and no message was accepted since
         self._closing = False
         self._news = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(), name="sekisho mail")
 
     def send(self, to: str, letter: Letter) -> None:
-        """Queue a message, or drop it where there is no room. Neither waits, looks at the address, nor raises."""
+        """Queue a message, or drop it if the queue is full. It does not wait, check the address, or raise."""
         now = self._means.clock_s()
         due = now + self._bounds.linger_s * self._means.chance()
         self._number += 1
@@ -160,7 +160,7 @@ class Mailer:
             self._news.set()
 
     async def aclose(self) -> None:
-        """Try once more what waits, for a bounded time, and drop the rest."""
+        """Try each waiting message once more, for a bounded time, and drop the rest."""
         self._closing = True
         self._news.set()
         await asyncio.wait((self._task,), timeout=self._bounds.close_s)
@@ -178,7 +178,7 @@ class Mailer:
             task = asyncio.create_task(self._try(item), name="sekisho mail")
             self._in_hand[task] = item
             task.add_done_callback(self._tried)
-        # What fails now is not tried again: nothing comes back into the queue.
+        # The mailer is closing: a failed message is not queued again.
         await asyncio.gather(*self._in_hand)
 
     def _tried(self, task: asyncio.Task[None]) -> None:
@@ -186,7 +186,7 @@ class Mailer:
         self._places.release()
 
     async def _next(self) -> _Item | None:
-        """The next one that is due, once it may be sent. None: there is no other, and there will be none."""
+        """Wait for the next due message and a free place. None: the mailer is closing and the queue is empty."""
         await self._places.acquire()
         while not (self._queue and (self._closing or self._queue[0].due <= self._means.clock_s())):
             if self._closing:
@@ -196,7 +196,7 @@ class Mailer:
         return heapq.heappop(self._queue)
 
     async def _pause(self, seconds: float | None) -> None:
-        """Until then, or until there is something new."""
+        """Wait for `seconds` (None: without limit), or until the queue changes."""
         waits: set[asyncio.Task[Any]] = {asyncio.create_task(self._news.wait())}
         if seconds is not None:
             waits.add(asyncio.create_task(self._means.sleep(seconds)))
@@ -244,7 +244,7 @@ class Mailer:
         if not self._puts_off:
             self._puts_off = True
             log.warning("the mail relay puts messages off, which are tried again: %s", fault.reason)
-        # Others are tried meanwhile, or one mailbox that answers "later" would hold up everybody's codes.
+        # Requeued, so that others are tried meanwhile: one mailbox that answers "later" must not delay all codes.
         item.due = self._means.clock_s() + self._bounds.backoff_s[item.tries - 1] * (1 + self._means.chance() / 2)
         heapq.heappush(self._queue, item)
         self._news.set()

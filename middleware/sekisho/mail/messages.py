@@ -1,10 +1,10 @@
-"""What owners are told, in their language. Facts first, then what to do, and where to go *by hand*.
+"""The messages to account owners, in their language: first the facts, then the advice, with a page to visit *by hand*.
 
-No sentence asks to follow a link: scanners open every link in a mail before its reader does, so a link that acts would
-act for them, and owners who have learnt to log in through mails do so through those of a thief, too.
+No message contains a link. Mail scanners open every link before the reader does, so a link with an effect would act for
+them; and owners who are used to log in through mails also do so through phishing mails.
 
-Subjects hold no code, and codes stand so far down that a preview does not reach them: both are shown on locked screens,
-and whoever has the telephone in hand for a moment, or looks at it over a shoulder, is the one a code is to stop.
+Subjects contain no code, and codes are so far down that previews do not show them: locked screens show both, and an
+attacker with a view of the telephone must not read the code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Change = Literal["added", "removed", "used", "reset", "stopped"]
 
 NAME_MAX = 60  # characters; more would fill a subject
 PAGE_MAX = 200
-SAID_MAX = 40  # of what a client says of itself; enough for "Chrome on Windows" and for no second message
+SAID_MAX = 40  # of the client's description of itself; enough for "Chrome on Windows", too short for a message
 _CODE = re.compile(r"(?=.{4,32}\Z)[0-9A-Z]+(?:-[0-9A-Z]+)*")
 _PAGE = re.compile(r"(?:https://)?[^\s<>\"'`\\]+")
 _JAPANESE = re.compile(r"ja(?:[-_.].*)?", re.IGNORECASE | re.DOTALL)
@@ -34,14 +34,14 @@ _JAPANESE = re.compile(r"ja(?:[-_.].*)?", re.IGNORECASE | re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Who writes, as its operator calls it: never as a request calls it, or a Host header would choose the page.
+    """The sending service, as the operator names it. Never from a request: a forged Host header would set the page.
 
     Attributes:
         name: in subjects and texts.
-        page: where owners look after their account, as they would type it: `shop.example/account`.
+        page: the account page, as owners would type it: `shop.example/account`.
 
     Raises:
-        Unsendable: a name or a page that cannot stand in a message.
+        Unsendable: a name or a page that cannot be in a message.
     """
 
     name: str
@@ -63,8 +63,8 @@ class Letter:
         language: `en` or `ja`.
         subject: one line.
         paragraphs: plain text, one line each.
-        code: what is to be typed, or "".
-        code_after: how many paragraphs stand before it.
+        code: the code to type, or "".
+        code_after: the number of paragraphs before it.
     """
 
     kind: str
@@ -76,15 +76,15 @@ class Letter:
 
 
 def language(locale: str) -> str:
-    """`ja` for every Japanese locale, whichever way it is written; `en` for all others."""
+    """`ja` for every spelling of a Japanese locale; `en` for all others."""
     return "ja" if _JAPANESE.fullmatch(locale) else "en"
 
 
 def code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
-    """The code that completes a log-in. Sent only where the secret was right, and it says so.
+    """The code that completes a log-in. Sent only after a right secret, and it says so.
 
     Raises:
-        Unsendable: this is no code: 4 to 32 capitals and digits, perhaps in groups.
+        Unsendable: the code is not 4 to 32 capitals and digits, perhaps in groups.
     """
     if not _CODE.fullmatch(code):
         raise Unsendable("no code")
@@ -92,7 +92,7 @@ def code(service: Service, locale: str, *, code: str, minutes: int) -> Letter:
     return Letter(letter.kind, letter.language, letter.subject, letter.paragraphs, code=code, code_after=2)
 
 
-# `times` in these: how often it has happened within an hour, where the letter stands for all of them.
+# `times` below: the number of such events within an hour, if one letter reports all of them.
 
 
 def new_device(service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1) -> Letter:
@@ -103,28 +103,28 @@ def new_device(service: Service, locale: str, *, when: datetime, browser: str, n
 def step_up_not_completed(
     service: Service, locale: str, *, when: datetime, browser: str, network: str, times: int = 1
 ) -> Letter:
-    """Somebody had the right password and not the second proof."""
+    """A client had the right password but did not complete a factor."""
     return _letter("step_up_not_completed", service, locale, times, **_circumstances(locale, when, browser, network))
 
 
 def factor_reset_asked(service: Service, locale: str, *, when_effective: datetime, times: int = 1) -> Letter:
-    """The second proofs of the account will be deleted, and there is time to object."""
+    """The account's factors will be deleted; the owner has time to object."""
     return _letter("factor_reset_asked", service, locale, times, when=moment(when_effective, language(locale)))
 
 
 def factor_changed(
     service: Service, locale: str, *, when: datetime, factor: Factor, change: Change, times: int = 1
 ) -> Letter:
-    """A second proof was added, removed, used up, reset, or stopped after too many wrong codes."""
+    """A factor was added, removed, used up, reset, or stopped after too many wrong codes."""
     tongue = language(locale)
     words = {"factor": FACTORS[tongue][factor], "change": CHANGES[tongue][change], "when": moment(when, tongue)}
     return _letter("factor_changed", service, locale, times, **words)
 
 
 def visible(text: str) -> bool:
-    """Whether it can stand in one line: no control, no separator but the space, nothing that turns the direction.
+    """Whether the text is one visible line: no controls, no separators but the space, no direction marks.
 
-    The `email` package of older Pythons breaks headers at some of these (CVE-2024-6923), so they end here.
+    The `email` package of older Pythons breaks headers at some of these (CVE-2024-6923), so they are refused here.
     """
     return all(letter == " " or unicodedata.category(letter)[0] not in "CZ" for letter in text)
 
@@ -145,10 +145,10 @@ def _circumstances(locale: str, when: datetime, browser: str, network: str) -> d
 
 
 def _said(text: str) -> str:
-    """What a client says of itself, without the means to write a link, an address or a sentence of its own.
+    """The client's description of itself, without the characters for a link, an address or a sentence.
 
-    Whoever has stolen a password chooses the User-Agent in the notice that follows: "call 03-… at once" would reach
-    the owner under the service's own name.
+    An attacker with a stolen password chooses the User-Agent in the resulting notice: "call 03-… at once" would reach
+    the owner in the service's name.
     """
     kept = (letter if _harmless(letter) else " " for letter in unicodedata.normalize("NFKC", text[:SAID_MAX]))
     return " ".join("".join(kept).split())[:SAID_MAX]

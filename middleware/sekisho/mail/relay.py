@@ -1,7 +1,7 @@
-"""The server that takes our messages: where it is, how safely it is spoken to, and what its answers mean.
+"""The mail relay: its URL, its encryption, and the meaning of its answers.
 
-Codes are as good as passwords for ten minutes, so they travel encrypted and to nobody but the server that was named.
-STARTTLS "where offered" would be none: whoever stands between strikes the offer out (RFC 3207, section 6).
+A code is equivalent to a password for ten minutes, so it is sent encrypted and only to the named server. Opportunistic
+STARTTLS would not protect it: an attacker on the path removes the offer (RFC 3207, section 6).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sekisho.mail.address import Address
 
 SETTING: Final = "SEKISHO_SMTP"
-PART_S: Final = 1  # for a good-bye that nobody needs
+PART_S: Final = 1  # for the optional QUIT
 _POSSIBLE: Final = (
     "possible are smtp://user@host:587 (STARTTLS, unless the host is this machine), smtps://user@host:465, "
     "smtp+starttls://… and smtp+plain://…"
@@ -40,11 +40,11 @@ class Security(Enum):
 
 
 class Fault(Exception):  # noqa: N818 - what a try came to; caught by the one who tries again
-    """A message was not taken.
+    """A message was not accepted.
 
     Attributes:
-        reason: a stable word, with the server's status where there was one. Never its text, which repeats addresses.
-        passing: whether another try makes sense.
+        reason: a stable word, with the server's status if there is one. Never its text, which repeats addresses.
+        passing: whether the failure is temporary, so that another try is useful.
     """
 
     def __init__(self, reason: str, *, passing: bool) -> None:
@@ -55,7 +55,7 @@ class Fault(Exception):  # noqa: N818 - what a try came to; caught by the one wh
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Where messages go. Nothing of it is in its repr: a host name says whose customer one is."""
+    """The mail relay. Its repr contains no host, port, user or password: the host name reveals the provider."""
 
     host: str = field(repr=False)
     port: int = field(repr=False)
@@ -78,11 +78,11 @@ def relay(url: str, password: str | None = None) -> Relay:
 
     Args:
         url: `smtp://`, `smtps://`, `smtp+starttls://` or `smtp+plain://`. `smtp` means STARTTLS, and plain text only
-            where nothing leaves this machine.
+            if the host is this machine.
         password: the user's; it may also stand in the URL, percent-encoded.
 
     Raises:
-        SettingsError: it makes no sense, or would send a password in clear over a network. Holds none of it.
+        SettingsError: the URL is invalid, or would send a password in clear over a network. Contains no part of it.
     """
     parts, port = _split(url)
     host, user = parts.hostname or "", _decoded(parts.username)
@@ -114,7 +114,7 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # it quotes what it could not read
+    except ValueError:  # it quotes the invalid part
         raise SettingsError(SETTING, f"is no URL; {_POSSIBLE}") from None
     if parts.scheme not in _SECURITY:
         raise SettingsError(SETTING, f"names no way to send mail that sekisho knows; {_POSSIBLE}")
@@ -135,7 +135,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Who is believed: the system's authorities, or those of a file alone. There is no way to believe everybody.
+    """Trust the system's authorities, or only those of a file. Verification cannot be switched off.
 
     Raises:
         SettingsError: the file holds no certificates.
@@ -152,20 +152,20 @@ async def deliver(place: Relay, tls: ssl.SSLContext, envelope: Envelope, *, limi
     """Hand one message over, on a connection of its own.
 
     Args:
-        place: where.
-        tls: who is believed.
-        envelope: what.
-        limit_s: for all of it but the good-bye, name resolution included.
+        place: the relay.
+        tls: the trusted authorities.
+        envelope: the message.
+        limit_s: for everything except QUIT, name resolution included.
 
     Raises:
-        Fault: it was not taken, or nobody knows whether it was.
+        Fault: the message was not accepted, or the result is unknown.
     """
     client = SMTP(
         hostname=place.host,
         port=place.port,
         username=place.user,
         password=place.password,
-        local_hostname=envelope.sender.domain,  # the library would look up and tell the name of this host
+        local_hostname=envelope.sender.domain,  # by default the library would reveal the name of this host
         timeout=limit_s,
         use_tls=place.security is Security.TLS,
         start_tls=place.security is Security.STARTTLS,
@@ -175,7 +175,7 @@ async def deliver(place: Relay, tls: ssl.SSLContext, envelope: Envelope, *, limi
         async with asyncio.timeout(limit_s):
             await _hand_over(client, envelope)
         await _part(client)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the address: only its meaning goes on
+    except Exception as error:  # noqa: BLE001 - any error may hold the address: only its meaning goes on
         raise _meaning(error) from None
     finally:
         client.close()
@@ -193,7 +193,7 @@ async def _hand_over(client: SMTP, envelope: Envelope) -> None:
 
 
 async def _part(client: SMTP) -> None:
-    # Taken is taken: whatever happens to the good-bye, to try again would be to send twice.
+    # The message is accepted: if QUIT fails, a retry would send it twice.
     with suppress(Exception):
         async with asyncio.timeout(PART_S):
             await client.quit()
@@ -210,6 +210,6 @@ def _meaning(error: Exception) -> Fault:
         return Fault("too slow", passing=True)
     if isinstance(error, OSError):
         return Fault("no connection", passing=True)
-    if isinstance(error, SMTPException):  # STARTTLS, AUTH or SMTPUTF8, which will not be offered in a second either
+    if isinstance(error, SMTPException):  # STARTTLS, AUTH or SMTPUTF8: a retry would not get them either
         return Fault("not offered", passing=False)
     return Fault(type(error).__name__, passing=False)

@@ -1,6 +1,6 @@
-"""The sentences of every message, subject first. Read by owners who may be frightened: calm, short, and what to do.
+"""The sentences of every message, subject first. Account owners may be alarmed: keep it calm, short and actionable.
 
-Braces are filled with what the operator wrote and with facts that cannot write sentences of their own.
+Placeholders are filled with the operator's texts, and with facts that cannot contain sentences.
 """
 
 from __future__ import annotations
@@ -179,10 +179,10 @@ _MONTHS: Final = (
 
 
 def moment(when: datetime, language: str) -> str:
-    """A point in time with its offset: an owner who reads `21:53` and nothing else believes it is his own time.
+    """Format a time with its UTC offset: without one, an owner would read `21:53` as local time.
 
     Raises:
-        ValueError: it has no time zone.
+        ValueError: `when` has no time zone.
     """
     if (offset := when.utcoffset()) is None:
         raise ValueError("a time without its zone tells an owner nothing")
