@@ -1,7 +1,7 @@
-"""Traffic that never was: owners, attackers and their log-ins, to put before a guard and count what happens.
+"""Simulated traffic: the log-ins of account owners and attackers, to measure a guard with.
 
-`generator` says who tries what and when; `engine` sends it over HTTP; `tally` counts what came back; `bound` says
-how much the limits could have let through. Demo, replay and laboratory all read the same generator.
+`generator` produces the attempts; `engine` sends them over HTTP; `tally` counts the answers; `bound` computes how much
+the limits can admit. Demo, replay and laboratory use the same generator.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How many wrong guesses the limits could have let through: reckoned from who guessed, not from what happened.
+"""The upper bound of wrong guesses that the limits admit, computed from the attempts and not from the answers.
 
-This is the promise that a run is held against. A limit of GCRA lets `burst + ⌊t/T⌋` pass in a time t; an address can
-use no more than it tried, a device, a network and an account no more than what is in them.
+Each run is checked against this bound. A GCRA limit admits `burst + ⌊t/T⌋` in a time t. An address cannot use more than
+it tried; a device, a network and an account not more than the attempts in them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def admitted_max(limits: Limits, span_us: int) -> int:
-    """What one identity may pass within any `span_us`: the strictest of its limits; at least one limit."""
+    """The attempts of one identity admitted within any `span_us`, by the strictest limit. Needs at least one limit."""
     return min(limit.burst + span_us // limit.interval_us for limit in limits)
 
 
 class Bound:
-    """Collects who tried; then says how many wrong guesses could pass at most.
+    """Collect the origins of attempts; then compute the maximum of admitted wrong guesses.
 
-    Right guesses are not in it: a proven success gets its charge back. IPv4 only.
+    Right guesses are not included: a proven success is refunded. IPv4 only.
     """
 
     def __init__(self) -> None:
@@ -37,22 +37,22 @@ class Bound:
         self._accounts[attempt.account] += 1
 
     def add_origin(self, address: str, user_agent: str, tries: int) -> None:
-        """So many tries from one address, at accounts that nobody keeps a list of: they bind `origin_max` alone."""
+        """Add tries from one address at unrecorded accounts: they count for `origin_max` only."""
         network = int(IPv4Network((address, 24), strict=False).network_address)
         self._tried[network, address, user_agent] += tries
 
     def wrong_max(self, limits: LimitSet, span_us: int, *, accounts_refuse: bool = True) -> int:
         """The smaller of two sums: over the networks with their devices and addresses, and over the accounts.
 
-        `accounts_refuse`: whether an account over its limit is closed to strangers. Where there are factors it is not:
-        its owner may be the stranger.
+        `accounts_refuse`: whether an account over its limit refuses strangers. With factors it does not: the stranger
+        may be its owner.
         """
         by_origin = self.origin_max(limits, span_us)
         by_account = _capped(self._accounts.values(), limits.account, span_us)
         return min(by_origin, by_account) if accounts_refuse else by_origin
 
     def origin_max(self, limits: LimitSet, span_us: int) -> int:
-        """How many tries networks, with their devices and addresses, let through within `span_us`."""
+        """The tries that networks, with their devices and addresses, admit within `span_us`."""
         addresses: Counter[tuple[int, str]] = Counter()
         devices: Counter[tuple[int, str]] = Counter()
         for (network, address, device), tried in self._tried.items():
@@ -65,7 +65,7 @@ class Bound:
 
 
 def _sums(tried: Counter[tuple[int, str]], limits: Limits, span_us: int) -> Counter[int]:
-    """For every network, what its addresses (or devices) can pass together."""
+    """For every network, the sum of its addresses' (or devices') admitted tries."""
     sums: Counter[int] = Counter()
     for (network, _), attempts in tried.items():
         sums[network] += min(attempts, admitted_max(limits, span_us))

@@ -1,4 +1,4 @@
-"""What browsers call themselves."""
+"""The `User-Agent` headers of common browsers."""
 
 from __future__ import annotations
 

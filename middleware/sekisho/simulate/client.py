@@ -1,6 +1,6 @@
-"""A browser's worth of HTTP/1.1: one request at a time over one kept connection.
+"""A minimal HTTP/1.1 client: one request at a time over one persistent connection.
 
-Its own because a client that costs more than the server measures itself; httptools parses, asyncio carries.
+A general client would cost more than the server and so measure itself. This one uses httptools and asyncio only.
 """
 
 from __future__ import annotations
@@ -18,47 +18,47 @@ if TYPE_CHECKING:
 
     from sekisho.simulate.generator import Try
 
-ANSWER_SECONDS_MAX = 15  # the guard has each of its own answers within ten
+ANSWER_SECONDS_MAX = 15  # the guard sends its own answers within ten seconds
 BODY_BYTES_MAX = 64 * 1024
 
 
 class Answer(NamedTuple):
-    """What came back. `headers` by lower-case name, in order; `body` no longer than 64 KiB."""
+    """An HTTP answer. `headers` by lower-case name, in order; `body` has at most 64 KiB."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
 
     def header(self, name: bytes) -> bytes:
-        """The first header of that name; empty where there is none."""
+        """The first header of that name; empty if there is none."""
         return next((value for key, value in self.headers if key == name), b"")
 
     @property
     def code(self) -> str:
-        """Which refusal it is, in the guard's own words; empty where the service itself answered."""
+        """The `code` of the guard's refusal; empty if the service itself answered."""
         if not self.header(b"content-type").startswith(b"application/problem+json"):
             return ""
         return str(json.loads(self.body).get("code", "problem"))
 
     def cookies(self) -> dict[str, str]:
-        """What `Set-Cookie` sets, without attributes."""
+        """The cookies of `Set-Cookie`, without attributes."""
         set_cookies = (value.decode("latin-1") for key, value in self.headers if key == b"set-cookie")
         pairs = (cookie.partition(";")[0].partition("=") for cookie in set_cookies)
         return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 class Unanswered(Exception):  # noqa: N818 - what became of a request, and counted as such
-    """The server hung up, took longer than fifteen seconds or answered with something that is not HTTP."""
+    """The server disconnected, took longer than fifteen seconds, or sent invalid HTTP."""
 
 
 def login_request(attempt: Try, *, cookie: str = "", work: str = "") -> bytes:
-    """A form log-in as a proxy hands it on: the client's address in `X-Forwarded-For`. `work`: what was done for it."""
+    """A form log-in as a proxy forwards it: with the client's address in `X-Forwarded-For`. `work`: a solved puzzle."""
     fields = {"username": attempt.account, "password": attempt.password}
     return _post("/login", fields, attempt, cookie, [f"Sekisho-Work: {work}"] if work else ())
 
 
 def proof_request(attempt: Try, asked: Answer, code: str, *, cookie: str = "") -> bytes:
-    """The owner's answer to a question for a second proof. `cookie`: with those that came with the question."""
+    """The owner's answer to a step-up. `cookie`: must include the cookies of the step-up's answer."""
     question = json.loads(asked.body)
     fields = {"challenge": question["challenge"], "factor": "totp", "code": code}
     return _post(question["step_up"], fields, attempt, cookie)
@@ -82,7 +82,7 @@ def _post(path: str, fields: dict[str, str], attempt: Try, cookie: str, more: Se
 
 
 class Client:
-    """One connection to a port of this machine, opened anew where the server has closed it."""
+    """One connection to a port of this machine, reopened if the server has closed it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -116,7 +116,7 @@ class Client:
 
 
 class _Connection(asyncio.Protocol):
-    """The parser's call-backs, turned into one future an answer."""
+    """Turn the parser's callbacks into one future per answer."""
 
     def __init__(self) -> None:
         self.closed = False

@@ -1,7 +1,6 @@
-"""The demonstration: one attack, twice, at one service; and the promises it is held against.
+"""The demonstration: the same attack on one service without and with the guard, and the claims about it.
 
-Everything that is claimed here is checked here, against the service's own count where there is one, and what is not
-claimed is said as plainly.
+Every claim is checked here, against the service's own count if there is one.
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ if TYPE_CHECKING:
 UNGUARDED = "starlette_service.app:build"
 GUARDED = "starlette_service.protected:build"
 
-# More than the guard lets wait: whoever is kept waiting must not slow the attack down.
+# More than the guard lets wait: waiting attempts must not slow the attack down.
 ATTACKERS_CONNECTIONS = 320
 OWNERS_CONNECTIONS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to show.
+    """The parameters of a demonstration.
 
     Attributes:
-        owners, attempts, addresses: how many.
-        seconds: that the attack is spread over, in each of the two runs.
+        owners, attempts, addresses: their numbers.
+        seconds: the duration of the attack in each of the two runs.
         store: the guard's, as `SEKISHO_STORE`.
         limits: `SEKISHO_LIMIT_…` settings other than the defaults.
-        patience: how many times as long as `seconds` a slow machine may take; beyond it a run is cut short, and the
-            second is compared with as much of the first.
+        patience: the maximum duration of a run on a slow machine, as a multiple of `seconds`. A longer run is cut
+            short, and the second run sends only as many attempts as the first.
     """
 
     owners: int
@@ -57,10 +56,10 @@ class Plan:
     patience: float = 1.9
 
     def scenario(self) -> Scenario:
-        """The preset `demo`, to this measure; one honest log-in for about twenty attempts."""
+        """The preset `demo`, scaled to this plan; one honest log-in per 22 attempts."""
         preset = SCENARIOS["demo"]
         logins = min(self.owners, max(1, self.attempts // 22))
-        # A list holds an account once or twice. A longer list is one of more people, most of them strangers here.
+        # A list contains an account once or twice. A longer list has more people, most of them without an account here.
         per_attempt = self.owners / self.attempts
         return replace(
             preset,
@@ -77,9 +76,9 @@ class Plan:
         )
 
     def guard_settings(self, database: Path) -> dict[str, str]:
-        """The guard's environment. The namespace is new each time: an earlier run's counts are not this one's.
+        """The guard's environment. The namespace is new each time, so that earlier runs' counts have no effect.
 
-        `database`: the service's own, where owners and their second factors are found.
+        `database`: the service's own, with owners and their factors.
         """
         return {
             "SEKISHO_SECRET": secrets.token_urlsafe(48),
@@ -99,11 +98,11 @@ class Run(NamedTuple):
     """One of the two runs.
 
     Attributes:
-        tally: what its client saw.
-        seconds: how long it took.
+        tally: the client's counts.
+        seconds: the duration.
         password_checks: by the service's own count.
         cpu_seconds: of the service's process.
-        wrong_max: how many wrong guesses the limits could have let through; `None` without the guard.
+        wrong_max: the maximum of wrong guesses that the limits admit; `None` without the guard.
     """
 
     tally: Tally
@@ -114,14 +113,14 @@ class Run(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Something that is promised, and whether it was kept."""
+    """A promise, and whether it was kept."""
 
     text: str
     kept: bool
 
 
 class Shown(NamedTuple):
-    """Both runs, and what can be claimed of them."""
+    """Both runs, and the claims about them."""
 
     scenario: Scenario
     unguarded: Run
@@ -131,7 +130,7 @@ class Shown(NamedTuple):
         return tuple(_claims(self.unguarded, self.guarded))
 
     def as_json(self) -> dict[str, object]:
-        """For machines."""
+        """The result as JSON values."""
         return {
             "owners": self.scenario.owners,
             "addresses": self.scenario.campaign.addresses,
@@ -142,19 +141,19 @@ class Shown(NamedTuple):
 
 
 class Screen(Protocol):
-    """Who watches."""
+    """The display of a demonstration."""
 
     def say(self, text: str) -> None:
-        """Something has begun, or is worth knowing."""
+        """Show a message."""
 
     def begin(self, title: str, attempts: int) -> None:
-        """A run of so many attackers' tries begins."""
+        """Begin a run with this number of attackers' tries."""
 
     def look(self, tally: Tally, seconds: float) -> None:
-        """It has come so far."""
+        """Show the progress of the run."""
 
     def end(self) -> None:
-        """It is over."""
+        """End the run."""
 
 
 async def demonstrate(
@@ -162,8 +161,8 @@ async def demonstrate(
 ) -> Shown:
     """Attack the example service without the guard and with it.
 
-    `afterwards` is awaited with the result while the guarded service still runs. Raises `SettingsError` for a
-    guard that could not start, and `SimulationError` where nothing could be shown.
+    `afterwards` is awaited with the result while the guarded service still runs. Raises `SettingsError` if the guard
+    cannot start, and `SimulationError` if the demonstration cannot run.
     """
     scenario = plan.scenario()
     with TemporaryDirectory(prefix="sekisho-demo-") as name:
@@ -177,7 +176,7 @@ async def demonstrate(
         phones = Phones(scenario.population(), scenario.seed)
         phones.enrol(directory / DATABASE, settings["SEKISHO_SECRET"].encode())
         async with Service(GUARDED, directory, settings) as service:
-            # A run that was cut short is compared with as much, not with more.
+            # If the first run was cut short, the second sends only as many attempts.
             against = Against(limits, phones, unguarded.tally)
             guarded = await _attack(service, plan, screen, "with the guard", against)
             shown = Shown(scenario, unguarded, guarded)
@@ -187,7 +186,7 @@ async def demonstrate(
 
 
 class Against(NamedTuple):
-    """What the second run has that the first had not, and how many tries the first one got to."""
+    """The additional inputs of the second run: the guard's limits, the owners' phones, and the first run's tally."""
 
     limits: LimitSet
     phones: Phones
@@ -238,7 +237,7 @@ def _streams(scenario: Scenario, bound: Bound, sent: Tally | None) -> tuple[Stre
 
 
 async def _log_in_once(service: Service, scenario: Scenario, jar: Jar, phones: Phones | None) -> None:
-    """Yesterday: what makes devices known, and where there is a guard, proved."""
+    """Log in each owner with a known device before the attack; with the guard, that also makes the devices proved."""
     past = habits(scenario.population(), scenario.honest, seed=scenario.seed)
     tally, _ = await replay([Stream(past, OWNERS_CONNECTIONS)], service.port, jar=jar, phones=phones)
     if tally.refused:
@@ -267,7 +266,7 @@ def _claims(unguarded: Run, guarded: Run) -> Iterator[Claim]:
         seen, most = run.tally.checked, run.tally.checked + run.tally.sealed
         yield Claim(
             f"{which} the guard, the service counted {run.password_checks:,} password checks; by its answers, {most:,}",
-            # What is asked for a proof is checked behind the client's back, or not at all where there is no room.
+            # An attempt with a step-up is checked in escrow, invisibly to the client; or not at all if escrow is full.
             seen <= run.password_checks <= most + run.tally.unanswered,
         )
 

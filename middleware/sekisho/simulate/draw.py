@@ -1,7 +1,7 @@
-"""Chance that can be asked again: number i of a purpose is always the same, and nothing is stored.
+"""Reproducible randomness: the words of a purpose and a number are always the same, and nothing is stored.
 
-Fifty million attempts stream through a constant amount of memory because account, password and address of each
-are reckoned from its number, in any order, on any machine.
+Account, password and address of each attempt are computed from its number, in any order, on any machine. So fifty
+million attempts stream through constant memory.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ class Draw:
         self._keyed = blake2b(key=key, person=purpose.encode().ljust(16, b"\0"), digest_size=64)
 
     def words(self, number: int) -> tuple[int, ...]:
-        """Eight words, each evenly spread over 0 to 2^64 - 1."""
+        """Eight words, each uniform over 0 to 2^64 - 1."""
         asked = self._keyed.copy()
         asked.update(number.to_bytes(8, "big"))
         return _WORDS.unpack(asked.digest())
 
 
 class Walk:
-    """A visit to every number below `size`, once, in an order the seed decides, without a list of them.
+    """A permutation of the numbers below `size`, in an order given by the seed, without a list of them.
 
-    A bijective mix of the next power of two (odd multiplications and xor-shifts), asked again where it leads outside:
-    at most twice on average. No plain arithmetic progression, which would keep step with whatever else is periodic and
-    give three addresses of three hundred all the right passwords. After `size` steps it comes round again.
+    A bijective mix of the next power of two (odd multiplications and xor-shifts), repeated while the result is outside:
+    at most twice on average. An arithmetic progression would correlate with other periods, and give three addresses of
+    three hundred all the right passwords. After `size` steps it repeats.
     """
 
     __slots__ = ("_factors", "_mask", "_shift", "_size")
@@ -61,7 +61,7 @@ class Walk:
 
 
 def nth(share_ppm: int, step: int) -> int | None:
-    """Which one of its kind step `step` is, if `share_ppm` of a million steps are of that kind; else `None`.
+    """The index of step `step` within its kind, if `share_ppm` of a million steps are of that kind; else `None`.
 
     Exact for every prefix: among the first n steps, `⌊n * share⌋` are of the kind.
     """

@@ -1,4 +1,4 @@
-"""Sends the tries when they are due, over as many connections as stated, and counts what comes back."""
+"""Send the tries when they are due, over a fixed number of connections, and count the answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOK_EVERY_SECONDS = 0.25
 
 
 class Jar:
-    """Owners' browsers: what a log-in sets is kept and sent again, for devices that are known and for no other."""
+    """The cookies of owners' browsers: a log-in's device cookie is stored and sent again, for known devices only."""
 
     def __init__(self) -> None:
         self._cookies: dict[int, str] = {}
@@ -30,16 +30,16 @@ class Jar:
         return self._cookies.get(attempt.owner, "") if attempt.known_device else ""
 
     def keep(self, attempt: Try, answer: Answer) -> None:
-        # The session has ended by the next log-in; what makes a device known outlives it.
+        # The session has ended by the next log-in; the device cookie outlives it.
         kept = {name: value for name, value in answer.cookies().items() if name == DEVICE_COOKIE and value}
         if attempt.known_device and kept:
             self._cookies[attempt.owner] = "; ".join(f"{name}={value}" for name, value in kept.items())
 
 
 class Stream(NamedTuple):
-    """Tries in order of time, and how many of them may be under way at once.
+    """Tries in order of time, and the number of concurrent connections for them.
 
-    Attackers and owners come in streams of their own: who is made to wait must not stand in the other's way.
+    Attackers and owners have separate streams, so that waiting attackers do not delay owners, nor the reverse.
     """
 
     tries: Iterator[Try]
@@ -57,11 +57,11 @@ async def replay(
 ) -> tuple[Tally, float]:
     """Send all streams at once, no try before it is due; returns the tally and the seconds it took.
 
-    `phones` are the owners': where work or a second proof is asked for, they do it and have it.
+    `phones` are the owners' authenticator apps: with them, owners complete work and step-ups.
 
-    Each connection takes the next try of its stream when it is free, so nothing queues up in here. No try is begun
-    after `seconds_max`: a slow machine cuts a run short rather than never ending it. `look` is called four times a
-    second with what there is so far and the seconds since the start.
+    Each free connection takes the next try of its stream, so nothing is queued here. No try begins after
+    `seconds_max`, so a slow machine shortens a run. `look` is called four times a second with the tally so far and the
+    seconds since the start.
     """
     run = _Run(port, jar, phones, seconds_max)
     looking = asyncio.create_task(_look(run, look))

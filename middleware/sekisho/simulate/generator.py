@@ -1,7 +1,7 @@
-"""Who tries what, where from and when: an attack mixed with its honest surroundings, from one seed, lazily.
+"""Generate attempts lazily from one seed: an attack mixed with honest log-ins.
 
-What is asked of this module twice is answered twice alike, and it holds no more than a few numbers whatever the
-length: the demo's forty thousand attempts and the laboratory's fifty million are the same code.
+The same seed gives the same attempts, and memory is constant for any length: the demo's forty thousand attempts and the
+laboratory's fifty million use the same code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sekisho.simulate.words import leaked_passwords
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The other half of 240.0.0.0/4, in networks of 256: attackers and owners are neighbours only where a scenario says so.
+# The other half of 240.0.0.0/4, in networks of 256: attackers and owners share no network.
 _LAIRS = int(IPv4Address("248.0.0.0"))
 _LAIRS_SIZE = 1 << 18
 
@@ -32,12 +32,12 @@ class Try(NamedTuple):
     """One log-in attempt.
 
     Attributes:
-        at_us: when, in microseconds after the start.
+        at_us: the time, in microseconds after the start.
         address: the client's, as a trusted proxy would report it.
-        user_agent: the browser, or what a bot pretends to be.
-        account, password: what is typed.
-        owner: the number of the account's owner; -1 where nobody has that account.
-        honest: typed by the owner, and not by an attacker.
+        user_agent: the browser's, or the one that a bot imitates.
+        account, password: the typed credentials.
+        owner: the number of the account's owner; -1 if the account does not exist.
+        honest: the owner's attempt, not an attacker's.
         right: the password is that of the account.
         known_device: the owner's browser has logged in before and kept its cookies.
         listed: the password is right, and lists of leaked passwords have it.
@@ -63,15 +63,15 @@ class Campaign:
     """An attack.
 
     Attributes:
-        attempts: how many.
-        per_second: how many a second.
-        addresses: how many addresses they come from, in turn; at most 262,144.
-        crew: how many of them are used at a time, until their share of the attempts is done and the next ones take
-            over; 0 for all of them all the time. An address that is refused is worth little to whoever rented it.
-        rented_share: of the addresses, those rented in blocks of `block` to a /24; the others stand alone in theirs.
+        attempts: the number of attempts.
+        per_second: attempts per second.
+        addresses: the number of addresses, used in turn; at most 262,144.
+        crew: the number of addresses in use at a time, until their share of the attempts is done; then the next ones
+            follow. 0: all addresses all the time. Attackers replace addresses, because a refused one loses its value.
+        rented_share: of the addresses, those rented in blocks of `block` per /24; the others are alone in theirs.
         block: rented addresses in one /24; at most 254.
-        known_share: of the attempts, those at accounts that exist; the rest of a combo list has no account here.
-        right_share: of the attempts, those whose pair is right because the owner used it elsewhere.
+        known_share: of the attempts, those at existing accounts; the rest of a combo list has no account here.
+        right_share: of the attempts, those whose pair is right because the owner reused the password.
         sprayed: 0 to try each account's own leaked password (stuffing); n to try the n most frequent passwords
             at every account in turn (spraying).
     """
@@ -98,12 +98,12 @@ class Campaign:
 
     @property
     def shifts(self) -> int:
-        """How many crews take their turn, one after the other."""
+        """The number of crews, used one after the other."""
         return -(-self.addresses // self.crew) if self.crew else 1
 
     @property
     def rented(self) -> int:
-        """How many of the addresses stand in blocks."""
+        """The number of addresses in rented blocks."""
         return round(self.addresses * self.rented_share)
 
 
@@ -112,9 +112,9 @@ class Honest:
     """The owners' own log-ins during the attack.
 
     Attributes:
-        logins: how many.
-        per_second: how many a second.
-        typo_share: of the log-ins, those that begin with a typo and get it right two seconds later.
+        logins: the number of log-ins.
+        per_second: log-ins per second.
+        typo_share: of the log-ins, those that begin with a typo and succeed two seconds later.
         known_share: of the owners, those whose browser has logged in before.
     """
 
@@ -126,7 +126,7 @@ class Honest:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Owners, their habits, and what is thrown at them."""
+    """Owners, their honest log-ins, and the attack on them."""
 
     title: str
     owners: int
@@ -143,7 +143,7 @@ class Scenario:
 
 
 class Lairs:
-    """Where a campaign's attempts come from: address j, reckoned from j."""
+    """The addresses of a campaign, each computed from its number."""
 
     __slots__ = ("_block", "_network", "_rented")
 
@@ -153,7 +153,7 @@ class Lairs:
         self._network = Walk(Draw(seed, "lair"), _LAIRS_SIZE)
 
     def address(self, number: int) -> str:
-        """Rented ones fill their /24 from .1 upwards; the others are each alone in theirs."""
+        """The address of a number. Rented ones fill their /24 from .1 upwards; the others are each alone in theirs."""
         if number < self._rented:
             network, host = divmod(number, self._block)
         else:
@@ -162,11 +162,11 @@ class Lairs:
 
 
 class Rota:
-    """Which address an attempt comes from: crews take their turn, and the members of a crew do.
+    """Assign attempts to addresses: crews take turns, and so do the members of a crew.
 
-    Rented addresses and others are mixed alike in every crew, and every address has an equal part of the attempts.
-    In a crew's turns neighbours of a /24 are far from each other: a network's attempts come evenly, and not thirty at a
-    time. Without crews the addresses take turns by their number.
+    Every crew has the same mix of rented and other addresses, and every address the same share of the attempts. Within
+    a crew's round, neighbours of a /24 are far apart: a network's attempts are evenly spread, not thirty at a time.
+    Without crews, the addresses take turns by their number.
     """
 
     __slots__ = ("_addresses", "_attempts", "_crews", "_rented", "_shifts", "_stride")
@@ -184,11 +184,11 @@ class Rota:
         return range(shift * self._attempts // self._shifts, (shift + 1) * self._attempts // self._shifts)
 
     def crew(self, shift: int) -> list[int]:
-        """Numbers of the addresses at work in a shift."""
+        """The numbers of the addresses that are used in a shift."""
         return [self._member(place) for place in self._places(shift)]
 
     def address(self, number: int) -> int:
-        """The number of the address that attempt `number` comes from."""
+        """The number of the address of attempt `number`."""
         if not self._crews:
             return number % self._addresses
         shift = ((number + 1) * self._shifts - 1) // self._attempts
@@ -200,7 +200,7 @@ class Rota:
         return range(shift * self._addresses // self._shifts, (shift + 1) * self._addresses // self._shifts)
 
     def _member(self, place: int) -> int:
-        """Of all places, as many are for rented addresses as there are such, at even distances."""
+        """The address at a place. Rented addresses are spread evenly over all places."""
         rented = place * self._rented // self._addresses
         if (place + 1) * self._rented // self._addresses > rented:
             return rented
@@ -208,7 +208,7 @@ class Rota:
 
 
 def _stride(size: int) -> int:
-    """A step that comes by all places of a round, each far from the one before: near the golden section of it."""
+    """A step near the golden section of a round: it visits all places, each far from the one before."""
     return next(step for step in range(round(size * 0.618), 2 * size + 1) if gcd(step, size) == 1)
 
 
@@ -239,10 +239,10 @@ class Combo(NamedTuple):
 
 
 class Attack:
-    """A campaign's attempts by number: any of them at any time, so that several processes can share them out.
+    """A campaign's attempts by number, in any order, so that several processes can share them.
 
-    Where an attempt comes from can be asked for without what is tried: a flood is refused by the one and never shows
-    the other.
+    The origin of an attempt is available without its credentials: a flood is refused by origin, before its credentials
+    are read.
     """
 
     def __init__(self, population: Population, campaign: Campaign, *, seed: int = 0) -> None:
@@ -250,13 +250,13 @@ class Attack:
         self._campaign = campaign
         self._draw = Draw(seed, "attack")
         self._lairs = Lairs(campaign, seed)
-        # A combo list is in no order: without shuffling, every n-th attempt would be at an account that exists.
+        # A combo list has no order: without shuffling, every n-th attempt would be at an existing account.
         self._shuffled = Walk(Draw(seed, "combo list"), max(1, campaign.attempts))
         self._target = Walk(Draw(seed, "target"), population.owners)
         self._known_ppm = round(campaign.known_share * 1_000_000)
         self._right_ppm = round(campaign.right_share * 1_000_000 / campaign.known_share) if campaign.known_share else 0
         self.origin = Rota(campaign).address
-        """From the number of an attempt to that of the address it comes from."""
+        """Maps the number of an attempt to the number of its address."""
 
     def __len__(self) -> int:
         return self._campaign.attempts
@@ -285,7 +285,7 @@ class Attack:
         return BROWSERS[origin % len(BROWSERS)]
 
     def combo(self, number: int) -> Combo:
-        """What attempt `number` tries."""
+        """The credentials of attempt `number`."""
         return self._combo(number, self._draw.words(number)[0])
 
     def _combo(self, number: int, word: int) -> Combo:
@@ -321,13 +321,13 @@ def _tried(campaign: Campaign, turn: int, word: int) -> str:
 
 
 def _wrong(right: str, word: int) -> str:
-    """What leaked of this name elsewhere and is not its password here."""
+    """A leaked password that is not this account's."""
     password = zipf_password(word)
     return password if password != right else password + "1"
 
 
 class Logins:
-    """The owners' log-ins by number: the tries that each takes, a typo first where there is one."""
+    """The owners' log-ins by number: the tries of each, a typo first if there is one."""
 
     def __init__(self, population: Population, honest: Honest, *, seed: int = 0) -> None:
         self._population = population
@@ -350,7 +350,7 @@ class Logins:
         return self._try(number, _moment(number, moment, self._honest.per_second), mistyped=True)
 
     def right(self, number: int) -> Try:
-        # All as late as a typo takes to mend: so each of the two streams is in order of time, and neither keeps a list.
+        # All are delayed by the time to correct a typo: so both streams are in order of time without a list.
         at_us = _moment(number, self._draw.words(number)[1], self._honest.per_second) + _RETYPED_AFTER_US
         return self._try(number, at_us, mistyped=False)
 
@@ -380,7 +380,7 @@ def _at_home(population: Population, honest: Honest, owner: int, at_us: int, *, 
 
 
 def habits(population: Population, honest: Honest, *, seed: int = 0) -> Iterator[Try]:
-    """The past: one log-in of each owner with a known device who will log in again during `logins`."""
+    """Earlier log-ins: one of each owner with a known device who logs in again during `logins`."""
     visitor = Walk(Draw(seed, "visitor"), population.owners)
     for number in range(min(honest.logins, population.owners)):
         attempt = _at_home(population, honest, visitor(number), 0, mistyped=False)
@@ -389,7 +389,7 @@ def habits(population: Population, honest: Honest, *, seed: int = 0) -> Iterator
 
 
 def _moment(number: int, word: int, per_second: float) -> int:
-    """Somewhere within the number's own slot: never before its predecessor, and not like clockwork."""
+    """A random time within the number's own slot: never before its predecessor, and not periodic."""
     return int((number + word / WORD) * 1_000_000 / per_second)
 
 
@@ -403,9 +403,9 @@ SCENARIOS: dict[str, Scenario] = {
     "stuffing": Scenario(
         title="7pay, July 2019: tens of millions of leaked pairs in two days",
         owners=16_500_000,
-        # An address has 250 attempts and an account one and a half. Of where they came from, no more was published than
-        # that most of it was abroad (Security NEXT, 4 July 2019): so most are taken for servers rented in blocks. How
-        # long an address was used, nobody told: half an hour at an attempt in seven seconds is slow for a bot.
+        # Each address makes 250 attempts, and each account gets one and a half. Of the origins only one fact was
+        # published: most were abroad (Security NEXT, 4 July 2019). So most are modelled as servers rented in blocks.
+        # The time of use per address is unknown: half an hour with an attempt every seven seconds is slow for a bot.
         campaign=Campaign(
             attempts=50_000_000,
             per_second=50_000_000 / (2 * 86_400),

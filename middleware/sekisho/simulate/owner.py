@@ -1,4 +1,4 @@
-"""What an owner and his browser do where a log-in is not simply answered: work, prove, and come back when told to."""
+"""An owner's reactions to a challenge, a step-up, or a 503: do the work, complete the factor, retry later."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ASKED = "step_up_required"
 WORK = "challenge_required"
 BUSY = "unavailable"
 
-STEPS_MAX = 5  # work, proof, and a few times told to come back
+STEPS_MAX = 5  # work, a factor, and a few retries
 WAIT_S_MAX = 8.0
 
 
 class Steps(NamedTuple):
     """Attributes:
     worked: the browser was asked for work, and did it.
-    asked: a second proof was asked for, and shown: the password has been looked at by then.
-    came_back: the service had no time, and was asked again when it said so.
+    asked: a factor was asked for, and completed: the password has been checked by then.
+    came_back: the service was overloaded, and the browser retried when told.
     """
 
     worked: bool = False
@@ -43,9 +43,9 @@ NONE = Steps()
 async def persist(
     client: Client, attempt: Try, answer: Answer, phones: Phones, *, cookie: str = ""
 ) -> tuple[Answer, Steps]:
-    """The last answer, after all that was asked on the way to it. Raises `Unanswered`.
+    """Complete all requested steps. Returns the last answer, and the steps. Raises `Unanswered`.
 
-    Only an owner has the phone, and he reads it only after his own log-in with the right password.
+    Only owners have phones, and they read them only after their own log-in with the right password.
     """
     steps = NONE
     request: Callable[[], bytes] = partial(login_request, attempt, cookie=cookie)
@@ -67,10 +67,10 @@ async def persist(
 
 
 def _proof(attempt: Try, asked: Answer, phones: Phones, cookie: str) -> Callable[[], bytes]:
-    """The code is read each time that it is shown."""
+    """A request with the current code, read again for each call."""
     return lambda: proof_request(attempt, asked, phones.code(attempt.owner), cookie=_with(cookie, asked))
 
 
 def _with(cookie: str, answer: Answer) -> str:
-    """A browser's cookies and those of an answer."""
+    """A browser's cookies together with those of an answer."""
     return "; ".join(filter(None, (cookie, *(f"{name}={value}" for name, value in answer.cookies().items()))))

@@ -1,4 +1,4 @@
-"""The owners' authenticator apps: enrolled before the attack, and asked for a code when their service wants one."""
+"""The owners' authenticator apps: enrolled before the attack, and read when the service asks for a code."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 
 class Phones:
-    """One for each owner. What is in it is reckoned from the owner's number, so nothing is kept here."""
+    """One app for each owner. Its secret is computed from the owner's number, so nothing is stored."""
 
     def __init__(self, population: Population, seed: int) -> None:
         self._population = population
         self._key = seed.to_bytes(8)
 
     def code(self, owner: int) -> str:
-        """What it shows now."""
+        """The current code."""
         return pyotp.TOTP(b32encode(self._secret(owner)).decode()).now()
 
     def enrol(self, database: Path, secret: bytes) -> None:
-        """Enrol all of them: what `sekisho owners migrate`, and then each owner on the page, would have done.
+        """Enrol all apps, as `sekisho owners migrate` and then each owner on the page would do.
 
         Args:
-            database: the service's own SQLite file, which gets two tables more.
-            secret: the guard's; what is enrolled is sealed under it.
+            database: the service's own SQLite file; sekisho's tables are added.
+            secret: the guard's; it seals the enrolments.
         """
         engine = sa.create_engine(f"sqlite:///{database}")
         with engine.begin() as connection:

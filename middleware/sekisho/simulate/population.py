@@ -1,4 +1,4 @@
-"""The owners: what they are called, what they chose for a password, where they live, what they browse with."""
+"""The account owners: their user names, passwords, addresses and browsers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sekisho.simulate.browsers import BROWSERS
 from sekisho.simulate.draw import WORD, Draw, Walk
 from sekisho.simulate.words import first_names, last_names, leaked_passwords
 
-# 240.0.0.0/4 is reserved and routed nowhere (RFC 1112): a log of a simulation accuses nobody.
+# 240.0.0.0/4 is reserved and not routed (RFC 1112): a simulation's log contains no real address.
 _HOMES = int(IPv4Address("240.0.0.0"))
 _HOMES_SIZE = 1 << 27
 
@@ -18,12 +18,12 @@ _NUMBERS = 100_000_000
 
 
 class Population:
-    """`owners` accounts, numbered from 0. Numbers from `owners` on name accounts that do not exist.
+    """`owners` accounts, numbered from 0. Numbers from `owners` on are accounts that do not exist.
 
-    The first `reusing` owners use a password that leaked elsewhere, drawn by Zipf's law as people do (Wang et al.,
-    2017); it is on attackers' lists beside their name. Every fifth of them chose one that nobody else did and that was
-    stolen a moment ago: no list of leaked passwords has it. The others have one of their own. Names are drawn from the
-    number, so that nothing about an account shows which kind it is.
+    The first `reusing` owners use a password that leaked elsewhere, drawn by Zipf's law (Wang et al., 2017);
+    attackers' lists have it with their name. Every fifth of them has a unique password that was stolen only recently:
+    no list of leaked passwords has it. The other owners have unique passwords. User names do not show the kind of an
+    account.
 
     Raises `ValueError` unless there are between 1 and 50 million owners.
     """
@@ -35,7 +35,7 @@ class Population:
             raise ValueError("owners must be between 1 and 50 million")
         self.owners = owners
         self.reusing = round(owners * reusing_share)
-        # Name, password and browser of one owner are asked for one after the other, and are parts of one draw.
+        # Name, password and browser of one owner are read in sequence and come from one draw: cache the last.
         self._words = lru_cache(1)(Draw(seed, "owner").words)
         self._number = Walk(Draw(seed, "owner number"), _NUMBERS)
         self._home = Walk(Draw(seed, "owner home"), _HOMES_SIZE)
@@ -47,18 +47,18 @@ class Population:
         return f"{firsts[first % len(firsts)]}.{lasts[last % len(lasts)]}{self._number(index)}"
 
     def password(self, owner: int) -> str:
-        """What the owner chose."""
+        """The owner's password."""
         *_, rank, own = self._words(owner)
         if self.is_listed(owner):
             return zipf_password(rank)
         return b32encode(own.to_bytes(8, "big")).decode().rstrip("=").lower()
 
     def is_listed(self, owner: int) -> bool:
-        """Whether the owner's password is one that lists of leaked passwords have."""
+        """Whether lists of leaked passwords contain the owner's password."""
         return owner < self.reusing and owner % 5 != 0
 
     def mistyped(self, owner: int) -> str:
-        """What the owner's fingers make of it: a letter doubled at the end."""
+        """The owner's typo: the password with its last letter doubled."""
         password = self.password(owner)
         return password + password[-1]
 
@@ -71,7 +71,7 @@ class Population:
         return BROWSERS[self._words(owner)[2] % len(BROWSERS)]
 
     def share(self, owner: int) -> float:
-        """A number from 0 to 1 that stays the owner's: those below `x` are the fraction `x` of all owners."""
+        """A fixed uniform number from 0 to 1: the fraction `x` of all owners has one below `x`."""
         return self._words(owner)[3] / WORD
 
 

@@ -1,9 +1,8 @@
-"""The process that serves a simulation: somebody's application under uvicorn, counting what it works for.
+"""The server process of a simulation: an application under uvicorn that reports its password checks.
 
 `service.Service` starts it as `python -m sekisho.simulate.serve FACTORY LISTENING_FD LINE_FD`. It differs from
-`uvicorn --factory FACTORY --no-proxy-headers --no-access-log` in two things: it tells its parent how many passwords
-the application has checked, over a socket of theirs that no HTTP client can reach; and it ends when its parent does,
-however that died.
+`uvicorn --factory FACTORY --no-proxy-headers --no-access-log` in two things: it reports the number of checked passwords
+to its parent, over a private socket that no HTTP client can reach; and it ends when its parent ends or is killed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def main() -> None:
         app,
         loop="uvloop",
         http="httptools",
-        # uvicorn would believe X-Forwarded-For from 127.0.0.1 and hide the proxy from the guard.
+        # uvicorn would trust X-Forwarded-For from 127.0.0.1 and hide the proxy from the guard.
         proxy_headers=False,
         access_log=False,
         log_level="warning",
@@ -51,7 +50,7 @@ async def _serve(server: uvicorn.Server, app: Starlette, listener: socket.socket
 
 
 async def _tell_parent(server: uvicorn.Server, app: Starlette, line: socket.socket) -> None:
-    """Answer every line with the counts. The parent lets go of its end even when killed: then it is over."""
+    """Answer every line with the counts. When the parent's end closes, even by a kill, stop the server."""
     reader, writer = await asyncio.open_unix_connection(sock=line)
     try:
         while await reader.readline():

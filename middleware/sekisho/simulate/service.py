@@ -1,4 +1,4 @@
-"""A service to attack: its own process, on a free port of 127.0.0.1, gone when the simulation is."""
+"""The service under attack: a process of its own, on a free port of 127.0.0.1, ended with the simulation."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ DATABASE = "shop.sqlite3"
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 5
 
-# A stated cheap profile: one pass over 256 KiB. It is for demonstrations alone: thousands of owners are added in a
-# second, and an attack of minutes shows what one of days does. The service's own default is OWASP's minimum.
+# A cheap profile: one pass over 256 KiB. For demonstrations only: thousands of owners are added per second, and an
+# attack of minutes represents one of days. The service's own default is OWASP's minimum.
 CHEAP_ARGON2 = "1,256,1"
 
 
@@ -34,14 +34,14 @@ class SimulationError(SekishoError):
 
 
 class Meter(NamedTuple):
-    """What the service itself has counted since its start."""
+    """The service's own counts since its start."""
 
     password_checks: int
     cpu_seconds: float
 
 
 def examples() -> Path:
-    """Where the example services are. Raises `SimulationError` outside a checkout."""
+    """The folder of the example services. Raises `SimulationError` outside a checkout."""
     found = Path(__file__).resolve().parents[3] / "examples"
     if not (found / "starlette_service").is_dir():
         raise SimulationError("the example services are not installed; run this from a checkout of sekisho")
@@ -49,7 +49,7 @@ def examples() -> Path:
 
 
 def environment(directory: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """What a service process sees: this process's environment without its own `SEKISHO_…`, and what is asked for."""
+    """The environment of a service process: this process's without its `SEKISHO_…`, with `extra` added."""
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("SEKISHO_")}
     return inherited | {
         "PYTHONPATH": str(examples()),
@@ -86,7 +86,7 @@ class Service:
     """The example service `factory` (`module:name` below `examples/`) on `directory`'s database; a context manager.
 
     Attributes:
-        port: on 127.0.0.1; connections are accepted, and wait, from the first moment.
+        port: on 127.0.0.1; connections are accepted, and wait, from the start.
     """
 
     def __init__(self, factory: str, directory: Path, settings: Mapping[str, str]) -> None:
@@ -99,7 +99,7 @@ class Service:
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        # Bound here and handed on: a port that was only found free may be somebody else's a moment later.
+        # Bound here and inherited: a port that was only probed could be taken by another process meanwhile.
         self._line, far_end = socket.socketpair()
         self._line.setblocking(False)
         try:
@@ -151,7 +151,7 @@ class Service:
         return self._log.read_text(errors="replace")[-2000:].strip() or "(nothing)"
 
     async def _greets(self) -> bool:
-        # A guard whose settings are wrong starts, and answers 503: that is no service.
+        # A guard with wrong settings starts and answers 503: only 200 counts as ready.
         with suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
             try:
@@ -162,7 +162,7 @@ class Service:
         return False
 
     async def read_meter(self) -> Meter:
-        """Ask the process, past the application and whatever guards it. Raises `SimulationError` if it has died."""
+        """Query the process directly, bypassing application and guard. Raises `SimulationError` if it has died."""
         loop = asyncio.get_running_loop()
         with suppress(OSError, ValueError):
             if self._line is not None:
@@ -172,7 +172,7 @@ class Service:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask, wait, insist. The whole group goes: a worker left behind would hold the port."""
+    """End the process by SIGTERM, then SIGKILL. The whole group: a remaining worker would keep the port."""
     for ask in (signal.SIGTERM, signal.SIGKILL):
         if process.returncode is not None:
             return

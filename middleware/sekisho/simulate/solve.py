@@ -1,6 +1,6 @@
-"""A client that works: reads a puzzle as a page is given it, and answers as a browser would.
+"""A client for proof of work: it reads a puzzle from a page, and answers as a browser would.
 
-Written from ALTCHA's format and not with the library that the guard uses, so that each holds the other to it.
+Written from ALTCHA's format, without the library that the guard uses, so that each checks the other.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from base64 import b64encode
 from hashlib import pbkdf2_hmac
 from typing import Any
 
-TRIES_MAX = 1 << 20  # 256 times the longest puzzle's mean: what takes longer is none of ours
+TRIES_MAX = 1 << 20  # 256 times the hardest puzzle's mean
 
 
 def solve(challenge: dict[str, Any]) -> dict[str, Any]:
-    """The payload before it is encoded. Computes for seconds; give it a thread.
+    """The payload before it is encoded. It computes for seconds; call it in a thread.
 
     Raises:
-        ValueError: no puzzle that this knows, or none that has a solution.
+        ValueError: an unknown kind of puzzle, or one without a solution.
     """
     asked = challenge["parameters"]
     if asked["algorithm"] != "PBKDF2/SHA-256":
@@ -32,10 +32,10 @@ def solve(challenge: dict[str, Any]) -> dict[str, Any]:
 
 
 def encoded(payload: Any) -> str:
-    """As the widget's form field holds it."""
+    """Encode a payload as in the widget's form field."""
     return b64encode(json.dumps(payload).encode()).decode()
 
 
 def solved(challenge: dict[str, Any]) -> str:
-    """The whole of it: from the puzzle to the text that is sent back."""
+    """Solve a puzzle and encode the answer."""
     return encoded(solve(challenge))

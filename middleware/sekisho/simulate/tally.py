@@ -1,4 +1,4 @@
-"""What became of the tries: counted as they come, in a few kilobytes whatever their number."""
+"""Count the results of tries, in a few kilobytes for any number."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Latencies:
         self.count += 1
 
     def as_json(self) -> dict[str, int]:
-        """Bucket by bucket, for `add_json`."""
+        """The buckets, for `add_json`."""
         return {str(bucket): times for bucket, times in self._buckets.items()}
 
     def add_json(self, buckets: Mapping[str, int]) -> None:
-        """What another counted: of another process, or of an earlier run."""
+        """Add the counts of another process, or of an earlier run."""
         for bucket, times in buckets.items():
             self._buckets[int(bucket)] += times
             self.count += times
 
     def percentile_ms(self, percent: float) -> float:
-        """The duration that `percent` of all do not exceed; 0 where there are none."""
+        """The duration that `percent` of all do not exceed; 0 if there are none."""
         missing = math.ceil(self.count * percent / 100)
         for bucket in sorted(self._buckets):
             missing -= self._buckets[bucket]
@@ -52,26 +52,26 @@ class Latencies:
 
 
 class Tally:
-    """One run, as its client saw it.
+    """The counts of one run, as its client saw it.
 
     Attributes:
         attempts: attackers' tries that were sent.
-        stopped: of them, those that the guard refused, by the `code` it gave.
-        wrong: of them, those that the service itself turned down: they reached the password check, and failed.
-        let_in: of them, those that got in.
-        taken: owners whose account an attacker got into.
+        stopped: of them, those that the guard refused, by its `code`.
+        wrong: of them, those that the service itself refused: the password check failed.
+        let_in: of them, those that succeeded.
+        taken: owners whose account an attacker took over.
         logins: owners' tries with the right password that were sent.
         owners_stopped: owners' tries that the guard refused, typos included, by code.
-        refused: owners whose right password did not get them in, for whatever reason.
-        refused_by: how often, by the guard's code, `no answer`, or `the service`.
-        checked: tries of anybody that the service looked at, by what it answered.
-        sealed: tries of anybody that were asked for a second proof: looked at by the service, behind their backs.
-        proved: of the owners', those that showed it.
+        refused: owners whose right password was refused, for any reason.
+        refused_by: the number of these refusals, by the guard's code, `no answer`, or `the service`.
+        checked: all tries that the service checked, by its answers.
+        sealed: all tries with a step-up: the service checked them in escrow.
+        proved: of the owners', those that completed the step-up.
         worked: of the owners', those whose browser was asked for work, and did it.
-        came_back: of the owners', those that were told to come back in a moment, and did.
-        right: attackers' tries with the right password, by what became of them: a code, or empty for "let in".
+        came_back: of the owners', those that were told to retry later, and did.
+        right: attackers' tries with the right password, by result: a code, or empty for "let in".
         unlisted: of these, those whose password is in no list of leaked ones.
-        unanswered: tries of anybody that got no answer in time: checked or not, nobody knows.
+        unanswered: all tries without an answer in time: whether they were checked is unknown.
         owners_ms, attackers_ms: from the first byte sent to the last received.
     """
 
@@ -98,16 +98,16 @@ class Tally:
 
     @property
     def reached(self) -> int:
-        """Attackers' tries that reached the password check, behind the seal or before it."""
+        """Attackers' tries that reached the password check, in escrow or not."""
         return self.wrong + self.let_in + self.stopped[ASKED]
 
     @property
     def unlooked(self) -> int:
-        """Attackers' tries that were refused before anybody looked at the password."""
+        """Attackers' tries that were refused before the password was checked."""
         return self.stopped.total() - self.stopped[ASKED]
 
     def add(self, attempt: Try, answer: Answer | None, duration_us: float, steps: Steps = NONE) -> None:
-        """Count one try; `answer` is `None` where none came. `steps`: what its owner did on the way."""
+        """Count one try; `answer` is `None` if there was none. `steps`: the owner's steps."""
         code = "" if answer is None else answer.code
         self.unanswered += answer is None
         self.checked += answer is not None and not code and not steps.asked

