@@ -1,4 +1,4 @@
-"""`python -m tests.breach.fetcher URL FOLDER RANGES`: a fetch in a process of its own, to be interrupted and killed."""
+"""`python -m tests.breach.fetcher URL FOLDER RANGES`: a fetch in its own process, to be interrupted and killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REQUESTS = 8
 
 
 def _hasty() -> Surroundings:
-    """Ten seconds pass between two looks at the clock, so that each range is written down at once."""
+    """Let ten seconds pass between two reads of the clock, so that each range is written down at once."""
     seconds = count(time.time() - 3600, 10.0)
     return Surroundings(now=lambda: next(seconds))
 

@@ -1,4 +1,4 @@
-"""A range API of our own on a real socket, that answers well or in any of the ways in which services fail."""
+"""A range API server on a real socket that answers rightly or fails in one of many ways."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RangeApi(Talker):
 
     @property
     def prefixes(self) -> list[str]:
-        """What was asked for, in order."""
+        """The prefixes asked for, in order."""
         return [_prefix(bytes(request)) for request in self.requests]
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +46,7 @@ class RangeApi(Talker):
         await self.answer(writer, self.ranges.body(_prefix(bytes(request)), padding=self.padding))
         await writer.drain()
         if writer.can_write_eof():
-            writer.write_eof()  # what was written arrives; an abort alone might overtake it
+            writer.write_eof()  # written bytes arrive; an abort alone might overtake them
             request += await reader.read()
         else:
             writer.close()  # TLS
@@ -70,11 +70,11 @@ def _prefix(request: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-# Manners of answering.
+# Ways to answer.
 
 
 def framed(body: bytes, *, status: str = "200 OK", headers: str = "", length: int | None = None) -> bytes:
-    """A response that says where it ends, or lies about it with `length`."""
+    """A response with its end stated, or misstated by `length`."""
     size = len(body) if length is None else length
     return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n{headers}\r\n".encode() + body
 
@@ -99,17 +99,17 @@ async def small_letters(writer: asyncio.StreamWriter, body: bytes) -> None:
 
 
 async def from_a_file(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """As a mirror that serves text files does: the last row is ended, and by a bare line feed."""
+    """As a text-file mirror answers: the last row ends in a bare line feed."""
     writer.write(framed(body.replace(b"\r\n", b"\n") + b"\n"))
 
 
 async def with_a_mark(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """With the byte order mark that the library knows of."""
+    """With the byte order mark that the library strips."""
     writer.write(framed(b"\xef\xbb\xbf" + body))
 
 
 async def without_an_end(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """All of it, but nothing says so."""
+    """The whole answer without a stated end."""
     writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
 
 
@@ -126,7 +126,7 @@ async def cut_short_in_a_chunk(writer: asyncio.StreamWriter, body: bytes) -> Non
 
 
 async def cut_short_after_a_row(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """By a cache that has kept a part, and tells the length of that."""
+    """Cut after a row by a cache that kept a part and states its length."""
     rows = body.split(b"\r\n")
     writer.write(framed(b"\r\n".join(rows[: len(rows) * 9 // 10])))
 
@@ -136,7 +136,7 @@ async def a_part(writer: asyncio.StreamWriter, body: bytes) -> None:
 
 
 async def few_rows(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """Every tenth row: another list than that of the service."""
+    """Every tenth row: another list than the service's."""
     writer.write(framed(b"\r\n".join(body.split(b"\r\n")[::10])))
 
 
@@ -162,7 +162,7 @@ async def one_bad_row(writer: asyncio.StreamWriter, body: bytes) -> None:
 
 
 async def odd_numbers(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """That Python's `int` would take for numbers."""
+    """Counts that Python's `int` would accept as numbers."""
     writer.write(framed(body.replace(b":", b":+1_0")))
 
 
@@ -210,7 +210,7 @@ async def silence_after_headers(writer: asyncio.StreamWriter, body: bytes) -> No
 
 
 async def drip(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """A byte every few milliseconds, so that no single wait is ever long."""
+    """A byte every few milliseconds, so that no single read is slow."""
     await _drip(writer, framed(body))
 
 
@@ -227,7 +227,7 @@ async def _drip(writer: asyncio.StreamWriter, data: bytes) -> None:
 
 
 def status(line: str, headers: str = "") -> Answer:
-    """A status of its own, over a body that would be right."""
+    """Another status over a body that would be right."""
 
     async def answer(writer: asyncio.StreamWriter, body: bytes) -> None:
         writer.write(framed(body, status=line, headers=headers))
@@ -236,7 +236,7 @@ def status(line: str, headers: str = "") -> Answer:
 
 
 def after(gate: asyncio.Event) -> Answer:
-    """The right answer, once the gate is open."""
+    """The right answer after the gate opens."""
 
     async def answer(writer: asyncio.StreamWriter, body: bytes) -> None:
         await gate.wait()

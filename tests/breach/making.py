@@ -1,4 +1,4 @@
-"""Digests, and files made from them, for whoever tests what reads or makes a corpus."""
+"""Digests, and files made from them, for tests that read or build a corpus."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def digest(password: str | bytes) -> bytes:
 
 
 def digests(amount: int, word: str = "leaked") -> list[bytes]:
-    """Digests that are the same in every run; another `word` gives others."""
+    """Digests, the same in every run; another `word` gives others."""
     return [digest(f"{word}{number}") for number in range(amount)]
 
 
 def records_of(seen: Mapping[bytes, int]) -> records.Records:
-    """Sorted records of digests and of how often each was seen."""
+    """Sorted records of digests and their counts."""
     heads = np.array([int.from_bytes(key[:8], "big") for key in seen], np.uint64)
     return np.sort(records.make(heads, np.array(list(seen.values()), np.int64)))
 
@@ -39,5 +39,5 @@ def records_of(seen: Mapping[bytes, int]) -> records.Records:
 def corpus_file(
     path: Path, seen: Mapping[bytes, int], *, kind: str = "passwords", key_id: str = "", built: int = BUILT
 ) -> Header:
-    """A corpus of these digests at `path`, replacing what was there."""
+    """Write a corpus of these digests to `path`, replacing any file there."""
     return write_sorted(path, [records_of(seen)], kind=kind, key_id=key_id, built=built)

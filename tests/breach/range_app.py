@@ -1,6 +1,6 @@
-"""The range API as an application, for a server that speaks HTTP/2: ETags, checksums, compression, and planned faults.
+"""The range API as an application for an HTTP/2 server: ETags, checksums, compression, and planned faults.
 
-What `hibp_server` does for the client of single ranges on a bare socket, this does for whoever fetches all of them.
+`hibp_server` serves the client of single ranges on a bare socket; this serves the client that fetches all of them.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ Headers = dict[str, str]
 
 
 class Asked(NamedTuple):
-    """One request as it arrived."""
+    """A request as it arrived."""
 
     prefix: str
     headers: Headers
     http_version: str
-    port: int  # the client's, which tells connections apart
-    at: float  # by the clock of the test
+    port: int  # the client's port, which tells connections apart
+    at: float  # by the test's clock
 
 
 class Reply(NamedTuple):
-    """What will be sent. `cut` bytes are announced and then held back."""
+    """The reply to send. `cut` bytes are announced and withheld."""
 
     status: int
     headers: Headers
@@ -84,7 +84,7 @@ class RangeApp:
 
     @property
     def prefixes(self) -> list[str]:
-        """What was asked for, in order."""
+        """The prefixes asked for, in order."""
         return [asked.prefix for asked in self.asked]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,7 +124,7 @@ class RangeApp:
 
 
 def _plain(app: RangeApp) -> Any:
-    """The server has types of its own for the same messages."""
+    """Convert the server's own message types."""
     return app
 
 
@@ -141,7 +141,7 @@ async def _send(reply: Reply, send: Send) -> None:
 
 @asynccontextmanager
 async def range_service(app: RangeApp, *, secure: bool = False) -> AsyncIterator[str]:
-    """The URL of a real server: HTTP/2 by ALPN where `secure`, else HTTP/1.1."""
+    """The URL of a real server: HTTP/2 by ALPN if `secure`, else HTTP/1.1."""
     end = asyncio.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     config = Config()
@@ -155,7 +155,7 @@ async def range_service(app: RangeApp, *, secure: bool = False) -> AsyncIterator
         yield f"http{'s' * secure}://127.0.0.1:{listener.getsockname()[1]}/range/"
     finally:
         end.set()
-        # From Python 3.12 on a server waits for its last connection, and whatever is held would hold it for ever.
+        # From Python 3.12 on a server waits for its last connection; a held reply would hold it for ever.
         while _holding:
             _holding.pop().set()
         await server
@@ -163,7 +163,7 @@ async def range_service(app: RangeApp, *, secure: bool = False) -> AsyncIterator
 
 
 def trusting() -> ssl.SSLContext:
-    """What a client needs to believe that server."""
+    """A TLS context that trusts that server."""
     return ssl.create_default_context(cafile=CERTIFICATE)
 
 
@@ -181,7 +181,7 @@ def status(code: int, **headers: str) -> Fault:
 
 
 def instead(body: bytes, **headers: str) -> Fault:
-    """200, and another body, told to be right unless `headers` say otherwise."""
+    """200 with another body, described as right unless `headers` differ."""
     told = {name.replace("_", "-"): value for name, value in headers.items()}
 
     async def fault(reply: Reply) -> Reply:
@@ -191,7 +191,7 @@ def instead(body: bytes, **headers: str) -> Fault:
 
 
 def rewritten(change: Callable[[bytes], bytes], *, told: bool = True) -> Fault:
-    """The text of the range, changed, uncompressed; with a checksum that fits it if `told`, else with none."""
+    """The range's text changed and uncompressed; with a fitting checksum if `told`, else with none."""
 
     async def fault(reply: Reply) -> Reply:
         body = change(gzip.decompress(reply.body))
@@ -205,7 +205,7 @@ async def cut_short(reply: Reply) -> Reply:
 
 
 async def cut_gzip(reply: Reply) -> Reply:
-    """Cut where nothing but its own trailer shows it."""
+    """Gzip cut so that its own trailer alone shows it."""
     headers = {name: value for name, value in reply.headers.items() if name != "content-md5"}
     return Reply(200, headers, reply.body[: len(reply.body) // 2])
 
@@ -215,7 +215,7 @@ async def wrong_checksum(reply: Reply) -> Reply:
 
 
 async def dead(reply: Reply) -> Reply:
-    """An application that fails: what the server makes of it, an error or a connection that ends."""
+    """An application that raises; the server makes it an error or a closed connection."""
     raise ConnectionResetError
 
 

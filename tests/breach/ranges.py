@@ -1,4 +1,4 @@
-"""Ranges as the range API serves them, made up: any prefix has its rows, the same in every run, on every machine."""
+"""Made-up ranges of the range API: every prefix has rows, the same in every run and on every machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from hashlib import sha1, shake_128
 from typing import NamedTuple
 
 PREFIXES = 16**5
-ROWS = 2_000  # of a real range, about
+ROWS = 2_000  # approximately those of a real range
 
 
 class Row(NamedTuple):
-    """The 35 hex digits that follow the prefix, in capitals, and how often the password was seen; 0 is padding."""
+    """The 35 hex digits after the prefix, in capitals, and how often the password was seen; 0 is padding."""
 
     suffix: str
     seen: int
@@ -20,19 +20,19 @@ class Row(NamedTuple):
 
 
 def prefix(number: int) -> str:
-    """The five hex digits that name range `number`, of `PREFIXES`."""
+    """The five hex digits of range `number`, of `PREFIXES`."""
     return f"{number:05X}"
 
 
 def digest(password: str) -> bytes:
-    """The service's: SHA-1 of the password's UTF-8."""
+    """The service's digest: SHA-1 of the password's UTF-8."""
     return sha1(password.encode(), usedforsecurity=False).digest()
 
 
 class Ranges:
-    """All ranges, with `rows` rows in each and whatever was planted beside them.
+    """All ranges, with `rows` rows each and the planted ones.
 
-    Another `edition` has other rows, as when the service publishes anew.
+    Another `edition` has other rows, as after a new publication of the service.
     """
 
     def __init__(self, *, rows: int = ROWS, edition: int = 0) -> None:
@@ -41,7 +41,7 @@ class Ranges:
         self._planted: dict[str, dict[str, int]] = {}
 
     def plant(self, password: str, count: int) -> bytes:
-        """Have `password` leaked `count` times; answers its digest."""
+        """Add `password` with `count` leaks; returns its digest."""
         full = digest(password)
         self.plant_digest(full, count)
         return full
@@ -51,18 +51,18 @@ class Ranges:
         self._planted.setdefault(text[:5], {})[text[5:]] = count
 
     def rows(self, prefix: str, *, padding: int = 0) -> list[Row]:
-        """Sorted. `padding` rows with a count of 0 stand among them, as where `Add-Padding: true` was asked for."""
+        """The sorted rows. `padding` rows with a count of 0 are among them, as after `Add-Padding: true`."""
         name = prefix.upper()
         found = dict(_noise(f"{self._edition}:{name}", self._rows)) | self._planted.get(name, {})
         padded = dict.fromkeys((suffix for suffix, _ in _noise(f"padding:{self._edition}:{name}", padding)), 0)
         return sorted(Row(*row) for row in (padded | found).items())
 
     def body(self, prefix: str, *, padding: int = 0) -> bytes:
-        """What the service answers: rows in CRLF, none behind the last."""
+        """The service's answer: rows in CRLF, none after the last."""
         return "\r\n".join(map(str, self.rows(prefix, padding=padding))).encode()
 
 
 def _noise(seed: str, rows: int) -> list[Row]:
-    text = shake_128(seed.encode()).hexdigest(20 * rows).upper()  # 35 digits are the suffix, 4 say how rare it is
+    text = shake_128(seed.encode()).hexdigest(20 * rows).upper()  # 35 digits are the suffix, 4 define its rarity
     starts = range(0, 40 * rows, 40)
     return [Row(text[at : at + 35], 65_536 // (1 + int(text[at + 35 : at + 39], 16))) for at in starts]

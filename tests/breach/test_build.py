@@ -1,4 +1,4 @@
-"""One corpus for one set of leaks, whatever form they come in; and the old one until the new one is whole."""
+"""The same leaks give the same corpus in any input form, and the old corpus stays until the new one is complete."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sekisho.observe.breach.progress import Progress
     from sekisho.observe.breach.records import Records
 
-FEW_RECORDS = 8 * 7  # of memory, so that even small lists are sorted outside of it
+FEW_RECORDS = 8 * 7  # of memory, so that small lists are sorted on disk too
 
 
 def text_of(seen: Mapping[bytes, int]) -> bytes:
@@ -76,7 +76,9 @@ FORMS: list[Callable[[Path, Mapping[bytes, int]], Source]] = [as_text, as_unsort
 def test_all_forms_of_the_same_leaks_make_the_same_file(
     tmp_path_factory: pytest.TempPathFactory, counts: list[int], chunk: int, memory: int
 ) -> None:
-    """To the byte, whatever the blocks and the memory; and everything is found in it with its class."""
+    """All forms of the same leaks give the same file to the byte, with any blocks and memory, and all entries are
+    found.
+    """
     folder = tmp_path_factory.mktemp("build")
     seen = dict(zip(digests(len(counts)), counts, strict=True))
     files = set()
@@ -100,7 +102,7 @@ def test_all_forms_of_the_same_leaks_make_the_same_file(
 def test_plain_passwords_count_as_often_as_they_stand_there(
     tmp_path_factory: pytest.TempPathFactory, passwords: list[bytes], memory: int
 ) -> None:
-    """A list with repetitions is the list of hashes with those counts."""
+    """A plain list counts repetitions, like a list of hashes with counts."""
     folder = tmp_path_factory.mktemp("plain")
     (folder / "plain").write_bytes(b"first line\n" + b"\n".join(passwords))
     build([Plain(folder / "plain")], folder / "corpus", memory_bytes=memory)
@@ -109,7 +111,7 @@ def test_plain_passwords_count_as_often_as_they_stand_there(
 
 
 def test_inputs_may_come_in_any_order(tmp_path: Path) -> None:
-    """Several lists add up, and which was named first does not matter to a byte."""
+    """Several inputs add up, and their order does not change a byte."""
     common = digest("password")
     sources = [form(tmp_path, {common: 3, **dict.fromkeys(digests(40, form.__name__), 9)}) for form in FORMS[1:]]
     (tmp_path / "plain").write_text("password\nqwerty\npassword\n")
@@ -124,7 +126,7 @@ def test_inputs_may_come_in_any_order(tmp_path: Path) -> None:
 
 
 def test_a_sorted_file_foreseen_too_small_is_read_again(tmp_path: Path) -> None:
-    """What can be read twice needs no expectation: the second time the number is known."""
+    """A sorted file with too low an expected count is read again: then the number is known."""
     seen = dict.fromkeys(digests(3000), 1)
     header = build([as_text(tmp_path, seen)], tmp_path / "corpus", expected=10)
     assert header.false_positive_rate < 1.2e-7
@@ -132,7 +134,9 @@ def test_a_sorted_file_foreseen_too_small_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_sorted_pipe_foreseen_too_small_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe is gone, so the error has to tell the number."""
+    """A sorted pipe with too low an expected count is an error that states the right number, as it cannot be read
+    again.
+    """
     text = text_of(dict.fromkeys(digests(3000), 1))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
     with pytest.raises(TooDenseError, match="build it as unsorted, or say that 3000 are expected"):
@@ -142,7 +146,7 @@ def test_a_sorted_pipe_foreseen_too_small_says_what_to_do(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path, *, ordered: bool) -> None:
-    """Damage in the last line is found when all but the end is written: the folder is as it was."""
+    """An error in the last line, when almost all is written, leaves the folder as it was."""
     corpus_file(tmp_path / "corpus", {digest("old"): 1})
     before = (tmp_path / "corpus").read_bytes()
     (tmp_path / "text").write_bytes(text_of(dict.fromkeys(digests(500), 1)) + b"F" * 39 + b":1\n")
@@ -152,7 +156,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path, *, ordere
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "text"]
 
 
-# Tells each time that something was read, and with a second argument has no files without names.
+# Reports each read; with a second argument there are no files without names.
 CHILD = """
 import os, sys
 from sekisho.observe.breach.build import Hashes, build
@@ -168,7 +172,7 @@ build([Hashes(None)], sys.argv[1], expected=100_000, progress=Told())
 
 
 def broken_off(folder: Path, number: int, *more: str) -> None:
-    """Build from a pipe that never ends, and send a signal once megabytes are read and written."""
+    """Build from an endless pipe, and send a signal once megabytes are read and written."""
     text = text_of(dict.fromkeys(digests(75_000), 1))
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(folder / "corpus"), *more],
@@ -179,7 +183,7 @@ def broken_off(folder: Path, number: int, *more: str) -> None:
     with child:
         assert child.stdin
         assert child.stdout
-        child.stdin.write(text)  # more than a pipe holds: when it is written, most of it was read
+        child.stdin.write(text)  # more than a pipe holds: once it is written, most of it was read
         child.stdin.flush()
         assert child.stdout.readline()
         child.send_signal(number)
@@ -189,7 +193,7 @@ def broken_off(folder: Path, number: int, *more: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_build_that_is_killed_leaves_the_old_file(tmp_path: Path, number: int) -> None:
-    """Ctrl-C, a shutdown or the kernel that is out of memory: the old file answers as before."""
+    """A build ended by Ctrl-C, a shutdown or the out-of-memory killer leaves the old file working."""
     corpus_file(tmp_path / "corpus", {digest("old"): 5})
     broken_off(tmp_path, number)
     corpus = Corpus.open(tmp_path / "corpus")
@@ -200,13 +204,13 @@ def test_a_build_that_is_killed_leaves_the_old_file(tmp_path: Path, number: int)
 
 @pytest.mark.parametrize("more", [(), ("named",)])
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, more: tuple[str, ...]) -> None:
-    """Not even a hidden file, on file systems that have files without names and on those that have none."""
+    """Ctrl-C leaves no file behind, hidden ones included, on file systems with and without unnamed files."""
     broken_off(tmp_path, signal.SIGINT, *more)
     assert list(tmp_path.iterdir()) == []
 
 
 class Claiming:
-    """A source that says how much it holds, and must not be read."""
+    """A source that states its size and must not be read."""
 
     name = "claiming"
     ordered = True
@@ -224,14 +228,14 @@ class Claiming:
 
 @pytest.mark.parametrize("amount", [1, 2])
 def test_room_is_looked_at_before_anything_is_read(tmp_path: Path, amount: int) -> None:
-    """Nobody waits an hour to hear that the disk is full; sorting needs three times as much."""
+    """Disk space is checked before reading, three times as much for sorting, so no build fails after an hour."""
     needed = "12 PB" if amount > 1 else "4 PB"
     with pytest.raises(CorpusError, match=f"B are free, and some {needed} are needed: make room"):
         build([Claiming(10**15 // amount)] * amount, tmp_path / "corpus")
 
 
 def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
-    """By whatever name: the list would be replaced by the corpus made of it."""
+    """An output that is an input, under any name, is refused: the corpus would replace the list."""
     source = as_text(tmp_path, {digest("a"): 1})
     (tmp_path / "alias").symlink_to("text")
     before = (tmp_path / "text").read_bytes()
@@ -241,7 +245,7 @@ def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_output_in_no_folder_is_refused(tmp_path: Path) -> None:
-    """And one that is a folder is."""
+    """An output in a missing folder, or that is a folder, is refused."""
     source = as_text(tmp_path, {digest("a"): 1})
     with pytest.raises(CorpusError, match="there is no such folder: make it first"):
         build([source], tmp_path / "nowhere" / "corpus")
@@ -252,7 +256,7 @@ def test_an_output_in_no_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", [Hashes, Plain])
 @pytest.mark.parametrize("text", [b"", b"\xef\xbb\xbf", gzip.compress(b"")])
 def test_nothing_makes_no_corpus(tmp_path: Path, form: type[Hashes | Plain], text: bytes) -> None:
-    """An empty input is a mistake somewhere before us, and would make everything clean."""
+    """Empty input is refused: it is an earlier mistake, and everything would look clean."""
     (tmp_path / "empty").write_bytes(text)
     with pytest.raises(CorpusError, match="there is nothing in the input to make a corpus from"):
         build([form(tmp_path / "empty")], tmp_path / "corpus")
@@ -262,14 +266,14 @@ def test_nothing_makes_no_corpus(tmp_path: Path, form: type[Hashes | Plain], tex
 
 
 def test_an_input_of_nothing_but_padding_makes_no_corpus(tmp_path: Path) -> None:
-    """Rows that were never seen are no leaks."""
+    """Input of padding rows alone, which are no leaks, makes no corpus."""
     (tmp_path / "padding").write_bytes(b"A" * 40 + b":0\n")
     with pytest.raises(CorpusError, match="there is nothing in the input to make a corpus from"):
         build([Hashes(tmp_path / "padding")], tmp_path / "corpus")
 
 
 def test_a_fifo_is_read_as_a_file_is(tmp_path: Path) -> None:
-    """What a shell's `<(…)` gives has no size and cannot be read twice, and does not need to."""
+    """A FIFO, as of a shell's `<(…)`, works although it has no size and cannot be read twice."""
     os.mkfifo(tmp_path / "fifo")
     text = text_of(dict.fromkeys(digests(100), 1))
     with subprocess.Popen(["sh", "-c", 'cat > "$0"', str(tmp_path / "fifo")], stdin=subprocess.PIPE) as writer:
@@ -281,7 +285,7 @@ def test_a_fifo_is_read_as_a_file_is(tmp_path: Path) -> None:
 
 
 def test_stages_are_named(tmp_path: Path) -> None:
-    """Whoever waits sees what for."""
+    """The progress names each stage."""
     stages: list[str] = []
 
     class Told:

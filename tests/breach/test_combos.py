@@ -1,4 +1,4 @@
-"""Combination lists: what is read of lines as they occur, what is left out and said so, and what is found again."""
+"""Combination lists: which lines are read, which are skipped and counted, and which pairs are found again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def lines(raw: bytes, encoding: str | None = None, *, chunk_bytes: int = 2**20) 
 
 
 def pairs(raw: bytes, encoding: str | None = None) -> list[object]:
-    """What each line of a list gives."""
+    """The pair of each line of a list."""
     return [Reading(encoding).pair(line) for line in lines(raw, encoding)]
 
 
@@ -67,7 +67,7 @@ class TestLine:
         ],
     )
     def test_the_first_separator_separates(self, line: str, account: str, password: str) -> None:
-        """Passwords hold separators often, accounts hardly ever."""
+        """The first separator splits: passwords often have one, accounts hardly ever."""
         assert Reading().pair(line) == (account, password)
 
     @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ class TestLine:
     )
     @pytest.mark.parametrize("separator", [":", "|", "\t"])
     def test_the_address_in_front_is_dropped(self, site: str, separator: str) -> None:
-        """Stealers log where a pair was typed; without care `https` would be the account of millions."""
+        """The address in front, which stealers log, is dropped; otherwise `https` would be the account of millions."""
         line = f"{site}{separator}taro@example.jp{separator}se:cr/et"
         assert Reading().pair(line) == ("taro@example.jp", "se:cr/et")
 
     @pytest.mark.parametrize(
         ("line", "pair"),
         [
-            ("https://shop.example:12345:secret", ("12345", "secret")),  # an account of digits, and not a port
+            ("https://shop.example:12345:secret", ("12345", "secret")),  # an account of digits, not a port
             ("https://shop.example:443:12345:secret", ("12345", "secret")),
             ("taro:https://shop.example/:x", ("taro", "https://shop.example/:x")),
             ("taro@example.jp:ab/cd:ef", ("taro@example.jp", "ab/cd:ef")),
@@ -197,7 +197,9 @@ class TestSkipped:
     @example("https://" + "a." * 100)
     @example("$HEX[" + "00" * 9 + "]")
     def test_whatever_a_line_holds_is_read_or_refused(self, line: str) -> None:
-        """What is read is what the guard would ask for: canonical, not empty, within its bounds."""
+        """Any line is read or refused, and a pair that is read is canonical, not empty and within its bounds, as the
+        guard asks.
+        """
         match Reading().pair(line):
             case (account, password):
                 assert account == canonical(account)
@@ -209,7 +211,7 @@ class TestSkipped:
         "line", ["a." * 30_000, "a./" * 20_000, "https://" + "a/:" * 20_000, "x.y/" * 15_000 + ":", "$" * 60_000]
     )
     def test_no_line_is_read_for_long(self, line: str) -> None:
-        """Expressions that go back over what they read turn one line into minutes; `timeout` is the tests' own."""
+        """No line takes long: a backtracking expression would need minutes; `timeout` is the tests' own."""
         assert Reading().pair(line) is not None
 
 
@@ -232,7 +234,7 @@ class TestFile:
     def test_lines_end_in_line_feeds_and_in_nothing_else(
         self, raw: bytes, expected: list[str], chunk_bytes: int
     ) -> None:
-        """Python's `splitlines` knows ten more ends, which stand in passwords."""
+        """Line feeds alone end lines: Python's `splitlines` knows ten more ends, which occur in passwords."""
         assert lines(raw, chunk_bytes=chunk_bytes) == expected
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932", "euc_jp"])
@@ -250,7 +252,7 @@ class TestFile:
         assert pairs("taro:さくら".encode("utf-8-sig"), "cp932") == [("taro", "さくら")]
 
     def test_lines_that_are_not_utf_8_are_windows_1252_one_by_one(self) -> None:
-        """One list holds what was scraped from a hundred places."""
+        """Each line that is not UTF-8 is read as Windows-1252: one list mixes many sources."""
         raw = "a:müller\n".encode() + "b:müller\n".encode("cp1252") + "c:さくら\n".encode()
         assert pairs(raw) == [("a", "müller"), ("b", "müller"), ("c", "さくら")]
 
@@ -264,7 +266,7 @@ class TestFile:
         assert pairs(raw) == [Skip.UNDECODABLE, ("b", "secret")]
 
     def test_a_named_encoding_is_not_guessed_at(self) -> None:
-        """Half a character at the end of a line spoils that line alone."""
+        """A named encoding is not guessed; half a character at a line's end spoils that line alone."""
         assert pairs(b"a:\x83\nb:\x83p\x83X\n", "cp932") == [Skip.UNDECODABLE, ("b", "パス")]
         assert pairs(b"a:m\xfcller\n", "utf-8") == [Skip.UNDECODABLE]
 
@@ -307,7 +309,7 @@ class TestBuild:
     def test_whatever_was_listed_is_found_again(
         self, listed: list[tuple[str, str]], separator: str, encoding: str, end: str
     ) -> None:
-        """However it is written, and however its account is spelt."""
+        """A listed pair is found in any line format and any spelling of its account."""
         text = "".join(f"{account}{separator}{password}{end}" for account, password in listed)
         with TemporaryDirectory() as folder:
             assert build(Path(folder), text.encode(encoding)).pairs == len(listed)
@@ -366,7 +368,7 @@ class TestBuild:
         assert KEY not in (tmp_path / "pairs").read_bytes()
 
     def test_the_same_lists_under_two_keys_share_no_entry(self, tmp_path: Path) -> None:
-        """Were entries the same under every key, a stolen file would be a list to test candidates against."""
+        """Under two keys the same list gives no equal entries, or a stolen file could be used to test candidates."""
         raw = b"".join(b"user%d:secret%d\n" % (number, number) for number in range(1_000))
         (tmp_path / "list").write_bytes(raw)
         entries = []
@@ -374,7 +376,7 @@ class TestBuild:
             build_pairs([tmp_path / "list"], tmp_path / "pairs", key)
             payload = (tmp_path / "pairs").read_bytes()[HEADER_BYTES:]
             entries.append({payload[at : at + 4] for at in range(0, 8_000, 4)})
-        assert len(entries[0] & entries[1]) <= 1  # 2,000 of 2**28 suffixes: one in common is chance enough
+        assert len(entries[0] & entries[1]) <= 1  # 2,000 of 2**28 suffixes: one in common may be chance
 
     def test_without_the_key_not_one_pair_of_the_file_is_confirmed(self, tmp_path: Path) -> None:
         listed = [(f"user{number}", f"secret{number}") for number in range(1_000)]
@@ -415,7 +417,9 @@ class TestReport:
     def test_a_list_without_a_pair_is_an_error_and_leaves_the_old_file(
         self, tmp_path: Path, raw: bytes, told: str
     ) -> None:
-        """A file of nothing would say of everybody that no leak knows them."""
+        """A list without a pair is an error and leaves the old file: an empty one would report everyone as unknown to
+        leaks.
+        """
         build(tmp_path, b"taro:secret\n")
         with pytest.raises(CorpusError) as error:
             build(tmp_path, raw)
@@ -444,7 +448,7 @@ class TestReport:
 
 
 class _Steps:
-    """Remembers what it was told."""
+    """Records its messages."""
 
     def __init__(self) -> None:
         self.stages: list[tuple[str, int | None, str]] = []

@@ -1,4 +1,4 @@
-"""A corpus file finds what was put into it, nothing else, and does not pretend to be whole when it is not."""
+"""A corpus file finds its entries and nothing else, and a damaged one is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SEEN = {digest: number % 70_000 + 1 for number, digest in enumerate(digests(300))}
 
-# Both sides of every edge between classes, and far beyond the last.
+# Both sides of every boundary between classes, and far beyond the last.
 COUNTS = st.one_of(st.sampled_from([n + d for n in (2**k for k in range(18)) for d in (-1, 0)][1:]), st.just(10**9))
 
 
@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 def test_what_was_put_in_is_found_with_its_class(
     tmp_path_factory: pytest.TempPathFactory, seen: dict[bytes, int]
 ) -> None:
-    """No false negative: every digest is found, and its class is that of its count."""
+    """Every digest is found with the class of its count: no false negative."""
     path = tmp_path_factory.mktemp("corpus") / "corpus"
     heads = {digest[:7]: (digest, count) for digest, count in seen.items()}  # equal heads would be one entry
     corpus_file(path, dict(heads.values()))
@@ -49,13 +49,15 @@ def test_what_was_put_in_is_found_with_its_class(
 
 
 def test_what_was_not_put_in_is_absent(path: Path) -> None:
-    """Fifty thousand others are not found: at this rate that would be one in three hundred runs, and runs are alike."""
+    """Fifty thousand other digests are absent: a false positive is expected in one of three hundred runs, and runs are
+    alike.
+    """
     find = Corpus.open(path).find
     assert [find(digest) for digest in digests(50_000, "absent")] == [0] * 50_000
 
 
 def test_one_other_bit_is_another_digest(path: Path) -> None:
-    """All bits that the file keeps are compared: bucket and suffix, first and last."""
+    """All stored bits are compared: bucket and suffix, first and last."""
     corpus = Corpus.open(path)
     for digest in list(SEEN)[:50]:
         for bit in range(corpus.header.bits + 28):
@@ -64,7 +66,7 @@ def test_one_other_bit_is_another_digest(path: Path) -> None:
 
 
 def test_the_lowest_and_the_highest_digest_are_found(tmp_path: Path) -> None:
-    """The edges of the first and the last bucket belong to them."""
+    """The lowest and the highest digest are found, in the first and last bucket."""
     seen = {bytes(20): 1, b"\xff" * 20: 70_000}
     corpus_file(tmp_path / "corpus", seen)
     find = Corpus.open(tmp_path / "corpus").find
@@ -72,13 +74,13 @@ def test_the_lowest_and_the_highest_digest_are_found(tmp_path: Path) -> None:
 
 
 def test_the_header_tells_what_is_inside(path: Path) -> None:
-    """Kind, number and build date come with the file."""
+    """The header gives kind, number of entries and build date."""
     header = Corpus.open(path).header
     assert (header.kind, header.entries, header.built, header.key_id) == ("passwords", 300, BUILT, "")
 
 
 def test_who_has_a_replaced_file_open_keeps_it(path: Path) -> None:
-    """A build renames: what a worker has mapped stays what it was."""
+    """A worker that has a replaced file mapped keeps it: a build renames."""
     old = Corpus.open(path)
     corpus_file(path, dict.fromkeys(digests(10, "new"), 1))
     assert all(old.find(digest) == prevalence(count) for digest, count in SEEN.items())
@@ -93,7 +95,7 @@ def test_who_has_a_replaced_file_open_keeps_it(path: Path) -> None:
     ],
 )
 def test_another_kind_or_key_is_refused(path: Path, asked: dict[str, str], problem: str) -> None:
-    """A file for something else would answer, and always wrongly."""
+    """A file of another kind or key is refused, as all its answers would be wrong."""
     with pytest.raises(CorpusError, match=f"^{re.escape(f'{path}: {problem}')}$"):
         Corpus.open(path, **asked)
 
@@ -106,14 +108,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_corpus(tmp_path: Path) -> None:
-    """A path to something that is no file is an error like any other."""
+    """A folder is refused like any other wrong path."""
     with pytest.raises(CorpusError, match="it is no regular file"):
         Corpus.open(tmp_path)
 
 
 @pytest.mark.parametrize("by", [-1, 1, -5])
 def test_a_file_of_the_wrong_length_is_refused(path: Path, by: int) -> None:
-    """A copy that was cut short, or to which something was added, is not mapped."""
+    """A file that was cut or extended is not mapped."""
     whole = path.read_bytes()
     path.write_bytes((whole + b"\0" * 9)[: len(whole) + by])
     with pytest.raises(CorpusError, match=f"it is {len(whole) + by} bytes long and should be {len(whole)}: "):
@@ -121,26 +123,26 @@ def test_a_file_of_the_wrong_length_is_refused(path: Path, by: int) -> None:
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
-    """Nothing is not a corpus of nothing."""
+    """An empty file is refused."""
     (tmp_path / "empty").touch()
     with pytest.raises(CorpusError, match="this is no corpus file"):
         Corpus.open(tmp_path / "empty")
 
 
 def test_a_big_endian_machine_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There every entry would be read backwards: an error, and not a corpus that finds nothing."""
+    """A big-endian machine, which would find nothing, is refused with an error."""
     monkeypatch.setattr(sys, "byteorder", "big")
     with pytest.raises(CorpusError, match="need a little-endian machine"):
         Corpus.open(path)
 
 
 def test_a_whole_file_verifies(path: Path) -> None:
-    """No alarm without damage."""
+    """An undamaged file verifies."""
     Corpus.open(path).verify()
 
 
 def test_damage_to_any_byte_is_noticed(tmp_path: Path) -> None:
-    """A flipped bit anywhere in the file is found by opening or by verifying it."""
+    """A flipped bit anywhere is found when opening or verifying."""
     path = tmp_path / "corpus"
     corpus_file(path, dict.fromkeys(digests(70), 3))
     whole = path.read_bytes()
@@ -151,14 +153,14 @@ def test_damage_to_any_byte_is_noticed(tmp_path: Path) -> None:
 
 
 def sign(path: Path, payload: bytes) -> None:
-    """Put a payload under a header that has the right checksum for it: what only a builder's mistake makes."""
+    """Put a payload under a header with the right checksum, as a builder's bug would."""
     header = Header.parse(path.read_bytes()[:HEADER_BYTES])
     path.write_bytes(replace(header, payload_blake2b=blake2b(payload, digest_size=32).hexdigest()).render() + payload)
 
 
 @pytest.mark.parametrize("first", [0, 4])
 def test_entries_out_of_order_do_not_verify(path: Path, first: int) -> None:
-    """A look-up would miss them, so a right checksum above them is not enough. One that is there twice is as wrong."""
+    """Entries out of order or doubled do not verify, even with a right checksum: a look-up would miss them."""
     payload = bytearray(path.read_bytes()[HEADER_BYTES:])
     payload[0:4], payload[4:8] = payload[4:8], payload[first : first + 4]
     sign(path, bytes(payload))
@@ -168,7 +170,7 @@ def test_entries_out_of_order_do_not_verify(path: Path, first: int) -> None:
 
 @pytest.mark.parametrize("number", [1, 5])
 def test_an_index_out_of_order_does_not_verify(path: Path, number: int) -> None:
-    """Nor is an index believed in which a bucket ends before it begins."""
+    """An index in which a bucket ends before it begins does not verify."""
     payload = bytearray(path.read_bytes()[HEADER_BYTES:])
     start = 4 * len(SEEN) + 4 * number
     payload[start : start + 4] = (301).to_bytes(4, "little")
@@ -179,7 +181,7 @@ def test_an_index_out_of_order_does_not_verify(path: Path, number: int) -> None:
 
 @pytest.mark.parametrize("place", [4 * len(SEEN), -4])
 def test_an_index_that_begins_or_ends_elsewhere_is_refused(path: Path, place: int) -> None:
-    """Zeros in place of the last page, or noise in place of the first, are seen without reading the file."""
+    """A zeroed last page or noise as the first one is found without reading the file."""
     payload = bytearray(path.read_bytes()[HEADER_BYTES:])
     payload[place] ^= 255
     sign(path, bytes(payload))
@@ -188,7 +190,7 @@ def test_an_index_that_begins_or_ends_elsewhere_is_refused(path: Path, place: in
 
 
 def test_verifying_tells_how_far_it_is(path: Path) -> None:
-    """Each byte that is to be read is told once."""
+    """Verifying reports each byte to be read once."""
     told: list[int] = []
     totals: list[tuple[str, int | None, str]] = []
 
@@ -205,6 +207,6 @@ def test_verifying_tells_how_far_it_is(path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["corpus", "live"])
 def test_a_worker_never_loads_numpy(module: str) -> None:
-    """The reader needs nothing that is not in the standard library: no 20 MiB and 0.1 s more a worker."""
+    """The reader needs the standard library alone: numpy would cost each worker 20 MiB and 0.1 s."""
     code = f"import sys, sekisho.observe.breach.{module}; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

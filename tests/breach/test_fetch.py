@@ -1,4 +1,4 @@
-"""Fetching all ranges, from a server that speaks the range API over HTTP/2 and fails in every way that servers do."""
+"""Fetching all ranges from an HTTP/2 server of the range API that fails in every common way."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ NOW = 1_700_000_000.0
 
 
 class Time:
-    """A clock that goes on when somebody sleeps, and at no other time."""
+    """A clock that advances only when a task sleeps."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -74,7 +74,7 @@ class Time:
 
 
 class StoppedTime(Time):
-    """A clock that goes on when the test says so."""
+    """A clock that advances when the test says so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class StoppedTime(Time):
             await self._moved.wait_for(lambda: self.seconds >= end)
 
     async def asleep(self, sleepers: int) -> None:
-        """Until so many have gone to sleep."""
+        """Wait until so many tasks sleep."""
         async with self._moved:
             await self._moved.wait_for(lambda: len(self.naps) >= sleepers)
 
@@ -99,7 +99,7 @@ class StoppedTime(Time):
 
 
 class Wire(Server):
-    """Between the client and a service. Its first connection may fall silent after so many bytes to the client."""
+    """A proxy before a service, whose first connection may fall silent after so many bytes to the client."""
 
     def __init__(self, url: str, silent_after_bytes: int | None = None) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Wire(Server):
 
     @property
     def service(self) -> str:
-        """The service's URL through this wire."""
+        """The service's URL through this proxy."""
         return self._there.replace(str(self._port), str(urlsplit(self.url).port))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -131,7 +131,7 @@ class Wire(Server):
 
 
 class Told:
-    """What progress was told."""
+    """The reported progress."""
 
     def __init__(self) -> None:
         self.stages: list[tuple[str, int | None, str]] = []
@@ -154,7 +154,7 @@ def landed(folder: Path) -> dict[str, bytes]:
 
 
 def stats(folder: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of change (ns) of each file of a range."""
+    """Name, size and modification time (ns) of each range's file."""
     return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.gz*"))]
 
 
@@ -175,11 +175,11 @@ async def a_service(app: RangeApp | None = None, *, secure: bool = False) -> Asy
         yield serving, url
 
 
-# What lands.
+# Received ranges.
 
 
 async def test_every_range_lands_as_it_was_served(tmp_path: Path) -> None:
-    """Byte for byte, over HTTP/2, through no more connections than allowed."""
+    """Every range is stored byte for byte, over HTTP/2, with no more connections than allowed."""
     wanted = names(64)
     async with a_service(secure=True) as (app, url):
         report = await get(tmp_path, url, wanted, pace=Pace(connections=2, requests=20))
@@ -192,7 +192,7 @@ async def test_every_range_lands_as_it_was_served(tmp_path: Path) -> None:
 
 
 async def test_a_server_without_http2_serves_too(tmp_path: Path) -> None:
-    """A mirror on this machine may be any file server."""
+    """A server without HTTP/2 works too: a local mirror may be any file server."""
     async with a_service() as (app, url):
         await get(tmp_path, url, names(40), pace=Pace(requests=8))
 
@@ -204,7 +204,7 @@ async def test_a_server_without_http2_serves_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.parametrize("checksum", ["base64", "hex", ""])
 async def test_padding_is_left_out(tmp_path: Path, compressed: bool, checksum: str) -> None:
-    """Rows that were seen 0 times are noise against eavesdroppers; in a corpus they would be leaks."""
+    """Padding rows, with a count of 0, are left out: in a corpus they would be leaks."""
     app = RangeApp(Ranges(rows=ROWS), padding=30, compressed=compressed, checksum=checksum)
     async with a_service(app) as (_, url):
         await get(tmp_path, url, names(10))
@@ -213,7 +213,7 @@ async def test_padding_is_left_out(tmp_path: Path, compressed: bool, checksum: s
 
 
 async def test_what_came_compressed_is_kept_as_it_came(tmp_path: Path) -> None:
-    """A million times a millisecond: nothing is packed twice."""
+    """Compressed answers are stored as they came, so nothing is compressed twice."""
     async with a_service() as (app, url):
         await get(tmp_path, url, ["0BEEF"])
 
@@ -221,7 +221,7 @@ async def test_what_came_compressed_is_kept_as_it_came(tmp_path: Path) -> None:
 
 
 async def test_other_spellings_say_the_same(tmp_path: Path) -> None:
-    """A mirror may end lines as its system does, end the last one, or write hex in small letters."""
+    """A mirror's line ends, a final one, and lower-case hex are accepted."""
     async with a_service() as (app, url):
         app.faults["00000"] = [rewritten(lambda text: text.replace(b"\r\n", b"\n") + b"\n")]
         app.faults["00001"] = [rewritten(bytes.lower)]
@@ -233,7 +233,9 @@ async def test_other_spellings_say_the_same(tmp_path: Path) -> None:
 
 
 async def test_the_request_says_who_asks_and_nothing_else(tmp_path: Path) -> None:
-    """Its name and version, so that who gives ranges away can complain; no cookie, though one is offered each time."""
+    """A request has our name and version, so that the service can complain, and no cookie, though one is offered each
+    time.
+    """
     async with a_service() as (app, url):
         await get(tmp_path, url, names(30), pace=Pace(connections=1, requests=1))
 
@@ -249,7 +251,7 @@ async def test_the_request_says_who_asks_and_nothing_else(tmp_path: Path) -> Non
 
 
 async def test_what_lands_becomes_a_corpus(tmp_path: Path) -> None:
-    """The builder reads the folder as it is, and finds what has leaked and nothing else."""
+    """The builder reads the folder as it is, and finds the leaked passwords alone."""
     ranges = Ranges(rows=ROWS)
     leaked = [ranges.plant(password, 3) for password in ("hunter2", "sakura", "correct horse")]
     folder = tmp_path / "ranges"
@@ -264,11 +266,11 @@ async def test_what_lands_becomes_a_corpus(tmp_path: Path) -> None:
     assert all(corpus.find(bytes.fromhex(f"{name}{row.suffix}")) for name in names(20) for row in ranges.rows(name))
 
 
-# What is not fetched twice.
+# Ranges that are not fetched again.
 
 
 async def test_a_second_fetch_asks_for_changes_only(tmp_path: Path) -> None:
-    """304 for all, and no file is touched."""
+    """A second fetch gets 304 for all, and changes no file."""
     async with a_service() as (app, url):
         await get(tmp_path, url, names(30))
         before = stats(tmp_path)
@@ -281,7 +283,7 @@ async def test_a_second_fetch_asks_for_changes_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("validator", "fetched"), [("etag", 1), ("last-modified", 1), ("", 30)])
 async def test_a_changed_range_is_fetched_again(tmp_path: Path, validator: str, fetched: int) -> None:
-    """By ETag, by date where the service has lost its ETags, and all of them where it tells neither."""
+    """A changed range is fetched again: by ETag, else by date, else always."""
     ranges = Ranges(rows=ROWS)
     app = RangeApp(ranges, validator=validator)
     async with a_service(app) as (_, url):
@@ -296,7 +298,7 @@ async def test_a_changed_range_is_fetched_again(tmp_path: Path, validator: str, 
 
 
 async def test_a_cancelled_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
-    """What has landed is not even asked for again."""
+    """A cancelled fetch continues: stored ranges are not asked for again."""
     async with a_service() as (app, url):
         stuck = asyncio.Event()
         app.faults["*"] = [_as_it_is] * 50
@@ -311,14 +313,14 @@ async def test_a_cancelled_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
         report = await get(tmp_path, url, names(120))
 
     assert fetching.cancelled()
-    assert report.kept == len(there) >= 46  # of 50 answered the last ones may not have been read
+    assert report.kept == len(there) >= 46  # the last of 50 answers may not have been read
     assert sorted(app.prefixes) == sorted(set(names(120)) - there)
     assert landed(tmp_path) == served(app.ranges, names(120))
 
 
 @pytest.mark.parametrize(("blow", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, -signal.SIGINT)])
 async def test_a_killed_process_goes_on_where_it_was(tmp_path: Path, blow: signal.Signals, code: int) -> None:
-    """Nothing is asked twice but what was not written down yet, and nothing half written is believed."""
+    """A killed process repeats only requests not yet written down, and no half-written file is used."""
     async with a_service() as (app, url):
         waiting: list[None] = []
         all_wait = asyncio.Event()
@@ -350,7 +352,7 @@ async def test_a_killed_process_goes_on_where_it_was(tmp_path: Path, blow: signa
 
 
 async def test_a_day_later_it_begins_anew(tmp_path: Path) -> None:
-    """Half of a corpus from last month and half from today would claim to be of today."""
+    """After a day it starts anew: half a corpus from last month would claim to be of today."""
     time = Time()
     async with a_service() as (app, url):
         app.lasting["00004"] = status(404)
@@ -364,7 +366,7 @@ async def test_a_day_later_it_begins_anew(tmp_path: Path) -> None:
 
 
 async def test_file_and_row_must_agree(tmp_path: Path) -> None:
-    """A row without its file, a file without its row, and the empty or changed file are fetched again."""
+    """A missing row, a missing file, and an empty or changed file are fetched again."""
     async with a_service() as (app, url):
         await get(tmp_path, url, names(6))
         (tmp_path / "00001.gz").unlink()
@@ -379,7 +381,7 @@ async def test_file_and_row_must_agree(tmp_path: Path) -> None:
     assert landed(tmp_path) == served(app.ranges, names(6))
 
 
-# What goes wrong.
+# Failures.
 
 
 async def _as_it_is(reply: Reply) -> Reply:
@@ -428,7 +430,7 @@ DAMAGE: dict[str, tuple[Fault, str]] = {
 @pytest.mark.parametrize("fault", [*(fault for fault, _ in DAMAGE.values()), cut_short], ids=[*DAMAGE, "cut short"])
 @pytest.mark.parametrize("secure", [True, False], ids=["HTTP/2", "HTTP/1.1"])
 async def test_what_passes_is_survived(tmp_path: Path, fault: Fault, secure: bool) -> None:
-    """A fault that goes away costs a wait and no range, nor any of those in the same connection."""
+    """A passing fault costs a delay and no range, of the same connection too."""
     async with a_service(secure=secure) as (app, url):
         app.faults["00007"] = [fault] * 3
         report = await get(tmp_path, url, names(20), pace=Pace(connections=1, requests=8))
@@ -440,7 +442,7 @@ async def test_what_passes_is_survived(tmp_path: Path, fault: Fault, secure: boo
 
 @pytest.mark.parametrize(("fault", "reason"), DAMAGE.values(), ids=DAMAGE)
 async def test_what_lasts_is_named(tmp_path: Path, fault: Fault, reason: str) -> None:
-    """After so many tries, with the reason; all others are there, and the next fetch asks for this one alone."""
+    """A lasting fault is named with its reason after so many tries; the next fetch asks for that range alone."""
     async with a_service() as (app, url):
         app.lasting["00007"] = fault
         with pytest.raises(FetchError) as caught:
@@ -462,7 +464,7 @@ async def test_what_lasts_is_named(tmp_path: Path, fault: Fault, reason: str) ->
 
 @pytest.mark.parametrize("secure", [True, False], ids=["HTTP/2", "HTTP/1.1"])
 async def test_an_answer_that_ends_early_is_none(tmp_path: Path, secure: bool) -> None:
-    """Whatever the transport makes of it, a range that is shorter than announced does not count."""
+    """A range shorter than announced does not count, however the transport reports it."""
     async with a_service(secure=secure) as (app, url):
         app.lasting["00007"] = cut_short
         with pytest.raises(FetchError, match=r"^1 range is missing: 00007 \(.+\)\. Run it again"):
@@ -472,7 +474,9 @@ async def test_an_answer_that_ends_early_is_none(tmp_path: Path, secure: bool) -
 
 
 async def test_a_lost_tail_is_missed_without_a_checksum(tmp_path: Path) -> None:
-    """Whole rows, the right length of what is there, and nine tenths of it: digests that end early show it."""
+    """A lost tail is found without a checksum (whole rows, right length, nine tenths of the range): its digests end
+    early.
+    """
     async with a_service(RangeApp(Ranges(rows=1_000))) as (app, url):
         app.lasting["00007"] = rewritten(lambda text: b"\r\n".join(text.split(b"\r\n")[:900]), told=False)
         with pytest.raises(FetchError, match=r"00007 \(the last rows are missing\)"):
@@ -480,7 +484,7 @@ async def test_a_lost_tail_is_missed_without_a_checksum(tmp_path: Path) -> None:
 
 
 async def test_slow_is_given_up_after_a_while(tmp_path: Path) -> None:
-    """An answer that never ends holds one request for a limited time, and nobody else's."""
+    """An answer that never ends occupies its request for a limited time, and no other."""
     async with a_service(secure=True) as (app, url):
         app.lasting["00007"] = held(asyncio.Event())
         with pytest.raises(FetchError, match=r"00007 \((no whole answer within 0\.4 seconds|ReadTimeout)\)"):
@@ -491,7 +495,7 @@ async def test_slow_is_given_up_after_a_while(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("secure", [True, False], ids=["HTTP/2", "HTTP/1.1"])
 async def test_a_connection_that_dies_costs_a_try(tmp_path: Path, secure: bool) -> None:
-    """All that are in flight on it fail together, again and again; each of them comes in the end."""
+    """A dying connection fails all its requests together, repeatedly; each succeeds in the end."""
     async with a_service(secure=secure) as (app, url), Wire(url) as wire:
 
         async def cut(reply: Reply) -> Reply:
@@ -508,7 +512,7 @@ async def test_a_connection_that_dies_costs_a_try(tmp_path: Path, secure: bool) 
 
 
 async def test_a_connection_that_falls_silent_is_replaced(tmp_path: Path) -> None:
-    """Where no reset arrives, as behind a firewall that has forgotten it, it is dead all the same."""
+    """A silent connection is replaced, as behind a firewall that dropped it without a reset."""
     async with a_service(secure=True) as (app, url), Wire(url, silent_after_bytes=30_000) as wire:
         pace = Pace(connections=1, requests=4, tries=2, try_seconds=1)
         report = await get(tmp_path, wire.service, names(80), pace=pace)
@@ -520,7 +524,7 @@ async def test_a_connection_that_falls_silent_is_replaced(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("code", [301, 307, 403, 404, 410])
 async def test_what_another_try_will_not_change_is_asked_once(tmp_path: Path, code: int) -> None:
-    """A wrong address stays wrong; and where another host is named, nobody goes there."""
+    """A wrong address is asked once, and a redirect to another host is not followed."""
     async with a_service() as (elsewhere, other_url), a_service() as (app, url):
         app.lasting["00003"] = status(code, location=f"{other_url}00003")
         with pytest.raises(FetchError, match=rf"00003 \(HTTP {code}\)"):
@@ -531,7 +535,7 @@ async def test_what_another_try_will_not_change_is_asked_once(tmp_path: Path, co
 
 
 async def test_many_failures_are_counted_and_ten_are_named(tmp_path: Path) -> None:
-    """An error of a million names helps nobody; the report has them all."""
+    """An error counts many failures and names ten; the report has all."""
     async with a_service() as (app, url):
         for name in names(30)[::2]:
             app.lasting[name] = status(404)
@@ -543,16 +547,16 @@ async def test_many_failures_are_counted_and_ten_are_named(tmp_path: Path) -> No
 
 
 async def test_a_full_disk_ends_the_fetch(tmp_path: Path) -> None:
-    """What cannot be written is said once, with the folder's name, and not taken for a fault of the service."""
+    """A full disk ends the fetch with one error that names the folder, and is not taken for a fault of the service."""
     async with a_service() as (app, url):
-        (tmp_path / "00003.gz").mkdir()  # no file can be put there: the nearest thing to a full disk
+        (tmp_path / "00003.gz").mkdir()  # no file can be created there: the nearest thing to a full disk
         with pytest.raises(FetchError, match=str(tmp_path)):
             await get(tmp_path, url, names(400), pace=Pace(requests=4))
 
     assert len(app.asked) < 20
 
 
-# When the service asks for mercy.
+# Rate limits.
 
 
 @pytest.mark.parametrize(
@@ -568,13 +572,13 @@ async def test_a_full_disk_ends_the_fetch(tmp_path: Path) -> None:
     ],
 )
 async def test_one_refusal_pauses_everybody(tmp_path: Path, fault: Fault, seconds: float) -> None:
-    """Whoever was under way may finish; nobody sets out before the time that was named, and half as many then."""
+    """After one refusal requests under way may finish; none starts before the stated time, and then half as many."""
     time = StoppedTime()
     app = RangeApp(Ranges(rows=ROWS), clock=time.clock)
     async with a_service(app) as (_, url):
         app.faults["*"] = [fault]
         fetching = asyncio.ensure_future(get(tmp_path, url, names(200), time=time, pace=Pace(requests=6)))
-        await time.asleep(3)  # all that are let in
+        await time.asleep(3)  # all that are allowed at once
         before = len(app.asked)
         await time.go_to(seconds)
         report = await fetching
@@ -584,7 +588,7 @@ async def test_one_refusal_pauses_everybody(tmp_path: Path, fault: Fault, second
 
 
 async def test_after_a_pause_as_many_come_back(tmp_path: Path) -> None:
-    """One refusal does not slow down the rest of a million ranges."""
+    """After a pause the number of parallel requests recovers, so one refusal does not slow the whole fetch."""
     waiting: list[None] = []
     all_there, go = asyncio.Event(), asyncio.Event()
 
@@ -605,7 +609,7 @@ async def test_after_a_pause_as_many_come_back(tmp_path: Path) -> None:
 
 
 async def test_refusals_cost_a_range_none_of_its_tries(tmp_path: Path) -> None:
-    """They are about the fetch, not about the range that happened to be next."""
+    """A refusal costs a range none of its tries, as it concerns the fetch."""
     async with a_service() as (app, url):
         app.faults["00001"] = [status(429, retry_after="9")] * 20
         report = await get(tmp_path, url, names(3), pace=Pace(tries=1, requests=1))
@@ -614,7 +618,9 @@ async def test_refusals_cost_a_range_none_of_its_tries(tmp_path: Path) -> None:
 
 
 async def test_a_longer_pause_than_one_waits_ends_the_fetch(tmp_path: Path) -> None:
-    """It says so and can be gone on with; a process that sleeps for an hour looks like one that hangs."""
+    """A pause that is too long ends the fetch with an error, and it can be continued: an hour's sleep looks like a
+    hang.
+    """
     time = Time()
     async with a_service() as (app, url):
         app.faults["*"] = [_as_it_is] * 10 + [status(429, retry_after="3600")]
@@ -630,7 +636,7 @@ async def test_a_longer_pause_than_one_waits_ends_the_fetch(tmp_path: Path) -> N
 
 
 async def test_endless_refusals_end_the_fetch(tmp_path: Path) -> None:
-    """It does not knock for ever."""
+    """Endless refusals end the fetch."""
     async with a_service() as (app, url):
         app.lasting["*"] = status(429, retry_after="100")
         with pytest.raises(FetchError, match=r"^no range came for 900 seconds: HTTP 429\. Run it again later"):
@@ -640,7 +646,7 @@ async def test_endless_refusals_end_the_fetch(tmp_path: Path) -> None:
 
 
 async def test_a_long_fetch_is_not_a_silent_one(tmp_path: Path) -> None:
-    """The last range counts, not the first."""
+    """The time limit counts from the last range, not from the first."""
     time = Time()
 
     async def ten_minutes_later(reply: Reply) -> Reply:
@@ -655,7 +661,7 @@ async def test_a_long_fetch_is_not_a_silent_one(tmp_path: Path) -> None:
 
 
 async def test_a_service_that_fails_throughout_is_left_alone(tmp_path: Path) -> None:
-    """Not a million names one by one: so many in a row are the service's fault."""
+    """Many failures in a row are the service's and end the fetch, instead of a million named ranges."""
     async with a_service() as (app, url):
         app.lasting["*"] = status(500)
         with pytest.raises(FetchError, match=r"^5 ranges failed one after the other, the last with: HTTP 500\. Run it"):
@@ -665,7 +671,7 @@ async def test_a_service_that_fails_throughout_is_left_alone(tmp_path: Path) -> 
 
 
 async def test_nobody_there_is_said(tmp_path: Path) -> None:
-    """A service that is down is no riddle."""
+    """A service that is down is reported as such."""
     async with a_service() as (_, url):
         pass
     with pytest.raises(FetchError, match="ConnectError"):
@@ -673,7 +679,7 @@ async def test_nobody_there_is_said(tmp_path: Path) -> None:
 
 
 async def test_a_certificate_of_nobody_is_no_certificate(tmp_path: Path) -> None:
-    """Whoever sits between could take the passwords of his victims out of the list."""
+    """An untrusted certificate is refused: a man in the middle could remove victims' passwords from the list."""
     async with a_service(secure=True) as (app, url):
         with pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"):
             await fetch(tmp_path, url=url, prefixes=["00000"], pace=Pace(tries=1))
@@ -682,7 +688,7 @@ async def test_a_certificate_of_nobody_is_no_certificate(tmp_path: Path) -> None
 
 
 async def test_waits_grow_between_tries(tmp_path: Path) -> None:
-    """Twice as long each time, up to a minute, and by chance anywhere below."""
+    """Waits between tries double up to a minute, with full jitter."""
     time = Time()
     async with a_service() as (app, url):
         app.lasting["00000"] = status(500)
@@ -692,7 +698,7 @@ async def test_waits_grow_between_tries(tmp_path: Path) -> None:
     assert time.naps == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
-# Where it does not start.
+# Refused starts.
 
 
 @pytest.mark.parametrize(
@@ -709,7 +715,7 @@ async def test_waits_grow_between_tries(tmp_path: Path) -> None:
     ],
 )
 async def test_odd_sources_are_refused(tmp_path: Path, url: str, problem: str) -> None:
-    """Before anything is made or sent, and without a word of what the URL holds."""
+    """Odd sources are refused before anything is created or sent, and the error does not repeat the URL."""
     with pytest.raises(FetchError, match=problem) as caught:
         await fetch(tmp_path / "ranges", url=url)
 
@@ -719,17 +725,17 @@ async def test_odd_sources_are_refused(tmp_path: Path, url: str, problem: str) -
 
 @pytest.mark.parametrize("odd", ["0000", "000000", "0000G", "", "../00", "00000\n", "０００００"])
 async def test_odd_prefixes_are_refused(tmp_path: Path, odd: str) -> None:
-    """Five hex digits, or it is another path on the server and on the disk."""
+    """A prefix that is not five hex digits is refused: it would be another path on server and disk."""
     with pytest.raises(FetchError, match="a prefix is five hex digits"):
         await fetch(tmp_path, prefixes=["00000", odd])
 
 
 async def test_one_fetch_a_folder(tmp_path: Path) -> None:
-    """Two would overwrite each other's half-written files."""
+    """One folder allows one fetch at a time, or half-written files would be overwritten."""
     async with a_service() as (app, url):
         app.lasting["00000"] = status(404)
         with pytest.raises(FetchError):
-            await get(tmp_path, url, names(3))  # the next one goes on with this, and has nothing to write at first
+            await get(tmp_path, url, names(3))  # the next one continues with this, and has nothing to write at first
         stuck = asyncio.Event()
         app.lasting["00000"] = held(asyncio.Event(), stuck.set)
         first = asyncio.ensure_future(get(tmp_path, url, names(3)))
@@ -741,7 +747,7 @@ async def test_one_fetch_a_folder(tmp_path: Path) -> None:
 
 
 async def test_one_source_a_folder(tmp_path: Path) -> None:
-    """An ETag of one server means nothing to another, and half a mirror is no corpus."""
+    """One folder has one source: ETags of another server mean nothing, and half a mirror is no corpus."""
     async with a_service() as (_, one), a_service() as (app, other):
         await get(tmp_path, one, names(3))
         with pytest.raises(FetchError, match=f"holds ranges of {one}"):
@@ -752,7 +758,9 @@ async def test_one_source_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["0BEEF.txt", "0BEEF", "0beef.gz", "0BEEF.txt.gz"])
 async def test_ranges_of_another_program_are_not_mixed_with_ours(tmp_path: Path, name: str) -> None:
-    """The builder would count them twice; and they are not ours to remove."""
+    """A folder with another program's ranges is refused: the builder would count them twice, and they are not ours to
+    remove.
+    """
     (tmp_path / name).write_text("")
     with pytest.raises(FetchError, match=f"{name} is another program's"):
         await fetch(tmp_path, prefixes=["00000"])
@@ -761,14 +769,14 @@ async def test_ranges_of_another_program_are_not_mixed_with_ours(tmp_path: Path,
 
 
 async def test_a_damaged_index_is_said(tmp_path: Path) -> None:
-    """With what to do about it."""
+    """A damaged index is reported, with what to do."""
     (tmp_path / INDEX_NAME).write_bytes(b"no database" * 1_000)
     with pytest.raises(FetchError, match="Delete it and run again"):
         await fetch(tmp_path, prefixes=["00000"])
 
 
 async def test_without_room_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Better now than in half an hour: so much is needed, so much is free."""
+    """Without disk space it does not start, and states what is needed and free."""
     usage = shutil.disk_usage(tmp_path)._replace(free=20 * 2**30)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     async with a_service() as (app, url):
@@ -779,7 +787,7 @@ async def test_without_room_it_does_not_start(tmp_path: Path, monkeypatch: pytes
 
 
 async def test_a_million_files_need_a_million_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system may be out of inodes with half of its bytes free."""
+    """Too few free inodes for a million files are reported too."""
     found = os.statvfs(tmp_path)
     scarce = os.statvfs_result((*found[:5], 10**6, 10**5, 10**5, *found[8:]))
     monkeypatch.setattr(os, "statvfs", lambda _: scarce)
@@ -790,7 +798,7 @@ async def test_a_million_files_need_a_million_names(tmp_path: Path, monkeypatch:
 
 
 async def test_room_is_needed_for_what_is_missing_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A nearly full disk can hold a nearly complete folder."""
+    """Space is needed for missing ranges alone: a nearly full disk can hold a nearly complete folder."""
     async with a_service() as (app, url):
         await get(tmp_path, url, names(50))
         usage = shutil.disk_usage(tmp_path)._replace(free=10_000)
@@ -801,11 +809,11 @@ async def test_room_is_needed_for_what_is_missing_only(tmp_path: Path, monkeypat
     assert len(app.asked) == 102
 
 
-# What is told.
+# Reports.
 
 
 async def test_progress_is_told_in_ranges(tmp_path: Path) -> None:
-    """Each range once: fetched, given up or there already."""
+    """Progress counts each range once: fetched, failed or present."""
     first, second = Told(), Told()
     async with a_service() as (app, url):
         app.lasting["00003"] = status(404)
@@ -820,7 +828,7 @@ async def test_progress_is_told_in_ranges(tmp_path: Path) -> None:
 
 
 async def test_what_a_server_says_cannot_move_the_cursor(tmp_path: Path) -> None:
-    """Errors end on a terminal; escape sequences and whole novels do not."""
+    """Errors shown on a terminal drop a server's escape sequences, and are short."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -838,7 +846,7 @@ async def test_what_a_server_says_cannot_move_the_cursor(tmp_path: Path) -> None
 
 
 async def test_where_a_body_ends_must_be_said(tmp_path: Path) -> None:
-    """HTTP/1 may end a body by hanging up, which is also how a crash looks."""
+    """A body must state its end: HTTP/1 may end it by closing, which looks like a crash."""
     ranges = Ranges(rows=ROWS)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -854,12 +862,12 @@ async def test_where_a_body_ends_must_be_said(tmp_path: Path) -> None:
 
 
 def test_the_whole_service_is_the_default() -> None:
-    """All 16^5 ranges are left to ask for in a new folder, from the service itself."""
+    """The default is the service itself with all 16^5 ranges."""
     assert SOURCE_URL == "https://api.pwnedpasswords.com/range/"
 
 
 def test_a_new_folder_asks_for_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """16^5 ranges, and the second fetch knows those that came."""
+    """A new folder asks for 16^5 ranges, and the second fetch knows those that came."""
     usage = shutil.disk_usage(tmp_path)._replace(free=2**40)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     folder = Folder.open(tmp_path, SOURCE_URL, lambda: NOW)

@@ -1,4 +1,4 @@
-"""What is kept of an answer, and what is not, for any answer."""
+"""Which part of an answer is kept, for any answer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def answer(text: bytes, *, packed: bool = False, digest: str = "") -> Answer:
 def test_whatever_form_it_comes_in_its_rows_are_kept(
     found: dict[str, int], end: str, last: bool, packed: bool, case: Callable[[bytes], bytes]
 ) -> None:
-    """All that were seen at least once, in order, each as it was; and nothing else."""
+    """In any form all rows seen at least once are kept, in order and unchanged, and nothing else."""
     seen = {suffix: count for suffix, count in found.items() if count}
     assume(seen)
     text = case(text_of(found, end)) + end.encode() * last
@@ -60,7 +60,7 @@ def test_whatever_form_it_comes_in_its_rows_are_kept(
 
 @given(found=rows, packed=st.booleans(), data=st.data())
 def test_with_a_checksum_no_change_passes(found: dict[str, int], packed: bool, data: st.DataObject) -> None:
-    """Not of one byte, wherever it is; neither of what was sent nor of what was meant."""
+    """With a checksum, of the sent or of the decoded body, a change of any byte is found."""
     text = text_of(found)
     told = b64encode(digest_of(text)).decode()
     sent = answer(text, packed=packed, digest=told)
@@ -72,14 +72,14 @@ def test_with_a_checksum_no_change_passes(found: dict[str, int], packed: bool, d
         kept = gzipped(changed)
     except Damaged:
         return
-    # Bits of a gzip header say when and where it was packed.
+    # Bits of a gzip header that say when and where it was packed.
     assert packed
     assert gzip.decompress(kept).split() == text_of({s: n for s, n in found.items() if n}).split()
 
 
 @given(found=rows, at=st.floats(0, 1, exclude_max=True))
 def test_no_beginning_of_a_compressed_range_passes(found: dict[str, int], at: float) -> None:
-    """Its own trailer is checksum enough."""
+    """A cut compressed range is refused by its own trailer."""
     whole = answer(text_of(found), packed=True)
     with pytest.raises(Damaged):
         gzipped(whole._replace(body=whole.body[: int(at * len(whole.body))]))
@@ -88,14 +88,14 @@ def test_no_beginning_of_a_compressed_range_passes(found: dict[str, int], at: fl
 @pytest.mark.parametrize("told", [b64encode(digest_of(b"7" * 35 + b":1")).decode(), digest_of(b"7" * 35 + b":1").hex()])
 @pytest.mark.parametrize("packed", [True, False])
 def test_checksums_are_read_as_base64_and_as_hex(told: str, packed: bool) -> None:
-    """The RFC's form, and that of those who have not read it."""
+    """Checksums are read as base64, the RFC's form, and as hex."""
     sent = answer(b"7" * 35 + b":1", packed=packed, digest=told)
 
     assert gzip.decompress(gzipped(sent)) == b"7" * 35 + b":1"
 
 
 def test_the_checksum_may_be_of_the_compressed_body() -> None:
-    """As RFC 1864 means it, for which the body is what is sent."""
+    """The checksum may be of the compressed body, as RFC 1864 means it."""
     sent = answer(b"7" * 35 + b":1", packed=True)
 
     assert gzipped(sent._replace(digest=b64encode(digest_of(sent.body)).decode())) == sent.body
@@ -103,18 +103,18 @@ def test_the_checksum_may_be_of_the_compressed_body() -> None:
 
 @pytest.mark.parametrize("told", ["=", "Zg==", "f" * 31, "f" * 33, "é" * 32, "０" * 32, " " * 24])
 def test_odd_checksums_do_not_pass_for_none(told: str) -> None:
-    """Whatever it is, it is not the digest of this."""
+    """An odd checksum does not count as none."""
     with pytest.raises(Damaged, match="checksum"):
         gzipped(answer(b"7" * 35 + b":1", digest=told))
 
 
 def spread(rows: int) -> bytes:
-    """So many rows, evenly, each 38 bytes and its line end."""
+    """So many rows, evenly spread, each 38 bytes and its line end."""
     return "\r\n".join(f"{(number + 1) * (16**35 // rows) - 1:035X}:10" for number in range(rows)).encode()
 
 
 def test_a_range_of_the_largest_size_is_kept_and_a_larger_is_not() -> None:
-    """2 MiB, counted after unpacking, so that a kilobyte of gzip cannot become a gigabyte of memory."""
+    """A range of 2 MiB, counted after decompression, is kept and a larger one is not: gzip must not fill memory."""
     largest = spread(BODY_BYTES_MAX // 40)
     larger = spread(BODY_BYTES_MAX // 40 + 1)
 
@@ -125,7 +125,7 @@ def test_a_range_of_the_largest_size_is_kept_and_a_larger_is_not() -> None:
 
 
 def test_a_lost_tail_shows_where_it_is_longer_than_chance_allows() -> None:
-    """A gap of 64 times the mean is no chance; one of 50 is left to the checksum."""
+    """A gap of 64 times the mean shows a lost tail; one of 50 is left to the checksum."""
     rows = spread(1_000).split()
 
     assert gzipped(answer(b"\r\n".join(rows[:950])))
@@ -140,7 +140,7 @@ def test_a_lost_tail_shows_where_it_is_longer_than_chance_allows() -> None:
 @example("-1")
 @example("٣")
 def test_any_retry_after_is_a_wait(told: str) -> None:
-    """Nothing that a server writes there raises, hammers or is no number."""
+    """Any `Retry-After` gives a finite wait, long enough and without an error."""
     seconds = _retry_after_seconds(told, lambda: NOW)
 
     assert 1 <= seconds < float("inf")
@@ -154,7 +154,7 @@ def test_retry_after_in_both_forms() -> None:
 
 @given(st.text(max_size=500))
 def test_any_error_is_a_short_printable_reason(text: str) -> None:
-    """Servers write into the errors of their clients."""
+    """Any error becomes a short printable reason: servers write into their clients' errors."""
     reason = _reason(OSError(text))
 
     assert reason.isascii()

@@ -1,4 +1,4 @@
-"""The gate in front of the service: who may ask, and when."""
+"""The gate before the service: how many requests may run, and when."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sekisho.observe.breach.fetch.gate import Gate
 
 
 class Clock:
-    """Goes on when somebody sleeps."""
+    """A clock that advances when a task sleeps."""
 
     def __init__(self) -> None:
         self.seconds = 100.0
@@ -31,7 +31,7 @@ def a_gate(places: int) -> tuple[Gate, Clock]:
 
 
 async def most_inside(gate: Gate, visitors: int = 30) -> int:
-    """How many are inside at once when so many come together."""
+    """The largest number inside when so many arrive together."""
     inside = most = 0
 
     async def visit() -> None:
@@ -47,7 +47,7 @@ async def most_inside(gate: Gate, visitors: int = 30) -> int:
 
 
 async def test_a_pause_halves_what_is_let_in() -> None:
-    """Down to one, which is always let in."""
+    """A pause halves the allowed number, down to one."""
     gate, clock = a_gate(8)
     seen = [await most_inside(gate)]
     for _ in range(5):
@@ -59,7 +59,7 @@ async def test_a_pause_halves_what_is_let_in() -> None:
 
 
 async def test_refusals_of_one_moment_halve_it_once() -> None:
-    """A hundred requests under way are refused together; that is one refusal."""
+    """A hundred requests refused together halve it once."""
     gate, _ = a_gate(8)
     for _ in range(8):
         gate.pause(10)
@@ -68,7 +68,7 @@ async def test_refusals_of_one_moment_halve_it_once() -> None:
 
 
 async def test_the_longest_of_several_pauses_counts() -> None:
-    """Never too early for the one who was told to wait longest."""
+    """The longest of several pauses counts."""
     gate, clock = a_gate(8)
     gate.pause(10)
     gate.pause(60)
@@ -79,7 +79,7 @@ async def test_the_longest_of_several_pauses_counts() -> None:
 
 
 async def test_a_pause_may_grow_while_it_is_waited_out() -> None:
-    """Who has slept looks again before it asks."""
+    """A waiting request looks again after its sleep, as the pause may have grown."""
     clock = Clock()
 
     async def sleep(seconds: float) -> None:
@@ -95,7 +95,7 @@ async def test_a_pause_may_grow_while_it_is_waited_out() -> None:
 
 
 async def test_each_round_without_a_refusal_lets_one_more_in() -> None:
-    """Up to where it began. What set out before the pause says nothing about the time after it."""
+    """Each round without a refusal allows one more, up to the start; requests from before the pause do not count."""
     gate, clock = a_gate(4)
     gate.pause(10)
     gate.passed()
@@ -110,7 +110,7 @@ async def test_each_round_without_a_refusal_lets_one_more_in() -> None:
 
 
 async def test_who_is_cancelled_while_waiting_leaves_its_place() -> None:
-    """An interrupted wait would close the gate for good."""
+    """A request cancelled while waiting frees its place, or the gate would stay closed."""
 
     async def asleep(_: float) -> None:
         await asyncio.Event().wait()
@@ -129,7 +129,7 @@ async def test_who_is_cancelled_while_waiting_leaves_its_place() -> None:
 
 @given(st.integers(1, 9), st.lists(st.sampled_from(["pause", "pass", "visit"]), max_size=60))
 async def test_never_more_than_open_and_never_none(places: int, events: list[str]) -> None:
-    """Whatever happens in whatever order, visitors get in, and no more of them at once than the gate says."""
+    """In any order requests get in, and never more at once than the gate allows."""
     gate, _ = a_gate(places)
     for event in events:
         if event == "pause":

@@ -1,4 +1,4 @@
-"""The header is text that people can read, and not one byte of it may be wrong."""
+"""The header is readable text, of which every byte is verified."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ DAMAGED = "the header is damaged: build the file again, or copy it again from wh
 
 
 def page(**changes: Any) -> bytes:
-    """A page of which only the named fields differ."""
+    """A page that differs in the named fields alone."""
     fields = json.loads(HEADER.render()[len(MAGIC) :]) | changes
     return (MAGIC + json.dumps(fields, indent=1).encode()).ljust(HEADER_BYTES)
 
 
 def test_head_shows_it_to_people() -> None:
-    """The first line names the format, and what follows is JSON up to the blanks."""
+    """The first line names the format, followed by JSON padded with blanks."""
     first, _, rest = HEADER.render().decode().partition("\n")
     assert first == "sekisho corpus"
     told = json.loads(rest)
@@ -41,13 +41,13 @@ def test_head_shows_it_to_people() -> None:
 
 
 def test_it_is_read_as_it_was_written() -> None:
-    """What `render` writes, `parse` reads, and it fills a page."""
+    """`parse` reads what `render` writes, and it fills a page."""
     assert len(HEADER.render()) == HEADER_BYTES
     assert Header.parse(HEADER.render()) == HEADER
 
 
 def test_a_flipped_bit_anywhere_is_noticed() -> None:
-    """Every byte of the page counts: the magic line, the values, the digest, the blanks."""
+    """A flipped bit in magic line, values, digest or blanks is found."""
     whole = HEADER.render()
     for place in range(HEADER_BYTES):
         damaged = bytearray(whole)
@@ -58,7 +58,7 @@ def test_a_flipped_bit_anywhere_is_noticed() -> None:
 
 @given(length=st.integers(0, HEADER_BYTES - 1))
 def test_a_page_cut_short_is_noticed(length: int) -> None:
-    """Nothing less than the whole page will do."""
+    """A page that was cut is refused."""
     with pytest.raises(CorpusError):
         Header.parse(HEADER.render()[:length])
 
@@ -82,32 +82,32 @@ def test_a_page_cut_short_is_noticed(length: int) -> None:
     ],
 )
 def test_values_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
-    """Whatever stands there in place of a value, the answer is one kind of error."""
+    """Values that make no sense are refused with one kind of error."""
     with pytest.raises(CorpusError, match=DAMAGED):
         Header.parse(page(**changes))
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 4000])
 def test_what_is_no_json_object_is_refused(text: bytes) -> None:
-    """Text that no JSON reader takes, or that breaks some, is damage like any other."""
+    """A text that is no JSON object, or breaks some JSON readers, is refused as damage."""
     with pytest.raises(CorpusError, match=DAMAGED):
         Header.parse((MAGIC + text).ljust(HEADER_BYTES))
 
 
 def test_another_file_is_told_from_a_damaged_one() -> None:
-    """Whoever names the wrong file hears how a right one is made."""
+    """A file of another kind is told from a damaged one, with how to make a right one."""
     with pytest.raises(CorpusError, match=r"this is no corpus file: make one with `sekisho corpus build`"):
         Header.parse(b"0000000CAEF405439D57847A8657218C618160B2:15\r\n".ljust(HEADER_BYTES))
 
 
 def test_another_format_is_told_from_a_damaged_one() -> None:
-    """A file of another version is not damaged, but has to be built again."""
+    """A file of another version is told from a damaged one: it must be built again."""
     with pytest.raises(CorpusError, match=r"its format is neither 1 nor 2, which this version reads: build it again"):
         Header.parse(page(format=3))
 
 
 def test_the_second_format_is_of_pairs_alone() -> None:
-    """It says what accounts are called, and passwords have none: their files stay as every version reads them."""
+    """The second format, with its account names, is for pairs alone; password files stay readable by every version."""
     pairs = replace(HEADER, kind="pairs", key_id="ab" * 8, format=2)
     assert Header.parse(pairs.render()) == pairs
     with pytest.raises(CorpusError, match=DAMAGED):
@@ -116,7 +116,9 @@ def test_the_second_format_is_of_pairs_alone() -> None:
 
 @given(entries=st.integers(64, ENTRIES_MAX))
 def test_buckets_hold_sixteen_to_thirty_two(entries: int) -> None:
-    """However many entries there are, a look-up searches few, and one in eight million absent digests is found."""
+    """A bucket has 16 to 32 entries, so look-ups are short and one in eight million absent digests is found by
+    mistake.
+    """
     header = replace(HEADER, entries=entries, bits=bits_for(entries))
     assert 16 <= entries / 2**header.bits < 32
     assert header.false_positive_rate < 1.2e-7
@@ -124,10 +126,10 @@ def test_buckets_hold_sixteen_to_thirty_two(entries: int) -> None:
 
 @given(entries=st.integers(1, 63))
 def test_few_entries_are_found_by_mistake_even_less(entries: int) -> None:
-    """The smallest file is no special case."""
+    """The smallest file has an even lower rate."""
     assert replace(HEADER, entries=entries, bits=bits_for(entries)).false_positive_rate < 1.2e-7
 
 
 def test_a_billion_hashes_take_less_than_four_and_a_half_gib() -> None:
-    """What was promised for 10^9 follows from the layout."""
+    """A billion hashes take less than 4.5 GiB, by the layout."""
     assert replace(HEADER, bits=bits_for(10**9)).layout.end <= 4.5 * 2**30

@@ -1,4 +1,4 @@
-"""Have I Been Pwned over real sockets: right, or *unknown*, in time; and five hex digits leave."""
+"""Have I Been Pwned over real sockets: a right answer or *unknown*, in time; five hex digits leave the process."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.usefixtures("direct")
 
 PASSWORD = "password"  # its SHA-1 begins with 5BAA6, which no address of an object does
 PREFIX = "5BAA6"
-COUNT = 52_372_427  # as the service had it once: beyond what a row can hold
-PATIENCE_S = 20  # where a right answer is what is waited for, and the machine is shared
+COUNT = 52_372_427  # as the service had it once: beyond a row's bound
+PATIENCE_S = 20  # where a right answer is awaited on a shared machine
 SHORT_S = 0.3
 
 
 class Asked:
-    """A client, the clock it goes by, and what it told of the service."""
+    """A client, its clock, and its messages about the service."""
 
     def __init__(self, url: str, limits: Limits) -> None:
         self.now = 1_000.0
@@ -53,7 +53,7 @@ class Asked:
         return [thread for thread in _threads() if thread not in self._before]
 
     async def ended(self) -> None:
-        """Until no call is under way."""
+        """Wait until no call is under way."""
         for thread in self.threads:
             await asyncio.to_thread(thread.join, PATIENCE_S)
             assert not thread.is_alive()
@@ -65,7 +65,7 @@ def _threads() -> list[threading.Thread]:
 
 @asynccontextmanager
 async def asking(api: RangeApi | str, **limits: Any) -> AsyncIterator[Asked]:
-    """Patient, unless told otherwise, and with a breaker that is out of the way."""
+    """A patient client by default, with a breaker that does not interfere."""
     url = api if isinstance(api, str) else api.url
     asked = Asked(url, Limits(**{"call_s": PATIENCE_S, "failures_max": 1_000, **limits}))
     try:
@@ -82,7 +82,7 @@ def leaked(**passwords: int) -> Ranges:
 
 
 def absent_beside(password: str) -> bytes:
-    """The digest of a password that is in the same range and did not leak."""
+    """The digest of an unleaked password in the same range."""
     return digest(password)[:3] + bytes(17)
 
 
@@ -97,7 +97,7 @@ RIGHT = [manner.whole, manner.whole_in_chunks, manner.small_letters, manner.from
 
 @pytest.mark.parametrize("answer", RIGHT, ids=lambda answer: answer.__name__)
 async def test_a_leaked_password_has_its_count_and_another_none(answer: manner.Answer) -> None:
-    """However the rows are framed, cased and ended."""
+    """A leaked password has its count and another none, in any framing, case and line end."""
     async with range_api(leaked(hunter2=17), answer) as api, asking(api) as asked:
         assert await asked.seen("hunter2") == 17
         assert await asked.seen(PASSWORD) == 2**24 - 1
@@ -105,7 +105,7 @@ async def test_a_leaked_password_has_its_count_and_another_none(answer: manner.A
 
 
 async def test_padding_is_asked_for_and_is_not_a_leak() -> None:
-    """A row with a count of 0 is there to hide the length of the answer, and says nothing of its suffix."""
+    """Padding is asked for, and a row with a count of 0 is no leak."""
     ranges = leaked(hunter2=17)
     prefix = in_five_digits("hunter2")
     padding = [row.suffix for row in ranges.rows(prefix, padding=500) if row.seen == 0]
@@ -118,7 +118,7 @@ async def test_padding_is_asked_for_and_is_not_a_leak() -> None:
 
 
 async def test_a_mirror_may_live_under_a_path() -> None:
-    """As a folder of files behind somebody's own server does."""
+    """A mirror may be under a path, such as a folder of files on a web server."""
     async with range_api(leaked()) as api, asking(f"{api.url}/hibp/mirror/") as asked:
         assert await asked.seen(PASSWORD)
         assert api.requests[0].startswith(b"GET /hibp/mirror/range/5BAA6 HTTP/1.1\r\n")
@@ -138,16 +138,16 @@ async def test_a_mirror_may_live_under_a_path() -> None:
     ],
 )
 async def test_an_address_that_makes_no_sense_is_refused_and_not_repeated(url: str) -> None:
-    """A password in it would stand in the log of each start."""
+    """A wrong address is refused without repeating it: a password in it would be logged at each start."""
     with pytest.raises(ValueError, match=r"^the range API's URL must be http\(s\)://host\[:port\]\[/path\]$"):
         Hibp(url=url)
 
 
-# What leaves.
+# Sent bytes.
 
 
 def _request(api: RangeApi, prefix: str) -> bytes:
-    """Every byte that may leave for a question."""
+    """Every byte that a question may send."""
     return (
         f"GET /range/{prefix} HTTP/1.1\r\nAccept-Encoding: identity\r\nHost: {api.url.removeprefix('http://')}\r\n"
         "User-Agent: pwnedpasswords (Python)\r\nAdd-Padding: true\r\nConnection: close\r\n\r\n"
@@ -167,7 +167,7 @@ def _request(api: RangeApi, prefix: str) -> bytes:
 )
 @pytest.mark.parametrize("answer", [manner.whole, manner.reset], ids=["answered", "reset"])
 async def test_exactly_five_hex_digits_leave_the_process(password: str, answer: manner.Answer) -> None:
-    """All bytes on the socket are known beforehand but for five, also where the password looks like a digest."""
+    """All sent bytes are known beforehand except five hex digits, even for a password that looks like a digest."""
     async with range_api(leaked(), answer) as api, asking(api) as asked:
         await asked.seen(password)
         await asked.ended()
@@ -175,7 +175,7 @@ async def test_exactly_five_hex_digits_leave_the_process(password: str, answer: 
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    """Whoever stands between us and the service chooses neither whom we ask nor what we believe."""
+    """A redirect is not followed: a man in the middle must not choose whom we ask."""
     async with range_api(leaked()) as elsewhere, range_api(leaked()) as api, asking(api) as asked:
         for line in ("301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent"):
             api.answer = manner.status(line, f"Location: {elsewhere.url}/range/{PREFIX}\r\n")
@@ -185,7 +185,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 async def test_a_proxy_of_the_environment_gets_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An office's proxy is honoured, as the library does, and learns five digits where there is no TLS."""
+    """A proxy of the environment is used, as by the library, and learns five digits where there is no TLS."""
     async with range_api(leaked()) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         async with asking("http://mirror.example") as asked:
@@ -197,7 +197,7 @@ async def test_a_proxy_of_the_environment_gets_no_more(monkeypatch: pytest.Monke
 async def test_nothing_of_a_question_reaches_a_log_a_stream_or_a_repr(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With every logger at its most talkative, asyncio's and the library's too, through all that can go wrong."""
+    """No part of a question reaches a log, stream or `repr`, with all loggers verbose and through all failures."""
     secret = "Tr0ub4dor&4"
     full = digest(secret).hex()
     caplog.set_level(1)
@@ -221,8 +221,8 @@ async def test_nothing_of_a_question_reaches_a_log_a_stream_or_a_repr(
 
 
 async def test_the_library_stays_as_it_is_for_everybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An application may use it, too: its address, its opener and its logger's level are its own."""
-    monkeypatch.setattr("urllib.request._opener", None)  # other tests may have opened something
+    """The library's address, opener and logger level stay unchanged for the application."""
+    monkeypatch.setattr("urllib.request._opener", None)  # other tests may have opened one
     url, level = library.PwnedPasswordsAPI.url, library.logger.level
     library.logger.setLevel(7)
     try:
@@ -236,7 +236,7 @@ async def test_the_library_stays_as_it_is_for_everybody_else(monkeypatch: pytest
         library.logger.setLevel(level)
 
 
-# What goes wrong.
+# Failures.
 
 BROKEN = [
     manner.without_an_end,
@@ -267,14 +267,14 @@ SLOW = [manner.silence, manner.silence_after_headers, manner.drip, manner.drip_o
 
 
 async def _unknown(asked: Asked) -> bool:
-    """Whether both a leaked and an unleaked password of one range are."""
+    """Whether a leaked and an unleaked password of one range are both unknown."""
     digests = digest(PASSWORD), absent_beside(PASSWORD)
     return await asyncio.gather(*(asked.hibp.seen(each, wait_s=PATIENCE_S) for each in digests)) == [None, None]
 
 
 @pytest.mark.parametrize("answer", [*BROKEN, *ENDLESS], ids=lambda answer: answer.__name__)
 async def test_what_cannot_be_believed_is_unknown_and_never_clean(answer: manner.Answer) -> None:
-    """A broken answer says nothing of any password, and is not kept: the next who asks has a right one."""
+    """A broken answer means *unknown* for every password, and is not cached."""
     async with range_api(leaked(), answer) as api, asking(api) as asked:
         assert await _unknown(asked)
         api.answer = manner.whole
@@ -284,7 +284,7 @@ async def test_what_cannot_be_believed_is_unknown_and_never_clean(answer: manner
 
 @pytest.mark.parametrize("answer", ENDLESS, ids=lambda answer: answer.__name__)
 async def test_an_answer_without_end_takes_no_more_room_than_the_bound(answer: manner.Answer) -> None:
-    """Nor than it has time: it is given up when it is too long, not when it is too late."""
+    """An endless answer is given up at the size bound, before the deadline."""
     async with range_api(leaked(), answer) as api, asking(api, answer_bytes_max=200_000) as asked:
         start = asyncio.get_running_loop().time()
         tracemalloc.start()
@@ -298,25 +298,27 @@ async def test_an_answer_without_end_takes_no_more_room_than_the_bound(answer: m
 
 @pytest.mark.parametrize("line", REFUSED)
 async def test_any_status_but_200_is_unknown(line: str) -> None:
-    """Whatever stands in the body. The service has no 404: a mirror that does is not one of all ranges."""
+    """Any status except 200 means *unknown*, with any body: the service has no 404, and a mirror with one is
+    incomplete.
+    """
     async with range_api(leaked(), manner.status(line)) as api, asking(api) as asked:
         assert await _unknown(asked)
 
 
 @pytest.mark.parametrize("answer", SLOW, ids=lambda answer: answer.__name__)
 async def test_a_slow_service_holds_neither_caller_nor_thread(answer: manner.Answer) -> None:
-    """The limit is one for all reads: a byte every 5 ms ends as silence does, though each of them is in time."""
+    """The deadline covers all reads: a byte every 5 ms ends as silence does."""
     async with range_api(leaked(), answer) as api, asking(api, call_s=SHORT_S) as asked:
         start = asyncio.get_running_loop().time()
         assert await _unknown(asked)
         await asked.ended()
-        # A drip takes minutes, a silence for ever; between them and the limit is room for a busy machine.
+        # A drip takes minutes, silence lasts for ever; the limit leaves room for a busy machine.
         assert asyncio.get_running_loop().time() - start < SHORT_S + 5
 
 
 @pytest.mark.parametrize("answer", SLOW, ids=lambda answer: answer.__name__)
 async def test_a_caller_waits_for_no_longer_than_he_said(answer: manner.Answer) -> None:
-    """However long the call itself may take."""
+    """A caller waits no longer than it asked, however long the call takes."""
     async with range_api(leaked(), answer) as api, asking(api, call_s=10) as asked:
         start = asyncio.get_running_loop().time()
         assert await asked.seen(PASSWORD, wait_s=0.05) is None
@@ -324,7 +326,7 @@ async def test_a_caller_waits_for_no_longer_than_he_said(answer: manner.Answer) 
 
 
 async def test_a_service_that_is_down_is_unknown() -> None:
-    """Nobody listens at the port any more."""
+    """A service that is down means *unknown*."""
     async with range_api(leaked()) as api:
         pass
     async with asking(api) as asked:
@@ -333,7 +335,7 @@ async def test_a_service_that_is_down_is_unknown() -> None:
 
 @contextmanager
 def deaf(host: str, port: int = 0) -> Iterator[int]:
-    """A port behind which nobody ever takes a connection: its queue is full, and what comes is dropped."""
+    """A port that accepts no connection: its queue is full, and packets are dropped."""
     with ExitStack() as stack:
         listener, *callers = [stack.enter_context(socket.socket()) for _ in range(5)]
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -346,7 +348,7 @@ def deaf(host: str, port: int = 0) -> Iterator[int]:
 
 
 async def test_a_black_hole_is_unknown_within_the_limit() -> None:
-    """Packets vanish, and the kernel would try for two minutes."""
+    """A black hole means *unknown* within the deadline; the kernel would try for two minutes."""
     with deaf("127.0.0.1") as port:
         async with asking(f"http://127.0.0.1:{port}", call_s=SHORT_S) as asked:
             start = asyncio.get_running_loop().time()
@@ -356,7 +358,7 @@ async def test_a_black_hole_is_unknown_within_the_limit() -> None:
 
 
 async def test_one_dead_address_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken IPv6 route must not make a service unknown that answers over IPv4; nor may each have the whole limit."""
+    """One dead address leaves time for the next: a broken IPv6 route must not hide a service on IPv4."""
     async with range_api(leaked()) as api:
         port = int(api.url.rpartition(":")[2])
         _resolve(monkeypatch, "mirror.example", ["127.0.0.2", "127.0.0.1"])
@@ -366,7 +368,7 @@ async def test_one_dead_address_leaves_time_for_the_next(monkeypatch: pytest.Mon
 
 
 async def test_the_handshake_has_all_the_time_that_connecting_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The share of one address among four is for connecting alone."""
+    """An address's share of the deadline is for connecting alone; the handshake has all the rest."""
     async with range_api(leaked()) as api:
         _resolve(monkeypatch, "mirror.example", ["127.0.0.1"] * 4)
         with _Bounds(40, 1).dial(("mirror.example", int(api.url.rpartition(":")[2]))) as connected:
@@ -374,7 +376,7 @@ async def test_the_handshake_has_all_the_time_that_connecting_left(monkeypatch: 
 
 
 async def test_many_dead_addresses_share_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library's own limit would hold for each address anew."""
+    """Many dead addresses share one deadline; the library would give each its own."""
     with deaf("127.0.0.2") as port:
         _resolve(monkeypatch, "mirror.example", ["127.0.0.2"] * 40)
         async with asking(f"http://mirror.example:{port}", call_s=SHORT_S) as asked:
@@ -395,7 +397,9 @@ def _resolve(monkeypatch: pytest.MonkeyPatch, name: str, addresses: list[str]) -
 
 
 async def test_a_resolver_that_hangs_is_unknown_and_its_threads_never_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing ends a thread that hangs in there. It is given up in time, keeps its place, and so bounds the others."""
+    """A hanging resolver is given up in time; its thread cannot be ended and keeps its place, which bounds such
+    threads.
+    """
     free = threading.Event()
     resolve = socket.getaddrinfo
 
@@ -421,7 +425,7 @@ async def test_a_resolver_that_hangs_is_unknown_and_its_threads_never_grow(monke
 
 
 async def test_over_tls_it_is_asked_as_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service itself is only ever asked this way."""
+    """Over TLS, as the real service requires, the check works the same."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     async with range_api(leaked(), secure=True) as api, asking(api) as asked:
         assert await asked.seen(PASSWORD)
@@ -430,7 +434,7 @@ async def test_over_tls_it_is_asked_as_without(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("answer", SLOW, ids=lambda answer: answer.__name__)
 async def test_over_tls_the_limit_holds_too(monkeypatch: pytest.MonkeyPatch, answer: manner.Answer) -> None:
-    """Each read is decrypted from several, and they share what is left."""
+    """The deadline holds over TLS, too, where one read is decrypted from several."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     async with range_api(leaked(), answer, secure=True) as api, asking(api, call_s=0.5) as asked:
         start = asyncio.get_running_loop().time()
@@ -440,7 +444,7 @@ async def test_over_tls_the_limit_holds_too(monkeypatch: pytest.MonkeyPatch, ans
 
 
 async def test_a_handshake_that_never_ends_does() -> None:
-    """A port that takes connections and then says nothing."""
+    """A handshake that never ends is given up."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -452,17 +456,17 @@ async def test_a_handshake_that_never_ends_does() -> None:
 
 
 async def test_a_stranger_with_a_certificate_of_his_own_is_unknown() -> None:
-    """And is told nothing: the handshake ends before a digit is sent."""
+    """A server with an untrusted certificate means *unknown*, and is sent no digit."""
     async with range_api(leaked(), secure=True) as api, asking(api) as asked:
         assert await asked.seen(PASSWORD) is None
         assert api.requests == []
 
 
-# Sharing, keeping, leaving.
+# Sharing, caching, cancelling.
 
 
 async def test_fifty_who_ask_for_one_range_at_once_make_one_request() -> None:
-    """In a spray the same few passwords come from everywhere."""
+    """Fifty callers of one range at once cause one request, as in a spray."""
     async with range_api(leaked()) as api, asking(api) as asked:
         answers = await asyncio.gather(
             *(asked.hibp.seen(absent_beside(PASSWORD), wait_s=20) for _ in range(49)), asked.seen(PASSWORD)
@@ -473,7 +477,7 @@ async def test_fifty_who_ask_for_one_range_at_once_make_one_request() -> None:
 
 
 async def test_who_leaves_takes_nothing_with_him() -> None:
-    """A client that hangs up cancels his own waiting, and not the call that others wait for."""
+    """A caller that is cancelled does not cancel the call that others share."""
     gate = asyncio.Event()
     async with range_api(leaked(), manner.after(gate)) as api, asking(api) as asked:
         tasks = [asyncio.create_task(asked.seen(PASSWORD)) for _ in range(3)]
@@ -487,7 +491,7 @@ async def test_who_leaves_takes_nothing_with_him() -> None:
 
 
 async def test_an_answer_that_comes_late_is_kept_for_the_next() -> None:
-    """Nobody waits for it, and nobody has to ask again."""
+    """A late answer is cached for the next caller."""
     gate = asyncio.Event()
     async with range_api(leaked(), manner.after(gate)) as api, asking(api) as asked:
         assert await asked.seen(PASSWORD, wait_s=0.01) is None
@@ -498,7 +502,7 @@ async def test_an_answer_that_comes_late_is_kept_for_the_next() -> None:
 
 
 async def test_a_range_is_believed_for_a_day() -> None:
-    """And asked for anew after it, as the list grows."""
+    """A range is cached for a day, as the list grows."""
     async with range_api(leaked()) as api, asking(api) as asked:
         assert await asked.seen("not yet") == 0
         api.ranges.plant("not yet", 3)
@@ -511,7 +515,7 @@ async def test_a_range_is_believed_for_a_day() -> None:
 
 
 async def test_ranges_are_kept_within_a_bound_and_those_in_use_longest() -> None:
-    """An attacker's random passwords push each other out before the common ones."""
+    """The cache is bounded; recently used ranges stay, and an attacker's random ones replace each other."""
     async with range_api(leaked()) as api, asking(api, cache_bytes_max=10 * (2_001 * 8 + 512)) as asked:
         await asked.seen(PASSWORD)
         for at in range(40):
@@ -524,7 +528,7 @@ async def test_ranges_are_kept_within_a_bound_and_those_in_use_longest() -> None
 
 
 async def test_threads_and_those_who_wait_for_one_are_bounded() -> None:
-    """What comes beyond is unknown at once, instead of waiting behind an attack."""
+    """Threads and waiting callers are bounded; further ones get *unknown* at once."""
     gate = asyncio.Event()
     async with range_api(leaked(), manner.after(gate)) as api, asking(api, threads=2, waiting_max=3) as asked:
         tasks = [asyncio.create_task(asked.seen(f"password {at}")) for at in range(10)]
@@ -537,7 +541,7 @@ async def test_threads_and_those_who_wait_for_one_are_bounded() -> None:
 
 
 async def test_a_process_without_a_thread_to_spare_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As under a container's limit on processes; once there is room again, it asks again."""
+    """A process that can start no thread answers *unknown*, and asks again when it can."""
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -552,18 +556,18 @@ async def test_a_process_without_a_thread_to_spare_knows_nothing(monkeypatch: py
 
 
 async def test_who_waits_for_a_thread_does_so_within_the_limit() -> None:
-    """The time in the queue counts, and who never left it is no fault of the service."""
+    """Waiting for a thread counts against the deadline, and is no failure of the service."""
     limits = {"call_s": SHORT_S, "threads": 1, "failures_max": 2}
     async with range_api(leaked(), manner.silence) as api, asking(api, **limits) as asked:
         assert await asyncio.gather(*(asked.seen(f"password {at}") for at in range(3))) == [None] * 3
         assert asked.hibp.answers
 
 
-# The breaker, seen from outside.
+# The breaker from outside.
 
 
 async def test_a_service_that_fails_is_left_alone_and_tried_again() -> None:
-    """Three failures, a pause without one request, a trial that fails, a longer pause, a trial that does not."""
+    """After three failures nothing is sent during a pause; a failed trial lengthens it, a successful one ends it."""
     async with range_api(leaked(), manner.status("500 Oh")) as api, asking(api, failures_max=3) as asked:
         for at in range(3):
             assert asked.hibp.answers
@@ -583,7 +587,7 @@ async def test_a_service_that_fails_is_left_alone_and_tried_again() -> None:
 
 
 async def test_what_is_kept_is_answered_while_the_service_is_left_alone() -> None:
-    """An outage takes nothing away from what was known before it."""
+    """Cached ranges are answered during a pause."""
     async with range_api(leaked()) as api, asking(api, failures_max=1) as asked:
         assert await asked.seen(PASSWORD)
         api.answer = manner.reset
@@ -593,7 +597,7 @@ async def test_what_is_kept_is_answered_while_the_service_is_left_alone() -> Non
 
 
 async def test_one_tries_for_all() -> None:
-    """While it is on its way, nobody else asks; those for the same range share it."""
+    """During a trial no other call starts; callers of its range share it."""
     gate = asyncio.Event()
     async with range_api(leaked(), manner.reset) as api, asking(api, failures_max=1) as asked:
         await asked.seen("the first")
@@ -609,7 +613,7 @@ async def test_one_tries_for_all() -> None:
 
 
 async def test_when_it_is_left_alone_whoever_waits_is_told_at_once() -> None:
-    """Nothing more is asked for them."""
+    """When the breaker opens, waiting callers are answered at once."""
     async with range_api(leaked(), manner.reset) as api, asking(api, threads=1, failures_max=1) as asked:
         assert await asyncio.gather(*(asked.seen(f"password {at}") for at in range(6))) == [None] * 6
         assert len(api.requests) == 1
@@ -620,7 +624,9 @@ async def test_when_it_is_left_alone_whoever_waits_is_told_at_once() -> None:
 )
 @pytest.mark.parametrize("line", ["429 Slow Down", "503 Busy"])
 async def test_the_service_may_ask_for_a_pause(line: str, told: str, pause_s: float | None) -> None:
-    """Kept at once, within a bound: nobody switches us off for good. A date is no number and waits for its third."""
+    """A pause that the service asks for starts at once and is bounded; one given as a date starts at the third
+    failure.
+    """
     answer = manner.status(line, f"Retry-After: {told}\r\n")
     async with range_api(leaked(), answer) as api, asking(api, failures_max=3) as asked:
         await asked.seen(PASSWORD)
@@ -634,11 +640,11 @@ async def test_the_service_may_ask_for_a_pause(line: str, told: str, pause_s: fl
             assert len(api.requests) == 2
 
 
-# The end.
+# Closing.
 
 
 async def test_closing_answers_whoever_waits_and_asks_nothing_more() -> None:
-    """Unknown, at once, and no exception into somebody's log-in."""
+    """Closing answers waiting callers with *unknown* at once, raises nothing, and sends nothing more."""
     async with range_api(leaked(), manner.silence) as api, asking(api, threads=2) as asked:
         tasks = [asyncio.create_task(asked.seen(f"password {at}")) for at in range(5)]
         await api.asked.wait()
@@ -651,7 +657,7 @@ async def test_closing_answers_whoever_waits_and_asks_nothing_more() -> None:
 
 
 async def test_after_closing_a_free_thread_stays_free() -> None:
-    """Nobody would hear what it finds."""
+    """After closing a free thread starts no call."""
     async with range_api(leaked()) as api, asking(api) as asked:
         await asked.hibp.aclose()
         assert await asked.seen(PASSWORD) is None
@@ -677,7 +683,7 @@ asyncio.run(main())
 
 
 async def test_nothing_keeps_the_interpreter_from_stopping() -> None:
-    """Not even a resolver that hangs for ever, and not even where nobody has closed anything."""
+    """Nothing delays the interpreter's exit, not even a hanging resolver without a close."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", "-c", HANGING, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

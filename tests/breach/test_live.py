@@ -1,4 +1,4 @@
-"""A corpus that is replaced, removed or damaged under a running service: an answer or *could not tell*, always."""
+"""A corpus replaced, removed or damaged while in use gives an answer or *could not tell*, always."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEW_FILE = dict.fromkeys((NEW, *digests(200, "others")), 4)
 
 
 class Service:
-    """A live corpus, its clock, and what it told."""
+    """A live corpus, its clock, and its messages."""
 
     def __init__(self, path: Path, key_id: str = "") -> None:
         self.path = path
@@ -38,7 +38,7 @@ class Service:
         self.lookout = Lookout([self.corpus], lambda: self.now_s)
 
     def find(self, digest: bytes) -> int | None:
-        """As a guard asks: a glance at the clock first."""
+        """Ask as a guard does, after reading the clock."""
         if self.now_s >= self.lookout.due_s:
             self.lookout.look()
         return self.corpus.find(digest)
@@ -54,7 +54,7 @@ def service(tmp_path: Path) -> Service:
 
 
 def test_a_new_file_is_taken_up_within_a_second(service: Service) -> None:
-    """After a rename the old answers hold until the next look, and the new ones from then on. Nobody is told."""
+    """After a rename the old answers hold until the next look, within a second; then the new ones. No message."""
     corpus_file(service.path, NEW_FILE)
     service.later(0.99)
     assert (service.find(OLD), service.find(NEW)) == (1, 0)
@@ -64,7 +64,7 @@ def test_a_new_file_is_taken_up_within_a_second(service: Service) -> None:
 
 
 def test_the_build_date_is_that_of_the_file_in_use(service: Service) -> None:
-    """Whether the corpus is too old is judged by what is mapped."""
+    """The build date, by which its age is judged, is that of the mapped file."""
     assert service.corpus.built == BUILT
     service.path.unlink()
     service.later()
@@ -73,7 +73,7 @@ def test_the_build_date_is_that_of_the_file_in_use(service: Service) -> None:
 
 
 def test_it_looks_once_a_second_and_not_at_every_attempt(service: Service) -> None:
-    """What happens to the path between two looks is not noticed: no system call at an attempt."""
+    """The file is looked at once a second: an attempt costs no system call."""
     service.path.unlink()
     assert service.find(OLD) == 1
     service.later()
@@ -81,7 +81,9 @@ def test_it_looks_once_a_second_and_not_at_every_attempt(service: Service) -> No
 
 
 def test_a_missing_file_is_no_error_at_the_start(tmp_path: Path) -> None:
-    """The service starts, says so, answers that nobody can tell, and recovers when the file comes."""
+    """Without its file the service starts with a message, answers *could not tell*, and recovers when the file
+    appears.
+    """
     service = Service(tmp_path / "corpus")
     assert service.told == [False]
     assert service.find(OLD) is None
@@ -133,7 +135,7 @@ MISHAPS = [remove, damage, shorten, lengthen, empty, put_a_folder, put_pairs, fo
 def test_what_cannot_be_used_is_not_called_clean(
     service: Service, mishap: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody can tell, for all digests; it is told once, however often anybody asks; a whole file ends it."""
+    """An unusable file means *could not tell* for all digests, logged once; a valid file ends it."""
     mishap(service.path)
     for _ in range(5):
         service.later()
@@ -150,7 +152,7 @@ def test_what_cannot_be_used_is_not_called_clean(
 
 
 def test_another_key_is_noticed(tmp_path: Path) -> None:
-    """Pairs under yesterday's key would all look absent: nobody can tell."""
+    """A file under another key means *could not tell*: its pairs would all look absent."""
     corpus_file(tmp_path / "pairs", OLD_FILE, kind="pairs", key_id="01d")
     service = Service(tmp_path / "pairs", key_id="c0ffee")
     assert service.find(OLD) is None
@@ -161,7 +163,7 @@ def test_another_key_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [b"\xff" * 4, b"\0" * 4], ids=["behind the last entry", "before its beginning"])
 def test_an_index_that_points_nowhere_ends_the_use_of_its_file(service: Service, end: bytes) -> None:
-    """Damage that only a look-up can meet answers that nobody can tell, and the file is not taken up again."""
+    """Damage that only a look-up meets means *could not tell*, and the file is not used again."""
     whole = service.path.read_bytes()
     header = Header.parse(whole[:HEADER_BYTES])
     end_of_bucket = header.layout.index_at + 4 * ((OLD[0] >> 8 - header.bits) + 1)
@@ -179,7 +181,7 @@ def test_an_index_that_points_nowhere_ends_the_use_of_its_file(service: Service,
 
 
 def test_a_file_rewritten_in_place_with_its_old_date_is_noticed(service: Service) -> None:
-    """Some copy programs set size, inode and mtime back to what they were. The inode's own time cannot be set."""
+    """A file rewritten in place with its old mtime, as some copy programs do, is found by the inode's own ctime."""
     before = service.path.stat()
     other = service.path.with_name("other")
     corpus_file(other, dict.fromkeys((NEW, *digests(200, "others")), 4))
@@ -191,7 +193,7 @@ def test_a_file_rewritten_in_place_with_its_old_date_is_noticed(service: Service
 
 
 def test_no_look_up_is_dropped_while_files_are_swapped(service: Service) -> None:
-    """Threads that ask without a pause, while the file is replaced twenty times, always get one of the two answers."""
+    """Threads that ask constantly while the file is replaced twenty times always get one of the two answers."""
     others = digests(200, "others")
     files = [service.path.with_name(name) for name in ("old", "new", "old again", "new again")]
     for file in files:
@@ -213,7 +215,7 @@ def test_no_look_up_is_dropped_while_files_are_swapped(service: Service) -> None
         passing.replace(service.path)
         service.later()
         service.find(OLD)
-        # A machine that is busy may not have run them since; the second round has begun after the swap.
+        # A busy machine may not have run them since; the second round began after the swap.
         for _ in range(2):
             asked.clear()
             assert asked.wait(10)
@@ -224,11 +226,11 @@ def test_no_look_up_is_dropped_while_files_are_swapped(service: Service) -> None
     assert service.told == []
 
 
-# A disk that does not answer, and what is no file.
+# A disk that hangs, and irregular files.
 
 
 def test_what_is_no_regular_file_is_left_at_once(service: Service) -> None:
-    """A FIFO in its place would hold the worker until somebody writes to it; a folder or a device is no corpus."""
+    """A FIFO, folder or device in its place is left at once; a FIFO would block the worker."""
     put_there: list[Callable[[Path], None]] = [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")]
     for put in put_there:
         passing = service.path.with_name("passing")
@@ -247,7 +249,7 @@ def test_what_is_no_regular_file_is_left_at_once(service: Service) -> None:
 
 
 class Disk:
-    """A disk that hangs: whoever asks it waits until it is `mended`."""
+    """A disk that hangs until it is `mended`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked, self.mended = threading.Event(), threading.Event()
@@ -256,7 +258,7 @@ class Disk:
         monkeypatch.setattr(live, "identify", self._hang)
 
     def start(self, look: Callable[[], None]) -> None:
-        """As a guard starts looks."""
+        """Start looks as a guard does."""
         thread = threading.Thread(target=look)
         self._threads.append(thread)
         thread.start()
@@ -275,7 +277,7 @@ class Disk:
 def test_a_disk_that_hangs_keeps_nobody_waiting(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Attempts get what the mapped file says, the log is told once, and what has changed is seen when it answers."""
+    """With a hanging disk attempts use the mapped file, the log has one line, and changes are seen later."""
     disk = Disk(monkeypatch)
     service.lookout = Lookout([service.corpus], lambda: service.now_s, disk.start)
     corpus_file(service.path, NEW_FILE)
@@ -306,7 +308,7 @@ def _break() -> None:
 def test_one_disk_that_hangs_hides_no_other_file(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each file is looked at for itself."""
+    """Each file is looked at separately, so one hanging disk hides no other file."""
     (tmp_path / "other").mkdir()
     corpus_file(tmp_path / "other" / "corpus", OLD_FILE)
     other = Service(tmp_path / "other" / "corpus")
@@ -324,7 +326,7 @@ def test_one_disk_that_hangs_hides_no_other_file(
 
 
 def test_what_does_not_end_in_time_is_left() -> None:
-    """And what is raised is raised for whoever waits."""
+    """A call that does not end in time is left; its exception reaches the caller."""
     ended = threading.Event()
     try:
         assert not live.within(0.01, lambda: _wait(ended))

@@ -1,4 +1,4 @@
-"""Pairs: what is found of an account and a password, under which key, and what a thief of the file gets."""
+"""Pairs: look-ups of account and password, under one key, and what a stolen file reveals."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TestFind:
         ],
     )
     def test_it_is_exact_however_the_account_is_spelt(self, pairs: Pairs, account: str) -> None:
-        """What the guard counts as one account is one account here: a list's spelling is nobody's way round."""
+        """A pair is found in every spelling that the guard counts as the account."""
         assert pairs.find(canonical(account), LISTED[1]) is Pair.EXACT
 
     @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ class TestFind:
         assert pairs.find(account, LISTED[1]) is Pair.ABSENT
 
     def test_the_stem_itself_is_a_variant_and_not_the_pair(self, pairs: Pairs) -> None:
-        """Exact entries and stems are told apart by a tag; without it, whoever types the stem would be exact."""
+        """A tag tells exact entries from stems, or a typed stem would count as exact."""
         assert pairs.find(LISTED[0], stem(LISTED[1])) is Pair.VARIANT
 
     @pytest.mark.parametrize("odd", ["\ud800", "\udfff" * 9, "\0", "x" * 4096, "\ufdfa" * 4096])
@@ -127,7 +127,7 @@ class TestUnknown:
     def test_a_file_under_another_key_is_unknown_and_warned_of(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """All its pairs would be absent, which would look like a clean bill."""
+        """A file under another key means *unknown* with a warning: all its pairs would look absent."""
         path = pairs_file(tmp_path / "pairs", [LISTED], OTHER_KEY)
         digests = PairDigests(KEY)
         usable: list[bool] = []
@@ -144,12 +144,12 @@ class TestUnknown:
         assert Pairs(live, digests).find(*LISTED) is Pair.EXACT
 
     def test_a_file_lost_between_the_two_look_ups_is_unknown(self) -> None:
-        """The stem was there; whether the pair is, nobody can tell any more."""
+        """A file lost between the two look-ups means *unknown*."""
         assert Pairs(_Answers([1, None]), PairDigests(KEY)).find(*LISTED) is None
 
 
 class _Answers:
-    """A file that answers in turn."""
+    """A file with prepared answers."""
 
     def __init__(self, answers: list[int | None]) -> None:
         self._answers = iter(answers)
@@ -160,7 +160,7 @@ class _Answers:
         return next(self._answers)
 
 
-# Of 97295b2, which called accounts by their canonical names: `hána:Sommer2019!`, `jessica:tulips-7`, `alice:hatter`.
+# Made by commit 97295b2, with accounts by canonical name: `hána:Sommer2019!`, `jessica:tulips-7`, `alice:hatter`.
 FIRST_FORMAT = (
     "eNrt0LFKxTAUBmBBcOgkTo6li4tK0iRN6iQibj5DPUlOuOHW29L0Chdx8D18A99B3AXxCcQXcHc0LQq+gUs+CCSHPyeHBFz6sOhy"
     "0w39OmS3WV64briGsTjJ6WE8Lf3Kxn3Rgx9CMVVwNQ4eQyxW01H7MfyG9dq3801JfswtcNP4uQnXtpSWM6PBuhLd3K+HTduBbXQL"
@@ -172,10 +172,10 @@ FIRST_KEY = b"pairs key of 32 bytes or more..."
 
 
 class TestAccounts:
-    """A list's spelling is nobody's way round, nor is one that only a database forgives."""
+    """A pair is found in any spelling, also one that a database alone equates."""
 
     def test_a_file_of_the_first_format_is_read_as_it_was_written(self, tmp_path: Path) -> None:
-        """Its accounts are canonical, and found as before."""
+        """A file of the first format is read with canonical accounts."""
         path = tmp_path / "pairs"
         path.write_bytes(decompress(b64decode(FIRST_FORMAT)))
         pairs = Pairs(Corpus.open(path, kind="pairs"), PairDigests(FIRST_KEY))
@@ -191,7 +191,7 @@ class TestAccounts:
     def test_a_new_file_knows_all_spellings_that_a_database_equates(
         self, listed: str, account: str, tmp_path: Path
     ) -> None:
-        """Whoever types another accent is found where the list has it without."""
+        """A new file finds all spellings that a database equates, such as another accent."""
         source = tmp_path / "list"
         source.write_text(f"{listed}:Sommer2019!\n")
         assert build_pairs([source], tmp_path / "pairs", KEY).header.format == 2
@@ -200,7 +200,7 @@ class TestAccounts:
         assert pairs.find(canonical(account), "Sommer2019!") is Pair.EXACT
 
     def test_a_file_that_is_exchanged_is_read_in_its_own_format(self, tmp_path: Path) -> None:
-        """A worker that runs meanwhile needs no restart."""
+        """A replaced file is read in its own format, without a restart."""
         path = tmp_path / "pairs"
         path.write_bytes(decompress(b64decode(FIRST_FORMAT)))
         live = LiveCorpus(path, kind="pairs", key_id=PairDigests(FIRST_KEY).key_id, on_change=lambda _: None)
@@ -217,7 +217,7 @@ class TestAccounts:
 
 class TestKey:
     def test_under_another_key_nothing_in_a_file_is_found(self, tmp_path: Path) -> None:
-        """Whoever steals the file and not the key can try candidates for ever."""
+        """Without the key a stolen file cannot be used to test candidates."""
         listed = [(f"user{number}", f"password{number}") for number in range(500)]
         thief = Pairs(Corpus.open(pairs_file(tmp_path / "pairs", listed)), PairDigests(OTHER_KEY))
         assert {thief.find(*pair) for pair in listed} == {Pair.ABSENT}
@@ -240,7 +240,7 @@ class TestKey:
         assert PairDigests(KEY).key_id == PairDigests(KEY).key_id != PairDigests(KEY).exact("", "").hex()
 
     def test_every_byte_of_a_long_key_counts(self) -> None:
-        """BLAKE2b takes 64 bytes; what is beyond must not be cut off."""
+        """Every byte of a long key counts, although BLAKE2b takes 64."""
         assert PairDigests(KEY * 9).exact(*LISTED) != PairDigests(KEY * 8).exact(*LISTED)
 
     def test_nothing_that_is_printed_holds_the_key(self, pairs: Pairs) -> None:
@@ -272,7 +272,7 @@ class TestStem:
     @example("A" * 120 + "！" * 20)
     @example("1é" * 60)
     def test_it_is_idempotent(self, password: str) -> None:
-        """A list that holds the stem itself has to be found by the tweaks of it."""
+        """The stem of a stem is itself: a list with the stem must match its variants."""
         assert stem(stem(password)) == stem(password)
 
     def test_it_is_stable_and_composed_for_every_character_there_is(self) -> None:
@@ -306,7 +306,7 @@ class TestStem:
             ("「ひみつのことば」", "ひみつのことば"),
             ("Straße12", "strasse"),
             ("🔑sésame🔑", "sésame"),
-            ("สวัสดี๒๕๖๓", "สวัสดี"),  # ends in a vowel sign, which is no letter to Unicode
+            ("สวัสดี๒๕๖๓", "สวัสดี"),  # ends in a vowel sign, no letter in Unicode
         ],
     )
     def test_other_scripts_are_folded_alike(self, password: str, same: str) -> None:
@@ -332,7 +332,7 @@ class TestStem:
         assert stem("ABC123") == stem("ＡＢＣ１２３") == "abc123"
 
     def test_beyond_a_bound_nothing_is_unfolded(self) -> None:
-        """One character can become eighteen: a stranger's long password must not hold the event loop."""
+        """Beyond a bound nothing is unfolded: one character can become eighteen and block the event loop."""
         long = "É1" * FOLDED_CHARS_MAX
         assert stem(long) == long
 
@@ -340,7 +340,7 @@ class TestStem:
         assert [stem("1abcd1"), stem("1abcde1")] == ["1abcd1", "abcde"]
 
     def test_leaked_passwords_seldom_meet_by_chance(self) -> None:
-        """Two different ones of the list share a stem once in 20,000 draws: what a stranger's luck is worth."""
+        """Two random passwords of the list share a stem once in 20,000 draws: the odds of a guess."""
         passwords = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= 6]
         stems = sorted(map(stem, passwords))
         runs: list[int] = [1]

@@ -1,4 +1,4 @@
-"""Records add up: however they are cut, carried and merged, the same passwords get the same classes."""
+"""Records add up: the same passwords get the same classes however their list is cut, carried and merged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sorted_records(drawn: list[tuple[int, int]]) -> Records:
 
 
 def weights(records: Records) -> dict[int, int]:
-    """What all records of a head weigh together, to no more than a record can say."""
+    """The total weight of a head's records, up to a record's maximum."""
     sums: Counter[int] = Counter()
     for record in records.tolist():
         sums[record >> 4] += 1 << record % 16
@@ -34,31 +34,31 @@ def weights(records: Records) -> dict[int, int]:
 
 @given(count=st.one_of(st.integers(1, 2**17), st.integers(1, 2**40)))
 def test_classes_are_those_of_the_model(count: int) -> None:
-    """The way to the class that numpy takes and that of the model are one."""
+    """The class that numpy calculates is the model's."""
     assert classes(np.array([count], np.int64)).tolist() == [prevalence(count) - 1]
 
 
 def test_a_record_is_the_head_and_the_class() -> None:
-    """Sixty bits of the digest, four of the class, whatever the digest's length."""
+    """A record is sixty bits of the digest and four of the class, for any digest length."""
     digest = bytes.fromhex("0123456789abcdef") + b"tail"
     assert of_digests([digest, digest[:8]], 5).tolist() == [0x0123456789ABCDE0 | 2] * 2
     assert make(np.array([0x0123456789ABCDEF], np.uint64), np.array([10**9])).tolist() == [0x0123456789ABCDE0 | 15]
 
 
 def test_nothing_makes_no_record() -> None:
-    """No digests, no records, and nothing to add up."""
+    """No digests make no records."""
     none = of_digests([])
     assert (len(none), len(carry(none)), len(merge(none))) == (0, 0, 0)
 
 
 def test_five_times_the_same_is_class_three() -> None:
-    """A plain list that holds a password five times says what `hash:5` says."""
+    """A password five times in a plain list equals `hash:5`."""
     assert merge(of_digests([b"password"] * 5)).tolist() == of_digests([b"password"], 5).tolist()
 
 
 @given(drawn=RECORDS)
 def test_carrying_keeps_the_weight_in_few_records(drawn: list[tuple[int, int]]) -> None:
-    """Nothing is rounded, and no head keeps more than sixteen records."""
+    """Carrying rounds nothing, and leaves a head sixteen records at most."""
     records = sorted_records(drawn)
     carried = carry(records)
     assert weights(carried) == weights(records)
@@ -68,7 +68,7 @@ def test_carrying_keeps_the_weight_in_few_records(drawn: list[tuple[int, int]]) 
 
 @given(drawn=RECORDS)
 def test_merging_gives_the_class_of_the_whole_weight(drawn: list[tuple[int, int]]) -> None:
-    """One record a head, of the sum's class."""
+    """Merging gives one record a head, of the sum's class."""
     records = sorted_records(drawn)
     assert {record >> 4: record % 16 + 1 for record in merge(records).tolist()} == {
         head: prevalence(weight) for head, weight in weights(records).items()
@@ -77,7 +77,7 @@ def test_merging_gives_the_class_of_the_whole_weight(drawn: list[tuple[int, int]
 
 @given(drawn=RECORDS, first=st.integers(0, 60), second=st.integers(0, 60))
 def test_carrying_parts_first_changes_nothing(drawn: list[tuple[int, int]], first: int, second: int) -> None:
-    """However a list was split into runs, and in whatever order: the end is the same. Rounding would show here."""
+    """Runs split and merged in any order give the same result: rounding would show here."""
     parts = [sorted_records(part) for part in (drawn[:first], drawn[first:second], drawn[max(first, second) :])]
     together = np.sort(np.concatenate([carry(part) for part in reversed(parts)]))
     drawn = drawn[:first] + drawn[first:second] + drawn[max(first, second) :]
@@ -86,7 +86,7 @@ def test_carrying_parts_first_changes_nothing(drawn: list[tuple[int, int]], firs
 
 @given(drawn=RECORDS, sizes=st.lists(st.integers(0, 7), min_size=1))
 def test_blocks_are_cut_between_heads(drawn: list[tuple[int, int]], sizes: list[int]) -> None:
-    """However the blocks come, no head is in two of those that go, and no weight is lost."""
+    """Blocks are cut between heads, and no weight is lost."""
     records = sorted_records(drawn)
     cuts = np.cumsum(sizes)
     blocks = list(whole(np.split(records, cuts)))
@@ -96,7 +96,7 @@ def test_blocks_are_cut_between_heads(drawn: list[tuple[int, int]], sizes: list[
 
 
 def test_a_flood_of_one_password_is_never_held() -> None:
-    """Three million times the same passes in pieces, each of which a few records hold."""
+    """A flood of one password is never held: three million pass in pieces of a few records each."""
     flood = np.full(3 * PIECE, 16, np.uint64)
     blocks = list(whole([flood]))
     assert max(map(len, blocks)) <= 2**4
@@ -104,7 +104,7 @@ def test_a_flood_of_one_password_is_never_held() -> None:
 
 
 def test_records_out_of_order_are_a_mistake() -> None:
-    """Within a block and from one to the next: entries out of order could not be found again."""
+    """Records out of order, within a block or between blocks, are an error: they could not be found."""
     up = np.array([16, 32], np.uint64)
     for blocks in ([up[::-1]], [up, up]):
         with pytest.raises(ValueError, match="records are not in order"):
@@ -112,6 +112,6 @@ def test_records_out_of_order_are_a_mistake() -> None:
 
 
 def test_classes_of_one_head_may_come_in_any_order() -> None:
-    """A sorted list of hashes says nothing about the order of equal ones' counts."""
+    """Classes of one head may come in any order, as sorted lists say nothing about counts."""
     blocks = [np.array([16 | 5, 16 | 2], np.uint64), np.array([16 | 1, 32], np.uint64)]
     assert [merge(block).tolist() for block in whole(blocks) if len(block)] == [[16 | 5], [32]]

@@ -1,4 +1,4 @@
-"""Rows are read a block at a time, and exactly as a loop over them would read them."""
+"""Rows are read a block at a time, with the results of a loop over rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEX = "0123456789abcdefABCDEF"
 
 
 def slowly(data: bytes, digits: int) -> tuple[list[int], list[int], list[int]] | int:
-    """The two words and the count of each row, or which row is damaged: row by row, by a regular expression."""
+    """The two words and count of each row, or the damaged row: one by one, by a regular expression."""
     row = re.compile(rb"([0-9A-Fa-f]{8})([0-9A-Fa-f]{8})[0-9A-Fa-f]{%d}:([0-9]{1,10})\r?" % (digits - 16))
     found = [row.fullmatch(line) for line in data.split(b"\n")[:-1]]
     if None in found:
@@ -44,7 +44,7 @@ def row(digits: int) -> st.SearchStrategy[bytes]:
 
 @given(data=st.data(), digits=st.sampled_from(DIGITS))
 def test_rows_are_read_as_a_loop_would(data: st.DataObject, digits: int) -> None:
-    """Upper and lower case, LF and CRLF, counts of one digit and of ten, all in one block."""
+    """Rows are read like a loop would: upper and lower case, LF and CRLF, counts of one to ten digits."""
     block = b"".join(data.draw(st.lists(row(digits), min_size=1, max_size=30)))
     assert quickly(block, digits) == slowly(block, digits)
 
@@ -52,7 +52,7 @@ def test_rows_are_read_as_a_loop_would(data: st.DataObject, digits: int) -> None
 @settings(max_examples=300)
 @given(data=st.data(), digits=st.sampled_from(DIGITS))
 def test_damage_is_found_where_a_loop_would_find_it(data: st.DataObject, digits: int) -> None:
-    """A byte replaced, dropped or added anywhere: the same rows, or the same row is damaged."""
+    """With a byte replaced, dropped or added, the rows or the damaged row are the same."""
     block = bytearray(b"".join(data.draw(st.lists(row(digits), min_size=1, max_size=5))))
     place = data.draw(st.integers(0, len(block) - 2))
     new = data.draw(st.one_of(st.just(b""), st.binary(min_size=1, max_size=2)))
@@ -61,7 +61,7 @@ def test_damage_is_found_where_a_loop_would_find_it(data: st.DataObject, digits:
 
 
 def test_every_byte_is_a_hex_digit_or_not_as_everywhere() -> None:
-    """In each place of the hash, each of the 256 bytes is taken exactly where `int(…, 16)` would take it."""
+    """In each place of the hash each byte is accepted exactly if `int(…, 16)` accepts it."""
     for place in range(40):
         for byte in set(range(256)) - {10}:
             block = bytearray(b"A" * 40 + b":1\n")
@@ -70,7 +70,7 @@ def test_every_byte_is_a_hex_digit_or_not_as_everywhere() -> None:
 
 
 def test_every_byte_is_a_digit_of_a_count_or_not() -> None:
-    """In each place of a count, short or long, nothing but 0 to 9 is one."""
+    """In each place of a count 0 to 9 alone are accepted."""
     for length in range(1, 11):
         for place in range(length):
             for byte in set(range(256)) - {10}:
@@ -96,7 +96,7 @@ def test_every_byte_is_a_digit_of_a_count_or_not() -> None:
 )
 @pytest.mark.parametrize("before", [0, 1, 3])
 def test_damage_is_told_in_words_without_the_row(line: bytes, problem: str, before: int) -> None:
-    """What is wrong and where, and nothing of what stands there: it may be a password."""
+    """Damage is described without the row's text, which may be a password."""
     good = b"B" * 40 + b":12\n"
     with pytest.raises(Damage, match=f"^row {before}: {problem}$") as caught:
         parse(good * before + line + b"\n" + good, 40)

@@ -1,4 +1,4 @@
-"""Any number of records in any order, in as much memory as was given: the file is as if all had fitted."""
+"""Records in any number and order are sorted in the given memory, with the result of a sort in memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MANY_RUNS = 8 * 100
 
 @pytest.mark.parametrize("memory_bytes", [8, MANY_RUNS, 8 * 1999, 8 * 2000, 8 * 2001, 2**20])
 def test_the_memory_does_not_matter(tmp_path: Path, memory_bytes: int) -> None:
-    """From one record at a time to all at once: the file is the same to the byte."""
+    """From one record at a time to all at once the file is the same to the byte."""
     write_sorted(tmp_path / "right", [RECORDS], kind="passwords", built=BUILT)
     with Sorter(tmp_path / "sorted", memory_bytes=memory_bytes) as sorter:
         sorter.add(SHUFFLED)
@@ -53,7 +53,7 @@ HEADS = st.integers(0, 20).map(lambda n: n << 59 | n << 4)  # few, so that most 
 def test_order_and_runs_do_not_matter(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[int], pieces: int, memory: int
 ) -> None:
-    """The same password in many runs adds up to what it would in one list, exactly."""
+    """A password in many runs adds up exactly as in one list."""
     records = np.array(drawn, np.uint64)
     path = tmp_path_factory.mktemp("sorted") / "corpus"
     with Sorter(path, memory_bytes=8 * memory) as sorter:
@@ -67,7 +67,7 @@ def test_order_and_runs_do_not_matter(
 
 
 def test_what_comes_out_is_sorted_and_can_be_asked_for_again(tmp_path: Path) -> None:
-    """A second pass over the runs gives what the first gave: a file foreseen wrongly is written again from them."""
+    """The output is sorted, and the runs can be read again, as after a wrong expected count."""
     with Sorter(tmp_path / "corpus", memory_bytes=MANY_RUNS) as sorter:
         sorter.add(SHUFFLED)
         once, again = (np.concatenate(list(sorter.blocks(Silent()))) for _ in range(2))
@@ -76,7 +76,7 @@ def test_what_comes_out_is_sorted_and_can_be_asked_for_again(tmp_path: Path) -> 
 
 
 def test_the_highest_record_comes_out(tmp_path: Path) -> None:
-    """All bits set, seen more often than is counted: the one record that nothing is above."""
+    """The highest record (all bits set, maximum count) comes out."""
     highest = np.array([2**64 - 1], np.uint64)
     with Sorter(tmp_path / "corpus", memory_bytes=8) as sorter:
         sorter.add(np.concatenate((highest, SHUFFLED[:2], highest)))
@@ -85,7 +85,7 @@ def test_the_highest_record_comes_out(tmp_path: Path) -> None:
 
 
 def test_a_wrong_expectation_is_mended(tmp_path: Path) -> None:
-    """What would be too dense is written again from the runs, without anybody having to ask."""
+    """A wrong expected count, which would be too dense, is corrected from the runs."""
     with Sorter(tmp_path / "corpus", memory_bytes=MANY_RUNS) as sorter:
         sorter.add(SHUFFLED)
         header = sorter.write(kind="passwords", expected=10)
@@ -94,7 +94,7 @@ def test_a_wrong_expectation_is_mended(tmp_path: Path) -> None:
 
 
 def test_pairs_keep_their_kind_and_key(tmp_path: Path) -> None:
-    """Whoever sorts keyed digests gets a file that names the key."""
+    """Sorted keyed digests give a file that names the key."""
     with Sorter(tmp_path / "pairs") as sorter:
         sorter.add(SHUFFLED)
         sorter.write(kind="pairs", key_id="c0ffee")
@@ -103,7 +103,7 @@ def test_pairs_keep_their_kind_and_key(tmp_path: Path) -> None:
 
 
 def test_nothing_makes_no_file(tmp_path: Path) -> None:
-    """Neither without records nor without a call to `write` is anything left."""
+    """Without records, or without `write`, no file is left."""
     with Sorter(tmp_path / "corpus", memory_bytes=MANY_RUNS) as sorter:
         with pytest.raises(CorpusError, match="there is nothing in the input"):
             sorter.write(kind="passwords")
@@ -112,20 +112,20 @@ def test_nothing_makes_no_file(tmp_path: Path) -> None:
 
 
 def test_what_is_set_aside_lies_beside_the_output_and_has_no_name(tmp_path: Path) -> None:
-    """However the process ends, no file of half of all leaks stays behind."""
+    """Temporary files lie beside the output without a name, so any end of the process removes them."""
     with Sorter(tmp_path / "corpus", memory_bytes=MANY_RUNS) as sorter:
         sorter.add(SHUFFLED)
         assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
-    """The error comes before the first record is read."""
+    """A folder without write permission is named before the first record is read."""
     with pytest.raises(CorpusError, match="cannot be written: No such file or directory"):
         Sorter(tmp_path / "nowhere" / "corpus")
 
 
 def skewed(size: int, rng: np.random.Generator) -> Records:
-    """Half of them in one thousandth of the range, as from one prefix; half spread evenly."""
+    """Half of the records in a thousandth of the range, half spread evenly."""
     heads = rng.integers(0, 2**64, size, np.uint64)
     heads[::2] >>= np.uint64(10)
     return make(heads, np.ones(size, np.int64))
@@ -133,7 +133,7 @@ def skewed(size: int, rng: np.random.Generator) -> Records:
 
 @pytest.mark.parametrize("alike", [False, True])
 def test_memory_does_not_grow_with_the_input(tmp_path: Path, *, alike: bool) -> None:
-    """Three times the records, spread unevenly or all of them one password, take no more memory at the peak."""
+    """Three times the records, unevenly spread or all of one password, take no more peak memory."""
     peaks = []
     for blocks in (20, 60):
         rng = np.random.default_rng(11)

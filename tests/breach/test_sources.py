@@ -1,4 +1,4 @@
-"""Whatever leaks come as is read alike; what is damaged is an error that names the line and shows nothing of it."""
+"""Leaks are read alike in every form; damage is an error with the line's number and nothing of its text."""
 
 from __future__ import annotations
 
@@ -62,20 +62,20 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_all_forms_of_hashes_are_read_alike(path: Path, form: str) -> None:
-    """Case, ends of lines, marks and compression are nobody's business but the reader's. Names tell nothing."""
+    """Hashes are read alike in any case, line end, mark and compression; file names do not matter."""
     path.write_bytes(FORMS[form])
     assert read(Hashes(path)) == RIGHT
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_standard_input_is_read_as_a_file_is(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe may carry whatever a file may hold."""
+    """Standard input is read like a file."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(FORMS[form])))
     assert read(Hashes(None)) == RIGHT
 
 
 def test_closed_standard_input_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service manager may start us without one."""
+    """Closed standard input, as some service managers leave it, is an error."""
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(CorpusError, match=r"^standard input is closed$"):
         read(Hashes(None))
@@ -83,7 +83,7 @@ def test_closed_standard_input_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("form", ["CRLF", "a byte order mark", "no end of the last line"])
 def test_a_block_may_end_at_any_byte(path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of every size, so that they end at every byte of the file, give the same records."""
+    """Blocks that end at every byte of the file give the same records."""
     text = b"".join(FORMS[form].splitlines(keepends=True)[:7])
     path.write_bytes(unended(text) if form == "no end of the last line" else text)
     for size in range(2, len(text) + 1):
@@ -93,7 +93,7 @@ def test_a_block_may_end_at_any_byte(path: Path, form: str, monkeypatch: pytest.
 
 @given(text=st.text("ab\r\n").map(str.encode), sizes=st.lists(st.integers(0, 5), max_size=30))
 def test_lines_are_whole_and_numbered(text: bytes, sizes: list[int]) -> None:
-    """However a text is cut into pieces, its lines come whole, once, and with the numbers that an editor shows."""
+    """Lines of a text cut anywhere come whole, once, with an editor's line numbers."""
     cuts = [0, *np.cumsum(sizes).tolist(), len(text)]
     found = list(lines((text[start:end] for start, end in pairwise(cuts)), "it"))
     assert b"".join(block.data for block in found) in {text, text + b"\n"}
@@ -105,7 +105,7 @@ def test_lines_are_whole_and_numbered(text: bytes, sizes: list[int]) -> None:
 
 
 def test_a_line_without_an_end_is_refused(path: Path) -> None:
-    """A film by mistake is noticed after a moment, not when memory is full."""
+    """An endless line, as of a film by mistake, is refused before memory is full."""
     path.write_bytes(b"ok\n" + b"x" * (2 * LINE_BYTES_MAX))
     with pytest.raises(CorpusError, match=rf"^{path}, line 2: longer than 65536 bytes: this is no such list$"):
         read(Plain(path))
@@ -113,7 +113,7 @@ def test_a_line_without_an_end_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["utf-16-le", "utf-16-be"])
 def test_utf_16_is_named(path: Path, form: str) -> None:
-    """PowerShell's `>` writes it, and the error says what it is."""
+    """UTF-16, as PowerShell's `>` writes it, is named in the error."""
     path.write_bytes(("\ufeff" + TEXT.decode()).encode(form))
     with pytest.raises(CorpusError, match=f"^{path}: is in UTF-16: convert it to UTF-8$"):
         read(Hashes(path))
@@ -130,7 +130,7 @@ def damaged(text: bytes, line: int) -> bytes:
 def test_damage_names_its_line_and_shows_nothing(
     path: Path, line: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line counts from the beginning of the file, in whatever block it comes."""
+    """Damage is named by its line in the file, in any block, without its text."""
     monkeypatch.setattr(reading, "CHUNK_BYTES", size)
     path.write_bytes(damaged(TEXT, line))
     with pytest.raises(CorpusError, match=f"^{path}, line {line}: does not begin with 40 hex digits$") as caught:
@@ -142,7 +142,7 @@ def test_damage_names_its_line_and_shows_nothing(
 @pytest.mark.parametrize("size", [64, 1000, 2**20])
 @pytest.mark.parametrize("line", [2, 100, 200])
 def test_hashes_out_of_order_name_their_line(path: Path, line: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A claim to be sorted is held to, from one block to the next too; what makes no claim may come as it likes."""
+    """Input that claims to be sorted is checked, across blocks too; other input may come in any order."""
     monkeypatch.setattr(reading, "CHUNK_BYTES", size)
     every = TEXT.splitlines(keepends=True)
     every[line - 2], every[line - 1] = every[line - 1], every[line - 2]
@@ -157,7 +157,7 @@ def test_hashes_out_of_order_name_their_line(path: Path, line: int, size: int, m
 
 @pytest.mark.parametrize("short", range(1, 44))
 def test_a_hash_cut_short_is_an_error(path: Path, short: int) -> None:
-    """A file that ends within a line, before the first digit of its count, was cut: the last line is named."""
+    """A hash cut at the end of the file is an error that names the last line."""
     last = TEXT.splitlines()[-1]
     path.write_bytes(TEXT[: -len(last) - 1] + last[:41][:-short])
     if short >= 41:
@@ -168,7 +168,7 @@ def test_a_hash_cut_short_is_an_error(path: Path, short: int) -> None:
 
 
 def test_sorted_hashes_that_end_early_were_cut_short(path: Path) -> None:
-    """A download that broke off between two lines looks whole, but sorted digests end where all digits are F."""
+    """Sorted hashes that end early were cut between two lines: complete ones end where all digits are F."""
     half = b"".join(TEXT.splitlines(keepends=True)[:100])
     path.write_bytes(half)
     with pytest.raises(
@@ -181,7 +181,7 @@ def test_sorted_hashes_that_end_early_were_cut_short(path: Path) -> None:
 
 @pytest.mark.parametrize("at", [10, 100, -9, -1])
 def test_gzip_cut_short_is_an_error(path: Path, at: int) -> None:
-    """What was not there any more is not taken for the end."""
+    """Cut gzip is an error."""
     path.write_bytes(gzip.compress(TEXT)[:at])
     with pytest.raises(CorpusError, match=f"^{path}: its gzip is cut short: get the whole file again$"):
         read(Hashes(path))
@@ -189,7 +189,7 @@ def test_gzip_cut_short_is_an_error(path: Path, at: int) -> None:
 
 @pytest.mark.parametrize("place", [2, 500, -6, -2])
 def test_damaged_gzip_is_an_error(path: Path, place: int) -> None:
-    """Its method, its content, its checksum and its length are checked."""
+    """Gzip's method, content, checksum and length are checked."""
     packed = bytearray(gzip.compress(TEXT))
     packed[place] ^= 0xFF
     path.write_bytes(packed)
@@ -199,7 +199,7 @@ def test_damaged_gzip_is_an_error(path: Path, place: int) -> None:
 
 @pytest.mark.parametrize("form", ["as it comes", "gzip"])
 def test_progress_is_told_in_bytes_that_were_read(path: Path, form: str) -> None:
-    """They add up to the size of the file as it lies there."""
+    """Progress counts read bytes, which add up to the file's size."""
     told: list[int] = []
     begun: list[tuple[str, int | None, str]] = []
 
@@ -216,7 +216,7 @@ def test_progress_is_told_in_bytes_that_were_read(path: Path, form: str) -> None
 
 
 def test_passwords_are_hashed_as_the_bytes_that_they_are(path: Path) -> None:
-    """UTF-8 or not, with blanks at its ends, with CRLF: nobody's password is trimmed. Empty lines are none."""
+    """Passwords are hashed as their bytes: UTF-8 or not, blanks kept, with CRLF; empty lines are skipped."""
     path.write_bytes("\ufeffhunter2\r\n пароль \n\n".encode() + "пароль\n".encode("cp1251") + b"hunter2")
     right = [b"hunter2", " пароль ".encode(), "пароль".encode("cp1251"), b"hunter2"]
     assert read(Plain(path)) == of_passwords(right).tolist()
@@ -224,13 +224,13 @@ def test_passwords_are_hashed_as_the_bytes_that_they_are(path: Path) -> None:
 
 
 def test_hex_notation_is_undone(path: Path) -> None:
-    """What hashcat writes for a password with a line end in it is that password; what only looks so stays."""
+    """Hashcat's hex notation (for line ends in passwords) is decoded; lookalikes stay."""
     path.write_bytes(b"$HEX[610a62]\n$HEX[6]\n$HEX[zz]\nx$HEX[61]\n$HEX[]\n")
     assert read(Plain(path)) == of_passwords([b"a\nb", b"$HEX[6]", b"$HEX[zz]", b"x$HEX[61]"]).tolist()
 
 
 def range_file(number: int, seen: dict[bytes, int]) -> bytes:
-    """What the range API answers for a prefix."""
+    """The range API's answer for a prefix."""
     prefix = f"{number:05X}"
     rows = ((digest.hex().upper(), count) for digest, count in seen.items())
     return b"".join(f"{key[5:]}:{count}\r\n".encode() for key, count in rows if key.startswith(prefix))
@@ -238,7 +238,7 @@ def range_file(number: int, seen: dict[bytes, int]) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Ranges of a few hashes, named in all the ways."""
+    """Ranges of a few hashes, in all file names."""
     folder = tmp_path / "ranges"
     folder.mkdir()
     for place, key in enumerate(SEEN):
@@ -256,12 +256,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_ranges_give_the_hashes_that_they_were_made_of(folder: Path) -> None:
-    """Names in either case, with and without endings, packed or not; sorted, since the prefixes are."""
+    """Ranges give their hashes, with names in either case, with and without endings, packed or not, and sorted."""
     assert read(Ranges(folder, partial=True)) == RIGHT
 
 
 def test_padding_is_left_out_and_rows_may_come_in_any_order(folder: Path) -> None:
-    """Rows with count 0 are there to hide the length of an answer, and stand among the real ones."""
+    """Padding rows, with count 0, are skipped, and rows may come in any order."""
     for path in list(folder.iterdir()):
         rows = path.read_bytes()
         if not path.name.endswith("gz"):
@@ -273,14 +273,14 @@ def test_padding_is_left_out_and_rows_may_come_in_any_order(folder: Path) -> Non
 
 
 def test_other_files_of_the_folder_are_left_alone(folder: Path) -> None:
-    """An index, a half download and a folder beside the ranges are none."""
+    """An index, a partial download and a folder beside the ranges are ignored."""
     for name in ("index.sqlite", "00000.gz.part", "0000", "000000", "0000g", "aAaAa", "README.txt"):
         (folder / name).write_bytes(SECRET)
     assert read(Ranges(folder, partial=True)) == RIGHT
 
 
 def test_missing_ranges_are_named(folder: Path) -> None:
-    """A set with holes would call what is in them clean: only who says `partial` gets one."""
+    """Missing ranges are named and refused without `partial`: their passwords would look clean."""
     with pytest.raises(CorpusError) as caught:
         read(Ranges(folder))
     there = {int(key.hex()[:5], 16) for key in SEEN}
@@ -292,7 +292,7 @@ def test_missing_ranges_are_named(folder: Path) -> None:
 
 
 def test_a_whole_set_needs_no_excuse(tmp_path: Path) -> None:
-    """All of 16^5, and nothing is missing; one less, and its name is told."""
+    """A complete set has 16^5 ranges; with one less its name is reported."""
     every = bytearray(b"\1" * RANGES)
     Ranges(tmp_path)._ensure_complete(every)
     every[0xBEEF5] = 0
@@ -301,13 +301,13 @@ def test_a_whole_set_needs_no_excuse(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_ranges_is_told(tmp_path: Path) -> None:
-    """Even a partial set has one."""
+    """A folder without ranges is an error, even if partial."""
     with pytest.raises(CorpusError, match=r"holds no range, such as 00000\.gz"):
         read(Ranges(tmp_path, partial=True))
 
 
 def test_a_range_that_is_there_twice_is_an_error(folder: Path) -> None:
-    """Two answers of different age for one prefix would be added up."""
+    """A range that exists twice is an error: two answers of different age would add up."""
     for name in ("00000", "00000.gz"):
         (folder / name).write_bytes(b"A" * 35 + b":1\n")
     with pytest.raises(CorpusError, match="range 00000 is there twice: remove one of the two"):
@@ -315,7 +315,7 @@ def test_a_range_that_is_there_twice_is_an_error(folder: Path) -> None:
 
 
 def test_an_empty_range_is_an_error(tmp_path: Path) -> None:
-    """A crash leaves empty files. No real range is."""
+    """An empty range, as a crash leaves it, is an error: no real range is empty."""
     (tmp_path / "00000").touch()
     (tmp_path / "00001").write_bytes(b"A" * 35 + b":1\n")
     source = Ranges(tmp_path)
@@ -338,7 +338,7 @@ def test_an_empty_range_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_range_is_named(tmp_path: Path, data: bytes, problem: str) -> None:
-    """Among thousands of files the error names the one, and the line in it; a bomb does not go off."""
+    """Among thousands of files the damaged one and its line are named, and a compression bomb is not unpacked."""
     for number in range(5):
         (tmp_path / f"{number:05X}").write_bytes(b"B" * 35 + b":1\n" * (number != 3) or data)
     (tmp_path / "00003").write_bytes(data)
@@ -349,13 +349,13 @@ def test_a_damaged_range_is_named(tmp_path: Path, data: bytes, problem: str) -> 
 
 @pytest.mark.parametrize("source", [Hashes, Plain, Ranges])
 def test_what_is_not_there_is_named(tmp_path: Path, source: type[Hashes | Plain | Ranges]) -> None:
-    """A wrong path is an error of its own kind, from whatever reads it."""
+    """A missing path is its own kind of error, from every reader."""
     with pytest.raises(CorpusError, match=f"^{tmp_path / 'nowhere'}: No such file or directory$"):
         read(source(tmp_path / "nowhere"))
 
 
 def test_how_many_there_are_at_least_is_never_too_many(path: Path) -> None:
-    """Room is asked for what must come, so that nobody is refused who has enough."""
+    """The estimated minimum of records is never too high, so a sufficient disk is not refused."""
     path.write_bytes(b"".join(b"%040X:9999999999\r\n" % number for number in range(100)))
     assert Hashes(path).records_min() == 100
     path.write_bytes(gzip.compress(path.read_bytes()))
@@ -363,7 +363,7 @@ def test_how_many_there_are_at_least_is_never_too_many(path: Path) -> None:
 
 
 def test_of_passwords_makes_no_record_of_nothing() -> None:
-    """An empty block of a list is no special case."""
+    """An empty block of a list makes no record."""
     assert of_passwords([]).tolist() == []
     assert (
         of_passwords([b"a"]).tolist()

@@ -1,4 +1,4 @@
-"""A file is whole or not there, whatever was foreseen of its size and whatever goes wrong on the way."""
+"""A file is complete or absent, for any expected size and any failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RECORDS = records_of(SEEN)
 
 @pytest.fixture(params=["without a name", "with a passing name"])
 def output(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a file is to be, on file systems that can make files without a name and on those that cannot."""
+    """An output path, on file systems with and without unnamed files."""
     if request.param == "with a passing name":
         monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     return tmp_path / "corpus"
@@ -47,7 +47,7 @@ def holds(path: Path, seen: dict[bytes, int]) -> bool:
 @settings(max_examples=40)
 @given(cuts=st.lists(st.integers(0, len(RECORDS)), max_size=40).map(sorted))
 def test_the_size_of_blocks_does_not_matter(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
-    """However the same records are cut, the file is the same to the byte."""
+    """The same records in any blocks give the same file to the byte."""
     folder = tmp_path_factory.mktemp("written")
     write_sorted(folder / "whole", [RECORDS], kind="passwords", built=BUILT)
     write_sorted(folder / "cut", np.split(RECORDS, cuts), kind="passwords", built=BUILT)
@@ -56,7 +56,7 @@ def test_the_size_of_blocks_does_not_matter(tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("expected", [None, 1500, 3000, 3001, 100_000, 50_000_000])
 def test_a_wrong_expectation_costs_no_digest(output: Path, expected: int | None) -> None:
-    """Far more or fewer than foreseen: everything is found, and the rate that is stated is the true one."""
+    """With a wrong expected count everything is found, and the stated rate is the true one."""
     header = write_sorted(output, [RECORDS], kind="passwords", expected=expected)
     assert holds(output, SEEN)
     assert header.entries == 3000
@@ -64,7 +64,7 @@ def test_a_wrong_expectation_costs_no_digest(output: Path, expected: int | None)
 
 
 def test_a_file_foreseen_too_large_is_packed(output: Path) -> None:
-    """An index for thirty times the entries is not kept: what is written is what was there, to the byte."""
+    """An index for thirty times the entries is rebuilt, and the file is as with the right count, to the byte."""
     write_sorted(output, [RECORDS], kind="passwords", built=BUILT)
     right = output.read_bytes()
     write_sorted(output, [RECORDS], kind="passwords", expected=100_000, built=BUILT)
@@ -72,7 +72,9 @@ def test_a_file_foreseen_too_large_is_packed(output: Path) -> None:
 
 
 def test_a_file_that_shrinks_when_it_is_packed_ends_where_it_should(output: Path) -> None:
-    """A thousand digests that a large index tells apart and a small one does not: nothing stands behind the end."""
+    """A thousand digests that only a large index tells apart shrink to fewer entries, and nothing remains behind the
+    end.
+    """
     seen = {(number << 12).to_bytes(8, "big"): 1 for number in range(1000)}
     header = write_sorted(output, [records_of(seen)], kind="passwords", expected=10_000_000)
     assert header.entries == 1
@@ -80,7 +82,7 @@ def test_a_file_that_shrinks_when_it_is_packed_ends_where_it_should(output: Path
 
 
 def test_a_file_foreseen_too_small_says_how_many_there_are(output: Path) -> None:
-    """Beyond one false positive in a million there is no file, but the number that makes a right one."""
+    """Beyond one false positive in a million there is no file, but the count that makes a right one."""
     with pytest.raises(TooDenseError, match="build it as unsorted, or say that 3000 are expected") as caught:
         write_sorted(output, [RECORDS], kind="passwords", expected=10)
     assert not output.exists()
@@ -89,7 +91,7 @@ def test_a_file_foreseen_too_small_says_how_many_there_are(output: Path) -> None
 
 
 def test_the_number_is_foreseen_from_the_first_million(tmp_path: Path) -> None:
-    """Of three million even records the first third tells how many bits the whole needs."""
+    """Of three million even records the first third tells how many bits are needed."""
     heads = np.arange(3_000_000, dtype=np.uint64) * np.uint64(2**64 // 3_000_000)
     records = make(heads, np.ones(len(heads), np.int64))
     pieces = np.split(records, range(100_000, len(records), 100_000))
@@ -118,7 +120,7 @@ def test_the_number_is_foreseen_from_the_first_million(tmp_path: Path) -> None:
 
 
 def test_two_passwords_that_the_file_cannot_tell_apart_are_the_commoner_one(tmp_path: Path) -> None:
-    """Equal in all bits that are kept: the rarer one may look commoner, the commoner one never rarer."""
+    """Two passwords equal in all stored bits get the commoner one's class, never the rarer one's."""
     near = {bytes(7) + b"\x10": 1, bytes(7) + b"\x20": 1000, bytes(7) + b"\x30": 5, b"\x80" + bytes(7): 1}
     header = corpus_file(tmp_path / "corpus", near)
     assert header.entries == 2
@@ -127,14 +129,14 @@ def test_two_passwords_that_the_file_cannot_tell_apart_are_the_commoner_one(tmp_
 
 @pytest.mark.parametrize("expected", [None, 10])
 def test_nothing_makes_no_file(output: Path, expected: int | None) -> None:
-    """A corpus of nothing would call every password clean."""
+    """No entries make no file: every password would look clean."""
     with pytest.raises(CorpusError, match="there is nothing in the input to make a corpus from"):
         write_sorted(output, [NONE, NONE], kind="passwords", expected=expected)
     assert list(output.parent.iterdir()) == []
 
 
 def test_everybody_may_read_it(output: Path) -> None:
-    """It is built as one user and served as another; its parent's umask does not decide."""
+    """The file is readable by all, as another user serves it, with any umask of the parent."""
     before = os.umask(0o077)
     try:
         write_sorted(output, [RECORDS], kind="passwords")
@@ -144,7 +146,7 @@ def test_everybody_may_read_it(output: Path) -> None:
 
 
 def test_a_link_stays_a_link(output: Path) -> None:
-    """An operator's link to today's file points where it pointed, and the file there is the new one."""
+    """An operator's link to today's file stays, and its target is the new file."""
     target = output.parent / "disk" / "corpus-2025"
     target.parent.mkdir()
     output.symlink_to(target)
@@ -156,7 +158,7 @@ def test_a_link_stays_a_link(output: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("of the input"), KeyboardInterrupt(), CorpusError("of the input")])
 def test_what_breaks_off_leaves_the_old_file_and_nothing_else(output: Path, error: BaseException) -> None:
-    """Whatever ends a build, an operator's Ctrl-C too: the folder is as it was."""
+    """Any end of a build, Ctrl-C too, leaves the folder as it was."""
     corpus_file(output, SEEN)
     before = output.read_bytes()
 
@@ -171,7 +173,7 @@ def test_what_breaks_off_leaves_the_old_file_and_nothing_else(output: Path, erro
 
 
 def test_until_the_end_there_is_only_the_old_file(output: Path) -> None:
-    """Whoever opens the path in the middle of a build gets the old file, and in the moment after it the new one."""
+    """During a build the path gives the old file, and in the moment after it the new one."""
     output.write_bytes(b"old")
     with replacing(output) as file:
         file.write(b"new")
@@ -182,7 +184,7 @@ def test_until_the_end_there_is_only_the_old_file(output: Path) -> None:
 
 
 def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None:
-    """Where a write fails half-way (here at a limit of the process), the error says so and the old file stays."""
+    """A failed write (here at a limit of the process) is an error, and the old file stays."""
     output = tmp_path / "corpus"
     corpus_file(output, dict.fromkeys(digests(100), 1))
     before = output.read_bytes()
@@ -209,7 +211,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """Nothing is made but the file itself."""
+    """A missing folder is named and not created."""
     with pytest.raises(CorpusError, match="cannot be written to: No such file or directory"):
         write_sorted(tmp_path / "nowhere" / "corpus", [RECORDS], kind="passwords")
 
@@ -227,7 +229,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_sizes_have_units_that_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, needed: int, said: str
 ) -> None:
-    """`0.0 GB are free, and some 0.0 GB are needed` helps nobody."""
+    """Sizes are shown in fitting units, not as `0.0 GB`."""
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
     with pytest.raises(CorpusError) as error:
         ensure_room(tmp_path, needed)
@@ -235,7 +237,7 @@ def test_sizes_have_units_that_fit(
 
 
 def test_too_little_room_is_told_before_the_work(tmp_path: Path) -> None:
-    """The error names the folder, what is free, and what is needed."""
+    """Too little disk space is reported before the work, with folder, free and needed size."""
     with pytest.raises(CorpusError, match=rf"^{tmp_path}: .*B are free, and some 1,000 PB are needed"):
         ensure_room(tmp_path, 10**18)
     ensure_room(tmp_path, 1)

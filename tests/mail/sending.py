@@ -1,4 +1,4 @@
-"""A mailer whose time stands still until somebody waits, and which tells what became of its messages."""
+"""A mailer whose clock advances only when it sleeps, and the results of its messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def letter(locale: str = "en") -> Letter:
 
 
 class FakeTime:
-    """Who sleeps is there at once; only the clock sees that time has passed."""
+    """Sleeping returns at once and advances the clock."""
 
     def __init__(self, chance: float = 0.0) -> None:
         self.now_s = 1_000.0
@@ -40,7 +40,7 @@ class FakeTime:
 
 
 class Results:
-    """What `on_result` was told."""
+    """The calls of `on_result`."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Result]] = []
@@ -51,7 +51,7 @@ class Results:
         self._news.set()
 
     async def first(self, count: int = 1) -> list[Result]:
-        """Of that many messages."""
+        """The first of that many messages."""
         async with asyncio.timeout(60):
             while len(self.told) < count:
                 self._news.clear()

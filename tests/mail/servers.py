@@ -1,4 +1,4 @@
-"""Mail servers on loopback: a real one, and one that fails in whichever way is asked for."""
+"""Mail servers on loopback: a real one, and one that fails in the chosen way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Received(NamedTuple):
-    """A message as the server has it."""
+    """A message as the server received it."""
 
     sender: str
     to: tuple[str, ...]
@@ -27,7 +27,7 @@ class Received(NamedTuple):
 
 
 class RealServer:
-    """aiosmtpd, with a list of what it took."""
+    """An aiosmtpd server that keeps its messages."""
 
     def __init__(self, login: tuple[str, str] | None) -> None:
         self.received: list[Received] = []
@@ -59,11 +59,11 @@ class RealServer:
         return AuthResult(success=right, handled=right, auth_data=user)
 
     async def message(self) -> Received:
-        """The first one."""
+        """The first message."""
         return (await self.messages(1))[0]
 
     async def messages(self, count: int) -> list[Received]:
-        """All of them, as soon as there are so many."""
+        """All messages, as soon as there are so many."""
         async with asyncio.timeout(60):
             while len(self.received) < count:
                 self._news.clear()
@@ -114,7 +114,7 @@ async def real_server(
 SILENCE = b"<silence>"
 HANG_UP = b"<hang up>"
 RESET = b"<reset>"
-DRIP = b"<drip>"  # a byte every few milliseconds, so that no single wait is ever long
+DRIP = b"<drip>"  # a byte every few milliseconds, so that no single read is slow
 FLOOD = b"<flood>"  # a line without end
 
 MANNERS: dict[str, bytes] = {
@@ -131,7 +131,7 @@ MANNERS: dict[str, bytes] = {
 
 
 class FaultyServer:
-    """Speaks just enough SMTP to fail at any step of it."""
+    """Speaks just enough SMTP to fail at any step."""
 
     def __init__(self, replies: dict[str, bytes | list[bytes]]) -> None:
         self.port = 0

@@ -1,4 +1,4 @@
-"""An address is one address, for every program that it passes through."""
+"""An address means the same mailbox to every program on its way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .sending import NOW, SENDER, letter
     ],
 )
 def test_addresses_in_use_are_read(text: str, spec: str) -> None:
-    """The part before the `@` as it was given, the other as every server understands it."""
+    """Addresses in use are read: the local part as given, the domain in the form that every server understands."""
     assert address(text).spec == spec
 
 
@@ -73,7 +73,7 @@ def test_addresses_in_use_are_read(text: str, spec: str) -> None:
         "owner@mail_.example",
         "owner@mail..example",
         "owner@mail.example.",
-        "owner@faß.example",  # by the old rules fass.example, by the new another domain
+        "owner@faß.example",  # by the old rules fass.example, by the new ones another domain
         "owner@ｍail.example",
         "owner@mail。example",
         "owner@ma\u00adil.example",
@@ -85,7 +85,9 @@ def test_addresses_in_use_are_read(text: str, spec: str) -> None:
     ],
 )
 def test_what_could_be_read_in_two_ways_is_no_address(text: str) -> None:
-    """A second receiver, a comment, a letter that folds into `@`: no code goes there, and no error repeats it."""
+    """An ambiguous address (second recipient, comment, a letter that folds into `@`) is refused, and no error repeats
+    it.
+    """
     with pytest.raises(Unsendable) as error:
         address(text)
     assert len(str(error.value)) < 20
@@ -98,7 +100,7 @@ DOMAINS = st.from_regex(r"([a-z0-9-]{1,63}\.){0,3}[a-z]{1,63}", fullmatch=True) 
 
 @given(local=LOCALS, domain=DOMAINS)
 def test_no_address_adds_a_header_or_a_receiver(local: str, domain: str) -> None:
-    """Of whatever is taken for an address, the written message has the same headers as any, and that one receiver."""
+    """A message to any accepted address has the usual headers and one recipient."""
     try:
         to = address(f"{local}@{domain}")
     except Unsendable:
@@ -118,7 +120,7 @@ def test_no_address_adds_a_header_or_a_receiver(local: str, domain: str) -> None
 
 @given(st.text())
 def test_any_text_is_an_address_or_unsendable(text: str) -> None:
-    """Nothing else comes out of it, and the repr of neither holds it."""
+    """Any text is an address or unsendable, and neither `repr` shows it."""
     for candidate in (text, f"{text}@mail.example", f"owner@{text}"):
         try:
             assert repr(address(candidate)) == "Address(…)"

@@ -1,4 +1,4 @@
-"""Every way in which a relay fails: what passes is tried again, what does not is not, and nobody waits for ever."""
+"""Failures of a relay: temporary ones are retried, permanent ones are not, and every wait ends."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .sending import CODE, NOW, OWNER, FakeTime, letter, mailer
 from .servers import DRIP, FLOOD, HANG_UP, RESET, SILENCE, faulty_server
 
 STEPS = ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "end"]
-# EHLO refused for good is answered with HELO, so it is not among those that end everything.
+# A permanent refusal of EHLO is answered with HELO, so it does not end the try.
 FINAL_STEPS = [step for step in STEPS if step != "EHLO"]
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("reply", [b"451 later", b"421 going down", HANG_UP, RESET], ids=["451", "421", "end", "reset"])
 async def test_what_passes_is_tried_again(step: str, reply: bytes) -> None:
-    """At whichever step: the second try brings it there, and the owner gets one message."""
+    """A temporary failure at any step is retried, and the owner gets one message."""
     time = FakeTime()
-    # Greylisting takes EHLO, too: the library then says HELO, and to that the same answer comes.
+    # Greylisting may hit EHLO: the library then says HELO and gets the same answer.
     replies: dict[str, bytes | list[bytes]] = {step: [reply, b"250 ok"]}
     if step == "greeting":
         replies = {step: [reply, b"220 relay.example"]}
@@ -49,7 +49,7 @@ async def test_what_passes_is_tried_again(step: str, reply: bytes) -> None:
 @pytest.mark.parametrize("step", FINAL_STEPS)
 @pytest.mark.parametrize("reply", [b"550 no", b"554 never", b"500 what?"])
 async def test_what_is_refused_for_good_is_not_tried_again(step: str, reply: bytes) -> None:
-    """A relay that says 5xx means it, and one that is asked again counts it as abuse."""
+    """A permanent refusal (5xx) is not retried: relays count retries as abuse."""
     async with faulty_server({step: reply}) as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
         mail.send(OWNER, letter())
 
@@ -60,7 +60,7 @@ async def test_what_is_refused_for_good_is_not_tried_again(step: str, reply: byt
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("reply", [b"451 later", HANG_UP], ids=["451", "end"])
 async def test_tries_are_few(step: str, reply: bytes) -> None:
-    """Three, a second and five seconds apart, and then it is over."""
+    """There are three tries, a second and five seconds apart."""
     time = FakeTime()
     replies: dict[str, bytes | list[bytes]] = {step: reply, "HELO": reply}
     async with (
@@ -79,7 +79,7 @@ async def test_tries_are_few(step: str, reply: bytes) -> None:
     "reply", [SILENCE, DRIP, FLOOD, b"\xff\xfe\x00 garbage"], ids=["silence", "drip", "flood", "?"]
 )
 async def test_no_answer_holds_the_worker_longer_than_a_try(step: str, reply: bytes) -> None:
-    """A black hole, a byte now and then, a line without end, nonsense: each costs its try, and then comes the next."""
+    """A black hole, a slow drip, an endless line or nonsense costs its try, and the next one follows."""
     replies: dict[str, bytes | list[bytes]] = {step: reply, "HELO": reply}
     bounds = Bounds(try_s=0.15, backoff_s=(), close_s=0.5)
     async with (
@@ -96,7 +96,7 @@ async def test_no_answer_holds_the_worker_longer_than_a_try(step: str, reply: by
 
 @pytest.mark.parametrize("goodbye", [SILENCE, HANG_UP, RESET, b"500 what?", b"421 go"])
 async def test_taken_is_taken_whatever_the_good_bye(goodbye: bytes) -> None:
-    """What the server has said yes to is never sent again."""
+    """A message that the server has accepted is never sent again, even if the server's last answer fails."""
     async with faulty_server({"QUIT": goodbye}) as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
         mail.send(OWNER, letter())
 
@@ -105,7 +105,7 @@ async def test_taken_is_taken_whatever_the_good_bye(goodbye: bytes) -> None:
 
 
 async def test_a_message_sent_twice_is_seen_to_be_one() -> None:
-    """Cut off after the last byte, nobody knows whether it was taken: the second copy has the first one's name."""
+    """A message cut off after the last byte may have been accepted: its second copy has the same message id."""
     async with (
         faulty_server({"end": [HANG_UP, b"250 ok"]}) as server,
         mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results),
@@ -127,7 +127,7 @@ async def test_nobody_listens() -> None:
 
 
 async def test_one_mailbox_that_says_later_holds_up_nobody() -> None:
-    """While the one waits for its second try, the others' codes are sent."""
+    """While one mailbox waits for its second try, other codes are sent."""
     time = FakeTime()
     async with (
         faulty_server({"RCPT": [b"450 later", b"250 ok"]}) as server,
@@ -142,7 +142,7 @@ async def test_one_mailbox_that_says_later_holds_up_nobody() -> None:
 
 
 async def test_a_late_message_is_not_sent() -> None:
-    """A code that comes after its owner has asked for the next only confuses him."""
+    """A late code is not sent: its owner has asked for the next."""
     time = FakeTime()
     bounds = Bounds(message_s=60, try_s=0.3, backoff_s=(61, 1), close_s=0.5)
     async with (
@@ -158,7 +158,7 @@ async def test_a_late_message_is_not_sent() -> None:
 
 @pytest.mark.parametrize("reply", [b"550 <canary@mail.example>", b"450 <canary@mail.example>", HANG_UP])
 async def test_a_fault_holds_nothing_of_what_it_is_about(reply: bytes) -> None:
-    """Nor does what it came from hang on it, to be printed by whoever prints errors with their causes."""
+    """A fault holds nothing of its message, in its causes neither: error reporters print them."""
     to = address("canary@mail.example")
     message = compose(letter(), sender=to, sender_name="", to=to, now=NOW, token="t")
     async with faulty_server({"RCPT": reply}) as server:
@@ -173,7 +173,7 @@ async def test_a_fault_holds_nothing_of_what_it_is_about(reply: bytes) -> None:
     "reply", [b"550 <owner.canary@mail.example> 731-CANARY", b"450 <owner.canary@mail.example>", HANG_UP, SILENCE]
 )
 async def test_nothing_leaks_into_logs(caplog: pytest.LogCaptureFixture, step: str, reply: bytes) -> None:
-    """Neither address nor code nor relay, though servers repeat them in their answers; not from the loop either."""
+    """No log, the loop's included, has address, code or relay, although servers repeat them."""
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(enabled=True)
     replies: dict[str, bytes | list[bytes]] = {step: reply}

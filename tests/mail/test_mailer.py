@@ -1,4 +1,4 @@
-"""The queue: it takes what there is room for, at once and for everybody alike, and loses count of nothing."""
+"""The queue accepts messages at once and alike for all, within its bound, and counts every result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOWHERE = "smtp://127.0.0.1:9"
 
 @pytest.mark.parametrize("to", [OWNER, "", "no address", "\r\n", "x" * 1_000_000, "用户@mail.example"])
 async def test_sending_only_queues(to: str) -> None:
-    """Whatever is sent to whomever: no look at the address, no step of the loop, no connection, no error."""
+    """`send` only queues: no check of the address, no loop step, no connection, no error."""
     async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
         mail.send(to, letter())
 
@@ -38,7 +38,7 @@ async def test_sending_only_queues(to: str) -> None:
 
 
 async def test_the_answer_comes_before_the_work() -> None:
-    """A moment drawn by chance lies between `send` and the work: the one can't be seen in the other."""
+    """A random delay separates `send` and the work, so the answer's timing reveals nothing."""
     time = FakeTime(chance=0.75)
     async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}", time=time) as (mail, results):
         mail.send(OWNER, letter())
@@ -48,7 +48,7 @@ async def test_the_answer_comes_before_the_work() -> None:
 
 
 async def test_the_queue_has_a_bound() -> None:
-    """One more than there is room for is dropped at once and counted; nobody waits."""
+    """Beyond its bound a message is dropped at once and counted, without waiting."""
     results = Results()
     bounds = Bounds(queue_max=3, try_s=0.1, close_s=0.1)
     async with mailer(NOWHERE, bounds=bounds, on_result=results) as (mail, _):
@@ -60,7 +60,7 @@ async def test_the_queue_has_a_bound() -> None:
 
 
 async def test_the_queue_keeps_its_bound_while_a_relay_is_silent() -> None:
-    """A black hole fills the queue and nothing else."""
+    """A silent relay fills the queue and nothing else."""
     bounds = Bounds(queue_max=10, try_s=5, close_s=0.1)
     async with (
         faulty_server({"greeting": SILENCE}) as server,
@@ -76,7 +76,7 @@ async def test_the_queue_keeps_its_bound_while_a_relay_is_silent() -> None:
 
 
 async def test_closing_sends_what_waits() -> None:
-    """What was queued before the end is tried before the end, whatever moment chance had drawn for it."""
+    """Closing tries all queued messages first, without their random delays."""
     time = FakeTime(chance=0.9)
     async with real_server() as server:
         async with mailer(f"smtp://127.0.0.1:{server.port}", time=time) as (mail, results):
@@ -88,7 +88,7 @@ async def test_closing_sends_what_waits() -> None:
 
 
 async def test_closing_ends_in_time() -> None:
-    """A relay that is silent does not keep a service from stopping; what is left is counted as dropped."""
+    """Closing ends in time with a silent relay; remaining messages count as dropped."""
     bounds = Bounds(try_s=60, close_s=0.1)
     async with faulty_server({"greeting": SILENCE}) as server, asyncio.timeout(2):
         async with mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds) as (mail, results):
@@ -100,7 +100,7 @@ async def test_closing_ends_in_time() -> None:
 
 
 async def test_closing_tries_once() -> None:
-    """There is no second try at the end: a service that stops has no seconds to wait."""
+    """Closing tries each message once, without a second try."""
     bounds = Bounds(backoff_s=(1, 5), close_s=2)
     async with faulty_server({"RCPT": b"450 later"}) as server:
         async with mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds) as (mail, results):
@@ -111,7 +111,7 @@ async def test_closing_tries_once() -> None:
 
 
 async def test_closing_an_idle_mailer_takes_no_time() -> None:
-    """Nor one whose messages wait for their moment: nobody sits out a timer at the end."""
+    """Closing an idle mailer, or one whose messages wait for their delay, takes no time."""
     time = FakeTime()
 
     async def for_ever(seconds: float) -> None:
@@ -131,7 +131,7 @@ async def test_closing_an_idle_mailer_takes_no_time() -> None:
 
 
 async def test_closing_twice_and_sending_afterwards_do_no_harm() -> None:
-    """What comes after the end is dropped, and counted."""
+    """Messages after closing are dropped and counted, and closing twice is harmless."""
     async with mailer(NOWHERE) as (mail, results):
         await asyncio.gather(mail.aclose(), mail.aclose())
         await mail.aclose()
@@ -141,12 +141,12 @@ async def test_closing_twice_and_sending_afterwards_do_no_harm() -> None:
 
 
 def said(caplog: pytest.LogCaptureFixture) -> str:
-    """All but what the server on the other end says of its own work."""
+    """All log text except the test server's own."""
     return "\n".join(record.getMessage() for record in caplog.records if record.name != "mail.log")
 
 
 async def test_a_metric_that_fails_costs_nobody_his_code(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the caller of `send` nor the next message hears of it, and the log does not hold what it said."""
+    """A failing metric reaches neither the caller of `send` nor the next message, and its text is not logged."""
 
     def broken(kind: str, result: Result) -> None:
         raise RuntimeError("canary")
@@ -161,7 +161,7 @@ async def test_a_metric_that_fails_costs_nobody_his_code(caplog: pytest.LogCaptu
 
 
 async def test_a_mistake_of_ours_costs_one_message_only(caplog: pytest.LogCaptureFixture) -> None:
-    """The task outlives whatever a letter does to it, and its log says no more than the kind of the mistake."""
+    """A bug in one message does not end the task, and its log line has the kind of error alone."""
     broken = messages.Letter("code", "en", "two\r\nlines", ("canary",))
     caplog.set_level(logging.DEBUG, "sekisho")
     async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
@@ -186,7 +186,7 @@ ANSWERS = st.sampled_from([b"250 ok", b"450 later", b"550 no"])
 async def test_every_message_comes_to_exactly_one_end(
     answers: Sequence[bytes], addresses: Sequence[str], queue_max: int, *, closing: bool
 ) -> None:
-    """Whatever the relay says, however many come, whenever the end is: a result for each, and each is the truth."""
+    """Each message gets exactly one true result, for any answers of the relay, any number and any end."""
     bounds = Bounds(queue_max=queue_max, try_s=2, close_s=2)
     async with faulty_server({"RCPT": list(answers)}) as server:
         async with mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds) as (mail, results):
@@ -206,17 +206,17 @@ async def test_each_kind_is_counted_as_itself() -> None:
     async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
         mail.send(OWNER, messages.factor_reset_asked(SHOP, "ja", when_effective=datetime(2026, 8, 1, tzinfo=UTC)))
         await results.first()
-        mail.send(OWNER, letter())  # by now the worker waits for news
+        mail.send(OWNER, letter())  # by now the worker waits for work
         await results.first(2)
 
     assert results.told == [("factor_reset_asked", Result.SENT), ("code", Result.SENT)]
 
 
-# One that hangs, and one that puts off.
+# One connection that hangs, and one relay that defers.
 
 
 async def test_a_connection_that_hangs_holds_up_nobody_elses_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three hang for as long as they may; the next message has gone long before."""
+    """While three connections hang the next code is sent long before."""
     ended, tries = asyncio.Event(), []
 
     async def deliver(_place: object, _tls: object, envelope: Envelope, *, limit_s: float) -> None:
@@ -234,7 +234,7 @@ async def test_a_connection_that_hangs_holds_up_nobody_elses_code(monkeypatch: p
 
 
 async def test_no_more_than_four_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A relay takes some connections of one client, and refuses more."""
+    """At most four messages are under way: relays limit connections per client."""
     ended, under_way, most = asyncio.Event(), 0, 0
 
     async def deliver(*_: object, limit_s: float) -> None:
@@ -258,7 +258,7 @@ async def test_no_more_than_four_are_under_way(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_relay_that_puts_off_is_said_at_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At the first 4xx, and again when it has taken something since: a code that comes a minute late is no help."""
+    """A deferring relay is logged at its first 4xx, and again after it has accepted one: a late code is useless."""
     off, unreachable = Fault("status 451", passing=True), Fault("no connection", passing=True)
     answers: list[Fault | None] = [off, off, None, None, unreachable, None]
 

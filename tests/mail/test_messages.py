@@ -1,4 +1,4 @@
-"""What owners read: the same in both languages, of no use to a thief, and with nothing in it to be clicked."""
+"""The mails to owners: the same in both languages, useless to a thief, and without links."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Page(HTMLParser):
 
 
 def test_every_sentence_exists_in_both_languages() -> None:
-    """With the same facts in it, though not always in the same order."""
+    """Every sentence exists in both languages with the same facts, in any order."""
 
     def facts(words: tuple[str, ...]) -> list[str]:
         return sorted(name for line in words for _, name, _, _ in string.Formatter().parse(line) if name)
@@ -75,20 +75,20 @@ def test_every_sentence_exists_in_both_languages() -> None:
 
 @pytest.mark.parametrize("locale", ["ja", "ja-JP", "ja_JP.UTF-8", "JA", "ja-Latn", "ja.utf8"])
 def test_japanese_in_every_spelling(locale: str) -> None:
-    """Whichever table the locale comes from."""
+    """Japanese is recognised in every spelling of a locale."""
     assert messages.language(locale) == "ja"
 
 
 @pytest.mark.parametrize("locale", ["", "en", "de-DE", "jam", "jav", "xja", "en-JP", "\x00", "ja\r\n"])
 def test_english_for_everybody_else(locale: str) -> None:
-    """A language that merely begins alike is another one."""
+    """Other languages get English, also one with a similar code."""
     assert messages.language(locale) == "en"
 
 
 @every
 @kinds
 def test_nothing_can_be_clicked_or_loaded(make: Callable[[Service, str], Letter], locale: str) -> None:
-    """Scanners open every link and every image: here is neither, nor a form, nor a script."""
+    """A mail has no link, image, form or script: scanners open links and images."""
     page = Page(html(make(SHOP, locale)))
 
     assert set(page.tags) <= {"html", "head", "meta", "title", "body", "p", "strong"}
@@ -101,7 +101,7 @@ def test_nothing_can_be_clicked_or_loaded(make: Callable[[Service, str], Letter]
 @every
 @kinds
 def test_both_texts_say_the_same(make: Callable[[Service, str], Letter], locale: str) -> None:
-    """Whoever reads the plain one misses nothing."""
+    """The plain text has the same content as the HTML."""
     made = make(SHOP, locale)
     page = Page(html(made))
 
@@ -112,7 +112,7 @@ def test_both_texts_say_the_same(make: Callable[[Service, str], Letter], locale:
 
 
 def test_short_texts_travel_in_seven_bits_too() -> None:
-    """A text that would fit unencoded is encoded all the same: no relay need know 8BITMIME."""
+    """Short texts are encoded too, so no relay needs 8BITMIME."""
     owner = address("owner@mail.example")
     short = Letter("code", "ja", "短い", ("短い",))
 
@@ -121,7 +121,7 @@ def test_short_texts_travel_in_seven_bits_too() -> None:
 
 @every
 def test_a_locked_screen_does_not_show_the_code(locale: str) -> None:
-    """Not in the subject, and so far down that the longest preview (140 columns) ends before it."""
+    """The code is not in the subject, and comes after the longest preview (140 columns) of a locked screen."""
     made = letter(locale)
     before = text(made).partition(CODE)[0]
 
@@ -132,13 +132,13 @@ def test_a_locked_screen_does_not_show_the_code(locale: str) -> None:
 
 @pytest.mark.parametrize("code", ["", "123", "12 34", "1234\n", "abcd", "１２３４５６", "1" * 33, "<b>1</b>", "1234-"])
 def test_what_is_no_code_is_not_sent(code: str) -> None:
-    """A code is typed by people: capitals and digits, and nothing that a page could stumble over."""
+    """A code has capitals and digits alone, or it is not sent."""
     with pytest.raises(Unsendable, match=r"^no code$"):
         messages.code(SHOP, "en", code=code, minutes=10)
 
 
 def test_a_letter_keeps_its_secrets() -> None:
-    """Its repr tells kind and language: it may stand in somebody's log."""
+    """A message's `repr` has kind and language alone, as it may be logged."""
     assert repr(letter("ja")) == "Letter(kind='code', language='ja', code_after=2)"
 
 
@@ -162,14 +162,14 @@ def test_a_letter_keeps_its_secrets() -> None:
     ],
 )
 def test_a_service_is_one_name_and_one_page(name: str, page: str) -> None:
-    """What would break a header or a page is refused when it is set, not when it is sent."""
+    """A service name or page that would break a header or a page is refused when it is set."""
     with pytest.raises(Unsendable, match=r"of a service$"):
         Service(name, page)
 
 
 @every
 def test_a_name_with_braces_or_tags_is_only_a_name(locale: str) -> None:
-    """It is neither filled in again nor taken for HTML."""
+    """A name with braces or tags is neither filled in nor read as HTML."""
     made = letter(locale)
     odd = messages.code(Service("{code}<b>&{page.__class__}", "shop.example"), locale, code=CODE, minutes=10)
 
@@ -186,7 +186,7 @@ LINKS = re.compile(r"[.:@/。．｡]")
 @example(said="\ufdfa" * 40)  # eighteen letters each, once normalised
 @example(said="a\r\n\r\n731-000\u202e\u2028<a href=x>")
 def test_a_client_cannot_write_to_the_owner(said: str) -> None:
-    """A User-Agent or a network's name is a few words of one line: no link, no tag, no room for a threat."""
+    """A User-Agent or network name is cut to a few words in one line: no link, tag or threat."""
     for locale in LANGUAGES:
         made = messages.new_device(SHOP, locale, when=NOW, browser=said, network="n/a")
         line = made.paragraphs[2]
@@ -212,7 +212,7 @@ def test_a_client_cannot_write_to_the_owner(said: str) -> None:
     ],
 )
 def test_a_network_is_a_network_or_a_few_words(network: str, shown: str) -> None:
-    """Dots and colons only where they are those of addresses."""
+    """A network may have dots and colons only as an address; otherwise it is a few words."""
     made = messages.new_device(SHOP, "en", when=NOW, browser="", network=network)
 
     assert made.paragraphs[3] == f"Network: {shown}"
@@ -237,12 +237,12 @@ def test_a_network_is_a_network_or_a_few_words(network: str, shown: str) -> None
     ],
 )
 def test_a_time_says_whose_it_is(when: datetime, english: str, japanese: str) -> None:
-    """An owner in Osaka is not frightened by a log-in at an hour when he slept."""
+    """A time names its zone, so an owner in Osaka is not alarmed by a foreign hour."""
     assert moment(when, "en") == english
     assert moment(when, "ja") == japanese
 
 
 def test_a_time_of_nobody_is_refused() -> None:
-    """A naive one would be read as the reader's own."""
+    """A time without a zone is refused: readers would take it for theirs."""
     with pytest.raises(ValueError, match="zone"):
         moment(datetime(2026, 1, 1), "en")  # noqa: DTZ001 - that is the case

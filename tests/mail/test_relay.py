@@ -1,4 +1,4 @@
-"""URLs of relays: what is safe is easy to write, what is not has to be asked for, and what makes no sense ends here."""
+"""Relay URLs: the safe form is short, an unsafe one must be explicit, and nonsense is refused."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
         ("smtp://me@[::1]:1025", "pw", Relay("::1", 1025, Security.PLAIN, "me", "pw")),
         ("smtp+starttls://localhost", None, Relay("localhost", 587, Security.STARTTLS, None, None)),
         ("smtp+plain://mailpit:1025", None, Relay("mailpit", 1025, Security.PLAIN, None, None)),
-        # No loopback, though they look like one.
+        # No loopback, although they look like one.
         ("smtp://localhost.example", None, Relay("localhost.example", 587, Security.STARTTLS, None, None)),
         ("smtp://127.0.0.1.example", None, Relay("127.0.0.1.example", 587, Security.STARTTLS, None, None)),
     ],
 )
 def test_a_url_says_how_to_get_there(url: str, password: str | None, expected: Relay) -> None:
-    """Plain text only on this machine, or where it is asked for by name."""
+    """Plain text is allowed on this machine, or where it is asked for by name."""
     assert relay(url, password) == expected
 
 
@@ -67,7 +67,7 @@ def test_a_url_says_how_to_get_there(url: str, password: str | None, expected: R
     ],
 )
 def test_a_url_that_makes_no_sense_is_refused_at_start(url: str, password: str | None) -> None:
-    """By its name alone: URLs hold passwords."""
+    """A wrong URL is refused at the start, by its setting's name alone: URLs hold passwords."""
     with pytest.raises(SettingsError, match=r"^SEKISHO_SMTP: ") as error:
         relay(url, password)
     assert "canary" not in str(error.value)
@@ -77,7 +77,7 @@ def test_a_url_that_makes_no_sense_is_refused_at_start(url: str, password: str |
 
 @given(st.text())
 def test_any_text_is_a_relay_or_a_settings_error(text: str) -> None:
-    """Nothing else comes out of it."""
+    """Any text is a relay or a settings error."""
     for url in (text, f"smtp://{text}", f"smtps://{text}@relay.example"):
         try:
             relay(url)
@@ -86,12 +86,12 @@ def test_any_text_is_a_relay_or_a_settings_error(text: str) -> None:
 
 
 def test_a_relay_keeps_its_secrets() -> None:
-    """Its repr says how safe it is, and nothing else."""
+    """A relay's `repr` shows how it is secured, and nothing else."""
     assert repr(relay("smtp://canary:canary@canary.example")) == "Relay(security=<Security.STARTTLS: 'starttls'>)"
 
 
 def test_certificates_cannot_be_ignored(tmp_path: Path) -> None:
-    """A file of authorities that is missing or empty is no reason to believe everybody."""
+    """A missing or empty file of authorities does not disable verification."""
     (tmp_path / "empty.pem").touch()
     for name in ("empty.pem", "missing.pem"):
         with pytest.raises(SettingsError, match="authorities"):
@@ -101,7 +101,7 @@ def test_certificates_cannot_be_ignored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sender", ["", "canary", "Shop <canary@shop.example>", "canary@shop.example\r\nBcc: x@y"])
 async def test_a_sender_that_is_no_address_is_refused_at_start(sender: str) -> None:
-    """At noon, by the operator, and not by the relay at midnight."""
+    """A sender that is no address is refused at the start, not by the relay later."""
     with pytest.raises(SettingsError, match=r"^SEKISHO_SMTP: needs an address") as error:
         Mailer("smtp://127.0.0.1", sender=sender)
     assert "canary" not in str(error.value)
@@ -109,6 +109,6 @@ async def test_a_sender_that_is_no_address_is_refused_at_start(sender: str) -> N
 
 @pytest.mark.parametrize("name", ["Shop\r\nBcc: x@y.example", "Shop\u2028", "x" * 61, "\u202eShop"])
 async def test_a_name_of_more_than_one_line_is_refused_at_start(name: str) -> None:
-    """It would stand in every header."""
+    """A sender name of several lines is refused at the start: it is in every header."""
     with pytest.raises(SettingsError, match="sender's name"):
         Mailer("smtp://127.0.0.1", sender=SENDER, sender_name=name)

@@ -1,4 +1,4 @@
-"""A real server receives what was sent: encrypted where it must be, and nothing about this host."""
+"""A real server receives the messages: encrypted where required, and with nothing about this host."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(content: bytes) -> EmailMessage:
 
 
 async def test_a_message_arrives_byte_for_byte() -> None:
-    """Every header, and none besides; both texts as they were written, in seven bits."""
+    """A message arrives with exactly its headers and both texts, in seven bits."""
     async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}", sender_name="Shop") as (mail, _):
         mail.send(OWNER, letter())
         received = await server.message()
@@ -52,7 +52,7 @@ async def test_a_message_arrives_byte_for_byte() -> None:
 
 
 async def test_japanese_arrives_whole_through_seven_bits() -> None:
-    """A relay without 8BITMIME gets a text that it cannot mangle."""
+    """Japanese arrives intact through a relay without 8BITMIME."""
     async with (
         real_server(utf8=False) as server,
         mailer(f"smtp://127.0.0.1:{server.port}", sender_name="店") as (mail, _),
@@ -70,7 +70,7 @@ async def test_japanese_arrives_whole_through_seven_bits() -> None:
 
 
 async def test_nothing_tells_the_name_of_this_host() -> None:
-    """Neither the greeting nor a header nor a boundary: where a service runs is nobody's business."""
+    """Neither greeting, headers nor boundaries name this host."""
     async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, _):
         mail.send(OWNER, letter())
         received = await server.message()
@@ -85,7 +85,7 @@ async def test_nothing_tells_the_name_of_this_host() -> None:
     [("smtps", False, True), ("smtp+starttls", True, False), ("smtp+plain", False, False)],
 )
 async def test_each_way_is_encrypted_as_named(scheme: str, *, starttls: bool, tls: bool) -> None:
-    """Implicit TLS, STARTTLS and plain: and the user is known to the server."""
+    """Implicit TLS, STARTTLS and plain text are used as named, and the server knows the user."""
     user = "me@shop.example", "päss:word/@"
     async with (
         real_server(starttls=starttls, tls=tls, login=user) as server,
@@ -98,7 +98,7 @@ async def test_each_way_is_encrypted_as_named(scheme: str, *, starttls: bool, tl
 
 
 async def test_no_starttls_no_mail() -> None:
-    """Whoever strikes STARTTLS out of the server's offers gets neither a password nor a message."""
+    """A man in the middle who removes STARTTLS from the offers gets no password and no message."""
     async with (
         real_server(login=("me", "secret")) as server,
         mailer(f"smtp+starttls://me@127.0.0.1:{server.port}", password="secret") as (mail, results),
@@ -115,7 +115,7 @@ async def test_no_starttls_no_mail() -> None:
     ("host", "ca_file"), [("127.0.0.1", None), ("127.0.0.2", str(CERTIFICATE))], ids=["of nobody", "of another host"]
 )
 async def test_a_certificate_that_is_not_believed_gets_no_mail(scheme: str, host: str, ca_file: str | None) -> None:
-    """One that nobody vouches for, and one of another host: no second try, and the password stays here."""
+    """An untrusted certificate, or one of another host, gets no password, no mail and no second try."""
     async with (
         real_server(tls=scheme == "smtps", starttls=scheme != "smtps", login=("me", "secret"), host=host) as server,
         mailer(f"{scheme}://me@{host}:{server.port}", password="secret", ca_file=ca_file) as (mail, results),
@@ -128,7 +128,7 @@ async def test_a_certificate_that_is_not_believed_gets_no_mail(scheme: str, host
 
 
 async def test_a_wrong_password_is_not_tried_again() -> None:
-    """A relay that is asked again and again locks its customer out."""
+    """A wrong password is not retried: relays lock accounts for that."""
     time = FakeTime()
     async with (
         real_server(tls=True, login=("me", "right")) as server,
@@ -149,18 +149,18 @@ async def test_a_wrong_password_is_not_tried_again() -> None:
     ],
 )
 async def test_addresses_beyond_the_old_ones_arrive(address: str, header: str, *, utf8: bool) -> None:
-    """Other scripts before the `@` by SMTPUTF8, behind it as A-labels everywhere; carriers' old dots quoted."""
+    """Non-ASCII local parts are sent by SMTPUTF8, domains as A-labels, and carriers' odd dots quoted."""
     async with real_server() as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, _):
         mail.send(address, letter("ja"))
         received = await server.message()
 
-    assert received.to == (header.replace('"', ""),)  # this server tells what the quotes hold
+    assert received.to == (header.replace('"', ""),)  # this server shows the quotes' content
     assert f"\r\nTo: {header}\r\n".encode() in received.content
     assert ("SMTPUTF8" in received.options) is utf8
 
 
 async def test_a_server_without_smtputf8_is_not_asked_to_guess() -> None:
-    """An address that it cannot write is refused, never bent into one that it can."""
+    """Without SMTPUTF8 such an address is refused, never rewritten."""
     async with real_server(utf8=False) as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
         mail.send("用户@mail.example", letter())
 

@@ -1,1 +1,1 @@
-"""The reader: what is read from any request that a stranger may send."""
+"""Tests of the reader, which interprets any request that a stranger may send."""

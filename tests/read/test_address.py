@@ -117,7 +117,7 @@ def test_a_cdns_own_header() -> None:
         ("198.51.100.9", (rb'for=6.6.6.6, for="198.51.100.9";host="\\"',)),
         ("198.51.100.9", (rb'host="\\\",";for=198.51.100.9',)),
         ("2001:db8::7", (rb'for="[2001:db8:\:7]";host="a\;for=6.6.6.6"',)),
-        # A proxy that copies a Host: its own quoting is open-ended, and the client's text does not begin there.
+        # A proxy that copies a Host unchanged: where its own quoting ends and the client's text begins is unknown.
         ("10.0.0.1", (rb'for=6.6.6.6;x="y, for=198.51.100.9;host="z\"',)),
         ("10.0.0.1", (b'for=198.51.100.9;host=x"',)),
         ("10.0.0.1", (b'for="198.51.100.9',)),
