@@ -1,4 +1,4 @@
-"""A JSON API that hands out tokens, guarded: the door is named where the guard is added.
+"""A guarded JSON API that issues tokens: `add_middleware` names the door.
 
 Run it with
 
@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from sekisho import LoginGuard
 from sekisho.passwords import Passwords, PasswordsBusy
 
-# Of "correct horse battery staple".
+# The hash of "correct horse battery staple".
 HANAS_HASH = "$argon2id$v=19$m=19456,t=2,p=1$gylVoQiObwpvVM/df9mjdA$XLlAQIkytr8qwaSf1dqLW84+1mPSWyq/qFac/rjzrOM"
 
 
@@ -34,7 +34,7 @@ class Token(BaseModel):
 
 
 class Accounts:
-    """One account and the tokens it was given, in memory; a real service has a database here."""
+    """One account and its tokens, in memory; a real service has a database here."""
 
     def __init__(self) -> None:
         self._hashes = {"hana@example.com": HANAS_HASH}
@@ -45,7 +45,7 @@ class Accounts:
         stored = self._hashes.get(given.email)
 
         def renew(new: str) -> None:
-            if self._hashes[given.email] == stored:  # or it was changed meanwhile
+            if self._hashes[given.email] == stored:  # unless it was changed meanwhile
                 self._hashes[given.email] = new
 
         if not await self._passwords.verify(stored, given.password, renew=renew):

@@ -1,4 +1,4 @@
-"""The token service behind the guard."""
+"""The token service behind `LoginGuard`."""
 
 # ruff: noqa: S101 - tests assert
 
@@ -17,7 +17,7 @@ RIGHT = {"email": "hana@example.com", "password": "correct horse battery staple"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy in front whose word is taken."""
+    """Set a secret and a trusted proxy."""
     monkeypatch.setenv("SEKISHO_SECRET", "a secret for tests which nobody else has")
     monkeypatch.setenv("SEKISHO_TRUSTED_PROXIES", "127.0.0.1")
 
@@ -33,7 +33,7 @@ def program(service: httpx.ASGITransport, address: str) -> httpx.AsyncClient:
 
 
 async def test_a_right_password_gets_a_token_that_opens_the_api(service: httpx.ASGITransport) -> None:
-    """The guard hands the application's answer on unchanged."""
+    """The guard passes the application's answer on unchanged."""
     async with program(service, "192.0.2.7") as client:
         answer = await client.post("/api/token", json=RIGHT)
         assert answer.status_code == 200
@@ -42,14 +42,14 @@ async def test_a_right_password_gets_a_token_that_opens_the_api(service: httpx.A
 
 
 async def test_no_token_and_an_invented_one_are_refused_by_the_application(service: httpx.ASGITransport) -> None:
-    """The guard stands at the door; behind it the application looks after itself."""
+    """The guard checks only the door; the application checks its tokens itself."""
     async with program(service, "192.0.2.7") as client:
         assert (await client.get("/api/me")).status_code == 401
         assert (await client.get("/api/me", headers={"Authorization": "Bearer invented"})).status_code == 401
 
 
 async def test_guesses_end_and_others_go_on(service: httpx.ASGITransport) -> None:
-    """Twenty wrong passwords from one address, then 429; a right one from another address gets its token."""
+    """After twenty wrong passwords one address gets 429; a right password from another address gets its token."""
     async with program(service, "198.51.100.20") as attacker:
         wrong = ({"email": f"member{number}@example.com", "password": "guess"} for number in range(21))
         answers = [await attacker.post("/api/token", json=guess) for guess in wrong]
@@ -60,7 +60,7 @@ async def test_guesses_end_and_others_go_on(service: httpx.ASGITransport) -> Non
 
 
 async def test_a_body_that_the_door_cannot_read_never_reaches_the_application(service: httpx.ASGITransport) -> None:
-    """Two accounts in one body: the guard might count the one while the application checks the other."""
+    """A body with two accounts is refused: the guard might count one while the application checks the other."""
     async with program(service, "192.0.2.7") as client:
         twice = '{"email":"a@example.com","email":"hana@example.com","password":"guess"}'
         answer = await client.post("/api/token", content=twice, headers={"Content-Type": "application/json"})
@@ -70,7 +70,7 @@ async def test_a_body_that_the_door_cannot_read_never_reaches_the_application(se
 async def test_when_too_many_passwords_are_checked_the_next_caller_is_told_when_to_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """503 at once, instead of a place in a line that no caller waits out."""
+    """The answer is 503 at once, not a long wait in a queue."""
     pool = Passwords(OWASP, decoy=Profile(4, 65_536, 1), threads=1, waiting_max=0)
     monkeypatch.setattr(app, "Passwords", lambda: pool)
     async with program(httpx.ASGITransport(app.build()), "192.0.2.7") as client:

@@ -1,4 +1,4 @@
-"""A bare ASGI application behind the guard, which is told its one door and what a right log-in is answered with.
+"""A bare ASGI application behind `LoginGuard`, which is given its one door and the success rule.
 
 Run it with
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 PASSWORDS = Passwords()
-# Of "correct horse battery staple"; a real service has a database here.
+# The hash of "correct horse battery staple"; a real service has a database here.
 HASHES = {"hana": "$argon2id$v=19$m=19456,t=2,p=1$CXM5Rp3x9QW3VnoJuBH0og$LHxLCkX7SSMg5psfGOm5G9xMGr814fn0LmBdmK6a73k"}
 
 
 async def service(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
-        raise NotImplementedError(scope["type"])  # how ASGI says: this one has no use for a lifespan
+        raise NotImplementedError(scope["type"])  # tells the server that there is no lifespan
     status, headers = 404, [(b"content-type", b"text/plain")]
     if (scope["method"], scope["path"]) == ("POST", "/login"):
         status, more = await log_in(await read_form(receive))
@@ -43,10 +43,10 @@ async def read_form(receive: Receive) -> dict[str, str]:
 
 
 async def log_in(form: dict[str, str]) -> tuple[int, list[tuple[bytes, bytes]]]:
-    """The status and headers that answer it."""
+    """Check the credentials. Returns the status and the headers of the answer."""
     username = form.get("username", "")
     try:
-        renew = partial(HASHES.__setitem__, username)  # nothing else here changes one
+        renew = partial(HASHES.__setitem__, username)  # nothing else changes a hash here
         checked = await PASSWORDS.verify(HASHES.get(username), form.get("password", ""), renew=renew)
     except PasswordsBusy as busy:
         return 503, [(b"retry-after", b"%d" % busy.retry_after_s)]

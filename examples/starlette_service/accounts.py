@@ -1,4 +1,4 @@
-"""Who the members are, and who is logged in: SQLite, nothing else."""
+"""Members and sessions in SQLite."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ create table if not exists sessions (digest blob primary key, username text not 
 
 
 def connect(database: str | Path) -> sqlite3.Connection:
-    """Open `database` and make sure of its tables. SQLite serialises calls, so threads may share the connection."""
+    """Open `database` and create its tables if needed. SQLite serialises calls, so threads may share the connection."""
     connection = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
     connection.executescript(_TABLES)
     return connection
 
 
 class NotToBeHad(Exception):  # noqa: N818 - it is about a user name
-    """It is somebody else's already, or empty, or endless."""
+    """The user name is taken, empty, or too long."""
 
 
 class Members:
-    """User names and password hashes. A user name is what was typed, to the letter."""
+    """User names and password hashes. A user name is stored exactly as typed."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -54,19 +54,19 @@ class Members:
         return row[0] if row else None
 
     def replace_hash(self, username: str, old: str, new: str) -> bool:
-        """Store `new` if `old` is still what is stored: of two changes at the same time one has to give way."""
+        """Store `new` if `old` is still stored: of two concurrent changes only one succeeds."""
         changes = "update members set password_hash = ? where username = ? and password_hash = ?"
         return self._connection.execute(changes, (new, username, old)).rowcount == 1
 
 
 class Sessions:
-    """Who is logged in. Only a digest is stored: whoever reads the database can't walk in with it."""
+    """The sessions. Only digests of tokens are stored: an attacker who reads the database cannot use them."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def begin(self, username: str) -> str:
-        """A new session's token, to be kept by the browser alone."""
+        """Create a session. Returns its token, which only the browser stores."""
         token, now = secrets.token_urlsafe(32), int(time.time())
         self._connection.execute("delete from sessions where until < ?", (now,))
         self._connection.execute(

@@ -1,4 +1,4 @@
-"""Add members: one `user name<tab>password` a line on standard input, so that no password is ever an argument.
+"""Add members: one `user name<tab>password` per line on standard input, so that no password is an argument.
 
 SHOP_DATABASE=shop.sqlite3 python -m examples.starlette_service.add_members < members.tsv
 """

@@ -1,6 +1,6 @@
-"""An ordinary service with members, as thousands run it: sign up, log in, change the password, log out.
+"""An ordinary service with members: sign up, log in, change the password, log out.
 
-It knows nothing of the guard; `protected.py` beside it adds that. Run it with
+It does not know the guard; `protected.py` beside it adds that. Run it with
 
     SHOP_DATABASE=shop.sqlite3 uvicorn --factory examples.starlette_service.app:build
 """
@@ -66,13 +66,14 @@ async def change_password(request: Request) -> Response:
     if username is None:
         return RedirectResponse("/login", status_code=303)
     named, old_password, new_password = await typed(request, "username", "old_password", "new_password")
-    # Guesses are counted for the name in the form. If it could be another, they would be counted for nobody.
+    # The guard counts guesses by the name in the form. If that could differ from the session's, an attacker with a
+    # stolen session could guess its password uncounted.
     stored = state.members.password_hash(username) if named == username else None
     if not await state.passwords.verify(stored, old_password):
         return HTMLResponse(password_page(username, failed=True), status_code=401)
     if not state.members.replace_hash(username, stored, await state.passwords.hash(new_password)):
         return HTMLResponse(password_page(username, failed=True), status_code=409)
-    state.sessions.end_all(username)  # whoever has found out the old one is out as well
+    state.sessions.end_all(username)  # an attacker with the old password is logged out too
     return logged_in(request, username)
 
 
@@ -123,7 +124,7 @@ def logged_in(request: Request, username: str) -> Response:
 
 
 def profile() -> Profile:
-    """What a hash costs: OWASP's minimum, or `SHOP_ARGON2=passes,KiB,lanes`."""
+    """The cost of a hash: OWASP's minimum, or `SHOP_ARGON2=passes,KiB,lanes`."""
     if not (chosen := os.environ.get("SHOP_ARGON2")):
         return OWASP
     passes, memory_kib, lanes = map(int, chosen.split(","))
@@ -131,7 +132,7 @@ def profile() -> Profile:
 
 
 def build() -> Starlette:
-    """The service on the database that `SHOP_DATABASE` names."""
+    """Create the service on the database that `SHOP_DATABASE` names."""
     connection = connect(os.environ.get("SHOP_DATABASE", "shop.sqlite3"))
     passwords = Passwords(profile())
 

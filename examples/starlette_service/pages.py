@@ -1,4 +1,4 @@
-"""The pages of the tea house. Whatever a member typed is escaped before it stands in one."""
+"""The pages of the tea house. All text from members is escaped."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _alert(text: str) -> str:
 
 
 def login_page(*, username: str = "", failed: bool = False) -> str:
-    # The same words for a wrong password and an unknown name: a page must not tell who is a member.
+    # The same text for a wrong password and an unknown name: the page must not reveal members to attackers.
     alert = _alert("That user name and password do not belong together.") if failed else ""
     form = _form("/login", "Log in", _username(username, "autofocus"), _password("password", "Password", "current"))
     return _page(
@@ -67,8 +67,8 @@ def login_page(*, username: str = "", failed: bool = False) -> str:
 
 
 def signup_page(*, username: str = "", failed: bool = False) -> str:
-    # User names are seen by others and can't be kept secret here. Where members sign up with an e-mail address, this
-    # page says the same to all, and the rest goes by mail.
+    # User names are public here, so this page may say that one is taken. A service with e-mail addresses shows the same
+    # page to all clients, and sends the rest by mail.
     alert = _alert("This user name is not to be had. Please choose another one.") if failed else ""
     form = _form("/signup", "Sign up", _username(username, "autofocus"), _password("password", "Password", "new"))
     return _page(

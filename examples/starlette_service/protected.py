@@ -1,10 +1,10 @@
-"""The same service behind the guard: not a handler of it has changed.
+"""The same service behind `LoginGuard`, with unchanged handlers.
 
 Run it with
 
     SEKISHO_SECRET=$(openssl rand -hex 32) uvicorn --factory examples.starlette_service.protected:build
 
-and with `SEKISHO_CORPUS` naming a file of leaked passwords, nobody signs up with one, or changes to one.
+If `SEKISHO_CORPUS` names a file of leaked passwords, members cannot sign up with one or change to one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tea house, as it is and behind the guard."""
+"""The tea house, with and without `LoginGuard`."""
 
 # ruff: noqa: S101 - tests assert
 
@@ -30,17 +30,17 @@ HOME, CAFE = "192.0.2.7", "198.51.100.20"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A database of its own, cheap hashes, a proxy in front whose word is taken, and the limits alone."""
+    """Set a fresh database, cheap hashes, a trusted proxy, and limits without challenges."""
     monkeypatch.setenv("SHOP_DATABASE", str(tmp_path / "shop.sqlite3"))
     monkeypatch.setenv("SHOP_ARGON2", "1,256,1")
     monkeypatch.setenv("SEKISHO_SECRET", "a secret for tests which nobody else has")
     monkeypatch.setenv("SEKISHO_TRUSTED_PROXIES", "127.0.0.1")
-    monkeypatch.setenv("SEKISHO_CHALLENGES", "none")  # or guesses would be asked for work before they are refused
+    monkeypatch.setenv("SEKISHO_CHALLENGES", "none")  # otherwise guesses are asked for work before they are refused
 
 
 @asynccontextmanager
 async def serving(build: Callable[[], Starlette]) -> AsyncIterator[Starlette]:
-    """The service with one member, `basho`."""
+    """Run the service with one member, `basho`."""
     service = build()
     service.state.members.add([("basho", await service.state.passwords.hash(PASSWORD))])
     async with service.router.lifespan_context(service):
@@ -58,7 +58,7 @@ def browser(service: Starlette, address: str = HOME) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def listening(service: Starlette) -> AsyncIterator[str]:
-    """The service under uvicorn on a port of its own; yields its address."""
+    """Run the service under uvicorn on a free port; yields its address."""
     server = uvicorn.Server(uvicorn.Config(service, proxy_headers=False, ws="none", log_level="error"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serves = asyncio.create_task(server.serve(sockets=[listener]))
@@ -84,7 +84,7 @@ async def change(client: httpx.AsyncClient, old: str, new: str, username: str = 
 
 @pytest.mark.parametrize("build", [unprotected.build, protected.build], ids=["unprotected", "protected"])
 async def test_a_member_logs_in_and_out(build: Callable[[], Starlette]) -> None:
-    """The guard changes nothing for somebody who knows the password."""
+    """The guard changes nothing for a member with the right password."""
     async with serving(build) as service, browser(service) as client:
         answer = await log_in(client)
         assert (answer.status_code, answer.headers["location"]) == (303, "/account")
@@ -97,7 +97,7 @@ async def test_a_member_logs_in_and_out(build: Callable[[], Starlette]) -> None:
 
 @pytest.mark.parametrize("build", [unprotected.build, protected.build], ids=["unprotected", "protected"])
 async def test_a_wrong_password_and_an_unknown_name_get_the_same_page(build: Callable[[], Starlette]) -> None:
-    """Nothing on it tells who is a member, and what was typed is escaped."""
+    """The page does not reveal who is a member, and escapes the typed text."""
     async with serving(build) as service, browser(service) as client:
         wrong = await log_in(client, "basho", "guess")
         unknown = await log_in(client, '"><script>', "guess")
@@ -106,7 +106,7 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_page(build: Cal
 
 
 async def test_an_unknown_name_costs_a_hash_like_any_other() -> None:
-    """A quick no would be a list of the members."""
+    """A faster answer for unknown names would reveal the members."""
     async with serving(unprotected.build) as service, browser(service) as client:
         await log_in(client, "basho", "guess")
         await log_in(client, "nobody", "guess")
@@ -115,7 +115,7 @@ async def test_an_unknown_name_costs_a_hash_like_any_other() -> None:
 
 @pytest.mark.parametrize("build", [unprotected.build, protected.build], ids=["unprotected", "protected"])
 async def test_a_new_member_is_logged_in_at_once_and_again_later(build: Callable[[], Starlette]) -> None:
-    """What was chosen at the sign-up is what opens the door."""
+    """A member logs in with the password from the sign-up."""
     async with serving(build) as service, browser(service) as client:
         assert (await sign_up(client, "chiyo", "morning glories")).headers["location"] == "/account"
         assert "chiyo" in (await client.get("/account")).text
@@ -124,7 +124,7 @@ async def test_a_new_member_is_logged_in_at_once_and_again_later(build: Callable
 
 @pytest.mark.parametrize("username", ["basho", "", "x" * 255], ids=["taken", "empty", "endless"])
 async def test_a_name_that_is_not_to_be_had_changes_nothing(username: str) -> None:
-    """Whoever has it keeps the password, and nobody is logged in."""
+    """The name's owner keeps the password, and the client is not logged in."""
     async with serving(unprotected.build) as service, browser(service) as client:
         answer = await sign_up(client, username, "morning glories")
         assert (answer.status_code, "session" in client.cookies) == (409, False)
@@ -133,7 +133,7 @@ async def test_a_name_that_is_not_to_be_had_changes_nothing(username: str) -> No
 
 @pytest.mark.parametrize("build", [unprotected.build, protected.build], ids=["unprotected", "protected"])
 async def test_a_changed_password_ends_all_other_sessions(build: Callable[[], Starlette]) -> None:
-    """The old one opens nothing any more, and whoever had used it is out; who changed it stays."""
+    """The old password no longer works, other sessions end, and the member who changed it stays logged in."""
     async with serving(build) as service, browser(service) as client, browser(service, CAFE) as thief:
         await log_in(thief)
         await log_in(client)
@@ -146,7 +146,7 @@ async def test_a_changed_password_ends_all_other_sessions(build: Callable[[], St
 
 
 async def test_a_password_is_changed_only_by_whoever_knows_it_and_is_logged_in() -> None:
-    """Not with a guess, not under another name than the session's, and not without a session."""
+    """A guess, another name than the session's, and a missing session are refused."""
     async with serving(unprotected.build) as service, browser(service) as client:
         assert (await change(client, PASSWORD, "a frog leaps in")).headers["location"] == "/login"
         await log_in(client)
@@ -156,7 +156,7 @@ async def test_a_password_is_changed_only_by_whoever_knows_it_and_is_logged_in()
 
 
 async def test_two_changes_at_once_leave_one_of_the_two() -> None:
-    """Both knew the old password; the slower one is told that it no longer holds."""
+    """Both clients have the old password; the slower one is told that it is no longer valid."""
     async with serving(unprotected.build) as service, browser(service) as client:
         await log_in(client)
         answers = await asyncio.gather(change(client, PASSWORD, "a frog"), change(client, PASSWORD, "a splash"))
@@ -165,7 +165,7 @@ async def test_two_changes_at_once_leave_one_of_the_two() -> None:
 
 
 async def test_old_hashes_are_renewed_when_their_owners_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operator raises the cost; nobody notices, and nobody has to choose a new password."""
+    """After the operator raises the cost, members log in as before, without a new password."""
     async with serving(unprotected.build):
         pass
     monkeypatch.setenv("SHOP_ARGON2", "2,256,1")
@@ -180,7 +180,7 @@ async def test_old_hashes_are_renewed_when_their_owners_log_in(monkeypatch: pyte
 
 
 async def test_when_too_many_are_at_the_door_the_next_is_told_when_to_come_back() -> None:
-    """503 at once, instead of a place in a line that nobody waits out."""
+    """The answer is 503 at once, not a long wait in a queue."""
     async with serving(unprotected.build) as service, browser(service) as client:
         service.state.passwords = Passwords(Profile(10, 65_536, 1), threads=1, waiting_max=0)
         slow = asyncio.create_task(service.state.passwords.verify(None, "guess"))
@@ -193,7 +193,7 @@ async def test_when_too_many_are_at_the_door_the_next_is_told_when_to_come_back(
 
 @pytest.mark.parametrize("password", ["", "x" * 1_000_000], ids=["empty", "a megabyte"])
 async def test_passwords_that_nobody_can_have_cost_nothing(password: str) -> None:
-    """Refused before they are hashed, at every door, for members and others alike."""
+    """Such passwords are refused before hashing, at every door, for members and others alike."""
     async with serving(unprotected.build) as service, browser(service) as client:
         asked = [
             await log_in(client, "basho", password),
@@ -208,7 +208,7 @@ async def test_passwords_that_nobody_can_have_cost_nothing(password: str) -> Non
 async def test_a_leaked_password_is_refused_where_one_is_chosen(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """At the sign-up and at the change, with the reason in words; no handler had to know of it."""
+    """Sign-up and change refuse it with a reason; the handlers are unchanged."""
     leaked = tmp_path / "leaked"
     corpus_file(leaked, {digest("hunter2"): 17_000})
     monkeypatch.setenv("SEKISHO_CORPUS", str(leaked))
@@ -222,7 +222,7 @@ async def test_a_leaked_password_is_refused_where_one_is_chosen(
 
 
 async def test_guesses_at_the_old_password_end_too() -> None:
-    """Whoever finds a browser left open has some tries, as at the log-in, and then none."""
+    """An attacker at an unattended browser has as many tries as at the log-in, then none."""
     async with serving(protected.build) as service, browser(service) as client:
         await log_in(client)
         statuses = [(await change(client, f"guess{number}", "mine")).status_code for number in range(20)]
@@ -231,7 +231,7 @@ async def test_guesses_at_the_old_password_end_too() -> None:
 
 
 async def test_guesses_from_one_address_end_after_twenty() -> None:
-    """The twenty-first is refused before anybody looks at the password."""
+    """The twenty-first guess is refused before its password is checked."""
     async with serving(protected.build) as service, browser(service) as client:
         answers = [await log_in(client, f"member{number}", "guess") for number in range(21)]
         assert [answer.status_code for answer in answers] == [401] * 20 + [429]
@@ -251,7 +251,7 @@ async def test_whoever_is_elsewhere_is_not_touched_by_it() -> None:
 
 
 async def test_only_a_right_password_makes_a_device_known() -> None:
-    """The cookie is out of reach for scripts, other hosts and plain HTTP."""
+    """Scripts, other hosts and plain HTTP cannot read the cookie."""
     async with serving(protected.build) as service, browser(service) as client:
         assert "set-cookie" not in (await log_in(client, password="guess")).headers
         cookies = (await log_in(client)).headers.get_list("set-cookie")
@@ -260,7 +260,7 @@ async def test_only_a_right_password_makes_a_device_known() -> None:
 
 
 async def test_nobody_can_lock_a_member_out_of_a_known_device() -> None:
-    """Others use up the account's limit; the member's own browser has a lane of its own."""
+    """Attackers exhaust the account's limit; the member's own browser has its own lane."""
     async with serving(protected.build) as service, browser(service, HOME) as client:
         await log_in(client)
         for number in range(8):
@@ -271,7 +271,7 @@ async def test_nobody_can_lock_a_member_out_of_a_known_device() -> None:
 
 
 async def test_the_same_over_a_real_socket() -> None:
-    """Under uvicorn, with its lifespan and its parser: guesses end, and the proxy's word about addresses is taken."""
+    """Under uvicorn, with its lifespan and parser, guesses are limited, and the trusted proxy's addresses are used."""
     async with listening(protected.build()) as url:
         async with httpx.AsyncClient(base_url=url, headers={"X-Forwarded-For": CAFE}) as attacker:
             statuses = [(await log_in(attacker, f"member{number}", "guess")).status_code for number in range(21)]
