@@ -1,4 +1,4 @@
-"""Refusals say when to come back: never too early, and not to everybody at once."""
+"""A refusal's waiting time is never too short, and spread over callers."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ JITTER = st.floats(0, 1, exclude_max=True)
 
 @given(wait_us=st.integers(1, WAIT_SECONDS_MAX * 1_000_000), jitter=JITTER)
 def test_retry_after_is_never_before_the_truth(wait_us: int, jitter: float) -> None:
-    """Whoever waits as long as we say finds room."""
+    """A client that waits for `Retry-After` finds room."""
     assert answer.retry_after_s(wait_us, jitter) * 1_000_000 >= wait_us
 
 
 @given(wait_us=st.integers(1, WAIT_SECONDS_MAX * 1_000_000), jitter=JITTER)
 def test_jitter_is_bounded(wait_us: int, jitter: float) -> None:
-    """What is added is at most two seconds or a fifth, whichever is more, and never above a quarter of an hour."""
+    """Jitter adds at most two seconds or a fifth, the larger of both, up to a quarter of an hour."""
     truth = -(-wait_us // 1_000_000)
 
     assert answer.retry_after_s(wait_us, jitter) - truth <= min(max(2, truth // 5), JITTER_SECONDS_MAX)
 
 
 def test_jitter_spreads_short_waits_too() -> None:
-    """A one-second wait is told as one, two or three seconds."""
+    """A wait of one second is told as one, two or three seconds."""
     assert {1, 2, 3} == {answer.retry_after_s(500_000, step / 100) for step in range(100)}
 
 
 @pytest.mark.parametrize("wait_us", [-5, 0, 1])
 def test_retry_after_is_at_least_a_second(wait_us: int) -> None:
-    """Zero would be an invitation to a loop."""
+    """`Retry-After` is a second at least: zero would cause a loop."""
     assert answer.retry_after_s(wait_us, 0.0) == 1
 
 
 def test_a_damaged_wait_is_capped() -> None:
-    """No client is sent away for a thousand years by a broken record."""
+    """A damaged record's wait is capped."""
     assert answer.retry_after_s(10**30, 0.5) <= WAIT_SECONDS_MAX + JITTER_SECONDS_MAX
 
 
@@ -64,11 +64,11 @@ def test_each_case_has_its_status_and_code(refusal: answer.Refusal, status: int,
 
 
 def test_only_statuses_of_unreadable_attempts_are_taken() -> None:
-    """A reader's slip must not become a 200."""
+    """An unreadable attempt has one of its own statuses alone, so a reader's bug is never a 200."""
     with pytest.raises(ValueError, match="200"):
         answer.unreadable_attempt(200)
 
 
 def test_an_operators_text_is_bounded() -> None:
-    """However many settings are wrong, a refusal stays small."""
+    """A refusal with many settings errors stays small."""
     assert len(answer.misconfigured("x" * 100_000).text) == TEXT_MAX

@@ -1,4 +1,4 @@
-"""What clients get: their format, their language, the right headers, and nothing that they sent."""
+"""Answers to clients: format, language and headers, with nothing that the client sent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def header(given: answer.Answer, name: bytes) -> bytes | None:
 @every_refusal
 @every_language
 def test_problem_documents_follow_the_standard(refusal: answer.Refusal, language: str) -> None:
-    """Every refusal is a problem document (RFC 9457) with a stable code, in the language asked for."""
+    """Every refusal is a problem document (RFC 9457) with a stable code, in the requested language."""
     given_ = rendered(refusal, accept=b"application/json", accept_language=language.encode())
     body: dict[str, Any] = json.loads(given_.body)
 
@@ -84,7 +84,7 @@ class _Page(HTMLParser):
 @every_refusal
 @every_language
 def test_pages_load_and_run_nothing(refusal: answer.Refusal, language: str) -> None:
-    """A page names its language, has one heading, and its only style is the one that its policy names."""
+    """A page names its language, has one heading, and has the one style that its policy names."""
     given_ = rendered(refusal, accept=CHROME, accept_language=language.encode())
     text = given_.body.decode()
     page = _Page(text)
@@ -111,7 +111,7 @@ def test_pages_load_and_run_nothing(refusal: answer.Refusal, language: str) -> N
 @every_refusal
 @pytest.mark.parametrize("accept", [CHROME, b"*/*"])
 def test_nothing_is_cached_sniffed_or_mistaken(refusal: answer.Refusal, accept: bytes) -> None:
-    """Each answer says that it is not to be stored, and how long it is."""
+    """Each answer forbids storing and sniffing, and states its length."""
     given_ = rendered(refusal, accept=accept)
 
     assert header(given_, b"cache-control") == b"no-store"
@@ -124,7 +124,7 @@ def test_nothing_is_cached_sniffed_or_mistaken(refusal: answer.Refusal, accept: 
 
 @every_refusal
 def test_every_401_names_a_scheme(refusal: answer.Refusal) -> None:
-    """RFC 9110 wants it; a browser's own password box would ask in our name for what we refused."""
+    """Every 401 names a scheme (RFC 9110), but not one for which a browser opens its password prompt."""
     scheme = header(rendered(refusal), b"www-authenticate")
 
     assert (scheme is not None) == (refusal.status == 401)
@@ -157,7 +157,7 @@ def test_every_401_names_a_scheme(refusal: answer.Refusal) -> None:
     ],
 )
 def test_pages_are_for_those_who_prefer_them(accept: bytes, html: bool) -> None:
-    """HTML where it is wanted more than JSON; a tie and silence are programs."""
+    """HTML is for clients that prefer it to JSON; ties and silence mean programs."""
     assert html is (header(rendered(answer.denied(), accept=accept), b"content-type") == b"text/html; charset=utf-8")
 
 
@@ -184,12 +184,12 @@ def test_pages_are_for_those_who_prefer_them(accept: bytes, html: bool) -> None:
     ],
 )
 def test_language_follows_the_preference(accept_language: bytes, language: bytes) -> None:
-    """Japanese where it is preferred to English, by quality and then by order; English where neither is named."""
+    """Japanese is used if preferred to English by quality, then by order; English if neither is named."""
     assert header(rendered(answer.denied(), accept_language=accept_language), b"content-language") == language
 
 
 def test_a_configured_origin_may_read_the_refusal() -> None:
-    """A single-page app sees the code, and when to try again."""
+    """A single-page app at a configured origin can read the code and the waiting time."""
     given_ = rendered(answer.too_many_attempts(5), origin=ORIGIN)
 
     assert header(given_, b"access-control-allow-origin") == ORIGIN
@@ -212,12 +212,12 @@ def test_a_configured_origin_may_read_the_refusal() -> None:
     ],
 )
 def test_no_other_origin_may(origin: bytes) -> None:
-    """Near misses get no CORS header at all."""
+    """Similar origins get no CORS header."""
     assert not [name for name, _ in rendered(answer.denied(), origin=origin).headers if name.startswith(b"access-")]
 
 
 def test_an_operators_text_is_escaped() -> None:
-    """Text that a settings error carries cannot become markup."""
+    """An operator's text in a settings error is escaped in HTML."""
     given_ = rendered(answer.misconfigured("SEKISHO_<script>alert(1)</script>: wrong"), accept=b"text/html")
 
     assert b"<script>" not in given_.body
@@ -225,7 +225,7 @@ def test_an_operators_text_is_escaped() -> None:
 
 
 def test_an_operators_text_with_a_lone_surrogate_is_still_an_answer() -> None:
-    """The 503 that says what is wrong must not itself fail."""
+    """An operator's text with a lone surrogate still gives a 503."""
     refusal = answer.misconfigured("SEKISHO_\udcff: wrong")
 
     assert json.loads(rendered(refusal).body)["code"] == "misconfigured"
@@ -249,7 +249,7 @@ HOSTILE = st.lists(
 def test_what_a_stranger_sends_chooses_among_four_bodies_and_enters_none(
     headers: Headers, which: answer.Refusal
 ) -> None:
-    """For any headers the body is one of two formats in two languages; so nothing of the request can be in it."""
+    """For any headers the body is one of four (two formats, two languages), so none holds the request's text."""
     bodies = {
         rendered(which, accept=accept, accept_language=language).body
         for accept in (CHROME, b"*/*")
@@ -261,7 +261,7 @@ def test_what_a_stranger_sends_chooses_among_four_bodies_and_enters_none(
 
 @given(headers=HOSTILE)
 def test_no_origin_but_a_configured_one_is_repeated(headers: Headers) -> None:
-    """Headers of an answer hold nothing that came with the request, but for an origin that we know."""
+    """No answer header repeats the request, except a configured origin."""
     neutral = [(name, value) for name, value in headers if name != b"origin"]
     with_origin = RENDERER.render(answer.denied(), headers).headers
 
@@ -269,7 +269,7 @@ def test_no_origin_but_a_configured_one_is_repeated(headers: Headers) -> None:
 
 
 def test_negotiation_remembers_a_bounded_number_of_bounded_headers() -> None:
-    """Strangers who send a new Accept with each request fill 512 short entries and no more."""
+    """New Accept headers of strangers fill 512 short entries at most."""
     for number in range(2_000):
         rendered(answer.denied(), accept=b"%d" % number * 400, accept_language=b"%d" % number * 400)
 
@@ -278,7 +278,7 @@ def test_negotiation_remembers_a_bounded_number_of_bounded_headers() -> None:
 
 
 def test_of_a_long_header_only_the_beginning_is_kept() -> None:
-    """Two that differ after 256 bytes are one to us: nobody makes us remember kilobytes."""
+    """Of a long header 256 bytes are kept, so nobody makes us store kilobytes."""
     long = b"text/html, " + b"x" * 256
     rendered(answer.denied(), accept=long + b"a" * 9_999)
     before = negotiate.prefers_html.cache_info().misses
@@ -288,7 +288,7 @@ def test_of_a_long_header_only_the_beginning_is_kept() -> None:
 
 
 def test_parts_of_bodies_are_made_once() -> None:
-    """A flood of refusals does not render the same document again."""
+    """Bodies' parts are made once, so a flood renders nothing again."""
     rendered(REFUSALS[0], accept=CHROME)
     before = _kept.cache_info().misses
     for seconds in range(1, 200):
@@ -298,7 +298,7 @@ def test_parts_of_bodies_are_made_once() -> None:
 
 
 def test_both_languages_have_every_code() -> None:
-    """No code is without words in any language, and none has empty or copied ones."""
+    """Every code has its own non-empty text in both languages."""
     assert set(WORDS) == set(LANGUAGES)
     assert set(WORDS["en"]) == set(WORDS["ja"]) == {refusal.code for refusal in REFUSALS}
     assert all(words.title and words.detail for language in WORDS.values() for words in language.values())
@@ -317,14 +317,14 @@ def test_both_languages_have_every_code() -> None:
     ],
 )
 def test_waits_are_told_in_words_and_rounded_up(seconds: int, english: str, japanese: str) -> None:
-    """Whoever waits as long as the page says is not sent away again."""
+    """Waits in words are rounded up, so a client that follows them is not refused again."""
     assert wait(seconds, "en").endswith(english)
     assert wait(seconds, "ja").startswith(japanese)
 
 
 @given(st.integers(1, 3_000_000))
 def test_words_never_promise_too_early(seconds: int) -> None:
-    """The number and unit on the page are no less than the wait."""
+    """Number and unit on the page are no less than the wait."""
     match = re.search(r"about (\d+) (second|minute|hour|day)s?\.", wait(seconds, "en"))
     assert match is not None
     assert int(match[1]) * {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}[match[2]] >= seconds
@@ -335,7 +335,7 @@ def test_words_never_promise_too_early(seconds: int) -> None:
     [(b"", b"Sekisho"), (b"Bearer x", b"Bearer"), (b"bEARER x", b"Bearer"), (b"Basic eDp5", b"Sekisho")],
 )
 def test_a_proof_that_is_too_old_is_asked_for_as_the_standard_says(authorization: bytes, scheme: bytes) -> None:
-    """Clients that know RFC 9470 read from the header what is wanted, under the scheme that they use."""
+    """A proof that is too old is asked for as in RFC 9470, under the client's own scheme."""
     given_ = rendered(answer.step_up_required(300), authorization=authorization)
 
     assert header(given_, b"www-authenticate") == (
@@ -345,7 +345,7 @@ def test_a_proof_that_is_too_old_is_asked_for_as_the_standard_says(authorization
 
 
 def test_members_of_one_answer_are_in_it_and_in_no_other() -> None:
-    """A ticket is its client's alone: nothing of it is kept for the next one."""
+    """Members of one answer, such as a ticket, are in no other."""
     before = RENDERER._answer.cache_info().currsize
     given_ = RENDERER.render(answer.step_up_required(), [], '"challenge": "ticket", "factors": ["totp"]')
     body = json.loads(given_.body)
@@ -357,14 +357,14 @@ def test_members_of_one_answer_are_in_it_and_in_no_other() -> None:
 
 
 def test_pages_leave_members_out() -> None:
-    """A page has its own place for them, or none."""
+    """A page omits members, or has its own place for them."""
     page = RENDERER.render(answer.step_up_required(), [(b"accept", CHROME)], '"challenge": "ticket"')
 
     assert page == rendered(answer.step_up_required(), accept=CHROME)
 
 
 def test_a_known_origin_may_call_with_its_visitors_cookies() -> None:
-    """Its browser asks before, and is told which headers it may send."""
+    """A preflight of a configured origin is allowed with cookies, and told the headers that it may send."""
     asks = [(b"origin", ORIGIN), (b"access-control-request-method", b"POST")]
     given_ = RENDERER.preflight(asks)
 
@@ -389,18 +389,18 @@ def test_a_known_origin_may_call_with_its_visitors_cookies() -> None:
     ],
 )
 def test_nobody_else_may(asks: Headers) -> None:
-    """Other origins, and what is no preflight, are not answered here."""
+    """Other origins, and requests that are no preflight, are not answered here."""
     assert RENDERER.preflight(asks) is None
 
 
 def test_answers_that_are_no_refusals_have_the_same_origins() -> None:
-    """What a page of a known origin was promised, it can read."""
+    """Answers other than refusals have the same CORS headers, so a configured origin can read them."""
     assert dict(RENDERER.cors([(b"origin", ORIGIN)]))[b"access-control-allow-origin"] == ORIGIN
     assert RENDERER.cors([(b"origin", b"https://evil.example")]) == ()
 
 
 def test_what_a_request_prefers_is_read_as_for_refusals() -> None:
-    """Pages and refusals must not disagree about who is a browser, or about its language."""
+    """Format and language are chosen for pages as for refusals."""
     asks = [(b"accept", CHROME), (b"accept-language", b"ja")]
 
     assert answer.prefers_page(asks)

@@ -13,7 +13,7 @@ ANSWER = answer.Renderer(frozenset()).render(answer.denied(), [])
 
 
 class Wire:
-    """Stands in for a server: keeps what is sent."""
+    """A server that keeps sent messages."""
 
     def __init__(self, *received: str) -> None:
         self.sent: list[Message] = []
@@ -38,7 +38,7 @@ async def test_an_answer_is_a_whole_response() -> None:
 
 
 async def test_headers_added_outside_do_not_leak_into_the_next_answer() -> None:
-    """Middleware around us writes into the list it gets; the next client must not get another one's cookie."""
+    """Headers that outer middleware adds to our list do not leak into the next client's answer."""
     first, second = Wire(), Wire()
     await answer.send_answer(first.send, ANSWER)
     first.sent[0]["headers"].append([b"set-cookie", b"session=a"])
@@ -48,7 +48,7 @@ async def test_headers_added_outside_do_not_leak_into_the_next_answer() -> None:
 
 
 async def test_a_websocket_is_refused_with_the_answer_where_the_server_can() -> None:
-    """The denial extension carries status, headers and body."""
+    """With the denial extension a WebSocket is refused with status, headers and body."""
     wire = Wire("websocket.connect")
     scope: dict[str, Any] = {"type": "websocket", "extensions": {"websocket.http.response": {}}}
     await answer.refuse_websocket(scope, wire.receive, wire.send, ANSWER)
@@ -62,7 +62,7 @@ async def test_a_websocket_is_refused_with_the_answer_where_the_server_can() -> 
 
 
 async def test_a_websocket_is_closed_where_the_server_cannot() -> None:
-    """Without the extension: closed as a violation of policy, before it was accepted."""
+    """Without the extension it is closed before acceptance as a policy violation."""
     for scope in ({"type": "websocket"}, {"type": "websocket", "extensions": None}):
         wire = Wire("websocket.connect")
         await answer.refuse_websocket(scope, wire.receive, wire.send, ANSWER)
@@ -71,7 +71,7 @@ async def test_a_websocket_is_closed_where_the_server_cannot() -> None:
 
 
 async def test_a_websocket_that_hung_up_is_left_alone() -> None:
-    """Nothing is sent to a client that is gone."""
+    """Nothing is sent to a WebSocket client that has disconnected."""
     wire = Wire("websocket.disconnect")
     await answer.refuse_websocket({"type": "websocket"}, wire.receive, wire.send, ANSWER)
 

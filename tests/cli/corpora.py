@@ -1,4 +1,4 @@
-"""Small corpora for these tests, made the way that the builders make them, and other ways to run a command."""
+"""Small corpora made by the real builders, and helpers to run a command."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ BUILT = 1_790_000_000  # 2026-09-21
 
 
 class Terminal(io.StringIO):
-    """Somewhere that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def passwords(path: Path, counts: Mapping[str, int]) -> Path:
-    """A corpus of these passwords, seen so often."""
+    """A corpus of these passwords with their counts."""
     blocks = [of_digests([sha1(text.encode()).digest()], count) for text, count in counts.items()]
     write_sorted(path, [merge(np.sort(np.concatenate(blocks)))], kind="passwords", built=BUILT)
     return path
@@ -49,6 +49,6 @@ def pairs(path: Path, listed: Iterable[tuple[str, str]], key: str = KEY) -> Path
 
 
 def piped(monkeypatch: pytest.MonkeyPatch, text: bytes, *line: str) -> int:
-    """The exit code of a command that reads `text` on standard input, which is no terminal."""
+    """The exit code of a command with `text` on standard input, no terminal."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
     return main(line)

@@ -1,4 +1,4 @@
-"""`python -m tests.cli.shown …`: `sekisho …` as a process of its own."""
+"""`python -m tests.cli.shown …`: `sekisho …` as its own process."""
 
 from __future__ import annotations
 

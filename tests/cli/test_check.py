@@ -1,4 +1,4 @@
-"""`sekisho check`: the doors of an application, tried and told."""
+"""`sekisho check` tries the doors of an application and reports on them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def make():
 
 
 def checked(folder: Path, *arguments: str, stdin: str = "hana\ncorrect horse\n") -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, since guards are those of a process; in the folder of the application."""
+    """Run the command in its own process (guards belong to one), in the application's folder."""
     (folder / "shop.py").write_text(SHOP)
     code = "import sys; from sekisho.cli import main; sys.exit(main(['check', *sys.argv[1:]]))"
     command = [sys.executable, "-c", code, *arguments]
@@ -99,7 +99,7 @@ def checked(folder: Path, *arguments: str, stdin: str = "hana\ncorrect horse\n")
     ],
 )
 def test_each_door_is_told_with_the_line_to_write(app: str, code: int, told: str, tmp_path: Path) -> None:
-    """And the exit code says whether something is to be changed. No account and no password is repeated."""
+    """Each door is reported with the line to write and an exit code, without account or password."""
     done = checked(tmp_path, "--app", f"shop:{app}", "--known")
 
     assert done.stdout == textwrap.dedent(told)
@@ -109,7 +109,9 @@ def test_each_door_is_told_with_the_line_to_write(app: str, code: int, told: str
 
 
 def test_without_a_right_log_in_only_the_invented_one_is_tried(tmp_path: Path) -> None:
-    """Nothing is asked for; a factory is called; and the result comes as JSON."""
+    """Without a right log-in only the invented one is tried, without a prompt; a factory is called; the result is
+    JSON.
+    """
     done = checked(tmp_path, "--app", "shop:make", "--factory", "--json", stdin="")
 
     (report,) = json.loads(done.stdout)
@@ -123,7 +125,7 @@ def test_without_a_right_log_in_only_the_invented_one_is_tried(tmp_path: Path) -
 
 
 def test_an_application_without_a_guard_is_told_so(tmp_path: Path) -> None:
-    """Nothing of it would be tried."""
+    """An application without a guard is reported, and nothing is tried."""
     done = checked(tmp_path, "--app", "shop:unguarded")
 
     assert done.returncode == FAILED
@@ -139,13 +141,13 @@ def test_an_application_without_a_guard_is_told_so(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_imported_is_said_in_a_line(app: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a traceback."""
+    """An application that cannot be imported is one line without a traceback."""
     assert main(["check", "--app", app]) == MISUSED
     assert capsys.readouterr().err == f"sekisho check: {said}\n"
 
 
 def test_a_right_log_in_is_never_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every process of the machine could read it."""
+    """A right log-in is never an argument, which every process of the machine could read."""
     with pytest.raises(SystemExit, match="2"):
         main(["check", "--app", "shop:good", "--known", "hana"])
     assert "hana" not in capsys.readouterr().err
@@ -154,7 +156,7 @@ def test_a_right_log_in_is_never_an_argument(capsys: pytest.CaptureFixture[str])
 def test_a_right_log_in_that_does_not_come_is_missed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Half of it proves nothing."""
+    """A right log-in that is missing or half is an error, as it would prove nothing."""
     (tmp_path / "empty_shop.py").write_text("app = None")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"hana\n")))

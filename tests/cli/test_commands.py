@@ -1,4 +1,4 @@
-"""How command lines are read: one mechanism for all depths, and nothing typed is ever repeated."""
+"""Parsing of command lines: one mechanism at all depths, which never repeats typed text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CANARY = "hunter2-canary"
 def test_a_name_alone_shows_what_there_is(
     line: list[str], commands: dict[str, Command], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A newcomer types `sekisho corpus` and sees where to go."""
+    """`sekisho corpus` alone lists its commands."""
     assert main(line) == MISUSED
     said = capsys.readouterr().err
     assert all(f"  {name}" in said and command.help in said for name, command in commands.items())
@@ -35,7 +35,7 @@ def test_a_name_alone_shows_what_there_is(
 
 @pytest.mark.parametrize("line", [[], ["corpus"], *(["corpus", name] for name in OF_CORPUS)])
 def test_help_goes_to_standard_output_at_every_depth(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """So that it can be paged; and each names itself as it is called."""
+    """Help goes to standard output, for paging, at every depth and under its own name."""
     with pytest.raises(SystemExit, match="0"):
         main([*line, "--help"])
     assert capsys.readouterr().out.startswith(f"usage: {' '.join(['sekisho', *line])} [-h]")
@@ -43,7 +43,7 @@ def test_help_goes_to_standard_output_at_every_depth(line: list[str], capsys: py
 
 @pytest.mark.parametrize("line", [["--version"], ["corpus", "--version"]])
 def test_the_version_is_told(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """The first thing that a report of a fault is asked for; and whether the hot path is compiled."""
+    """The version tells whether the hot path is compiled, for fault reports."""
     with pytest.raises(SystemExit, match="0"):
         main(line)
     compiled = os.environ.get("TEST_COMPILED") == "1"
@@ -52,7 +52,7 @@ def test_the_version_is_told(line: list[str], capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("name", OF_CORPUS)
 def test_every_command_has_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """By contract."""
+    """Every command has `--json`, by contract."""
     with pytest.raises(SystemExit, match="0"):
         main(["corpus", name, "--help"])
     assert "--json" in capsys.readouterr().out
@@ -85,7 +85,7 @@ def test_every_command_has_json(name: str, capsys: pytest.CaptureFixture[str]) -
 def test_what_was_typed_is_never_repeated(
     line: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Somebody types a password where a file belongs. It is in the shell's history then; it must not be in logs too."""
+    """Typed text is never repeated: a password in place of a file must not get from the shell's history into logs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEKISHO_PAIRS_KEY", "0123456789abcdefghijklmnopqrstuv")
     try:
@@ -99,7 +99,7 @@ def test_what_was_typed_is_never_repeated(
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    """Which is ours, and was not typed."""
+    """A misspelt command gets the nearest one, from our list."""
     with pytest.raises(SystemExit, match=str(MISUSED)):
         main(["corpus", "biuld"])
     said = capsys.readouterr().err
@@ -121,7 +121,7 @@ def test_a_misspelt_command_is_answered_with_the_nearest(capsys: pytest.CaptureF
 def test_what_is_wrong_with_a_command_line_is_said(
     line: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not repeating is not the same as not helping. Options are written out: `--own` may mean two of them one day."""
+    """A wrong command line gets the reason. Options are not abbreviated: `--own` may mean two later."""
     with pytest.raises(SystemExit, match=str(MISUSED)):
         main(line)
     assert text in capsys.readouterr().err
@@ -176,14 +176,14 @@ def test_how_a_command_ends_is_its_exit_code_and_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """No traceback for what is nobody's bug, at any depth."""
+    """An expected failure ends with its exit code and one line, without a traceback, at any depth."""
     monkeypatch.setattr(command, "run", ending_in(error))
     assert main(["outer", "inner"]) == code
     assert capsys.readouterr().err == text
 
 
 def test_a_bug_keeps_its_traceback(command: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody foresaw must be seen."""
+    """An unexpected exception keeps its traceback."""
     monkeypatch.setattr(command, "run", ending_in(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         main(["outer", "inner"])
@@ -202,13 +202,13 @@ sys.exit(main())
 
 
 def without_the_extra(*line: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """A process in which neither numpy nor httpx nor rich can be imported."""
+    """A process that cannot import numpy, httpx or rich."""
     return subprocess.run([sys.executable, "-c", WITHOUT, *line], input=stdin, capture_output=True, check=False)
 
 
 @pytest.mark.parametrize("name", ["build", "fetch"])
 def test_a_missing_extra_is_one_line_that_says_how_to_get_it(name: str) -> None:
-    """What a traceback of an import tells an operator is nothing."""
+    """A missing extra is one line with the command to install it, instead of a traceback."""
     ended = without_the_extra("corpus", name, "a", "b")
     assert ended.returncode == MISUSED
     assert ended.stderr.decode().endswith(": pip install '.[corpus]' in a checkout of sekisho\n")

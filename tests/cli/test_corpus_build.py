@@ -1,4 +1,4 @@
-"""`sekisho corpus build`: whatever there is, into a file that the service can read; and never half a file."""
+"""`sekisho corpus build` makes any input a corpus that the service reads, complete or not at all."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def build(out: Path, *line: str) -> int:
 
 
 def holds(out: Path, counts: dict[str, int] = COUNTS) -> bool:
-    """Whether the file has all of these passwords, in the right class, and not another one."""
+    """Whether the file has all of these passwords in the right class, and another is absent."""
     find = Corpus.open(out, kind="passwords").find
     return all(find(digest(text)) == prevalence(count) for text, count in counts.items()) and not find(digest("other"))
 
@@ -75,7 +75,7 @@ def holds(out: Path, counts: dict[str, int] = COUNTS) -> bool:
 def test_hashes_of_any_order_are_recognised(
     content: bytes, line: list[str], out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a file and on standard input, packed or not: nothing has to be said of it."""
+    """Hashes in any order are recognised, from a file or standard input, packed or not."""
     listed = out.with_name("pwned.txt")
     listed.write_bytes(content)
     assert build(out, str(listed), *line) == 0
@@ -86,7 +86,7 @@ def test_hashes_of_any_order_are_recognised(
 
 
 def test_a_list_of_one_line_is_a_list(out: Path) -> None:
-    """Without an end even."""
+    """A list of one line, even without a line end, is a list."""
     listed = out.with_name("pwned.txt")
     listed.write_bytes(rows({"tomato": 3})[0].strip())
     assert build(out, str(listed), "--partial") == 0
@@ -94,14 +94,14 @@ def test_a_list_of_one_line_is_a_list(out: Path) -> None:
 
 
 def test_plain_passwords_are_hashed(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each seen as often as it stands there."""
+    """Plain passwords are hashed and counted."""
     text = "".join(f"{name}\n" * (1 + number % 5) for number, name in enumerate(COUNTS))
     assert piped(monkeypatch, text.encode(), "corpus", "build", str(out), "-", "--format", "plain") == 0
     assert holds(out, {name: 1 + number % 5 for number, name in enumerate(COUNTS)})
 
 
 def test_ranges_and_lists_are_made_into_one_file(out: Path) -> None:
-    """A folder from `fetch`, and what one has beside it."""
+    """A folder from `fetch` and further lists make one file."""
     ranges = Ranges(rows=20)
     ranges.plant("tomato", 70)
     folder = out.with_name("ranges")
@@ -115,7 +115,7 @@ def test_ranges_and_lists_are_made_into_one_file(out: Path) -> None:
 
 
 def test_of_several_lists_none_has_to_be_sorted(out: Path) -> None:
-    """All of them are sorted together, however they begin."""
+    """Several lists are sorted together, however they begin."""
     first, second = out.with_name("first.txt"), out.with_name("second.txt")
     found = rows(COUNTS)
     first.write_bytes(b"".join([*found[500:1_500], *found[:500]]))
@@ -125,7 +125,7 @@ def test_of_several_lists_none_has_to_be_sorted(out: Path) -> None:
 
 
 def test_a_folder_with_a_hole_is_refused(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Unless it is said that it has some."""
+    """A folder with missing ranges is refused unless declared as partial."""
     folder = out.with_name("ranges")
     folder.mkdir()
     (folder / "00000").write_bytes(Ranges(rows=20).body("00000"))
@@ -135,7 +135,7 @@ def test_a_folder_with_a_hole_is_refused(out: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_summary_says_what_there_is_and_what_to_set(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Entries, size, bytes per hash, how often it is wrong, how long it took; and progress apart from it."""
+    """The summary has entries, size, bytes per hash, error rate, duration and the setting; progress is separate."""
     listed = out.with_name("pwned.txt")
     listed.write_bytes(b"".join(rows(COUNTS)))
     assert build(out, str(listed)) == 0
@@ -150,7 +150,7 @@ def test_the_summary_says_what_there_is_and_what_to_set(out: Path, capsys: pytes
 
 
 def test_machines_get_figures(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The second time, what the file took the place of."""
+    """JSON has the figures, and at the second build those of the replaced file."""
     listed = out.with_name("pwned.txt")
     listed.write_bytes(b"".join(rows(COUNTS)))
     assert build(out, str(listed), "--json") == 0
@@ -164,7 +164,7 @@ def test_machines_get_figures(out: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_file_that_shrank_is_pointed_out(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A nightly build from the wrong list should not look like any other."""
+    """A file that shrank is pointed out, as a nightly build from the wrong list would shrink it."""
     passwords(out, COUNTS)
     listed = out.with_name("pwned.txt")
     listed.write_bytes(b"".join(rows({"tomato": 1})))
@@ -190,7 +190,7 @@ def test_what_is_damaged_is_named_by_its_line_and_changes_nothing(
     out: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Out of order, no hash, cut short: exit code 1, the old file, no other file, and nothing of the line."""
+    """Damage is named by its line without its text: exit code 1, the old file and no other."""
     found = rows(COUNTS)
     spoil(found)
     listed = out.with_name("pwned.txt")
@@ -237,7 +237,7 @@ def test_what_cannot_be_meant_is_not_tried(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Exit code 2, a reason that repeats nothing that might be a password, and every file as it was."""
+    """An impossible request gets exit code 2 and a reason without typed text, and changes no file."""
     plain, hashes, folder = (out.with_name(name) for name in ("plain.txt", "pwned.txt", "folder"))
     plain.write_text(f"{CANARY}\n")
     hashes.write_bytes(b"".join(rows(COUNTS)))
@@ -258,7 +258,7 @@ def test_what_cannot_be_meant_is_not_tried(
 
 @pytest.mark.parametrize("content", [b"", b"sekisho corpus\nand then nothing", b"notes, and --force"])
 def test_what_was_to_be_a_corpus_is_replaced(content: bytes, out: Path) -> None:
-    """An empty file that holds the place, a damaged one; anything else by force."""
+    """An empty placeholder or a damaged corpus is replaced; any other file only with force."""
     out.write_bytes(content)
     listed = out.with_name("pwned.txt")
     listed.write_bytes(b"".join(rows(COUNTS)))
@@ -269,7 +269,9 @@ def test_what_was_to_be_a_corpus_is_replaced(content: bytes, out: Path) -> None:
 def test_pairs_are_made_under_the_key_of_the_environment(
     out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the service is asked is what was built; what made no sense is counted, and the key is told to nobody."""
+    """Pairs are built under the environment's key, found by the service, and skipped lines counted; no output shows the
+    key.
+    """
     monkeypatch.setenv("SEKISHO_PAIRS_KEY", KEY)
     listed = out.with_name("combo.txt")
     listed.write_bytes(
@@ -293,7 +295,7 @@ def test_pairs_are_made_under_the_key_of_the_environment(
 def test_pairs_in_other_encodings_can_be_read(
     out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By name; unnamed they are guessed, and that is said."""
+    """Pairs in a named encoding are read; without a name it is guessed, and said."""
     monkeypatch.setenv("SEKISHO_PAIRS_KEY", KEY)
     text = "太郎:パスワード\n".encode("cp932")
     assert piped(monkeypatch, text, "corpus", "build", str(out), "-", "--pairs", "--encoding", "cp932", "--json") == 0
@@ -310,7 +312,7 @@ def test_pairs_in_other_encodings_can_be_read(
 def test_a_strict_build_stops_at_the_first_line_that_makes_no_sense(
     out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its number, and nothing of it."""
+    """A strict build stops at the first wrong line, with its number and not its text."""
     monkeypatch.setenv("SEKISHO_PAIRS_KEY", KEY)
     text = f"hana:tomato\n{CANARY}\n".encode()
     assert piped(monkeypatch, text, "corpus", "build", str(out), "-", "--pairs", "--strict") == FAILED
@@ -326,7 +328,9 @@ def test_a_strict_build_stops_at_the_first_line_that_makes_no_sense(
 def test_without_a_good_key_no_pairs_are_written(
     key: str, problem: str, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The error says how to make one. A key that is an argument would be seen by everybody on the machine."""
+    """Without a good key no pairs are built; the error says how to make one. An argument would be visible to all
+    processes.
+    """
     monkeypatch.setenv("SEKISHO_PAIRS_KEY", key)
     assert piped(monkeypatch, b"hana:tomato\n", "corpus", "build", str(out), "-", "--pairs") == FAILED
     said = capsys.readouterr().err
@@ -357,11 +361,11 @@ LINES = {
 @pytest.mark.parametrize("how", LINES)
 @pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_it_leaves_the_old_file_and_no_other(by: signal.Signals, code: int, how: str, out: Path) -> None:
-    """By Ctrl-C, by a service manager, by a terminal that is closed; in the middle of the input."""
+    """Interrupted in its input (Ctrl-C, service manager, closed terminal) it leaves the old file and no other."""
     before = passwords(out, COUNTS).read_bytes()
     process = building(out, how, "--force")
     assert process.stdin is not None
-    process.stdin.write(LINES[how])  # more than a pipe holds: it has read some when this is through
+    process.stdin.write(LINES[how])  # more than a pipe holds: some was read when this is through
     process.stdin.flush()
     process.send_signal(by)
     _, said = process.communicate(timeout=60)
@@ -372,7 +376,7 @@ def test_interrupted_it_leaves_the_old_file_and_no_other(by: signal.Signals, cod
 
 
 def test_killed_it_leaves_the_old_file_and_no_other(out: Path) -> None:
-    """Nobody is left to clean up then; there was nothing that had a name."""
+    """Killed, it leaves the old file and no other: its temporary file has no name."""
     before = passwords(out, COUNTS).read_bytes()
     process = building(out, "--unsorted")
     assert process.stdin is not None
@@ -385,7 +389,7 @@ def test_killed_it_leaves_the_old_file_and_no_other(out: Path) -> None:
 
 
 def test_the_whole_way(out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Build, verify, info, check: one file, four commands."""
+    """Build, verify, info and check work on one file."""
     listed = out.with_name("pwned.txt")
     listed.write_bytes(b"".join(rows(COUNTS)))
     assert build(out, str(listed)) == 0

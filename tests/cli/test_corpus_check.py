@@ -1,4 +1,4 @@
-"""`sekisho corpus check`: answers about a password that nobody ever sees."""
+"""`sekisho corpus check` answers about a password that is never shown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def corpus(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file of pairs, and its key where the commands look for it."""
+    """A pair file, with its key where the commands look for it."""
     monkeypatch.setenv("SEKISHO_PAIRS_KEY", KEY)
     return pairs(tmp_path / "pairs.corpus", [("hana@example.jp", "Sunshine2019!")])
 
@@ -68,7 +68,9 @@ def test_a_line_is_looked_up(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """How often at least, or that this file does not know it, which is less than *clean*; 1 if it was seen."""
+    """A password gets its minimum count, or *not in this file*, which is weaker than *clean*; exit code 1 if it was
+    seen.
+    """
     assert piped(monkeypatch, line, "corpus", "check", str(corpus)) == code
     assert capsys.readouterr() == (said, "")
 
@@ -76,14 +78,14 @@ def test_a_line_is_looked_up(
 def test_the_service_s_own_file_is_the_default(
     corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the name that the service reads; nothing else of the service has to be set."""
+    """The service's own setting names the default file, and no other setting is needed."""
     monkeypatch.setenv("SEKISHO_CORPUS", str(corpus))
     assert piped(monkeypatch, b"once\n", "corpus", "check") == 1
     assert capsys.readouterr().out == "password: seen at least once\n"
 
 
 def test_machines_get_json(corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """And nothing of the password in it, hashed or not."""
+    """JSON has nothing of the password, hashed or not."""
     assert piped(monkeypatch, f"{CANARY}\n".encode(), "corpus", "check", "--json", str(corpus)) == 1
     assert json.loads(capsys.readouterr().out) == {
         "leaked": True,
@@ -112,7 +114,7 @@ def test_a_pair_is_two_lines(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The account first, in any spelling; the same, nearly the same, not there."""
+    """A pair is two lines, the account first in any spelling: exact, similar or absent."""
     assert piped(monkeypatch, typed.encode(), "corpus", "check", "--pairs", str(listed)) == code
     assert capsys.readouterr().out.startswith(said)
     assert piped(monkeypatch, typed.encode(), "corpus", "check", "--pairs", str(listed), "--json") == code
@@ -123,7 +125,7 @@ def test_a_pair_is_two_lines(
 def test_both_files_are_asked_in_one_go(
     corpus: Path, listed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As the service does; here with its own settings, key file and all."""
+    """Password and pair files are both asked, as by the service, with its own settings and key file."""
     key = listed.with_name("key")
     key.write_text(KEY + "\n")
     monkeypatch.delenv("SEKISHO_PAIRS_KEY")
@@ -152,7 +154,7 @@ def test_what_is_no_password_is_not_looked_up(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Half of a password would be answered with *not in this file*."""
+    """Half of a password is not looked up: the answer would be *not in this file*."""
     assert piped(monkeypatch, line, "corpus", "check", str(corpus)) == MISUSED
     said = capsys.readouterr()
     assert problem in said.err
@@ -177,7 +179,7 @@ def test_what_is_wrong_with_the_files_is_said_before_the_password_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Nobody types a secret for nothing."""
+    """Errors of the files are reported before the prompt for a password."""
     given = [word.format(pairs=listed, corpus=corpus) for word in line]
     monkeypatch.setattr(sys, "stdin", None)
     assert main(["corpus", *given]) == code
@@ -195,7 +197,7 @@ def test_what_is_wrong_with_the_files_is_said_before_the_password_is_asked_for(
 def test_without_its_key_a_file_of_pairs_is_unknown_and_not_clean(
     key: str, problem: str, listed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 1, as for a leaked one: a script that asks whether a password may be used hears no."""
+    """A pair file without its key means *unknown*, not clean: exit code 1, so scripts refuse."""
     monkeypatch.setenv("SEKISHO_PAIRS_KEY", key)
     assert piped(monkeypatch, b"hana@example.jp\nx\n", "corpus", "check", "--pairs", str(listed)) == FAILED
     said = capsys.readouterr().err
@@ -206,9 +208,9 @@ def test_without_its_key_a_file_of_pairs_is_unknown_and_not_clean(
 def test_a_damaged_file_is_no_answer(
     corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bucket that lies beyond the entries: could not tell, which is 1."""
+    """A damaged file (a bucket beyond the entries) means *could not tell*, with exit code 1."""
     header = Corpus.open(corpus).header
-    bucket = 1  # the ends of the index are looked at when a file is opened
+    bucket = 1  # the index's ends are checked when a file is opened
     typed = next(
         f"canary{n}" for n in count() if sha1(f"canary{n}".encode()).digest()[0] >> (8 - header.bits) == bucket
     )
@@ -223,7 +225,7 @@ def test_a_damaged_file_is_no_answer(
 
 
 def conversation(argv: list[str], answers: list[tuple[str, str]]) -> tuple[str, int]:
-    """Run a command in a terminal of its own; answer its prompts. What the terminal showed, and the exit code."""
+    """Run a command in a terminal and answer its prompts. Returns the shown text and the exit code."""
     child, terminal = pty.fork()
     if child == 0:
         os.execv(sys.executable, [sys.executable, "-m", "tests.cli.shown", *argv])
@@ -242,22 +244,22 @@ def conversation(argv: list[str], answers: list[tuple[str, str]]) -> tuple[str, 
 
 
 def heard(terminal: int) -> bytes:
-    """What comes next; nothing once the command has gone."""
+    """The next output, or nothing once the command has ended."""
     assert select.select([terminal], [], [], SECONDS_MAX)[0], "the command says nothing"
     try:
         return os.read(terminal, 4096)
-    except OSError:  # how Linux says that nobody is at the other end
+    except OSError:  # how Linux reports that the other end is closed
         return b""
 
 
 def test_a_terminal_asks_without_showing(corpus: Path) -> None:
-    """The prompt, no echo, the answer."""
+    """On a terminal there is a prompt, no echo, and the answer."""
     shown, code = conversation(["corpus", "check", str(corpus)], [("Password (not shown): ", CANARY)])
     assert (shown, code) == ("Password (not shown): \npassword: seen at least 1,024 times\n", 1)
 
 
 def test_a_terminal_asks_for_the_account_too(listed: Path) -> None:
-    """That may be seen: it is what tells the owner a typing error."""
+    """The prompt for the account echoes, so that typing errors are seen."""
     shown, code = conversation(
         ["corpus", "check", "--pairs", str(listed)],
         [("Account: ", "hana@example.jp"), ("Password (not shown): ", "sunshine7")],
@@ -269,7 +271,7 @@ def test_a_terminal_asks_for_the_account_too(listed: Path) -> None:
 
 
 def test_an_interrupted_question_is_no_traceback(corpus: Path) -> None:
-    """Ctrl-C at the prompt: 130, and the terminal shows again what is typed."""
+    """Ctrl-C at the prompt ends with 130, no traceback, and echo restored."""
     shown, code = conversation(["corpus", "check", str(corpus)], [("Password (not shown): ", f"{CANARY}\x03")])
     assert "Traceback" not in shown
     assert CANARY not in shown

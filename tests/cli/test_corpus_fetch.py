@@ -1,4 +1,4 @@
-"""`sekisho corpus fetch` against a server of ours. What is polite and what is checked, `tests/breach` asks."""
+"""`sekisho corpus fetch` against a test server. Politeness and checks are tested in `tests/breach`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RANGES = Ranges(rows=50)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """The range API over HTTP/1.1; it has lost range 00013, and never ends its answer to 00020."""
+    """The range API over HTTP/1.1, without range 00013, and with an endless answer for 00020."""
 
     protocol_version = "HTTP/1.1"
 
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
         prefix = self.path.removeprefix("/range/")
         if prefix == "00020":
             stalled.set()
-            self.connection.recv(1)  # until the client has gone
+            self.connection.recv(1)  # until the client has disconnected
             return
         body = RANGES.body(prefix)
         self.send_response(404 if prefix == "00013" else 200)
@@ -69,7 +69,7 @@ def served() -> Iterator[str]:
 def test_what_is_fetched_is_said_and_so_is_what_comes_next(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The next command stands there to be copied, for a folder with a blank in its name too."""
+    """The summary shows the next command to copy, also for a folder with a blank in its name."""
     folder = tmp_path / "my ranges"
     assert main(["corpus", "fetch", str(folder), "--only", "0000", "--url", url, "--connections", "2"]) == 0
     said = capsys.readouterr()
@@ -80,7 +80,7 @@ def test_what_is_fetched_is_said_and_so_is_what_comes_next(
 
 
 def test_machines_get_figures(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The second time, that all of it was there."""
+    """JSON has the figures; the second time, that all was there."""
     line = ["corpus", "fetch", str(tmp_path / "ranges"), "--only", "0000", "--url", url, "--json"]
     assert main(line) == 0
     told = json.loads(capsys.readouterr().out)
@@ -88,7 +88,7 @@ def test_machines_get_figures(url: str, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_missing_range_is_a_failure(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A corpus with a hole calls leaked passwords unknown: exit code 1, and its name."""
+    """A missing range is named, with exit code 1: a corpus with a gap reports leaked passwords as unknown."""
     line = ["corpus", "fetch", str(tmp_path / "ranges"), "--only", "0001", "--url", url]
     assert main([*line, "--json"]) == FAILED
     said = capsys.readouterr()
@@ -103,7 +103,7 @@ def test_a_missing_range_is_a_failure(url: str, tmp_path: Path, capsys: pytest.C
     "given", [("--connections", "0"), ("--connections", "99"), ("--requests", "1000"), ("--only", "xyz")]
 )
 def test_numbers_have_bounds(given: tuple[str, str], tmp_path: Path) -> None:
-    """A thousand connections to a service that is given away is no download."""
+    """Numbers have bounds: a thousand connections to a free service are abuse."""
     with pytest.raises(SystemExit, match=str(MISUSED)):
         main(["corpus", "fetch", str(tmp_path / "ranges"), *given])
     assert list(tmp_path.iterdir()) == []
@@ -111,7 +111,7 @@ def test_numbers_have_bounds(given: tuple[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_it_says_how_to_go_on(by: signal.Signals, code: int, url: str, tmp_path: Path) -> None:
-    """By Ctrl-C, by a service manager, by a terminal that is closed: nothing half is left."""
+    """Interrupted (Ctrl-C, service manager, closed terminal), it says how to continue and leaves no partial file."""
     stalled.clear()
     folder = tmp_path / "ranges"
     process = subprocess.Popen(

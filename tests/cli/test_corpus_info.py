@@ -1,4 +1,4 @@
-"""`sekisho corpus info` and `verify`: what a file says of itself, and whether it is true."""
+"""`sekisho corpus info` and `verify`: a file's description, and whether it is true."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_info_is_read_by_people(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """How many, how large, how old, how often wrong."""
+    """Info shows number, size, age and error rate."""
     assert main(["corpus", "info", str(corpus)]) == 0
     said = capsys.readouterr().out
     size = corpus.stat().st_size
@@ -39,7 +39,7 @@ def test_info_is_read_by_people(corpus: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_info_is_read_by_machines(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same as JSON, and nothing else."""
+    """Info as JSON shows the same and nothing else."""
     assert main(["corpus", "info", str(corpus), "--json"]) == 0
     printed = capsys.readouterr()
     told = json.loads(printed.out)
@@ -66,7 +66,9 @@ def test_info_tells_whether_pairs_are_under_the_key_of_here(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The commonest reason why a service knows no pair; and the key itself is not told."""
+    """Info tells whether pairs are under this environment's key, without showing it: a frequent cause of unknown
+    pairs.
+    """
     monkeypatch.setenv("SEKISHO_PAIRS_KEY", key)
     path = str(pairs(tmp_path / "pairs.corpus", [("hana", "sunshine1")]))
     assert main(["corpus", "info", path]) == 0
@@ -79,7 +81,7 @@ def test_info_tells_whether_pairs_are_under_the_key_of_here(
 
 
 def test_info_of_something_else_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In a sentence."""
+    """Info says in a sentence that a file is something else."""
     other = tmp_path / "notes.txt"
     other.write_text("milk, eggs")
     assert main(["corpus", "info", str(other)]) == FAILED
@@ -89,13 +91,13 @@ def test_info_of_something_else_says_so(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_folder_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Said before anything is read."""
+    """A folder is refused before anything is read."""
     assert main(["corpus", "verify", str(tmp_path)]) == 2
     assert "FILE is a folder, not a file" in capsys.readouterr().err
 
 
 def test_verify_says_that_a_file_is_whole(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And how far it is meanwhile, apart from the result."""
+    """Verify says that a file is whole, with separate progress."""
     assert main(["corpus", "verify", str(corpus)]) == 0
     said = capsys.readouterr()
     assert said.out.startswith(f"{corpus}: whole, 499 entries, ")
@@ -104,7 +106,7 @@ def test_verify_says_that_a_file_is_whole(corpus: Path, capsys: pytest.CaptureFi
 
 
 def test_verify_finds_one_flipped_bit(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """People read a sentence, machines read JSON, and the exit code is 1 for both."""
+    """Verify finds one flipped bit, as a sentence or JSON, with exit code 1."""
     content = bytearray(corpus.read_bytes())
     content[5_000] ^= 1
     corpus.write_bytes(content)
@@ -119,7 +121,7 @@ def test_verify_finds_one_flipped_bit(corpus: Path, capsys: pytest.CaptureFixtur
 
 
 def test_verify_for_machines(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """JSON, and nothing else on standard output."""
+    """Verify as JSON prints nothing else on standard output."""
     assert main(["corpus", "verify", str(corpus), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"whole": True, "kind": "passwords", "entries": 499}
 
@@ -128,7 +130,7 @@ def test_verify_for_machines(corpus: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_file_that_was_cut_short_is_neither_described_nor_whole(
     name: str, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A copy that ran out of disk."""
+    """A file that was cut short, as by a full disk, is neither described nor whole."""
     corpus.write_bytes(corpus.read_bytes()[:-100])
     assert main(["corpus", name, str(corpus)]) == FAILED
     assert "the copy was cut short" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What `docs/corpus.md` tells people to type, and what it says that they will read."""
+"""The commands in `docs/corpus.md` and the messages that it quotes are real."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TYPED = re.findall(r"sekisho corpus (\w+)((?: [^`'\n&|]+)?)", PAGE)
 
 
 def test_the_page_shows_every_command() -> None:
-    """None is left to be found out."""
+    """The page shows every command."""
     assert {name for name, _ in TYPED} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("line", [(name, rest) for name, rest in TYPED if rest.strip()])
 def test_every_line_of_the_page_is_understood(line: tuple[str, str]) -> None:
-    """A page that tells of an option that is not there is worse than none."""
+    """Every command line of the page is parsed without an error."""
     name, rest = line
     parser = Parser(name, "")
     parser.add_argument("--json", action="store_true")
@@ -35,7 +35,7 @@ def test_every_line_of_the_page_is_understood(line: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("said", re.findall(r"^\| `… ([^`]+)` \|", PAGE, re.MULTILINE))
 def test_what_is_explained_is_what_is_said(said: str) -> None:
-    """People search for the words that they see."""
+    """Messages explained on the page are those that the commands print, for users who search for them."""
     package = REPOSITORY / "middleware" / "sekisho"
     sources = [path for part in ("cli", "observe/breach") for path in (package / part).rglob("*.py")]
     assert any(said in path.read_text() for path in sources)

@@ -1,4 +1,4 @@
-"""`sekisho owners …` at real databases, with a real mail server."""
+"""`sekisho owners …` with real databases and a real mail server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 OLD = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 NEW = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
-# How a role that may only read is made, what grants call it, the code of its refusal, and how it goes.
+# How a read-only role is created, its name in grants, its refusal's code, and how it is removed.
 READERS = {
     "InPostgres": (
         f"create role reader login password '{POSTGRES_PASSWORD}'",
@@ -65,7 +65,7 @@ def point_at(world: SqlWorld, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def sekisho(*line: str) -> int:
-    """As from a shell: with an event loop of its own."""
+    """Run as from a shell, with its own event loop."""
     return await asyncio.to_thread(main, ["owners", *line])
 
 
@@ -86,7 +86,7 @@ async def enrol(world: SqlWorld, *kinds: str, secret: str = OLD, account: str = 
 
 
 async def readable(world: SqlWorld, secret: str, account: str = "alice") -> list[str]:
-    """What can be opened with this secret alone."""
+    """The enrolments that open with this secret alone."""
     sealer = Sealer([secret.encode()])
     return [
         sealer.open(PURPOSES[one.kind], one.sealed, bound_to=enrolment_binding(account, one.id)).decode()
@@ -103,14 +103,14 @@ async def served(
         yield made
 
 
-# --- what all of them have
+# --- common to all
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_without_a_database_nothing_is_done(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And what to set is said."""
+    """Without a database nothing is done, and the setting is named."""
     monkeypatch.setenv("SEKISHO_SECRET", OLD)
     monkeypatch.delenv("SEKISHO_OWNERS", raising=False)
 
@@ -120,14 +120,14 @@ def test_without_a_database_nothing_is_done(
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """By contract."""
+    """Every command has help and `--json`, by contract."""
     with pytest.raises(SystemExit, match="0"):
         main(["owners", name, "--help"])
     assert "--json" in capsys.readouterr().out
 
 
 def test_no_value_is_in_any_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A URL has a password in it, an argument may be one."""
+    """No error shows a value: a URL has a password, and an argument may be one."""
     monkeypatch.setenv("SEKISHO_OWNERS", "postgresql+asyncpg://u:canary@127.0.0.1:1/canary")
     monkeypatch.setenv("SEKISHO_OWNERS_QUERY", QUERY)
     for line in (["check"], ["migrate"], ["reset", "canary"]):
@@ -145,7 +145,7 @@ def test_no_value_is_in_any_error(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 async def test_tables_are_made_and_found_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before that `check` says which command is missing."""
+    """Migrate creates the tables and `check` then accepts them; before that it names the command."""
     async with in_sqlite(tmp_path / "owners.db") as world:
         point_at(world, monkeypatch)
         await world.execute("drop table sekisho_meta", "drop table sekisho_resets", "drop table sekisho_enrolments")
@@ -161,7 +161,9 @@ async def test_tables_are_made_and_found_fit(
 async def test_a_role_that_cannot_write_is_unfit(
     served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It reads everything, and the first enrolment would fail. Where it may, `check` leaves nothing behind."""
+    """`check` refuses a role that cannot write, as the first enrolment would fail; otherwise it leaves nothing
+    behind.
+    """
     made, reader, code, *gone = READERS[type(served).__name__]
     tables = ("users", "sekisho_meta", "sekisho_enrolments", "sekisho_resets")
     await served.execute(made, *(f"grant select on {table} to {reader}" for table in tables))
@@ -182,7 +184,7 @@ async def test_a_role_that_cannot_write_is_unfit(
 async def test_a_query_that_finds_too_much_is_unfit(
     world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the name of its setting."""
+    """A query that finds several spellings is refused by the name of its setting."""
     assert world.url
     monkeypatch.setenv("SEKISHO_OWNERS_QUERY", "select * from users where username <> :account")
 
@@ -194,7 +196,7 @@ async def test_a_query_that_finds_too_much_is_unfit(
 
 
 async def test_a_reset_is_due_in_a_day(world: SqlWorld, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is removed now; asked again, the first one stands; cancelled, there is none."""
+    """A reset removes nothing now and is due in a day; asked again it stays, and cancelled it is gone."""
     await enrol(world, "totp")
     first = await told(capsys, "reset", "alice")
 
@@ -209,7 +211,7 @@ async def test_a_reset_is_due_in_a_day(world: SqlWorld, capsys: pytest.CaptureFi
 
 
 async def test_an_unknown_account_is_said_to_be_none(world: SqlWorld, capsys: pytest.CaptureFixture[str]) -> None:
-    """And its name, which may be a password in the wrong place, is not repeated."""
+    """An unknown account is reported as such, without its name, which may be a mistyped password."""
     assert world.url
     for line in (["nobody-canary"], ["nobody-canary", "--cancel"]):
         assert await sekisho("reset", *line) == FAILED
@@ -221,7 +223,9 @@ async def test_an_unknown_account_is_said_to_be_none(world: SqlWorld, capsys: py
 async def test_the_owner_is_told_in_their_language(
     world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the service's own server, before the command ends; one without an address is told by somebody else."""
+    """The owner is mailed in the own language before the command ends; without an address the operator is asked to
+    tell.
+    """
     assert world.url
     async with real_server() as server:
         mail(monkeypatch, server.port)
@@ -235,7 +239,7 @@ async def test_the_owner_is_told_in_their_language(
 async def test_a_notice_that_is_not_taken_is_said(
     world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reset stands, and somebody must tell the owner."""
+    """If the mail is refused the reset stands, and the operator is asked to tell the owner."""
     mail(monkeypatch, 1)
 
     assert await sekisho("reset", "Alice") == FAILED
@@ -258,7 +262,7 @@ def mail(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 async def test_everything_is_sealed_with_the_newest_secret(
     world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After which the old one can go; a second run has nothing to do."""
+    """All is sealed with the newest secret, so the old one can go; a second run changes nothing."""
     await enrol(world, *KINDS)
     await enrol(world, *KINDS, account="花子")
     await enrol(world, "totp", secret=NEW)
@@ -273,7 +277,7 @@ async def test_everything_is_sealed_with_the_newest_secret(
 async def test_what_cannot_be_opened_is_counted_and_left(
     world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A secret that is not listed, a row that was moved, a kind that nobody knows: exit code 1, and nothing is lost."""
+    """Data that cannot be opened (unlisted secret, moved row, unknown kind) is counted and kept, with exit code 1."""
     await enrol(world, "totp", "unheard-of")
     before = await world.owners().enrolments("alice")
     monkeypatch.setenv("SEKISHO_SECRET", NEW)
@@ -289,7 +293,7 @@ async def test_what_cannot_be_opened_is_counted_and_left(
 async def test_a_secret_is_needed(
     world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One made up for the process would open nothing."""
+    """A secret is needed: an ephemeral one would open nothing."""
     assert world.url
     monkeypatch.delenv("SEKISHO_SECRET", raising=False)
 
@@ -298,12 +302,12 @@ async def test_a_secret_is_needed(
 
 
 async def test_what_its_owner_uses_meanwhile_is_left_alone(world: SqlWorld) -> None:
-    """A recovery code that was used between reading and writing must not come back."""
+    """A recovery code used between read and write is not restored."""
     await enrol(world, "recovery")
     owners = world.owners()
 
     class Racing(SqlOwners):
-        """The owner comes after the row was read and before it is written."""
+        """The owner comes between the read and the write of a row."""
 
         async def replace(self, enrolment_id: str, old_sealed: bytes, new_sealed: bytes) -> bool:
             await owners.replace(enrolment_id, old_sealed, b"one code fewer")
@@ -320,7 +324,7 @@ async def test_what_its_owner_uses_meanwhile_is_left_alone(world: SqlWorld) -> N
 async def test_what_is_left_is_told(
     world: SqlWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A worker that was not restarted still enrols under the old secret: exit code 1, or it would be lost with that."""
+    """Rows still under the old secret, by a worker not restarted, give exit code 1: they would be lost with it."""
     await enrol(world, "totp")
     monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
     replace = SqlOwners.replace
@@ -328,7 +332,7 @@ async def test_what_is_left_is_told(
     async def behind_us(self: SqlOwners, enrolment_id: str, old_sealed: bytes, new_sealed: bytes) -> bool:
         monkeypatch.setattr(SqlOwners, "replace", replace)
         done = await replace(self, enrolment_id, old_sealed, new_sealed)
-        await enrol(world, "totp", account="Alice")  # a row that has been passed by
+        await enrol(world, "totp", account="Alice")  # a row that has already been passed
         return done
 
     monkeypatch.setattr(SqlOwners, "replace", behind_us)
@@ -339,14 +343,14 @@ async def test_what_is_left_is_told(
 
 
 def test_purposes_are_those_of_the_factors() -> None:
-    """Sealed for another purpose, a factor would be lost."""
+    """Rewrapping uses the factors' own purposes: sealed for another, a factor would be lost."""
     assert {"totp": totp.PURPOSE, "recovery": recovery.PURPOSE, "webauthn": b"webauthn"} == PURPOSES
 
 
 async def test_the_same_on_a_server(
     served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All four commands."""
+    """All four commands work on a server."""
     point_at(served, monkeypatch)
     monkeypatch.setenv("SEKISHO_SECRET", f"{NEW},{OLD}")
     await enrol(served, *KINDS)

@@ -1,4 +1,4 @@
-"""What is seen of long work: a rate and the time left, in a pipe and on a terminal, and no lie about the end."""
+"""Progress of long work: rate and remaining time, in a pipe and on a terminal, without false ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Seconds, as the test says."""
+    """A clock in seconds that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -33,7 +33,7 @@ class Clock:
 
 
 def work(drawn: Progress, clock: Clock, amounts: Iterable[int], seconds: float) -> None:
-    """So many units each so many seconds."""
+    """Report so many units, each after so many seconds."""
     for units in amounts:
         clock.now += seconds
         drawn.advance(units)
@@ -52,7 +52,7 @@ def work(drawn: Progress, clock: Clock, amounts: Iterable[int], seconds: float) 
     ],
 )
 def test_an_amount_is_three_digits_and_a_unit(number: float, unit: str, text: str) -> None:
-    """Nobody counts the zeros of 38000000000."""
+    """An amount has three digits and a unit."""
     assert amount(number, unit) == text
 
 
@@ -60,12 +60,12 @@ def test_an_amount_is_three_digits_and_a_unit(number: float, unit: str, text: st
     ("seconds", "text"), [(0.4, "0 s"), (17, "17 s"), (245, "4 min 05 s"), (3599.6, "1 h 00 min"), (9060, "2 h 31 min")]
 )
 def test_a_span_is_told_in_the_two_largest_units(seconds: float, text: str) -> None:
-    """`9060.0` is a riddle."""
+    """A duration has its two largest units."""
     assert span(seconds) == text
 
 
 def test_lines_tell_rate_and_time_left() -> None:
-    """The whole conversation of a stage, for a log."""
+    """A stage logs rate and remaining time: all its lines."""
     clock, out = Clock(), io.StringIO()
     with Lines(out, clock_s=clock) as lines:
         lines.begin("reading", 40_000_000_000, "B")
@@ -76,7 +76,7 @@ def test_lines_tell_rate_and_time_left() -> None:
 
 
 def test_an_hour_of_work_is_some_sixty_lines() -> None:
-    """A log has to hold other things too."""
+    """An hour's work logs some sixty lines."""
     clock, out = Clock(), io.StringIO()
     with Lines(out, clock_s=clock) as lines:
         lines.begin("sorting", 36_000, "records")
@@ -85,7 +85,7 @@ def test_an_hour_of_work_is_some_sixty_lines() -> None:
 
 
 def test_without_a_total_there_is_a_rate_and_no_time_left() -> None:
-    """Standard input has no length, and a guess would be a lie."""
+    """Without a total, as for standard input, there is a rate and no remaining time."""
     clock, out = Clock(), io.StringIO()
     with Lines(out, clock_s=clock) as lines:
         lines.begin("reading", None, "lines")
@@ -98,7 +98,7 @@ def test_without_a_total_there_is_a_rate_and_no_time_left() -> None:
 
 
 def test_a_stage_that_counts_nothing_says_no_amount() -> None:
-    """Waiting for the disk is work, and `0 B` of it would be a riddle."""
+    """A stage that counts nothing shows no amount."""
     clock, out, terminal = Clock(), io.StringIO(), Terminal()
     bar = Bar(Console(file=terminal, width=100, force_terminal=True, color_system=None), clock_s=clock)
     for drawn in (Lines(out, clock_s=clock), bar):
@@ -110,7 +110,7 @@ def test_a_stage_that_counts_nothing_says_no_amount() -> None:
 
 
 def test_the_next_stage_ends_the_former() -> None:
-    """The engine only says what begins."""
+    """The next stage ends the previous one."""
     out = io.StringIO()
     with Lines(out, clock_s=Clock()) as lines:
         lines.begin("reading", 1, "lines")
@@ -126,7 +126,7 @@ def test_the_next_stage_ends_the_former() -> None:
 @pytest.mark.parametrize("total", [10, None])
 @pytest.mark.parametrize("kind", [Lines, Bar])
 def test_work_that_failed_is_not_called_done(kind: type[Lines | Bar], total: int | None) -> None:
-    """`done` in a log is believed."""
+    """Failed work is not logged as `done`."""
     out = Terminal()
     drawn = Lines(out) if kind is Lines else Bar(Console(file=out, width=90))
 
@@ -143,7 +143,7 @@ def test_work_that_failed_is_not_called_done(kind: type[Lines | Bar], total: int
 
 
 def test_a_terminal_sees_a_bar_its_rate_and_the_time_left() -> None:
-    """On an ordinary terminal of 80 columns, all of it."""
+    """A terminal of 80 columns shows a bar, its rate and the remaining time in full."""
     clock, out = Clock(), Terminal()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
     with Bar(console, clock_s=clock) as bar:
@@ -154,7 +154,7 @@ def test_a_terminal_sees_a_bar_its_rate_and_the_time_left() -> None:
 
 
 def test_a_bar_of_unknown_length_is_full_when_the_work_is_done() -> None:
-    """And says how much it was."""
+    """A bar without a total is full at the end, with its amount."""
     out = Terminal()
     with Bar(Console(file=out, width=100, force_terminal=True, color_system=None), clock_s=Clock()) as bar:
         bar.begin("reading", None, "lines")
@@ -169,7 +169,7 @@ def test_a_bar_of_unknown_length_is_full_when_the_work_is_done() -> None:
 def test_a_bar_is_only_drawn_where_it_can_be_seen(
     terminal: bool, term: str, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Escape sequences in a log help nobody."""
+    """A bar is drawn on a terminal alone, as logs should have no escape sequences."""
     monkeypatch.setattr("sys.stderr", Terminal() if terminal else io.StringIO())
     monkeypatch.setenv("TERM", term)
     assert type(drawing()) is kind
@@ -182,7 +182,7 @@ def test_a_bar_is_only_drawn_where_it_can_be_seen(
 def test_no_rate_and_no_time_left_is_ever_negative_or_an_error(
     steps: list[tuple[int, float]], total: int | None
 ) -> None:
-    """Whatever the work: more than was announced, nothing for a minute, all at once."""
+    """Rate and remaining time are never negative or an error: with more than announced, pauses, or all at once."""
     now = 5.0
     pace = Pace("work", total, "B", now)
     for units, seconds in steps:
@@ -194,7 +194,7 @@ def test_no_rate_and_no_time_left_is_ever_negative_or_an_error(
 
 
 def test_the_rate_forgets_what_was_there_already() -> None:
-    """A download that goes on races through its first half; the time left is reckoned from the second."""
+    """The rate ignores work that was done before, so a continued download's remaining time is right."""
     now = 0.0
     pace = Pace("fetching", 1_000_000, "ranges", now)
     pace.look(500_000, 0.5)
@@ -206,7 +206,7 @@ def test_the_rate_forgets_what_was_there_already() -> None:
 
 
 def test_drawings_are_what_the_engine_talks_to() -> None:
-    """A matter of types, which the type checker of this suite holds."""
+    """Displays match the engine's interface, which the type checker verifies."""
     for drawn in (Lines(io.StringIO()), Bar(Console(file=io.StringIO()))):
         told: Progress = drawn
         shown: Drawing = drawn

@@ -1,4 +1,4 @@
-"""Memory, SQLite, PostgreSQL, MariaDB: what is claimed of one is claimed of all."""
+"""Memory, SQLite, PostgreSQL, MariaDB: a claim about one holds for all."""
 
 from __future__ import annotations
 
@@ -37,34 +37,34 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[SqlWorld]:
 
 @pytest.fixture(params=["memory", "sqlite", "postgres", "mariadb"])
 def world(request: pytest.FixtureRequest) -> World:
-    """With tables made, and the users of `worlds.USERS`."""
+    """A world with its tables and the users of `worlds.USERS`."""
     return InMemory() if request.param == "memory" else request.getfixturevalue(request.param)
 
 
 @pytest.fixture(params=["sqlite", "postgres", "mariadb"])
 def sql(request: pytest.FixtureRequest) -> SqlWorld:
-    """As `world`, without the one that has no tables."""
+    """Like `world`, without memory, which has no tables."""
     found: SqlWorld = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def exact(request: pytest.FixtureRequest) -> SqlWorld:
-    """Of these, those that tell spellings apart by themselves."""
+    """The worlds that distinguish spellings by themselves."""
     found: SqlWorld = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
 def served(request: pytest.FixtureRequest) -> Served:
-    """Of these, those that are servers."""
+    """The worlds that are servers."""
     found: Served = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
 async def own_served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    """With a server for one test alone, to be paused and killed."""
+    """A world with a server for one test alone, to be paused and killed."""
     if request.param == "postgres":
         with PostgresServer() as postgres:
             async with in_postgres(postgres) as world:

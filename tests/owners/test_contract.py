@@ -1,4 +1,4 @@
-"""One contract for every place where owners are kept."""
+"""One contract for every store of owners."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def owners(world: World) -> Owners:
 
 @pytest.mark.parametrize("name", USERS)
 async def test_contact_is_that_of_the_account_exactly_as_typed(owners: Owners, name: str) -> None:
-    """Spellings that the service tells apart have contacts of their own; quotes are letters like any other."""
+    """Spellings that the service distinguishes have separate contacts, quotes included."""
     assert await owners.contact(name) == Contact(name, *USERS[name])
 
 
@@ -41,12 +41,12 @@ async def test_contact_is_that_of_the_account_exactly_as_typed(owners: Owners, n
     ["", "ALICE", "alice ", "carol", "alice\0", "\0", "\ud800", "a" * 100_000, "' or '1'='1", "alice' --", "%", "花"],
 )
 async def test_no_contact_for_what_is_no_account(owners: Owners, name: str) -> None:
-    """Whatever a stranger types is at most an account that there isn't: no error, no other account."""
+    """Input that is no account has no contact, raises nothing and finds no other account."""
     assert await owners.contact(name) is None
 
 
 async def test_enrolments_come_back_oldest_first(owners: Owners) -> None:
-    """What was enrolled is found again, byte for byte, by its account alone."""
+    """Enrolments come back oldest first, byte for byte, for their account alone."""
     later, sooner = enrolment(2, label="花子's 📱", sealed=bytes(range(256))), enrolment(1, kind="webauthn", label="")
     for made in (later, sooner):
         await owners.enrol("alice", made)
@@ -57,7 +57,7 @@ async def test_enrolments_come_back_oldest_first(owners: Owners) -> None:
 
 
 async def test_an_id_is_taken_once(owners: Owners) -> None:
-    """A second enrolment under the same id is refused, whosever it is, and changes nothing."""
+    """A second enrolment under an id is refused, for any account, and changes nothing."""
     await owners.enrol("alice", enrolment(1))
     with pytest.raises(ValueError, match=r"^the enrolment's id is taken$"):
         await owners.enrol("bob", enrolment(1, sealed=b"other"))
@@ -65,7 +65,7 @@ async def test_an_id_is_taken_once(owners: Owners) -> None:
 
 
 async def test_one_account_cannot_remove_anothers(owners: Owners) -> None:
-    """The id of an enrolment is not enough: it must be the account's own (R4)."""
+    """An account removes its own enrolments alone, although ids are known (R4)."""
     await owners.enrol("alice", enrolment(1))
     assert not await owners.remove("bob", enrolment(1).id)
     assert await owners.remove("alice", enrolment(1).id)
@@ -75,7 +75,7 @@ async def test_one_account_cannot_remove_anothers(owners: Owners) -> None:
 
 @pytest.mark.parametrize("enrolment_id", ["", "\0", "%", "\ud800", "0" * 31, "0" * 100_000, "' or ''='"])
 async def test_no_enrolment_has_an_odd_id(owners: Owners, enrolment_id: str) -> None:
-    """Ids come back from pages: a stranger's is at most one that there isn't, and never an error."""
+    """An odd id, as a page may send, finds nothing and raises nothing."""
     await owners.enrol("alice", enrolment(0))
     assert not await owners.remove("alice", enrolment_id)
     assert not await owners.replace(enrolment_id, b"sealed", b"other")
@@ -83,7 +83,7 @@ async def test_no_enrolment_has_an_odd_id(owners: Owners, enrolment_id: str) -> 
 
 
 async def test_an_account_has_a_bound(world: World) -> None:
-    """Of more enrolments at once than there is room for, in two workers, exactly the room is filled."""
+    """Parallel enrolments in two workers fill exactly the allowed number."""
     workers = world.owners(), world.owners()
     tries = [workers[n % 2].enrol("alice", enrolment(n)) for n in range(ENROLMENTS_MAX + 6)]
     results = await asyncio.gather(*tries, return_exceptions=True)
@@ -93,7 +93,7 @@ async def test_an_account_has_a_bound(world: World) -> None:
 
 
 async def test_workers_that_have_just_started_keep_the_bound(world: World) -> None:
-    """Each looks at its tables first; what it counts after that is not what it saw then."""
+    """Workers that check their tables first still count the current enrolments."""
     for number in range(ENROLMENTS_MAX - 1):
         await world.owners().enrol("alice", enrolment(number))
     tries = [world.owners().enrol("alice", enrolment(100 + number)) for number in range(6)]
@@ -102,7 +102,7 @@ async def test_workers_that_have_just_started_keep_the_bound(world: World) -> No
 
 
 async def test_of_many_replacements_one_wins(world: World) -> None:
-    """Twenty callers in two workers use the same recovery code at once: one is told that it was there."""
+    """Of twenty callers in two workers that use one recovery code at once one succeeds."""
     workers = world.owners(), world.owners()
     await workers[0].enrol("alice", enrolment(1, sealed=b"ten codes"))
     tries = [workers[n % 2].replace(enrolment(1).id, b"ten codes", b"nine codes %d" % n) for n in range(20)]
@@ -113,7 +113,7 @@ async def test_of_many_replacements_one_wins(world: World) -> None:
 
 
 async def test_nothing_is_replaced_but_what_was_read(owners: Owners) -> None:
-    """Other bytes than those that are there, or an enrolment that is gone, change nothing."""
+    """A replacement with an outdated old value, or of a missing enrolment, changes nothing."""
     await owners.enrol("alice", enrolment(1, sealed=b"now"))
     assert not await owners.replace(enrolment(1).id, b"before", b"after")
     assert not await owners.replace(enrolment(2).id, b"now", b"after")
@@ -125,7 +125,7 @@ async def test_nothing_is_replaced_but_what_was_read(owners: Owners) -> None:
 
 
 async def test_a_forgotten_account_leaves_nothing(owners: Owners) -> None:
-    """Whoever is given the name next meets neither the factors nor the reset of the one before."""
+    """A forgotten account leaves neither factors nor a reset to the name's next owner."""
     await owners.enrol("alice", enrolment(1))
     await owners.enrol("bob", enrolment(2))
     await owners.ask_reset("alice", now_s=T0)
@@ -136,7 +136,7 @@ async def test_a_forgotten_account_leaves_nothing(owners: Owners) -> None:
 
 
 async def test_a_reset_is_due_a_day_later(owners: Owners) -> None:
-    """It is carried out once, not a second too early, and takes every enrolment of that account and no other."""
+    """A due reset is carried out once, no second too early, and removes that account's enrolments alone."""
     asked = await owners.ask_reset("alice", now_s=T0)
     due = T0 + RESET_DELAY_S
     assert asked == Reset("alice", T0, due) == await owners.pending_reset("alice")
@@ -152,14 +152,14 @@ async def test_a_reset_is_due_a_day_later(owners: Owners) -> None:
 
 
 async def test_asking_again_neither_hastens_nor_delays(owners: Owners) -> None:
-    """Or a thief who asks every hour would keep the owner's reset from ever being due."""
+    """Asking again does not move a reset, or a thief could delay the owner's for ever."""
     first = await owners.ask_reset("alice", now_s=T0)
     assert await owners.ask_reset("alice", now_s=T0 + 3_600) == first
     assert await owners.ask_reset("alice", now_s=T0 - 3_600) == first
 
 
 async def test_a_cancelled_reset_is_not_carried_out(owners: Owners) -> None:
-    """Not even by a worker that read it before, and not when another one has been asked for since."""
+    """A cancelled reset is not carried out, by a worker that read it before, or after another request."""
     first = await owners.ask_reset("alice", now_s=T0)
     await owners.enrol("alice", enrolment(1))
     assert await owners.cancel_reset("alice")
@@ -171,7 +171,7 @@ async def test_a_cancelled_reset_is_not_carried_out(owners: Owners) -> None:
 
 
 async def test_of_many_who_carry_out_one_does(world: World) -> None:
-    """One of several workers removes the factors, and sends the notice that they are gone."""
+    """Of several workers one removes the factors and sends the notice."""
     workers = world.owners(), world.owners()
     reset = await workers[0].ask_reset("alice", now_s=T0)
     done = await asyncio.gather(*(workers[n % 2].carry_out(reset, now_s=reset.due_s) for n in range(8)))
@@ -179,14 +179,14 @@ async def test_of_many_who_carry_out_one_does(world: World) -> None:
 
 
 async def test_resets_asked_for_at_once_are_one(world: World) -> None:
-    """Two operators at two desks: one reset, one notice's worth of truth."""
+    """Resets requested at once by two operators are one, with one notice."""
     workers = world.owners(), world.owners()
     asked = await asyncio.gather(*(workers[n % 2].ask_reset("alice", now_s=T0 + n) for n in range(8)))
     assert len(set(asked)) == 1
 
 
 async def test_all_that_is_sealed_is_found_once(owners: Owners, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Across batches, each enrolment once, while every one of them is sealed anew."""
+    """Across batches each sealed enrolment is found once, while all are sealed anew."""
     monkeypatch.setattr("sekisho.owners.sql.BATCH", 20)
     expected = {Held(f"user {n // 10}", enrolment(n * 7_919 % 60, sealed=b"old %d" % n)) for n in range(60)}
     for held in expected:
@@ -202,7 +202,7 @@ async def test_all_that_is_sealed_is_found_once(owners: Owners, monkeypatch: pyt
 
 @pytest.mark.parametrize("account_id", ["", "a\0b", "\udcff", "a" * 513])
 async def test_an_id_that_cannot_be_kept_is_refused(owners: Owners, account_id: str) -> None:
-    """Cut short or changed, it could become another account's."""
+    """An id that cannot be stored is refused: cut or changed, it could become another account's."""
     message = "^an account id has 1 to 512 characters that a database can hold$"
     with pytest.raises(ValueError, match=message):
         await owners.enrol(account_id, enrolment())
@@ -213,7 +213,7 @@ async def test_an_id_that_cannot_be_kept_is_refused(owners: Owners, account_id: 
 
 
 async def test_what_is_sealed_has_a_bound(owners: Owners) -> None:
-    """As it is enrolled, and as it is replaced."""
+    """Sealed data has a bound, when enrolled and when replaced."""
     whole = enrolment(1, sealed=b"x" * SEALED_BYTES_MAX)
     await owners.enrol("alice", whole)
     for wrong in (b"", whole.sealed + b"x"):
@@ -239,13 +239,13 @@ async def test_what_is_sealed_has_a_bound(owners: Owners) -> None:
     ],
 )
 def test_an_enrolment_holds_nothing_odd(id_: str, kind: str, label: str) -> None:
-    """Labels are typed by strangers and shown on pages: no controls, no reversed text, no length without end."""
+    """Labels, typed by strangers and shown on pages, have no controls, no reversed text and a bound."""
     with pytest.raises(ValueError, match=r"^an enrolment's (id|label) has "):
         Enrolment(id_, kind, label, T0, b"sealed")
 
 
 def test_no_repr_tells_whose_it_is() -> None:
-    """What lands in a traceback or a log names no account, address, label or secret."""
+    """No `repr` names an account, address, label or secret: tracebacks and logs have it."""
     shown = repr(
         (
             Contact("alice", "alice@mail.example", "ja"),
@@ -258,7 +258,7 @@ def test_no_repr_tells_whose_it_is() -> None:
 
 
 async def test_memory_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sign-ups without end do not fill the process."""
+    """Memory is bounded against endless sign-ups."""
     monkeypatch.setattr("sekisho.owners.memory.HELD_MAX", 3)
     owners = MemoryOwners({})
     for number in range(3):

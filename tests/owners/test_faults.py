@@ -1,4 +1,4 @@
-"""A database that is down, slow, full or silent: an answer in time, no task or connection left over, and back again."""
+"""With a database down, slow, full or silent every call ends in time, leaves no task or connection, and recovers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.owners.worlds import InMariadb, InPostgres, Served, SqlWorld
 
 DEADLINE_US = 200_000
-SOON_S = 2.0  # the deadline, and what a shared machine adds
+SOON_S = 2.0  # the deadline, and the delay of a shared machine
 SCHEMES = pytest.mark.parametrize("scheme", ["postgresql+asyncpg", "mysql"])
 
 
@@ -34,7 +34,7 @@ def _slow(world: Served) -> str:
 
 
 async def _refused(owners: SqlOwners) -> float:
-    """Seconds until a contact was refused."""
+    """The seconds until a contact was refused."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     with pytest.raises(OwnersUnavailable) as refused:
@@ -45,7 +45,7 @@ async def _refused(owners: SqlOwners) -> float:
 
 
 async def _idle(owners: SqlOwners, seconds: float = 10.0) -> None:
-    """Until no call is under way, not even one that was left behind."""
+    """Wait until no call is under way, abandoned ones included."""
     async with asyncio.timeout(seconds):
         while owners._tasks:
             await asyncio.wait(owners._tasks)
@@ -53,7 +53,7 @@ async def _idle(owners: SqlOwners, seconds: float = 10.0) -> None:
 
 @contextlib.asynccontextmanager
 async def _black_hole() -> AsyncIterator[int]:
-    """A port that takes connections and never says a word."""
+    """A port that takes connections and sends nothing."""
     writers: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
     try:
@@ -67,7 +67,7 @@ async def _black_hole() -> AsyncIterator[int]:
 
 @SCHEMES
 async def test_nobody_there(scheme: str) -> None:
-    """A refused connection is told at once."""
+    """A refused connection is reported at once."""
     owners = SqlOwners(f"{scheme}://sekisho:pw@127.0.0.1:{free_port()}/shop", QUERY)
     assert await _refused(owners) < SOON_S
     await owners.aclose()
@@ -75,7 +75,7 @@ async def test_nobody_there(scheme: str) -> None:
 
 @SCHEMES
 async def test_a_black_hole(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A server that takes the connection and says nothing is waited for until the deadline, and the log says so."""
+    """A server that takes the connection and is silent costs the deadline, and is logged."""
     async with _black_hole() as port:
         owners = SqlOwners(
             f"{scheme}://sekisho:pw@127.0.0.1:{port}/shop", QUERY, connections_max=2, deadline_us=DEADLINE_US
@@ -93,7 +93,7 @@ async def test_a_black_hole(scheme: str, caplog: pytest.LogCaptureFixture) -> No
 
 
 async def test_a_server_that_falls_silent(own_served: Served) -> None:
-    """Connections that are open already are waited for no longer; once it speaks again, so do we."""
+    """Open connections to a silent server are left at the deadline, and used again when it answers."""
     owners = own_served.owners(connections_max=2, deadline_us=DEADLINE_US)
     await _until_answered(owners)
     own_served.server.pause()
@@ -105,7 +105,7 @@ async def test_a_server_that_falls_silent(own_served: Served) -> None:
 
 
 async def test_a_server_that_dies_and_comes_back(own_served: Served) -> None:
-    """Refused while it is away, found again without anybody's help, and nothing is lost."""
+    """After a killed server, calls are refused, then work again by themselves, and nothing is lost."""
     owners, server = own_served.owners(), own_served.server
     await owners.enrol("alice", enrolment(1))
     server.kill()
@@ -114,11 +114,11 @@ async def test_a_server_that_dies_and_comes_back(own_served: Served) -> None:
     assert await owners.enrolments("alice") == (enrolment(1),)
     server.kill()
     server.start()
-    assert await owners.enrolments("alice") == (enrolment(1),)  # nobody asked while it was away: nobody noticed
+    assert await owners.enrolments("alice") == (enrolment(1),)  # no call was made while it was away, so none noticed
 
 
 async def test_a_slow_query_ends_with_its_caller(served: Served) -> None:
-    """It is cancelled in the server too, or a slow database would be given ever more to do."""
+    """A slow query is cancelled in the server too, or a slow database would get ever more work."""
     owners = served.owners(_slow(served), connections_max=1, deadline_us=DEADLINE_US)
     assert await _refused(owners) < SOON_S
     await _idle(owners)
@@ -126,7 +126,7 @@ async def test_a_slow_query_ends_with_its_caller(served: Served) -> None:
 
 
 async def test_a_caller_who_leaves(served: Served) -> None:
-    """A cancelled caller takes nobody's connection along: the next one has it, and its own answer."""
+    """A cancelled caller's connection goes to the next one, with its own answer."""
     owners = served.owners(connections_max=1)
     await owners.contact("花子")
     asleep = sa.text(f"select {served.asleep(30)}")
@@ -143,7 +143,7 @@ async def test_a_caller_who_leaves(served: Served) -> None:
 
 
 async def test_no_more_connections_than_allowed(served: Served) -> None:
-    """Of forty callers all are answered, over as many connections as were asked for: each counts them as it is."""
+    """Forty callers are answered over the allowed number of connections."""
     owners = served.owners(
         f"select email, locale, ({served.active}) as account_id from users where username = :account "
         f"and {served.asleep(0.02)}",
@@ -156,7 +156,7 @@ async def test_no_more_connections_than_allowed(served: Served) -> None:
 
 @SCHEMES
 async def test_no_more_callers_than_bounded(scheme: str) -> None:
-    """When too many wait already, the next is refused at once, and memory stays as it is."""
+    """With too many waiting callers the next is refused at once, so memory is bounded."""
     async with _black_hole() as port:
         owners = SqlOwners(f"{scheme}://u@127.0.0.1:{port}/shop", QUERY, deadline_us=5_000_000)
         waiting = [asyncio.create_task(owners.contact("alice")) for _ in range(CALLS_MAX)]
@@ -170,7 +170,7 @@ async def test_no_more_callers_than_bounded(scheme: str) -> None:
 
 
 async def test_closing_ends_what_waits(served: Served) -> None:
-    """A shutdown is not held up, and who waits is told that there will be no answer."""
+    """Closing does not wait, and refuses waiting callers."""
     owners = served.owners(_slow(served))
     waiting = asyncio.create_task(owners.contact("alice"))
     await asyncio.sleep(0)
@@ -182,7 +182,7 @@ async def test_closing_ends_what_waits(served: Served) -> None:
 
 
 async def test_sqlite_locked_by_another(sqlite: SqlWorld, tmp_path: Path) -> None:
-    """A writer that never ends keeps nobody past the deadline; readers are not kept at all."""
+    """Another process's endless write in SQLite holds writers to the deadline and readers not at all."""
     owners = sqlite.owners(deadline_us=DEADLINE_US)
     await _until_answered(owners)
     loop = asyncio.get_running_loop()
@@ -200,7 +200,7 @@ async def test_sqlite_locked_by_another(sqlite: SqlWorld, tmp_path: Path) -> Non
 async def test_a_lock_is_one_line_in_the_log(
     sqlite: SqlWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However many requests meet it, and though some get through; its end is said when it has lasted ten seconds."""
+    """A lock is one log line for any number of requests; its end is logged when it has lasted ten seconds."""
     now_s = 0.0
     owners = SqlOwners(sqlite.url, QUERY, deadline_us=DEADLINE_US, clock_s=lambda: now_s)
     await _until_answered(owners)
@@ -212,7 +212,7 @@ async def test_a_lock_is_one_line_in_the_log(
                 await owners.ask_reset("alice", now_s=T0)
             await _until_answered(owners)
     told = [message for name, _, message in caplog.record_tuples if name == "sekisho.owners"]
-    assert len(told) <= 2  # the deadline, and perhaps the database's own word for it
+    assert len(told) <= 2  # the deadline, or the database's own error
     assert len(told) == len(set(told)) > 0
 
     now_s = 10.0
@@ -223,7 +223,7 @@ async def test_a_lock_is_one_line_in_the_log(
 
 
 async def test_a_row_locked_by_another(mariadb: InMariadb) -> None:
-    """Nobody waits past the deadline, and neither does the server, which would go on for a client that is gone."""
+    """A locked row costs callers the deadline, and the server stops its statement too."""
     await mariadb.owners().ask_reset("alice", now_s=T0)
     owners = mariadb.owners(deadline_us=DEADLINE_US)
     await _until_answered(owners)
@@ -237,7 +237,7 @@ async def test_a_row_locked_by_another(mariadb: InMariadb) -> None:
 
 
 async def test_a_busy_query_ends_with_its_caller(mariadb: InMariadb) -> None:
-    """One that computes never looks whether its client is still there."""
+    """A computing query, which never checks its client, is cancelled with its caller."""
     owners = mariadb.owners(f"{QUERY} and benchmark(10000000000, md5('x')) = 0", deadline_us=DEADLINE_US)
     with pytest.raises(OwnersUnavailable):
         await owners.contact("alice")
@@ -245,31 +245,31 @@ async def test_a_busy_query_ends_with_its_caller(mariadb: InMariadb) -> None:
 
 
 async def _until_idle(world: Served, text: str) -> None:
-    """Until the server is busy with no statement that has this text."""
+    """Wait until the server runs no statement with this text."""
     async with asyncio.timeout(10):
         while await world.running(text):
             pass
 
 
 async def test_sqlite_in_no_folder(tmp_path: Path) -> None:
-    """A path that leads nowhere is a database that does not answer."""
+    """A path without a folder is a database that does not answer."""
     before = set(threading.enumerate())
     owners = SqlOwners(f"sqlite+aiosqlite:///{tmp_path}/missing/owners.db", QUERY)
     assert await _refused(owners) < SOON_S
     await owners.aclose()
-    # aiosqlite's thread reports its own end to this loop, which must still be there.
+    # aiosqlite's thread reports its own end to this loop, which must still exist.
     for thread in set(threading.enumerate()) - before:
         await asyncio.to_thread(thread.join, 5)
 
 
 @pytest.mark.parametrize("options", ["?ssl=require", "?ssl=hunter2", "?target_session_attrs=x"])
 async def test_options_that_the_driver_refuses(postgres: InPostgres, options: str) -> None:
-    """Whatever a driver raises, of whatever class, it is a database that does not answer."""
+    """Any exception of a driver, of any class, is a database that does not answer."""
     await _refused(postgres.owners(url=postgres.url + options))
 
 
 async def _until_answered(owners: SqlOwners) -> None:
-    """A deadline this short may be missed by a machine that is busy elsewhere; what is claimed is that it ends."""
+    """Retry: a busy machine may miss such a short deadline; the claim is that it ends."""
     async with asyncio.timeout(20):
         while True:
             with contextlib.suppress(OwnersUnavailable):
@@ -278,7 +278,7 @@ async def _until_answered(owners: SqlOwners) -> None:
 
 
 async def test_nothing_is_reported_as_never_heard(served: Served) -> None:
-    """The event loop prints exceptions that nobody asked for, with all that they hold: here everything is asked for."""
+    """No task's exception goes unread: the event loop would print it with its data."""
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     owners = served.owners("select email, locale from nowhere where username = :account")
@@ -298,7 +298,7 @@ async def test_nothing_is_reported_as_never_heard(served: Served) -> None:
 
 
 def _end_badly(connection: sa.Connection, asleep: str) -> None:
-    """As drivers do that take a cancellation for a lost connection: left behind, and then an error after all."""
+    """Fail as drivers do that read a cancellation as a lost connection: abandoned, then an error."""
     try:
         connection.execute(sa.text(f"select {asleep}"))
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Whatever is typed, and in whatever order things are asked: a database does what plain Python does."""
+"""For any input and any order of calls the SQL stores behave like plain Python."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STEPS = st.one_of(
 @given(typed=st.lists(st.text(max_size=20) | st.sampled_from(list(USERS)), max_size=20))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 async def test_any_text_is_an_account_or_none(sql: SqlWorld, typed: list[str]) -> None:
-    """Nothing that can be typed is an error, SQL, a pattern or somebody else's account."""
+    """No text causes an error, SQL, a pattern match or another account."""
     owners = sql.owners()
     found = await asyncio.gather(*map(owners.contact, typed))
     await owners.aclose()
@@ -46,7 +46,7 @@ async def test_any_text_is_an_account_or_none(sql: SqlWorld, typed: list[str]) -
 @given(steps=st.lists(STEPS, max_size=25))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_sql_does_what_python_does(steps: list[Any]) -> None:
-    """The same history: the same answers, the same refusals, and the same left at the end."""
+    """The same history gives the same answers, refusals and final state."""
     asyncio.run(_compare(steps))
 
 
@@ -63,13 +63,13 @@ async def _compare(steps: list[Any]) -> None:
 
 
 async def _do(owners: Owners, name: str, *args: Any) -> object:
-    """The answer, or the refusal."""
+    """The answer or the refusal."""
     try:
         match name:
             case "ask_reset":
                 return await owners.ask_reset(args[0], now_s=args[1])
             case "carry_out":
-                # As read by a worker at some time: it may have been cancelled since, or asked for anew.
+                # As a worker read it earlier: it may have been cancelled since, or requested anew.
                 return await owners.carry_out(Reset(args[0], args[1], args[1] + RESET_DELAY_S), now_s=args[2])
             case _:
                 return await getattr(owners, name)(*args)

@@ -1,4 +1,4 @@
-"""What MySQL and MariaDB do otherwise than PostgreSQL and SQLite."""
+"""How MySQL and MariaDB differ from PostgreSQL and SQLite."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def _members(world: InMariadb, kind: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["mysql", "mysql+asyncmy", "mariadb", "mariadb+asyncmy"])
 async def test_every_name_of_it_leads_there(mariadb: InMariadb, scheme: str) -> None:
-    """With a password that is no ASCII."""
+    """Every URL form works, with a non-ASCII password too."""
     owners = mariadb.owners(url=mariadb.url.replace("mysql://", f"{scheme}://"))
     assert await owners.contact("bob") == Contact("bob", None, None)
 
@@ -46,7 +46,7 @@ async def test_every_name_of_it_leads_there(mariadb: InMariadb, scheme: str) -> 
 @pytest.mark.parametrize("account", ["alice", "ALICE", "álice", "alice  ", "ａｌｉｃｅ"])
 @pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_unicode_520_ci"])
 async def test_spellings_are_one_account(mariadb: InMariadb, collation: str, account: str) -> None:
-    """Those that the column takes for one have one id, on which all that is enrolled hangs."""
+    """Spellings that the column equates have one id, to which all enrolments belong."""
     await _members(mariadb, f"varchar(50) collate {collation}")
     found = await mariadb.owners(BY_ID).contact(account)
     if (collation, account) == ("utf8mb4_general_ci", "ａｌｉｃｅ"):
@@ -58,7 +58,7 @@ async def test_spellings_are_one_account(mariadb: InMariadb, collation: str, acc
 
 @pytest.mark.parametrize("account", ["alice", "ALICE", "nobody"])
 async def test_a_query_without_an_id_is_refused(mariadb: InMariadb, account: str) -> None:
-    """Or `ALICE`, with the right password, would be an account without `alice`'s factors. Said at the start, too."""
+    """A query without an id is refused, at the start too: `ALICE` would log in without `alice`'s factors."""
     owners = mariadb.owners("select email, locale from users where username = :account")
     with pytest.raises(OwnersUnfit) as unfit:
         await owners.contact(account)
@@ -69,7 +69,9 @@ async def test_a_query_without_an_id_is_refused(mariadb: InMariadb, account: str
 
 
 async def test_ids_are_told_apart_by_their_bytes(mariadb: InMariadb) -> None:
-    """A collation would let `alice ` or `ALICE` have what `alice` enrolled: utf8mb4_bin pads, too."""
+    """Ids are compared by bytes: a collation (utf8mb4_bin pads, too) would give `alice ` or `ALICE` `alice`'s
+    factors.
+    """
     owners = mariadb.owners()
     await owners.enrol("alice", enrolment(1))
     await owners.ask_reset("alice", now_s=0)
@@ -81,7 +83,7 @@ async def test_ids_are_told_apart_by_their_bytes(mariadb: InMariadb) -> None:
 
 @pytest.mark.parametrize("longest", ["a" * 512, "花" * 512, "😀" * 512])
 async def test_the_longest_id_fits(mariadb: InMariadb, longest: str) -> None:
-    """And another that differs in its last character is another."""
+    """The longest id fits, and another last character makes another id."""
     owners = mariadb.owners()
     await owners.enrol(longest, enrolment(1, label="😀" * 64, sealed=b"x" * 8_192))
     assert await owners.enrolments(longest) == (enrolment(1, label="😀" * 64, sealed=b"x" * 8_192),)
@@ -90,7 +92,7 @@ async def test_the_longest_id_fits(mariadb: InMariadb, longest: str) -> None:
 
 @pytest.mark.parametrize("charset", ["latin1", "ascii", "utf8mb3", "sjis"])
 async def test_what_a_column_cannot_hold_is_nobody(mariadb: InMariadb, charset: str) -> None:
-    """An emoji typed by a stranger is no failure of the database: it would write a line and answer 503."""
+    """A name that a column cannot hold (an emoji) is no account, and no failure with a log line and a 503."""
     await _members(mariadb, f"varchar(50) character set {charset}")
     owners = mariadb.owners(BY_ID)
     assert await owners.contact("alice😀") is None
@@ -98,7 +100,7 @@ async def test_what_a_column_cannot_hold_is_nobody(mariadb: InMariadb, charset: 
 
 
 async def test_what_an_encoding_cannot_hold_is_nobody(postgres: InPostgres) -> None:
-    """The same in a PostgreSQL whose encoding is not UTF-8."""
+    """The same holds for PostgreSQL in an encoding other than UTF-8."""
     await postgres.execute(f"create database {postgres.name}_latin encoding 'LATIN1' template template0 locale 'C'")
     url = f"{postgres.url}_latin"
     owners = postgres.owners("select 'a@mail.example' as email where :account = 'müller'", url=url)
@@ -108,7 +110,7 @@ async def test_what_an_encoding_cannot_hold_is_nobody(postgres: InPostgres) -> N
 
 
 async def test_a_query_whose_collations_clash_is_the_operators_to_mend(mariadb: InMariadb) -> None:
-    """Then no account is found, and the start says so."""
+    """A query whose collations clash finds no account, and the start reports it."""
     await _members(mariadb, "varchar(50) collate utf8mb4_general_ci")
     owners = mariadb.owners(
         f"{BY_ID} and name <> (select max(username collate utf8mb4_unicode_ci) from users where username > '')"
@@ -122,7 +124,7 @@ async def test_a_query_whose_collations_clash_is_the_operators_to_mend(mariadb: 
 @pytest.mark.parametrize("account", ["\\' or 1=1 -- ", "\\", "alice\\", "' or ''='", "\\%_", '"', "\x1a", "\n"])
 @pytest.mark.parametrize("mode", ["NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,PIPES_AS_CONCAT", ""])
 async def test_quotes_end_where_they_should(mariadb: InMariadb, mode: str, account: str) -> None:
-    """Whatever the server's mode: the driver writes values into statements, and bytes with backslashes."""
+    """Quoting is right in any server mode: the driver writes values, and bytes with backslashes, into statements."""
     before = (await mariadb.execute("select @@global.sql_mode"))[0][0]
     await mariadb.execute(f"set global sql_mode = '{mode}'")
     try:
@@ -139,7 +141,7 @@ async def test_quotes_end_where_they_should(mariadb: InMariadb, mode: str, accou
 
 
 async def test_reading_cannot_write(mariadb: InMariadb) -> None:
-    """A transaction that reads is read-only, whatever the query's functions try; the next writing one is not."""
+    """A read-only transaction cannot write, even by a query's functions; the next writing one can."""
     await mariadb.execute(
         "create function wipe() returns text begin delete from users; return 'ja'; end",
     )
@@ -156,7 +158,7 @@ async def test_reading_cannot_write(mariadb: InMariadb) -> None:
 
 
 async def test_a_lock_ends_with_its_transaction(mariadb: InMariadb) -> None:
-    """Though in these servers it belongs to the connection, which goes back to the pool; after a failure, too."""
+    """A lock ends with its transaction, after a failure too, although MySQL binds it to the pooled connection."""
     owners, others = mariadb.owners(connections_max=1), mariadb.owners(connections_max=1)
     await owners.enrol("alice", enrolment(1))
     with pytest.raises(ValueError, match="taken"):
@@ -166,7 +168,7 @@ async def test_a_lock_ends_with_its_transaction(mariadb: InMariadb) -> None:
 
 
 async def test_locks_of_two_databases_are_two(mariadb: InMariadb) -> None:
-    """Names of locks are those of the whole server: a neighbour that holds his would keep our owners waiting."""
+    """Lock names are server-wide, so ours contain the database: a neighbour's lock must not block our owners."""
     name = f"{mariadb.name}_neighbour"
     await mariadb.execute(f"create database {name}")
     neighbour = mariadb.owners(url=mariadb.url.replace(f"/{mariadb.name}", f"/{name}"))
@@ -197,7 +199,7 @@ async def test_locks_of_two_databases_are_two(mariadb: InMariadb) -> None:
     ],
 )
 def test_each_of_the_two_is_told_in_its_own_words(is_mariadb: bool, limits: str) -> None:
-    """How long a statement may take; once for as long as it stays the same."""
+    """MySQL and MariaDB get their own statement timeout, sent once while it stays the same."""
     connection = Mock(info={}, dialect=Mock(is_mariadb=is_mariadb))
     connection.get_execution_options.return_value = {SECONDS: 0.25}
     _limit(connection)
@@ -212,22 +214,22 @@ def test_each_of_the_two_is_told_in_its_own_words(is_mariadb: bool, limits: str)
 
 @pytest.mark.parametrize("way", ["require", "verify-ca", "verify-full"])
 async def test_the_line_is_encrypted_where_it_is_asked_for(mariadb: InMariadb, way: str) -> None:
-    """And the server is held to its certificate, by the authority that the URL names."""
+    """The connection is encrypted if asked for, and the certificate verified by the URL's authority."""
     given = "" if way == "require" else f"&ssl_ca={mariadb.server.certificate}"
     assert await _cipher(mariadb.owners(url=f"{mariadb.url}?ssl={way}{given}"))
 
 
 async def test_an_authority_alone_means_the_strictest(mariadb: InMariadb) -> None:
-    """`ssl_ca` without a word; without either, the line is as it is."""
+    """`ssl_ca` alone means full verification; without TLS options the connection is as configured."""
     assert await _cipher(mariadb.owners(url=f"{mariadb.url}?ssl_ca={mariadb.server.certificate}"))
     assert not await _cipher(mariadb.owners())
     assert not await _cipher(mariadb.owners(url=f"{mariadb.url}?ssl=disable"))
 
 
 async def test_a_stranger_in_between_is_not_spoken_to(mariadb: InMariadb) -> None:
-    """A certificate of no known authority, or of another name."""
+    """An unknown authority or another name in the certificate ends the connection."""
     known = f"?ssl_ca={mariadb.server.certificate}"
-    elsewhere = mariadb.url.replace("127.0.0.1", "127.1")  # the same address, of which the certificate says nothing
+    elsewhere = mariadb.url.replace("127.0.0.1", "127.1")  # the same address, not named in the certificate
     assert await _cipher(mariadb.owners(url=f"{elsewhere}{known}&ssl=verify-ca"))
     for url in (f"{mariadb.url}?ssl=verify-full", f"{mariadb.url}?ssl=verify-ca", f"{elsewhere}{known}"):
         with pytest.raises(OwnersUnavailable):
@@ -235,11 +237,11 @@ async def test_a_stranger_in_between_is_not_spoken_to(mariadb: InMariadb) -> Non
 
 
 async def test_a_server_without_tls_is_not_spoken_to_in_plain_text() -> None:
-    """One in between says that there is none; the driver begins the handshake all the same, and sends no name."""
+    """A man in the middle who denies TLS gets no name: the driver starts the handshake all the same."""
     heard: list[bytes] = []
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Protocol 10, no CLIENT_SSL among the capabilities.
+        # Protocol 10, without CLIENT_SSL among the capabilities.
         greeting = b"\x0a8.0.30\0" + b"\x01\0\0\0" + b"saltsalt\0" + b"\xff\xf7" + b"\x2d\x02\0" + b"\xff\xdf"
         greeting += b"\x15" + b"\0" * 10 + b"saltsaltsalt\0" + b"mysql_native_password\0"
         writer.write(len(greeting).to_bytes(3, "little") + b"\0" + greeting)
@@ -260,7 +262,7 @@ async def test_a_server_without_tls_is_not_spoken_to_in_plain_text() -> None:
 
 
 async def test_a_socket_leads_there(mariadb: InMariadb) -> None:
-    """As the server's own root, whom nobody else can be there."""
+    """A unix socket works, as the server's own root user."""
     url = f"mysql://root@localhost/{mariadb.name}?unix_socket={mariadb.server.socket}"
     assert await mariadb.owners(url=url).contact("bob") == Contact("bob", None, None)
 
@@ -283,7 +285,7 @@ async def _cipher(owners: SqlOwners) -> object:
     ],
 )
 def test_options_that_make_no_sense_stop_the_start(options: str, problem: str) -> None:
-    """And name themselves, not their value."""
+    """Wrong options stop the start by their names, without their values."""
     with pytest.raises(SettingsError) as refused:
         SqlOwners(PLACE + options, QUERY)
     assert (refused.value.name, refused.value.problem) == ("SEKISHO_OWNERS", problem)
@@ -291,13 +293,13 @@ def test_options_that_make_no_sense_stop_the_start(options: str, problem: str) -
 
 
 def test_a_file_without_certificates_is_none(tmp_path: Path) -> None:
-    """Or every server would be a stranger."""
+    """A file without certificates is refused: no server could be verified."""
     shutil.copy(__file__, tmp_path / "ca.pem")
     with pytest.raises(SettingsError, match="holds no certificates"):
         SqlOwners(f"{PLACE}?ssl_ca={tmp_path / 'ca.pem'}", QUERY)
 
 
 def test_a_url_names_its_database() -> None:
-    """Or the tables would be nowhere."""
+    """A URL without a database is refused: there would be no place for tables."""
     with pytest.raises(SettingsError, match="names no database"):
         SqlOwners("mysql://sekisho@db.internal", QUERY)

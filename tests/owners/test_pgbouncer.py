@@ -1,4 +1,4 @@
-"""Behind a pooler that gives each transaction another connection, owners are found as without it."""
+"""Behind a pooler that changes the connection with each transaction owners are found as without it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ WORKERS, ROUNDS = 6, 10
 
 @pytest.fixture
 def pooled_url(postgres: InPostgres) -> Iterator[str]:
-    """The same database, through the pooler."""
+    """The same database through the pooler."""
     server = postgres.server
     with pgbouncer(server) as port:
         yield postgres.url.replace(f":{server.port}/", f":{port}/")
 
 
 async def test_transactions_of_many_workers_share_few_connections(postgres: InPostgres, pooled_url: str) -> None:
-    """Sixty step-ups at once, each a look-up, a list and a write: statements with names met other connections."""
+    """Sixty step-ups at once (look-up, list, write) share few connections, without named statements."""
     workers = [postgres.owners(url=pooled_url) for _ in range(WORKERS)]
 
     async def step_up(owners: SqlOwners, number: int) -> tuple[Contact | None, int, bool]:
@@ -46,7 +46,7 @@ async def test_transactions_of_many_workers_share_few_connections(postgres: InPo
 
 
 async def test_tables_are_made_and_checked_through_it(postgres: InPostgres, pooled_url: str) -> None:
-    """By `sekisho owners migrate` and `check`, whose locks end with their transaction."""
+    """`sekisho owners migrate` and `check` work through it, as their locks end with their transactions."""
     await postgres.execute("drop table sekisho_enrolments, sekisho_resets, sekisho_meta")
     owners = postgres.owners(url=pooled_url)
     assert await asyncio.gather(*(owners.migrate() for _ in range(4))) == [1] * 4
@@ -54,7 +54,7 @@ async def test_tables_are_made_and_checked_through_it(postgres: InPostgres, pool
 
 
 async def test_who_has_no_pooler_may_keep_a_cache(postgres: InPostgres) -> None:
-    """As the URL says, for SQLAlchemy's own."""
+    """Without a pooler the URL can enable SQLAlchemy's statement cache."""
     owners = postgres.owners(url=f"{postgres.url}?prepared_statement_cache_size=50")
     for _ in range(3):
         assert await owners.contact("bob") == Contact("bob", None, None)

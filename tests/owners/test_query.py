@@ -1,4 +1,4 @@
-"""The service's own query: which are taken, what of an answer is used, and that nothing can be written through it."""
+"""The service's own query: which ones are accepted, how its result is used, and that it cannot write."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COLUMNS = (
     ],
 )
 def test_a_single_select_is_taken(query: str) -> None:
-    """However it is laid out; what stands in quotes is text."""
+    """A single SELECT is accepted in any layout; quoted text is ignored."""
     assert lookup(query) is not None
 
 
@@ -52,7 +52,7 @@ def test_a_single_select_is_taken(query: str) -> None:
     ],
 )
 def test_anything_else_is_refused_at_the_start(query: str, problem: str) -> None:
-    """With words that say what is wrong, and not one of the query's own."""
+    """Anything else is refused at the start, with a reason and without the query's text."""
     with pytest.raises(SettingsError) as refused:
         lookup(query)
     assert refused.value.name == "SEKISHO_OWNERS_QUERY"
@@ -63,7 +63,7 @@ def test_anything_else_is_refused_at_the_start(query: str, problem: str) -> None
 
 
 async def test_columns_are_known_by_their_names(sql: SqlWorld) -> None:
-    """In any order and case, so that nobody mails a code to `ja`."""
+    """Columns are found by name in any order and case, so no code is mailed to `ja`."""
     owners = sql.owners(
         'select locale as "LOCALE", email as Email, username as Account_Id from users where username = :account'
     )
@@ -71,7 +71,7 @@ async def test_columns_are_known_by_their_names(sql: SqlWorld) -> None:
 
 
 async def test_most_tables_have_no_locale(sql: SqlWorld) -> None:
-    """Then letters are in English, and nothing else differs."""
+    """Without a locale column mails are in English."""
     owners = sql.owners("select username as account_id, email from users where username = :account")
     await owners.migrate()
     await owners.check()
@@ -94,7 +94,7 @@ async def test_most_tables_have_no_locale(sql: SqlWorld) -> None:
 async def test_a_query_that_finds_several_spellings_wants_an_id(
     exact: SqlWorld, account: str, where: str, warned: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Said once, with the line to write, however often it is asked; and nobody waits for it."""
+    """A query that finds several spellings needs an id: logged once, with the line to write, and without delay."""
     owners = exact.owners(f"select email, locale from users where {where}")
     for _ in range(3):
         assert await owners.contact(account) is not None
@@ -104,7 +104,7 @@ async def test_a_query_that_finds_several_spellings_wants_an_id(
 
 
 async def test_an_id_settles_it(sql: SqlWorld, caplog: pytest.LogCaptureFixture) -> None:
-    """Then spellings are the database's business."""
+    """With an id, spellings are left to the database."""
     owners = sql.owners("select 42 as account_id, email from users where lower(username) = lower(:account)")
     contact = await owners.contact("BOB")
     assert contact is not None
@@ -117,7 +117,9 @@ async def test_an_id_settles_it(sql: SqlWorld, caplog: pytest.LogCaptureFixture)
 )
 @pytest.mark.parametrize("account", ["alice", "nobody"])
 async def test_other_columns_are_the_operators_to_mend(sql: SqlWorld, columns: str, account: str) -> None:
-    """Missing, foreign or twice: told at the first question, known account or not, and by `check` before that."""
+    """Missing, unknown or doubled columns are reported at the first question, for any account, and by `check`
+    before.
+    """
     owners = sql.owners(f"select {columns} from users where username = :account")
     with pytest.raises(OwnersUnfit) as unfit:
         await owners.contact(account)
@@ -127,7 +129,7 @@ async def test_other_columns_are_the_operators_to_mend(sql: SqlWorld, columns: s
 
 
 async def test_two_rows_are_an_error(sql: SqlWorld) -> None:
-    """Either of them might be the thief's; and of a million only two are fetched."""
+    """Two rows are an error, as either may be the thief's; at most two are fetched."""
     owners = sql.owners(
         "select username as account_id, email, locale from users where lower(username) = lower(:account)"
     )
@@ -147,7 +149,7 @@ async def test_two_rows_are_an_error(sql: SqlWorld) -> None:
     ],
 )
 async def test_an_id_of_the_services_own(sql: SqlWorld, expression: str, account_id: str | None) -> None:
-    """Where many spellings are one account, its factors hang on its id; without one that is exact, on nothing."""
+    """Where spellings are one account, its factors belong to its exact id; without one, to nothing."""
     owners = sql.owners(
         f"select email, locale, {expression} as account_id from users where username = :account",
     )
@@ -159,7 +161,7 @@ async def test_an_id_of_the_services_own(sql: SqlWorld, expression: str, account
 
 
 async def test_postgres_has_more_kinds_of_id(postgres: InPostgres) -> None:
-    """A UUID is its usual text; true is nobody's number."""
+    """In PostgreSQL a UUID's id is its usual text, and a boolean is none."""
     uuid = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
     query = "select email, locale, cast('{}' as {}) as account_id from users where username = :account"
     contact = await postgres.owners(query.format(uuid, "uuid")).contact("alice")
@@ -170,7 +172,7 @@ async def test_postgres_has_more_kinds_of_id(postgres: InPostgres) -> None:
 
 
 async def test_a_column_that_folds_case_folds_it_for_us(postgres: InPostgres) -> None:
-    """PostgreSQL's citext: what the service finds under `ALICE`, so do we, or its factors would not be asked for."""
+    """A `citext` column is folded for us: `ALICE` must find the factors that the service's log-in would need."""
     await postgres.execute(
         "create extension citext",
         "create table members (id int, name citext, mail citext, lang text)",
@@ -198,21 +200,21 @@ async def test_a_column_that_folds_case_folds_it_for_us(postgres: InPostgres) ->
     ],
 )
 async def test_what_is_no_single_mailbox_is_no_contact(sqlite: SqlWorld, email: str, usable: bool) -> None:
-    """An address with a line feed writes headers of its own, one with a comma sends the code elsewhere too."""
+    """A text that is not one mailbox is no contact: a line feed adds headers, a comma another recipient."""
     owners = sqlite.owners(f"select '{email}' as email, 'ja' as locale from users where username = :account")
     assert await owners.contact("bob") == Contact("bob", email if usable else None, "ja")
 
 
 @pytest.mark.parametrize("locale", ["", "ja_JP.UTF-8", "ja\n", "../../etc", "j", "ja" + "-x" * 5])
 async def test_what_is_no_locale_is_none(sqlite: SqlWorld, locale: str) -> None:
-    """A locale picks texts; what could pick files, or anything else, is not passed on."""
+    """A locale that may be a file name or worse is dropped: locales select texts."""
     owners = sqlite.owners(f"select email, '{locale}' as locale from users where username = :account")
     assert await owners.contact("bob") == Contact("bob", None, None)
 
 
 @pytest.mark.parametrize("expression", ["1", "1.5"])
 async def test_a_number_is_no_address(sql: SqlWorld, expression: str) -> None:
-    """A column of another type is the operator's to mend."""
+    """A column of another type is an error for the operator."""
     owners = sql.owners(f"select {expression} as email, username as account_id from users where username = :account")
     with pytest.raises(OwnersUnfit, match=r"wants text in the columns `email` and `locale`$"):
         await owners.contact("alice")
@@ -227,7 +229,7 @@ async def test_a_number_is_no_address(sql: SqlWorld, expression: str) -> None:
     ],
 )
 async def test_the_query_cannot_write(postgres: InPostgres, query: str) -> None:
-    """Whatever its functions try: its transaction is read-only, and the next writing one is not."""
+    """The query cannot write, with any function: its transaction is read-only, and the next writing one is not."""
     await postgres.execute(
         "create sequence numbers",
         "create function wipe() returns text language sql as 'delete from users returning locale'",
@@ -240,7 +242,7 @@ async def test_the_query_cannot_write(postgres: InPostgres, query: str) -> None:
 
 
 async def test_reading_cannot_write_in_sqlite(sqlite: SqlWorld) -> None:
-    """A connection that reads refuses to write, and writes again when it is its turn."""
+    """A reading SQLite connection refuses to write, and writes when it is a writing one again."""
     owners = sqlite.owners(connections_max=1)
     delete = "delete from users"
     with pytest.raises(OwnersUnavailable, match=r"SQLITE_READONLY$"):

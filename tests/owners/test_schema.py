@@ -1,4 +1,4 @@
-"""Tables of our own: made once, by however many workers, and never taken for others than they are."""
+"""Our own tables: created once by any number of workers, and checked before use."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CALLS: dict[str, Callable[[SqlOwners], Awaitable[object]]] = {
 
 
 async def test_migrating_again_changes_nothing(sql: SqlWorld) -> None:
-    """What is enrolled stays enrolled, and the tables are fit before and after."""
+    """Migrating again keeps all enrolments, and the tables are valid before and after."""
     owners = sql.owners()
     await owners.enrol("alice", enrolment(1))
     assert await owners.migrate() == await sql.owners().migrate() == len(STEPS)
@@ -59,7 +59,7 @@ async def test_migrating_again_changes_nothing(sql: SqlWorld) -> None:
 
 
 async def test_workers_migrate_at_once(sql: SqlWorld) -> None:
-    """Eight workers that start together with an empty database: all succeed, and one version is written."""
+    """Eight workers that migrate an empty database at once all succeed, and write one version."""
     await sql.execute(*DROP)
     assert await asyncio.gather(*(sql.owners(connections_max=1).migrate() for _ in range(8))) == [len(STEPS)] * 8
     assert await sql.execute("select name, value from sekisho_meta") == [("schema", len(STEPS))]
@@ -68,7 +68,7 @@ async def test_workers_migrate_at_once(sql: SqlWorld) -> None:
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_missing_tables_are_named(sql: SqlWorld, call: Callable[[SqlOwners], Awaitable[object]]) -> None:
-    """With what to do about them; contacts, which need none of them, are found all the same."""
+    """Missing tables are named with the command that creates them; contacts, which need none, are still found."""
     await sql.execute(*DROP)
     owners = sql.owners()
     with pytest.raises(OwnersUnfit) as unfit:
@@ -79,7 +79,7 @@ async def test_missing_tables_are_named(sql: SqlWorld, call: Callable[[SqlOwners
 
 @pytest.mark.parametrize("call", [*CALLS.values(), lambda owners: owners.migrate()], ids=[*CALLS, "migrate"])
 async def test_newer_tables_are_left_alone(sql: SqlWorld, call: Callable[[SqlOwners], Awaitable[object]]) -> None:
-    """An old worker in the middle of a deployment must not write what the new ones can't read."""
+    """Tables of a newer version are left alone: an old worker in a deployment must not write to them."""
     await sql.execute("update sekisho_meta set value = 2")
     with pytest.raises(OwnersUnfit) as unfit:
         await call(sql.owners())
@@ -87,7 +87,7 @@ async def test_newer_tables_are_left_alone(sql: SqlWorld, call: Callable[[SqlOwn
 
 
 async def test_tables_that_go_away_are_missed(sql: SqlWorld) -> None:
-    """The first call fails as any failure does; the next one says what is wrong; made again, all is well."""
+    """When tables vanish the first call fails, the next one names them, and recreated ones work."""
     owners = sql.owners()
     await owners.enrol("alice", enrolment(1))
     await sql.execute(*DROP)
@@ -110,7 +110,7 @@ def _fail(connection: Connection) -> None:
 
 
 async def test_an_upgrade_takes_the_steps_that_are_missing(sql: SqlWorld) -> None:
-    """Each once, by one of the workers that try; what is enrolled survives."""
+    """An upgrade runs each missing step once, by one worker, and keeps all enrolments."""
     owners = sql.owners()
     await owners.enrol("alice", enrolment(1))
     steps = (*STEPS, _add_column)
@@ -121,7 +121,7 @@ async def test_an_upgrade_takes_the_steps_that_are_missing(sql: SqlWorld) -> Non
 
 
 async def test_an_upgrade_that_fails_leaves_no_half(sql: SqlWorld) -> None:
-    """Its changes to tables are undone with it, or of no consequence, and the next try starts where it did."""
+    """A failed upgrade is rolled back or harmless, and the next try starts from the same place."""
     with pytest.raises(OwnersUnavailable, match=r"^pulled the plug$"):
         await sql.owners()._call(lambda connection: upgrade(connection, (*STEPS, _fail)), writes=True)
     await sql.owners().check()
@@ -129,7 +129,7 @@ async def test_an_upgrade_that_fails_leaves_no_half(sql: SqlWorld) -> None:
 
 
 def test_a_database_that_took_a_step_looks_like_one_that_takes_it_today() -> None:
-    """In PostgreSQL and SQLite the tables are those that workers of 97295b2 made."""
+    """Tables upgraded from commit 97295b2 equal new ones, in PostgreSQL and SQLite."""
     made = {str(sa.schema.CreateTable(table).compile(dialect=dialect)) for table in TABLES_MADE for dialect in DIALECTS}
     assert {" ".join(text.split()) for text in made} == {
         "CREATE TABLE sekisho_meta ( name TEXT NOT NULL, value BIGINT NOT NULL, PRIMARY KEY (name) )",
@@ -141,7 +141,7 @@ def test_a_database_that_took_a_step_looks_like_one_that_takes_it_today() -> Non
 
 @pytest.mark.parametrize("statements", range(6))
 async def test_a_migration_that_is_cut_short_is_taken_up_again(sql: SqlWorld, statements: int) -> None:
-    """After any of its statements, also where each commits by itself: until it is done workers say that it is not."""
+    """A migration cut off after any statement is continued; until then workers report it as unfinished."""
     whole = await _shape(sql)
     await sql.execute(*DROP)
     done: list[str] = []
@@ -177,7 +177,7 @@ async def _shape(sql: SqlWorld) -> list[tuple[str, list[str], list[str | None]]]
     return await sql.owners()._call(look)
 
 
-# How the role is made, what grants call it, and how it goes.
+# How the role is created, its name in grants, and how it is removed.
 WORKER = {
     "InPostgres": (
         f"create role worker login password '{POSTGRES_PASSWORD}'",
@@ -194,7 +194,7 @@ WORKER = {
 
 
 async def test_the_least_rights_suffice(served: Served) -> None:
-    """Those that the adapter names: a worker's role that can neither make tables nor read password hashes."""
+    """A worker's role needs the documented rights alone: no table creation, no password hashes."""
     made, worker, *gone = WORKER[type(served).__name__]
     await served.execute(
         made,

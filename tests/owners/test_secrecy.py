@@ -1,4 +1,4 @@
-"""What the adapter leaves where others can read it: no account, address, label, sealed bytes, password or URL."""
+"""No log or error of the adapter shows an account, address, label, sealed bytes, password or URL."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def _everything(owners: SqlOwners) -> None:
 
 
 async def test_no_log_line_holds_anything_of_anybody(sql: SqlWorld) -> None:
-    """With every logger at its lowest level, the drivers' and SQLAlchemy's too."""
+    """No log line shows owners' data, with every logger verbose, drivers and SQLAlchemy included."""
     with capturing() as captured:
         owners = sql.owners()
         await _everything(owners)
@@ -53,7 +53,7 @@ async def test_no_log_line_holds_anything_of_anybody(sql: SqlWorld) -> None:
     ],
 )
 async def test_no_error_holds_anything_of_anybody(postgres: InPostgres, query: str) -> None:
-    """PostgreSQL quotes values in its errors, and asyncpg parameters; neither gets into text, context or log."""
+    """PostgreSQL's errors quote values and asyncpg's parameters; neither gets into text, context or log."""
     with capturing() as captured:
         owners = postgres.owners(query)
         with pytest.raises((OwnersUnavailable, OwnersUnfit)) as refused:
@@ -68,13 +68,13 @@ async def test_no_error_holds_anything_of_anybody(postgres: InPostgres, query: s
     "condition",
     [
         "username = (select nothing from nowhere where name = :account)",
-        "username = = :account",  # quotes the statement from here on, in which the driver has written the account
+        "username = = :account",  # from here on it quotes the statement, in which the driver has written the account
         "username = :account and complain(email) = 1",
         "username = :account and email = (select username from users where username in ('alice', 'Alice'))",
     ],
 )
 async def test_no_error_of_mariadb_holds_anything_of_anybody(mariadb: InMariadb, condition: str) -> None:
-    """It quotes values in its errors, and the driver writes values into statements."""
+    """MariaDB's errors quote values, and its driver writes values into statements; neither is shown."""
     complain = "begin signal sqlstate '45000' set message_text = word; return 1; end"
     await mariadb.execute(f"create function complain(word text) returns int {complain}")
     with capturing() as captured:
@@ -93,9 +93,9 @@ async def test_no_error_of_mariadb_holds_anything_of_anybody(mariadb: InMariadb,
     ids=["postgres", "mariadb"],
 )
 async def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest, server: str, code: str) -> None:
-    """A role, a database and a password that the server refuses: the log names the failure and none of them.
+    """The log names the failure, and not the role, database or password that the server refused.
 
-    MariaDB's error names the user and the address that the user came from.
+    MariaDB's error names the user and the user's address.
     """
     url = request.getfixturevalue(server).url("shop-db").replace("//sekisho:hunter2", "//dba:hunter2-wrong")
     with capturing() as captured:
@@ -134,7 +134,7 @@ async def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest, 
     ],
 )
 def test_a_url_that_cannot_work_is_refused_and_not_repeated(url: str) -> None:
-    """Other drivers would need their own locks; memory forgets what is enrolled."""
+    """An unusable URL is refused without repeating it: other drivers would need their own locks, and memory forgets."""
     with pytest.raises(SettingsError) as refused:
         SqlOwners(url, QUERY)
     assert refused.value.name == "SEKISHO_OWNERS"
@@ -143,7 +143,7 @@ def test_a_url_that_cannot_work_is_refused_and_not_repeated(url: str) -> None:
 
 @given(url=st.text(max_size=60) | st.from_regex(r"(postgresql\+asyncpg|sqlite\+aiosqlite|mysql|mariadb)://\S{0,40}"))
 def test_any_url_is_taken_or_refused(url: str) -> None:
-    """There is no third way in which a setting could stop the start."""
+    """Any URL is accepted or refused with a settings error."""
     try:
         assert "dba" not in repr(SqlOwners(url, QUERY))
     except SettingsError as error:
@@ -152,14 +152,14 @@ def test_any_url_is_taken_or_refused(url: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["postgresql+asyncpg", "mysql"])
 def test_a_repr_shows_no_url(scheme: str) -> None:
-    """Debug pages print objects."""
+    """A `repr` shows no URL: debug pages print objects."""
     shown = repr(SqlOwners(f"{scheme}://dba:hunter2@shop-db/alice", QUERY))
     assert _found(shown) == []
 
 
 @pytest.mark.parametrize("text", SECRETS)
 def test_what_is_left_behind_would_be_found(text: str) -> None:
-    """The search itself, or the tests above would claim nothing."""
+    """The search finds planted values, so the tests above claim something."""
     assert _found(f"… {text} …") == [text]
 
 
@@ -168,6 +168,6 @@ def _found(text: str) -> list[str]:
 
 
 def _whole(error: OwnersError | SettingsError) -> str:
-    """All that a log or an error page could print of it, but the lines of this file."""
+    """All that a log or an error page could print of it, except the lines of this file."""
     shown = traceback.TracebackException.from_exception(error, capture_locals=False)
     return "".join([*shown.format_exception_only(), repr(error), repr(error.args), repr(error.__context__)])

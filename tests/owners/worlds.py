@@ -1,4 +1,4 @@
-"""The backends that one contract is held against, each with the users table of a service that knows nothing of us."""
+"""The stores under one contract, each beside a service's own users table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.owners.postgres import PostgresServer
 
 QUERY = "select username as account_id, email, locale from users where username = :account"
-PATIENT_US = 20_000_000  # most tests are not about deadlines: a slow machine must not make them so
+PATIENT_US = 20_000_000  # most tests are not about deadlines: a slow machine must not matter
 
 USERS = {
     "alice": ("alice@mail.example", "ja"),
@@ -40,7 +40,7 @@ def enrolment(number: int = 0, *, kind: str = "totp", label: str = "My phone", s
 
 
 class World(Protocol):
-    """A place where owners are kept. Each `owners()` is one worker's; all of them see the same."""
+    """A store of owners. Each `owners()` is one worker's; all see the same data."""
 
     def owners(self) -> Owners: ...
 
@@ -71,7 +71,7 @@ class SqlWorld:
         return owners
 
     async def execute(self, *statements: str) -> Sequence[Sequence[object]]:
-        """As the service, or its operator, would; on a connection of its own. Returns the last one's rows."""
+        """Run statements as the service or its operator, on a separate connection. Returns the last one's rows."""
         raise NotImplementedError
 
     async def aclose(self) -> None:
@@ -90,7 +90,7 @@ class InSqlite(SqlWorld):
 
 
 class Server(Protocol):
-    """What a database's server can be made to do."""
+    """Controls of a database server."""
 
     def start(self) -> None: ...
     def pause(self) -> None: ...
@@ -100,10 +100,10 @@ class Server(Protocol):
 
 
 class Served(SqlWorld):
-    """In a database of a server.
+    """A database of a server.
 
     Attributes:
-        active: a select of the number of statements that are running in this database.
+        active: a select of the number of statements running in this database.
     """
 
     server: Server
@@ -118,7 +118,7 @@ class Served(SqlWorld):
         raise NotImplementedError
 
     async def running(self, text: str) -> int:
-        """How many statements with this text the server is busy with."""
+        """How many statements with this text the server runs."""
         raise NotImplementedError
 
 

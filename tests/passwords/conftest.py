@@ -1,4 +1,4 @@
-"""Argon2, watched."""
+"""Argon2, observed."""
 
 from __future__ import annotations
 

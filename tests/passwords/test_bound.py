@@ -1,4 +1,4 @@
-"""No crowd makes more hashes run at once, or wait, than there may be."""
+"""The number of running and waiting hashes is bounded for any crowd."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_all(passwords: Passwords, callers: int = CALLERS) -> list[asyncio.Task
 
 
 async def test_of_two_hundred_some_run_some_wait_and_the_others_are_told_at_once(argon2: Argon2) -> None:
-    """While not one hash has ended: three in threads, twenty in line, and everybody else has the answer."""
+    """Of two hundred callers three run, twenty wait, and all others are told at once, before any hash ends."""
     passwords = Passwords(CHEAP, threads=3, waiting_max=20)
     with argon2.held():
         calls = check_all(passwords)
@@ -36,7 +36,7 @@ async def test_of_two_hundred_some_run_some_wait_and_the_others_are_told_at_once
 
 
 async def test_two_hundred_at_once_are_all_served_where_there_is_room(argon2: Argon2) -> None:
-    """In real threads, never more than four at a time, and each gets its own answer."""
+    """With enough room all two hundred get their own answer, in real threads, four at a time."""
     passwords = Passwords(CHEAP, threads=4, waiting_max=CALLERS)
     stored = await passwords.hash(PASSWORD)
 
@@ -48,7 +48,7 @@ async def test_two_hundred_at_once_are_all_served_where_there_is_room(argon2: Ar
 
 
 async def test_those_who_wait_are_served_in_the_order_they_came(argon2: Argon2) -> None:
-    """Nobody is overtaken."""
+    """Waiting callers are served in order."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=10)
     order: list[asyncio.Task[Verified]] = []
     with argon2.held():
@@ -61,7 +61,7 @@ async def test_those_who_wait_are_served_in_the_order_they_came(argon2: Argon2) 
 
 
 async def test_sign_ups_and_log_ins_share_the_bound(argon2: Argon2) -> None:
-    """A flood of sign-ups is as good a lever as one of log-ins."""
+    """Sign-ups and log-ins share the bound: a flood of either costs the same."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=1)
     with argon2.held():
         calls = [*check_all(passwords, 1), asyncio.create_task(passwords.hash(PASSWORD))]
@@ -73,7 +73,7 @@ async def test_sign_ups_and_log_ins_share_the_bound(argon2: Argon2) -> None:
 
 
 async def test_the_error_says_when_to_come_back() -> None:
-    """Whole seconds, at least one, by what a full line of this profile takes."""
+    """The error gives the wait in whole seconds, one at least, from a full queue's duration in this profile."""
     waits = {}
     for name in ("OWASP", "RFC9106_LOW_MEMORY", "RFC9106_HIGH_MEMORY"):
         passwords = Passwords(getattr(module, name), threads=1, waiting_max=8)
@@ -84,7 +84,9 @@ async def test_the_error_says_when_to_come_back() -> None:
 
 
 def test_by_default_as_many_wait_as_are_done_in_a_second() -> None:
-    """Reckoned with a GiB a second and thread; a cheap profile doesn't let a crowd gather, a dear one lets one wait."""
+    """By default as many wait as are served in a second (a GiB per second and thread): few for dear profiles, and
+    always one.
+    """
     waiting = {
         profile: Passwords(profile, threads=2)._pool.waiting_max
         for profile in (module.OWASP, module.RFC9106_LOW_MEMORY, module.RFC9106_HIGH_MEMORY, CHEAP)
@@ -93,7 +95,7 @@ def test_by_default_as_many_wait_as_are_done_in_a_second() -> None:
 
 
 def test_by_default_threads_are_few() -> None:
-    """One for each core at most, fewer where a hash takes several, and never more than four."""
+    """By default there is a thread per core at most, fewer if a hash uses several, and never more than four."""
     wide = Passwords(Profile(1, 8 * 64, 64))._pool.threads
     narrow = Passwords(CHEAP)._pool.threads
     assert 1 == wide <= narrow <= 4
@@ -101,16 +103,18 @@ def test_by_default_threads_are_few() -> None:
 
 @pytest.mark.parametrize(("threads", "waiting_max"), [(0, 1), (-1, 1), (1, -1)])
 def test_a_pool_of_nothing_is_a_mistake(threads: int, waiting_max: int) -> None:
-    """Known at once, and not at the first log-in."""
+    """A pool of zero is an error at once, not at the first log-in."""
     with pytest.raises(ValueError, match="at least one thread"):
         Passwords(CHEAP, threads=threads, waiting_max=waiting_max)
 
 
-# Callers that hang up.
+# Callers that disconnect.
 
 
 async def test_a_caller_that_hangs_up_keeps_its_thread_until_the_hash_is_done(argon2: Argon2) -> None:
-    """A hash can't be stopped. If its place were free, hanging up and asking again would run any number at once."""
+    """A cancelled caller's thread is busy until its hash is done: a free place would let repeated requests run any
+    number.
+    """
     passwords = Passwords(CHEAP, threads=2, waiting_max=0)
     with argon2.held():
         calls = check_all(passwords, 2)
@@ -127,7 +131,7 @@ async def test_a_caller_that_hangs_up_keeps_its_thread_until_the_hash_is_done(ar
 
 
 async def test_a_caller_that_hangs_up_while_waiting_gives_up_its_place_at_once(argon2: Argon2) -> None:
-    """The next one gets it while the thread is still busy, and for the first nothing is ever computed."""
+    """A cancelled waiting caller frees its place at once, and its hash is never computed."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=1)
     with argon2.held():
         running, waiting = check_all(passwords, 2)
@@ -142,7 +146,7 @@ async def test_a_caller_that_hangs_up_while_waiting_gives_up_its_place_at_once(a
 
 
 async def test_a_caller_that_hangs_up_as_its_turn_comes_costs_nothing(argon2: Argon2) -> None:
-    """It is called and is gone already: nothing is computed for it, and its thread goes on to the next."""
+    """A caller cancelled as its turn comes costs no hash, and its thread serves the next."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=2)
     with argon2.held():
         running, gone, next_one = check_all(passwords, 3)
@@ -156,7 +160,7 @@ async def test_a_caller_that_hangs_up_as_its_turn_comes_costs_nothing(argon2: Ar
 
 
 async def test_a_crowd_that_hangs_up_leaves_nothing_behind(argon2: Argon2) -> None:
-    """Ten rounds of callers who ask and go, while one hash runs: the line is empty, and so is the memory of it."""
+    """Ten rounds of cancelled callers during one hash leave an empty queue."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=50)
     with argon2.held():
         first = check_all(passwords, 1)
@@ -175,7 +179,7 @@ async def test_a_crowd_that_hangs_up_leaves_nothing_behind(argon2: Argon2) -> No
 
 
 async def test_one_that_fails_does_not_take_its_thread_along(argon2: Argon2, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even what nobody foresaw reaches the caller, and the next in line is served."""
+    """An unexpected exception reaches its caller, and the thread serves the next."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=5)
 
     def fail(*_: object) -> None:
@@ -192,7 +196,7 @@ async def test_one_that_fails_does_not_take_its_thread_along(argon2: Argon2, mon
 
 
 def test_several_event_loops_share_one_bound(argon2: Argon2) -> None:
-    """Four loops in four threads, fifty callers each, two hashes at a time between them."""
+    """Four loops in four threads with fifty callers each share a bound of two hashes."""
     passwords = Passwords(CHEAP, threads=2, waiting_max=CALLERS)
 
     async def crowd() -> int:
@@ -207,7 +211,7 @@ def test_several_event_loops_share_one_bound(argon2: Argon2) -> None:
 
 
 def test_a_loop_that_ends_early_leaves_the_pool_usable(argon2: Argon2) -> None:
-    """Its callers are gone, the hash that runs is not: another loop's callers are served after it."""
+    """A loop that ends early leaves a running hash, after which other loops' callers are served."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=1)
 
     async def leave_early() -> None:
@@ -228,7 +232,7 @@ def threads_of_pools() -> set[threading.Thread]:
 
 
 async def test_threads_begin_with_the_first_use_and_end_with_aclose(argon2: Argon2) -> None:
-    """What has begun or waits is answered first, and the object can be used again."""
+    """Threads start at the first use and end with `aclose`, after all queued work; the object can be used again."""
     others = threads_of_pools()
     passwords = Passwords(CHEAP, threads=1, waiting_max=1)
     assert not threads_of_pools() - others

@@ -1,4 +1,4 @@
-"""Right and wrong, renewed hashes, and stored text that is no hash to check with."""
+"""Right and wrong passwords, renewed hashes, and stored text that is no valid hash."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10
 @given(password=TEXT, other=TEXT)
 @settings(max_examples=40, deadline=None)
 def test_the_right_password_is_right_and_every_other_is_wrong(password: str, other: str) -> None:
-    """To the last byte: nothing is trimmed, folded, or cut off at a NUL."""
+    """The right password alone is right, to the last byte: no trimming, folding or cut at a NUL."""
 
     async def check() -> None:
         passwords = Passwords(CHEAP)
@@ -47,7 +47,7 @@ def test_the_right_password_is_right_and_every_other_is_wrong(password: str, oth
 
 
 async def test_hashes_of_argon2_cffi_are_understood_and_the_other_way_round() -> None:
-    """A service that used argon2-cffi keeps its members, and may go back to it."""
+    """Hashes of argon2-cffi are accepted and ours are accepted by it, so a service can change either way."""
     theirs = reference.PasswordHasher(time_cost=1, memory_cost=64, parallelism=2)
     passwords = Passwords(Profile(1, 64, 2))
     assert await passwords.verify(theirs.hash(PASSWORD), PASSWORD) == Verified(right=True, new_hash=None)
@@ -57,13 +57,13 @@ async def test_hashes_of_argon2_cffi_are_understood_and_the_other_way_round() ->
 
 
 async def test_two_hashes_of_one_password_differ() -> None:
-    """Each has a salt of its own."""
+    """Two hashes of one password have different salts."""
     passwords = Passwords(CHEAP)
     assert await passwords.hash(PASSWORD) != await passwords.hash(PASSWORD)
 
 
 def test_what_is_wrong_is_false() -> None:
-    """`if await passwords.verify(…)` lets nobody in who is not right."""
+    """A wrong result is false in `if await passwords.verify(…)`."""
     assert not Verified(right=False)
     assert Verified(right=True)
 
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_false() -> None:
     ids=["passes", "memory", "lanes", "tag", "salt"],
 )
 async def test_a_right_password_on_an_old_hash_brings_a_new_one(old: Profile) -> None:
-    """Whatever has been raised since; the new hash is of the same password, and needs no other."""
+    """A right password on an outdated hash returns a new hash of the same password in today's profile."""
     stored = await Passwords(old).hash(PASSWORD)
     passwords = Passwords(NEW)
 
@@ -90,7 +90,9 @@ async def test_a_right_password_on_an_old_hash_brings_a_new_one(old: Profile) ->
 
 
 async def test_a_hash_is_renewed_after_the_answer_where_somebody_stores_it() -> None:
-    """Behind a step-up a second hash before the answer would tell that the password was right."""
+    """With a store function a hash is renewed after the answer: behind a step-up the delay would reveal a right
+    password.
+    """
     stored = await Passwords(OLD).hash(PASSWORD)
     passwords = Passwords(NEW)
     kept: list[str] = []
@@ -103,7 +105,7 @@ async def test_a_hash_is_renewed_after_the_answer_where_somebody_stores_it() -> 
 
 
 async def test_a_coroutine_may_store_it_and_its_error_is_nobodys(caplog: pytest.LogCaptureFixture) -> None:
-    """Only its kind is told: its text may quote what was to be stored."""
+    """The store function may be a coroutine; its error is logged by type alone, as its text may quote the hash."""
     stored = await Passwords(OLD).hash(PASSWORD)
     passwords = Passwords(NEW)
 
@@ -118,7 +120,7 @@ async def test_a_coroutine_may_store_it_and_its_error_is_nobodys(caplog: pytest.
 
 @pytest.mark.parametrize(("made_with", "password"), [(NEW, PASSWORD), (OLD, "wrong")])
 async def test_nothing_is_renewed_that_need_not_or_must_not_be(made_with: Profile, password: str) -> None:
-    """A hash of today's profile, and what a wrong password was tried on."""
+    """A current hash, and one tried with a wrong password, are not renewed."""
     stored = await Passwords(made_with).hash(PASSWORD)
     passwords = Passwords(NEW)
     kept: list[str] = []
@@ -132,7 +134,7 @@ async def test_nothing_is_renewed_that_need_not_or_must_not_be(made_with: Profil
 async def test_a_right_password_costs_what_a_wrong_one_does_where_the_hash_is_renewed_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Both make up for a stored hash that is cheaper than today's."""
+    """With later renewal right and wrong passwords cost the same: both make up for a cheaper stored hash."""
     stored = await Passwords(OLD).hash(PASSWORD)
     argon2, passwords = Argon2(monkeypatch), Passwords(NEW)
     made = []
@@ -147,20 +149,20 @@ async def test_a_right_password_costs_what_a_wrong_one_does_where_the_hash_is_re
 
 
 async def test_a_wrong_password_brings_no_new_hash() -> None:
-    """Or whoever guesses would change the password to the guess."""
+    """A wrong password returns no new hash, or a guess would become the password."""
     assert await Passwords(NEW).verify(await Passwords(OLD).hash(PASSWORD), "guess") == Verified(right=False)
 
 
 async def test_a_right_password_is_right_even_if_its_hash_cannot_be_renewed_now(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """There was memory to check it and none for the larger new one: the owner is let in all the same."""
+    """A right password passes even if memory suffices for the check but not for the renewal."""
     stored = await Passwords(OLD).hash(PASSWORD)
     _break(monkeypatch, "hash_secret", reference.exceptions.HashingError("Memory allocation error"))
     assert await Passwords(NEW).verify(stored, PASSWORD) == Verified(right=True, new_hash=None)
 
 
-# Passwords that no account can have.
+# Impossible passwords.
 
 UNUSABLE = [
     ("", "empty"),
@@ -178,7 +180,7 @@ UNUSABLE_IDS = ["empty", "a byte", "a megabyte", "characters of three bytes", "a
 async def test_what_no_account_can_have_is_refused_before_anything_is_computed(
     argon2: Argon2, password: str, reason: str, known: bool
 ) -> None:
-    """Row 88: a megabyte costs nothing; and whether there is such an account makes no difference."""
+    """Row 88: an impossible password (a megabyte) is refused before any hash, for known and unknown accounts."""
     passwords = Passwords(CHEAP)
     stored = await passwords.hash(PASSWORD) if known else None
     argon2.forget()
@@ -193,27 +195,27 @@ async def test_what_no_account_can_have_is_refused_before_anything_is_computed(
 
 @pytest.mark.parametrize(("password", "reason"), UNUSABLE, ids=UNUSABLE_IDS)
 async def test_nor_can_it_be_given_to_one(argon2: Argon2, password: str, reason: str) -> None:
-    """Sign-up and change refuse what log-in would."""
+    """Sign-up and change refuse the same passwords as log-in."""
     with pytest.raises(UnusablePassword) as refused:
         await Passwords(CHEAP).hash(password)
     assert (refused.value.reason, argon2.asked) == (reason, [])
 
 
 async def test_the_longest_password_is_as_long_as_the_guard_reads() -> None:
-    """4,096 bytes: what the guard lets through, the application can check."""
+    """The longest password has 4,096 bytes, the guard's own bound."""
     passwords = Passwords(CHEAP)
     longest = "x" * SECRET_BYTES_MAX
     assert await passwords.verify(await passwords.hash(longest), longest)
 
 
 async def test_an_unusable_password_does_not_travel_in_its_error() -> None:
-    """No UnicodeEncodeError stands behind it, whose `object` would be the password."""
+    """No UnicodeEncodeError, whose `object` would be the password, is attached to the error."""
     with pytest.raises(UnusablePassword) as refused:
         await Passwords(CHEAP).verify(None, "secret \ud83d secret")
     assert refused.value.__context__ is None
 
 
-# Stored text that is no hash to check with.
+# Invalid stored hashes.
 
 FOREIGN = {
     "nothing": "",
@@ -256,7 +258,7 @@ COSTLY = {
     ],
 )
 async def test_what_is_no_hash_is_an_error_and_no_wrong_password(argon2: Argon2, stored: str, reason: str) -> None:
-    """Its owner may well know the password. Nothing is computed, and nothing of what is stored is told."""
+    """An invalid stored hash is an error, not a wrong password: nothing is computed and none of it is shown."""
     with pytest.raises(UnusableHash) as refused:
         await Passwords(CHEAP).verify(stored, PASSWORD)
     assert refused.value.reason == reason
@@ -265,14 +267,14 @@ async def test_what_is_no_hash_is_an_error_and_no_wrong_password(argon2: Argon2,
 
 
 async def test_the_sound_one_among_them_is_checked() -> None:
-    """What the damaged texts were made of is wrong, and no error."""
+    """The valid hash from which the damaged ones were made is checked normally."""
     assert not await Passwords(CHEAP).verify(SOUND, PASSWORD)
 
 
 @given(at=st.integers(0, len(SOUND) - 1), character=st.characters(), cut=st.integers(0, len(SOUND)))
 @settings(max_examples=200, deadline=None)
 def test_damage_of_any_kind_is_an_error_or_wrong(at: int, character: str, cut: int) -> None:
-    """No character changed and no end cut off makes anything else of a hash, or takes more than it may."""
+    """A hash with a changed character or a cut end is an error or wrong, and takes no more than it may."""
 
     async def check() -> None:
         passwords = Passwords(CHEAP, decoy=Profile(1, 128, 1))
@@ -285,7 +287,7 @@ def test_damage_of_any_kind_is_an_error_or_wrong(at: int, character: str, cut: i
 
 
 async def test_a_hash_costlier_than_the_defaults_ever_were_is_believed_when_declared() -> None:
-    """The one line that the error asks for."""
+    """A hash costlier than the defaults ever were is accepted once declared, by the line that the error shows."""
     large = Profile(1, 128 * 1024, 1)
     stored = await Passwords(large).hash(PASSWORD)
     with pytest.raises(UnusableHash, match="costly"):
@@ -293,7 +295,7 @@ async def test_a_hash_costlier_than_the_defaults_ever_were_is_believed_when_decl
     assert (await Passwords(CHEAP, decoy=large).verify(stored, PASSWORD)).new_hash
 
 
-# When argon2 itself fails.
+# Failures of argon2.
 
 
 def _break(monkeypatch: pytest.MonkeyPatch, function: str, error: Exception) -> None:
@@ -306,7 +308,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, function: str, error: Exception) -> 
 async def test_want_of_memory_is_no_wrong_password(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """argon2-cffi raises the parent of what it raises for a wrong password. The operator is told, the client waits."""
+    """Lack of memory is no wrong password, although argon2-cffi raises a parent class: logged, and the client waits."""
     passwords = Passwords(CHEAP)
     stored = await passwords.hash(PASSWORD)
     _break(monkeypatch, "verify_secret", reference.exceptions.VerificationError("Memory allocation error"))
@@ -317,11 +319,11 @@ async def test_want_of_memory_is_no_wrong_password(
     assert caplog.messages == ["argon2 could not compute a hash: Memory allocation error"] * 3
 
 
-# What can be read of it.
+# Visible text.
 
 
 async def test_nothing_that_is_printed_holds_a_password_or_a_hash(caplog: pytest.LogCaptureFixture) -> None:
-    """Not the results, the errors, the object, nor the log at its most talkative."""
+    """No result, error, `repr` or verbose log shows a password or a hash."""
     caplog.set_level(logging.DEBUG)
     passwords = Passwords(NEW, threads=1, waiting_max=0)
     stored = await Passwords(OLD).hash(PASSWORD)
@@ -341,7 +343,7 @@ async def test_nothing_that_is_printed_holds_a_password_or_a_hash(caplog: pytest
 
 
 async def test_what_reports_of_errors_print_of_a_scope_holds_them_only_under_their_names(argon2: Argon2) -> None:
-    """Sentry and others print the variables of each frame, but for those called `password` or `secret`."""
+    """Error reporters that print local variables see them only as `password` or `secret`, which they hide."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=0)
     stored = await passwords.hash(PASSWORD)
     with argon2.held():
@@ -361,7 +363,7 @@ NAMED = {"password", "secret", "stored"}
 
 
 async def test_the_operator_is_told_once_that_old_hashes_give_accounts_away(caplog: pytest.LogCaptureFixture) -> None:
-    """Costlier than nobody's: the slower no is that of an account that exists."""
+    """The operator is told once that old hashes reveal accounts: costlier than the decoy, their refusals are slower."""
     passwords = Passwords(OLD)
     stored = await Passwords(NEW).hash(PASSWORD)
     for _ in range(3):

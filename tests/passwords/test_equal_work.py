@@ -1,4 +1,4 @@
-"""A wrong password costs the same whoever it is tried on: counted in what argon2 is asked for, not in time."""
+"""A wrong password costs the same for every account, counted in argon2's parameters and not in time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def work_kib(asked: list[Asked]) -> int:
 
 
 async def test_an_unknown_account_costs_what_a_known_one_does(argon2: Argon2) -> None:
-    """The same call with the same parameters, once."""
+    """An unknown account costs the same single call with the same parameters as a known one."""
     passwords = Passwords(TODAY)
     stored = await passwords.hash(PASSWORD)
 
@@ -35,14 +35,14 @@ async def test_an_unknown_account_costs_what_a_known_one_does(argon2: Argon2) ->
 
 
 async def test_a_right_password_costs_one_hash(argon2: Argon2) -> None:
-    """Nothing more is computed than the answer needs."""
+    """A right password costs one hash."""
     passwords = Passwords(TODAY)
     stored = await passwords.hash(PASSWORD)
     assert await asked_for(argon2, passwords, stored, PASSWORD) == [Asked("verify", 3, 128, 1)]
 
 
 async def test_a_right_password_on_an_old_hash_costs_the_new_one_as_well(argon2: Argon2) -> None:
-    """Told to nobody but to whoever gave the right password."""
+    """A right password on an old hash costs the new hash too, which its owner alone can observe."""
     stored = await Passwords(Profile(1, 64, 1)).hash(PASSWORD)
     asked = await asked_for(argon2, Passwords(TODAY), stored, PASSWORD)
     assert asked == [Asked("verify", 1, 64, 1), Asked("hash", 3, 128, 1)]
@@ -61,7 +61,7 @@ async def test_a_right_password_on_an_old_hash_costs_the_new_one_as_well(argon2:
 async def test_a_wrong_password_on_an_old_cheap_hash_costs_what_a_new_one_does(
     argon2: Argon2, old: Profile, rest: Asked
 ) -> None:
-    """The hash itself and the rest of the work: an account that nobody used for years says no as slowly as any."""
+    """A wrong password on an old cheap hash costs as much as on a new one: the hash and the missing work."""
     stored = await Passwords(old).hash(PASSWORD)
     passwords = Passwords(TODAY)
 
@@ -73,7 +73,7 @@ async def test_a_wrong_password_on_an_old_cheap_hash_costs_what_a_new_one_does(
 
 
 async def test_after_the_profile_was_lowered_the_decoy_costs_what_the_old_hashes_do(argon2: Argon2) -> None:
-    """Old ones, new ones and nobody's: the same work for a wrong password; new hashes are of the new profile."""
+    """After the profile was lowered, wrong passwords cost the old hashes' work for old, new and unknown accounts."""
     before, now = Profile(4, 128, 1), Profile(1, 128, 1)
     passwords = Passwords(now, decoy=before)
     old, new = await Passwords(before).hash(PASSWORD), await passwords.hash(PASSWORD)
@@ -85,18 +85,18 @@ async def test_after_the_profile_was_lowered_the_decoy_costs_what_the_old_hashes
 
 
 def test_a_decoy_cheaper_than_the_profile_is_a_mistake() -> None:
-    """It would tell who has an account, quickly."""
+    """A decoy cheaper than the profile is an error: quick refusals would reveal unknown accounts."""
     with pytest.raises(ValueError, match="would tell which accounts exist"):
         Passwords(TODAY, decoy=Profile(1, 128, 1))
 
 
 async def test_nobodys_password_is_never_right() -> None:
-    """Whatever argon2 said of the decoy."""
+    """An unknown account's password is never right, whichever result the decoy gives."""
     assert not await Passwords(TODAY).verify(None, PASSWORD)
 
 
 async def test_every_check_is_counted_once(argon2: Argon2) -> None:
-    """Known or not, right or wrong, renewed or made up for."""
+    """Every check counts once: known or not, right or wrong, renewed or made up for."""
     passwords = Passwords(TODAY)
     stored, old = await passwords.hash(PASSWORD), await Passwords(Profile(1, 64, 1)).hash(PASSWORD)
     for known, password in ((stored, PASSWORD), (stored, "guess"), (old, PASSWORD), (old, "guess"), (None, "guess")):
@@ -114,7 +114,7 @@ PROFILES = st.builds(
 
 @given(whole=PROFILES, part=PROFILES)
 def test_what_is_made_up_for_is_what_is_missing(whole: Profile, part: Profile) -> None:
-    """To within argon2's own grain, and never in more memory than the whole takes."""
+    """The made-up work is the missing work, within argon2's granularity, in no more memory than the whole takes."""
     rest = _rest(whole, part)
     missing_kib = whole.work_kib - part.work_kib
     grain_kib = 8 * whole.lanes
@@ -126,7 +126,7 @@ def test_what_is_made_up_for_is_what_is_missing(whole: Profile, part: Profile) -
 
 
 def test_the_memory_of_all_hashes_at_once_is_known_beforehand() -> None:
-    """Threads times the largest that is believed, of the profile, the decoy and what may be stored."""
+    """The memory of all parallel hashes is known: threads times the largest of profile, decoy and declared hashes."""
     assert Passwords(threads=3).memory_kib_max == 3 * STORED_COSTLIEST.memory_kib
     large = Profile(1, 200_000, 1)
     assert Passwords(large, threads=2).memory_kib_max == 2 * 200_000

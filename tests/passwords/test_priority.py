@@ -1,4 +1,4 @@
-"""Known devices first, and strangers never shut out: who is served when more come than can be checked."""
+"""Known devices are served first, and strangers are never shut out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OLD = Profile(1, 16, 1)
 
 
 class Crowd:
-    """Callers of one pool, each under a name, in the order in which they are answered."""
+    """Named callers of one pool, in the order in which they are answered."""
 
     def __init__(self, passwords: Passwords) -> None:
         self._passwords = passwords
@@ -30,13 +30,13 @@ class Crowd:
         self._calls: list[asyncio.Task[None]] = []
 
     async def call(self, device: Device, *names: str) -> None:
-        """They call, and have had their turn: who was not refused is in line."""
+        """Call, and let all run: callers that were not refused are queued."""
         for name in names:
             self._calls.append(asyncio.create_task(self._call(device, name)))
             await asyncio.sleep(0)
 
     async def _call(self, device: Device, name: str) -> None:
-        DEVICE_CLASS.set(device)  # as the guard does, for this task and what it calls
+        DEVICE_CLASS.set(device)  # as the guard does, for this task and its calls
         try:
             await self._passwords.verify(None, "guess")
         except PasswordsBusy:
@@ -51,13 +51,13 @@ class Crowd:
 
 @pytest.fixture
 async def crowd(argon2: Argon2) -> Crowd:
-    """One thread, which `first` has; eight may wait."""
+    """One thread, used by `first`; eight callers may wait."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=8)
     return Crowd(passwords)
 
 
 async def test_known_devices_are_served_before_strangers_who_came_first(crowd: Crowd, argon2: Argon2) -> None:
-    """A flood in line costs an owner the hash under way, and his own."""
+    """A known device waits for the running hash and its own, before queued strangers."""
     with argon2.held():
         await crowd.call(Device.STRANGER, "first", "a", "b")
         await crowd.call(Device.SEEN, "seen")
@@ -68,7 +68,7 @@ async def test_known_devices_are_served_before_strangers_who_came_first(crowd: C
 
 
 async def test_one_hash_in_four_is_a_strangers_while_known_devices_wait(crowd: Crowd, argon2: Argon2) -> None:
-    """However many known devices come: a flood of those must not lock out new ones."""
+    """While known devices wait one hash in four is a stranger's, so stolen devices cannot shut strangers out."""
     with argon2.held():
         await crowd.call(Device.STRANGER, "first", "a", "b")
         await crowd.call(Device.PROVED, *"12345678")
@@ -89,7 +89,7 @@ async def test_a_full_line_of_strangers_leaves_known_devices_their_room(crowd: C
 
 
 async def test_a_stranger_who_would_wait_four_times_as_long_is_told_at_once(crowd: Crowd, argon2: Argon2) -> None:
-    """While a known device waits, a quarter of the strangers' room is what is served in the time of the whole."""
+    """While a known device waits, strangers have a quarter of their room, as their queue is four times as slow."""
     with argon2.held():
         await crowd.call(Device.STRANGER, "first", "a")
         await crowd.call(Device.SEEN, "known")
@@ -101,7 +101,7 @@ async def test_a_stranger_who_would_wait_four_times_as_long_is_told_at_once(crow
 
 
 async def test_a_caller_without_a_guard_counts_as_a_stranger(argon2: Argon2) -> None:
-    """A route that nobody guards must not stand before owners."""
+    """A caller on an unguarded route counts as a stranger."""
     passwords = Passwords(CHEAP, threads=1, waiting_max=1)
     with argon2.held():
         calls = [asyncio.create_task(passwords.verify(None, "guess")) for _ in range(2)]
@@ -112,7 +112,7 @@ async def test_a_caller_without_a_guard_counts_as_a_stranger(argon2: Argon2) -> 
 
 
 async def test_a_renewal_stands_before_no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is made after a known device's log-in, and nobody waits for it."""
+    """A renewal after a known device's log-in, for which nobody waits, is queued behind owners."""
     passwords, known_first = Passwords(CHEAP, threads=1, waiting_max=8, decoy=OLD), []
     stored, renewed = await Passwords(OLD).hash("right"), asyncio.Event()
     run = passwords._pool.run
@@ -129,20 +129,20 @@ async def test_a_renewal_stands_before_no_owner(monkeypatch: pytest.MonkeyPatch)
     assert known_first == [True, False]
 
 
-# How far the guard's word reaches.
+# Where the device class arrives.
 
 
 def in_a_thread(
     call: Callable[[], Coroutine[None, None, Verified]], loop: asyncio.AbstractEventLoop, asked: asyncio.Event
 ) -> None:
-    """As a synchronous handler does that asks the pool of its service's event loop."""
+    """Ask the pool of the service's loop from a thread, as a synchronous handler does."""
     result = asyncio.run_coroutine_threadsafe(call(), loop)
-    loop.call_soon_threadsafe(asked.set)  # what waits for it has its turn after the call's first step
+    loop.call_soon_threadsafe(asked.set)  # later calls have their turn after the call's first step
     result.result()
 
 
 async def test_it_reaches_a_synchronous_handler_in_a_thread(crowd: Crowd, argon2: Argon2) -> None:
-    """Frameworks copy the context into their threads, and what is handed back to the loop takes it along."""
+    """The class reaches a synchronous handler's thread and back: frameworks copy the context."""
     passwords, asked, loop = crowd._passwords, asyncio.Event(), asyncio.get_running_loop()
     DEVICE_CLASS.set(Device.SEEN)
     with argon2.held():
@@ -157,7 +157,7 @@ async def test_it_reaches_a_synchronous_handler_in_a_thread(crowd: Crowd, argon2
 
 
 async def test_it_does_not_reach_a_bare_executor(argon2: Argon2) -> None:
-    """Such a thread has a context of its own: there the attempt counts as a stranger's, and `device` says otherwise."""
+    """A bare executor's thread has its own context and counts as a stranger, unless `device` says otherwise."""
     DEVICE_CLASS.set(Device.SEEN)
 
     there = await asyncio.get_running_loop().run_in_executor(None, DEVICE_CLASS.get)
@@ -166,7 +166,7 @@ async def test_it_does_not_reach_a_bare_executor(argon2: Argon2) -> None:
 
 
 async def test_a_service_may_say_itself_whose_call_it_is(crowd: Crowd, argon2: Argon2) -> None:
-    """From a task that takes its work from a queue, say."""
+    """A service may state the class itself, such as in a queue's worker."""
     passwords = crowd._passwords
     with argon2.held():
         await crowd.call(Device.STRANGER, "first", *"abcdefgh")

@@ -1,4 +1,4 @@
-"""The named profiles are those of their sources, and hashes are made by them."""
+"""The named profiles equal their sources, and hashes use them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIGHT = [name for name in FIGURES if name != "RFC9106_HIGH_MEMORY"]
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_named_profile_is_that_of_its_source(name: str) -> None:
-    """To the kibibyte, and it names the source; salts are of 128 bits and tags of 256."""
+    """A named profile equals its source to the kibibyte and names it; salts have 128 bits and tags 256."""
     profile: Profile = getattr(passwords, name)
     assert FIGURES[name] == (profile.passes, profile.memory_kib, profile.lanes)
     assert (profile.salt_bytes, profile.tag_bytes) == (16, 32)
@@ -33,7 +33,7 @@ def test_a_named_profile_is_that_of_its_source(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["RFC_9106_HIGH_MEMORY", "RFC_9106_LOW_MEMORY"])
 def test_the_rfcs_profiles_are_those_of_argon2_cffi(name: str) -> None:
-    """Two readings of one RFC agree."""
+    """The RFC's profiles equal those of argon2-cffi."""
     theirs: argon2.Parameters = getattr(profiles, name)
     ours: Profile = getattr(passwords, name.replace("RFC_", "RFC"))
     figures = (theirs.time_cost, theirs.memory_cost, theirs.parallelism, theirs.salt_len, theirs.hash_len)
@@ -42,7 +42,7 @@ def test_the_rfcs_profiles_are_those_of_argon2_cffi(name: str) -> None:
 
 @pytest.mark.parametrize("name", LIGHT)
 async def test_hashes_are_made_by_the_profile(name: str) -> None:
-    """What argon2-cffi reads in a new hash is what the profile says, and its own check agrees."""
+    """A new hash has the profile's parameters, as argon2-cffi reads and verifies it."""
     profile: Profile = getattr(passwords, name)
     made = await Passwords(profile).hash("an old pond")
     found = argon2.extract_parameters(made)
@@ -52,13 +52,13 @@ async def test_hashes_are_made_by_the_profile(name: str) -> None:
 
 
 def test_the_default_is_owasps_minimum() -> None:
-    """Five times less work than argon2-cffi's default: the guard's user is under attack, and pays for every guess."""
+    """The default is OWASP's minimum, a fifth of argon2-cffi's: under attack the service pays for every guess."""
     assert Passwords().profile == passwords.OWASP_19MIB
     assert passwords.RFC9106_LOW_MEMORY.work_kib > 5 * passwords.OWASP.work_kib
 
 
 @pytest.mark.parametrize(("passes", "memory_kib", "lanes"), [(0, 8, 1), (1, 7, 1), (1, 8, 0), (1, 31, 4)])
 def test_what_argon2_cannot_do_is_no_profile(passes: int, memory_kib: int, lanes: int) -> None:
-    """The limits of RFC 9106 section 3.1; better known when a service starts than at its first log-in."""
+    """Parameters outside RFC 9106 section 3.1 are refused at the start, not at the first log-in."""
     with pytest.raises(ValueError, match="8 KiB a lane"):
         Profile(passes, memory_kib, lanes)

@@ -1,4 +1,4 @@
-"""A look over argon2's shoulder: what it is asked to compute, how much of it at once, and a gate to hold it."""
+"""Observes argon2: its calls, its parallel work, and a gate to hold it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE_S = 20  # a test that waits as long has failed
 
 
 class Asked(NamedTuple):
-    """One hash that argon2 was asked to compute, to check with or to store."""
+    """A hash that argon2 was asked for, to check or to store."""
 
     call: str
     passes: int
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
 
 
 class Argon2:
-    """The real one, watched. Computes in the thread it is called in, once the gate is open."""
+    """The real argon2, observed. Computes in its caller's thread once the gate is open."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._hash, self._verify = low_level.hash_secret, low_level.verify_secret
@@ -73,7 +73,7 @@ class Argon2:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Whatever is asked meanwhile begins, and does not end before the block does."""
+        """Hashes asked for in the block start and do not end before it does."""
         self._gate.clear()
         try:
             yield
@@ -81,7 +81,7 @@ class Argon2:
             self._gate.set()
 
     async def begun(self, computations: int = 1) -> None:
-        """Return when so many more have begun. All tasks that were ready have then had their turn as well."""
+        """Return when so many more have started. All ready tasks have had a turn by then."""
         for _ in range(computations):
             assert await asyncio.to_thread(self._arrivals.acquire, timeout=PATIENCE_S)
 

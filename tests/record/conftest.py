@@ -1,4 +1,4 @@
-"""The clock of guards that are made here."""
+"""The clock of guards in these tests."""
 
 from __future__ import annotations
 

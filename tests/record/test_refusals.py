@@ -1,4 +1,4 @@
-"""Refusals in the server's log: seen without any configuration, bounded, and with no name in them."""
+"""Refusals in the server's log: without configuration, bounded, and without names."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def throttled(action: Action = Action.THROTTLE) -> Decision:
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """What a server shows that configures no logger but its own: warnings."""
+    """The lines of a server that configures its own logger alone: warnings."""
 
     def said() -> list[str]:
         return [
@@ -55,11 +55,11 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return said
 
 
-# Which.
+# Which refusals are logged.
 
 
 async def test_a_refused_attempt_is_a_line(lines: Callable[[], list[str]], clock: Clock) -> None:
-    """Door, answer and reasons; the account and the address are in none."""
+    """A refused attempt is a line with door, answer and reasons, without account or address."""
     app = guarded(Shop(), **{**OPEN, "limit_account": "1/hour"})
     await log_in(app, password="guess 1")
     clock.advance(3)
@@ -71,7 +71,7 @@ async def test_a_refused_attempt_is_a_line(lines: Callable[[], list[str]], clock
 
 
 async def test_monitor_says_what_it_would_have_answered(lines: Callable[[], list[str]], clock: Clock) -> None:
-    """Somebody who only watches wants to know just that."""
+    """`monitor` logs the answer that it would have given."""
     app = guarded(Shop(), mode="monitor", limit_ip="1/hour")
     for n in range(2):
         await log_in(app, password=f"guess {n}")
@@ -81,14 +81,14 @@ async def test_monitor_says_what_it_would_have_answered(lines: Callable[[], list
 
 
 async def test_what_cannot_be_read_is_a_line(lines: Callable[[], list[str]]) -> None:
-    """Somebody whose own client is refused finds out why; what the client sent is not in it."""
+    """An unreadable request is a line without its content, so operators can find a client's fault."""
     await ask(guarded(Shop()), http(), form("hana", "right") + b"&username=kenji")
 
     assert lines() == ["sekisho: POST /login answered unreadable_attempt (account_repeated)"]
 
 
 async def test_what_passes_is_none(lines: Callable[[], list[str]]) -> None:
-    """Right or wrong: the application has answered it."""
+    """An attempt that passes, right or wrong, is no line."""
     app = guarded(Shop())
     for password in ("right", "wrong"):
         await log_in(app, password=password)
@@ -105,26 +105,26 @@ async def test_what_passes_is_none(lines: Callable[[], list[str]]) -> None:
     ],
 )
 def test_the_code_is_the_one_that_the_client_sees(action: Action, code: str, lines: Callable[[], list[str]]) -> None:
-    """An operator finds it in the table of answers."""
+    """The line has the code that the client sees, so operators find it in the table of answers."""
     RefusalLog(Timers().later).decided("POST /login", throttled(action), enforced=True)
 
     assert lines() == [f"sekisho: POST /login answered {code} (ip_rate, network_rate)"]
 
 
 def test_a_step_up_is_no_refusal(lines: Callable[[], list[str]]) -> None:
-    """Every owner meets one on a new device."""
+    """A step-up is no refusal: every owner gets one on a new device."""
     RefusalLog(Timers().later).decided("POST /login", throttled(Action.STEP_UP), enforced=True)
 
     assert lines() == []
 
 
-# How many.
+# How many are logged.
 
 
 def test_a_flood_writes_twenty_lines_a_minute_and_how_many_there_were_beside_them(
     lines: Callable[[], list[str]],
 ) -> None:
-    """A log that a stranger can fill is a disk that a stranger can fill."""
+    """A flood writes twenty lines a minute and the number of further ones, or it would fill the disk."""
     timers = Timers()
     log = RefusalLog(timers.later)
     for _ in range(1_000):
@@ -139,7 +139,7 @@ def test_a_flood_writes_twenty_lines_a_minute_and_how_many_there_were_beside_the
 
 
 def test_after_a_minute_there_are_lines_again(lines: Callable[[], list[str]]) -> None:
-    """And where nothing was left out, nothing is said of it."""
+    """After a minute lines are logged again; without omissions no number is logged."""
     timers = Timers()
     log = RefusalLog(timers.later)
     for _ in range(3):
@@ -151,7 +151,7 @@ def test_after_a_minute_there_are_lines_again(lines: Callable[[], list[str]]) ->
 
 
 def test_what_was_left_out_is_said_at_the_end(lines: Callable[[], list[str]]) -> None:
-    """A server that is stopped in a flood: the rest is not forgotten, and no timer is left."""
+    """A server that stops in a flood logs the remaining number, and leaves no timer."""
     timers = Timers()
     log = RefusalLog(timers.later)
     for _ in range(25):
@@ -169,7 +169,7 @@ def test_a_quiet_end_says_nothing(lines: Callable[[], list[str]]) -> None:
     assert lines() == []
 
 
-# Where.
+# Where they are logged.
 
 UNCONFIGURED = """
 import asyncio
@@ -186,7 +186,9 @@ asyncio.run(main())
 
 
 def test_it_reaches_standard_error_without_any_configuration() -> None:
-    """As uvicorn leaves it: only loggers of its own have handlers."""
+    """Lines reach standard error without configuration, also under uvicorn, which has handlers for its own loggers
+    alone.
+    """
     done = subprocess.run([sys.executable, "-c", UNCONFIGURED], capture_output=True, text=True, check=True, timeout=60)
 
     said = [line for line in done.stderr.splitlines() if line.startswith("sekisho: ")]

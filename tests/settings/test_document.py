@@ -1,4 +1,4 @@
-"""The documentation of settings is made from the table; these tests hold it there."""
+"""The settings' page is generated from the table; these tests keep it current."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ REAL = [setting for setting in settings.TABLE if not setting.reserved]
 
 
 def test_the_page_is_what_the_table_says() -> None:
-    """Refresh it with: python -m sekisho.settings > docs/settings.md."""
+    """The page equals the table. Refresh it with: python -m sekisho.settings > docs/settings.md."""
     assert settings.markdown() == (ROOT / "docs" / "settings.md").read_text("utf-8")
 
 
 def test_the_command_prints_it() -> None:
-    """As the test above says how to refresh it."""
+    """The command of the test above prints the page."""
     done = subprocess.run([sys.executable, "-m", "sekisho.settings"], capture_output=True, check=True)
 
     assert settings.markdown() == done.stdout.decode("utf-8")
@@ -29,7 +29,7 @@ def test_the_command_prints_it() -> None:
 
 @pytest.mark.parametrize("setting", REAL, ids=lambda setting: setting.name)
 def test_every_default_and_example_can_be_used(setting: settings.Setting[object]) -> None:
-    """What the page shows is copied into production; but no secret may be, so that example is a command."""
+    """Defaults and examples on the page can be used, as users copy them; a secret's example is a command."""
     setting.fallback()
     if setting.name == "SECRET":
         assert "python3 -c" in setting.example
@@ -39,7 +39,7 @@ def test_every_default_and_example_can_be_used(setting: settings.Setting[object]
 
 @pytest.mark.parametrize("setting", settings.TABLE, ids=lambda setting: setting.name)
 def test_every_setting_is_on_the_page(setting: settings.Setting[object]) -> None:
-    """With a sentence about it; a reserved one says that it is."""
+    """Every setting is on the page with a sentence; a reserved one says so."""
     page = settings.markdown()
     head, _, later = page.partition("## Not in this version")
 
@@ -51,7 +51,7 @@ def test_every_setting_is_on_the_page(setting: settings.Setting[object]) -> None
 
 
 def test_the_table_has_each_name_once() -> None:
-    """And every name that the outside depends on."""
+    """The table has each name once, and every name that is documented elsewhere."""
     names = [setting.name for setting in settings.TABLE]
     promised = """
     SECRET STORE MODE LOGIN SIGNUP RESET CHANGE CODE LINK LOGOUT PROTECT LIMIT_IP LIMIT_NETWORK

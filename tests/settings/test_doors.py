@@ -1,4 +1,4 @@
-"""The notation of doors: what it says is what is guarded, and what could guard nothing is refused."""
+"""The notation of doors: exactly what it says is guarded, and a useless door is refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def wrong(text: str, kind: DoorKind = LOGIN) -> str:
 
 
 def test_a_method_and_a_path_suffice() -> None:
-    """Form and JSON, user name or e-mail, and a password."""
+    """Method and path suffice: form and JSON, user name or e-mail, and a password."""
     assert door("POST /login") == Door(
         LOGIN,
         "POST",
@@ -40,7 +40,7 @@ def test_a_method_and_a_path_suffice() -> None:
 
 
 def test_everything_can_be_said() -> None:
-    """Several doors, encodings, nested fields, alternatives and rules."""
+    """Several doors, encodings, nested fields, alternatives and rules can be written."""
     first, second, third, fourth = parse_doors(
         LOGIN,
         "post /login form:user|mail,pw json:user.email,user.password success=302:/home|302|2xx|cookie:sid|json:a.b;"
@@ -70,7 +70,7 @@ def test_everything_can_be_said() -> None:
 
 
 def test_forms_have_flat_names() -> None:
-    """A dot in a form's field is part of its name; in JSON it nests."""
+    """A dot in a form field is part of its name; in JSON it nests."""
     found = door("POST /login form:user.email,user[pw] json:user.email,pw")
 
     assert found.fields[0].account == (("user.email",),)
@@ -89,7 +89,7 @@ def test_forms_have_flat_names() -> None:
     ],
 )
 def test_other_doors_have_the_fields_that_are_usual_there(kind: DoorKind, secret: tuple[tuple[str, ...], ...]) -> None:
-    """A door that asked for a password where nobody sends one would refuse everybody."""
+    """Other doors default to their usual fields: a password where none is sent would refuse every request."""
     found = door("POST /x", kind)
 
     assert found.kind is kind
@@ -97,7 +97,7 @@ def test_other_doors_have_the_fields_that_are_usual_there(kind: DoorKind, secret
 
 
 def test_doors_but_the_log_in_may_lack_a_field() -> None:
-    """A reset has no secret, a code no account; a log-in has both."""
+    """A reset may lack a secret and a code an account; a log-in has both."""
     assert door("POST /reset form:email", DoorKind.RESET).fields == (Fields(Encoding.FORM, (("email",),)),)
     assert door("POST /code form:,code", DoorKind.CODE).fields == (Fields(Encoding.FORM, (), (("code",),)),)
     assert "needs an account and a secret" in wrong("POST /login form:email")
@@ -105,7 +105,7 @@ def test_doors_but_the_log_in_may_lack_a_field() -> None:
 
 
 def test_a_third_part_is_the_password_that_is_chosen() -> None:
-    """Where it has a field of its own; at a sign-up the secret itself is new."""
+    """A third part names the field of the new password; at a sign-up the secret itself is new."""
     change = door("POST /password form:user,old,new|password1 json:,,user.new", DoorKind.CHANGE)
     signup = door("POST /signup form:email,password", DoorKind.SIGNUP)
 
@@ -121,13 +121,13 @@ def test_a_third_part_is_the_password_that_is_chosen() -> None:
     [(DoorKind.CHANGE, (("new_password",),)), (DoorKind.RESET, PASSWORD), (DoorKind.SIGNUP, ()), (DoorKind.LINK, ())],
 )
 def test_the_chosen_password_stands_where_it_is_usual(kind: DoorKind, new_secret: tuple[tuple[str, ...], ...]) -> None:
-    """Without a word from the operator, no breached password gets in by the usual field."""
+    """The new password's usual field is checked by default, so no breached one is set there."""
     assert {fields.new_secret for fields in door("POST /x", kind).fields} == {new_secret}
 
 
 @pytest.mark.parametrize("path", ["/login", "/login/", "/", "/a/b.c", "/ログイン", "/a-b_c~d", "/a:b@c,d=e"])
 def test_paths_are_what_the_application_sees(path: str) -> None:
-    """Decoded, exact, with or without a last slash."""
+    """Paths are decoded and exact, with or without a last slash, as the application sees them."""
     assert door(f"POST {path}").path == path
 
 
@@ -137,14 +137,14 @@ def test_paths_are_what_the_application_sees(path: str) -> None:
      "/users/{id}/login", "/users/<id>/login", "\\login", "/" + "a" * 256, "https://x/login"],
 )  # fmt: skip
 def test_a_path_that_never_matches_is_refused(path: str) -> None:
-    """What the router sees is decoded, has no query and is no pattern: such a door would stand in a field."""
+    """A path with a query, escape or pattern is refused: it would never match, and guard nothing."""
     assert "door 1 wants the path as the application sees it" in wrong(f"POST {path}")
 
 
 @pytest.mark.parametrize("path", ["*", "/*", "/files/*"])
 @pytest.mark.parametrize("method", ["*", "GET", "PROPFIND"])
 def test_basic_may_stand_anywhere(method: str, path: str) -> None:
-    """The header is read on any request (RFC 7617)."""
+    """Basic may be read on any request (RFC 7617)."""
     found = door(f"{method} {path} basic")
 
     assert (found.method, found.path, found.reads_body) == (method, path, False)
@@ -160,20 +160,20 @@ def test_basic_may_stand_anywhere(method: str, path: str) -> None:
     ],
 )
 def test_basic_names_its_charset(word: str, charset: Charset) -> None:
-    """Row 4.13: the one that the application reads."""
+    """Row 4.13: a Basic door names the charset that its application reads."""
     assert door(f"* /files/* {word}").fields == (Fields(Encoding.BASIC, charset=charset),)
     assert door(f"POST /login form {word}").fields[1] == Fields(Encoding.BASIC, charset=charset)
 
 
 @pytest.mark.parametrize("word", ["basic:", "basic:latin1", "basic:LATIN-1", "basic:latin-1|utf-8", "basic:user,pw"])
 def test_a_charset_is_one_of_three(word: str) -> None:
-    """And the error says how they are written."""
+    """There are three charsets, which the error lists."""
     assert "one of utf-8, latin-1 and utf-8|latin-1" in wrong(f"* /files/* {word}")
 
 
 @pytest.mark.parametrize("path", ["/files*", "/*/files", "/fi*les", "/files/**", "**", "*/files"])
 def test_a_prefix_ends_in_a_slash_and_a_star(path: str) -> None:
-    """`/files*` would also cover `/filesystem`; no other pattern is known."""
+    """A prefix ends in `/*`, as `/files*` would cover `/filesystem`; no other pattern exists."""
     assert "a prefix ends in /*" in wrong(f"GET {path} basic")
 
 
@@ -181,13 +181,13 @@ def test_a_prefix_ends_in_a_slash_and_a_star(path: str) -> None:
     "text", ["* /login", "POST /a/* form", "POST * json", "* /a form basic", "POST /a/* basic json"]
 )
 def test_wildcards_are_for_basic_alone(text: str) -> None:
-    """Reading every body of a whole site is not a door."""
+    """Wildcards are for Basic alone: no door reads every body of a site."""
     assert "only doors whose one encoding is basic" in wrong(text)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "options"])
 def test_a_body_needs_a_method_that_has_one(method: str) -> None:
-    """Credentials in a query are not read, so the door would refuse everybody."""
+    """A method without a body is refused: credentials in a query are not read."""
     assert f"{method.upper()} requests have none" in wrong(f"{method} /login")
 
 
@@ -237,12 +237,12 @@ def test_a_body_needs_a_method_that_has_one(method: str) -> None:
     ],
 )
 def test_what_makes_no_sense_is_named(text: str, problem: str) -> None:
-    """By the number of its door, with what would make sense."""
+    """An error names the number of its door and a correct form."""
     assert problem in wrong(text)
 
 
 def test_a_redirect_may_lead_to_another_site() -> None:
-    """Single sign-on ends elsewhere."""
+    """A redirect rule may name another site, as single sign-on needs."""
     assert door("POST /login success=303:https://app.example/home").success[0].location == "https://app.example/home"
 
 
@@ -257,7 +257,7 @@ def test_a_redirect_may_lead_to_another_site() -> None:
     ],
 )
 def test_one_path_reads_basic_in_one_charset(login: str, is_wrong: bool) -> None:
-    """Where a method has no door of its own, the first one's charset would be read."""
+    """A path has one Basic charset: a method without its own door would get the first one's."""
     doors = parse_doors(LOGIN, login, "X")
     assert (two_charsets_at_one_path(doors) is doors[-1]) is is_wrong
 
@@ -266,12 +266,12 @@ def test_one_path_reads_basic_in_one_charset(login: str, is_wrong: bool) -> None
     "text", ["POST /a; POST /a json", "POST /a; POST /A/", "* /a/* basic; * /a/* basic", "POST /; POST / basic"]
 )
 def test_one_request_has_one_door(text: str) -> None:
-    """Of two, one would be decoration."""
+    """Two doors for one request are refused, as one would have no effect."""
     assert "repeats a method and path that already is a door" in wrong(text)
 
 
 def test_methods_of_one_path_are_different_doors() -> None:
-    """And so are a path and its prefix."""
+    """Different methods, and a path and its prefix, are different doors."""
     names = [one.name for one in parse_doors(LOGIN, "POST /a; PUT /a; * /a basic; * /a/* basic; * * basic", "X")]
 
     assert names == ["POST /a", "PUT /a", "* /a", "* /a/*", "* *"]
@@ -279,7 +279,7 @@ def test_methods_of_one_path_are_different_doors() -> None:
 
 @given(st.text(max_size=80), st.sampled_from(DoorKind))
 def test_any_text_is_doors_or_one_kind_of_error(text: str, kind: DoorKind) -> None:
-    """No other exception, and never a door without a path to stand at."""
+    """Any text is doors or one kind of error, and no door lacks a path."""
     try:
         doors = parse_doors(kind, text, "X")
     except SettingsError:
@@ -307,12 +307,12 @@ WORDS = st.text(st.characters(categories=["Ll", "Nd"]), min_size=6, max_size=12)
     ),
 )
 def test_no_error_repeats_what_was_written(word: str, shape: str) -> None:
-    """Not a method, a path, an encoding, a field or a rule."""
+    """No error repeats a method, path, encoding, field or rule."""
     assert word not in wrong(shape.format(word))
 
 
 def test_a_log_in_may_be_shown_some_cookies_and_headers() -> None:
-    """Those that an application needs to answer, by name; none where nothing is said."""
+    """A log-in may name cookies and headers that its run needs; the default is none."""
     assert door("POST /login cookies=csrftoken,__Host-lang form").cookies == {"csrftoken", "__Host-lang"}
     assert door("POST /login").cookies == frozenset()
     assert door("POST /login headers=X-Tenant,x-client").headers == {"x-tenant", "x-client"}
@@ -337,18 +337,18 @@ def test_a_log_in_may_be_shown_some_cookies_and_headers() -> None:
     ],
 )
 def test_cookies_and_headers_are_few_and_named(text: str, problem: str) -> None:
-    """Each one is let through the seal."""
+    """Cookies and headers are few and named, as each one passes the seal."""
     assert problem in wrong(text)
 
 
 def test_other_doors_are_shown_none() -> None:
-    """Their answers are not kept back."""
+    """Other doors name none: their answers are not escrowed."""
     assert "LOGIN doors alone" in wrong("POST /signup cookies=a", DoorKind.SIGNUP)
     assert "LOGIN doors alone" in wrong("POST /signup headers=a", DoorKind.SIGNUP)
 
 
 def test_placeholders_stand_for_steps_of_a_path() -> None:
-    """`path` says which is the account and which the secret; a body may say the rest."""
+    """Placeholders for path segments name account and secret; a body may give the rest."""
     (asked, done, looked) = parse_doors(
         DoorKind.RESET,
         "POST /password-recovery/{email} path:email; POST /reset/{key}/ path:,key form:,,password1; "
@@ -383,13 +383,13 @@ def test_placeholders_stand_for_steps_of_a_path() -> None:
     ],
 )
 def test_placeholders_that_make_no_sense_are_named(text: str, problem: str) -> None:
-    """By the number of the door, as all others."""
+    """A wrong placeholder is reported by the number of its door."""
     with pytest.raises(SettingsError, match=re.escape(problem)):
         parse_doors(DoorKind.RESET, text, "SEKISHO_RESET")
 
 
 def test_a_log_in_has_no_placeholders() -> None:
-    """Neither for what it reads nor for anything else: its answer has to leave as if from its own path."""
+    """A log-in has no placeholders: its answer is released as if from its own path."""
     for text in ("POST /users/{name}/login path:name form:,password", "POST /users/{id}/login"):
         with pytest.raises(SettingsError, match="door 1"):
             parse_doors(DoorKind.LOGIN, text, "SEKISHO_LOGIN")

@@ -1,4 +1,4 @@
-"""Loading: the environment and keyword arguments, strictly, all mistakes at once, and no value in any of them."""
+"""Loading environment and keywords: strict, all errors at once, and no value in any error."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def mistakes(environ: dict[str, str], **overrides: object) -> list[tuple[str, st
 
 
 def wrong(name: str, text: str) -> str:
-    """The problem with one variable, which is the only one and is named."""
+    """The problem of one variable, which must be the only one."""
     ((variable, problem),) = mistakes({f"SEKISHO_{name}": text})
     assert variable == f"SEKISHO_{name}"
     return problem
 
 
 def test_a_secret_alone_suffices() -> None:
-    """Everything else has the default that the documentation promises."""
+    """With a secret alone all else has its documented default."""
     loaded = load()
 
     assert loaded.secrets == (SECRET.encode(),)
@@ -71,7 +71,7 @@ def test_a_secret_alone_suffices() -> None:
 
 
 def test_the_starting_limits_are_those_of_the_design() -> None:
-    """Twenty in ten minutes and a hundred a day for an address, and so on."""
+    """The default limits are those of the design, such as twenty in ten minutes and a hundred a day per address."""
     assert load().limits == LimitSet(
         ip=(Limit(20, 10 * MINUTE), Limit(100, DAY)),
         networks=((Limit(100, 10 * MINUTE),), (Limit(400, 10 * MINUTE),)),
@@ -83,7 +83,7 @@ def test_the_starting_limits_are_those_of_the_design() -> None:
 
 
 def test_every_setting_can_be_set() -> None:
-    """Each variable arrives, typed, under the attribute that carries it."""
+    """Each variable arrives, typed, in its attribute."""
     loaded = load(
         STORE="redis://:p%40ss@redis:6379/1",
         MODE="Monitor",
@@ -154,13 +154,13 @@ def test_every_setting_can_be_set() -> None:
 
 
 def test_without_a_secret_nothing_starts() -> None:
-    """There is no default secret: whoever reads this code would know it."""
+    """There is no default secret, as readers of this code would know it."""
     with pytest.raises(SettingsError, match=r"^SEKISHO_SECRET: is not set\. Make one with: python3 -c"):
         settings.load({})
 
 
 def test_demonstrations_bring_their_own_secret() -> None:
-    """Where none is set, an ephemeral one is taken, with a warning; a set one wins."""
+    """Demonstrations generate an ephemeral secret with a warning if none is set."""
     made_up = SECRET.encode()
     loaded = settings.load({}, ephemeral_secret=made_up)
 
@@ -170,13 +170,13 @@ def test_demonstrations_bring_their_own_secret() -> None:
 
 
 def test_an_ephemeral_secret_does_not_excuse_a_bad_one() -> None:
-    """A secret that was set and is too short is a mistake in tests too."""
+    """A secret that is set and too short is an error in demonstrations too."""
     with pytest.raises(SettingsError, match="shorter than 32 bytes"):
         settings.load({"SEKISHO_SECRET": "short"}, ephemeral_secret=SECRET.encode())
 
 
 def test_secrets_rotate_newest_first() -> None:
-    """Two secrets, comma-separated, in order."""
+    """Two secrets are comma-separated, the newest first."""
     assert settings.load({"SEKISHO_SECRET": f"{OTHER}, {SECRET}"}).secrets == (OTHER.encode(), SECRET.encode())
 
 
@@ -195,19 +195,19 @@ def test_secrets_rotate_newest_first() -> None:
     ],
 )
 def test_a_guessable_secret_is_refused(text: str, problem: str) -> None:
-    """Too short, repeated, doubled or too many."""
+    """A secret that is too short, repetitive, doubled or one too many is refused."""
     assert problem in wrong("SECRET", text)
 
 
 @given(st.binary(min_size=32, max_size=64).filter(lambda secret: len(set(secret)) > 20))
 def test_random_bytes_are_taken_whole(secret: bytes) -> None:
-    """A comma among random bytes separates nothing, and no byte is lost."""
+    """A comma within random bytes separates nothing, and no byte is lost."""
     assert settings.load({}, {"secret": secret}).secrets == (secret,)
     assert settings.load({}, {"secret": [secret, SECRET]}).secrets == (secret, SECRET.encode())
 
 
 def test_random_bytes_are_held_to_the_same_strength() -> None:
-    """A short secret is short as bytes too."""
+    """A secret of random bytes must be as long."""
     with pytest.raises(SettingsError, match="shorter than 32 bytes"):
         settings.load({}, {"secret": b"short"})
     with pytest.raises(SettingsError, match="wants between one and 8 secrets"):
@@ -220,7 +220,7 @@ def test_random_bytes_are_held_to_the_same_strength() -> None:
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
-    """As container platforms mount them, with or without the editor's last line break."""
+    """A secret may be in a file, as container platforms mount it, with or without a final line break."""
     path = tmp_path / "secret"
     for ending in ("", "\n", "\r\n"):
         path.write_bytes(SECRET.encode() + ending.encode())
@@ -228,7 +228,7 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
 
 
 def test_a_stores_url_may_stand_in_a_file(tmp_path: Path) -> None:
-    """It has a password in it."""
+    """A store's URL, which has a password, may be in a file."""
     path = tmp_path / "store"
     path.write_text("rediss://:pw@redis:6380/0\n")
 
@@ -236,7 +236,7 @@ def test_a_stores_url_may_stand_in_a_file(tmp_path: Path) -> None:
 
 
 def test_a_secret_given_twice_is_a_mistake(tmp_path: Path) -> None:
-    """Which one counts would be anybody's guess."""
+    """A secret set twice is an error, as either could count."""
     path = tmp_path / "secret"
     path.write_text(OTHER)
 
@@ -246,7 +246,7 @@ def test_a_secret_given_twice_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_unreadable_files_are_named_by_their_variable(tmp_path: Path) -> None:
-    """Missing, a directory, not text, too long: the variable is named, the path and what is there are not."""
+    """A file that is missing, a folder, no text or too long is named by its variable, without path or content."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe" * 20)
     (tmp_path / "long").write_bytes(b"a" * 70_000)
     expected = {
@@ -262,7 +262,7 @@ def test_unreadable_files_are_named_by_their_variable(tmp_path: Path) -> None:
 
 
 def test_a_fifo_hands_a_secret_over(tmp_path: Path) -> None:
-    """As shells and agents of vaults do it: whoever writes may come after the start, and write in pieces."""
+    """A FIFO may hold the secret, as vault agents use it; its writer may come late and write in pieces."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
 
@@ -279,7 +279,7 @@ def test_a_fifo_hands_a_secret_over(tmp_path: Path) -> None:
 
 
 def test_a_fifo_that_nobody_writes_to_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not keep the start waiting: it is named, as any other mistake. So is one that is never closed."""
+    """A FIFO without a writer, or never closed, is reported as an error and does not block the start."""
     monkeypatch.setattr(import_module("sekisho.settings.load"), "read_file", partial(read_file, seconds_max=0.05))
     path = tmp_path / "fifo"
     os.mkfifo(path)
@@ -293,7 +293,7 @@ def test_a_fifo_that_nobody_writes_to_stops_the_start(tmp_path: Path, monkeypatc
 
 
 def test_a_device_is_no_settings_file() -> None:
-    """`/dev/zero` has no end."""
+    """A device such as `/dev/zero`, which has no end, is refused."""
     problem = "points to what is neither a regular file nor a FIFO"
     assert ("SEKISHO_SECRET_FILE", problem) in mistakes_of(Path("/dev/zero"))
 
@@ -323,19 +323,19 @@ def test_only_secrets_have_files() -> None:
     ],
 )
 def test_a_misspelt_name_is_answered_with_the_nearest(name: str, nearest: str) -> None:
-    """A setting that is nearly there protects nothing."""
+    """A misspelt name gets the nearest real one: a setting almost set protects nothing."""
     assert mistakes({name: "x"}) == [(name, f"is no setting of sekisho; did you mean {nearest}?")]
 
 
 def test_a_name_near_nothing_is_told_where_to_look() -> None:
-    """The list of settings is one command away."""
+    """A name unlike any setting gets the command that lists them."""
     ((_, problem),) = mistakes({"SEKISHO_XYZZY": "x"})
 
     assert "python -m sekisho.settings" in problem
 
 
 def test_a_misspelt_keyword_is_answered_with_the_nearest() -> None:
-    """The same for keyword arguments, with or without the prefix."""
+    """A misspelt keyword gets the nearest real one, with or without the prefix."""
     assert mistakes({}, limit_ipp="x") == [("limit_ipp", "is no setting of sekisho; did you mean limit_ip?")]
     assert mistakes({}, SEKISHO_MODE="off") == [("SEKISHO_MODE", "is no setting of sekisho; did you mean mode?")]
 
@@ -353,12 +353,12 @@ def test_a_misspelt_keyword_is_answered_with_the_nearest() -> None:
     ],
 )
 def test_what_kubernetes_injects_is_ignored(name: str) -> None:
-    """A Service called sekisho, or sekisho-redis, must not stop the start."""
+    """Variables injected by Kubernetes for a Service called sekisho or sekisho-redis are ignored."""
     settings.load({"SEKISHO_SECRET": SECRET, name: "tcp://10.0.0.1:8000"})
 
 
 def test_names_of_others_are_nobodys_business() -> None:
-    """Only the prefix is ours."""
+    """Names without our prefix are ignored."""
     settings.load({"SEKISHO_SECRET": SECRET, "PATH": "/bin", "SEKISHOMODE": "x", "MY_SEKISHO_MODE": "x"})
 
 
@@ -367,7 +367,7 @@ def test_names_of_others_are_nobodys_business() -> None:
 
 @pytest.mark.parametrize("setting", settings.TABLE, ids=lambda setting: setting.name)
 def test_an_empty_setting_is_a_mistake(setting: settings.Setting[object]) -> None:
-    """A template that went wrong must not switch a protection off, or quietly back to its default."""
+    """An empty setting is an error: a broken template must neither disable nor reset a protection."""
     ((name, problem),) = mistakes({setting.variable: "  "})
 
     assert name == setting.variable
@@ -375,12 +375,12 @@ def test_an_empty_setting_is_a_mistake(setting: settings.Setting[object]) -> Non
 
 
 def test_an_empty_login_says_how_to_switch_off() -> None:
-    """Whoever wants no doors wants no guard."""
+    """An empty LOGIN is an error that says how to switch the guard off."""
     assert wrong("LOGIN", "") == "is empty; to switch the guard off, set SEKISHO_MODE=off"
 
 
 def test_what_nothing_acts_on_cannot_be_set() -> None:
-    """A security setting that is taken and does nothing would be believed in."""
+    """A setting without an effect cannot be set: operators would rely on it."""
     assert wrong("LOGOUT", "POST /logout") == "this version does not act on it; unset it"
     assert mistakes({}, logout="POST /logout")[0][0].startswith("SEKISHO_LOGOUT")
 
@@ -441,12 +441,12 @@ def test_what_nothing_acts_on_cannot_be_set() -> None:
     ],
 )
 def test_what_makes_no_sense_is_named(name: str, text: str, problem: str) -> None:
-    """The error names the variable and says what it wants."""
+    """An error names the variable and the values that it accepts."""
     assert problem in wrong(name, text)
 
 
 def test_all_mistakes_are_reported_together() -> None:
-    """One restart, one list; the error's name is the first one's."""
+    """All errors are reported together, under the first one's name."""
     with pytest.raises(SettingsError) as caught:
         settings.load({"SEKISHO_MODE": "on", "SEKISHO_WORKERS": "x", "SEKISHO_LIMITIP": "1/minute"})
     lines = str(caught.value).splitlines()
@@ -460,18 +460,18 @@ def test_all_mistakes_are_reported_together() -> None:
     assert caught.value.name == "SEKISHO_LIMITIP"
 
 
-# --- what contradicts itself
+# --- contradictions
 
 
 def test_several_workers_cannot_share_memory() -> None:
-    """Each would admit the whole limit."""
+    """Several workers cannot use memory: each would admit the whole limit."""
     assert "cannot count together" in wrong("WORKERS", "2")
     assert load(WORKERS="1").workers == 1
     assert load(WORKERS="2", STORE="redis://redis").workers == 2
 
 
 def test_two_settings_cannot_name_one_door() -> None:
-    """A sign-up door at the log-in's route would be decoration."""
+    """Two settings cannot name one door: a sign-up door at the log-in's route would have no effect."""
     ((name, problem),) = mistakes({"SEKISHO_SIGNUP": "POST /login"})
 
     assert name == "SEKISHO_SIGNUP"
@@ -479,20 +479,22 @@ def test_two_settings_cannot_name_one_door() -> None:
 
 
 def test_a_stand_in_for_a_mistake_contradicts_nobody() -> None:
-    """While LOGIN is wrong, its default is not held against SIGNUP; nor memory:// against WORKERS."""
+    """A wrong setting's default contradicts nothing: no further error for SIGNUP or WORKERS."""
     assert [name for name, _ in mistakes({"SEKISHO_LOGIN": "?", "SEKISHO_SIGNUP": "POST /login"})] == ["SEKISHO_LOGIN"]
     assert [name for name, _ in mistakes({"SEKISHO_STORE": "?", "SEKISHO_WORKERS": "2"})] == ["SEKISHO_STORE"]
 
 
 def test_no_door_lies_below_our_own_pages() -> None:
-    """It would never be reached."""
+    """A door below our own pages is refused, as it would never be reached."""
     ((name, _),) = mistakes({"SEKISHO_LOGIN": "POST /sekisho/login"})
 
     assert name == "SEKISHO_MOUNT"
 
 
 def test_pairs_are_read_under_a_key_of_their_own() -> None:
-    """Without it the file says nothing; with the service's own secret, whoever makes the file could sign tokens."""
+    """Pairs need their own key: without it the file is useless, and the service's secret would let its builder sign
+    tokens.
+    """
     ((name, problem),) = mistakes({"SEKISHO_PAIRS": "/srv/pairs"})
     assert (name, "only be read with its key" in problem) == ("SEKISHO_PAIRS_KEY", True)
 
@@ -501,14 +503,16 @@ def test_pairs_are_read_under_a_key_of_their_own() -> None:
 
 
 def test_a_header_is_believed_from_somebody() -> None:
-    """What every client may write says nothing about leaks."""
+    """A header about leaks needs a trusted proxy: any client could write it."""
     assert "names none" in wrong("EXPOSED_HEADER", "exposed-credential-check")
     for trusted in ("unix", "10.0.0.0/8"):
         assert load(EXPOSED_HEADER="x-exposed", TRUSTED_PROXIES=trusted).exposed_header == "x-exposed"
 
 
 def test_breached_passwords_that_nobody_would_see_are_warned_of() -> None:
-    """A door that sets passwords and does not say where; a refusal that meets two honest people in five."""
+    """Breach checks without an effect are warned of, such as a door without a named new password, or a refusal of two
+    in five.
+    """
     warned = load(CORPUS="/srv/passwords", CHANGE="POST /password form:user,old", NO_FACTOR="refuse").warnings
     quiet = load(CORPUS="/srv/passwords", CHANGE="POST /password form:user,old,new").warnings
 
@@ -518,7 +522,7 @@ def test_breached_passwords_that_nobody_would_see_are_warned_of() -> None:
 
 
 def test_what_works_but_may_not_be_meant_is_warned_of() -> None:
-    """Each warning begins with the variable that would end it."""
+    """A working but doubtful setting gives a warning that begins with the variable to set."""
     loaded = load(
         STORE="rediss://redis?ssl_cert_reqs=none", MODE="monitor", ON_STORE_FAILURE="open", DEVICE_COOKIE="device"
     )
@@ -534,7 +538,7 @@ def test_what_works_but_may_not_be_meant_is_warned_of() -> None:
 
 
 def test_there_is_a_way_to_have_no_warnings() -> None:
-    """Otherwise nobody reads them."""
+    """A configuration without warnings exists, so warnings are read."""
     assert load(STORE="redis://redis", NO_FACTOR="refuse", LOGIN="POST /login success=302:/home").warnings == ()
 
 
@@ -542,7 +546,7 @@ def test_there_is_a_way_to_have_no_warnings() -> None:
 
 
 def test_keywords_win_over_the_environment() -> None:
-    """What stands in the code was meant for this app."""
+    """A keyword, written for this application, overrides the environment."""
     loaded = settings.load({"SEKISHO_SECRET": SECRET, "SEKISHO_LIMIT_IP": "?"}, {"limit_ip": "1/minute", "mode": None})
 
     assert loaded.limits.ip == (Limit(1, MINUTE),)
@@ -550,14 +554,14 @@ def test_keywords_win_over_the_environment() -> None:
 
 
 def test_a_keyword_file_wins_over_the_variable(tmp_path: Path) -> None:
-    """A path object is as good as its text; nothing is reported twice."""
+    """A keyword file, as a path or text, overrides the variable, and nothing is reported twice."""
     (tmp_path / "secret").write_text(OTHER)
 
     assert settings.load({"SEKISHO_SECRET": SECRET}, {"secret_file": tmp_path / "secret"}).secrets == (OTHER.encode(),)
 
 
 def test_keywords_take_values_where_that_is_natural() -> None:
-    """Enumerations, numbers, lists of texts and networks, and an empty list that says *none* aloud."""
+    """Keywords take enumerations, numbers and lists; an empty list means *none*."""
     loaded = settings.load(
         {"SEKISHO_SECRET": SECRET, "SEKISHO_DENY": "192.0.2.1"},
         {
@@ -592,17 +596,17 @@ def test_keywords_take_values_where_that_is_natural() -> None:
     ],
 )
 def test_keywords_of_the_wrong_kind_are_named(keyword: str, value: object, problem: str) -> None:
-    """Both names stand in the error: the variable's, which the documentation has, and the one in the code."""
+    """A keyword of the wrong type is named with its variable."""
     assert mistakes({}, **{keyword: value}) == [(f"SEKISHO_{keyword.upper()} (keyword {keyword})", problem)]
 
 
-# --- nothing is told
+# --- no values shown
 
 CANARY = "C4n4ry-p@ss:w0rd/\"'%{}"
 
 
 def told(environ: dict[str, str], overrides: dict[str, object]) -> str:
-    """All that loading says, whether it succeeds or not."""
+    """All text that loading produces, with or without success."""
     try:
         return repr(settings.load({"SEKISHO_SECRET": SECRET, **environ}, overrides))
     except settings.SettingsErrors as error:
@@ -619,7 +623,7 @@ def told(environ: dict[str, str], overrides: dict[str, object]) -> str:
     ["{}", "redis://:{}@h:x/", "memory://{}", "POST /{} form", "POST {}", "5/minute;{}", "https://{}", "10.0.0.0/{}"],
 )
 def test_no_value_is_in_any_error(setting: settings.Setting[object], shape: str) -> None:
-    """A password in the wrong variable is in no message, no representation and nothing that hangs on the error."""
+    """A password in the wrong variable is in no message, `repr` or attached exception."""
     text = shape.replace("{}", CANARY)
 
     assert "traceback object" not in told({setting.variable: text}, {})
@@ -629,7 +633,7 @@ def test_no_value_is_in_any_error(setting: settings.Setting[object], shape: str)
 
 
 def test_secrets_stores_and_addresses_are_in_no_representation() -> None:
-    """Settings are printed by debuggers and by people in a hurry."""
+    """Secrets, stores and addresses are in no `repr`."""
     loaded = load(
         STORE="redis://:sesame@redis:6379/0",
         TRUSTED_PROXIES="192.0.2.7",
@@ -644,7 +648,7 @@ def test_secrets_stores_and_addresses_are_in_no_representation() -> None:
 
 
 def test_without_the_applications_word_a_guessed_session_is_said() -> None:
-    """Rows 4.17 and 5.22: the line to write stands in the warning."""
+    """Rows 4.17 and 5.22: without the application's word a guessed session is warned of, with the line to write."""
     told = list(
         warnings_without_session_account(
             load(
@@ -663,7 +667,7 @@ def test_without_the_applications_word_a_guessed_session_is_said() -> None:
 
 
 def test_where_all_is_named_there_is_nothing_to_say() -> None:
-    """A rule that names the cookie, and codes that name their account."""
+    """With a cookie's rule, and codes that name their account, there is no such warning."""
     named = load(LOGIN="POST /login success=cookie:session", CODE="POST /code form:username,code")
 
     assert list(warnings_without_session_account(named)) == []

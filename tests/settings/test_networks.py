@@ -1,4 +1,4 @@
-"""Addresses in settings: strict about what they are, and never half of the internet."""
+"""Addresses in settings: strictly read, and never half of the internet."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sekisho.settings.networks import allowed, networks, proxies
     ],
 )
 def test_nobody_can_trust_everybody(text: str) -> None:
-    """In one piece, in halves, or in a hundred pieces: half of the internet is too much to believe."""
+    """Trusting half of the internet is refused, in one network or in a hundred."""
     for parse, problem in ((proxies, "trusts half"), (allowed, "lets half")):
         if parse is proxies or "unix" not in text:
             with pytest.raises(SettingsError, match=f"^X: {problem} of the internet or more"):
@@ -41,7 +41,7 @@ def test_nobody_can_trust_everybody(text: str) -> None:
 
 @given(st.integers(0, 32).flatmap(lambda bits: st.tuples(st.just(bits), st.integers(0, 2**32 - 1))))
 def test_everything_split_in_two_is_still_everything(where: tuple[int, int]) -> None:
-    """However one network is cut out of IPv4, what remains is refused as long as it is half or more."""
+    """IPv4 without any one network is refused while the rest is half or more."""
     bits, number = where
     hole = IPv4Network((number, bits), strict=False)
     rest = list(IPv4Network("0.0.0.0/0").address_exclude(hole)) or [IPv4Network("0.0.0.0/0")]
@@ -51,13 +51,13 @@ def test_everything_split_in_two_is_still_everything(where: tuple[int, int]) -> 
 
 
 def test_proxies_are_networks_and_perhaps_the_socket() -> None:
-    """A bare address is itself alone; `unix` is told apart."""
+    """A bare address is one host, and `unix` is recognised."""
     assert proxies("10.0.0.0/8, 192.0.2.1", "X") == ((ip_network("10.0.0.0/8"), ip_network("192.0.2.1/32")), False)
     assert proxies("UNIX", "X") == ((), True)
 
 
 def test_mapped_networks_are_the_ones_they_map() -> None:
-    """The reader compares IPv4, so a mapped network that stayed IPv6 would match nobody."""
+    """IPv4-mapped networks become IPv4, or they would match nothing."""
     assert networks("::ffff:10.0.0.0/104", "X") == (ip_network("10.0.0.0/8"),)
 
 
@@ -65,7 +65,7 @@ def test_mapped_networks_are_the_ones_they_map() -> None:
     "text", ["10.0.0.1/8", "10.0.0.0/33", "10.9.8", "010.0.0.1", "localhost", "fe80::1%eth0/64", "10.0.0.0/255.0.0.0x"]
 )
 def test_what_is_no_network_is_counted_not_repeated(text: str) -> None:
-    """The error says which item, and does not say it."""
+    """An item that is no network is reported by its position, not its text."""
     with pytest.raises(SettingsError) as caught:
         networks(f"192.0.2.0/24,{text}", "X")
 
@@ -74,5 +74,5 @@ def test_what_is_no_network_is_counted_not_repeated(text: str) -> None:
 
 
 def test_denying_everybody_is_allowed() -> None:
-    """It hurts nobody but the service that says so."""
+    """Denying everyone is allowed: it affects the own service alone."""
     assert networks("0.0.0.0/0", "X") == (ip_network("0.0.0.0/0"),)

@@ -1,4 +1,4 @@
-"""Booleans, of which this version has none yet, and lists."""
+"""Booleans, which no setting of this version uses yet, and lists."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from sekisho.settings import parse
     ],
 )
 def test_booleans_are_eight_words(text: str, value: bool) -> None:
-    """In any case."""
+    """Booleans are eight words in any case."""
     assert value is parse.boolean(text, "X")
 
 
 @pytest.mark.parametrize("text", ["", "flase", "2", "t", "enabled", "truee", "none"])
 def test_any_other_word_is_an_error(text: str) -> None:
-    """A misspelt `false` must not be true."""
+    """Any other word is an error: a misspelt `false` must not be true."""
     with pytest.raises(SettingsError, match=r"^X: is neither true, yes, on, 1 nor false, no, off, 0$"):
         parse.boolean(text, "X")
 
 
 def test_items_are_trimmed_and_counted() -> None:
-    """White space is nobody's intent; one too many is."""
+    """Items are trimmed, and too many are an error."""
     assert parse.items(" a , b ", "X", most=2) == ("a", "b")
     with pytest.raises(SettingsError, match="lists more than 2 items"):
         parse.items("a,b,c", "X", most=2)

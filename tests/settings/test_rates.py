@@ -1,4 +1,4 @@
-"""Limits in the notation of `limits`, held to what the ledger can count."""
+"""Limits in the notation of `limits`, within the ledger's range."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 def test_limits_are_sorted_by_period() -> None:
-    """Shortest first, in any order, with any of the notation's separators."""
+    """Limits are sorted by period, given in any order and with any separator of the notation."""
     expected = (Limit(3, SECOND), Limit(5, 7200 * SECOND), Limit(9, 86_400 * SECOND))
 
     assert expected == rates("9/day; 5 per 2 hour, 3/second", "X")
 
 
 def test_a_wider_network_gets_four_times_as_many() -> None:
-    """IPv6 /48 beside /56."""
+    """The wider network (IPv6 /48 beside /56) gets four times the limit."""
     assert ((Limit(100, 600 * SECOND),), (Limit(400, 600 * SECOND),)) == network_rates("100/10minute", "X")
 
 
@@ -43,7 +43,9 @@ def test_every_limit_means_what_the_package_says(burst: int, number: int, unit: 
      "5 per 0 hour", "５/minute", "5/minute:;6/hour", "5/minute\n", "9" * 5000 + "/minute", "5/minute;" * 50],
 )  # fmt: skip
 def test_what_is_not_the_notation_is_answered_with_an_example(text: str) -> None:
-    """Also what the package would take and nobody means: a period of no minutes is one minute to it."""
+    """Other text gets an error with an example, also where the package accepts nonsense such as a period of no
+    minutes.
+    """
     with pytest.raises(SettingsError, match=r"^X: is not written as in 20/10minute;100/day"):
         rates(text, "X")
 
@@ -60,13 +62,13 @@ def test_what_is_not_the_notation_is_answered_with_an_example(text: str) -> None
     ],
 )
 def test_limits_stay_countable(text: str, problem: str) -> None:
-    """No limit of none, none that needs a finer clock, and no more than a record holds."""
+    """A limit of zero, with too fine an interval, or beyond a record's range is refused."""
     with pytest.raises(SettingsError, match=f"^X: {problem}"):
         rates(text, "X")
 
 
 def test_a_network_limit_leaves_room_for_its_fourfold() -> None:
-    """The /48 is held to the same bound."""
+    """A network limit must leave room for the /48's fourfold."""
     assert network_rates("250000/minute", "X")[1] == (Limit(1_000_000, 60 * SECOND),)
     with pytest.raises(SettingsError, match="allows more than 250000; an IPv6 /48 gets 4 times as many"):
         network_rates("250001/minute", "X")

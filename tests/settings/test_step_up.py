@@ -1,4 +1,4 @@
-"""The settings of a step-up: what each takes, what one wants of another, and what is said of it."""
+"""Step-up settings: accepted values, dependencies and warnings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load(**variables: Any) -> Settings:
 
 
 def wrong(**variables: Any) -> dict[str, str]:
-    """Each name that is blamed, and why."""
+    """Each name with an error, and the reason."""
     with pytest.raises(SettingsError) as caught:
         load(**variables)
     assert isinstance(caught.value, settings.SettingsErrors)
@@ -37,7 +37,7 @@ def wrong(**variables: Any) -> dict[str, str]:
 
 
 def test_nothing_set_asks_for_work_and_for_no_factor() -> None:
-    """The defaults."""
+    """The defaults ask for work and for no factor."""
     loaded = load()
 
     assert (loaded.challenges, loaded.challenges_set, loaded.captcha) == (("pow",), False, None)
@@ -46,7 +46,7 @@ def test_nothing_set_asks_for_work_and_for_no_factor() -> None:
 
 
 def test_all_of_it_can_be_set() -> None:
-    """Each variable arrives, typed, under the attribute that carries it."""
+    """Each variable arrives, typed, in its attribute."""
     loaded = load(
         **DATABASE | MAIL | CAPTCHA | WEBHOOK,
         FACTORS="WebAuthn, totp,email,webhook",
@@ -73,7 +73,7 @@ def test_all_of_it_can_be_set() -> None:
 
 
 def test_what_is_secret_is_in_no_representation() -> None:
-    """Settings are printed by debuggers and by people in a hurry."""
+    """Secrets are in no `repr`."""
     loaded = load(**DATABASE | MAIL | CAPTCHA | WEBHOOK, CHALLENGES="turnstile", SMTP_PASSWORD="hunter2")
     hidden = ("/srv/users", "locale from", "pw@", "relay", "no-reply", "sesame", "codes.internal", OTHER, "hunter2")
 
@@ -82,12 +82,12 @@ def test_what_is_secret_is_in_no_representation() -> None:
 
 @pytest.mark.parametrize("name", ["OWNERS", "SMTP", "SMTP_PASSWORD", "CODE_WEBHOOK_KEY", "CAPTCHA_SECRET"])
 def test_secrets_may_stand_in_files(name: str) -> None:
-    """As container platforms mount them."""
+    """Secrets may be in files, as container platforms mount them."""
     assert next(setting for setting in settings.TABLE if setting.name == name).secret
 
 
 def test_none_says_none_aloud() -> None:
-    """Which is not the default of CHALLENGES."""
+    """`none` is accepted, which differs from the default of CHALLENGES."""
     loaded = load(CHALLENGES="none", FACTORS="None")
 
     assert (loaded.challenges, loaded.challenges_set, loaded.factors) == ((), True, ())
@@ -151,17 +151,17 @@ def test_none_says_none_aloud() -> None:
     ],
 )
 def test_what_makes_no_sense_is_named(name: str, text: str, problem: str) -> None:
-    """The error names the variable, says what it wants, and blames no other for what it did not understand."""
+    """An error names its variable and the accepted values, and blames no other one."""
     (named,) = (found := wrong(**{name: text}))
     assert named == name
     assert problem in found[name]
 
 
-# --- what one wants of another
+# --- dependencies
 
 
 def test_factors_need_to_know_whose_account_it_is() -> None:
-    """From a database with a query, or from an object; half of it is an error that says what to do."""
+    """Factors need owners, from a database with a query or from an object; half of that is an error with advice."""
     assert "set it and SEKISHO_OWNERS_QUERY" in wrong(FACTORS="totp")["OWNERS"]
     assert "nobody is found" in wrong(FACTORS="totp", OWNERS=DATABASE["OWNERS"])["OWNERS_QUERY"]
     assert "set it and SEKISHO_OWNERS_QUERY" in wrong(FACTORS="totp", OWNERS_QUERY=QUERY)["OWNERS"]
@@ -171,7 +171,7 @@ def test_factors_need_to_know_whose_account_it_is() -> None:
 
 
 def test_what_is_sent_needs_a_way() -> None:
-    """Mail wants a server, a sender and a page to name; a webhook wants a key of its own, or is a callable."""
+    """Codes by mail need a server, a sender and a page; a webhook needs its own key, or is a callable."""
     assert list(wrong(FACTORS="email", **DATABASE)) == ["SMTP"]
     assert list(wrong(SMTP="smtp://relay")) == ["MAIL_FROM", "ACCOUNT_PAGE"]
     assert list(wrong(FACTORS="webhook", **DATABASE)) == ["CODE_WEBHOOK"]
@@ -182,7 +182,7 @@ def test_what_is_sent_needs_a_way() -> None:
 
 
 def test_passkeys_need_a_domain_and_pages_below_it() -> None:
-    """On any other page a browser would show none."""
+    """Passkeys need a domain with our pages below it: browsers show them nowhere else."""
     webauthn = {"FACTORS": "webauthn", **DATABASE}
     assert list(wrong(**webauthn)) == ["PASSKEY_DOMAIN"]
     assert list(wrong(PASSKEY_ORIGINS="https://shop.example")) == ["PASSKEY_ORIGINS"]
@@ -197,7 +197,7 @@ def test_passkeys_need_a_domain_and_pages_below_it() -> None:
 
 
 def test_a_captcha_needs_its_keys() -> None:
-    """All three are named at once."""
+    """A captcha's three keys are reported at once."""
     assert list(wrong(CHALLENGES="turnstile")) == ["CAPTCHA_SITEKEY", "CAPTCHA_SECRET", "CAPTCHA_HOSTS"]
     assert load(CHALLENGES="turnstile", **CAPTCHA).captcha == "turnstile"
     assert load(CAPTCHA_HOSTS="web1,10.example,localhost").captcha_hosts == {"web1", "10.example", "localhost"}
@@ -208,12 +208,12 @@ def test_a_captcha_needs_its_keys() -> None:
     ["POST /login", "* /login", "POST /LOGIN/", "POST /*", "POST /sekisho", "GET /sekisho/step-up", "* /sekisho/*"],
 )
 def test_no_door_and_none_of_our_pages_can_be_protected(route: str) -> None:
-    """A proof would be asked for on the way to the place where it is shown."""
+    """Doors and our own pages cannot be protected routes: a proof would be asked for where it is shown."""
     assert list(wrong(FACTORS="totp", **DATABASE, PROTECT=f"{route} max_age=60")) == ["PROTECT"]
 
 
 def test_protected_routes_without_any_factor_stop_the_start() -> None:
-    """They would stand open, or be shut for everybody; and a mistake in the factors is told of once."""
+    """Protected routes without a factor stop the start (open or closed to all); wrong factors are reported once."""
     assert wrong(PROTECT="POST /top-up max_age=60") == {
         "PROTECT": "is set, and SEKISHO_FACTORS is not: nobody could prove anything there; set that, or unset this"
     }
@@ -221,19 +221,19 @@ def test_protected_routes_without_any_factor_stop_the_start() -> None:
 
 
 def test_what_only_looks_like_a_door_can_be_protected() -> None:
-    """Another method, or a path that merely begins alike."""
+    """Another method, or a path with a similar start, can be protected."""
     text = "GET /login max_age=9; POST /login/history max_age=9; POST /sekishop max_age=9; * /a/* max_age=9"
     assert len(load(FACTORS="totp", **DATABASE, PROTECT=text).protect) == 4
 
 
 def test_a_stand_in_for_a_mistake_contradicts_nobody() -> None:
-    """Whoever mistypes one variable is told of that one."""
+    """A wrong setting's default contradicts nothing: one mistyped variable is one error."""
     assert list(wrong(FACTORS="totp", **DATABASE | {"OWNERS": "?"})) == ["OWNERS"]
     assert list(wrong(FACTORS="email", **DATABASE, SMTP="?")) == ["SMTP"]
     assert list(wrong(FACTORS="webauthn", **DATABASE, PASSKEY_DOMAIN="?")) == ["PASSKEY_DOMAIN"]
 
 
-# --- what is warned of
+# --- warnings
 
 
 def warned(**variables: str) -> list[str]:
@@ -242,14 +242,14 @@ def warned(**variables: str) -> list[str]:
 
 
 def test_factors_that_must_be_enrolled_first_are_warned_of() -> None:
-    """And where there are factors, nothing is said of there being none."""
+    """Factors that must be enrolled first are warned of, and then not the lack of factors."""
     assert warned(FACTORS="totp", **DATABASE) == ["FACTORS"]
     assert warned(FACTORS="totp,email", SERVICE_NAME="Shop", **DATABASE, **MAIL) == []
     assert warned(FACTORS="email", **DATABASE, **MAIL) == ["SERVICE_NAME"]
     assert warned() == ["NO_FACTOR"]
 
 
-# --- what is not installed
+# --- missing packages
 
 
 def pretend_missing(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
@@ -258,7 +258,7 @@ def pretend_missing(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
 
 
 def test_work_is_asked_for_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without its packages the default is none, with a warning; whoever asked for it is refused instead."""
+    """Without its packages work is off by default, with a warning; asking for it explicitly is an error."""
     pretend_missing(monkeypatch, "altcha")
     assert load().challenges == ()
     assert any("pip install '.[step-up]' in a checkout of sekisho" in warning for warning in load().warnings)
@@ -268,7 +268,7 @@ def test_work_is_asked_for_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One error for each setting that needs one."""
+    """A missing package is named with its extra, in one error per setting."""
     everything = load(
         FACTORS="webauthn,totp,email", CHALLENGES="none", PASSKEY_DOMAIN="shop.example", **DATABASE | MAIL
     )
@@ -283,7 +283,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("scheme", ["mysql", "mariadb", "mysql+asyncmy", "mariadb+asyncmy"])
 def test_mysql_has_an_extra_of_its_own(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most services need no second driver."""
+    """MySQL has its own extra: most services need no second driver."""
     loaded = load(CHALLENGES="none", FACTORS="totp", **DATABASE | {"OWNERS": f"{scheme}://db.internal/shop"})
     assert missing_extras(loaded) == []
     pretend_missing(monkeypatch, "asyncmy", "asyncpg", "aiosqlite")
@@ -293,7 +293,7 @@ def test_mysql_has_an_extra_of_its_own(scheme: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_looking_for_packages_imports_none() -> None:
-    """A worker does not carry what it uses nothing of."""
+    """Checking for packages imports none, so workers load no unused ones."""
     look = """
 import sys, sekisho.settings as settings
 before = set(sys.modules)

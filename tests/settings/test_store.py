@@ -1,4 +1,4 @@
-"""The store's URL is checked at start, by kind and by shape."""
+"""The store's URL is checked at the start, by kind and form."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sekisho.settings.store import Several, is_unverified, store
     ],
 )
 def test_urls_that_can_work_are_kept_as_they_are(url: str) -> None:
-    """All that redis-py understands of them is theirs."""
+    """Usable URLs are kept unchanged: redis-py reads all its options."""
     assert url == store(url, "X")
 
 
@@ -78,7 +78,7 @@ def test_urls_that_can_work_are_kept_as_they_are(url: str) -> None:
     ],
 )
 def test_urls_that_cannot_are_refused(url: str, problem: str) -> None:
-    """At start, with what is possible, and without the URL."""
+    """Unusable URLs are refused at the start with the possible forms, and not repeated."""
     with pytest.raises(SettingsError) as caught:
         store(url, "X")
 
@@ -87,7 +87,7 @@ def test_urls_that_cannot_are_refused(url: str, problem: str) -> None:
 
 
 def test_a_connection_without_verification_is_known() -> None:
-    """TLS to anybody at all is worth a warning."""
+    """TLS without verification is detected, for a warning."""
     assert is_unverified("rediss://redis?ssl_cert_reqs=none")
     assert is_unverified("rediss://redis?ssl_cert_reqs=optional")
     assert not is_unverified("rediss://redis?ssl_cert_reqs=required")
@@ -96,7 +96,7 @@ def test_a_connection_without_verification_is_known() -> None:
 
 
 def test_several_servers_are_reached_like_one() -> None:
-    """Each is a URL of redis-py's: user, password, TLS and database go to those that hold data."""
+    """Several servers are redis-py URLs each; user, password, TLS and database go to the data nodes."""
     several = Several.of("rediss+sentinel://user:p%40ss@s1,[::1]:7/svc?db=2&ssl_ca_certs=/ca&sentinel_password=p%26w")
 
     assert several.hosts == (("s1", 26_379), ("::1", 7))
@@ -106,7 +106,7 @@ def test_several_servers_are_reached_like_one() -> None:
 
 
 def test_sentinels_are_not_told_the_servers_password() -> None:
-    """Their users are their own: who asks them where the store is need not tell them how to open it."""
+    """Sentinels have their own users and are not sent the servers' password."""
     several = Several.of("redis+sentinel://user:pass@s1/svc?client_name=shop")
 
     assert several.sentinel_url(*several.hosts[0]) == "redis://s1:26379/"
