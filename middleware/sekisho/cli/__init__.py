@@ -1,12 +1,12 @@
 """`sekisho …`: one module of this package for each command.
 
-A command is a module with two functions, named in `COMMANDS`; it is imported when it is asked for, so that none pays
-for what another needs:
+A command is a module with two functions, listed in `COMMANDS`. It is imported only when it runs, so that no command
+needs another's packages:
 
     def arguments(parser: argparse.ArgumentParser) -> None   # beside `--json`, which every command has
     def run(args: argparse.Namespace) -> int                 # the exit code
 
-Or it is a package with `COMMANDS` of its own, and so on: `sekisho corpus build` is `sekisho.cli.corpus.build`.
+Or it is a package with its own `COMMANDS`: `sekisho corpus build` is `sekisho.cli.corpus.build`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
 class Command(NamedTuple):
-    """A command: one line of help, and the extra that must be installed for it (empty: none)."""
+    """A command: one line of help, and the extra that it needs (empty: none)."""
 
     help: str
     extra: str = ""
@@ -45,7 +45,7 @@ COMMANDS: Mapping[str, Command] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit code: 0, 1 (it failed), 2 (it was misused), 130 (interrupted)."""
+    """Run a command line. Returns the exit code: 0, 1 (failed), 2 (misused), 130 (interrupted)."""
     about = "A checkpoint in front of a log-in: everyone can travel, nobody passes unexamined."
     return _choose(COMMANDS, argv, prog="sekisho", package=__name__, about=about)
 
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _choose(
     commands: Mapping[str, Command], argv: Sequence[str] | None, *, prog: str, package: str, about: str | None
 ) -> int:
-    # A command's own `--help` belongs to its own parser: only what stands before its name is read here.
+    # A command's own parser handles its `--help`: only arguments before its name are read here.
     parser = _parser(commands, prog, about)
     given = parser.parse_args(argv)
     if given.command is None:
@@ -100,7 +100,7 @@ def _run(command: Command, argv: Sequence[str], prog: str, name: str) -> int:
     except SekishoError as error:
         return _say(prog, str(error), FAILED)
     except OSError as error:
-        # A full disk or a file of somebody else's is no reason for a traceback.
+        # A full disk or a file without permission must not print a traceback.
         return _say(prog, ": ".join(str(part) for part in (error.filename, error.strerror) if part) or "failed", FAILED)
 
 

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar for each stage, its rate and the time that is left."""
+"""Progress on a terminal: a bar for each stage, with its rate and the remaining time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Bar"]
 
 
 class Bar:
-    """A `Drawing`. Bars of stages that are done stay where they are, so that one sees what took how long."""
+    """A `Drawing` with bars. The bars of completed stages remain visible, with their durations."""
 
     def __init__(self, out: Console | None = None, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._console = out or Console(stderr=True)
@@ -48,7 +48,7 @@ class Bar:
             return
         now = self._clock_s()
         self._pace.look(done, now)
-        # How far a stage of unknown length is, no percentage says.
+        # A stage of unknown length has no percentage, so its position is shown.
         position = "" if self._pace.total is not None else self._pace.position()
         told = " · ".join(part for part in (position, self._pace.speed(now), news) if part)
         self._progress.update(self._task, completed=done, news=told)
@@ -68,9 +68,9 @@ class Bar:
         self._stop()
 
     def _finish(self) -> None:
-        # A stage whose length nobody knew has reached it now.
+        # The length of this stage was unknown until now.
         if self._pace is not None and self._pace.total is None and self._progress is not None:
-            done = max(1, self._pace.done)  # of nothing, rich shows 0%
+            done = max(1, self._pace.done)  # rich would show 0% for an empty stage
             self._progress.update(self._task, total=done, completed=done)
         self._pace = None
 
@@ -82,7 +82,7 @@ class Bar:
 
 def _columns(console: Console) -> Progress:
     return Progress(
-        # A stage may name a file, and paths have no bound.
+        # A stage's name may be a path of any length.
         TextColumn("{task.description:17}", markup=False, table_column=Column(max_width=28, no_wrap=True)),
         BarColumn(24),
         TaskProgressColumn("{task.percentage:3.0f}%", markup=False),

@@ -1,13 +1,13 @@
-"""Try the doors of an application, and say what its guard would have believed, and which line to write.
+"""Try the doors of an application: report the outcomes that its guard derives, and the settings to change.
 
   sekisho check --app shop.main:app             a log-in with an invented account at each LOGIN door
-  sekisho check --app shop.main:app --known     and one that is right, which really logs in
+  sekisho check --app shop.main:app --known     and a right one, which really logs in
 
-The application is imported and started here, and the log-ins go through it behind its guard: nothing is counted. Where
-success is guessed, and the guess holds with --known, running workers trust it from then on, if SEKISHO_STORE is theirs.
+The application is imported and started here, and the log-ins bypass its guard's counters. If success is guessed, and
+the guess is right with --known, running workers trust it from then on, provided that they use this SEKISHO_STORE.
 
 The account and the password of --known are asked for on the terminal, or read as two lines from standard input. They
-cannot be given as arguments. Ends with 0 where all is well, with 1 where something is to be changed.
+cannot be given as arguments. Exit code: 0 if all is well, 1 if a setting should be changed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _application(named: str, *, is_factory: bool) -> Any:
     module, _, attribute = named.partition(":")
     if not (module and attribute):
         raise Misused("--app is not written MODULE:APP")
-    # Servers look in the folder that they are started in.
+    # As servers do, import from the current folder.
     sys.path.insert(0, "")
     try:
         found: Any = importlib.import_module(module)

@@ -1,8 +1,8 @@
 """Attack a log-in service over HTTP on this machine, once without the guard and once with it.
 
 An ordinary service (form, argon2, SQLite) gets some thousands of owners. A list of stolen pairs is tried at it from
-several hundred addresses, while owners go on logging in; then everything is repeated behind sekisho. The table at the
-end says what became of it, and the promises below the table are checked: the exit code is 1 if one was broken.
+several hundred addresses, while owners log in as usual; then the same is repeated behind sekisho. The table at the end
+shows the results, and the promises below the table are checked: the exit code is 1 if one was broken.
 
 Nothing leaves this machine. Each option is also read from the environment variable named beside it.
 """
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _demo(plan: Plan, args: argparse.Namespace) -> Shown:
-    # Ended from outside, it must still end what it started.
+    # On SIGTERM, it must still end the services that it started.
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

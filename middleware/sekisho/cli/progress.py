@@ -1,7 +1,7 @@
-"""How far long work is: for a file or a pipe a line now and then; a bar on a terminal where `rich` is installed.
+"""Progress of long work: periodic lines for a file or a pipe; a bar on a terminal if `rich` is installed.
 
-Everything goes to standard error, so that the result can be piped. Both kinds implement
-`sekisho.observe.breach.progress.Progress`, and both take what they say from `Pace`.
+All output goes to standard error, so that the result can be piped. Both kinds implement
+`sekisho.observe.breach.progress.Progress`, and get their numbers from `Pace`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Drawing", "Lines", "Pace", "amount", "drawing", "span"]
 
-# Often enough to see that it moves, seldom enough that an hour of work is some sixty lines of a log.
+# Frequent enough to show progress; an hour of work takes some sixty lines of a log.
 LINE_S_MIN = 5.0
 LINE_S_MAX = 60.0
 LINE_SHARE = 0.1  # of the time since the stage began
 
-# The rate is that of the last seconds: a download that goes on from where it stopped races through what is there.
+# The rate covers the last seconds only: a resumed download first skips its existing files very fast.
 WINDOW_S = 3.0
 
 
@@ -40,7 +40,7 @@ def span(seconds: float) -> str:
 
 
 class Pace:
-    """One stage of work and how fast it goes. `now` is in seconds of any clock that only goes forward."""
+    """One stage of work and its rate. `now` is the time of a monotonic clock, in seconds."""
 
     __slots__ = ("_begun_s", "_marks", "done", "stage", "total", "unit")
 
@@ -53,7 +53,7 @@ class Pace:
         self._marks = ((now, 0), (now, 0))
 
     def look(self, done: int, now: float) -> None:
-        """So much is done by now."""
+        """Record the amount done by now."""
         self.done = done
         if now - self._marks[1][0] >= WINDOW_S:
             self._marks = (self._marks[1], (now, done))
@@ -62,12 +62,12 @@ class Pace:
         return now - self._begun_s
 
     def rate(self, now: float) -> float:
-        """Units a second, over the last one or two windows."""
+        """Units per second, over the last one or two windows."""
         since, before = self._marks[0]
         return (self.done - before) / max(now - since, 0.001)
 
     def left_s(self, now: float) -> float | None:
-        """Seconds still to go; `None` where the end is not known, or nothing moves."""
+        """The remaining seconds; `None` if the total is unknown, or the rate is 0."""
         if self.total is None or (rate := self.rate(now)) <= 0:
             return None
         return max(0, self.total - self.done) / rate
@@ -80,37 +80,37 @@ class Pace:
         return f"{done} of {amount(self.total, self.unit)}"
 
     def speed(self, now: float) -> str:
-        """`"122 MB/s"`; `"1,643/s"` of anything but bytes: what is counted is said already."""
+        """`"122 MB/s"`; `"1,643/s"` for other units than bytes: the position names the unit already."""
         rate = self.rate(now)
         return f"{amount(rate, self.unit) if self.unit == 'B' else f'{rate:,.0f}'}/s"
 
 
 class Drawing(Protocol):
-    """What draws. `begin` and `advance` are those of the engine's `Progress`; `look` is for who counts by himself."""
+    """A display of progress. `begin` and `advance` are the engine's `Progress`; `look` is for callers with a count."""
 
     def begin(self, stage: str, total: int | None, unit: str) -> None: ...
 
     def advance(self, amount: int) -> None: ...
 
     def look(self, done: int, news: str = "") -> None:
-        """So much of the stage is done; `news` is said beside it."""
+        """Show the amount of the stage that is done, and `news` beside it."""
 
     def say(self, text: str) -> None:
-        """A line of text."""
+        """Show a line of text."""
 
     def end(self) -> None:
-        """The stage is done."""
+        """End the stage."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """All is done, or, after an error, nothing more will come."""
+        """End the display, after success or after an error."""
 
 
 class Lines:
-    """For a file or a pipe: a line when a stage begins, now and then, and when it is done."""
+    """Progress for a file or a pipe: a line when a stage begins, periodically, and when it ends."""
 
     def __init__(self, out: TextIO | None = None, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._out = out or sys.stderr
@@ -167,7 +167,7 @@ def _line(pace: Pace, news: str, now: float) -> str:
 
 
 def drawing() -> Drawing:
-    """What suits standard error. Reading a file must work where the extra is not installed: then lines do."""
+    """The display that suits standard error; lines if the extra with `rich` is not installed."""
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         with suppress(ModuleNotFoundError):
             from sekisho.cli.bar import Bar  # noqa: PLC0415 - rich comes with an extra that not every command needs

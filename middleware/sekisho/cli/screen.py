@@ -1,4 +1,4 @@
-"""What people see of a demonstration: progress while it runs, and a table to read at the end."""
+"""The display of a demonstration: progress while it runs, and a table at the end."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ WIDTH = 88
 
 
 def console() -> Console:
-    """Standard output; no wider than reads well."""
+    """Standard output, at most `WIDTH` columns wide."""
     wide = Console()
     return Console(width=min(WIDTH, wide.width)) if wide.is_terminal else Console(width=WIDTH)
 
 
 class _Screen:
-    """A demonstration's `Screen` over any drawing: the engine counts and keeps the time, here it is only drawn."""
+    """A demonstration's `Screen` over any `Drawing`. The engine counts and keeps the time."""
 
     def __init__(self, drawn: Drawing) -> None:
         self._seconds = 0.0
@@ -71,12 +71,12 @@ class PlainScreen(_Screen):
 
 
 def news(tally: Tally) -> str:
-    """The state of a run in a few words, beside how fast it goes."""
+    """The state of a run in a few words, shown beside its rate."""
     return f"{len(tally.taken):,} taken over · {sum(tally.stopped.values()):,} stopped"
 
 
 def show(shown: Shown, out: Console) -> None:
-    """Table, promises, reading."""
+    """Print the table, the promises and the explanation."""
     out.print()
     out.print(_table(shown))
     out.print(_promises(shown))
@@ -85,11 +85,11 @@ def show(shown: Shown, out: Console) -> None:
 
 
 def write_svg(shown: Shown, path: str) -> None:
-    """The same as a picture."""
+    """Write the output of `show` as an SVG picture."""
     with Path("/dev/null").open("w") as nowhere:
         recorder = Console(width=WIDTH, record=True, file=nowhere, force_terminal=True)
         show(shown, recorder)
-    # A picture must not fetch fonts from elsewhere when somebody looks at it.
+    # The picture must not load fonts from other servers.
     picture = re.sub(r"@font-face \{.*?\}\s*", "", recorder.export_svg(title="make demo"), flags=re.DOTALL)
     Path(path).write_text(picture)
 
@@ -154,7 +154,7 @@ def _waited(tally: Tally) -> str:
 
 
 def reading(shown: Shown) -> Iterator[str]:
-    """What the figures mean, and what they do not."""
+    """The explanation of the figures, by paragraphs."""
     before, after = shown.unguarded.tally, shown.guarded.tally
     yield (
         f"The list had the right password of {len(before.taken):,} owners, and without the guard all of them lost "

@@ -1,7 +1,7 @@
-"""Command lines that were not understood, and what is said of them: never what was typed.
+"""Errors about invalid command lines; they never repeat what was typed.
 
-argparse repeats the argument that it chokes on. Some of these commands deal in passwords, and the one that somebody
-types where a file belongs would be read aloud by every log that keeps a command's errors.
+argparse repeats the invalid argument. Some commands handle passwords: a password typed in place of a file would appear
+in every log of a command's errors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Misused", "Parser", "Version", "within"]
 
-# What argparse says in its own words, up to where it would quote. Names of arguments are the parser's, not the user's.
+# argparse's own texts, up to the quoted argument. Names of arguments come from the parser, not from the user.
 _SAID = re.compile(
     r"the following arguments are required: .*"
     r"|one of the arguments .* is required"
@@ -31,7 +31,7 @@ _SAID = re.compile(
 
 
 class Misused(SekishoError):  # noqa: N818 - a state of the command line, not of the program
-    """The command cannot be run as it was typed: exit code 2. The text repeats nothing of it."""
+    """The command line is invalid: exit code 2. The text repeats no part of it."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,30 +43,30 @@ class Parser(argparse.ArgumentParser):
             description=description,
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            # A script that says `--par` breaks on the day a second option begins like that.
+            # A script with the abbreviation `--par` would break when a second option begins with it.
             allow_abbrev=False,
         )
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does, but for `-hunter2`: Python 3.13 takes that for `-h`, prints help and calls it a success."""
+        """As argparse, except for `-hunter2`: Python 3.13 would read `-h`, print the help and report success."""
         given = sys.argv[1:] if args is None else list(args)
         if any(each.startswith("-h") and len(each) > 2 for each in given):
             self.error("unrecognized arguments: ")
         return super().parse_known_args(given, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Exit with code 2. Of argparse's message only that remains which nobody typed."""
+        """Exit with code 2, printing argparse's message without the user's text."""
         said = _SAID.match(message)
         text = said.group() if said else "this command line was not understood"
         self.refuse(text if text == message else f"{text} (not repeated here: it might be a password)")
 
     def refuse(self, text: str) -> NoReturn:
-        """Exit with code 2, usage and a text of one's own."""
+        """Exit with code 2, printing the usage and this text."""
         super().error(text)
 
 
 class Version(argparse.Action):
-    """Prints the installed version and ends. Nothing is looked up before it is asked for."""
+    """Print the installed version and exit. The version is looked up only when this option is used."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         hot_path = find_spec("sekisho.guard")

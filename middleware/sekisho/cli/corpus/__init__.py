@@ -1,12 +1,12 @@
-"""Files of leaked passwords, and of leaked pairs of account and password, that the guard looks attempts up in.
+"""Files of leaked passwords, and of leaked pairs of account and password, in which the guard looks attempts up.
 
-Get one in two steps, then point SEKISHO_CORPUS (or SEKISHO_PAIRS) at it; running services notice a new file by
+Make one in two steps, then set SEKISHO_CORPUS (or SEKISHO_PAIRS) to it; running services detect a new file by
 themselves:
 
   sekisho corpus fetch ranges/
   sekisho corpus build passwords.corpus ranges/
 
-No password is ever an argument of these commands: other users of the machine see those, and shells remember them.
+No password is an argument of these commands: other users of the machine see arguments, and shells store them.
 """
 
 from __future__ import annotations

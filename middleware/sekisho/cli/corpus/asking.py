@@ -1,6 +1,6 @@
-"""Passwords reach a command by the terminal, unseen, or by a line on standard input. There is no third way.
+"""Read passwords from the terminal, without echo, or from a line on standard input; never from arguments.
 
-What is read stays out of every error: each of them tells the state of the input, and none what came.
+Errors describe the state of the input and never contain it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ LINE_BYTES_MAX = 4096
 
 
 def password() -> str:
-    """Asked for without echo on a terminal; else the next line of standard input.
+    """Ask without echo on a terminal; otherwise read the next line of standard input.
 
     Raises:
-        Misused: nothing came, too much, no text, or the terminal would have shown it.
+        Misused: the input is empty, too long, or no text, or the terminal would show it.
     """
     if not _at_terminal():
         return _line("password")
@@ -37,7 +37,7 @@ def password() -> str:
 
 
 def account() -> str:
-    """Asked for on a terminal, shown as it is typed; else the next line of standard input. Raises as `password`."""
+    """Ask with echo on a terminal; otherwise read the next line of standard input. Raises as `password`."""
     if _at_terminal():
         sys.stderr.write("Account: ")
         sys.stderr.flush()
@@ -52,7 +52,7 @@ def _line(what: str) -> str:
     if sys.stdin is None:
         raise Misused(f"standard input is closed: there is no {what} to read")
     try:
-        # Bytes: the locale of a cron job must not decide what a password is.
+        # Bytes: the locale of a cron job must not change how a password is decoded.
         return _sound(sys.stdin.buffer.readline(LINE_BYTES_MAX + 2).decode(), what)
     except UnicodeError:
         raise Misused(f"the line with the {what} is not UTF-8") from None

@@ -1,14 +1,14 @@
-"""Make a file of leaked passwords, or of leaked pairs with --pairs. OUT is replaced when the new one is whole.
+"""Make a file of leaked passwords, or of leaked pairs with --pairs. OUT is replaced only when the new file is complete.
 
-INPUT is what `sekisho corpus fetch` made (a folder of ranges), a list of SHA1:count as Have I Been Pwned gives it, a
-list of passwords (--format plain), or - for standard input; gzip is recognised. Several are made into one file. Hashes
-that are sorted take one pass; others are sorted here, in 128 MiB of memory and eight bytes a hash beside OUT.
+INPUT is a folder of ranges from `sekisho corpus fetch`, a list of SHA1:count as Have I Been Pwned provides it, a list
+of passwords (--format plain), or - for standard input; gzip is recognised. Several inputs make one file. Sorted hashes
+take one pass; others are sorted here, with 128 MiB of memory and eight bytes of disk per hash beside OUT.
 
-With --pairs, INPUT holds lines of account:password, as combination lists do; what makes no sense is skipped and
-counted. Only keyed digests are written. The key is SEKISHO_PAIRS_KEY, or in the file that SEKISHO_PAIRS_KEY_FILE names:
-the same for the service that reads the file, and never kept beside it.
+With --pairs, INPUT holds lines of account:password, as combination lists do; invalid lines are skipped and counted.
+Only keyed digests are written. The key is SEKISHO_PAIRS_KEY, or in the file that SEKISHO_PAIRS_KEY_FILE names. The
+service that reads the file needs the same key; never store it beside the file.
 
-Exit code: 0 if the file was made; 1 if it was not, and OUT is what it was; 2 if nothing was tried.
+Exit code: 0 if the file was made; 1 if it was not, and OUT is unchanged; 2 if the command line was invalid.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ def _ensure_consistent(args: argparse.Namespace) -> None:
 
 
 def _replaceable(path: Path, kind: str, *, force: bool) -> Header | None:
-    """What stands at OUT; `None` where nothing does, or nothing that tells.
+    """The header of the present OUT; `None` if there is none, or it cannot be read.
 
     Raises:
-        Misused: it must not be replaced.
+        Misused: OUT must not be replaced.
     """
     if not path.exists():
         return None
@@ -99,7 +99,7 @@ def _replaceable(path: Path, kind: str, *, force: bool) -> Header | None:
     try:
         header = Corpus.open(path).header
     except CorpusError:
-        if force or _is_corpus(path):  # a damaged one is there to be replaced
+        if force or _is_corpus(path):  # a damaged corpus may be replaced
             return None
         raise Misused("OUT is there and is no corpus; --force replaces it") from None
     if header.kind != kind and not force:

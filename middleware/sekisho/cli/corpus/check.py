@@ -1,9 +1,10 @@
 """Look up a password that you type: whether it has leaked, and about how often.
 
-It is asked for on the terminal, without showing it, or read as one line from standard input. It cannot be given as an
+It is asked for on the terminal, without echo, or read as one line from standard input. It cannot be given as an
 argument. With --pairs the account is asked for first (or is the first of two lines), and the pair is looked up too.
 
-Exit code: 0 if it is in none of the files; 1 if it is in one, or if that could not be told; 2 if nothing was asked.
+Exit code: 0 if it is in none of the files; 1 if it is in one, or if the look-up failed; 2 if the command line was
+invalid.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class _Files(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """`None` where there was no file to ask."""
+    """The result of a look-up; `None` if there was no file for it."""
 
     files: _Files
     prevalence: int | None
@@ -66,7 +67,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    # All that can be wrong is said before anybody types a password.
+    # Report all mistakes before the user types a password.
     files = _Files(_passwords(args), *_pairs(args))
     if files.passwords is None and files.pairs is None:
         raise Misused("name a FILE, or set SEKISHO_CORPUS")
@@ -103,7 +104,7 @@ def _pairs(args: argparse.Namespace) -> tuple[Corpus | None, bytes]:
 
 
 def _look_up(files: _Files, account: str, password: str) -> _Found:
-    # By SHA-1 because that is what the leaks are published by; it protects nothing here.
+    # SHA-1, because leaks are published by it; it protects nothing here.
     digest = sha1(password.encode(), usedforsecurity=False).digest()
     prevalence = None if files.passwords is None else files.passwords.find(digest)
     pair = None
@@ -132,7 +133,7 @@ def _told(found: _Found) -> Iterator[str]:
 
 
 def _at_least(prevalence: int) -> int:
-    """A class is the number of binary digits of the count."""
+    """The smallest count of a prevalence class, which is the number of binary digits of the count."""
     return 1 << prevalence >> 1
 
 

@@ -1,4 +1,4 @@
-"""What the commands for corpora share: naming files, reading their settings, ending tidily."""
+"""Shared by the commands for corpora: finding files, loading settings, cleaning up on signals."""
 
 from __future__ import annotations
 
@@ -25,50 +25,50 @@ NOT_REPEATED = "(not repeated here: it might be a password, and those are no arg
 
 
 def existing(name: str, path: str) -> Path:
-    """The path of a file that is there.
+    """The path of an existing file.
 
     Raises:
-        Misused: it is not. Says which argument, `name`, and never what stood there.
+        Misused: there is none. The text names the argument, `name`, and never its value.
     """
     found = Path(path)
     try:
         if found.is_file():
             return found
         problem = "is a folder, not a file" if found.is_dir() else "is no file that can be found from here"
-    except OSError:  # nothing that could be a path, or a folder that is closed to us
+    except OSError:  # an invalid path, or a folder without permission
         problem = "is no file that can be looked at"
     raise Misused(f"{name} {problem} {NOT_REPEATED}")
 
 
 def settings(*names: str) -> Settings:
-    """Some settings of the service and the defaults of all others: no command needs the service's secret for a look-up.
+    """Load some settings of the service, and defaults for all others: a look-up needs no service secret.
 
     Raises:
-        SettingsError: one of them makes no sense.
+        SettingsError: a setting is invalid.
     """
     wanted = {f"SEKISHO_{name}{file}" for name in names for file in ("", "_FILE")}
-    # An empty variable is how a shell says "unset" for one command.
+    # An empty variable means "unset": shells can set variables for one command, but not unset them.
     given = {name: text for name, text in os.environ.items() if name in wanted and text}
     return load(given, ephemeral_secret=secrets.token_bytes(32))
 
 
 @contextmanager
 def tidily() -> Iterator[None]:
-    """Ended by SIGTERM, or by a terminal that goes away, work cleans up behind itself as it does on Ctrl-C.
+    """Treat SIGTERM, and the SIGHUP of a closed terminal, like Ctrl-C, so that the work cleans up.
 
-    Both are turned into that. The process then ends with 128 + the signal, as a shell would have counted.
+    The process then exits with 128 + the signal, as shells report it.
     """
     received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        # An event loop has its own way to be interrupted; started in the background, a shell had it ignored.
+        # An event loop installs its own handler. In the background, shells make processes ignore SIGINT.
         handler = signal.getsignal(signal.SIGINT)
         if not callable(handler):
             raise KeyboardInterrupt
         handler(signal.SIGINT, frame)
 
-    # `nohup` ignores SIGHUP, and is obeyed.
+    # Under `nohup`, SIGHUP stays ignored.
     taken = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
     for one in taken:
         signal.signal(one, interrupt)

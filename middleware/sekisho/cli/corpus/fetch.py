@@ -1,10 +1,10 @@
 """Download the hashes of all passwords that Have I Been Pwned knows: 16^5 ranges, one gzip file each, into a folder.
 
-No password is asked about: everything is fetched, so nothing is told. It needs some 50 GB of disk and, on an ordinary
-line, an hour or more. End it whenever you like, and run it again to go on; run it next month to fetch only what has
-changed. Where the service asks for a pause, it gets one.
+All ranges are fetched, so the service learns no password. It needs some 50 GB of disk and, on an ordinary line, an hour
+or more. Interrupt it at any time, and run it again to continue; run it next month to fetch only changed ranges. If the
+service asks for a pause, the command waits.
 
-Exit code: 0 if all ranges are there; 1 if some are missing or it had to stop: what is there is not fetched twice.
+Exit code: 0 if all ranges are there; 1 if some are missing or it had to stop. Existing ranges are not fetched twice.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Say what a corpus file says of itself: what it holds, how old it is, how often it is wrong.
+"""Show the header of a corpus file: its content, its age, its rate of false positives.
 
-Only its first page is read; `sekisho corpus verify` reads all of it.
+Only the first page is read; `sekisho corpus verify` reads the whole file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def figures(header: Header, now: float) -> dict[str, object]:
-    """For machines. Times in Unix seconds."""
+    """The header as JSON values. Times in Unix seconds."""
     return {
         "kind": header.kind,
         "entries": header.entries,
@@ -77,7 +77,7 @@ def false_positives(header: Header) -> str:
 
 
 def _ours(header: Header) -> bool | None:
-    """Whether pairs were made under the key that is set; `None` where there is none to compare."""
+    """Whether pairs were made under the key in the settings; `None` if none is set."""
     key = settings("PAIRS_KEY").pairs_key if header.kind == "pairs" else b""
     return PairDigests(key).key_id == header.key_id if key else None
 

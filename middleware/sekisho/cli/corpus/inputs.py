@@ -1,8 +1,8 @@
-"""What a build is to be made from: each INPUT looked at, and a source of the engine's made of it.
+"""The inputs of a build: inspect each INPUT, and create a source of the engine from it.
 
-A folder is ranges. Of text the first lines are looked at: hashes are recognised, and so is their order, since of a
-hundred hashes in no order never all rise. Plain passwords are never guessed: a damaged list of hashes would be taken
-for some, and a corpus be made of nonsense.
+A folder holds ranges. Of a text, the first lines are inspected: hashes are recognised, and so is their order, since a
+hundred unsorted hashes are never all ascending. Plain passwords are never guessed: a damaged list of hashes would be
+read as passwords, and the corpus would be useless.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ FORMATS = ("hibp", "ranges", "plain")
 STANDARD_INPUT = "-"
 
 _HASH = re.compile(rb"[0-9A-Fa-f]{40}(?![0-9A-Fa-f])")
-_LOOKED_AT_BYTES = 8192  # what a pipe gives at once; some 180 hashes
+_LOOKED_AT_BYTES = 8192  # one read of a pipe; some 180 hashes
 
 
 class Input(NamedTuple):
     """One INPUT.
 
     Attributes:
-        name: for errors: which argument it is, never what stood there.
+        name: of the argument, for errors; never its value.
         path: `None` for standard input.
     """
 
@@ -45,10 +45,10 @@ class Input(NamedTuple):
 
 
 def found(given: Sequence[str]) -> list[Input]:
-    """The inputs that are there.
+    """Find the inputs.
 
     Raises:
-        Misused: one is not, or standard input is named twice or is a terminal.
+        Misused: one does not exist, or standard input is named twice or is a terminal.
     """
     if given.count(STANDARD_INPUT) > 1:
         raise Misused("standard input (-) can be read once")
@@ -64,22 +64,22 @@ def _path(name: str, text: str) -> Path | None:
     try:
         if (path := Path(text)).exists():
             return path
-    except OSError:  # nothing that could be a path, or a folder that is closed to us
+    except OSError:  # an invalid path, or a folder without permission
         pass
     raise Misused(f"{name} is neither file nor folder that can be found from here {NOT_REPEATED}")
 
 
 def sources(inputs: Sequence[Input], *, form: str | None, ordered: bool | None, partial: bool) -> list[Source]:
-    """The engine's sources.
+    """Create the engine's sources.
 
     Args:
         inputs: see `found`.
-        form: one of `FORMATS`; `None` to be guessed.
-        ordered: what is claimed of hashes; `None` to be guessed. Of several inputs, none has to be.
-        partial: whether some of it may be missing.
+        form: one of `FORMATS`; `None`: detect it.
+        ordered: whether hashes are sorted; `None`: detect it. Several inputs are treated as unsorted then.
+        partial: whether parts may be missing.
 
     Raises:
-        Misused: a format cannot be guessed, or is not what is there.
+        Misused: a format cannot be detected, or does not match the input.
     """
     if ordered is None and len(inputs) > 1:
         ordered = False
@@ -103,13 +103,13 @@ def _source(one: Input, form: str | None, ordered: bool | None, partial: bool) -
             f"{one.name} does not begin with a line of SHA1:count; if it is a list of passwords, say --format plain"
         )
     if ordered is None:
-        # What cannot be looked into without reading it up (a named pipe) is sorted here, which is always right.
+        # An input that cannot be inspected without consuming it (a named pipe) is sorted here; that is always correct.
         ordered = bool(rows) and all(row[:40].upper() <= after[:40].upper() for row, after in pairwise(rows))
     return Hashes(one.path, ordered=ordered, partial=partial)
 
 
 def _first_rows(path: Path | None) -> list[bytes]:
-    """The first whole lines, as far as they can be had without taking them from whoever reads next."""
+    """The first whole lines, as far as they can be read without consuming them."""
     first = _peeked() if path is None else _head(path)
     if first.startswith(GZIP_MAGIC):
         first = _inflated(first)
@@ -121,7 +121,7 @@ def _head(path: Path) -> bytes:
         return b""
     with path.open("rb") as file:
         first = file.read(_LOOKED_AT_BYTES)
-    # The last line of a short file may lack its end.
+    # The last line of a short file may lack its line feed.
     return first if len(first) == _LOOKED_AT_BYTES else first.removesuffix(b"\n") + b"\n"
 
 
@@ -134,4 +134,4 @@ def _inflated(first: bytes) -> bytes:
     try:
         return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(first, _LOOKED_AT_BYTES)
     except zlib.error:
-        return b""  # the engine says what is wrong with it
+        return b""  # the engine reports the problem

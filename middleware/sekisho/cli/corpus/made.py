@@ -1,4 +1,4 @@
-"""What a build tells when it is done: to people, and to machines."""
+"""The report of a finished build, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Made(NamedTuple):
     """A file that was made.
 
     Attributes:
-        lines: what became of the lines of combination lists; `None` for passwords.
-        seconds: how long it took.
-        former: the header of what stood there before; `None` where nothing did, or nothing that could be read.
+        lines: the results for the lines of combination lists; `None` for passwords.
+        seconds: the duration.
+        former: the header of the replaced file; `None` if there was none, or it could not be read.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class Made(NamedTuple):
     former: Header | None
 
     def figures(self) -> dict[str, object]:
-        """For machines."""
+        """The report as JSON values."""
         told = {"path": str(self.path), **figures(self.header, time.time())}
         told["seconds"] = round(self.seconds, 3)
         told["replaced_entries"] = self.former and self.former.entries
@@ -47,7 +47,7 @@ class Made(NamedTuple):
         return told
 
     def told(self) -> Iterator[str]:
-        """For people: how much, how good, and what to do with it."""
+        """The report as text: size, quality, and the setting to change."""
         header, size = self.header, self.header.layout.end
         pairs = "" if self.lines is None else f"{self.lines.pairs:,} {HOLDS['pairs']}, "
         yield f"{self.path}: {pairs}{header.entries:,} entries, made in {span(self.seconds)}"

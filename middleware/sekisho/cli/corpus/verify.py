@@ -1,6 +1,6 @@
-"""Read a whole corpus file and hold it against its checksum and its order: after copying it, before rolling it out.
+"""Read a whole corpus file and check its checksum and its order: after copying it, before deploying it.
 
-Exit code: 0 if it is whole, 1 if it is not, with the reason.
+Exit code: 0 if the file is intact; otherwise 1, with the reason.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 All commands read SEKISHO_OWNERS and SEKISHO_OWNERS_QUERY, as the service does:
 
   sekisho owners migrate          once, and after an update, by a role that may create tables
-  sekisho owners check            whether tables and query are as they must be
-  sekisho owners reset NAME       somebody has lost a factor; in a day, unless the owner says no
+  sekisho owners check            check the tables and the query
+  sekisho owners reset NAME       remove lost factors after a day, unless the owner cancels it
   sekisho owners rewrap           after a new SEKISHO_SECRET was put in front of the old one
 """
 

@@ -1,7 +1,7 @@
-"""Whether the database of owners answers, its tables and SEKISHO_OWNERS_QUERY are as they must be, and the role in
-SEKISHO_OWNERS may write to the tables: a row is written, changed and removed again.
+"""Check the database of owners: its answer, its tables, SEKISHO_OWNERS_QUERY, and whether the role in SEKISHO_OWNERS
+may write to the tables. A row is written, changed and removed again.
 
-Ends with 0 where they are; where not, with 1 and a text that says what to do.
+Exit code: 0 if all is well; otherwise 1, with a text that says what to do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["arguments", "run"]
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
-    """None of its own."""
+    """No arguments of its own."""
 
 
 def run(args: argparse.Namespace) -> int:

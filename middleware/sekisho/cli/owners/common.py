@@ -1,4 +1,4 @@
-"""What these commands share: their settings, and the database for as long as it is needed."""
+"""Shared by these commands: their settings, and the connection to the database."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ __all__ = ["MAIL", "NoOwners", "opened", "settings"]
 
 MAIL = ("SMTP", "SMTP_PASSWORD", "MAIL_FROM", "SERVICE_NAME", "ACCOUNT_PAGE")
 _DATABASE = ("OWNERS", "OWNERS_QUERY")
-_DEADLINE_US = 10_000_000  # nobody stands at a door meanwhile
+_DEADLINE_US = 10_000_000  # no log-in waits for these commands
 
 
 class NoOwners(SekishoError):  # noqa: N818 - a state of the settings, not of the program
-    """There is no database to work on."""
+    """SEKISHO_OWNERS names no database."""
 
 
 def settings(*names: str, secret: bool = False) -> Settings:
-    """The database's settings and those named; the defaults of all others.
+    """Load the database's settings and the named ones; all others have their defaults.
 
     Args:
         names: without the prefix.
-        secret: whether the service's own is needed. If so, and it is not set, that is an error.
+        secret: whether the service's secret is required.
 
     Raises:
-        SettingsError: one of them makes no sense, or a package that it needs is not installed.
-        NoOwners: there is no database among them.
+        SettingsError: a setting is invalid, or a package that it needs is not installed.
+        NoOwners: SEKISHO_OWNERS is not set.
     """
     listed = (*_DATABASE, *names, *(("SECRET",) if secret else ()))
     wanted = {f"SEKISHO_{name}{file}" for name in listed for file in ("", "_FILE")}
-    # An empty variable is how a shell says "unset" for one command.
+    # An empty variable means "unset": shells can set variables for one command, but not unset them.
     given = {name: text for name, text in os.environ.items() if name in wanted and text}
     found = load(given, {"challenges": "none"}, ephemeral_secret=None if secret else secrets.token_bytes(32))
     if missing := missing_extras(found):
@@ -53,7 +53,7 @@ def settings(*names: str, secret: bool = False) -> Settings:
 
 @asynccontextmanager
 async def opened(found: Settings) -> AsyncIterator[SqlOwners]:
-    """The database, closed at the end. Raises `SettingsError` for a URL or a query that cannot work."""
+    """Open the database, and close it at the end. Raises `SettingsError` for a URL or a query that cannot work."""
     owners = SqlOwners(found.owners or "", found.owners_query or "", deadline_us=_DEADLINE_US)
     try:
         yield owners

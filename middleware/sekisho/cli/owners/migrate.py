@@ -1,6 +1,6 @@
-"""Create sekisho's tables in the database of owners, or bring them up to this version.
+"""Create sekisho's tables in the database of owners, or upgrade them to this version.
 
-Touches no table of the service. The role in SEKISHO_OWNERS must be allowed to create tables, for this once.
+The service's own tables are not changed. The role in SEKISHO_OWNERS must be allowed to create tables for this command.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["arguments", "run"]
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
-    """None of its own."""
+    """No arguments of its own."""
 
 
 def run(args: argparse.Namespace) -> int:

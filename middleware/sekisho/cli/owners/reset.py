@@ -1,7 +1,7 @@
-"""Somebody has lost a factor: remove all that the account has enrolled, in a day, unless its owner says no.
+"""Reset lost factors: remove all enrolments of the account after a day, unless its owner cancels the reset.
 
-The owner is told by mail where SEKISHO_SMTP is set, and calls it off by showing a factor at any log-in; so whoever
-talked the support into this with a story has a day to be found out. With --cancel, you call it off.
+The owner is notified by mail if SEKISHO_SMTP is set, and cancels the reset by completing a factor at any log-in. So an
+attacker who deceived the support is exposed within the day. With --cancel, you cancel the reset.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["NoSuchAccount", "arguments", "run"]
 
-_MAIL_S = 20  # for the relay; somebody waits for the prompt
+_MAIL_S = 20  # for the relay; the operator is waiting
 
 
 class NoSuchAccount(SekishoError):  # noqa: N818 - an answer, not a mistake of the program
-    """The query has found nobody."""
+    """The query has found no account."""
 
 
 class Asked(NamedTuple):
-    """What came of it. `notice` is `sent`, or why it was not: `no server`, `no address`, or the mailer's word."""
+    """The reset, and its notice: `sent`, or why not: `no server`, `no address`, or the mailer's result."""
 
     reset: Reset
     notice: str
@@ -69,7 +69,7 @@ async def _contact(owners: SqlOwners, name: str) -> Contact:
 
 
 async def _tell(found: Settings, contact: Contact, reset: Reset) -> str:
-    """Write to the owner; says what became of it."""
+    """Send the notice to the owner. Returns the result."""
     if found.smtp is None:
         return "no server"
     if contact.email is None:
@@ -112,7 +112,7 @@ def _say_asked(asked: Asked, *, as_json: bool) -> int:
     else:
         print(f"All factors of the account go at its first log-in after {_moment(asked.reset):%Y-%m-%d %H:%M} UTC.")
         print(_TOLD.get(asked.notice, f"The owner could NOT be told by mail ({asked.notice}); tell them yourself."))
-    # A reset that its owner has not heard of is the one a thief wants.
+    # Exit code 1 if the owner was not notified: an attacker wants a reset that the owner does not notice.
     return 0 if asked.notice in _TOLD else 1
 
 

@@ -1,9 +1,9 @@
-"""Seal what is enrolled with the newest secret, so that the old one can go.
+"""Seal all enrolments with the newest secret, so that the old one can be removed.
 
-Put the new secret in front (SEKISHO_SECRET=new,old), restart every worker, run this, and take the old one out. Can be
-ended and run again at any time; the service goes on meanwhile. Ends with 1 where anything is left that needs an older
-secret: because it cannot be opened (sealed with a secret that is not listed, or damaged), because its owner used it at
-that moment, or because a worker that was not restarted still seals with the old one.
+Put the new secret in front (SEKISHO_SECRET=new,old), restart every worker, run this, and remove the old one. The
+command can be interrupted and run again at any time; the service continues meanwhile. Exit code: 1 if an enrolment
+still needs an older secret: it cannot be opened (sealed with a secret that is not listed, or damaged), its owner used
+it at that moment, or a worker that was not restarted still seals with the old secret.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 __all__ = ["PURPOSES", "Counts", "arguments", "rewrap", "run"]
 
 PURPOSES = {"totp": totp.PURPOSE, "recovery": recovery.PURPOSE, "webauthn": b"webauthn"}
-"""What each kind of enrolment is sealed for."""
+"""The seal's purpose for each kind of enrolment."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """Enrolments, by what became of them.
+    """Numbers of enrolments by result.
 
     Attributes:
-        done: sealed anew.
-        already: under the newest secret before.
-        changed: used or removed by its owner meanwhile; another run sees what it is now.
+        done: sealed again.
+        already: already under the newest secret.
+        changed: used or removed by the owner meanwhile; run the command again.
         failed: cannot be opened.
-        left: looked at afterwards: what would be lost with the older secrets now.
+        left: counted afterwards: enrolments that still need an older secret.
     """
 
     done: int = 0
@@ -52,7 +52,7 @@ class Counts:
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
-    """None of its own."""
+    """No arguments of its own."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,21 +72,21 @@ async def _rewrap(found: Settings, drawn: Drawing) -> Counts:
 
 
 async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> Counts:
-    """Seal anew whatever is not under the newest secret. Raises `OwnersError`; what was done by then stays done."""
+    """Seal all enrolments again that are not under the newest secret. Raises `OwnersError`; completed work remains."""
     counts = Counts()
     drawn.begin("sealing anew", None, "enrolments")
     async for held in owners.all_sealed():
         what = await _one(owners, sealer, held)
         setattr(counts, what, getattr(counts, what) + 1)
         drawn.advance(1)
-    # What changed meanwhile, and what was enrolled behind us, is seen by looking again, not by remembering.
+    # A second pass also counts enrolments that were changed or added meanwhile.
     async for held in owners.all_sealed():
         counts.left += sealer.needs_rewrap(held.enrolment.sealed)
     return counts
 
 
 async def _one(owners: Owners, sealer: Sealer, held: Held) -> str:
-    """The name of its count."""
+    """Seal one enrolment again. Returns the name of its count."""
     enrolment = held.enrolment
     if not sealer.needs_rewrap(enrolment.sealed):
         return "already"
@@ -98,7 +98,7 @@ async def _one(owners: Owners, sealer: Sealer, held: Held) -> str:
         opened_secret = sealer.open(purpose, enrolment.sealed, bound_to=bound_to)
     except Unsealable:
         return "failed"
-    # Compared and set: a recovery code that its owner uses at this moment must not come back to life.
+    # Compare and set: a recovery code that its owner uses at this moment must not become valid again.
     fresh = sealer.seal(purpose, opened_secret, bound_to=bound_to)
     return "done" if await owners.replace(enrolment.id, enrolment.sealed, fresh) else "changed"
 
