@@ -1,4 +1,4 @@
-"""Services as their operators run them: processes with an environment, which end when the test does."""
+"""Services as processes with an environment, as operators run them; they end with the test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRET = secrets.token_urlsafe(48)
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's own, with these settings and no others of ours."""
+    """This process's environment with these settings of ours alone."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SEKISHO_")}
     given = {f"SEKISHO_{name.upper()}": value for name, value in settings.items()}
     return {**inherited, "SEKISHO_SECRET": SECRET, **given}
@@ -40,7 +40,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def worker(**settings: str) -> Iterator[str]:
-    """One worker process of `service`; its URL, once it answers."""
+    """One worker process of `service`; gives its URL once it answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(
@@ -57,9 +57,9 @@ def worker(**settings: str) -> Iterator[str]:
 
 
 def wait_for(port: int, process: subprocess.Popen[str]) -> None:
-    """Until the service at a port answers. Raises `RuntimeError` with what it said where it did not start."""
+    """Wait until the service at a port answers. Raises `RuntimeError` with its output if it did not start."""
     deadline = time.monotonic() + START_SECONDS_MAX
-    # The port is open from the first moment; an answer comes when the service has started.
+    # The port is open from the start; an answer comes when the service has started.
     with socket.create_connection(("127.0.0.1", port), START_SECONDS_MAX) as connection:
         connection.settimeout(max(0.1, deadline - time.monotonic()))
         connection.sendall(b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n")

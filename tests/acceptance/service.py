@@ -1,6 +1,6 @@
-"""A guarded log-in service in a process of its own: `python -m tests.acceptance.service LISTENING_FD`.
+"""A guarded log-in service in its own process: `python -m tests.acceptance.service LISTENING_FD`.
 
-It reads its settings from the environment, as any service does, and tells at `/reached` how many attempts came through.
+It reads settings from the environment, as any service does, and reports at `/reached` how many attempts arrived.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The example service as its operator would run it, all of it real: uvicorn, Redis, SQLite, a mail server.
+"""The example service as an operator runs it, with real uvicorn, Redis, SQLite and mail server.
 
-Not a line of the service knows of a step-up. What is set here are environment variables, and a table of addresses that
-every service has somewhere.
+No line of the service knows of a step-up. Environment variables, and a table of addresses as any service has, are set
+here.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ PATIENT_SECONDS = 10.0
 
 @dataclass
 class TeaHouse:
-    """It, while it is open."""
+    """The running service."""
 
     url: str
     mails: RealServer
     owners: SqlOwners
 
     async def enrol_app(self) -> pyotp.TOTP:
-        """An authenticator app that the member set up some time ago."""
+        """An authenticator app that the member enrolled some time ago."""
         secret, number = totp.new_secret(), token_hex(16)
         sealed = Sealer([SECRET.encode()]).seal(totp.PURPOSE, secret, bound_to=enrolment_binding(NAME, number))
         await self.owners.enrol(NAME, Enrolment(number, "totp", "Old phone", 1_750_000_000, sealed))
@@ -75,14 +75,14 @@ class TeaHouse:
         raise AssertionError(f"no code in {len(self.mails.received)} mails")
 
     async def subjects(self, least: int) -> list[str]:
-        """Of the mails, once so many have come."""
+        """The subjects of the mails, once so many have arrived."""
         async for texts in self._letters():
             if len(texts) >= least:
                 break
         return [str(_read(one)["subject"]) for one in self.mails.received]
 
     async def _letters(self) -> AsyncIterator[list[str]]:
-        # The mail server tells nobody of its second message.
+        # The mail server does not report its second message.
         ends = time.monotonic() + PATIENT_SECONDS
         while time.monotonic() < ends:
             yield [_text(one) for one in self.mails.received]
@@ -98,7 +98,7 @@ def _text(received: Any) -> str:
 
 
 def now(app: pyotp.TOTP, steps: int = 0) -> str:
-    """What the app shows, or will in so many steps. A code that was used is spent."""
+    """The app's code now, or in so many steps. A used code is spent."""
     return app.at(int(time.time()) + STEP_SECONDS * steps)
 
 
@@ -112,7 +112,7 @@ async def tea_house(
     locale: str = "en",
     **settings: str,
 ) -> AsyncIterator[TeaHouse]:
-    """Open it with one member, `basho`; `settings` are further ones, by name."""
+    """Run it with one member, `basho`; `settings` are further ones, by name."""
     async with real_server() as mails:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"http://localhost:{listener.getsockname()[1]}"
@@ -122,7 +122,7 @@ async def tea_house(
                 "SHOP_ARGON2": "1,256,1",
                 "SEKISHO_SECRET": SECRET,
                 "SEKISHO_STORE": redis_url,
-                "SEKISHO_STORE_DEADLINE_MS": "5000",  # the browser may have this core for itself
+                "SEKISHO_STORE_DEADLINE_MS": "5000",  # leave this core to the browser
                 "SEKISHO_FACTORS": "webauthn,totp,email",
                 "SEKISHO_OWNERS": database,
                 "SEKISHO_OWNERS_QUERY": QUERY,
@@ -136,7 +136,7 @@ async def tea_house(
             }
             patient = {**(SqlOwners.__init__.__kwdefaults__ or {}), "deadline_us": 10_000_000}
             monkeypatch.setattr(SqlOwners.__init__, "__kwdefaults__", patient)
-            monkeypatch.delenv("SEKISHO_SHOTS", raising=False)  # ours, and no setting of the service's
+            monkeypatch.delenv("SEKISHO_SHOTS", raising=False)  # ours, not a setting of the service
             for name, value in every.items():
                 monkeypatch.setenv(name, value)
             _users(folder, locale)
@@ -207,7 +207,7 @@ login.onsubmit = async (event) => {
 
 
 def with_a_front_end() -> Starlette:
-    """The tea house beside a page of one script, which talks JSON."""
+    """The tea house beside a one-script page that uses JSON."""
     shop = unprotected.build()
 
     async def log_in(request: Request) -> Response:
@@ -232,7 +232,7 @@ def with_a_front_end() -> Starlette:
 
 
 class Member:
-    """Somebody in front of a browser."""
+    """A person at a browser."""
 
     def __init__(self, visit: Visit, house: TeaHouse) -> None:
         self.page = visit.page
@@ -248,7 +248,7 @@ class Member:
 
     @property
     def complaints(self) -> list[str]:
-        """Without what Chromium says of every 401 and 410, which are what we answer, and of an icon that is missing."""
+        """The console messages without Chromium's about our 401 and 410 and about a missing icon."""
         said = [one for one in self._visit.complaints if not _is_of_status(one)]
         return said + self._unwanted
 
@@ -259,7 +259,7 @@ class Member:
         await self.page.click("main button")
 
     async def choose(self, factor: str) -> None:
-        """Open one of the ways, unless it is open."""
+        """Open one of the factors, unless it is open."""
         field = self.page.locator(f"details:has(input[name=factor][value={factor}])")
         if await field.get_attribute("open") is None:
             await field.locator("summary").click()
@@ -270,12 +270,12 @@ class Member:
         await self.page.press(f"#code-{factor}", "Enter")
 
     async def is_in(self) -> bool:
-        """Whether the member's account is what is shown, from the redirect that the service itself wrote."""
+        """Whether the service shows the member's account, by its own redirect."""
         await self.page.wait_for_url(f"{self._house.url}/account")
         return NAME in await self.page.inner_text("main")
 
     async def log_in_by_mail(self) -> None:
-        """What is possible for whoever has set up nothing yet."""
+        """Log in by mail, the one way for a member without an enrolled factor."""
         await self.log_in()
         await self.choose("email")
         await self.page.click("button:visible:has-text('Send a code')")
@@ -283,18 +283,18 @@ class Member:
         assert await self.is_in()
 
     async def factors(self) -> None:
-        """To the member's own page."""
+        """Go to the member's own page."""
         await self.page.goto(f"{self._house.url}/sekisho/factors")
 
     async def give_authenticator(self) -> None:
-        """A phone's own, whose owner is always at hand."""
+        """Give the browser a phone's own authenticator whose user always confirms."""
         session = await self.context.new_cdp_session(self.page)
         await session.send("WebAuthn.enable")
         options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
         await session.send("WebAuthn.addVirtualAuthenticator", {"options": {**options, "isUserVerified": True}})
 
     async def on_a_new_device(self) -> None:
-        """The same authenticator, in a browser that knows nothing."""
+        """The same authenticator in a new browser."""
         await self.context.clear_cookies()
 
 

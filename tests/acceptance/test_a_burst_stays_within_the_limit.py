@@ -1,4 +1,4 @@
-"""Promised: at most the limit comes through, however many come at once, and ten log-ins of an owner are no burst."""
+"""Promised: of any burst at most the limit passes, and ten log-ins of an owner are no burst."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ STORES = ["memory", "redis_url", "redis_unix_url"]
 
 
 class SlowShop(Shop):
-    """Checks passwords when the test says so: until then every log-in is under way."""
+    """Checks passwords when the test says so; until then every log-in is under way."""
 
     def __init__(self) -> None:
         super().__init__({"hana": "right"}, asyncio.Event())
 
     async def arrived(self, count: int) -> None:
-        """Until so many attempts are being checked."""
+        """Wait until so many attempts are being checked."""
         async with asyncio.timeout(10):
             while len(self.reached) < count:  # noqa: ASYNC110 - a service sets no events for its tests
                 await asyncio.sleep(0)
@@ -47,7 +47,9 @@ async def guard(request: pytest.FixtureRequest, shop: SlowShop) -> AsyncIterator
 
 
 async def test_of_200_guesses_in_one_turn_the_limit_comes_through(guard: LoginGuard, shop: SlowShop) -> None:
-    """One batch, in which each must see the charges before its own; failing ends the wait of those behind."""
+    """Of 200 guesses in one batch the limit passes: each sees earlier charges, and a failure ends the others'
+    waiting.
+    """
     tries = [asyncio.ensure_future(log_in(guard, "hana", f"guess {n}", client=address(n))) for n in range(200)]
     await shop.arrived(L)
     assert shop.gate is not None
@@ -61,7 +63,7 @@ async def test_of_200_guesses_in_one_turn_the_limit_comes_through(guard: LoginGu
 
 @pytest.mark.parametrize("check_seconds", [0.0, 0.3], ids=["quick", "slow"])
 async def test_ten_right_passwords_at_once_all_pass(guard: LoginGuard, shop: SlowShop, check_seconds: float) -> None:
-    """Row 61: twice as many as the limit. Each success makes room for one that waits, though the checks took time."""
+    """Row 61: ten right passwords at once, twice the limit, all pass: each success admits a waiting one."""
     tries = [asyncio.ensure_future(log_in(guard, client=address(n))) for n in range(2 * L)]
     await shop.arrived(L)
     assert len(shop.reached) == L
@@ -72,7 +74,7 @@ async def test_ten_right_passwords_at_once_all_pass(guard: LoginGuard, shop: Slo
 
 
 async def test_guesses_hidden_among_right_passwords_are_still_counted(guard: LoginGuard, shop: SlowShop) -> None:
-    """An owner who logs in while strangers guess makes room for no further guess: only their own charge goes back."""
+    """An owner's log-ins among guesses make room for no further guess: their own charges alone are refunded."""
     assert shop.gate is not None
     shop.gate.set()
     mixed = ["right" if n % 4 == 0 else f"guess {n}" for n in range(60)]

@@ -1,6 +1,6 @@
-"""Promised: a Redis Cluster that loses a primary in the middle of an attack costs owners nothing and attackers little.
+"""Promised: losing a primary of a Redis Cluster during an attack costs owners nothing and helps attackers little.
 
-The whole path, from a request to its answer, at two workers that are set by their environment as any service is.
+The whole path from request to answer, at two workers configured by their environment.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ SETTINGS = {
     "LIMIT_IP": "100000/hour",
     "LIMIT_NETWORK": "100000/hour",
     "LIMIT_DEVICE": "100000/hour",
-    "CHALLENGES": "none",  # the limits alone: what is refused is told apart from what was guessed by its status
+    "CHALLENGES": "none",  # the limits alone: a refusal differs from a wrong guess by its status
     "WORKERS": f"{WORKERS}",
     "STORE_DEADLINE_MS": f"{DEADLINE_S * 1000:.0f}",
-    "CANARY": "off",  # its look at the start would be counted among what reached the application
+    "CANARY": "off",  # its look at the start would count as an attempt that reached the application
 }
 
 
 class Site:
-    """Two workers of one shop, and everything that they were asked and answered."""
+    """Two workers of one shop, with all questions and answers."""
 
     def __init__(self) -> None:
         self.shop = Shop()
@@ -51,7 +51,7 @@ class Site:
         self.slowest_s = 0.0
 
     async def log_in(self, worker: int, account: str, password: str, device: str = "") -> Answer:
-        """From an address that nobody has used before."""
+        """Log in from a fresh address."""
         self.asked += 1
         start = time.monotonic()
         answer = await log_in(self.guards[worker], account, password, client=address(self.asked), token=device)
@@ -63,7 +63,7 @@ class Site:
         self.guesses[answer.status] += 1
 
     async def owner(self) -> None:
-        """At whichever worker, from her own device."""
+        """The owner's log-in at either worker, from the own device."""
         answer = await self.log_in(self.asked % WORKERS, "hana", "right", self.device)
         self.owners[answer.status] += 1
         self.device = answer.device or self.device
@@ -74,7 +74,7 @@ class Site:
         await asyncio.gather(*guesses, self.owner())
 
     def news(self, what: str) -> int:
-        """How often the workers have said that the store `answers` or is `lost`."""
+        """How often the workers have reported that the store `answers` or is `lost`."""
         return sum(guard.counts["", "store", what] for guard in self.guards)
 
     async def storm_until(self, what: str, times: int) -> None:
@@ -105,7 +105,9 @@ def node_of_the_only_account(cluster: RedisCluster) -> ClusterNode:
 
 @pytest.mark.parametrize("how", ["kill", "pause"])
 async def test_a_primary_is_lost_in_the_middle_of_an_attack(site: Site, frail_cluster: RedisCluster, how: str) -> None:
-    """All answered in time; the limit and the workers' shares hold; the owner is never refused; it mends itself."""
+    """All are answered in time, the limit and the workers' shares hold, the owner is never refused, and the Cluster
+    recovers.
+    """
     await site.owner()
     await site.storm_until("answers", WORKERS)
     for _ in range(5):
@@ -125,7 +127,7 @@ async def test_a_primary_is_lost_in_the_middle_of_an_attack(site: Site, frail_cl
     assert site.owners.keys() == {303}
     assert site.slowest_s < DEADLINE_S + SLACK_S
 
-    # Afterwards both count together again, at an account that nobody has tried.
+    # Afterwards both count together again, at a fresh account.
     before = site.guesses[401]
     await asyncio.gather(*[site.guess(n % WORKERS, "kenji") for n in range(40)])
     assert site.guesses[401] - before == L

@@ -1,8 +1,7 @@
-"""Promised: after four thousand log-ins nothing that outlives them tells a password, or ten hex digits of its hash.
+"""Promised: after four thousand log-ins no lasting data holds a password or ten hex digits of its hash.
 
-With every source in use: a corpus, pairs, Have I Been Pwned (a server of ours), Redis, logs of the lowest level. The
-five hex digits that leave for the service, by its protocol, are in no log either, where somebody could read them
-beside a time and a door.
+All sources are in use: a corpus, pairs, Have I Been Pwned (a test server), Redis, logs at the lowest level. The five
+hex digits sent to the service are in no log either, where they would stand beside a time and a door.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ PASSWORDS = [f"Sesame-{n:05}-open!" for n in range(LOG_INS // 2)]
 
 
 def sources(folder: Path) -> dict[str, Any]:
-    """An old corpus that lacks every tenth password, about which the service is asked; pairs of every fifth owner."""
+    """An old corpus without every tenth password, for which the service is asked; pairs of every fifth owner."""
     pairs = PairDigests(KEY)
     corpus_file(folder / "passwords", {digest(password): 1 + n for n, password in enumerate(PASSWORDS) if n % 10})
     listed = {make(f"owner{n}", PASSWORDS[n]): 1 for n in range(0, 500, 5) for make in (pairs.exact, pairs.stem)}
@@ -45,7 +44,7 @@ def sources(folder: Path) -> dict[str, Any]:
 
 
 async def storm(app: LoginGuard) -> None:
-    """Right and wrong ones, from strangers and from known devices, and in between a page full of new ones."""
+    """Right and wrong log-ins of strangers and known devices, with new passwords in between."""
     tokens: dict[str, str] = {}
 
     async def one(n: int) -> None:
@@ -58,7 +57,7 @@ async def storm(app: LoginGuard) -> None:
 
 
 def told_by(text: bytes) -> list[str]:
-    """The passwords that `text` holds, as they are, as a raw SHA-1, or by ten hex digits or more of it."""
+    """The passwords in `text`, as they are, as a raw SHA-1, or as ten or more hex digits of it."""
     digits = {run[at : at + 10] for run in re.findall(rb"[0-9a-f]{10,}", text.lower()) for at in range(len(run) - 9)}
     whole = {text[at : at + 8] for at in range(len(text) - 7)}
     hashes = {password: sha1(password.encode()).digest() for password in PASSWORDS}
@@ -70,7 +69,7 @@ def told_by(text: bytes) -> list[str]:
 
 
 async def test_no_password_is_left_behind(own_redis_server: RedisServer, tmp_path: Path) -> None:
-    """Logs, counts and Redis, read to the last byte."""
+    """No password is in logs, counters or Redis, to the last byte."""
     ranges = Ranges(rows=400)
     for password in PASSWORDS[::20]:
         ranges.plant(password, 3)
@@ -106,5 +105,5 @@ async def test_no_password_is_left_behind(own_redis_server: RedisServer, tmp_pat
     ],
 )
 def test_what_is_left_behind_would_be_found(text: bytes) -> None:
-    """The search above finds what it looks for."""
+    """The search above finds planted passwords."""
     assert told_by(b"much ado " + text + b" about nothing") == [PASSWORDS[7]]

@@ -25,7 +25,7 @@ L = 5
 
 @asynccontextmanager
 async def served(app: App) -> AsyncIterator[str]:
-    """The application behind a server that speaks HTTP/2."""
+    """The application behind an HTTP/2 server."""
     end = asyncio.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     config = Config()
@@ -41,7 +41,7 @@ async def served(app: App) -> AsyncIterator[str]:
 
 
 async def test_of_200_streams_in_one_connection_the_limit_comes_through() -> None:
-    """Row 59: the one-packet burst, on one account, from as many addresses behind a proxy as there are guesses."""
+    """Row 59: a one-packet burst of 200 guesses at one account, from as many addresses behind a proxy, is limited."""
     shop = Shop()
     app = guarded(shop, challenges="none", limit_account=f"{L}/5minute", trusted_proxies="127.0.0.1")
     limits = httpx.Limits(max_connections=1)

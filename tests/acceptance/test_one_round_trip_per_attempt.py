@@ -1,4 +1,4 @@
-"""Promised: an attempt that is not contended costs one round trip to Redis at most, and a shed one none."""
+"""Promised: an uncontended attempt costs at most one round trip to Redis, and a shed one none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ N = 40
 
 @pytest.fixture
 async def guard(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LoginGuard]:
-    """A guard on Redis, warm: connected, its script loaded. Its exchange comes once, so that calls can be counted."""
+    """A warm guard on Redis: connected, its script loaded. Its exchange runs once, so that calls can be counted."""
     monkeypatch.setattr(exchange, "EVERY_S", 3_600.0)
     app = guarded(Shop(), store=redis_url, **{**OPEN, "limit_ip": "20/10minute"})
     await log_in(app, client="198.51.100.1")
@@ -33,7 +33,7 @@ async def guard(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 def commands(server: RedisServer) -> int:
-    """Commands of any kind from anybody but this question, and but what scripts run inside."""
+    """Redis commands of all clients, except this question and those within scripts."""
     stats: dict[str, Any] = server.cli("INFO", "commandstats")
     asked = {"cmdstat_info", "cmdstat_client|setinfo", "cmdstat_hello", "cmdstat_flushall"}
     inside = ("get", "set", "time", "mget", "pexpire", "del", "hget", "hset", "hdel", "hrandfield", "pttl")
@@ -42,7 +42,7 @@ def commands(server: RedisServer) -> int:
 
 
 async def test_a_failing_attempt_is_one_call(guard: LoginGuard, redis_server: RedisServer) -> None:
-    """Charged, judged and answered: asked once, one after the other."""
+    """A failing attempt is charged and judged in one call."""
     before = calls(redis_server), commands(redis_server)
 
     statuses = [(await log_in(guard, f"owner {n}", "guess", client=address(n))).status for n in range(N)]
@@ -53,7 +53,7 @@ async def test_a_failing_attempt_is_one_call(guard: LoginGuard, redis_server: Re
 
 
 async def test_a_successful_attempt_is_one_round_trip_too(guard: LoginGuard, redis_server: RedisServer) -> None:
-    """Its settlement is told and not waited for, and rides along with the next attempt where there is one."""
+    """A success's settlement is not waited for, and shares the call of the next attempt if there is one."""
     before = calls(redis_server)
 
     statuses = [(await log_in(guard, client=address(n))).status for n in range(N)]
@@ -66,7 +66,7 @@ async def test_a_successful_attempt_is_one_round_trip_too(guard: LoginGuard, red
 
 
 async def test_a_shed_attempt_is_none(guard: LoginGuard, redis_server: RedisServer) -> None:
-    """A flood costs Redis nothing: an address that was refused is remembered here."""
+    """A shed address costs Redis nothing."""
     for n in range(25):
         await log_in(guard, f"owner {n}", "guess")
     before = commands(redis_server)
@@ -78,7 +78,7 @@ async def test_a_shed_attempt_is_none(guard: LoginGuard, redis_server: RedisServ
 
 
 async def test_a_stolen_token_over_its_budget_is_none_either(guard: LoginGuard, redis_server: RedisServer) -> None:
-    """R10: shown by a thousand bots at an address that is over its limit, it does not buy one look into Redis."""
+    """R10: a stolen token over its lane's limit does not make a shed address cost a call."""
     stolen = (await log_in(guard, client="198.51.100.1")).device
     for n in range(45):
         await log_in(guard, "hana", f"guess {n}", token=stolen)
@@ -92,7 +92,7 @@ async def test_a_stolen_token_over_its_budget_is_none_either(guard: LoginGuard, 
 
 
 async def test_what_is_no_attempt_is_none(guard: LoginGuard, redis_server: RedisServer) -> None:
-    """Pages, pictures and other methods never get near it."""
+    """Other pages, images and methods cost no call."""
     before = commands(redis_server)
 
     for n in range(N):

@@ -1,4 +1,4 @@
-"""A member on a strange device, in a real browser, before the whole of it: service, guard, Redis, SQLite and mail."""
+"""A member on a new device, in a real browser, with the real service, guard, Redis, SQLite and mail."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's path
 
-SHOTS = os.environ.get("SEKISHO_SHOTS")  # a folder to keep pictures in, for whoever changes how pages look
+SHOTS = os.environ.get("SEKISHO_SHOTS")  # a folder for screenshots, for changes of the pages' look
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 
 
@@ -33,7 +33,7 @@ async def house(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch)
 
 @asynccontextmanager
 async def member(browser: Browser, house: TeaHouse, **options: Any) -> AsyncIterator[Member]:
-    """In a fresh browser, about which in the end there is nothing to complain."""
+    """A member in a fresh browser whose console has no complaint at the end."""
     async with visiting(browser, **options) as visit:
         visit.page.set_default_timeout(30_000)
         somebody = Member(visit, house)
@@ -51,7 +51,9 @@ async def shot(somebody: Member, name: str) -> None:
 async def test_a_wrong_code_and_then_the_right_one(
     browser: Browser, house: TeaHouse, scheme: Any, size: dict[str, int]
 ) -> None:
-    """The page comes again with its error, the field ready; then the service's own answer leads to the account."""
+    """After a wrong code the page comes back with an error and its field focused; the right one leads to the
+    account.
+    """
     app = await house.enrol_app()
     async with member(browser, house, viewport=size, color_scheme=scheme) as somebody:
         await somebody.log_in()
@@ -72,7 +74,7 @@ async def _wide(somebody: Member) -> int:
 
 
 async def test_a_wrong_password_looks_the_same_until_the_end(browser: Browser, house: TeaHouse) -> None:
-    """A thief with a wrong password meets the same page as the owner, and never learns which it was."""
+    """A thief with a wrong password sees the owner's page and never learns that it was wrong."""
     app = await house.enrol_app()
     async with member(browser, house) as somebody:
         await somebody.log_in("a guess")
@@ -84,7 +86,7 @@ async def test_a_wrong_password_looks_the_same_until_the_end(browser: Browser, h
 
 
 async def test_a_proved_device_is_asked_no_more(browser: Browser, house: TeaHouse) -> None:
-    """The cookies hold on plain http at localhost, which browsers trust; the next log-in is as it always was."""
+    """A proved device is not asked again; its cookies work on plain http at localhost, which browsers trust."""
     app = await house.enrol_app()
     async with member(browser, house) as somebody:
         await log_in_as_ever(somebody, app)
@@ -93,7 +95,7 @@ async def test_a_proved_device_is_asked_no_more(browser: Browser, house: TeaHous
 
 
 async def test_codes_need_no_script(browser: Browser, house: TeaHouse) -> None:
-    """With scripts switched off everything but passkeys works, errors too."""
+    """Without scripts everything works except passkeys, errors too."""
     app = await house.enrol_app()
     async with member(browser, house, java_script_enabled=False) as somebody:
         await somebody.log_in()
@@ -105,7 +107,7 @@ async def test_codes_need_no_script(browser: Browser, house: TeaHouse) -> None:
 
 
 async def test_in_japanese(browser: Browser, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Page, error and mail, for a member who reads Japanese."""
+    """Page, error and mail are in Japanese for a member who reads it."""
     async with (
         tea_house(tmp_path, redis_url, monkeypatch, locale="ja") as house,
         member(browser, house, locale="ja-JP", viewport=PHONE) as somebody,
@@ -128,7 +130,9 @@ async def test_in_japanese(browser: Browser, tmp_path: Path, redis_url: str, mon
 
 
 async def test_a_member_with_nothing_sets_up_all_there_is(browser: Browser, house: TeaHouse) -> None:
-    """In by mail; then a passkey, an app and recovery codes, each of which opens the door on a device never seen."""
+    """A member without factors enters by mail and enrols passkey, app and recovery codes, each of which works on a new
+    device.
+    """
     async with member(browser, house, viewport=PHONE) as somebody:
         await somebody.give_authenticator()
         await somebody.log_in_by_mail()
@@ -159,7 +163,7 @@ async def test_a_member_with_nothing_sets_up_all_there_is(browser: Browser, hous
 
 
 async def test_a_recovery_code_is_good_once(browser: Browser, house: TeaHouse) -> None:
-    """The sheet may lie about; what was used of it opens nothing."""
+    """A used recovery code opens nothing."""
     async with member(browser, house) as somebody:
         await somebody.log_in_by_mail()
         await somebody.factors()
@@ -173,7 +177,7 @@ async def test_a_recovery_code_is_good_once(browser: Browser, house: TeaHouse) -
 
 
 async def test_what_was_removed_opens_nothing(browser: Browser, house: TeaHouse) -> None:
-    """A phone that was lost is taken off the page, and the owner hears of it."""
+    """A lost phone is removed from the page, its owner is mailed, and its codes open nothing."""
     app = await house.enrol_app()
     async with member(browser, house) as somebody:
         await somebody.log_in()
@@ -193,7 +197,7 @@ async def test_what_was_removed_opens_nothing(browser: Browser, house: TeaHouse)
 
 
 async def test_a_wrong_first_code_sets_up_nothing(browser: Browser, house: TeaHouse) -> None:
-    """Whoever mistypes while setting up an app keeps the secret and tries again."""
+    """After a mistyped first code an app's secret stays, and its owner tries again."""
     async with member(browser, house) as somebody:
         await somebody.log_in_by_mail()
         await somebody.factors()
@@ -206,7 +210,7 @@ async def test_a_wrong_first_code_sets_up_nothing(browser: Browser, house: TeaHo
 
 
 async def test_the_owners_page_wants_a_log_in(browser: Browser, house: TeaHouse) -> None:
-    """Somebody who is not logged in is told so, on a page, and is shown no question that nobody could answer."""
+    """Without a log-in the owner's page says so, and asks no question that cannot be answered."""
     async with member(browser, house) as somebody:
         await somebody.factors()
         await shot(somebody, "factors-nobody")
@@ -215,7 +219,7 @@ async def test_the_owners_page_wants_a_log_in(browser: Browser, house: TeaHouse)
 
 
 async def test_the_owners_page_wants_a_proof_from_a_known_device_too(browser: Browser, house: TeaHouse) -> None:
-    """A browser left open in a library is known, and logged in; its new user sets up nothing."""
+    """A known, logged-in browser (left open in a library) still needs a proof to enrol a factor."""
     app = await house.enrol_app()
     async with member(browser, house) as somebody:
         await log_in_as_ever(somebody, app)
@@ -229,7 +233,7 @@ async def test_the_owners_page_wants_a_proof_from_a_known_device_too(browser: Br
 async def test_a_protected_page_wants_a_fresh_proof(
     browser: Browser, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked in between, and then where the member wanted to go; programs read in the header how fresh it must be."""
+    """A protected page asks for a fresh proof and then leads on; programs read the allowed age in the header."""
     async with tea_house(tmp_path, redis_url, monkeypatch, PROTECT="GET /password max_age=300") as house:
         app = await house.enrol_app()
         async with member(browser, house) as somebody:
@@ -243,7 +247,7 @@ async def test_a_protected_page_wants_a_fresh_proof(
 
 
 async def log_in_as_ever(somebody: Member, app: pyotp.TOTP) -> None:
-    """On a device that is known by now: the second time without a proof."""
+    """Log in on a device that is known: no proof."""
     await somebody.log_in()
     await somebody.enter("totp", now(app))
     assert await somebody.is_in()
@@ -253,7 +257,7 @@ async def log_in_as_ever(somebody: Member, app: pyotp.TOTP) -> None:
 
 
 async def test_where_the_proof_comes_first_the_request_goes_on_by_itself(browser: Browser, house: TeaHouse) -> None:
-    """The password is changed from a device that is not known: nobody types it a second time."""
+    """A password change from an unknown device continues after the proof, without retyping."""
     app = await house.enrol_app()
     async with member(browser, house) as somebody:
         await somebody.log_in()
@@ -277,7 +281,7 @@ async def test_where_the_proof_comes_first_the_request_goes_on_by_itself(browser
 async def test_after_many_guesses_the_browser_works_first(
     browser: Browser, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The owner whose account is under fire sees a bar for a moment, then the same page as ever, and gets in."""
+    """The owner of an attacked account sees a progress bar for the work, then the usual page."""
     async with tea_house(tmp_path, redis_url, monkeypatch, LIMIT_ACCOUNT="1/hour") as house:
         app = await house.enrol_app()
         async with member(browser, house) as somebody:
@@ -290,7 +294,7 @@ async def test_after_many_guesses_the_browser_works_first(
 
 
 async def test_start_again_is_a_page(browser: Browser, house: TeaHouse) -> None:
-    """In a browser that lost its key, the ticket is nobody's: words for a person, and no way on but the beginning."""
+    """A ticket without its browser's key leads to a page that says to start again."""
     app = await house.enrol_app()
     async with member(browser, house) as somebody:
         await somebody.log_in()
@@ -311,7 +315,9 @@ async def counter(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_page_of_one_script_logs_in_by_json(browser: Browser, counter: TeaHouse) -> None:
-    """Wrong and right code; and what the service answered is what the page gets, session and all."""
+    """A one-script page logs in with a wrong and then the right code, and gets the service's own answer with its
+    session.
+    """
     app = await counter.enrol_app()
     async with member(browser, counter) as somebody:
         await at_the_counter(somebody, counter)
@@ -328,7 +334,7 @@ async def test_a_page_of_one_script_logs_in_by_json(browser: Browser, counter: T
 
 
 async def test_a_page_of_one_script_pays_first_and_proves_by_mail(browser: Browser, counter: TeaHouse) -> None:
-    """Where guesses came before, work is done without a word; then a code by mail."""
+    """A one-script page solves work after earlier guesses, then asks for a code by mail."""
     async with member(browser, counter) as somebody:
         await at_the_counter(somebody, counter, "a guess")
         await at_the_counter(somebody, counter)
@@ -342,7 +348,7 @@ async def test_a_page_of_one_script_pays_first_and_proves_by_mail(browser: Brows
 
 
 async def test_a_page_of_one_script_shows_a_passkey(browser: Browser, counter: TeaHouse) -> None:
-    """Set up on the owner's page, shown to the module."""
+    """A passkey enrolled on the owner's page works in the one-script page's module."""
     async with member(browser, counter) as somebody:
         await somebody.give_authenticator()
         await somebody.log_in_by_mail()
@@ -362,7 +368,7 @@ async def at_the_counter(somebody: Member, house: TeaHouse, password: str = PASS
     await somebody.page.wait_for_selector("#proof:visible")
 
 
-# What is set up on the owner's page.
+# Enrolment on the owner's page.
 
 
 async def add_passkey(somebody: Member) -> None:
@@ -392,7 +398,7 @@ async def add_codes(somebody: Member) -> list[str]:
     await somebody.page.click("button:has-text('Make new recovery codes')")
     await somebody.page.wait_for_selector(".codes")
     await shot(somebody, f"recovery-{await somebody.page.evaluate('innerWidth')}")
-    # A code in two lines is copied as two, or as half of one.
+    # A code split over two lines would be copied wrongly.
     lines = "[...document.querySelectorAll('.codes code')].map((one) => one.getClientRects().length)"
     assert await somebody.page.evaluate(lines) == [1] * 10
     assert await _wide(somebody) == 0

@@ -1,4 +1,4 @@
-"""Promised: workers on one Redis count together, however an attack is spread over them."""
+"""Promised: workers on one Redis count together, for any spread of an attack."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.middleware.driving import address
 L = 5
 SETTINGS = {
     "limit_account": f"{L}/5minute",
-    "canary": "off",  # its look at the start would be counted among what reached the application
-    "challenges": "none",  # the limits alone: what is refused is told apart from what was guessed by its status
+    "canary": "off",  # its look at the start would count as an attempt that reached the application
+    "challenges": "none",  # the limits alone: a refusal differs from a wrong guess by its status
     "trusted_proxies": "127.0.0.1",
     "store_deadline_ms": "5000",
 }
 
 
 async def test_of_200_parallel_guesses_over_two_processes_at_most_the_limit_come_through(redis_url: str) -> None:
-    """One account, 200 addresses behind a trusted proxy, two worker processes: five reach the application, no more."""
+    """Of 200 guesses at one account over two processes, from 200 addresses behind a proxy, five pass."""
     with ExitStack() as stack:
         urls = [stack.enter_context(worker(store=redis_url, **SETTINGS)) for _ in range(2)]
         statuses, reached = await attack(urls)
@@ -35,8 +35,8 @@ async def test_of_200_parallel_guesses_over_two_processes_at_most_the_limit_come
 
 
 async def attack(urls: list[str]) -> tuple[Counter[int], list[int]]:
-    """What 200 guesses at once are answered, half of them at each worker, and how many came through at each."""
-    # A connection that is kept may be closed by the server while a loaded machine pauses.
+    """The answers to 200 guesses at once, half at each worker, and how many passed at each."""
+    # The server may close a kept connection while a busy machine pauses.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx.AsyncClient(limits=limits, timeout=60) as client:
 
@@ -51,7 +51,7 @@ async def attack(urls: list[str]) -> tuple[Counter[int], list[int]]:
 
 
 async def test_what_one_worker_has_counted_the_other_one_knows(redis_url: str) -> None:
-    """A device known at one is known at the other, and guesses at one are guesses at both."""
+    """A device known at one worker is known at the other, and guesses count at both."""
     with ExitStack() as stack:
         here, there = [stack.enter_context(worker(store=redis_url, **SETTINGS)) for _ in range(2)]
         async with httpx.AsyncClient(timeout=60) as client:

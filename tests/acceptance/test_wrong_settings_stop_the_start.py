@@ -1,4 +1,4 @@
-"""Promised: a wrong setting stops the start with an error that names it, and never shows what was in it."""
+"""Promised: a wrong setting stops the start with an error that names it and does not show its value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRONG = [
 
 
 def uvicorn(*options: str, **settings: str) -> subprocess.Popen[str]:
-    """As an operator types it."""
+    """Uvicorn as an operator starts it."""
     return subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "tests.acceptance.service:app", "--no-proxy-headers", *options],
         env=environment(**settings),
@@ -38,7 +38,7 @@ def uvicorn(*options: str, **settings: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(("settings", "told"), WRONG)
 def test_the_server_exits_and_says_which(settings: dict[str, str], told: str) -> None:
-    """Uvicorn ends with an error, before it has served anything."""
+    """Uvicorn exits with an error that names the setting, before it has served a request."""
     with ended(uvicorn("--port", "0", **settings)) as process:
         output, _ = process.communicate(timeout=START_SECONDS_MAX)
 
@@ -49,7 +49,7 @@ def test_the_server_exits_and_says_which(settings: dict[str, str], told: str) ->
 
 
 def test_a_server_that_serves_on_answers_503_to_everything(tmp_path: Path) -> None:
-    """Without a lifespan nothing can stop a server; then no request gets past, and each is told why."""
+    """A server without a lifespan serves on; every request gets a 503 that names the setting."""
     path = tmp_path / "s"
     with ended(uvicorn("--lifespan", "off", "--uds", str(path), mode=VALUE)) as process:
         _wait_until_it_listens(process)
@@ -68,6 +68,6 @@ def _wait_until_it_listens(process: subprocess.Popen[str]) -> None:
 
 
 def test_the_right_settings_start() -> None:
-    """The same command with nothing wrong listens: what ended the others was the setting."""
+    """With right settings the same command starts."""
     with ended(uvicorn("--port", "0")) as process:
         _wait_until_it_listens(process)

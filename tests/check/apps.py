@@ -14,7 +14,7 @@ OWNERS = {"hana": {"right"}}
 
 
 class Site:
-    """A log-in that renews its session cookie with every answer, as many do: `cookie:session` shows nothing there.
+    """A log-in that renews its session cookie with every answer, so `cookie:session` proves nothing.
 
     Args:
         owners: account → its passwords.
@@ -29,7 +29,7 @@ class Site:
 
     @property
     def invented(self) -> list[tuple[str, str]]:
-        """Log-ins that nobody has made."""
+        """The invented log-ins that arrived."""
         return [pair for pair in self.asked if pair[0].endswith(".invalid")]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

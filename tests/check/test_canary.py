@@ -1,4 +1,4 @@
-"""A rule under suspicion is tested with a log-in that nobody has, and wrong where that is believed."""
+"""A suspected success rule is tested with an invented log-in, and is wrong if that succeeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTINGS: dict[str, Any] = {**OPEN, "limit_account": "5/hour", "canary": "on"}
 
 
 async def guesses(guard: LoginGuard, count: int, account: str = "hana") -> list[Answer]:
-    """Wrong passwords, each from an address of its own; what is started by one has ended before the next."""
+    """Wrong passwords, each from its own address; background work of one ends before the next."""
     answers = []
     for number in range(count):
         answers.append(await log_in(guard, account, f"guess {number}", client=address(number)))
@@ -39,7 +39,9 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def test_a_rule_that_every_answer_fulfils_gives_nothing_from_the_second_guess_on() -> None:
-    """Before, 200 of 200 guesses reached the application, and each earned a device token."""
+    """From the second guess on, a rule that matches every answer earns nothing; earlier 200 of 200 guesses earned
+    tokens.
+    """
     site = Site()
     guard = guarded(site, login=WRONG_RULE, **SETTINGS)
 
@@ -51,7 +53,7 @@ async def test_a_rule_that_every_answer_fulfils_gives_nothing_from_the_second_gu
 
 
 async def test_the_operator_is_told_once_with_the_rule_to_write(caplog: pytest.LogCaptureFixture) -> None:
-    """At ERROR; the right log-in that raised the suspicion shows which rule it is. No account and no secret is told."""
+    """The operator is told once at ERROR, with the rule to write and without account or secret."""
     site = Site()
     guard = guarded(site, login=WRONG_RULE, **SETTINGS)
 
@@ -72,7 +74,7 @@ async def test_the_operator_is_told_once_with_the_rule_to_write(caplog: pytest.L
 
 
 async def test_a_token_that_a_wrong_guess_earned_is_void() -> None:
-    """Its holder is a stranger again: he meets the limits of strangers."""
+    """A token that a wrong guess earned is void: its holder is a stranger with strangers' limits."""
     site = Site()
     guard = guarded(site, login=WRONG_RULE, **SETTINGS)
     first = await log_in(guard, "hana", "guess")
@@ -92,7 +94,7 @@ async def test_a_token_that_a_wrong_guess_earned_is_void() -> None:
 async def test_several_right_passwords_make_no_rule_wrong(
     owners: dict[str, set[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The invented log-in fails, and the next success counts as before."""
+    """Several right passwords make no rule wrong: the invented log-in fails, and the next success counts."""
     site = Site(owners)
     guard = guarded(site, login=RIGHT_RULE, **SETTINGS)
 
@@ -106,7 +108,9 @@ async def test_several_right_passwords_make_no_rule_wrong(
 
 
 async def test_an_attackers_own_accounts_make_no_rule_wrong(caplog: pytest.LogCaptureFixture) -> None:
-    """However often he changes his password: one invented log-in in ten minutes, and no pause for others after it."""
+    """An attacker who keeps changing an own password causes one invented log-in in ten minutes, and no pause for
+    others.
+    """
     site = Site({"hana": {"right"}, **{f"own {n}": {"one", "two"} for n in range(20)}})
     guard = guarded(site, login=RIGHT_RULE, **SETTINGS)
 
@@ -121,7 +125,7 @@ async def test_an_attackers_own_accounts_make_no_rule_wrong(caplog: pytest.LogCa
 
 
 async def test_an_invented_log_in_looks_like_any_other() -> None:
-    """The headers of the request that raised the suspicion, but for who sent it; an account that no domain can have."""
+    """An invented log-in has the suspicious request's headers without its sender's, and an impossible account."""
     site = Site({"hana": {"right", "new"}})
     guard = guarded(site, login=RIGHT_RULE, **SETTINGS)
     headers = [
@@ -142,7 +146,7 @@ async def test_an_invented_log_in_looks_like_any_other() -> None:
 
 
 async def test_other_fields_and_csrf_tokens_are_sent_along() -> None:
-    """Without them every application with such a check would refuse the invented log-in for another reason."""
+    """Other fields and CSRF tokens are sent along, or a CSRF check would refuse the invented log-in."""
     token = "a" * 64
     site = Site({"hana": {"right", "new"}}, token=token)
     guard = guarded(site, login=WRONG_RULE, **SETTINGS)
@@ -161,7 +165,7 @@ async def test_other_fields_and_csrf_tokens_are_sent_along() -> None:
 async def test_where_no_log_in_may_be_invented_the_operator_is_told_once(
     settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And nothing pauses: it may have been a changed password."""
+    """If no log-in may be invented the operator is told once and nothing pauses: a password may have changed."""
     site = Site({"hana": {"right", "new", "newer"}})
     guard = guarded(site, login=RIGHT_RULE, **{**SETTINGS, **settings})
 
@@ -177,7 +181,7 @@ async def test_where_no_log_in_may_be_invented_the_operator_is_told_once(
 async def test_a_log_in_that_was_refused_for_another_reason_clears_nothing_and_condemns_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A CSRF check that the invented log-in cannot meet: the operator is told, and owners log in as before."""
+    """An invented log-in refused for another reason (a CSRF check) is logged and decides nothing."""
     site = Site({"hana": {"right", "new"}}, token="t")
     site.token = ""
     guard = guarded(site, login=RIGHT_RULE, **SETTINGS)
@@ -193,7 +197,7 @@ async def test_a_log_in_that_was_refused_for_another_reason_clears_nothing_and_c
 
 
 async def test_doors_that_read_a_header_are_never_tried() -> None:
-    """The request behind it has an effect of its own; it would have it twice."""
+    """Basic doors are never tried: the request behind them would have its effect twice."""
     site = Site()
     guard = guarded(site, login="* /files/* basic success=2xx", **SETTINGS)
 
@@ -205,7 +209,7 @@ async def test_doors_that_read_a_header_are_never_tried() -> None:
 
 
 async def test_a_guess_that_is_wrong_is_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
-    """A door without a rule, where wrong passwords lead away with a new session."""
+    """A wrong guess of success, where wrong passwords redirect with a new session, is found and reported."""
 
     class Leading(Site):
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -228,7 +232,7 @@ async def test_a_guess_that_is_wrong_is_told_as_one(caplog: pytest.LogCaptureFix
 
 
 async def test_what_another_worker_found_wrong_is_wrong_here(caplog: pytest.LogCaptureFixture) -> None:
-    """Told by the exchange; said here as well, and once."""
+    """A rule found wrong by another worker is wrong here, and reported once."""
     there = guarded(Site(), login=WRONG_RULE, **SETTINGS)
     here = guarded(Site(), login=WRONG_RULE, **SETTINGS)
     token = (await log_in(here)).device
@@ -245,7 +249,7 @@ async def test_what_another_worker_found_wrong_is_wrong_here(caplog: pytest.LogC
 
 
 async def test_a_rule_that_was_changed_is_not_wrong(caplog: pytest.LogCaptureFixture) -> None:
-    """What was found of the old one belongs to it; its tokens are those of another rule."""
+    """A changed rule is not wrong: the finding and the tokens belong to the old one."""
     there = guarded(Site(), login=WRONG_RULE, **SETTINGS)
     here = guarded(Site(), login=RIGHT_RULE, **SETTINGS)
     await guesses(there, 3)

@@ -1,4 +1,4 @@
-"""An invented log-in is a request that the door reads as what it is."""
+"""An invented log-in is a request that its door reads as intended."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def door(text: str) -> Door:
 
 @pytest.mark.parametrize("text", NOTATIONS)
 def test_a_door_reads_what_was_invented_for_it(text: str) -> None:
-    """In each encoding, by its first names."""
+    """A door reads its invented log-in in each encoding, by its first field names."""
     log_in = log_in_at(door(text), TRIED, plain_scope(door(text), {}))
 
     assert read_credentials(door(text), log_in.scope, log_in.body) == TRIED
@@ -57,7 +57,7 @@ def test_a_door_reads_what_was_invented_for_it(text: str) -> None:
     ],
 )
 def test_it_takes_the_place_of_another_requests_credentials(text: str, content_type: bytes, body: bytes) -> None:
-    """In that request's encoding, under the names that it used."""
+    """It replaces the credentials of another request, in its encoding and under its names."""
     like = plain_scope(door(text), {}, headers=[(b"content-type", content_type)])
 
     log_in = log_in_at(door(text), TRIED, like, body)
@@ -68,7 +68,7 @@ def test_it_takes_the_place_of_another_requests_credentials(text: str, content_t
 
 
 def test_it_keeps_a_forms_other_fields() -> None:
-    """A token against cross-site requests, for one."""
+    """It keeps a form's other fields, such as a CSRF token."""
     at = door("POST /login form:user|mail,pw")
     like = plain_scope(at, {}, headers=[(b"content-type", b"application/x-www-form-urlencoded")])
 
@@ -80,7 +80,7 @@ def test_it_keeps_a_forms_other_fields() -> None:
 
 
 def test_it_keeps_other_members_of_a_json_object() -> None:
-    """At any depth."""
+    """It keeps other members of a JSON object at any depth."""
     at = door("POST /login json:user.name,user.pw")
     like = plain_scope(at, {}, headers=[(b"content-type", b"application/json")])
 
@@ -94,7 +94,7 @@ def test_it_keeps_other_members_of_a_json_object() -> None:
 
 @given(st.binary(min_size=64, max_size=64))
 def test_an_invented_account_is_under_invalid(noise: bytes) -> None:
-    """No mail server and no service has such a domain (RFC 2606), and 160 random bits are nobody's password."""
+    """An invented account is under `.invalid`, which no service has (RFC 2606), with a password of 160 random bits."""
     made_up = invented(lambda count: noise[:count])
 
     name, _, domain = made_up.account.partition("@")
@@ -104,7 +104,7 @@ def test_an_invented_account_is_under_invalid(noise: bytes) -> None:
 
 
 async def test_its_body_arrives_once_and_then_nothing() -> None:
-    """The application is never told that a client has left: there is none."""
+    """Its body arrives once and no disconnect follows, as there is no client."""
     log_in = log_in_at(door("POST /login"), TRIED, plain_scope(door("POST /login"), {}))
     receive = log_in.receive
 
@@ -117,7 +117,7 @@ async def test_its_body_arrives_once_and_then_nothing() -> None:
 
 
 def test_its_repr_tells_no_secret() -> None:
-    """Error reporters print the values of a frame."""
+    """Its `repr` shows no secret: error reporters print it."""
     log_in = log_in_at(door("POST /login"), TRIED, plain_scope(door("POST /login"), {}))
 
     assert "s3cret" not in repr(log_in)

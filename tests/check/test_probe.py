@@ -1,4 +1,4 @@
-"""What a log-in with an invented account, and a right one, say of a door and of its rule of success."""
+"""What an invented and a right log-in show about a door and its success rule."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ async def probed(guard: LoginGuard, known: tuple[str, str] | None = KNOWN) -> Do
     ids=["a good rule", "a rule that every answer fulfils", "a rule that none fulfils", "no rule"],
 )
 async def test_two_log_ins_show_what_a_rule_is_worth(rule: str, result: Result, advice: str) -> None:
-    """And which one would tell them apart, in the words of the settings."""
+    """Two log-ins show whether a rule works, and which one would, in the settings' notation."""
     report = await probed(guarded(Site(), login=FORM_DOOR + rule, **OPEN))
 
     assert (report.result, report.advice) == (result, advice.format(FORM_DOOR))
 
 
 async def test_without_a_right_log_in_a_wrong_rule_shows_all_the_same() -> None:
-    """It is believed of somebody who is not there."""
+    """Without a right log-in a wrong rule shows too: an invented one succeeds."""
     report = await probed(guarded(Site(), login=FORM_DOOR + " success=cookie:session", **OPEN), known=None)
 
     assert report.result is Result.WRONG
@@ -50,7 +50,7 @@ async def test_without_a_right_log_in_a_wrong_rule_shows_all_the_same() -> None:
 
 @pytest.mark.parametrize("door", ["POST /logn", "PUT /nothing"])
 async def test_a_door_that_is_not_there_is_said(door: str) -> None:
-    """A misspelt path guards nothing."""
+    """A door with a misspelt path is reported, as it guards nothing."""
     report = await probed(guarded(Site(), login=f"{door} form:username,password", **OPEN))
 
     assert report.result is Result.MISSING
@@ -58,14 +58,14 @@ async def test_a_door_that_is_not_there_is_said(door: str) -> None:
 
 
 async def test_an_answer_that_does_not_look_at_the_secret_tells_nothing() -> None:
-    """A CSRF check, of which no page gave the token."""
+    """An answer that does not depend on the secret, such as a CSRF refusal, shows nothing."""
     report = await probed(guarded(Site(token="t"), login=FORM_DOOR + " success=303:/home", **OPEN))
 
     assert report.result is Result.UNTOLD
 
 
 async def test_the_token_of_a_log_ins_page_is_shown() -> None:
-    """As a browser and its scripts would: the cookie, and its value in a header."""
+    """The CSRF token of the log-in's page is sent as a browser would: as a cookie and in a header."""
     token = "b" * 64
     site = Site(token=token)
 
@@ -80,7 +80,7 @@ async def test_the_token_of_a_log_ins_page_is_shown() -> None:
 
 
 async def test_a_probe_counts_nowhere() -> None:
-    """Neither at the account nor at the address: it goes behind the guard."""
+    """A probe is charged at neither account nor address: it runs behind the guard."""
     guard = guarded(Site(), login=FORM_DOOR + " success=303:/home", limit_account="1/hour")
 
     for _ in range(5):
@@ -90,7 +90,7 @@ async def test_a_probe_counts_nowhere() -> None:
 
 
 async def test_a_guess_that_proved_itself_is_trusted() -> None:
-    """An operator has shown that an invented log-in fails and a right one succeeds: from then on it earns tokens."""
+    """A guess confirmed by a failed invented and a successful right log-in earns tokens from then on."""
     guard = guarded(Site(), login=FORM_DOOR, **OPEN)
     assert not (await log_in(guard)).device
 
@@ -100,7 +100,7 @@ async def test_a_guess_that_proved_itself_is_trusted() -> None:
 
 
 async def test_a_right_log_in_alone_proves_no_guess() -> None:
-    """A client's own account can do that much; and an invented log-in alone, no more."""
+    """A right log-in alone, which any client could make, confirms no guess, and an invented one alone neither."""
     guard = guarded(Site(), login=FORM_DOOR, **OPEN)
 
     await probed(guard, known=None)
@@ -109,7 +109,7 @@ async def test_a_right_log_in_alone_proves_no_guess() -> None:
 
 
 async def test_what_a_probe_finds_wrong_gives_nothing_from_then_on() -> None:
-    """As if it had been found by a suspicion."""
+    """A rule that a probe finds wrong earns nothing from then on, as after a suspicion."""
     guard = guarded(Site(), login=FORM_DOOR + " success=cookie:session", **OPEN)
     token = (await log_in(guard)).device
     assert token
@@ -120,7 +120,9 @@ async def test_what_a_probe_finds_wrong_gives_nothing_from_then_on() -> None:
 
 
 async def test_only_log_in_doors_are_tried_unless_named() -> None:
-    """Elsewhere a request may do more than open a session; and the right log-in is tried at log-ins alone."""
+    """Unnamed, log-in doors alone are tried, as requests elsewhere may have effects; the right log-in is for log-ins
+    alone.
+    """
     site = Site()
     doors = {"login": FORM_DOOR, "reset": "POST /login2 form:username,password"}
     guard = guarded(site, **doors, **OPEN)
@@ -136,7 +138,7 @@ async def test_only_log_in_doors_are_tried_unless_named() -> None:
 
 
 async def test_json_doors_are_probed_as_well() -> None:
-    """By what their rule says."""
+    """JSON doors are probed by their rules."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         del scope

@@ -1,4 +1,4 @@
-"""A misspelt door guards nothing: the start says so, and so does the first answer there."""
+"""A misspelt door guards nothing: the start reports it, and so does the first answer there."""
 
 from __future__ import annotations
 
@@ -81,19 +81,19 @@ async def raising(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("build", [on_starlette, on_fastapi, on_litestar, on_quart, lambda: by_method])
 async def test_doors_without_a_route_are_found(build: Callable[[], App]) -> None:
-    """In every framework; doors that stand for many paths, or open by a header alone, are not looked for."""
+    """Doors without a route are found in every framework; prefixes and Basic doors are not checked."""
     found = await missing_routes(build(), parse_doors(DoorKind.LOGIN, DOORS, "X"), {}, lambda count: b"x" * count)
 
     assert [door.name for door in found] == ["POST /logn", "POST /api/nothing"]
 
 
 async def test_an_application_that_raises_is_not_accused() -> None:
-    """It may have the path, and no use for such a request."""
+    """An application that raises is not reported: it may have the path."""
     assert await missing_routes(raising, parse_doors(DoorKind.LOGIN, DOORS, "X"), {}, lambda n: b"x" * n) == []
 
 
 async def live(app: App) -> None:
-    """One lifespan, long enough for what the start begins."""
+    """One lifespan, long enough for checks at the start."""
     up, down = asyncio.Event(), asyncio.Event()
     incoming: asyncio.Queue[Message] = asyncio.Queue()
     incoming.put_nowait({"type": "lifespan.startup"})
@@ -123,7 +123,7 @@ NOT_THERE = (
 
 @pytest.mark.parametrize(("canary", "expected"), [("on", [NOT_THERE]), ("off", [])])
 async def test_the_start_says_it(caplog: pytest.LogCaptureFixture, canary: str, expected: list[str]) -> None:
-    """Before, 120 of 120 guesses passed a misspelt door without a word."""
+    """The start reports it; earlier, 120 of 120 guesses passed a misspelt door unnoticed."""
     with caplog.at_level(logging.WARNING):
         await live(LoginGuard(on_starlette(), secret=SECRET, login="POST /logn; POST /login", canary=canary))
 
@@ -133,7 +133,7 @@ async def test_the_start_says_it(caplog: pytest.LogCaptureFixture, canary: str, 
 async def test_the_start_says_it_where_an_application_has_no_use_for_a_lifespan(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """As Django's, which raises; servers go on without one."""
+    """It is reported without a working lifespan too: Django's raises, and servers go on."""
 
     async def refusing(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -150,7 +150,7 @@ async def test_the_start_says_it_where_an_application_has_no_use_for_a_lifespan(
 
 
 async def test_the_first_answer_says_it(caplog: pytest.LogCaptureFixture) -> None:
-    """Where no lifespan reaches the guard; once."""
+    """Without a lifespan the first answer reports it, once."""
     guard = guarded(on_starlette(), login="POST /logn; POST /login", **OPEN)
 
     for _ in range(3):
@@ -161,7 +161,7 @@ async def test_the_first_answer_says_it(caplog: pytest.LogCaptureFixture) -> Non
 
 
 async def test_a_door_that_has_answered_otherwise_is_there(caplog: pytest.LogCaptureFixture) -> None:
-    """An application may answer 404 to an account that it does not know."""
+    """A door that has answered otherwise exists: 404 may mean an unknown account."""
     statuses = [401, 404, 404]
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -176,7 +176,7 @@ async def test_a_door_that_has_answered_otherwise_is_there(caplog: pytest.LogCap
 
 
 async def test_a_wrong_method_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """405 as well as 404."""
+    """A wrong method (405) is reported like 404."""
     guard = guarded(on_starlette(), login="PUT /login form:username,password", **OPEN)
 
     await log_in(guard, method="PUT")

@@ -1,4 +1,4 @@
-"""Which worker reads what another has signed: two services with one secret, an upgrade, a new secret."""
+"""Which worker accepts another's signatures: two services with one secret, an upgrade, a rotation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHOWN = [(b"cookie", b"session=s")]
 
 
 class Pod:
-    """A worker at a time, with these signers and these secrets for its counters."""
+    """A worker at a time, with these signers, and these secrets for its counters."""
 
     def __init__(self, signers: Sequence[bytes | Signer], secrets: Sequence[bytes], now_s: int) -> None:
         self.now_s = now_s
@@ -41,7 +41,7 @@ class Pod:
         self.sealer = Sealer(signers, clock_s=lambda: self.now_s)
 
     def reads(self, other: Pod) -> set[str]:
-        """What of another's is known here."""
+        """Which of another's signatures this one accepts."""
         token = other.tokens.renewed(
             "", "hana", None, device_class=Device.SEEN, family=4, now_s=other.now_s, fresh=b"12345678"
         )
@@ -67,7 +67,7 @@ ALL = {"token", "ticket", "tie", "seal"}
 
 
 def of_97295b2(*secrets: bytes) -> Pod:
-    """It knows no namespaces: the first secret signs, all of them verify."""
+    """A worker of commit 97295b2, without namespaces: the first secret signs, all verify."""
     return Pod(secrets, secrets, NOW)
 
 
@@ -81,7 +81,7 @@ def pod(now_s: int = NOW, secret: object = (OLD,), **settings: Any) -> Pod:
 
 
 def test_services_with_one_secret_know_nothing_of_each_other() -> None:
-    """A device proved at the forum is a stranger at the shop; so is a step-up, a session, a form."""
+    """Services with one secret accept nothing of each other: device tokens, step-ups, sessions or forms."""
     forum, shop = pod(namespace="forum"), pod(namespace="shop")
     assert shop.reads(forum) == forum.reads(shop) == set()
     assert pod().reads(shop) == shop.reads(pod()) == set()
@@ -89,7 +89,7 @@ def test_services_with_one_secret_know_nothing_of_each_other() -> None:
 
 
 def test_the_default_namespace_signs_as_97295b2_did() -> None:
-    """Most sites upgrade without a thought: each worker reads what the other wrote, byte for byte."""
+    """With the default namespace mixed workers of an upgrade accept each other's signatures, byte for byte."""
     assert pod().reads(of_97295b2(OLD)) == of_97295b2(OLD).reads(pod()) == ALL
     written = DeviceTokens([b"n" * 32, b"o" * 32], days=30).renewed(
         "", "hana", None, device_class=Device.SEEN, family=4, now_s=NOW, fresh=b"12345678"
@@ -98,7 +98,9 @@ def test_the_default_namespace_signs_as_97295b2_did() -> None:
 
 
 def test_a_namespace_moves_without_losing_a_device() -> None:
-    """As documented: `write` while older workers run, then without it, then unset."""
+    """A namespace is introduced without losing a device, as documented: `write` while older workers run, then without,
+    then unset.
+    """
     named: dict[str, Any] = {"namespace": "shop", "namespace_from": "shop 2023-12-30"}
     steps = [
         of_97295b2(OLD),
@@ -114,7 +116,7 @@ def test_a_namespace_moves_without_losing_a_device() -> None:
 
 
 def test_what_holds_no_namespace_is_worth_nothing_after_the_day() -> None:
-    """Nor is it written any more, also where `write` was forgotten."""
+    """After the final day nothing without a namespace is accepted or written, with a forgotten `write` too."""
     for setting in ("shop 2023-12-30", "shop 2023-12-30 write"):
         late = pod(LATER, namespace="shop", namespace_from=setting)
         before = Pod([OLD], [OLD], LATER)
@@ -123,7 +125,7 @@ def test_what_holds_no_namespace_is_worth_nothing_after_the_day() -> None:
 
 
 def test_it_is_read_in_the_namespace_that_is_named_alone() -> None:
-    """Services that share an environment: what the one still reads is nothing to the other."""
+    """Older signatures are accepted in the named namespace alone, for services that share an environment."""
     assert pod(namespace="forum", namespace_from="shop 2023-12-30").reads(of_97295b2(OLD)) == set()
 
 
@@ -131,7 +133,7 @@ def test_it_is_read_in_the_namespace_that_is_named_alone() -> None:
 
 
 def test_a_secret_is_exchanged_while_workers_of_two_settings_run() -> None:
-    """It verifies everywhere, then it signs: no device is unknown at any worker, and no counter begins anew."""
+    """A new secret first verifies everywhere, then signs: no device is lost, and no counter restarts."""
     steps = [
         pod(secret=(OLD,)),
         pod(secret=(b"verify:" + NEW, OLD)),
@@ -141,12 +143,12 @@ def test_a_secret_is_exchanged_while_workers_of_two_settings_run() -> None:
         assert before.reads(after) == after.reads(before) == ALL
     assert len({step.digests.account("hana") for step in steps}) == 1
     assert pod(secret=f"verify:{NEW.decode()},{OLD.decode()}").reads(steps[0]) == ALL
-    # In one step the workers that have the new secret would sign what the others cannot read.
+    # In one step, workers with the new secret would sign what others reject.
     assert steps[0].reads(steps[2]) == set()
 
 
 def test_a_namespace_and_a_secret_may_change_at_once() -> None:
-    """Both notations together."""
+    """Namespace and secret may change at once, with both notations."""
     both: dict[str, Any] = {"namespace": "shop", "namespace_from": "shop 2023-12-30 write"}
     one, other = pod(**both), pod(secret=(b"verify:" + NEW, OLD), **both)
     assert one.reads(other) == other.reads(one) == other.reads(of_97295b2(OLD)) == ALL
@@ -166,7 +168,7 @@ def test_a_namespace_and_a_secret_may_change_at_once() -> None:
     ],
 )
 def test_what_makes_no_sense_stops_the_start(setting: str, value: object, problem: str) -> None:
-    """By its name, and without a value."""
+    """A wrong notation stops the start by its name, without its value."""
     with pytest.raises(SettingsError) as error:
         load({}, {"secret": [OLD], setting: value})
     assert problem in str(error.value)

@@ -1,4 +1,4 @@
-"""The service on Django: one log-in as an asynchronous view and as a synchronous one, under its ASGI handler."""
+"""The service on Django: a log-in as an asynchronous and as a synchronous view, under its ASGI handler."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ urlpatterns = [path("login", async_login), path("sync/login", login), path("", h
 
 @contextmanager
 def configured() -> Iterator[None]:
-    """Django's settings for this while: they are global, and other tests read them with values of their own."""
+    """Django's settings for a block: they are global, and other tests have their own."""
     ours = UserSettingsHolder(global_settings)
     ours.ALLOWED_HOSTS = ["*"]
     ours.ROOT_URLCONF = __name__
     ours.SECRET_KEY = "only for tests"
     ours.MIDDLEWARE = []
-    ours.LOGGING_CONFIG = None  # it would put handlers on loggers that outlive us
+    ours.LOGGING_CONFIG = None  # it would add handlers to loggers that outlive us
     before, settings._wrapped = settings._wrapped, ours
     try:
         yield
@@ -54,6 +54,6 @@ def configured() -> Iterator[None]:
 
 
 def on_django(prefix: str) -> Built:
-    """Within `configured` only."""
+    """Use within `configured` only."""
     doors = f"POST /login {RULE}; POST /sync/login {RULE}"
     return Built(LoginGuard(get_asgi_application(), login=doors, **COMMON), prefix)

@@ -1,7 +1,7 @@
-"""One small log-in service as users of each framework write it, with the guard put before it as they would.
+"""One small log-in service written for each framework, guarded as its users would.
 
-All say the same: 401 of their own to a wrong password, a redirect with a session cookie to the right one, a greeting
-elsewhere. None of them knows that it is guarded.
+All answer alike: an own 401 to a wrong password, a redirect with a session cookie to the right one, a greeting
+elsewhere. None knows of the guard.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import Receive, Scope, Send
 
 ACCOUNT, PASSWORD = "hana", "correct horse"
-WELCOME, WRONG = "welcome", "wrong"  # as the plain one says it, in `driving`
+WELCOME, WRONG = "welcome", "wrong"  # as in `driving`
 L = 3
-# Work is asked for by pages of our own, which frameworks have no part in; the limits they have to show.
+# Work uses our own pages, without the framework; the limits are to be shown here.
 RULE = "success=303:/home|302:/home"
 COMMON: dict[str, Any] = {"secret": SECRET, "limit_account": f"{L}/hour", "challenges": "none"}
 SETTINGS: dict[str, Any] = {**COMMON, "login": f"POST /login {RULE}"}
 
 
 class Built(NamedTuple):
-    """A service: how it is called, under which prefix, and what its own lifespan has done."""
+    """A service: its name, its prefix, and the events of its own lifespan."""
 
-    app: Any  # each framework has types of its own for what ASGI calls dictionaries and coroutines
+    app: Any  # each framework has its own types for ASGI's dictionaries and coroutines
     prefix: str = ""
     lived: list[str] | None = None
 
 
 CLASSES: list[Device] = []
-"""What the guard says of whose attempt it is, as it reaches each handler: synchronous ones run in threads."""
+"""The device class that reaches each handler: synchronous ones run in threads."""
 
 
 def is_right(account: str, password: str) -> bool:
@@ -62,7 +62,7 @@ def is_right(account: str, password: str) -> bool:
     return (account, password) == (ACCOUNT, PASSWORD)
 
 
-# Starlette, and what is made of it.
+# Starlette, and frameworks on it.
 
 
 async def starlette_login(request: Request) -> Response:
@@ -96,14 +96,14 @@ def on_starlette() -> Built:
 
 
 def on_a_mounted_starlette() -> Built:
-    """A sub-application sees no lifespan, and its paths with a `root_path`."""
+    """A sub-application has no lifespan, and its paths have a `root_path`."""
     shop = Starlette(routes=ROUTES)
     shop.add_middleware(LoginGuard, **SETTINGS)
     return Built(Starlette(routes=[Mount("/shop", shop)]), "/shop")
 
 
 def around_a_mounted_starlette() -> Built:
-    """The guard outermost, its door named by the whole path."""
+    """The guard outermost, with the whole path as its door."""
     app = Starlette(routes=[Mount("/shop", Starlette(routes=ROUTES))])
     app.add_middleware(LoginGuard, login=f"POST /shop/login {RULE}", **COMMON)
     return Built(app, "/shop")
@@ -156,7 +156,7 @@ async def litestar_home() -> str:
 
 
 def on_litestar() -> Built:
-    """As Litestar wants middleware: it is made once for each route, and told by name what it stands before."""
+    """As Litestar makes middleware: once per route, with the next application passed by name."""
     guard: Any = LoginGuard
     middleware = [DefineMiddleware(guard, **SETTINGS)]
     return Built(Litestar([litestar_login, litestar_home], middleware=middleware))
@@ -213,7 +213,7 @@ class Plain(Shop):
 
 
 def on_nothing() -> Built:
-    """No framework at all, and no lifespan."""
+    """No framework, and no lifespan."""
     return Built(LoginGuard(Plain({ACCOUNT: PASSWORD}), **SETTINGS))
 
 

@@ -1,8 +1,7 @@
-"""A log-in with sessions on each framework, as its users write it. Those with a store keep the session that a client
-brings, which is what their manuals show: nobody thinks of starting a new one.
+"""A log-in with sessions on each framework, as its manual shows: those with a store keep the session that a client
+sends.
 
-All have the same three routes: `/visit` begins a session for whoever comes, `/login` puts an account into it, `/who`
-says whose it is.
+All have three routes: `/visit` begins a session, `/login` puts an account into it, `/who` tells its account.
 """
 
 from __future__ import annotations
@@ -133,7 +132,7 @@ def on_quart() -> Any:
     return app
 
 
-# FastAPI, with a table of sessions of the service's own.
+# FastAPI, with the service's own table of sessions.
 
 
 def on_fastapi() -> Any:
@@ -170,11 +169,11 @@ def on_fastapi() -> Any:
     return app
 
 
-# Django, with its own sessions and its own protection of forms.
+# Django, with its own sessions and CSRF protection.
 
 
 def django_visit(request: Any) -> Any:
-    """As a page with a form would: the token in it belongs to a cookie."""
+    """Like a page with a form: the token in it belongs to a cookie."""
     request.session["seen"] = 1
     return HttpResponse(get_token(request))
 
@@ -195,7 +194,7 @@ urlpatterns = [path("visit", django_visit), path("login", django_login), path("w
 
 @contextmanager
 def on_django() -> Iterator[Any]:
-    """Django's settings are global, so they are ours for this while only."""
+    """Django's settings are global, so they are set for this block only."""
     ours = UserSettingsHolder(global_settings)
     ours.ALLOWED_HOSTS = ["*"]
     ours.ROOT_URLCONF = __name__
@@ -207,7 +206,7 @@ def on_django() -> Iterator[Any]:
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
     ]
-    ours.LOGGING_CONFIG = None  # it would put handlers on loggers that outlive us
+    ours.LOGGING_CONFIG = None  # it would add handlers to loggers that outlive us
     before, settings._wrapped = settings._wrapped, ours
     try:
         yield get_asgi_application()

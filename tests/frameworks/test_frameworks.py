@@ -1,4 +1,4 @@
-"""The same little acceptance on every framework: it changes no handler, and the handler's own answers arrive."""
+"""One small acceptance test on every framework: no handler changes, and handlers' own answers arrive."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def built(request: pytest.FixtureRequest) -> Iterator[Built]:
 
 
 class Client:
-    """Somebody at an address of their own, with one password to try."""
+    """A client at its own address, with one password to try."""
 
     def __init__(self, built: Built, n: int = 0) -> None:
         transport = httpx.ASGITransport(built.app, client=(address(n), 50_000))
@@ -51,7 +51,7 @@ class Client:
 
 
 async def test_a_wrong_password_gets_the_applications_own_answer(built: Built) -> None:
-    """Its status and its words, and nothing of ours beside them."""
+    """A wrong password gets the application's own status and text, and nothing of ours."""
     answered = await Client(built).log_in("a guess")
 
     assert answered.status_code == 401
@@ -60,7 +60,7 @@ async def test_a_wrong_password_gets_the_applications_own_answer(built: Built) -
 
 
 async def test_the_right_password_gets_in_and_makes_the_device_known(built: Built) -> None:
-    """The session is the application's, the device cookie ours."""
+    """The right password gets the application's session and our device cookie."""
     answered = await Client(built).log_in(PASSWORD)
 
     assert answered.status_code in {302, 303}
@@ -71,7 +71,7 @@ async def test_the_right_password_gets_in_and_makes_the_device_known(built: Buil
 
 
 async def test_over_the_limit_the_answer_is_ours_and_a_known_device_still_gets_in(built: Built) -> None:
-    """Strangers use up what strangers have; the right password from nowhere is refused, from its own device not."""
+    """Beyond the limit strangers are refused, with the right password too, and a known device gets in."""
     owner = Client(built)
     assert (await owner.log_in(PASSWORD)).status_code in {302, 303}
 
@@ -85,7 +85,9 @@ async def test_over_the_limit_the_answer_is_ours_and_a_known_device_still_gets_i
 
 
 async def test_the_handler_is_told_whose_device_it_is(built: Built) -> None:
-    """Where it checks the password, in a thread or not: by that `sekisho.passwords` serves known devices first."""
+    """The handler, in a thread or not, sees the device class, by which `sekisho.passwords` serves known devices
+    first.
+    """
     owner = Client(built)
     CLASSES.clear()
 
@@ -96,7 +98,7 @@ async def test_the_handler_is_told_whose_device_it_is(built: Built) -> None:
 
 
 async def test_other_routes_are_untouched(built: Built) -> None:
-    """Whoever is refused at the door may still read the page beside it, as the application made it."""
+    """A client refused at the door can still read other pages."""
     client = Client(built, 1)
     for n in range(L + 1):
         await client.log_in(f"guess {n}")
@@ -108,7 +110,7 @@ async def test_other_routes_are_untouched(built: Built) -> None:
 
 
 async def test_what_cannot_be_read_never_reaches_the_handler(built: Built) -> None:
-    """A body with two names is refused by us, before a framework picks one."""
+    """A body with two user names is refused before a framework picks one."""
     client = Client(built)
 
     answered = await client._http.post(
@@ -121,7 +123,7 @@ async def test_what_cannot_be_read_never_reaches_the_handler(built: Built) -> No
 
 
 async def test_the_lifespan_is_the_applications(built: Built) -> None:
-    """Where a framework has one it runs, up and down; the guard starts with it and stops with it."""
+    """A framework's lifespan runs, and the guard starts and stops with it."""
     if built.lived is None:
         assert (await Client(built).visit()).status_code == 200  # no lifespan: the first request starts everything
         return
@@ -134,7 +136,7 @@ async def test_the_lifespan_is_the_applications(built: Built) -> None:
 
 @asynccontextmanager
 async def alive(app: App) -> AsyncIterator[None]:
-    """The application between startup and shutdown, as a server runs it."""
+    """The application between startup and shutdown."""
     events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     line = Line([])
     up = asyncio.Event()
@@ -153,7 +155,7 @@ async def alive(app: App) -> AsyncIterator[None]:
 
 
 def test_behind_a_real_server() -> None:
-    """The same over a socket: uvicorn, keep-alive, its own lifespan; and the service ends when it is told to."""
+    """The same holds over a socket with uvicorn, keep-alive and its lifespan, and the service stops when told."""
     built = on_fastapi()
     server = uvicorn.Server(uvicorn.Config(built.app, port=0, log_level="warning", proxy_headers=False, lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -180,7 +182,7 @@ def test_behind_a_real_server() -> None:
 
 
 def _port(server: uvicorn.Server) -> int:
-    """Where it listens, once it does."""
+    """The port, once it listens."""
     waiting = threading.Event()
     while not server.started:
         waiting.wait(0.01)

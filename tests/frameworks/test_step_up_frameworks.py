@@ -1,4 +1,4 @@
-"""Sessions of real frameworks behind the seal: nobody is logged in before the proof, and the owner is after it."""
+"""Real frameworks' sessions behind the seal: no log-in before the proof, and the owner's after it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Built:
 
     def browser(self, cookies: httpx.Cookies | None = None) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.guard, client=(STRANGE, 50_000))
-        # Browsers say where a form stood, and Django asks.
+        # Browsers send a form's origin, and Django checks it.
         headers = {"referer": "https://shop.test/login", "accept": "application/json"}
         return httpx.AsyncClient(transport=transport, base_url="https://shop.test", headers=headers, cookies=cookies)
 
@@ -56,7 +56,7 @@ def built(request: pytest.FixtureRequest) -> Iterator[Built]:
 
 
 async def visit(client: httpx.AsyncClient) -> str:
-    """Begin a session, as everybody does who opens a page. Gives the form's token, where there is one."""
+    """Begin a session by opening a page. Gives the form's token, if there is one."""
     answer = await client.get("/visit")
     assert answer.status_code == 200
     assert "session" in client.cookies
@@ -64,7 +64,7 @@ async def visit(client: httpx.AsyncClient) -> str:
 
 
 async def ask(client: httpx.AsyncClient, token: str, password: str = "right") -> str:
-    """Log in, and be asked for more. Gives the ticket."""
+    """Log in and be asked for a proof. Gives the ticket."""
     fields = {"username": "hana", "password": password, "csrfmiddlewaretoken": token}
     answer = await client.post("/login", data=fields)
     assert (answer.status_code, answer.json()["code"]) == (401, "step_up_required")
@@ -76,7 +76,7 @@ async def show(client: httpx.AsyncClient, ticket: str, code: str) -> httpx.Respo
 
 
 async def until_it_ran(client: httpx.AsyncClient, ticket: str) -> None:
-    """A wrong code is answered when the application has answered, and not before."""
+    """A wrong code is answered only after the application has answered."""
     answer = await show(client, ticket, "000000")
     assert (answer.status_code, answer.json()["code"]) == (401, "proof_failed")
 
@@ -86,7 +86,7 @@ async def who(client: httpx.AsyncClient) -> str:
 
 
 async def test_a_session_that_the_client_holds_is_not_logged_in_behind_the_seal(built: Built) -> None:
-    """R1: the right password alone, and a session that the attacker has begun himself, are worth nothing together."""
+    """R1: a right password does not log in a session that the attacker began."""
     await built.site.enrol()
     async with built.browser() as thief:
         ticket = await ask(thief, await visit(thief))
@@ -95,7 +95,7 @@ async def test_a_session_that_the_client_holds_is_not_logged_in_behind_the_seal(
 
 
 async def test_after_the_proof_the_session_that_is_released_works(built: Built) -> None:
-    """The owner is in; and the session that was there before, of which others may have a copy, is still nobody's."""
+    """After the proof the owner's new session works; the earlier one, which others may hold, stays logged out."""
     await built.site.enrol()
     async with built.browser() as owner:
         token = await visit(owner)
@@ -108,7 +108,7 @@ async def test_after_the_proof_the_session_that_is_released_works(built: Built) 
 
 
 async def test_behind_a_wrong_password_no_code_helps(built: Built) -> None:
-    """The frameworks' own ways to say no, an exception here and an answer there, are all a no."""
+    """Each framework's refusal of a wrong password, exception or answer, is recognised, and no code helps."""
     await built.site.enrol()
     async with built.browser() as thief:
         ticket = await ask(thief, await visit(thief), "a guess")
@@ -118,7 +118,7 @@ async def test_behind_a_wrong_password_no_code_helps(built: Built) -> None:
 
 
 async def test_the_next_log_in_of_a_proved_device_is_the_applications_alone(built: Built) -> None:
-    """And then it sees the session that the client brings, as ever."""
+    """The next log-in of a proved device goes to the application directly, with the client's session."""
     await built.site.enrol()
     async with built.browser() as owner:
         token = await visit(owner)
@@ -130,7 +130,7 @@ async def test_the_next_log_in_of_a_proved_device_is_the_applications_alone(buil
 
 
 async def test_django_takes_a_form_whose_cookie_the_door_does_not_name() -> None:
-    """Its `csrftoken` is known by its exact name and syntax, and shown to the run behind the seal."""
+    """Django's `csrftoken`, recognised by exact name and syntax, reaches the run behind the seal."""
     with django("POST /login form:username,password") as built:
         await built.site.enrol()
         async with built.browser() as owner:

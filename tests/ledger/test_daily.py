@@ -1,4 +1,4 @@
-"""The day's cap on guesses at codes: one for browsers that asked, a smaller one for all others."""
+"""The daily cap on guesses at codes: one for browsers that asked, a smaller one for others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def guesses(shared: MemoryVault, own: MemoryVault | None = None, **more: Any) ->
 
 
 async def test_as_many_as_were_set_and_no_more() -> None:
-    """Twenty at once: ten have room, the others wait until midnight, UTC."""
+    """Of twenty parallel guesses ten pass, the others wait until midnight, UTC."""
     counted = guesses(vault())
 
     waits = await asyncio.gather(*(counted.take(HANA, asked=True) for _ in range(20)))
@@ -41,7 +41,7 @@ async def test_as_many_as_were_set_and_no_more() -> None:
 
 
 async def test_others_have_a_fifth_and_take_nothing_away() -> None:
-    """What strangers use up is theirs."""
+    """Others have a fifth, which takes nothing from browsers that asked."""
     counted = guesses(vault())
 
     assert [bool(await counted.take(HANA, asked=False)) for _ in range(3)] == [False, False, True]
@@ -58,14 +58,14 @@ async def test_each_account_has_its_own() -> None:
 
 
 async def test_without_the_store_a_worker_counts_for_itself() -> None:
-    """An outage gives no guesses."""
+    """Without the store a worker counts alone, so an outage gives no extra guesses."""
     counted = guesses(vault(Gone), vault())
 
     assert [bool(await counted.take(HANA, asked=False)) for _ in range(3)] == [False, False, True]
 
 
 async def test_without_the_store_the_settings_decide() -> None:
-    """`closed` raises, `open` lets in."""
+    """Without the store `closed` raises and `open` admits."""
     with pytest.raises(StoreUnavailable):
         await guesses(vault(Gone)).take(HANA, asked=True)
     assert not await guesses(vault(Gone), let_in=True).take(HANA, asked=True)

@@ -1,9 +1,8 @@
-"""The same routes on every framework, as its users write them; each handler says that it ran and what it read.
+"""The same routes on every framework; each handler reports that it ran and what it read.
 
 `/login` and `/login/{tenant}` take a form by any method, `/recovery/{email}` an account in its path, `/both` other
-fields for PUT than for POST, `/files/…` HTTP Basic; `/pay` and `/payout/…` want a fresh proof, which nobody has here.
-Each path takes WebSockets as well, where the framework has them. What a handler says leaves in a header, so that the
-answer to a request tells what became of it.
+fields for PUT than for POST, `/files/…` HTTP Basic; `/pay` and `/payout/…` need a fresh proof, which no client has
+here. Each path takes WebSockets too, if the framework has them. A handler's report is sent in a header of the answer.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-# In angle brackets what a framework hands to the handler: one step of the path, or (`rest`) all that follow.
+# In angle brackets: the framework's parameter for one segment, or (`rest`) for all that follow.
 PATHS = {
     "login": "/login",
     "tenant": "/login/<tenant>",
@@ -78,7 +77,7 @@ DOORS = {
     "reset": "POST {0}/recovery/{{email}} path:email",
     **OPEN,
 }
-# A proof is asked for at log-ins too where there is a factor, so these stand elsewhere.
+# With a factor log-ins need a proof too, so these are elsewhere.
 PROTECT = {
     "login": "POST {0}/elsewhere",
     "protect": "POST {0}/pay max_age=60; GET {0}/payout/list max_age=3600; * {0}/payout/* max_age=60",
@@ -92,7 +91,7 @@ _method: ContextVar[str] = ContextVar("method")
 
 
 def ran(place: str, body: bytes, email: str = "", values: Mapping[str, str] | None = None) -> str:
-    """What a handler leaves: its place, whether it was more than looked at, and whose secret it read."""
+    """A handler's report: its place, whether it was more than a view, and whose secret it read."""
     fields = {**dict(parse_qsl(body.decode("latin-1"))), **(values or {})}
     acts = bool(body) or _method.get() not in LOOKS
     account = (email if acts else None) if place == "recovery" else _account(place, fields)
@@ -111,7 +110,7 @@ def _account(place: str, fields: Mapping[str, str]) -> str | None:
 
 
 def opened(place: str) -> str:
-    """What the handler of a WebSocket sends: Sanic has accepted before it knows whether there is one."""
+    """What a WebSocket's handler sends: Sanic accepts before it looks for one."""
     return json.dumps({"place": place, "socket": True})
 
 
@@ -221,7 +220,7 @@ def on_falcon() -> App:
 
 
 def on_blacksheep() -> App:
-    app = Application(router=Router())  # which all would share otherwise
+    app = Application(router=Router())  # which all would otherwise share
     for place, path in PATHS.items():
         # Its `/files/*` would take `/filesystem` as well.
         rule = written(path, "{{}}", "{path:rest}")
@@ -236,7 +235,7 @@ def _blacksheep_handler(place: str) -> Any:
         ran(place, await request.read() or b"", (request.route_values or {}).get("email") or "")
         return BlackSheepResponse(200)
 
-    # Its parameters are told by what annotations are, and ours are texts.
+    # It reads parameters from annotations, and ours are texts.
     handler.__annotations__ = {"request": BlackSheepRequest, "return": BlackSheepResponse}
     return handler
 
@@ -318,9 +317,9 @@ OVERRIDDEN = ("starlette", "quart", "django")
 
 
 class Overriding:
-    """The middleware that services write for forms of browsers: another method, by header, query or field.
+    """A method override by header, query or field, as services add for browsers' forms.
 
-    Of several the last one counts, and it is taken as it is written, in any case.
+    The last of several counts, as written and in any case.
     """
 
     def __init__(self, app: App) -> None:
@@ -356,7 +355,7 @@ def _override(scope: Scope, body: bytes) -> str:
 
 
 class Marked:
-    """Between guard and framework: puts into the answer what the handler said, and what the guard knew of it."""
+    """Between guard and framework: adds the handler's report and the guard's knowledge to the answer."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -369,7 +368,7 @@ class Marked:
         said: dict[str, Any] = {}
         _said.set(said)
         _method.set(scope.get("method", "").upper())
-        # Frameworks look for names in lower case, which some servers do not hand on.
+        # Frameworks look for lower-case names, which some servers do not pass on.
         _authorization.set({name.lower(): value for name, value in scope["headers"]}.get(b"authorization", b""))
         report = scope.get("state", {}).get("sekisho")
 
@@ -384,7 +383,7 @@ class Marked:
 
 
 async def _closed(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    """A WebSocket that ends with its handler: a client would wait for Sanic's, which has none at this path."""
+    """A WebSocket that ends with its handler: at this path Sanic has none, and a client would wait."""
     with suppress(Exception):
         await app(scope, receive, send)
     with suppress(Exception):  # it may have been closed
@@ -398,10 +397,10 @@ def _guarded(app: App, settings: dict[str, str], prefix: str = "") -> App:
 
 
 def applications() -> dict[str, App]:
-    """Every framework behind the guard, some behind method overrides too, and Starlette mounted in itself, with the
-    guard inside and outside.
+    """Every framework behind the guard, some with method overrides, and Starlette mounted with the guard inside and
+    outside.
 
-    Each by its name, a slash, and whether its doors or its protected routes are guarded.
+    Each by its name, a slash, and whether doors or protected routes are guarded.
     """
     apps: dict[str, App] = {}
     for kind, written in (("doors", DOORS), ("protect", PROTECT)):
@@ -416,7 +415,7 @@ def applications() -> dict[str, App]:
 
 
 class Dispatcher:
-    """One server for all of them: a header says whose turn it is."""
+    """One server for all: a header selects the application."""
 
     def __init__(self) -> None:
         self._apps = applications()
@@ -429,7 +428,7 @@ class Dispatcher:
         return await self._apps[named[b"x-app"].decode()](scope, receive, send)
 
     async def start(self) -> None:
-        """Start them all, as Sanic answers nothing before; they end with the process."""
+        """Start all, as Sanic answers nothing before; they end with the process."""
         for app in self._apps.values():
             started = asyncio.Event()
             self._lives.append(asyncio.ensure_future(_life(app, started)))
@@ -456,13 +455,13 @@ async def _life(app: App, started: asyncio.Event) -> None:
     async def send(_: Message) -> None:
         started.set()
 
-    # Django knows no lifespan, and says so by an error.
+    # Django has no lifespan, and raises.
     with suppress(ValueError):
         await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
     started.set()
 
 
 def app() -> Dispatcher:
-    """As servers call a factory."""
-    logging.disable(logging.CRITICAL)  # frameworks that fail on what they are sent
+    """The factory that servers call."""
+    logging.disable(logging.CRITICAL)  # frameworks that fail on such requests
     return Dispatcher()

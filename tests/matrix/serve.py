@@ -1,6 +1,6 @@
 """Serves the applications behind uvicorn and Hypercorn, many servers in one process: `python -m tests.matrix.serve`.
 
-Writes a line of JSON to stdout once it listens: name and root path of each server, to its port.
+Writes a line of JSON to stdout once it listens: the port of each server, by name and root path.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def on_hypercorn(*, raw: bool = False) -> Any:
         config.root_path = root
         config.h11_pass_raw_headers = raw
         config.errorlog = None
-        config.keep_alive_timeout = 60  # a loaded machine takes its time
+        config.keep_alive_timeout = 60  # a busy machine needs time
         await serve(dispatcher, config, shutdown_trigger=asyncio.Event().wait)
 
     return run

@@ -1,4 +1,4 @@
-"""Requests as nobody writes them: targets, methods, headers and bodies, generated from a seed."""
+"""Unusual requests (targets, methods, headers, bodies), generated from a seed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BODIES = (
 
 
 class Sent(NamedTuple):
-    """One request: what a client would put on the wire."""
+    """A request as a client would send it."""
 
     method: str
     target: str
@@ -43,7 +43,7 @@ class Sent(NamedTuple):
 
 
 def requests(seed: int, number: int, root: str, *, mounted: bool) -> list[Sent]:
-    """So many requests, the same for the same seed. The first of them are the plain ones."""
+    """So many requests, the same for a seed. The first are plain ones."""
     chance = random.Random(seed)
     prefix = root + (PREFIX if mounted else "")
     return [_request(chance, prefix, root) for _ in range(number)]
@@ -72,12 +72,12 @@ def _request(chance: random.Random, prefix: str, root: str) -> Sent:
 
 
 def handshake(target: str, headers: Iterable[tuple[str, str]] = ()) -> Sent:
-    """A WebSocket is asked for."""
+    """A request for a WebSocket."""
     return Sent("GET", target, tuple(headers), b"", chunked=False, socket=True)
 
 
 def _path(chance: random.Random, prefix: str, place: str) -> str:
-    """A path, bent in up to three ways."""
+    """A path, altered in up to three ways."""
     slash = chance.choice(["/"] * 12 + ["", "//", "/./", "/x/../", "/%2e%2e/", "%2f", "/%2e/", "/x%2f..%2f"])
     path = prefix + slash + place
     for _ in range(chance.choice([0, 0, 0, 1, 1, 1, 2, 3])):

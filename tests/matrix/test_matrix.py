@@ -1,6 +1,6 @@
-"""Real servers × frameworks × generated requests: what reaches a handler was charged, or a fresh proof was shown.
+"""Real servers × frameworks × generated requests: what reaches a handler was charged or had a fresh proof.
 
-`MATRIX_REQUESTS` says how many requests each framework gets behind each server (`make matrix`: 240). Seeds are fixed.
+`MATRIX_REQUESTS` is the number of requests for each framework behind each server (`make matrix`: 240). Seeds are fixed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ START_SECONDS_MAX = 60
 
 @pytest.fixture(scope="module")
 def ports() -> Iterator[dict[str, int]]:
-    """Every server, by its name and root path. granian has processes of its own."""
+    """Every server by name and root path. granian has its own processes."""
     with served() as found, granian("") as plain, granian("/srv") as rooted:
         yield {**found, "granian ": plain, "granian /srv": rooted}
 
@@ -88,7 +88,7 @@ def names(kind: str) -> list[str]:
 
 
 def wrong(name: str, sent: Sent, answered: Answered) -> str:
-    """What should not have been, in the way that a handler was reached; empty where all is well."""
+    """The fault in the way a handler was reached; empty if there is none."""
     said = answered.said
     if said is None or _is_well(name.rpartition("/")[2], sent, said):
         return ""
@@ -108,7 +108,7 @@ def _is_well(kind: str, sent: Sent, said: dict[str, Any]) -> bool:
 
 @contextmanager
 def asks(ports: dict[str, int], server: str, root: str) -> Iterator[Ask]:
-    """How a server is asked."""
+    """The function that sends a request to a server."""
     name, _, protocol = server.partition(", ")
     port = ports[f"{name} {root}"]
     if protocol != "HTTP/2":
@@ -124,7 +124,7 @@ ALL = [*SERVERS, "hypercorn, HTTP/2", "granian", "granian, HTTP/2"]
 @pytest.mark.parametrize("root", ROOTS)
 @pytest.mark.parametrize("server", ALL)
 def test_what_reaches_a_handler_was_charged_or_proved(ports: dict[str, int], server: str, root: str) -> None:
-    """Whatever the target, the method, the headers and the body."""
+    """Each request that reaches a handler was charged or proved, for any target, method, header and body."""
     with asks(ports, server, root) as ask:
         tried = [
             (name, sent, ask(name, sent))
@@ -132,13 +132,13 @@ def test_what_reaches_a_handler_was_charged_or_proved(ports: dict[str, int], ser
             for sent in requests(crc32(f"{server} {root} {name}".encode()), REQUESTS, root, mounted=is_mounted(name))
         ]
     assert [problem for one in tried if (problem := wrong(*one))] == []
-    # The sample would hold as well if nothing ever arrived.
+    # The test would also pass if nothing ever arrived.
     assert any(answered.said for _, _, answered in tried)
 
 
 @pytest.mark.parametrize("server", ALL)
 def test_plain_requests_arrive_everywhere(ports: dict[str, int], server: str) -> None:
-    """Or the other test would hold for a server that answers nothing."""
+    """Plain requests arrive everywhere, or the other test would pass for a server that answers nothing."""
     with asks(ports, server, "") as ask:
         for name in names("doors"):
             prefix = PREFIX if is_mounted(name) else ""
@@ -161,7 +161,7 @@ def test_plain_requests_arrive_everywhere(ports: dict[str, int], server: str) ->
 
 @pytest.mark.parametrize("server", ALL)
 def test_sockets_are_opened_at_no_door(ports: dict[str, int], server: str) -> None:
-    """A log-in inside one would be counted nowhere; elsewhere they are nobody's business."""
+    """No WebSocket opens at a door, where a log-in would be uncounted; elsewhere they open."""
     if server == "granian, HTTP/2":
         pytest.skip("it opens none over HTTP/2")
     with asks(ports, server, "") as ask:
@@ -177,7 +177,7 @@ TYPED = (("Content-Type", FORM),)
 
 
 def charged(answered: Answered) -> str | None:
-    """The account that was charged for what a handler took."""
+    """The account charged for the request that a handler took."""
     assert answered.said is not None
     assert answered.said["charged"] == answered.said["account"]
     account: str | None = answered.said["account"]

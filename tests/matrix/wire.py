@@ -1,4 +1,4 @@
-"""Puts requests on a socket as they are, which no HTTP client would, and tells what a handler said of them."""
+"""Sends requests as they are, which no HTTP client would, and returns the handler's report."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ HANDSHAKE = (
 
 class Answered(NamedTuple):
     """Attributes:
-    status: 0 where the server hung up.
-    said: what the handler said; None where none ran.
+    status: 0 if the server disconnected.
+    said: the handler's report; None if none ran.
     """
 
     status: int
@@ -43,7 +43,7 @@ NOTHING = Answered(0, None)
 
 
 def http1(port: int, app: str, sent: Sent) -> Answered:
-    """One request on a connection of its own, over HTTP/1.1."""
+    """One HTTP/1.1 request on its own connection."""
     with socket.create_connection(("127.0.0.1", port), SECONDS_MAX) as line:
         with contextlib.suppress(ConnectionError):
             line.sendall(_head(app, sent) + _body(sent))
@@ -81,7 +81,7 @@ def _all(line: socket.socket) -> bytes:
 
 
 def _accepted(line: socket.socket) -> Answered:
-    """What a handshake led to: the answer, and after an acceptance what is sent first (RFC 6455 section 5.2)."""
+    """The result of a handshake: the answer, and after an acceptance the first frame (RFC 6455 section 5.2)."""
     data = bytearray()
     with contextlib.suppress(ConnectionError):
         while not _is_told(data) and (chunk := line.recv(65_536)):
@@ -99,7 +99,7 @@ def _is_told(data: bytearray) -> bool:
 
 
 def _of_frame(frame: bytes) -> dict[str, Any] | None:
-    """The text of a short frame; None for any other: a close."""
+    """The text of a short frame; None for any other, such as a close."""
     return json.loads(frame[2 : 2 + frame[1]]) if frame[:1] == TEXT_FRAME else None
 
 
@@ -116,15 +116,15 @@ def _said(text: bytes | None) -> dict[str, Any] | None:
 
 
 class Http2:
-    """One connection of HTTP/2 without TLS, by prior knowledge; a new one where a server has hung up."""
+    """An HTTP/2 connection without TLS, by prior knowledge; replaced when the server disconnects."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._line: socket.socket | None = None
 
     def ask(self, app: str, sent: Sent) -> Answered:
-        """One request; its length is not announced, and a body comes where the method has none."""
-        for _ in range(2):  # servers hang up after a body that nobody read
+        """One request without a stated length, and with a body for any method."""
+        for _ in range(2):  # servers disconnect after an unread body
             was_open = self._line is not None
             with contextlib.suppress(ConnectionError, ProtocolError):
                 answered = self._ask(app, sent)

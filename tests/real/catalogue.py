@@ -1,4 +1,4 @@
-"""Log-ins that others wrote, each with the door that guards it, and what it is asked."""
+"""Third-party log-ins, each with the door that guards it and the requests to it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 class Service(NamedTuple):
     """Attributes:
-    name: as the table of `docs/frameworks.md` has it.
+    name: as in the table of `docs/frameworks.md`.
     file: of its recorded answers.
     module: below `tests.real.services`; several may share one.
     packages: whose versions are recorded.
     door: `SEKISHO_LOGIN`.
-    suggested: the rule that the log suggests where the door has none; with `?` where the operator has to know more.
+    suggested: the rule that the log suggests if the door has none; with `?` where the operator has to decide.
     guessed: whether a success is recognised without a rule.
     account, password: names of the fields.
-    owner: account and password of somebody who may log in.
+    owner: account and password of a user who may log in.
     more: further fields.
-    page: where a form with a token against cross-site requests is shown; "" where there is none.
-    situations: further ones to record: who tries what, by name.
+    page: the page of a form with a CSRF token; "" if there is none.
+    situations: further log-ins to record: account and password, by name.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A browser or an app that logs in at one of the services, with cookies of its own and an address to come from."""
+"""A browser or an app that logs in at one of the services, with its own cookies and address."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOKEN = re.compile(r'name="(csrfmiddlewaretoken|csrftoken)" value="([^"]*)"')
 
 
 class Client:
-    """Cookies are kept by hand: over plain HTTP a jar would not send those that are for TLS alone."""
+    """Keeps cookies itself: over plain HTTP a jar would withhold `Secure` ones."""
 
     def __init__(self, http: httpx.AsyncClient, service: Service, address: str, guard: str = "") -> None:
         self._http = http

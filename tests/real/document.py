@@ -32,7 +32,7 @@ def table_of(text: str) -> list[str]:
 
 
 def row(service: Service, seen: Seen) -> str:
-    """What was seen, in one line."""
+    """The result of a trial in one line."""
     versions = ", ".join(f"{package} {version(package)}" for package in service.packages)
     guessed = "recognised" if service.guessed else "not recognised"
     suggested = f"`success={service.suggested.rstrip('?')}`"

@@ -1,4 +1,4 @@
-"""`python -m tests.real.record`: asks the libraries themselves, and writes `tests/read/answers/*.json` anew."""
+"""`python -m tests.real.record`: asks the libraries and rewrites `tests/read/answers/*.json`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from tests.real.catalogue import Service
 
 FOLDER = Path(__file__).parent.parent / "read" / "answers"
-TEXT_CHARS_MAX = 400  # of a page, which nobody judges
+TEXT_CHARS_MAX = 400  # of a page, which is not judged
 LOCKED_AFTER = 6
 
 
 async def recorded(app: Any, service: Service) -> dict[str, Any]:
-    """The answers of one service, each with the request that it is for."""
+    """The answers of one service, each with its request."""
     versions = ", ".join(f"{package} {version(package)}" for package in service.packages)
     return {
         "service": service.name,
@@ -79,7 +79,7 @@ def _plain(request: httpx.Request, answered: httpx.Response) -> dict[str, Any]:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for service in SERVICES:
-        # Some set up a database when they are imported, which they cannot in a running loop.
+        # Some set up a database on import, which fails in a running loop.
         app = import_module(f"tests.real.services.{service.module}").app
         text = json.dumps(asyncio.run(recorded(app, service)), indent=1, ensure_ascii=False)
         (FOLDER / f"{service.file}.json").write_text(text + "\n", "utf-8")

@@ -1,7 +1,7 @@
 """`python -m tests.real.serve MODULE PORT`: one of the services over real HTTP, with a guard for each of its doors.
 
-The header `x-guard` names the guard of a request: the file of a service and, after slashes, how it is set: `step` with
-factors, and a rule in place of its own. `/learned` says what that guard has counted.
+The header `x-guard` selects a request's guard: the file of a service and, after slashes, its configuration: `step` with
+factors, or another rule. `/learned` reports that guard's counts.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ SETTINGS: dict[str, Any] = {
 
 
 def code(steps: int = 0) -> str:
-    """What the owner's phone shows, so many time steps from now."""
+    """The code on the owner's phone, so many time steps from now."""
     return pyotp.TOTP(b32encode(TOTP_SECRET).decode()).at(int(time.time()) + 30 * steps)
 
 
 async def owners_of(service: Service) -> MemoryOwners:
-    """Those who have an account at the service, each with an authenticator app."""
+    """The accounts of the service, each with an authenticator app."""
     accounts = [service.owner[0], *(account for _, account, _ in service.situations if account)]
     people = MemoryOwners({account: Contact(account, None, "en") for account in accounts})
     for account in accounts:
@@ -57,7 +57,7 @@ async def owners_of(service: Service) -> MemoryOwners:
 
 
 class Guarded:
-    """An application, behind as many guards as there are services and ways to set each."""
+    """An application behind guards for all services and configurations."""
 
     def __init__(self, app: App, services: list[Service]) -> None:
         self._app = app

@@ -1,6 +1,6 @@
-"""Log-ins that others wrote, behind the guard, over real HTTP. `make real` tries all and writes `docs/frameworks.md`.
+"""Third-party log-ins behind the guard, over real HTTP. `make real` tries all and writes `docs/frameworks.md`.
 
-Here a few stand for all, one for each way to answer; `REAL=all` tries the rest.
+Here a few stand for all, one for each kind of answer; `REAL=all` tries the rest.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WRONG = {
 
 @pytest.mark.parametrize("service", TRIED, ids=[service.file for service in TRIED])
 async def test_a_real_service_is_guarded_without_knowing_it(service: Service) -> None:
-    """Its owners get in from anywhere and are known then, guesses end at the limit, a proof releases the answer."""
+    """Owners get in from anywhere and are then known, guesses end at the limit, and a proof releases the answer."""
     right, wrong = RIGHT[service.file], WRONG[service.file]
     with served(service.module) as url:
         seen = await tried(url, service)
@@ -57,14 +57,15 @@ async def test_a_real_service_is_guarded_without_knowing_it(service: Service) ->
 @pytest.mark.parametrize(
     ("rule", "statuses", "known", "released"),
     [
-        # Whole log-ins alone: the password of an account with a second step is charged, and opens nothing here.
+        # Complete log-ins alone: a password before a second step is charged, and opens nothing here.
         ("302!/allauth/2fa,/allauth/inactive", [302] * 3 + [429] * 3, False, 401),
-        # The password for the success: given back and known, and behind a proof the application asks for its own.
+        # The password counts as success: refunded and known; behind a proof the application asks for its own second
+        # step.
         ("302", [302] * 6, True, 302),
     ],
 )
 async def test_the_applications_own_second_step(rule: str, statuses: list[int], known: bool, released: int) -> None:
-    """Row 4.20: both recipes do what `docs/frameworks.md` says of them, with django-allauth's own codes."""
+    """Row 4.20: both recipes of `docs/frameworks.md` work as documented, with django-allauth's own codes."""
     (service,) = [service for service in SERVICES if service.file == "django_allauth"]
     with served(service.module) as url:
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:
@@ -81,7 +82,7 @@ async def test_the_applications_own_second_step(rule: str, statuses: list[int], 
 
 
 def test_the_document_has_a_row_for_each() -> None:
-    """As `make real` writes it."""
+    """The document has each service's row, as `make real` writes it."""
     assert [line.split("|")[1].strip() for line in table_of(DOCUMENT.read_text("utf-8"))[2:]] == [
         service.name for service in SERVICES
     ]

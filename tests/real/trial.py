@@ -1,4 +1,4 @@
-"""What happens at a guarded service, from outside: right and wrong passwords, a known device, a step-up."""
+"""A guarded service seen from outside: right and wrong passwords, a known device, a step-up."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ DEVICE = "__Host-sekisho"
 class Seen(NamedTuple):
     """Attributes:
     right: statuses of strangers with the right password, twice as many as the limit, each from elsewhere.
-    known: whether each of them was given a device token.
+    known: whether each of them got a device token.
     wrong: statuses of wrong passwords until beyond the limit.
     device: status of the known device after that.
-    asked: status of a stranger with the right password where there are factors.
+    asked: status of a stranger with the right password, with factors.
     released: status after the proof.
     kept: status after the same proof for a wrong password.
-    learned: what the guard counted of successes, by what they rest on.
+    learned: the guard's count of successes, by evidence.
     """
 
     right: list[int]
@@ -53,7 +53,7 @@ class Seen(NamedTuple):
 
 @contextmanager
 def served(module: str) -> Iterator[str]:
-    """A real uvicorn with the services of a module, behind their guards; its address."""
+    """A real uvicorn with a module's services behind their guards; gives its address."""
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with tempfile.TemporaryFile() as log:
@@ -68,7 +68,7 @@ def served(module: str) -> Iterator[str]:
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
-    """Until it listens. Raises `RuntimeError` with its log where it does not."""
+    """Wait until it listens. Raises `RuntimeError` with its log if it does not."""
     until = time.monotonic() + START_S
     while time.monotonic() < until and server.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -79,7 +79,7 @@ def _wait(server: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
 
 
 async def tried(url: str, service: Service) -> Seen:
-    """One service, from its first log-in to its last."""
+    """One service, from the first log-in to the last."""
     account, password = service.owner
     async with httpx.AsyncClient(base_url=url, timeout=30) as http:
 

@@ -1,4 +1,4 @@
-"""A server that says what a test wants it to."""
+"""A server with prepared answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Answers every request with the next of the given texts; an empty one means hanging up."""
+    """Answers every request with the next of the given texts; an empty one closes the connection."""
 
     def __init__(self, *answers: bytes) -> None:
         self._answers = list(answers)

@@ -1,4 +1,4 @@
-"""The bound: never less than GCRA can admit, and no more than the tries there were."""
+"""The bound: no less than GCRA can admit, and no more than the tries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMITS = LimitSet(
 
 
 def admitted(limit: Limit, moments_us: list[int]) -> int:
-    """GCRA as every text has it: how many of these arrivals pass."""
+    """GCRA in its usual form: how many of these arrivals pass."""
     tat, passed = 0, 0
     for now_us in moments_us:
         charged = max(now_us, tat) + limit.interval_us
@@ -35,20 +35,20 @@ def admitted(limit: Limit, moments_us: list[int]) -> int:
     moments_us=st.lists(st.integers(0, 50_000), min_size=1, max_size=200).map(sorted),
 )
 def test_no_schedule_of_arrivals_gets_more_past_a_limit(burst: int, period_us: int, moments_us: list[int]) -> None:
-    """Burst at once and one per interval: nothing that an attacker times can beat that."""
+    """No schedule of arrivals exceeds the bound: a burst at once and one per interval."""
     limit = Limit(burst, period_us)
     span_us = moments_us[-1] - moments_us[0]
     assert admitted(limit, moments_us) <= admitted_max((limit,), span_us)
 
 
 def test_the_bound_is_reached_by_arriving_all_the_time() -> None:
-    """It is no looser than it must be: a constant stream gets exactly so many through."""
+    """A constant stream reaches the bound exactly, so it is tight."""
     limit = Limit(5, 5_000)
     assert admitted(limit, list(range(0, 12_001, 100))) == admitted_max((limit,), 12_000) == 17
 
 
 def test_an_address_that_tries_less_than_its_limit_counts_with_what_it_tried() -> None:
-    """The bound belongs to this attack and not to the worst one."""
+    """An address below its limit counts with its own tries: the bound belongs to this attack."""
     bound = Bound()
     for number in range(7):
         bound.add(a_try(account=f"account{number}"))
@@ -66,7 +66,7 @@ def test_addresses_of_one_network_share_its_limit() -> None:
 
 
 def test_addresses_behind_one_fingerprint_share_the_devices_limit() -> None:
-    """The same botnet without disguise is one device: 30."""
+    """Behind one fingerprint the same botnet is one device: 30."""
     bound = Bound()
     for number in range(1_200):
         bound.add(a_try(address=f"248.0.0.{number % 12 + 1}", account=f"account{number}"))
@@ -74,7 +74,7 @@ def test_addresses_behind_one_fingerprint_share_the_devices_limit() -> None:
 
 
 def test_a_thousand_addresses_at_one_account_share_its_limit() -> None:
-    """One guess from each address trips no address; the account's own limit is the smaller sum."""
+    """A guess from each of a thousand addresses trips no address limit; the account's limit is smaller."""
     bound = Bound()
     for number in range(1_000):
         bound.add(a_try(address=f"248.{number // 250}.{number % 250}.1"))

@@ -1,4 +1,4 @@
-"""`sekisho demo` as it is started from a shell, and how it ends."""
+"""`sekisho demo` started from a shell, and its ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Start = "Callable[..., subprocess.Popen[str]]"
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `sekisho demo …` with a directory for temporary files that can be looked at; ends what is left."""
+    """Start `sekisho demo …` with an inspectable temporary directory; end what is left."""
     processes: list[subprocess.Popen[str]] = []
 
     def starting(*arguments: str) -> subprocess.Popen[str]:
@@ -56,7 +56,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def wait_for(process: subprocess.Popen[str], text: str) -> str:
-    """The first line on standard error that holds `text`."""
+    """The first line on standard error with `text`."""
     return next(line for line in cast("IO[str]", process.stderr) if text in line)
 
 
@@ -77,7 +77,7 @@ def ends(watched: int) -> bool:
 def test_a_broken_promise_is_exit_code_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A guard that grants a network one attempt a day refuses owners: people and the shell are told, and why."""
+    """A guard that refuses owners (a network has one attempt a day) breaks the promise: said with exit code 1."""
     monkeypatch.setenv("SEKISHO_LIMIT_NETWORK", "1/day")
     picture = tmp_path / "demo.svg"
     much = ("--owners", "100", "--attempts", "2000", "--addresses", "300", "--seconds", "4")
@@ -89,7 +89,7 @@ def test_a_broken_promise_is_exit_code_one(
 
 
 def test_a_store_that_is_none_is_said_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    """The setting's name, and never its value: it may hold a password."""
+    """A wrong store is reported without a traceback by its setting's name, not its value, which may hold a password."""
     assert main(["demo", "--store", "gopher://user:hunter2@host", *SMALL]) == 1
     said = capsys.readouterr().err
     assert said.startswith("sekisho demo: SEKISHO_STORE: ")
@@ -103,7 +103,7 @@ def test_a_store_that_is_none_is_said_without_a_traceback(capsys: pytest.Capture
 def test_a_variable_that_makes_no_sense_is_a_misuse(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before anything is started, by the name of its option."""
+    """A wrong variable is reported by its option's name before anything starts."""
     monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit, match=str(MISUSED)):
         main(["demo"])
@@ -111,7 +111,7 @@ def test_a_variable_that_makes_no_sense_is_a_misuse(
 
 
 def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:
-    """`make demo` takes no options; the variables are its options."""
+    """Help names every variable, as `make demo` has no other options."""
     with pytest.raises(SystemExit, match="0"):
         main(["demo", "--help"])
     said = capsys.readouterr().out
@@ -120,7 +120,7 @@ def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_a_command_the_commands_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """A newcomer types the name alone."""
+    """The name alone lists the commands."""
     assert main([]) == MISUSED
     said = capsys.readouterr().err
     assert all(name in said for name in COMMANDS)
@@ -130,7 +130,7 @@ def test_without_a_command_the_commands_are_shown(capsys: pytest.CaptureFixture[
 def test_interrupted_it_ends_its_service_and_cleans_up(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path, by: signal.Signals, code: int
 ) -> None:
-    """No process and no file outlives it."""
+    """Interrupted, it leaves no process and no file."""
     process = start(*ENDLESS)
     wait_for(process, "without the guard")
     (service,) = children(process)
@@ -143,7 +143,7 @@ def test_interrupted_it_ends_its_service_and_cleans_up(
 
 
 def test_killed_it_takes_its_service_with_it(start: Callable[..., subprocess.Popen[str]]) -> None:
-    """SIGKILL leaves nobody to clean up: the service itself notices that its parent has gone."""
+    """After SIGKILL its service notices that the parent has gone, and ends."""
     process = start(*ENDLESS)
     wait_for(process, "without the guard")
     (service,) = children(process)
@@ -153,7 +153,7 @@ def test_killed_it_takes_its_service_with_it(start: Callable[..., subprocess.Pop
 
 
 def test_kept_it_serves_until_it_is_interrupted(start: Callable[..., subprocess.Popen[str]]) -> None:
-    """The address it prints is the guarded service, on this machine alone; Ctrl-C is then no failure.
+    """Kept, it prints the guarded service's local address and serves until Ctrl-C, which is no failure.
 
     Standard output holds the figures as JSON, and nothing else.
     """

@@ -1,4 +1,4 @@
-"""The client, against servers that behave and servers that do not."""
+"""The HTTP client, with well-behaved and faulty servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 async def test_a_connection_is_kept() -> None:
-    """A handshake per guess would measure the handshake."""
+    """A connection is kept, or handshakes would be measured."""
     async with serving(OK, OK, OK) as server, Client(server.port) as client:
         answers = [await client.send(login_request(a_try())) for _ in range(3)]
     assert [answer.body for answer in answers] == [b"ok"] * 3
@@ -21,7 +21,7 @@ async def test_a_connection_is_kept() -> None:
 
 
 async def test_a_connection_that_the_server_closes_is_opened_anew() -> None:
-    """`Connection: close` ends it politely; the next request gets another."""
+    """After `Connection: close` the next request gets a new connection."""
     closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
     async with serving(closing, OK) as server, Client(server.port) as client:
         await client.send(login_request(a_try()))
@@ -39,7 +39,7 @@ async def test_a_connection_that_the_server_closes_is_opened_anew() -> None:
     ids=["hangs up", "is no HTTP", "never stops"],
 )
 async def test_a_server_that_misbehaves_is_an_unanswered_try_and_no_crash(answer: bytes) -> None:
-    """It is counted; the request is not sent again, for nobody knows whether it was counted there; the next one is."""
+    """A faulty answer counts as an unanswered try; its request is not repeated, and the next one is sent."""
     async with serving(answer, OK) as server, Client(server.port) as client:
         with pytest.raises(Unanswered):
             await client.send(login_request(a_try()))
@@ -48,7 +48,7 @@ async def test_a_server_that_misbehaves_is_an_unanswered_try_and_no_crash(answer
 
 
 async def test_nobody_there_is_an_unanswered_try() -> None:
-    """The service died: every remaining try says so at once."""
+    """With the service dead every remaining try is unanswered at once."""
     async with serving() as server:
         port = server.port
     with pytest.raises(Unanswered):
@@ -56,7 +56,7 @@ async def test_nobody_there_is_an_unanswered_try() -> None:
 
 
 def test_a_log_in_looks_as_a_proxy_hands_it_on() -> None:
-    """The form, its length, and the client's address where proxies put it."""
+    """A log-in is sent as a proxy passes it on: form, length, client address in the usual header."""
     request = login_request(a_try(address="248.1.2.3", user_agent="a bot", account="o'neill&co"), cookie="device=d")
     head, _, body = request.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
@@ -73,14 +73,14 @@ def test_cookies_are_read_without_their_attributes() -> None:
 
 
 def test_a_known_browser_sends_what_made_it_known_but_no_old_session() -> None:
-    """The next log-in comes after the session has ended; the device cookie outlives it."""
+    """A known browser sends its device cookie and no old session, which has ended by then."""
     jar, attempt = Jar(), a_try(owner=4, honest=True, known_device=True)
     jar.keep(attempt, Answer(303, ((b"set-cookie", b"session=s"), (b"set-cookie", b"__Host-sekisho=t; Secure")), b""))
     assert jar.cookie(attempt) == "__Host-sekisho=t"
 
 
 def test_a_browser_that_is_not_known_keeps_nothing() -> None:
-    """Private windows and new telephones come as strangers every time."""
+    """An unknown browser, such as a private window, keeps nothing."""
     jar, attempt = Jar(), a_try(owner=4, honest=True)
     jar.keep(attempt, Answer(303, ((b"set-cookie", b"__Host-sekisho=t"),), b""))
     assert jar.cookie(attempt) == jar.cookie(a_try(owner=4, honest=True, known_device=True)) == ""

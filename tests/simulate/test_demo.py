@@ -1,4 +1,4 @@
-"""The demonstration end to end, small: real processes, real HTTP, the real guard."""
+"""The demonstration end to end, small, with real processes, HTTP and guard."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from sekisho.simulate.service import Service, SimulationError, add_owners, examp
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE = 1_000  # a loaded machine must not cut a run short where all of it is counted
+PATIENCE = 1_000  # a busy machine must not cut a run short where all of it is counted
 PLAN = Plan(owners=300, attempts=1_200, addresses=30, seconds=3, limits={}, patience=PATIENCE)
 
 
 @pytest.fixture(scope="module")
 def shown() -> Shown:
-    """The guard's own defaults against 30 addresses with 40 attempts each."""
+    """The guard's defaults against 30 addresses with 40 attempts each."""
     return asyncio.run(demonstrate(PLAN, PlainScreen()))
 
 
 def test_every_claim_of_a_demonstration_is_kept(shown: Shown) -> None:
-    """The whole point."""
+    """Every claim of the demonstration holds."""
     assert [claim.text for claim in shown.claims() if not claim.kept] == []
 
 
 def test_without_the_guard_everything_reaches_the_password_check(shown: Shown) -> None:
-    """What is compared with is the bare service: nothing stops there, and every leaked pair opens its account."""
+    """Without the guard all attempts reach the password check, and every leaked pair opens its account."""
     tally = shown.unguarded.tally
     assert (tally.attempts, tally.reached, sum(tally.stopped.values())) == (1_200, 1_200, 0)
     assert len(tally.taken) == tally.let_in == 5
@@ -46,7 +46,9 @@ def test_without_the_guard_everything_reaches_the_password_check(shown: Shown) -
 
 
 def test_with_the_guard_most_attempts_never_get_there(shown: Shown) -> None:
-    """The same attempts; more than half stopped although each address has but forty; no owner refused."""
+    """With the guard more than half of the attempts stop, although each address has but forty, and no owner is
+    refused.
+    """
     tally = shown.guarded.tally
     assert tally.attempts == 1_200
     assert tally.stopped["too_many_attempts"] + tally.stopped["challenge_required"] == 1_200 - tally.reached > 600
@@ -55,7 +57,7 @@ def test_with_the_guard_most_attempts_never_get_there(shown: Shown) -> None:
 
 
 def test_a_right_password_is_answered_as_a_wrong_one_is(shown: Shown) -> None:
-    """Every one of them met a limit, or was asked for work or a second proof; owners on new devices showed theirs."""
+    """Every attacker's right password met a limit, work or a second proof; owners on new devices showed theirs."""
     tally = shown.guarded.tally
     assert tally.right.total() == 5
     assert set(tally.right) <= {"too_many_attempts", "challenge_required", "step_up_required"}
@@ -63,16 +65,16 @@ def test_a_right_password_is_answered_as_a_wrong_one_is(shown: Shown) -> None:
 
 
 def test_the_services_own_count_is_what_is_reported(shown: Shown) -> None:
-    """Asked past the guard, over a socket that no HTTP client reaches."""
+    """The reported count is the service's own, read past the guard over a socket that HTTP clients cannot reach."""
     assert shown.unguarded.password_checks == shown.unguarded.tally.checked > 1_200
     guarded = shown.guarded.tally
     assert shown.guarded.password_checks == guarded.checked + guarded.sealed < 1_000
 
 
 def test_a_guard_that_refuses_nobody_breaks_its_promise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The claims can fail: in monitor mode all wrong guesses reach the check, and that is said.
+    """The claims can fail: in monitor mode all wrong guesses reach the check, which is reported.
 
-    However slow the machine: here fifty times, by its clock.
+    On any machine: here fifty times, by its clock.
     """
     clock = SimpleNamespace(perf_counter=lambda: 50 * time.perf_counter())
     monkeypatch.setattr("sekisho.simulate.engine.time", clock)
@@ -86,21 +88,21 @@ def test_a_guard_that_refuses_nobody_breaks_its_promise(monkeypatch: pytest.Monk
 
 
 def test_limits_that_are_set_are_the_limits_that_are_held_against() -> None:
-    """Stricter limits give a smaller bound, and fewer get through."""
+    """Stricter limits give a smaller bound, and fewer attempts pass."""
     plan = Plan(owners=300, attempts=600, addresses=30, seconds=1, limits={"SEKISHO_LIMIT_IP": "2/10minute"})
     guarded = asyncio.run(demonstrate(plan, PlainScreen())).guarded
     assert guarded.tally.wrong <= (guarded.wrong_max or 0) <= 60
 
 
 def test_a_setting_that_makes_no_sense_is_said_before_anything_is_started() -> None:
-    """Nobody waits half a minute to hear it."""
+    """A wrong setting is reported before anything starts."""
     plan = Plan(owners=100, attempts=100, addresses=5, seconds=1, limits={"SEKISHO_LIMIT_IP": "plenty"})
     with pytest.raises(SettingsError, match="SEKISHO_LIMIT_IP: is not written as in"):
         asyncio.run(demonstrate(plan, PlainScreen()))
 
 
 def test_the_page_that_asks_for_a_proof_carries_the_name_of_the_service(tmp_path: Path) -> None:
-    """A page under another name, in the middle of a log-in, looks like the fraud that it is to stop."""
+    """The page that asks for a proof has the service's name: another name would look like fraud."""
     name = PLAN.guard_settings(tmp_path / "shop.sqlite3")["SEKISHO_SERVICE_NAME"]
 
     assert name == "Hakone Tea House"
@@ -108,40 +110,40 @@ def test_the_page_that_asks_for_a_proof_carries_the_name_of_the_service(tmp_path
 
 
 def test_a_longer_list_is_one_of_more_strangers() -> None:
-    """A hundred attempts at each owner would be another attack: an owner stands on a list once or twice."""
+    """A longer list has more strangers, not more attempts per owner: an owner is on a list once or twice."""
     campaign = Plan(owners=100, attempts=100_000, addresses=300, seconds=1, limits={}).scenario().campaign
     assert campaign.known_share * campaign.attempts == pytest.approx(120)
     assert campaign.right_share * campaign.attempts == pytest.approx(4)
 
 
 async def test_a_guard_that_answers_for_its_service_with_503_has_not_started(tmp_path: Path) -> None:
-    """A wrong setting fails the start; what was written about it is in the error."""
+    """A guard that answers 503 has not started; the error has its reason."""
     with pytest.raises(SimulationError, match="SEKISHO_SECRET: is not set"):
         async with Service(GUARDED, tmp_path, {}):
             pass
 
 
 async def test_a_service_that_cannot_be_imported_says_why(tmp_path: Path) -> None:
-    """Its own traceback is in the error."""
+    """A service that cannot be imported is reported with its traceback."""
     with pytest.raises(SimulationError, match=r"No module named 'starlette_service\.nothing'"):
         async with Service("starlette_service.nothing:build", tmp_path, {}):
             pass
 
 
 async def test_owners_that_are_there_already_are_an_error(tmp_path: Path) -> None:
-    """Half a population would make half of the log-ins fail."""
+    """Owners that exist already are an error: half a population would make half of the log-ins fail."""
     await add_owners(Population(5), tmp_path)
     with pytest.raises(SimulationError, match="could not add its members"):
         await add_owners(Population(5), tmp_path)
 
 
 def test_the_example_services_are_found_in_the_checkout() -> None:
-    """The demo runs what `examples/` shows, and no copy of it."""
+    """The demo runs the services in `examples/`, not copies."""
     assert (examples() / "starlette_service" / "protected.py").is_file()
 
 
 def test_the_table_tells_both_runs_side_by_side(shown: Shown) -> None:
-    """Every figure that is promised stands in it, and what a right password came to."""
+    """The table has every promised figure for both runs, with the results of right passwords."""
     out = Console(width=100, file=io.StringIO())
     with out.capture() as captured:
         show(shown, out)
@@ -158,14 +160,14 @@ def test_the_table_tells_both_runs_side_by_side(shown: Shown) -> None:
 
 
 def test_a_run_that_was_cut_short_says_so(shown: Shown) -> None:
-    """A slow machine's figures must not be mistaken for the whole attack."""
+    """A run cut short by a slow machine says so."""
     longer = Plan(owners=300, attempts=9_999, addresses=30, seconds=1, limits={}).scenario()
     assert "too slow for 9,999 attempts" in " ".join(reading(shown._replace(scenario=longer)))
     assert "too slow" not in " ".join(reading(shown))
 
 
 def test_the_picture_is_one_that_loads_nothing_from_elsewhere(shown: Shown, tmp_path: Path) -> None:
-    """Whoever looks at a README must not be reported to a font server."""
+    """The picture loads nothing from elsewhere, so README readers are reported to no font server."""
     write_svg(shown, str(tmp_path / "demo.svg"))
     picture = (tmp_path / "demo.svg").read_text()
     assert ET.fromstring(picture).tag.endswith("svg")
@@ -174,7 +176,7 @@ def test_the_picture_is_one_that_loads_nothing_from_elsewhere(shown: Shown, tmp_
 
 
 def test_a_terminal_sees_the_same_progress(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
-    """Bars for people, lines for files; both name what was taken over and stopped."""
+    """A terminal shows bars and a file lines; both name accounts taken over and attempts stopped."""
     for screen in (RichScreen(), PlainScreen()):
         screen.begin("with the guard", 1_200)
         screen.look(shown.guarded.tally, 6.0)
@@ -183,5 +185,5 @@ def test_a_terminal_sees_the_same_progress(shown: Shown, capsys: pytest.CaptureF
 
 
 def test_a_claim_says_what_was_seen() -> None:
-    """Text and verdict travel together."""
+    """A claim has its text and its verdict."""
     assert Claim("nobody was refused", kept=True)._asdict() == {"text": "nobody was refused", "kept": True}

@@ -1,4 +1,4 @@
-"""Chance that can be asked again."""
+"""Repeatable random draws."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ seeds = st.integers(-(2**100), 2**100)
 
 @given(seed=seeds, number=st.integers(0, 2**60))
 def test_a_number_draws_the_same_words_whenever_and_wherever_it_is_asked(seed: int, number: int) -> None:
-    """Two draws of one seed and purpose agree, and what one was asked before changes nothing."""
+    """A number gives the same words for a seed and purpose, independent of earlier draws."""
     one, other = Draw(seed, "test"), Draw(seed, "test")
     other.words(number + 1)
     assert one.words(number) == other.words(number)
@@ -20,7 +20,7 @@ def test_a_number_draws_the_same_words_whenever_and_wherever_it_is_asked(seed: i
 
 @given(seed=seeds, number=st.integers(0, 2**60))
 def test_seed_and_purpose_and_number_each_change_the_words(seed: int, number: int) -> None:
-    """No two purposes share their chance, or owners would live where attackers do."""
+    """Seed, purpose and number each change the words; otherwise owners would live where attackers do."""
     words = Draw(seed, "test").words(number)
     assert words != Draw(seed + 1, "test").words(number)
     assert words != Draw(seed, "other").words(number)
@@ -39,7 +39,7 @@ def test_words_are_spread_evenly() -> None:
 
 @given(seed=seeds, size=st.integers(1, 3_000))
 def test_a_walk_visits_everything_once(seed: int, size: int) -> None:
-    """Whatever the size, `size` steps are a permutation, and the next ones repeat it."""
+    """A walk of any size is a permutation in `size` steps, and then repeats."""
     walk = Walk(Draw(seed, "test"), size)
     assert sorted(walk(step) for step in range(size)) == list(range(size))
     assert [walk(step) for step in range(size, 2 * size)] == [walk(step) for step in range(size)]
@@ -47,6 +47,6 @@ def test_a_walk_visits_everything_once(seed: int, size: int) -> None:
 
 @given(share_ppm=st.integers(0, 1_000_000), steps=st.integers(0, 2_000))
 def test_the_nth_of_a_kind_counts_without_a_gap_and_keeps_its_share(share_ppm: int, steps: int) -> None:
-    """The kind's own numbers run from 0 without a gap, and every prefix holds exactly its share."""
+    """A kind's own numbers run from 0 without a gap, and every prefix holds exactly its share."""
     found = [number for step in range(steps) if (number := nth(share_ppm, step)) is not None]
     assert found == list(range(steps * share_ppm // 1_000_000))

@@ -1,4 +1,4 @@
-"""Traffic: repeatable, in order, in the stated shares, honest about what is right."""
+"""Traffic is repeatable, ordered, in the stated shares, and right where it says so."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LIMITED = ATTACKERS.broadcast_address
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
-    """Small ones of every shape."""
+    """Small scenarios of every shape."""
     known = draw(st.floats(0.01, 1))
     campaign = Campaign(
         attempts=draw(st.integers(0, 400)),
@@ -64,26 +64,26 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 @given(scenarios())
 def test_the_same_seed_gives_the_same_traffic(scenario: Scenario) -> None:
-    """Two runs, one without the guard and one with it, must meet the same attack."""
+    """The same seed gives the same traffic, for the runs with and without the guard."""
     assert list(scenario.traffic()) == list(scenario.traffic())
 
 
 @given(scenarios())
 def test_another_seed_gives_other_people(scenario: Scenario) -> None:
-    """The seed decides more than the order."""
+    """Another seed gives other people, not just another order."""
     other = replace(scenario, seed=scenario.seed + 1).population()
     assert scenario.population().account(0) != other.account(0)
 
 
 @given(scenarios())
 def test_traffic_is_in_order_of_time(scenario: Scenario) -> None:
-    """Whoever replays it never has to look ahead."""
+    """Traffic is in order of time, so replaying needs no look-ahead."""
     assert all(before.at_us <= after.at_us for before, after in pairwise(scenario.traffic()))
 
 
 @given(scenarios())
 def test_right_is_exactly_what_the_password_says(scenario: Scenario) -> None:
-    """No attempt carries an owner's password without being counted as right, and none is called right that is not."""
+    """An attempt counts as right exactly if it has the owner's password."""
     population = scenario.population()
     passwords = {population.account(owner): population.password(owner) for owner in range(scenario.owners)}
     for attempt in scenario.traffic():
@@ -93,7 +93,7 @@ def test_right_is_exactly_what_the_password_says(scenario: Scenario) -> None:
 
 @given(scenarios())
 def test_the_attackers_shares_are_as_stated(scenario: Scenario) -> None:
-    """Attempts, accounts that exist and right pairs are within rounding of what the campaign says."""
+    """The attackers' attempts, existing accounts and right pairs match their stated shares within rounding."""
     campaign = scenario.campaign
     tries = list(attack(scenario.population(), campaign, seed=scenario.seed))
     assert len(tries) == campaign.attempts
@@ -104,14 +104,14 @@ def test_the_attackers_shares_are_as_stated(scenario: Scenario) -> None:
 
 @given(seed=st.integers(0, 2**64))
 def test_a_list_without_right_pairs_has_none_by_chance(seed: int) -> None:
-    """Where everybody's password is a leaked one, a random guess would often be right; it is replaced."""
+    """A list without right pairs has none by chance: a right random guess at a leaked password is replaced."""
     campaign = Campaign(attempts=600, per_second=1, addresses=9, known_share=1, right_share=0)
     assert not any(one.right for one in attack(Population(50, seed, reusing_share=1), campaign, seed=seed))
 
 
 @given(scenarios())
 def test_stuffing_tries_every_owner_about_as_often(scenario: Scenario) -> None:
-    """A combo list holds a name once or twice: no owner is tried much more often than another by wrong pairs."""
+    """Stuffing tries every owner about as often, as a combo list holds a name once or twice."""
     tries = attack(scenario.population(), replace(scenario.campaign, right_share=0), seed=scenario.seed)
     per_owner = Counter(one.owner for one in tries if one.owner >= 0)
     turns = round(scenario.campaign.known_share * scenario.campaign.attempts)
@@ -120,10 +120,10 @@ def test_stuffing_tries_every_owner_about_as_often(scenario: Scenario) -> None:
 
 @given(scenarios())
 def test_attackers_use_all_their_addresses_and_none_of_an_owners(scenario: Scenario) -> None:
-    """As many addresses as stated, as many to a /24 as stated, none of them somebody's home."""
+    """Attackers use all stated addresses, as many per /24 as stated, and no owner's."""
     campaign = scenario.campaign
     addresses = {IPv4Address(one.address) for one in attack(scenario.population(), campaign, seed=scenario.seed)}
-    # Of crews that have fewer attempts than members, some members never come to theirs.
+    # In crews with fewer attempts than members some members make none.
     used_max = min(campaign.addresses, campaign.attempts)
     assert len(addresses) <= used_max if campaign.crew else len(addresses) == used_max
     assert all(address in ATTACKERS and address != LIMITED for address in addresses)
@@ -133,7 +133,7 @@ def test_attackers_use_all_their_addresses_and_none_of_an_owners(scenario: Scena
 
 @given(scenarios())
 def test_traffic_by_number_is_the_traffic(scenario: Scenario) -> None:
-    """Several processes that share the numbers out send together what one alone would."""
+    """Several processes that share the numbers send together what one would."""
     population, campaign, honest, seed = scenario.population(), scenario.campaign, scenario.honest, scenario.seed
     by_number, log_in = Attack(population, campaign, seed=seed), Logins(population, honest, seed=seed)
     backwards = [by_number(number) for number in reversed(range(campaign.attempts))]
@@ -149,7 +149,7 @@ def test_traffic_by_number_is_the_traffic(scenario: Scenario) -> None:
 
 @given(scenarios())
 def test_crews_take_turns(scenario: Scenario) -> None:
-    """Every address belongs to one crew, works in its shift alone, and has as many attempts as its fellows."""
+    """Every address belongs to one crew, works in its shift alone, and has as many attempts as others."""
     campaign = scenario.campaign
     rota = Rota(campaign)
     crews = [rota.crew(shift) for shift in range(campaign.shifts)]
@@ -163,7 +163,7 @@ def test_crews_take_turns(scenario: Scenario) -> None:
 
 
 def test_a_crew_is_mixed_as_all_are_and_its_members_come_far_from_their_neighbours() -> None:
-    """Of 2,000 at work, 1,600 are rented, in whole blocks; no block has two of any ten attempts in a row."""
+    """Of 2,000 at work 1,600 are rented, in whole blocks; no block has two of any ten attempts in a row."""
     campaign = SCENARIOS["stuffing"].campaign
     rota = Rota(campaign)
     rented = [address for address in rota.crew(7) if address < campaign.rented]
@@ -175,7 +175,7 @@ def test_a_crew_is_mixed_as_all_are_and_its_members_come_far_from_their_neighbou
 
 
 def test_right_passwords_come_from_everywhere() -> None:
-    """200 right pairs from 300 addresses: no address holds more than chance gives it, or limits would look weaker."""
+    """200 right pairs from 300 addresses: no address has more than chance gives, or limits would look weaker."""
     demo = SCENARIOS["demo"]
     addresses = Counter(one.address for one in attack(demo.population(), demo.campaign, seed=demo.seed) if one.right)
     assert len(addresses) > 140
@@ -184,7 +184,7 @@ def test_right_passwords_come_from_everywhere() -> None:
 
 @given(scenarios())
 def test_owners_log_in_from_home_and_in_the_end_get_it_right(scenario: Scenario) -> None:
-    """Every log-in ends with the right password, from the one address and browser that are the owner's."""
+    """Every owner's log-in ends with the right password, from the owner's address and browser."""
     population = scenario.population()
     tries = list(logins(population, scenario.honest, seed=scenario.seed))
     assert sum(one.right for one in tries) == scenario.honest.logins
@@ -206,7 +206,7 @@ def test_one_log_in_in_seven_begins_with_a_typo() -> None:
 
 @given(scenarios())
 def test_whoever_is_known_has_logged_in_before(scenario: Scenario) -> None:
-    """`habits` holds one right log-in, with the same browser, of each owner who later comes with a known device."""
+    """`habits` has one right log-in, by the same browser, of each owner with a known device."""
     population = scenario.population()
     before = list(habits(population, scenario.honest, seed=scenario.seed))
     later = list(logins(population, scenario.honest, seed=scenario.seed))
@@ -216,7 +216,7 @@ def test_whoever_is_known_has_logged_in_before(scenario: Scenario) -> None:
 
 
 def test_spraying_tries_one_password_at_every_account_before_the_next() -> None:
-    """Its mark is one secret at many accounts, most frequent first; who chose it counts as right."""
+    """Spraying tries one password at every account, most frequent first; owners of that password count as right."""
     population = Population(1_000, reusing_share=1)
     campaign = Campaign(attempts=2_000, per_second=10, addresses=50, known_share=1, right_share=0, sprayed=2)
     tries = list(attack(population, campaign))
@@ -236,7 +236,7 @@ def test_attempts_are_spread_over_the_stated_time() -> None:
 
 
 def test_fifty_million_attempts_are_a_stream() -> None:
-    """The largest scenario yields its first attempts at once and holds no more after a thousand than after ten."""
+    """The largest scenario streams: first attempts at once, and no more memory after a thousand than after ten."""
     stream = SCENARIOS["stuffing"].traffic()
     list(islice(stream, 1_000))
     tracemalloc.start()
@@ -256,7 +256,7 @@ def test_every_scenario_mixes_attackers_and_owners(name: str) -> None:
 
 
 def test_a_try_does_not_show_what_was_typed() -> None:
-    """Tracebacks print values; account, password and address must not be among them."""
+    """A try's `repr` shows no account, password or address: tracebacks print it."""
     attempt = next(traffic(Population(10), SCENARIOS["demo"].campaign, SCENARIOS["demo"].honest))
     combo = Attack(Population(10), SCENARIOS["demo"].campaign).combo(0)
     shown = f"{attempt} {attempt!r} {combo!r}"
@@ -278,6 +278,6 @@ def test_a_try_does_not_show_what_was_typed() -> None:
     ],
 )
 def test_a_campaign_that_makes_no_sense_is_refused(wrong: dict[str, float], message: str) -> None:
-    """A wrong share is an error and not a different experiment."""
+    """A campaign with a wrong share is an error."""
     with pytest.raises(ValueError, match=message):
         replace(SCENARIOS["demo"].campaign, **wrong)  # type: ignore[arg-type]  # floats and integers

@@ -1,4 +1,4 @@
-"""An owner does what his browser asks of him, and gives up in the end; his phone is his alone."""
+"""A simulated owner follows the guard's demands, and gives up in the end; the phone is the owner's alone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REFUSED = http(429, "", code="too_many_attempts")
 
 
 async def persisting(*answers: bytes) -> tuple[Answer, Steps, list[bytes]]:
-    """What comes of it, and what was sent after the first request."""
+    """The result, and the requests after the first one."""
     async with serving(*answers) as server, Client(server.port) as client:
         first = await client.send(b"POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
         answer, steps = await persist(client, OWNER, first, PHONES, cookie="known=d")
@@ -47,13 +47,13 @@ async def persisting(*answers: bytes) -> tuple[Answer, Steps, list[bytes]]:
 
 @pytest.mark.parametrize(("answer", "status"), [(IN, 303), (REFUSED, 429)])
 async def test_what_asks_for_nothing_is_the_last_answer(answer: bytes, status: int) -> None:
-    """Let in, or over a limit: there is nothing to be done."""
+    """An answer without a demand is the last: let in, or over a limit."""
     found, steps, sent = await persisting(answer)
     assert (found.status, steps, sent) == (status, Steps(), [])
 
 
 async def test_he_shows_his_phone_with_the_cookies_of_the_question() -> None:
-    """And with those that his browser has."""
+    """The owner shows a code with the question's cookies and the browser's own."""
     found, steps, [sent] = await persisting(ASKED, IN)
     head, _, body = sent.decode().partition("\r\n\r\n")
     assert (found.status, steps) == (303, Steps(asked=True))
@@ -63,7 +63,7 @@ async def test_he_shows_his_phone_with_the_cookies_of_the_question() -> None:
 
 
 async def test_his_browser_works_and_the_work_is_good() -> None:
-    """As the guard's own part takes it; then the proof is asked for as ever."""
+    """The owner's solved work is accepted by the guard's own code, and then a proof is asked for."""
     work = Work([b"s" * 32], MemoryVault(entries_max=9, bytes_max=9_999, clock_s=lambda: 0.0))
     asked = http(
         401, "Set-Cookie: step=k\r\n", code="challenge_required", work=json.loads(work.challenge(BOUND, 256).text)
@@ -75,13 +75,13 @@ async def test_his_browser_works_and_the_work_is_good() -> None:
 
 
 async def test_he_comes_back_when_he_is_told_to() -> None:
-    """With what he was about to show; and again from the beginning where that was the log-in."""
+    """The owner returns when told, with the pending proof, or from the log-in."""
     found, steps, sent = await persisting(BUSY, ASKED, BUSY, IN)
     assert (found.status, steps) == (303, Steps(asked=True, came_back=True))
     assert [one.split(b" ")[1] for one in sent] == [b"/login", b"/sekisho/step-up", b"/sekisho/step-up"]
 
 
 async def test_he_gives_up_in_the_end() -> None:
-    """A service that never has time has refused him."""
+    """A service that never has time counts as a refusal in the end."""
     found, steps, sent = await persisting(*[BUSY] * 20)
     assert (found.code, steps, len(sent)) == ("unavailable", Steps(came_back=True), STEPS_MAX)

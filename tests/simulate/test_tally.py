@@ -1,4 +1,4 @@
-"""What is counted, and as what."""
+"""How results are counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.simulate.tries import ENTERED, TURNED_DOWN, a_try, stopped
 
 
 def test_an_attacker_who_gets_in_has_taken_the_account_once() -> None:
-    """Twice into one account is two attempts that reached the check and one owner robbed."""
+    """Getting twice into one account is two attempts that reached the check, and one account taken."""
     tally = Tally()
     for _ in range(2):
         tally.add(a_try(owner=7, right=True), ENTERED, 1_000)
@@ -23,7 +23,7 @@ def test_an_attacker_who_gets_in_has_taken_the_account_once() -> None:
 
 
 def test_a_guess_that_the_service_turned_down_has_reached_the_check() -> None:
-    """Only what the guard answers never got there."""
+    """Only answers of the guard count as stopped before the check."""
     tally = Tally()
     tally.add(a_try(), TURNED_DOWN, 1_000)
     tally.add(a_try(), stopped(), 1_000)
@@ -39,7 +39,7 @@ def test_a_guess_that_the_service_turned_down_has_reached_the_check() -> None:
     [(TURNED_DOWN, "the service"), (stopped("unavailable"), "unavailable"), (None, "no answer")],
 )
 def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: Answer | None, by: str) -> None:
-    """Whoever refused them, which is told, and even if nobody answered at all: they stand outside."""
+    """An owner whose right password does not get in is refused, by guard, service or no answer, which is reported."""
     tally = Tally()
     tally.add(a_try(owner=3, honest=True, right=True), answer, 1_000)
     assert (tally.logins, tally.refused, tally.refused_by) == (1, {3}, {by: 1})
@@ -47,28 +47,28 @@ def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: Answer
 
 @pytest.mark.parametrize(("answer", "proved"), [(ENTERED, 1), (stopped("unavailable"), 0), (None, 0)])
 def test_an_owner_who_was_asked_for_a_proof_was_looked_at(answer: Answer | None, proved: int) -> None:
-    """Whatever came of the proof: the service has checked his password, once."""
+    """An owner asked for a proof counts as checked once, with any result of the proof."""
     tally = Tally()
     tally.add(a_try(owner=3, honest=True, right=True), answer, 1_000, Steps(worked=True, asked=True, came_back=True))
     assert (tally.sealed, tally.checked, tally.proved, tally.worked, tally.came_back) == (1, 0, proved, 1, 1)
 
 
 def test_a_typo_is_nobodys_refusal_and_no_log_in() -> None:
-    """The service is right to turn a wrong password down."""
+    """A typing error that is refused counts as neither a refused owner nor a log-in."""
     tally = Tally()
     tally.add(a_try(owner=3, honest=True), TURNED_DOWN, 1_000)
     assert (tally.logins, tally.refused, tally.attempts) == (0, set(), 0)
 
 
 def test_what_was_not_answered_is_neither_stopped_nor_known_to_have_reached_the_check() -> None:
-    """A guard that only loses requests must not look as if it stopped them."""
+    """An unanswered try counts as neither stopped nor checked: a guard that loses requests must not look good."""
     tally = Tally()
     tally.add(a_try(), None, 10_000_000)
     assert (tally.attempts, tally.unanswered, tally.reached, sum(tally.stopped.values())) == (1, 1, 0, 0)
 
 
 def test_a_redirect_back_to_the_door_is_not_in() -> None:
-    """Services that answer failure with 303 exist; only the account page counts."""
+    """A redirect back to the door is no success: only the account page counts."""
     tally = Tally()
     tally.add(a_try(right=True), Answer(303, ((b"location", b"/login?error"),), b""), 1_000)
     assert (tally.let_in, tally.wrong) == (0, 1)
@@ -76,7 +76,7 @@ def test_a_redirect_back_to_the_door_is_not_in() -> None:
 
 @given(st.lists(st.floats(1, 60_000_000), min_size=1, max_size=300), st.sampled_from([1, 50, 99, 100]))
 def test_a_percentile_is_within_two_percent_of_the_sorted_list(durations: list[float], percent: int) -> None:
-    """Buckets cost precision, and this is how much."""
+    """A percentile is within two percent of the sorted list's, as its buckets are."""
     latencies = Latencies()
     for duration in durations:
         latencies.add(duration)
@@ -85,7 +85,7 @@ def test_a_percentile_is_within_two_percent_of_the_sorted_list(durations: list[f
 
 
 def test_latencies_hold_no_more_for_a_hundred_thousand_than_for_a_thousand() -> None:
-    """At most one bucket for 2%: under a thousand from a microsecond to a minute."""
+    """Latencies hold at most one bucket per 2%: under a thousand from a microsecond to a minute."""
     latencies, chance = Latencies(), random.Random(5)
     for _ in range(100_000):
         latencies.add(10 ** chance.uniform(0, 7.7))
@@ -94,5 +94,5 @@ def test_latencies_hold_no_more_for_a_hundred_thousand_than_for_a_thousand() -> 
 
 
 def test_no_latencies_have_no_percentile() -> None:
-    """Nothing measured shows as 0."""
+    """Without latencies percentiles are 0."""
     assert Latencies().percentile_ms(99) == 0

@@ -1,4 +1,4 @@
-"""Tries to count, with what a test cares about and the rest filled in."""
+"""Tries to count, with defaults for the irrelevant fields."""
 
 from __future__ import annotations
 

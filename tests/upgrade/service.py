@@ -1,6 +1,6 @@
 """A log-in service that any version of the package can guard: `python service.py LISTENING_FD`.
 
-It imports nothing of this repository but the package, so that it also runs with the package of another commit.
+It imports nothing of this repository except the package, so it runs with that of another commit too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ledger's script of the last landed version and this one's, in turn on the same records."""
+"""The ledger scripts of the last landed version and of this one, in turn on the same records."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEDGER = "sekisho/observe/limiter/ledger.lua"
 
 
 class Told(NamedTuple):
-    """Of a verdict what both versions say."""
+    """The parts of a verdict that both versions have."""
 
     charged: int
     account_wait_us: int
@@ -49,7 +49,7 @@ class Told(NamedTuple):
 
 
 class Script:
-    """One version's script, asked for one operation at a time."""
+    """One version's script, called for one operation at a time."""
 
     def __init__(self, client: redis.Redis, source: str, *, is_old: bool) -> None:
         self._run = client.register_script(inlined(source))
@@ -64,7 +64,7 @@ class Script:
         return Told(verdict.charged, verdict.account_wait_us, verdict.lane_spent, verdict.failures, packed)
 
     def succeed(self, now_us: int, each: Charge, told: Told, *, renewed: bool = False) -> None:
-        # A worker of the version before takes out every tag and knows of no failures of a lane.
+        # The earlier version removes every tag and knows no failures of a lane.
         verdict = self._verdict(now_us, told)
         packed = pack_settlement(each, verdict, renewed=renewed, right=not self._is_old)
         self._call(now_us, KEYS.of(each), packed, LIMITS)
@@ -94,7 +94,7 @@ class Both(NamedTuple):
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as it was."""
+    """The earlier package."""
     return landed(tmp_path_factory.mktemp("landed"))
 
 
@@ -108,7 +108,7 @@ def both(before: Path, redis_server: RedisServer) -> Iterator[Both]:
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_an_account_has_one_limit(both: Both, first: int) -> None:
-    """Five guesses in all, whichever script each of them meets; and the count of failures goes on."""
+    """Five guesses pass in all, by either script, and failures add up."""
     told = [both.in_turn(first + n).charge(T0, charge(0, n, network=n)) for n in range(9)]
 
     assert [each.failures for each in told] == [1, 2, 3, 4, 5, 5, 5, 5, 5]
@@ -117,7 +117,7 @@ def test_an_account_has_one_limit(both: Both, first: int) -> None:
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_device_keeps_its_lane_and_the_lane_its_limit(both: Both, first: int) -> None:
-    """Three an hour, in whichever worker it fails; the fourth is a stranger's."""
+    """A device has three failures an hour over both versions; at the fourth it is a stranger."""
     told = []
     for n in range(4):
         script, own = both.in_turn(first + n), charge(0, n, lane=1)
@@ -128,7 +128,9 @@ def test_a_device_keeps_its_lane_and_the_lane_its_limit(both: Both, first: int) 
 
 
 def test_failures_of_a_device_outlive_what_the_old_script_writes(both: Both) -> None:
-    """Its log-ins, failures and a stranger's guesses at the same account: the count goes on, up to the 90 days."""
+    """A device's failures, kept up to 90 days, survive log-ins, failures and a stranger's guesses under the old
+    script.
+    """
     roomy = only(lane=(Limit(10, HOUR),))
     own = charge(0, 1, lane=1)
     now_us = T0
@@ -147,7 +149,9 @@ def test_failures_of_a_device_outlive_what_the_old_script_writes(both: Both) -> 
 
 
 def test_a_token_renewed_by_one_is_known_to_the_other(both: Both) -> None:
-    """Also beside failures of its device, which the old script takes for one more lane."""
+    """A token renewed by one is known to the other, also beside a device's failures, which the old script reads as a
+    lane.
+    """
     now_us = T0
     for generation in range(6):
         script, own = both.in_turn(generation), charge(0, 1, lane=1, generation=generation)
@@ -163,7 +167,7 @@ def test_a_token_renewed_by_one_is_known_to_the_other(both: Both) -> None:
 
 
 def test_failures_from_before_count_for_strangers_and_bind_no_device(both: Both) -> None:
-    """An owner's typing errors of a year, counted by the old script, do not shut him out of his device."""
+    """An owner's typing errors of a year, counted by the old script, do not lock the known device out."""
     for n in range(101):
         both.old.charge(T0 + n * DAY // 2, charge(0, n % 30, lane=1))
     now_us = T0 + 51 * DAY
@@ -173,7 +177,7 @@ def test_failures_from_before_count_for_strangers_and_bind_no_device(both: Both)
 
 
 def test_a_receipt_is_read_by_both(before: Path) -> None:
-    """A step-up that begins at one version and ends at the other: either takes out only what it is meant to."""
+    """A step-up that begins at one version and ends at the other settles by its receipt exactly what it should."""
     receipts = [
         pack_receipt(charge(v6=True), UNHINDERED._replace(at_us=T0, charged=charged, tagged=tagged))
         for charged in (7, 8)
@@ -209,7 +213,7 @@ def test_a_receipt_is_read_by_both(before: Path) -> None:
 
 
 def test_what_the_new_script_refuses_is_no_surprise_to_the_old_one(both: Both) -> None:
-    """Nothing is left of it, and the old one counts on as it did."""
+    """The new script's refusal leaves no trace, and the old one counts on."""
     tight = only(ip=(Limit(2, HOUR),), account=(Limit(5, HOUR),))
     told = [both.in_turn(n).charge(T0 + n * SECOND, charge(n, n, device=n), tight) for n in range(6)]
 

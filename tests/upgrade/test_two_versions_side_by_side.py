@@ -57,13 +57,13 @@ class Site(NamedTuple):
     secrets: dict[str, bytes]
 
     def both(self, number: int) -> tuple[str, str]:
-        """Their URLs, either of them first in turn."""
+        """Their URLs, either one first in turn."""
         urls = (self.old.url, self.new.url)
         return urls if number % 2 == 0 else urls[::-1]
 
 
 class Browser:
-    """A member's browser: it keeps cookies for both workers, as one host behind a load balancer has them."""
+    """A member's browser with cookies for both workers, as behind a load balancer."""
 
     def __init__(self, client: httpx.AsyncClient, site: Site, name: str, address: str) -> None:
         self._client, self._site, self._name = client, site, name
@@ -91,7 +91,7 @@ class Browser:
 
 @pytest_asyncio.fixture
 async def site(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
-    """Both workers, on one Redis and one owners' database with members who have set up an authenticator app."""
+    """Both workers on one Redis and one owners' database, with members who have enrolled an app."""
     database = f"sqlite+aiosqlite:///{tmp_path / 'owners.sqlite3'}"
     connection = sqlite3.connect(tmp_path / "owners.sqlite3")
     with connection:
@@ -122,7 +122,7 @@ async def _enrolled(database: str) -> dict[str, bytes]:
 
 
 async def test_no_device_is_lost_no_counter_reset_and_nothing_said(site: Site) -> None:
-    """Members prove themselves across versions, stay known at both, and guesses at either count at both."""
+    """Members prove themselves across versions and stay known at both; guesses count at both; nothing is logged."""
     async with httpx.AsyncClient(timeout=30) as client:
         browsers = [Browser(client, site, name, f"198.51.100.{n}") for n, name in enumerate(MEMBERS, 1)]
         before = [worker.errors.read_text() for worker in (site.old, site.new)]
@@ -140,13 +140,13 @@ async def test_no_device_is_lost_no_counter_reset_and_nothing_said(site: Site) -
 
 
 def _beyond(said: tuple[str, str]) -> list[str]:
-    """The lines since the start, but for those that report a refusal."""
+    """The lines since the start, except refusals."""
     lines = said[1].removeprefix(said[0]).splitlines()
     return [line for line in lines if "answered" not in line]
 
 
 async def test_an_account_has_one_limit_and_a_seen_device_stays_seen(tmp_path: Path, redis_url: str) -> None:
-    """Without factors: guesses at one account count at both versions, and its owner's device passes at both."""
+    """Without factors, guesses at one account count at both versions, and its owner's device passes at both."""
     settings = {"login": SETTINGS["login"], "challenges": "none", "trusted_proxies": "127.0.0.1", "store": redis_url}
     with (
         worker(landed(tmp_path), tmp_path / "old.err", **settings) as old,
@@ -169,7 +169,7 @@ async def test_an_account_has_one_limit_and_a_seen_device_stays_seen(tmp_path: P
 
 
 async def proved(site: Site, browser: Browser, number: int) -> int:
-    """Log in at one version, and show the proof at the other one."""
+    """Log in at one version, and show the proof at the other."""
     one, other = site.both(number)
     asked = await browser.log_in(one)
     assert (asked.status_code, asked.json()["code"]) == (401, "step_up_required"), asked.text
@@ -186,7 +186,7 @@ async def stays_known(site: Site, browser: Browser, number: int) -> set[int]:
 
 
 async def guessed(client: httpx.AsyncClient, site: Site) -> list[int]:
-    """What one address is answered that guesses at many accounts, at both versions in turn."""
+    """The answers to an address that guesses at many accounts, at both versions in turn."""
     statuses = []
     for number in range(30):
         answer = await client.post(

@@ -1,4 +1,4 @@
-"""The package as it was at another commit, and workers that run it."""
+"""The package of another commit, and workers that run it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _SERVICE = Path(__file__).with_name("service.py")
 
 class Worker(NamedTuple):
     """Attributes:
-    url: where it answers.
-    errors: the file that its standard error goes to.
+    url: its address.
+    errors: the file of its standard error.
     """
 
     url: str
@@ -32,7 +32,7 @@ class Worker(NamedTuple):
 
 
 def landed(folder: Path) -> Path:
-    """The folder that holds the package as it was at `LANDED`. Raises `RuntimeError` in a clone without it."""
+    """The folder with the package at `LANDED`. Raises `RuntimeError` in a clone without it."""
     try:
         return exported(LANDED, folder)
     except SystemExit:

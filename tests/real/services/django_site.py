@@ -74,7 +74,7 @@ settings.configure(
     EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend",
     LOGIN_REDIRECT_URL="/accounts/profile/",
     MFA_SUPPORTED_TYPES=["totp"],
-    # Of one user alone: what the guard does is to be seen at the others.
+    # For one user alone: the others shall show the guard.
     AXES_FAILURE_LIMIT=lambda _request, credentials: 5 if "lou" in (credentials or {}).values() else 1_000,
     AXES_LOCKOUT_PARAMETERS=["username"],
     REST_FRAMEWORK={
@@ -83,7 +83,7 @@ settings.configure(
     },
     LOGGING_CONFIG=None,
 )
-django.setup()  # before all that follows
+django.setup()  # before the following imports
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret

@@ -1,4 +1,4 @@
-"""fastapi-users, with its cookie and its bearer transport, as its documentation puts them together; users in memory."""
+"""fastapi-users with its cookie and its bearer transport, combined as in its documentation; users in memory."""
 
 from __future__ import annotations
 
