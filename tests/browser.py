@@ -1,6 +1,6 @@
 """A real Chromium for tests: found or installed, never skipped.
 
-A suite that skips where the browser is missing is green on every machine where no page was ever looked at.
+A suite that skips without a browser passes on machines where no page was ever rendered.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def chromium() -> str:
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Browser]:
-    """A browser of our own, closed at the end."""
+    """A private browser, closed at the end."""
     async with async_playwright() as playwright:
-        # Root has no user namespaces to build the sandbox from, and these tests visit loopback alone.
+        # Root has no user namespaces for the sandbox, and these tests visit loopback alone.
         browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         try:
             yield browser
@@ -51,7 +51,7 @@ async def browsing() -> AsyncIterator[Browser]:
 
 
 class Visit:
-    """A page, and all that the browser complained about: errors, refused resources, broken scripts."""
+    """A page with all console complaints: errors, refused resources, broken scripts."""
 
     def __init__(self, context: BrowserContext, page: Page) -> None:
         self.context = context
@@ -75,7 +75,7 @@ async def visiting(browser: Browser, **options: Any) -> AsyncIterator[Visit]:
 
 @contextmanager
 def serving(app: Any) -> Iterator[int]:
-    """An ASGI application on loopback, in a thread and loop of its own; gives the port."""
+    """An ASGI application on loopback, in its own thread and loop; gives the port."""
     config = uvicorn.Config(app, host="127.0.0.1", port=0, ws="none", lifespan="off", log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -84,7 +84,7 @@ def serving(app: Any) -> Iterator[int]:
     while not server.started:
         if time.monotonic() > ends or not thread.is_alive():
             raise RuntimeError("the test's own server did not start")
-        time.sleep(0.01)  # uvicorn tells nobody when it has begun
+        time.sleep(0.01)  # uvicorn has no event for its start
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:

@@ -1,4 +1,4 @@
-"""What every test may ask for: a real Redis, empty, and how hard Hypothesis should try."""
+"""Fixtures for all tests: a real, empty Redis among others, and Hypothesis's profiles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser
 
-# A shared machine makes deadlines a coin toss. `ci` gives the same verdict for the same commit; `dev` keeps looking.
+# On a shared machine deadlines fail at random. `ci` gives one verdict per commit; `dev` keeps searching.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "ci",
@@ -34,15 +34,15 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
-# Shells have their background jobs ignore it, and with them all processes that are interrupted here.
+# Shells let background jobs ignore it, and so would the processes that are interrupted here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# uvicorn's own loop, wherever it is installed: it takes other arguments than asyncio's, and fails in other words.
+# uvicorn's own loop, if installed: its arguments and failures differ from asyncio's.
 if os.environ.get("TEST_LOOP") == "uvloop":
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
-# Files with few tests that take long: begun last, one of them would keep a worker busy when all others are done.
+# Files with few but long tests: started last, one would keep a worker busy when all others are done.
 LONG = (
     "tests/test_benchmarks_replay.py",
     "tests/simulate/",
@@ -60,26 +60,26 @@ LONG = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For several workers: the longest files first."""
+    """With several workers: the longest files first."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes that are no plain text are named by their argument: workers compare names, and some bytes are random."""
+    """Name bytes that are not plain text by their argument: workers compare names, and some bytes are random."""
     return argname if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()) else None
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """One Redis for the whole run. Leave it as you found it; to break one, take `own_redis_server`."""
+    """One Redis for the whole run. Leave it as it was; to break one, use `own_redis_server`."""
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """One for the whole run; each test has a database of its own in it."""
+    """One for the whole run; each test has its own database in it."""
     with PostgresServer() as server:
         yield server
 
@@ -93,7 +93,7 @@ def mariadb_server() -> Iterator[MariaServer]:
 
 @pytest.fixture(scope="session")
 def redis_without_functions() -> Iterator[RedisServer]:
-    """One as before Redis 7, or behind a proxy that knows no functions, for the whole run."""
+    """A Redis without functions, as before version 7 or behind a proxy, for the whole run."""
     with RedisServer("--rename-command", "FUNCTION", "", "--rename-command", "FCALL", "") as server:
         yield server
 
@@ -128,14 +128,14 @@ def redis_unix_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture(scope="session")
 def redis_cluster() -> Iterator[RedisCluster]:
-    """One Cluster of three primaries and three replicas for the whole run. To break one, take `frail_cluster`."""
+    """One Cluster of three primaries and three replicas for the whole run. To break one, use `frail_cluster`."""
     with RedisCluster() as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="session")
 def sentinel_group() -> Iterator[SentinelGroup]:
-    """A primary, two replicas and three Sentinels for the whole run. To break them, take `frail_sentinels`."""
+    """A primary, two replicas and three Sentinels for the whole run. To break them, use `frail_sentinels`."""
     with SentinelGroup() as group:
         yield group
 
@@ -162,7 +162,7 @@ def _frail_cluster() -> Iterator[RedisCluster]:
 
 @pytest.fixture
 def frail_cluster(_frail_cluster: RedisCluster) -> Iterator[RedisCluster]:
-    """A Cluster to be hurt, emptied: it notices soon what has failed, and is mended after each test."""
+    """An empty Cluster to be broken: it detects failures soon, and is repaired after each test."""
     _frail_cluster.mend()
     _frail_cluster.empty()
     yield _frail_cluster
@@ -171,7 +171,7 @@ def frail_cluster(_frail_cluster: RedisCluster) -> Iterator[RedisCluster]:
 
 @pytest.fixture
 def frail_sentinels() -> Iterator[SentinelGroup]:
-    """Servers behind Sentinels, for one test alone: they notice soon what has failed, and take long to come round."""
+    """Servers behind Sentinels for one test: they detect failures soon and take long to recover."""
     with SentinelGroup(timeout_ms=500) as group:
         group.empty()
         yield group
@@ -179,13 +179,13 @@ def frail_sentinels() -> Iterator[SentinelGroup]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for the whole run, in the session's event loop; each visit is a profile of its own."""
+    """One Chromium for the whole run, in the session's event loop; each visit has its own profile."""
     async with browsing() as opened:
         yield opened
 
 
 @pytest.fixture
 def direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever proxy this machine has is not what is tested."""
+    """Ignore this machine's proxy, which is not under test."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)

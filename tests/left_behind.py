@@ -1,4 +1,4 @@
-"""What a process leaves behind where others can read it: its logs, and what it keeps in Redis."""
+"""What a process leaves where others can read it: its logs, and its keys in Redis."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def capturing() -> Iterator[Captured]:
 
 
 def dump(server: RedisServer) -> bytes:
-    """Every key of a Redis and everything in it, as bytes."""
+    """All keys and values of a Redis, as bytes."""
     parts: list[bytes] = []
     with redis.Redis(unix_socket_path=str(server.socket_path)) as client:
         read: dict[bytes, Callable[[bytes], Any]] = {

@@ -1,4 +1,4 @@
-"""The event loops that servers run services on: asyncio's own, and uvloop's, which uvicorn takes where it finds it."""
+"""The event loops of servers: asyncio's own, and uvloop's, which uvicorn uses if installed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ NewLoop: TypeAlias = "Callable[[], asyncio.AbstractEventLoop]"
 on_every_loop = pytest.mark.parametrize(
     "new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
 )
-"""Marks a test that takes `new_loop`, and runs what it tests by `run_on`."""
+"""Marks a test that takes `new_loop` and runs its code by `run_on`."""
 
 
 def run_on(new_loop: NewLoop, work: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine returns, run on a new loop of this kind."""
+    """A coroutine's result, run on a new loop of this kind."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(work)

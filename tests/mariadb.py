@@ -1,4 +1,4 @@
-"""A MariaDB of our own: found or installed, never skipped, never borrowed; on loopback, with a password."""
+"""A private MariaDB: found or installed, never skipped or shared; on loopback, with a password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pymysql  # type: ignore[import-untyped] # it brings no types
 
 from tests.servers import DatabaseServer, _alone, _apt_get
 
-# Written at each commit, or a killed server would lose what it had acknowledged; and never flushed.
+# Written at each commit, as a killed server would lose acknowledged data; never flushed.
 _FAST = ("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--skip-name-resolve")
 _PEM = Path(__file__).with_name("loopback.pem")
 
@@ -24,8 +24,9 @@ PASSWORD_IN_URL = "hunter2%3As%C3%A9cret"
 
 
 class MariaServer(DatabaseServer):
-    """Anybody who can open its socket is its root. `sekisho` may do all but grant rights, with a password and from
-    loopback. Speaks TLS to those that ask for it, for `127.0.0.1` and `localhost`.
+    """Its socket's users are its root. `sekisho` may do all but grant rights, with a password, from loopback.
+
+    Speaks TLS on request, for `127.0.0.1` and `localhost`.
     """
 
     start_seconds_max = 60.0
@@ -33,7 +34,7 @@ class MariaServer(DatabaseServer):
     def __init__(self) -> None:
         super().__init__("maria")
         self._server, self._installer = find_mariadb()
-        # It refuses to work as root.
+        # It refuses to run as root.
         self._user = "mysql" if os.geteuid() == 0 else None
 
     def __enter__(self) -> Self:
@@ -49,7 +50,7 @@ class MariaServer(DatabaseServer):
 
     @property
     def certificate(self) -> Path:
-        """What it shows, and the authority for it."""
+        """Its certificate, and the authority for it."""
         return _PEM
 
     def url(self, database: str) -> str:
@@ -60,7 +61,7 @@ class MariaServer(DatabaseServer):
         return pymysql.connect(unix_socket=str(self.socket), user="root", charset="utf8mb4")
 
     def execute(self, *statements: str, database: str = "mysql") -> list[tuple[object, ...]]:
-        """As root, on a connection of its own. Returns the last one's rows, bytes as text."""
+        """As root, on a separate connection. Returns the last one's rows, bytes as text."""
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
             connection.select_db(database)
             for statement in statements:
@@ -87,7 +88,7 @@ class MariaServer(DatabaseServer):
             return subprocess.Popen(command, cwd=self._folder, stdout=file, stderr=file)
 
     def _is_ready(self) -> bool:
-        # Asked without the client library, which leaves a socket open when it is refused.
+        # Asked without the client library, which leaves a socket open after a refusal.
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(self.socket))
             return True
@@ -111,7 +112,7 @@ def _from_apt() -> tuple[str, str] | None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return None
     with _alone("sekisho-apt"):
-        # Whoever held the lock before us may just have installed it.
+        # The previous holder of the lock may have installed it.
         if not _on_path():
             _apt_get("update")
             _apt_get("install", "--yes", "--no-install-recommends", "mariadb-server")

@@ -1,4 +1,4 @@
-"""Says which rows of `tests/rows.toml` no test holds: `python -m tests.rows`.
+"""Lists rows of `tests/rows.toml` without a test: `python -m tests.rows`.
 
 A row is something that was found from outside. It counts as held when every test that it names is found by pytest, and
 it names at least one.
@@ -18,7 +18,7 @@ ROWS = Path(__file__).with_suffix(".toml")
 class Row(NamedTuple):
     """Attributes:
     number: section and place in it, as in `1.2`.
-    kind: what was found.
+    kind: the kind of finding.
     tests: files, or single tests as `file::function`.
     """
 

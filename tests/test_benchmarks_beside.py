@@ -1,4 +1,4 @@
-"""The comparison with another commit sends what it says, and compares like with like."""
+"""The comparison with another commit sends the stated load, and compares like with like."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.beside import attempt, table
 
 
 def test_attempts_differ_in_address_account_and_password() -> None:
-    """A repeated attempt would be free, and a repeated address over its limit."""
+    """Attempts differ: a repeated attempt would be free, and a repeated address over its limit."""
     sent = [attempt("fail", number) for number in range(1, 201)]
 
     assert len({each.partition(b"X-Forwarded-For: ")[2].partition(b"\r")[0] for each in sent}) == 200
@@ -29,7 +29,7 @@ def test_the_body_is_as_long_as_it_says() -> None:
 
 
 def test_the_ratio_is_of_this_tree_to_the_other() -> None:
-    """Above one means dearer."""
+    """The ratio is of this tree to the other: above one is dearer."""
     console = Console(record=True, width=100)
     console.print(table({"wrong": {"base": 200.0, "here": 206.0}}, "base"))
 

@@ -1,4 +1,4 @@
-"""The capacity sheet's arithmetic, and that its tables are those of the results beside it."""
+"""The capacity sheet's arithmetic, and that its tables match the results beside it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COSTS = Costs(
         (30_000, (0, 1, 0.6, 5)),  # just full
         (31_000, (1, 4, 0.465, 8)),  # 1.86 cores of a Cluster, at most 0.6 of each
         (300_000, (1, 30, 0.6, 75)),
-        (1_000_000, (2, 50, 0.6, 250)),  # more primaries than places would have nothing to do
+        (1_000_000, (2, 50, 0.6, 250)),  # more primaries than places would be idle
     ],
 )
 def test_the_smallest_store_that_carries_it(rate: int, expected: tuple[int, int, float, int]) -> None:
@@ -36,7 +36,7 @@ def test_the_smallest_store_that_carries_it(rate: int, expected: tuple[int, int,
 
 
 def test_a_cluster_has_three_primaries_at_least() -> None:
-    """Two could not agree that one is gone."""
+    """A Cluster has three primaries at least: two could not agree on a failure."""
     found = plan(31_000, COSTS._replace(cluster_us=20))
 
     assert found.primaries == 3
@@ -50,7 +50,7 @@ def test_memory_is_for_all_accounts_addresses_and_secrets_of_an_hour() -> None:
 
 
 def test_the_sheet_is_written_from_the_results() -> None:
-    """Whoever measures anew writes it anew: `python -m benchmarks.capacity`."""
+    """The sheet is generated from the results by `python -m benchmarks.capacity`."""
     page = capacity.PAGE.read_text()
 
     assert page.partition(capacity.BEGIN)[2].partition(capacity.END)[0].strip() == "\n".join(tables(Costs.read()))

@@ -1,4 +1,4 @@
-"""The comparison with a kept result: what it calls a loss is one, and what is noise is left alone."""
+"""The comparison with a kept result reports real losses and ignores noise."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path, base: Any, new: Any, *opt
 
 
 def test_only_our_own_figures_are_compared() -> None:
-    """A peer that was slow today, or the yardstick beside a figure, says nothing of this code."""
+    """Our own figures alone are compared: a peer's or a yardstick's says nothing about this code."""
     assert set(figures(result(0.5))) == {
         "over_fastest_peer / times",
         "variants / ours, allowed / speed_of_bare",
@@ -75,7 +75,7 @@ def test_the_arms_add_up_as_variances_do() -> None:
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100), st.floats(0.0, 0.5))
 def test_there_and_back_is_no_change(base: float, new: float, arm: float) -> None:
-    """Whoever exchanges base and new gets the reciprocal, interval and all."""
+    """Exchanging base and new gives the reciprocal, with its interval."""
     one, other = (Interval(**interval(each, arm)) for each in (base, new))
     there, back = ratio(one, other), ratio(other, one)
 
@@ -87,7 +87,7 @@ def test_there_and_back_is_no_change(base: float, new: float, arm: float) -> Non
     [(0.45, 0.01, "worse"), (0.55, 0.01, "better"), (0.495, 0.01, "within the noise"), (0.4, 0.3, "within the noise")],
 )
 def test_a_verdict_needs_more_than_the_noise(speed: float, arm: float, verdict: str) -> None:
-    """Ten per cent are much where each figure is known to one, and nothing where it is known to thirty."""
+    """A verdict needs more than the noise: ten per cent are much at one per cent precision, and nothing at thirty."""
     found = {one.name: one.verdict for one in changes(result(0.5, arm=arm), result(speed, arm=arm))}
 
     assert found["variants / ours, allowed / speed_of_bare"] == verdict
@@ -132,7 +132,7 @@ def test_counts_are_compared_as_they_are() -> None:
 
 
 def test_a_baseline_is_read_from_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As it was kept, whatever lies in its place by now."""
+    """A baseline is read from git as committed, not from the working tree."""
     monkeypatch.chdir(tmp_path)
     kept = tmp_path / "http.json"
     kept.write_text(json.dumps(result(0.5)))
@@ -145,7 +145,7 @@ def test_a_baseline_is_read_from_git(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_what_is_neither_file_nor_revision_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """And ends with 2, which is no verdict."""
+    """A text that is neither a file nor a revision is named, with exit code 2, which is no verdict."""
     with pytest.raises(SystemExit, match="2"):
         compare.read("nowhere.json")
 

@@ -1,4 +1,4 @@
-"""What the corpus is measured with: a leak that can be made again, exact intervals, memory counted where it belongs."""
+"""The corpus benchmark's tools: repeatable leaks, exact intervals, and memory by its owner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGER = 300_000  # more than one partition a bit
 
 @given(SIZES, st.integers(0, 2**32))
 def test_a_leak_has_as_many_keys_as_asked_for(entries: int, seed: int) -> None:
-    """All different, and sorted over all partitions: what a builder is told to expect of them."""
+    """All keys are different and sorted over all partitions, in the stated number."""
     heads = np.concatenate(list(Synthetic(entries, seed).ordered()))
 
     assert len(heads) == entries
@@ -43,7 +43,7 @@ def test_a_larger_leak_is_cut_by_its_leading_bits() -> None:
 
 @given(SIZES, st.integers(1, 500))
 def test_absent_keys_are_absent(entries: int, count: int) -> None:
-    """A key that was there after all would be counted as a false positive."""
+    """A key counted as absent is absent, or it would look like a false positive."""
     source = Synthetic(entries)
 
     for partition in range(source.partitions):
@@ -53,7 +53,7 @@ def test_absent_keys_are_absent(entries: int, count: int) -> None:
 
 
 def test_what_was_drawn_and_is_present_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even where absent keys are drawn from the very stream of the present ones."""
+    """Absent keys drawn from the present ones' own stream are left out."""
     monkeypatch.setattr(synthetic, "_ABSENT", synthetic._PRESENT)
 
     assert len(Synthetic(1000).absent(0, 10_000)) == 9_500
@@ -119,7 +119,7 @@ def test_many_events_have_an_interval_too() -> None:
 
 
 def test_memory_of_a_mapped_file_is_told_apart(tmp_path: Path) -> None:
-    """A file that is mapped and read is counted, and another one is not."""
+    """The memory of a mapped and read file is counted, and that of another is not."""
     path = tmp_path / "mapped"
     path.write_bytes(bytes(2**20))
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
@@ -131,7 +131,7 @@ def test_memory_of_a_mapped_file_is_told_apart(tmp_path: Path) -> None:
 
 
 def test_the_peak_of_a_command_is_its_own(tmp_path: Path) -> None:
-    """However much the process holds that has it measured."""
+    """The peak is the command's own, for any memory of the measuring process."""
     held = bytearray(b"x") * (150 * 2**20)
     result = tmp_path / "took.json"
 
@@ -147,7 +147,7 @@ def test_the_peak_of_a_command_is_its_own(tmp_path: Path) -> None:
 
 
 def test_a_command_that_fails_fails_here_too(tmp_path: Path) -> None:
-    """A build that broke must not be reported with the time it took to break."""
+    """A failed command fails the measurement: a broken build's time must not be reported."""
     command = [sys.executable, "-m", "benchmarks.corpus.rusage", str(tmp_path / "took"), "false"]
 
     assert subprocess.run(command, check=False, cwd=Path(__file__).parents[1]).returncode == 1

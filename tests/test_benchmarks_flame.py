@@ -1,4 +1,4 @@
-"""The flame graph: widths are shares of samples, and what everybody shares is left out."""
+"""The flame graph: widths are shares of samples, and common frames are left out."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ main (run.py);stop (run.py) 1
 
 
 def test_stacks_grow_from_where_they_part() -> None:
-    """Ninety in a hundred samples share `main` and `serve`: a picture of them would be two bars."""
+    """Ninety in a hundred samples share `main` and `serve`, so stacks are drawn from where they part."""
     assert tree(FOLDED).crown().name == "serve (loop.c)"
 
 
 def test_compiled_code_is_on_the_account_of_its_caller() -> None:
-    """Whose call to libc it was is what is asked; and counting references is nobody's place."""
+    """Compiled code counts for its caller, and reference counting is left out."""
     assert by_module(tree(FOLDED)) == {"app.py": 60, "sekisho/read/body.py": 40, "run.py": 1, ANYBODY: 0}
 
 
 def test_a_frame_is_as_wide_as_its_share() -> None:
-    """And stands beneath its caller; one called from itself is drawn once."""
+    """A frame is as wide as its share, beneath its caller, and drawn once if it calls itself."""
     root = ET.fromstring(drawn(tree(FOLDED).crown(), "a <title>"))
     widths = {group[0].text: float(group[1].attrib["width"]) for group in root.findall("{http://www.w3.org/2000/svg}g")}
 

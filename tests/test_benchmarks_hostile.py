@@ -1,4 +1,4 @@
-"""Any request of 64 KiB is read within two milliseconds: counted in instructions, which no other load changes."""
+"""Any request of 64 KiB is read within two milliseconds, counted in instructions, which other load does not change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from benchmarks.hostile import Reader, cases, chosen, counted, mixtures
 
 
 def test_no_request_costs_more_than_two_milliseconds_to_read() -> None:
-    """Six million instructions, whatever is repeated in a query, a form, JSON, multipart, headers or a path."""
+    """Reading takes six million instructions at most, for any repeated part of query, form, JSON, multipart, headers or
+    path.
+    """
     measure.require("valgrind")
     found = counted()
     assert len(found) == 30
@@ -15,11 +17,11 @@ def test_no_request_costs_more_than_two_milliseconds_to_read() -> None:
 
 
 def test_whatever_is_sent_is_read_or_refused() -> None:
-    """Nothing but a refusal is ever raised, for texts put together by chance."""
+    """Random texts are read or refused, and raise nothing else."""
     reader = Reader()
     assert {reader.read(case) for case in cases(mixtures(30))} > {"read", "json_malformed", "account_missing"}
 
 
 def test_the_same_requests_are_counted_each_time() -> None:
-    """Chance has a seed."""
+    """The same requests are counted each time: the random seed is fixed."""
     assert [case.name for case in chosen()] == [case.name for case in chosen()]

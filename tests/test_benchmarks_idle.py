@@ -1,4 +1,4 @@
-"""What is measured when nobody logs in is what it says: guards that are on, starts that succeed, figures in a table."""
+"""The idle benchmark measures active guards and successful starts, and shows its figures."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ FOUND = {
 
 @pytest.mark.parametrize("guard", list(GUARDS))
 async def test_every_guard_that_is_measured_is_on(guard: str, redis_url: str) -> None:
-    """Or one that did not start, and answers 503 to everybody, would be the cheapest of all."""
+    """Every measured guard is on: one that failed to start and answers 503 would be the cheapest."""
     app = build("bare", guard, redis_url)
 
     pages = [(await ask(app, http(f"/articles/{number}", method="GET"))).status for number in (1, 1)]
     guesses = [(await log_in(app, password=f"guess{number}")).status for number in range(25)]
     await app._parts.stop()
 
-    assert pages == [401, 401]  # which is what the bare endpoint says to everything
+    assert pages == [401, 401]  # the bare endpoint answers this to everything
     assert guesses[0] == 401
     assert 429 in guesses
 
 
 @pytest.mark.parametrize("name", list(STARTS))
 def test_everything_that_is_timed_succeeds(name: str) -> None:
-    """A start that fails is a fast one."""
+    """Every timed start succeeds, as a failing one is fast."""
     subprocess.run([sys.executable, "-c", STARTS[name]], check=True)
 
 
 def test_memory_is_read_in_mebibytes() -> None:
-    """This process holds more than ten of them, and no more shared pages than pages."""
+    """Memory is in mebibytes: this process has more than ten, and no more shared pages than pages."""
     rss, pss = _memory_mib(os.getpid())
 
     assert 10 < pss <= rss < 100_000
 
 
 def test_what_was_found_is_shown() -> None:
-    """A row for each, with every figure."""
+    """Each result is a row with every figure."""
     starts, lives, others = tables(FOUND)
 
     assert [list(column.cells) for column in starts.columns] == [["asyncio"], ["2 (1 - 3)"], ["20.0"], ["100"]]

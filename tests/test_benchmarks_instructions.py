@@ -1,4 +1,4 @@
-"""The table of instructions: every step is where the table looks for it, and what marks add is taken off."""
+"""The table of instructions: every step is found, and the marks' own cost is subtracted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def marks(monkeypatch: pytest.MonkeyPatch) -> Marks:
 
 
 async def test_an_attempt_meets_every_step_in_order(marks: Marks) -> None:
-    """A step that was renamed, skipped or moved would give its instructions to another."""
+    """An attempt passes every step in order; a renamed, skipped or moved step would be counted for another."""
     await Counted(marks).run(["fail"], requests=32, stepwise=1)
 
     stepwise = marks.labels[marks.labels.index("fail whole") + 2 : -2]
@@ -24,7 +24,7 @@ async def test_an_attempt_meets_every_step_in_order(marks: Marks) -> None:
 
 
 async def test_what_is_refused_from_memory_meets_few_of_them(marks: Marks) -> None:
-    """In the same order, without a body, a charge or a judge."""
+    """A shed attempt passes few of them in the same order, without body, charge or judge."""
     await Counted(marks).run(["shed"], requests=32, stepwise=1)
 
     stepwise = [label.removeprefix("shed ") for label in marks.labels[marks.labels.index("shed whole") + 2 : -2]]
@@ -34,13 +34,15 @@ async def test_what_is_refused_from_memory_meets_few_of_them(marks: Marks) -> No
 
 
 def test_a_step_that_has_gone_is_named() -> None:
-    """Else its instructions would silently be the next one's."""
+    """A missing step is named, or its instructions would count for the next one."""
     with pytest.raises(SystemExit, match=r"sekisho\.guard:Guard\.gone has gone"):
         place("sekisho.guard:Guard.gone")
 
 
 def test_what_marks_add_is_taken_off() -> None:
-    """A mark alone costs 1,000, in a function 3,000, in a coroutine 5,000; what it marks is not taken off."""
+    """A mark's cost (1,000 alone, 3,000 in a function, 5,000 in a coroutine) is subtracted, the marked code's is
+    not.
+    """
     found = by_label(
         ["mark", "call", "await", "marked call", "marked await", "fail find the door", "fail take in the body"],
         [1_000, 1_200, 1_700, 3_200, 5_700, 13_000, 25_000],
@@ -50,7 +52,7 @@ def test_what_marks_add_is_taken_off() -> None:
 
 
 def test_the_harness_is_taken_off() -> None:
-    """What is driven counts, not what drives it."""
+    """The harness's own instructions are subtracted."""
     found = by_label(
         ["fail harness", "fail bare", "fail whole", "fail packed"], [200_000, 300_000, 2_200_000, 2_400_000]
     )
@@ -62,5 +64,5 @@ def test_the_harness_is_taken_off() -> None:
     ("until", "awaited"), [("sekisho.read.doors:Doors.find", False), ("sekisho.middleware.intake:Intake.read", True)]
 )
 def test_coroutines_are_told_from_functions(until: str, *, awaited: bool) -> None:
-    """Their marks cost more."""
+    """Coroutines, whose marks cost more, are told from functions."""
     assert Step("", until).awaited is awaited

@@ -1,6 +1,6 @@
-"""The load test: it plays its people as it says, sends every stolen pair once, and judges by the owners.
+"""The load test plays its people as stated, sends every stolen pair once, and judges by the owners.
 
-Locust patches whatever process imports it, so here it is run as its users run it: by its command.
+Locust patches any process that imports it, so it is run by its command, as users run it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ SECRET = "for tests of the load test alone: 71c0"
 
 
 class Run(NamedTuple):
-    """A load test that has ended."""
+    """A finished load test."""
 
     exit_code: int
     output: str
@@ -64,7 +64,7 @@ class Run(NamedTuple):
 
 
 def locust(folder: Path, port: int, *options: str) -> Run:
-    """Seven seconds against a service on loopback, everybody forty times as fast as usual."""
+    """Seven seconds against a service on loopback, forty times as fast as usual."""
     command = [sys.executable, "-m", "locust", "-f", "benchmarks/locustfile.py", "--headless", "--only-summary"]
     command += ["--host", f"http://127.0.0.1:{port}", "--accounts", str(folder / "owners.csv")]
     command += ["--stages", "1,1,3,2", "--owners", "4", "--attackers", "10", "--pace", "40"]
@@ -93,7 +93,7 @@ def members() -> dict[str, str]:
 
 
 async def attacked(folder: Path, redis_url: str, members: dict[str, str], **settings: str) -> tuple[Run, int]:
-    """The example service with its guard, stuffed and sprayed; and how many passwords it had to check."""
+    """The guarded example service under stuffing and spraying, and its number of password checks."""
     await add_owners(Population(PEOPLE), folder)
     if not (folder / "owners.csv").exists():
         write_owners(folder, members)
@@ -106,13 +106,13 @@ async def attacked(folder: Path, redis_url: str, members: dict[str, str], **sett
         **{f"SEKISHO_{name.upper()}": value for name, value in settings.items()},
     }
     async with Service(GUARDED, folder, guard) as service:
-        # A busy machine may take its time: how long owners wait is not what is claimed here.
+        # A busy machine may be slow: owners' waiting times are not under test here.
         run = await asyncio.to_thread(locust, folder, service.port, "--combos", combos, "--p99-ms-max", "60000")
         return run, (await service.read_meter()).password_checks
 
 
 async def test_a_guard_that_spares_its_owners_passes(tmp_path: Path, redis_url: str, members: dict[str, str]) -> None:
-    """Attackers are refused right and left, and that is no failure; owners are known after their first log-in."""
+    """A guard that spares its owners passes, with attackers refused and owners known after their first log-in."""
     run, checks = await attacked(tmp_path, redis_url, members)
 
     assert run.exit_code == 0, run.output
@@ -121,14 +121,14 @@ async def test_a_guard_that_spares_its_owners_passes(tmp_path: Path, redis_url: 
     assert set(run.answers(TYPO)) == {"401"}
     assert run.answers("Sprayer")["401 challenge_required"] > 0
     assert run.answers("Stuffer") == {"401": 150}
-    # Nothing was sent that was not counted, nor the other way round.
+    # Sent and counted requests are the same.
     answers = sum((Counter(user["answers"]) for user in run.report["users"].values()), Counter[str]())
     assert checks == answers[LET_IN] + answers["401"]
     assert "PASSED: 0 of owners'" in run.output.splitlines()[-2]
 
 
 async def test_a_guard_that_refuses_owners_fails(tmp_path: Path, redis_url: str, members: dict[str, str]) -> None:
-    """One attempt a day for a known device: whoever mistypes once is a stranger, and one attempt for all of these."""
+    """A guard that refuses owners fails: with one attempt a day, an owner who mistypes once is a stranger."""
     run, _ = await attacked(tmp_path, redis_url, members, limit_lane="1/day", limit_account="1/day")
 
     assert run.exit_code == 1, run.output
@@ -141,7 +141,7 @@ async def test_a_guard_that_refuses_owners_fails(tmp_path: Path, redis_url: str,
 async def test_owners_with_a_second_factor_show_it_once(
     tmp_path: Path, redis_url: str, members: dict[str, str]
 ) -> None:
-    """From a new device they are asked, and prove it; afterwards, from the same one, never again."""
+    """An owner with a second factor shows it once on a new device, and never again there."""
     phones = Phones(Population(PEOPLE), seed=7)
     apps = [b32encode(phones._secret(number)).decode() for number in range(PEOPLE)]
     rows = zip(members.items(), apps, strict=True)
@@ -165,7 +165,7 @@ async def test_owners_with_a_second_factor_show_it_once(
 
 
 class Busy(Shop):
-    """A shop that takes a while to let somebody in, as hashing does on a busy machine."""
+    """A shop that takes long for a log-in, as hashing does on a busy machine."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def late(message: Any) -> None:
@@ -176,9 +176,7 @@ class Busy(Shop):
 
 
 def test_two_workers_send_every_pair_once(tmp_path: Path) -> None:
-    """No pair is lost between them, none is tried by both, and together they know what each of them saw, up to the last
-    answer, which comes when the test is over.
-    """
+    """Two workers lose no pair, repeat none, and together report what both saw, up to answers after the end."""
     shop = Busy({f"owner{number}": f"right{number}" for number in range(6)})
     write_owners(tmp_path, shop.owners)
     listed = [(f"someone{number}@mail.example", f"leaked{number}") for number in range(101)]
@@ -192,7 +190,7 @@ def test_two_workers_send_every_pair_once(tmp_path: Path) -> None:
     assert [pair for pair, times in Counter(shop.reached).items() if pair in set(listed) and times > 1] == []
     assert run.answers("Stuffer") == {"401": len(listed)}
     assert sum(user["attempts"] for user in run.report["users"].values()) == len(shop.reached)
-    # And each owner logs in at one of the two alone, from one device that is new once.
+    # Each owner logs in at one of the two alone, from one device that is new once.
     assert run.answers(NEW_DEVICE) == {LET_IN: len(shop.owners)}
 
 
@@ -206,7 +204,7 @@ def test_two_workers_send_every_pair_once(tmp_path: Path) -> None:
     ],
 )
 def test_what_makes_no_sense_stops_the_start(tmp_path: Path, options: list[str], complaint: str) -> None:
-    """An hour of load that shows nothing is found out in the first second."""
+    """A wrong option stops the start: a useless load test is found in the first second."""
     write_owners(tmp_path, {"hana": "right"})
     command = [sys.executable, "-m", "locust", "-f", "benchmarks/locustfile.py", "--headless"]
     command += ["--host", "http://127.0.0.1:9", "--accounts", str(tmp_path / "owners.csv"), *options]
@@ -218,7 +216,7 @@ def test_what_makes_no_sense_stops_the_start(tmp_path: Path, options: list[str],
 
 
 def test_what_is_tested_here_leaves_this_process_alone() -> None:
-    """The parts are Locust's users' and ours; patched sockets are Locust's alone."""
+    """The parts tested here patch nothing in this process: sockets are patched by Locust alone."""
     parts = ", ".join(f"benchmarks.loadtest.{part}" for part in ("lists", "login", "people", "stages", "verdict"))
     code = f"import sys, {parts}; print({{'locust', 'gevent'}} & set(sys.modules))"
 
@@ -228,7 +226,7 @@ def test_what_is_tested_here_leaves_this_process_alone() -> None:
 
 
 def test_the_manual_knows_the_options() -> None:
-    """Each that it tells of is there, of Locust's or ours; and each of ours is told of."""
+    """The manual's options exist in Locust or here, and each of ours is in the manual."""
     manual = (ROOT / "docs" / "loadtest.md").read_text("utf-8")
     # Locust's own `--help` comes before it reads the file.
     code = "from locust.argument_parser import get_parser; import benchmarks.locustfile; get_parser().print_help()"
@@ -260,12 +258,12 @@ def test_parts_are_a_partition(workers: int, lines: int) -> None:
 
 
 def test_who_comes_too_late_has_nothing() -> None:
-    """A worker that was told no part would send what another one sends."""
+    """A worker without an assigned part sends nothing, or it would repeat another's."""
     assert not any(NOTHING.has(line) for line in range(10))
 
 
 def test_a_list_is_read_as_the_corpus_reads_it(tmp_path: Path) -> None:
-    """Accounts as they stand there, passwords with colons, and no pair for a line without one."""
+    """Accounts are read as written, passwords may have colons, and a line without one is no pair."""
     (path := tmp_path / "list").write_text("Hana@Mail.example:a:b\nno pair\n\nhttps://shop.example/login:ken:pw\n")
 
     assert list(pairs(path, ALL)) == [("Hana@Mail.example", "a:b"), ("ken", "pw")]
@@ -273,7 +271,7 @@ def test_a_list_is_read_as_the_corpus_reads_it(tmp_path: Path) -> None:
 
 
 def test_a_long_list_is_never_held(tmp_path: Path) -> None:
-    """The first pair is there before the end of the list is read."""
+    """A long list is streamed: the first pair is there before its end is read."""
     path = tmp_path / "endless"
     os.mkfifo(path)
     endless = f"f = open({str(path)!r}, 'w')\nwhile True: f.write('a:b\\n' * 9999)"
@@ -285,7 +283,7 @@ def test_a_long_list_is_never_held(tmp_path: Path) -> None:
 
 
 def test_owners_are_told_by_their_line(tmp_path: Path) -> None:
-    """So that they keep their address whoever plays them; quotes and commas are CSV's."""
+    """Owners are numbered by their line, so their address is the same at any worker; quotes and commas are CSV's."""
     (path := tmp_path / "owners.csv").write_text('\ufeffhana,"a,b"\n\nken,pw,JBSW\n', encoding="utf-8")
 
     assert list(accounts(path, ALL)) == [(0, "hana", "a,b", ""), (1, "ken", "pw", "JBSW")]
@@ -293,7 +291,7 @@ def test_owners_are_told_by_their_line(tmp_path: Path) -> None:
 
 
 def test_an_owner_without_a_password_is_named_by_line_alone(tmp_path: Path) -> None:
-    """What stands there may be a password."""
+    """An owner without a password is named by the line alone: its text may be a password."""
     (path := tmp_path / "owners.csv").write_text("hana,right\nhunter2\n")
 
     with pytest.raises(ValueError, match=r"^line 2 is not account,password$"):
@@ -313,7 +311,7 @@ def test_an_owner_without_a_password_is_named_by_line_alone(tmp_path: Path) -> N
     ],
 )
 def test_a_log_in_is_written_as_the_door_says(text: str, content_type: str, body: str) -> None:
-    """One notation for the guard and for who tests it."""
+    """A log-in is written in the guard's notation of doors."""
     post = Login(text).post("h&a", "p w")
 
     assert (post.method, post.content_type, post.body) == ("POST", content_type, body)
@@ -321,7 +319,7 @@ def test_a_log_in_is_written_as_the_door_says(text: str, content_type: str, body
 
 @pytest.mark.parametrize("text", ["POST /a form; POST /b form", "POST /a basic", "POST /a?b form"])
 def test_what_is_no_such_door_is_refused(text: str) -> None:
-    """Two doors, one that has no body, and one that no router finds."""
+    """Two doors, one without a body, and one without a route are refused."""
     with pytest.raises(SettingsError, match=r"^--login: "):
         Login(text)
 
@@ -341,12 +339,12 @@ def test_what_is_no_such_door_is_refused(text: str) -> None:
     ],
 )
 def test_an_answer_is_understood(status: int, headers: list[tuple[bytes, bytes]], body: bytes, told: str) -> None:
-    """In so few words that they can be counted, whatever the service answers."""
+    """Any answer of a service is reduced to a few countable words."""
     assert told == Login("POST /login").told(status, headers, body)
 
 
 def test_a_rule_of_success_is_obeyed() -> None:
-    """Where it cannot be guessed, it is told as the guard is told."""
+    """A success rule is configured as for the guard, where success cannot be guessed."""
     login = Login("POST /login form success=302:/home")
 
     assert login.told(302, [(b"location", b"/home")], b"") == LET_IN
@@ -369,7 +367,7 @@ def test_one_log_in_of_seven_begins_with_a_typo(cast: Cast) -> None:
 
 
 def test_nobody_lives_where_attackers_come_from(cast: Cast) -> None:
-    """Nor do two owners share an address, or two attempts of attackers."""
+    """No owner shares an address with attackers or another owner, and no two attackers' attempts share one."""
     homes = {owner.browser.address for owner in cast.owners}
     lairs = {cast.new_browser().address for _ in range(5_000)}
 
@@ -404,7 +402,7 @@ def test_secure_cookies_are_kept_behind_the_proxy(cast: Cast) -> None:
 
 
 def test_a_list_ends(cast: Cast) -> None:
-    """Each pair once, and then nothing."""
+    """A list gives each pair once, and then nothing."""
     assert (cast.next_pair(), cast.next_pair(), cast.next_pair()) == (("a", "1"), None, None)
 
 
@@ -427,7 +425,7 @@ def test_low_and_slow_stays_at_one_account(cast: Cast) -> None:
     assert len({password for _, password in tried}) == 50
 
 
-# The course of it
+# The phases
 
 
 def test_attackers_come_and_go() -> None:
@@ -445,7 +443,7 @@ def test_a_ramp_may_take_no_time() -> None:
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "1,2,3,x", "1,2,3,-4", "1,2,3,nan", "1,2,3,inf"])
 def test_other_courses_are_refused(text: str) -> None:
-    """A test that never ends, or that ends at once, is none."""
+    """A test that never ends, or that ends at once, is refused."""
     with pytest.raises(ValueError):  # noqa: PT011 - one of them is Python's own
         Stages.read(text)
 
@@ -459,7 +457,7 @@ def rows(**answers: dict[str, int]) -> dict[str, Row]:
 
 
 def test_refused_attackers_and_typos_are_no_failure() -> None:
-    """Nor is a first log-in that is asked for more."""
+    """Refused attackers, typing errors and a proof at a first log-in are no failures."""
     verdict = judge(
         rows(
             known={LET_IN: 100},
@@ -477,7 +475,7 @@ def test_refused_attackers_and_typos_are_no_failure() -> None:
     "told", ["429 too_many_attempts", "403 denied", "401 step_up_required", "503", UNANSWERED, "401"]
 )
 def test_a_known_owner_who_is_not_let_in_was_refused(told: str) -> None:
-    """Whatever the answer is called, and one in a hundred at most."""
+    """A known owner who is not let in counts as refused for any answer; one in a hundred is allowed."""
     assert judge(rows(known={LET_IN: 99, told: 1}), BOUNDS).passed
     assert not judge(rows(known={LET_IN: 98, told: 2}), BOUNDS).passed
 
@@ -488,14 +486,14 @@ def test_a_new_device_may_be_asked_and_not_refused() -> None:
 
 
 def test_nobody_is_no_proof() -> None:
-    """No owner was refused, because none was there."""
+    """Without owners the verdict is no proof."""
     assert not judge({}, BOUNDS).passed
     assert not judge(rows(stuffer={"401": 10}), BOUNDS).passed
     assert not judge(rows(new={"401 step_up_required": 10}), BOUNDS).passed
 
 
 def test_owners_who_wait_fail_it() -> None:
-    """One in fifty waits too long; of attackers, all may."""
+    """More than one in fifty owners who wait too long fails it; attackers may wait."""
     slow = rows_of([(OWNER, LET_IN, {10: 98, 900: 2}), ("Stuffer", "401", {9_000: 5})])
     fast = rows_of([(OWNER, LET_IN, {10: 99, 900: 1})])
 
@@ -504,7 +502,7 @@ def test_owners_who_wait_fail_it() -> None:
 
 
 def test_what_broke_the_test_fails_it() -> None:
-    """A verdict on what was seen by one of two workers is none."""
+    """A verdict from one of two workers fails."""
     verdict = judge(rows(known={LET_IN: 10}), BOUNDS, ["1 of 2 workers were lost"])
 
     assert (verdict.passed, verdict.reasons[0]) == (False, "1 of 2 workers were lost")

@@ -1,4 +1,4 @@
-"""What is measured of owners behind one address is what they get: each is a log-in through the guard itself."""
+"""The NAT benchmark measures real log-ins of owners behind one address, through the guard."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from benchmarks.nat import Came, come, table
 
 @pytest.mark.parametrize(("owners", "worked"), [(7, 0), (30, 23)])
 async def test_owners_of_a_house_all_get_in(owners: int, worked: int) -> None:
-    """Row 4.5: from the eighth account on they are asked for work; nobody is told to wait."""
+    """Row 4.5: all owners of a house get in; from the eighth account on they solve work."""
     assert await come(owners, 600, known=0.0, allowed=False) == Came(owners, owners, worked, 0)
 
 
 async def test_more_than_an_address_takes_are_told_to_wait() -> None:
-    """Or the table would say the same of any number."""
+    """More owners than an address allows are told to wait, or the table would be constant."""
     came = await come(400, 60, known=0.0, allowed=False)
 
     assert came.waited > 100
@@ -22,7 +22,7 @@ async def test_more_than_an_address_takes_are_told_to_wait() -> None:
 
 
 async def test_devices_that_are_known_and_addresses_that_are_allowed_are_free() -> None:
-    """The same four hundred within a minute, of which nobody waits."""
+    """Four hundred known devices or allowed addresses within a minute all pass without waiting."""
     known = await come(400, 60, known=1.0, allowed=False)
     allowed = await come(400, 60, known=0.0, allowed=True)
 

@@ -1,4 +1,4 @@
-"""The open loop: the clock sends, the server does not; and who was late admits it."""
+"""The open loop sends by the clock, independent of the server, and reports its own delays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ANSWER = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 5\r\n\r\nwrong"
 
 
 class Holding:
-    """A server that answers nobody before a number of requests have arrived; then in two pieces, as uvicorn does."""
+    """A server that answers after a number of requests have arrived, then in two pieces, as uvicorn does."""
 
     def __init__(self, held: int) -> None:
         self._held = held
@@ -61,9 +61,9 @@ def driven(port: int, requests: list[bytes], due: list[int], connections: int) -
 
 
 async def test_requests_leave_though_nobody_answers() -> None:
-    """A closed loop would wait for ever for the first of fifty answers that come together.
+    """Requests leave although none is answered; a closed loop would wait for ever for the first of fifty answers.
 
-    And whoever was due first has waited for the last of them at least.
+    The request due first waited for the last one at least.
     """
     due = poisson(1_000, 0.1, seed=1)
     requests = [attempt(number) for number in range(len(due))]
@@ -77,7 +77,7 @@ async def test_requests_leave_though_nobody_answers() -> None:
 
 
 async def test_who_waits_for_a_connection_waits() -> None:
-    """Its latency counts from when it was due: with one connection each is answered after all before it."""
+    """Latency counts from the due time: with one connection each waits for all before it."""
     due = [0] * 20
     async with holding(held=1) as (_, port):
         run = await asyncio.to_thread(driven, port, [attempt(number) for number in range(20)], due, 1)
@@ -96,12 +96,12 @@ def made_up(late_us: float, latency_us: float = 1_000.0) -> Run:
     [(150, 400, False), (250, 400, True), (250, 3_000, False), (2_500, 90_000, True)],
 )
 def test_a_late_generator_refuses_its_own_figures(late_us: float, latency_us: float, *, refused: bool) -> None:
-    """More than 200 µs and a tenth of what it measures, or more than two milliseconds."""
+    """A generator late by more than 200 µs and a tenth of the figure, or by two milliseconds, refuses its figures."""
     assert bool(made_up(late_us, latency_us).refusal()) is refused
 
 
 def test_a_lost_answer_is_the_slowest() -> None:
-    """Leaving it out would make a server faster that answers fewer."""
+    """A lost answer counts as the slowest: leaving it out would favour a server that answers fewer."""
     run = made_up(10)._replace(latency=[1_000] * 98 + [-1] * 2)
 
     assert run.lost == 2
@@ -118,7 +118,7 @@ def test_the_warm_up_is_left_out() -> None:
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=50), st.floats(0.01, 1))
 def test_percentiles_are_values_that_were_measured(values: list[int], share: float) -> None:
-    """The nearest rank: at least the share is not above it, and it is the smallest of which that holds."""
+    """A percentile is a measured value by nearest rank."""
     ranked = sorted(values)
     found = percentile(ranked, share)
 
@@ -140,9 +140,9 @@ def test_a_poisson_process_comes_at_its_rate_and_not_at_even_steps() -> None:
 
 
 def test_half_is_held_against_both_halves() -> None:
-    """The guard's own half against the half of what the bare endpoint can do, and against the same rate.
+    """The guard's half rate is compared with the bare endpoint's half, and with the same rate.
 
-    A round in which one of the two was refused is nobody's.
+    A round with a refused run does not count.
     """
     runs = {
         Point(GUARDED, HALF, GUARDED, 4_000): {0: made_up(0, 900), 1: made_up(0, 5_000), 2: made_up(0, 1_200)},
@@ -158,12 +158,12 @@ def test_half_is_held_against_both_halves() -> None:
 
 
 def test_where_every_run_was_refused_there_is_no_figure() -> None:
-    """And not one made of what is left."""
+    """If every run was refused there is no figure."""
     assert at_half({})["over_bare_at_the_same_rate"] is None
 
 
 def test_attempts_differ_in_address_and_account() -> None:
-    """No limit may answer in place of the endpoint."""
+    """Attempts differ in address and account, so no limit answers for the endpoint."""
     requests = [attempt(number) for number in range(5_000)]
     networks = {
         request.partition(b"X-Forwarded-For: ")[2].split(b"\r\n")[0].rpartition(b".")[0] for request in requests
@@ -173,7 +173,7 @@ def test_attempts_differ_in_address_and_account() -> None:
 
 
 def test_first_on_its_core_is_given_back() -> None:
-    """A process that stayed before everything else would starve the machine; and where it may not, nothing changes."""
+    """The priority on its core is restored, or it would starve the machine; without the right nothing changes."""
     before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
 
     with contextlib.suppress(KeyError), first_on_its_core():

@@ -1,4 +1,4 @@
-"""The benchmark of overload: its rows are those of its promise, and its figures are what it says they are."""
+"""The overload benchmark has the promised rows and right figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def test_every_flood_is_there_and_five_times_of_it() -> None:
-    """With the rates of the table that showed owners losing; and each is another row."""
+    """Every flood is there, with five times of it, at the rates that once refused owners, each its own row."""
     found = list(rows())
     by_rate = {(row.flood, row.factors, row.app): set[float]() for row in found}
     for row in found:
@@ -42,13 +42,13 @@ def test_every_flood_is_there_and_five_times_of_it() -> None:
 
 
 def test_the_quick_rows_are_rows() -> None:
-    """A renamed one would be left out, and nobody told."""
+    """The quick rows exist: a renamed one would be left out silently."""
     assert set(QUICK) <= {row.name for row in rows()}
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_no_line_of_a_list_comes_twice(kind: str) -> None:
-    """The same password for many accounts would be a spray, which is found by other means."""
+    """No line of a list repeats a password, which would be a spray."""
     sent = [KINDS[kind](number) for number in range(1_000)]
 
     assert len(set(sent)) == 1_000
@@ -64,7 +64,7 @@ def test_addresses_are_as_many_as_the_name_says() -> None:
 
 
 def test_the_flood_sends_by_the_clock_until_it_is_told_to_end() -> None:
-    """To a server that answers nothing: it waits for no answer before it asks again."""
+    """The flood sends by the clock, without waiting for answers, until told to end."""
     taken: list[socket.socket] = []
     asked = threading.Event()
     with socket.create_server(("127.0.0.1", 0), backlog=1_024) as server:
@@ -103,7 +103,7 @@ def kept() -> dict[str, Any]:
 
 
 def test_the_page_says_how_many_were_let_in_and_how_fast() -> None:
-    """Of known devices and of honest strangers, and on which machine."""
+    """The page shows how many known devices and honest strangers were let in, how fast, and the machine."""
     lines = list(page(kept()))
 
     assert "| none | 0 | 499 of 500 | 40 / 1,234 | 99 of 100 | 0 | 0.0 | 0 | 0 | 0.0 |" in lines
@@ -112,7 +112,7 @@ def test_the_page_says_how_many_were_let_in_and_how_fast() -> None:
 
 
 def test_a_short_run_says_that_it_is_one() -> None:
-    """Ten log-ins are no claim about one in a hundred."""
+    """A short run says so: ten log-ins make no claim about one in a hundred."""
     assert not any("A first look" in line for line in page(kept()))
     assert any("A first look" in line for line in page({**kept(), "known": 10}))
 
@@ -124,7 +124,7 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
 
 
 def test_what_grows_is_told_and_what_only_wavers_is_not() -> None:
-    """By the largest of the first third and of the last."""
+    """Growth is told from wavering by the maxima of the first and the last third."""
     steady = [Look(80 + n % 3, 40 + n % 7, 12) for n in range(30)]
     leaks = [Look(80 + n, 40, 12 + 4 * n) for n in range(30)]
 

@@ -1,4 +1,4 @@
-"""Pairs of slices, and the servers they are taken from: real processes, and figures made up."""
+"""Pairs of slices and their servers: real processes and made-up figures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pairs(name: str, cpu_us: float, *, ours: bool = False) -> Pairs:
 
 
 def test_ours_is_held_against_every_peer_and_the_fastest_first() -> None:
-    """Round by round, by server time; what is ours is no peer."""
+    """Our server time is compared with every peer's, round by round, the fastest first; ours is no peer."""
     found = [pairs("ours", 60, ours=True), pairs("slow", 240), pairs("fast", 120)]
 
     assert {name: times["median"] for name, times in over_http.over_peers(found).items()} == {"fast": 2.0, "slow": 4.0}
@@ -64,7 +64,7 @@ def test_without_ours_there_is_no_ratio() -> None:
     ],
 )
 def test_a_variant_must_do_what_it_is_measured_for(load: str, script: str, reached: int, *, fits: bool) -> None:
-    """A guard that refuses is fast on the allowed path, and one that lets pass is slow on the other."""
+    """A variant must do its job: refusing is fast on the allowed path, passing on the other."""
     assert Variant("any", GUARDED, load=load, script=script).fits(one(50, reached=reached)) is fits
 
 
@@ -76,7 +76,7 @@ def test_every_variant_has_a_name_of_its_own() -> None:
 
 
 def test_children_are_of_the_family() -> None:
-    """The workers of a server are, and the time they take is the server's."""
+    """A server's workers are its children, and their time is the server's."""
     with subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, text=True) as shell:
         assert shell.stdout is not None
         child = int(shell.stdout.readline())
@@ -88,7 +88,7 @@ def test_children_are_of_the_family() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_are_counted_together(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    """Every attempt that came through is found, whichever worker took it."""
+    """Every passed attempt is counted, at any worker."""
     monkeypatch.setattr(measure, "pinned", lambda *_cores: [])  # nothing is timed here
     with Server("benchmarks.apps.bare:app", free_port(), {}, workers=workers) as server:
         server.wait_until_up()
@@ -104,7 +104,7 @@ def test_workers_are_counted_together(monkeypatch: pytest.MonkeyPatch, workers: 
 def test_a_service_finds_its_redis(
     monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer, start: str, *, unix: bool
 ) -> None:
-    """Over TCP, or over the unix socket; with the variables of its own on top of everybody's."""
+    """A service finds its Redis over TCP or unix socket, with its own variables over the common ones."""
     started: list[dict[str, str]] = []
     monkeypatch.setattr(measure, "Server", lambda _app, _port, environment, **_how: started.append(environment))
     Service("guarded", unix=unix, settings=(("BENCH_LIMITS", "2"),)).start(
@@ -119,7 +119,7 @@ RESULT = {"when": "2026-01-01", "machine": MACHINE}
 
 
 def test_the_page_shows_what_was_measured_and_nothing_else() -> None:
-    """Every part from the reports that the benchmarks write; a part that was not measured has no heading."""
+    """The page has each measured part from the reports, and no heading for others."""
     found = [pairs("ours", 60, ours=True), pairs("fast", 120)]
     http = RESULT | {
         "plan": Plan().report(),
@@ -135,7 +135,7 @@ def test_the_page_shows_what_was_measured_and_nothing_else() -> None:
 
 
 def test_a_rate_at_which_every_run_was_refused_is_said_to_be() -> None:
-    """And has no figure that somebody might quote."""
+    """A rate at which every run was refused is reported so, without a figure."""
     point = {
         "service": "bare",
         "share": 0.5,

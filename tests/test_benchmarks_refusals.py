@@ -1,4 +1,4 @@
-"""What `benchmarks.refusals` sends, and how it reckons."""
+"""The load and ratios of `benchmarks.refusals`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from benchmarks.refusals import LOADS, ratios
 
 
 def test_ratios_are_to_the_404_of_the_same_tree() -> None:
-    """Or two versions of Starlette would be compared."""
+    """Ratios are to the 404 of the same tree, or two versions of Starlette would be compared."""
     found = {"404": {"base": 200.0, "here": 100.0}, "shed": {"base": 300.0, "here": 110.0}}
 
     assert ratios(found)["shed"] == {"base": 1.5, "here": 1.1}
 
 
 def test_a_shed_flood_comes_from_one_address_and_others_from_many() -> None:
-    """So that only the first is over the limits of its address."""
+    """A shed flood comes from one address over its limits, others from many."""
     one, many = LOADS["shed"], LOADS["work, JSON"]
 
     assert one.request(1).count(b"198.51.100.7") == one.request(2).count(b"198.51.100.7") == 1

@@ -1,4 +1,4 @@
-"""The replay: every attempt once, nothing lost without its being said, and no start from the beginning."""
+"""The replay sends every attempt once, reports any loss, and continues instead of starting over."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def store(tmp_path: Path) -> Iterator[KeptRedis]:
     kept.stop()
 
 
-# What is replayed.
+# The replayed traffic.
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_every_attempt_and_log_in_is_somebodys_and_nobody_elses(workers: int) -> None:
-    """By windows and workers together: each number exactly once, in the window of its time."""
+    """Over windows and workers each number occurs once, in the window of its time."""
     of = plan(1 / 1_000, workers=workers)
     share, scenario = Share(of), of.scenario()
     places = [(window, worker) for window in range(share.windows) for worker in range(workers)]
@@ -95,7 +95,7 @@ def test_what_the_limits_let_through_is_reckoned_by_hand_for_one_shift() -> None
 
 
 def test_the_pace_falls_at_once_and_rises_by_and_by() -> None:
-    """A moment of haste must not shorten the life of what is to last for an hour."""
+    """The pace falls at once and rises slowly: a moment of haste must not shorten an hour's records."""
     real = 0.0
     clock = Clock(START_US, 10.0, real_s=lambda: real)
 
@@ -136,7 +136,7 @@ def test_the_script_is_told_the_scenarios_time_and_keeps_records_for_its_part_of
 
 
 def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() -> None:
-    """Were it real time, callers that all wait would hold up the time that they wait for."""
+    """Waiting callers wait in scenario time and others take their place; in real time they would hold it up."""
     clock, tally, said = Clock(START_US, 1.0), Tally(), list[str]()
 
     async def waited() -> list[bool]:
@@ -153,7 +153,7 @@ def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() ->
         alarms.ring(START_US + US // 2)
         assert await first
         assert said == ["wait", "wait", "return"]
-        # At the end of a stretch nobody moves the time any more.
+        # At the end of a stretch the time no longer advances.
         alarms.close()
         return [await second, await room.wait(b"key", waiters_max=5, seconds_max=30.0)]
 
@@ -162,7 +162,7 @@ def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() ->
 
 
 def test_few_callers_come_to_the_end(tmp_path: Path, store: KeptRedis) -> None:
-    """Four callers, in a scenario in which hundreds of attempts wait for room that there will be in a moment."""
+    """Four callers finish a scenario in which hundreds of attempts wait for room."""
     tally, proof = driven(tmp_path, store, plan(1 / 500, callers=4))
 
     assert tally.counts["sent_attacks"] == 100_000
@@ -171,7 +171,7 @@ def test_few_callers_come_to_the_end(tmp_path: Path, store: KeptRedis) -> None:
 
 
 def test_records_wait_while_nothing_runs(store: KeptRedis) -> None:
-    """Put on ice, dumped, started anew and thawed an hour later, a record has as long to live as it had."""
+    """A record dumped and restored an hour later in a new process has the remaining life that it had."""
     with store.client() as client:
         client.set("record", "x", px=30_000)
         client.set("for ever", "x")
@@ -192,7 +192,7 @@ def test_records_wait_while_nothing_runs(store: KeptRedis) -> None:
 
 
 def driven(path: Path, store: KeptRedis, of: Plan, line: type[Line] = Line) -> tuple[Tally, Proof]:
-    """A worker in this process, to its end, and the proof."""
+    """A worker in this process to its end, and the proof."""
     folder = Folder(path)
 
     async def run() -> Tally:
@@ -211,7 +211,7 @@ def broken(proof: Proof) -> list[str]:
 
 
 def test_all_that_was_sent_is_counted_and_kept(tmp_path: Path, store: KeptRedis) -> None:
-    """Scenario, worker and Redis agree, on every account that was tried and to the last charge."""
+    """Scenario, worker and Redis agree on every tried account and every charge."""
     tally, proof = driven(tmp_path, store, plan())
 
     assert broken(proof) == []
@@ -221,12 +221,12 @@ def test_all_that_was_sent_is_counted_and_kept(tmp_path: Path, store: KeptRedis)
     assert tally.counts["sent_attacks"] == 5_000
     assert tally.counts["taken"] == 0
     assert tally.counts["owners_refused"] == 0
-    # Every attempt stands in the table of verdicts once.
+    # Every attempt is in the table of verdicts once.
     assert sum(row[-1] for row in tally.by_reason()) == tally.counts["sent_attacks"] + tally.counts["sent_logins"]
 
 
 class Failing(Line):
-    """Asks rightly, but for a batch of sixty."""
+    """Asks rightly, except for a batch of sixty."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -240,7 +240,7 @@ class Failing(Line):
 
 
 class Dropping(Failing):
-    """Answers that batch out of its own head, and never sends it."""
+    """Makes up the answers to that batch and never sends it."""
 
     def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -249,7 +249,7 @@ class Dropping(Failing):
 
 
 def test_a_batch_that_never_reached_redis_breaks_the_proof(tmp_path: Path, store: KeptRedis) -> None:
-    """The worker believes that it was counted; the script has not made these charges, and no record keeps them."""
+    """A batch that Redis never got, though the worker thinks so, breaks the proof: its charges are missing."""
     _, proof = driven(tmp_path, store, plan(), Dropping)
 
     assert any("charges that Redis has made" in text for text in broken(proof))
@@ -257,7 +257,7 @@ def test_a_batch_that_never_reached_redis_breaks_the_proof(tmp_path: Path, store
 
 
 class Unheard(Failing):
-    """Loses the answers to that batch: Redis has counted it, and who asked was told that nobody could tell."""
+    """Loses the answers to that batch: Redis has counted it, the caller was told *could not tell*."""
 
     def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
         Line.ask(self, keys, argument)
@@ -267,14 +267,14 @@ class Unheard(Failing):
 
 
 def test_an_answer_that_was_lost_breaks_the_proof(tmp_path: Path, store: KeptRedis) -> None:
-    """Its attempts were let in uncounted, as far as the worker knows; their charges stand nevertheless."""
+    """A lost answer breaks the proof: attempts let in as uncounted were charged."""
     _, proof = driven(tmp_path, store, plan(), Unheard)
 
     assert any("judged without an answer" in text for text in broken(proof))
 
 
 def test_records_that_redis_has_forgotten_break_the_proof(tmp_path: Path, store: KeptRedis) -> None:
-    """Evicted, expired too early or overwritten: accounts' failures are not what was charged."""
+    """Records evicted, expired early or overwritten break the proof: failures differ from charges."""
     of = plan()
     driven(tmp_path, store, of)
     with store.client() as client:
@@ -283,7 +283,7 @@ def test_records_that_redis_has_forgotten_break_the_proof(tmp_path: Path, store:
     assert any("failures kept" in text for text in broken(prove(of, Folder(tmp_path), store, runs=1)))
 
 
-# Stopped and gone on with.
+# Stopped and continued.
 
 
 def command(work: Path, *options: str) -> list[str]:
@@ -314,7 +314,7 @@ def begin(work: Path, *options: str) -> subprocess.Popen[bytes]:
 
 
 def wait_until_under_way(work: Path, run: subprocess.Popen[bytes]) -> None:
-    """Until each worker has written something down and is at work on what comes next."""
+    """Wait until each worker has written something down and works on the next."""
     deadline = time.monotonic() + WAIT_SECONDS_MAX
     states = [Folder(work).state(number) for number in range(2)]
     while not all(state.exists() and json.loads(state.read_text())["window"] > 0 for state in states):
@@ -339,19 +339,19 @@ SMALL = ("--scale", "0.0003", "--callers", "16")
 
 
 def assert_whole(found: dict[str, Any]) -> None:
-    """As many of everything as a run in one piece would have had."""
+    """Assert the totals of an uninterrupted run."""
     scenario = plan(0.0003).scenario()
     counts = found["tally"]["counts"]
     assert [claim["text"] for claim in found["proof"]["claims"] if not claim["kept"]] == []
     assert counts["sent_attacks"] == scenario.campaign.attempts == 15_000
     assert counts["right_logins"] == scenario.honest.logins == 600
-    assert counts["sent_logins"] == 698  # of which so many begin with a typo, in whatever pieces
+    assert counts["sent_logins"] == 698  # so many begin with a typing error, in any pieces
     assert counts.get("taken", 0) == 0
     assert found["runs"] == 2
 
 
 def test_a_replay_that_was_interrupted_goes_on_as_if_it_had_not_been(work: Path) -> None:
-    """SIGINT: the stretch is finished, Redis dumped and ended; nothing is sent twice, all totals are the same."""
+    """After SIGINT the stretch is finished and Redis dumped; nothing is sent twice, and the totals are the same."""
     run = begin(work, *SMALL)
     wait_until_under_way(work, run)
     run.send_signal(signal.SIGINT)
@@ -365,7 +365,7 @@ def test_a_replay_that_was_interrupted_goes_on_as_if_it_had_not_been(work: Path)
 
 
 def test_a_replay_that_was_killed_goes_on_and_says_what_it_sent_twice(work: Path) -> None:
-    """SIGKILL to all but Redis: what was charged and not written down is sent again, and counted as such."""
+    """After SIGKILL of all but Redis, charges not yet written down are sent again, and reported."""
     run = begin(work, *SMALL)
     wait_until_under_way(work, run)
     os.killpg(run.pid, signal.SIGKILL)
@@ -378,7 +378,7 @@ def test_a_replay_that_was_killed_goes_on_and_says_what_it_sent_twice(work: Path
 
 
 def test_nobody_begins_anew_by_mistake(work: Path) -> None:
-    """What could be gone on with is not thrown away, and what is not there is not gone on with."""
+    """A replay that can continue is not restarted by mistake, and a missing one is not continued."""
     nothing = subprocess.run(command(work, "--resume"), cwd=ROOT, env=environment(), check=False, capture_output=True)
     assert (nothing.returncode, nothing.stderr) == (1, b"there is nothing here to go on with\n")
 
@@ -388,11 +388,11 @@ def test_nobody_begins_anew_by_mistake(work: Path) -> None:
     assert b"go on with it by --resume, or say --anew" in again.stderr
 
 
-# What is told.
+# Reports.
 
 
 def sample(at: int, **changes: Any) -> dict[str, Any]:
-    """What the lead writes down every other second, of a run at an even speed."""
+    """A sample of the lead's every other second, of a run at an even speed."""
     return {
         "run": 1, "seconds": 2.0 * at, "scenario_seconds": 200.0 * at, "attacks": 60_000 * at, "logins": 2_400 * at,
         "asked": 30_000 * at, "shed": 32_000 * at, "pace_told": 75.0, "workers_rss_bytes": [60 << 20, 61 << 20],
@@ -402,7 +402,7 @@ def sample(at: int, **changes: Any) -> dict[str, Any]:
 
 
 def test_rates_are_those_between_two_samples_of_one_run() -> None:
-    """A pause between two runs, and processes that began anew, are no rate of anything."""
+    """Rates are between two samples of one run, not over a pause or a restart."""
     rows = report.rates([sample(1), sample(2), sample(3, run=2, workers_cpu_seconds=[0.0, 0.0]), sample(4, run=2)])
 
     assert len(rows) == 2
@@ -423,7 +423,7 @@ def test_a_long_series_is_shortened_and_keeps_its_mean() -> None:
 
 
 def test_the_page_says_what_was_found(tmp_path: Path) -> None:
-    """Every figure that is asked for has a line, and a claim that is broken says so."""
+    """The page has a line for each figure, and a broken claim is reported."""
     run = subprocess.run(
         command(tmp_path, "--scale", "0.0002"), cwd=ROOT, env=environment(), check=True, capture_output=True, text=True
     )
@@ -447,7 +447,7 @@ def test_the_page_says_what_was_found(tmp_path: Path) -> None:
 
 
 def test_a_tally_survives_being_written_down() -> None:
-    """What is read back counts on as if nothing had happened."""
+    """A tally that was written and read continues as before."""
     tally = Tally()
     tally.counts["asked"] = 3
     finding = Finding(Action.THROTTLE, "ip_rate", 5)

@@ -1,4 +1,4 @@
-"""The statistics behind *cannot be told apart*: they find what is there, and nothing that is not."""
+"""The statistics behind *cannot be told apart* find real differences and no others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def series(random: Random, count: int = 2_000, *, shift: float = 0.0, spread: fl
 
 
 def test_what_is_alike_is_not_separated() -> None:
-    """At one in a thousand, a hundred pairs of one kind hardly give two false alarms."""
+    """Alike series are not separated: at one in a thousand a hundred pairs hardly give two false alarms."""
     alarms = sum(separation(series(Random(seed)), series(Random(-seed - 1_000))).separated for seed in range(100))
 
     assert alarms <= 1
@@ -34,7 +34,7 @@ def test_what_is_alike_is_not_separated() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_quarter_of_the_spread_is_seen(seed: int) -> None:
-    """And by either test, whichever series is the slower one."""
+    """A quarter of the spread is found by either test, with either series the slower one."""
     random = Random(seed)
     fast, slow = series(random), series(random, shift=0.25)
 
@@ -43,7 +43,7 @@ def test_a_quarter_of_the_spread_is_seen(seed: int) -> None:
 
 
 def test_another_shape_is_seen_though_neither_is_slower() -> None:
-    """A wait that is jittered for one of them and not for the other."""
+    """Another shape is found though neither is slower: a jittered wait beside a constant one."""
     random = Random(7)
 
     assert separation(series(random), series(random, spread=2.0)).separated
@@ -55,7 +55,7 @@ def test_ties_are_no_difference() -> None:
 
 
 def test_every_class_is_tried_as_often_and_no_account_more_than_another() -> None:
-    """Or the accounts, and not the classes, would be compared."""
+    """Every class and every account is tried equally often, so classes are compared and not accounts."""
     tries = list(attempts(1_000))
 
     assert {tried.name: count for tried, count in Counter(kind for kind, _ in tries).items()} == dict.fromkeys(
@@ -66,7 +66,7 @@ def test_every_class_is_tried_as_often_and_no_account_more_than_another() -> Non
 
 
 def test_neighbours_in_time_are_no_neighbours_in_space() -> None:
-    """No limit of an address or a network may answer in place of the step-up."""
+    """Successive attempts differ in network, so no address limit answers for the step-up."""
     places = [address(number) for number in range(10_000)]
 
     assert len({place.rpartition(".")[0] for place in places}) == len(places)
@@ -74,13 +74,13 @@ def test_neighbours_in_time_are_no_neighbours_in_space() -> None:
 
 
 def test_all_names_are_of_one_length() -> None:
-    """A longer request would take longer, whoever it is for."""
+    """All names have one length, as a longer request would take longer."""
     assert len({len(name) for name in (*members(KNOWN), *nobodies(KNOWN))}) == 1
     assert len(PASSWORD) == len(WRONG)
 
 
 def test_the_page_says_which_pairs_are_told_apart() -> None:
-    """A verdict that is written by hand would be the one that was hoped for."""
+    """The page derives which pairs are told apart from the figures."""
     random = Random(3)
     same = {kind.name: series(random, 200, shift=50.0) for kind in KINDS}
     one = compared("alike", same)
@@ -93,7 +93,7 @@ def test_the_page_says_which_pairs_are_told_apart() -> None:
 
 
 def test_auc_is_a_half_where_nothing_can_be_told() -> None:
-    """One where all right passwords are slower; ties count by half."""
+    """The AUC is a half for equal series and one where right passwords are all slower; ties count by half."""
     assert auc([1.0, 2.0], [1.0, 2.0]) == 0.5
     assert auc([3.0, 4.0], [1.0, 2.0]) == 1.0
     assert auc([1.0], [2.0, 2.0]) == 0.0
@@ -112,7 +112,7 @@ def test_all_settings_behind_the_seal_are_measured_with_as_many_right_as_wrong_o
 
 
 def test_the_page_says_what_is_told_behind_the_seal() -> None:
-    """A line for each setting, and how many are outside."""
+    """The page has a line for each setting behind the seal, and the number of outliers."""
     random = Random(4)
     alike, apart = (
         sealed.Times({True: series(random), False: series(random)}, {True: slow, False: series(random)})
@@ -147,7 +147,7 @@ RESULT: dict[str, Any] = {
 
 
 def test_a_proved_device_is_known_as_one() -> None:
-    """The plain answer that a question is held against must have passed the guard, as owners must beside a flood."""
+    """A proved device passes the guard, as the plain answer in the comparison must."""
     token = DeviceTokens((SECRET.encode(),), days=90).find(
         proved("hana"), "hana", browser_family(AGENT.encode()), int(time.time())
     )

@@ -1,7 +1,7 @@
-"""Bounds, lifetimes and limits that tests take from the code, each as a number.
+"""Bounds, lifetimes and limits that tests import, each as a number.
 
-A test that takes its expected value from the code agrees with any value: `CALLS_MAX = 40_000` passed all of them. So
-what tests import is written down here a second time, and a change to a bound is made in two places.
+A test that takes its expected value from the code passes with any value: `CALLS_MAX = 40_000` passed all. So imported
+bounds are repeated here, and a change is made in two places.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ BOUNDS: dict[str, dict[str, float]] = {
 
 
 def imported() -> dict[str, set[str]]:
-    """The constants of the package that any test imports, by module."""
+    """The package's constants that tests import, by module."""
     names: dict[str, set[str]] = {}
     for path in TESTS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -111,14 +111,14 @@ def imported() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("module", BOUNDS)
 def test_bounds_are_what_is_written_down(module: str) -> None:
-    """Each holds a stranger, a clock or memory within what somebody has thought about."""
+    """Each bound has its reviewed value."""
     there = import_module(module)
 
     assert BOUNDS[module] == {name: getattr(there, name) for name in BOUNDS[module]}
 
 
 def test_what_a_test_takes_from_the_code_is_written_down() -> None:
-    """A number that is missing here: add it to `BOUNDS`, as a literal."""
+    """A missing number must be added to `BOUNDS` as a literal."""
     numbers = {
         (module, name)
         for module, names in imported().items()

@@ -1,4 +1,4 @@
-"""What is compiled runs as it does uncompiled: `make test-compiled` runs the tests of the hot path against it."""
+"""Compiled code runs as uncompiled code does: `make test-compiled` runs the hot path's tests on it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ WANTED = os.environ.get("TEST_COMPILED") == "1"
 
 
 def test_every_pattern_names_sources() -> None:
-    """A module that was renamed would else be left uncompiled, and nobody would notice but the processor."""
+    """Every pattern names sources: a renamed module would stay uncompiled unnoticed."""
     for pattern in hatch_build.COMPILED:
         assert list((hatch_build.MIDDLEWARE / "sekisho").glob(pattern)), pattern
 
 
 def test_what_is_meant_to_be_compiled_is() -> None:
-    """And nothing is where nobody compiled it: a stray module beside the sources would outlive their changes."""
+    """Exactly the intended modules are compiled, and none without asking: a stray one would outlive source changes."""
     for path in hatch_build.modules():
         name = path.removesuffix(".py").replace("/", ".")
         importlib.import_module(name)
@@ -45,25 +45,25 @@ def test_what_is_meant_to_be_compiled_is() -> None:
 def test_an_installation_compiles_only_where_that_is_asked_for(
     version: str, environ: dict[str, str], compiled: bool
 ) -> None:
-    """It takes two minutes of silence: nobody should have to wonder whether pip hangs."""
+    """An installation compiles only on request, as it takes two silent minutes."""
     assert hatch_build.compiles(version, environ) is compiled
 
 
 def test_what_is_compiled_is_read_by_the_version_that_checks_it() -> None:
-    """The compiler is a part of mypy: another version would be another language."""
+    """The compiler is part of mypy: compiling and checking use one version."""
     groups = tomllib.loads((hatch_build.MIDDLEWARE.parent / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
 
     assert set(hatch_build.COMPILERS) <= set(groups["check"])
 
 
 def test_a_build_that_is_asked_for_something_else_says_so() -> None:
-    """A misspelt wish would else be an installation that is slower than somebody believes."""
+    """A misspelt build option is an error, or the installation would be slower than believed."""
     with pytest.raises(ValueError, match=r"^COMPILE_SEKISHO is neither always nor never$"):
         hatch_build.compiles("standard", {"COMPILE_SEKISHO": "1"})
 
 
 def test_nothing_is_awaited_while_an_exception_is_on_its_way() -> None:
-    """Compiled, a coroutine that awaits there may swallow it: who is cancelled would go on, or wait for ever."""
+    """No coroutine awaits while an exception propagates: compiled, it may swallow a cancellation."""
     for path in hatch_build.modules():
         for node in ast.walk(ast.parse((hatch_build.MIDDLEWARE / path).read_text())):
             if isinstance(node, ast.Try):
@@ -72,12 +72,12 @@ def test_nothing_is_awaited_while_an_exception_is_on_its_way() -> None:
 
 
 def test_servers_can_tell_that_it_is_asgi_3() -> None:
-    """A server calls what is no coroutine function as an application of ASGI 2."""
+    """Servers recognise ASGI 3 by a coroutine function, and would call others as ASGI 2."""
     assert inspect.iscoroutinefunction(LoginGuard.__call__)
 
 
 def test_values_do_not_change() -> None:
-    """Compiled they cannot; uncompiled the type checker sees to it."""
+    """Values are immutable: when compiled by themselves, else by the type checker."""
     if WANTED:
         with pytest.raises(AttributeError):
             charge().exempt = True  # type: ignore[misc]
@@ -86,5 +86,5 @@ def test_values_do_not_change() -> None:
 
 
 def test_an_attempt_shows_nothing_of_itself() -> None:
-    """Compiled or not: tracebacks print values."""
+    """An attempt's `repr` shows nothing, compiled or not: tracebacks print it."""
     assert "__repr__" in vars(Attempt)

@@ -1,4 +1,4 @@
-"""The event loop that the tests run on is the one that was asked for: `make test-uvloop` asks for uvicorn's."""
+"""Tests run on the requested event loop: `make test-uvloop` requests uvicorn's."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ WANTED = "uvloop" if os.environ.get("TEST_LOOP") == "uvloop" else "asyncio.unix_
 
 
 async def test_tests_run_on_the_loop_that_was_asked_for() -> None:
-    """A pass on uvloop that quietly ran on asyncio's own would hold nothing."""
+    """The loop is the requested one: a uvloop pass on asyncio's own would prove nothing."""
     assert type(asyncio.get_running_loop()).__module__ == WANTED
 
 
 def test_so_does_what_starts_a_loop_of_its_own() -> None:
-    """As commands and threads do."""
+    """New loops, as of commands and threads, are of that kind too."""
 
     async def module() -> str:
         return type(asyncio.get_running_loop()).__module__

@@ -1,4 +1,4 @@
-"""What `make` would do on a fresh clone: nothing is run here, the commands are only listed."""
+"""The commands that `make` would run in a fresh clone, listed and not run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """As much of a fresh clone as `make` itself reads."""
+    """The parts of a fresh clone that `make` reads."""
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
 
 def commands(clone: Path, *arguments: str) -> str:
-    """What `make` would run, in order."""
+    """The commands of `make`, in order."""
     listed = subprocess.run(["make", "--dry-run", *arguments], cwd=clone, capture_output=True, text=True, check=True)
     return listed.stdout
 
 
 def test_checks_need_no_benchmark_packages(clone: Path) -> None:
-    """Plotting libraries and other guards are no condition for a linter."""
+    """Checks need no benchmark packages."""
     listed = commands(clone, "check")
 
     assert "--group check" in listed
@@ -37,7 +37,7 @@ def test_checks_need_no_benchmark_packages(clone: Path) -> None:
 
 
 def test_benchmarks_bring_what_compiles_the_hot_path(clone: Path) -> None:
-    """The compiler is a part of mypy, which the group of the checkers has."""
+    """Benchmarks install the compiler of the hot path, mypy, which is in the checkers' group."""
     listed = commands(clone, "bench", "QUICK=1")
 
     steps = [listed.index(step) for step in ("--group check", "--group bench", "-m benchmarks.instructions --quick")]
@@ -45,14 +45,14 @@ def test_benchmarks_bring_what_compiles_the_hot_path(clone: Path) -> None:
 
 
 def test_the_suite_is_spread_over_workers_and_counts_no_branches(clone: Path) -> None:
-    """Counting them doubles the time: it is a pass of its own."""
+    """The suite runs in parallel without branch coverage, which doubles the time and is a separate pass."""
     assert "--numprocesses" in commands(clone, "test")
     assert "--cov" not in commands(clone, "test")
     assert "--cov-fail-under" in commands(clone, "coverage")
 
 
 def test_what_measures_has_tests_of_its_own(clone: Path) -> None:
-    """They change with `benchmarks/` alone, and take as long as a sixth of all others."""
+    """Benchmarks' tests are separate: they change with `benchmarks/` alone and take a sixth of the time."""
     (clone / "tests").mkdir()
     (clone / "tests/test_benchmarks_idle.py").touch()
 
@@ -62,7 +62,7 @@ def test_what_measures_has_tests_of_its_own(clone: Path) -> None:
 
 
 def test_packages_are_checked_as_an_index_would(clone: Path) -> None:
-    """A description that does not render is refused at the upload, which is late to hear of it."""
+    """Packages are checked as an index would, so an unrenderable description is found before the upload."""
     listed = commands(clone, "dist")
 
     assert listed.index("-m build") < listed.index("twine check --strict dist/*")
@@ -72,7 +72,7 @@ def test_packages_are_checked_as_an_index_would(clone: Path) -> None:
     "part", ["check", "test", "test-uvloop", "test-compiled", "coverage", "dist", "matrix", "real"]
 )
 def test_ci_runs_every_part(part: str) -> None:
-    """What is not run there is broken before anybody notices."""
+    """CI runs every part."""
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     jobs = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
 
@@ -81,7 +81,7 @@ def test_ci_runs_every_part(part: str) -> None:
 
 
 def test_another_python_has_an_environment_of_its_own(clone: Path) -> None:
-    """Or `make test PYTHON=…` would find the one of python3, and test that."""
+    """Another Python has its own environment, or `make test PYTHON=…` would use python3's."""
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
 
     assert f".venv-{ours}/bin/python -m pytest" in commands(clone, "test", f"PYTHON={sys.executable}")
@@ -89,7 +89,7 @@ def test_another_python_has_an_environment_of_its_own(clone: Path) -> None:
 
 
 def test_every_python_that_is_named_is_run() -> None:
-    """A classifier is a promise."""
+    """Every Python in the classifiers is tested."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     named = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
     script = (ROOT / ".ci" / "run").read_text("utf-8")

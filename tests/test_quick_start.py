@@ -1,4 +1,4 @@
-"""The quick start of the README, by a shell in an environment that has nothing: word for word, but for the port."""
+"""The README's quick start in a shell with an empty environment, verbatim except for the port."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 SECONDS_MAX = 300
-# Where this machine has its packages from, and nothing else of ours.
+# This machine's package source, and nothing else of ours.
 KEPT = re.compile(r"PIP_|.*_PROXY$|SSL_CERT|REQUESTS_CA", re.IGNORECASE)
 
 
 def block(language: str, holds: str) -> str:
-    """The block of the README that holds these words."""
+    """The README's block with these words."""
     (found,) = [
         each for each in re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE) if holds in each
     ]
@@ -36,7 +36,7 @@ def block(language: str, holds: str) -> str:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What somebody has who unpacked the sources: no environment, nothing built."""
+    """Freshly unpacked sources: no environment, nothing built."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"][
         "sdist"
@@ -73,7 +73,7 @@ def shell(script: str, folder: Path, environment: dict[str, str]) -> subprocess.
 
 @pytest.fixture(scope="module")
 def installed(checkout: Path, environment: dict[str, str]) -> Path:
-    """After the first two lines."""
+    """The state after the first two lines."""
     done = shell(block("console", "pip install . uvicorn"), checkout, environment)
     assert done.returncode == 0, done.stderr[-2_000:]
     (checkout / "app.py").write_text(block("python", "app.add_middleware(  # the last"), "utf-8")
@@ -82,7 +82,7 @@ def installed(checkout: Path, environment: dict[str, str]) -> Path:
 
 @pytest.fixture
 def served(installed: Path, environment: dict[str, str]) -> Iterator[Path]:
-    """While the server of the third line runs; afterwards its log is in `log`."""
+    """While the third line's server runs; its log is in `log` afterwards."""
     with (installed / "log").open("w") as log:
         server = subprocess.Popen(
             ["bash", "-ec", ". venv/bin/activate; " + block("console", "uvicorn --no-proxy-headers app:app")],
@@ -99,11 +99,11 @@ def served(installed: Path, environment: dict[str, str]) -> Iterator[Path]:
 def wait_until_running(server: subprocess.Popen[bytes], log: Path) -> None:
     while "Uvicorn running" not in log.read_text():
         assert server.poll() is None, log.read_text()[-2_000:]
-        time.sleep(0.05)  # uvicorn tells nobody when it has begun
+        time.sleep(0.05)  # uvicorn has no event for its start
 
 
 def test_the_quick_start_works_word_for_word(served: Path, environment: dict[str, str]) -> None:
-    """What the page says that is printed is printed, and the refusal is in the server's log."""
+    """The quick start prints what the page shows, and the refusal is in the server's log."""
     script = block("console", "curl").replace(":8000/", f":{environment['UVICORN_PORT']}/")
     done = shell(script, served, environment)
 
@@ -115,7 +115,7 @@ def test_the_quick_start_works_word_for_word(served: Path, environment: dict[str
 
 
 def test_the_command_is_there(installed: Path, environment: dict[str, str]) -> None:
-    """With its version, and not compiled: nobody asked for that."""
+    """The command shows its version, uncompiled by default."""
     done = shell(". venv/bin/activate; sekisho --version", installed, environment)
 
     assert (done.returncode, done.stdout) == (0, "sekisho 0.1.0 (not compiled)\n")

