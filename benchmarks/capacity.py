@@ -23,7 +23,7 @@ PRIMARIES_MAX = 64  # on a Cluster records live in as many slots
 ACCOUNTS = 16_500_000  # those of 7pay: each may have been tried within 90 days
 ADDRESSES = 200_000  # of its attackers
 ADDRESS_RECORDS = 3  # address, device, and a network that is hardly ever shared
-SECRETS_KEPT_S = 3_600  # what was seen of a secret is kept for an hour at most
+SECRETS_KEPT_S = 3_600  # the set of a secret's accounts is kept for an hour at most
 
 
 class Costs(NamedTuple):

@@ -1,15 +1,14 @@
-"""What has changed since a kept result: `python -m benchmarks.compare BASE NEW [--fail-above PCT] [--absolute]`.
+"""Changes since a kept result: `python -m benchmarks.compare BASE NEW [--fail-above PCT] [--absolute]`.
 
 BASE and NEW are results as the benchmarks write them; `REVISION:benchmarks/results/http.json` is read from git. Each
-figure's change is a ratio with a 95% interval, made of the two figures' own: on the scale of logarithms, by the method
-of variance estimates recovery (Zou and Donner 2008). What holds 1 is within the noise. Of twenty figures that have not
-changed, one falls outside by chance.
+figure's change is a ratio with a 95% interval, derived from the two figures' own intervals on the scale of logarithms,
+by the method of variance estimates recovery (Zou and Donner 2008). An interval that holds 1 is within the noise. Of
+twenty figures that have not changed, one falls outside by chance.
 
-Ratios travel between machines and days: with `--fail-above`, those alone decide. `--absolute` lets microseconds and
-requests per second decide too, which only means something on the same idle machine.
+Ratios are comparable between machines and days: with `--fail-above`, those alone decide. `--absolute` lets microseconds
+and requests per second decide too, which only means something on the same idle machine.
 
-Exit code: 0; 1 where a figure is worse by more than PCT per cent and outside the noise; 2 where there is nothing to
-compare.
+Exit code: 0; 1 if a figure is worse by more than PCT per cent and outside the noise; 2 if there is nothing to compare.
 """
 
 from __future__ import annotations

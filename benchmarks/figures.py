@@ -1,6 +1,6 @@
 """The results as a page of the documentation: `python -m benchmarks.figures [--quick]`.
 
-Written from the JSON and by nobody's hand. With `--quick` the page of a first look goes to the screen alone.
+The page is generated from the JSON. With `--quick` the page of a first look goes to the screen alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PICTURES = "../benchmarks/results"
 
 
 def page(found: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:
-    """The lines of the page; what has not been measured is left out."""
+    """The lines of the page, without unmeasured parts."""
     yield "# The benchmarks in figures"
     yield ""
     yield (

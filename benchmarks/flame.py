@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 200
 WIDTH_PX, ROW_PX, LETTER_PX = 1_200, 15, 6.2
-SHARE_MIN = 0.003  # what is narrower can neither be seen nor read
+SHARE_MIN = 0.003  # a narrower frame can neither be seen nor read
 TRUNK = 0.9  # frames at the root that hold as much are the same for everybody, and say nothing
 OURS, PYTHON, COMPILED = "#d9534a", "#c9ccd1", "#dfe7f1"
 

@@ -168,7 +168,7 @@ def timed(reader: Reader, case: Case) -> float:
 
 
 def chosen() -> list[Case]:
-    """What is counted: the text that cost 130 ms once at each place, dear ones, and some made by chance."""
+    """The counted texts: one that once cost 130 ms in each place, other costly ones, and some random ones."""
     chance, dear = random.Random(SEED), (b"+", b"%", b"&_method=PUT", b"1,", b'"', b"\xcc\x81\xcc\x96", b"\xef\xb7\xba")
     first, *others = cases((b"%&",))
     by_chance = [*cases(mixtures(20))]

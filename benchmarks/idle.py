@@ -138,7 +138,7 @@ def _life(server: Server) -> dict[str, float]:
 
 
 def _log_in(server: Server, number: int) -> tuple[float, float]:
-    """Milliseconds by the clock of whoever waits, and of the server's core."""
+    """Milliseconds by the client's clock, and of the server's core."""
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "X-Forwarded-For": f"240.{number}.1.1",

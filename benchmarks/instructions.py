@@ -1,11 +1,11 @@
-"""What each step of a guarded attempt costs in instructions: `python -m benchmarks.instructions [--load LOAD]…`.
+"""The cost of each step of a guarded attempt in instructions: `python -m benchmarks.instructions [--load LOAD]…`.
 
-The guard in front of the bare endpoint, driven without HTTP under callgrind, its ledger replaced by a constant. Counts
-are the same every time, whatever else the machine is doing: a hundredth less is a hundredth less, which no clock could
-show. What they leave out is waiting for memory, so claims of speed are made over HTTP.
+The guard in front of the bare endpoint is driven without HTTP under callgrind, with its ledger replaced by a constant.
+Counts are the same every time, under any other load of the machine: a hundredth less is a hundredth less, which no
+clock could show. They leave out waiting for memory, so claims of speed are made over HTTP.
 
-Each step ends where a function of the guard returns. There callgrind is made to write down what it counted since the
-last such place, by a system call that nothing else here makes.
+Each step ends where a function of the guard returns. There a system call, which nothing else here makes, has callgrind
+write down its count since the last such place.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Marks:
         self.labels: list[str] = []
 
     def mark(self, label: str) -> None:
-        """Whatever was counted since the last mark belongs to `label`."""
+        """Assign the count since the last mark to `label`."""
         self.labels.append(label)
         os.getppid()
 

@@ -183,7 +183,7 @@ class Siege(LoadTestShape):
 
     @property
     def _last_reports_s(self) -> float:
-        # A master that quits waits for its workers for half a second, whatever they have not told it yet.
+        # A master that quits waits half a second for its workers, even if they have not reported everything.
         return WORKER_REPORT_INTERVAL + 1 if isinstance(self.runner, MasterRunner) else 0
 
     def tick(self) -> tuple[int, float, list[type[User]]] | None:
@@ -203,7 +203,7 @@ class Siege(LoadTestShape):
 
 @events.init.add_listener  # type: ignore[untyped-decorator] # Locust's
 def prepare(environment: Environment, **_: object) -> None:
-    """Stop here where an option makes no sense. Owners are as many as were asked for, whatever else comes."""
+    """Stop here if an option makes no sense. Owners are as many as requested, in every mode."""
     options = options_of(environment)
     environment.stop_timeout = environment.stop_timeout or STOP_SECONDS_MAX
     Owner.fixed_count = options.owners
@@ -276,7 +276,7 @@ def _cast(options: Namespace, part: Part) -> Cast:
 def conclude(environment: Environment, **_: object) -> None:
     """The summary, and the exit code."""
     if isinstance(environment.runner, WorkerRunner):
-        environment.process_exit_code = 0  # it has seen a part only; whoever has seen all of it judges
+        environment.process_exit_code = 0  # it has seen a part only; the process that has seen all judges
         return
     options = options_of(environment)
     rows = rows_of((entry.method, entry.name, entry.response_times) for entry in environment.stats.entries.values())

@@ -1,12 +1,12 @@
-"""An open-loop load generator: requests leave when the clock says so, whatever became of those before them.
+"""An open-loop load generator: requests leave by the clock, independent of earlier requests.
 
 A closed loop (wrk, and every generator that waits for an answer before it asks again) stops asking while the server is
 slow, so the requests that would have suffered are never sent, and the slowness shows in one latency instead of in
 hundreds: coordinated omission. Here each request has an instant, drawn beforehand from a Poisson process, and its
 latency counts from that instant, also while it waits for a free connection.
 
-The generator watches itself: how late it was to notice that a request was due. What it measures while it is late is its
-own slowness, and is refused.
+The generator watches how late it notices that a request is due. Figures taken while it is late measure its own slowness
+and are refused.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 CONNECTIONS = 128
 LATE_SHARE_MAX = 0.1  # of the latency at the same quantile
 LATE_US_MIN, LATE_US_MAX = 200.0, 2_000.0  # no less is asked of it, and no more is forgiven
-SLEEP_NS_MIN = 10_000  # whoever sleeps for less wakes up late
-GRACE_S = 5.0  # for answers after the last request; what comes later is lost
+SLEEP_NS_MIN = 10_000  # a shorter sleep ends late
+GRACE_S = 5.0  # for answers after the last request; later ones are lost
 
 _TIMER_SLACK = 29  # PR_SET_TIMERSLACK; by default Linux lets a sleeper sleep 50 µs longer
 _HEAD = (
@@ -113,10 +113,10 @@ class Run(NamedTuple):
 
 @contextlib.contextmanager
 def first_on_its_core() -> Iterator[None]:
-    """Run before all else on this core, where the system lets us (it lets root, and whoever has `CAP_SYS_NICE`).
+    """Run before all else on this core, if the system permits it (to root, and with `CAP_SYS_NICE`).
 
-    What shares the core with the generator, as Redis does here, makes it late, and what it measures then is its own
-    lateness. The other way round Redis waits for it, and that is counted: at the expense of who is measured.
+    A process that shares the core with the generator, as Redis does here, makes it late, and then it measures its own
+    lateness. In the other order Redis waits for the generator, which counts against the measured variant.
     """
     before = os.sched_getscheduler(0), os.sched_getparam(0)
     with contextlib.suppress(PermissionError):

@@ -159,7 +159,7 @@ class Bench:
         return servers
 
     def _pair(self, pairs: Pairs, servers: Mapping[Service, Server], *, bare_first: bool) -> Iterator[None]:
-        """One slice each. Who goes first alternates: a machine that slows down would else favour the first."""
+        """One slice each, in alternating order: a machine that slows down would otherwise favour the first."""
         variant = pairs.variant
         both = [(pairs.bare, variant.against), (pairs.guarded, variant.service)]
         for slices, service in both if bare_first else reversed(both):

@@ -19,7 +19,7 @@ def path(stem: str, *, quick: bool, suffix: str = "json") -> Path:
 
 
 def write(stem: str, found: Mapping[str, Any], *, quick: bool) -> dict[str, Any]:
-    """Keep a result; what was kept."""
+    """Write a result; returns its content."""
     RESULTS.mkdir(exist_ok=True)
     kept = {"when": time.strftime("%Y-%m-%d"), **found}
     where = path(stem, quick=quick)

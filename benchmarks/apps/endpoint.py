@@ -1,10 +1,10 @@
 """The log-in that every variant protects: raw ASGI, and as cheap as an endpoint can be made.
 
-It hashes nothing, parses nothing and knows no account: whatever it did itself would make each guard in front of it look
+It hashes nothing, parses nothing and knows no account: any work of its own would make each guard in front of it look
 cheaper. A body that holds the right password is let in with a session cookie, every other one gets a 401.
 
-It also counts how many attempts came through, which is how the harness knows that a variant really allowed what it was
-meant to allow and refused what it was meant to refuse.
+It also counts how many attempts came through, so the harness knows that a variant really allowed or refused what it was
+meant to.
 """
 
 from __future__ import annotations

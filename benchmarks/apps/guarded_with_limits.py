@@ -6,7 +6,7 @@ import os
 
 from benchmarks.apps.guard import guarded
 
-# None of them is ever reached: what is counted here is what counting costs.
+# None of them is ever reached: only the cost of counting is measured.
 PERIODS = ("10minute", "hour", "day", "7day")
 _COUNT = int(os.environ["BENCH_LIMITS"])
 _TEXT = ";".join(f"{1_000 * place}/{period}" for place, period in enumerate(PERIODS[:_COUNT], start=1))

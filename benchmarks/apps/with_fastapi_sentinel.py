@@ -35,7 +35,7 @@ _sentinel = install_sentinel(
 async def _login(request: Request) -> Response:
     try:
         body = await request.body()
-    except ClientDisconnect:  # the load generator leaves in the middle of a request, which is no error of anybody's
+    except ClientDisconnect:  # the load generator disconnects in the middle of a request, which is no error
         return Response()
     account = endpoint.keys_of(request.headers.raw, body).account
     await _sentinel.login_guard.check(request, account)

@@ -87,7 +87,7 @@ def require_room(folder: Path, needed_bytes: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is kept of a run, beside its result: the machine as it was before, and what was asked for."""
+    """The record of a run, beside its result: the machine's state before it, and the options."""
 
     stem: str
     plan: dict[str, Any]
@@ -231,7 +231,7 @@ def workers(serve: Callable[..., None], *args: Any, count: int = 2) -> Iterator[
 
 
 def orders(pipe: Connection) -> Iterator[tuple[Any, ...]]:
-    """What a worker is told, until whoever tells it closes the pipe."""
+    """The orders of a worker, until their sender closes the pipe."""
     while True:
         try:
             yield pipe.recv()

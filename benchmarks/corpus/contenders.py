@@ -83,7 +83,7 @@ class Contender(Protocol):
         """Make it in `folder`; the bytes that it takes there, or in its server."""
 
     def open(self, folder: Path) -> Find:
-        """As a worker does: what is returned answers true for what is in the leak."""
+        """Open as a worker does: the result answers true for digests in the leak."""
 
 
 class Sekisho:
@@ -156,7 +156,7 @@ class SortedHeads:
 
 
 class _Fuse:
-    """The classes of pyfusefilter, given hex digits: whatever it is given, it hashes as text."""
+    """The classes of pyfusefilter, given hex digits: they hash any input as text."""
 
     prevalence, exact, mapped = False, False, False
     shared, needs = "no: a copy each", "pyfusefilter"

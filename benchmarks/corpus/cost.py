@@ -130,7 +130,7 @@ def in_process(files: Files, rounds: int, count: int, drawn: Drawing) -> dict[st
     drawn.begin("in process", rounds, "rounds")
     for number in range(rounds):
         for kind in kinds:
-            looks = (neither, both) if number % 2 else (both, neither)  # who goes second finds warmer caches
+            looks = (neither, both) if number % 2 else (both, neither)  # the second one finds warmer caches
             took = {look: _us_each(look, kind.typed) for look in looks}
             added[kind.name].append(took[both] - took[neither])
         for name, step, arguments in steps:

@@ -1,7 +1,7 @@
 """The results as a page of the documentation: `python -m benchmarks.corpus figures`.
 
-Written from the JSON and by nobody's hand, so that the page cannot say what was not measured. With `--quick` the page
-of a first look goes to the screen, and nowhere else.
+The page is generated from the JSON, so it cannot claim an unmeasured figure. With `--quick` the page of a first look
+goes to the screen alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def page(*, quick: bool) -> Iterator[str]:
-    """The lines of the page; what has not been measured is left out."""
+    """The lines of the page, without unmeasured parts."""
     yield "# The corpus in figures"
     yield ""
     yield (

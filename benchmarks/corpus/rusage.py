@@ -1,7 +1,7 @@
 """Run a command and keep what it took: `python -m benchmarks.corpus.rusage RESULT.json COMMAND…`.
 
-A module of its own, and a small one, because the kernel counts into a process's peak whatever the process that
-launched it held: launched by a benchmark that has numpy and a few arrays in memory, any builder would look large.
+A small module of its own, because the kernel counts the launching process's memory into a child's peak: launched by a
+benchmark that has numpy and a few arrays in memory, any builder would look large.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def _ask_in_turns(every: Sequence[Measured], source: Synthetic, folder: Path, pl
     drawn.begin("asking in turns", plan.rounds, "rounds")
     for number in range(plan.rounds):
         some_present, some_absent = chance.sample(present, plan.keys), chance.sample(absent, plan.keys)
-        # Whoever comes after another finds the processor's caches as that one left them: all take every place.
+        # Each one finds the processor's caches as its predecessor left them, so all take every place in the order.
         for at in range(len(every)):
             place = (at + number) % len(every)
             measured, find = every[place], finds[place]

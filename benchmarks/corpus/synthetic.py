@@ -1,7 +1,7 @@
-"""A leak of any size that nobody has to keep: every line follows from a seed.
+"""A leak of any size that need not be stored: every line follows from a seed.
 
-Checking a hundred million keys against a list of them would need the list. Here partition `p` of the keys can be made
-again by whoever asks, in any process, sorted and within milliseconds; so can keys that are certain to be absent.
+Checking a hundred million keys against a list of them would need the list. Here any process can make partition `p` of
+the keys again, sorted and within milliseconds, and keys that are certain to be absent.
 
 A key is its *head*, the first 64 bits of a digest. The other 96 bits and the count are mixed from the head, so a list
 of heads in any order is a whole leak in that order. The mixer is SplitMix64 (Steele, Lea, Flood 2014) run on a counter

@@ -77,16 +77,16 @@ class Login:
         return Post("POST", question["step_up"], FORM, urlencode(fields))
 
     def told(self, status: int, headers: Headers, body: bytes) -> str:
-        """What became of an attempt, in a few words of which there are few.
+        """The result of an attempt in one of few phrases.
 
-        `let in`; a status with the `code` of a refusal where there is one; a bare status where the service itself said
-        no; a status and `unclear` where its answer might mean either. Status 0 is no answer.
+        `let in`; a status with the `code` of a refusal if there is one; a bare status if the service itself said no; a
+        status and `unclear` if its answer might mean either. Status 0 is no answer.
         """
         if not status:
             return UNANSWERED
         if code := _code(headers, body):
             return f"{status} {code}"
-        # What was sent is not looked at: the load test's own requests name no place and bring no session.
+        # The request itself is not examined: the load test's own requests name no place and bring no session.
         asked = {"path": self._door.path, "headers": [], "query_string": b""}
         outcome = from_start(self._door, status, headers, asked)
         if outcome is None:

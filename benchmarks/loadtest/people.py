@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from benchmarks.loadtest.lists import Row
 
-# 240.0.0.0/4 is reserved and routed nowhere (RFC 1112): whoever reads the service's log accuses nobody.
+# 240.0.0.0/4 is reserved and routed nowhere (RFC 1112), so the service's log accuses no real network.
 _HOMES, _LAIRS = int(IPv4Address("240.0.0.0")), int(IPv4Address("248.0.0.0"))
 _SIZE = 1 << 27
 
@@ -99,7 +99,7 @@ class Cast:
 
     def __init__(self, part: Part, owners: str, combos: str, sprayed: tuple[str, ...], seed: int) -> None:
         home = Walk(Draw(seed, "owner home"), _SIZE)
-        # An owner can be in one place at a time: whoever takes one out of here puts them back at the end.
+        # An owner can be in one place at a time: code that takes one out of here puts it back at the end.
         self.owners = deque(Owner(row, _address(_HOMES, home(row.number))) for row in accounts(Path(owners), part))
         self._victims = [owner.account for owner in self.owners]
         self._next_victim = cycle(self._victims)
@@ -116,7 +116,7 @@ class Cast:
         return None if pair is None else Guess(*pair)
 
     def guessing(self) -> Iterator[Guess]:
-        """One account after another is somebody's to guess at; passwords that come to mind, and then numbers."""
+        """Guess at one account after another, with common passwords first and then numbers."""
         account = next(self._next_victim, None)
         if account is not None:
             yield from (Guess(account, password) for password in self._sprayed)

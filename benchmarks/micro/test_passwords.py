@@ -39,7 +39,7 @@ def test_wrong_passwords(benchmark: BenchmarkFixture, runner: asyncio.Runner, na
 
 
 def test_the_way_to_a_thread_and_back(benchmark: BenchmarkFixture, runner: asyncio.Runner) -> None:
-    """Argon2 over eight KiB is hardly anything: what is left is the pool."""
+    """Argon2 over eight KiB costs hardly anything, so the pool's own cost remains."""
     pool = Passwords(Profile(1, 8, 1))
     assert not benchmark(lambda: runner.run(pool.verify(None, "guess")))
     runner.run(pool.aclose())

@@ -204,7 +204,7 @@ def _is_open(one: socket.socket, *, drips: bool) -> bool:
 
 
 def _is_over() -> bool:
-    """Whether whoever started this wants no more of it, or is gone."""
+    """Whether the parent has asked this process to end, or is gone."""
     return bool(select.select([sys.stdin], [], [], 0)[0])
 
 

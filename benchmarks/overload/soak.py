@@ -18,7 +18,7 @@ from tests.servers import RedisServer, free_port
 FLOOD = Row("fresh addresses 150/s", "fresh addresses", 150)
 LOOK_S = 15.0
 WARM_LOOKS = 4
-"""Looks before the first that counts: what is kept for a while has to be kept once."""
+"""Samples before the first that counts: records that are kept for a while must exist once."""
 
 GREW_MIB_MAX, GREW_FILES_MAX, GREW_TASKS_MAX = 24.0, 64, 64
 
@@ -30,7 +30,7 @@ class Look(NamedTuple):
 
 
 def grew(looks: list[Look]) -> str:
-    """What has grown from the first third of the looks to the last, by the largest of each; empty where none has."""
+    """The figures whose largest value grew from the first third of the samples to the last; empty if none did."""
     third = max(1, len(looks) // 3)
     first, last = looks[:third], looks[-third:]
     most = {"rss_mib": GREW_MIB_MAX, "files": GREW_FILES_MAX, "tasks": GREW_TASKS_MAX}

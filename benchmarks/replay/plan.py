@@ -1,4 +1,4 @@
-"""What is replayed, who of the workers takes what, and what should become of it by the limits alone."""
+"""The plan of a replay: its traffic, each worker's share, and the result that the limits alone imply."""
 
 from __future__ import annotations
 

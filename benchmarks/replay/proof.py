@@ -129,7 +129,7 @@ def claims(plan: Plan, tally: Tally, repeated: Mapping[str, int], redis: ByRedis
     judged = counts[SHED] + counts["shed_owners"] + counts["shed_late"] + counts["assessed"]
     asked = counts["assessed"] + counts["barriers"] + counts["waited"]
     sent = counts["sent_attacks"] + counts["sent_logins"] + counts["owners_worked"]
-    # What was sent a second time was charged a second time: at most so many failures too many.
+    # An attempt that was sent twice was charged twice: at most so many failures too many.
     again = repeated["charges"]
     return [
         Claim("attacks of the scenario = attacks sent", scenario.campaign.attempts, counts["sent_attacks"]),

@@ -74,7 +74,7 @@ def rates(samples: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     for before, after in pairwise(samples):
         seconds = after["seconds"] - before["seconds"]
         asked = after["asked"] - before["asked"]
-        # Who goes on begins new processes, and their times with them.
+        # A continued replay starts new processes, whose times begin anew.
         if after["run"] != before["run"] or seconds <= 0 or _workers(before) != _workers(after):
             continue
         row = {

@@ -40,7 +40,7 @@ NAMESPACE = "replay"
 COUNTED = b"replay-counted"
 """A hash in Redis: for each worker, the charges that the script has made and the settlements that it has seen."""
 
-# What is replayed is about counting: a deadline that a busy machine misses would turn it into something about faults.
+# The replay is about counting: a deadline that a busy machine misses would make it about faults.
 PATIENT_US = 30_000_000
 NEVER_US = 1 << 62
 MARK_SECONDS = 1.0
@@ -127,10 +127,10 @@ return verdicts
 
 
 class Alarms:
-    """Who waits waits for as long as the scenario says, and is counted: each wait asks anew.
+    """Callers wait as long as the scenario says, and are counted: each wait asks anew.
 
-    The scenario's time moves with the attempts that are taken. So whoever waits needs somebody to take the next one in
-    his place, and when nobody will any more, nobody waits.
+    The scenario's time moves with the attempts that are taken. So a waiting caller needs another to take the next
+    attempt in its place, and when none is left, no caller waits.
     """
 
     def __init__(self, clock: Clock, tally: Tally) -> None:
@@ -160,7 +160,7 @@ class Alarms:
         """Call those whose time has come."""
         while self._set and self._set[0][0] <= now_us:
             *_, called = heappop(self._set)
-            if not called.done():  # by somebody's success
+            if not called.done():  # by the success of another attempt
                 called.set_result(None)
         self.due_us = self._set[0][0] if self._set else NEVER_US
 

@@ -1,8 +1,8 @@
-"""The Redis of a replay: it outlives whoever started it, and its records wait while nothing runs.
+"""The Redis of a replay: it outlives the process that started it, and its records wait while nothing runs.
 
 Records expire by Redis's own clock, which does not stop when a replay does. So before an orderly stop every record's
-remaining life is put on ice, and the whole is dumped; whoever goes on thaws it. After a disorderly end Redis runs on,
-and what expires before somebody goes on is forgotten, as it would be by a service that stood still for as long.
+remaining life is stored, and the whole is dumped; a continued replay restores both. After a disorderly end Redis runs
+on, and records that expire before the replay continues are forgotten, as in a service that stood still for as long.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Folder:
 
 
 def write_json(path: Path, found: dict[str, Any]) -> None:
-    """Whole or not at all: whoever writes may be killed in the middle."""
+    """Write the whole file or nothing: the writer may be killed in the middle."""
     new = path.with_suffix(".new")
     new.write_text(json.dumps(found))
     new.replace(path)
@@ -163,7 +163,7 @@ class Worker:
         self.site.alarms.on_return = self._too_many
         self.stopped = False
 
-    # What is kept between runs.
+    # State kept between runs.
 
     def _take_up(self) -> None:
         """Go on where an earlier run wrote down what it had."""
@@ -175,7 +175,7 @@ class Worker:
             self._counted_before = state["counted"]
         else:
             self._counted_before = {"charges": 0, "settlements": 0}
-        # What was noted after that will be noted again.
+        # Anything noted after that will be noted again.
         with self._folder.notes(self._number).open("ab") as file:
             file.truncate(self._notes_bytes)
 
@@ -228,7 +228,7 @@ class Worker:
             self._positions.put(self._number, self.window)
             await self._write_down()
             pace = windows * STRETCH_SECONDS / max(1e-3, time.monotonic() - began)
-        # Whoever waits for us need not, any more.
+        # Callers that wait for us need not wait any longer.
         self._positions.put(self._number, self._share.windows + AHEAD_WINDOWS_MAX)
 
     async def aclose(self) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def hashing() -> Login:
-    """Checks each password, of whomever; one stored hash serves all members, since a check costs the same for each."""
+    """Checks every password against one stored hash: a check costs the same for each member."""
     passwords = Passwords(PROFILE)
     known = frozenset(members(KNOWN))
     kept: list[str] = []

@@ -91,7 +91,7 @@ def paired(without: Mapping[str, str], with_factors: Mapping[str, str], pairs: i
             sides[name] = server, _connected(stack, server)
         first = 2_000_000
         for number in range(-1, pairs):
-            # Who goes first alternates; the first pair of all is only there to warm what comes after it.
+            # The order alternates; the first pair only warms caches.
             for name in sorted(sides, reverse=number % 2 == 0):
                 spent = _spent_us(*sides[name], first)
                 first += REQUESTS

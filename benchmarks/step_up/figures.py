@@ -1,6 +1,6 @@
 """The results as a page of the documentation: `python -m benchmarks.step_up figures`.
 
-Written from the JSON and by nobody's hand. With `--quick` the page of a first look goes to the screen alone.
+The page is generated from the JSON. With `--quick` the page of a first look goes to the screen alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def page(timings: Mapping[str, Any] | None, cost: Mapping[str, Any] | None) -> Iterator[str]:
-    """The lines of the page; what has not been measured is left out."""
+    """The lines of the page, without unmeasured parts."""
     yield "# The step-up in figures"
     yield ""
     yield (

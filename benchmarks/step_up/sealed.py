@@ -1,9 +1,9 @@
-"""Whether anything behind the seal shows in the time of an answer, whatever the application does on success.
+"""Whether anything behind the seal shows in an answer's time, for any work of the application on success.
 
 Right and wrong passwords of members in random order, from many clients at once, each in a network of its own. Both
 answers are timed: the question for a proof, and the answer to a wrong code that is shown 20 ms after it. The
 application takes nothing, 40 or 400 ms more for a right password, renews its hash or does not, and the queue of runs is
-empty or full of somebody else's.
+empty or full of others' runs.
 
 `AUC` is the chance that the answer to a right password is the slower one of a pair: 0.5 tells nothing.
 """

@@ -1,4 +1,4 @@
-"""Who has an account at the service that is measured, with which password, and where its owners' factors are kept."""
+"""The accounts and passwords of the measured service, and the store of its owners' factors."""
 
 from __future__ import annotations
 
