@@ -34,7 +34,7 @@ class Curve(NamedTuple):
     """Attributes:
     name: of what grows.
     scale: of the axis it is drawn on.
-    points: what is measured, by how far it has grown.
+    points: the measured figures, by growth.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Filled:
         return int(self._redis.cli("INFO", "memory")["used_memory"])
 
     def _fill(self, server: Server, identities: int) -> int:
-        """By attempts over HTTP, so that what is there is what attempts leave behind. How many came."""
+        """Fill the store by attempts over HTTP, so that its records are those of attempts. Returns their number."""
         filled = 0
         while filled < identities:
             filled += self._slice(server, seconds=1 if identities < 100_000 else 5).requests * IDENTITIES_EACH

@@ -96,7 +96,7 @@ class Slice(NamedTuple):
 
 
 class Service(NamedTuple):
-    """What is served, and by what.
+    """The measured application and its server.
 
     Attributes:
         app: module in `benchmarks.apps`.
@@ -259,14 +259,14 @@ _PACKAGES = {"wrk": "wrk", "taskset": "util-linux", "valgrind": "valgrind"}
 
 
 def require_tools() -> None:
-    """Two cores, taskset and wrk. Raises `SystemExit` that says what is missing."""
+    """Two cores, taskset and wrk. Raises `SystemExit` that names the missing one."""
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("two cores are needed: one for the server, one for the load and Redis")
     require("wrk", "taskset")
 
 
 def require(*tools: str) -> None:
-    """Programs that pip does not bring; installed where we may. Raises `SystemExit` that says what is missing."""
+    """Programs that pip does not bring; installed where we may. Raises `SystemExit` that names the missing one."""
     missing = [_PACKAGES[tool] for tool in tools if not shutil.which(tool)]
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         subprocess.run(["apt-get", "-qq", "update"], check=False)

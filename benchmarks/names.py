@@ -60,7 +60,7 @@ until cursor == '0'
 class Step(NamedTuple):
     """Attributes:
     at_s: by the invented clock.
-    charges: what is tried then.
+    charges: the attempts at that time.
     """
 
     at_s: int

@@ -35,7 +35,7 @@ class Variant:
 
     Attributes:
         name: as the table and the picture call it.
-        service: what is measured.
+        service: the measured service.
         load: what `script` sends; the service beside it gets the same.
         lead_in_seconds: how long the load runs before it is measured.
         ours: of this project; all others are peers.

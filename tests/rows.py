@@ -1,6 +1,6 @@
 """Lists rows of `tests/rows.toml` without a test: `python -m tests.rows`.
 
-A row is something that was found from outside. It counts as held when every test that it names is found by pytest, and
+A row is a finding from outside. It counts as held when every test that it names is found by pytest, and
 it names at least one.
 """
 

@@ -66,10 +66,10 @@ class Contender(Protocol):
 
     Attributes:
         prevalence: whether it tells how often a password was seen.
-        exact: whether it never finds what is absent (but for two digests alike in 64 bits).
+        exact: whether it never finds an absent digest (but for two digests alike in 64 bits).
         mapped: whether it answers from a file as it lies on disk, so that workers share one copy.
         shared: how workers come by it, in words.
-        needs: what has to be there beside Python.
+        needs: its requirements beside Python.
     """
 
     name: str

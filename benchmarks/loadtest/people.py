@@ -43,7 +43,7 @@ class Owner:
     """An owner, always at the same address and with the same browser, which keeps its cookies.
 
     Attributes:
-        known: has been let in before, so the browser holds whatever makes a device known.
+        known: has been let in before, so the browser holds the device token.
     """
 
     __slots__ = ("_app", "_logins", "_number", "account", "browser", "known", "password")

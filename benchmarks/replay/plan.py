@@ -26,7 +26,7 @@ NEVER_US = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One replay, so that whoever goes on with it goes on with the same.
+    """One replay, stored so that a continued run uses the same plan.
 
     Attributes:
         scale: of accounts, addresses, attempts and time: rates stay as they are, so a small replay is a piece cut out
@@ -94,7 +94,7 @@ class Share:
 
 
 class Expected(NamedTuple):
-    """What the limits say, reckoned from who tries and how often.
+    """The result that the limits imply, calculated from the addresses and their numbers of attempts.
 
     Attributes:
         admitted: attackers' attempts that no limit of address, network or device refuses, at most.

@@ -119,7 +119,7 @@ def claims(plan: Plan, tally: Tally, repeated: Mapping[str, int], redis: ByRedis
     """All that must be equal.
 
     Args:
-        plan: what was replayed.
+        plan: of the replay.
         tally: of all workers.
         repeated: charges and settlements that a killed worker had made and not written down; they were made again.
         redis: what Redis says.

@@ -22,7 +22,7 @@ class Tally:
     Attributes:
         counts: `sent…` attempts by whom; `shed` refused from memory; `asked` charges that the ledger was asked for;
             `told` settlements; `lost` charges without an answer; and what `Worker` notes.
-        verdicts: what was decided, by (who, what is asked of him, reasons).
+        verdicts: the decisions, by (party, demand, reasons).
         latencies: of `assess`, where the ledger was asked.
     """
 

@@ -1,12 +1,12 @@
 """A worker: `python -m benchmarks.replay.worker FOLDER NUMBER` drives its share of the attempts and keeps count.
 
-So many callers each take the next attempt, put it before the guard, and see what becomes of it; what memory refuses
-costs no turn of the event loop. Every few windows they all come to an end, and what was counted until there is written
-down: that is where a worker that was stopped goes on. SIGTERM ends it at the next such place.
+Several callers each take the next attempt, pass it to the guard, and record the result; an attempt refused from memory
+costs no turn of the event loop. Every few windows all callers finish, and the counts are written down: a stopped worker
+continues from there. SIGTERM ends it at the next such place.
 
-What an attempt meets is what it would meet behind `GuardMiddleware`: first the gate, which knows its address alone, and
-what passes there shows account and password. No attacker does the work that is asked for; every owner does, and has the
-factor at hand. What would have become of attackers who do it, or of accounts without a factor, is judged beside it.
+An attempt takes the same way as behind `GuardMiddleware`: first the gate, which knows its address alone, then account
+and password. No attacker does the work that is asked for; every owner does, and has the factor at hand. The results for
+attackers who do it, and for accounts without a factor, are judged separately.
 """
 
 from __future__ import annotations
@@ -125,9 +125,9 @@ class Worker:
     """See the module. Belongs to the running loop.
 
     Args:
-        plan: what is replayed.
+        plan: of the replay.
         number: which of its workers this is.
-        folder: where what was counted is kept; what is found there is gone on with.
+        folder: for the counts; existing ones are continued.
         url: the Redis.
         line: how it is reached.
     """
