@@ -72,9 +72,7 @@ def test_a_file_foreseen_too_large_is_packed(output: Path) -> None:
 
 
 def test_a_file_that_shrinks_when_it_is_packed_ends_where_it_should(output: Path) -> None:
-    """A thousand digests that only a large index tells apart shrink to fewer entries, and nothing remains behind the
-    end.
-    """
+    """A thousand digests that a small index cannot tell apart become one entry, and nothing remains behind the end."""
     seen = {(number << 12).to_bytes(8, "big"): 1 for number in range(1000)}
     header = write_sorted(output, [records_of(seen)], kind="passwords", expected=10_000_000)
     assert header.entries == 1

@@ -476,7 +476,7 @@ def test_a_secret_goes_nowhere_in_the_clear(url: str) -> None:
 
 
 def test_what_a_provider_cannot_check_must_not_be_asked() -> None:
-    """A provider that reports no action refuses a site that names one, which would rely on it."""
+    """An action for hCaptcha or a site key for Turnstile is refused: a site would rely on an unchecked value."""
     with pytest.raises(ValueError, match=r"^hcaptcha does not check that$"):
         Site("", HCAPTCHA, action="login")
     with pytest.raises(ValueError, match=r"^turnstile does not check that$"):
