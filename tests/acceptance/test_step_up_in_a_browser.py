@@ -46,8 +46,7 @@ async def shot(somebody: Member, name: str) -> None:
         await somebody.page.screenshot(path=Path(SHOTS) / f"whole-{name}.png", full_page=True)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone-light", "desk-dark"])
 async def test_a_wrong_code_and_then_the_right_one(
     browser: Browser, house: TeaHouse, scheme: Any, size: dict[str, int]
 ) -> None:

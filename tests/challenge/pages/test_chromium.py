@@ -35,9 +35,16 @@ def origin(site: Site) -> Iterator[str]:
         yield f"http://localhost:{port}"
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(390, 844), (1280, 800)])
+@pytest.mark.parametrize(
+    ("size", "scheme", "language"),  # each pair of two
+    [
+        ((390, 844), "light", "en"),
+        ((390, 844), "dark", "ja"),
+        ((1280, 800), "dark", "en"),
+        ((1280, 800), "light", "ja"),
+    ],
+    ids=["phone-light-en", "phone-dark-ja", "desk-dark-en", "desk-light-ja"],
+)
 async def test_every_page_fits_and_nothing_is_complained_of(
     browser: Browser, origin: str, language: str, scheme: Any, size: tuple[int, int]
 ) -> None:
