@@ -53,6 +53,7 @@ COMPILED = (
     "observe/limiter/families.py",
     "observe/limiter/ledger.py",
     "observe/limiter/memory.py",
+    "observe/limiter/receipt.py",
     "observe/limiter/redis.py",
     "observe/limiter/shed.py",
     "observe/limiter/waiting.py",

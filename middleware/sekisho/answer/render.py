@@ -124,19 +124,18 @@ def _too_old(answer: Answer, max_age_s: int, *, bearer: bool) -> Answer:
         b'%b realm="login", error="insufficient_user_authentication", '
         b'error_description="A more recent proof of identity is required", max_age="%d"' % (scheme, max_age_s)
     )
-    return _replaced(answer, b"www-authenticate", value)
+    return Answer(answer.status, _replaced(answer.headers, b"www-authenticate", value), answer.body)
 
 
 def _with_members(answer: Answer, members: str) -> Answer:
     if (b"content-type", page.JSON_TYPE) not in answer.headers:
         return answer
     body = b"%b, %b}" % (answer.body[:-1], members.encode("utf-8", "replace"))
-    return _replaced(Answer(answer.status, answer.headers, body), b"content-length", b"%d" % len(body))
+    return Answer(answer.status, _replaced(answer.headers, b"content-length", b"%d" % len(body)), body)
 
 
-def _replaced(answer: Answer, wanted: bytes, value: bytes) -> Answer:
-    headers = [(name, value) if name == wanted else (name, old) for name, old in answer.headers]
-    return Answer(answer.status, tuple(headers), answer.body)
+def _replaced(headers: Headers, wanted: bytes, value: bytes) -> Headers:
+    return tuple([(wanted, value) if line[0] == wanted else line for line in headers])
 
 
 @lru_cache(maxsize=128)  # ten codes, a few statuses, two languages and two formats: all of them fit

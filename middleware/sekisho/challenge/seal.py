@@ -32,7 +32,12 @@ _TAG_BYTES = 16
 _NONCE_AT = len(_VERSION) + _KEY_ID_BYTES + _SALT_BYTES
 _DATA_AT = _NONCE_AT + _NONCE_BYTES
 
-_UNKNOWN = (b"", Signer(b"", until_s=0.0))
+
+def _keyed(master: bytes) -> blake2b:
+    return blake2b(key=master, digest_size=32, person=b"sealed message")
+
+
+_UNKNOWN = (_keyed(b""), Signer(b"", until_s=0.0))
 
 OVERHEAD_BYTES = _DATA_AT + _TAG_BYTES
 """By how much what is sealed is longer than what was to be sealed."""
@@ -69,7 +74,8 @@ class Sealer:
             (blake2b(signer.secret, digest_size=64, person=b"sekisho.seal").digest(), signer)
             for signer in as_signers(secrets)
         ]
-        self._keys: Final = {_head(master): (master, signer) for master, signer in masters}
+        # Each with the key hashed already: what seals an answer to a flood only copies that.
+        self._keys: Final = {_head(master): (_keyed(master), signer) for master, signer in masters}
         self._clock_s = clock_s
 
     def seal(self, purpose: bytes, data: bytes, *, bound_to: bytes) -> bytes:
@@ -101,7 +107,10 @@ class Sealer:
     @property
     def _sealing(self) -> bytes:
         now_s = self._clock_s()
-        return next(head for head, (_, one) in self._keys.items() if one.signs and now_s < one.until_s)
+        for head, (_, signer) in self._keys.items():
+            if signer.signs and now_s < signer.until_s:
+                return head
+        raise LookupError("no secret signs")
 
     def _opened(self, purpose: bytes, sealed: bytes, bound_to: bytes) -> bytes | None:
         head = sealed[: len(_VERSION) + _KEY_ID_BYTES]
@@ -116,13 +125,15 @@ class Sealer:
 
     def _cipher(self, head: bytes, purpose: bytes, salt: bytes) -> AESGCM:
         # The salt's length is fixed: no two pairs of salt and purpose feed the same bytes.
-        master, _ = self._keys[head]
-        return AESGCM(blake2b(salt + purpose, key=master, digest_size=32, person=b"sealed message").digest())
+        keyed, _ = self._keys[head]
+        key = keyed.copy()
+        key.update(salt + purpose)
+        return AESGCM(key.digest())
 
 
 def bind(*parts: bytes) -> bytes:
     """Several things to bind to as one, each behind its length: `(b"ab", b"c")` is not `(b"a", b"bc")`."""
-    return b"".join(len(part).to_bytes(8) + part for part in parts)
+    return b"".join([len(part).to_bytes(8) + part for part in parts])
 
 
 def _head(master: bytes) -> bytes:

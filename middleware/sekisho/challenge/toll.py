@@ -12,8 +12,9 @@ minutes, for one holder. It holds a password; so what is carried tells nothing, 
 
 from __future__ import annotations
 
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from binascii import Error as Base64Error
+from binascii import b2a_base64
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,6 +43,7 @@ _DATA_BYTES_MAX = _HEAD.size + 3 * NAMES_BYTES_MAX + BODY_BYTES_MAX + _PAD_BYTES
 FORM_CHARS_MAX = -(-(_DATA_BYTES_MAX + OVERHEAD_BYTES) // 3) * 4
 """No sealed form is longer; what is, is not looked at."""
 
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _NO_TOKEN = "none"  # noqa: S105 - what a provider is asked about in the place of a token that it never gave
 
 
@@ -163,7 +165,7 @@ class Toll:
         return self._work is not None and self._work.earns_look_by_mark(mark)
 
     def _sealed(self, question: bytes, bound_to: bytes) -> str:
-        return urlsafe_b64encode(self._sealer.seal(_QUESTION, question, bound_to=bound_to)).decode()
+        return _text(self._sealer.seal(_QUESTION, question, bound_to=bound_to))
 
     def _question(self, carried: str, bound_to: bytes) -> bytes:
         """Nothing where nothing was carried, or under a secret that is gone."""
@@ -186,7 +188,7 @@ class Toll:
         head = _HEAD.pack(now_s, len(named), len(content_type), len(query), len(body))
         data = head + named + content_type + query + body
         data += bytes(-len(data) % _PAD_BYTES)
-        return urlsafe_b64encode(self._sealer.seal(_PURPOSE, data, bound_to=bind(holder.encode()))).decode()
+        return _text(self._sealer.seal(_PURPOSE, data, bound_to=bind(holder.encode())))
 
     def open_form(
         self, text: str, *, holder: str, now_s: int, door: str | None = None, seconds: int = FORM_S
@@ -211,6 +213,10 @@ class Toll:
     def _opened(self, text: str, holder: str) -> bytes:
         sealed = _decoded(text) if holder and len(text) <= FORM_CHARS_MAX else b""
         return self._sealer.open(_PURPOSE, sealed, bound_to=bind(holder.encode("utf-8", "surrogatepass")))
+
+
+def _text(sealed: bytes) -> str:
+    return b2a_base64(sealed, newline=False).translate(_URLSAFE).decode()
 
 
 def _decoded(text: str) -> bytes:

@@ -221,7 +221,10 @@ class Work:
 
     def _signing(self) -> bytes:
         now_s = self._clock_s()
-        return next(key for key, signer in self._keys if signer.signs and now_s < signer.until_s)
+        for key, signer in self._keys:
+            if signer.signs and now_s < signer.until_s:
+                return key
+        raise LookupError("no secret signs")
 
     def _alive(self) -> list[bytes]:
         now_s = self._clock_s()

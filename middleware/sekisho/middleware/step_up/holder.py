@@ -50,4 +50,4 @@ def holder_of(named: Mapping[bytes, bytes]) -> Holder:
     shown = named.get(HEADER)
     by_header = shown is not None
     text = (shown if shown is not None else cookie(named.get(b"cookie", b""), COOKIE_START)).decode("latin-1")
-    return Holder(text if _KEY.fullmatch(text) else token_urlsafe(16), by_header)
+    return Holder(text if text and _KEY.fullmatch(text) else token_urlsafe(16), by_header)

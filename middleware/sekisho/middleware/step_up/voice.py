@@ -132,8 +132,10 @@ class Voice:
 
     def is_elsewhere(self, headers: Headers) -> bool:
         """Whether a request comes from a named origin on another site, where browsers keep no `SameSite=Lax` cookie."""
-        site = next((value for name, value in headers if name == b"sec-fetch-site"), b"")
-        return site == b"cross-site" and self.may_be_read(headers)
+        for name, value in headers:
+            if name == b"sec-fetch-site":
+                return value == b"cross-site" and self.may_be_read(headers)
+        return False
 
     def may_be_read(self, headers: Headers) -> bool:
         """Whether a request comes from an origin that the operator named."""

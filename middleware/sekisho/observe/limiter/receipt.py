@@ -49,9 +49,9 @@ def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
 def _is_whole(charge: Charge) -> bool:
     return (
         len(charge.network) == len(charge.ip) == len(charge.device) == ID_BYTES
-        and len(charge.account) in {0, ID_BYTES}
-        and len(charge.lane) in {0, LANE_BYTES}
-        and len(charge.secret) in {0, TAG_BYTES}
+        and (not charge.account or len(charge.account) == ID_BYTES)
+        and (not charge.lane or len(charge.lane) == LANE_BYTES)
+        and (not charge.secret or len(charge.secret) == TAG_BYTES)
         and len(charge.account_tag) == len(charge.ip_tag) == TAG_BYTES
         and len(charge.pair_tag) == len(charge.member_tag) == TAG_BYTES
         and len(charge.networks) <= NETWORKS_MAX
