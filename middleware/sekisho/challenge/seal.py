@@ -74,7 +74,7 @@ class Sealer:
             (blake2b(signer.secret, digest_size=64, person=b"sekisho.seal").digest(), signer)
             for signer in as_signers(secrets)
         ]
-        # Each with the key hashed already: what seals an answer to a flood only copies that.
+        # Each key is hashed once; sealing an answer to a flood only copies that state.
         self._keys: Final = {_head(master): (_keyed(master), signer) for master, signer in masters}
         self._clock_s = clock_s
 
