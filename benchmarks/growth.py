@@ -172,7 +172,7 @@ def main() -> None:
     console.print(table(curves))
     found = {"machine": about, "plan": plan.report(), "curves": curves}
     kept = result.write("growth", found, quick=options.quick)
-    from benchmarks import picture  # noqa: PLC0415 - whoever only reads results need not be able to draw
+    from benchmarks import picture  # noqa: PLC0415 - reading results needs no plotting package
 
     picture.growth(kept, result.path("growth", quick=options.quick, suffix="svg"))
 

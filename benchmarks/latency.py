@@ -202,7 +202,7 @@ def main() -> None:
         )
     about_plan = plan._asdict() | {"connections": open_loop.CONNECTIONS}
     kept = result.write("latency", {"machine": about, "plan": about_plan, **found}, quick=quick)
-    from benchmarks import picture  # noqa: PLC0415 - whoever only reads results need not be able to draw
+    from benchmarks import picture  # noqa: PLC0415 - reading results needs no plotting package
 
     picture.latency(kept, result.path("latency", quick=quick, suffix="svg"))
 

@@ -80,7 +80,7 @@ def main() -> None:
         },
         quick=options.quick,
     )
-    from benchmarks import picture  # noqa: PLC0415 - whoever only reads results need not be able to draw
+    from benchmarks import picture  # noqa: PLC0415 - reading results needs no plotting package
 
     picture.bars(kept, result.path("http", quick=options.quick, suffix="svg"))
 

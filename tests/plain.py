@@ -27,8 +27,8 @@ _INLINE = re.compile(r"`[^`\n]*`")
 
 class Word(NamedTuple):
     """Attributes:
-    pattern: what is looked for.
-    reason: what to write instead.
+    pattern: the words to find.
+    reason: the advice to print.
     """
 
     pattern: re.Pattern[str]
