@@ -1,8 +1,8 @@
-"""Redis, reached by one connection that everyone shares: batched, with a deadline, and never asked twice.
+"""Redis, over one connection that all callers share: batched, with a deadline; no command is sent twice.
 
-One server, the primary that Sentinels name, or the nodes of a Cluster with a connection each.
+The store is one server, the primary that Sentinels name, or the nodes of a Cluster with one connection each.
 
-And the vault, for small things that are kept for a while: in Redis, or in memory for one worker.
+The vault keeps small values for a while: in Redis, or in memory for one worker.
 """
 
 from __future__ import annotations

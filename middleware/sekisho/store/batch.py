@@ -1,7 +1,7 @@
-"""What goes to Redis in one call: operations of a script, written together and answered with one string.
+"""One call to Redis: operations of a script, written together and answered with one string.
 
-Apart from the line, because what runs for every attempt is compiled, and the line's tasks must not be
-(`hatch_build.py` says why).
+A module of its own: code that every attempt runs is compiled, and the line's tasks must not be (`hatch_build.py` says
+why).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @final
 class Operation:
-    """Something asked or told. `answer` is None where it is told; `deadline` in seconds, by the loop's clock."""
+    """One operation. `answer` is None where no caller waits for it; `deadline` in seconds, by the loop's clock."""
 
     __slots__ = ("answer", "argument", "deadline", "keys")
 
@@ -36,17 +36,17 @@ class Operation:
 
     @property
     def is_over(self) -> bool:
-        """Whether whoever asked has been answered, or has left."""
+        """Whether the caller was answered or was cancelled."""
         return self.answer is not None and self.answer.done()
 
     def by(self, deadline: float) -> Operation:
-        """The same, to be done by then at the latest."""
+        """The same operation with this deadline."""
         return Operation(self.keys, self.argument, self.answer, min(self.deadline, deadline))
 
 
 @final
 class Call:
-    """One command and who waits for its answer."""
+    """One command and the operations whose callers wait for its answer."""
 
     __slots__ = ("asking", "command", "deadline", "operations", "result")
 
@@ -55,7 +55,7 @@ class Call:
         self.deadline = deadline
         self.operations: list[Operation] = []
         self.result: asyncio.Future[Any] | None = None
-        self.asking = False  # a Cluster's slot is on its way to where this goes
+        self.asking = False  # a Cluster is moving the slot to this call's node
 
     def fail(self) -> None:
         refuse(self.result)
@@ -73,7 +73,7 @@ def refuse(answer: asyncio.Future[Any] | None) -> None:
 
 
 def taken_from(queue: deque[Operation], most: int) -> list[Operation]:
-    """The next ones, less those that somebody cancelled before they were written: they never happened."""
+    """The next operations, without those that were cancelled before they were written: they never happened."""
     operations: list[Operation] = []
     while queue and len(operations) < most:
         operation = queue.popleft()
@@ -83,7 +83,7 @@ def taken_from(queue: deque[Operation], most: int) -> list[Operation]:
 
 
 def command_of(script: Script, operations: list[Operation], how: tuple[bytes, bytes]) -> tuple[bytes, ...]:
-    """The command that does all of these. `how` it begins: `script.by_name` and the like."""
+    """The command that runs all of these operations. `how`: its first words, such as `script.by_name`."""
     keys: list[bytes] = []
     for operation in operations:
         keys.extend(operation.keys)
@@ -92,9 +92,9 @@ def command_of(script: Script, operations: list[Operation], how: tuple[bytes, by
 
 
 def packed(commands: Sequence[tuple[bytes, ...]]) -> bytes:
-    """Commands as Redis reads them (RESP: arrays of bulk strings).
+    """Commands in the protocol of Redis (RESP: arrays of bulk strings).
 
-    Not by a library: keys are many and short, and hiredis takes three times as long for one.
+    Packed here instead of by hiredis, which takes three times as long for many short keys.
     """
     parts: list[bytes] = []
     for command in commands:
@@ -108,7 +108,7 @@ def packed(commands: Sequence[tuple[bytes, ...]]) -> bytes:
 
 
 def _length(length: int) -> bytes:
-    """What stands between two strings: the end of the first, and the length of the second."""
+    """The bytes between two strings: the end of the first and the length of the second."""
     return b"\r\n$%d\r\n" % length
 
 
@@ -117,7 +117,7 @@ _LENGTHS: Final = [_length(length) for length in range(_SHORT)]
 
 
 def share_out(operations: list[Operation], reply: Any, reply_bytes: int) -> None:
-    """Give everybody who asked their part of the reply. Raises `InvalidResponse` where it has another length."""
+    """Give each caller its part of the reply. Raises `InvalidResponse` if the reply has another length."""
     asked = [operation.answer for operation in operations if operation.answer is not None]
     if not isinstance(reply, bytes) or len(reply) != reply_bytes * len(asked):
         raise InvalidResponse

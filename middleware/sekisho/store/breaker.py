@@ -1,15 +1,14 @@
-"""When not to ask a service that fails, and when to try it again.
+"""A circuit breaker: stops calls to a service that fails, and tries it again later.
 
-Pure: the time arrives as a value, and what changed is answered rather than announced, so that the caller decides who
-hears of it. Who asks takes a ticket; what comes back under a ticket from before the last change is old news, and
-neither opens nor closes anything.
+Pure: the time arrives as a value, and changes are returned, so that the caller decides whom to tell. Each call takes a
+ticket. A result under a ticket from before the last change is outdated and neither opens nor closes the breaker.
 """
 
 from __future__ import annotations
 
 
 class Breaker:
-    """Closed, everybody may ask; open, nobody; after the pause one may, and his answer decides for all.
+    """A closed breaker allows all calls, an open one none. After the pause one trial call decides.
 
     Args:
         failures_max: in a row; the last of them opens it.
@@ -36,14 +35,14 @@ class Breaker:
         return self._until is None or (now >= self._until and not self._trying)
 
     def enter(self, now: float) -> int | None:
-        """A ticket to ask with, or None. It must come back as `succeeded` or `failed`, or a trial lasts for ever."""
+        """A ticket for one call, or None. Report it as `succeeded` or `failed`, or a trial lasts for ever."""
         if not self.admits(now):
             return None
         self._trying = not self.closed
         return self._ticket
 
     def succeeded(self, ticket: int) -> bool:
-        """Tell that it answered. Answers whether this closed the breaker."""
+        """Report a success; return whether it closed the breaker."""
         if ticket != self._ticket:
             return False
         self._failures = 0
@@ -54,13 +53,13 @@ class Breaker:
         return True
 
     def failed(self, ticket: int, now: float, *, pause_s: float | None = None) -> bool:
-        """Tell that it did not. Answers whether this opened a closed breaker.
+        """Report a failure; return whether it opened a closed breaker.
 
         Args:
             ticket: what `enter` gave.
             now: seconds, as for `enter`.
-            pause_s: asked for by the service itself (`Retry-After`): opens at once, for as long at least. The caller
-                bounds it.
+            pause_s: the pause that the service itself asks for (`Retry-After`). It opens the breaker at once, for at
+                least as long. The caller bounds it.
         """
         if ticket != self._ticket:
             return False

@@ -1,4 +1,4 @@
-"""One time for all workers: the store's, where their machines' clocks differ from it."""
+"""One time for all workers: the store's clock, where a machine's own clock differs from it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FOLLOWED_S: Final = 300.0
 
 
 class StoreClock:
-    """Unix time in seconds, by this machine's clock and what the store said of its own.
+    """Unix time in seconds, from this machine's clock, corrected by the store's.
 
-    Tickets and tokens are read by other workers than those that wrote them. Where a machine's clock is off by seconds,
-    what it writes would be of the future to others, and a change of password seem older than the step-ups that it ends.
-    The store's clock is followed for five minutes at most: beyond that one of the two is plainly wrong, and nobody here
-    knows which. One answer says little: it may have been read seconds late, by a process that was stopped meanwhile. So
-    a difference counts when the next answer says the same.
+    One worker writes tickets and tokens, another reads them. If a machine's clock is off by seconds, its tickets seem
+    to come from the future, and a change of password seems older than the step-ups that it ends. A difference of up to
+    five minutes is corrected; beyond that one of the two clocks is wrong, and the worker cannot know which. A single
+    answer proves little: a process that was stopped may have read it seconds late. So a difference counts once the next
+    answer confirms it.
 
     Args:
         clock_s: this machine's.
@@ -38,7 +38,7 @@ class StoreClock:
         return self._clock_s() + self._ahead_s
 
     def heard(self, store_us: int) -> None:
-        """What the store's clock shows now, in microseconds."""
+        """Take in the time of the store's clock, in microseconds."""
         ahead_s = store_us / 1e6 - self._clock_s()
         before_s, self._heard_s = self._heard_s, ahead_s
         if abs(ahead_s - before_s) >= SAID_FROM_S:

@@ -1,12 +1,12 @@
-"""A Redis Cluster: a line to each primary, and a map that says which of them has which slot.
+"""A Redis Cluster: a line to each primary, and a map from hash slots to primaries.
 
-What is asked goes to the node of its first key, and all keys of one operation share a slot. The operations of one turn
-leave in one write for each node, those of one slot in one call. A node that says that a slot is elsewhere has run
-nothing, so the operation is sent on; what was written and not answered is never sent again, here as anywhere.
+An operation goes to the node of its first key; all keys of one operation share a slot. The operations of one turn leave
+in one write for each node, those of one slot in one call. A node that redirects an operation has not run it, so the
+operation is sent on. An operation that was written and not answered is never sent again.
 
-A node that is gone takes its slots with it and nothing else: whoever asks for those is told at once. The map is asked
-for anew when a node is lost or contradicts it, and every now and then; so a replica that was promoted is found by
-itself, and settlements that were kept meanwhile go there.
+A node that is gone takes only its own slots with it: their callers are refused at once. The map is fetched anew when a
+node is lost or contradicts it, and from time to time. So a promoted replica is found without a restart, and gets the
+settlements that were kept meanwhile.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho.store")
 
 SLOTS = REDIS_CLUSTER_HASH_SLOTS
-MAP_US = 30_000_000  # between two looks at the map when nothing is amiss
-MAP_AMISS_US = 200_000  # and while a node is gone
-SOON_US = 20_000  # after a node has contradicted the map: others are about to
-AGAIN_US = 5_000  # before what found its slot half moved is sent again
-TOLD_US = 1_000_000  # how long a settlement follows a slot that moves, before it waits for the next map
-WRITE_MAX = 1_024  # operations in one write: in many calls, of which none is longer for it
-NODES_ASKED_MAX = 4  # for the map, in one look; the next look asks the others
+MAP_US = 30_000_000  # between two fetches of the map
+MAP_AMISS_US = 200_000  # the same while a node is gone
+SOON_US = 20_000  # after a node has contradicted the map: other nodes are about to
+AGAIN_US = 5_000  # before an operation that found its slot half moved is sent again
+TOLD_US = 1_000_000  # how long a settlement follows a moving slot, before it waits for the next map
+WRITE_MAX = 1_024  # operations in one write, in many calls
+NODES_ASKED_MAX = 4  # for the map, in one fetch; the next fetch asks the others
 
 Place = tuple[str, int]
 """A node's host and port."""
@@ -57,10 +57,10 @@ class Range(NamedTuple):
 
 
 class ClusterLine:
-    """What `Line` is, for a Cluster. Belongs to the event loop it was started in.
+    """The same as `Line`, for a Cluster. Belongs to the event loop it was started in.
 
     Args:
-        url: `redis+cluster://host:port,host:port`, of some nodes; the others are asked for.
+        url: `redis+cluster://host:port,host:port`, of some nodes; they name the others.
         options: `on_change` is told `True` when every slot has a node that answers, and `False` when one has none;
             `probes` are spread over the slots.
     """
@@ -74,7 +74,7 @@ class ClusterLine:
         self._options = options._replace(health=health, probes=())
         self._nodes: dict[Place, NodeLine] = {}
         self._owners: list[NodeLine | None] = [None] * SLOTS
-        # Until the map has been asked for once, callers wait for it.
+        # Callers wait until the map has been fetched once.
         self._early: list[Operation] | None = []
         self._kept: deque[Operation] = deque()  # settlements whose node is gone
         self._whole: bool | None = None
@@ -86,11 +86,11 @@ class ClusterLine:
 
     @property
     def answers(self) -> bool:
-        """Whether asking makes sense now, for some slot at least."""
+        """Whether at least one slot can be asked now."""
         return self._early is not None or any(node.answers for node in self._nodes.values())
 
     def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
-        """As `Line.ask`. Raises at once where the slot's node is gone, however well the others are."""
+        """As `Line.ask`. Raises at once where the slot's node is gone, even if all other nodes answer."""
         node = self._owners[key_slot(keys[0])]
         if node is not None:
             return node.ask(keys, argument)
@@ -123,7 +123,7 @@ class ClusterLine:
         return await node.execute(*command)
 
     async def aclose(self) -> None:
-        """Write what is still queued, for at most one deadline, and hang up."""
+        """Write the queue, for at most one deadline, and close the connections."""
         self._on_change = lambda _: None  # it is no loss
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -138,20 +138,20 @@ class ClusterLine:
         """Keys in slots that a node has, as far as the map knows."""
         return [key for slot, key in self._probes.items() if self._owners[slot] is node]
 
-    # What a node says of a slot that it does not have. Nothing ran there, so what was asked may be asked elsewhere.
+    # A node that does not have a slot redirects. It has run nothing, so the operation may be sent elsewhere.
 
     def redirect(self, call: Call, error: Exception, node: NodeLine) -> bool:
-        """Send on what `node` refused. False where the error says nothing about slots."""
+        """Send on a call that `node` redirected. False where the error is not about slots."""
         match error:
             case MovedError():
                 owner = self._owners[error.slot_id] = self._node((error.host or node.place[0], error.port))
                 self._amiss.set()
                 self._send_on(call, owner)
-            case AskError():  # these keys alone; the slot is still on its way
+            case AskError():  # for these keys alone; the slot is still moving
                 self._send_on(call, self._node((error.host or node.place[0], error.port)), asking=True)
             case TryAgainError():  # some of its keys are here, and some there
                 self._loop.call_later(AGAIN_US / 1e6, self._send_again, call)
-            case ClusterDownError() if "slot" in str(error):  # nobody's, for a moment or until somebody is given it
+            case ClusterDownError() if "slot" in str(error):  # no node has the slot now
                 self._amiss.set()
                 self._loop.call_later(AGAIN_US / 1e6, self._send_again, call)
             case _:
@@ -168,13 +168,13 @@ class ClusterLine:
 
     def _send_on(self, call: Call, node: NodeLine, *, asking: bool = False) -> None:
         now = self._loop.time()
-        if not node.answers or call.deadline - now < 2 * AGAIN_US / 1e6:  # too late to blame it on anybody
+        if not node.answers or call.deadline - now < 2 * AGAIN_US / 1e6:  # too late to send it on
             call.fail()
             self._keep(call.told)
         elif call.result is not None:
             node.send_on([again(call, asking=asking)])
         else:
-            # Each by itself from now on: of those that shared the call, some keys may be here and some there.
+            # Each operation alone from now on: some keys of the shared call may have moved and some not.
             waiting = [operation.by(now + TOLD_US / 1e6) for operation in call.operations if not operation.is_over]
             node.send_on([node.call_of(operation, asking=asking) for operation in waiting])
 
@@ -195,8 +195,8 @@ class ClusterLine:
             self._open_early()
             self._tell_change()
             if not self._whole:
-                self._asked.rotate(-1)  # another may know better
-            # Not `wait_for`: until Python 3.12 it forgets a cancellation that comes with what it waits for.
+                self._asked.rotate(-1)  # try another node first
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that arrives together with the result.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout((MAP_US if self._whole else MAP_AMISS_US) / 1e6):
                     await self._amiss.wait()
@@ -204,7 +204,7 @@ class ClusterLine:
             self._amiss.clear()
 
     async def _look(self) -> None:
-        """Ask some node for the map, one after the other, and use the first that is one."""
+        """Ask nodes for the map, one after the other, and use the first valid one."""
         for place in tuple(self._asked)[:NODES_ASKED_MAX]:
             ranges = await self._ask_for_map(place)
             if ranges:
@@ -230,7 +230,7 @@ class ClusterLine:
 
     def _use(self, ranges: list[Range]) -> None:
         places = {each.place for each in ranges}
-        # A slot that is just changing hands may be missing: its former owner knows best what has become of it.
+        # A slot that is just moving may be missing: its former node knows where it went.
         owners = [node if node is not None and node.place in places else None for node in self._owners]
         for first, last, place in ranges:
             owners[first : last + 1] = [self._node(place)] * (last + 1 - first)
@@ -247,17 +247,17 @@ class ClusterLine:
         return self._nodes[place]
 
     def _leave(self, place: Place) -> None:
-        """It has no slots any more. What was told it and not sent goes where those went."""
+        """Drop a node without slots; its unsent settlements go to the nodes that have its slots now."""
         node = self._nodes.pop(place)
         self._keep(node.take_told())
         task = self._loop.create_task(node.aclose())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    # A node's fortunes.
+    # Losing and finding nodes.
 
     def node_changed(self, node: NodeLine, *, answers: bool) -> None:
-        """A node has begun or ceased to answer."""
+        """Record that a node began or ceased to answer."""
         if answers:
             self._send_kept()
         else:
@@ -290,7 +290,7 @@ class ClusterLine:
 
 
 class NodeLine(Line):
-    """The line to one primary. What it says about slots is the Cluster's to answer."""
+    """The line to one primary. Its redirections are handled by `ClusterLine`."""
 
     _batch_max = WRITE_MAX
 
@@ -306,26 +306,26 @@ class NodeLine(Line):
 
     def call_of(self, operation: Operation, *, asking: bool = False) -> Call:
         """A call of its own for one operation."""
-        # With the script, as a slot on its way is rare, and the node that it goes to may not know it yet.
+        # With the whole script: a moving slot is rare, and its new node may not know the script yet.
         call = self._call([operation], whole=asking)
         call.asking = asking
         return call
 
     def send_on(self, calls: Iterable[Call]) -> None:
-        """Queue calls that have been refused elsewhere, before all that has not been sent at all."""
+        """Queue calls that another node redirected, before all operations that were never sent."""
         for call in calls:
             self._calls.append(call)
             self._wake(call.deadline)
 
     def take_told(self) -> list[Operation]:
-        """Settlements that were not sent, which are somebody else's from now on."""
+        """Hand over the settlements that were not sent."""
         told = [operation for operation in self._queue if operation.answer is None]
         self._queue = deque(operation for operation in self._queue if operation.answer is not None)
         return told
 
     async def _probe(self) -> None:
         self._probes = tuple(self._cluster.probes_of(self))
-        # Of a slot that is on its way, or that nobody has, it says nothing about itself.
+        # An error about a slot says nothing about the health of the node.
         with contextlib.suppress(MovedError, AskError, TryAgainError):
             await super()._probe()
 
@@ -353,10 +353,10 @@ class NodeLine(Line):
         super()._send(wire, calls)
 
     def _asking(self, call: Call) -> Call:
-        """What must stand before a call for a slot that is still on its way here; on this connection, for one call."""
+        """Send `ASKING`, which allows one call on this connection for a slot that is still moving here."""
         asking = Call((b"ASKING",), call.deadline)
         asking.result = self._loop.create_future()
-        asking.result.add_done_callback(lambda answer: answer.cancelled() or answer.exception())  # nobody asks for it
+        asking.result.add_done_callback(lambda answer: answer.cancelled() or answer.exception())  # the result is unused
         return asking
 
     def _refused(self, call: Call, error: Exception) -> None:
@@ -365,11 +365,11 @@ class NodeLine(Line):
 
 
 def read_map(reply: Any, asked: str) -> list[Range]:
-    """What `CLUSTER SLOTS` says, less slots whose primary cannot be named. `asked`: the host that said it."""
+    """The answer of `CLUSTER SLOTS`, without slots whose primary has no name. `asked`: the host that answered."""
     ranges = []
     for first, last, primary, *_ in reply:
         host, port = primary[0], int(primary[1])
-        # Empty: a node that does not know its own address yet is where we have asked it (Redis 7: null).
+        # An empty host (Redis 7: null): the node does not know its own address yet; use the one that was asked.
         name = host.decode() if host else asked
         if name != "?" and port:
             ranges.append(Range(int(first), int(last), (name, port)))
@@ -389,5 +389,5 @@ def slot_of(call: Call) -> int:
 
 
 def first_key(command: Sequence[bytes]) -> bytes:
-    """Where Redis finds a command's first key: behind the number of them in scripts, else behind the name."""
+    """The position of a command's first key: after the number of keys in scripts, else after the name."""
     return command[3] if command[0] in {b"EVAL", b"EVALSHA"} else command[1]

@@ -1,7 +1,7 @@
-"""What the log and the counts are told of a store's fortunes.
+"""Reports outages of a store to the log and the counts.
 
-A loss is said at once, its end when it has lasted: a store that takes connections and refuses operations, or is too
-slow every other time, would else write two lines a second.
+An outage is reported at once, its end only after a while. Otherwise a store that accepts connections but refuses
+operations, or is too slow every other time, would write two lines a second.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho.store")
 
 STEADY_S = 1.0
-"""How long a store has to answer without a fault until it is said to work again."""
+"""How long a store must answer without a fault before its recovery is reported."""
 BUSY_S = 0.1
 BUSY = (
     "the event loop was kept busy for %d ms, so answers of the store were read late: look for what computes on it (hash"
@@ -47,7 +47,7 @@ class Health:
         self._busy = False
 
     def turned(self, answers: bool) -> None:
-        """The store has begun or ceased to answer."""
+        """Record that the store began or ceased to answer."""
         self._forget_recovery()
         if not answers:
             self._say(works=False)
@@ -57,25 +57,25 @@ class Health:
             self._recovery = self._call_later(STEADY_S, self._recovered)
 
     def problem(self, text: str) -> None:
-        """Why it does not work: a verb and what follows it, in words of ours. Said once in each outage."""
+        """Log why the store does not work, once in each outage. The text begins with a verb and quotes no server."""
         if text not in self._problems:
             self._problems.add(text)
             log.warning("the store %s", text)
 
     def setting(self, text: str) -> None:
-        """Something about the store that its operator should change. Said once."""
+        """Log a setting of the store that its operator should change, once."""
         if text not in self._settings:
             self._settings.add(text)
             log.warning("%s", text)
 
     def busy(self, turn_s: float) -> None:
-        """An answer was late, and a turn of the loop took so many seconds. Said once, where it is worth a word."""
+        """Log once that an answer was late because a turn of the loop took so many seconds, if it took long."""
         if turn_s >= BUSY_S and not self._busy:
             self._busy = True
             log.warning(BUSY, turn_s * 1_000)
 
     def close(self) -> None:
-        """Say nothing any more."""
+        """Log nothing from now on."""
         self._forget_recovery()
         self._on_change = lambda _: None
 

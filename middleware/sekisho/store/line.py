@@ -1,11 +1,11 @@
-"""One connection to Redis, and whoever waits for an answer from it.
+"""One connection to Redis, and the callers that wait for its answers.
 
-What is asked in one turn of the event loop leaves in one call. Callers hold futures and never the connection, so a
-cancelled one cannot take another's answer (CVE-2023-28859). What was written and not answered is never sent again:
-nobody knows whether it counted, and a charge that counts twice locks an owner out.
+All operations of one turn of the event loop leave in one call. Callers hold futures and never the connection, so a
+cancelled caller cannot take another's answer (CVE-2023-28859). An operation that was written and not answered is never
+sent again: it may have been counted, and a charge that counts twice locks an owner out.
 
 The breaker has no settings: it opens when an answer is later than the deadline, and closes when an answer comes. A new
-connection counts as one that works when it has taken a write: a full, read-only or misconfigured Redis answers PING.
+connection counts as working after a successful write: a full, read-only or misconfigured Redis still answers PING.
 """
 
 from __future__ import annotations
@@ -34,29 +34,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho.store")
 
-BATCH_MAX = 128  # beyond this a call only makes its neighbours wait
+BATCH_MAX = 128  # operations in a call; a longer call only delays the next one
 IN_FLIGHT_MAX = 8  # calls written and not answered; more would only queue inside Redis
-KEPT_MAX = 10_000  # settlements kept while the store is gone; beyond it the oldest charges simply stand
+KEPT_MAX = 10_000  # settlements kept while the store is gone; beyond it the oldest charges stay
 STALL_US = 1_000_000  # a connection silent for this long with calls in flight is dead
 BACKOFF_US = (50_000, 100_000, 200_000, 500_000, 1_000_000)  # between tries to connect; the last one repeats
 CONNECT_US = 1_000_000
-WEIGHED_S = 1.0  # between looks at how much the server holds: a flood adds some megabytes in that time
-PROBE_MS = 60_000  # after which what a new connection wrote to see whether it may is gone
-BUSY_US = 10_000  # a turn of the loop longer than this makes answers late, and says nothing about the store
-BUSY_MAX_US = 300_000  # of a turn; an application that keeps the loop for longer is served by no store in time
-TURNS_PER_ANSWER = 3  # an operation is written in the turn after it was asked, read after that, and heard in the next
+WEIGHED_S = 1.0  # between looks at the server's memory; a flood adds some megabytes in that time
+PROBE_MS = 60_000  # lifetime of the key that a new connection writes as a test
+BUSY_US = 10_000  # a longer turn of the loop delays answers, and says nothing about the store
+BUSY_MAX_US = 300_000  # of a turn; if the application blocks the loop for longer, no store answers in time
+TURNS_PER_ANSWER = 3  # an operation is asked in one turn, written in the next, read in the third
 
 
 class Line:
     """See the module. Belongs to the event loop it was started in.
 
-    What is different about a server behind Sentinels, or about one of a Cluster, overrides `_reach` (whom to connect
-    to), `_duties` (what else to do meanwhile), `_calls_of` (what may share a call) and `_refused` (what to do about an
-    error).
+    The lines behind Sentinels and to a Cluster's nodes override `_reach` (how to connect), `_duties` (background work),
+    `_calls_of` (which operations share a call) and `_refused` (how to handle an error).
 
     Args:
         url: as redis-py takes it: `redis://`, `rediss://` or `unix://`.
-        options: what is asked there, and what is told.
+        options: see `LineOptions`.
     """
 
     _batch_max = BATCH_MAX
@@ -65,30 +64,30 @@ class Line:
         self._connection = connection_to(url)
         self._probes = tuple(options.probes)
         self._script = options.script
-        self._how = options.script.by_digest  # calls begin
+        self._how = options.script.by_digest  # the first words of calls
         self._deadline = options.deadline_us / 1e6
         self._bytes_max = options.bytes_max
         self._on_change = options.on_change
         self._queue: deque[Operation] = deque()
-        self._calls: deque[Call] = deque()  # to be written before the queue: commands, and what must be written anew
+        self._calls: deque[Call] = deque()  # written before the queue: commands, and calls to repeat
         self._in_flight: deque[Call] = deque()
-        self._answered = asyncio.Event()  # for who closes, and waits until all has been
+        self._answered = asyncio.Event()  # `aclose` waits for it
         self._loop = asyncio.get_running_loop()
         self._health = options.health or Health(self._loop.call_later)
         self._wire: Wire | None = None
-        self._stirred = False  # whether what is queued is about to be written
+        self._stirred = False  # whether the queue is written at the end of this turn
         self._stirred_at = 0.0
-        self._turn_s = 0.0  # how long the last turn of the loop took that was measured
+        self._turn_s = 0.0  # length of the last measured turn of the loop
         self._timer: asyncio.TimerHandle | None = None
-        # Until the first connection has been tried, callers wait for it; afterwards nobody waits for a dead store.
+        # Callers wait for the first try to connect; afterwards they do not wait while the store is gone.
         self._open: bool | None = None
         self._heard = self._loop.time()
-        self._tries = 0  # to connect, since anything was last answered
+        self._tries = 0  # to connect, since the last answer
         self._task = self._loop.create_task(self._run(), name="sekisho store")
 
     @property
     def answers(self) -> bool:
-        """Whether asking makes sense now."""
+        """Whether the store can be asked now."""
         return self._open is not False
 
     def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
@@ -103,7 +102,7 @@ class Line:
         return answer
 
     def tell(self, keys: Sequence[bytes], argument: bytes) -> None:
-        """Queue an operation whose answer nobody needs. Kept while the store is gone, within a bound."""
+        """Queue an operation without an answer. It is kept while the store is gone, within a bound."""
         if len(self._queue) >= KEPT_MAX and not self.answers:
             refuse(self._queue.popleft().answer)
         self._queue.append(Operation(keys, argument, None, math.inf))
@@ -120,7 +119,7 @@ class Line:
         return await call.result
 
     async def aclose(self) -> None:
-        """Write what is still queued, for at most one deadline, and hang up."""
+        """Write the queue, for at most one deadline, and close the connection."""
         if self._open:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._deadline):
@@ -138,7 +137,7 @@ class Line:
 
     def _wake(self, deadline: float) -> None:
         self._stir()
-        if self._timer is not None and deadline < self._timer.when():  # sent on from elsewhere, where it has waited
+        if self._timer is not None and deadline < self._timer.when():  # another node sent it on, with an early deadline
             self._timer.cancel()
             self._timer = None
         if self._timer is None:
@@ -146,8 +145,8 @@ class Line:
 
     def _expire(self, due: float, *, forgiven: bool = False) -> None:
         now, late = self._loop.time(), False
-        # An application that hashes on the loop, or hundreds of requests in one turn, make every answer late. What that
-        # kept us from hearing is not held against the store, once.
+        # An application that hashes on the loop, or hundreds of requests in one turn, make every answer late. The store
+        # gets that time added to the deadline, once.
         turn_s = max(now - due, self._turn_s)
         if turn_s > BUSY_US / 1e6 and not forgiven:
             self._health.busy(turn_s)
@@ -162,7 +161,7 @@ class Line:
             if operation.deadline <= now and operation.answer and not operation.answer.done():
                 refuse(operation.answer)
                 late = True
-        # What was not even written is forgotten: written later, it would charge for an attempt judged without it.
+        # Unwritten operations are dropped: written later, they would charge for attempts that were judged without them.
         told = [op for call in self._calls if call.deadline <= now for op in call.told]
         self._queue = deque([*told, *(op for op in self._queue if op.deadline > now)])
         self._calls = deque(call for call in self._calls if call.deadline > now)
@@ -210,16 +209,16 @@ class Line:
         self._turn(answers=True)
 
     async def _reach(self) -> None:
-        """Connect to whom it is about, and be answered. Raises `RedisError` or `OSError` otherwise."""
+        """Connect, and get one answer. Raises `RedisError` or `OSError`."""
         await converse(self._connection, "PING")
 
     async def _probe(self) -> None:
-        """Write something that ends soon. Raises `RedisError` where the server takes no writes, or not ours."""
+        """Write a short-lived key. Raises `RedisError` where the server refuses the write."""
         if self._probes:
             await converse(self._connection, "SET", self._probes[0], "1", "PX", PROBE_MS)
 
     async def _warn_of_eviction(self) -> None:
-        """A server that forgets when it is full lets an attacker push out counters and marks of used codes."""
+        """Warn if the server evicts when it is full: an attacker could push out counters and marks of used codes."""
         if not self._probes:
             return
         with contextlib.suppress(ResponseError):  # a user without the right to ask
@@ -228,7 +227,7 @@ class Line:
                 self._health.setting(EVICTS.format(policy))
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
-        """What is done while connected. The first that ends, ends the connection."""
+        """Background work while connected. When one of the tasks ends, the connection ends."""
         return [self._watch(), self._weigh()]
 
     async def _serve(self) -> None:
@@ -246,7 +245,7 @@ class Line:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _load(self) -> None:
-        """Have the script loaded as a library, where there is one; and where the server takes it, call that."""
+        """Load the script as a library, if it can be one; call the library if the server accepts it."""
         self._how = self._script.by_digest
         if self._script.library is not None:
             call = Call((b"FUNCTION", b"LOAD", self._script.library), math.inf)
@@ -255,7 +254,7 @@ class Line:
             self._calls.append(call)
 
     def _loaded(self, answer: asyncio.Future[Any]) -> None:
-        # Redis before 7, a user without the right, a proxy that knows no functions: the script does the same.
+        # Redis before 7, a user without the right, or a proxy without functions: the script works as well.
         error = answer.exception()
         if error is None or "already exists" in str(error):  # by another worker
             self._how = self._script.by_name
@@ -273,7 +272,7 @@ class Line:
         self._in_flight.clear()
         self._calls.clear()
 
-    # What is queued in a turn of the loop is written at its end: until then others join it.
+    # The queue of one turn of the loop is written at its end, so that more operations can join.
 
     def _stir(self) -> None:
         if not self._stirred and self._wire is not None and (self._queue or self._calls):
@@ -306,18 +305,18 @@ class Line:
         return (self._call(operations),)
 
     def _call(self, operations: list[Operation], *, whole: bool = False) -> Call:
-        """The call that does all of these. `whole`: it brings the script along."""
+        """The call that runs all of these operations. `whole`: it carries the script's source."""
         how = self._script.in_full if whole else self._how
         call = Call(command_of(self._script, operations, how), min(op.deadline for op in operations))
         call.operations = operations
         return call
 
     def _replied(self, reply: Any) -> None:
-        """Somebody's answer has come. What this raises ends the connection."""
+        """Handle one reply. An exception raised here ends the connection."""
         if not self._in_flight:
             raise InvalidResponse("the store answers what nobody asked")
         self._heard = self._loop.time()
-        # It leaves only when it was answered, so that whatever goes wrong meanwhile, nobody waits for ever.
+        # The call stays in the list until it is answered: after any failure its callers are told.
         self._answer(self._in_flight[0], reply)
         self._in_flight.popleft()
         self._answered.set()
@@ -340,23 +339,23 @@ class Line:
             if not call.result.done():
                 call.result.set_exception(error)
         elif self._is_unknown(call, error):
-            # It says for certain that nothing ran, and hardly anything else does: so this may be sent anew.
+            # This error proves that nothing ran, as few others do: so the call may be sent again.
             call.command = command_of(self._script, call.operations, self._script.in_full)
             self._calls.append(call)
         else:
-            # Out of memory, read-only, loading: connecting anew is the probe, with the same patience.
+            # Out of memory, read-only, loading: a new connection tests whether that is over.
             raise error
 
     def _is_unknown(self, call: Call, error: Exception) -> bool:
-        """Whether the server does not know the script, or not the library: then calls go another way from now on."""
+        """Whether the server lacks the script or the library; calls then use another way from now on."""
         if call.command[0] != self._script.by_name[0]:
             return isinstance(error, NoScriptError)
-        if str(error) == "Function not found":  # flushed; or lost in a failover
-            if self._how is self._script.by_name:  # the first to hear of it
+        if str(error) == "Function not found":  # flushed, or lost in a failover
+            if self._how is self._script.by_name:  # the first such reply
                 self._load()
             return True
-        # It may be loaded and not be called: by the ACL, or because `FCALL` is renamed or unknown to a proxy. An error
-        # from within the script names the script and not the command.
+        # The library may be loaded but not callable: the ACL forbids it, or `FCALL` is renamed or unknown to a proxy.
+        # An error inside the script names the script, not the command.
         if "fcall" in str(error).lower() and "script:" not in str(error):
             self._how = self._script.by_digest
             return True
@@ -373,7 +372,7 @@ class Line:
         """Tell the script whether the server holds more than it may."""
         while True:
             await asyncio.sleep(WEIGHED_S)
-            with contextlib.suppress(StoreUnavailable):  # then nothing is known, and what was known holds
+            with contextlib.suppress(StoreUnavailable):  # the last known state holds
                 self._weighed(await self._memory())
 
     async def _memory(self) -> Any:
@@ -390,17 +389,17 @@ class Line:
 
 
 async def converse(connection: AbstractConnection, *command: str | bytes | int) -> Any:
-    """Connect, and have one command answered. For the first words; whoever calls it watches the time."""
+    """Connect, and run one command. For the start of a connection; the caller limits the time."""
     await connection.connect()  # type: ignore[no-untyped-call] # redis-py leaves it bare
     await connection.send_command(*command, check_health=False)
     return await connection.read_response(timeout=math.inf)
 
 
 def connection_to(url: str) -> AbstractConnection:
-    """A connection of redis-py's to one server, not yet open, and without its own patience."""
+    """A connection of redis-py to one server, not yet open, without retries and timeouts of its own."""
     arguments: dict[str, Any] = dict(parse_url(url.replace("redis+unix://", "unix://", 1)))
     kind: type[AbstractConnection] = arguments.pop("connection_class", Connection)
-    # Retries count twice, and a socket's own patience (59 s by default) is not a login's.
+    # A retry could count a charge twice, and the default socket timeout (59 s) is too long for a log-in.
     return kind(
         **{
             "socket_timeout": None,

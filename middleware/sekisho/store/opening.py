@@ -1,4 +1,4 @@
-"""Which kind of line leads to a store: by its URL, which the settings have checked."""
+"""Opens the kind of line that a store's URL asks for. The settings have checked the URL."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from sekisho.store.options import LineOptions
 
 AnyLine: TypeAlias = Line | ClusterLine
-"""What all three have in common is what the ledger, the vault and the exchange use."""
+"""The ledger, the vault and the exchange use only the methods that all three share."""
 
 
 def is_cluster(url: str) -> bool:
-    """Whether keys live in slots, and what is asked at once must be of one."""
+    """Whether the store has hash slots, so that the keys of one operation must be in one slot."""
     return url.partition("://")[0] in CLUSTER
 
 
 def open_to(url: str, options: LineOptions) -> AnyLine:
-    """A line to whatever `url` names; see `Line`. It belongs to the running event loop."""
+    """A line to the store that `url` names; see `Line`. It belongs to the running event loop."""
     kind: type[AnyLine] = Line
     if is_cluster(url):
         kind = ClusterLine

@@ -1,4 +1,4 @@
-"""What a line to a store is opened with, whichever kind of store it leads to."""
+"""The options of a line, the same for every kind of store."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def _nobody(_: bool) -> None:
 class LineOptions(NamedTuple):
     """Attributes:
     script: the one script whose operations are batched; on a Cluster every operation's keys lie in one slot.
-    deadline_us: what a caller waits at most, wherever it is sent.
-    on_change: told `True` when the store answers again and `False` when it stops to; on a Cluster of all slots.
-    health: told why the store, or a node of it, does not answer; None for one of its own.
-    bytes_max: what a server may hold until the script is told to remember less; None: four fifths of its maxmemory.
-    probes: keys that a new connection may write to, to see whether it may; the first that its server has is used.
+    deadline_us: the longest that a caller waits.
+    on_change: called with `True` when the store answers again, with `False` when it ceases to; on a Cluster, all slots.
+    health: reports why the store, or one of its nodes, does not answer; None: one of its own.
+    bytes_max: the bytes above which the script is told to remember less; None: four fifths of the server's maxmemory.
+    probes: keys that a new connection may write to, to test whether writes are allowed; the first one that its server
+        holds is used.
     """
 
     script: Script

@@ -1,7 +1,7 @@
 """The vault in Redis: every method is one command, or one small script, on one key.
 
-Redis 6.2 or later (`GETDEL`). With any `maxmemory-policy` but `noeviction` a server that is full forgets marks as well,
-and a code that was used is good again.
+Redis 6.2 or later (`GETDEL`). With any `maxmemory-policy` but `noeviction`, a full server evicts marks as well, and a
+used code becomes valid again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class RedisVault:
         return await self.put(key, MARK, seconds=seconds, only_new=True)
 
     async def count(self, key: bytes, *, seconds: float) -> int:
-        # Sent whole each time: it is short, and a flushed script cache (row 98) then costs nobody a proof.
+        # Sent whole each time: it is short, and a flushed script cache (row 98) then loses no proof.
         number: int = await self._ask(b"EVAL", COUNT, b"1", self._key(key), _ms(seconds))
         return number
 
@@ -62,11 +62,11 @@ class RedisVault:
             return await self._line.execute(*command)
         except ResponseError as error:
             self._tell(command[0], explained(error))
-        # Raised here: what Redis says may quote what it was asked.
+        # Raised without a cause: the error text of Redis may quote the command.
         raise StoreUnavailable
 
     def _tell(self, command: bytes, kind: str) -> None:
-        """Name what Redis refuses, and how; once each, or an attacker would write the log."""
+        """Log what Redis refuses, once for each kind: otherwise an attacker could fill the log."""
         if (command, kind) not in self._refusals:
             self._refusals.add((command, kind))
             log.error("the store refuses %s: %s", command.decode(), kind)

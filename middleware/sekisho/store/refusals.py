@@ -1,7 +1,6 @@
-"""What a Redis that answers with an error is refusing, and what to do about it: for the log.
+"""Explains errors of Redis for the log: the refusal and its remedy.
 
-The kind is the code that Redis puts first (`OOM`, `NOPERM`). Its text is never repeated: it may quote a key or a
-password.
+The kind of an error is its first word (`OOM`, `NOPERM`). Its text is never logged: it may quote a key or a password.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ ADVICE: Final = {
     "DENIED": "it is in protected mode: give it a password, or bind it to this machine",
     "MAXCLIENTS": "it has as many clients as it takes: raise maxclients",
 }
-"""What an operator does about each kind that has a remedy of its own."""
+"""The remedy for each kind that has one of its own."""
 
 _KINDS: Final = {
     OutOfMemoryError: "OOM",
@@ -49,7 +48,7 @@ _CODE: Final = re.compile(r"\b(" + "|".join(ADVICE) + r")\b")
 
 
 def refusal_of(error: Exception) -> str | None:
-    """The code of what Redis refuses, one of `ADVICE`; None for an error of another kind, or of the connection."""
+    """The code of an error, one of `ADVICE`; None for other kinds and for errors of the connection."""
     text = str(error)
     if isinstance(error, AuthenticationError):
         return "NOAUTH" if "required" in text else "WRONGPASS"
@@ -63,12 +62,12 @@ def refusal_of(error: Exception) -> str | None:
 
 
 def problem_of(error: Exception) -> str:
-    """What the store does, as a verb and what follows it."""
+    """The store's failure as a phrase that begins with a verb."""
     return f"{'refuses to work' if refusal_of(error) else 'does not answer'}: {explained(error)}"
 
 
 def explained(error: Exception) -> str:
-    """The kind of an error and its remedy, in words of ours; of an unknown one the name of its class."""
+    """The kind of an error and its remedy, in our own words; the class name for an unknown one."""
     code = refusal_of(error)
     return f"{code}: {ADVICE[code]}" if code else type(error).__name__
 
@@ -90,7 +89,7 @@ def evicting_policy(memory: Any) -> str | None:
 
 
 MAXMEMORY_SHARE: Final = 0.8
-"""Of `maxmemory`, where no budget is set: what is above is for buffers, step-ups and addresses."""
+"""The share of `maxmemory` that is used where no budget is set; the rest is for buffers, step-ups and addresses."""
 UNWEIGHED: Final = (
     "SEKISHO_STORE_BYTES_MAX: this Redis does not tell how much it holds, so no budget is kept: give its user +info"
 )
@@ -113,7 +112,7 @@ def _facts(memory: Any) -> dict[str, str]:
     return dict(line.split(":", 1) for line in memory.decode("ascii", "replace").splitlines() if ":" in line)
 
 
-# As Redis and Valkey have them. A word of another server's own would stand in our log unread.
+# The policies of Redis and Valkey. Another server's own word is not copied into the log.
 _EVICTING: Final = frozenset(
     f"{keys}-{order}" for keys in ("allkeys", "volatile") for order in ("lru", "lfu", "lrm", "random", "ttl")
 )

@@ -1,8 +1,9 @@
-"""A script in Redis, and the same as a library. A module by itself: others inherit from it, which they could not if it
-were compiled.
+"""A script in Redis, and the same script as a library.
 
-Redis runs a script from its first line in every call; for a long one that is most of what a small call costs. Of a
-library (Redis 7) it remembers what was defined, and calls one function. So a script that ends in `RUN` can be either.
+A module of its own: other classes inherit from it, which compiled code would not allow.
+
+Redis runs a script from its first line in every call; for a long script that is most of the cost of a small call. A
+library (Redis 7) is defined once, and each call runs one of its functions. A script that ends in `RUN` can be both.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ class Script:
     operation that was asked, in order, and nothing for those that were only told.
 
     Attributes:
-        in_full, by_digest, by_name: how a command that runs it begins; `by_name` is for whom `library` was loaded.
-        library: what `FUNCTION LOAD` takes; None where it cannot be one. It is named by what it says, so that workers
-            of two versions do not replace each other's.
+        in_full, by_digest, by_name: the first words of a command that runs it; `by_name` needs the loaded `library`.
+        library: the argument of `FUNCTION LOAD`; None where the script cannot be a library. Its name is derived from
+            its source, so that workers of two versions do not replace each other's.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Script:
         self.reply_bytes = reply_bytes
 
     def weigh(self, server: object, *, over_budget: bool) -> None:
-        """What one of the servers that run it was found to hold."""
+        """Take in how much memory a server uses."""
         before = bool(self._over)
         (self._over.add if over_budget else self._over.discard)(server)
         if bool(self._over) is not before:

@@ -1,7 +1,7 @@
-"""The line to a primary that Sentinels watch over, and that may be another one tomorrow.
+"""The line to the primary that Sentinels name.
 
-Nobody is believed for longer than a connection lasts: each time the Sentinels are asked who the primary is, and the one
-they name is asked whether it is. An old primary that has not heard of its successor would count for nobody.
+Each new connection asks the Sentinels for the primary, and asks that server for its role. An old primary that does not
+know of its successor would count attempts that no other worker sees.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SentinelLine(Line):
         super().__init__(self._several.server_url(*self._primary), options)
 
     async def _reach(self) -> None:
-        """Ask who is the primary, and that one whether it is: a Sentinel may be the last to hear of a failover."""
+        """Ask the Sentinels for the primary, and that server for its role: a Sentinel may learn late of a failover."""
         self._primary = await self._ask_sentinels()
         # A connection object is for one address.
         await self._connection.disconnect(nowait=True)
@@ -87,10 +87,10 @@ class SentinelLine(Line):
             await asyncio.sleep(AGAIN_US / 1e6)
 
     async def _hear(self, connection: AbstractConnection) -> None:
-        """Until there is another primary. Raises where this Sentinel says nothing."""
+        """Wait until there is another primary. Raises where this Sentinel is silent."""
         async with asyncio.timeout(SENTINEL_US / 1e6):
             await converse(connection, "SUBSCRIBE", SWITCHED)
-        # It may have been chosen before we listened.
+        # The new primary may have been chosen before this subscription.
         if await self._ask_sentinels() != self._primary:
             return
         service = self._several.service.encode()

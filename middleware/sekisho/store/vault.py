@@ -1,11 +1,11 @@
-"""A vault: small things that are kept for a while, and end.
+"""A vault: keeps small values that expire.
 
-A sealed answer that waits for its proof, a code on its way, the mark that a time step was used. Whoever shows a code
-twice, or starts a hundred redemptions at once, must find that one of them won (CVE-2026-103655): so what must happen
-once is one step here, never a look followed by a write.
+It keeps sealed answers that wait for a proof, codes that were sent, marks of used time steps. An attacker who shows a
+code twice, or starts a hundred redemptions at once, must succeed only once (CVE-2026-103655): so each operation that
+must happen once is one atomic step, never a read followed by a write.
 
-Everything ends. What never expires fills the store for whoever can ask for more, and a counter that lost its expiry
-locks an owner out for good.
+Every entry expires. Entries without an end would let an attacker fill the store, and a counter that lost its expiry
+would lock an owner out for good.
 """
 
 from __future__ import annotations
@@ -20,56 +20,56 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEY_BYTES_MAX = 64
-VALUE_BYTES_MAX = 96 * 1024  # the longest answer that is sealed, its headers, and as much again as these
+VALUE_BYTES_MAX = 96 * 1024  # the longest sealed answer, its headers, and the same size again as the headers
 SECONDS_MAX = 90 * 86_400
-ENTRY_BYTES = 400  # what an entry weighs besides its key and its value
-NUMBER_BYTES = 20  # what every count weighs, so that one that grows by a digit is never refused for want of room
-SWEEP = 8  # ended entries dropped per write: more than one write can add, so the backlog shrinks
-STALE_MAX = 64  # ends of entries that are gone, beyond as many as there are entries
+ENTRY_BYTES = 400  # memory of an entry besides its key and its value
+NUMBER_BYTES = 20  # memory of every count, so that a count that grows by a digit always fits
+SWEEP = 8  # expired entries dropped per write: more than a write adds, so the backlog shrinks
+STALE_MAX = 64  # expiry times of removed entries that are kept, beyond the number of entries
 
 
 class Vault(Protocol):
-    """Keeps values by key until they end. In memory, or in Redis.
+    """Keeps values by key until they expire. In memory, or in Redis.
 
-    Keys are keyed digests made by the caller, 1 to `KEY_BYTES_MAX` bytes, and values are sealed by the caller, at most
-    `VALUE_BYTES_MAX` bytes: whoever reads the store learns nothing. A key serves one use: a value, a mark or a count.
-    `seconds` is above 0 and at most `SECONDS_MAX`. What lies outside these bounds is a mistake of ours: `ValueError`.
+    Keys are keyed digests of 1 to `KEY_BYTES_MAX` bytes, and values are sealed, at most `VALUE_BYTES_MAX` bytes: a
+    reader of the store learns nothing. A key has one use: a value, a mark or a count. `seconds` is above 0 and at most
+    `SECONDS_MAX`. Arguments outside these bounds are a bug of the caller and raise `ValueError`.
 
-    Every method raises `StoreUnavailable`. Nobody knows then whether it was done, so nothing may be granted: a value
-    that was taken may be gone, a mark may be set, and the client starts again. The same holds for callers that are
-    cancelled.
+    Every method raises `StoreUnavailable`. The operation may or may not have been done then, so the caller must grant
+    nothing: a taken value may be gone, a mark may be set, and the client starts again. The same holds for cancelled
+    callers.
     """
 
     async def put(self, key: bytes, value: bytes, *, seconds: float, only_new: bool = False) -> bool:
-        """Keep a value in the place of any other. `only_new`: leave what is there, and answer False."""
+        """Keep a value, replacing any other. `only_new`: keep an existing value and return False."""
         ...
 
     async def get(self, key: bytes) -> bytes | None:
-        """The value, which stays; None where there is none or it has ended. Of a count, its decimal digits."""
+        """Read the value; None where there is none or it has expired. For a count, its decimal digits."""
         ...
 
     async def take(self, key: bytes) -> bytes | None:
-        """The value, which is gone with this. Of any number of callers at once, one gets it."""
+        """Read and remove the value. Of any number of callers at once, one gets it."""
         ...
 
     async def once(self, key: bytes, *, seconds: float) -> bool:
-        """True for the first caller, False for all others until it ends. Asking again does not lengthen it."""
+        """Set a mark: True for the first caller, False for others until it expires. Later calls do not extend it."""
         ...
 
     async def count(self, key: bytes, *, seconds: float) -> int:
-        """Add one; how many it makes, this one included.
+        """Add one to a count, and return the count.
 
-        The period begins with the first and does not slide: whoever goes on asking is not locked out for longer.
+        The period begins with the first call and is not extended: repeated calls do not lengthen a lockout.
         """
         ...
 
     async def forget(self, key: bytes) -> None:
-        """Drop what is kept, marked or counted under a key. Harmless where there is nothing."""
+        """Remove the value, mark or count of a key, if there is one."""
         ...
 
 
 def ensure_key(key: bytes) -> None:
-    """Refuse what cannot be a digest. An empty key would be everybody's."""
+    """Refuse keys that cannot be digests. All callers would share an empty key."""
     if not 1 <= len(key) <= KEY_BYTES_MAX:
         raise ValueError(f"a key has 1 to {KEY_BYTES_MAX} bytes")
 
@@ -89,19 +89,19 @@ class _Entry(NamedTuple):
     value: bytes
 
     def __repr__(self) -> str:
-        # Sealed, but an error reporter that prints frames is no place for it either.
+        # Sealed, but still not for error reporters that print local variables.
         return "_Entry(...)"
 
 
 class MemoryVault:
     """See `Vault`. In this process: for one worker, for the demo and for tests.
 
-    Bounded. Nobody's entry is forgotten to make room for another's, or whoever starts challenges enough could end
-    everybody else's (CVE-2024-21662): when it is full, newcomers get `StoreUnavailable` until something ends.
+    Bounded. No entry is evicted for another: otherwise an attacker could end other clients' challenges by starting many
+    (CVE-2024-21662). A full vault raises `StoreUnavailable` for new entries until some expire.
 
     Args:
         entries_max: how many entries it keeps.
-        bytes_max: what they weigh together, `ENTRY_BYTES` each included.
+        bytes_max: their memory, with `ENTRY_BYTES` for each.
         clock_s: seconds by a clock that only moves forward.
     """
 
@@ -111,13 +111,13 @@ class MemoryVault:
         self._clock_s = clock_s
         self._entries: dict[bytes, _Entry] = {}
         self._bytes = 0
-        self._ends: list[tuple[float, bytes]] = []  # a heap; may name what is gone or ends otherwise by now
-        # Django may serve one process from an event loop in each of several threads.
+        self._ends: list[tuple[float, bytes]] = []  # a heap; some entries may be gone or expire later by now
+        # Django may run an event loop in each of several threads of one process.
         self._lock = Lock()
 
     @property
     def entries(self) -> int:
-        """How many are held, those included that ended and have not been swept out."""
+        """How many entries are held, including expired ones that were not dropped yet."""
         return len(self._entries)
 
     async def put(self, key: bytes, value: bytes, *, seconds: float, only_new: bool = False) -> bool:
@@ -172,7 +172,7 @@ class MemoryVault:
         return entry
 
     def _keep(self, key: bytes, entry: _Entry, now_s: float) -> None:
-        """Write, where there is room. What lived under this key lives on where there is none."""
+        """Write if there is room; otherwise the key's old value stays."""
         self._sweep(now_s, SWEEP)
         old = self._entries.get(key)
         more = _weight(key, entry) - (_weight(key, old) if old else 0)
@@ -189,7 +189,7 @@ class MemoryVault:
             self._bytes -= _weight(key, entry)
 
     def _sweep(self, now_s: float, most: int) -> bool:
-        """Look at `most` of what is due, and drop what has ended. False where nothing was due."""
+        """Drop up to `most` expired entries. False where none was due."""
         for _ in range(most):
             if not self._ends or self._ends[0][0] > now_s:
                 return False
@@ -200,14 +200,14 @@ class MemoryVault:
 
     def _remember_end(self, ends_s: float, key: bytes) -> None:
         heapq.heappush(self._ends, (ends_s, key))
-        # Put and taken a million times, one challenge would leave a million ends behind.
+        # A challenge that is put and taken a million times would leave a million expiry times behind.
         if len(self._ends) > 2 * len(self._entries) + STALE_MAX:
             self._ends = [(entry.ends_s, key) for key, entry in self._entries.items()]
             heapq.heapify(self._ends)
 
 
 MARK = b"1"
-"""What stands under a key that is only there or not."""
+"""The value of a mark."""
 
 
 def _weight(key: bytes, entry: _Entry) -> int:
@@ -215,7 +215,7 @@ def _weight(key: bytes, entry: _Entry) -> int:
 
 
 def _number(value: bytes) -> int:
-    # As Redis has it: what is no number is not counted up, and the caller cannot go on.
+    # As in Redis: a value that is no number cannot be counted up.
     try:
         return int(value)
     except ValueError:

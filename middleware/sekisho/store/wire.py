@@ -1,7 +1,7 @@
-"""The bytes between a line and its server, each reply told in the turn of the loop that brings it.
+"""The protocol between a line and its server: each reply is delivered in the turn of the loop that reads it.
 
-redis-py opens the connection: addresses, TLS, passwords and databases are its business, and so is what an error means.
-Then its streams are left aside: they are made for one caller who waits, and took a task to write and another to read.
+redis-py opens the connection (addresses, TLS, passwords, databases) and parses errors. Its streams are not used: they
+are made for one waiting caller, and need one task to write and another to read.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
     from sekisho.store.batch import Call
 
-PART = object()  # of a reply: the rest is still on its way
+PART = object()  # a reply is incomplete
 
 
 class Wire(asyncio.Protocol):
-    """Takes an open connection over.
+    """Takes over an open connection.
 
     Args:
-        connection: connected, and with no answer outstanding. It still is what closes it.
-        on_reply: given each reply; an error that the server answered is one, too. What it raises ends the connection.
-        on_read: told when the replies of one read have all been given.
+        connection: connected, with no answer outstanding. Its owner still closes it.
+        on_reply: called with each reply, errors of the server included. An exception from it ends the connection.
+        on_read: called when all replies of one read have been delivered.
     """
 
     def __init__(
@@ -52,28 +52,28 @@ class Wire(asyncio.Protocol):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing will be answered any more."""
+        """Whether the connection has ended."""
         return self._end.done()
 
     async def ended(self) -> None:
-        """Wait for the end, and raise what it was."""
+        """Wait for the end of the connection, and raise its cause."""
         raise await self._end
 
     def write(self, calls: Sequence[Call]) -> None:
-        # What may lie here unsent is bounded by how many calls may be under way.
+        # The limit on calls in flight bounds the bytes that wait here.
         self._transport.write(packed([call.command for call in calls]))
 
     # What the event loop calls.
 
     def data_received(self, data: bytes) -> None:
-        if self.is_over:  # the next answer is not for whom it would be given to
+        if self.is_over:  # the next reply would go to the wrong caller
             return
         reader = self._reader
         try:
             reader.feed(data)
             while (reply := reader.gets(False)) is not PART:
                 self._on_reply(reply)
-        except Exception as error:  # noqa: BLE001 - whatever it is, what comes next would be given to somebody else
+        except Exception as error:  # noqa: BLE001 - after any error the next reply would go to the wrong caller
             self._over(error)
         else:
             self._on_read()
