@@ -1,4 +1,4 @@
-"""What every factor answers when a proof does not hold."""
+"""The error that every factor raises when a proof does not hold."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from sekisho.model import SekishoError
 
 
 class ProofFailed(SekishoError):  # noqa: N818 - a verdict about what was shown
-    """What was shown proves nothing. Clients hear no more than that: a reason would tell them what to try next.
+    """The proof does not hold. Clients get no reason: it would tell an attacker what to try next.
 
     Attributes:
-        reason: a stable word for logs and metrics; holds nothing the client sent.
+        reason: a stable word for logs and metrics; contains nothing that the client sent.
     """
 
     def __init__(self, reason: str) -> None:

@@ -1,10 +1,10 @@
-"""Sealing: what leaves this process and must come back unread and unchanged.
+"""Sealing: encrypts and authenticates data that leaves this process and comes back.
 
-An app's answer in the store, a form in a page, a factor's secret in a database: each is worth stealing, and each comes
-back through hands that are not ours. AES-256-GCM, and every message under a key of its own, as in XAES-256-GCM
-(https://c2sp.org/XAES-256-GCM): the key of a purpose and 96 random bits give the key of the message, 96 more are its
-nonce. NIST lets one key seal 2^32 messages under random nonces (SP 800-38D, section 8.3), which somebody who makes us
-seal an answer for each guess reaches within weeks; with a key for each message it is 2^80.
+An application's answer in the store, a form in a page, a factor's secret in a database: each is worth stealing, and
+each comes back through other hands. AES-256-GCM with a key for each message, as in XAES-256-GCM
+(https://c2sp.org/XAES-256-GCM): the master key, the purpose and 96 random bits give the key of the message; 96 more
+bits are its nonce. NIST allows 2^32 messages for one key under random nonces (SP 800-38D, section 8.3); an attacker who
+has us seal an answer for each guess reaches that within weeks. With a key for each message the bound is 2^80.
 
 Needs the extra `step-up`.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _VERSION = b"\x01"
-_KEY_ID_BYTES = 8  # two secrets that share it are out of reach, so one key is tried and never several
+_KEY_ID_BYTES = 8  # no two secrets share an id, so only one key is tried
 _SALT_BYTES = _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _NONCE_AT = len(_VERSION) + _KEY_ID_BYTES + _SALT_BYTES
@@ -40,16 +40,16 @@ def _keyed(master: bytes) -> blake2b:
 _UNKNOWN = (_keyed(b""), Signer(b"", until_s=0.0))
 
 OVERHEAD_BYTES = _DATA_AT + _TAG_BYTES
-"""By how much what is sealed is longer than what was to be sealed."""
+"""By how much the sealed text is longer than the data."""
 
 DATA_BYTES_MAX = 2 * 1024 * 1024
-"""Twice the longest body that can be set. What a stranger shows is measured before any work is done on it."""
+"""Twice the longest body that can be configured. A client's text is measured before it is opened."""
 
 
 class Unsealable(SekishoError):  # noqa: N818 - a verdict about what somebody showed
-    """What was shown was not sealed here, for this purpose and this binding, or is no longer as it was sealed.
+    """The text was not sealed by this service, for this purpose and binding, or was changed since.
 
-    Never says which: each hint is an answer to somebody who tries.
+    It never says which: each hint would help an attacker.
     """
 
     def __init__(self) -> None:
@@ -57,10 +57,10 @@ class Unsealable(SekishoError):  # noqa: N818 - a verdict about what somebody sh
 
 
 class Sealer:
-    """Seals and opens. Holds keys, shows none.
+    """Seals and opens.
 
     Args:
-        secrets: the service's: the first that signs and has not ended seals; all that have not ended open.
+        secrets: the service's. The first one that signs and has not ended seals; all that have not ended open.
         clock_s: Unix time.
     """
 
@@ -69,7 +69,7 @@ class Sealer:
     def __init__(self, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float] = time) -> None:
         if not secrets:
             raise ValueError("a sealer wants at least one secret")
-        # Hashed under a name of its own: the same secrets sign tokens and key the counters.
+        # Hashed with a person string of its own: the same secrets sign tokens and key the counters.
         masters = [
             (blake2b(signer.secret, digest_size=64, person=b"sekisho.seal").digest(), signer)
             for signer in as_signers(secrets)
@@ -79,12 +79,12 @@ class Sealer:
         self._clock_s = clock_s
 
     def seal(self, purpose: bytes, data: bytes, *, bound_to: bytes) -> bytes:
-        """Seal for one purpose, bound to a context: `OVERHEAD_BYTES` longer than `data`, and never the same twice.
+        """Seal data for one purpose, bound to a context: `OVERHEAD_BYTES` longer than `data`, different each time.
 
         Args:
-            purpose: what it is for, from our own constants; nothing sealed for another purpose opens for this one.
+            purpose: a constant. Data sealed for another purpose does not open for this one.
             data: at most `DATA_BYTES_MAX` bytes; more raises `ValueError`.
-            bound_to: what must be the same when it is opened, such as account, browser and door; see `bind`.
+            bound_to: the context that must be the same when it is opened (account, browser, door); see `bind`.
         """
         if len(data) > DATA_BYTES_MAX:
             raise ValueError(f"at most {DATA_BYTES_MAX} bytes can be sealed")
@@ -93,15 +93,15 @@ class Sealer:
         return head + random + cipher.encrypt(random[_SALT_BYTES:], data, head + bound_to)
 
     def open(self, purpose: bytes, sealed: bytes, *, bound_to: bytes) -> bytes:
-        """What was sealed for this purpose and this context. Raises `Unsealable`; a stranger may send anything."""
+        """Open data that was sealed for this purpose and context. Raises `Unsealable`; a client may send any bytes."""
         opened = self._opened(purpose, sealed, bound_to)
-        # Raised here and not where it failed: reporters print the error behind an error.
+        # Raised outside of the handler: error reporters would print the error's cause.
         if opened is None:
             raise Unsealable
         return opened
 
     def needs_rewrap(self, sealed: bytes) -> bool:
-        """Whether it is not under the secret that seals now. Says nothing of whether it can be opened."""
+        """Whether it was sealed with another secret than the one that seals now. It may not open at all."""
         return not sealed.startswith(self._sealing)
 
     @property
@@ -132,10 +132,10 @@ class Sealer:
 
 
 def bind(*parts: bytes) -> bytes:
-    """Several things to bind to as one, each behind its length: `(b"ab", b"c")` is not `(b"a", b"bc")`."""
+    """Join several parts to one binding, each behind its length: `(b"ab", b"c")` differs from `(b"a", b"bc")`."""
     return b"".join([len(part).to_bytes(8) + part for part in parts])
 
 
 def _head(master: bytes) -> bytes:
-    """What stands in front: the layout's version and the key's id."""
+    """The first bytes of a sealed text: the layout's version and the key's id."""
     return _VERSION + blake2b(key=master, digest_size=_KEY_ID_BYTES, person=b"seal key id").digest()

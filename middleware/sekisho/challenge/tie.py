@@ -1,8 +1,8 @@
-"""Whose session it is: a sealed note beside the session's own cookie or token.
+"""Session binding: a sealed note beside the session's own cookie or token that names the session's account.
 
-The application's session says to the application who is logged in; it says nothing to us. So when we see a session
-begin, we note whose it is and what it is shown by. A note is worth nothing without that session, and a session
-nothing more than before without its note: one's own proof must never open a session that was stolen (R4).
+The application's session tells the application who is logged in, but not the guard. So when a session begins, the guard
+seals its account and a digest of its credential into a note. The note is worthless without that session, and a session
+without its note opens nothing more than before: an attacker's own proof must never unlock a stolen session (R4).
 
 Needs the extra `step-up`.
 """
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho")
 
 SECONDS_MAX = 30 * 86_400
-"""How long a note is good for."""
+"""How long a note is valid."""
 
-CHARS_MAX = 4_096 - 128  # with its name and attributes it must be no longer than browsers keep
+CHARS_MAX = 4_096 - 128  # with name and attributes, the longest cookie that browsers keep
 WANTED = b"wanted"
 WANTED_S = 600
 HEADER = b"sekisho-tie"
@@ -44,14 +44,14 @@ AMBIGUOUS = (
 )
 
 _PURPOSE = b"tie"
-_SKEW_S = 300  # by how much workers' clocks may differ
+_SKEW_S = 300  # the largest difference of two workers' clocks
 _DIGEST_BYTES = 16
 
 
 class Tie(NamedTuple):
     """Attributes:
     account: exactly as the application read it.
-    account_id: what factors are enrolled for; "" where nobody has looked yet.
+    account_id: the id that factors are enrolled for; "" where it was not looked up yet.
     proved_s: Unix time of the last proof; 0 where there was none.
     """
 
@@ -64,13 +64,13 @@ class Tie(NamedTuple):
 
 
 class Ties:
-    """Ties sessions to accounts, and finds them tied.
+    """Binds sessions to accounts, and reads the bindings.
 
     Args:
-        secrets: the service's: the first that signs and has not ended seals; all that have not ended open.
+        secrets: the service's. The first one that signs and has not ended seals; all that have not ended open.
         name: of the cookie.
         clock_s: Unix time.
-        guesses: no rule names the session's cookie, so it is guessed from an answer which one it is.
+        guesses: whether no rule names the session's cookie, so that it is guessed from the answer.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class Ties:
         self._signers: Final = as_signers(secrets)
 
     def tied(self, tie: Tie, credentials: SessionCredentials, now_s: int) -> str:
-        """The text for the client. Empty where there is nothing to tie to, or it would be too long."""
+        """The sealed text. Empty where there is no credential to bind to, or it would be too long."""
         if not credentials:
-            # All of nothing is shown by everybody.
+            # Every request shows an empty set of credentials.
             return ""
         key = self._signing(now_s)
         cookies = {name: _digest(key, name, value).hex() for name, value in credentials.cookies}
@@ -105,10 +105,10 @@ class Ties:
         return text if len(text) <= CHARS_MAX else ""
 
     def find(self, presented: str, headers: Headers, now_s: int, said_account: str | None = None) -> Tie | None:
-        """The tie, if all that it is tied to is in the request's headers, with the same values and nothing beside.
+        """Open the tie if the request shows exactly the credentials that it is bound to, with the same values.
 
-        `said_account`: whose session the application says that it is. Then no cookie has to be as it was, which some
-        services sign anew with every answer; but no other account's tie is found.
+        `said_account`: the session's account, as the application reports it. Then cookies may have changed, which some
+        services sign anew with every answer; but another account's tie is not accepted.
         """
         said = self._opened(presented)
         if said is None:
@@ -120,8 +120,8 @@ class Ties:
         if said_account is not None and not _same(said_account, account):
             return None
         found = self._are_shown(shown, cookies, bearer, any_value=said_account is not None)
-        # What was tied may be a cookie beside the session (`device_id`). With the session of somebody else beside it,
-        # one's own proof would open that one's routes.
+        # The bound cookie may be another one than the session (`device_id`). Beside a stolen session, an attacker's own
+        # proof would open the victim's routes.
         if found and self._guesses and said_account is None and other_session(headers, cookies):
             self._tell()
             return None
@@ -138,20 +138,20 @@ class Ties:
         return self.find(text, headers, now_s, said_account)
 
     def session(self, headers: Headers) -> bytes:
-        """Names the session that a request with these headers shows, as long as its tie stays the same."""
+        """A name for the session that these headers show, constant as long as its tie stays the same."""
         return self._presented(headers)[0].encode("latin-1", "replace")
 
     def headers(
         self, tie: Tie, credentials: SessionCredentials, now_s: int, *, by_header: bool
     ) -> list[tuple[bytes, bytes]]:
-        """What to add to the answer that hands the session out. Nothing where there is nothing to tie to."""
+        """The headers to add to the answer that hands out the session. Empty where there is no credential to bind to."""
         text = self.tied(tie, credentials, now_s)
         return [self._line(text, by_header=by_header)] if text else []
 
     def proved_now(
         self, headers: Headers, account: str, now_s: int, said_account: str | None = None
     ) -> list[tuple[bytes, bytes]] | None:
-        """What to answer after a proof of `account`; None where the session shown is not tied to it.
+        """The headers to add after a proof of `account`; None where the session shown is not tied to it.
 
         `said_account`: as in `find`.
         """
@@ -164,11 +164,11 @@ class Ties:
         return self.headers(tie._replace(proved_s=now_s), credentials, now_s, by_header=by_header)
 
     def is_wanted(self, named: Mapping[bytes, bytes]) -> bool:
-        """Whether whoever logs in with these headers was asked to, for a tie."""
+        """Whether the client was sent to log in because it had no tie."""
         return self._wanted in named.get(b"cookie", b"") or named.get(HEADER) == WANTED
 
     def wanted(self, *, by_header: bool) -> tuple[bytes, bytes]:
-        """What to answer who has no tie and needs one: the next log-in will bring it."""
+        """The header for a client that needs a tie: its next log-in brings one."""
         if by_header:
             return HEADER, WANTED
         attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % WANTED_S
@@ -181,7 +181,7 @@ class Ties:
         return b"set-cookie", self._name + b"=" + text.encode() + attributes
 
     def _presented(self, headers: Headers) -> tuple[str, bool]:
-        """The text, and whether it came in a header. Two of them are none."""
+        """The sealed text, and whether it came in a header. Empty if there are two."""
         name = self._name.decode()
         if (text := credentials_shown(headers, {name}).cookies.get(name)) is not None:
             return text, False
@@ -196,12 +196,12 @@ class Ties:
             said = self._sealer.open(_PURPOSE, sealed, bound_to=self._name)
         except (ValueError, Unsealable):
             return None
-        # Sealed by us, so it is as we wrote it.
+        # The seal proves that this worker or another one wrote it.
         found: list[Any] = json.loads(said.decode("utf-8", "surrogatepass"))
         return found
 
     def _are_shown(self, shown: Presented, cookies: dict[str, str], bearer: str, *, any_value: bool) -> bool:
-        # An application may prefer `Authorization` to its cookie: one that we know nothing of might be another's.
+        # An application may prefer `Authorization` to its cookie: an unknown one may belong to another account.
         if shown.other_authorization or (shown.bearer and not self._is(bearer, "", shown.bearer)):
             return False
         if not cookies and not shown.bearer:
@@ -220,7 +220,7 @@ class Ties:
 
 
 def _digest(key: bytes, name: str, value: str) -> bytes:
-    """Of one credential; `name` is empty for a bearer token, as no cookie's is."""
+    """The digest of one credential; `name` is empty for a bearer token, which no cookie's name is."""
     data = bind(name.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass"))
     return blake2b(data, key=key, digest_size=_DIGEST_BYTES, person=b"session shown by").digest()
 

@@ -1,13 +1,13 @@
-"""The toll: what is asked of somebody before a secret is looked at. Work, or a captcha with work to fall back on.
+"""The toll: work, or a captcha with work as a fallback, that a client must do before its secret is checked.
 
-Never a factor: whoever has stolen a list has computers, too, and can hire people to click.
+It is never a factor: an attacker with a stolen list has computers, and can hire people to click.
 
-A captcha that could not tell passes nobody and locks nobody out: work decides then. That holds as well for somebody to
-whom the provider's script brought no token at all: the provider is asked about a token that is none, and only where it
-does not answer is work enough, so that leaving the token out is no way round it.
+A captcha whose provider gives no verdict decides nothing: then work decides. The same holds for a client to which the
+provider's script brought no token. The provider is asked about an invalid token; only if it does not answer is work
+enough, so that leaving out the token does not bypass the captcha.
 
-A page without a script that repeats requests carries the original form along while the work is done: sealed, for
-minutes, for one holder. It holds a password; so what is carried tells nothing, its length included.
+A page without a script cannot repeat the request, so it carries the original form while the work is done: sealed, for
+minutes, for one holder. The form holds a password, so its sealed text reveals nothing, not even its length.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     from sekisho.challenge.seal import Sealer
     from sekisho.challenge.work import Puzzle, Work
 
-FORM_S = 120  # as long as the work that it waits for
-SKEW_S = 60  # by which the clocks of two workers may differ
+FORM_S = 120  # as long as the work may take
+SKEW_S = 60  # the largest difference of two workers' clocks
 BODY_BYTES_MAX = 64 * 1024
-NAMES_BYTES_MAX = 1_024  # a door's name, a content type and a query, each: theirs have some dozens
-TOKEN_CHARS_MAX = 8_192  # the longest that a provider's may be
+NAMES_BYTES_MAX = 1_024  # each of a door's name, a content type and a query; usually some dozens
+TOKEN_CHARS_MAX = 8_192  # the longest token of a provider
 
 _PURPOSE = b"form"
 _QUESTION = b"question"
-_PAD_BYTES = 256  # else a form's length would tell the password's to whoever counts bytes on the wire
-_HEAD = Struct(">QHHHI")  # when it was sealed; the lengths of door, content type, query and body
+_PAD_BYTES = 256  # otherwise the form's length on the wire would reveal the password's length
+_HEAD = Struct(">QHHHI")  # the time of sealing; the lengths of door, content type, query and body
 _DATA_BYTES_MAX = _HEAD.size + 3 * NAMES_BYTES_MAX + BODY_BYTES_MAX + _PAD_BYTES
 
 FORM_CHARS_MAX = -(-(_DATA_BYTES_MAX + OVERHEAD_BYTES) // 3) * 4
-"""No sealed form is longer; what is, is not looked at."""
+"""The longest sealed form; longer texts are not opened."""
 
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 _NO_TOKEN = "none"  # noqa: S105 - what a provider is asked about in the place of a token that it never gave
 
 
 class SealedForm(NamedTuple):
-    """A request's body, as its door got it, and what followed the door's path in its address."""
+    """A request's body, as its door got it, and its query."""
 
     door: str
     content_type: bytes
@@ -61,21 +61,21 @@ class SealedForm(NamedTuple):
 
 
 class Paid(NamedTuple):
-    """What was asked for was shown.
+    """The client has done what it was asked for.
 
     Attributes:
-        question: the receipt of the attempt that was asked, if it comes back with the work; else empty.
+        question: the receipt of the attempt that was asked, if the work carried it; otherwise empty.
     """
 
     question: bytes = b""
 
 
 class Asked(NamedTuple):
-    """What is asked for.
+    """A question to the client.
 
     Attributes:
-        work: None where nothing is.
-        captcha: what its page needs, `provider` and `sitekey`; empty where there is none.
+        work: the puzzle; None where no work is asked for.
+        captcha: `provider` and `sitekey` for its page; empty where there is no captcha.
     """
 
     work: Puzzle | None
@@ -86,16 +86,16 @@ NOTHING = Asked(None, {})
 
 
 class Toll:
-    """Asks, and sees whether it was paid.
+    """Asks clients for work or a captcha, and checks what they show.
 
     Args:
-        work: None where nothing is asked.
-        captcha: asked first where there is one.
-        sealer: for the forms that pages carry.
-        captcha_public: what the page needs to show the captcha: `provider` and `sitekey`.
+        work: sets puzzles; None where none are asked for.
+        captcha: asks its provider; preferred where there is one.
+        sealer: seals the forms that pages carry.
+        captcha_public: `provider` and `sitekey`, for the page that shows the captcha.
 
     Raises:
-        ValueError: a captcha without work to fall back on, or without what its page needs.
+        ValueError: a captcha without work as a fallback, or without `captcha_public`.
     """
 
     def __init__(
@@ -109,14 +109,14 @@ class Toll:
         self._public = dict(captcha_public or {}) if captcha is not None else {}
 
     def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> Asked:
-        """What to ask for, of which work is the captcha's stand-in.
+        """The question to ask, with work as the captcha's fallback.
 
         Args:
-            bound_to: digest or binding of all that it is for: door, account, holder. Not sent.
+            bound_to: digest or binding of door, account and holder. Not sent.
             level: of the posture; see `difficulty`.
-            occupancy: of the lanes behind; see `difficulty`.
-            question: receipt of what the attempt that is asked was charged. The work carries it, sealed, so that it
-                comes back once at most: a solution is taken once.
+            occupancy: of the lanes behind the work; see `difficulty`.
+            question: receipt of the attempt's charge. The work carries it, sealed. It comes back at most once, because
+                a solution is accepted once.
         """
         if self._work is None:
             return NOTHING
@@ -124,12 +124,12 @@ class Toll:
         return Asked(self._work.challenge(bound_to, difficulty(level, occupancy), carried=carried), self._public)
 
     async def paid(self, *, work: str, captcha: str, bound_to: bytes, address: str) -> Paid | None:
-        """Whether what is asked for was shown: a solved captcha, or work where there is none or nobody can tell.
+        """Check what the client shows: a solved captcha, or work if there is no captcha or no verdict on it.
 
-        Each counts once; None where nothing was. `address` is the client's; see `Siteverify`.
+        Each is accepted once; None where nothing valid was shown. `address` is the client's; see `Siteverify`.
 
         Raises:
-            StoreUnavailable: nobody knows whether it was used. Nothing may be granted.
+            StoreUnavailable: it may have been used before, so grant nothing.
         """
         if self._work is None or len(work) > PAYLOAD_CHARS_MAX or len(captcha) > TOKEN_CHARS_MAX:
             return None
@@ -138,7 +138,7 @@ class Toll:
         told = await self._captcha.check(captcha, address=address) if self._captcha is not None and captcha else None
         if told is False:
             return None
-        # Our pages do the work beside a captcha, in case that nobody can tell; it brings the question's receipt.
+        # Our pages do the work beside a captcha, as its fallback; the work carries the question's receipt.
         worked = await self._work.accept(work, bound_to) if work else None
         if told is None and (worked is None or (not captcha and await self._could_tell(address))):
             return None
@@ -147,7 +147,7 @@ class Toll:
     async def _could_tell(self, address: str) -> bool:
         """Whether there is a captcha whose provider answers: then work without a token is not enough.
 
-        Asked for nobody who has done nothing: a flood without tokens would take others' places.
+        Only clients that have done work cause this call: a flood without tokens would take other clients' places.
         """
         return self._captcha is not None and await self._captcha.check(_NO_TOKEN, address=address) is not None
 
@@ -156,19 +156,19 @@ class Toll:
         return self._work is not None and len(work) <= PAYLOAD_CHARS_MAX and self._work.earns_look(work)
 
     def page_mark(self, asked: Asked) -> str:
-        """What the browser of a page that asks for this shows with its form; empty where nothing was charged."""
+        """The mark that a page's browser sends with its form; empty where nothing was charged."""
         puzzle = asked.work
         return self._work.page_mark(puzzle) if self._work and puzzle and puzzle.carries else ""
 
     def earns_look_by_mark(self, mark: str) -> bool:
-        """The same as `earns_look`, told by the mark of a page; see `Work.earns_look_by_mark`."""
+        """The same as `earns_look`, by a page's mark; see `Work.earns_look_by_mark`."""
         return self._work is not None and self._work.earns_look_by_mark(mark)
 
     def _sealed(self, question: bytes, bound_to: bytes) -> str:
         return _text(self._sealer.seal(_QUESTION, question, bound_to=bound_to))
 
     def _question(self, carried: str, bound_to: bytes) -> bytes:
-        """Nothing where nothing was carried, or under a secret that is gone."""
+        """The receipt; empty where none was carried, or where its secret is gone."""
         try:
             return self._sealer.open(_QUESTION, _decoded(carried), bound_to=bound_to)
         except Unsealable:
@@ -177,7 +177,7 @@ class Toll:
     def seal_form(
         self, *, door: str, content_type: bytes, body: bytes, holder: str, now_s: int, query: bytes = b""
     ) -> str:
-        """A form that a page carries: base64url, of a length that tells the body's only to 256 bytes.
+        """Seal a form for a page to carry: base64url, with a length that reveals the body's only to 256 bytes.
 
         Raises:
             ValueError: the body is longer than 64 KiB, or a name than 1 KiB.
@@ -193,12 +193,12 @@ class Toll:
     def open_form(
         self, text: str, *, holder: str, now_s: int, door: str | None = None, seconds: int = FORM_S
     ) -> SealedForm:
-        """The form, if it was sealed for this holder (and this door, where one is named) at most `seconds` ago.
+        """Open a form that was sealed for this holder (and this door, if one is named) at most `seconds` ago.
 
-        It opens more than once: what is used up is the work.
+        It opens more than once; only the work is used up.
 
         Raises:
-            Unsealable: anything else; it never says what.
+            Unsealable: for every other text, without a reason.
         """
         issued_s, form = _unpacked(self._opened(text, holder))
         if not -SKEW_S <= now_s - issued_s < seconds or (door is not None and form.door != door):
@@ -220,7 +220,7 @@ def _text(sealed: bytes) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    """Nothing, where it is no base64url: nothing is nothing that was sealed."""
+    """Decode base64url; empty for any other text, which no seal opens."""
     try:
         return b64decode(text, altchars=b"-_", validate=True)
     except (Base64Error, ValueError):

@@ -291,7 +291,7 @@ def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | N
 
 
 def _json_in_attribute(text: str) -> Markup:
-    """Escape JSON for an attribute in single quotes, as Jinja's `tojson` does: no character in it ends the attribute."""
+    """Escape JSON for an attribute in single quotes, as Jinja's `tojson` does: nothing in it ends the attribute."""
     for sign, escaped in _JSON_ESCAPES:
         text = text.replace(sign, escaped)
     return Markup(text)  # noqa: S704 - escaped as by `tojson`
