@@ -1,12 +1,12 @@
-"""Escrow: what a stranger's log-in came to, sealed until a second proof is shown.
+"""Escrow: keeps the application's answer to a stranger's log-in sealed until a second proof is shown.
 
-Whoever tries a stolen password is answered before anybody knows what came of it, and the same whatever that was. The
-application's answer waits in the store: sealed, for minutes, for one browser. What the client holds is a *ticket*,
-sealed too, so that asking a million strangers for a proof keeps nothing about a million strangers.
+The client is answered before the outcome is known, and with the same answer for every outcome. The application's answer
+waits in the store: sealed, for minutes, for one browser. The client holds a *ticket*, which is sealed as well, so that
+asking a million strangers for a proof stores nothing about them.
 
-A ticket names the account exactly as the application reads it, the door and what the proof is for, and opens in the
-hands of one *holder* alone: a browser by its cookie, an app by its header. Somebody who is sent another's ticket, or
-has another's ticket opened in his own browser, holds nothing (CVE-2026-18963).
+A ticket names the account exactly as the application reads it, the door and the purpose of the proof. It opens only for
+its *holder*: a browser, by its cookie, or an app, by its header. A ticket that is sent to another client, or planted in
+another browser, is worthless there (CVE-2026-18963).
 """
 
 from __future__ import annotations
@@ -31,48 +31,48 @@ if TYPE_CHECKING:
     from sekisho.store.vault import Vault
 
 TICKET_S = 600
-"""From the password to the proof: as long as a sent code lives."""
+"""From the password to the proof, in seconds: as long as a sent code lives."""
 
 PROOF_S = 120
-"""From the proof to the request that it was asked for, where the client repeats that itself."""
+"""From the proof to the repeated request, in seconds, for clients that repeat it themselves."""
 
 KEPT_S = TICKET_S + 60
-REPEAT_S = 10  # how long a released answer can be asked for again: a second click, or an answer that was lost
+REPEAT_S = 10  # how long a released answer can be fetched again, after a second click or a lost answer
 
 REMEMBERED_S = 4 * TICKET_S
-"""How long it is remembered that a ticket was redeemed: a notice that it was not may come half an hour late."""
+"""How long a redemption is remembered, in seconds: a notice that none happened may be sent half an hour late."""
 
 PROOFS_MAX = 10  # of one session within ten minutes
-CALLS_MAX = 40  # what one ticket may ask of us: each call is a look into the owners' database
-SKEW_MS = 2_000  # by which the clocks of two workers may differ before a change of password is sure to be seen
-AHEAD_MS = 60_000  # by which they may differ before what one writes is of the future to another
-ANSWER_BYTES_MAX = 65_536  # as much as is judged
+CALLS_MAX = 40  # calls with one ticket; each one reads the owners' database
+SKEW_MS = 2_000  # difference of two workers' clocks up to which a change of password is sure to end a ticket
+AHEAD_MS = 60_000  # difference of two workers' clocks up to which one accepts the other's tickets
+ANSWER_BYTES_MAX = 65_536  # the same as the part of an answer that is judged
 HEADERS_BYTES_MAX = 16_384  # as `headers_bytes` counts them
 TICKET_CHARS_MAX = 4_096
-_PAD = 256  # a ticket's length tells the account's to nobody, nor which of two accounts it is for
+_PAD = 256  # a ticket's length must not reveal the length of the account's name
 
 _TICKET, _PROOF, _ANSWER, _RELEASED = b"ticket", b"proof", b"kept answer", b"released answer"
 _QUESTION = b"question"
-_HEAD, _LINE = Struct(">HH"), Struct(">HH")  # status and number of headers; lengths of one's name and value
+_HEAD, _LINE = Struct(">HH"), Struct(">HH")  # status and number of headers; lengths of a header's name and value
 
 
 class Purpose(Enum):
-    """What a proof is asked for. One that was shown for the one is nothing for another."""
+    """The purpose of a proof. A proof for one purpose is worthless for another."""
 
     LOGIN = "login"  # the application has run, and its answer is sealed
     DOOR = "door"  # the proof comes first, then the application runs
-    PROTECT = "protect"  # a route that wants a fresh proof
+    PROTECT = "protect"  # a protected route needs a fresh proof
     MANAGE = "manage"  # the owner's own page of factors
 
 
 class Ticket(NamedTuple):
     """Attributes:
     challenge: 16 random bytes; names this step-up.
-    purpose: see there.
-    place: the door's or the route's name; nothing for other places.
+    purpose: see `Purpose`.
+    place: the name of the door or the route; empty for other places.
     account: exactly as the application reads it.
-    counted: the account's digest as counters use it: the same for all spellings of one.
-    receipt: what the attempt was charged, packed; empty where nothing was.
+    counted: the account's digest in the counters, the same for all spellings of the account.
+    receipt: the attempt's charge, packed; empty where nothing was charged.
     issued_ms: Unix time.
     """
 
@@ -101,27 +101,27 @@ class Sealed(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
-        answer: the application's, where it proved that the secret was right; else None, a mere mark.
+        answer: the application's answer if it proved that the secret was right; otherwise None.
     """
 
     answer: Sealed | None
 
     def __repr__(self) -> str:
-        # Whether the password was right is what nobody may learn.
+        # Must not reveal whether the password was right.
         return "Kept(...)"
 
 
 class Escrow:
-    """Issues tickets, keeps answers, and gives each out once.
+    """Issues tickets, keeps answers, and releases each answer once.
 
     Args:
-        secrets: the first that signs and has not ended seals; all that have not ended open.
-        vault: where answers lie.
+        secrets: the first one that signs and has not ended seals; all that have not ended open.
+        vault: keeps the answers.
         clock_ms: Unix time.
-        names: secrets that name what lies there, where they are others.
+        names: the secrets for the keys of the vault, if they differ from `secrets`.
     """
 
     def __init__(
@@ -137,18 +137,18 @@ class Escrow:
         self._vault = vault
         self._clock_ms = clock_ms
 
-    # Tickets: nothing is kept for them.
+    # Tickets. Nothing is stored for them.
 
     def issue(self, ticket: Ticket, holder: str) -> tuple[Ticket, str]:
-        """The ticket with a name of its own and the time, and what the client holds of it."""
+        """The ticket with a random name and the time, and its sealed text for the client."""
         ticket = ticket._replace(challenge=secrets.token_bytes(16), issued_ms=self._clock_ms())
         return ticket, self._text(_TICKET, ticket, holder)
 
     async def issue_for_session(self, ticket: Ticket, holder: str, session: bytes) -> tuple[Ticket, str]:
-        """As `issue`, to somebody who shows a session: whatever one session asks in ten minutes is one challenge.
+        """As `issue`, for a client that shows a session: all its requests within ten minutes share one challenge.
 
-        A request with a session costs its sender nothing, and a challenge is worth five tries and forty looks into the
-        owners' database. Once it is redeemed the session gets another one, up to `PROOFS_MAX`.
+        A request with a session costs the client nothing, while each challenge grants five tries and forty reads of the
+        owners' database. After a redemption the session gets another challenge, up to `PROOFS_MAX`.
 
         Args:
             ticket: without a name.
@@ -159,7 +159,7 @@ class Escrow:
         for number in range(PROOFS_MAX):
             name = self._keys.of(b"session asks", session, window, b"%d" % number)
             ticket = ticket._replace(challenge=name, issued_ms=self._clock_ms())
-            # Without the store nothing can be proved either.
+            # Without the store, no proof can be checked either.
             with suppress(StoreUnavailable):
                 if await self.is_redeemed(ticket):
                     continue
@@ -167,64 +167,64 @@ class Escrow:
         return ticket, self._text(_TICKET, ticket, holder)
 
     def read(self, text: str, holder: str) -> Ticket | None:
-        """The ticket, if it is genuine, this holder's, and not over."""
+        """The ticket, if it is genuine, belongs to this holder and has not expired; otherwise None."""
         return self._opened(_TICKET, text, holder, TICKET_S)
 
     def receipt_of_proof(self, ticket: Ticket, holder: str) -> str:
-        """For a client that repeats its request by itself: good for that request, once."""
+        """A receipt for a client that repeats its request itself; it is valid for that request, once."""
         return self._text(_PROOF, ticket._replace(issued_ms=self._clock_ms()), holder)
 
     async def accept_proof(self, text: str, holder: str, *, place: str, account: str) -> bool:
-        """Whether a proof was shown for this. True once. Raises `StoreUnavailable`."""
+        """Whether a proof was shown for this place and account. True once. Raises `StoreUnavailable`."""
         ticket = self._opened(_PROOF, text, holder, PROOF_S)
         if ticket is None or (ticket.place, ticket.account) != (place, account) or ticket.purpose is not Purpose.DOOR:
             return False
         return await self._vault.once(self._keys.of(b"proof used", ticket.challenge), seconds=PROOF_S + TICKET_S)
 
-    # What is kept by challenge. All of it raises `StoreUnavailable`.
+    # Entries by challenge. All methods raise `StoreUnavailable`.
 
     async def keep(self, ticket: Ticket, holder: str, kept: Kept) -> None:
-        """Keep what a run came to, until somebody shows a proof."""
+        """Keep the result of a run until a proof is shown."""
         sealed = self._sealer.seal(_ANSWER, _packed(kept), bound_to=_binding(ticket, holder))
         await self._vault.put(self._name(ticket), sealed, seconds=KEPT_S)
 
     async def begin(self, ticket: Ticket) -> None:
-        """Note that the application runs now: how long it may take is known, how long it waits for its turn is not."""
+        """Record that the application runs now: its time is limited, while the time in the queue is not known."""
         await self._vault.put(self._keys.of(b"run begun", ticket.challenge), b"%d" % self._clock_ms(), seconds=KEPT_S)
 
     async def begun_ms(self, ticket: Ticket) -> int | None:
-        """When it did, Unix time; None where it waits for its turn."""
+        """When the run began, Unix time; None while it waits in the queue."""
         at_ms = await self._vault.get(self._keys.of(b"run begun", ticket.challenge))
         return None if at_ms is None else int(at_ms)
 
     async def find(self, ticket: Ticket, holder: str) -> Kept | None:
-        """What is kept, which stays; None while there is nothing. What cannot be opened is a mark of failure."""
+        """Read the result of the run; None while there is none. A result that does not open counts as a failure."""
         sealed = await self._vault.get(self._name(ticket))
         return None if sealed is None else self._unpacked(sealed, ticket, holder)
 
     async def claim(self, ticket: Ticket) -> bool:
-        """True for the first who brings a proof for this ticket: of any number at once, one."""
+        """Claim a ticket: True for the first caller only, also of many at once."""
         return await self._vault.once(self._keys.of(b"redeemed", ticket.challenge), seconds=REMEMBERED_S)
 
     async def take(self, ticket: Ticket, holder: str) -> Sealed | None:
-        """The answer, which is gone with this."""
+        """Read and remove the answer."""
         sealed = await self._vault.take(self._name(ticket))
         return None if sealed is None else self._unpacked(sealed, ticket, holder).answer
 
     async def keep_released(self, ticket: Ticket, holder: str, shown: bytes, answer: Sealed) -> None:
-        """Keep what was released, for whoever shows the same proof for the same ticket once more.
+        """Keep a released answer, for a client that shows the same proof for the same ticket again.
 
         Args:
             ticket: redeemed.
-            holder: in whose hands it opens.
-            shown: the proof, as it came. Nobody opens the answer without it.
+            holder: the holder for whom it opens.
+            shown: the proof as received. The answer does not open without it.
             answer: all that was sent, device token included.
         """
         sealed = self._sealer.seal(_RELEASED, _packed(Kept(answer)), bound_to=_binding(ticket, holder) + shown)
         await self._vault.put(self._keys.of(b"released", ticket.challenge), sealed, seconds=REPEAT_S)
 
     async def released(self, ticket: Ticket, holder: str, shown: bytes) -> Sealed | None:
-        """What was released a moment ago for this very proof; None where nothing was."""
+        """The answer that was just released for the same proof; None where there is none."""
         sealed = await self._vault.get(self._keys.of(b"released", ticket.challenge))
         try:
             opened = self._sealer.open(_RELEASED, sealed or b"", bound_to=_binding(ticket, holder) + shown)
@@ -233,12 +233,12 @@ class Escrow:
         return _kept(opened).answer
 
     async def keep_question(self, ticket: Ticket, holder: str, receipt: bytes) -> None:
-        """Keep what was charged for the question before this one, whose work was done, until a proof is shown."""
+        """Keep the receipt of the earlier question, whose work was done, until a proof is shown."""
         sealed = self._sealer.seal(_QUESTION, receipt, bound_to=_binding(ticket, holder))
         await self._vault.put(self._keys.of(_QUESTION, ticket.challenge), sealed, seconds=KEPT_S)
 
     async def take_question(self, ticket: Ticket, holder: str) -> bytes:
-        """The receipt, which is gone with this; empty where there is none."""
+        """Read and remove the receipt; empty where there is none."""
         sealed = await self._vault.take(self._keys.of(_QUESTION, ticket.challenge))
         try:
             return self._sealer.open(_QUESTION, sealed or b"", bound_to=_binding(ticket, holder))
@@ -246,22 +246,22 @@ class Escrow:
             return b""
 
     async def may_call(self, ticket: Ticket) -> bool:
-        """Whether this ticket may ask once more."""
+        """Count a call with this ticket; False once it has used up its calls."""
         return await self._vault.count(self._keys.of(b"calls", ticket.challenge), seconds=TICKET_S) <= CALLS_MAX
 
     async def end_all(self, counted: bytes) -> None:
-        """Whatever is under way for this account ends: its password was changed, or an operator said so."""
+        """End all step-ups under way for an account: its password was changed, or an operator asked for it."""
         await self._vault.put(self._keys.of(b"ended", counted), b"%d" % self._clock_ms(), seconds=KEPT_S)
 
     async def is_over(self, ticket: Ticket) -> bool:
-        """Whether nothing more comes of it: it was redeemed, or ended."""
+        """Whether the ticket was redeemed or ended."""
         return await self.is_redeemed(ticket) or await self.was_ended(ticket)
 
     async def is_redeemed(self, ticket: Ticket) -> bool:
         return await self._vault.get(self._keys.of(b"redeemed", ticket.challenge)) is not None
 
     async def was_ended(self, ticket: Ticket) -> bool:
-        """Whether it was begun before its account's challenges were ended (CVE-2026-9798)."""
+        """Whether the ticket was issued before its account's step-ups were ended (CVE-2026-9798)."""
         at_ms = await self._vault.get(self._keys.of(b"ended", ticket.counted))
         return at_ms is not None and ticket.issued_ms <= int(at_ms) + SKEW_MS
 
@@ -309,12 +309,12 @@ def _ticket(parts: list[Any]) -> Ticket:
 
 
 def headers_bytes(headers: Sequence[tuple[bytes, bytes]]) -> int:
-    """How long they are on the wire, and as long when they are kept."""
+    """The length of headers as they are kept, which is their length on the wire."""
     return sum(len(name) + len(value) + _LINE.size for name, value in headers)
 
 
 def _packed(kept: Kept) -> bytes:
-    """Of known length, whatever bytes a header holds: what did not fit the store would be missed there."""
+    """Pack a result in a form whose length is known in advance: an answer that did not fit would be lost."""
     if kept.answer is None:
         return b""
     status, headers, body = kept.answer

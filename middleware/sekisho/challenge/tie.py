@@ -144,7 +144,7 @@ class Ties:
     def headers(
         self, tie: Tie, credentials: SessionCredentials, now_s: int, *, by_header: bool
     ) -> list[tuple[bytes, bytes]]:
-        """The headers to add to the answer that hands out the session. Empty where there is no credential to bind to."""
+        """The headers to add to the answer that hands out the session; none where there is no credential to bind to."""
         text = self.tied(tie, credentials, now_s)
         return [self._line(text, by_header=by_header)] if text else []
 
