@@ -1,7 +1,7 @@
-"""How many letters of a kind an owner is written in an hour: the first few at once, then at ten, a hundred, a thousand.
+"""Limits the letters of a kind to an owner in an hour: the first few are sent, then the tenth, hundredth, thousandth.
 
-Whoever has a password can begin a step-up every second, and each was a letter. A mailbox that is flooded hides the one
-letter that matters. Counted in the vault, so over all workers; a letter that stands for many says for how many.
+An attacker with a password can begin a step-up every second; with a letter for each, the flood would hide the one that
+matters. All workers count together in the vault; a letter that stands for several events says for how many.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 PERIOD_S: Final = 3_600
 AT_ONCE: Final = {"step_up_not_completed": 1, "new_device": 3, "factor_changed": 10, "factor_reset_asked": 1}
-"""How many of a kind are told one by one: of what a thief alone can cause the first, of what wants a proof a few."""
+"""How many events of a kind get a letter each: one for events that a thief can cause, a few where a proof is needed."""
 
 TOGETHER: Final = frozenset({10, 100, 1_000})
 
 
 class LetterBudget:
     """Args:
-    vault: where letters are counted.
-    keys: names in it.
+    vault: counts the letters.
+    keys: of the vault.
     """
 
     def __init__(self, vault: Vault, keys: VaultKeys) -> None:
@@ -30,14 +30,14 @@ class LetterBudget:
         self._keys = keys
 
     async def times(self, kind: str, owner: str) -> int:
-        """How often it has happened within the hour, this time included; 0: no letter is written for this time.
+        """The number of such events within the hour, this one included; 0 if this event gets no letter.
 
         Args:
             kind: a key of `AT_ONCE`.
             owner: see `Contact.owner`.
 
         Raises:
-            StoreUnavailable: nobody knows.
+            StoreUnavailable: the number is unknown.
         """
         times = await self._vault.count(self._keys.of(b"letters", kind, owner), seconds=PERIOD_S)
         if times <= AT_ONCE[kind]:

@@ -1,13 +1,13 @@
-"""Recovery codes: ten on a sheet of paper, for the day the phone is gone. Each works once.
+"""Recovery codes: ten codes on a sheet of paper, for owners who lost their phone. Each works once.
 
-A code is 80 random bits. That is why a fast keyed hash is enough where a password would need a slow one: a thousand
-billion guesses a second take some 3,500 years to the first of a set, and whoever copies the database cannot even
-begin, since the set is sealed under a key that is not in it. (OWASP ASVS 5.0, 6.5.2, asks for a password hash below
-112 bits: it has readers of the database in mind who need no further key.) The hash's own key is random and lies in the
-set, so that no rotation of secrets ends anybody's sheet.
+A code has 80 random bits, so a fast keyed hash is enough where a password would need a slow one: a thousand billion
+guesses a second need some 3,500 years for the first code of a set. A thief of the database cannot even begin, since the
+set is sealed under a key that is not in it. (OWASP ASVS 5.0, 6.5.2, asks for a password hash below 112 bits; it assumes
+readers of the database who need no further key.) The hash's key is random and part of the set, so that a rotation of
+secrets ends no sheet.
 
-It is also why only the challenge's tries are counted and not the account's: guessing is hopeless, and an attacker
-who has the password and burns the account's tries must not close the last door for its owner.
+For the same reason only the tries of the challenge are counted, not those of the account: guessing is hopeless, and an
+attacker who has the password and uses up the account's tries must not take the owner's last way in.
 """
 
 from __future__ import annotations
@@ -34,37 +34,37 @@ SYMBOLS = 16  # of five bits
 GROUP = 4
 _KEY_BYTES = 32
 _DIGEST_BYTES = 16
-_SWAPS_MAX = CODES + 4  # a swap is lost to one who used a code, of which there are ten, or sealed the set anew
+_SWAPS_MAX = CODES + 4  # a swap fails when another request uses one of the ten codes, or seals the set anew
 
 
 class Shelf(Protocol):
-    """Where one account's sealed set lies."""
+    """The storage of one account's sealed set."""
 
     async def read(self) -> bytes | None:
-        """The sealed set as it is now; None where there is none."""
+        """The current sealed set; None where there is none."""
 
     async def swap(self, old: bytes, new: bytes) -> bool:
-        """Put `new` in the place of `old`; False, and nothing done, where `old` is not what lies there any more."""
+        """Replace `old` by `new`; return False, without a change, if the current set is another one."""
 
 
 class Sheet(NamedTuple):
     """A new set.
 
     Attributes:
-        codes: to be shown once, as people read them: `7K3M-…`.
-        sealed: to be kept.
+        codes: in groups, to be shown once: `7K3M-…`.
+        sealed: the set to keep.
     """
 
     codes: tuple[str, ...]
     sealed: bytes
 
     def __repr__(self) -> str:
-        # Error reporters print the values of a frame.
+        # Error reporters print local variables.
         return "Sheet(...)"
 
 
 class _Set(NamedTuple):
-    """What is inside the seal: the hash's key, and a digest for each code that is left."""
+    """The content of the seal: the hash's key, and the digest of each unused code."""
 
     key: bytes
     digests: tuple[bytes, ...]
@@ -78,7 +78,7 @@ class _Set(NamedTuple):
         return cls(data[:_KEY_BYTES], tuple(data[start : start + _DIGEST_BYTES] for start in starts))
 
     def without(self, code: str) -> _Set | None:
-        """The set when this code has been used; None where it is not in it. Every digest is compared."""
+        """The set without this code; None where the code is not in it. All digests are compared."""
         wanted = _digest(self.key, code)
         left = tuple(digest for digest in self.digests if not compare_digest(digest, wanted))
         return self._replace(digests=left) if len(left) < len(self.digests) else None
@@ -88,7 +88,7 @@ class _Set(NamedTuple):
 
 
 class RecoveryCodes:
-    """The factor. An enrolment's set is bound to its account: moved to another row of the database it is void."""
+    """The factor. A set is bound to its account: in another row of the database it does not open."""
 
     def __init__(self, sealer: Sealer, tries: Tries) -> None:
         self._sealer = sealer
@@ -96,29 +96,29 @@ class RecoveryCodes:
         self._nobodys = self.fresh(account="", enrolment="").sealed
 
     def fresh(self, *, account: str, enrolment: str) -> Sheet:
-        """Ten new codes. Kept in the place of an older set, they end it."""
+        """Ten new codes. They replace an older set."""
         codes = [symbols(secrets.randbits(5 * SYMBOLS), SYMBOLS) for _ in range(CODES)]
         key = secrets.token_bytes(_KEY_BYTES)
         kept = _Set(key, tuple(_digest(key, code) for code in codes))
         return Sheet(tuple(map(_grouped, codes)), self._sealed(kept, enrolment_binding(account, enrolment)))
 
     def left(self, sealed: bytes, *, account: str, enrolment: str) -> int:
-        """How many codes have not been used."""
+        """The number of unused codes."""
         return len(self._opened(sealed, enrolment_binding(account, enrolment)).digests)
 
     async def accept(self, trial: Trial, enrolment: str, shelf: Shelf, typed: str) -> int | None:
-        """How many codes are left after this one, or None: it proves nothing.
+        """Use up a code; return the number of codes left, or None if it proves nothing.
 
-        Of any number who show one code at once, one gets it; of several codes at once, each works.
+        Of many calls with one code at once, one succeeds; different codes at once all work.
 
         Args:
-            trial: for whom; behind a wrong secret nothing is proved and no code is used up.
+            trial: the account and the challenge; behind a wrong secret nothing is proved and no code is used up.
             enrolment: its id.
-            shelf: where its set lies.
-            typed: as typed. What cannot be a code is no try.
+            shelf: the storage of its set.
+            typed: as typed. A text that cannot be a code counts as no try.
 
         Raises:
-            StoreUnavailable: nobody knows whether the try counted.
+            StoreUnavailable: the try may have been counted.
         """
         code = folded_symbols(typed, SYMBOLS)
         if code is None or not await self._tries.in_challenge(trial):
@@ -134,7 +134,7 @@ class RecoveryCodes:
         return None
 
     async def match(self, trial: Trial, enrolment: str, shelf: Shelf, typed: str) -> bool:
-        """Whether this is one of the codes that are left. Counts and uses up nothing."""
+        """Whether this is an unused code, without counting a try or using it up."""
         code = folded_symbols(typed, SYMBOLS)
         old = await shelf.read()
         rest = self._opened(old, enrolment_binding(trial.account, enrolment)).without(code or "")
@@ -144,13 +144,13 @@ class RecoveryCodes:
         return self._sealer.seal(PURPOSE, kept.packed(), bound_to=bound_to)
 
     def _opened(self, sealed: bytes | None, bound_to: bytes) -> _Set:
-        """What lies on the shelf; nobody's set where there is none, so that it takes the same work to look through."""
+        """The stored set; a random one where there is none, so that the comparison takes the same work."""
         if sealed is None:
             sealed, bound_to = self._nobodys, enrolment_binding("", "")
         try:
             return _Set.of(self._sealer.open(PURPOSE, sealed, bound_to=bound_to))
         except Unsealable:
-            # An error page in its place would tell this account from those that do not exist.
+            # An error page would distinguish this account from invented ones.
             log.warning("a set of recovery codes cannot be opened: altered, or SEKISHO_SECRET lost its key")
             return _Set(bytes(_KEY_BYTES), ())
 

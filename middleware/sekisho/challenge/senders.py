@@ -1,7 +1,7 @@
-"""Who takes codes and notices: mail, a webhook, a function of the service's.
+"""Senders of codes and notices: mail, a webhook, or a function of the service.
 
-Everything here only queues. Nothing raises: a log-in must not fail for a notice, and an error that only owners can
-cause would tell who is one.
+All methods only queue, and raise nothing: a log-in must not fail because of a notice, and an error that only real
+accounts can cause would reveal which accounts exist.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Senders:
     """See the module. Belongs to one event loop.
 
     Args:
-        mailer: takes letters; None where the site sends none. Closed by whoever made it.
-        service: who writes them.
-        webhook: takes codes for the factor `webhook`. Closed by whoever made it.
-        on_code: the same, as a function; both may be there.
-        budget: how many letters an owner is written; None: every one is.
+        mailer: sends letters; None where the site sends none. Its creator closes it.
+        service: the name and the account page for letters.
+        webhook: takes codes for the factor `webhook`. Its creator closes it.
+        on_code: the same, as a function; both may be given.
+        budget: limits the letters to an owner; None: no limit.
         clock_s: Unix time.
 
     Raises:
@@ -65,7 +65,7 @@ class Senders:
         self._counting: set[asyncio.Task[None]] = set()
 
     def send_code(self, factor: str, person: Person, code: Code) -> None:
-        """To the owner's mailbox (`email`), or to the service's own sender (`webhook`)."""
+        """Send a code to the owner's mailbox (`email`), or to the service's own sender (`webhook`)."""
         minutes = max(code.seconds_left // 60, 1)
         if factor == "email":
             self._write(person, "code", code=code.digits, minutes=minutes)
@@ -73,23 +73,23 @@ class Senders:
             self._hand_over(person, code.digits, minutes)
 
     def new_device(self, person: Person, *, browser: str, network: str) -> None:
-        """A device was used for the first time."""
+        """Notify: a device was used for the first time."""
         self._notify(person, "new_device", when=self._now(), browser=browser, network=network)
 
     def not_completed(self, person: Person, *, browser: str, network: str) -> None:
-        """Somebody had the right secret, and showed no proof."""
+        """Notify: a client had the right secret and did not complete the proof."""
         self._notify(person, "step_up_not_completed", when=self._now(), browser=browser, network=network)
 
     def factor_changed(self, person: Person, factor: str, change: str) -> None:
-        """A factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
+        """Notify: a factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
         self._notify(person, "factor_changed", when=self._now(), factor=factor, change=change)
 
     def reset_asked(self, person: Person, due_s: int) -> None:
-        """Factors will be removed, and there is time to object until `due_s`, Unix time."""
+        """Notify: factors will be removed at `due_s`, Unix time, unless the owner objects."""
         self._notify(person, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
 
     async def aclose(self) -> None:
-        """Ends what was made here, and writes what is about to be written."""
+        """Send the pending letters, and end the tasks that were started here."""
         await asyncio.gather(*self._counting, return_exceptions=True)
         if self._outbox is not None:
             await self._outbox.aclose()
@@ -98,7 +98,7 @@ class Senders:
         return datetime.fromtimestamp(self._clock_s(), UTC)
 
     def _notify(self, person: Person, kind: str, **facts: Any) -> None:
-        """Write, unless the owner has been written enough."""
+        """Send a letter, unless the owner's budget is used up."""
         if self._mailer is None or person.contact is None or person.contact.email is None:
             return None
         if self._budget is None:
@@ -112,7 +112,7 @@ class Senders:
         try:
             times = await budget.times(kind, person.owner)
         except StoreUnavailable:
-            times = 1  # strangers are turned away while it is gone, so nobody can make many of them
+            times = 1  # strangers are refused while the store is gone, so an attacker cannot cause many letters
         if times > 1:
             facts = {**facts, "times": times}
         if times:

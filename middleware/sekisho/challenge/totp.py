@@ -1,10 +1,9 @@
 """Codes of an authenticator app: RFC 6238, with each time step good for one proof.
 
-A code stays valid for a minute and a half, long enough for whoever looks over a shoulder, or sits between (a phishing
-page that forwards what is typed), to show it again: RFC 6238, section 5.2, wants the second use refused.
+A code stays valid for a minute and a half. That is long enough for an attacker who looks over a shoulder, or runs a
+phishing page that forwards it, to show it again: RFC 6238, section 5.2, requires that the second use is refused.
 
-SHA-1, six digits and 30 seconds are what the apps in people's hands can do; several ignore any other parameter
-without a word, and then show wrong codes.
+SHA-1, six digits and 30 seconds work in all common apps; several silently ignore other parameters and show wrong codes.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ DIGITS = 6
 STEP_S = 30
 DRIFT = (-1, 0, 1)  # steps; phones keep time to seconds, people type slowly: RFC 6238 section 5.2
 SECRET_BYTES = 20  # 160 bits: RFC 4226 section 4, R6
-SPENT_S = 7_200  # a spent step is remembered for longer than a worker's clock may lag: an hour, say
-ENROLMENTS_MAX = 3  # apps of an account; each is one more code that a guess may hit
-ISSUER_CHARS_MAX = 32  # with the label, what a code of a size that phones read can hold in any script
+SPENT_S = 7_200  # how long a spent step is remembered: longer than a worker's clock can be late
+ENROLMENTS_MAX = 3  # apps of an account; each adds a code that a guess may hit
+ISSUER_CHARS_MAX = 32  # with the label, as much as a QR code that phones can read holds in any script
 LABEL_CHARS_MAX = 64
 
 
 def new_secret() -> bytes:
-    """20 random bytes, to be shown once and then kept sealed."""
+    """A new secret of 20 random bytes, to be shown once and then kept sealed."""
     return secrets.token_bytes(SECRET_BYTES)
 
 
 def secret_text(secret: bytes) -> str:
-    """The secret in base32, in groups of four: for apps on the very phone that shows the page, which no lens sees."""
+    """The secret in base32, in groups of four: for typing on the phone that shows the page and cannot scan it."""
     text = b32encode(secret).decode()
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
@@ -58,8 +57,8 @@ def secret_text(secret: bytes) -> str:
 def provisioning_uri(secret: bytes, *, issuer: str, account: str) -> str:
     """`otpauth://totp/issuer:account?…`, as authenticator apps read it.
 
-    A colon separates issuer from account even when escaped, so within either it becomes a blank; whoever registers as
-    `Bank:alice` gains nothing. Names are cut to what a code can hold; they are for display only.
+    A colon separates issuer from account even when escaped, so a colon inside a name becomes a blank: registering as
+    `Bank:alice` gains nothing. Names are cut to the capacity of the QR code; they are for display only.
     """
     issuer, label = _label(issuer, ISSUER_CHARS_MAX), _label(account, LABEL_CHARS_MAX)
     text = b32encode(secret).decode()
@@ -71,16 +70,16 @@ def _label(name: str, chars_max: int) -> str:
 
 
 def qr_svg(uri: str) -> str:
-    """The URI as an `<svg>` to stand inside a page: no script, no style, nothing to be fetched.
+    """The URI as a QR code, an inline `<svg>` without script, style or external parts.
 
-    On white with its quiet zone, so that a page in dark colours does not hide it. Sized by the page.
+    It has a white background and a quiet zone, so that it can be scanned from a dark page. The page sets its size.
     """
     code = segno.make(uri, error="m", micro=False)
     return code.svg_inline(omitsize=True, svgclass=None, lineclass=None, dark="#000", light="#fff", border=4)
 
 
 def verify(secret: bytes, typed: str, now_s: int) -> int | None:
-    """The time step that the code is of, or None. Does not know whether it was used before: see `Totp`.
+    """The time step of a code, or None. It does not check whether the step was used before: see `Totp`.
 
     Args:
         secret: at least 14 bytes.
@@ -91,7 +90,7 @@ def verify(secret: bytes, typed: str, now_s: int) -> int | None:
     if code is None:
         return None
     app, found = pyotp.TOTP(b32encode(secret).decode()), None
-    # Every step is looked at, whichever it is: time must not tell how far the clocks are apart.
+    # All steps are compared: the time must not show how far the clocks differ.
     for step in (now_s // STEP_S + drift for drift in DRIFT):
         if step >= 0 and compare_digest(app.generate_otp(step), code):
             found = step
@@ -99,7 +98,7 @@ def verify(secret: bytes, typed: str, now_s: int) -> int | None:
 
 
 class Totp:
-    """The factor: enrolments sealed, tries counted, each step once for each enrolment."""
+    """The factor: enrolments are sealed, tries are counted, and each enrolment accepts a time step once."""
 
     def __init__(self, vault: Vault, keys: VaultKeys, sealer: Sealer, tries: Tries) -> None:
         self._vault = vault
@@ -109,7 +108,7 @@ class Totp:
         self._nobodys = self.seal(new_secret(), account="", enrolment="")
 
     def seal(self, secret: bytes, *, account: str, enrolment: str) -> bytes:
-        """What may be kept of a secret: good for this account's enrolment and, moved to another row, for none."""
+        """Seal a secret for this account's enrolment; in another row of the database it does not open."""
         return self._sealer.seal(PURPOSE, secret, bound_to=enrolment_binding(account, enrolment))
 
     async def accept(
@@ -121,25 +120,25 @@ class Totp:
         now_s: int,
         on_last: Callable[[], None] = lambda: None,
     ) -> bool:
-        """Whether this proves that the account's owner is here. True once for each time step and enrolment.
+        """Whether the code proves that the account's owner is present. True once for each time step and enrolment.
 
         Args:
-            trial: for whom; behind a wrong secret nothing is proved and no step is spent.
-            kept: id of each of the account's enrolments, and what `seal` gave. The first `ENROLMENTS_MAX` are looked
-                at; where there are fewer, or none, the same work comes to nothing.
-            typed: as typed. What cannot be a code is no try.
+            trial: the account and the challenge; behind a wrong secret nothing is proved and no step is spent.
+            kept: for each of the account's enrolments its id and the result of `seal`. The first `ENROLMENTS_MAX` are
+                compared; with fewer or none, the same work is done without effect.
+            typed: as typed. A text that cannot be a code counts as no try.
             now_s: Unix time.
-            on_last: called where it proves nothing, and no other code will until there is a proof of another kind.
+            on_last: called when this was the last code that is accepted until a proof of another kind.
 
         Raises:
-            StoreUnavailable: nobody knows whether the try counted.
+            StoreUnavailable: the try may have been counted.
         """
         if folded_digits(typed, DIGITS) is None:
             return False
-        # One try, however many apps there are: an owner with three must not have a third of the tries.
+        # One try for any number of apps: an owner with three apps must not have a third of the tries.
         counted = await self._tries.of_app(trial)
-        # Beyond a cap the work is done as before it: answers that come sooner would say that a cap was reached, and
-        # only behind a right password is there one to reach.
+        # Beyond the cap the same work is done: a faster answer would show that the cap was reached, which needs a right
+        # password.
         right = self.match(trial, kept, typed, now_s)
         if right is None or not (counted.allowed and trial.behind_right_secret):
             if counted.is_last and trial.behind_right_secret:
@@ -148,28 +147,28 @@ class Totp:
         return await self.spend(*right)
 
     def match(self, trial: Trial, kept: Sequence[tuple[str, bytes]], typed: str, now_s: int) -> tuple[str, int] | None:
-        """Which enrolment's code this is, and of which time step; None: of none. Counts and spends nothing."""
+        """The enrolment and the time step of this code, or None. It counts no try and spends no step."""
         padded = [*kept[:ENROLMENTS_MAX], *[None] * (ENROLMENTS_MAX - len(kept))]
         found = [self._step(trial, one, typed, now_s) for one in padded]
         return next((one for one in found if one is not None), None)
 
     async def spend(self, enrolment: str, step: int) -> bool:
-        """True for the first who shows this step: of any number at once, one. Enrolling spends the step it shows."""
+        """Spend a step: True for the first call only, also of many at once. Enrolling spends its step as well."""
         return await self._vault.once(self._keys.of(b"totp step", enrolment, str(step)), seconds=SPENT_S)
 
     def _step(self, trial: Trial, kept: tuple[str, bytes] | None, typed: str, now_s: int) -> tuple[str, int] | None:
-        """Which step of which enrolment was shown; None where it is not this one's, or there is none."""
+        """The step that was shown, if it is this enrolment's; None otherwise, and where there is no enrolment."""
         secret, enrolled = self._opened(trial, kept)
         step = verify(secret, typed, now_s)
         return None if step is None or not enrolled or kept is None else (kept[0], step)
 
     def _opened(self, trial: Trial, kept: tuple[str, bytes] | None) -> tuple[bytes, bool]:
-        """The enrolment's secret, and True; nobody's and False where there is none, after the same work."""
+        """The enrolment's secret and True; a random one and False where there is none, after the same work."""
         if kept is None:
             return self._sealer.open(PURPOSE, self._nobodys, bound_to=enrolment_binding("", "")), False
         try:
             return self._sealer.open(PURPOSE, kept[1], bound_to=enrolment_binding(trial.account, kept[0])), True
         except Unsealable:
-            # An error page in its place would tell this account from those that do not exist.
+            # An error page would distinguish this account from invented ones.
             log.warning("an authenticator enrolment cannot be opened: altered, or SEKISHO_SECRET lost its key")
             return new_secret(), False
