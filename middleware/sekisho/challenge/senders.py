@@ -130,7 +130,7 @@ class Senders:
             log.warning("a message of kind %s was not written: %s", kind, type(error).__name__)
 
     def _letter(self, kind: str, locale: str, facts: dict[str, Any]) -> Letter:
-        from sekisho.mail import messages  # noqa: PLC0415 - wants a mail client; whoever has a mailer has one
+        from sekisho.mail import messages  # noqa: PLC0415 - needs a mail client, which a mailer implies
 
         write: Callable[..., Letter] = getattr(messages, kind)
         assert self._service is not None  # noqa: S101 - looked at where the mailer was given

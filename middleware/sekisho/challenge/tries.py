@@ -1,17 +1,17 @@
-"""How often a code may be guessed: a few times in a challenge, and a few more over all challenges of an account.
+"""Limits guesses at codes: a few in a challenge, and a few more over all challenges of an account.
 
-A cap per challenge alone is none, since a new challenge costs only the password (CVE-2026-8760). A cap per account
-alone lets anybody who knows a name burn its owner's tries. So the account is counted only where the secret was right,
-and what is done behind a wrong one looks the same from outside: as many steps in the store, on names of its own.
+A limit per challenge alone is useless, since a new challenge costs only the password (CVE-2026-8760). A limit per
+account alone would let any client that knows a name use up the owner's tries. So the account is counted only where the
+secret was right. Behind a wrong secret the same number of steps runs in the store, on keys of its own.
 
-**Codes that are shown while the application still looks at the secret** are answered without waiting for it, so nobody
-knows yet whose tries they use up. They count in their challenge at once, are noted there, and are settled when the run
-has ended, each exactly once: by the run's own worker, or by the next proof of that challenge.
+**Codes that arrive while the application still checks the secret** are answered without waiting for it, so it is not
+known yet which counters they use up. They count in their challenge at once, are recorded there, and are settled when
+the run has ended, each exactly once: by the run's worker, or by the next proof of that challenge.
 
-Neither is enough for the codes of an app, whose secret stays: ten an hour, for whoever has the password and patience,
-hit one of three valid steps of a million with a chance of one in four within a year. So tries without any proof between
-them add up, to a hundred (NIST SP 800-63B-4, 3.2.2); from then on no code of an app is taken, until its owner has shown
-something that cannot be guessed, or has been bound to another.
+For the codes of an app, whose secret stays the same, this is not enough: at ten an hour, a patient attacker with the
+password hits one of three valid steps in a million with a chance of one in four within a year. So tries without a proof
+between them add up, to a hundred (NIST SP 800-63B-4, 3.2.2). After that no code of the app is accepted until the owner
+shows another proof that cannot be guessed, or enrols a new app.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ if TYPE_CHECKING:
     from sekisho.store.vault import Vault
 
 CHALLENGE_TRIES_MAX = 5
-ACCOUNT_TRIES_MAX = 10  # an hour; of six digits with three steps valid, that is one chance in 33,000
+ACCOUNT_TRIES_MAX = 10  # an hour; with six digits and three valid steps, a chance of one in 33,000
 PERIOD_S = 3_600
 APP_TRIES_MAX = 100  # since the last proof
-APP_PERIOD_S = 90 * 86_400  # then forgotten: a chance of one in 3,300, four times a year
+APP_PERIOD_S = 90 * 86_400  # after which they are forgotten: a chance of one in 3,300, four times a year
 EARLY_TRIES_MAX = 10
 EARLY_PERIOD_S = 86_400
-"""How many codes of an app a day are looked at before anybody knows what the secret was worth. A right one waits for
-the run, which a wrong one does not: behind a wrong secret, and at nobody's expense, that would tell the app's code."""
+"""Codes of an app that are compared in a day before the outcome of the secret is known. A right code waits for the run,
+a wrong one does not: without a limit, guesses behind wrong secrets would find the code at no cost."""
 DOOR = b"door"
-"""The lane of tries at doors where nobody has been asked for the secret before."""
+"""The lane of tries at doors where the proof comes before the secret."""
 
 
 class Guess(Enum):
-    """What can be guessed, and whose tries that uses up besides the challenge's."""
+    """The kind of a guess, which decides the counters that it uses up besides the challenge's."""
 
-    CODE = b"code"  # the account's, of an hour
-    APP = b"app"  # besides, those since the last proof
+    CODE = b"code"  # the account's tries of an hour
+    APP = b"app"  # and those since the last proof
 
 
 class Trial(NamedTuple):
-    """Whose proof is tried.
+    """The account and the challenge of a try.
 
     Attributes:
-        challenge: its id, random, known to one browser.
-        account: what the enrolments hang on, `Contact.account_id`: the same for every spelling of one account, or each
-            spelling would bring ten tries of its own.
-        behind_right_secret: whether the application said yes. Where it did not, nothing can be proved.
-        lane: empty, or `DOOR`: which of an account's counts are used. Where nobody has been asked for the secret
-            before, anybody may guess, and must not use up what is left for log-ins.
-        number: which try of its challenge this is, where that has been counted already; 0 where it has not.
-        owner: by what tries are counted, where the account's id is only a spelling of it; see `Contact.owner`.
+        challenge: its random id, known to one browser.
+        account: the key of the enrolments, `Contact.account_id`: the same for all spellings of one account. Otherwise
+            each spelling would bring ten tries of its own.
+        behind_right_secret: whether the application accepted the secret. If not, nothing can be proved.
+        lane: empty, or `DOOR`: selects the account's counters. Where no secret is asked for first, any client may
+            guess, and must not use up the tries for log-ins.
+        number: the number of this try in its challenge, if it was counted already; otherwise 0.
+        owner: the key of the counters, if the account's id is only a spelling; see `Contact.owner`.
     """
 
     challenge: bytes
@@ -66,18 +66,18 @@ class Trial(NamedTuple):
 
     @property
     def counted_by(self) -> str:
-        """By what tries are counted."""
+        """The key of the counters."""
         return self.owner or self.account
 
     def __repr__(self) -> str:
-        # Tracebacks print values; whether the password was right is what nobody may learn.
+        # Tracebacks print values, and must not reveal whether the password was right.
         return "Trial(...)"
 
 
 class AppTry(NamedTuple):
     """Attributes:
-    allowed: whether this try counts as one.
-    is_last: no further one will, until there is a proof.
+    allowed: whether this try may be compared.
+    is_last: whether no further one may, until there is a proof.
     """
 
     allowed: bool
@@ -85,17 +85,17 @@ class AppTry(NamedTuple):
 
 
 def owner_key(keys: VaultKeys, kind: bytes, trial: Trial) -> bytes:
-    """Where something is counted for the owner; behind a wrong secret, a place that concerns nobody."""
+    """The key of an owner's counter; behind a wrong secret, a key that belongs to no account."""
     if trial.behind_right_secret:
         return keys.of(kind, b"account" + trial.lane, trial.counted_by)
     return keys.of(kind, b"nobody", trial.challenge)
 
 
 class Tries:
-    """Counts tries, before anything is compared: a thousand parallel guesses must not all see room.
+    """Counts tries before the comparison: a thousand parallel guesses must not all see an unused limit.
 
-    An owner's own success is not taken back: ten proofs an hour are plenty, and a refund would hand whoever guesses
-    beside him a fresh set of tries.
+    An owner's success is not refunded: ten proofs an hour are plenty, and a refund would grant an attacker who guesses
+    at the same time a fresh set of tries.
     """
 
     def __init__(
@@ -114,23 +114,23 @@ class Tries:
         self._app_max = app_max
 
     async def in_challenge(self, trial: Trial) -> bool:
-        """Whether this challenge has a try left, which is now used. Raises `StoreUnavailable`."""
+        """Use up a try of this challenge; return whether there was one. Raises `StoreUnavailable`."""
         return (await self.counted(trial)).number <= self._challenge_max
 
     async def counted(self, trial: Trial) -> Trial:
-        """The trial with its number in its challenge: a new one, unless it has one. Raises `StoreUnavailable`."""
+        """The trial with its number in its challenge, counted now unless it has one. Raises `StoreUnavailable`."""
         if trial.number:
             return trial
         number = await self._vault.count(self._in_challenge(trial.challenge), seconds=PERIOD_S)
         return trial._replace(number=number)
 
     async def early(self, trial: Trial, guess: Guess | None, *, exists: bool) -> bool:
-        """Whether something may be compared before anybody knows what the secret was worth. Raises `StoreUnavailable`.
+        """Whether a code may be compared before the outcome of the secret is known. Raises `StoreUnavailable`.
 
         Args:
             trial: counted in its challenge.
-            guess: what is shown; None for what nobody can guess, and what the challenge's own tries bound well enough.
-            exists: whether there is such an account. All others share one count, or invented names would fill the
+            guess: the kind of the code; None for proofs that cannot be guessed: the challenge's tries are enough.
+            exists: whether there is such an account. All invented accounts share one counter, or they would fill the
                 store.
         """
         allowed = trial.number <= self._challenge_max
@@ -140,27 +140,27 @@ class Tries:
         return allowed
 
     async def defer(self, trial: Trial, guess: Guess) -> None:
-        """Note a try whose secret nobody knows yet, for `settle`. Raises `StoreUnavailable`."""
+        """Record a try for `settle`, as the outcome of the secret is not known yet. Raises `StoreUnavailable`."""
         if trial.number <= self._challenge_max:
             await self._vault.put(self._deferred(trial, trial.number), guess.value, seconds=PERIOD_S)
 
     async def has_any(self, challenge: bytes) -> bool:
-        """Whether anything was tried in a challenge. Raises `StoreUnavailable`."""
+        """Whether a try was made in this challenge. Raises `StoreUnavailable`."""
         return await self._vault.get(self._in_challenge(challenge)) is not None
 
     async def settle(self, trial: Trial) -> bool:
-        """Count what was noted in this challenge, now that it is known what the secret was worth. Each try once.
+        """Count the recorded tries of this challenge, once the outcome of the secret is known. Each try counts once.
 
         Returns:
-            Whether that was the last code of the account's app that is taken.
+            Whether no further code of the account's app is accepted.
 
         Raises:
-            StoreUnavailable: the rest is settled with the next call.
+            StoreUnavailable: the next call settles the rest.
         """
         tries = int(await self._vault.get(self._in_challenge(trial.challenge)) or 0)
         is_last = False
         for number in range(1, min(tries, self._challenge_max) + 1):
-            # Taken, not read: the worker that ran the application and one that is shown a proof may both be at it.
+            # Removed while read: the run's worker and a worker with a new proof may settle at the same time.
             noted = await self._vault.take(self._deferred(trial, number))
             if noted == Guess.CODE.value:
                 await self._of_account(trial)
@@ -169,29 +169,29 @@ class Tries:
         return is_last
 
     async def of_guessable(self, trial: Trial) -> bool:
-        """The same for a code short enough to be guessed: the account must have a try left as well.
+        """The same for a code that is short enough to guess: the account must have a try left as well.
 
-        A challenge that has none left takes none of the account's.
+        A challenge without tries uses up none of the account's.
         """
         return await self.in_challenge(trial) and await self._of_account(trial)
 
     async def of_app(self, trial: Trial) -> AppTry:
-        """The same for an app's code: besides, the account's tries since its last proof must not be used up.
+        """The same for an app's code: the account's tries since its last proof must not be used up either.
 
-        A try that is not allowed takes none of these: it proves nothing, and a thousand at once would end the app.
+        A try that is not allowed uses up none of them: otherwise a thousand tries at once would lock the app.
         """
         return await self._of_app(trial) if await self.in_challenge(trial) else AppTry(allowed=False)
 
     async def _of_app(self, trial: Trial) -> AppTry:
         allowed = await self._of_account(trial)
         counted = trial if allowed else trial._replace(behind_right_secret=False)
-        # What concerns nobody is kept for no longer than his challenge can live, or guesses would fill the store.
+        # Counters that belong to no account live no longer than their challenge, or guesses would fill the store.
         seconds = APP_PERIOD_S if counted.behind_right_secret else PERIOD_S
         tries = await self._vault.count(owner_key(self._keys, b"app tries", counted), seconds=seconds)
         return AppTry(allowed=allowed and tries <= self._app_max, is_last=allowed and tries == self._app_max)
 
     async def proved(self, account: str) -> None:
-        """Somebody has shown a proof: what was tried with its app before accuses nobody. Raises `StoreUnavailable`."""
+        """Forget the earlier tries with an account's app after a proof. Raises `StoreUnavailable`."""
         for lane in (b"", DOOR):
             trial = Trial(b"", account, behind_right_secret=True, lane=lane)
             await self._vault.forget(owner_key(self._keys, b"app tries", trial))
