@@ -1,16 +1,16 @@
-"""Proof of work: a price for trying, paid before the secret is looked at. It proves that somebody computed.
+"""Proof of work: a price for an attempt, paid before the secret is checked. It proves that a client computed.
 
-It never proves who (a thief's computer works as well as its owner's), so what comes out is a `Worked`, which nothing
-that asks for a proof of identity takes.
+It proves no identity (a thief's computer works as well as the owner's), so the result is a `Worked`, which no check of
+identity accepts.
 
 The puzzle is ALTCHA's second version, so that its widget solves it as well as our own page: find a counter for which
-`PBKDF2-SHA-256(nonce + counter, salt)` begins with given digits. PBKDF2 is what every browser computes natively, in a
-page without WebAssembly. It is no match for graphics cards: one of 2022 does some 9·10⁹ iterations a second, 9,000
-times what a phone does. Work keeps a flood of cheap scripts from burning password hashing; it is a toll, not a wall.
+`PBKDF2-SHA-256(nonce + counter, salt)` begins with given digits. Every browser computes PBKDF2 natively, in a page
+without WebAssembly. Graphics cards are far faster: one of 2022 does some 9·10⁹ iterations a second, as many as 9,000
+phones. Work keeps a flood of cheap scripts from using up password hashing; it is a toll, not a wall.
 
-Challenges are not stored: their signature is keyed by the attempt that they were made for, so that one solved for
-another door, account or browser is a forgery here, and nothing of the binding is on the wire. They are given out
-without a derivation of our own, since asking for one is free; hence the time to solve one is geometric, not fixed.
+Challenges are not stored. Their signature is keyed by the attempt that they were made for, so that a solution for
+another door, account or browser is a forgery, and the binding is never sent. They are issued without a derivation,
+since asking for one is free; so the time to solve one is geometrically distributed, not fixed.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
     from sekisho.store.vault import Vault
 
-LIFE_S = 120  # from asking to answering: what the longest work takes a slow phone, and what its page may wait
-SKEW_S = 60  # by which the clocks of two workers may differ
-USED_S = 2 * (LIFE_S + SKEW_S)  # longer than any worker takes the same challenge for fresh
-PAYLOAD_CHARS_MAX = 2_048  # a solved challenge has some 600 and what it carries; the widget adds how long it took
+LIFE_S = 120  # from the question to the answer: the longest work on a slow phone
+SKEW_S = 60  # the largest difference of two workers' clocks
+USED_S = 2 * (LIFE_S + SKEW_S)  # longer than any worker accepts the same challenge
+PAYLOAD_CHARS_MAX = 2_048  # a solved challenge has some 600 and what it carries; the widget adds its time
 
 PHONE_HASHES_PER_S = 1_000_000
 """PBKDF2-SHA-256 iterations a second on one core of a middling phone of 2020: an assumption.
 
-A laptop of 2020 (Ryzen 7 4750U) was seen to do 600,000 in 160 ms in its browser (robinmoisson/staticrypt#159), 3.8
-million a second; such a phone is taken for a quarter of that. With four workers it needs a third of the time or less.
+A laptop of 2020 (Ryzen 7 4750U) did 600,000 in 160 ms in its browser (robinmoisson/staticrypt#159), 3.8 million a
+second; such a phone is assumed to do a quarter of that. With four workers it needs a third of the time or less.
 """
 
 DIFFICULTY_MAX = 8_000_000
@@ -53,7 +53,7 @@ _BY_POSTURE = (250_000, 1_000_000, 2_000_000)
 _DOUBLED_FROM = (0.5, 0.75, 0.9)
 
 _ALGORITHM = "PBKDF2/SHA-256"
-_COST_MAX = 8_000  # iterations for one try, which is what checking costs us: 2 ms, a tenth of a password's hash
+_COST_MAX = 8_000  # iterations for one try, and so for the check: 2 ms, a tenth of a password's hash
 _DIGITS_MIN = 2
 _NONCE_BYTES, _SALT_BYTES = 16, 16
 _TEXT = json.JSONEncoder(ensure_ascii=False)
@@ -61,11 +61,11 @@ _KEY = re.compile("[0-9a-f]{64}")
 _CARRIED, _OURS = "carried", "ours"
 _ENDS = re.compile("[0-9]{1,12}")
 MARK_CHARS_MAX = 128  # a page's mark has some 80
-LOOKED_AT_MAX = 10_000  # each has cost a charge within two minutes
+LOOKED_AT_MAX = 10_000  # challenges that passed a refusal; each one cost a charge within two minutes
 
 
 def difficulty(posture_level: int, occupancy: float) -> int:
-    """How much work to ask for: expected hashes, in PBKDF2 iterations.
+    """The amount of work to ask for: expected hashes, in PBKDF2 iterations.
 
     In seconds on a phone (see `PHONE_HASHES_PER_S`), by posture and by how full the lanes behind the work are:
 
@@ -75,13 +75,13 @@ def difficulty(posture_level: int, occupancy: float) -> int:
     | 1 elevated | 1     | 2     | 4     | 8     |
     | 2 attack   | 2     | 4     | 8     | 8     |
 
-    These are means; one phone in a hundred needs 4.6 times as long, which at 8 s is 37 s of the 120 it has. To each of
-    the 256 tries (4,096 from 4 s on) comes what a call to the browser's cryptography costs: 0.2 ms where measured, in
-    Node 20 on a server.
+    These are means; one phone in a hundred needs 4.6 times as long, which at 8 s is 37 s of the 120 it has. Each of the
+    256 tries (4,096 from 4 s on) also costs a call to the browser's cryptography: 0.2 ms as measured in Node 20 on a
+    server.
 
     Args:
-        posture_level: 0 to 2; what lies outside counts as the nearest.
-        occupancy: of the lanes, 0 to 1. What is no number counts as full.
+        posture_level: 0 to 2; values outside count as the nearest one.
+        occupancy: of the lanes, 0 to 1. Not a number counts as full.
     """
     base = _BY_POSTURE[max(0, min(posture_level, 2))]
     doublings = sum(not occupancy < at for at in _DOUBLED_FROM)
@@ -90,11 +90,11 @@ def difficulty(posture_level: int, occupancy: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """Somebody computed for this attempt. Not a proof of identity, and no tuple that could equal one.
+    """A client has computed for this attempt. No proof of identity, and no tuple that could equal one.
 
     Attributes:
-        difficulty: expected hashes of what was solved.
-        carried: what the challenge carried, as it was given to it.
+        difficulty: expected hashes of the solved challenge.
+        carried: the data that the challenge carried.
     """
 
     difficulty: int
@@ -105,8 +105,8 @@ class Puzzle(NamedTuple):
     """Attributes:
     text: JSON, in the fields of ALTCHA.
     ends_s: Unix time.
-    nonce: its name; in the text, too.
-    carries: whether something comes back with its solution.
+    nonce: its name, which the text contains as well.
+    carries: whether it carries data.
     """
 
     text: str
@@ -116,11 +116,11 @@ class Puzzle(NamedTuple):
 
 
 class Work:
-    """Sets puzzles and takes each solution once.
+    """Sets puzzles and accepts each solution once.
 
     Args:
-        secrets: the first that signs and has not ended does; all that have not ended verify.
-        vault: where it is kept which have been used.
+        secrets: the first one that signs and has not ended signs; all that have not ended verify.
+        vault: marks used solutions.
         clock_s: Unix time in seconds.
     """
 
@@ -137,9 +137,9 @@ class Work:
         """A puzzle for the page.
 
         Args:
-            bound_to: a digest of all that the work is for (door, account, browser). Not sent.
+            bound_to: a digest of door, account and browser. Not sent.
             difficulty: expected hashes, 1 to `DIFFICULTY_MAX`; at least 256 are asked for.
-            carried: comes back with the solution, signed, and readable to everybody; some 400 characters.
+            carried: data that comes back with the solution: signed, but readable; some 400 characters.
 
         Raises:
             ValueError: no binding, or no such difficulty.
@@ -151,8 +151,8 @@ class Work:
         data = ""
         if carried:
             data = f'"data":{{"{_CARRIED}":{_TEXT.encode(carried)},"{_OURS}":"{_ours(key, ends_s, carried)}"}},'
-        # As `altcha.create_challenge` makes and signs it, in a twentieth of the time: this is what a flood is answered.
-        # The signature is over just this spelling: names in order, and no spaces.
+        # The result of `altcha.create_challenge`, in a twentieth of the time, as a flood is answered with it. The
+        # signature covers exactly this spelling: names in order, no spaces.
         parameters = (
             f'{{"algorithm":"{_ALGORITHM}","cost":{cost},{data}"expiresAt":{ends_s},"keyLength":32,'
             f'"keyPrefix":"{"0" * digits}","nonce":"{nonce}","salt":"{salt}"}}'
@@ -161,10 +161,10 @@ class Work:
         return Puzzle(f'{{"parameters":{parameters},"signature":"{signed}"}}', ends_s, nonce, bool(carried))
 
     def earns_look(self, payload: str) -> bool:
-        """Whether a challenge of ours that carries something is shown here for the first time.
+        """Whether a genuine challenge with data is shown to this worker for the first time.
 
-        For a request that is refused unread. No solution is checked, so this costs next to nothing; and it is true once
-        for each challenge and worker, or one challenge would carry a flood past the refusal.
+        For requests that would be refused unread. No solution is checked, so the call costs next to nothing. It is true
+        once for each challenge and worker: otherwise one challenge would carry a flood past the refusal.
         """
         if (solved := _read(payload)) is None or not self._is_fresh(solved.parameters):
             return False
@@ -176,11 +176,11 @@ class Work:
         return any(compare_digest(one.encode(), utf8(shown)) for one in ours) and self._is_first_look(carried)
 
     def page_mark(self, puzzle: Puzzle) -> str:
-        """What the browser of a page shows with its form, whose body holds the solution; see `earns_look_by_mark`."""
+        """The mark that a browser sends with a page's form, whose body holds the solution; see `earns_look_by_mark`."""
         return _page_mark(self._signing(), puzzle.ends_s, puzzle.nonce)
 
     def earns_look_by_mark(self, mark: str) -> bool:
-        """The same as `earns_look`, told by the mark of a page."""
+        """The same as `earns_look`, by the mark of a page."""
         ends, _, nonce = mark.rpartition(".")[0].partition(".")
         if len(mark) > MARK_CHARS_MAX or not _ENDS.fullmatch(ends) or not self._is_near(int(ends)):
             return False
@@ -196,16 +196,16 @@ class Work:
         return True
 
     async def accept(self, payload: str, bound_to: bytes) -> Worked | None:
-        """What was computed, the first time that this is shown, else None.
+        """Check a solution; return its work the first time that it is shown, otherwise None.
 
-        A challenge has one try: whoever shows a false solution to a genuine one has us derive a key once, not for ever.
+        A challenge has one try: with false solutions to a genuine challenge, a client makes us derive one key only.
 
         Args:
-            payload: what the client sent: base64 of JSON.
+            payload: the client's text: base64 of JSON.
             bound_to: as for `challenge`.
 
         Raises:
-            StoreUnavailable: nobody knows whether it was used. Nothing may be granted.
+            StoreUnavailable: it may have been used before, so grant nothing.
             ValueError: no binding.
         """
         if (solved := _read(payload)) is None or not self._is_fresh(solved.parameters):
@@ -234,18 +234,18 @@ class Work:
         return self._is_near(parameters.ends_s)
 
     def _is_near(self, ends_s: int) -> bool:
-        # Further ahead than another worker's clock can be, it would outlive the mark that it was used.
+        # A challenge from too far in the future would outlive the mark of its use.
         return 0 < ends_s - self._clock_s() <= LIFE_S + SKEW_S
 
     def _signed_with(self, solved: _Solved, bound_to: bytes) -> bytes | None:
-        """The key that signed the challenge, if the solution could be one: what costs next to nothing to check."""
+        """The key that signed the challenge, if the cheap checks pass; otherwise None."""
         payload, claimed = solved.payload, bytes.fromhex(solved.payload.solution.derived_key)
         keys = (_bound(key, bound_to) for key in self._alive())
         return next((key for key in keys if verify_solution(payload, key, lambda *_: claimed).verified), None)
 
 
 class _Parameters(ChallengeParameters):
-    """Keeps its end from the library, which would hold it against the process's own clock. It is signed as any."""
+    """Hides the end from the library, which would compare it with the process's clock. The end is still signed."""
 
     def __init__(self, *, expires_at: int, **rest: Any) -> None:
         super().__init__(**rest)
@@ -257,14 +257,14 @@ class _Parameters(ChallengeParameters):
 
 class _Solved(NamedTuple):
     payload: Payload
-    parameters: _Parameters  # the payload's own
+    parameters: _Parameters  # of the payload
 
 
 def _shape(difficulty: int) -> tuple[int, int]:
     """Leading zero digits, and iterations a try, for at least that many expected hashes.
 
-    As few and dear tries as we can check: what a call costs besides is paid by browsers alone, not by who brings a
-    program of his own.
+    The tries are as few and expensive as we can check: the extra cost of each call is paid by browsers alone, not by an
+    attacker's own program.
     """
     if not 1 <= difficulty <= DIFFICULTY_MAX:
         raise ValueError(f"difficulty is 1 to {DIFFICULTY_MAX}")
@@ -281,7 +281,7 @@ def _bound(key: bytes, bound_to: bytes) -> bytes:
 
 
 def _ours(key: bytes, ends_s: int, carried: str) -> str:
-    """What tells that a challenge is ours where nobody knows yet what it is bound to."""
+    """A tag that proves a challenge genuine before its binding is known."""
     return blake2b(b"%d %b" % (ends_s, utf8(carried)), key=key, digest_size=16, person=b"work carries").hexdigest()
 
 
@@ -291,19 +291,19 @@ def _page_mark(key: bytes, ends_s: int, nonce: str) -> str:
 
 
 def _used(key: bytes, solved: _Solved) -> bytes:
-    # By the nonce alone: the same challenge in other spelling, or with another solution, is the same challenge.
+    # By the nonce alone: another spelling or another solution is still the same challenge.
     return blake2b(solved.parameters.nonce.encode(), key=key, digest_size=16, person=b"work used").digest()
 
 
 def _read(payload: str) -> _Solved | None:
-    """A payload in the form that the library expects, which it would trip over in any other."""
+    """The payload, if it has the form that the library expects; the library fails on others."""
     if len(payload) > PAYLOAD_CHARS_MAX:
         return None
     try:
         read = json.loads(b64decode(payload, validate=True))
         parameters: Any = _Parameters.from_dict(read["challenge"]["parameters"])
         found = Solution.from_dict(read["solution"])
-        # `1000.0` is signed as `1000` is, but nobody can count to it.
+        # `1000.0` is signed as `1000`, but is no number of iterations.
         numbers = (parameters.cost, parameters.key_length, parameters.ends_s, found.counter)
         if not (all(type(number) is int for number in numbers) and _KEY.fullmatch(found.derived_key)):
             return None
