@@ -1,4 +1,4 @@
-"""The CSRF cookies of a request that its escrowed run may see, without anybody having named them."""
+"""The CSRF cookies that an escrowed run may see although the door does not name them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class CsrfCookies:
         self._session_account = session_account
 
     def of(self, scope: Scope, door: Door, shared: Mapping[str, object]) -> frozenset[str]:
-        """The names of those in this request that its run may see, beside the door's own."""
+        """The names of this request's CSRF cookies that its run may see, beside the door's own."""
         offered = (self._names & _shown(scope)) - door.cookies
         if not offered or self._session_account is None:
             return offered
-        # Where such a cookie alone makes a session, it is one, whatever it is called.
+        # If such a cookie alone makes a session, it is a session cookie, regardless of its name.
         seen = escrowed_scope(scope, door, shared, offered)
         seen["headers"] = [(name, value) for name, value in seen["headers"] if name == b"cookie"]
         return frozenset() if _shows_session(self._session_account, seen) else offered

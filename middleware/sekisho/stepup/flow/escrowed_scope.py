@@ -1,9 +1,9 @@
-"""The request as an escrowed run sees it: the attempt, and nothing that says who the client is.
+"""The request as an escrowed run sees it: the attempt, without any identity of the client.
 
-A stranger with a right password runs the application before he has proved anything. Whatever identity the request
-brings along beside the secret, many an application would join to the new log-in: it puts the owner into the session of
-that cookie, or lets the user of that header in. So the scope and the headers are copied by **lists of what is known to
-be harmless**; a list of what is known to be dangerous would lack the next proxy's `X-…-User` (R1).
+A stranger with a right password has the application run before any proof. Many applications would join another identity
+in the request to the new log-in: they put the owner into the session of an attacker's cookie, or let the user of a
+header in. So the scope and the headers are copied by **allow-lists**; a deny-list would lack the next proxy's
+`X-…-User` (R1).
 """
 
 from __future__ import annotations

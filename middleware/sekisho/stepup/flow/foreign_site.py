@@ -1,8 +1,8 @@
-"""Whether a browser sends a request because another site made it.
+"""Whether a browser sends a request because another site caused it.
 
-A form of another site comes without our cookies (they are `SameSite=Lax`) and its answer may still set some: posted to
-the owner's page it would replace the tie of the visitor's session, posted to a step-up the key of his browser. A token
-in the page does not help, since what does the harm is the refusal of a request that has none.
+A form of another site is sent without our cookies (they are `SameSite=Lax`), but its answer may still set some. Posted
+to the owner's page, it would replace the tie of the visitor's session; posted to a step-up, the key of the browser. A
+CSRF token in the page does not help, since the refusal of a request without a token already does the harm.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def is_foreign(named: Mapping[bytes, bytes]) -> bool:
 
 
 def _is_at(origin: bytes, host: bytes) -> bool:
-    # Not the scheme: behind a proxy that ends TLS nobody here knows it. Pages of ours never send `null`.
+    # Without the scheme, which is unknown behind a proxy that ends TLS. Our pages never send `null`.
     try:
         return urlsplit(origin.decode("latin-1")).netloc.lower().encode("latin-1") == host.lower() != b""
     except ValueError:

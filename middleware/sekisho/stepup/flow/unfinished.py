@@ -1,9 +1,9 @@
-"""Step-ups that nobody completed: their owners hear of them, whichever worker is still there when it is time.
+"""Notices of step-ups that were not completed. Any worker that runs at the due time sends them.
 
-Somebody had the right password and no proof. Nobody else could know that the password is known, so the notice must not
-be lost with the worker that saw it. What is to be told lies in the vault, sealed, in the slot of ten seconds in which
-it is due; every worker empties the slots whose time has come, and a worker that starts those of the last half hour.
-Of several workers one takes each entry, and of a late proof and a notice whoever claims the ticket first.
+A client had the right password and showed no proof. Only the guard knows that the password is known, so the notice must
+not be lost with its worker. Its content lies in the vault, sealed, in the slot of ten seconds in which it is due. Every
+worker empties the due slots; a worker that starts also empties those of the last half hour. Of several workers one
+takes each entry. Of a late proof and a notice, the first to claim the ticket wins.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ log = logging.getLogger("sekisho")
 
 SLOT_S: Final = 10
 LATE_S: Final = REMEMBERED_S - TICKET_S - SLOT_S
-"""How long after its time an entry is still told: as long as the store remembers which tickets were redeemed."""
+"""How late a notice may be sent, in seconds: as long as the store remembers redeemed tickets."""
 
-SLOT_MAX: Final = 1_000  # entries in a slot: what a site of ten thousand log-ins a second from new devices would fill
+SLOT_MAX: Final = 1_000  # entries in a slot: as many as ten thousand log-ins a second from new devices would fill
 _PURPOSE: Final = b"unfinished"
 
 
@@ -41,11 +41,11 @@ class Unfinished:
     """Belongs to one event loop.
 
     Args:
-        vault: where entries lie, shared by all workers.
-        secrets: newest first; the newest that signs seals.
-        escrow: where tickets are claimed.
-        factors: find the owner.
-        senders: take the notice.
+        vault: keeps the entries, shared by all workers.
+        secrets: newest first; the newest one that signs seals.
+        escrow: claims tickets.
+        factors: finds the owner.
+        senders: sends the notice.
         clock_s: Unix time.
         sleep: waits for so many seconds.
     """
@@ -72,12 +72,12 @@ class Unfinished:
         self._is_full = False
 
     async def note(self, ticket: Ticket, *, browser: str, network: str) -> None:
-        """Have the owner told, unless the ticket is redeemed before it ends. Raises `StoreUnavailable`.
+        """Have the owner notified, unless the ticket is redeemed before it expires. Raises `StoreUnavailable`.
 
         Args:
             ticket: of a log-in whose secret was right.
-            browser: a family, as in notices.
-            network: the client's address, as in notices.
+            browser: the browser's family, as notices write it.
+            network: the client's network, as notices write it.
         """
         slot = int((ticket.issued_ms / 1000 + TICKET_S) // SLOT_S) + 1
         number = await self._vault.count(self._slot(slot), seconds=REMEMBERED_S)
@@ -92,7 +92,7 @@ class Unfinished:
         await self._vault.put(name, sealed, seconds=REMEMBERED_S)
 
     async def run(self) -> None:
-        """Tell whatever is due, now and from now on."""
+        """Send all due notices, now and from now on."""
         slot = int((self._clock_s() - LATE_S) // SLOT_S)
         while True:
             try:

@@ -1,7 +1,7 @@
-"""Proofs that wait: for the moment at which a wrong one is answered, or for a run that is not over yet.
+"""Proofs that wait: for the fixed time at which a wrong proof is answered, or for the end of a run.
 
-Each holds a request and its connection, and no place of a run. Bounded per network and address, so that nobody's
-thousand proofs keep another's from being looked at.
+Each holds a request and its connection, but no place of a run. They are bounded per network and address, so that a
+thousand proofs of one client do not keep another's from being checked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class TooManyWaiting(SekishoError):  # noqa: N818 - a state, not a mistake
 
 
 class WaitingProofs:
-    """Counts proofs that wait. Belongs to one event loop. Keeps nothing for who has none."""
+    """Counts the proofs that wait. Belongs to one event loop. Clients without a waiting proof have no entry."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Waiting in place of work, for browsers without JavaScript: slower, and a few times an hour for each network.
 
-Half a minute costs nobody a processor, and a thousand forms can wait side by side. So waits are counted for each
-network, and are never a cheaper way than the work: a network that guesses has six guesses an hour of them.
+Waiting half a minute uses no processor, and a thousand forms can wait at the same time. So waits are counted for each
+network, and are never cheaper than the work: an attacker's network gets six guesses an hour by waiting.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ PERIOD_S: Final = 3_600
 
 class Waits:
     """Args:
-    toll: opens what a page carries, which says since when it has been waiting.
-    vault: counts.
-    keys: names in it.
+    toll: opens the form that a page carries, which tells how long it has waited.
+    vault: counts the waits.
+    keys: of the vault.
     """
 
     def __init__(self, toll: Toll, vault: Vault, keys: VaultKeys) -> None:
@@ -46,13 +46,13 @@ class Waits:
             now_s: Unix time.
 
         Raises:
-            StoreUnavailable: nobody knows.
+            StoreUnavailable: the number of waits is unknown.
         """
         try:
             age_s, form = self._toll.aged_form(text, holder=holder, now_s=now_s)
         except Unsealable:
             return False
-        # Another body would be another guess, for which nobody has waited.
+        # Another body would be another guess, without a wait.
         if age_s < WAIT_S or form.door != door or not compare_digest(form.body, body):
             return False
         if not await self._vault.once(self._keys.of(b"waited", sha256(text.encode()).digest()), seconds=PERIOD_S):
