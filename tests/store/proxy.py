@@ -158,6 +158,8 @@ class Said(Server):
     def __init__(self, port: int, *, secure: bool = False) -> None:
         super().__init__(secure=secure)
         self.named = port
+        self.confirmed = 0
+        """How often the primary was named while a client listened: a client asks once more after it has subscribed."""
         self._listeners: list[asyncio.StreamWriter] = []
 
     @property
@@ -180,6 +182,7 @@ class Said(Server):
                 self._listeners.append(writer)
                 writer.write(_list(b"subscribe", b"+switch-master", b"1"))
             else:
+                self.confirmed += bool(self._listeners)
                 writer.write(_list(b"127.0.0.1", b"%d" % self.named))
 
 

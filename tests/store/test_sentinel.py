@@ -170,7 +170,7 @@ async def test_the_news_alone_ends_the_connection(
         Said(own_redis_server.port) as sentinel,
         watched(sentinel.service_url, deadline_us=PATIENT_US) as found,
     ):
-        await until(lambda: sentinel.listeners > 0)
+        await until(lambda: sentinel.confirmed > 0)
         sentinel.publish(b"another 127.0.0.1 1 127.0.0.1 2")
         assert await found.ask(1) == question(1)
         sentinel.named = redis_server.port
