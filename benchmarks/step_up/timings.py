@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks import measure
 from benchmarks.measure import LOAD_CORE, Server, median_interval
 from benchmarks.step_up import result, sealed
-from benchmarks.step_up.client import Client, address, new_holder
+from benchmarks.step_up.client import Client, Timed, address, new_holder
 from benchmarks.step_up.separate import ALPHA, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, WRONG, furnish, members, nobodies
 from tests.servers import RedisServer, free_port
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SEED = 7
 PAUSE_S = 0.025
 COUNT, QUICK = 2_000, 200
+BUSY, ROOM_S = 503, 1.0
 
 Series = dict[str, list[float]]
 
@@ -117,11 +118,19 @@ def _warm(client: Client) -> None:
 def _timed(client: Client, tries: Iterator[tuple[Kind, str]], *, pause_s: float) -> Series:
     asked: Series = {kind.name: [] for kind in KINDS}
     for number, (kind, account) in enumerate(tries):
-        where, holder = address(number), new_holder()
-        answer = client.log_in(account, kind.password, address=where, holder=holder).said(401, "step_up_required")
-        asked[kind.name].append(answer.us)
+        asked[kind.name].append(_asked_for_a_proof(client, kind, account, number).us)
         time.sleep(pause_s)
     return asked
+
+
+def _asked_for_a_proof(client: Client, kind: Kind, account: str, number: int) -> Timed:
+    """Ask once more after a refusal for want of room, which comes before the secret is checked."""
+    while True:
+        where, holder = address(number), new_holder()
+        answer = client.log_in(account, kind.password, address=where, holder=holder)
+        if answer.status != BUSY:
+            return answer.said(401, "step_up_required")
+        time.sleep(ROOM_S)
 
 
 def compared(name: str, series: Mapping[str, Sequence[float]]) -> dict[str, Any]:
