@@ -1,8 +1,8 @@
-"""Proofs of identity: whose they are, how they are asked for, accepted once, enrolled and removed.
+"""Proofs of identity: look-up of the owner, questions, one-time acceptance, enrolment and removal.
 
-`Factors.person` finds whose account it is; `prove` takes what a client shows and gives a `Proof` or nothing. Who has
-not enrolled what he shows, or does not exist, costs the same steps as who has: decoys stand in. What was shown behind
-a wrong secret proves nothing and spends nothing of the owner's.
+`Factors.person` finds the owner of an account; `prove` takes the client's proof and returns a `Proof` or None. An
+unknown account, or one without that factor, takes the same steps as one with it: decoys replace the missing parts. A
+proof behind a wrong secret is worthless and uses up nothing of the owner's.
 
 Needs the extra `step-up`.
 """
@@ -32,7 +32,7 @@ _PLACES = {
 if not TYPE_CHECKING:  # or every name would be taken for one that is here
 
     def __getattr__(name: str) -> Any:
-        """Each where it is first asked for: a site that asks for work alone has no use for passkeys and their keys."""
+        """Import each name when it is first used: a site that only asks for work needs no passkeys and their keys."""
         if name not in _PLACES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

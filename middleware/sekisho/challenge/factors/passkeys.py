@@ -42,11 +42,11 @@ class Cabinet:
         self._nobodys = self.seal(Credential(b"i" * 32, b"k" * 77, 0, b"h" * 32), account="", enrolment="")
 
     def seal(self, credential: Credential, *, account: str, enrolment: str) -> bytes:
-        """What may be kept: good for this account's enrolment and, moved to another row, for none."""
+        """Seal a passkey for this account's enrolment; in another row of the database it does not open."""
         return self._sealer.seal(_PURPOSE, credential.to_bytes(), bound_to=enrolment_binding(account, enrolment))
 
     def open(self, person: Person) -> list[tuple[Enrolment, Credential]]:
-        """The account's passkeys. As many seals are opened for everybody."""
+        """The account's passkeys. The same number of seals is opened for every account."""
         found = person.of_kind(KIND)[:CREDENTIALS_MAX]
         for _ in range(CREDENTIALS_MAX - len(found)):
             self._credential("", "", self._nobodys)
@@ -58,7 +58,7 @@ class Cabinet:
             stored = self._sealer.open(_PURPOSE, sealed, bound_to=enrolment_binding(account, enrolment))
             return Credential.from_bytes(stored)
         except (Unsealable, ValueError):
-            # An error page in its place would tell this account from those that do not exist.
+            # An error page would distinguish this account from invented ones.
             log.warning("a passkey's enrolment cannot be opened: altered, or SEKISHO_SECRET lost its key")
             return None
 
@@ -80,13 +80,13 @@ class Passkeys:
     async def options(
         self, trial: Trial, people: Sequence[Person], bound_to: bytes, *, counted: bytes, now_s: int
     ) -> dict[str, Any]:
-        """What to ask the browser for. Of several questions in one challenge the last is in force.
+        """The options for the browser. Of several questions in one challenge the last one is valid.
 
         Args:
-            trial: for which challenge.
-            people: whose passkeys are listed; the first one's, who is asked, before all others'.
-            bound_to: what must be the same when a passkey is shown.
-            counted: the account's digest as counters use it.
+            trial: the challenge.
+            people: the owners whose passkeys are listed, the asked one first.
+            bound_to: the context that must be the same when a passkey is shown.
+            counted: the account's digest in the counters.
             now_s: Unix time.
         """
         opened = [credential for person in people for _, credential in self._cabinet.open(person)]
@@ -98,7 +98,7 @@ class Passkeys:
         return options
 
     async def accept(self, trial: Trial, person: Person, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
-        """Whether this proves that the account's owner is here: once for each question."""
+        """Whether this proves that the account's owner is present; True once for each question."""
         if not is_assertion(shown) or not await self._tries.in_challenge(trial):
             return False
         state = self._opened(await self._vault.take(self._name(trial)), trial, bound_to)
@@ -108,13 +108,13 @@ class Passkeys:
         return await self._counted(person, self._cabinet.open(person), used)
 
     async def match(self, trial: Trial, person: Person, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
-        """Whether `accept` would say yes behind a right secret. Counts nothing; the question can still be answered."""
+        """Whether `accept` would succeed behind a right secret. It counts nothing, and the question stays open."""
         sealed = await self._vault.get(self._name(trial))
         state = self._opened(sealed, trial, bound_to)
         return self._used(person, state, shown, now_s) is not None
 
     def _used(self, person: Person, state: bytes, shown: bytes, now_s: int) -> Credential | None:
-        """The passkey that was shown, with its new count; None: none of the account's."""
+        """The passkey that was shown, with its new count; None if it is none of the account's."""
         credentials = [credential for _, credential in self._cabinet.open(person)]
         try:
             return self._web.authenticate(state, shown, credentials, now_s=now_s)
@@ -123,13 +123,13 @@ class Passkeys:
             return None
 
     async def _counted(self, person: Person, held: list[tuple[Enrolment, Credential]], used: Credential) -> bool:
-        """Keep the new count. Where somebody else did meanwhile, one of two has a copy: neither is believed here."""
+        """Keep the new count. If another request changed it meanwhile, one of the two uses a copy: refuse this one."""
         enrolment = next(one for one, credential in held if credential.id == used.id)
         sealed = self._cabinet.seal(used, account=person.account_id, enrolment=enrolment.id)
         return await self._owners.replace(enrolment.id, enrolment.sealed, sealed)
 
     def _opened(self, sealed: bytes | None, trial: Trial, bound_to: bytes) -> bytes:
-        """The question that was asked in this challenge; nothing, which none is, where none was."""
+        """The question of this challenge; empty, which matches no answer, where none was asked."""
         try:
             return self._sealer.open(_STATE, sealed or b"", bound_to=self._binding(trial, bound_to))
         except Unsealable:

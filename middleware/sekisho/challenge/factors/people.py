@@ -1,4 +1,4 @@
-"""Looking up who an account belongs to: the same look-ups for every account, or the time would tell which exist."""
+"""Looks up the owner of an account, with the same look-ups for every account: the time must not show which exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class People:
-    """Finds them, and carries out the reset that somebody asked for a day ago: nothing else need run for it."""
+    """Finds owners, and carries out resets that were asked for a day ago, so that no background task is needed."""
 
     def __init__(self, owners: Owners, keys: VaultKeys, sender: Senders) -> None:
         self._owners = owners
@@ -29,11 +29,11 @@ class People:
         if reset is not None and reset.due_s <= now_s and await self._owners.carry_out(reset, now_s=now_s):
             self._tell(Person(account, contact, enrolments))
             enrolments, reset = await self._owners.enrolments(account_id), None
-        # A name that is nobody's has nothing, whatever lies where one had to look.
+        # An unknown name has no enrolments, even if the look-up found some under its substitute.
         return Person(account, contact, enrolments if contact else (), reset_asked=reset is not None)
 
     def place(self, account: str, contact: Contact | None) -> str:
-        """Where its enrolments lie. For nobody's name a place where none can: names may be any text, ids may not."""
+        """The id of its enrolments. An unknown name gets an id that no account can have."""
         return contact.account_id if contact else self._keys.of(b"nobody", account).hex()
 
     async def enrolment(self, person: Person, kind: str) -> Enrolment | None:

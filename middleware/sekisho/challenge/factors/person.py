@@ -1,4 +1,4 @@
-"""Who must prove something, what was shown for it, and what comes of it."""
+"""The values of a proof: the person, the client's proof, the match and the result."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class Person(NamedTuple):
-    """Somebody who says to own an account, whether there is such an account or not.
+    """The claimed owner of an account, whether the account exists or not.
 
     Attributes:
         account: exactly as the application reads it.
         contact: None where there is no such account.
         enrolments: oldest first.
-        reset_asked: somebody has said that they are lost, and the day that follows is not over.
+        reset_asked: whether a reset of the factors is pending.
     """
 
     account: str
@@ -32,22 +32,22 @@ class Person(NamedTuple):
 
     @property
     def owner(self) -> str:
-        """By what tries, codes and letters are counted; see `Contact.owner`."""
+        """The key of the counters for tries, codes and letters; see `Contact.owner`."""
         return self.contact.owner if self.contact else self.account
 
     def of_kind(self, kind: str) -> tuple[Enrolment, ...]:
         return tuple(one for one in self.enrolments if one.kind == kind)
 
     def __repr__(self) -> str:
-        # Error reporters print the values of a frame.
+        # Error reporters print local variables.
         return "Person(...)"
 
 
 class Shown(NamedTuple):
-    """What a client shows. Anything may stand in it.
+    """The proof that a client shows. It may contain any text.
 
     Attributes:
-        factor: which one it is said to be.
+        factor: the factor that the client names.
         code: as typed.
         credential: the JSON of a passkey's assertion.
     """
@@ -61,7 +61,7 @@ class Shown(NamedTuple):
 
 
 class Early(NamedTuple):
-    """Something that was shown before anybody knew what the secret was worth, and is a proof if the secret was right.
+    """A match that was found before the outcome of the secret was known. It is a proof if the secret was right.
 
     Attributes:
         trial: counted in its challenge.
@@ -74,11 +74,11 @@ class Early(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An account's owner was here. Made by `Factors` alone; work done and riddles solved are none, and share no type.
+    """A proof that the account's owner is present. Only `Factors` makes it; work and captchas have other types.
 
     Attributes:
-        factor: what was shown.
-        recovery_left: of a recovery code, how many are left.
+        factor: the factor that was shown.
+        recovery_left: the number of recovery codes left, after one was used.
     """
 
     factor: str

@@ -1,4 +1,4 @@
-"""The factors of a site: what can be asked for, asked and accepted."""
+"""The factors of a site: names the questions, asks them and accepts proofs."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ RECOVERY = "recovery"
 
 class _Factor(NamedTuple):
     """Attributes:
-    may_be: whether something could be a proof by its form. What cannot be is no try.
-    match: whether it would be one behind a right secret. Spends nothing.
-    accept: the proof. Spends what was shown.
-    guess: what is guessed where it is wrong; None for what nobody can guess.
+    may_be: whether a text has the form of a proof. Other texts count as no try.
+    match: whether it would be a proof behind a right secret. Spends nothing.
+    accept: accepts the proof, and spends it.
+    guess: the kind of guess that a wrong one is; None for proofs that cannot be guessed.
     """
 
     may_be: Callable[[Shown], bool]
@@ -52,20 +52,20 @@ class _Factor(NamedTuple):
 
 
 class Factors:
-    """See the package. Whatever a client sends, the worst that comes of it is no proof.
+    """See the package. Any text that a client sends is either a proof or none; it never causes an error.
 
     Args:
-        names: what the site asks for, in order of preference: of `webauthn`, `totp`, `email` and `webhook`. Recovery
-            codes come with each of them: a telephone can be lost, and a mailbox too.
-        owners: whose contacts and enrolments.
-        vault: codes under way, questions, counts.
+        names: the site's factors in order of preference, of `webauthn`, `totp`, `email` and `webhook`. Recovery codes
+            come with each of them: a telephone can be lost, and a mailbox too.
+        owners: keeps contacts and enrolments.
+        vault: keeps pending codes, questions and counts.
         secrets: the service's, newest first.
         passkeys: asks for passkeys; None where the site has none.
-        sender: takes codes and notices.
+        sender: sends codes and notices.
         clock_s: Unix time.
 
     Raises:
-        ValueError: a name of no factor, or passkeys that nobody asks for.
+        ValueError: an unknown factor, or passkeys that are not among the names.
     """
 
     def __init__(
@@ -105,11 +105,11 @@ class Factors:
         self._every = {name: every[name] for name in self.names}
 
     async def person(self, account: str) -> Person:
-        """Who an account belongs to, after a reset that is due. Raises `OwnersError`."""
+        """The owner of an account, after carrying out a reset that is due. Raises `OwnersError`."""
         return await self._people.find(account, now_s=int(self._clock_s()))
 
     def trial(self, challenge: bytes, person: Person, *, behind_right_secret: bool, lane: bytes = b"") -> Trial:
-        """Whose proof is tried. Who is unknown to the owners can prove nothing, and is counted for nobody.
+        """The trial of a person's proof. An unknown account can prove nothing, and uses up no account's tries.
 
         `lane`: see `Trial`.
         """
@@ -118,19 +118,20 @@ class Factors:
         return Trial(challenge, person.account_id, right, lane, owner=owner)
 
     async def passkey_options(self, trial: Trial, person: Person, bound_to: bytes, *, counted: bytes) -> dict[str, Any]:
-        """What to ask a browser for: as long and as many for everybody, and the same for all spellings of an account.
+        """The options to ask a browser for a passkey: of one number and length for all accounts, and the same for all
+        spellings of an account.
 
-        Owners may be looked up as they are typed. Then `ALICE` is nobody, and `alice` has a passkey in the place of a
-        decoy: so what is listed for either is what the plainest spelling has. It proves nothing for another account.
+        Owners may be looked up exactly as typed. Then `ALICE` is unknown while `alice` has a passkey in place of a
+        decoy. So both list what the plainest spelling has. A listed passkey proves nothing for another account.
 
         Args:
-            trial: for which challenge.
-            person: whose passkeys.
-            bound_to: what must be the same when the passkey is shown: browser, door, purpose.
-            counted: the account's digest as counters use it, the same for all its spellings.
+            trial: the challenge.
+            person: the owner of the passkeys.
+            bound_to: the browser, door and purpose, which must be the same when the passkey is shown.
+            counted: the account's digest in the counters, the same for all its spellings.
 
         Raises:
-            StoreUnavailable: nothing was asked.
+            StoreUnavailable: no question was asked.
 
         Returns:
             `PublicKeyCredentialRequestOptionsJSON`; empty where the site has no passkeys.
@@ -142,7 +143,7 @@ class Factors:
         return await self._passkeys.options(trial, people, bound_to, counted=counted, now_s=int(self._clock_s()))
 
     async def send(self, trial: Trial, person: Person, factor: str) -> None:
-        """Have a code sent, where there is a right secret and an address. Looks the same where there is not.
+        """Have a code sent if the secret was right and there is an address. The same steps run if not.
 
         Raises:
             StoreUnavailable: nothing was sent.
@@ -156,22 +157,22 @@ class Factors:
             self._sender.send_code(factor, person, code)
 
     async def try_early(self, trial: Trial, person: Person, shown: Shown, bound_to: bytes) -> Early | None:
-        """Whether something is a proof if the secret was right, before anybody knows whether it was.
+        """Check a proof before the outcome of the secret is known.
 
-        Spends a try of the challenge and nothing else; what it costs the account is settled when the run has ended,
-        see `settle`. Takes as many steps for everybody, since the secret is asked for nothing.
+        It spends a try of the challenge only; the account's tries are settled when the run has ended, see `settle`. The
+        number of steps is the same for all accounts, since it does not depend on the secret.
 
         Args:
-            trial: for which challenge; nothing is known of its secret.
-            person: whose.
-            shown: what was shown.
+            trial: the challenge; the outcome of its secret is not known.
+            person: the owner.
+            shown: the client's proof.
             bound_to: see `passkey_options`.
 
         Returns:
-            What `prove` needs of it; None where it is wrong.
+            The match that `prove` needs; None for a wrong proof.
 
         Raises:
-            StoreUnavailable, OwnersError: nobody knows.
+            StoreUnavailable, OwnersError: the proof could not be checked.
         """
         factor, now_s = self._every.get(shown.factor), int(self._clock_s())
         if factor is None or not factor.may_be(shown):
@@ -187,10 +188,10 @@ class Factors:
         return None
 
     async def settle(self, challenge: bytes, account: str, *, behind_right_secret: bool) -> None:
-        """Count what was tried in a challenge before its run had ended. Called by whoever learns that it has.
+        """Count the tries that a challenge had before its run ended. Call it when the end is known.
 
         Raises:
-            StoreUnavailable, OwnersError: what is left is settled with the next proof that is shown for it.
+            StoreUnavailable, OwnersError: the next proof for the challenge settles the rest.
         """
         if not await self._tries.has_any(challenge):
             return
@@ -202,26 +203,26 @@ class Factors:
     async def prove(
         self, trial: Trial, person: Person, shown: Shown, bound_to: bytes, *, now_s: int | None = None
     ) -> Proof | None:
-        """What is proved; None: nothing. Each code, and each answer of a passkey, is good once.
+        """Accept a proof; None if it proves nothing. Each code, and each answer of a passkey, is valid once.
 
-        A proof ends a reset under way: what was lost is found, or was never lost and somebody else asked.
+        A proof cancels a pending reset: the owner found the factor, or an attacker had asked for the reset.
 
         Args:
-            trial: for whom.
-            person: whose.
-            shown: what was shown.
+            trial: the account and the challenge.
+            person: the owner.
+            shown: the client's proof.
             bound_to: see `passkey_options`.
-            now_s: when it was shown, where that is a while ago.
+            now_s: when the proof was shown, if that was earlier.
 
         Raises:
-            StoreUnavailable, OwnersError: nobody knows; what was shown may be spent.
+            StoreUnavailable, OwnersError: the proof could not be checked, and may be spent.
         """
         factor = self._every.get(shown.factor)
         now_s = int(self._clock_s()) if now_s is None else now_s
         proof = await factor.accept(trial, person, shown, bound_to, now_s) if factor else None
         if proof is not None:
             await self._tries.proved(person.owner)
-        # Not for every proof: a service on SQLite would wait, in our event loop, for a lock that waits too.
+        # Not for every proof: a service on SQLite would wait in our event loop for a lock that waits as well.
         if proof is not None and person.reset_asked:
             await self._owners.cancel_reset(person.account_id)
         return proof
@@ -280,7 +281,7 @@ class Factors:
 
 
 class _Shelf:
-    """Where an account's recovery codes lie: one look-up for everybody, also for who has none."""
+    """The storage of an account's recovery codes: one look-up for every account, with or without codes."""
 
     def __init__(self, owners: Owners, people: People, person: Person, enrolment: str) -> None:
         self._owners = owners
@@ -297,7 +298,7 @@ class _Shelf:
 
 
 def _plain(account: str) -> str:
-    """The plainest spelling; the account itself where no reader takes it for one."""
+    """The plainest spelling; the account itself where it is no valid name."""
     try:
         return canonical(account)
     except Unreadable:
