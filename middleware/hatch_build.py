@@ -47,7 +47,7 @@ COMPILED = (
     "middleware/intake.py",
     "middleware/visit.py",
     "middleware/watch.py",
-    "observe/breach/known.py",
+    "breach/lookup.py",
     "observe/limiter/cluster.py",
     "observe/limiter/fallback.py",
     "observe/limiter/families.py",

@@ -23,9 +23,9 @@ from rich.table import Table
 from benchmarks.corpus import common, synthetic
 from benchmarks.corpus.common import GIB, rate_interval
 from benchmarks.corpus.synthetic import Synthetic
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.header import SUFFIX_BITS
 from sekisho.cli.progress import Drawing, drawing
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import SUFFIX_BITS
 
 if TYPE_CHECKING:
     import argparse

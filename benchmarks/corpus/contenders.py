@@ -22,9 +22,9 @@ from pyfusefilter._xorfilter import ffi, lib
 from rbloom import Bloom
 
 from benchmarks.corpus import synthetic
-from sekisho.observe.breach import records
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.writer import write_sorted
+from sekisho.breach.corpus_file import Corpus
+from sekisho.corpus import records
+from sekisho.corpus.writer import write_sorted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,14 +23,15 @@ from benchmarks.corpus import common, synthetic
 from benchmarks.corpus.synthetic import Synthetic
 from benchmarks.measure import LOAD_CORE, SERVER_CORE, Service, median_interval
 from benchmarks.pairs import GUARDED, Bench, Pairs, Plan, Variant
+from sekisho.breach import pairs
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.lookup import Breaches
+from sekisho.breach.pairs import PairDigests
+from sekisho.breach.reloadable_file import LiveCorpus, Lookout
 from sekisho.cli.progress import Drawing, drawing
+from sekisho.corpus import records
+from sekisho.corpus.writer import write_sorted
 from sekisho.model import Pair
-from sekisho.observe.breach import pairs, records
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.known import Breaches
-from sekisho.observe.breach.live import LiveCorpus, Lookout
-from sekisho.observe.breach.pairs import PairDigests
-from sekisho.observe.breach.writer import write_sorted
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:

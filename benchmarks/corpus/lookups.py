@@ -23,8 +23,8 @@ from benchmarks.corpus import common, synthetic
 from benchmarks.corpus.build import build, corpus_path
 from benchmarks.corpus.synthetic import Synthetic
 from benchmarks.measure import median_interval
+from sekisho.breach.corpus_file import Corpus
 from sekisho.cli.progress import Drawing, drawing
-from sekisho.observe.breach.corpus import Corpus
 
 if TYPE_CHECKING:
     import argparse

@@ -6,9 +6,9 @@ import csv
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.observe.breach.combos import Reading, split
-from sekisho.observe.breach.progress import Silent
-from sekisho.observe.breach.reading import chunks
+from sekisho.breach.progress import Silent
+from sekisho.corpus.combination_lists import Reading, split
+from sekisho.corpus.reading import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

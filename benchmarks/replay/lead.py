@@ -19,7 +19,7 @@ from benchmarks.replay.site import parts_of, settings
 from benchmarks.replay.store import KeptRedis
 from benchmarks.replay.tally import SHED, Tally
 from benchmarks.replay.worker import Folder, write_json
-from sekisho.observe.breach.build import Plain, build
+from sekisho.corpus.build import Plain, build
 from sekisho.simulate.words import leaked_passwords
 from tests.servers import cpu_seconds
 

@@ -42,11 +42,11 @@ from sekisho.read import contains, denies
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sekisho.breach.lookup import Breaches
     from sekisho.challenge import DeviceTokens, Token
     from sekisho.judge import RuleTrust
     from sekisho.ledger.daily import DailyGuesses
     from sekisho.model import Door, Origin
-    from sekisho.observe.breach.known import Breaches
     from sekisho.observe.limiter.shed import Shed
     from sekisho.observe.limiter.waiting import WaitingRoom
     from sekisho.read import Accounts, Digests, Networks, OriginDigests

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.observe.breach.pairs import PairDigests
+from sekisho.breach.pairs import PairDigests
 from tests.breach.hibp_server import range_api
 from tests.breach.making import corpus_file, digest
 from tests.breach.ranges import Ranges

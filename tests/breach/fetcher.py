@@ -8,7 +8,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from sekisho.observe.breach.fetch import Pace, Surroundings, fetch
+from sekisho.corpus.fetch import Pace, Surroundings, fetch
 from tests.breach.ranges import prefix
 
 REQUESTS = 8

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sekisho.observe.breach import records
-from sekisho.observe.breach.writer import write_sorted
+from sekisho.corpus import records
+from sekisho.corpus.writer import write_sorted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sekisho.observe.breach.header import Header
+    from sekisho.breach.header import Header
 
 BUILT = 1_700_000_000
 

@@ -16,21 +16,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.header import CorpusError
+from sekisho.corpus import reading
+from sekisho.corpus.build import Hashes, Plain, Ranges, build
+from sekisho.corpus.writer import TooDenseError
 from sekisho.model.breach import prevalence
-from sekisho.observe.breach import reading
-from sekisho.observe.breach.build import Hashes, Plain, Ranges, build
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import CorpusError
-from sekisho.observe.breach.writer import TooDenseError
 from tests.breach.making import BUILT, corpus_file, digest, digests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from sekisho.observe.breach.build import Source
-    from sekisho.observe.breach.progress import Progress
-    from sekisho.observe.breach.records import Records
+    from sekisho.breach.progress import Progress
+    from sekisho.corpus.build import Source
+    from sekisho.corpus.records import Records
 
 FEW_RECORDS = 8 * 7  # of memory, so that small lists are sorted on disk too
 
@@ -159,7 +159,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path, *, ordere
 # Reports each read; with a second argument there are no files without names.
 CHILD = """
 import os, sys
-from sekisho.observe.breach.build import Hashes, build
+from sekisho.corpus.build import Hashes, build
 
 class Told:
     def begin(self, stage, total, unit): pass

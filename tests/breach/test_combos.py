@@ -14,12 +14,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.header import HEADER_BYTES, CorpusError
+from sekisho.breach.pairs import PairDigests, Pairs
+from sekisho.corpus.combination_lists import Built, Reading, Skip, build_pairs
+from sekisho.corpus.reading import LINE_BYTES_MAX
 from sekisho.model.breach import Pair
-from sekisho.observe.breach.combos import Built, Reading, Skip, build_pairs
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import HEADER_BYTES, CorpusError
-from sekisho.observe.breach.pairs import PairDigests, Pairs
-from sekisho.observe.breach.reading import LINE_BYTES_MAX
 from sekisho.read.account import canonical
 from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
 

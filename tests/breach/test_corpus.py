@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.header import HEADER_BYTES, CorpusError, Header
 from sekisho.model.breach import prevalence
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import HEADER_BYTES, CorpusError, Header
 from tests.breach.making import BUILT, corpus_file, digests
 
 if TYPE_CHECKING:
@@ -208,5 +208,5 @@ def test_verifying_tells_how_far_it_is(path: Path) -> None:
 @pytest.mark.parametrize("module", ["corpus", "live"])
 def test_a_worker_never_loads_numpy(module: str) -> None:
     """The reader needs the standard library alone: numpy would cost each worker 20 MiB and 0.1 s."""
-    code = f"import sys, sekisho.observe.breach.{module}; sys.exit('numpy' in sys.modules)"
+    code = f"import sys, sekisho.breach.{module}; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sekisho.observe.breach.build import Ranges as RangesSource
-from sekisho.observe.breach.build import build
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.fetch import SOURCE_URL, Failure, FetchError, FetchReport, Pace, Surroundings, fetch
-from sekisho.observe.breach.fetch.folder import INDEX_NAME, Folder
+from sekisho.breach.corpus_file import Corpus
+from sekisho.corpus.build import Ranges as RangesSource
+from sekisho.corpus.build import build
+from sekisho.corpus.fetch import SOURCE_URL, Failure, FetchError, FetchReport, Pace, Surroundings, fetch
+from sekisho.corpus.fetch.folder import INDEX_NAME, Folder
 from tests.breach.fetcher import REQUESTS
 from tests.breach.range_app import (
     Fault,

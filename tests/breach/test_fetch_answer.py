@@ -12,9 +12,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from sekisho.observe.breach.fetch.answer import BODY_BYTES_MAX, Answer, gzipped
-from sekisho.observe.breach.fetch.failure import Damaged
-from sekisho.observe.breach.fetch.run import _reason, _retry_after_seconds
+from sekisho.corpus.fetch.answer import BODY_BYTES_MAX, Answer, gzipped
+from sekisho.corpus.fetch.failure import Damaged
+from sekisho.corpus.fetch.run import _reason, _retry_after_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.observe.breach.fetch.gate import Gate
+from sekisho.corpus.fetch.gate import Gate
 
 
 class Clock:

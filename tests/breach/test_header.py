@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.observe.breach.header import (
+from sekisho.breach.header import (
     BITS_MAX,
     BITS_MIN,
     ENTRIES_MAX,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pwnedpasswords import pwnedpasswords as library  # type: ignore[import-untyped] # it has no types
 
-from sekisho.observe.breach.hibp import Hibp, Limits
-from sekisho.observe.breach.hibp_wire import _Bounds
+from sekisho.breach.hibp import Hibp, Limits
+from sekisho.breach.hibp_protocol import _Bounds
 from tests.breach import hibp_server as manner
 from tests.breach.hibp_server import RangeApi, range_api
 from tests.breach.ranges import Ranges, digest
@@ -667,8 +667,8 @@ async def test_after_closing_a_free_thread_stays_free() -> None:
 
 HANGING = """
 import asyncio, socket, threading
-from sekisho.observe.breach.hibp import Hibp, Limits
-from sekisho.observe.breach.hibp_wire import _Bounds
+from sekisho.breach.hibp import Hibp, Limits
+from sekisho.breach.hibp_protocol import _Bounds
 
 def hang(*_, **__):
     threading.Event().wait()

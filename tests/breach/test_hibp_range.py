@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.observe.breach.hibp_range import PackedRange, split
+from sekisho.breach.hibp_range import PackedRange, split
 from tests.breach.ranges import Ranges, digest, prefix
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.observe.breach import live
-from sekisho.observe.breach.corpus import Identity, identify
-from sekisho.observe.breach.header import HEADER_BYTES, Header
-from sekisho.observe.breach.live import LiveCorpus, Lookout
+from sekisho.breach import reloadable_file
+from sekisho.breach.corpus_file import Identity, identify
+from sekisho.breach.header import HEADER_BYTES, Header
+from sekisho.breach.reloadable_file import LiveCorpus, Lookout
 from tests.breach.making import BUILT, corpus_file, digests
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ class Disk:
         self.asked, self.mended = threading.Event(), threading.Event()
         self._identify = identify
         self._threads: list[threading.Thread] = []
-        monkeypatch.setattr(live, "identify", self._hang)
+        monkeypatch.setattr(reloadable_file, "identify", self._hang)
 
     def start(self, look: Callable[[], None]) -> None:
         """Start looks as a guard does."""
@@ -314,7 +314,7 @@ def test_one_disk_that_hangs_hides_no_other_file(
     other = Service(tmp_path / "other" / "corpus")
     hanging, ended = threading.Event(), threading.Event()
     monkeypatch.setattr(service.corpus, "look", lambda: _wait(ended, hanging))
-    lookout = Lookout([service.corpus, other.corpus], lambda: service.now_s, live.in_thread)
+    lookout = Lookout([service.corpus, other.corpus], lambda: service.now_s, reloadable_file.in_thread)
     corpus_file(other.path, NEW_FILE)
     try:
         lookout.look()
@@ -329,9 +329,9 @@ def test_what_does_not_end_in_time_is_left() -> None:
     """A call that does not end in time is left; its exception reaches the caller."""
     ended = threading.Event()
     try:
-        assert not live.within(0.01, lambda: _wait(ended))
+        assert not reloadable_file.within(0.01, lambda: _wait(ended))
     finally:
         ended.set()
-    assert live.within(20, lambda: None)
+    assert reloadable_file.within(20, lambda: None)
     with pytest.raises(ZeroDivisionError):
-        live.within(20, _break)
+        reloadable_file.within(20, _break)

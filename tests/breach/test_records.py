@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sekisho.corpus.records import PIECE, carry, classes, make, merge, of_digests, whole
 from sekisho.model.breach import prevalence
-from sekisho.observe.breach.records import PIECE, carry, classes, make, merge, of_digests, whole
 
 if TYPE_CHECKING:
-    from sekisho.observe.breach.records import Records
+    from sekisho.corpus.records import Records
 
 HEADS = st.sampled_from([16 * n for n in (0, 1, 2, 2**20, 2**59, 2**60 - 1)])
 RECORDS = st.lists(st.tuples(HEADS, st.integers(0, 15)), min_size=1, max_size=60)

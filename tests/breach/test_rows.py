@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sekisho.observe.breach.rows import Damage, parse
+from sekisho.corpus.rows import Damage, parse
 
 DIGITS = (35, 40)
 

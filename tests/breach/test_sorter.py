@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import CorpusError
-from sekisho.observe.breach.progress import Silent
-from sekisho.observe.breach.records import make, merge
-from sekisho.observe.breach.sorter import Sorter
-from sekisho.observe.breach.writer import write_sorted
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.header import CorpusError
+from sekisho.breach.progress import Silent
+from sekisho.corpus.records import make, merge
+from sekisho.corpus.sorter import Sorter
+from sekisho.corpus.writer import write_sorted
 from tests.breach.making import BUILT, digests, records_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sekisho.observe.breach.records import Records
+    from sekisho.corpus.records import Records
 
 SEEN = {digest: number % 300 + 1 for number, digest in enumerate(digests(2000))}
 RECORDS = records_of(SEEN)

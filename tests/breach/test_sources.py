@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.observe.breach import reading
-from sekisho.observe.breach.header import CorpusError
-from sekisho.observe.breach.progress import Silent
-from sekisho.observe.breach.reading import LINE_BYTES_MAX, lines
-from sekisho.observe.breach.records import make
-from sekisho.observe.breach.sources import RANGES, Hashes, Plain, Ranges, of_passwords
+from sekisho.breach.header import CorpusError
+from sekisho.breach.progress import Silent
+from sekisho.corpus import reading
+from sekisho.corpus.reading import LINE_BYTES_MAX, lines
+from sekisho.corpus.records import make
+from sekisho.corpus.sources import RANGES, Hashes, Plain, Ranges, of_passwords
 from tests.breach.making import digest, digests, records_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sekisho.observe.breach.sources import Source
+    from sekisho.corpus.sources import Source
 
 SEEN = dict(sorted((digest, number % 300 + 1) for number, digest in enumerate(digests(200))))
 RIGHT = records_of(SEEN).tolist()

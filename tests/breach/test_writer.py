@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import CorpusError, bits_for
-from sekisho.observe.breach.records import NONE, make
-from sekisho.observe.breach.writer import TooDenseError, ensure_room, replacing, write_sorted
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.header import CorpusError, bits_for
+from sekisho.corpus.records import NONE, make
+from sekisho.corpus.writer import TooDenseError, ensure_room, replacing, write_sorted
 from tests.breach.making import BUILT, corpus_file, digests, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sekisho.observe.breach.records import Records
+    from sekisho.corpus.records import Records
 
 SEEN = {digest: number % 300 + 1 for number, digest in enumerate(digests(3000))}
 RECORDS = records_of(SEEN)
@@ -189,7 +189,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from sekisho.observe.breach.header import CorpusError\n"
+        "from sekisho.breach.header import CorpusError\n"
         "from tests.breach.test_writer import RECORDS, write_sorted\n"
         "try:\n"
         "    write_sorted(Path(sys.argv[1]), [RECORDS], kind='passwords')\n"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sekisho.breach.pairs import PairDigests
 from sekisho.cli import main
-from sekisho.observe.breach.pairs import PairDigests
-from sekisho.observe.breach.records import merge, of_digests
-from sekisho.observe.breach.writer import write_sorted
+from sekisho.corpus.records import merge, of_digests
+from sekisho.corpus.writer import write_sorted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

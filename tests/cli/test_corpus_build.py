@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.pairs import PairDigests, Pairs
 from sekisho.cli import FAILED, INTERRUPTED, MISUSED, main
 from sekisho.model import Pair, prevalence
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.pairs import PairDigests, Pairs
 from tests.breach.ranges import PREFIXES, Ranges
 from tests.cli.corpora import KEY, Terminal, pairs, passwords, piped
 

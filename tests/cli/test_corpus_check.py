@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sekisho.breach.corpus_file import Corpus
 from sekisho.cli import FAILED, MISUSED, main
-from sekisho.observe.breach.corpus import Corpus
 from tests.cli.corpora import KEY, OTHER_KEY, pairs, passwords, piped
 
 if TYPE_CHECKING:

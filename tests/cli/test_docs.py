@@ -37,5 +37,5 @@ def test_every_line_of_the_page_is_understood(line: tuple[str, str]) -> None:
 def test_what_is_explained_is_what_is_said(said: str) -> None:
     """Messages explained on the page are those that the commands print, for users who search for them."""
     package = REPOSITORY / "middleware" / "sekisho"
-    sources = [path for part in ("cli", "observe/breach") for path in (package / part).rglob("*.py")]
+    sources = [path for part in ("cli", "breach", "corpus") for path in (package / part).rglob("*.py")]
     assert any(said in path.read_text() for path in sources)

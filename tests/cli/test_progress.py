@@ -18,8 +18,8 @@ from tests.cli.corpora import Terminal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sekisho.breach.progress import Progress
     from sekisho.cli.progress import Drawing
-    from sekisho.observe.breach.progress import Progress
 
 
 class Clock:

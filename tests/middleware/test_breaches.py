@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from sekisho.breach.pairs import PairDigests
 from sekisho.model import Exposure, Outcome, Pair
-from sekisho.observe.breach.pairs import PairDigests
 from tests.breach.making import BUILT, corpus_file, digest
 from tests.middleware.driving import (
     FORM,

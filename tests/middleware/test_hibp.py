@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("direct")
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Extend the deadline: these tests are not about a busy machine."""
-    monkeypatch.setattr("sekisho.observe.breach.known.WAIT_S", PATIENT_S)
+    monkeypatch.setattr("sekisho.breach.lookup.WAIT_S", PATIENT_S)
 
 
 def leaks() -> Ranges:
@@ -112,7 +112,7 @@ async def test_a_corpus_that_has_vanished_is_made_up_for(tmp_path: Path, monkeyp
 
 async def test_a_silent_service_is_unknown_and_refuses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If an old corpus says *absent* and the service is silent, every door gets *unknown* and refuses nothing."""
-    monkeypatch.setattr("sekisho.observe.breach.known.WAIT_S", 0.02)
+    monkeypatch.setattr("sekisho.breach.lookup.WAIT_S", 0.02)
     shop = Listening()
     async with asking(shop, corpus=corpus(tmp_path, built=0), **DOORS) as (app, api):
         api.answer = manner.silence

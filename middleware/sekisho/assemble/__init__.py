@@ -22,6 +22,11 @@ from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.place_queue import PlaceQueue
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.header import CorpusError
+from sekisho.breach.lookup import Breaches
+from sekisho.breach.pairs import PairDigests, Pairs
+from sekisho.breach.reloadable_file import LiveCorpus, Lookout, in_thread, within
 from sekisho.challenge import DeviceTokens
 from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
 from sekisho.check.advice import rule_line
@@ -45,11 +50,6 @@ from sekisho.model import (
     Unreadable,
     prevalence,
 )
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import CorpusError
-from sekisho.observe.breach.known import Breaches
-from sekisho.observe.breach.live import LiveCorpus, Lookout, in_thread, within
-from sekisho.observe.breach.pairs import PairDigests, Pairs
 from sekisho.observe.limiter.exchange import Exchange, News
 from sekisho.observe.limiter.memory import MemoryLedger
 from sekisho.observe.limiter.opening import ledger_on, open_line
@@ -73,9 +73,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from sekisho.assemble.step_up import StepUp
+    from sekisho.breach.hibp import Hibp
     from sekisho.challenge.senders import CodeHook
     from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
-    from sekisho.observe.breach.hibp import Hibp
     from sekisho.owners import Owners
     from sekisho.store import AnyLine
 
@@ -584,7 +584,7 @@ class _Running:
         if not settings.hibp:
             return None
         # Imported only here: it loads a web client and the system's certificates.
-        from sekisho.observe.breach.hibp import Hibp  # noqa: PLC0415
+        from sekisho.breach.hibp import Hibp  # noqa: PLC0415
 
         return Hibp(url=settings.hibp_url, on_change=partial(parts.events.leaks_answer, "hibp"))
 

@@ -1,7 +1,7 @@
 """Progress of long work: periodic lines for a file or a pipe; a bar on a terminal if `rich` is installed.
 
 All output goes to standard error, so that the result can be piped. Both kinds implement
-`sekisho.observe.breach.progress.Progress`, and get their numbers from `Pace`.
+`sekisho.breach.progress.Progress`, and get their numbers from `Pace`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
-from sekisho.observe.breach.progress import amount
+from sekisho.breach.progress import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable

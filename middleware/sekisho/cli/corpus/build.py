@@ -18,25 +18,25 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.header import MAGIC, CorpusError
 from sekisho.cli.corpus import inputs
 from sekisho.cli.corpus.common import settings, tidily
 from sekisho.cli.corpus.info import HOLDS
 from sekisho.cli.corpus.made import Made
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused
+from sekisho.corpus.build import build
+from sekisho.corpus.combination_lists import Built, Reading, build_pairs
 from sekisho.model import SettingsError
-from sekisho.observe.breach.build import build
-from sekisho.observe.breach.combos import Built, Reading, build_pairs
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import MAGIC, CorpusError
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET
 
 if TYPE_CHECKING:
     import argparse
 
+    from sekisho.breach.header import Header
+    from sekisho.breach.progress import Progress
     from sekisho.cli.corpus.inputs import Input
-    from sekisho.observe.breach.header import Header
-    from sekisho.observe.breach.progress import Progress
 
 __all__ = ["arguments", "run"]
 

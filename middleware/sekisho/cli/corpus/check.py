@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from hashlib import sha1
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.pairs import PairDigests, Pairs
 from sekisho.cli.corpus import asking
 from sekisho.cli.corpus.common import existing, settings
 from sekisho.cli.usage import Misused
 from sekisho.model import Pair, SettingsError
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.pairs import PairDigests, Pairs
 from sekisho.read.account import canonical
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 from sekisho.cli.corpus.common import tidily
 from sekisho.cli.progress import amount, drawing
 from sekisho.cli.usage import within
-from sekisho.observe.breach.fetch import SOURCE_URL, FetchError, Pace, fetch
+from sekisho.corpus.fetch import SOURCE_URL, FetchError, Pace, fetch
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from sekisho.observe.breach.fetch import FetchReport
+    from sekisho.corpus.fetch import FetchReport
 
 __all__ = ["arguments", "run"]
 

@@ -10,16 +10,16 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.pairs import PairDigests
 from sekisho.cli.corpus.common import existing, settings
 from sekisho.cli.progress import amount
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.pairs import PairDigests
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from sekisho.observe.breach.header import Header
+    from sekisho.breach.header import Header
 
 __all__ = ["HOLDS", "arguments", "false_positives", "figures", "run"]
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.cli.corpus.common import NOT_REPEATED
 from sekisho.cli.usage import Misused
-from sekisho.observe.breach.build import Hashes, Plain, Ranges, Source
-from sekisho.observe.breach.reading import GZIP_MAGIC
+from sekisho.corpus.build import Hashes, Plain, Ranges, Source
+from sekisho.corpus.reading import GZIP_MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sekisho.observe.breach.combos import Built
-    from sekisho.observe.breach.header import Header
+    from sekisho.breach.header import Header
+    from sekisho.corpus.combination_lists import Built
 
 __all__ = ["Made"]
 

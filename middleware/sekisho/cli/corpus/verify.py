@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from sekisho.breach.corpus_file import Corpus
+from sekisho.breach.header import CorpusError
 from sekisho.cli.corpus.common import existing
 from sekisho.cli.progress import amount, drawing
-from sekisho.observe.breach.corpus import Corpus
-from sekisho.observe.breach.header import CorpusError
 
 if TYPE_CHECKING:
     import argparse

@@ -7,11 +7,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sekisho.observe.breach.header import ENTRIES_MAX, ENTRY_BYTES, CorpusError, Header
-from sekisho.observe.breach.progress import Progress, Silent
-from sekisho.observe.breach.sorter import MEMORY_BYTES, RECORD_BYTES, Sorter
-from sekisho.observe.breach.sources import Hashes, Plain, Ranges, Source
-from sekisho.observe.breach.writer import TooDenseError, ensure_room, write_sorted
+from sekisho.breach.header import ENTRIES_MAX, ENTRY_BYTES, CorpusError, Header
+from sekisho.breach.progress import Progress, Silent
+from sekisho.corpus.sorter import MEMORY_BYTES, RECORD_BYTES, Sorter
+from sekisho.corpus.sources import Hashes, Plain, Ranges, Source
+from sekisho.corpus.writer import TooDenseError, ensure_room, write_sorted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

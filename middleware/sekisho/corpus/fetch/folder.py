@@ -15,9 +15,9 @@ import sqlite3
 from array import array
 from typing import TYPE_CHECKING
 
-from sekisho.observe.breach.fetch.answer import Answer, gzipped
-from sekisho.observe.breach.fetch.failure import FetchError
-from sekisho.observe.breach.progress import amount
+from sekisho.breach.progress import amount
+from sekisho.corpus.fetch.answer import Answer, gzipped
+from sekisho.corpus.fetch.failure import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

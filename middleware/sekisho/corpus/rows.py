@@ -15,7 +15,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sekisho.observe.breach.records import Counts
+    from sekisho.corpus.records import Counts
 
 COUNT_DIGITS_MAX: Final = 10  # more often than there are people with ten accounts each, nobody was counted
 

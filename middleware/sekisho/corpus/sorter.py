@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from sekisho.observe.breach.header import CorpusError, Header
-from sekisho.observe.breach.progress import Progress, Silent
-from sekisho.observe.breach.records import NONE, Records, carry, whole
-from sekisho.observe.breach.writer import TooDenseError, write_sorted
+from sekisho.breach.header import CorpusError, Header
+from sekisho.breach.progress import Progress, Silent
+from sekisho.corpus.records import NONE, Records, carry, whole
+from sekisho.corpus.writer import TooDenseError, write_sorted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

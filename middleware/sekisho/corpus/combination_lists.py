@@ -29,13 +29,13 @@ from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sekisho.breach.header import CorpusError
+from sekisho.breach.pairs import PairDigests
+from sekisho.corpus.build import build
+from sekisho.corpus.reading import LINE_BYTES_MAX, chunks, name_of
+from sekisho.corpus.records import of_digests
+from sekisho.corpus.sorter import MEMORY_BYTES
 from sekisho.model.errors import Unreadable
-from sekisho.observe.breach.build import build
-from sekisho.observe.breach.header import CorpusError
-from sekisho.observe.breach.pairs import PairDigests
-from sekisho.observe.breach.reading import LINE_BYTES_MAX, chunks, name_of
-from sekisho.observe.breach.records import of_digests
-from sekisho.observe.breach.sorter import MEMORY_BYTES
 from sekisho.read.account import canonical
 from sekisho.read.collation import limit_key
 from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sekisho.observe.breach.header import Header
-    from sekisho.observe.breach.progress import Progress
-    from sekisho.observe.breach.records import Records
+    from sekisho.breach.header import Header
+    from sekisho.breach.progress import Progress
+    from sekisho.corpus.records import Records
 
 _SEPARATOR = re.compile(r"[:;|\t]")
 

@@ -8,7 +8,7 @@ the extra `corpus` brings along; nothing that serves log-ins imports this.
 
 from __future__ import annotations
 
-from sekisho.observe.breach.fetch.failure import Failure, FetchError, FetchReport
-from sekisho.observe.breach.fetch.run import SOURCE_URL, Pace, Surroundings, fetch
+from sekisho.corpus.fetch.failure import Failure, FetchError, FetchReport
+from sekisho.corpus.fetch.run import SOURCE_URL, Pace, Surroundings, fetch
 
 __all__ = ["SOURCE_URL", "Failure", "FetchError", "FetchReport", "Pace", "Surroundings", "fetch"]

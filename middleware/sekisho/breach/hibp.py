@@ -20,8 +20,8 @@ from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.observe.breach.hibp_range import PackedRange, split
-from sekisho.observe.breach.hibp_wire import URL, Fault, Wire
+from sekisho.breach.hibp_protocol import URL, Fault, Wire
+from sekisho.breach.hibp_range import PackedRange, split
 from sekisho.store.breaker import Breaker
 
 if TYPE_CHECKING:

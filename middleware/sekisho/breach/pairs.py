@@ -16,8 +16,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 from unicodedata import category, normalize
 
+from sekisho.breach.header import FORMAT_BY_LIMIT_KEY
 from sekisho.model.breach import Pair
-from sekisho.observe.breach.header import FORMAT_BY_LIMIT_KEY
 from sekisho.read.collation import limit_key
 from sekisho.read.digest import utf8
 

@@ -21,7 +21,7 @@ from operator import ge, gt
 from struct import Struct
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, TypeVar
 
-from sekisho.observe.breach.header import (
+from sekisho.breach.header import (
     CLASS_BITS,
     ENTRY_BYTES,
     HEADER_BYTES,
@@ -30,7 +30,7 @@ from sekisho.observe.breach.header import (
     Header,
     refuse_big_endian,
 )
-from sekisho.observe.breach.progress import Progress, Silent
+from sekisho.breach.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import numpy as np
 
-from sekisho.observe.breach.header import CorpusError
+from sekisho.breach.header import CorpusError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer  # in collections.abc from 3.12; never imported while running
 
-    from sekisho.observe.breach.progress import Progress
+    from sekisho.breach.progress import Progress
 
 CHUNK_BYTES: Final = 2**20  # some 23,000 hashes: their columns still fit into a core's cache
 LINE_BYTES_MAX: Final = 2**16  # bounds what is held of a line without an end

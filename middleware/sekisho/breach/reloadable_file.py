@@ -18,8 +18,8 @@ from math import inf
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final
 
-from sekisho.observe.breach.corpus import Corpus, Identity, Path, identify
-from sekisho.observe.breach.header import FORMAT, CorpusError
+from sekisho.breach.corpus_file import Corpus, Identity, Path, identify
+from sekisho.breach.header import FORMAT, CorpusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from sekisho.observe.breach.header import (
+from sekisho.breach.header import (
     CLASS_BITS,
     ENTRIES_MAX,
     ENTRY_BYTES,
@@ -33,8 +33,8 @@ from sekisho.observe.breach.header import (
     bits_for,
     refuse_big_endian,
 )
-from sekisho.observe.breach.progress import Progress, Silent, amount
-from sekisho.observe.breach.records import NONE, PIECE, Records, merge, whole
+from sekisho.breach.progress import Progress, Silent, amount
+from sekisho.corpus.records import NONE, PIECE, Records, merge, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,7 +14,7 @@ from sekisho.model import UNKNOWN, Exposure, Pair, prevalence
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.observe.breach.live import Lookout
+    from sekisho.breach.reloadable_file import Lookout
 
 WAIT_S = 0.1
 

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from sekisho.observe.breach.fetch.answer import BODY_BYTES_MAX, Answer
-from sekisho.observe.breach.fetch.failure import Damaged, Failure, FetchError, FetchReport, missing
-from sekisho.observe.breach.fetch.folder import RANGES, Folder
-from sekisho.observe.breach.fetch.gate import Gate
-from sekisho.observe.breach.progress import Progress, Silent
+from sekisho.breach.progress import Progress, Silent
+from sekisho.corpus.fetch.answer import BODY_BYTES_MAX, Answer
+from sekisho.corpus.fetch.failure import Damaged, Failure, FetchError, FetchReport, missing
+from sekisho.corpus.fetch.folder import RANGES, Folder
+from sekisho.corpus.fetch.gate import Gate
 
 if TYPE_CHECKING:
     import ssl

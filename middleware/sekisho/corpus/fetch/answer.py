@@ -16,7 +16,7 @@ from itertools import islice
 from operator import lt
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.observe.breach.fetch.failure import Damaged
+from sekisho.corpus.fetch.failure import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from sekisho.observe.breach.header import ENTRIES_MAX, CorpusError
-from sekisho.observe.breach.reading import (
+from sekisho.breach.header import ENTRIES_MAX, CorpusError
+from sekisho.corpus.reading import (
     CHUNK_BYTES,
     GZIP_MAGIC,
     bytes_of,
@@ -26,15 +26,15 @@ from sekisho.observe.breach.reading import (
     name_of,
     unmarked,
 )
-from sekisho.observe.breach.records import Records, make
-from sekisho.observe.breach.rows import COUNT_DIGITS_MAX, Damage, parse
+from sekisho.corpus.records import Records, make
+from sekisho.corpus.rows import COUNT_DIGITS_MAX, Damage, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from sekisho.observe.breach.progress import Progress
-    from sekisho.observe.breach.rows import Words
+    from sekisho.breach.progress import Progress
+    from sekisho.corpus.rows import Words
 
 RANGES: Final = 16**5
 RANGE_BYTES_MAX: Final = 2**24  # two hundred times a range of today

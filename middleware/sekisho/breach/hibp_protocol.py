@@ -31,8 +31,8 @@ from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandl
 
 from pwnedpasswords import pwnedpasswords as library  # type: ignore[import-untyped] # it has no types
 
+from sekisho.breach.hibp_range import PREFIX_DIGITS, PackedRange
 from sekisho.model import SekishoError
-from sekisho.observe.breach.hibp_range import PREFIX_DIGITS, PackedRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
