@@ -22,7 +22,7 @@ from rich.table import Table
 from benchmarks import arguments, measure
 from benchmarks.lua import stuffing
 from benchmarks.measure import median_interval
-from sekisho.observe.limiter.opening import ledger_on, open_line
+from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.settings import load
 from tests.server_groups import RedisCluster
 from tests.servers import RedisServer

@@ -216,9 +216,9 @@ async def _nothing(_scope: Any, _receive: Receive, _send: Send) -> None: ...
 
 def constant_ledger(load: str, *, packs: bool = False) -> ExitStack:
     """Every charge gets the same verdict. `packs`: after it has been packed for Redis, and the verdict unpacked."""
-    from sekisho.observe.limiter.ledger import UNHINDERED  # noqa: PLC0415
-    from sekisho.observe.limiter.memory import MemoryLedger  # noqa: PLC0415
-    from sekisho.observe.limiter.redis import VERDICT, Keys, pack_charge, unpack_verdict  # noqa: PLC0415
+    from sekisho.ledger.arithmetic import UNHINDERED  # noqa: PLC0415
+    from sekisho.ledger.memory import MemoryLedger  # noqa: PLC0415
+    from sekisho.ledger.redis import VERDICT, Keys, pack_charge, unpack_verdict  # noqa: PLC0415
 
     constant = UNHINDERED._replace(ip_wait_us=IP_WAIT_US) if load == "shed" else UNHINDERED
     keys, reply = Keys("bench").of, bytes(VERDICT.size)

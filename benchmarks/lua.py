@@ -20,8 +20,8 @@ from rich.table import Table
 
 from benchmarks import arguments, measure
 from benchmarks.measure import median_interval
+from sekisho.ledger.redis import Keys, ledger_script, pack_charge
 from sekisho.model import Charge
-from sekisho.observe.limiter.redis import Keys, ledger_script, pack_charge
 from sekisho.settings import load
 from tests.servers import RedisServer
 

@@ -21,8 +21,8 @@ from rich.table import Table
 from benchmarks import arguments, measure, result
 from benchmarks.beside import exported
 from benchmarks.lua import stuffing
-from sekisho.observe.limiter.inlined import inlined
-from sekisho.observe.limiter.redis import Keys, pack_charge, pack_limits
+from sekisho.ledger.inlined import inlined
+from sekisho.ledger.redis import Keys, pack_charge, pack_limits
 from sekisho.settings import load
 from tests.servers import RedisServer
 
@@ -40,7 +40,7 @@ BATCH = 64
 BUDGET_BYTES = 10**9
 T0_US = 1_700_000_000_000_000
 LIFE, LIFE_SINCE_T0 = "ceil((last - now) / 1000)", f"ceil((last - {T0_US}) / 1000)"
-SCRIPT = Path("sekisho", "observe", "limiter", "ledger.lua")
+SCRIPT = Path("sekisho", "ledger", "ledger.lua")
 SHOWN_H = (1, 2, 13, 25, 26, 30, 48)
 
 # Redis runs on the real clock, in which all of this takes a minute: so keys are given their ends as times since the

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks import arguments, result
 from sekisho.assemble import _Parts
 from sekisho.guard import Guard
+from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.shed import Shed
 from sekisho.model import Action, Attempt, Basis, DoorKind, Origin, Outcome
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.shed import Shed
-from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Networks
 from sekisho.settings import load
 

@@ -24,9 +24,9 @@ from benchmarks.replay.site import COUNTED, MARGIN, Alarms, Clock, PacedScript, 
 from benchmarks.replay.store import ICE_MS, KeptRedis
 from benchmarks.replay.tally import Tally
 from benchmarks.replay.worker import Folder, Worker, write_json
+from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.redis import VERDICT, RedisLedger, ledger_script
 from sekisho.model import Action, Decision, Finding, StoreUnavailable
-from sekisho.observe.limiter.redis import VERDICT, RedisLedger, ledger_script
-from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.store import Line
 from sekisho.store.options import LineOptions
 from tests.limiter.charges import charge

@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from benchmarks.micro.sample import SETTINGS, charges
-from sekisho.observe.limiter.ledger import UNHINDERED
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import Keys, ledger_script, pack_charge, unpack_verdict
-from sekisho.observe.limiter.shed import Shed
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.redis import Keys, ledger_script, pack_charge, unpack_verdict
+from sekisho.ledger.shed import Shed
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

@@ -10,8 +10,8 @@ from benchmarks.micro.sample import AGENT, scope
 from sekisho.answer import Renderer, too_many_attempts
 from sekisho.challenge import DeviceTokens, browser_family
 from sekisho.judge import decide
+from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.model import Device, Policy, Signals
-from sekisho.observe.limiter.ledger import UNHINDERED
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

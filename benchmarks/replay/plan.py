@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sekisho.ledger.arithmetic import GENERATION_US
 from sekisho.model import Limit
-from sekisho.observe.limiter.ledger import GENERATION_US
 from sekisho.simulate import SCENARIOS, Attack, Rota
 from sekisho.simulate.bound import Bound
 

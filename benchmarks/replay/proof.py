@@ -15,8 +15,8 @@ from benchmarks.replay.plan import WINDOW_US, Share
 from benchmarks.replay.site import COUNTED, NAMESPACE, PATIENT_US, Clock, PacedScript, settings
 from benchmarks.replay.tally import SHED, Tally
 from benchmarks.replay.worker import BARRIER, NOTE
+from sekisho.ledger.redis import RedisLedger, ledger_script
 from sekisho.model import Charged
-from sekisho.observe.limiter.redis import RedisLedger, ledger_script
 from sekisho.store import Line
 from sekisho.store.options import LineOptions
 

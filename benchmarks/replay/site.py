@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.assemble import _Parts
 from sekisho.guard import Guard
+from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.local_fallback import FallbackLedger
+from sekisho.ledger.redis import RedisLedger, failed_families, ledger_script
+from sekisho.ledger.shed import Shed
 from sekisho.model import Charged
-from sekisho.observe.limiter.fallback import FallbackLedger
-from sekisho.observe.limiter.redis import RedisLedger, failed_families, ledger_script
-from sekisho.observe.limiter.shed import Shed
-from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts
 from sekisho.settings import load
 from sekisho.store import Line, Script

@@ -33,8 +33,8 @@ from benchmarks.replay.tally import SHED, Tally
 from sekisho.challenge import browser_family
 from sekisho.guard import REFUSED
 from sekisho.judge import decide
+from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Action, Attempt, Basis, Charge, Device, Outcome, Signals
-from sekisho.observe.limiter.receipt import pack_receipt
 from sekisho.simulate import Attack, Logins
 from sekisho.store import Line
 

@@ -1,8 +1,8 @@
 """sekisho (関所, checkpoint): credential-stuffing defence in front of an ASGI log-in.
 
-    request ─► read ─► observe ─► judge ─► answer, or the application ─► record
+    request ─► read ─► charge ─► judge ─► answer, or the application ─► record
 
-An attempt is read strictly (`read`), charged before its secret is checked (`observe`), judged by one pure function
+An attempt is read strictly (`read`), charged before its secret is checked (`ledger`), judged by one pure function
 (`judge`), and then either refused (`answer`) or passed on. The application's answer shows the outcome (`middleware`),
 and only a proven success refunds the charge (`guard`).
 """

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Final, final
 
 from sekisho.judge import Belief, RuleState, SuccessTrust, decide
 from sekisho.judge.trust import MARK_BYTES
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.in_flight import MOMENT_US, PAUSES_S
+from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.model import (
     UNKNOWN,
     Action,
@@ -34,9 +37,6 @@ from sekisho.model import (
     Verdict,
 )
 from sekisho.model.value import Value
-from sekisho.observe.limiter.ledger import UNHINDERED
-from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
-from sekisho.observe.limiter.waiting import MOMENT_US, PAUSES_S
 from sekisho.read import contains, denies
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from sekisho.challenge import DeviceTokens, Token
     from sekisho.judge import RuleTrust
     from sekisho.ledger.daily import DailyGuesses
+    from sekisho.ledger.in_flight import WaitingRoom
+    from sekisho.ledger.shed import Shed
     from sekisho.model import Door, Origin
-    from sekisho.observe.limiter.shed import Shed
-    from sekisho.observe.limiter.waiting import WaitingRoom
     from sekisho.read import Accounts, Digests, Networks, OriginDigests
 
 REFUSED = UNHINDERED._replace(charged=0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.observe.limiter import exchange
+from sekisho.ledger import worker_sync as exchange
 from tests.middleware.driving import OPEN, Shop, address, guarded, log_in
 from tests.store.lines import calls
 

@@ -205,7 +205,7 @@ def test_verifying_tells_how_far_it_is(path: Path) -> None:
     assert totals == [("verifying", sum(told), "B")]
 
 
-@pytest.mark.parametrize("module", ["corpus", "live"])
+@pytest.mark.parametrize("module", ["corpus_file", "reloadable_file"])
 def test_a_worker_never_loads_numpy(module: str) -> None:
     """The reader needs the standard library alone: numpy would cost each worker 20 MiB and 0.1 s."""
     code = f"import sys, sekisho.breach.{module}; sys.exit('numpy' in sys.modules)"

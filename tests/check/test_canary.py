@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.observe.limiter.exchange import News
+from sekisho.ledger.worker_sync import News
 from tests.check.apps import Site, header_names
 from tests.middleware.driving import FORM, OPEN, Answer, address, ask, form, guarded, http, log_in
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import redis
 
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import FRESH, TAG_BYTES, Lane, Record, Tags
+from sekisho.ledger.key_groups import ANSWER_BYTES, Answer, Families, unpack_answer
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.opening import ledger_on, open_line
+from sekisho.ledger.redis import VERDICT, Keys, ledger_script, pack_limits, unpack_verdict
 from sekisho.model import Charge, Ledger, Limit, LimitSet, Verdict
-from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.families import ANSWER_BYTES, Answer, Families, unpack_answer
-from sekisho.observe.limiter.ledger import FRESH, TAG_BYTES, Lane, Record, Tags
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.opening import ledger_on, open_line
-from sekisho.observe.limiter.redis import VERDICT, Keys, ledger_script, pack_limits, unpack_verdict
 from sekisho.store import Script
 from sekisho.store.cluster import ClusterLine
 from tests.limiter.charges import HOUR, T0, charge
@@ -23,7 +23,7 @@ from tests.limiter.charges import HOUR, T0, charge
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from sekisho.observe.limiter.families import Part
+    from sekisho.ledger.key_groups import Part
     from sekisho.store import AnyLine
     from tests.servers import RedisServer
     from tests.servers import Store as Server

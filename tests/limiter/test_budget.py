@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import FRESH
+from sekisho.ledger.opening import open_line
+from sekisho.ledger.redis import pack_charge, pack_settlement
 from sekisho.model import Charged
-from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.ledger import FRESH
-from sekisho.observe.limiter.opening import open_line
-from sekisho.observe.limiter.redis import pack_charge, pack_settlement
 from sekisho.store import line as lines
 from sekisho.store.refusals import over_budget
 from tests.limiter.charges import DAY, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     import redis
 
+    from sekisho.ledger.arithmetic import Record
     from sekisho.model import Charge, Verdict
-    from sekisho.observe.limiter.ledger import Record
     from sekisho.store import AnyLine
     from tests.servers import RedisServer
 

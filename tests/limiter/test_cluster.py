@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
+from sekisho.ledger.cluster import ClusterLedger
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.opening import open_line
+from sekisho.ledger.receipt import pack_receipt, unpack_receipt
+from sekisho.ledger.redis import ACCOUNT, NETWORK, PLACES, SECRET, ClusterKeys
 from sekisho.model import Charged, Limit, StoreUnavailable
-from sekisho.observe.limiter.cluster import ClusterLedger
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.opening import open_line
-from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
-from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, PLACES, SECRET, ClusterKeys
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import WIDE, InMemory, ask, in_redis, let_in, only
 from tests.store.lines import calls_by

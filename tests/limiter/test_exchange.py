@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
+from sekisho.ledger import worker_sync as exchange_module
+from sekisho.ledger.worker_sync import UNBLOCKED_MAX, Exchange, Keys, News
 from sekisho.model import StoreUnavailable
-from sekisho.observe.limiter import exchange as exchange_module
-from sekisho.observe.limiter.exchange import UNBLOCKED_MAX, Exchange, Keys, News
 from sekisho.store import Script, open_to
 from sekisho.store.options import LineOptions
 from tests.store.lines import until

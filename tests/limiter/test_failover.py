@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import pytest
 
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.opening import ledger_on, open_line
+from sekisho.ledger.redis import ClusterKeys
 from sekisho.model import Limit
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.opening import ledger_on, open_line
-from sekisho.observe.limiter.redis import ClusterKeys
 from tests.limiter.charges import HOUR, charge
 from tests.limiter.stores import let_in, only
 from tests.store.lines import SLACK_S

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
+from sekisho.ledger.local_fallback import UNCOUNTED, FallbackLedger
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.opening import open_line
+from sekisho.ledger.redis import RedisLedger
 from sekisho.model import Charged, Limit, StoreUnavailable
-from sekisho.observe.limiter.fallback import UNCOUNTED, FallbackLedger
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.opening import open_line
-from sekisho.observe.limiter.redis import RedisLedger
 from tests.limiter.charges import HOUR, T0, charge
 from tests.limiter.stores import ask, let_in, only
 

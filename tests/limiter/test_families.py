@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import TRIED_CAP
+from sekisho.ledger.key_groups import Answer, Families
+from sekisho.ledger.redis import ACCOUNT, NETWORK, SECRET
 from sekisho.model import Charge, Charged, Limit, Verdict
-from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.families import Answer, Families
-from sekisho.observe.limiter.ledger import TRIED_CAP
-from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import KEYS, LuaLedger, PartedLedger, let_in, only
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from sekisho.observe.limiter.families import Part
-    from sekisho.observe.limiter.ledger import Record
+    from sekisho.ledger.arithmetic import Record
+    from sekisho.ledger.key_groups import Part
     from tests.servers import RedisServer
 
 FAMILIES = Families("t")

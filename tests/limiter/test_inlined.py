@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from sekisho.observe.limiter.inlined import inlined
+from sekisho.ledger.inlined import inlined
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_the_ledgers_constants_are_gone() -> None:
     """No function of the ledger captures a constant, and none is assigned twice: the first value would be inlined
     everywhere.
     """
-    source = resources.files("sekisho.observe.limiter").joinpath("ledger.lua").read_text()
+    source = resources.files("sekisho.ledger").joinpath("ledger.lua").read_text()
     found = inlined(source)
     set_before = re.findall(r"^local ([A-Z_]+)[ ,].*= *[\d']", source, re.MULTILINE)
 

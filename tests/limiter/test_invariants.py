@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sekisho.ledger.arithmetic import account_key
+from sekisho.ledger.cluster import ClusterLedger
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.opening import open_line
+from sekisho.ledger.redis import pack_charge, pack_limits, pack_settlement
 from sekisho.model import Charge, Charged, Limit, LimitSet, Verdict
-from sekisho.observe.limiter.cluster import ClusterLedger
-from sekisho.observe.limiter.ledger import account_key
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.opening import open_line
-from sekisho.observe.limiter.redis import pack_charge, pack_limits, pack_settlement
 from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import PATIENT_US, LuaLedger, let_in, only
 from tests.store.lines import until

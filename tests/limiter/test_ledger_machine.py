@@ -11,16 +11,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.ledger import FRESH
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.redis import failed_families, pack_charge, pack_failure, pack_settlement
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import FRESH
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.redis import failed_families, pack_charge, pack_failure, pack_settlement
 from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import KEYS, LuaLedger, PartedLedger, places
 
 if TYPE_CHECKING:
+    from sekisho.ledger.arithmetic import Record
     from sekisho.model import Charge, Verdict
-    from sekisho.observe.limiter.ledger import Record
     from tests.servers import RedisServer
 
 attempts = st.builds(

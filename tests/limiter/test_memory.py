@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.observe.limiter.ledger import Lane, Record, Tags, account_key
-from sekisho.observe.limiter.memory import SWEEP, MemoryLedger, packed, unpacked
+from sekisho.ledger.arithmetic import Lane, Record, Tags, account_key
+from sekisho.ledger.memory import SWEEP, MemoryLedger, packed, unpacked
 from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import let_in
 

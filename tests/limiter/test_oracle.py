@@ -16,7 +16,7 @@ from limits.strategies import (
     SlidingWindowCounterRateLimiter,
 )
 
-from sekisho.observe.limiter import ledger
+from sekisho.ledger import arithmetic as ledger
 from sekisho.settings.rates import rates
 from tests.limiter.charges import T0, charge
 from tests.limiter.stores import let_in, only

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.receipt import pack_receipt, unpack_receipt
 from sekisho.model import Charge, Spread, Verdict
-from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.ledger import UNHINDERED
-from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
 from tests.limiter.charges import LIMITS, SECOND, T0, charge
 
 

@@ -11,18 +11,18 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.ledger import FRESH
-from sekisho.observe.limiter.opening import open_line
-from sekisho.observe.limiter.redis import RedisLedger, ledger_script, pack_charge, pack_limits, pack_settlement
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import FRESH
+from sekisho.ledger.opening import open_line
+from sekisho.ledger.redis import RedisLedger, ledger_script, pack_charge, pack_limits, pack_settlement
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
 from tests.limiter.stores import KEYS, SPARE_MS, LuaLedger, in_bucket, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sekisho.ledger.arithmetic import Record
     from sekisho.model import Charge, Verdict
-    from sekisho.observe.limiter.ledger import Record
     from tests.servers import RedisServer
 
 VICTIM = charge(0, 1, ip=1)

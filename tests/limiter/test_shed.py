@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.observe.limiter.ledger import UNHINDERED
-from sekisho.observe.limiter.shed import ROOM_EVERY_US, Shed
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.shed import ROOM_EVERY_US, Shed
 from tests.limiter.charges import SECOND, charge
 
 OVER_IP = UNHINDERED._replace(charged=0, ip_wait_us=5 * SECOND)

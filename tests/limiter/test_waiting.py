@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sekisho.observe.limiter.waiting import PAUSES_S, WAITERS_MAX, WaitingRoom
+from sekisho.ledger.in_flight import PAUSES_S, WAITERS_MAX, WaitingRoom
 
 KEY, OTHER = b"a-key", b"another"
 

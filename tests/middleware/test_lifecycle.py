@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho import LoginGuard
+from sekisho.ledger.worker_sync import News
 from sekisho.model import Outcome, SettingsError
-from sekisho.observe.limiter.exchange import News
 from sekisho.testing import SECRET
 from tests.middleware.driving import (
     HERE,

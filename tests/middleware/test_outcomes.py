@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.observe.limiter.waiting import WaitingRoom
+from sekisho.ledger.in_flight import WaitingRoom
 from sekisho.passwords import PasswordsBusy
 from tests.middleware.driving import (
     FORM,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.observe.limiter.waiting import WaitingRoom
+from sekisho.ledger.in_flight import WaitingRoom
 from tests.middleware.driving import OPEN, Shop, address, guarded, log_in
 from tests.middleware.step_up.driving import stop
 

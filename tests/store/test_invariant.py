@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sekisho.ledger.local_fallback import FallbackLedger
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.opening import open_line
+from sekisho.ledger.redis import RedisLedger
 from sekisho.model import Limit
-from sekisho.observe.limiter.fallback import FallbackLedger
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.opening import open_line
-from sekisho.observe.limiter.redis import RedisLedger
 from tests.limiter.charges import HOUR, charge
 from tests.limiter.stores import let_in, only
 from tests.store.lines import SLACK_S

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import redis
 
-from sekisho.model import Charge, Charged, Limit
-from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.inlined import inlined
-from sekisho.observe.limiter.ledger import UNHINDERED
-from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt
-from sekisho.observe.limiter.redis import (
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.inlined import inlined
+from sekisho.ledger.receipt import pack_receipt, unpack_receipt
+from sekisho.ledger.redis import (
     failed_families,
     pack_charge,
     pack_failure,
@@ -23,6 +22,7 @@ from sekisho.observe.limiter.redis import (
     pack_settlement,
     unpack_verdict,
 )
+from sekisho.model import Charge, Charged, Limit
 from tests.limiter.charges import DAY, HOUR, LIMITS, MINUTE, SECOND, T0, charge
 from tests.limiter.stores import KEYS, only
 from tests.upgrade.versions import landed
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.servers import RedisServer
 
 OLD_VERDICT = Struct("<QBQQQQQI5B")
-LEDGER = "sekisho/observe/limiter/ledger.lua"
+LEDGER = "sekisho/ledger/ledger.lua"
 
 
 class Told(NamedTuple):
@@ -185,7 +185,7 @@ def test_a_receipt_is_read_by_both(before: Path) -> None:
     ]
     program = (
         "import sys\n"
-        "from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt\n"
+        "from sekisho.ledger.receipt import pack_receipt, unpack_receipt\n"
         "for line in sys.stdin:\n"
         "    charge, verdict = unpack_receipt(bytes.fromhex(line))\n"
         "    tagged = charge._replace(pair_tag=b'pair', member_tag=b'memb')\n"

@@ -36,6 +36,11 @@ from sekisho.guard import Guard
 from sekisho.judge import SuccessTrust
 from sekisho.judge.gradient import GradientLimit
 from sekisho.ledger.daily import DailyGuesses
+from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.opening import ledger_on, open_line
+from sekisho.ledger.shed import Shed
+from sekisho.ledger.worker_sync import Exchange, News
 from sekisho.middleware import Cookie, GuardMiddleware, Passing, Reading, as_doors
 from sekisho.middleware.guarding import NOT_THERE
 from sekisho.model import (
@@ -50,11 +55,6 @@ from sekisho.model import (
     Unreadable,
     prevalence,
 )
-from sekisho.observe.limiter.exchange import Exchange, News
-from sekisho.observe.limiter.memory import MemoryLedger
-from sekisho.observe.limiter.opening import ledger_on, open_line
-from sekisho.observe.limiter.shed import Shed
-from sekisho.observe.limiter.waiting import WaitingRoom
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers

@@ -1,1 +1,1 @@
-"""Counters beside those of an attempt."""
+"""Counts attempts: one arithmetic (`arithmetic`), in memory or in Redis. `shed` caches refusals in front of it."""

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from sekisho.ledger.worker_sync import News
 from sekisho.middleware.lanes import Lanes
 from sekisho.middleware.step_up import redeeming
 from sekisho.middleware.step_up.redeeming import wait_s
 from sekisho.model import StoreUnavailable
-from sekisho.observe.limiter.exchange import News
 from sekisho.passwords import PasswordsBusy
 from sekisho.store.vault import MemoryVault
 from tests.middleware.driving import Line, answer, ask, form, http, pieces

@@ -14,13 +14,13 @@ from sekisho.challenge.escrow import Kept, Purpose, Ticket
 from sekisho.challenge.seal import bind
 from sekisho.challenge.tie import Tie
 from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
+from sekisho.ledger.receipt import pack_receipt
 from sekisho.middleware.cookies import cookie
 from sekisho.middleware.shown import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.middleware.step_up.holder import holder_of
 from sekisho.middleware.step_up.run import Run
 from sekisho.middleware.suspicion import Suspicion
 from sekisho.model import Device, DoorKind, Outcome, SekishoError, StoreUnavailable
-from sekisho.observe.limiter.receipt import pack_receipt
 from sekisho.read import credentials_set
 from sekisho.read.request import by_name
 

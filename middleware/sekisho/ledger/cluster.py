@@ -12,15 +12,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from sekisho.ledger.key_groups import Answer, Families, unpack_answer
+from sekisho.ledger.local_fallback import UNCOUNTED
+from sekisho.ledger.redis import ACCOUNT, NETWORK, SECRET, ClusterKeys
 from sekisho.model import Charged, StoreUnavailable
-from sekisho.observe.limiter.fallback import UNCOUNTED
-from sekisho.observe.limiter.families import Answer, Families, unpack_answer
-from sekisho.observe.limiter.redis import ACCOUNT, NETWORK, SECRET, ClusterKeys
 
 if TYPE_CHECKING:
+    from sekisho.ledger.key_groups import Part
+    from sekisho.ledger.memory import MemoryLedger
     from sekisho.model import Charge, Verdict
-    from sekisho.observe.limiter.families import Part
-    from sekisho.observe.limiter.memory import MemoryLedger
     from sekisho.store import AnyLine
 
 

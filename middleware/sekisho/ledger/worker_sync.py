@@ -96,7 +96,7 @@ class Exchange:
         self._since_us = 0
         self._began = b""
         self._refusals: set[str] = set()
-        self._script = resources.files(__package__).joinpath("exchange.lua").read_bytes()
+        self._script = resources.files(__package__).joinpath("worker_sync.lua").read_bytes()
 
     async def run(self) -> None:
         """Exchange now, and every second from now on."""

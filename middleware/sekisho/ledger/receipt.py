@@ -6,8 +6,8 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Final
 
+from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.model import Charge, Charged, Tagged, Verdict
-from sekisho.observe.limiter.ledger import UNHINDERED
 
 VERSION: Final = 2
 HEAD: Final = Struct("<BBBBQQI16s16s16s16s8s4s4s4s4s4s")

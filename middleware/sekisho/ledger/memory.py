@@ -12,8 +12,8 @@ from collections.abc import Iterator, MutableMapping
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from sekisho.observe.limiter import ledger
-from sekisho.observe.limiter.ledger import TAG_BYTES, Record, Tags
+from sekisho.ledger import arithmetic as ledger
+from sekisho.ledger.arithmetic import TAG_BYTES, Record, Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sekisho.observe.limiter.cluster import ClusterLedger
-from sekisho.observe.limiter.fallback import FallbackLedger
-from sekisho.observe.limiter.families import ANSWER_BYTES
-from sekisho.observe.limiter.redis import VERDICT, RedisLedger, ledger_script, place_tags
+from sekisho.ledger.cluster import ClusterLedger
+from sekisho.ledger.key_groups import ANSWER_BYTES
+from sekisho.ledger.local_fallback import FallbackLedger
+from sekisho.ledger.redis import VERDICT, RedisLedger, ledger_script, place_tags
 from sekisho.store import LineOptions, is_cluster, open_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sekisho.ledger.memory import MemoryLedger
     from sekisho.model import Ledger, LimitSet
-    from sekisho.observe.limiter.memory import MemoryLedger
     from sekisho.store import AnyLine
     from sekisho.store.health import Health
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sekisho.ledger.arithmetic import UNHINDERED
+from sekisho.ledger.redis import unpack_verdict
 from sekisho.model import StoreUnavailable
-from sekisho.observe.limiter.ledger import UNHINDERED
-from sekisho.observe.limiter.redis import unpack_verdict
 
 if TYPE_CHECKING:
+    from sekisho.ledger.memory import MemoryLedger
+    from sekisho.ledger.redis import RedisLedger
     from sekisho.model import Charge, Verdict
-    from sekisho.observe.limiter.memory import MemoryLedger
-    from sekisho.observe.limiter.redis import RedisLedger
 
 UNCOUNTED = UNHINDERED._replace(charged=0, counters_lost=True)
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
+from sekisho.ledger.arithmetic import span_us
+from sekisho.ledger.inlined import inlined
 from sekisho.model import Charge, Charged, Limits, LimitSet, Spread, Tagged, Verdict
-from sekisho.observe.limiter.inlined import inlined
-from sekisho.observe.limiter.ledger import span_us
 from sekisho.settings.rates import LIMITS_MAX
 from sekisho.store import Script
 

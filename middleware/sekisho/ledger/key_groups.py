@@ -15,8 +15,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sekisho.model import Charge, Charged, Spread, Tagged, Verdict
-from sekisho.observe.limiter.redis import (
+from sekisho.ledger.redis import (
     ACCOUNT,
     FAIL,
     NETWORK,
@@ -30,6 +29,7 @@ from sekisho.observe.limiter.redis import (
     pack_operation,
     unpack_verdict,
 )
+from sekisho.model import Charge, Charged, Spread, Tagged, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

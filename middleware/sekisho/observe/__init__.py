@@ -1,1 +1,0 @@
-"""What can be observed about an attempt: its counters today, leaked passwords and posture beside them."""
