@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from benchmarks.step_up.client import AGENT
-from sekisho.challenge.device_token import DeviceTokens, browser_family
+from sekisho.devices.token import DeviceTokens, browser_family
 from sekisho.model import Device
 
 SECRET: Final = "for-benchmarks-on-loopback-and-nothing-else"

@@ -41,7 +41,7 @@ COMPILED = (
     "answer/render.py",
     "answer/send.py",
     "asgi/admission.py",
-    "challenge/device_token.py",
+    "devices/token.py",
     "middleware/cookies.py",
     "middleware/guarding.py",
     "middleware/intake.py",

@@ -17,7 +17,7 @@ from benchmarks.step_up.figures import page
 from benchmarks.step_up.separate import auc, kolmogorov_smirnov, mann_whitney, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, WRONG, members, nobodies
 from benchmarks.step_up.timings import KINDS, attempts, compared
-from sekisho.challenge.device_token import DeviceTokens, browser_family
+from sekisho.devices.token import DeviceTokens, browser_family
 from sekisho.model import Device
 
 

@@ -16,9 +16,9 @@ TESTS = Path(__file__).parent
 
 BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.answer.refusal": {"JITTER_SECONDS_MAX": 900, "TEXT_MAX": 8_192, "WAIT_SECONDS_MAX": 2_678_400},
-    "sekisho.challenge.codes": {"LIFE_S": 600, "SENDS_MAX": 5},
-    "sekisho.challenge.device_token": {"ACCOUNTS_MAX": 5, "PRESENTED_CHARS_MAX": 325},
-    "sekisho.challenge.escrow": {
+    "sekisho.stepup.factors.codes": {"LIFE_S": 600, "SENDS_MAX": 5},
+    "sekisho.devices.token": {"ACCOUNTS_MAX": 5, "PRESENTED_CHARS_MAX": 325},
+    "sekisho.stepup.escrow": {
         "ANSWER_BYTES_MAX": 65_536,
         "CALLS_MAX": 40,
         "HEADERS_BYTES_MAX": 16_384,
@@ -27,24 +27,24 @@ BOUNDS: dict[str, dict[str, float]] = {
         "SKEW_MS": 2_000,
         "TICKET_S": 600,
     },
-    "sekisho.challenge.seal": {"DATA_BYTES_MAX": 2_097_152, "OVERHEAD_BYTES": 49},
-    "sekisho.challenge.tie": {"CHARS_MAX": 3_968, "SECONDS_MAX": 2_592_000},
-    "sekisho.challenge.toll": {
+    "sekisho.crypto.seal": {"DATA_BYTES_MAX": 2_097_152, "OVERHEAD_BYTES": 49},
+    "sekisho.stepup.session_binding": {"CHARS_MAX": 3_968, "SECONDS_MAX": 2_592_000},
+    "sekisho.challenge.challenge": {
         "BODY_BYTES_MAX": 65_536,
         "FORM_CHARS_MAX": 91_908,
         "FORM_S": 120,
         "NAMES_BYTES_MAX": 1_024,
         "SKEW_S": 60,
     },
-    "sekisho.challenge.totp": {"STEP_S": 30},
-    "sekisho.challenge.tries": {
+    "sekisho.stepup.factors.totp": {"STEP_S": 30},
+    "sekisho.stepup.attempt_limits": {
         "ACCOUNT_TRIES_MAX": 10,
         "APP_PERIOD_S": 7_776_000,
         "CHALLENGE_TRIES_MAX": 5,
         "EARLY_PERIOD_S": 86_400,
         "EARLY_TRIES_MAX": 10,
     },
-    "sekisho.challenge.webauthn": {"CREDENTIALS_MAX": 8, "RESPONSE_BYTES_MAX": 16_384, "SECONDS": 300},
+    "sekisho.stepup.webauthn": {"CREDENTIALS_MAX": 8, "RESPONSE_BYTES_MAX": 16_384, "SECONDS": 300},
     "sekisho.challenge.work": {
         "DIFFICULTY_MAX": 8_000_000,
         "LIFE_S": 120,
@@ -85,7 +85,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     "sekisho.simulate.client": {"BODY_BYTES_MAX": 65_536},
     "sekisho.simulate.draw": {"WORD": 18_446_744_073_709_551_616},
     "sekisho.simulate.owner": {"STEPS_MAX": 5},
-    "sekisho.stepup.flow.waits": {"PERIOD_S": 3_600, "WAITS_MAX": 6, "WAIT_S": 30},
+    "sekisho.challenge.waits": {"PERIOD_S": 3_600, "WAITS_MAX": 6, "WAIT_S": 30},
     "sekisho.stepup.flow.waiting_proofs": {"PER_ADDRESS_MAX": 16, "PER_NETWORK_MAX": 64, "TOTAL_MAX": 4_096},
     "sekisho.store.vault": {
         "ENTRY_BYTES": 400,

@@ -12,7 +12,7 @@ import pytest
 
 import sekisho
 from sekisho.assemble import LoginGuard
-from sekisho.challenge import factors
+from sekisho.stepup import factors
 
 BUILT = """
 import asyncio, secrets, sys
@@ -95,7 +95,7 @@ def test_the_package_has_what_it_names_and_nothing_else() -> None:
     assert [name for name in sekisho.__all__ if not hasattr(sekisho, name)] == []
     with pytest.raises(AttributeError, match=r"^module 'sekisho' has no attribute 'LoginGard'$"):
         getattr(sekisho, "LoginGard")  # noqa: B009 - mypy would know
-    with pytest.raises(AttributeError, match=r"^module 'sekisho.challenge.factors' has no attribute 'Factor'$"):
+    with pytest.raises(AttributeError, match=r"^module 'sekisho.stepup.factors' has no attribute 'Factor'$"):
         getattr(factors, "Factor")  # noqa: B009 - the same
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.micro.sample import AGENT, scope
 from sekisho.answer import Renderer, too_many_attempts
-from sekisho.challenge import DeviceTokens, browser_family
+from sekisho.devices.token import DeviceTokens, browser_family
 from sekisho.judge import decide
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.model import Device, Policy, Signals

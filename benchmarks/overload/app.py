@@ -23,11 +23,11 @@ from benchmarks.known import SECRET
 from benchmarks.open_loop import percentile
 from benchmarks.overload.site import APP_SECRET, OWNERS, PASSWORD, is_member
 from sekisho import LoginGuard
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.totp import PURPOSE
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Contact, Enrolment, MemoryOwners
 from sekisho.passwords import OWASP, Passwords
+from sekisho.stepup.factors.totp import PURPOSE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

@@ -30,7 +30,7 @@ import uvloop
 from benchmarks.replay.plan import US, WINDOW_US, Plan, Share, sample_of
 from benchmarks.replay.site import COUNTED, Clock, assemble
 from benchmarks.replay.tally import SHED, Tally
-from sekisho.challenge import browser_family
+from sekisho.devices.token import browser_family
 from sekisho.guard import REFUSED
 from sekisho.judge import decide
 from sekisho.ledger.receipt import pack_receipt

@@ -9,12 +9,12 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.known import SECRET
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.totp import PURPOSE, new_secret
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Enrolment
 from sekisho.owners.sql import SqlOwners
 from sekisho.passwords import Profile
+from sekisho.stepup.factors.totp import PURPOSE, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

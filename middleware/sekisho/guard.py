@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.breach.lookup import Breaches
-    from sekisho.challenge import DeviceTokens, Token
+    from sekisho.devices.token import DeviceTokens, Token
     from sekisho.judge import RuleTrust
     from sekisho.ledger.daily import DailyGuesses
     from sekisho.ledger.in_flight import WaitingRoom

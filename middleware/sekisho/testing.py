@@ -17,11 +17,11 @@ from sekisho.settings import load
 
 if TYPE_CHECKING:
     from sekisho.assemble import SessionAccount
-    from sekisho.challenge.senders import CodeHook
     from sekisho.middleware.asgi import App
     from sekisho.owners import Owners
     from sekisho.read import MailPolicy, Resolver
     from sekisho.record import AccountHook
+    from sekisho.stepup.factors.senders import CodeHook
 
 SECRET = b"only for tests: this signs nothing that matters"
 

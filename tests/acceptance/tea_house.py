@@ -26,12 +26,12 @@ from starlette.routing import Mount, Route
 from examples.starlette_service import app as unprotected
 from examples.starlette_service import protected
 from sekisho import LoginGuard
-from sekisho.challenge import totp
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Sealer
 from sekisho.cli import main
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Enrolment
 from sekisho.owners.sql import SqlOwners
+from sekisho.stepup.factors import totp
 from tests.mail.servers import RealServer, real_server
 
 if TYPE_CHECKING:

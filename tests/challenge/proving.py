@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from sekisho.challenge.keys import VaultKeys
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.tries import Trial, Tries
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import VaultKeys
+from sekisho.stepup.attempt_limits import Trial, Tries
 from sekisho.store import Line, Script
 from sekisho.store.options import LineOptions
 from sekisho.store.redis_vault import RedisVault

@@ -12,12 +12,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sekisho.challenge.codes import LIFE_S, SENDS_MAX, Code, Codes
-from sekisho.challenge.seal import Sealer
+from sekisho.crypto.seal import Sealer
+from sekisho.stepup.factors.codes import LIFE_S, SENDS_MAX, Code, Codes
 from tests.challenge.proving import HOUR, KEYS, NOW, SEALER, Clock, in_redis, memory, trial, tries
 
 if TYPE_CHECKING:
-    from sekisho.challenge.tries import Trial
+    from sekisho.stepup.attempt_limits import Trial
     from sekisho.store.vault import Vault
 
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sekisho.challenge import DeviceTokens, Token, browser_family
-from sekisho.challenge.device_token import ACCOUNTS_MAX, PRESENTED_CHARS_MAX
+from sekisho.devices.token import ACCOUNTS_MAX, PRESENTED_CHARS_MAX, DeviceTokens, Token, browser_family
 from sekisho.model import Device
 
 DAY = 86_400

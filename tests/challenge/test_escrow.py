@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.challenge.escrow import (
+from sekisho.stepup.escrow import (
     ANSWER_BYTES_MAX,
     CALLS_MAX,
     HEADERS_BYTES_MAX,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sekisho.challenge.captcha import TURNSTILE, Limits, Siteverify, Solved
-from sekisho.challenge.webhook import CodeMessage, Webhook
-from sekisho.challenge.webhook import Limits as WebhookLimits
+from sekisho.stepup.factors.webhook import CodeMessage, Webhook
+from sekisho.stepup.factors.webhook import Limits as WebhookLimits
 from sekisho.store.vault import MemoryVault
 from tests.challenge.captcha_server import SECRET, siteverify_api
 from tests.challenge.test_webhook import KEY, Gateway

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.recovery import RecoveryCodes, Sheet
-from sekisho.challenge.seal import Sealer
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
+from sekisho.stepup.factors.recovery import RecoveryCodes, Sheet
 from tests.challenge.proving import KEYS, SEALER, in_redis, memory, trial, tries
 
 if TYPE_CHECKING:
-    from sekisho.challenge.tries import Trial
+    from sekisho.stepup.attempt_limits import Trial
     from sekisho.store.vault import Vault
 
 ENROLMENT = "e" * 32

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.challenge.seal import DATA_BYTES_MAX, OVERHEAD_BYTES, Sealer, Unsealable, bind
+from sekisho.crypto.seal import DATA_BYTES_MAX, OVERHEAD_BYTES, Sealer, Unsealable, bind
 from sekisho.model import SekishoError
 
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
@@ -40,7 +40,7 @@ def refused(shown: bytes, *, by: Sealer = SEALER, purpose: bytes = FOR, bound_to
     return "".join(traceback.format_exception_only(error.value))
 
 
-THE_WORDS = "sekisho.challenge.seal.Unsealable: cannot be opened\n"
+THE_WORDS = "sekisho.crypto.seal.Unsealable: cannot be opened\n"
 
 
 @given(st.binary(max_size=300), st.binary(max_size=40), st.binary(max_size=40))

@@ -6,11 +6,11 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from sekisho.challenge.codes import Code
-from sekisho.challenge.factors import Person
-from sekisho.challenge.senders import Senders
 from sekisho.mail import Service
 from sekisho.owners import Contact
+from sekisho.stepup.factors import Person
+from sekisho.stepup.factors.codes import Code
+from sekisho.stepup.factors.senders import Senders
 from tests.mail.sending import mailer
 from tests.mail.servers import real_server
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sekisho.challenge.tie import CHARS_MAX, SECONDS_MAX, Tie, Ties
 from sekisho.read import SessionCredentials
+from sekisho.stepup.session_binding import CHARS_MAX, SECONDS_MAX, Tie, Ties
 
 NOW = 1_700_000_000
 OLD, NEW = b"o" * 32, b"n" * 32

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.challenge.captcha import TURNSTILE, Answer, Captcha, Siteverify, Solved
-from sekisho.challenge.seal import Sealer, Unsealable
-from sekisho.challenge.toll import (
+from sekisho.challenge.challenge import (
     BODY_BYTES_MAX,
     FORM_CHARS_MAX,
     FORM_S,
@@ -23,6 +22,7 @@ from sekisho.challenge.toll import (
     Toll,
 )
 from sekisho.challenge.work import Work
+from sekisho.crypto.seal import Sealer, Unsealable
 from sekisho.model import StoreUnavailable
 from sekisho.simulate.solve import solved
 from sekisho.store.vault import MemoryVault

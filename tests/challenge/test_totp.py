@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.challenge.totp import Totp, new_secret, provisioning_uri, qr_svg, secret_text, verify
+from sekisho.stepup.factors.totp import Totp, new_secret, provisioning_uri, qr_svg, secret_text, verify
 from tests.challenge.proving import HOUR, KEYS, NOW, SEALER, Clock, in_redis, memory, trial, tries
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.challenge.keys import VaultKeys, enrolment_binding
-from sekisho.challenge.tries import ACCOUNT_TRIES_MAX, APP_PERIOD_S, CHALLENGE_TRIES_MAX, DOOR, Guess, Trial
+from sekisho.crypto.vault_keys import VaultKeys, enrolment_binding
+from sekisho.stepup.attempt_limits import ACCOUNT_TRIES_MAX, APP_PERIOD_S, CHALLENGE_TRIES_MAX, DOOR, Guess, Trial
 from tests.challenge.proving import HOUR, Clock, in_redis, memory, trial, tries
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sekisho.challenge.webauthn import (
+from sekisho.stepup.webauthn import (
     CREDENTIALS_MAX,
     RESPONSE_BYTES_MAX,
     SECONDS,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.challenge.webhook import CodeMessage, Limits, Outbox, Webhook
+from sekisho.stepup.factors.webhook import CodeMessage, Limits, Outbox, Webhook
 from tests.challenge.proving import NOW
 from tests.talking import Talker, listening
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.challenge import recovery, totp
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Sealer
 from sekisho.cli import FAILED, MISUSED, main
 from sekisho.cli.owners import COMMANDS
 from sekisho.cli.owners.rewrap import PURPOSES, rewrap
 from sekisho.cli.progress import Lines
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import RESET_DELAY_S, Enrolment
 from sekisho.owners.sql import SqlOwners
+from sekisho.stepup.factors import recovery, totp
 from tests.mail.servers import real_server
 from tests.mariadb import PASSWORD as MARIADB_PASSWORD
 from tests.owners.postgres import PASSWORD as POSTGRES_PASSWORD

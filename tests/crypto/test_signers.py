@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.challenge import DeviceTokens
-from sekisho.challenge.escrow import Escrow, Purpose, Ticket
-from sekisho.challenge.seal import Sealer, Unsealable
-from sekisho.challenge.tie import Tie, Ties
+from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.devices.token import DeviceTokens
 from sekisho.model import Device, SettingsError
 from sekisho.read import Digests, SessionCredentials
 from sekisho.settings import load
+from sekisho.stepup.escrow import Escrow, Purpose, Ticket
+from sekisho.stepup.session_binding import Tie, Ties
 from tests.challenge.proving import memory
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sekisho.challenge.tie import Tie, Ties
 from sekisho.middleware.protect import Fresh, Protection, Stale
 from sekisho.model import ProtectedRoute
 from sekisho.read import SessionCredentials
+from sekisho.stepup.session_binding import Tie, Ties
 from tests.read.making import scope
 
 NOW = 1_700_000_000

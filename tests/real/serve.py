@@ -18,10 +18,10 @@ import pyotp
 import uvicorn
 
 from sekisho import testing
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.totp import PURPOSE
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Contact, Enrolment, MemoryOwners
+from sekisho.stepup.factors.totp import PURPOSE
 from tests.real.catalogue import SERVICES
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ import httpx
 import pyotp
 import pytest_asyncio
 
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.totp import PURPOSE, new_secret
 from sekisho.cli import main
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Enrolment
 from sekisho.owners.sql import SqlOwners
+from sekisho.stepup.factors.totp import PURPOSE, new_secret
 from tests.acceptance.processes import SECRET
 from tests.upgrade.versions import Worker, landed, worker
 

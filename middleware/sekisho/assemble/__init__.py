@@ -27,11 +27,11 @@ from sekisho.breach.header import CorpusError
 from sekisho.breach.lookup import Breaches
 from sekisho.breach.pairs import PairDigests, Pairs
 from sekisho.breach.reloadable_file import LiveCorpus, Lookout, in_thread, within
-from sekisho.challenge import DeviceTokens
 from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
 from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
 from sekisho.devices.asker import Askers
+from sekisho.devices.token import DeviceTokens
 from sekisho.guard import Guard
 from sekisho.judge import SuccessTrust
 from sekisho.judge.gradient import GradientLimit
@@ -74,9 +74,9 @@ if TYPE_CHECKING:
 
     from sekisho.assemble.step_up import StepUp
     from sekisho.breach.hibp import Hibp
-    from sekisho.challenge.senders import CodeHook
     from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
     from sekisho.owners import Owners
+    from sekisho.stepup.factors.senders import CodeHook
     from sekisho.store import AnyLine
 
 log = logging.getLogger("sekisho")

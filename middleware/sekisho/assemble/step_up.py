@@ -10,16 +10,11 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
-from sekisho.challenge.escrow import Escrow
-from sekisho.challenge.keys import VaultKeys
-from sekisho.challenge.letter_budget import LetterBudget
-from sekisho.challenge.pages import Pages
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.senders import Senders
-from sekisho.challenge.tie import Ties
-from sekisho.challenge.toll import Toll
-from sekisho.challenge.webhook import Webhook
+from sekisho.challenge.challenge import Toll
+from sekisho.challenge.waits import Waits
 from sekisho.challenge.work import Work
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.middleware.lanes import Lanes
 from sekisho.middleware.protect import Protection
 from sekisho.middleware.step_up import Asking, Granting, Managing, Mount, Parts, Proving, Redeeming
@@ -28,8 +23,13 @@ from sekisho.middleware.step_up.voice import Voice
 from sekisho.model import SettingsError
 from sekisho.owners import OwnersError
 from sekisho.settings.step_up import guesses_session
+from sekisho.stepup.escrow import Escrow
+from sekisho.stepup.factors.letter_budget import LetterBudget
+from sekisho.stepup.factors.senders import Senders
+from sekisho.stepup.factors.webhook import Webhook
 from sekisho.stepup.flow.unfinished import Unfinished
-from sekisho.stepup.flow.waits import Waits
+from sekisho.stepup.pages import Pages
+from sekisho.stepup.session_binding import Ties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
     from sekisho.challenge.captcha import Captcha
-    from sekisho.challenge.factors import Enrolling, Factors
-    from sekisho.challenge.senders import CodeHook
-    from sekisho.challenge.webauthn import WebAuthn
     from sekisho.guard import Guard
     from sekisho.middleware import Cookie, GuardMiddleware, Reading
     from sekisho.middleware.asgi import App, Scope
@@ -48,7 +45,10 @@ if TYPE_CHECKING:
     from sekisho.owners.sql import SqlOwners
     from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
+    from sekisho.stepup.factors import Enrolling, Factors
+    from sekisho.stepup.factors.senders import CodeHook
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
+    from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
 
 
@@ -118,7 +118,7 @@ def ensure_sound(settings: Settings) -> None:
 def _factors() -> tuple[type[Factors], type[Enrolling]]:
     # Passkeys import certificates, TOTP enrolment imports pictures. A site that asks for work alone needs neither;
     # others import them at the start rather than in the first request.
-    from sekisho.challenge.factors import Enrolling, Factors  # noqa: PLC0415
+    from sekisho.stepup.factors import Enrolling, Factors  # noqa: PLC0415
 
     return Factors, Enrolling
 
@@ -136,7 +136,7 @@ def _webhook(settings: Settings) -> Webhook | None:
 def _passkeys(settings: Settings) -> WebAuthn | None:
     if "webauthn" not in settings.factors:
         return None
-    from sekisho.challenge.webauthn import WebAuthn  # noqa: PLC0415 - certificates and CBOR, only for passkeys
+    from sekisho.stepup.webauthn import WebAuthn  # noqa: PLC0415 - certificates and CBOR, only for passkeys
 
     # Derived from the oldest secret: decoys that changed with a rotation could be recognised as decoys.
     decoys = blake2b(settings.secrets[-1], digest_size=64, person=b"sekisho.decoys").digest()

@@ -23,7 +23,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlencode
 
-from sekisho.challenge.wire import FORM, Fault, Wire
+from sekisho.https_post import FORM, Fault, Wire
 from sekisho.store.breaker import Breaker
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from sekisho.challenge.totp import STEP_S
 from sekisho.cli.screen import PlainScreen, RichScreen, console, show, write_svg
 from sekisho.cli.usage import within
 from sekisho.simulate.demo import Plan, Shown, demonstrate
 from sekisho.simulate.phones import Phones
+from sekisho.stepup.factors.totp import STEP_S
 
 if TYPE_CHECKING:
     import argparse

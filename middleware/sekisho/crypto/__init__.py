@@ -1,1 +1,1 @@
-"""Keys: which sign, which verify, and for how long."""
+"""Keys and seals: which secrets sign and verify, for how long, and how values are sealed and stored under keys."""

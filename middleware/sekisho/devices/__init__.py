@@ -1,1 +1,1 @@
-"""What a browser or an app shows to be told apart from others."""
+"""Recognises browsers and apps: the device token, and the browser that asked for a code."""

@@ -22,7 +22,7 @@ from sekisho.answer import (
     unavailable,
     unreadable_attempt,
 )
-from sekisho.challenge import browser_family
+from sekisho.devices.token import browser_family
 from sekisho.judge import Belief
 from sekisho.middleware.cookies import same_site
 from sekisho.middleware.intake import HungUp, Intake, Patience

@@ -10,9 +10,9 @@ from sekisho.read import Doors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sekisho.challenge.tie import Tie, Ties
     from sekisho.middleware.asgi import Scope
     from sekisho.model import ProtectedRoute
+    from sekisho.stepup.session_binding import Tie, Ties
 
 _SKEW_S = 60  # the greatest difference between workers' clocks
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pyotp
 import sqlalchemy as sa
 
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.totp import PURPOSE, SECRET_BYTES
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners.schema import enrolments, upgrade
+from sekisho.stepup.factors.totp import PURPOSE, SECRET_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""Step-up: a second proof after the secret."""
+"""Step-up: a second proof besides the secret."""

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import pyotp
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sekisho.challenge.factors import Enrolling, Factors, Person, Shown
-from sekisho.challenge.senders import Senders
-from sekisho.challenge.webauthn import WebAuthn
 from sekisho.owners import Contact, MemoryOwners
+from sekisho.stepup.factors import Enrolling, Factors, Person, Shown
+from sekisho.stepup.factors.senders import Senders
+from sekisho.stepup.webauthn import WebAuthn
 from tests.challenge.authenticator import Authenticator
 from tests.challenge.proving import NOW, SECRETS, memory
 from tests.challenge.proving import Clock as Ticking
 
 if TYPE_CHECKING:
-    from sekisho.challenge.factors import Proof, TotpOffer
-    from sekisho.challenge.tries import Trial
-    from sekisho.challenge.webhook import CodeMessage
     from sekisho.mail import Mailer, Service
+    from sekisho.stepup.attempt_limits import Trial
+    from sekisho.stepup.factors import Proof, TotpOffer
+    from sekisho.stepup.factors.webhook import CodeMessage
 
 ORIGIN = "https://shop.example"
 EVERY = ("webauthn", "totp", "email", "webhook")

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from sekisho.challenge.factors import Person
-from sekisho.challenge.proof import ProofFailed
 from sekisho.owners import EnrolmentsFull
+from sekisho.stepup.factors import Person
+from sekisho.stepup.proof import ProofFailed
 from tests.challenge.factors.site import Site
 
 

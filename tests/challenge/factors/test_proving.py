@@ -8,12 +8,12 @@ import pyotp
 import pytest
 
 from sekisho.challenge.captcha import Solved
-from sekisho.challenge.factors import Factors, Proof, Shown
-from sekisho.challenge.tries import Trial
-from sekisho.challenge.webauthn import WebAuthn
 from sekisho.challenge.work import Worked
 from sekisho.mail import Service
 from sekisho.owners import RESET_DELAY_S
+from sekisho.stepup.attempt_limits import Trial
+from sekisho.stepup.factors import Factors, Proof, Shown
+from sekisho.stepup.webauthn import WebAuthn
 from tests.challenge.factors.site import BOUND, ORIGIN, Site
 from tests.challenge.proving import SECRETS
 from tests.mail.sending import OWNER, mailer

@@ -12,11 +12,11 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sekisho.challenge.pages import Page, Pages
-from sekisho.challenge.totp import provisioning_uri, qr_svg, secret_text
-from sekisho.challenge.webauthn import Credential, ProofFailed, WebAuthn
 from sekisho.challenge.work import Work
 from sekisho.owners import Enrolment
+from sekisho.stepup.factors.totp import provisioning_uri, qr_svg, secret_text
+from sekisho.stepup.pages import Page, Pages
+from sekisho.stepup.webauthn import Credential, ProofFailed, WebAuthn
 from sekisho.store.vault import MemoryVault
 
 if TYPE_CHECKING:

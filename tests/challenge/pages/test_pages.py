@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.challenge.pages import Page, Pages
-from sekisho.challenge.pages.words import WORDS
 from sekisho.owners import Enrolment
+from sekisho.stepup.pages import Page, Pages
+from sekisho.stepup.pages.words import WORDS
 from tests.challenge.pages.site import FACTORS, NONCE, OFFER, TICKET, every_page
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from sekisho.challenge.totp import STEP_S
+from sekisho.stepup.factors.totp import STEP_S
 
 
 class Later:

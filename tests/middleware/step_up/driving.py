@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, urlencode
 
 import pyotp
 
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.totp import PURPOSE, new_secret
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import Contact, Enrolment, MemoryOwners
+from sekisho.stepup.factors.totp import PURPOSE, new_secret
 from sekisho.testing import SECRET, guarded
 from tests.middleware.driving import FORM, HERE, JSON, Answer, answer, ask, form, http, read
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from sekisho.challenge.escrow import CALLS_MAX
+from sekisho.stepup.escrow import CALLS_MAX
 from tests.middleware.step_up.driving import FORM, JSON, STEP, Client, Site, challenge
 
 if TYPE_CHECKING:

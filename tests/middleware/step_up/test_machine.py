@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from sekisho.challenge.escrow import TICKET_S
+from sekisho.stepup.escrow import TICKET_S
 from tests.middleware.driving import OPEN
 from tests.middleware.step_up.driving import FORM, Client, Site, challenge
 

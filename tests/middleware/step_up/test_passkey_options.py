@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from sekisho.challenge.factors.passkeys import Cabinet
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.webauthn.credential import Credential
+from sekisho.crypto.seal import Sealer
 from sekisho.owners import Contact, Enrolment
+from sekisho.stepup.factors.passkeys import Cabinet
+from sekisho.stepup.webauthn.credential import Credential
 from sekisho.testing import SECRET
 from tests.middleware.step_up.driving import STEP, Site, challenge
 

@@ -128,7 +128,7 @@ async def test_a_run_whose_worker_died_is_given_up(
     A run lasts half a minute; one that waited for its turn may finish later.
     """
     if not has_begun:
-        monkeypatch.setattr("sekisho.challenge.escrow.Escrow.begin", AsyncMock())
+        monkeypatch.setattr("sekisho.stepup.escrow.Escrow.begin", AsyncMock())
     monkeypatch.setattr("sekisho.middleware.step_up.redeeming.POLL_S", (0.01, 0.01))
     async with workers(redis_url, Hanging()) as (site, second):
         client = site.client()

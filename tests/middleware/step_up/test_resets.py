@@ -12,8 +12,8 @@ from tests.middleware.driving import answer, read
 from tests.middleware.step_up.driving import STEP, Client, Shop, Site, challenge
 
 if TYPE_CHECKING:
-    from sekisho.challenge.senders import CodeMessage
     from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.stepup.factors.senders import CodeMessage
 
 OLD, NEW = "right", "never+seen+in+a+leak+17"
 

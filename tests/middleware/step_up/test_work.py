@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from sekisho.challenge.pages import Pages
 from sekisho.challenge.work import difficulty
 from sekisho.middleware.lanes import Lanes
 from sekisho.simulate.solve import solved
+from sekisho.stepup.pages import Pages
 from tests.breach.hibp_server import hang_up
 from tests.challenge.captcha_server import SECRET as CAPTCHA_SECRET
 from tests.challenge.captcha_server import siteverify_api

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sekisho.challenge.escrow import Escrow, Purpose, Ticket
-from sekisho.challenge.factors import Person
-from sekisho.challenge.keys import VaultKeys
-from sekisho.challenge.letter_budget import LetterBudget
+from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import StoreUnavailable
 from sekisho.owners import Contact, OwnersUnavailable
+from sekisho.stepup.escrow import Escrow, Purpose, Ticket
+from sekisho.stepup.factors import Person
+from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.store.vault import MemoryVault
 

@@ -13,11 +13,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from sekisho.challenge import recovery, totp
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Sealer, Unsealable
 from sekisho.cli.owners.common import opened, settings
 from sekisho.cli.progress import drawing
+from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.crypto.vault_keys import enrolment_binding
+from sekisho.stepup.factors import recovery, totp
 
 if TYPE_CHECKING:
     import argparse

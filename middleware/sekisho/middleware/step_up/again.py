@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
-from sekisho.challenge.seal import Unsealable
+from sekisho.crypto.seal import Unsealable
 from sekisho.read.paths import path_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sekisho.challenge.toll import SealedForm
+    from sekisho.challenge.challenge import SealedForm
     from sekisho.middleware.asgi import Message, Receive, Scope, Send
     from sekisho.read import Doors
 

@@ -9,11 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import prefers_page, retry_after_s, send_answer, unavailable
-from sekisho.challenge.device_token import browser_name
-from sekisho.challenge.escrow import Kept, Purpose, Ticket
-from sekisho.challenge.seal import bind
-from sekisho.challenge.tie import Tie
-from sekisho.challenge.toll import BODY_BYTES_MAX, NAMES_BYTES_MAX
+from sekisho.challenge.challenge import BODY_BYTES_MAX, NAMES_BYTES_MAX
+from sekisho.crypto.seal import bind
+from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.middleware.cookies import cookie
 from sekisho.middleware.shown import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
@@ -23,13 +21,14 @@ from sekisho.middleware.suspicion import Suspicion
 from sekisho.model import Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.read import credentials_set
 from sekisho.read.request import by_name
+from sekisho.stepup.escrow import Kept, Purpose, Ticket
+from sekisho.stepup.session_binding import Tie
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.answer import Answer
     from sekisho.asgi.admission import Admission
-    from sekisho.challenge.escrow import Sealed
     from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Scope, Send
     from sekisho.middleware.guarding import Reading
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.visit import Visit
     from sekisho.model import Attempt, Basis, Door
     from sekisho.record import Events
+    from sekisho.stepup.escrow import Sealed
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 
     Headers = list[tuple[bytes, bytes]]

@@ -6,10 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sekisho.answer import Answer
-from sekisho.challenge.device_token import browser_family, browser_name
-from sekisho.challenge.escrow import PROOF_S, TICKET_S, Purpose
-from sekisho.challenge.seal import Unsealable
-from sekisho.challenge.tie import Tie
+from sekisho.crypto.seal import Unsealable
+from sekisho.devices.token import browser_family, browser_name
 from sekisho.middleware.cookies import same_site
 from sekisho.middleware.shown import PROOF
 from sekisho.middleware.step_up.again import Again, answering, as_from, replay
@@ -17,10 +15,10 @@ from sekisho.middleware.step_up.holder import COOKIE_START
 from sekisho.middleware.visit import DEVICE_HEADER, presented
 from sekisho.model import StoreUnavailable
 from sekisho.read import credentials_set
+from sekisho.stepup.escrow import PROOF_S, TICKET_S, Purpose
+from sekisho.stepup.session_binding import Tie
 
 if TYPE_CHECKING:
-    from sekisho.challenge.escrow import Sealed, Ticket
-    from sekisho.challenge.factors import Person, Proof
     from sekisho.guard import Guard
     from sekisho.middleware.asgi import App
     from sekisho.middleware.guarding import Cookie, Reading
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
     from sekisho.middleware.step_up.parts import Parts, Proving
     from sekisho.model import Door
     from sekisho.record import Events
+    from sekisho.stepup.escrow import Sealed, Ticket
+    from sekisho.stepup.factors import Person, Proof
 
     Headers = list[tuple[bytes, bytes]]
 

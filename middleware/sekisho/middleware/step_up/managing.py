@@ -12,20 +12,20 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from sekisho.answer import Answer, language_of, prefers_page
-from sekisho.challenge.escrow import Purpose, Ticket
-from sekisho.challenge.proof import ProofFailed
 from sekisho.owners import EnrolmentsFull
+from sekisho.stepup.escrow import Purpose, Ticket
+from sekisho.stepup.proof import ProofFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.challenge.factors import Person, TotpOffer
-    from sekisho.challenge.tie import Tie
     from sekisho.guard import Guard
     from sekisho.middleware.guarding import Reading
     from sekisho.middleware.step_up.mount import Call, Handler
     from sekisho.middleware.step_up.parts import Parts, Proving
     from sekisho.owners import Enrolment
+    from sekisho.stepup.factors import Person, TotpOffer
+    from sekisho.stepup.session_binding import Tie
 
     Step = Callable[[Call, Person], Awaitable[Answer]]
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import denied, retry_after_s, send_answer, unavailable, unreadable_attempt
-from sekisho.challenge.seal import Unsealable
+from sekisho.crypto.seal import Unsealable
 from sekisho.middleware.intake import HungUp, Intake
 from sekisho.middleware.shown import CAPTCHA, FORM, WAITED, WORK
 from sekisho.middleware.step_up.again import Again, anew, answering, before, replay, under

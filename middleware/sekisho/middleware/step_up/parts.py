@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.challenge.escrow import Escrow
-    from sekisho.challenge.factors import Enrolling, Factors
-    from sekisho.challenge.senders import Senders
-    from sekisho.challenge.tie import Ties
-    from sekisho.challenge.toll import Toll
+    from sekisho.challenge.challenge import Toll
+    from sekisho.challenge.waits import Waits
     from sekisho.middleware.lanes import Lanes
     from sekisho.middleware.protect import Protection
     from sekisho.middleware.step_up.voice import Voice
     from sekisho.record import RefusalLog
+    from sekisho.stepup.escrow import Escrow
+    from sekisho.stepup.factors import Enrolling, Factors
+    from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.flow.unfinished import Unfinished
-    from sekisho.stepup.flow.waits import Waits
+    from sekisho.stepup.session_binding import Ties
 
 
 class Proving(NamedTuple):

@@ -12,25 +12,25 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sekisho.answer import Answer
-from sekisho.challenge.escrow import Kept, Purpose, Sealed
-from sekisho.challenge.factors import Shown
-from sekisho.challenge.seal import bind
-from sekisho.challenge.toll import FORM_CHARS_MAX
-from sekisho.challenge.tries import DOOR
+from sekisho.challenge.challenge import FORM_CHARS_MAX
+from sekisho.crypto.seal import bind
 from sekisho.model import SekishoError, StoreUnavailable
+from sekisho.stepup.attempt_limits import DOOR
+from sekisho.stepup.escrow import Kept, Purpose, Sealed
+from sekisho.stepup.factors import Shown
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from sekisho.challenge.escrow import Ticket
-    from sekisho.challenge.factors import Person, Proof
-    from sekisho.challenge.tries import Trial
     from sekisho.guard import Guard
     from sekisho.middleware.step_up.granting import Granting
     from sekisho.middleware.step_up.holder import Holder
     from sekisho.middleware.step_up.mount import Call, Handler
     from sekisho.middleware.step_up.parts import Parts, Proving
+    from sekisho.stepup.attempt_limits import Trial
+    from sekisho.stepup.escrow import Ticket
+    from sekisho.stepup.factors import Person, Proof
 
 RUN_S = 30.0
 """How long an application may take for a log-in behind a step-up."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sekisho.challenge.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.middleware.watch import Report
 from sekisho.model import DEVICE_CLASS, Basis, Device, Outcome, PasswordsBusy
 from sekisho.read import credentials_set, from_body, from_start, unpacked
+from sekisho.stepup.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
 from sekisho.stepup.flow.csrf_cookies import withheld
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
 

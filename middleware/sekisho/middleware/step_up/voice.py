@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.answer import Answer, language_of, prefers_page, proof_failed, start_again, step_up_required
 from sekisho.answer.refusal import challenge_required
-from sekisho.challenge.escrow import TICKET_S
 from sekisho.middleware.cookies import same_site
 from sekisho.middleware.shown import LOOK_SECONDS, LOOK_START
+from sekisho.stepup.escrow import TICKET_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.answer import Refusal, Renderer
-    from sekisho.challenge.pages import Page, Pages
-    from sekisho.challenge.toll import Asked
+    from sekisho.challenge.challenge import Asked
+    from sekisho.stepup.pages import Page, Pages
 
     Headers = Sequence[tuple[bytes, bytes]]
 

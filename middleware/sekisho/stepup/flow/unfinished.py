@@ -13,18 +13,18 @@ import json
 import logging
 from typing import TYPE_CHECKING, Final
 
-from sekisho.challenge.escrow import REMEMBERED_S, TICKET_S, Purpose, Ticket
-from sekisho.challenge.keys import VaultKeys
-from sekisho.challenge.seal import Sealer, Unsealable
+from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import SekishoError, StoreUnavailable
+from sekisho.stepup.escrow import REMEMBERED_S, TICKET_S, Purpose, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sekisho.challenge.escrow import Escrow
-    from sekisho.challenge.factors import Factors
-    from sekisho.challenge.senders import Senders
     from sekisho.crypto.signers import Signer
+    from sekisho.stepup.escrow import Escrow
+    from sekisho.stepup.factors import Factors
+    from sekisho.stepup.factors.senders import Senders
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho")

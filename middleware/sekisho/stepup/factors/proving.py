@@ -5,28 +5,28 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.challenge.codes import DIGITS as SENT_DIGITS
-from sekisho.challenge.codes import Codes
-from sekisho.challenge.factors.passkeys import Passkeys, is_assertion
-from sekisho.challenge.factors.people import People
-from sekisho.challenge.factors.person import Early, Proof
-from sekisho.challenge.keys import VaultKeys
-from sekisho.challenge.recovery import SYMBOLS, RecoveryCodes
-from sekisho.challenge.seal import Sealer
-from sekisho.challenge.totp import DIGITS, Totp
-from sekisho.challenge.tries import Guess, Trial, Tries
-from sekisho.challenge.typed import folded_digits, folded_symbols
+from sekisho.crypto.seal import Sealer
+from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import Unreadable
 from sekisho.read.account import canonical
+from sekisho.stepup.attempt_limits import Guess, Trial, Tries
+from sekisho.stepup.factors.account_lookup import People
+from sekisho.stepup.factors.account_owner import Early, Proof
+from sekisho.stepup.factors.code_normalisation import folded_digits, folded_symbols
+from sekisho.stepup.factors.codes import DIGITS as SENT_DIGITS
+from sekisho.stepup.factors.codes import Codes
+from sekisho.stepup.factors.passkeys import Passkeys, is_assertion
+from sekisho.stepup.factors.recovery import SYMBOLS, RecoveryCodes
+from sekisho.stepup.factors.totp import DIGITS, Totp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from sekisho.challenge.factors.person import Person, Shown
-    from sekisho.challenge.senders import Senders
-    from sekisho.challenge.webauthn import WebAuthn
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners
+    from sekisho.stepup.factors.account_owner import Person, Shown
+    from sekisho.stepup.factors.senders import Senders
+    from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
 
     Acceptor = Callable[[Trial, Person, Shown, bytes, int], Awaitable[Proof | None]]

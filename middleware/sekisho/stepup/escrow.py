@@ -20,8 +20,8 @@ from enum import Enum
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.challenge.keys import VaultKeys
-from sekisho.challenge.seal import Sealer, Unsealable, bind
+from sekisho.crypto.seal import Sealer, Unsealable, bind
+from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:

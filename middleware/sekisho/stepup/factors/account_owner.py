@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sekisho.challenge.tries import Trial
     from sekisho.owners import Contact, Enrolment
+    from sekisho.stepup.attempt_limits import Trial
 
 
 class Person(NamedTuple):

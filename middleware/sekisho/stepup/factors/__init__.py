@@ -13,19 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sekisho.challenge.factors.enrolling import Enrolling, TotpOffer
-    from sekisho.challenge.factors.person import Early, Person, Proof, Shown
-    from sekisho.challenge.factors.proving import Factors
+    from sekisho.stepup.factors.account_owner import Early, Person, Proof, Shown
+    from sekisho.stepup.factors.enrolling import Enrolling, TotpOffer
+    from sekisho.stepup.factors.proving import Factors
 
 __all__ = ["Early", "Enrolling", "Factors", "Person", "Proof", "Shown", "TotpOffer"]
 
 _PLACES = {
-    "Early": "person",
+    "Early": "account_owner",
     "Enrolling": "enrolling",
     "Factors": "proving",
-    "Person": "person",
-    "Proof": "person",
-    "Shown": "person",
+    "Person": "account_owner",
+    "Proof": "account_owner",
+    "Shown": "account_owner",
     "TotpOffer": "enrolling",
 }
 

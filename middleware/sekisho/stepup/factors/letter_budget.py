@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from sekisho.challenge.keys import VaultKeys
+    from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.store.vault import Vault
 
 PERIOD_S: Final = 3_600

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from sekisho.challenge.seal import bind
+from sekisho.crypto.seal import bind
 from sekisho.crypto.signers import Signer, as_signers
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sekisho.challenge.factors.person import Person
+from sekisho.stepup.factors.account_owner import Person
 
 if TYPE_CHECKING:
-    from sekisho.challenge.keys import VaultKeys
-    from sekisho.challenge.senders import Senders
+    from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.owners import Contact, Enrolment, Owners
+    from sekisho.stepup.factors.senders import Senders
 
 
 class People:

@@ -18,15 +18,15 @@ from binascii import b2a_base64
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.challenge.seal import OVERHEAD_BYTES, Unsealable, bind
 from sekisho.challenge.work import PAYLOAD_CHARS_MAX, difficulty
+from sekisho.crypto.seal import OVERHEAD_BYTES, Unsealable, bind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sekisho.challenge.captcha import Captcha
-    from sekisho.challenge.seal import Sealer
     from sekisho.challenge.work import Puzzle, Work
+    from sekisho.crypto.seal import Sealer
 
 FORM_S = 120  # as long as the work may take
 SKEW_S = 60  # the largest difference of two workers' clocks

@@ -12,26 +12,26 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.challenge.factors.passkeys import FRESH_BYTES, KIND, Cabinet
-from sekisho.challenge.factors.people import People
-from sekisho.challenge.keys import VaultKeys
-from sekisho.challenge.proof import ProofFailed
-from sekisho.challenge.recovery import RecoveryCodes
-from sekisho.challenge.seal import Sealer, Unsealable, bind
-from sekisho.challenge.totp import ENROLMENTS_MAX as APPS_MAX
-from sekisho.challenge.totp import Totp, new_secret, provisioning_uri, qr_svg, secret_text, verify
-from sekisho.challenge.tries import Tries
+from sekisho.crypto.seal import Sealer, Unsealable, bind
+from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.owners import LABEL_CHARS_MAX, Enrolment, EnrolmentsFull
+from sekisho.stepup.attempt_limits import Tries
+from sekisho.stepup.factors.account_lookup import People
+from sekisho.stepup.factors.passkeys import FRESH_BYTES, KIND, Cabinet
+from sekisho.stepup.factors.recovery import RecoveryCodes
+from sekisho.stepup.factors.totp import ENROLMENTS_MAX as APPS_MAX
+from sekisho.stepup.factors.totp import Totp, new_secret, provisioning_uri, qr_svg, secret_text, verify
+from sekisho.stepup.proof import ProofFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sekisho.challenge.factors.person import Person
-    from sekisho.challenge.recovery import Sheet
-    from sekisho.challenge.senders import Senders
-    from sekisho.challenge.webauthn import WebAuthn
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners
+    from sekisho.stepup.factors.account_owner import Person
+    from sekisho.stepup.factors.recovery import Sheet
+    from sekisho.stepup.factors.senders import Senders
+    from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
 
 STATE_S = 600

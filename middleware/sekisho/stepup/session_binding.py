@@ -17,7 +17,7 @@ from hmac import compare_digest
 from time import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sekisho.challenge.seal import Sealer, Unsealable, bind
+from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.signers import Signer, as_signers
 from sekisho.read import SessionCredentials, credentials_shown, other_session
 

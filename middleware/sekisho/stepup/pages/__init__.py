@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sekisho.challenge.pages.cut import Cut, mark
-from sekisho.challenge.pages.words import WORDS
+from sekisho.stepup.pages.cut import Cut, mark
+from sekisho.stepup.pages.words import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,20 +6,20 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.proof import ProofFailed
-from sekisho.challenge.seal import Unsealable, bind
-from sekisho.challenge.webauthn import CREDENTIALS_MAX, RESPONSE_BYTES_MAX, SECONDS, Credential
+from sekisho.crypto.seal import Unsealable, bind
+from sekisho.crypto.vault_keys import enrolment_binding
+from sekisho.stepup.proof import ProofFailed
+from sekisho.stepup.webauthn import CREDENTIALS_MAX, RESPONSE_BYTES_MAX, SECONDS, Credential
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sekisho.challenge.factors.person import Person
-    from sekisho.challenge.keys import VaultKeys
-    from sekisho.challenge.seal import Sealer
-    from sekisho.challenge.tries import Trial, Tries
-    from sekisho.challenge.webauthn import WebAuthn
+    from sekisho.crypto.seal import Sealer
+    from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.owners import Enrolment, Owners
+    from sekisho.stepup.attempt_limits import Trial, Tries
+    from sekisho.stepup.factors.account_owner import Person
+    from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho.challenge")

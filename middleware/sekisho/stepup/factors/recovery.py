@@ -18,13 +18,13 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Unsealable
-from sekisho.challenge.typed import folded_symbols, symbols
+from sekisho.crypto.seal import Unsealable
+from sekisho.crypto.vault_keys import enrolment_binding
+from sekisho.stepup.factors.code_normalisation import folded_symbols, symbols
 
 if TYPE_CHECKING:
-    from sekisho.challenge.seal import Sealer
-    from sekisho.challenge.tries import Trial, Tries
+    from sekisho.crypto.seal import Sealer
+    from sekisho.stepup.attempt_limits import Trial, Tries
 
 log = logging.getLogger("sekisho.challenge")
 

@@ -18,16 +18,16 @@ from urllib.parse import quote
 import pyotp
 import segno
 
-from sekisho.challenge.keys import enrolment_binding
-from sekisho.challenge.seal import Unsealable
-from sekisho.challenge.typed import folded_digits
+from sekisho.crypto.seal import Unsealable
+from sekisho.crypto.vault_keys import enrolment_binding
+from sekisho.stepup.factors.code_normalisation import folded_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sekisho.challenge.keys import VaultKeys
-    from sekisho.challenge.seal import Sealer
-    from sekisho.challenge.tries import Trial, Tries
+    from sekisho.crypto.seal import Sealer
+    from sekisho.crypto.vault_keys import VaultKeys
+    from sekisho.stepup.attempt_limits import Trial, Tries
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho.challenge")

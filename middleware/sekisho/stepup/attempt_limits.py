@@ -20,7 +20,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sekisho.challenge.keys import VaultKeys
+    from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.store.vault import Vault
 
 CHALLENGE_TRIES_MAX = 5

@@ -57,10 +57,10 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from sekisho.challenge.proof import ProofFailed
-from sekisho.challenge.webauthn.credential import Credential
-from sekisho.challenge.webauthn.decoys import LISTED, Decoys
-from sekisho.challenge.webauthn.reading import (
+from sekisho.stepup.proof import ProofFailed
+from sekisho.stepup.webauthn.credential import Credential
+from sekisho.stepup.webauthn.decoys import LISTED, Decoys
+from sekisho.stepup.webauthn.reading import (
     RESPONSE_BYTES_MAX,
     Assertion,
     Attestation,

@@ -11,8 +11,8 @@ from hmac import compare_digest
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from sekisho.challenge.proof import ProofFailed
-from sekisho.challenge.webauthn.credential import ID_BYTES_MAX, TRANSPORTS
+from sekisho.stepup.proof import ProofFailed
+from sekisho.stepup.webauthn.credential import ID_BYTES_MAX, TRANSPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet

@@ -17,15 +17,15 @@ import secrets
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.challenge.seal import Unsealable
-from sekisho.challenge.tries import PERIOD_S, owner_key
-from sekisho.challenge.typed import folded_digits
+from sekisho.crypto.seal import Unsealable
 from sekisho.model import StoreUnavailable
+from sekisho.stepup.attempt_limits import PERIOD_S, owner_key
+from sekisho.stepup.factors.code_normalisation import folded_digits
 
 if TYPE_CHECKING:
-    from sekisho.challenge.keys import VaultKeys
-    from sekisho.challenge.seal import Sealer
-    from sekisho.challenge.tries import Trial, Tries
+    from sekisho.crypto.seal import Sealer
+    from sekisho.crypto.vault_keys import VaultKeys
+    from sekisho.stepup.attempt_limits import Trial, Tries
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho.challenge")

@@ -10,11 +10,11 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
-from sekisho.challenge.seal import Unsealable
+from sekisho.crypto.seal import Unsealable
 
 if TYPE_CHECKING:
-    from sekisho.challenge.keys import VaultKeys
-    from sekisho.challenge.toll import Toll
+    from sekisho.challenge.challenge import Toll
+    from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.store.vault import Vault
 
 WAIT_S: Final = 30

@@ -12,17 +12,17 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sekisho.challenge.webhook import CodeHook, CodeMessage, Outbox
 from sekisho.model import StoreUnavailable
+from sekisho.stepup.factors.webhook import CodeHook, CodeMessage, Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.challenge.codes import Code
-    from sekisho.challenge.factors.person import Person
-    from sekisho.challenge.letter_budget import LetterBudget
-    from sekisho.challenge.webhook import Webhook
     from sekisho.mail import Letter, Mailer, Service
+    from sekisho.stepup.factors.account_owner import Person
+    from sekisho.stepup.factors.codes import Code
+    from sekisho.stepup.factors.letter_budget import LetterBudget
+    from sekisho.stepup.factors.webhook import Webhook
 
 __all__ = ["CodeHook", "CodeMessage", "Senders"]
 

@@ -16,7 +16,7 @@ from hmac import new as hmac
 from random import SystemRandom
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sekisho.challenge.wire import JSON, Fault, Wire
+from sekisho.https_post import JSON, Fault, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
