@@ -69,16 +69,16 @@ STEPS = (
     Step("address", "sekisho.read.address:Addresses.origin"),
     Step("digests of the origin", "sekisho.read.digest:Digests.origin_digests"),
     Step("the caller", "sekisho.read.caller:Callers.read"),
-    Step("the rest of the visit, the gate", "sekisho.guard:Guard.at_the_gate"),
+    Step("the rest of the visit, the gate", "sekisho.pipeline:Guard.at_the_gate"),
     Step("take in the body", "sekisho.middleware.intake:Intake.read"),
     Step("credentials", "sekisho.middleware.guarding:read_credentials"),
     Step("canonical account", "sekisho.read.account:Accounts.canonical"),
     Step("digests and charge", "sekisho.read.digest:Digests.charge"),
-    Step("ledger (a constant), judge", "sekisho.guard:decide"),
+    Step("ledger (a constant), judge", "sekisho.pipeline:decide"),
     Step("assessment, events", "sekisho.record.events:Events.decided"),
     Step("hand on, application reads", "benchmarks.apps.endpoint:verdict"),
     Step("application answers, outcome", "sekisho.middleware.watch:from_start"),
-    Step("answer leaves, settle", "sekisho.guard:Guard.settle"),
+    Step("answer leaves, settle", "sekisho.pipeline:Guard.settle"),
 )
 REST = "the rest"
 HARNESS, BARE, WHOLE, PACKED = "harness", "bare", "whole", "packed"

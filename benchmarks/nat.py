@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import arguments, result
 from sekisho.assemble import _Parts
-from sekisho.guard import Guard
 from sekisho.ledger.in_flight import WaitingRoom
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.model import Action, Attempt, Basis, DoorKind, Origin, Outcome
+from sekisho.pipeline import Guard
 from sekisho.read import Accounts, Addresses, Networks
 from sekisho.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from sekisho.guard import Assessment
     from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.pipeline import Assessment
 
 US = 1_000_000
 START_US = 1_700_000_000 * US

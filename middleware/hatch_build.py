@@ -36,7 +36,7 @@ COMPILED = (
     "read/request/*.py",
     "read/response/*.py",
     "judge/*.py",
-    "guard.py",
+    "pipeline.py",
     "answer/refusal.py",
     "answer/render.py",
     "answer/send.py",

@@ -36,7 +36,7 @@ async def test_what_is_refused_from_memory_meets_few_of_them(marks: Marks) -> No
 def test_a_step_that_has_gone_is_named() -> None:
     """A missing step is named, or its instructions would count for the next one."""
     with pytest.raises(SystemExit, match=r"sekisho\.guard:Guard\.gone has gone"):
-        place("sekisho.guard:Guard.gone")
+        place("sekisho.pipeline:Guard.gone")
 
 
 def test_what_marks_add_is_taken_off() -> None:

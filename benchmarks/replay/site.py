@@ -16,12 +16,12 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.assemble import _Parts
-from sekisho.guard import Guard
 from sekisho.ledger.in_flight import WaitingRoom
 from sekisho.ledger.local_fallback import FallbackLedger
 from sekisho.ledger.redis import RedisLedger, failed_families, ledger_script
 from sekisho.ledger.shed import Shed
 from sekisho.model import Charged
+from sekisho.pipeline import Guard
 from sekisho.read import Accounts
 from sekisho.settings import load
 from sekisho.store import Line, Script

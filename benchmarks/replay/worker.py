@@ -31,10 +31,10 @@ from benchmarks.replay.plan import US, WINDOW_US, Plan, Share, sample_of
 from benchmarks.replay.site import COUNTED, Clock, assemble
 from benchmarks.replay.tally import SHED, Tally
 from sekisho.devices.token import browser_family
-from sekisho.guard import REFUSED
 from sekisho.judge import decide
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Action, Attempt, Basis, Charge, Device, Outcome, Signals
+from sekisho.pipeline import REFUSED
 from sekisho.simulate import Attack, Logins
 from sekisho.store import Line
 
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.replay.site import Site
-    from sekisho.guard import Assessment
     from sekisho.model import Origin
+    from sekisho.pipeline import Assessment
     from sekisho.read import OriginDigests
     from sekisho.simulate import Combo, Try
     from sekisho.store.options import LineOptions

@@ -4,7 +4,7 @@
 
 An attempt is read strictly (`read`), charged before its secret is checked (`ledger`), judged by one pure function
 (`judge`), and then either refused (`answer`) or passed on. The application's answer shows the outcome (`middleware`),
-and only a proven success refunds the charge (`guard`).
+and only a proven success refunds the charge (`pipeline`).
 """
 
 from __future__ import annotations

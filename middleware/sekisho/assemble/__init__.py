@@ -32,7 +32,6 @@ from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
 from sekisho.devices.asker import Askers
 from sekisho.devices.token import DeviceTokens
-from sekisho.guard import Guard
 from sekisho.judge import SuccessTrust
 from sekisho.judge.gradient import GradientLimit
 from sekisho.ledger.daily import DailyGuesses
@@ -55,6 +54,7 @@ from sekisho.model import (
     Unreadable,
     prevalence,
 )
+from sekisho.pipeline import Guard
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers

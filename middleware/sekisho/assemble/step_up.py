@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
     from sekisho.challenge.captcha import Captcha
-    from sekisho.guard import Guard
     from sekisho.middleware import Cookie, GuardMiddleware, Reading
     from sekisho.middleware.asgi import App, Scope
     from sekisho.middleware.suspicion import Suspicion
     from sekisho.owners import Owners
     from sekisho.owners.sql import SqlOwners
+    from sekisho.pipeline import Guard
     from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
     from sekisho.stepup.factors import Enrolling, Factors

@@ -69,7 +69,7 @@ class Version(argparse.Action):
     """Print the installed version and exit. The version is looked up only when this option is used."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        hot_path = find_spec("sekisho.guard")
+        hot_path = find_spec("sekisho.pipeline")
         compiled = hot_path is not None and (hot_path.origin or "").endswith(".so")
         print(f"sekisho {metadata.version('sekisho')} ({'compiled' if compiled else 'not compiled'})")
         parser.exit()

@@ -58,10 +58,10 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Receive, Scope, Send
     from sekisho.middleware.protect import Stale
     from sekisho.middleware.step_up import Asking, Mount
+    from sekisho.pipeline import Assessment, Guard
     from sekisho.read import Accounts, Callers, Doors
     from sekisho.record import Answers, Events, RefusalLog
 

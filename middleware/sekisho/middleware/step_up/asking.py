@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Answer
     from sekisho.asgi.admission import Admission
-    from sekisho.guard import Assessment, Guard
     from sekisho.middleware.asgi import App, Scope, Send
     from sekisho.middleware.guarding import Reading
     from sekisho.middleware.protect import Stale
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.step_up.parts import Parts, Proving
     from sekisho.middleware.visit import Visit
     from sekisho.model import Attempt, Basis, Door
+    from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies

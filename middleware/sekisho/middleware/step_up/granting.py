@@ -19,12 +19,12 @@ from sekisho.stepup.escrow import PROOF_S, TICKET_S, Purpose
 from sekisho.stepup.session_binding import Tie
 
 if TYPE_CHECKING:
-    from sekisho.guard import Guard
     from sekisho.middleware.asgi import App
     from sekisho.middleware.guarding import Cookie, Reading
     from sekisho.middleware.step_up.mount import Call
     from sekisho.middleware.step_up.parts import Parts, Proving
     from sekisho.model import Door
+    from sekisho.pipeline import Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed, Ticket
     from sekisho.stepup.factors import Person, Proof

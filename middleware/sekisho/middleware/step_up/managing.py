@@ -19,11 +19,11 @@ from sekisho.stepup.proof import ProofFailed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.guard import Guard
     from sekisho.middleware.guarding import Reading
     from sekisho.middleware.step_up.mount import Call, Handler
     from sekisho.middleware.step_up.parts import Parts, Proving
     from sekisho.owners import Enrolment
+    from sekisho.pipeline import Guard
     from sekisho.stepup.factors import Person, TotpOffer
     from sekisho.stepup.session_binding import Tie
 

@@ -22,7 +22,6 @@ from sekisho.stepup.flow.foreign_site import is_foreign
 
 if TYPE_CHECKING:
     from sekisho.answer import Answer, Refusal
-    from sekisho.guard import Guard
     from sekisho.middleware.asgi import App, Receive, Scope, Send
     from sekisho.middleware.guarding import Reading
     from sekisho.middleware.intake import Patience
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.step_up.parts import Parts
     from sekisho.middleware.step_up.redeeming import Redeeming
     from sekisho.middleware.visit import Visit
+    from sekisho.pipeline import Guard
     from sekisho.read import Caller
 
 BUSY_US = 3_000_000

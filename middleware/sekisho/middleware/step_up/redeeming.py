@@ -23,11 +23,11 @@ from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from sekisho.guard import Guard
     from sekisho.middleware.step_up.granting import Granting
     from sekisho.middleware.step_up.holder import Holder
     from sekisho.middleware.step_up.mount import Call, Handler
     from sekisho.middleware.step_up.parts import Parts, Proving
+    from sekisho.pipeline import Guard
     from sekisho.stepup.attempt_limits import Trial
     from sekisho.stepup.escrow import Ticket
     from sekisho.stepup.factors import Person, Proof

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.asgi.admission import Admission
-    from sekisho.guard import Assessment
     from sekisho.middleware.asgi import App, Message
     from sekisho.middleware.visit import Visit
+    from sekisho.pipeline import Assessment
     from sekisho.record import Answers
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 
