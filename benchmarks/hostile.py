@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.instructions import _total
-from sekisho.middleware.visit import presented
+from sekisho.asgi.request_context import presented
 from sekisho.model import Unreadable
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, decoded, read_credentials
 from sekisho.read.request import read_headers

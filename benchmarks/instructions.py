@@ -70,14 +70,14 @@ STEPS = (
     Step("digests of the origin", "sekisho.read.digest:Digests.origin_digests"),
     Step("the caller", "sekisho.read.caller:Callers.read"),
     Step("the rest of the visit, the gate", "sekisho.pipeline:Guard.at_the_gate"),
-    Step("take in the body", "sekisho.middleware.intake:Intake.read"),
-    Step("credentials", "sekisho.middleware.guarding:read_credentials"),
+    Step("take in the body", "sekisho.asgi.body_reader:Intake.read"),
+    Step("credentials", "sekisho.asgi.endpoint:read_credentials"),
     Step("canonical account", "sekisho.read.account:Accounts.canonical"),
     Step("digests and charge", "sekisho.read.digest:Digests.charge"),
     Step("ledger (a constant), judge", "sekisho.pipeline:decide"),
     Step("assessment, events", "sekisho.record.events:Events.decided"),
     Step("hand on, application reads", "benchmarks.apps.endpoint:verdict"),
-    Step("application answers, outcome", "sekisho.middleware.watch:from_start"),
+    Step("application answers, outcome", "sekisho.asgi.response_observer:from_start"),
     Step("answer leaves, settle", "sekisho.pipeline:Guard.settle"),
 )
 REST = "the rest"

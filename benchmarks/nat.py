@@ -25,7 +25,7 @@ from sekisho.settings import load
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.pipeline import Assessment
 
 US = 1_000_000

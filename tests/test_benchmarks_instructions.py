@@ -61,7 +61,7 @@ def test_the_harness_is_taken_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("until", "awaited"), [("sekisho.read.doors:Doors.find", False), ("sekisho.middleware.intake:Intake.read", True)]
+    ("until", "awaited"), [("sekisho.read.doors:Doors.find", False), ("sekisho.asgi.body_reader:Intake.read", True)]
 )
 def test_coroutines_are_told_from_functions(until: str, *, awaited: bool) -> None:
     """Coroutines, whose marks cost more, are told from functions."""

@@ -40,7 +40,7 @@ from tests.middleware.driving import Shop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
 
 ROOT = Path(__file__).resolve().parents[1]
 JSON_HEAD = [(b"content-type", b"application/json")]

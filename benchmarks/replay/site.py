@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.replay.tally import Tally
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.model import Charge, Verdict
     from sekisho.settings import Settings
 

@@ -3,7 +3,7 @@
     request ─► read ─► charge ─► judge ─► answer, or the application ─► record
 
 An attempt is read strictly (`read`), charged before its secret is checked (`ledger`), judged by one pure function
-(`judge`), and then either refused (`answer`) or passed on. The application's answer shows the outcome (`middleware`),
+(`judge`), and then either refused (`answer`) or passed on. The application's answer shows the outcome (`asgi`),
 and only a proven success refunds the charge (`pipeline`).
 """
 

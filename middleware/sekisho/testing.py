@@ -16,8 +16,8 @@ from sekisho.assemble import LoginGuard, people_of
 from sekisho.settings import load
 
 if TYPE_CHECKING:
+    from sekisho.asgi.types import App
     from sekisho.assemble import SessionAccount
-    from sekisho.middleware.asgi import App
     from sekisho.owners import Owners
     from sekisho.read import MailPolicy, Resolver
     from sekisho.record import AccountHook

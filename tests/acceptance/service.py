@@ -15,7 +15,7 @@ from sekisho import LoginGuard
 from tests.middleware.driving import RULED, Shop, answer
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
 
 
 class Counting(Shop):

@@ -18,7 +18,7 @@ from tests.middleware.driving import Shop, address
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sekisho.middleware.asgi import App
+    from sekisho.asgi.types import App
 
 L = 5
 

@@ -23,7 +23,7 @@ from tests.talking import CERTIFICATE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sekisho.middleware.asgi import Message, Receive, Scope, Send
+    from sekisho.asgi.types import Message, Receive, Scope, Send
     from tests.breach.ranges import Ranges
 
 Headers = dict[str, str]

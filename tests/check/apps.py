@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from tests.middleware.driving import SESSION, answer, read
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
 
 OWNERS = {"hana": {"right"}}
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from sekisho.middleware.asgi import App, Message
+    from sekisho.asgi.types import App, Message
 
 DOORS = "POST /login form:username,password; POST /logn; POST /api/nothing json:a,b; * /files/* basic; POST /x basic"
 

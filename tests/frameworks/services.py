@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
 
 ACCOUNT, PASSWORD = "hana", "correct horse"
 WELCOME, WRONG = "welcome", "wrong"  # as in `driving`

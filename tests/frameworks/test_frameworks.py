@@ -19,7 +19,7 @@ from tests.middleware.driving import Line, address
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from sekisho.middleware.asgi import App
+    from sekisho.asgi.types import App
 
 BUILDERS: list[tuple[str, Callable[[], Built]]] = [
     *[(build.__name__, build) for build in SERVICES],

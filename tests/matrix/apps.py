@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
+    from sekisho.asgi.types import App, Message, Receive, Scope, Send
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # In angle brackets: the framework's parameter for one segment, or (`rest`) for all that follow.

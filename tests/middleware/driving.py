@@ -12,8 +12,8 @@ from sekisho import testing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
 
     Headers = Sequence[tuple[bytes, bytes]]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from sekisho.middleware.asgi import App, Receive, Scope, Send
+    from sekisho.asgi.types import App, Receive, Scope, Send
 
     Headers = list[tuple[bytes, bytes]]
 

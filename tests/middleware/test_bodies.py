@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.middleware.intake import PIECES_MAX, Intake, Patience
+from sekisho.asgi.body_reader import PIECES_MAX, Intake, Patience
 from sekisho.model import Unreadable
 from tests.middleware.driving import (
     FORM,
@@ -31,7 +31,7 @@ from tests.middleware.driving import (
 )
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Message, Receive, Scope, Send
+    from sekisho.asgi.types import Message, Receive, Scope, Send
 
 BODY = form("hana", "right")
 DISCONNECT: Message = {"type": "http.disconnect"}

@@ -34,9 +34,9 @@ from tests.middleware.driving import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sekisho.asgi.response_observer import Report
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware import Report
-    from sekisho.middleware.asgi import Receive, Scope, Send
 
 LEAKED = "sunshine"  # seen 1,000 times: class 10
 RARE = "correct horse battery staple"  # seen once

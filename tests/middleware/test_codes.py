@@ -9,8 +9,8 @@ from sekisho.testing import guarded
 from tests.middleware.driving import FORM, OPEN, Answer, Clock, address, answer, ask, http, log_in, read
 
 if TYPE_CHECKING:
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import Receive, Scope, Send
 
 DAY_S = 86_400
 CODES: dict[str, Any] = {

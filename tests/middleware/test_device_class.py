@@ -12,7 +12,7 @@ from tests.middleware.step_up.driving import Client, Site, challenge, stop
 from tests.middleware.step_up.driving import Shop as OtherShop
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
 
 Said = list[tuple[Device, Device]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.middleware.visit import DEVICE_HEADER
+from sekisho.asgi.request_context import DEVICE_HEADER
 from tests.middleware.driving import (
     FORM,
     JSON,
@@ -28,8 +28,8 @@ from tests.middleware.driving import (
 )
 
 if TYPE_CHECKING:
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import Receive, Scope, Send
 
 L = 3
 TIGHT: dict[str, Any] = {**OPEN, "limit_account": f"{L}/hour"}

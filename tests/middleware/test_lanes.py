@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.middleware.lanes import ENTERING_MAX, Lanes
+from sekisho.stepup.flow.fair_queue import ENTERING_MAX, Lanes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

@@ -32,7 +32,7 @@ from tests.middleware.driving import (
 )
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
+    from sekisho.asgi.types import App, Message, Receive, Scope, Send
 
 L = 3
 TIGHT: dict[str, Any] = {**OPEN, "limit_account": f"{L}/hour"}

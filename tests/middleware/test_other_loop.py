@@ -18,8 +18,8 @@ from tests.middleware.driving import answer, read
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import Receive, Scope, Send
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 NEEDS_ASYNCIO = (

@@ -34,7 +34,7 @@ from tests.middleware.driving import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
+    from sekisho.asgi.types import App, Message, Receive, Scope, Send
 
     Headers = list[tuple[bytes, bytes]]
 

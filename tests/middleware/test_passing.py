@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.middleware.passing import PATH_CHARS_MAX, PATHS_MAX, Passing
+from sekisho.asgi.fast_path import PATH_CHARS_MAX, PATHS_MAX, Passing
 from sekisho.model import Door, DoorKind, Encoding, Fields, Unreadable
 from sekisho.owners import MemoryOwners
 from sekisho.read import Doors
@@ -18,8 +18,8 @@ from sekisho.read.paths import path_keys
 from tests.middleware.driving import Shop, answer, ask, guarded, http, log_in
 
 if TYPE_CHECKING:
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import Receive, Scope, Send
 
 READS = Fields(Encoding.FORM, (("username",),), (("password",),))
 DOORS = Doors(

@@ -26,8 +26,8 @@ from tests.middleware.driving import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import Receive, Scope, Send
 
 GUESSES = 12
 L = 3

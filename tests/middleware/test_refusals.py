@@ -33,7 +33,7 @@ from tests.middleware.driving import (
 )
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
+    from sekisho.asgi.types import App, Message, Receive, Scope, Send
 
 L = 3
 NEIGHBOUR = "203.0.113.77"  # in the /24 of HERE

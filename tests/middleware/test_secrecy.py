@@ -29,7 +29,7 @@ from tests.middleware.driving import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sekisho.middleware.asgi import App, Receive, Scope, Send
+    from sekisho.asgi.types import App, Receive, Scope, Send
     from tests.servers import RedisServer
 
 SECRET = "canary-of-the-signing-secret-0123456789"

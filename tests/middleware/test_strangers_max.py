@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.asgi import place_queue
-from sekisho.middleware.lanes import Lanes
 from sekisho.passwords import PasswordsBusy
+from sekisho.stepup.flow.fair_queue import Lanes
 from tests.middleware.driving import OPEN, Answer, Shop, address, guarded, known_device, log_in
 from tests.middleware.step_up.driving import Shop as OtherShop
 from tests.middleware.step_up.driving import Site, challenge
@@ -17,8 +17,8 @@ from tests.middleware.step_up.driving import Site, challenge
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import Receive, Scope, Send
 
 NEVER_S = 60.0
 TWO: dict[str, Any] = {**OPEN, "strangers_max": 2}

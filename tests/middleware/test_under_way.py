@@ -14,8 +14,8 @@ from tests.middleware.step_up.driving import stop
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import Receive, Scope, Send
 
 ACCOUNT: dict[str, Any] = {**OPEN, "limit_account": "5/5minutes"}
 ADDRESS: dict[str, Any] = {**OPEN, "limit_account": "9999/minute", "limit_ip": "5/5minutes"}

@@ -26,7 +26,7 @@ from tests.real.catalogue import SERVICES
 
 if TYPE_CHECKING:
     from sekisho import LoginGuard
-    from sekisho.middleware.asgi import App, Receive, Scope, Send
+    from sekisho.asgi.types import App, Receive, Scope, Send
     from tests.real.catalogue import Service
 
 L = 3

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sekisho.asgi.cookies import cookie
+from sekisho.asgi.request_context import DEVICE_HEADER
 from sekisho.devices.asker import SECONDS
-from sekisho.middleware.cookies import cookie
-from sekisho.middleware.visit import DEVICE_HEADER
 from sekisho.model import DoorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from sekisho.asgi.types import Message, Scope, Send
     from sekisho.devices.asker import Askers
-    from sekisho.middleware.asgi import Message, Scope, Send
     from sekisho.model import Attempt, Door
 
 HEADER = b"sekisho-asker"

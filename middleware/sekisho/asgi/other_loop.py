@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.answer import Renderer
-    from sekisho.middleware.asgi import App, Receive, Scope, Send
+    from sekisho.asgi.types import App, Receive, Scope, Send
 
 log = logging.getLogger("sekisho")
 

@@ -20,6 +20,8 @@ from weakref import WeakSet
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
 from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
+from sekisho.asgi.endpoint import NOT_THERE, Cookie, GuardMiddleware, Reading
+from sekisho.asgi.fast_path import Passing
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.breach.corpus_file import Corpus
@@ -40,8 +42,6 @@ from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.shed import Shed
 from sekisho.ledger.worker_sync import Exchange, News
-from sekisho.middleware import Cookie, GuardMiddleware, Passing, Reading, as_doors
-from sekisho.middleware.guarding import NOT_THERE
 from sekisho.model import (
     Credentials,
     Door,
@@ -64,6 +64,7 @@ from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
 from sekisho.settings.step_up import warnings_without_session_account
 from sekisho.stepup.flow.csrf_cookies import CsrfCookies
+from sekisho.stepup.flow.protected_routes import as_doors
 from sekisho.store.clock import StoreClock
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
@@ -72,9 +73,9 @@ from sekisho.store.vault import MemoryVault
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.assemble.step_up import StepUp
     from sekisho.breach.hibp import Hibp
-    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
     from sekisho.owners import Owners
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.store import AnyLine

@@ -15,11 +15,6 @@ from sekisho.challenge.waits import Waits
 from sekisho.challenge.work import Work
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.middleware.lanes import Lanes
-from sekisho.middleware.protect import Protection
-from sekisho.middleware.step_up import Asking, Granting, Managing, Mount, Parts, Proving, Redeeming
-from sekisho.middleware.step_up.redeeming import RUN_S
-from sekisho.middleware.step_up.voice import Voice
 from sekisho.model import SettingsError
 from sekisho.owners import OwnersError
 from sekisho.settings.step_up import guesses_session
@@ -27,6 +22,15 @@ from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.senders import Senders
 from sekisho.stepup.factors.webhook import Webhook
+from sekisho.stepup.flow.enrolment_pages import Managing
+from sekisho.stepup.flow.fair_queue import Lanes
+from sekisho.stepup.flow.issue import Asking
+from sekisho.stepup.flow.parts import Parts, Proving
+from sekisho.stepup.flow.proof_routes import RUN_S, Redeeming
+from sekisho.stepup.flow.protected_routes import Protection
+from sekisho.stepup.flow.redeem import Granting
+from sekisho.stepup.flow.responses import Voice
+from sekisho.stepup.flow.routes import Mount
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.stepup.pages import Pages
 from sekisho.stepup.session_binding import Ties
@@ -36,10 +40,10 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
+    from sekisho.asgi.endpoint import Cookie, GuardMiddleware, Reading
+    from sekisho.asgi.suspicion import Suspicion
+    from sekisho.asgi.types import App, Scope
     from sekisho.challenge.captcha import Captcha
-    from sekisho.middleware import Cookie, GuardMiddleware, Reading
-    from sekisho.middleware.asgi import App, Scope
-    from sekisho.middleware.suspicion import Suspicion
     from sekisho.owners import Owners
     from sekisho.owners.sql import SqlOwners
     from sekisho.pipeline import Guard

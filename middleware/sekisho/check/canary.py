@@ -22,10 +22,10 @@ from sekisho.stepup.flow.escrowed_scope import escrowed_scope
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sekisho.asgi.suspicion import Suspicion
+    from sekisho.asgi.types import App
     from sekisho.check.trial import Trial
     from sekisho.judge import RuleTrust, SuccessTrust
-    from sekisho.middleware.asgi import App
-    from sekisho.middleware.suspicion import Suspicion
     from sekisho.record import Events
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 

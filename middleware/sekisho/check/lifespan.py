@@ -11,7 +11,7 @@ from sekisho.model import SekishoError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sekisho.middleware.asgi import App, Message
+    from sekisho.asgi.types import App, Message
 
 SECONDS_MAX = 60.0
 

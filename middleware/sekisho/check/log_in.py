@@ -16,7 +16,7 @@ from sekisho.model import Credentials, Encoding, Fields
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sekisho.middleware.asgi import Message, Receive, Scope
+    from sekisho.asgi.types import Message, Receive, Scope
     from sekisho.model import Door, Path
 
     Headers = Sequence[tuple[bytes, bytes]]

@@ -15,7 +15,7 @@ from sekisho.read.set_cookies import set_cookies
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from sekisho.middleware.asgi import App
+    from sekisho.asgi.types import App
 
     Headers = list[tuple[bytes, bytes]]
 

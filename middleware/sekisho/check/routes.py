@@ -11,7 +11,7 @@ from sekisho.model import Credentials, DoorKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sekisho.middleware.asgi import App
+    from sekisho.asgi.types import App
     from sekisho.model import Door
 
 NOT_THERE = 404

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.asgi.response_observer import BODIES, Report
 from sekisho.check.answer import Answer
-from sekisho.middleware.watch import BODIES, Report
 from sekisho.model import UNKNOWN, Action, Attempt, Basis, Decision, Door, Origin, Outcome
 from sekisho.read import ANSWER_BYTES_MAX
 
 if TYPE_CHECKING:
+    from sekisho.asgi.types import App, Message
     from sekisho.check.log_in import LogIn
-    from sekisho.middleware.asgi import App, Message
 
     Headers = list[tuple[bytes, bytes]]
 

@@ -23,9 +23,9 @@ class Later:
 @pytest.fixture(autouse=True)
 def _little_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer wrong proofs after a millisecond. The real delay has tests of its own."""
-    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.FIRST_S", 0.0)
-    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.EVEN_S", 0.001)
-    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.RELEASE_S", (0.001,) * 10)
+    monkeypatch.setattr("sekisho.stepup.flow.proof_routes.FIRST_S", 0.0)
+    monkeypatch.setattr("sekisho.stepup.flow.proof_routes.EVEN_S", 0.001)
+    monkeypatch.setattr("sekisho.stepup.flow.proof_routes.RELEASE_S", (0.001,) * 10)
 
 
 @pytest.fixture(autouse=True)

@@ -23,8 +23,8 @@ from tests.middleware.driving import FORM, HERE, JSON, Answer, answer, ask, form
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import App, Message, Receive, Scope, Send
 
     Headers = Sequence[tuple[bytes, bytes]]
 

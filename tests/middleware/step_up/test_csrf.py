@@ -12,7 +12,7 @@ from tests.middleware.driving import OPEN, Answer, answer
 from tests.middleware.step_up.driving import Client, Shop, Site, challenge
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
 
 DJANGO = "a1B2" * 8
 RULED = "POST /login form:username,password success=303:/account"

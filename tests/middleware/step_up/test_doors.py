@@ -14,7 +14,7 @@ from tests.middleware.driving import answer, read
 from tests.middleware.step_up.driving import FORM, JSON, STEP, Client, Shop, Site, challenge, hidden
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
     from tests.middleware.driving import Answer
     from tests.middleware.step_up.conftest import Later
 

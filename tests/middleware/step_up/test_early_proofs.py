@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from sekisho.middleware.lanes import Lanes
+from sekisho.stepup.flow.fair_queue import Lanes
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 from tests.middleware.step_up.driving import STEP, Client, Shop, Site, challenge
 from tests.middleware.step_up.test_escrow import same
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
     from tests.middleware.step_up.conftest import Later
 
 WEBHOOK_KEY = "1Vn6cNRr3XzgY0kTq8mPjw5LsEhDbU2A"
@@ -180,7 +180,7 @@ async def test_waiting_proofs_hold_no_place_of_a_run(shop: Slow, monkeypatch: py
 
 async def test_waiting_proofs_are_bounded_for_each_network(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting proofs are limited per network: a caller over the limit is told to come back, others are not affected."""
-    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.WaitingProofs", partial(WaitingProofs, per_network_max=2))
+    monkeypatch.setattr("sekisho.stepup.flow.proof_routes.WaitingProofs", partial(WaitingProofs, per_network_max=2))
     site.guard = site.guarded()
     near = [await begun(site) for _ in range(3)]
     waiting = [asyncio.ensure_future(client.show(ticket, site.code())) for client, ticket in near[:2]]

@@ -11,17 +11,17 @@ from urllib.parse import urlencode
 import pytest
 
 from sekisho.ledger.worker_sync import News
-from sekisho.middleware.lanes import Lanes
-from sekisho.middleware.step_up import redeeming
-from sekisho.middleware.step_up.redeeming import wait_s
 from sekisho.model import StoreUnavailable
 from sekisho.passwords import PasswordsBusy
+from sekisho.stepup.flow import proof_routes as redeeming
+from sekisho.stepup.flow.fair_queue import Lanes
+from sekisho.stepup.flow.proof_routes import wait_s
 from sekisho.store.vault import MemoryVault
 from tests.middleware.driving import Line, answer, ask, form, http, pieces
 from tests.middleware.step_up.driving import FORM, STEP, STRANGE, Client, Shop, Site, challenge, stop
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.owners import Enrolment
 
 FIRST_S, EVEN_S = redeeming.FIRST_S, redeeming.EVEN_S  # before a fixture removes them
@@ -149,7 +149,7 @@ async def test_what_is_wrong_is_answered_at_even_times_whoever_it_was(
         return 0
 
     monkeypatch.setattr(site.people, "enrolments", looking)
-    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.wait_s", waiting)
+    monkeypatch.setattr("sekisho.stepup.flow.proof_routes.wait_s", waiting)
     for n, (account, password) in enumerate(PASSWORDS):
         client = site.client(f"198.51.100.{n}")
         ticket = challenge(await client.log_in(account, password))
@@ -494,7 +494,7 @@ async def test_an_owner_waits_for_a_place_and_is_then_told_to_come_back(
     crowded: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a place, the owner waits, then gets 503 instead of a question nobody could answer, for any secret."""
-    monkeypatch.setattr("sekisho.middleware.step_up.asking.PLACE_S", 0.01)
+    monkeypatch.setattr("sekisho.stepup.flow.issue.PLACE_S", 0.01)
     assert (await crowded.client("192.0.2.1").log_in("nobody", "wrong")).code == "step_up_required"
     seen = set()
     for n, (account, password) in enumerate(PASSWORDS):
@@ -530,7 +530,7 @@ async def test_a_run_that_does_not_end_is_ended_and_proves_nothing(monkeypatch: 
 
 async def test_what_runs_when_the_service_stops_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopping the service waits briefly for runs under way, then cancels them."""
-    monkeypatch.setattr("sekisho.middleware.step_up.asking.STOP_S", 0.01)
+    monkeypatch.setattr("sekisho.stepup.flow.issue.STOP_S", 0.01)
     site = Site(shop=Stuck())
     before = asyncio.all_tasks()
     await site.client().log_in()
@@ -670,7 +670,7 @@ async def settled(site: Site) -> None:
 
 async def test_an_application_that_has_no_time_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run answered with 503 (a full argon2 pool) is repeated, unnoticed by the owner."""
-    monkeypatch.setattr("sekisho.middleware.step_up.run.PAUSES_S", (0, 0, 0))
+    monkeypatch.setattr("sekisho.stepup.flow.escrowed_run.PAUSES_S", (0, 0, 0))
     tries = iter(range(10))
 
     class Busy(Shop):
@@ -708,7 +708,7 @@ async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
 async def test_an_unblocking_ends_what_is_under_way_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unblock messages repeat for a minute; a challenge begun after the first one survives the others."""
     ended: list[bytes] = []
-    monkeypatch.setattr("sekisho.middleware.step_up.asking.Asking.end_all", lambda _, counted: ended.append(counted))
+    monkeypatch.setattr("sekisho.stepup.flow.issue.Asking.end_all", lambda _, counted: ended.append(counted))
     await site.client().log_in()
     parts = site.guard._parts
     assert parts is not None

@@ -21,7 +21,7 @@ from tests.middleware.step_up.driving import Client, Site, challenge
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from sekisho.middleware.asgi import Scope
+    from sekisho.asgi.types import Scope
     from tests.middleware.driving import Answer
     from tests.middleware.step_up.conftest import Later
 

@@ -15,8 +15,8 @@ from tests.middleware.step_up.driving import STRANGE, Client, Shop, Site, challe
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.assemble import LoginGuard
-    from sekisho.middleware.asgi import Receive, Scope, Send
     from tests.middleware.step_up.conftest import Later
     from tests.servers import RedisServer
 
@@ -129,7 +129,7 @@ async def test_a_run_whose_worker_died_is_given_up(
     """
     if not has_begun:
         monkeypatch.setattr("sekisho.stepup.escrow.Escrow.begin", AsyncMock())
-    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.POLL_S", (0.01, 0.01))
+    monkeypatch.setattr("sekisho.stepup.flow.proof_routes.POLL_S", (0.01, 0.01))
     async with workers(redis_url, Hanging()) as (site, second):
         client = site.client()
         ticket = challenge(await client.log_in())

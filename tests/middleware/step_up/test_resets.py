@@ -12,7 +12,7 @@ from tests.middleware.driving import answer, read
 from tests.middleware.step_up.driving import STEP, Client, Shop, Site, challenge
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
     from sekisho.stepup.factors.senders import CodeMessage
 
 OLD, NEW = "right", "never+seen+in+a+leak+17"

@@ -11,7 +11,7 @@ import pytest
 from tests.middleware.step_up.driving import STRANGE, Client, Shop, Site, challenge
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
     from tests.middleware.driving import Answer
 
 KEY = "__Host-sekisho-step"
@@ -61,7 +61,7 @@ async def test_a_click_whose_connection_is_closed_is_granted(site: Site, monkeyp
     """A click whose connection is closed is granted: a second click closes the first, and some servers end that
     request.
     """
-    monkeypatch.setattr("sekisho.middleware.step_up.redeeming.RELEASE_S", (0.01,) * 500)
+    monkeypatch.setattr("sekisho.stepup.flow.proof_routes.RELEASE_S", (0.01,) * 500)
     client = site.client()
     ticket, code = challenge(await client.log_in()), site.code()
     claimed = asyncio.Event()

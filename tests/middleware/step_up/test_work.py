@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 import pytest
 
 from sekisho.challenge.work import difficulty
-from sekisho.middleware.lanes import Lanes
 from sekisho.simulate.solve import solved
+from sekisho.stepup.flow.fair_queue import Lanes
 from sekisho.stepup.pages import Pages
 from tests.breach.hibp_server import hang_up
 from tests.challenge.captcha_server import SECRET as CAPTCHA_SECRET
@@ -26,7 +26,7 @@ from tests.middleware.step_up.driving import FORM, JSON, STRANGE, Client, Shop, 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from sekisho.middleware.asgi import Receive, Scope, Send
+    from sekisho.asgi.types import Receive, Scope, Send
     from tests.challenge.captcha_server import SiteverifyApi
     from tests.middleware.driving import Answer
     from tests.middleware.step_up.conftest import Later

@@ -1,1 +1,1 @@
-"""The order of a step-up: what the application is run with before the proof, and what a proof is answered with."""
+"""The steps of a step-up: issue a ticket, run the application in escrow, take the proof, redeem the ticket."""

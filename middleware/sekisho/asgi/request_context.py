@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.middleware.cookies import cookie
+from sekisho.asgi.cookies import cookie
 from sekisho.model.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sekisho.middleware.asgi import Scope, Send
-    from sekisho.middleware.intake import Intake
+    from sekisho.asgi.body_reader import Intake
+    from sekisho.asgi.types import Scope, Send
     from sekisho.model import Door
     from sekisho.read import Caller
 

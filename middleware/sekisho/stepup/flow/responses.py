@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.answer import Answer, language_of, prefers_page, proof_failed, start_again, step_up_required
 from sekisho.answer.refusal import challenge_required
-from sekisho.middleware.cookies import same_site
-from sekisho.middleware.shown import LOOK_SECONDS, LOOK_START
+from sekisho.asgi.cookies import same_site
+from sekisho.asgi.proof_headers import LOOK_SECONDS, LOOK_START
 from sekisho.stepup.escrow import TICKET_S
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import re
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.middleware.cookies import cookie, same_site
+from sekisho.asgi.cookies import cookie, same_site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from sekisho.asgi.request_context import Visit
     from sekisho.judge import RuleTrust
-    from sekisho.middleware.visit import Visit
 
 
 class Suspicion(NamedTuple):

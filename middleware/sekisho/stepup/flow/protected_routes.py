@@ -10,7 +10,7 @@ from sekisho.read import Doors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sekisho.middleware.asgi import Scope
+    from sekisho.asgi.types import Scope
     from sekisho.model import ProtectedRoute
     from sekisho.stepup.session_binding import Tie, Ties
 

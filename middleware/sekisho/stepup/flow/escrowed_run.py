@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sekisho.middleware.watch import Report
+from sekisho.asgi.response_observer import Report
 from sekisho.model import DEVICE_CLASS, Basis, Device, Outcome, PasswordsBusy
 from sekisho.read import credentials_set, from_body, from_start, unpacked
 from sekisho.stepup.escrow import ANSWER_BYTES_MAX, HEADERS_BYTES_MAX, Kept, Sealed, headers_bytes
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.asgi.admission import Admission
-    from sekisho.middleware.asgi import App, Message
-    from sekisho.middleware.visit import Visit
+    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.types import App, Message
     from sekisho.pipeline import Assessment
     from sekisho.record import Answers
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies

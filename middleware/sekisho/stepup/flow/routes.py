@@ -10,28 +10,28 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import denied, retry_after_s, send_answer, unavailable, unreadable_attempt
+from sekisho.asgi.body_reader import HungUp, Intake
+from sekisho.asgi.proof_headers import CAPTCHA, FORM, WAITED, WORK
 from sekisho.crypto.seal import Unsealable
-from sekisho.middleware.intake import HungUp, Intake
-from sekisho.middleware.shown import CAPTCHA, FORM, WAITED, WORK
-from sekisho.middleware.step_up.again import Again, anew, answering, before, replay, under
-from sekisho.middleware.step_up.form import form_fields, read_form
-from sekisho.middleware.step_up.holder import holder_of
 from sekisho.model import Action, SekishoError, Unreadable
 from sekisho.read.request import by_name
+from sekisho.stepup.flow.browser_key import holder_of
 from sekisho.stepup.flow.foreign_site import is_foreign
+from sekisho.stepup.flow.form import form_fields, read_form
+from sekisho.stepup.flow.resubmission import Again, anew, answering, before, replay, under
 
 if TYPE_CHECKING:
     from sekisho.answer import Answer, Refusal
-    from sekisho.middleware.asgi import App, Receive, Scope, Send
-    from sekisho.middleware.guarding import Reading
-    from sekisho.middleware.intake import Patience
-    from sekisho.middleware.step_up.holder import Holder
-    from sekisho.middleware.step_up.managing import Managing
-    from sekisho.middleware.step_up.parts import Parts
-    from sekisho.middleware.step_up.redeeming import Redeeming
-    from sekisho.middleware.visit import Visit
+    from sekisho.asgi.body_reader import Patience
+    from sekisho.asgi.endpoint import Reading
+    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Guard
     from sekisho.read import Caller
+    from sekisho.stepup.flow.browser_key import Holder
+    from sekisho.stepup.flow.enrolment_pages import Managing
+    from sekisho.stepup.flow.parts import Parts
+    from sekisho.stepup.flow.proof_routes import Redeeming
 
 BUSY_US = 3_000_000
 

@@ -11,7 +11,7 @@ from sekisho.model import Unreadable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sekisho.middleware.intake import Intake, Patience
+    from sekisho.asgi.body_reader import Intake, Patience
 
 BYTES_MAX = 131_072  # a sealed form of 64 KiB in base64, and a passkey's answer
 FIELDS_MAX = 16

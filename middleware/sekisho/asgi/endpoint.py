@@ -22,14 +22,14 @@ from sekisho.answer import (
     unavailable,
     unreadable_attempt,
 )
+from sekisho.asgi.body_reader import HungUp, Intake, Patience
+from sekisho.asgi.cookies import same_site
+from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
+from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, Presented, Visit, presented
+from sekisho.asgi.response_observer import Report, Watch
+from sekisho.asgi.suspicion import Suspicion
 from sekisho.devices.token import browser_family
 from sekisho.judge import Belief
-from sekisho.middleware.cookies import same_site
-from sekisho.middleware.intake import HungUp, Intake, Patience
-from sekisho.middleware.shown import CARRIED, LOOK_START, SHOWN, WORK, Carried
-from sekisho.middleware.suspicion import Suspicion
-from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Presented, Visit, presented
-from sekisho.middleware.watch import Report, Watch
 from sekisho.model import (
     DEVICE_CLASS,
     UNKNOWN,
@@ -58,12 +58,13 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.place_queue import PlaceQueue
-    from sekisho.middleware.asgi import App, Receive, Scope, Send
-    from sekisho.middleware.protect import Stale
-    from sekisho.middleware.step_up import Asking, Mount
+    from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Assessment, Guard
     from sekisho.read import Accounts, Callers, Doors
     from sekisho.record import Answers, Events, RefusalLog
+    from sekisho.stepup.flow.issue import Asking
+    from sekisho.stepup.flow.protected_routes import Stale
+    from sekisho.stepup.flow.routes import Mount
 
     Headers = list[tuple[bytes, bytes]]
 

@@ -6,28 +6,28 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sekisho.answer import Answer
+from sekisho.asgi.cookies import same_site
+from sekisho.asgi.proof_headers import PROOF
+from sekisho.asgi.request_context import DEVICE_HEADER, presented
 from sekisho.crypto.seal import Unsealable
 from sekisho.devices.token import browser_family, browser_name
-from sekisho.middleware.cookies import same_site
-from sekisho.middleware.shown import PROOF
-from sekisho.middleware.step_up.again import Again, answering, as_from, replay
-from sekisho.middleware.step_up.holder import COOKIE_START
-from sekisho.middleware.visit import DEVICE_HEADER, presented
 from sekisho.model import StoreUnavailable
 from sekisho.read import credentials_set
 from sekisho.stepup.escrow import PROOF_S, TICKET_S, Purpose
+from sekisho.stepup.flow.browser_key import COOKIE_START
+from sekisho.stepup.flow.resubmission import Again, answering, as_from, replay
 from sekisho.stepup.session_binding import Tie
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import App
-    from sekisho.middleware.guarding import Cookie, Reading
-    from sekisho.middleware.step_up.mount import Call
-    from sekisho.middleware.step_up.parts import Parts, Proving
+    from sekisho.asgi.endpoint import Cookie, Reading
+    from sekisho.asgi.types import App
     from sekisho.model import Door
     from sekisho.pipeline import Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed, Ticket
     from sekisho.stepup.factors import Person, Proof
+    from sekisho.stepup.flow.parts import Parts, Proving
+    from sekisho.stepup.flow.routes import Call
 
     Headers = list[tuple[bytes, bytes]]
 

@@ -19,12 +19,12 @@ from sekisho.stepup.proof import ProofFailed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sekisho.middleware.guarding import Reading
-    from sekisho.middleware.step_up.mount import Call, Handler
-    from sekisho.middleware.step_up.parts import Parts, Proving
+    from sekisho.asgi.endpoint import Reading
     from sekisho.owners import Enrolment
     from sekisho.pipeline import Guard
     from sekisho.stepup.factors import Person, TotpOffer
+    from sekisho.stepup.flow.parts import Parts, Proving
+    from sekisho.stepup.flow.routes import Call, Handler
     from sekisho.stepup.session_binding import Tie
 
     Step = Callable[[Call, Person], Awaitable[Answer]]

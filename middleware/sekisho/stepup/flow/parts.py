@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
     from sekisho.challenge.challenge import Toll
     from sekisho.challenge.waits import Waits
-    from sekisho.middleware.lanes import Lanes
-    from sekisho.middleware.protect import Protection
-    from sekisho.middleware.step_up.voice import Voice
     from sekisho.record import RefusalLog
     from sekisho.stepup.escrow import Escrow
     from sekisho.stepup.factors import Enrolling, Factors
     from sekisho.stepup.factors.senders import Senders
+    from sekisho.stepup.flow.fair_queue import Lanes
+    from sekisho.stepup.flow.protected_routes import Protection
+    from sekisho.stepup.flow.responses import Voice
     from sekisho.stepup.flow.unfinished import Unfinished
     from sekisho.stepup.session_binding import Ties
 

@@ -11,8 +11,8 @@ from sekisho.model import Attempt, Basis, Decision, Device, Exposure, Outcome
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Message
-    from sekisho.middleware.visit import Visit
+    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.types import Message
     from sekisho.pipeline import Assessment
 
     Headers = list[tuple[bytes, bytes]]

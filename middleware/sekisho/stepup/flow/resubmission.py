@@ -12,8 +12,8 @@ from sekisho.read.paths import path_keys
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from sekisho.asgi.types import Message, Receive, Scope, Send
     from sekisho.challenge.challenge import SealedForm
-    from sekisho.middleware.asgi import Message, Receive, Scope, Send
     from sekisho.read import Doors
 
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding", b"transfer-encoding"})

@@ -23,14 +23,14 @@ from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from sekisho.middleware.step_up.granting import Granting
-    from sekisho.middleware.step_up.holder import Holder
-    from sekisho.middleware.step_up.mount import Call, Handler
-    from sekisho.middleware.step_up.parts import Parts, Proving
     from sekisho.pipeline import Guard
     from sekisho.stepup.attempt_limits import Trial
     from sekisho.stepup.escrow import Ticket
     from sekisho.stepup.factors import Person, Proof
+    from sekisho.stepup.flow.browser_key import Holder
+    from sekisho.stepup.flow.parts import Parts, Proving
+    from sekisho.stepup.flow.redeem import Granting
+    from sekisho.stepup.flow.routes import Call, Handler
 
 RUN_S = 30.0
 """How long an application may take for a log-in behind a step-up."""

@@ -10,7 +10,7 @@ from sekisho.model import Unreadable
 from sekisho.read import Body
 
 if TYPE_CHECKING:
-    from sekisho.middleware.asgi import Message, Receive
+    from sekisho.asgi.types import Message, Receive
 
 
 PIECES_MAX = 64  # a message takes hundreds of bytes of memory even for one byte of body

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.middleware.asgi import Scope
+    from sekisho.asgi.types import Scope
 
 # A service has hundreds of routes. Paths with ids in them fill the table; it is then cleared and learnt again.
 PATHS_MAX: Final = 4_096

@@ -9,19 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import prefers_page, retry_after_s, send_answer, unavailable
+from sekisho.asgi.cookies import cookie
+from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
+from sekisho.asgi.suspicion import Suspicion
 from sekisho.challenge.challenge import BODY_BYTES_MAX, NAMES_BYTES_MAX
 from sekisho.crypto.seal import bind
 from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
-from sekisho.middleware.cookies import cookie
-from sekisho.middleware.shown import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
-from sekisho.middleware.step_up.holder import holder_of
-from sekisho.middleware.step_up.run import Run
-from sekisho.middleware.suspicion import Suspicion
 from sekisho.model import Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.read import credentials_set
 from sekisho.read.request import by_name
 from sekisho.stepup.escrow import Kept, Purpose, Ticket
+from sekisho.stepup.flow.browser_key import holder_of
+from sekisho.stepup.flow.escrowed_run import Run
 from sekisho.stepup.session_binding import Tie
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Answer
     from sekisho.asgi.admission import Admission
-    from sekisho.middleware.asgi import App, Scope, Send
-    from sekisho.middleware.guarding import Reading
-    from sekisho.middleware.protect import Stale
-    from sekisho.middleware.step_up.holder import Holder
-    from sekisho.middleware.step_up.parts import Parts, Proving
-    from sekisho.middleware.visit import Visit
+    from sekisho.asgi.endpoint import Reading
+    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.types import App, Scope, Send
     from sekisho.model import Attempt, Basis, Door
     from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed
+    from sekisho.stepup.flow.browser_key import Holder
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
+    from sekisho.stepup.flow.parts import Parts, Proving
+    from sekisho.stepup.flow.protected_routes import Stale
 
     Headers = list[tuple[bytes, bytes]]
 
