@@ -13,7 +13,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import arguments, result
-from sekisho.assemble import _Parts
 from sekisho.ledger.in_flight import WaitingRoom
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
@@ -21,6 +20,7 @@ from sekisho.model import Action, Attempt, Basis, DoorKind, Origin, Outcome
 from sekisho.pipeline import Guard
 from sekisho.read import Accounts, Addresses, Networks
 from sekisho.settings import load
+from sekisho.wiring import _Parts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 import sekisho
-from sekisho.assemble import LoginGuard
 from sekisho.stepup import factors
+from sekisho.wiring import LoginGuard
 
 BUILT = """
 import asyncio, secrets, sys
@@ -86,7 +86,7 @@ def test_hashing_alone_loads_no_guard() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert {"sekisho.passwords", "argon2"} <= set(done.stdout.split())
-    assert set(done.stdout.split()) & {"sekisho.assemble", "sekisho.settings", "redis"} == set()
+    assert set(done.stdout.split()) & {"sekisho.wiring", "sekisho.settings", "redis"} == set()
 
 
 def test_the_package_has_what_it_names_and_nothing_else() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import sekisho.assemble
+import sekisho.wiring
 from benchmarks.apps import bare
 from sekisho import LoginGuard
 
 # Under callgrind everything takes fifty times as long: the application would look slow, and strangers be kept waiting.
 # Older commits have no such clock.
-if os.environ.get("BENCH_CALLGRIND") and hasattr(sekisho.assemble, "_monotonic_s"):
-    sekisho.assemble._monotonic_s = float  # noqa: SLF001 - no setting should stop it
+if os.environ.get("BENCH_CALLGRIND") and hasattr(sekisho.wiring, "_monotonic_s"):
+    sekisho.wiring._monotonic_s = float  # noqa: SLF001 - no setting should stop it
 
 
 def guarded(**settings: Any) -> LoginGuard:

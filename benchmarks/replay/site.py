@@ -15,7 +15,6 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.assemble import _Parts
 from sekisho.ledger.in_flight import WaitingRoom
 from sekisho.ledger.local_fallback import FallbackLedger
 from sekisho.ledger.redis import RedisLedger, failed_families, ledger_script
@@ -26,6 +25,7 @@ from sekisho.read import Accounts
 from sekisho.settings import load
 from sekisho.store import Line, Script
 from sekisho.store.options import LineOptions
+from sekisho.wiring import _Parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

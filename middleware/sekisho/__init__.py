@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sekisho.model import SekishoError, SettingsError
 
 if TYPE_CHECKING:
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 __all__ = ["LoginGuard", "SekishoError", "SettingsError"]
 
@@ -24,6 +24,6 @@ if not TYPE_CHECKING:  # otherwise type checkers would accept any name in this m
         """Import the guard on first use: `sekisho.passwords` and the commands then need not load it and Redis."""
         if name != "LoginGuard":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from sekisho.assemble import LoginGuard  # noqa: PLC0415
+        from sekisho.wiring import LoginGuard  # noqa: PLC0415
 
         return LoginGuard

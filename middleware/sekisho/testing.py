@@ -12,16 +12,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sekisho.assemble import LoginGuard, people_of
 from sekisho.settings import load
+from sekisho.wiring import LoginGuard, people_of
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import App
-    from sekisho.assemble import SessionAccount
     from sekisho.owners import Owners
     from sekisho.read import MailPolicy, Resolver
     from sekisho.record import AccountHook
     from sekisho.stepup.factors.senders import CodeHook
+    from sekisho.wiring import SessionAccount
 
 SECRET = b"only for tests: this signs nothing that matters"
 

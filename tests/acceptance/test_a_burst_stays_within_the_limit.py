@@ -13,7 +13,7 @@ from tests.middleware.driving import OPEN, Shop, address, guarded, log_in
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 L = 5
 STORES = ["memory", "redis_url", "redis_unix_url"]

@@ -23,7 +23,7 @@ from tests.middleware.driving import OPEN, Shop, address, guarded, log_in
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
     from tests.servers import RedisServer
 
 pytestmark = pytest.mark.usefixtures("direct")

@@ -14,7 +14,7 @@ from tests.store.lines import calls
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
     from tests.servers import RedisServer
 
 N = 40

@@ -13,7 +13,7 @@ from tests.check.apps import Site, header_names
 from tests.middleware.driving import FORM, OPEN, Answer, address, ask, form, guarded, http, log_in
 
 if TYPE_CHECKING:
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 WRONG_RULE = "POST /login form:username,password success=cookie:session"
 RIGHT_RULE = "POST /login form:username,password success=303:/home"

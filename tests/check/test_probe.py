@@ -11,8 +11,8 @@ from tests.check.apps import Site
 from tests.middleware.driving import JSON, OPEN, address, answer, guarded, log_in, read
 
 if TYPE_CHECKING:
-    from sekisho.assemble import LoginGuard
     from sekisho.check import DoorReport
+    from sekisho.wiring import LoginGuard
 
 FORM_DOOR = "POST /login form:username,password"
 KNOWN = ("hana", "right")

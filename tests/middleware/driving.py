@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
     Headers = Sequence[tuple[bytes, bytes]]
 

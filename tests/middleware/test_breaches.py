@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.response_observer import Report
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 LEAKED = "sunshine"  # seen 1,000 times: class 10
 RARE = "correct horse battery staple"  # seen once

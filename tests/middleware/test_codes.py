@@ -10,7 +10,7 @@ from tests.middleware.driving import FORM, OPEN, Answer, Clock, address, answer,
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 DAY_S = 86_400
 CODES: dict[str, Any] = {

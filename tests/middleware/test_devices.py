@@ -29,7 +29,7 @@ from tests.middleware.driving import (
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 L = 3
 TIGHT: dict[str, Any] = {**OPEN, "limit_account": f"{L}/hour"}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
     from tests.breach.hibp_server import RangeApi
 
 LEAKED = "password1234"
@@ -101,7 +101,7 @@ async def test_a_corpus_that_has_vanished_is_made_up_for(tmp_path: Path, monkeyp
     """The service replaces a corpus file that has vanished."""
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    monkeypatch.setattr("sekisho.assemble.in_thread", lambda look: look())  # it has looked before it answers
+    monkeypatch.setattr("sekisho.wiring.in_thread", lambda look: look())  # it has looked before it answers
     shop = Listening()
     async with asking(shop, corpus=corpus(tmp_path, built=time())) as (app, _):
         (tmp_path / "passwords").unlink()

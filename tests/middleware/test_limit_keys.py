@@ -9,7 +9,7 @@ import pytest
 from tests.middleware.driving import OPEN, Clock, Shop, address, guarded, known_device, log_in
 
 if TYPE_CHECKING:
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 TIGHT: dict[str, Any] = {**OPEN, "limit_account": "5/hour"}
 SPELLINGS = [

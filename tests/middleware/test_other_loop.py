@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 NEEDS_ASYNCIO = (

@@ -19,7 +19,7 @@ from tests.middleware.driving import Shop, answer, ask, guarded, http, log_in
 
 if TYPE_CHECKING:
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 READS = Fields(Encoding.FORM, (("username",),), (("password",),))
 DOORS = Doors(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 GUESSES = 12
 L = 3

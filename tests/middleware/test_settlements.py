@@ -18,7 +18,7 @@ from tests.middleware.step_up.driving import Client, Site, challenge
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
     from tests.middleware.driving import Answer
 
 CHANGE = "POST /password form:username,password,new"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sekisho.asgi.types import Receive, Scope, Send
-    from sekisho.assemble import LoginGuard
+    from sekisho.wiring import LoginGuard
 
 ACCOUNT: dict[str, Any] = {**OPEN, "limit_account": "5/5minutes"}
 ADDRESS: dict[str, Any] = {**OPEN, "limit_account": "9999/minute", "limit_ip": "5/5minutes"}

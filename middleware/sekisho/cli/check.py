@@ -84,7 +84,7 @@ def _application(named: str, *, is_factory: bool) -> Any:
 
 
 async def _probe(app: Any, known: tuple[str, str] | None, doors: tuple[str, ...]) -> list[DoorReport]:
-    from sekisho.assemble import guards  # noqa: PLC0415 - Redis, and all that a guard is made of
+    from sekisho.wiring import guards  # noqa: PLC0415 - Redis, and all that a guard is made of
 
     async with running(app):
         found = guards()

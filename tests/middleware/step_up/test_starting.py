@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.assemble import LoginGuard
 from sekisho.owners import MemoryOwners
 from sekisho.testing import SECRET
+from sekisho.wiring import LoginGuard
 from tests.middleware.driving import ask, http, log_in
 from tests.middleware.step_up.driving import Shop
 

@@ -74,11 +74,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
-    from sekisho.assemble.step_up import StepUp
     from sekisho.breach.hibp import Hibp
     from sekisho.owners import Owners
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.store import AnyLine
+    from sekisho.wiring.step_up import StepUp
 
 log = logging.getLogger("sekisho")
 
@@ -704,7 +704,7 @@ class _Running:
         parts, settings = self._parts, self._parts.settings
         if not (settings.factors or settings.challenges):
             return None
-        from sekisho.assemble.step_up import Given, Site, StepUp  # noqa: PLC0415 - packages that others need not have
+        from sekisho.wiring.step_up import Given, Site, StepUp  # noqa: PLC0415 - packages that others need not have
 
         vault = parts.vault if self._line is None else RedisVault(self._line, settings.namespace)
         site = Site(
@@ -730,7 +730,7 @@ def _installed(settings: Settings) -> Settings:
         raise SettingsErrors(mistakes)
     if settings.factors or settings.challenges:
         # Cryptography, pages, passkeys: a second of imports, now rather than at the first request.
-        from sekisho.assemble.step_up import ensure_sound  # noqa: PLC0415 - packages that others need not have
+        from sekisho.wiring.step_up import ensure_sound  # noqa: PLC0415 - packages that others need not have
 
         ensure_sound(settings)
     return settings
