@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sekisho.asgi.ports import Stale
 from sekisho.model import ProtectedRoute
 from sekisho.read import SessionCredentials
-from sekisho.stepup.flow.protected_routes import Fresh, Protection, Stale
+from sekisho.stepup.flow.protected_routes import Fresh, Protection
 from sekisho.stepup.session_binding import Tie, Ties
 from tests.read.making import scope
 

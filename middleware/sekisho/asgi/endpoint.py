@@ -58,13 +58,11 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.asker import AskerCookie
     from sekisho.asgi.place_queue import PlaceQueue
+    from sekisho.asgi.ports import Routes, Stale, StepUp
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Assessment, Guard
     from sekisho.read import Accounts, Callers, Doors
     from sekisho.record import Answers, Events, RefusalLog
-    from sekisho.stepup.flow.issue import Asking
-    from sekisho.stepup.flow.protected_routes import Stale
-    from sekisho.stepup.flow.routes import Mount
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -107,7 +105,7 @@ UNWORKED_SHARE = 0.5
 class Reading(Value):
     """The readers of a request. Pure."""
 
-    __slots__ = ("accounts", "answers", "body_bytes_max", "body_seconds_max", "callers", "doors", "exposed_header")
+    __slots__ = ("accounts", "answers", "body_bytes_max", "callers", "doors", "exposed_header")
 
     def __init__(
         self,
@@ -117,7 +115,6 @@ class Reading(Value):
         answers: Answers,
         *,
         body_bytes_max: int,
-        body_seconds_max: float,
         exposed_header: bytes = b"",  # the header in which trusted proxies report leaked credentials
     ) -> None:
         self.doors: Final = doors
@@ -125,7 +122,6 @@ class Reading(Value):
         self.accounts: Final = accounts
         self.answers: Final = answers
         self.body_bytes_max: Final = body_bytes_max
-        self.body_seconds_max: Final = body_seconds_max
         self.exposed_header: Final = exposed_header
 
 
@@ -159,9 +155,12 @@ class GuardMiddleware:
         mode: `ENFORCE`, or `MONITOR` to refuse nobody.
         jitter: uniform in [0, 1).
         test: tests a suspected success rule; returns at once.
+        patience: how long a body may take.
         admission: the strangers' attempts that are in the application.
         queue: where strangers wait for a place in the application.
         asker: recognises the browser that asked for a code; None where no door takes codes.
+        step_up: asks for work and proofs; None where the guard only refuses.
+        routes: the pages below the mount; None where `step_up` is.
     """
 
     def __init__(  # noqa: PLR0913 - all its parts arrive from outside
@@ -177,9 +176,12 @@ class GuardMiddleware:
         mode: Mode,
         jitter: Callable[[], float],
         test: Callable[[Suspicion], None],
+        patience: Patience,
         admission: Admission,
         queue: PlaceQueue,
         asker: AskerCookie | None = None,
+        step_up: StepUp | None = None,
+        routes: Routes | None = None,
     ) -> None:
         self._app = app
         self._admission = admission
@@ -196,15 +198,10 @@ class GuardMiddleware:
         self.mode = mode  # an operator may change it at run time
         self._jitter = jitter
         self._test = test
-        self.patience = Patience(reading.body_seconds_max)
-        self._asking: Asking | None = None
-        self._mount: Mount | None = None
+        self._patience = patience
+        self._step_up = step_up
+        self._routes = routes
         self._unseen = {door.name for door in reading.doors.all if door.reads_body}
-
-    def ask_with(self, asking: Asking, mount: Mount) -> None:
-        """Ask for work and proofs from now on, instead of refusing."""
-        self._asking = asking
-        self._mount = mount
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         request, named = read_headers(scope)
@@ -254,9 +251,9 @@ class GuardMiddleware:
 
         Requests that carry a genuine device token, work or a proof are always read.
         """
-        asking = self._asking
+        step_up = self._step_up
         return (
-            (self._queue.is_full(self._share(worked=False)) or (asking is not None and asking.has_no_room()))
+            (self._queue.is_full(self._share(worked=False)) or (step_up is not None and step_up.has_no_room()))
             and named.keys().isdisjoint(SHOWN)
             and not self._guard.has_genuine_token(self._presented(named).token)
             and self._admission.sheds()
@@ -265,27 +262,27 @@ class GuardMiddleware:
     def _earns_look(self, visit: Visit, stop: Decision) -> bool:
         # The answer to a question for work uses the charge of the question. Otherwise thirty owners behind one address,
         # all asked within a moment, would use up the limit with their questions, and none could answer.
-        if self._asking is None or stop.asked is not Action.THROTTLE:
+        if self._step_up is None or stop.asked is not Action.THROTTLE:
             return False
         shows = WORK in visit.named or LOOK_START in visit.named.get(b"cookie", b"")
-        return shows and self._asking.earns_look(visit)
+        return shows and self._step_up.earns_look(visit)
 
     async def _elsewhere(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
         """Serve requests that are no attempts by their headers: the guard's own pages, protected routes, all others."""
-        if self._mount is not None and self._mount.finds(request):
-            return await self._mount(request, receive, send)
+        if self._routes is not None and self._routes.finds(request):
+            return await self._routes.serve(request, receive, send, guarded=self)
         has_body = False
         if may_hide_body(request) and self._concerns(request):
             intake = Intake(receive)
             try:
-                has_body = await intake.has_body(patience=self.patience)
+                has_body = await intake.has_body(patience=self._patience)
             except HungUp:
                 return None
             receive = intake.replay
             if has_body and (door := self._reading.doors.find(request, has_body=True)):
                 named = by_name(request["headers"])
                 return await self._at_door(door, scope, request, named, receive, send)
-        stale = self._asking.stale(request, has_body=has_body) if self._asking is not None else None
+        stale = self._step_up.stale(request, has_body=has_body) if self._step_up is not None else None
         if stale is not None and self.mode is Mode.ENFORCE:
             return await self._ask_for_proof(request, receive, send, stale)
         return await self._app(scope, receive, send)
@@ -294,12 +291,12 @@ class GuardMiddleware:
         """Whether a body would make this an attempt, or a request for a protected route."""
         if self._reading.doors.find(request, has_body=True):
             return True
-        return self._asking is not None and self._asking.stale(request, has_body=True) is not None
+        return self._step_up is not None and self._step_up.stale(request, has_body=True) is not None
 
     async def _ask_for_proof(self, request: Scope, receive: Receive, send: Send, stale: Stale) -> None:
-        if request["type"] == "websocket" or self._asking is None:
+        if request["type"] == "websocket" or self._step_up is None:
             return await self._refuse_websocket(request, receive, send)
-        return await self._asking.fresh_proof(request, send, stale)
+        return await self._step_up.fresh_proof(request, send, stale)
 
     async def _stray(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
         """Refuse a target that routers read in different ways. Nothing is charged: no secret was tried."""
@@ -331,8 +328,8 @@ class GuardMiddleware:
             # Limits start at a kilobyte; few log-ins are longer.
             if len(visit.named.get(b"content-length", b"")) > 3 and declared_too_large(headers, bytes_max):
                 raise Unreadable(413, "body_too_large")
-            body = raw = await visit.intake.read(bytes_max=bytes_max, patience=self.patience)
-            if raw.startswith(CARRIED) and self._mount is not None:
+            body = raw = await visit.intake.read(bytes_max=bytes_max, patience=self._patience)
+            if raw.startswith(CARRIED) and self._routes is not None:
                 raise Carried(raw)
             if b"content-encoding" in visit.named:
                 body = decoded(headers, raw, bytes_max)
@@ -357,8 +354,8 @@ class GuardMiddleware:
 
     def _unpack(self, visit: Visit, body: bytes) -> Awaitable[None]:
         """Unpack a work page's form: its request is handled as if it had been sent again."""
-        assert self._mount is not None  # noqa: S101 - or nobody had looked for one
-        return self._mount.unpack(visit, body)
+        assert self._routes is not None  # noqa: S101 - or nobody had looked for one
+        return self._routes.unpack(visit, body, guarded=self)
 
     def _told(self, visit: Visit) -> Exposure:
         # Only a trusted proxy is believed: a client could send an owner to a second factor or to a new password.
@@ -366,7 +363,7 @@ class GuardMiddleware:
 
     async def _try(self, visit: Visit, attempt: Attempt) -> None:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
-        asking = self._asking
+        step_up = self._step_up
         worked = proved = False
         question = b""
         asker = b""
@@ -374,8 +371,8 @@ class GuardMiddleware:
             asker = self._asker.of(visit.named, attempt)
         assessment: Assessment | None
         try:
-            if asking is not None and not visit.named.keys().isdisjoint(SHOWN):
-                shown = await asking.shown(visit, attempt)
+            if step_up is not None and not visit.named.keys().isdisjoint(SHOWN):
+                shown = await step_up.shown(visit, attempt)
                 worked, proved, question = shown.worked, shown.proved, shown.question
             assessment = await self._guard.assess(
                 attempt, visit.digests, family=family, worked=worked, proved=proved, asker=asker, question=question
@@ -404,13 +401,13 @@ class GuardMiddleware:
         share = self._share(worked=worked)
         if await self._queue.wait(visit.intake, visit.digests.networks[-1], visit.digests.ip, share=share):
             return await self._pass_on(visit, assessment)
-        if self._asking is not None and share == UNWORKED_SHARE:
-            return await self._asking.work(visit, assessment)
+        if self._step_up is not None and share == UNWORKED_SHARE:
+            return await self._step_up.work(visit, assessment)
         self._guard.not_tried(assessment)
         return await self._crowded(visit.door, visit.scope, visit.send)
 
     def _share(self, *, worked: bool) -> float:
-        asks = self._asking is not None and self._asking.may_ask_work(worked=worked)
+        asks = self._step_up is not None and self._step_up.may_ask_work(worked=worked)
         return UNWORKED_SHARE if asks else 1.0
 
     def _crowded(self, door: Door, request: Scope, send: Send) -> Awaitable[None]:
@@ -475,13 +472,13 @@ class GuardMiddleware:
         self._refusals.answered(door.name, code, reason, enforced=self.mode is Mode.ENFORCE)
 
     async def _ask_or_refuse(self, visit: Visit, assessment: Assessment, *, worked: bool) -> None:
-        decision, asking = assessment.decision, self._asking
-        if asking is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
+        decision, step_up = assessment.decision, self._step_up
+        if step_up is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             return await self._refuse(visit, decision)
         # Work before proof: an escrowed run costs a password hash, so the client must pay for it as well.
-        if decision.work_first or asking.wants_work(worked=worked or assessment.device is not _STRANGER):
-            return await asking.work(visit, assessment)
-        return await asking.step_up(visit, assessment)
+        if decision.work_first or step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
+            return await step_up.work(visit, assessment)
+        return await step_up.step_up(visit, assessment)
 
     # Plain functions that return an awaitable: a flood of refusals pays for no coroutine in between.
 
@@ -584,7 +581,7 @@ class GuardMiddleware:
             return [], False
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
         device = [self._device(visit, assessment, basis)] if belief is Belief.FULL else []
-        tie = [] if self._asking is None else self._asking.tie(visit, attempt, headers, body)
+        tie = [] if self._step_up is None else self._step_up.tie(visit, attempt, headers, body)
         return [*device, *tie], bool(device)
 
     def _device(self, visit: Visit, assessment: Assessment, basis: Basis) -> tuple[bytes, bytes]:
@@ -607,8 +604,8 @@ class GuardMiddleware:
             self._admission.free(visit.intake)
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
         self._events.settled(door, outcome, basis)
-        if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:
-            self._asking.secret_changed(visit.scope, assessment.attempt, outcome, account)
+        if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._step_up is not None:
+            self._step_up.secret_changed(visit.scope, assessment.attempt, outcome, account)
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account)

@@ -20,6 +20,7 @@ from weakref import WeakSet
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
 from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
+from sekisho.asgi.body_reader import Patience
 from sekisho.asgi.endpoint import NOT_THERE, Cookie, GuardMiddleware, Reading
 from sekisho.asgi.fast_path import Passing
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
@@ -308,7 +309,6 @@ class _Parts:
             accounts,
             Answers(doors.all, self.events),
             body_bytes_max=settings.body_bytes_max,
-            body_seconds_max=settings.body_seconds_max,
             exposed_header=(settings.exposed_header or "").encode("ascii"),
         )
         self.protected = as_doors(settings.protect)
@@ -541,8 +541,10 @@ class _Running:
             later=loop.call_later,
         )
         self._queue = PlaceQueue(self._admission)
-        self._guarded = self._middleware(ledger)
+        self._patience = Patience(parts.settings.body_seconds_max)
+        self._guard = self._pipeline(ledger)
         self._step_up = self._with_step_up()
+        self._guarded = self._endpoint()
         self.app: App = parts.app
         self.switch()
 
@@ -621,9 +623,9 @@ class _Running:
             let_in=let_in,
         )
 
-    def _middleware(self, ledger: Ledger) -> GuardMiddleware:
+    def _pipeline(self, ledger: Ledger) -> Guard:
         parts, settings = self._parts, self._parts.settings
-        guard = Guard(
+        return Guard(
             ledger=ledger,
             limits=settings.limits,
             digests=parts.digests,
@@ -640,10 +642,12 @@ class _Running:
             chance=secrets.token_bytes,
             guesses=self._guesses(),
         )
-        self._guard = guard
+
+    def _endpoint(self) -> GuardMiddleware:
+        parts, step_up = self._parts, self._step_up
         return GuardMiddleware(
             parts.app,
-            guard,
+            self._guard,
             reading=parts.reading,
             renderer=parts.renderer,
             events=parts.events,
@@ -652,9 +656,12 @@ class _Running:
             mode=parts.mode,
             jitter=random.random,
             test=self._canary.test,
+            patience=self._patience,
             admission=self._admission,
             queue=self._queue,
             asker=self._asker(),
+            step_up=step_up.issuer if step_up else None,
+            routes=step_up.routes if step_up else None,
         )
 
     def _guesses(self) -> DailyGuesses | None:
@@ -708,9 +715,9 @@ class _Running:
 
         vault = parts.vault if self._line is None else RedisVault(self._line, settings.namespace)
         site = Site(
-            parts.app, self._guarded, self._guard, parts.reading, parts.renderer, parts.events, self._cookie,
+            parts.app, self._guard, parts.reading, parts.renderer, parts.events, self._cookie,
             random.random, lambda: parts.lifespan_state, parts.csrf,
-            self._canary.test, parts.clock_s, self._refusals, self._admission,
+            self._canary.test, parts.clock_s, self._refusals, self._admission, self._patience,
         )  # fmt: skip
         return StepUp(settings, Given(*parts.given), site, vault)
 

@@ -7,7 +7,7 @@ import logging
 import time
 from contextlib import AsyncExitStack
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
 from sekisho.challenge.challenge import Toll
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Renderer
     from sekisho.asgi.admission import Admission
-    from sekisho.asgi.endpoint import Cookie, GuardMiddleware, Reading
+    from sekisho.asgi.body_reader import Patience
+    from sekisho.asgi.endpoint import Cookie, Reading
     from sekisho.asgi.suspicion import Suspicion
     from sekisho.asgi.types import App, Scope
     from sekisho.challenge.captcha import Captcha
@@ -82,7 +83,6 @@ class Site(NamedTuple):
     """
 
     app: App
-    guarded: GuardMiddleware
     guard: Guard
     reading: Reading
     renderer: Renderer
@@ -95,6 +95,7 @@ class Site(NamedTuple):
     clock_s: Callable[[], float]
     refusals: RefusalLog
     admission: Admission
+    patience: Patience
 
 
 def ensure_sound(settings: Settings) -> None:
@@ -148,7 +149,7 @@ def _passkeys(settings: Settings) -> WebAuthn | None:
 
 
 class StepUp:
-    """Belongs to one event loop, and is closed with it."""
+    """The step-up of one event loop: `issuer` and `routes` are the ports of its endpoint. Closed with the loop."""
 
     def __init__(self, settings: Settings, given: Given, site: Site, vault: Vault) -> None:
         self._settings = settings
@@ -185,19 +186,17 @@ class StepUp:
         )  # fmt: skip
         redeeming = managing = None
         if proving is not None:
-            granting = Granting(site.guarded, site.guard, site.reading, parts, proving, site.events, site.cookie)
+            granting = Granting(site.guard, site.reading, parts, proving, site.events, site.cookie)
             redeeming = Redeeming(site.guard, parts, proving, granting)
             managing = Managing(site.guard, site.reading, parts, proving)
-        mount = Mount(
-            site.guarded, site.guard, site.reading, parts, redeeming, managing,
-            patience=site.guarded.patience, jitter=site.jitter,
-        )  # fmt: skip
-        site.guarded.ask_with(asking, mount)
-        self._asking = asking
+        self.issuer: Final = asking
+        self.routes: Final = Mount(
+            site.guard, site.reading, parts, redeeming, managing, patience=site.patience, jitter=site.jitter
+        )
 
     def end_all(self, accounts: tuple[bytes, ...]) -> None:
         for account in accounts:
-            self._asking.end_all(account)
+            self.issuer.end_all(account)
 
     async def aclose(self) -> None:
         """End the runs first, then close the parts that they use."""
@@ -207,7 +206,7 @@ class StepUp:
             for task in (self._looking, self._telling):
                 if task is not None:
                     task.cancel()
-            await self._asking.aclose()
+            await self.issuer.aclose()
 
     def _toll(self) -> Toll:
         settings = self._settings

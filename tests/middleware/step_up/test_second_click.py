@@ -67,7 +67,7 @@ async def test_a_click_whose_connection_is_closed_is_granted(site: Site, monkeyp
     claimed = asyncio.Event()
     parts = site.guard._parts
     assert parts is not None
-    escrow = parts._running[asyncio.get_running_loop()]._step_up._asking._parts.escrow  # type: ignore[union-attr]
+    escrow = parts._running[asyncio.get_running_loop()]._step_up.issuer._parts.escrow  # type: ignore[union-attr]
     take = escrow.take
 
     async def slowly(*given: Any) -> Any:

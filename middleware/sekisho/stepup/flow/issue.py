@@ -6,10 +6,11 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sekisho.answer import prefers_page, retry_after_s, send_answer, unavailable
 from sekisho.asgi.cookies import cookie
+from sekisho.asgi.ports import Shown
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.challenge.challenge import BODY_BYTES_MAX, NAMES_BYTES_MAX
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sekisho.answer import Answer
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.endpoint import Reading
+    from sekisho.asgi.ports import Stale
     from sekisho.asgi.request_context import Visit
     from sekisho.asgi.types import App, Scope, Send
     from sekisho.model import Attempt, Basis, Door
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from sekisho.stepup.flow.browser_key import Holder
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.flow.parts import Parts, Proving
-    from sekisho.stepup.flow.protected_routes import Stale
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -57,20 +58,6 @@ STOP_S = 2.0
 """How long a shutdown waits for runs under way."""
 
 FULL_US = 5_000_000
-
-
-class Shown(NamedTuple):
-    """Proofs that a request shows besides its secret.
-
-    Attributes:
-        worked: work or a captcha was done; it proves effort, never identity.
-        proved: a second proof was shown for this door and account a moment ago.
-        question: receipt of the attempt that was asked for the work; empty where there is none.
-    """
-
-    worked: bool = False
-    proved: bool = False
-    question: bytes = b""
 
 
 class Asking:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sekisho.asgi.ports import Stale
 from sekisho.model import Door, DoorKind
 from sekisho.read import Doors
 
@@ -25,19 +26,6 @@ class Fresh(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Fresh({self.route!r}, ...)"
-
-
-class Stale(NamedTuple):
-    """No proof is fresh enough. `account`: the account whose proof is needed; None where the session's is not known.
-
-    Without an account no proof helps: the client must log in.
-    """
-
-    route: ProtectedRoute
-    account: str | None
-
-    def __repr__(self) -> str:
-        return f"Stale({self.route!r}, ...)"
 
 
 def as_doors(routes: Iterable[ProtectedRoute]) -> Doors:

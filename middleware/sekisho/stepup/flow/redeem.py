@@ -20,7 +20,6 @@ from sekisho.stepup.session_binding import Tie
 
 if TYPE_CHECKING:
     from sekisho.asgi.endpoint import Cookie, Reading
-    from sekisho.asgi.types import App
     from sekisho.model import Door
     from sekisho.pipeline import Guard
     from sekisho.record import Events
@@ -39,7 +38,6 @@ class Granting:
 
     def __init__(
         self,
-        guarded: App,
         guard: Guard,
         reading: Reading,
         parts: Parts,
@@ -47,7 +45,6 @@ class Granting:
         events: Events,
         cookie: Cookie,
     ) -> None:
-        self._guarded = guarded
         self._guard = guard
         self._reading = reading
         self._parts = parts
@@ -121,7 +118,7 @@ class Granting:
             there = Again(call.scope, self._parts.mount, form, proof).scope(self._reading.doors)
         except Unsealable:
             return self._parts.voice.start_again(call.headers)
-        await self._guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
+        await call.guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
         return None
 
     def _next(self, ticket: Ticket) -> str:

@@ -43,7 +43,10 @@ FOREIGN_SITE = (
 
 
 class Call(NamedTuple):
-    """One request to the guard's own pages."""
+    """One request to the guard's own pages.
+
+    `guarded`: the guarded application; a request that a page carried goes through it like any other.
+    """
 
     scope: Scope
     caller: Caller
@@ -53,6 +56,7 @@ class Call(NamedTuple):
     mount: str
     receive: Receive
     send: Send
+    guarded: App
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -75,14 +79,12 @@ class Mount:
     """Serves the pages under the mount. Belongs to one event loop.
 
     Args:
-        guarded: the guarded application; a request that a page carried goes through it like any other.
         redeeming: checks proofs.
         managing: the account owner's page. Both None where there are no factors.
     """
 
     def __init__(
         self,
-        guarded: App,
         guard: Guard,
         reading: Reading,
         parts: Parts,
@@ -92,12 +94,11 @@ class Mount:
         patience: Patience,
         jitter: Callable[[], float],
     ) -> None:
-        self._guarded = guarded
         self._guard = guard
         self._reading = reading
         self._parts = parts
-        self._jitter = jitter
         self._patience = patience
+        self._jitter = jitter
         self._routes: dict[tuple[str, str], Handler] = {("POST", "/continue"): self._continue}
         self._routes["GET", "/sekisho.js"] = self._module
         # A page at these paths was the answer to a form: a reload or a bookmark of it has nothing to show.
@@ -111,10 +112,10 @@ class Mount:
         """Whether a request is for a page under the mount."""
         return scope["type"] == "http" and under(scope, self._parts.mount) is not None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send, *, guarded: App) -> None:
         named = by_name(scope["headers"])
         try:
-            answer = await self._answered(scope, named, receive, send)
+            answer = await self._answered(scope, named, receive, send, guarded)
         except Unreadable as error:
             answer = self._refused(scope, unreadable_attempt(error.status))
         except HungUp:
@@ -125,7 +126,9 @@ class Mount:
             answer = self._refused(scope, unavailable(retry_after_s(BUSY_US, self._jitter())))
         return None if answer is None else await send_answer(send, answer)
 
-    async def _answered(self, scope: Scope, named: dict[bytes, bytes], receive: Receive, send: Send) -> Answer | None:
+    async def _answered(
+        self, scope: Scope, named: dict[bytes, bytes], receive: Receive, send: Send, guarded: App
+    ) -> Answer | None:
         method = scope["method"]
         if method == "OPTIONS" and (allowed := self._parts.voice.preflight(scope["headers"])):
             return allowed
@@ -144,11 +147,13 @@ class Mount:
         if FORM in fields:
             # The form of a work page that answered a request under the mount: it comes back to the same address.
             handler = self._continue
-        return await handler(Call(scope, caller, named, fields, holder_of(named), self._parts.mount, receive, send))
+        return await handler(
+            Call(scope, caller, named, fields, holder_of(named), self._parts.mount, receive, send, guarded)
+        )
 
     # Requests carried by a page while work is done.
 
-    async def unpack(self, visit: Visit, body: bytes) -> None:
+    async def unpack(self, visit: Visit, body: bytes, *, guarded: App) -> None:
         """Unpack a work page's form sent to its door; it is sent there so that the answer has the door's address."""
         headers, fields = visit.scope["headers"], form_fields(body)
         try:
@@ -161,7 +166,7 @@ class Mount:
         except Unsealable:
             return await send_answer(visit.send, self._parts.voice.start_again(headers))
         there = anew(visit.as_sent, form, _shown(fields))
-        await self._guarded(there, replay(form.body, visit.intake.replay), visit.send)
+        await guarded(there, replay(form.body, visit.intake.replay), visit.send)
         return None
 
     async def _continue(self, call: Call) -> Answer | None:
@@ -174,7 +179,7 @@ class Mount:
             there = Again(call.scope, self._parts.mount, form, _shown(call.fields)).scope(self._reading.doors)
         except Unsealable:
             return self._parts.voice.start_again(call.headers)
-        await self._guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
+        await call.guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
         return None
 
     async def _start_again(self, call: Call) -> Answer | None:

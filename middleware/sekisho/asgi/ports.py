@@ -1,0 +1,109 @@
+"""The ports of the endpoint: what it needs of step-ups and of the pages below the mount.
+
+`stepup/flow` implements them. The endpoint receives both when it is constructed and imports no module of a step-up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.types import App, Receive, Scope, Send
+    from sekisho.model import Attempt, Outcome, ProtectedRoute
+    from sekisho.pipeline import Assessment
+
+    Headers = list[tuple[bytes, bytes]]
+
+
+class Shown(NamedTuple):
+    """Proofs that a request shows besides its secret.
+
+    Attributes:
+        worked: work or a captcha was done; it proves effort, never identity.
+        proved: a second proof was shown for this door and account a moment ago.
+        question: receipt of the attempt that was asked for the work; empty where there is none.
+    """
+
+    worked: bool = False
+    proved: bool = False
+    question: bytes = b""
+
+
+class Stale(NamedTuple):
+    """No proof is fresh enough. `account`: the account whose proof is needed; None where the session's is not known.
+
+    Without an account no proof helps: the client must log in.
+    """
+
+    route: ProtectedRoute
+    account: str | None
+
+    def __repr__(self) -> str:
+        return f"Stale({self.route!r}, ...)"
+
+
+class StepUp(Protocol):
+    """Asks for work or a second proof, and reads what a request shows of either."""
+
+    async def shown(self, visit: Visit, attempt: Attempt) -> Shown:
+        """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
+        ...
+
+    def earns_look(self, visit: Visit) -> bool:
+        """Whether a request that would be refused unread brings work, and was charged for being asked for it."""
+        ...
+
+    def wants_work(self, *, worked: bool) -> bool:
+        """Whether the queue of runs is so full that a stranger must do work for a place in it."""
+        ...
+
+    def has_no_room(self) -> bool:
+        """Whether a stranger's run would find no place in the queue, or one only for work."""
+        ...
+
+    def may_ask_work(self, *, worked: bool) -> bool:
+        """Whether clients can be asked for work, and none was done."""
+        ...
+
+    def work(self, visit: Visit, assessment: Assessment) -> Awaitable[None]:
+        """Answer by asking for work, before the secret is checked."""
+        ...
+
+    def step_up(self, visit: Visit, assessment: Assessment) -> Awaitable[None]:
+        """Answer by asking for a second proof."""
+        ...
+
+    def stale(self, scope: Scope, *, has_body: bool = False) -> Stale | None:
+        """Why this session may not use a route now; None where it may, and for unprotected routes."""
+        ...
+
+    def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> Awaitable[None]:
+        """Answer by asking for a proof of the session's account, or for a log-in where the account is not known."""
+        ...
+
+    def tie(self, visit: Visit, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
+        """The headers that bind the session of a log-in without a proof to its account."""
+        ...
+
+    def secret_changed(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> None:
+        """End the step-ups under way for the account whose secret was changed."""
+        ...
+
+
+class Routes(Protocol):
+    """Serves the pages below the mount. `guarded`: the endpoint, through which a carried request goes again."""
+
+    def finds(self, scope: Scope) -> bool:
+        """Whether a request is for a page below the mount."""
+        ...
+
+    def serve(self, scope: Scope, receive: Receive, send: Send, *, guarded: App) -> Awaitable[None]:
+        """Answer a request for a page."""
+        ...
+
+    def unpack(self, visit: Visit, body: bytes, *, guarded: App) -> Awaitable[None]:
+        """Handle the request that a work page's form carries, as if it had been sent again."""
+        ...
