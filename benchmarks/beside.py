@@ -21,14 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import arguments, measure, result
+from benchmarks import arguments, measure
+from benchmarks.result import write_result
+from benchmarks.tables import screen_table, wide_console
 from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Coroutine, Iterable, Mapping
+
+    from rich.table import Table
 
 _ROOT = Path(__file__).parents[1]
 Counts = dict[str, dict[str, float]]
@@ -169,12 +172,13 @@ async def measured(trees: Iterable[Tree], folder: Path, *, app: str, requests: i
     return found
 
 
-def table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
-    drawn = Table("attempt", base, "here", "ratio", title="Thousands of instructions an attempt, over HTTP")
-    for load, counts in found.items():
-        before, now = counts[base], counts["here"]
-        drawn.add_row(load, f"{before:.1f}", f"{now:.1f}", f"{now / before:.3f}")
-    return drawn
+def beside_table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
+    counts = ((load, each[base], each["here"]) for load, each in found.items())
+    return screen_table(
+        "Thousands of instructions an attempt, over HTTP",
+        ("attempt", base, "here", "ratio"),
+        [(load, f"{before:.1f}", f"{now:.1f}", f"{now / before:.3f}") for load, before, now in counts],
+    )
 
 
 def of_both(commit: str, count: Callable[[tuple[Tree, Tree], Path], Coroutine[Any, Any, Counts]]) -> Counts:
@@ -192,9 +196,9 @@ def main() -> None:
     options = _options()
     requests = QUICK_REQUESTS if options.quick else REQUESTS
     found = of_both(options.commit, partial(measured, app=options.app, requests=requests))
-    Console().print(table(found, options.commit))
+    wide_console().print(beside_table(found, options.commit))
     about: dict[str, Any] = {"machine": measure.machine(), "base": options.commit, "app": options.app}
-    result.write("beside", {**about, "requests": requests, "thousands": found}, quick=options.quick)
+    write_result("beside", {**about, "requests": requests, "thousands": found}, quick=options.quick)
 
 
 def _options() -> argparse.Namespace:

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks import arguments
 from benchmarks.instructions import _total
 from sekisho.middleware.visit import presented
 from sekisho.model import Unreadable
@@ -202,7 +203,7 @@ def _inside(path: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__, quick="")
     parser.add_argument("--counted", action="store_true", help="instructions under callgrind, of the dearest kinds")
     parser.add_argument("--mixtures", type=int, default=50, help="how many texts are put together by chance")
     parser.add_argument("--inside", help=argparse.SUPPRESS)

@@ -7,7 +7,6 @@ made over HTTP.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import cProfile
 import os
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from benchmarks import measure
+from benchmarks import arguments, measure
 from benchmarks.measure import median_interval
 from benchmarks.micro.sample import scope
 from tests.servers import RedisServer
@@ -105,8 +104,8 @@ async def profile(guarded: App, load: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--load", choices=["fail", "success", "shed"], default="fail")
+    parser = arguments.parser(__doc__, quick="")
+    arguments.add_load(parser)
     parser.add_argument("--profile", action="store_true", help="by function; the profiler triples every call's cost")
     options = parser.parse_args()
     os.sched_setaffinity(0, {measure.LOAD_CORE})

@@ -28,20 +28,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import arguments, measure, result
+from benchmarks import arguments, measure
+from benchmarks.arguments import LOADS
 from benchmarks.in_process import Driver
+from benchmarks.result import write_result
+from benchmarks.tables import screen_table, wide_console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from rich.table import Table
 
     from benchmarks.apps.endpoint import Receive, Send
     from benchmarks.in_process import App
     from sekisho.model import Charge, Verdict
 
-LOADS = ("fail", "success", "shed")
 REQUESTS, STEPWISE = 320, 40
 QUICK_REQUESTS, QUICK_STEPWISE = 160, 10  # whole requests by as many callers as the harness in process has
 IP_WAIT_US = 600_000_000
@@ -300,23 +301,26 @@ def report(loads: Sequence[str], found: Counts, requests: int) -> dict[str, Any]
     return {load: {"steps": steps(load, found), "whole": whole(load, found, requests)} for load in loads}
 
 
-def table(found: Mapping[str, Any]) -> Table:
+def step_table(found: Mapping[str, Any]) -> Table:
     """One column a load, one row a step."""
-    out = Table(title="Thousands of instructions for each request, interpreter included")
-    out.add_column("step")
-    for load in found:
-        out.add_column(load, justify="right")
+    wholes = [one["whole"] for one in found.values()]
+    rows = [
+        *step_rows(found),
+        (),
+        ("sum of the steps", *(f"{sum(one['steps'].values()):.1f}" for one in found.values())),
+        ("measured as a whole", *(f"{one[WHOLE]:.1f}" for one in wholes)),
+        ("  of it the application", *(f"{one[BARE]:.1f}" for one in wholes)),
+        ("packing for Redis, on top", *(f"{one[PACKED] - one[WHOLE]:.1f}" for one in wholes)),
+        ("taken off: the harness", *(f"{one[HARNESS]:.1f}" for one in wholes)),
+    ]
+    return screen_table("Thousands of instructions for each request, interpreter included", ("step", *found), rows)
+
+
+def step_rows(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """A row for each step that some load meets."""
     for name in (*(step.name for step in STEPS), REST):
-        out.add_row(name, *(f"{one['steps'][name]:.1f}" if name in one["steps"] else "" for one in found.values()))
-    sums = {load: sum(one["steps"].values()) for load, one in found.items()}
-    wholes = {load: one["whole"] for load, one in found.items()}
-    out.add_section()
-    out.add_row("sum of the steps", *(f"{total:.1f}" for total in sums.values()))
-    out.add_row("measured as a whole", *(f"{one[WHOLE]:.1f}" for one in wholes.values()))
-    out.add_row("  of it the application", *(f"{one[BARE]:.1f}" for one in wholes.values()))
-    out.add_row("packing for Redis, on top", *(f"{one[PACKED] - one[WHOLE]:.1f}" for one in wholes.values()))
-    out.add_row("taken off: the harness", *(f"{one[HARNESS]:.1f}" for one in wholes.values()))
-    return out
+        if any(name in one["steps"] for one in found.values()):
+            yield name, *(f"{one['steps'][name]:.1f}" if name in one["steps"] else "" for one in found.values())
 
 
 def main() -> None:
@@ -331,9 +335,9 @@ def main() -> None:
     measure.require("valgrind")
     about = measure.machine()
     found = report(loads, counted(loads, quick=options.quick), requests)
-    Console(width=max(100, Console().width)).print(table(found))
+    wide_console().print(step_table(found))
     kept = {"machine": about, "plan": {"requests": requests}, "loads": found}
-    result.write("instructions", kept, quick=options.quick)
+    write_result("instructions", kept, quick=options.quick)
 
 
 def _options() -> argparse.Namespace:

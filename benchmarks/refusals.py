@@ -14,15 +14,18 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import arguments, measure, result
+from benchmarks import arguments, measure
 from benchmarks.beside import SHED_AFTER_S, Counted, of_both
+from benchmarks.result import write_result
+from benchmarks.tables import screen_table, wide_console
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from rich.table import Table
 
     from benchmarks.beside import Counts, Tree
 
@@ -144,26 +147,27 @@ def ratios(found: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, floa
     }
 
 
-def table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
-    title = "Thousands of instructions a refusal, over HTTP, and their ratio to a bare 404"
-    drawn = Table("refusal", base, "here", f"to the 404: {base}", "here", title=title)
-    for load, by_tree in ratios(found).items():
-        counts = found[load]
-        drawn.add_row(
-            load, f"{counts[base]:.0f}", f"{counts['here']:.0f}", f"{by_tree[base]:.2f}", f"{by_tree['here']:.2f}"
-        )
-    return drawn
+def refusal_table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
+    trees = (base, "here")
+    return screen_table(
+        "Thousands of instructions a refusal, over HTTP, and their ratio to a bare 404",
+        ("refusal", base, "here", f"to the 404: {base}", "here"),
+        [
+            (load, *(f"{found[load][tree]:.0f}" for tree in trees), *(f"{by_tree[tree]:.2f}" for tree in trees))
+            for load, by_tree in ratios(found).items()
+        ],
+    )
 
 
 def main() -> None:
     parser = arguments.parser(__doc__, quick="fewer requests")
-    parser.add_argument("--base", default=BASE, metavar="COMMIT", help="what to compare with (%(default)s)")
+    arguments.add_base(parser, BASE)
     options = parser.parse_args()
     requests = QUICK_REQUESTS if options.quick else REQUESTS
     found = of_both(options.base, partial(measured, requests=requests))
-    Console(width=max(110, Console().width)).print(table(found, options.base))
+    wide_console().print(refusal_table(found, options.base))
     about = {"machine": measure.machine(), "base": options.base, "requests": requests}
-    result.write("refusals", about | {"thousands": found, "ratios": ratios(found)}, quick=options.quick)
+    write_result("refusals", about | {"thousands": found, "ratios": ratios(found)}, quick=options.quick)
 
 
 if __name__ == "__main__":

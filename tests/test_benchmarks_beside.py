@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from benchmarks.beside import attempt, table
+from benchmarks.beside import attempt, beside_table
 
 
 def test_attempts_differ_in_address_account_and_password() -> None:
@@ -31,6 +31,6 @@ def test_the_body_is_as_long_as_it_says() -> None:
 def test_the_ratio_is_of_this_tree_to_the_other() -> None:
     """The ratio is of this tree to the other: above one is dearer."""
     console = Console(record=True, width=100)
-    console.print(table({"wrong": {"base": 200.0, "here": 206.0}}, "base"))
+    console.print(beside_table({"wrong": {"base": 200.0, "here": 206.0}}, "base"))
 
     assert "1.030" in console.export_text()
