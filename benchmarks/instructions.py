@@ -15,21 +15,17 @@ import asyncio
 import inspect
 import json
 import os
-import re
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import wraps
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
 from benchmarks import arguments, measure
 from benchmarks.arguments import LOADS
+from benchmarks.callgrind import between_marks, mark
 from benchmarks.in_process import Driver
 from benchmarks.result import write_result
 from benchmarks.tables import screen_table, wide_console
@@ -97,7 +93,7 @@ class Marks:
     def mark(self, label: str) -> None:
         """Assign the count since the last mark to `label`."""
         self.labels.append(label)
-        os.getppid()
+        mark()
 
     def after(self, label: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, with a mark at its return."""
@@ -149,7 +145,7 @@ class Counted:
         self._marks = marks
         self._attempts = 0
 
-    async def run(self, loads: Iterable[str], *, requests: int, stepwise: int) -> None:
+    async def count_loads(self, loads: Iterable[str], *, requests: int, stepwise: int) -> None:
         """Every load as a whole, and `stepwise` requests of it step by step."""
         await self._calibrate(stepwise)
         for load in loads:
@@ -246,17 +242,10 @@ def constant_ledger(load: str, *, packs: bool = False) -> ExitStack:
 
 def counted(loads: Sequence[str], *, quick: bool) -> dict[str, list[int]]:
     """Instructions between marks, by label, as callgrind counted them in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={folder}/count"]
-        command += [sys.executable, "-m", "benchmarks.instructions", "--inside", *(["--quick"] if quick else [])]
-        command += [word for load in loads for word in ("--load", load)]
-        # Hashes of text decide where things lie in dictionaries, and with it how many steps a look-up takes.
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        ran = subprocess.run(command, cwd=Path(__file__).parents[1], env=environment, capture_output=True, text=True)  # noqa: PLW1510
-        if ran.returncode:
-            raise SystemExit(f"valgrind failed:\n{ran.stderr[-3_000:]}")
-        labels: list[str] = json.loads(ran.stdout.rpartition("MARKS ")[2])
-        return by_label(labels, [_total(Path(folder) / f"count.{number + 1}") for number in range(len(labels))])
+    words = ["--inside", *(["--quick"] if quick else []), *(word for load in loads for word in ("--load", load))]
+    totals, output = between_marks("benchmarks.instructions", *words)
+    labels: list[str] = json.loads(output.rpartition("MARKS ")[2])
+    return by_label(labels, totals[: len(labels)])
 
 
 def by_label(labels: Sequence[str], totals: Sequence[int]) -> dict[str, list[int]]:
@@ -264,13 +253,6 @@ def by_label(labels: Sequence[str], totals: Sequence[int]) -> dict[str, list[int
     for label, total in zip(labels, totals, strict=True):
         found.setdefault(label, []).append(total)
     return found
-
-
-def _total(path: Path) -> int:
-    found = re.search(r"^(?:summary|totals): (\d+)", path.read_text(errors="replace"), re.MULTILINE)
-    if found is None:
-        raise SystemExit("callgrind wrote no total: this version of valgrind is not understood")
-    return int(found[1])
 
 
 def added(found: Counts) -> tuple[float, float, float]:
@@ -329,7 +311,7 @@ def main() -> None:
     requests, stepwise = (QUICK_REQUESTS, QUICK_STEPWISE) if options.quick else (REQUESTS, STEPWISE)
     if options.inside:
         marks = Marks()
-        asyncio.run(Counted(marks).run(loads, requests=requests, stepwise=stepwise))
+        asyncio.run(Counted(marks).count_loads(loads, requests=requests, stepwise=stepwise))
         print("MARKS", json.dumps(marks.labels))
         return
     measure.require("valgrind")

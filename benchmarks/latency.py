@@ -13,8 +13,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import arguments, measure, open_loop
+from benchmarks.login_post import numbered_login
 from benchmarks.measure import Meter, Server, Service, median_interval
-from benchmarks.open_loop import OpenLoop, Run, attempt, poisson
+from benchmarks.open_loop import OpenLoop, Run, poisson
 from benchmarks.pairs import BARE, GUARDED, followed
 from benchmarks.result import draw_result, interval_text, write_result
 from benchmarks.tables import screen_table, wide_console
@@ -76,7 +77,7 @@ class Latency:
     def steps(self) -> int:
         return self._plan.rounds * (2 * len(self._plan.shares) + 1)
 
-    def run(self) -> Iterator[None]:
+    def measure_points(self) -> Iterator[None]:
         """Yields after each run, for the progress bar."""
         plan = self._plan
         for start in range(0, plan.rounds, plan.rounds_per_start):
@@ -111,10 +112,10 @@ class Latency:
         for again in range(TRIES_MAX):
             self._redis.cli("FLUSHALL")
             due = poisson(point.rate, self._plan.warm_s + self._plan.seconds, number + 1_000 * again)
-            requests = [attempt(self._number + place) for place in range(len(due))]
+            requests = [numbered_login("fail", self._number + place) for place in range(len(due))]
             self._number += len(due)
             with OpenLoop(server.port) as generator, open_loop.first_on_its_core():
-                run = generator.run(requests, due).after(due, self._plan.warm_s)
+                run = generator.send_when_due(requests, due).after(due, self._plan.warm_s)
             if wrong := {status for status in run.statuses if status != b"401"}:
                 raise SystemExit(f"at {point.rate:.0f}/s, failing log-ins were answered {wrong}")
             if not (why := run.refusal()):
@@ -197,7 +198,7 @@ def main() -> None:
     with RedisServer("--activerehashing", "no") as redis:
         about = measure.machine(redis)
         latency = Latency(plan, redis)
-        followed(latency.run(), latency.steps, console)
+        followed(latency.measure_points(), latency.steps, console)
     found = report(latency)
     console.print(latency_table(found))
     for name, ratio in found["p99_at_half"].items():

@@ -47,7 +47,7 @@ class Script(Protocol):
 
     name: str
 
-    def load(self, client: redis.Redis) -> tuple[str, str]:
+    def load(self, server: RedisServer) -> tuple[str, str]:
         """Have Redis know it; how a command that runs it begins."""
         ...
 
@@ -63,8 +63,8 @@ class Ledger:
         self._script = ledger_script(load({}, ephemeral_secret=bytes(32)).limits)
         self._keys = Keys("bench").of
 
-    def load(self, client: redis.Redis) -> tuple[str, str]:
-        client.execute_command("FUNCTION", "LOAD", "REPLACE", self._script.library)  # type: ignore[no-untyped-call]
+    def load(self, server: RedisServer) -> tuple[str, str]:
+        server.load_library(self._script.library)
         command, name = self._script.by_name
         return command.decode(), name.decode()
 
@@ -78,8 +78,8 @@ class LedgerBySha(Ledger):
 
     name = "ledger.lua, EVALSHA"
 
-    def load(self, client: redis.Redis) -> tuple[str, str]:
-        return "EVALSHA", str(client.script_load(self._script.source.decode()))
+    def load(self, server: RedisServer) -> tuple[str, str]:
+        return "EVALSHA", server.cli("SCRIPT", "LOAD", self._script.source)
 
 
 class Yardstick:
@@ -91,8 +91,8 @@ class Yardstick:
     def __init__(self) -> None:
         self._source = Path(__file__).with_name("gcra.lua").read_text()
 
-    def load(self, client: redis.Redis) -> tuple[str, str]:
-        return "EVALSHA", str(client.script_load(self._source))
+    def load(self, server: RedisServer) -> tuple[str, str]:
+        return "EVALSHA", server.cli("SCRIPT", "LOAD", self._source)
 
     def call(self, charges: Sequence[Charge]) -> Call:
         keys = [b"bench:" + each for charge in charges for each in (charge.ip, charge.account, charge.device)]
@@ -140,10 +140,10 @@ class Bench:
         self._client.flushall()
         charges = list(stuffing(self._chance, attempts))
         calls = [script.call(charges[at : at + batch]) for at in range(0, attempts, batch)]
-        command = script.load(self._client)
-        return self._run(command, calls, attempts), self._run(command, calls, attempts)
+        command = script.load(self._server)
+        return self._spent(command, calls, attempts), self._spent(command, calls, attempts)
 
-    def _run(self, command: tuple[str, str], calls: Sequence[Call], attempts: int) -> Cost:
+    def _spent(self, command: tuple[str, str], calls: Sequence[Call], attempts: int) -> Cost:
         self._client.config_resetstat()
         before = self._server.cpu_seconds()
         for call in calls:
@@ -170,7 +170,7 @@ class Bench:
     def _bytes(self, charges: Iterator[Charge]) -> int:
         script = Ledger()
         self._client.flushall()
-        command = script.load(self._client)
+        command = script.load(self._server)
         before = self._client.info("memory")["used_memory"]
         while batch := list(itertools.islice(charges, BATCHES[-1])):
             call = script.call(batch)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from benchmarks.beside import attempt, beside_table
+from benchmarks.beside import beside_table
+from benchmarks.login_post import numbered_login
 
 
 def test_attempts_differ_in_address_account_and_password() -> None:
     """Attempts differ: a repeated attempt would be free, and a repeated address over its limit."""
-    sent = [attempt("fail", number) for number in range(1, 201)]
+    sent = [numbered_login("fail", number) for number in range(1, 201)]
 
     assert len({each.partition(b"X-Forwarded-For: ")[2].partition(b"\r")[0] for each in sent}) == 200
     assert len({each.rpartition(b"\r\n")[2] for each in sent}) == 200
@@ -18,12 +19,12 @@ def test_attempts_differ_in_address_account_and_password() -> None:
 
 def test_one_address_is_shed() -> None:
     """The load `shed` comes from one address."""
-    assert {b"X-Forwarded-For: 198.51.100.7\r\n" in attempt("shed", number) for number in range(1, 10)} == {True}
+    assert {b"X-Forwarded-For: 198.51.100.7\r\n" in numbered_login("shed", number) for number in range(1, 10)} == {True}
 
 
 def test_the_body_is_as_long_as_it_says() -> None:
     """Otherwise the server would wait for the rest."""
-    head, _, body = attempt("success", 7).partition(b"\r\n\r\n")
+    head, _, body = numbered_login("success", 7).partition(b"\r\n\r\n")
 
     assert f"Content-Length: {len(body)}".encode() in head
 

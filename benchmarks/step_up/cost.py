@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import measure
 from benchmarks.known import proved
+from benchmarks.login_post import address
 from benchmarks.measure import LOAD_CORE, Server, median_interval
 from benchmarks.result import write_result
-from benchmarks.step_up.client import Client, address
+from benchmarks.step_up.client import Client
 from benchmarks.step_up.site import furnish
 from tests.servers import RedisServer, free_port
 

@@ -19,10 +19,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import measure
+from benchmarks.login_post import address
 from benchmarks.measure import LOAD_CORE, Server, median_interval
 from benchmarks.result import interval_text, write_result
 from benchmarks.step_up import sealed
-from benchmarks.step_up.client import Client, Timed, address, new_holder
+from benchmarks.step_up.client import Client, Timed, new_holder
 from benchmarks.step_up.separate import ALPHA, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, WRONG, furnish, members, nobodies
 from tests.servers import RedisServer, free_port
