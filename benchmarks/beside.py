@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import os
-import re
 import subprocess
 import sys
 import tarfile
@@ -21,14 +21,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import arguments, measure, result
+from benchmarks import arguments, measure
+from benchmarks.callgrind import FIXED, total
+from benchmarks.login_post import numbered_login, read_answer, status_of
+from benchmarks.result import write_result
+from benchmarks.tables import screen_table, wide_console
 from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from rich.table import Table
 
 _ROOT = Path(__file__).parents[1]
 Counts = dict[str, dict[str, float]]
@@ -38,14 +43,6 @@ LOADS = {"wrong": "fail", "right": "success", "shed": "shed"}
 REQUESTS, QUICK_REQUESTS, LEAD_IN = 3_200, 960, 320
 SHED_AFTER_S = 3.0  # a worker remembers a refusal once the charges under it are two seconds old
 START_S_MAX = 300.0  # under callgrind, beside other work
-_HEAD = (
-    "POST /login HTTP/1.1\r\nHost: shop.example\r\n"
-    "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 "
-    "Safari/537.36\r\nAccept: text/html,application/xhtml+xml\r\nAccept-Language: ja,en;q=0.8\r\n"
-    "Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: {}\r\nContent-Length: {}\r\n\r\n{}"
-)
-_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-_TOTALS = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
 
 
 class Tree(NamedTuple):
@@ -74,16 +71,43 @@ def compiled(middleware: Path, folder: Path) -> str:
     return str(folder)
 
 
+class Sent(NamedTuple):
+    """What a server is sent while its instructions are counted.
+
+    Attributes:
+        request: the bytes of the request with this number.
+        counted: requests that are counted.
+        lead_in: requests before those.
+        connections: at once; the requests are shared out among them.
+        status: of every counted answer; 0 accepts any.
+        is_shed: the lead-in is sent twice, so that the worker refuses the counted requests from memory.
+        has_store: whether the server has a Redis.
+        variables: of the server's environment.
+    """
+
+    request: Callable[[int], bytes]
+    counted: int
+    lead_in: int
+    connections: int
+    status: int = 0
+    is_shed: bool = False
+    has_store: bool = True
+    variables: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+    @property
+    def numbers(self) -> tuple[range, range]:
+        """Of the lead-in and of the counted requests."""
+        return range(1, self.lead_in + 1), range(self.lead_in + 1, self.lead_in + 1 + self.counted)
+
+
 class Counted:
     """A server under callgrind, which counts only while it is told to."""
 
     def __init__(self, tree: Tree, app: str, folder: Path, environment: Mapping[str, str]) -> None:
         self._port = free_port()
         self._counts = folder / f"{tree.name}.{self._port}"
-        # Hashes of text decide where things lie in dictionaries, and with it how many steps a look-up takes.
         # Under callgrind a turn takes fifty times as long: within the usual deadline no store would answer.
-        fixed = {"PYTHONPATH": tree.package, "PYTHONHASHSEED": "0", "SEKISHO_STORE_DEADLINE_MS": "10000"}
-        fixed["BENCH_CALLGRIND"] = "1"
+        fixed = FIXED | {"PYTHONPATH": tree.package, "SEKISHO_STORE_DEADLINE_MS": "10000", "BENCH_CALLGRIND": "1"}
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self._counts}"]
         command += [sys.executable, "-m", "uvicorn", f"benchmarks.apps.{app}:app", "--port", str(self._port)]
         command += ["--loop", "uvloop", "--http", "httptools", "--no-proxy-headers", "--no-access-log"]
@@ -99,24 +123,22 @@ class Counted:
         self._process.terminate()
         self._process.wait(60)
 
-    async def count(self, load: str, requests: int, first: int) -> float:
-        """Instructions for each of `requests` attempts, numbered from `first`."""
+    async def count(self, sent: Sent) -> float:
+        """Instructions for each of the counted requests."""
         await self._wait_until_up()
-        await self._send(load, LEAD_IN, first)
-        if load == "shed":
+        before, counted = sent.numbers
+        await self._send(sent, before)
+        if sent.is_shed:
             await asyncio.sleep(SHED_AFTER_S)
-            await self._send(load, LEAD_IN, first)
+            await self._send(sent, before)
         self._control("--instr=on")
-        await self._send(load, requests, first + LEAD_IN)
+        await self._send(sent, counted, status=sent.status)
         self._control("--dump")  # before counting ends, which would forget the counts
-        return self._total() / requests
+        dumps = self._counts.parent.glob(f"{self._counts.name}.*")
+        return sum(map(total, dumps)) / len(counted)
 
     def _control(self, order: str) -> None:
         subprocess.run(["callgrind_control", order, str(self._process.pid)], check=True, capture_output=True)
-
-    def _total(self) -> int:
-        dumps = self._counts.parent.glob(f"{self._counts.name}.*")
-        return sum(int(found[1]) for path in dumps if (found := _TOTALS.search(path.read_text())))
 
     async def _wait_until_up(self) -> None:
         deadline = time.monotonic() + START_S_MAX
@@ -129,72 +151,66 @@ class Counted:
                 return writer.close()
         raise SystemExit("the server under callgrind did not start")
 
-    async def _send(self, load: str, requests: int, first: int) -> None:
-        share = requests // measure.CONNECTIONS
-        await asyncio.gather(
-            *(self._connection(load, range(first + each * share, first + (each + 1) * share))
-              for each in range(measure.CONNECTIONS))
-        )  # fmt: skip
+    async def _send(self, sent: Sent, numbers: range, *, status: int = 0) -> None:
+        """Send over all connections at once. Raises `SystemExit` at another status than this one, if there is one."""
+        share = len(numbers) // sent.connections
+        parts = (numbers[at : at + share] for at in range(0, len(numbers), share))
+        await asyncio.gather(*(self._send_each(map(sent.request, part), status) for part in parts))
 
-    async def _connection(self, load: str, numbers: Iterable[int]) -> None:
+    async def _send_each(self, requests: Iterable[bytes], status: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        for number in numbers:
-            writer.write(attempt(load, number))
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = _LENGTH.search(head)
-            await reader.readexactly(int(length[1]) if length else 0)
+        for request in requests:
+            writer.write(request)
+            head, _ = await read_answer(reader)
+            if status and status_of(head) != status:
+                raise SystemExit(f"answered {status_of(head)} where {status} is measured")
         writer.close()
 
 
-def attempt(load: str, number: int) -> bytes:
-    """A form post as browsers send it, from an address, for an account and with a password of its own."""
-    network = number * 1_000_003 % 6_291_456  # neighbours in time are no neighbours in space
-    address = f"{128 + (network >> 16)}.{network >> 8 & 255}.{network & 255}.{1 + number % 250}"
-    password = "right" if load == "success" else "wrong"
-    body = f"username=user{number:07d}%40mail.example&password={password}{number:07d}"
-    return _HEAD.format("198.51.100.7" if load == "shed" else address, len(body), body).encode()
-
-
-async def measured(trees: Iterable[Tree], folder: Path, *, app: str, requests: int) -> Counts:
-    """Thousands of instructions an attempt, by load and tree; of the bare endpoint as well."""
+async def counts_of(trees: Iterable[Tree], folder: Path, *, app: str, loads: Mapping[str, Sent]) -> Counts:
+    """Thousands of instructions a request, by load and tree."""
     found: Counts = {}
     with RedisServer() as redis, Console().status("Counting") as status:
-        for load, sent in LOADS.items():
-            for tree in trees:
-                status.update(f"Counting: {load}, {tree.name}")
-                redis.cli("FLUSHALL")
-                with Counted(tree, app, folder, {"BENCH_STORE": redis.url}) as server:
-                    thousands = await server.count(sent, requests, first=1) / 1_000
-                found.setdefault(load, {})[tree.name] = thousands
+        for (name, sent), tree in itertools.product(loads.items(), trees):
+            status.update(f"Counting: {name}, {tree.name}")
+            redis.cli("FLUSHALL")
+            store = {"BENCH_STORE": redis.url} if sent.has_store else {}
+            with Counted(tree, app, folder, store | sent.variables) as server:
+                found.setdefault(name, {})[tree.name] = await server.count(sent) / 1_000
     return found
 
 
-def table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
-    drawn = Table("attempt", base, "here", "ratio", title="Thousands of instructions an attempt, over HTTP")
-    for load, counts in found.items():
-        before, now = counts[base], counts["here"]
-        drawn.add_row(load, f"{before:.1f}", f"{now:.1f}", f"{now / before:.3f}")
-    return drawn
+def beside_table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
+    counts = ((load, each[base], each["here"]) for load, each in found.items())
+    return screen_table(
+        "Thousands of instructions an attempt, over HTTP",
+        ("attempt", base, "here", "ratio"),
+        [(load, f"{before:.1f}", f"{now:.1f}", f"{now / before:.3f}") for load, before, now in counts],
+    )
 
 
-def of_both(commit: str, count: Callable[[tuple[Tree, Tree], Path], Coroutine[Any, Any, Counts]]) -> Counts:
-    """What `count` finds for the tree of a commit and for this one, both compiled; it gets a folder for its files."""
+def counts_of_both(commit: str, app: str, loads: Mapping[str, Sent]) -> Counts:
+    """Counts of the tree of a commit and of this one (`here`), both compiled."""
     measure.require("valgrind")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Console().status("Compiling both"):
             before = Tree(commit, compiled(exported(commit, folder / "base"), folder / "base-compiled"))
             now = Tree("here", compiled(_ROOT / "middleware", folder / "here-compiled"))
-        return asyncio.run(count((before, now), folder))
+        return asyncio.run(counts_of((before, now), folder, app=app, loads=loads))
 
 
 def main() -> None:
     options = _options()
     requests = QUICK_REQUESTS if options.quick else REQUESTS
-    found = of_both(options.commit, partial(measured, app=options.app, requests=requests))
-    Console().print(table(found, options.commit))
+    loads = {
+        name: Sent(partial(numbered_login, load), requests, LEAD_IN, measure.CONNECTIONS, is_shed=load == "shed")
+        for name, load in LOADS.items()
+    }
+    found = counts_of_both(options.commit, options.app, loads)
+    wide_console().print(beside_table(found, options.commit))
     about: dict[str, Any] = {"machine": measure.machine(), "base": options.commit, "app": options.app}
-    result.write("beside", {**about, "requests": requests, "thousands": found}, quick=options.quick)
+    write_result("beside", {**about, "requests": requests, "thousands": found}, quick=options.quick)
 
 
 def _options() -> argparse.Namespace:

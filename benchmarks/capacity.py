@@ -5,16 +5,16 @@ All from what other benchmarks have left in `results/`. The arithmetic is here, 
 
 from __future__ import annotations
 
-import json
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from benchmarks.result import DOCS, read_result
+from benchmarks.tables import markdown_table
 
-RESULTS = Path(__file__).with_name("results")
-PAGE = Path(__file__).parents[1] / "docs" / "capacity.md"
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PAGE = DOCS / "capacity.md"
 BEGIN, END = "<!-- tables: python -m benchmarks.capacity -->\n", "<!-- end of tables -->"
 
 RATES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -38,18 +38,16 @@ class Costs(NamedTuple):
     account_bytes: float
 
     @classmethod
-    def read(cls, folder: Path = RESULTS) -> Costs:
-        stores = json.loads((folder / "cluster.json").read_text())["stores"]
+    def read(cls) -> Costs:
+        """From the results. Raises `SystemExit` where one is missing."""
+        stores = _result("cluster")["stores"]
         few = min(row["at_once"] for row in stores)
         rows: dict[int, dict[str, Any]] = {}
         for row in stores:
             if row["at_once"] == few:
                 rows[0 if row["store"] == "one Redis" else row["nodes"]] = row
         one, cluster = rows[0], rows[max(rows)]
-        guarded = next(
-            each for each in json.loads((folder / "http.json").read_text())["variants"]
-            if each["ours"] and each["load"] == "fail"
-        )  # fmt: skip
+        guarded = next(each for each in _result("http")["variants"] if each["ours"] and each["load"] == "fail")
         http = guarded["server_cpu_us"]["median"]
         return cls(
             one["redis_us"]["median"],
@@ -60,8 +58,15 @@ class Costs(NamedTuple):
             one["bytes_an_identity"]["median"],
             cluster["bytes_an_identity"]["median"],
             # Of the most that were measured: the more there are, the less each of them takes.
-            json.loads((folder / "lua.json").read_text())["memory"][-1]["account_bytes"],
+            _result("lua")["memory"][-1]["account_bytes"],
         )
+
+
+def _result(stem: str) -> dict[str, Any]:
+    found = read_result(stem, quick=False)
+    if found is None:
+        raise SystemExit(f"nothing has been measured yet: python -m benchmarks.{stem}")
+    return found
 
 
 class Plan(NamedTuple):
@@ -104,19 +109,21 @@ def _workers(rate: int, us: float) -> int:
     return ceil(rate * us / 1e6 / BUSY)
 
 
-def tables(costs: Costs) -> Iterator[str]:
-    yield "| of an attempt | one Redis | a Cluster |"
-    yield "|---|---|---|"
-    yield f"| Redis, all nodes | {costs.redis_us:.0f} µs of a core | {costs.cluster_us:.0f} µs |"
-    yield f"| a worker, with HTTP and a bare endpoint | {costs.worker_us:.0f} µs | {costs.cluster_worker_us:.0f} µs |"
-    yield f"| Redis's memory, for each identity | {costs.redis_bytes:.0f} bytes | {costs.cluster_bytes:.0f} bytes |"
-    yield f"| the same, for each account of many | {costs.account_bytes:.0f} bytes | {costs.account_bytes:.0f} bytes |"
+def capacity_tables(costs: Costs) -> Iterator[str]:
+    rows = [
+        ("Redis, all nodes", f"{costs.redis_us:.0f} µs of a core", f"{costs.cluster_us:.0f} µs"),
+        ("a worker, with HTTP and a bare endpoint", f"{costs.worker_us:.0f} µs", f"{costs.cluster_worker_us:.0f} µs"),
+        ("Redis's memory, for each identity", f"{costs.redis_bytes:.0f} bytes", f"{costs.cluster_bytes:.0f} bytes"),
+        ("the same, for each account of many", *[f"{costs.account_bytes:.0f} bytes"] * 2),
+    ]
+    yield from markdown_table(("of an attempt", "one Redis", "a Cluster"), rows, column="---")
     yield ""
-    yield "| attempts a second | Redis | each is busy for | each holds | workers |"
-    yield "|---|---|---|---|---|"
-    for rate in RATES:
-        found = plan(rate, costs)
-        yield f"| {rate:,} | {_servers(found)} | {found.busy:.0%} | {found.gibibytes:.1f} GiB | {found.workers:,} |"
+    headings = ("attempts a second", "Redis", "each is busy for", "each holds", "workers")
+    yield from markdown_table(headings, (_plan_row(rate, plan(rate, costs)) for rate in RATES), column="---")
+
+
+def _plan_row(rate: int, found: Plan) -> Sequence[str]:
+    return f"{rate:,}", _servers(found), f"{found.busy:.0%}", f"{found.gibibytes:.1f} GiB", f"{found.workers:,}"
 
 
 def _servers(found: Plan) -> str:
@@ -130,7 +137,7 @@ def main() -> None:
     page = PAGE.read_text()
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    written = "\n".join(tables(Costs.read()))
+    written = "\n".join(capacity_tables(Costs.read()))
     PAGE.write_text(f"{before}{BEGIN}\n{written}\n\n{END}{after}")
     print(written)
 

@@ -15,13 +15,13 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from benchmarks import arguments, measure
 from benchmarks.lua import stuffing
 from benchmarks.measure import median_interval
+from benchmarks.result import interval_text, write_result
+from benchmarks.tables import screen_table, wide_console
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.settings import load
 from tests.server_groups import RedisCluster
@@ -29,6 +29,8 @@ from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
 
     from sekisho.model import Charge
 
@@ -155,27 +157,27 @@ def _summary(costs: Sequence[Cost], single: Sequence[Cost]) -> dict[str, Any]:
     }
 
 
-def table(rows: Sequence[dict[str, Any]]) -> Table:
-    out = Table(title="A decision on one Redis and on Clusters: medians, and of the busiest node the 95% interval")
-    headings = ["store", "at once", "all nodes, µs", "busiest, µs", "room for /s", "against one", "balance", "calls"]
-    headings += ["worker, µs", "bytes an identity"]
-    for heading in headings:
-        out.add_column(heading, justify="left" if heading == "store" else "right", no_wrap=True)
-    for row in rows:
-        busiest = row["busiest_us"]
-        out.add_row(
-            row["store"],
-            str(row["at_once"]),
-            f"{row['redis_us']['median']:.1f}",
-            f"{busiest['median']:.1f} ({busiest['low']:.1f} - {busiest['high']:.1f})",
-            f"{row['decisions_per_s']:,}",
-            f"{row['against_one']['median']:.2f} ×",
-            f"{row['balance']['median']:.2f}",
-            f"{row['calls']['median']:.2f}",
-            f"{row['worker_us']['median']:.1f}",
-            f"{row['bytes_an_identity']['median']:.0f}",
-        )
-    return out
+def cluster_table(rows: Sequence[dict[str, Any]]) -> Table:
+    headings = ("store", "at once", "all nodes, µs", "busiest, µs", "room for /s", "against one", "balance", "calls")
+    return screen_table(
+        "A decision on one Redis and on Clusters: medians, and of the busiest node the 95% interval",
+        (*headings, "worker, µs", "bytes an identity"),
+        [
+            (
+                row["store"],
+                str(row["at_once"]),
+                f"{row['redis_us']['median']:.1f}",
+                interval_text(row["busiest_us"], ".1f"),
+                f"{row['decisions_per_s']:,}",
+                f"{row['against_one']['median']:.2f} ×",
+                f"{row['balance']['median']:.2f}",
+                f"{row['calls']['median']:.2f}",
+                f"{row['worker_us']['median']:.1f}",
+                f"{row['bytes_an_identity']['median']:.0f}",
+            )
+            for row in rows
+        ],
+    )
 
 
 def main() -> None:
@@ -185,11 +187,11 @@ def main() -> None:
     with ExitStack() as stack:
         every = list(contenders(stack))
         os.sched_setaffinity(0, {measure.LOAD_CORE})
-        about = measure.machine() | {"redis": every[0].nodes[0].cli("INFO", "server")["redis_version"]}
+        about = measure.machine(every[0].nodes[0])
         rows = measured(every, rounds, attempts)
-    Console(width=max(150, Console().width)).print(table(rows))
+    wide_console().print(cluster_table(rows))
     plan = {"rounds": rounds, "attempts": attempts}
-    measure.keep("cluster", {"machine": about, "plan": plan, "stores": rows}, quick=quick)
+    write_result("cluster", {"machine": about, "plan": plan, "stores": rows}, quick=quick)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ Exit code: 0; 1 if a figure is worse by more than PCT per cent and outside the n
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -21,13 +20,16 @@ from math import exp, log, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks import arguments
 from benchmarks.measure import Interval
+from benchmarks.result import interval_text
+from benchmarks.tables import screen_table, wide_console
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.table import Table
 
 MORE_IS_BETTER = frozenset({"speed_of_bare", "requests_per_second", "times", "over_peers"})
 TRAVEL = frozenset({"speed_of_bare", "times", "over_peers", "p99_at_half", "ratio", "steps", "whole"})
@@ -128,16 +130,14 @@ def changes(base: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     return found
 
 
-def table(found: Sequence[Change]) -> Table:
-    out = Table(title="New over base: ratio (95%)")
-    for heading in ("figure", "base", "new", "ratio", "", "decides"):
-        out.add_column(heading, justify="right" if heading in {"base", "new", "ratio"} else "left")
+def change_table(found: Sequence[Change]) -> Table:
+    headings = ("figure", "base", "new", "ratio", "", "decides")
+    out = screen_table("New over base: ratio (95%)", headings, (), left=("figure", "", "decides"))
     for one in found:
-        low, middle, high = one.ratio
-        said = f"{middle:.3f} ({low:.3f} - {high:.3f})"
+        changed = interval_text(one.ratio._asdict(), ".3f")
         style = {"better": "green", "worse": "red"}.get(one.verdict)
         decides = "yes" if one.travels else ""
-        out.add_row(one.name, f"{one.base:,.3g}", f"{one.new:,.3g}", said, one.verdict, decides, style=style)
+        out.add_row(one.name, f"{one.base:,.3g}", f"{one.new:,.3g}", changed, one.verdict, decides, style=style)
     return out
 
 
@@ -175,8 +175,8 @@ def main() -> None:
     found = changes(base, new)
     if not found:
         _give_up("these two have no figure in common")
-    console = Console(width=max(140, Console().width))
-    console.print(table(found))
+    console = wide_console()
+    console.print(change_table(found))
     if different := other_machine(base, new):
         console.print(f"Not the same machine ({', '.join(different)}): only the ratios mean something.")
     if options.fail_above is None:
@@ -188,7 +188,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__, quick="")
     parser.add_argument("base", metavar="BASE")
     parser.add_argument("new", metavar="NEW")
     parser.add_argument("--fail-above", type=float, metavar="PCT", help="exit with 1 where more than this is lost")

@@ -5,18 +5,18 @@ The page is generated from the JSON. With `--quick` the page of a first look goe
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import arguments, result
-from benchmarks.instructions import BARE, PACKED, REST, STEPS, WHOLE
+from benchmarks import arguments
+from benchmarks.growth import cost_cells
+from benchmarks.instructions import BARE, PACKED, WHOLE, step_rows
 from benchmarks.latency import PERCENTILES
-from benchmarks.result import markdown, said
+from benchmarks.result import interval_text, measured_text, read_result, write_page
+from benchmarks.tables import markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmark-figures.md"
 PICTURES = "../benchmarks/results"
 
 
@@ -34,7 +34,7 @@ def page(found: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:
             yield ""
             yield from write(kept)
             yield ""
-            yield result.machine(kept)
+            yield measured_text(kept)
 
 
 def _http(found: Mapping[str, Any]) -> Iterator[str]:
@@ -48,20 +48,20 @@ def _http(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _variants(found["variants"], "of bare's speed")
     if peers := found.get("over_peers"):
         yield from ("", "How many times as fast as each peer, on the allowed path, by server time:", "")
-        yield from markdown(("peer", "times"), [(name, said(times, ".2f")) for name, times in peers.items()])
+        yield from markdown_table(("peer", "times"), [(name, interval_text(times)) for name, times in peers.items()])
     yield from ("", f"![Server time per log-in against a bare endpoint]({PICTURES}/http.svg)")
 
 
 def _variants(rows: Sequence[Mapping[str, Any]], speed: str) -> Iterator[str]:
     headings = ("", speed, "server µs", "beside it µs", "Redis µs", "req/s", "p50 / p99 ms, saturated")
-    yield from markdown(
+    yield from markdown_table(
         headings,
         [
             (
                 row["name"],
-                said(row["speed_of_bare"], ".1%"),
-                said(row["server_cpu_us"], ".1f"),
-                said(row["bare_server_cpu_us"], ".1f"),
+                interval_text(row["speed_of_bare"], ".1%"),
+                interval_text(row["server_cpu_us"], ".1f"),
+                interval_text(row["bare_server_cpu_us"], ".1f"),
                 f"{row['redis_cpu_us']['median']:.1f}",
                 f"{row['requests_per_second']['median']:,.0f}",
                 f"{row['p50_ms']:.1f} / {row['p99_ms']:.1f}",
@@ -95,17 +95,21 @@ def _latency(found: Mapping[str, Any]) -> Iterator[str]:
         (
             f"{row['service']} at {row['share']:.0%} of {row['of']}",
             f"{row['rate']:,.0f}",
-            *([said(row["latency_us"][name], ",.0f") for name in PERCENTILES] if row["runs"] else ["refused"] * 4),
+            *(
+                [interval_text(row["latency_us"][name], ",.0f") for name in PERCENTILES]
+                if row["runs"]
+                else ["refused"] * 4
+            ),
             "" if row["late_p99_us"] is None else f"{row['late_p99_us']:.0f}",
             f"{row['runs']} / {len(row['refused'])}",
         )
         for row in found["points"]
     ]
     headings = ("service", "req/s", *PERCENTILES, "generator late, p99 at most", "runs kept / refused")
-    yield from markdown(headings, rows)
+    yield from markdown_table(headings, rows)
     yield ""
     for name, times in found["p99_at_half"].items():
-        figure = said(times, ".2f") if times else "every run was refused"
+        figure = interval_text(times) if times else "every run was refused"
         yield f"- p99 at half of saturation, {name.replace('_', ' ')}: {figure}"
     yield from ("", f"![Latency over the rate]({PICTURES}/latency.svg)")
 
@@ -117,18 +121,14 @@ def _growth(found: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         rows = [
             (
-                f"{point['at']:,}",
-                said(point["server_cpu_us"], ".1f"),
-                said(point["bare_server_cpu_us"], ".1f"),
-                said(point["redis_cpu_us"], ".1f"),
-                f"{point['requests_per_second']['median']:,.0f}",
+                *cost_cells(point),
                 f"{point['redis_bytes'] / point['held']:.0f}" if "held" in point else "",
             )
             for point in curve["points"]
         ]
         headings = (curve["name"], "server µs", "bare µs", "Redis µs", "req/s", "Redis bytes an identity")
         narrow = not any(row[-1] for row in rows)
-        yield from markdown(headings[:-1] if narrow else headings, [row[:-1] if narrow else row for row in rows])
+        yield from markdown_table(headings[:-1] if narrow else headings, [row[:-1] if narrow else row for row in rows])
     yield from ("", f"![What an attempt costs as something grows]({PICTURES}/growth.svg)")
 
 
@@ -141,18 +141,12 @@ def _instructions(found: Mapping[str, Any]) -> Iterator[str]:
         "comes out some per cent above the whole."
     )
     yield ""
-    names = [
-        name for name in (*(step.name for step in STEPS), REST) if any(name in one["steps"] for one in loads.values())
-    ]
-    rows = [
-        (name, *(f"{one['steps'][name]:.1f}" if name in one["steps"] else "" for one in loads.values()))
-        for name in names
-    ]
+    rows = list(step_rows(loads))
     wholes = [one["whole"] for one in loads.values()]
     rows.append(("**measured as a whole**", *(f"**{one[WHOLE]:.1f}**" for one in wholes)))
     rows.append(("of it the application", *(f"{one[BARE]:.1f}" for one in wholes)))
     rows.append(("packing for Redis, on top", *(f"{one[PACKED] - one[WHOLE]:.1f}" for one in wholes)))
-    yield from markdown(("step", *loads), rows)
+    yield from markdown_table(("step", *loads), rows)
     yield from ("", f"![Where a saturated server is]({PICTURES}/flame.svg)")
 
 
@@ -161,12 +155,8 @@ PARTS = {"http": _http, "setups": _setups, "latency": _latency, "growth": _growt
 
 def main() -> None:
     quick = arguments.parser(__doc__, quick="of the quick runs, to the screen").parse_args().quick
-    text = "\n".join(page({part: result.read(part, quick=quick) for part in PARTS})) + "\n"
-    if quick:
-        print(text)
-    else:
-        PAGE.write_text(text)
-        print(f"Written: docs/{PAGE.name}")
+    found = {part: read_result(part, quick=quick) for part in PARTS}
+    write_page("benchmark-figures.md", page(found), quick=quick)
 
 
 if __name__ == "__main__":

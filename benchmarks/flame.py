@@ -19,8 +19,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import arguments, measure, result
+from benchmarks import arguments, measure
 from benchmarks.measure import LOAD_CORE, Server
+from benchmarks.result import result_path
 from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _spy() -> str:
 
 def main() -> None:
     parser = arguments.parser(__doc__, quick="three seconds")
-    parser.add_argument("--load", choices=["fail", "success", "shed"], default="fail")
+    arguments.add_load(parser)
     parser.add_argument("--app", default="guarded", help="module in benchmarks.apps")
     parser.add_argument("--seconds", type=int, default=20)
     options = parser.parse_args()
@@ -167,7 +168,7 @@ def main() -> None:
         print(f"{samples / root.samples:6.1%}  {module}")
     stem = "flame" if (options.app, options.load) == ("guarded", "fail") else f"flame-{options.app}-{options.load}"
     title = f"A saturated server ({options.app}, {options.load}): share of samples"
-    path = result.path(stem, quick=options.quick, suffix="svg")
+    path = result_path(stem, quick=options.quick, suffix="svg")
     path.write_text(drawn(root.crown(), title))
     print(f"Written: benchmarks/results/{path.name}")
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import arguments, pairs, result
+from benchmarks import arguments, pairs
 from benchmarks.measure import Meter, Server, Service, Slice
 from benchmarks.pairs import BARE, GUARDED, Pairs, Plan, Variant
+from benchmarks.result import draw_result, interval_text, write_result
+from benchmarks.tables import screen_table, wide_console
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+    from rich.table import Table
 
 CONNECTIONS = (1, 4, 16, 64, 256, 1_024)
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -146,18 +148,18 @@ def filled(plan: Plan, levels: Sequence[int], console: Console) -> dict[str, Any
     return {"name": "identities in Redis", "scale": "log", "points": curve.points}
 
 
-def table(curves: Sequence[dict[str, Any]]) -> Table:
-    out = Table(title="Processor time for each attempt, µs: median (95%)")
-    for heading in ("what grows", "to", "server", "bare beside it", "Redis", "req/s"):
-        out.add_column(heading, justify="left" if heading == "what grows" else "right", no_wrap=True)
-    for curve in curves:
-        for point in curve["points"]:
-            costs = [
-                result.said(point[name], ".1f") for name in ("server_cpu_us", "bare_server_cpu_us", "redis_cpu_us")
-            ]
-            out.add_row(curve["name"], f"{point['at']:,}", *costs, f"{point['requests_per_second']['median']:,.0f}")
-        out.add_section()
-    return out
+def growth_table(curves: Sequence[dict[str, Any]]) -> Table:
+    return screen_table(
+        "Processor time for each attempt, µs: median (95%)",
+        ("what grows", "to", "server", "bare beside it", "Redis", "req/s"),
+        [row for curve in curves for row in (*((curve["name"], *cost_cells(point)) for point in curve["points"]), ())],
+    )
+
+
+def cost_cells(point: dict[str, Any]) -> list[str]:
+    """The cells that the screen and the page show of a point."""
+    times = [interval_text(point[name], ".1f") for name in ("server_cpu_us", "bare_server_cpu_us", "redis_cpu_us")]
+    return [f"{point['at']:,}", *times, f"{point['requests_per_second']['median']:,.0f}"]
 
 
 def main() -> None:
@@ -166,15 +168,12 @@ def main() -> None:
     options = parser.parse_args()
     plan = Plan(rounds=2, rounds_per_start=2, seconds=1) if options.quick else PLAN
     levels = IDENTITIES[:2] if options.quick else (*IDENTITIES, *([LARGEST] if options.largest else []))
-    console = Console(width=max(130, Console().width))
+    console = wide_console()
     curves, about = grown(plan, console)
     curves.append(filled(plan, levels, console))
-    console.print(table(curves))
+    console.print(growth_table(curves))
     found = {"machine": about, "plan": plan.report(), "curves": curves}
-    kept = result.write("growth", found, quick=options.quick)
-    from benchmarks import picture  # noqa: PLC0415 - reading results needs no plotting package
-
-    picture.growth(kept, result.path("growth", quick=options.quick, suffix="svg"))
+    draw_result("growth", write_result("growth", found, quick=options.quick), quick=options.quick)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import os
 import pickle
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.instructions import _total
+from benchmarks import arguments
+from benchmarks.callgrind import between_marks, mark
 from sekisho.asgi.request_context import presented
 from sekisho.model import Unreadable
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, decoded, read_credentials
@@ -178,31 +176,25 @@ def chosen() -> list[Case]:
 def counted() -> dict[str, int]:
     """Instructions of each of the chosen cases, by name."""
     every = chosen()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.NamedTemporaryFile() as file:
         # Made here: to put them together under callgrind would take minutes.
-        Path(f"{folder}/cases").write_bytes(pickle.dumps([tuple(case) for case in every]))
-        command = ["valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={folder}/count"]
-        command += [sys.executable, "-m", "benchmarks.hostile", "--inside", f"{folder}/cases"]
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if ran.returncode:
-            raise SystemExit(f"valgrind failed:\n{ran.stderr[-3_000:]}")
-        # The first is what came before, then one each.
-        totals = [_total(Path(f"{folder}/count.{number}")) for number in range(2, len(every) + 2)]
-    return {case.name: total for case, total in zip(every, totals, strict=True)}
+        Path(file.name).write_bytes(pickle.dumps([tuple(case) for case in every]))
+        totals, _ = between_marks("benchmarks.hostile", "--inside", file.name)
+    # The first is what came before, then one each.
+    return {case.name: spent for case, spent in zip(every, totals[1 : len(every) + 1], strict=True)}
 
 
 def _inside(path: str) -> None:
     reader, every = Reader(), [Case(*each) for each in pickle.loads(Path(path).read_bytes())]
     reader.read(every[0])  # patterns and tables are made once
-    os.getppid()
+    mark()
     for case in every:
         reader.read(case)
-        os.getppid()
+        mark()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__, quick="")
     parser.add_argument("--counted", action="store_true", help="instructions under callgrind, of the dearest kinds")
     parser.add_argument("--mixtures", type=int, default=50, help="how many texts are put together by chance")
     parser.add_argument("--inside", help=argparse.SUPPRESS)

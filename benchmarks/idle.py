@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks import arguments, measure
 from benchmarks.measure import Server, median_interval
+from benchmarks.result import interval_text, write_result
+from benchmarks.tables import screen_table, wide_console
 from tests.servers import RedisServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-RESULTS = Path(__file__).with_name("results")
+    from rich.table import Table
+
 APP = "benchmarks.apps.at_rest:app"
 
 BUILD = """
@@ -201,39 +201,33 @@ def _cpu_us(server: Server, seconds: int) -> float:
     return (server.cpu_seconds() - before) * 1e6 / float(report["requests"])
 
 
-def tables(found: Mapping[str, Any]) -> list[Table]:
-    starts = _table("Start-up", "what is loaded", "CPU ms", "peak MiB", "modules")
-    for name, one in found["imports"].items():
-        starts.add_row(name, _said(one["cpu_ms"], ".0f"), f"{one['peak_mib']:.1f}", str(one["modules"]))
-    lives = _table(
-        "A worker", "service", "guard", "start, CPU ms", "first log-in, ms", "later, ms", "RSS MiB", "PSS MiB"
-    )
-    for one in found["workers"]:
-        figures = (one["start_cpu_ms"], one["first_log_in_ms"], one["later_log_in_ms"], one["rss_mib"], one["pss_mib"])
-        lives.add_row(one["service"], one["guard"] or "-", *(f"{figure:.1f}" for figure in figures))
-    others = _table("A request at no door", "guard", "added", "added, µs", "bare, µs")
-    for one in found["elsewhere"]:
-        added, added_us = _said(one["added"], ".2%"), _said(one["added_us"], ".2f")
-        others.add_row(one["guard"], added, added_us, f"{one['bare_cpu_us']['median']:.1f}")
-    return [starts, lives, others]
-
-
-def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title)
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading != headings[0] else "left")
-    return table
-
-
-def _said(interval: Mapping[str, float], form: str) -> str:
-    low, median, high = interval["low"], interval["median"], interval["high"]
-    return f"{median:{form}} ({low:{form}} - {high:{form}})"
+def idle_tables(found: Mapping[str, Any]) -> list[Table]:
+    starts = [
+        (name, interval_text(one["cpu_ms"], ".0f"), f"{one['peak_mib']:.1f}", str(one["modules"]))
+        for name, one in found["imports"].items()
+    ]
+    names = ("start_cpu_ms", "first_log_in_ms", "later_log_in_ms", "rss_mib", "pss_mib")
+    lives = [(one["service"], one["guard"] or "-", *(f"{one[name]:.1f}" for name in names)) for one in found["workers"]]
+    others = [
+        (
+            one["guard"],
+            interval_text(one["added"], ".2%"),
+            interval_text(one["added_us"]),
+            f"{one['bare_cpu_us']['median']:.1f}",
+        )
+        for one in found["elsewhere"]
+    ]
+    figures = ("start, CPU ms", "first log-in, ms", "later, ms", "RSS MiB", "PSS MiB")
+    return [
+        screen_table("Start-up", ("what is loaded", "CPU ms", "peak MiB", "modules"), starts),
+        screen_table("A worker", ("service", "guard", *figures), lives),
+        screen_table("A request at no door", ("guard", "added", "added, µs", "bare, µs"), others),
+    ]
 
 
 def main() -> None:
-    parser = arguments.parser(__doc__, quick="a few short rounds")
-    options = parser.parse_args()
-    plan = QUICK if options.quick else Plan()
+    quick = arguments.parser(__doc__, quick="a few short rounds").parse_args().quick
+    plan = QUICK if quick else Plan()
     measure.require_tools()
     os.sched_setaffinity(0, {measure.LOAD_CORE})
     about = measure.machine()
@@ -248,19 +242,14 @@ def main() -> None:
             return Server(APP, free_port(), environment | {"BENCH_SERVICE": service, "BENCH_GUARD": guard})
 
         found = {
-            "when": time.strftime("%Y-%m-%d"),
             "machine": about,
             "plan": plan._asdict(),
             "imports": imports(plan),
             "workers": workers(plan, start),
             "elsewhere": elsewhere(plan, start),
         }
-    stem = "idle-quick" if options.quick else "idle"
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{stem}.json").write_text(json.dumps(found, indent=1) + "\n")
-    for table in tables(found):
-        Console(width=max(120, Console().width)).print(table)
-    print(f"Written: benchmarks/results/{stem}.json")
+    wide_console().print(*idle_tables(found))
+    write_result("idle", found, quick=quick)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ made over HTTP.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import cProfile
 import os
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from benchmarks import measure
+from benchmarks import arguments, measure
+from benchmarks.login_post import FORM, ONE_ADDRESS, numbered_body
 from benchmarks.measure import median_interval
 from benchmarks.micro.sample import scope
 from tests.servers import RedisServer
@@ -56,11 +56,10 @@ class Driver:
 
     async def _one(self, number: int) -> None:
         address = (
-            "198.51.100.7" if self._load == "shed" else f"{128 + (number >> 16)}.{number >> 8 & 255}.{number & 255}.7"
+            ONE_ADDRESS if self._load == "shed" else f"{128 + (number >> 16)}.{number >> 8 & 255}.{number & 255}.7"
         )
-        password = "right" if self._load == "success" else "wrong"
-        body = b"username=user%07d%%40mail.example&password=%b%07d" % (number, password.encode(), number)
-        asked = scope(b"application/x-www-form-urlencoded", address=address.encode())
+        body = numbered_body(self._load, number).encode()
+        asked = scope(FORM.encode(), address=address.encode())
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
@@ -105,8 +104,8 @@ async def profile(guarded: App, load: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--load", choices=["fail", "success", "shed"], default="fail")
+    parser = arguments.parser(__doc__, quick="")
+    arguments.add_load(parser)
     parser.add_argument("--profile", action="store_true", help="by function; the profiler triples every call's cost")
     options = parser.parse_args()
     os.sched_setaffinity(0, {measure.LOAD_CORE})

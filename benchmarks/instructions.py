@@ -15,33 +15,30 @@ import asyncio
 import inspect
 import json
 import os
-import re
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import wraps
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import arguments, measure, result
+from benchmarks import arguments, measure
+from benchmarks.arguments import LOADS
+from benchmarks.callgrind import between_marks, mark
 from benchmarks.in_process import Driver
+from benchmarks.result import write_result
+from benchmarks.tables import screen_table, wide_console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from rich.table import Table
 
     from benchmarks.apps.endpoint import Receive, Send
     from benchmarks.in_process import App
     from sekisho.model import Charge, Verdict
 
-LOADS = ("fail", "success", "shed")
 REQUESTS, STEPWISE = 320, 40
 QUICK_REQUESTS, QUICK_STEPWISE = 160, 10  # whole requests by as many callers as the harness in process has
 IP_WAIT_US = 600_000_000
@@ -96,7 +93,7 @@ class Marks:
     def mark(self, label: str) -> None:
         """Assign the count since the last mark to `label`."""
         self.labels.append(label)
-        os.getppid()
+        mark()
 
     def after(self, label: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, with a mark at its return."""
@@ -148,7 +145,7 @@ class Counted:
         self._marks = marks
         self._attempts = 0
 
-    async def run(self, loads: Iterable[str], *, requests: int, stepwise: int) -> None:
+    async def count_loads(self, loads: Iterable[str], *, requests: int, stepwise: int) -> None:
         """Every load as a whole, and `stepwise` requests of it step by step."""
         await self._calibrate(stepwise)
         for load in loads:
@@ -245,17 +242,10 @@ def constant_ledger(load: str, *, packs: bool = False) -> ExitStack:
 
 def counted(loads: Sequence[str], *, quick: bool) -> dict[str, list[int]]:
     """Instructions between marks, by label, as callgrind counted them in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={folder}/count"]
-        command += [sys.executable, "-m", "benchmarks.instructions", "--inside", *(["--quick"] if quick else [])]
-        command += [word for load in loads for word in ("--load", load)]
-        # Hashes of text decide where things lie in dictionaries, and with it how many steps a look-up takes.
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        ran = subprocess.run(command, cwd=Path(__file__).parents[1], env=environment, capture_output=True, text=True)  # noqa: PLW1510
-        if ran.returncode:
-            raise SystemExit(f"valgrind failed:\n{ran.stderr[-3_000:]}")
-        labels: list[str] = json.loads(ran.stdout.rpartition("MARKS ")[2])
-        return by_label(labels, [_total(Path(folder) / f"count.{number + 1}") for number in range(len(labels))])
+    words = ["--inside", *(["--quick"] if quick else []), *(word for load in loads for word in ("--load", load))]
+    totals, output = between_marks("benchmarks.instructions", *words)
+    labels: list[str] = json.loads(output.rpartition("MARKS ")[2])
+    return by_label(labels, totals[: len(labels)])
 
 
 def by_label(labels: Sequence[str], totals: Sequence[int]) -> dict[str, list[int]]:
@@ -263,13 +253,6 @@ def by_label(labels: Sequence[str], totals: Sequence[int]) -> dict[str, list[int
     for label, total in zip(labels, totals, strict=True):
         found.setdefault(label, []).append(total)
     return found
-
-
-def _total(path: Path) -> int:
-    found = re.search(r"^(?:summary|totals): (\d+)", path.read_text(errors="replace"), re.MULTILINE)
-    if found is None:
-        raise SystemExit("callgrind wrote no total: this version of valgrind is not understood")
-    return int(found[1])
 
 
 def added(found: Counts) -> tuple[float, float, float]:
@@ -300,23 +283,26 @@ def report(loads: Sequence[str], found: Counts, requests: int) -> dict[str, Any]
     return {load: {"steps": steps(load, found), "whole": whole(load, found, requests)} for load in loads}
 
 
-def table(found: Mapping[str, Any]) -> Table:
+def step_table(found: Mapping[str, Any]) -> Table:
     """One column a load, one row a step."""
-    out = Table(title="Thousands of instructions for each request, interpreter included")
-    out.add_column("step")
-    for load in found:
-        out.add_column(load, justify="right")
+    wholes = [one["whole"] for one in found.values()]
+    rows = [
+        *step_rows(found),
+        (),
+        ("sum of the steps", *(f"{sum(one['steps'].values()):.1f}" for one in found.values())),
+        ("measured as a whole", *(f"{one[WHOLE]:.1f}" for one in wholes)),
+        ("  of it the application", *(f"{one[BARE]:.1f}" for one in wholes)),
+        ("packing for Redis, on top", *(f"{one[PACKED] - one[WHOLE]:.1f}" for one in wholes)),
+        ("taken off: the harness", *(f"{one[HARNESS]:.1f}" for one in wholes)),
+    ]
+    return screen_table("Thousands of instructions for each request, interpreter included", ("step", *found), rows)
+
+
+def step_rows(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """A row for each step that some load meets."""
     for name in (*(step.name for step in STEPS), REST):
-        out.add_row(name, *(f"{one['steps'][name]:.1f}" if name in one["steps"] else "" for one in found.values()))
-    sums = {load: sum(one["steps"].values()) for load, one in found.items()}
-    wholes = {load: one["whole"] for load, one in found.items()}
-    out.add_section()
-    out.add_row("sum of the steps", *(f"{total:.1f}" for total in sums.values()))
-    out.add_row("measured as a whole", *(f"{one[WHOLE]:.1f}" for one in wholes.values()))
-    out.add_row("  of it the application", *(f"{one[BARE]:.1f}" for one in wholes.values()))
-    out.add_row("packing for Redis, on top", *(f"{one[PACKED] - one[WHOLE]:.1f}" for one in wholes.values()))
-    out.add_row("taken off: the harness", *(f"{one[HARNESS]:.1f}" for one in wholes.values()))
-    return out
+        if any(name in one["steps"] for one in found.values()):
+            yield name, *(f"{one['steps'][name]:.1f}" if name in one["steps"] else "" for one in found.values())
 
 
 def main() -> None:
@@ -325,15 +311,15 @@ def main() -> None:
     requests, stepwise = (QUICK_REQUESTS, QUICK_STEPWISE) if options.quick else (REQUESTS, STEPWISE)
     if options.inside:
         marks = Marks()
-        asyncio.run(Counted(marks).run(loads, requests=requests, stepwise=stepwise))
+        asyncio.run(Counted(marks).count_loads(loads, requests=requests, stepwise=stepwise))
         print("MARKS", json.dumps(marks.labels))
         return
     measure.require("valgrind")
     about = measure.machine()
     found = report(loads, counted(loads, quick=options.quick), requests)
-    Console(width=max(100, Console().width)).print(table(found))
+    wide_console().print(step_table(found))
     kept = {"machine": about, "plan": {"requests": requests}, "loads": found}
-    result.write("instructions", kept, quick=options.quick)
+    write_result("instructions", kept, quick=options.quick)
 
 
 def _options() -> argparse.Namespace:

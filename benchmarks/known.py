@@ -6,7 +6,7 @@ import secrets
 import time
 from typing import Final
 
-from benchmarks.step_up.client import AGENT
+from benchmarks.login_post import AGENT
 from sekisho.devices.token import DeviceTokens, browser_family
 from sekisho.model import Device
 

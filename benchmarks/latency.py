@@ -12,17 +12,19 @@ import statistics
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import arguments, measure, open_loop, result
+from benchmarks import arguments, measure, open_loop
+from benchmarks.login_post import numbered_login
 from benchmarks.measure import Meter, Server, Service, median_interval
-from benchmarks.open_loop import OpenLoop, Run, attempt, poisson
+from benchmarks.open_loop import OpenLoop, Run, poisson
 from benchmarks.pairs import BARE, GUARDED, followed
+from benchmarks.result import draw_result, interval_text, write_result
+from benchmarks.tables import screen_table, wide_console
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.table import Table
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 HALF = 0.5
@@ -75,7 +77,7 @@ class Latency:
     def steps(self) -> int:
         return self._plan.rounds * (2 * len(self._plan.shares) + 1)
 
-    def run(self) -> Iterator[None]:
+    def measure_points(self) -> Iterator[None]:
         """Yields after each run, for the progress bar."""
         plan = self._plan
         for start in range(0, plan.rounds, plan.rounds_per_start):
@@ -110,10 +112,10 @@ class Latency:
         for again in range(TRIES_MAX):
             self._redis.cli("FLUSHALL")
             due = poisson(point.rate, self._plan.warm_s + self._plan.seconds, number + 1_000 * again)
-            requests = [attempt(self._number + place) for place in range(len(due))]
+            requests = [numbered_login("fail", self._number + place) for place in range(len(due))]
             self._number += len(due)
             with OpenLoop(server.port) as generator, open_loop.first_on_its_core():
-                run = generator.run(requests, due).after(due, self._plan.warm_s)
+                run = generator.send_when_due(requests, due).after(due, self._plan.warm_s)
             if wrong := {status for status in run.statuses if status != b"401"}:
                 raise SystemExit(f"at {point.rate:.0f}/s, failing log-ins were answered {wrong}")
             if not (why := run.refusal()):
@@ -169,42 +171,42 @@ def at_half(runs: Mapping[Point, Mapping[int, Run]]) -> dict[str, Any]:
     return found
 
 
-def table(found: Mapping[str, Any]) -> Table:
+def latency_table(found: Mapping[str, Any]) -> Table:
     rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in found["saturation"].items())
-    out = Table(title=f"Latency in µs under an open loop, median of rounds. Saturation by wrk, req/s: {rates}")
-    for heading in ("service", "at", "req/s", *PERCENTILES, "late p99", "runs"):
-        out.add_column(heading, justify="left" if heading in {"service", "at"} else "right", no_wrap=True)
-    for row in found["points"]:
-        figures = [f"{row['latency_us'][name]['median']:,.0f}" for name in PERCENTILES if row["latency_us"]]
-        figures = figures or ["refused"] + [""] * (len(PERCENTILES) - 1)
-        late = "" if row["late_p99_us"] is None else f"{row['late_p99_us']:.0f}"
-        kept = f"{row['runs']}" + (f" (+{len(row['refused'])} refused)" if row["refused"] else "")
-        where = f"{row['share']:.0%} of {row['of']}"
-        out.add_row(row["service"], where, f"{row['rate']:,.0f}", *figures, late, kept)
-    return out
+    return screen_table(
+        f"Latency in µs under an open loop, median of rounds. Saturation by wrk, req/s: {rates}",
+        ("service", "at", "req/s", *PERCENTILES, "late p99", "runs"),
+        map(_cells, found["points"]),
+        left=("service", "at"),
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    figures = [f"{row['latency_us'][name]['median']:,.0f}" for name in PERCENTILES if row["latency_us"]]
+    figures = figures or ["refused"] + [""] * (len(PERCENTILES) - 1)
+    late = "" if row["late_p99_us"] is None else f"{row['late_p99_us']:.0f}"
+    kept = f"{row['runs']}" + (f" (+{len(row['refused'])} refused)" if row["refused"] else "")
+    return [row["service"], f"{row['share']:.0%} of {row['of']}", f"{row['rate']:,.0f}", *figures, late, kept]
 
 
 def main() -> None:
     quick = arguments.parser(__doc__, quick="two short rounds").parse_args().quick
     measure.require_tools()
     os.sched_setaffinity(0, {measure.LOAD_CORE})  # and with it Redis and wrk, which inherit it
-    plan, console = QUICK if quick else Plan(), Console(width=max(120, Console().width))
+    plan, console = QUICK if quick else Plan(), wide_console()
     # A store that grows would stand still for a millisecond ten times a second (docs/capacity.md).
     with RedisServer("--activerehashing", "no") as redis:
-        about = measure.machine() | {"redis": redis.cli("INFO", "server")["redis_version"]}
+        about = measure.machine(redis)
         latency = Latency(plan, redis)
-        followed(latency.run(), latency.steps, console)
+        followed(latency.measure_points(), latency.steps, console)
     found = report(latency)
-    console.print(table(found))
+    console.print(latency_table(found))
     for name, ratio in found["p99_at_half"].items():
-        console.print(
-            f"p99 at half of saturation, {name.replace('_', ' ')}: {result.said(ratio, '.2f') if ratio else '?'}"
-        )
+        times = interval_text(ratio) if ratio else "?"
+        console.print(f"p99 at half of saturation, {name.replace('_', ' ')}: {times}")
     about_plan = plan._asdict() | {"connections": open_loop.CONNECTIONS}
-    kept = result.write("latency", {"machine": about, "plan": about_plan, **found}, quick=quick)
-    from benchmarks import picture  # noqa: PLC0415 - reading results needs no plotting package
-
-    picture.latency(kept, result.path("latency", quick=quick, suffix="svg"))
+    kept = write_result("latency", {"machine": about, "plan": about_plan, **found}, quick=quick)
+    draw_result("latency", kept, quick=quick)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import redis
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from benchmarks import arguments, measure
 from benchmarks.measure import median_interval
+from benchmarks.result import interval_text, write_result
+from benchmarks.tables import screen_table, wide_console
 from sekisho.ledger.redis import Keys, ledger_script, pack_charge
 from sekisho.model import Charge
 from sekisho.settings import load
@@ -27,6 +27,8 @@ from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
 
 BATCHES = (1, 8, 64)
 IDENTITIES = (10_000, 100_000, 1_000_000)
@@ -45,7 +47,7 @@ class Script(Protocol):
 
     name: str
 
-    def load(self, client: redis.Redis) -> tuple[str, str]:
+    def load(self, server: RedisServer) -> tuple[str, str]:
         """Have Redis know it; how a command that runs it begins."""
         ...
 
@@ -61,8 +63,8 @@ class Ledger:
         self._script = ledger_script(load({}, ephemeral_secret=bytes(32)).limits)
         self._keys = Keys("bench").of
 
-    def load(self, client: redis.Redis) -> tuple[str, str]:
-        client.execute_command("FUNCTION", "LOAD", "REPLACE", self._script.library)  # type: ignore[no-untyped-call]
+    def load(self, server: RedisServer) -> tuple[str, str]:
+        server.load_library(self._script.library)
         command, name = self._script.by_name
         return command.decode(), name.decode()
 
@@ -76,8 +78,8 @@ class LedgerBySha(Ledger):
 
     name = "ledger.lua, EVALSHA"
 
-    def load(self, client: redis.Redis) -> tuple[str, str]:
-        return "EVALSHA", str(client.script_load(self._script.source.decode()))
+    def load(self, server: RedisServer) -> tuple[str, str]:
+        return "EVALSHA", server.cli("SCRIPT", "LOAD", self._script.source)
 
 
 class Yardstick:
@@ -89,8 +91,8 @@ class Yardstick:
     def __init__(self) -> None:
         self._source = Path(__file__).with_name("gcra.lua").read_text()
 
-    def load(self, client: redis.Redis) -> tuple[str, str]:
-        return "EVALSHA", str(client.script_load(self._source))
+    def load(self, server: RedisServer) -> tuple[str, str]:
+        return "EVALSHA", server.cli("SCRIPT", "LOAD", self._source)
 
     def call(self, charges: Sequence[Charge]) -> Call:
         keys = [b"bench:" + each for charge in charges for each in (charge.ip, charge.account, charge.device)]
@@ -138,10 +140,10 @@ class Bench:
         self._client.flushall()
         charges = list(stuffing(self._chance, attempts))
         calls = [script.call(charges[at : at + batch]) for at in range(0, attempts, batch)]
-        command = script.load(self._client)
-        return self._run(command, calls, attempts), self._run(command, calls, attempts)
+        command = script.load(self._server)
+        return self._spent(command, calls, attempts), self._spent(command, calls, attempts)
 
-    def _run(self, command: tuple[str, str], calls: Sequence[Call], attempts: int) -> Cost:
+    def _spent(self, command: tuple[str, str], calls: Sequence[Call], attempts: int) -> Cost:
         self._client.config_resetstat()
         before = self._server.cpu_seconds()
         for call in calls:
@@ -168,7 +170,7 @@ class Bench:
     def _bytes(self, charges: Iterator[Charge]) -> int:
         script = Ledger()
         self._client.flushall()
-        command = script.load(self._client)
+        command = script.load(self._server)
         before = self._client.info("memory")["used_memory"]
         while batch := list(itertools.islice(charges, BATCHES[-1])):
             call = script.call(batch)
@@ -213,31 +215,30 @@ def _summary(rows: Sequence[tuple[Cost, Cost]]) -> dict[str, Any]:
     }
 
 
-def table(rows: Sequence[dict[str, Any]]) -> Table:
-    out = Table(title="Microseconds in Redis per failing attempt: median, and the script's 95% interval")
-    for heading in ("script", "batch", "script: new", "again", "to yardstick: new", "again", "process: new", "again"):
-        out.add_column(heading, justify="left" if heading == "script" else "right", no_wrap=True)
-    for row in rows:
-        scripts = (row["first_script_us"], row["again_script_us"])
-        ratios = (row["first_to_yardstick"], row["again_to_yardstick"])
-        processes = (row["first_process_us"], row["again_process_us"])
-        out.add_row(
-            row["script"],
-            str(row["batch"]),
-            *(f"{cost['median']:.1f} ({cost['low']:.1f} - {cost['high']:.1f})" for cost in scripts),
-            *(f"{ratio['median']:.2f}" for ratio in ratios),
-            *(f"{cost['median']:.1f}" for cost in processes),
-        )
-    return out
+def script_table(rows: Sequence[dict[str, Any]]) -> Table:
+    return screen_table(
+        "Microseconds in Redis per failing attempt: median, and the script's 95% interval",
+        ("script", "batch", "script: new", "again", "to yardstick: new", "again", "process: new", "again"),
+        [
+            (
+                row["script"],
+                str(row["batch"]),
+                *(interval_text(row[name], ".1f") for name in ("first_script_us", "again_script_us")),
+                *(f"{row[name]['median']:.2f}" for name in ("first_to_yardstick", "again_to_yardstick")),
+                *(f"{row[name]['median']:.1f}" for name in ("first_process_us", "again_process_us")),
+            )
+            for row in rows
+        ],
+    )
 
 
 def memory_table(rows: Sequence[dict[str, Any]]) -> Table:
-    out = Table(title="Bytes in Redis for each identity")
-    for heading in ("identities", "accounts alone", "all kinds alike"):
-        out.add_column(heading, justify="right")
-    for row in rows:
-        out.add_row(f"{row['identities']:,}", f"{row['account_bytes']:.0f}", f"{row['any_bytes']:.0f}")
-    return out
+    return screen_table(
+        "Bytes in Redis for each identity",
+        ("identities", "accounts alone", "all kinds alike"),
+        [(f"{row['identities']:,}", f"{row['account_bytes']:.0f}", f"{row['any_bytes']:.0f}") for row in rows],
+        left=(),
+    )
 
 
 def main() -> None:
@@ -246,16 +247,14 @@ def main() -> None:
     os.sched_setaffinity(0, {measure.LOAD_CORE})
     with RedisServer() as server:
         os.sched_setaffinity(0, {measure.SERVER_CORE})  # Redis stays where it was started
-        about = measure.machine() | {"redis": server.cli("INFO", "server")["redis_version"]}
+        about = measure.machine(server)
         bench = Bench(server)
         rows = measured(bench, rounds, attempts)
         sizes = IDENTITIES[:2] if quick else IDENTITIES
         memory = [bench.memory(identities) for identities in track(sizes, "Filling")]
-    console = Console(width=max(120, Console().width))
-    console.print(table(rows))
-    console.print(memory_table(memory))
+    wide_console().print(script_table(rows), memory_table(memory))
     plan = {"rounds": rounds, "attempts": attempts}
-    measure.keep("lua", {"machine": about, "plan": plan, "scripts": rows, "memory": memory}, quick=quick)
+    write_result("lua", {"machine": about, "plan": plan, "scripts": rows, "memory": memory}, quick=quick)
 
 
 if __name__ == "__main__":

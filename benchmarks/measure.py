@@ -276,16 +276,11 @@ def require(*tools: str) -> None:
         raise SystemExit(f"something is missing: install the packages {', '.join(missing)}")
 
 
-def keep(name: str, result: Mapping[str, Any], *, quick: bool) -> None:
-    """Write a result, with the day, into `results/`; a quick one beside it, where nobody takes it for one."""
-    path = _ROOT / "benchmarks" / "results" / (f"{name}-quick.json" if quick else f"{name}.json")
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"when": time.strftime("%Y-%m-%d"), **result}, indent=1) + "\n")
-    print(f"Written: benchmarks/results/{path.name}")
+def machine(redis: RedisServer | None = None) -> dict[str, Any]:
+    """What a reader must know to judge the figures; nothing that names a host, a user or a path.
 
-
-def machine() -> dict[str, Any]:
-    """What a reader must know to judge the figures; nothing that names a host, a user or a path."""
+    `redis`: the measured one, whose version is told too.
+    """
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
     )
@@ -301,7 +296,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain") else ""),
         "versions": {name: version(name) for name in packages},
-    }
+    } | ({"redis": redis.cli("INFO", "server")["redis_version"]} if redis else {})
 
 
 def _lines(path: str) -> list[str]:

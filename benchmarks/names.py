@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from benchmarks import arguments, measure, result
+from benchmarks import arguments, measure
 from benchmarks.beside import exported
 from benchmarks.lua import stuffing
+from benchmarks.result import write_result
+from benchmarks.tables import screen_table, wide_console
 from sekisho.ledger.inlined import inlined
 from sekisho.ledger.redis import Keys, pack_charge, pack_limits
 from sekisho.settings import load
@@ -28,6 +28,8 @@ from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
 
     from sekisho.model import Charge
 
@@ -134,19 +136,20 @@ def day(source: str, budget_bytes: int, scale: int) -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, dict[str, Any]]) -> Table:
-    drawn = Table(
-        "script", "bytes a name", "most", *(f"{hour} h" for hour in SHOWN_H), title="Megabytes held, of the whole"
+def name_table(found: dict[str, dict[str, Any]]) -> Table:
+    return screen_table(
+        "Megabytes held, of the whole",
+        ("script", "bytes a name", "most", *(f"{hour} h" for hour in SHOWN_H)),
+        [
+            (name, *(f"{held:,.0f}" for held in (one["bytes_a_name"], one["most"], *one["megabytes"].values())))
+            for name, one in found.items()
+        ],
     )
-    for name, one in found.items():
-        megabytes = (f"{held:,.0f}" for held in one["megabytes"].values())
-        drawn.add_row(name, f"{one['bytes_a_name']:.0f}", f"{one['most']:,.0f}", *megabytes)
-    return drawn
 
 
 def main() -> None:
     parser = arguments.parser(__doc__, quick="at a 512th")
-    parser.add_argument("--base", default=BASE, metavar="COMMIT", help="what to compare with (%(default)s)")
+    arguments.add_base(parser, BASE)
     options = parser.parse_args()
     scale = QUICK_SCALE if options.quick else SCALE
     here = Path(__file__).parents[1].joinpath("middleware", SCRIPT).read_text()
@@ -154,9 +157,9 @@ def main() -> None:
         base = exported(options.base, Path(folder)).joinpath(SCRIPT).read_text()
     contenders = {options.base: (base, 0), "here": (here, 0), "here, with a budget": (here, BUDGET_BYTES)}
     found = {name: day(*one, scale) for name, one in track(contenders.items(), "Two days each")}
-    Console().print(table(found))
+    wide_console().print(name_table(found))
     about = {"machine": measure.machine(), "scale": scale, "budget_bytes": BUDGET_BYTES}
-    result.write("names", about | {"stores": found}, quick=options.quick)
+    write_result("names", about | {"stores": found}, quick=options.quick)
 
 
 if __name__ == "__main__":

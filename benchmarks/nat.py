@@ -12,7 +12,9 @@ import heapq
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks import arguments, result
+from benchmarks import arguments
+from benchmarks.result import write_result
+from benchmarks.tables import markdown_table
 from sekisho.ledger.in_flight import WaitingRoom
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
@@ -163,14 +165,14 @@ async def measured(*, quick: bool) -> list[dict[str, Any]]:
     ]
 
 
-def table(found: Mapping[str, Any]) -> list[str]:
+def nat_table(found: Mapping[str, Any]) -> list[str]:
     """How many of a hundred were let in; in brackets, how many were told to wait at least once."""
     sizes = [came["owners"] for came in found["rows"][0]["came"]]
     rows = [
         (f"{row['house']}, within {row['within']}", *[_said(Came(**came)) for came in row["came"]])
         for row in found["rows"]
     ]
-    return [*result.markdown(("", *(f"{size:,} owners" for size in sizes)), rows)]
+    return [*markdown_table(("", *(f"{size:,} owners" for size in sizes)), rows)]
 
 
 def _said(came: Came) -> str:
@@ -181,8 +183,8 @@ def _said(came: Came) -> str:
 def main() -> None:
     options = arguments.parser(__doc__, quick="as far as 300 owners").parse_args()
     rows = asyncio.run(measured(quick=options.quick))
-    found = result.write("nat", {"rows": rows}, quick=options.quick)
-    print("\n".join(table(found)))
+    found = write_result("nat", {"rows": rows}, quick=options.quick)
+    print("\n".join(nat_table(found)))
 
 
 if __name__ == "__main__":

@@ -33,21 +33,6 @@ SLEEP_NS_MIN = 10_000  # a shorter sleep ends late
 GRACE_S = 5.0  # for answers after the last request; later ones are lost
 
 _TIMER_SLACK = 29  # PR_SET_TIMERSLACK; by default Linux lets a sleeper sleep 50 µs longer
-_HEAD = (
-    "POST /login HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) "
-    "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36\r\n"
-    "Accept: text/html,application/xhtml+xml\r\nAccept-Language: ja,en;q=0.8\r\n"
-    "Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: {address}\r\nContent-Length: {length}\r\n\r\n"
-)
-NETWORKS, STEP = 6_291_456, 1_000_003  # as in attack.lua
-
-
-def attempt(number: int) -> bytes:
-    """The failing log-in that `attack.lua` sends under this number."""
-    network = number * STEP % NETWORKS
-    address = f"{128 + (network >> 16)}.{network >> 8 & 255}.{network & 255}.{1 + number % 250}"
-    body = f"username=user{number:07d}%40mail.example&password=wrong{number:07d}"
-    return (_HEAD.format(address=address, length=len(body)) + body).encode()
 
 
 def poisson(rate: float, seconds: float, seed: int) -> list[int]:
@@ -138,7 +123,7 @@ class _Connection:
         self.expected = -1
         self.request = -1
 
-    def ask(self, number: int, request: bytes) -> None:
+    def send(self, number: int, request: bytes) -> None:
         self.request, self.buffer, self.expected = number, b"", -1
         if self.socket.send(request) < len(request):
             raise ConnectionError("a request did not fit into an empty socket")
@@ -176,16 +161,16 @@ class OpenLoop:
         for one in self._by_fd.values():
             one.socket.close()
 
-    def run(self, requests: Sequence[bytes], due: Sequence[int]) -> Run:
+    def send_when_due(self, requests: Sequence[bytes], due: Sequence[int]) -> Run:
         """Send each request when it is due (nanoseconds from the start, in order)."""
         gc.collect()
         gc.disable()
         try:
-            return self._run(requests, due)
+            return self._send(requests, due)
         finally:
             gc.enable()
 
-    def _run(self, requests: Sequence[bytes], due: Sequence[int]) -> Run:
+    def _send(self, requests: Sequence[bytes], due: Sequence[int]) -> Run:
         clock, epoll, by_fd, wait = time.perf_counter_ns, self._epoll, self._by_fd, select.select
         latency, late, statuses = [-1] * len(due), [-1] * len(due), Counter[bytes]()
         # The longest idle first: a server closes connections that nobody uses.
@@ -197,7 +182,7 @@ class OpenLoop:
             while following < len(due) and due[following] <= now:
                 late[following] = now - due[following]
                 if idle:
-                    idle.popleft().ask(following, requests[following])
+                    idle.popleft().send(following, requests[following])
                 else:
                     queued += 1
                     waiting.append(following)
@@ -212,7 +197,7 @@ class OpenLoop:
                     statuses[one.buffer[9:12]] += 1
                     answered += 1
                     if waiting:
-                        one.ask(waiting[0], requests[waiting.popleft()])
+                        one.send(waiting[0], requests[waiting.popleft()])
                     else:
                         idle.append(one)
         share = (time.process_time() - cpu) / max(1e-9, (clock() - start) / 1e9)

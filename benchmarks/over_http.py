@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from benchmarks import arguments, pairs, result
+from benchmarks import arguments, pairs
 from benchmarks.measure import Service, median_interval
 from benchmarks.pairs import GUARDED, PLAIN, QUICK, Pairs, Plan, Variant
+from benchmarks.result import draw_result, interval_text, write_result
+from benchmarks.tables import wide_console
 
 if TYPE_CHECKING:
     import argparse
@@ -64,12 +64,12 @@ def main() -> None:
     options = _options()
     variants = [variant for variant in VARIANTS if not options.only or variant.service.app in options.only]
     plan = QUICK if options.quick else Plan(seconds=options.seconds)
-    console = Console(width=max(120, Console().width))
+    console = wide_console()
     found, about = pairs.measured(variants, plan, console)
-    console.print(pairs.table("Server time per log-in, by pairs with the bare endpoint: median (95%)", found))
+    console.print(pairs.pair_table("Server time per log-in, by pairs with the bare endpoint: median (95%)", found))
     if ahead := over_fastest_peer(found):
-        console.print(f"On the allowed path {result.said(ahead['times'], '.2f')} times as fast as {ahead['peer']}.")
-    kept = result.write(
+        console.print(f"On the allowed path {interval_text(ahead['times'])} times as fast as {ahead['peer']}.")
+    kept = write_result(
         "http",
         {
             "machine": about,
@@ -80,9 +80,7 @@ def main() -> None:
         },
         quick=options.quick,
     )
-    from benchmarks import picture  # noqa: PLC0415 - reading results needs no plotting package
-
-    picture.bars(kept, result.path("http", quick=options.quick, suffix="svg"))
+    draw_result("http", kept, quick=options.quick)
 
 
 def _options() -> argparse.Namespace:

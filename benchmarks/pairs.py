@@ -13,16 +13,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-from rich.table import Table
 
 from benchmarks import measure
 from benchmarks.measure import Interval, Meter, Server, Service, Slice, median_interval
+from benchmarks.tables import screen_table
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
 BARE = Service("bare")
 GUARDED = Service("guarded", compiled=True)
@@ -182,7 +183,7 @@ def measured(variants: Sequence[Variant], plan: Plan, console: Console) -> tuple
     measure.require_tools()
     os.sched_setaffinity(0, {measure.LOAD_CORE})  # and with it Redis and wrk, which inherit it
     with RedisServer() as redis:
-        about = measure.machine() | {"redis": redis.cli("INFO", "server")["redis_version"]}
+        about = measure.machine(redis)
         bench = Bench(variants, plan, redis)
         followed(bench.run(), bench.slices, console)
     return bench.measured, about
@@ -197,18 +198,19 @@ def followed(steps: Iterable[None], total: int, console: Console) -> None:
             progress.advance(task)
 
 
-def table(title: str, found: Sequence[Pairs], other: str = "bare's") -> Table:
+def pair_table(title: str, found: Sequence[Pairs], other: str = "bare's") -> Table:
     """`other`: whose speed the variants' is a share of."""
-    out = Table(title=title)
-    for heading in ("variant", f"of {other} speed", "server µs", "Redis µs", "req/s", "p50 / p99 ms"):
-        out.add_column(heading, justify="left" if heading == "variant" else "right", no_wrap=True)
+    headings = ("variant", f"of {other} speed", "server µs", "Redis µs", "req/s", "p50 / p99 ms")
+    return screen_table(title, headings, _rows(found))
+
+
+def _rows(found: Sequence[Pairs]) -> Iterator[Sequence[str]]:
     bare = [one for pairs in found for one in pairs.bare if pairs.variant.against == BARE]
     if bare:
-        out.add_row("bare endpoint", "100%", *_costs(bare))
+        yield "bare endpoint", "100%", *_costs(bare)
     for pairs in found:
         low, speed, high = pairs.speed_of_bare
-        out.add_row(pairs.variant.name, f"{speed:.0%} ({low:.1%} - {high:.1%})", *_costs(pairs.guarded))
-    return out
+        yield pairs.variant.name, f"{speed:.0%} ({low:.1%} - {high:.1%})", *_costs(pairs.guarded)
 
 
 def _costs(slices: Sequence[Slice]) -> list[str]:

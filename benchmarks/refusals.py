@@ -8,132 +8,84 @@ queue. What it takes to put them there is counted.
 
 from __future__ import annotations
 
-import asyncio
 from base64 import urlsafe_b64encode
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import arguments, measure, result
-from benchmarks.beside import SHED_AFTER_S, Counted, of_both
-from tests.servers import RedisServer
+from benchmarks import arguments, measure
+from benchmarks.beside import Sent, counts_of_both
+from benchmarks.known import proved
+from benchmarks.login_post import JSON, ONE_ADDRESS, PAGE, address, form_post
+from benchmarks.result import write_result
+from benchmarks.tables import screen_table, wide_console
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-    from benchmarks.beside import Counts, Tree
+    from rich.table import Table
 
 BASE = "97295b2"
-REQUESTS, QUICK_REQUESTS, LEAD_IN, STEP_UP_LEAD_IN = 960, 320, 128, 40
+REQUESTS, QUICK_REQUESTS, LEAD_IN, STEP_UP_LEAD_IN = 960, 320, 136, 48
+RUNS_MAX = 160
+"""Of the 288 places for runs behind the seal, the lead-in takes 48."""
+
 CONNECTIONS = 8
-PAGE, JSON = "text/html,application/xhtml+xml", "application/json"
-# Of the length that tokens have, five of them.
-GARBAGE = "Cookie: __Host-sekisho=" + ".".join([urlsafe_b64encode(bytes(range(47))).decode().rstrip("=")] * 5) + "\r\n"
-_HEAD = (
-    "POST {} HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Chrome/141.0\r\n"
-    "Accept: {}\r\nAccept-Language: en\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-    "X-Forwarded-For: {}\r\n{}Content-Length: {}\r\n\r\n{}"
-)
+SHORT_AGENT = "Mozilla/5.0 (X11; Linux x86_64) Chrome/141.0"
+EACH_ACCOUNT = "username=user{}%40mail.example&password=wrong"
+# Both are five values of the length that tokens have. Garbage is told from a token by its first characters; a forged
+# one begins as a genuine token does, and its signature has to be computed to refuse it.
+GARBAGE = [urlsafe_b64encode(bytes(range(47))).decode().rstrip("=")] * 5
+FORGED = [proved(f"user{number}@mail.example")[:40] + "A" * 23 for number in range(5)]
 
 
 class Load(NamedTuple):
     """Attributes:
     status: that every answer has once the lead-in is over.
     server: which is asked: `bare`, one that asks for `work`, or for a `step-up`.
-    path, accept, more: of the request.
+    path, accept: of the request.
+    tokens: device tokens that its cookie carries.
     one_address: whether all come from one.
     body: with the number of the request in it, or none.
-    requests_max: counted at most.
     """
 
     status: int
     server: str
     path: str = "/login"
     accept: str = JSON
-    more: str = ""
+    tokens: Sequence[str] = ()
     one_address: bool = False
     body: str = "username=somebody%40mail.example&password=wrong{}"
-    requests_max: int = REQUESTS
-
-    def environment(self, store: str) -> dict[str, str]:
-        """What the server is told. `store`: a URL."""
-        if self.server == "bare":
-            return {}
-        return {"BENCH_STORE": store} | ({"BENCH_FACTORS": "totp"} if self.server == "step-up" else {})
 
     def request(self, number: int) -> bytes:
-        network = number * 1_000_003 % 6_291_456  # neighbours in time are no neighbours in space
-        address = f"{128 + (network >> 16)}.{network >> 8 & 255}.{network & 255}.{1 + number % 250}"
-        address = "198.51.100.7" if self.one_address else address
+        where = ONE_ADDRESS if self.one_address else address(number)
+        cookies = [f"Cookie: __Host-sekisho={'.'.join(self.tokens)}"] if self.tokens else []
         body = self.body.format(number)
-        return _HEAD.format(self.path, self.accept, address, self.more, len(body), body).encode()
+        return form_post(self.path, body, where, *cookies, agent=SHORT_AGENT, accept=self.accept, language="en")
+
+    def sent(self, requests: int) -> Sent:
+        is_step_up = self.server == "step-up"
+        return Sent(
+            self.request,
+            min(requests, RUNS_MAX) if is_step_up else requests,
+            STEP_UP_LEAD_IN if is_step_up else LEAD_IN,
+            CONNECTIONS,
+            status=self.status,
+            is_shed=self.one_address,
+            has_store=self.server != "bare",
+            variables={"BENCH_FACTORS": "totp"} if is_step_up else {},
+        )
 
 
-ANYBODY = "username=user{}%40mail.example&password=wrong"
-# Of the 288 places for runs behind the seal, the lead-in has taken 48.
-RUNS_MAX = 160
 LOADS = {
     "404": Load(404, "bare", path="/nothing"),
     "shed": Load(429, "work", one_address=True),
-    "shed, garbage cookie": Load(429, "work", one_address=True, more=GARBAGE),
+    "shed, garbage cookie": Load(429, "work", one_address=True, tokens=GARBAGE),
+    "shed, forged tokens": Load(429, "work", one_address=True, tokens=FORGED),
     "unreadable": Load(400, "work", body="username=a&username=b{}&password=c"),
     "work, JSON": Load(401, "work"),
     "work, page": Load(401, "work", accept=PAGE),
-    "step-up, JSON": Load(401, "step-up", body=ANYBODY, requests_max=RUNS_MAX),
-    "step-up, page": Load(401, "step-up", accept=PAGE, body=ANYBODY, requests_max=RUNS_MAX),
+    "step-up, JSON": Load(401, "step-up", body=EACH_ACCOUNT),
+    "step-up, page": Load(401, "step-up", accept=PAGE, body=EACH_ACCOUNT),
 }
-
-
-class Server(Counted):
-    """Counts one load."""
-
-    async def count_load(self, load: Load, requests: int) -> float:
-        """Instructions for each of `requests`."""
-        await self._wait_until_up()
-        first = STEP_UP_LEAD_IN if load.server == "step-up" else LEAD_IN
-        await self._ask(load, range(first), checked=False)
-        if load.one_address:
-            await asyncio.sleep(SHED_AFTER_S)
-            await self._ask(load, range(first), checked=False)
-        await self._ask(load, range(first, first + CONNECTIONS), checked=True)
-        self._control("--instr=on")
-        await self._ask(load, range(first + CONNECTIONS, first + CONNECTIONS + requests), checked=True)
-        self._control("--dump")  # before counting ends, which would forget the counts
-        return self._total() / requests
-
-    async def _ask(self, load: Load, numbers: range, *, checked: bool) -> None:
-        share = len(numbers) // CONNECTIONS
-        await asyncio.gather(
-            *(self._ask_each(load, numbers[at : at + share], checked) for at in range(0, len(numbers), share))
-        )
-
-    async def _ask_each(self, load: Load, numbers: Iterable[int], checked: bool) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        for number in numbers:
-            writer.write(load.request(number))
-            head = await reader.readuntil(b"\r\n\r\n")
-            lengths = [int(line[15:]) for line in head.lower().splitlines() if line.startswith(b"content-length:")]
-            await reader.readexactly(sum(lengths))
-            if checked and int(head[9:12]) != load.status:
-                raise SystemExit(f"answered {head[9:12].decode()} where {load.status} is measured")
-        writer.close()
-
-
-async def measured(trees: Iterable[Tree], folder: Path, *, requests: int) -> Counts:
-    """Thousands of instructions a request, by load and tree."""
-    found: Counts = {}
-    with RedisServer() as redis, Console().status("Counting") as status:
-        for tree in trees:
-            for name, load in LOADS.items():
-                status.update(f"Counting: {name}, {tree.name}")
-                redis.cli("FLUSHALL")
-                with Server(tree, "refusals", folder, load.environment(redis.url)) as server:
-                    counted = await server.count_load(load, min(requests, load.requests_max))
-                found.setdefault(name, {})[tree.name] = counted / 1_000
-    return found
 
 
 def ratios(found: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -144,26 +96,27 @@ def ratios(found: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, floa
     }
 
 
-def table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
-    title = "Thousands of instructions a refusal, over HTTP, and their ratio to a bare 404"
-    drawn = Table("refusal", base, "here", f"to the 404: {base}", "here", title=title)
-    for load, by_tree in ratios(found).items():
-        counts = found[load]
-        drawn.add_row(
-            load, f"{counts[base]:.0f}", f"{counts['here']:.0f}", f"{by_tree[base]:.2f}", f"{by_tree['here']:.2f}"
-        )
-    return drawn
+def refusal_table(found: Mapping[str, Mapping[str, float]], base: str) -> Table:
+    trees = (base, "here")
+    return screen_table(
+        "Thousands of instructions a refusal, over HTTP, and their ratio to a bare 404",
+        ("refusal", base, "here", f"to the 404: {base}", "here"),
+        [
+            (load, *(f"{found[load][tree]:.0f}" for tree in trees), *(f"{by_tree[tree]:.2f}" for tree in trees))
+            for load, by_tree in ratios(found).items()
+        ],
+    )
 
 
 def main() -> None:
     parser = arguments.parser(__doc__, quick="fewer requests")
-    parser.add_argument("--base", default=BASE, metavar="COMMIT", help="what to compare with (%(default)s)")
+    arguments.add_base(parser, BASE)
     options = parser.parse_args()
     requests = QUICK_REQUESTS if options.quick else REQUESTS
-    found = of_both(options.base, partial(measured, requests=requests))
-    Console(width=max(110, Console().width)).print(table(found, options.base))
+    found = counts_of_both(options.base, "refusals", {name: load.sent(requests) for name, load in LOADS.items()})
+    wide_console().print(refusal_table(found, options.base))
     about = {"machine": measure.machine(), "base": options.base, "requests": requests}
-    result.write("refusals", about | {"thousands": found, "ratios": ratios(found)}, quick=options.quick)
+    write_result("refusals", about | {"thousands": found, "ratios": ratios(found)}, quick=options.quick)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from benchmarks import arguments, pairs, result
+from benchmarks import arguments, pairs
 from benchmarks.pairs import BARE, GUARDED, Plan, Variant
+from benchmarks.result import write_result
+from benchmarks.tables import wide_console
 
 if TYPE_CHECKING:
     from benchmarks.measure import Service
@@ -46,13 +46,12 @@ PLAN = Plan(rounds=12, rounds_per_start=4)
 def main() -> None:
     quick = arguments.parser(__doc__).parse_args().quick
     plan = pairs.QUICK if quick else PLAN
-    console = Console(width=max(130, Console().width))
+    console = wide_console()
     found, about = pairs.measured(VARIANTS, plan, console)
-    console.print(
-        pairs.table("Speed by server time, first set-up over second: median (95%)", found, other="the second's")
-    )
+    title = "Speed by server time, first set-up over second: median (95%)"
+    console.print(pairs.pair_table(title, found, other="the second's"))
     kept = {"machine": about, "plan": plan.report(), "variants": [one.report() for one in found]}
-    result.write("setups", kept, quick=quick)
+    write_result("setups", kept, quick=quick)
 
 
 if __name__ == "__main__":

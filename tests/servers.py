@@ -155,6 +155,11 @@ class RedisServer:
         ) as client:
             return client.execute_command(*args)
 
+    def load_library(self, library: bytes | None) -> None:
+        """Load a function library, or replace it. `None` is that of a script that cannot be one."""
+        assert library is not None
+        self.cli("FUNCTION", "LOAD", "REPLACE", library)
+
     def each(self, *args: str | int | bytes) -> list[Any]:
         """As `Store.each`: the single answer."""
         return [self.cli(*args)]

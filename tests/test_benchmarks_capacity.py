@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import capacity
-from benchmarks.capacity import Costs, Plan, plan, tables
+from benchmarks.capacity import Costs, Plan, capacity_tables, plan
 
 COSTS = Costs(
     redis_us=20,
@@ -53,4 +53,6 @@ def test_the_sheet_is_written_from_the_results() -> None:
     """The sheet is generated from the results by `python -m benchmarks.capacity`."""
     page = capacity.PAGE.read_text()
 
-    assert page.partition(capacity.BEGIN)[2].partition(capacity.END)[0].strip() == "\n".join(tables(Costs.read()))
+    assert page.partition(capacity.BEGIN)[2].partition(capacity.END)[0].strip() == "\n".join(
+        capacity_tables(Costs.read())
+    )

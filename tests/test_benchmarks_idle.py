@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from benchmarks.apps.at_rest import GUARDS, build
-from benchmarks.idle import STARTS, _memory_mib, tables
+from benchmarks.idle import STARTS, _memory_mib, idle_tables
 from tests.middleware.driving import ask, http, log_in
 
 SAID = {"low": 1.0, "median": 2.0, "high": 3.0}
@@ -59,7 +59,7 @@ def test_memory_is_read_in_mebibytes() -> None:
 
 def test_what_was_found_is_shown() -> None:
     """Each result is a row with every figure."""
-    starts, lives, others = tables(FOUND)
+    starts, lives, others = idle_tables(FOUND)
 
     assert [list(column.cells) for column in starts.columns] == [["asyncio"], ["2 (1 - 3)"], ["20.0"], ["100"]]
     assert [next(iter(column.cells)) for column in lives.columns] == [

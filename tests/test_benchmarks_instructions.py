@@ -17,7 +17,7 @@ def marks(monkeypatch: pytest.MonkeyPatch) -> Marks:
 
 async def test_an_attempt_meets_every_step_in_order(marks: Marks) -> None:
     """An attempt passes every step in order; a renamed, skipped or moved step would be counted for another."""
-    await Counted(marks).run(["fail"], requests=32, stepwise=1)
+    await Counted(marks).count_loads(["fail"], requests=32, stepwise=1)
 
     stepwise = marks.labels[marks.labels.index("fail whole") + 2 : -2]
     assert stepwise == [f"fail {name}" for name in NAMES]
@@ -25,7 +25,7 @@ async def test_an_attempt_meets_every_step_in_order(marks: Marks) -> None:
 
 async def test_what_is_refused_from_memory_meets_few_of_them(marks: Marks) -> None:
     """A shed attempt passes few of them in the same order, without body, charge or judge."""
-    await Counted(marks).run(["shed"], requests=32, stepwise=1)
+    await Counted(marks).count_loads(["shed"], requests=32, stepwise=1)
 
     stepwise = [label.removeprefix("shed ") for label in marks.labels[marks.labels.index("shed whole") + 2 : -2]]
     assert stepwise == [name for name in NAMES if name in stepwise]

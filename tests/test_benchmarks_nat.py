@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.nat import Came, come, table
+from benchmarks.nat import Came, come, nat_table
 
 
 @pytest.mark.parametrize(("owners", "worked"), [(7, 0), (30, 23)])
@@ -38,7 +38,7 @@ def test_the_table_says_how_many_of_a_hundred() -> None:
     ]
     rows = [{"house": "all known", "within": "an hour", "came": came}]
 
-    assert table({"rows": rows}) == [
+    assert nat_table({"rows": rows}) == [
         "|  | 10 owners | 200 owners |",
         "|---|---:|---:|",
         "| all known, within an hour | 100% (0%) | 25% (76%) |",

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.latency import HALF, Point, at_half
-from benchmarks.open_loop import GRACE_S, OpenLoop, Run, attempt, first_on_its_core, percentile, poisson
+from benchmarks.login_post import numbered_login
+from benchmarks.open_loop import GRACE_S, OpenLoop, Run, first_on_its_core, percentile, poisson
 from benchmarks.pairs import BARE, GUARDED
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def holding(held: int) -> AsyncIterator[tuple[Holding, int]]:
 
 def driven(port: int, requests: list[bytes], due: list[int], connections: int) -> Run:
     with OpenLoop(port, connections) as generator:
-        return generator.run(requests, due)
+        return generator.send_when_due(requests, due)
 
 
 async def test_requests_leave_though_nobody_answers() -> None:
@@ -66,7 +67,7 @@ async def test_requests_leave_though_nobody_answers() -> None:
     The request due first waited for the last one at least.
     """
     due = poisson(1_000, 0.1, seed=1)
-    requests = [attempt(number) for number in range(len(due))]
+    requests = [numbered_login("fail", number) for number in range(len(due))]
     async with holding(held=len(due)) as (server, port):
         run = await asyncio.to_thread(driven, port, requests, due, len(due))
 
@@ -80,7 +81,7 @@ async def test_who_waits_for_a_connection_waits() -> None:
     """Latency counts from the due time: with one connection each waits for all before it."""
     due = [0] * 20
     async with holding(held=1) as (_, port):
-        run = await asyncio.to_thread(driven, port, [attempt(number) for number in range(20)], due, 1)
+        run = await asyncio.to_thread(driven, port, [numbered_login("fail", number) for number in range(20)], due, 1)
 
     assert run.queued == 19
     assert run.latency == sorted(run.latency)
@@ -164,7 +165,7 @@ def test_where_every_run_was_refused_there_is_no_figure() -> None:
 
 def test_attempts_differ_in_address_and_account() -> None:
     """Attempts differ in address and account, so no limit answers for the endpoint."""
-    requests = [attempt(number) for number in range(5_000)]
+    requests = [numbered_login("fail", number) for number in range(5_000)]
     networks = {
         request.partition(b"X-Forwarded-For: ")[2].split(b"\r\n")[0].rpartition(b".")[0] for request in requests
     }

@@ -18,7 +18,7 @@ from benchmarks.overload.cells import Cell
 from benchmarks.overload.flood import CONNECTIONS_MAX, KINDS
 from benchmarks.overload.page import page
 from benchmarks.overload.soak import Look, grew
-from benchmarks.picture import overload as draw
+from benchmarks.picture import draw_overload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,7 @@ def test_a_short_run_says_that_it_is_one() -> None:
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
-    draw(kept(), tmp_path / "overload.svg")
+    draw_overload(kept(), tmp_path / "overload.svg")
 
     assert "known devices" in (tmp_path / "overload.svg").read_text()
 

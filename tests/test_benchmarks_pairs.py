@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import figures, latency, measure, over_http, setups
-from benchmarks.growth import CURVES, FIGURES, table
+from benchmarks.growth import CURVES, FIGURES, growth_table
 from benchmarks.measure import Server, Service, Slice, family, median_interval
 from benchmarks.pairs import GUARDED, Pairs, Plan, Variant
 from tests.servers import free_port
@@ -164,4 +164,4 @@ def test_a_curve_is_a_row_for_each_point() -> None:
     curve = {"name": "limits", "scale": "linear", "points": [{"at": 1, **point}, {"at": 2, **point}]}
     text = "\n".join(figures.page({"growth": RESULT | {"curves": [curve]}}))
 
-    assert table([curve]).row_count == text.count("60.0 (60.0 - 60.0) | 60.0 (60.0 - 60.0) |") == 2
+    assert growth_table([curve]).row_count == text.count("60.0 (60.0 - 60.0) | 60.0 (60.0 - 60.0) |") == 2

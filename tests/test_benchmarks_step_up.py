@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from benchmarks.known import SECRET, proved
+from benchmarks.login_post import AGENT, address
 from benchmarks.step_up import sealed
-from benchmarks.step_up.client import AGENT, address
 from benchmarks.step_up.figures import page
 from benchmarks.step_up.separate import auc, kolmogorov_smirnov, mann_whitney, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, WRONG, members, nobodies

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.arguments import part_parsers
+
+if TYPE_CHECKING:
+    import argparse
 
 
 class Part(NamedTuple):
-    """A part of this benchmark: what it tells, and how many keys it takes, in full and for a first look."""
+    """A part of this benchmark: what it tells, and its number of keys, in full and for a first look."""
 
     about: str
     entries: int
@@ -23,24 +27,30 @@ PARTS = {
     "cost": Part("what corpus and pairs add to an attempt", 100_000_000, 1_000_000),
     "figures": Part("the results so far, as a page of docs/", 0, 0),
 }
+FUNCTIONS = {
+    "synthesize": "synthesize_lines",
+    "build": "measure_build",
+    "lookups": "measure_lookups",
+    "structures": "compare_structures",
+    "cost": "measure_corpus_cost",
+    "figures": "write_corpus_figures",
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.corpus", description=__doc__)
-    parts = parser.add_subparsers(dest="part", required=True)
+    abouts = {name: part.about for name, part in PARTS.items()}
+    parser, parts = part_parsers("benchmarks.corpus", __doc__, abouts, quick="few keys and rounds")
     for name, part in PARTS.items():
-        _arguments(parts.add_parser(name, help=part.about), name, part)
+        if name != "figures":
+            _add_options(parts[name], name, part)
     options = parser.parse_args()
     if options.part != "figures" and options.entries is None:
         options.entries = PARTS[options.part].quick if options.quick else PARTS[options.part].entries
     # Each part on its own: a made-up leak needs neither Redis nor matplotlib.
-    import_module(f"benchmarks.corpus.{options.part}").run(options)
+    getattr(import_module(f"benchmarks.corpus.{options.part}"), FUNCTIONS[options.part])(options)
 
 
-def _arguments(parser: argparse.ArgumentParser, name: str, part: Part) -> None:
-    parser.add_argument("--quick", action="store_true", help="few keys and rounds: a first look, not a result")
-    if name == "figures":
-        return
+def _add_options(parser: argparse.ArgumentParser, name: str, part: Part) -> None:
     parser.add_argument("--entries", type=_count, help=f"keys; {part.entries:,} unless told")
     if name == "synthesize":
         parser.add_argument("--seed", type=int, default=7, help="another seed, another leak")

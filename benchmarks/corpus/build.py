@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.corpus import common, synthetic
 from benchmarks.corpus.common import GIB, rate_interval
 from benchmarks.corpus.synthetic import Synthetic
+from benchmarks.tables import screen_table, wide_console
 from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.header import SUFFIX_BITS
 from sekisho.cli.progress import Drawing, drawing
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
     from multiprocessing.connection import Connection
+
+    from rich.table import Table
 
 LINE_BYTES = 43.5  # of text, on average
 BILLION = 10**9
@@ -83,7 +84,7 @@ class Checked(NamedTuple):
         return Checked(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-def run(options: argparse.Namespace) -> None:
+def measure_build(options: argparse.Namespace) -> None:
     source = Synthetic(options.entries)
     options.absent = options.absent or options.entries
     plan = {"absent": options.absent, "piped": options.piped, "seed": source.seed}
@@ -193,27 +194,29 @@ def _report(built: Sequence[Built], checked: Checked, stated: float, *, same: bo
         "checked": checked._asdict(),
         "false_positives": measured._asdict() | {"stated_in_the_header": stated},
     }
-    console = Console(width=max(120, Console().width))
-    console.print(table(result))
+    console = wide_console()
+    console.print(build_table(result))
     console.print(*_words(result), sep="\n", highlight=False)
     record.write(result)
 
 
-def table(result: dict[str, Any]) -> Table:
-    out = Table(title="The builder, in a process of its own")
-    for heading in ("input", "hashes", "seconds", "CPU seconds", "hashes/s", "peak RSS, MiB", "bytes per hash"):
-        out.add_column(heading, justify="left" if heading == "input" else "right", no_wrap=True)
-    for row in result["builds"]:
-        out.add_row(
-            row["order"],
-            f"{row['entries']:,}",
-            f"{row['wall_seconds']:.1f}",
-            f"{row['cpu_seconds']:.1f}",
-            f"{row['lines_per_second']:,.0f}",
-            f"{row['peak_rss_bytes'] / 2**20:,.0f}",
-            f"{row['bytes_per_hash']:.3f}",
-        )
-    return out
+def build_table(result: dict[str, Any]) -> Table:
+    return screen_table(
+        "The builder, in a process of its own",
+        ("input", "hashes", "seconds", "CPU seconds", "hashes/s", "peak RSS, MiB", "bytes per hash"),
+        [
+            (
+                row["order"],
+                f"{row['entries']:,}",
+                f"{row['wall_seconds']:.1f}",
+                f"{row['cpu_seconds']:.1f}",
+                f"{row['lines_per_second']:,.0f}",
+                f"{row['peak_rss_bytes'] / 2**20:,.0f}",
+                f"{row['bytes_per_hash']:.3f}",
+            )
+            for row in result["builds"]
+        ],
+    )
 
 
 def _words(result: dict[str, Any]) -> list[str]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import json
 import math
 import multiprocessing
 import os
 import shutil
 import sqlite3
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,16 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import measure
+from benchmarks.result import write_result
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
 
-    from benchmarks.measure import Interval
     from sekisho.cli.progress import Drawing
 
-RESULTS = Path(__file__).parents[1] / "results"
 GIB = 2**30
 BUSY = 0.5  # of two cores: more, and somebody else is at work
 _PAGE_KINDS = ("Rss", "Pss", "Private_Clean", "Private_Dirty", "Shared_Clean", "Shared_Dirty")
@@ -105,14 +102,10 @@ class Record:
             print(f"This machine is busy (load {about['load_average_before']}): the figures will be of that, too.")
         return cls(stem, {"entries": options.entries, **plan}, about, options.quick)
 
-    def write(self, result: dict[str, Any], **more: Any) -> Path:
-        """Keep it beside the others; that of a quick run under a name of its own, which git ignores."""
-        RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{self.stem}{'-quick' if self.quick else ''}.json"
-        head = {"when": time.strftime("%Y-%m-%d"), "machine": self.machine, "plan": self.plan | more}
-        path.write_text(json.dumps(head | result, indent=1) + "\n")
-        print(f"Written: benchmarks/results/{path.name}")
-        return path
+    def write(self, result: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Write the result with its record. `more` belongs to the plan. Returns the written content."""
+        head = {"machine": self.machine, "plan": self.plan | more}
+        return write_result(self.stem, head | result, quick=self.quick)
 
 
 def read_ahead_kib(folder: Path) -> int | None:
@@ -122,12 +115,6 @@ def read_ahead_kib(folder: Path) -> int | None:
         return int(Path(f"/sys/class/bdi/{os.major(found)}:{os.minor(found)}/read_ahead_kb").read_text())
     except FileNotFoundError:
         return None
-
-
-def said(interval: Interval | dict[str, float], form: str = ".2f") -> str:
-    """`"0.51 (0.50 - 0.52)"`."""
-    low, median, high = interval.values() if isinstance(interval, dict) else interval
-    return f"{median:{form}} ({low:{form}} - {high:{form}})"
 
 
 def memory(mapped: Path | None = None) -> dict[str, int]:

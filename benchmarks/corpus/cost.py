@@ -15,14 +15,14 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks import measure
 from benchmarks.corpus import common, synthetic
 from benchmarks.corpus.synthetic import Synthetic
 from benchmarks.measure import LOAD_CORE, SERVER_CORE, Service, median_interval
 from benchmarks.pairs import GUARDED, Bench, Pairs, Plan, Variant
+from benchmarks.result import interval_text
+from benchmarks.tables import screen_table, wide_console
 from sekisho.breach import pairs
 from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.lookup import Breaches
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from rich.table import Table
 
 KEY = "for-benchmarks-on-loopback-and-nothing-else-either"
 LEAKED = 100_000  # passwords and pairs in the files that somebody can type; all others are made up as digests
@@ -60,7 +62,7 @@ class Attempts(NamedTuple):
     typed: list[tuple[str, str]]
 
 
-def run(options: argparse.Namespace) -> None:
+def measure_corpus_cost(options: argparse.Namespace) -> None:
     rounds = 6 if options.quick else 40
     # New processes every two rounds: where memory lies differs by more than what is to be seen here.
     plan = Plan(rounds=6, rounds_per_start=3, seconds=1) if options.quick else Plan(rounds, rounds_per_start=2)
@@ -76,9 +78,7 @@ def run(options: argparse.Namespace) -> None:
         with drawing() as drawn:
             outside = over_http(files, plan, drawn)
     result = {"in_process": inside, "over_http": outside}
-    console = Console(width=max(120, Console().width))
-    console.print(inside_table(inside))
-    console.print(outside_table(outside))
+    wide_console().print(inside_table(inside), outside_table(outside))
     record.write(result)
 
 
@@ -219,23 +219,20 @@ def _report(measured: Pairs) -> dict[str, Any]:
 
 
 def inside_table(inside: dict[str, Any]) -> Table:
-    out = Table(title="In process, microseconds: median (95%)")
-    out.add_column("what", no_wrap=True)
-    out.add_column("µs", justify="right", no_wrap=True)
-    for name, added in inside["added_us"].items():
-        out.add_row(f"a look adds, {name}", common.said(added))
-    for name, spent in inside["steps_us"].items():
-        out.add_row(f"  {name}", common.said(spent))
-    return out
+    added = [(f"a look adds, {name}", interval_text(us)) for name, us in inside["added_us"].items()]
+    steps = [(f"  {name}", interval_text(us)) for name, us in inside["steps_us"].items()]
+    return screen_table("In process, microseconds: median (95%)", ("what", "µs"), [*added, *steps])
 
 
 def outside_table(outside: dict[str, Any]) -> Table:
-    out = Table(
-        title="Over HTTP, server time per request with both files, by pairs with the guard without: median (95%)"
-    )
-    for heading in ("load", "without, µs", "with, µs", "added, µs", "ratio"):
-        out.add_column(heading, justify="left" if heading == "load" else "right", no_wrap=True)
-    for row in outside["loads"]:
-        figures = [common.said(row[name], ".1f") for name in ("without_us", "with_us", "added_us")]
-        out.add_row(row["name"], *figures, common.said(row["ratio"], ".3f"))
-    return out
+    title = "Over HTTP, server time per request with both files, by pairs with the guard without: median (95%)"
+    return screen_table(title, LOAD_HEADINGS, map(load_cells, outside["loads"]))
+
+
+LOAD_HEADINGS = ("load", "without, µs", "with, µs", "added, µs", "ratio")
+
+
+def load_cells(row: dict[str, Any]) -> list[str]:
+    """The row of a load, for the screen and the page."""
+    figures = [interval_text(row[name], ".1f") for name in ("without_us", "with_us", "added_us")]
+    return [row["name"], *figures, interval_text(row["ratio"], ".3f")]

@@ -6,29 +6,24 @@ goes to the screen alone.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.corpus.common import RESULTS, private_bytes, said
+from benchmarks.corpus.common import private_bytes
+from benchmarks.corpus.cost import LOAD_HEADINGS, load_cells
 from benchmarks.corpus.structures import wrong
+from benchmarks.result import interval_text, machine_text, read_result, write_page
+from benchmarks.tables import markdown_table
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-PAGE = Path(__file__).parents[2] / "docs" / "corpus-figures.md"
 _MIB = 2**20
 _MICROSECONDS_MAX = 3.0
 
 
-def run(options: argparse.Namespace) -> None:
-    text = "\n".join(page(quick=options.quick)) + "\n"
-    if options.quick:
-        print(text)
-    else:
-        PAGE.write_text(text)
-        print(f"Written: docs/{PAGE.name}")
+def write_corpus_figures(options: argparse.Namespace) -> None:
+    write_page("corpus-figures.md", page(quick=options.quick), quick=options.quick)
 
 
 def page(*, quick: bool) -> Iterator[str]:
@@ -48,10 +43,9 @@ def page(*, quick: bool) -> Iterator[str]:
         ("corpus-cost", _cost),
     )
     for stem, say in parts:
-        path = RESULTS / f"{stem}{'-quick' if quick else ''}.json"
-        if path.exists():
+        if found := read_result(stem, quick=quick):
             yield ""
-            yield from say(json.loads(path.read_text()))
+            yield from say(found)
 
 
 def _build(result: dict[str, Any]) -> Iterator[str]:
@@ -83,7 +77,7 @@ def _piped(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _builds(result: dict[str, Any]) -> Iterator[str]:
-    yield from _table(
+    yield from markdown_table(
         ("lines", "hashes", "seconds", "CPU seconds", "hashes a second", "peak memory", "file", "bytes per hash"),
         [
             (
@@ -125,18 +119,18 @@ def _lookups(result: dict[str, Any]) -> Iterator[str]:
         f"random order; {plan['rounds']} rounds of one process and of two, in turns, each process on a core of its own."
     )
     yield ""
-    yield from _table(
+    yield from markdown_table(
         ("what", "figure"),
         [
-            ("warm, one process", f"{said(warm['one_process_per_second'], ',.0f')} a second"),
-            ("warm, two processes together", f"{said(warm['two_processes_per_second'], ',.0f')} a second"),
+            ("warm, one process", f"{interval_text(warm['one_process_per_second'], ',.0f')} a second"),
+            ("warm, two processes together", f"{interval_text(warm['two_processes_per_second'], ',.0f')} a second"),
             ("warm, p50 / p99 / p99.9", f"{single['p50']:.0f} / {single['p99']:.0f} / {single['p99.9']:.0f} ns"),
             ("of which reading the clock", f"{single['clock']['p50']:.0f} ns"),
-            ("cold, p50", f"{said(cold['p50_us'], '.0f')} µs"),
-            ("cold, p99", f"{said(cold['p99_us'], '.0f')} µs"),
-            ("cold, pages fetched per look-up", said(cold["major_faults_per_lookup"])),
-            ("cold, look-ups that fetched more than one", said(cold["share_with_more"], ".1%")),
-            ("cold, bytes read per look-up", said(cold["bytes_read_per_lookup"], ",.0f")),
+            ("cold, p50", f"{interval_text(cold['p50_us'], '.0f')} µs"),
+            ("cold, p99", f"{interval_text(cold['p99_us'], '.0f')} µs"),
+            ("cold, pages fetched per look-up", interval_text(cold["major_faults_per_lookup"])),
+            ("cold, look-ups that fetched more than one", interval_text(cold["share_with_more"], ".1%")),
+            ("cold, bytes read per look-up", interval_text(cold["bytes_read_per_lookup"], ",.0f")),
         ],
     )
     yield ""
@@ -163,7 +157,7 @@ def _structures(result: dict[str, Any]) -> Iterator[str]:
     )
     yield ""
     headings = ("structure", "bytes per hash", "false positives", "build", "present", "absent", "absent, times ours")
-    yield from _table(
+    yield from markdown_table(
         (*headings, "cold", "how often", "shared", "a worker", "needs"),
         [
             (
@@ -171,8 +165,8 @@ def _structures(result: dict[str, Any]) -> Iterator[str]:
                 f"{row['bytes_per_hash']:.2f}",
                 wrong(row),
                 f"{row['build_seconds']:.1f} s",
-                f"{said(row['present_ns'], ',.0f')} ns",
-                f"{said(row['absent_ns'], ',.0f')} ns",
+                f"{interval_text(row['present_ns'], ',.0f')} ns",
+                f"{interval_text(row['absent_ns'], ',.0f')} ns",
                 f"{row['absent_over_ours']['median']:.2f}",
                 f"{row['cold']['p50_us']:,.0f} µs" if row["cold"] else "–",
                 "yes" if row["prevalence"] else "no",
@@ -196,9 +190,9 @@ def _cost(result: dict[str, Any]) -> Iterator[str]:
         f"same call with nothing configured, {plan['rounds']} rounds in turns."
     )
     yield ""
-    rows = [(f"added, {name}", said(added)) for name, added in inside["added_us"].items()]
-    steps = [(f"of it, {name}", said(spent)) for name, spent in inside["steps_us"].items()]
-    yield from _table(("in process", "µs"), [*rows, *steps])
+    rows = [(f"added, {name}", interval_text(added)) for name, added in inside["added_us"].items()]
+    steps = [(f"of it, {name}", interval_text(spent)) for name, spent in inside["steps_us"].items()]
+    yield from markdown_table(("in process", "µs"), [*rows, *steps])
     usual = next(iter(inside["added_us"].values()))
     kept = "kept" if usual["high"] <= _MICROSECONDS_MAX else "NOT kept"
     yield ""
@@ -206,29 +200,9 @@ def _cost(result: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield f"Over HTTP, server time per request, {plan['rounds']} pairs of the guard with both files and without them:"
     yield ""
-    yield from _table(
-        ("load", "without, µs", "with, µs", "added, µs", "ratio"),
-        [
-            (
-                row["name"],
-                *(said(row[name], ".1f") for name in ("without_us", "with_us", "added_us")),
-                said(row["ratio"], ".3f"),
-            )
-            for row in outside["loads"]
-        ],
-    )
+    yield from markdown_table(LOAD_HEADINGS, map(load_cells, outside["loads"]))
 
 
 def _machine(result: dict[str, Any]) -> str:
     about = result["machine"]
-    return (
-        f"{about['processor']}, {about['cores']} cores, Linux {about['kernel']}, Python {about['python']}, "
-        f"commit {about['commit']}, load before {about['load_average_before']}."
-    )
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(headings)} |"
-    yield f"|---|{'---:|' * (len(headings) - 1)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+    return f"{machine_text(about)}, load before {about['load_average_before']}."

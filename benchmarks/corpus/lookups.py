@@ -16,13 +16,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.corpus import common, synthetic
 from benchmarks.corpus.build import build, corpus_path
 from benchmarks.corpus.synthetic import Synthetic
 from benchmarks.measure import median_interval
+from benchmarks.result import interval_text
+from benchmarks.tables import screen_table, wide_console
 from sekisho.breach.corpus_file import Corpus
 from sekisho.cli.progress import Drawing, drawing
 
@@ -31,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
 
+    from rich.table import Table
+
 KEYS = 500_000
 COLD_KEYS_MAX = 4_000
 KEYS_A_COLD_ONE = 20_000  # fewer, and they would meet in pages that were fetched already
 
 
-def run(options: argparse.Namespace) -> None:
+def measure_lookups(options: argparse.Namespace) -> None:
     source = Synthetic(options.entries)
     rounds, cold_rounds = (6, 2) if options.quick else (20, 6)
     keys = KEYS if not options.quick else KEYS // 10
@@ -47,8 +48,8 @@ def run(options: argparse.Namespace) -> None:
         warm = _warm(path, source, keys, rounds, drawn)
         cold = _cold_rounds(path, source, cold_rounds, drawn)
     result = {"file_entries": source.entries, "warm": warm, "cold": cold}
-    console = Console(width=max(120, Console().width))
-    console.print(table(result))
+    console = wide_console()
+    console.print(lookup_table(result))
     console.print(*_words(result), sep="\n", highlight=False)
     record.write(result)
 
@@ -205,25 +206,25 @@ def _faults() -> tuple[int, int]:
     return used.ru_majflt, used.ru_minflt
 
 
-def table(result: dict[str, Any]) -> Table:
+def lookup_table(result: dict[str, Any]) -> Table:
     warm, cold_ones = result["warm"], result["cold"]
-    out = Table(title=f"Look-ups in a file of {result['file_entries']:,} hashes: median (95%)", show_header=False)
-    out.add_column("what", no_wrap=True)
-    out.add_column("figure", justify="right", no_wrap=True)
     single = warm["single_ns"]
-    out.add_row("warm, one process, a second", common.said(warm["one_process_per_second"], ",.0f"))
-    out.add_row("warm, two processes, a second", common.said(warm["two_processes_per_second"], ",.0f"))
-    out.add_row(
-        "warm, one look-up with the clock, ns: p50 / p99 / p99.9",
-        f"{single['p50']:.0f} / {single['p99']:.0f} / {single['p99.9']:.0f}",
-    )
-    out.add_row("of which the clock, p50", f"{single['clock']['p50']:.0f}")
-    out.add_row("cold, one look-up, µs: p50", common.said(cold_ones["p50_us"], ".1f"))
-    out.add_row("cold, one look-up, µs: p99", common.said(cold_ones["p99_us"], ".1f"))
-    out.add_row("cold, pages fetched (major faults) per look-up", common.said(cold_ones["major_faults_per_lookup"]))
-    out.add_row("cold, share of look-ups with more than one", common.said(cold_ones["share_with_more"], ".1%"))
-    out.add_row("cold, bytes read per look-up", common.said(cold_ones["bytes_read_per_lookup"], ",.0f"))
-    return out
+    rows = [
+        ("warm, one process, a second", interval_text(warm["one_process_per_second"], ",.0f")),
+        ("warm, two processes, a second", interval_text(warm["two_processes_per_second"], ",.0f")),
+        (
+            "warm, one look-up with the clock, ns: p50 / p99 / p99.9",
+            f"{single['p50']:.0f} / {single['p99']:.0f} / {single['p99.9']:.0f}",
+        ),
+        ("of which the clock, p50", f"{single['clock']['p50']:.0f}"),
+        ("cold, one look-up, µs: p50", interval_text(cold_ones["p50_us"], ".1f")),
+        ("cold, one look-up, µs: p99", interval_text(cold_ones["p99_us"], ".1f")),
+        ("cold, pages fetched (major faults) per look-up", interval_text(cold_ones["major_faults_per_lookup"])),
+        ("cold, share of look-ups with more than one", interval_text(cold_ones["share_with_more"], ".1%")),
+        ("cold, bytes read per look-up", interval_text(cold_ones["bytes_read_per_lookup"], ",.0f")),
+    ]
+    title = f"Look-ups in a file of {result['file_entries']:,} hashes: median (95%)"
+    return screen_table(title, ("what", "figure"), rows)
 
 
 def _words(result: dict[str, Any]) -> list[str]:

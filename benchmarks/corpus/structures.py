@@ -14,14 +14,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks.corpus import common, contenders, picture, synthetic
+from benchmarks.corpus import common, contenders, synthetic
 from benchmarks.corpus.contenders import Contender, Find, Leak, RedisSet
 from benchmarks.corpus.lookups import cold, cold_keys, sample
 from benchmarks.corpus.synthetic import Synthetic
 from benchmarks.measure import LOAD_CORE, SERVER_CORE, median_interval
+from benchmarks.result import draw_result
+from benchmarks.tables import screen_table, wide_console
 from sekisho.cli.progress import Drawing, drawing
 from tests.servers import RedisServer
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
+
+    from rich.table import Table
 
 REDIS_SHARE = 10  # a round trip is fifty look-ups: so many fewer of them are as exact
 BYTES_ON_DISK = 75.0  # of all of them, per key
@@ -78,7 +79,7 @@ class Measured:
         }
 
 
-def run(options: argparse.Namespace) -> None:
+def compare_structures(options: argparse.Namespace) -> None:
     plan = Plan(6, 10_000, 500_000) if options.quick else Plan()
     source = Synthetic(options.entries)
     asked = {"rounds": plan.rounds, "keys": plan.keys, "absent": plan.absent, "cold_keys": cold_keys(source)}
@@ -94,10 +95,9 @@ def run(options: argparse.Namespace) -> None:
         _count_false_positives(every, source, folder, plan, drawn)
         redis_version = server.cli("INFO", "server")["redis_version"]
     rows = [measured.report(source.entries, every[0]) for measured in every]
-    console = Console(width=max(200, Console().width))
-    console.print(table(rows, source.entries))
-    path = record.write({"structures": rows}, redis=redis_version)
-    picture.structures(rows, source.entries, path.with_suffix(".svg"))
+    wide_console().print(structure_table(rows, source.entries))
+    kept = record.write({"structures": rows}, redis=redis_version)
+    draw_result(record.stem, kept, quick=record.quick)
 
 
 def _build(every: Sequence[Measured], source: Synthetic, folder: Path, drawn: Drawing) -> None:
@@ -237,15 +237,14 @@ def _over(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
     return median_interval([a / b for a, b in zip(theirs, ours, strict=True)])._asdict()
 
 
-def table(rows: Sequence[dict[str, Any]], entries: int) -> Table:
-    out = Table(title=f"The same {entries:,} hashes in each: medians; false positives with their 95% interval")
+def structure_table(rows: Sequence[dict[str, Any]], entries: int) -> Table:
     headings = ("structure", "bytes/hash", "false positives", "build s", "ns present", "ns absent", "cold µs")
-    for heading in (*headings, "how often?", "shared", "MiB a worker", "needs"):
-        left = heading in {"structure", "shared", "needs", "how often?"}
-        out.add_column(heading, justify="left" if left else "right", no_wrap=heading != "needs")
-    for row in rows:
-        out.add_row(*cells(row))
-    return out
+    return screen_table(
+        f"The same {entries:,} hashes in each: medians; false positives with their 95% interval",
+        (*headings, "how often?", "shared", "MiB a worker", "needs"),
+        map(cells, rows),
+        left=("structure", "shared", "needs", "how often?"),
+    )
 
 
 def cells(row: dict[str, Any]) -> list[str]:

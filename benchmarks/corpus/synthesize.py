@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
 
-def run(options: argparse.Namespace) -> None:
+def synthesize_lines(options: argparse.Namespace) -> None:
     source = Synthetic(options.entries, options.seed)
     with ExitStack() as stack:
         out = sys.stdout.buffer if options.output == "-" else stack.enter_context(Path(options.output).open("wb"))

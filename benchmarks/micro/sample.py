@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import login_post
 from sekisho.model import Attempt
 from sekisho.read import Accounts, Addresses, Digests, Doors, read_credentials
 from sekisho.settings import load
@@ -19,7 +20,7 @@ DOORS = Doors(SETTINGS.doors)
 ADDRESSES = Addresses(SETTINGS.trusted_proxies, SETTINGS.client_ip_header, SETTINGS.device_headers)
 ACCOUNTS = Accounts()
 DIGESTS = Digests(SETTINGS.secrets)
-AGENT = b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36"
+AGENT = login_post.AGENT.encode()
 FORM = b"username=user0000001%40mail.example&password=wrong0000001"
 JSON = b'{"username": "user0000001@mail.example", "password": "wrong0000001"}'
 

@@ -65,7 +65,7 @@ def test_one_call_of_the_script(benchmark: BenchmarkFixture, redis_server: Redis
     script, keys, fresh = ledger_script(SETTINGS.limits), Keys("bench").of, charges()
     with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as client:
         client.flushall()
-        client.execute_command("FUNCTION", "LOAD", "REPLACE", script.library)
+        redis_server.load_library(script.library)
 
         def call(batched: list[Charge]) -> list[Verdict]:
             named = [key for charge in batched for key in keys(charge)]

@@ -12,18 +12,18 @@ import resource
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import arguments, measure, result
+from benchmarks import arguments, measure
 from benchmarks.overload import cells, soak
 from benchmarks.overload.cells import Row
-from benchmarks.overload.page import KNOWN, PAGE, page
-from benchmarks.picture import overload as draw
+from benchmarks.overload.page import KNOWN, cell_cells, page
+from benchmarks.result import draw_result, read_result, write_page, write_result
+from benchmarks.tables import screen_table, wide_console
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator
+
+    from rich.table import Table
 
 QUICK_KNOWN = 10
 TIMES = 5
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="one flood for so long: what grows")
     options = parser.parse_args()
     if options.page:
-        return write_page()
+        return write_overload_page()
     measure.require("taskset")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -83,38 +83,33 @@ def main() -> None:
 def _measure(options: Namespace) -> None:
     about, known = measure.machine(), options.known or (QUICK_KNOWN if options.quick else KNOWN)
     chosen = [row for row in rows() if options.only in row.name and (row.name in QUICK or not options.quick)]
-    console, found = Console(width=max(150, Console().width)), []
+    console, found = wide_console(), []
     for row in chosen:
         with console.status(row.name):
             found.append(cells.measured(row, known))
         console.print(f"{row.name}: {found[-1].known_in} of {found[-1].known}, p99 {found[-1].p99_ms:,.0f} ms")
-    console.print(_table(found))
+    console.print(overload_table(found))
     kept = {"machine": about, "known": known, "cells": [cell._asdict() for cell in found]}
-    result.write("overload", kept, quick=options.quick or bool(options.only))
+    write_result("overload", kept, quick=options.quick or bool(options.only))
     if not options.quick and not options.only:
-        write_page()
+        write_overload_page()
 
 
-def _table(found: list[cells.Cell]) -> Table:
+def overload_table(found: list[cells.Cell]) -> Table:
     headings = ("flood", "sent/s", "known in", "p50 / p99 ms", "honest in", "their p50 ms", "reached/s")
-    table = Table(*headings, "lag p99 / max", "MiB", "Redis MiB", title="Known devices beside a flood")
-    for cell in found:
-        table.add_row(
-            cell.row, f"{cell.sent_a_second:,.0f}", f"{cell.known_in} of {cell.known}",
-            f"{cell.p50_ms:,.0f} / {cell.p99_ms:,.0f}", f"{cell.honest_in} of {cell.honest}",
-            f"{cell.honest_p50_ms:,.0f}", f"{cell.reached_a_second:.1f}",
-            f"{cell.lag_p99_ms:.0f} / {cell.lag_max_ms:.0f}", f"{cell.rss_mib:.0f}", f"{cell.redis_mib:.1f}",
-        )  # fmt: skip
-    return table
+    return screen_table(
+        "Known devices beside a flood",
+        (*headings, "lag p99, ms", "MiB", "Redis MiB"),
+        [cell_cells(cell._asdict()) for cell in found],
+    )
 
 
-def write_page() -> None:
-    kept = result.read("overload", quick=False)
+def write_overload_page() -> None:
+    kept = read_result("overload", quick=False)
     if kept is None:
         raise SystemExit("nothing has been measured yet")
-    draw(kept, result.path("overload", quick=False, suffix="svg"))
-    PAGE.write_text("\n".join(page(kept)) + "\n", "utf-8")
-    print(f"Written: docs/{PAGE.name}")
+    draw_result("overload", kept, quick=False)
+    write_page("overload.md", page(kept))
 
 
 if __name__ == "__main__":

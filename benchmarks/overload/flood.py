@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from benchmarks.step_up.client import AGENT, address
+from benchmarks.login_post import JSON, address, form_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,34 +24,30 @@ if TYPE_CHECKING:
 CONNECTIONS_MAX = 512
 SLOW, IDLE = 500, 1_000
 FRESH = 1_000_000  # addresses from this number on are the flood's alone
-_HEAD = (
-    "POST /login HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: {agent}\r\nAccept: {accept}\r\n"
-    "Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: {address}\r\nContent-Length: {length}\r\n\r\n"
-)
 
 
-def attempt(where: str, number: int, account: str = "", accept: str = "application/json") -> bytes:
+def listed_login(where: str, number: int, account: str = "", accept: str = JSON) -> bytes:
     """One line of a list: no account and no password twice, unless the account is named."""
     body = f"username={account or f'nobody{number}'}&password=wrong-{number}"
-    return (_HEAD.format(agent=AGENT, accept=accept, address=where, length=len(body)) + body).encode()
+    return form_post("/login", body, where, accept=accept)
 
 
 def one_address(number: int) -> bytes:
-    return attempt("203.0.113.7", number)
+    return listed_login("203.0.113.7", number)
 
 
 def few_addresses(number: int) -> bytes:
     """300 of them, in networks of their own."""
-    return attempt(address(FRESH + number % 300), number)
+    return listed_login(address(FRESH + number % 300), number)
 
 
 def fresh_addresses(number: int) -> bytes:
-    return attempt(address(FRESH + number), number)
+    return listed_login(address(FRESH + number), number)
 
 
 def work_pages(number: int) -> bytes:
     """One account over its limit: each is asked for work, on a page."""
-    return attempt(address(FRESH + number), number, "victim", accept="text/html")
+    return listed_login(address(FRESH + number), number, "victim", accept="text/html")
 
 
 KINDS: dict[str, Callable[[int], bytes]] = {
@@ -168,7 +164,7 @@ def by_rate(port: int, kind: str, rate: float) -> dict[str, object]:
 
 def by_connections(port: int, kind: str, factor: float) -> dict[str, object]:
     """Bodies that arrive byte by byte, or connections that say nothing; opened anew where the server hangs up."""
-    head = attempt(address(FRESH), 0).partition(b"username=")[0]
+    head = listed_login(address(FRESH), 0).partition(b"username=")[0]
     wanted, begun, opened = int((SLOW if kind == "slow bodies" else IDLE) * factor), time.monotonic(), 0
     open_now: list[socket.socket] = []
     while not _is_over():

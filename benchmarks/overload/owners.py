@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import secrets
 import time
 from contextlib import suppress
@@ -15,14 +16,17 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from benchmarks.known import proved
+from benchmarks.login_post import address, form_post, read_answer, status_of
 from benchmarks.overload.site import OWNERS, PASSWORD, code
-from benchmarks.step_up.client import AGENT, address
 from sekisho.simulate.solve import solved
 
 PATIENCE_S = 10.0
 TRIES_MAX = 3
 """How often an honest stranger sends the form who is told to come back, each time as soon as he may."""
 STRANGERS = 5_000_000  # addresses from this number on
+
+
+_RETRY_AFTER = re.compile(rb"retry-after: (\d+)", re.IGNORECASE)
 
 
 class Came(NamedTuple):
@@ -92,19 +96,18 @@ class _Connections:
         self._port = port
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def ask(self, request: bytes) -> tuple[str, str]:
+    async def answer_to(self, request: bytes) -> tuple[bytes, bytes]:
         """Head and body of the answer. Raises `OSError` or `TimeoutError`."""
         async with asyncio.timeout(PATIENCE_S):
             reader, writer = await self._one()
             try:
                 writer.write(request)
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                body = await reader.readexactly(int(_header(head, "content-length") or 0))
+                head, body = await read_answer(reader)
             except BaseException:
                 writer.close()
                 raise
         self._idle.append((reader, writer))
-        return head, body.decode()
+        return head, body
 
     async def _one(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
@@ -127,7 +130,7 @@ async def state(port: int) -> dict[str, Any]:
     """What the service says of itself, over a connection that is open already."""
     for _ in range(5):
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-            _, text = await _to(port).ask(b"GET /state HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+            _, text = await _to(port).answer_to(b"GET /state HTTP/1.1\r\nHost: shop.example\r\n\r\n")
             found: dict[str, Any] = json.loads(text)
             return found
     raise RuntimeError("the service does not answer")
@@ -139,20 +142,13 @@ def _to(port: int) -> _Connections:
 
 async def _post(port: int, path: str, form: dict[str, str], where: str, more: dict[str, str]) -> tuple[int, str, float]:
     """Status, body, and what `Retry-After` says."""
-    body = urlencode(form)
-    lines = [f"POST {path} HTTP/1.1", "Host: shop.example", f"User-Agent: {AGENT}", "Accept: application/json"]
-    lines += ["Content-Type: application/x-www-form-urlencoded", f"X-Forwarded-For: {where}"]
-    lines += [f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in more.items())]
+    request = form_post(path, urlencode(form), where, *(f"{name}: {value}" for name, value in more.items()))
     try:
-        head, text = await _to(port).ask(("\r\n".join([*lines, "", body])).encode())
+        head, body = await _to(port).answer_to(request)
     except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
         return 0, type(error).__name__, 1.0
-    return int(head[9:12]), text, float(_header(head, "retry-after") or 1.0)
-
-
-def _header(head: str, name: str) -> str:
-    lines = (line.partition(":") for line in head.split("\r\n"))
-    return next((value.strip() for found, _, value in lines if found.lower() == name), "")
+    retry_after = _RETRY_AFTER.search(head)
+    return status_of(head), body.decode(), float(retry_after[1]) if retry_after else 1.0
 
 
 async def _at(rate: float, count: int, one: Any, first: int) -> list[Came]:

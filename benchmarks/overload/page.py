@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import result
+from benchmarks.result import measured_text
+from benchmarks.tables import markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PAGE = Path(__file__).parents[2] / "docs" / "overload.md"
 COLUMNS = ("flood", "sent/s", "known in", "p50 / p99 ms", "honest strangers in", "their p50 ms", "reached/s",
            "loop late, p99 ms", "server MiB", "Redis MiB")  # fmt: skip
 
@@ -51,13 +50,14 @@ def page(kept: Mapping[str, Any]) -> Iterator[str]:
     if kept["known"] < KNOWN:
         yield from ("", f"**A first look**: a whole run has {KNOWN} in each row, and twice as many rows.")
     yield ""
-    yield from result.markdown(COLUMNS, [_row(cell) for cell in kept["cells"]])
+    yield from markdown_table(COLUMNS, map(cell_cells, kept["cells"]))
     yield from ("", "![Known devices beside a flood](../benchmarks/results/overload.svg)", "")
-    yield result.machine(kept)
+    yield measured_text(kept)
     yield from TAIL.splitlines()
 
 
-def _row(cell: Mapping[str, Any]) -> tuple[str, ...]:
+def cell_cells(cell: Mapping[str, Any]) -> tuple[str, ...]:
+    """The row of a cell, for the screen and the page."""
     return (
         cell["row"],
         f"{cell['sent_a_second']:,.0f}",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
+from benchmarks import arguments
 from benchmarks.replay import report
 from benchmarks.replay.lead import Broken, Lead, Stopped
 from benchmarks.replay.plan import US, Plan
+from benchmarks.tables import wide_console
 from sekisho.cli.progress import drawing
+
+if TYPE_CHECKING:
+    import argparse
 
 WORK = Path(tempfile.gettempdir()) / "sekisho-replay"
 
@@ -22,7 +25,7 @@ WORK = Path(tempfile.gettempdir()) / "sekisho-replay"
 def main() -> int:
     options = _parser().parse_args()
     if options.part == "figures":
-        report.figures(quick=options.scale < 1)
+        report.write_replay_page(quick=options.scale < 1)
         return 0
     plan = None
     if not options.resume:
@@ -37,11 +40,11 @@ def main() -> int:
     except Broken as error:
         print(error, file=sys.stderr)
         return 1
-    Console(width=max(120, Console().width)).print(*report.tables(found), sep="\n")
+    wide_console().print(*report.replay_tables(found))
     if options.json:
         options.json.write_text(json.dumps(found) + "\n")
     else:
-        report.write(found, quick=lead.plan.scale < 1)
+        report.write_replay(found, quick=lead.plan.scale < 1)
     return 0 if report.nothing_lost(found) else 1
 
 
@@ -50,7 +53,8 @@ def _again(options: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.replay", description=__doc__)
+    parser = arguments.parser(__doc__, quick="")
+    parser.prog = "python -m benchmarks.replay"
     parser.add_argument("part", nargs="?", choices=["run", "figures"], default="run")
     parser.add_argument("--scale", type=float, default=1.0, help="of everything but rates; 0.02 is a first look")
     parser.add_argument("--workers", type=int, default=2, help="processes; each is pinned to a core in turn")

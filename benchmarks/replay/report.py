@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import time
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from benchmarks import measure
+from benchmarks.result import draw_result, machine_text, read_result, write_page, write_result
+from benchmarks.tables import markdown_table, screen_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-RESULTS = Path(__file__).parents[1] / "results"
-PAGE = Path(__file__).parents[2] / "docs" / "replay.md"
+    from rich.table import Table
+
 POINTS_MAX = 120
 NOTES = (
     "No bot does the work that it is asked for; what would come of it if all did stands beside it. What reaches the "
@@ -29,36 +26,28 @@ NOTES = (
 GIB, MIB = 2**30, 2**20
 REASONS_SHOWN = 14
 
+SUMMARY = ("what", "seen", "wanted")
+VERDICTS = ("who", "asked for", "reasons", "attempts")
+CLAIMS = ("two counts of one thing", "here", "there", "")
+
 
 def nothing_lost(found: Mapping[str, Any]) -> bool:
     return all(claim["kept"] for claim in found["proof"]["claims"])
 
 
-def write(found: dict[str, Any], *, quick: bool) -> None:
-    """JSON and picture; and the page, where it was the whole."""
-    from benchmarks.replay import picture  # noqa: PLC0415 - matplotlib, which a run need not wait for
-
-    RESULTS.mkdir(exist_ok=True)
-    path = _path("json", quick=quick)
-    told = {"when": time.strftime("%Y-%m-%d"), "machine": measure.machine()} | shortened(found)
-    path.write_text(json.dumps(told, indent=1) + "\n")
-    picture.draw(told, _path("svg", quick=quick))
-    print(f"Written: benchmarks/results/{path.stem}.json and .svg")
-    figures(quick=quick)
+def write_replay(found: dict[str, Any], *, quick: bool) -> None:
+    """Write JSON, picture and page."""
+    kept = write_result("replay", {"machine": measure.machine()} | shortened(found), quick=quick)
+    draw_result("replay", kept, quick=quick)
+    write_replay_page(quick=quick)
 
 
-def figures(*, quick: bool) -> None:
-    """The page anew, from the JSON; of a first look, to the screen alone."""
-    text = "\n".join(page(json.loads(_path("json", quick=quick).read_text()))) + "\n"
-    if quick:
-        print(text)
-    else:
-        PAGE.write_text(text)
-        print(f"Written: docs/{PAGE.name}")
-
-
-def _path(suffix: str, *, quick: bool) -> Path:
-    return RESULTS / f"replay{'-quick' if quick else ''}.{suffix}"
+def write_replay_page(*, quick: bool) -> None:
+    """Write the page anew, from the JSON."""
+    kept = read_result("replay", quick=quick)
+    if kept is None:
+        raise SystemExit("nothing has been replayed yet")
+    write_page("replay.md", page(kept), quick=quick)
 
 
 def shortened(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,23 +181,14 @@ def _weighted(series: Sequence[Mapping[str, float]], name: str) -> float:
     return sum(row[name] * row["asked_per_second"] for row in series) / max(1e-9, asked)
 
 
-def tables(found: Mapping[str, Any]) -> list[Table]:
+def replay_tables(found: Mapping[str, Any]) -> list[Table]:
     """For the screen."""
     found = shortened(found)
     return [
-        _table("The replay", ("what", "seen", "wanted"), summary(found)),
-        _table("Verdicts", ("who", "asked for", "reasons", "attempts"), _verdicts(found)),
-        _table("Was anything lost?", ("two counts of one thing", "here", "there", ""), _claims(found)),
+        screen_table("The replay", SUMMARY, summary(found)),
+        screen_table("Verdicts", VERDICTS, _verdicts(found)),
+        screen_table("Was anything lost?", CLAIMS, _claims(found)),
     ]
-
-
-def _table(title: str, headings: Sequence[str], rows: Iterator[tuple[str, ...]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place == 0 else "right")
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def _verdicts(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -237,13 +217,13 @@ def page(found: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield _scene(found["scenario"])
     yield ""
-    yield from _markdown(("what", "seen", "wanted"), summary(found))
+    yield from markdown_table(SUMMARY, summary(found))
     yield ""
     yield NOTES
     yield from ("", "## What became of them", "")
-    yield from _markdown(("who", "asked for", "reasons", "attempts"), _verdicts(found))
+    yield from markdown_table(VERDICTS, _verdicts(found))
     yield from ("", "## Was anything lost?", "")
-    yield from _markdown(("two counts of one thing", "here", "there", ""), _claims(found))
+    yield from markdown_table(CLAIMS, _claims(found))
     yield ""
     yield _followed(found["proof"])
     yield ""
@@ -274,18 +254,10 @@ def _followed(proof: Mapping[str, Any]) -> str:
 
 
 def _made(found: Mapping[str, Any]) -> str:
-    plan, about, runs = found["plan"], found["machine"], found["runs"]
+    plan, runs = found["plan"], found["runs"]
     compiled = "compiled" if plan["compiled"] else "not compiled"
     return (
         f"{plan['workers']} workers, {compiled}, with {plan['callers']} callers each, in {runs} "
         f"run{'s' if runs > 1 else ''}. "
-        f"Measured {found['when']}: {about['processor']}, {about['cores']} cores, Linux {about['kernel']}, Python "
-        f"{about['python']}, commit {about['commit']}."
+        f"Measured {found['when']}: {machine_text(found['machine'])}."
     )
-
-
-def _markdown(headings: Sequence[str], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(headings)} |"
-    yield f"|---|{'---:|' * (len(headings) - 1)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

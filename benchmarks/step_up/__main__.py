@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 from importlib import import_module
+
+from benchmarks.arguments import part_parsers
 
 PARTS = {
     "timings": "whether the time of an answer tells what a password was worth",
     "cost": "what the question for a proof, and its being possible, add to an attempt",
     "figures": "the results so far, as a page of docs/",
 }
+FUNCTIONS = {"timings": "measure_timings", "cost": "measure_step_up_cost", "figures": "write_step_up_figures"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.step_up", description=__doc__)
-    parts = parser.add_subparsers(dest="part", required=True)
-    for name, about in PARTS.items():
-        parts.add_parser(name, help=about).add_argument(
-            "--quick", action="store_true", help="few attempts: a first look, not a result"
-        )
-    options = parser.parse_args()
-    import_module(f"benchmarks.step_up.{options.part}").run(options)
+    options = part_parsers("benchmarks.step_up", __doc__, PARTS, quick="few attempts")[0].parse_args()
+    getattr(import_module(f"benchmarks.step_up.{options.part}"), FUNCTIONS[options.part])(options)
 
 
 if __name__ == "__main__":

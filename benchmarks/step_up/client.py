@@ -11,10 +11,10 @@ from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlencode
 
+from benchmarks.login_post import form_post
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36"
 
 
 class Timed(NamedTuple):
@@ -66,18 +66,7 @@ class Client:
         return self._post("/sekisho/step-up", fields, address, [f"Sekisho-Challenge: {holder}"])
 
     def _post(self, path: str, fields: dict[str, str], address: str, more: Sequence[str]) -> Timed:
-        body = urlencode(fields)
-        lines = [
-            f"POST {path} HTTP/1.1",
-            "Host: shop.example",
-            f"User-Agent: {AGENT}",
-            "Accept: application/json",
-            "Content-Type: application/x-www-form-urlencoded",
-            f"X-Forwarded-For: {address}",
-            f"Content-Length: {len(body)}",
-            *more,
-        ]
-        request = ("\r\n".join([*lines, "", body])).encode()
+        request = form_post(path, urlencode(fields), address, *more)
         # Nothing is owed, so what there is to read is the end: the server hangs up on who was silent for five seconds.
         if select.select([self._socket], [], [], 0)[0]:
             self._socket.close()
@@ -95,9 +84,3 @@ class Client:
 def new_holder() -> str:
     """22 characters, as an app is handed them and hands them back."""
     return secrets.token_urlsafe(16)
-
-
-def address(number: int) -> str:
-    """Each in a network of its own, neighbours in time far apart; six million of them."""
-    network = (number * 1_000_003) % 6_291_456
-    return f"{128 + network // 65_536}.{network // 256 % 256}.{network % 256}.{1 + number % 250}"

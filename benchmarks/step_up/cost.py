@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import measure
 from benchmarks.known import proved
+from benchmarks.login_post import address
 from benchmarks.measure import LOAD_CORE, Server, median_interval
-from benchmarks.step_up import result
-from benchmarks.step_up.client import Client, address
+from benchmarks.result import write_result
+from benchmarks.step_up.client import Client
 from benchmarks.step_up.site import furnish
 from tests.servers import RedisServer, free_port
 
@@ -35,7 +36,7 @@ REQUESTS = 400
 PAUSE_S = 0.015
 
 
-def run(options: argparse.Namespace) -> None:
+def measure_step_up_cost(options: argparse.Namespace) -> None:
     measure.require_tools()
     about = measure.machine()
     os.sched_setaffinity(0, {LOAD_CORE})
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         redis.cli("FLUSHALL")
         allowed = paired(bare, asking, QUICK_PAIRS if options.quick else PAIRS)
     found = {"machine": about, "question": question, "allowed": allowed}
-    result.write("cost", found, quick=options.quick)
+    write_result("step-up-cost", found, quick=options.quick)
     print(question, {name: value for name, value in allowed.items() if name != "ratios"}, sep="\n")
 
 

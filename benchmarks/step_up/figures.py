@@ -5,28 +5,21 @@ The page is generated from the JSON. With `--quick` the page of a first look goe
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.step_up import result
+from benchmarks.result import interval_text, measured_text, read_result, write_page
 from benchmarks.step_up.cost import ADDED_MS_MAX
 from benchmarks.step_up.sealed import HIGH, LOW
+from benchmarks.tables import markdown_table
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
 
-PAGE = Path(__file__).parents[2] / "docs" / "step-up-figures.md"
 
-
-def run(options: argparse.Namespace) -> None:
-    found = {part: result.read(part, quick=options.quick) for part in ("timings", "cost")}
-    text = "\n".join(page(found["timings"], found["cost"])) + "\n"
-    if options.quick:
-        print(text)
-    else:
-        PAGE.write_text(text)
-        print(f"Written: docs/{PAGE.name}")
+def write_step_up_figures(options: argparse.Namespace) -> None:
+    timings, cost = (read_result(f"step-up-{part}", quick=options.quick) for part in ("timings", "cost"))
+    write_page("step-up-figures.md", page(timings, cost), quick=options.quick)
 
 
 def page(timings: Mapping[str, Any] | None, cost: Mapping[str, Any] | None) -> Iterator[str]:
@@ -71,7 +64,7 @@ def _timings(found: Mapping[str, Any]) -> Iterator[str]:
         yield from _series(one)
     if sealed := found.get("sealed"):
         yield from _sealed(plan["sealed"], sealed)
-    yield from ("", _machine(found))
+    yield from ("", measured_text(found))
 
 
 def _sealed(plan: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -85,7 +78,7 @@ def _sealed(plan: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> Iter
         f"{len(outside)} of {2 * len(found)}."
     )
     yield ""
-    yield from _table(
+    yield from markdown_table(
         ("on success, ms more", "hash renewed", "queue", "AUC, question", "AUC, wrong code", "wrong code, median ms"),
         [
             (
@@ -103,9 +96,9 @@ def _sealed(plan: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> Iter
 
 def _series(one: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", f"### {one['name']}", "")
-    yield from _table(("class", "timings", "median, µs"), [_class(row) for row in one["classes"]])
+    yield from markdown_table(("class", "timings", "median, µs"), [_class(row) for row in one["classes"]])
     yield ""
-    yield from _table(
+    yield from markdown_table(
         ("pair", "p, slower", "p, shape", "verdict"),
         [
             (
@@ -120,7 +113,7 @@ def _series(one: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _class(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return row["name"], f"{row['count']:,}", _said(row["median_us"], ",.0f")
+    return row["name"], f"{row['count']:,}", interval_text(row["median_us"], ",.0f")
 
 
 def _cost(found: Mapping[str, Any]) -> Iterator[str]:
@@ -131,11 +124,11 @@ def _cost(found: Mapping[str, Any]) -> Iterator[str]:
         "at an application that takes no time), and the question for a proof at applications that take some."
     )
     yield ""
-    rows = [("plain 401", _said(question["plain_us"], ",.0f"), "")]
+    rows = [("plain 401", interval_text(question["plain_us"], ",.0f"), "")]
     for wait_ms, asked in question["asked_us"].items():
         added = f"{question['added_ms'][wait_ms]:.2f}"
-        rows.append((f"question, application takes {wait_ms} ms", _said(asked, ",.0f"), added))
-    yield from _table(("answer", "median, µs", "more than the plain one, ms"), rows)
+        rows.append((f"question, application takes {wait_ms} ms", interval_text(asked, ",.0f"), added))
+    yield from markdown_table(("answer", "median, µs", "more than the plain one, ms"), rows)
     yield ""
     yield f"The promise of {ADDED_MS_MAX:.0f} ms more at most is {'kept' if question['kept'] else 'NOT kept'}."
     yield ""
@@ -144,30 +137,13 @@ def _cost(found: Mapping[str, Any]) -> Iterator[str]:
         f"pairs of {allowed['requests']} requests each:"
     )
     yield ""
-    yield from _table(
+    yield from markdown_table(
         ("factors", "µs"),
-        [("none", _said(allowed["without_us"], ".0f")), ("configured", _said(allowed["with_us"], ".0f"))],
+        [
+            ("none", interval_text(allowed["without_us"], ".0f")),
+            ("configured", interval_text(allowed["with_us"], ".0f")),
+        ],
     )
     yield ""
-    yield f"Ratio by pairs: {_said(allowed['ratio'], '.3f')}."
-    yield from ("", _machine(found))
-
-
-def _machine(found: Mapping[str, Any]) -> str:
-    about = found["machine"]
-    return (
-        f"Measured {found['when']}: {about['processor']}, {about['cores']} cores, Linux {about['kernel']}, Python "
-        f"{about['python']}, commit {about['commit']}, load before {about['load_average_before']}."
-    )
-
-
-def _said(interval: Mapping[str, float], form: str) -> str:
-    low, median, high = interval["low"], interval["median"], interval["high"]
-    return f"{median:{form}} ({low:{form}} - {high:{form}})"
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(headings)} |"
-    yield f"|---|{'---:|' * (len(headings) - 1)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+    yield f"Ratio by pairs: {interval_text(allowed['ratio'], '.3f')}."
+    yield from ("", measured_text(found))

@@ -19,8 +19,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
+from benchmarks.login_post import address, form_post, read_answer, status_of
 from benchmarks.measure import Server
-from benchmarks.step_up.client import AGENT, address, new_holder
+from benchmarks.step_up.client import new_holder
 from benchmarks.step_up.separate import auc
 from benchmarks.step_up.site import FLOOD, KNOWN, PASSWORD, WRONG, members
 from tests.servers import free_port
@@ -70,19 +71,11 @@ class Connection:
 
     async def post(self, path: str, fields: Mapping[str, str], where: str, holder: str) -> tuple[float, int, bytes]:
         """Microseconds, status and body."""
-        body = urlencode(fields)
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: {AGENT}\r\nAccept: application/json\r\n"
-            f"Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: {where}\r\n"
-            f"Sekisho-Challenge: {holder}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+        request = form_post(path, urlencode(fields), where, f"Sekisho-Challenge: {holder}")
         begun = time.perf_counter_ns()
-        self._writer.write((head + body).encode())
-        top = await self._reader.readuntil(b"\r\n\r\n")
-        lines = top.decode("latin-1").lower().split("\r\n")
-        length = next((int(line.partition(":")[2]) for line in lines if line.startswith("content-length:")), 0)
-        answer = await self._reader.readexactly(length)
-        return (time.perf_counter_ns() - begun) / 1000, int(lines[0].split()[1]), answer
+        self._writer.write(request)
+        head, answer = await read_answer(self._reader)
+        return (time.perf_counter_ns() - begun) / 1000, status_of(head), answer
 
     def close(self) -> None:
         self._writer.close()

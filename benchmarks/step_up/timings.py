@@ -19,9 +19,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import measure
+from benchmarks.login_post import address
 from benchmarks.measure import LOAD_CORE, Server, median_interval
-from benchmarks.step_up import result, sealed
-from benchmarks.step_up.client import Client, Timed, address, new_holder
+from benchmarks.result import interval_text, write_result
+from benchmarks.step_up import sealed
+from benchmarks.step_up.client import Client, Timed, new_holder
 from benchmarks.step_up.separate import ALPHA, separation
 from benchmarks.step_up.site import KNOWN, PASSWORD, PROFILE, WRONG, furnish, members, nobodies
 from tests.servers import RedisServer, free_port
@@ -54,7 +56,7 @@ KINDS = (
 )
 
 
-def run(options: argparse.Namespace) -> None:
+def measure_timings(options: argparse.Namespace) -> None:
     count = QUICK if options.quick else COUNT
     measure.require_tools()
     about = measure.machine()
@@ -79,7 +81,8 @@ def run(options: argparse.Namespace) -> None:
         "accounts": KNOWN,
         "profile": {"passes": PROFILE.passes, "memory_kib": PROFILE.memory_kib, "lanes": PROFILE.lanes},
     }
-    result.write("timings", {"plan": plan, "machine": about, "series": series, "sealed": tells}, quick=options.quick)
+    found = {"plan": plan, "machine": about, "series": series, "sealed": tells}
+    write_result("step-up-timings", found, quick=options.quick)
     for one in series:
         print(*said(one), sep="\n")
 
@@ -158,8 +161,7 @@ def said(series: Mapping[str, Any]) -> Iterator[str]:
     """For the screen."""
     yield f"\n{series['name']}"
     for one in series["classes"]:
-        low, median, high = one["median_us"].values()
-        yield f"  {one['name']}: {median:,.0f} µs ({low:,.0f} - {high:,.0f})"
+        yield f"  {one['name']}, µs: {interval_text(one['median_us'], ',.0f')}"
     for pair in series["pairs"]:
         verdict = "SEPARATED" if pair["separated"] else "not separated"
         yield f"  {pair['one']} / {pair['other']}: {verdict} (p {pair['p_slower']:.3g}, {pair['p_shape']:.3g})"

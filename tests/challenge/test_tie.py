@@ -149,7 +149,7 @@ def test_two_sessions_in_one_request_are_nobodys(name: str, caplog: pytest.LogCa
     (said,) = [record.message for record in caplog.records]
     assert said == (
         "SEKISHO_LOGIN: a request shows two cookies that may be its session, so it counts as nobody's at protected "
-        "routes; name the right one, as in success=cookie:NAME, or give LoginGuard session_account="
+        "routes; name the right one, as in success=cookie:NAME, or give LoginGuard session_account= [SEK018]"
     )
 
 

@@ -66,7 +66,7 @@ async def test_the_operator_is_told_once_with_the_rule_to_write(caplog: pytest.L
     assert said == (
         "POST /login: a log-in with an invented account and an invented secret was taken for a success: the door's "
         "rule of success is wrong. Until it changes, successes there give no charge back and no device token, and "
-        "device tokens issued under it are void. Write the door in SEKISHO_LOGIN as: "
+        "device tokens issued under it are void [SEK075]. Write the door in SEKISHO_LOGIN as: "
         "POST /login form:username,password success=303:/home"
     )
     assert "hunter2" not in caplog.text

@@ -117,7 +117,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 NOT_THERE = (
     "POST /logn: the application answers 404 there. If its log-in has another path or method, guesses at it are not "
-    "counted: correct SEKISHO_LOGIN"
+    "counted: correct SEKISHO_LOGIN [SEK070]"
 )
 
 

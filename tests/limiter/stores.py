@@ -184,7 +184,7 @@ class LuaLedger:
         assert script.source.decode().count(life) == 1
         script = Script(script.source.decode().replace(life, f"{life} + {SPARE_MS}"), (), VERDICT.size)
         self._how = script.by_name
-        self._client.execute_command("FUNCTION", "LOAD", "REPLACE", script.library)  # type: ignore[no-untyped-call]
+        server.load_library(script.library)
 
     def limit(self, limits: LimitSet) -> None:
         """Count by these limits from now on."""

@@ -218,9 +218,11 @@ async def test_a_server_that_does_not_tell_is_said_once(
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
 
-    assert [message for message in caplog.messages if "budget" in message] == [
-        "SEKISHO_STORE_BYTES_MAX: this Redis does not tell how much it holds, so no budget is kept: give its user +info"
-    ]
+    (said,) = [message for message in caplog.messages if "budget" in message]
+    assert said == (
+        "SEKISHO_STORE_BYTES_MAX: this Redis does not tell how much it holds, so no budget is kept: give its user "
+        "+info [SEK033]"
+    )
 
 
 async def _silent(_: object) -> None:

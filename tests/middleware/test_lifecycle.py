@@ -141,7 +141,7 @@ async def test_what_should_be_known_is_said_once(caplog: pytest.LogCaptureFixtur
         await log_in(app)
 
     said = [record.getMessage() for record in caplog.records if "SEKISHO_STORE" in record.getMessage()]
-    assert said == ["SEKISHO_STORE: counts live in this process alone; a restart forgets them"]
+    assert said == ["SEKISHO_STORE: counts live in this process alone; a restart forgets them [SEK004]"]
 
 
 # Wrong settings.

@@ -17,7 +17,7 @@ from sekisho import settings
 from sekisho.model import DoorKind, Limit, LimitSet, Mode, SettingsError
 from sekisho.settings import NoFactor, Settings, StoreFailure
 from sekisho.settings.files import read_file
-from sekisho.settings.step_up import warnings_without_session_account
+from sekisho.settings.step_up import checks_without_session_account
 
 SECRET = "kR4-vw0cM1zQ8sXy7bTn2JdLhG5uPfAe"
 OTHER = "Zq9_aLx3Wm6Rt0Vb8Ye1Kc4Nj7Hs2DgU"
@@ -650,7 +650,7 @@ def test_secrets_stores_and_addresses_are_in_no_representation() -> None:
 def test_without_the_applications_word_a_guessed_session_is_said() -> None:
     """Rows 4.17 and 5.22: without the application's word a guessed session is warned of, with the line to write."""
     told = list(
-        warnings_without_session_account(
+        checks_without_session_account(
             load(
                 PROTECT="POST /pay max_age=60",
                 FACTORS="totp",
@@ -661,13 +661,13 @@ def test_without_the_applications_word_a_guessed_session_is_said() -> None:
         )
     )
 
-    assert [line.partition(":")[0] for line in told] == ["SEKISHO_LOGIN", "SEKISHO_CODE"]
-    assert "success=cookie:NAME" in told[0]
-    assert "POST /code names no account" in told[1]
+    assert [each.what.partition(":")[0] for each in told] == ["SEKISHO_LOGIN", "SEKISHO_CODE"]
+    assert "success=cookie:NAME" in told[0].what
+    assert "POST /code names no account" in told[1].what
 
 
 def test_where_all_is_named_there_is_nothing_to_say() -> None:
     """With a cookie's rule, and codes that name their account, there is no such warning."""
     named = load(LOGIN="POST /login success=cookie:session", CODE="POST /code form:username,code")
 
-    assert list(warnings_without_session_account(named)) == []
+    assert list(checks_without_session_account(named)) == []

@@ -42,7 +42,7 @@ def test_a_clock_that_is_off_follows_the_stores(ahead_s: float, caplog: pytest.L
     [line] = caplog.messages
     which = "ahead of" if ahead_s > 0 else "behind"
     said = f"this machine's clock is {abs(ahead_s)} seconds {which} the store's, which is used instead"
-    assert line == f"{said}: synchronize it (NTP)"
+    assert line == f"{said}: synchronize it (NTP) [SEK037]"
 
 
 @pytest.mark.parametrize("ahead_s", [0, 0.5, -1.9])

@@ -70,13 +70,13 @@ log = logging.getLogger("sekisho")
 
 UNTRUSTED_PROXY = (
     "a forwarding header came from a peer that SEKISHO_TRUSTED_PROXIES does not name: if that is your proxy, all its "
-    "clients share one address here"
+    "clients share one address here [SEK050]"
 )
 # A client can write any address into the header: each forged line would count as a new client.
 REWRITTEN_PEER = (
     "the server puts addresses of X-Forwarded-For in the place of the peer's, so that a client may choose its own: let "
     "it keep the peer's, and name your proxies in SEKISHO_TRUSTED_PROXIES. Start it with `uvicorn --no-proxy-headers`, "
-    "`fastapi run --no-proxy-headers` or `gunicorn --forwarded-allow-ips=`"
+    "`fastapi run --no-proxy-headers` or `gunicorn --forwarded-allow-ips=` [SEK051]"
 )
 STRAY_TARGET = (
     "a request was refused about whose target routers would disagree: it is neither a path nor a plain URL, or leads "
@@ -84,13 +84,13 @@ STRAY_TARGET = (
 )
 NOT_THERE = (
     "%s: the application answers %d there. If its log-in has another path or method, guesses at it are not counted: "
-    "correct %s"
+    "correct %s [SEK070]"
 )
 NO_UTF8 = (
     "{}: a client's Basic credentials are no UTF-8, and it is refused; if the application reads Latin-1 there, write "
     "basic:latin-1 for basic in SEKISHO_{}, or basic:utf-8|latin-1 if it does so where UTF-8 fails"
 )
-NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS"
+NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS [SEK052]"
 LOGS_IN = frozenset({DoorKind.LOGIN, DoorKind.CODE})  # a code is the application's own second step, or its only one
 CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second

@@ -38,7 +38,7 @@ _OF = {
 }
 CANNOT_TEST = (
     "%s: one account succeeded with two different secrets, and no invented log-in can show here whether the rule is "
-    "wrong or a password was changed. Check it with `sekisho check`"
+    "wrong or a password was changed. Check it with `sekisho check` [SEK076]"
 )
 
 
@@ -132,7 +132,8 @@ def say_wrong(rule: RuleTrust, line: str) -> None:
     """Tell the operator; once per worker, because a rule is latched once."""
     log.error(
         "%s: a log-in with an invented account and an invented secret was taken for a success: %s. Until it changes, "
-        "successes there give no charge back and no device token, and device tokens issued under it are void. %s",
+        "successes there give no charge back and no device token, and device tokens issued under it are void [SEK075]. "
+        "%s",
         rule.door.name,
         _OF[rule.basis],
         line,

@@ -39,6 +39,7 @@ class Command(NamedTuple):
 COMMANDS: Mapping[str, Command] = {
     "demo": Command("attack a log-in service over HTTP, without the guard and with it", extra="demo"),
     "check": Command("try the doors of an application with invented log-ins: are its rules of success good?"),
+    "doctor": Command("examine a deployment (secret, store, proxies, files): each mistake, and the line to write"),
     "corpus": Command("files of leaked passwords and pairs: fetch, build, look into and check them"),
     "owners": Command("the database of owners and factors: tables, lost factors, new secrets"),
 }

@@ -21,9 +21,9 @@ log = logging.getLogger("sekisho")
 
 HINTED = (
     "%s: success cannot be guessed from its answers, which lead to the front page or to where the request asked to go; "
-    "if nothing but a right secret sets that cookie, add success=%s"
+    "if nothing but a right secret sets that cookie, add success=%s [SEK010]"
 )
-SUGGESTED = "%s: success is guessed from its answers; add success=%s to be certain"
+SUGGESTED = "%s: success is guessed from its answers; add success=%s to be certain [SEK010]"
 
 _OWN_WORD = 'scope["state"]["sekisho"].report(success=...) in the application'
 UNJUDGED = {
@@ -53,12 +53,13 @@ UNRECOGNISED_MAX = 50
 NEVER_RECOGNISED = (
     "%s: of %d log-ins behind a step-up none was recognised as a success. If some of their passwords were right, "
     "nobody gets in there from a new device. Write the door as: %s (SEKISHO_%s), RULE being what only a right log-in "
-    "shows; `sekisho check --app MODULE:APP --known` finds it"
+    "shows; `sekisho check --app MODULE:APP --known` finds it [SEK072]"
 )
 SEALED_403 = (
     "%s: the application answered 403 to a log-in behind a step-up, which sees no cookie but those that the door names "
     "and the usual ones of CSRF protections. If its protection missed one, nobody gets in there from a new device: "
-    "write the door as: %s (SEKISHO_%s), or exempt the log-in from a protection that keeps its token in the session"
+    "write the door as: %s (SEKISHO_%s), or exempt the log-in from a protection that keeps its token in the session "
+    "[SEK071]"
 )
 
 
@@ -124,7 +125,7 @@ class Answers:
     def unjudged(self, door: Door, why: str) -> None:
         """Note an answer that could not be judged. Logged once for each door and reason."""
         if self._events.unjudged(door, why) == 1:
-            log.warning("%s: %s", door.name, UNJUDGED[why])
+            log.warning("%s: %s [%s]", door.name, UNJUDGED[why], "SEK073" if why == "coding" else "SEK074")
 
     def _suggest(self, door: Door, suggester: RuleSuggester) -> None:
         if not suggester.is_due:

@@ -15,15 +15,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
-from sekisho.model import Door, DoorKind, LimitSet, Mode, SettingsError
+from sekisho.model import Door, LimitSet, SettingsError
 from sekisho.settings import table
+from sekisho.settings.checks import checks
 from sekisho.settings.doors import SAME_ROUTE, TWO_CHARSETS, two_charsets_at_one_path, two_doors_for_one_request
 from sekisho.settings.files import NotReadable, read_file
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET, Secret
-from sekisho.settings.step_up import Given, contradictions, warnings_of_step_up, with_defaults
-from sekisho.settings.store import MEMORY, is_unverified
+from sekisho.settings.step_up import Given, contradictions, with_defaults
+from sekisho.settings.store import MEMORY
 from sekisho.settings.table import DOOR_SETTINGS, PREFIX, TABLE, Setting
-from sekisho.settings.values import NoFactor, Settings, StoreFailure
+from sekisho.settings.values import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FILE_BYTES_MAX = 65_536
 _FILE = "_FILE"
+PROCESSES = "WEB_CONCURRENCY"  # by it uvicorn and gunicorn start workers
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 # Kubernetes sets these in every container beside a Service called sekisho, or sekisho-something.
@@ -63,7 +65,7 @@ def load(
     """Parse all settings.
 
     Args:
-        environ: as `os.environ`; only names that begin with `SEKISHO_` are read.
+        environ: as `os.environ`; only names that begin with `SEKISHO_` are read, and `WEB_CONCURRENCY` for a warning.
         overrides: keyword arguments, by lower-case name without the prefix; text as in the environment, or the
             value itself (`bytes` for a secret, a list of texts, a number, an enumeration's member). `None` means
             not given.
@@ -76,7 +78,8 @@ def load(
         SettingsErrors: a `SettingsError` that names every mistake and holds no value.
     """
     source = _Source(environ, overrides)
-    settings = _settings(source, ephemeral_secret, Given(owners=has_owners, sender=has_sender))
+    given = Given(owners=has_owners, sender=has_sender)
+    settings = _settings(source, ephemeral_secret, given, environ.get(PROCESSES, ""))
     if source.mistakes:
         raise SettingsErrors(source.mistakes)
     return settings
@@ -207,7 +210,7 @@ def _text(value: object, separator: str) -> str | None:
     return None
 
 
-def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given) -> Settings:
+def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given, processes: str) -> Settings:
     trusted, trust_unix = source.read(table.TRUSTED_PROXIES)
     listed = _secrets(source, ephemeral_secret)
     settings = Settings(
@@ -271,10 +274,8 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given) -> 
     settings = with_defaults(settings)
     source.mistakes.extend(_contradictions(source, settings))
     source.mistakes.extend(contradictions(settings, given, source.understood))
-    warnings = [*_warnings(settings), *warnings_of_step_up(settings)]
-    if ephemeral_secret is not None and settings.secrets == (ephemeral_secret,):
-        warnings.append("SEKISHO_SECRET: made up for this process; what it signs is worth nothing after a restart")
-    return replace(settings, warnings=tuple(warnings))
+    is_made_up = ephemeral_secret is not None and settings.secrets == (ephemeral_secret,)
+    return replace(settings, diagnoses=tuple(checks(settings, is_made_up=is_made_up, processes=processes)))
 
 
 def _secrets(source: _Source, ephemeral_secret: bytes | None) -> tuple[Secret, ...]:
@@ -325,56 +326,3 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
         yield SettingsError(PREFIX + second.kind.name, TWO_CHARSETS)
     if any(door.path == settings.mount or door.path.startswith(settings.mount + "/") for door in settings.doors):
         yield SettingsError(table.MOUNT.variable, "a door's path lies below it; sekisho's own pages would hide it")
-
-
-def _warnings(settings: Settings) -> Iterator[str]:
-    """Warnings about valid settings that may be unintended. Each begins with the variable that would change it."""
-    if settings.mode is not Mode.ENFORCE:
-        yield f"SEKISHO_MODE: {settings.mode.value} refuses nobody"
-    if settings.store == MEMORY:
-        yield "SEKISHO_STORE: counts live in this process alone; a restart forgets them"
-    elif is_unverified(settings.store):
-        yield "SEKISHO_STORE: the server's certificate is not checked"
-    if settings.on_store_failure is StoreFailure.OPEN:
-        yield "SEKISHO_ON_STORE_FAILURE: while the store is gone, nobody counts and everybody passes"
-    if settings.factors:
-        pass  # there is a factor to ask for
-    elif settings.no_factor is NoFactor.CHALLENGE:
-        yield "SEKISHO_NO_FACTOR: there is no second factor to ask for, so a stranger's right password is believed"
-    elif settings.knows_breaches:
-        yield "SEKISHO_NO_FACTOR: strangers whose password has leaked get 403, and of honest people that is many"
-    if not settings.device_cookie.startswith("__Host-"):
-        yield "SEKISHO_DEVICE_COOKIE: without __Host- in front, any neighbouring subdomain can plant this cookie"
-    yield from _warnings_of_doors(settings)
-
-
-def _warnings_of_doors(settings: Settings) -> Iterator[str]:
-    unruled = [door.name for door in settings.doors if door.kind is DoorKind.LOGIN and not door.success]
-    if unruled:
-        yield (
-            f"SEKISHO_LOGIN: no success= rule for {', '.join(unruled)}: success is guessed there. A guess makes no "
-            "device known and is given back a few times an hour; add what a right log-in is answered with, as in "
-            "success=302:/home, success=cookie:NAME or success=json:access_token (`sekisho check` finds it)"
-        )
-    resets = [door.name for door in settings.doors if door.kind is DoorKind.RESET and not door.success]
-    if resets and settings.factors:
-        yield (
-            f"SEKISHO_RESET: no success= rule for {', '.join(resets)}; where a completed reset is not recognised, "
-            "step-ups that were begun with the old password go on for ten minutes"
-        )
-    unseen = [
-        door.name
-        for door in settings.doors
-        if door.kind is DoorKind.CHANGE and not any(fields.new_secret for fields in door.fields)
-    ]
-    if unseen and settings.knows_breaches:
-        yield (
-            f"SEKISHO_CHANGE: {', '.join(unseen)} names no field for the new password, so breached ones can be set; "
-            "add it as a third one, as in form:username,old_password,new_password"
-        )
-    basic = [door.name for door in settings.doors if not door.reads_body and door.fields and not door.success]
-    if basic:
-        yield (
-            f"SEKISHO_LOGIN: {', '.join(basic)} opens by HTTP Basic and has no rule: no answer shows success; "
-            "add success=!401,403"
-        )

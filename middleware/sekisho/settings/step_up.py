@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.model import DoorKind, SettingsError, SuccessBy
+from sekisho.model import DoorKind, SettingsError, SuccessBy, hazards
 from sekisho.settings import table
 from sekisho.settings.extras import can_ask_for_work, installing
 from sekisho.settings.factors import POW
@@ -19,6 +19,7 @@ from sekisho.settings.protect import conflict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings.table import Setting
     from sekisho.settings.values import Settings
 
@@ -146,25 +147,28 @@ def _below(host: str, domain: str) -> bool:
     return host in {"", domain} or host.endswith("." + domain)
 
 
-def warnings_of_step_up(settings: Settings) -> Iterator[str]:
-    """Warnings about valid settings that may be unintended."""
+def checks_of_step_up(settings: Settings) -> Iterator[Diagnosis]:
+    """Diagnoses of valid settings that may be unintended."""
     if settings.factors and not {"email", "webhook"}.intersection(settings.factors):
-        yield (
+        yield hazards.ENROLLED_ONLY.found(
             "SEKISHO_FACTORS: without email or webhook, accounts that have enrolled nothing cannot be asked "
             "and stay out from new devices"
         )
     if settings.origins and settings.factors:
-        yield (
+        yield hazards.FOREIGN_SESSION.found(
             "SEKISHO_ORIGINS: pages there that are of another site get cookies with SameSite=None; Partitioned; the "
             "application's own session cookie needs the same, or a step-up ends without a session"
         )
     if not settings.challenges_set and POW not in settings.challenges:
-        yield (
+        yield hazards.NO_WORK.found(
             "SEKISHO_CHALLENGES: no work is asked for, as what it needs is not installed: "
-            f"{installing('step-up')}, or set it to none"
+            f"{installing('step-up')}, or set it to none",
+            installing("step-up"),
         )
     if settings.smtp is not None and settings.service_name == table.SERVICE_NAME.default:
-        yield "SEKISHO_SERVICE_NAME: mails call the service what every service calls itself; give it its name"
+        yield hazards.NAMELESS_SERVICE.found(
+            "SEKISHO_SERVICE_NAME: mails call the service what every service calls itself; give it its name"
+        )
 
 
 def guesses_session(settings: Settings) -> bool:
@@ -175,10 +179,10 @@ def guesses_session(settings: Settings) -> bool:
     )
 
 
-def warnings_without_session_account(settings: Settings) -> Iterator[str]:
-    """Warnings that apply only if `LoginGuard` has no `session_account` to map a session to its account."""
+def checks_without_session_account(settings: Settings) -> Iterator[Diagnosis]:
+    """Diagnoses that apply only if `LoginGuard` has no `session_account` to map a session to its account."""
     if settings.protect and guesses_session(settings):
-        yield (
+        yield hazards.GUESSED_SESSION.found(
             "SEKISHO_LOGIN: no rule names the session's cookie, so protected routes guess which one it is; add "
             "success=cookie:NAME, or give LoginGuard session_account="
         )
@@ -188,7 +192,7 @@ def warnings_without_session_account(settings: Settings) -> Iterator[str]:
         if door.kind is DoorKind.CODE and any(one.secret and not one.account for one in door.fields)
     ]
     if nameless:
-        yield (
+        yield hazards.CODE_WITHOUT_ACCOUNT.found(
             f"SEKISHO_CODE: {', '.join(nameless)} names no account, so guesses at a code are counted by address alone; "
             "add the account's field, as in form:username,code, or give LoginGuard session_account="
         )

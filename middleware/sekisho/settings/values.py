@@ -11,6 +11,7 @@ from sekisho.crypto.signers import Signer, signers_of
 
 if TYPE_CHECKING:
     from sekisho.model import Door, LimitSet, Mode, ProtectedRoute
+    from sekisho.model.diagnosis import Diagnosis
     from sekisho.settings.parse import NamespaceFrom
 
 Network = IPv4Network | IPv6Network
@@ -62,7 +63,7 @@ class Settings:
         captcha_hosts: lower case.
         captcha_url: replaces the provider's own URL; `None` if not set.
         code_webhook_key: empty if none is set.
-        warnings: about allowed but risky settings; one sentence each, beginning with the variable's name.
+        diagnoses: of allowed but risky settings; each begins with the variable's name.
     """
 
     secrets: tuple[bytes, ...] = field(repr=False)
@@ -121,7 +122,12 @@ class Settings:
     code_webhook_key: bytes = field(repr=False)
     rp_id: str | None
     passkey_origins: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The diagnoses as lines for the log."""
+        return tuple(each.logged for each in self.diagnoses)
 
     @property
     def listed(self) -> tuple[Signer, ...]:

@@ -40,7 +40,7 @@ HEADER = b"sekisho-tie"
 
 AMBIGUOUS = (
     "SEKISHO_LOGIN: a request shows two cookies that may be its session, so it counts as nobody's at protected routes; "
-    "name the right one, as in success=cookie:NAME, or give LoginGuard session_account="
+    "name the right one, as in success=cookie:NAME, or give LoginGuard session_account= [SEK018]"
 )
 
 _PURPOSE = b"tie"

@@ -48,7 +48,7 @@ class StoreClock:
             self._said = True
             which, followed = ("behind" if ahead_s > 0 else "ahead of"), abs(ahead_s) <= FOLLOWED_S
             log.warning(
-                "this machine's clock is %d seconds %s the store's%s: synchronize it (NTP)",
+                "this machine's clock is %d seconds %s the store's%s: synchronize it (NTP) [SEK037]",
                 round(abs(ahead_s)),
                 which,
                 ", which is used instead" if followed else ", and devices may seem unknown and step-ups expired",

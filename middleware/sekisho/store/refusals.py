@@ -22,7 +22,7 @@ ADVICE: Final = {
     "OOM": "it is full: raise its maxmemory, and leave maxmemory-policy at noeviction",
     "READONLY": "it is a replica: SEKISHO_STORE must name the primary, or the Sentinels or the Cluster that know it",
     "MISCONF": "it cannot save its data and takes no writes: look into its log, mostly its disk is full",
-    "NOPERM": "its ACL forbids its user what sekisho needs: see the rights in docs/production.md",
+    "NOPERM": "its ACL forbids its user what sekisho needs: see the rights in docs/production.md [SEK034]",
     "WRONGPASS": "the user or the password in SEKISHO_STORE is wrong",
     "NOAUTH": "it wants a password: name it in SEKISHO_STORE",
     "BUSY": "a script of somebody's has run for seconds: end it with SCRIPT KILL or FUNCTION KILL",
@@ -74,7 +74,7 @@ def explained(error: Exception) -> str:
 
 EVICTS: Final = (
     "SEKISHO_STORE: this Redis evicts keys when it is full (maxmemory-policy {}): limits are forgotten, and codes that "
-    "were used are good again; set maxmemory-policy to noeviction"
+    "were used are good again; set maxmemory-policy to noeviction [SEK032]"
 )
 
 
@@ -91,7 +91,8 @@ def evicting_policy(memory: Any) -> str | None:
 MAXMEMORY_SHARE: Final = 0.8
 """The share of `maxmemory` that is used where no budget is set; the rest is for buffers, step-ups and addresses."""
 UNWEIGHED: Final = (
-    "SEKISHO_STORE_BYTES_MAX: this Redis does not tell how much it holds, so no budget is kept: give its user +info"
+    "SEKISHO_STORE_BYTES_MAX: this Redis does not tell how much it holds, so no budget is kept: give its user +info "
+    "[SEK033]"
 )
 
 

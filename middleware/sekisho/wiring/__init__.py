@@ -63,7 +63,7 @@ from sekisho.record import AccountHook, Answers, Events, RefusalLog
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
-from sekisho.settings.step_up import warnings_without_session_account
+from sekisho.settings.step_up import checks_without_session_account
 from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 from sekisho.stepup.flow.protected_routes import as_doors
 from sekisho.store.clock import StoreClock
@@ -459,9 +459,9 @@ class _Parts:
     def _warn(self) -> None:
         if not self._warned:
             self._warned = True
-            untold = () if self.given[2] is not None else warnings_without_session_account(self.settings)
-            for warning in (*self.settings.warnings, *untold):
-                log.warning("%s", warning)
+            untold = () if self.given[2] is not None else checks_without_session_account(self.settings)
+            for diagnosis in (*self.settings.diagnoses, *untold):
+                log.warning("%s", diagnosis.logged)
 
 
 class _Leaks:
@@ -505,7 +505,8 @@ class _Leaks:
         built = self._corpus.built if self._corpus else None
         if built is not None and time.time() - built > self._seconds_max:
             log.warning(
-                "SEKISHO_CORPUS: was built more than SEKISHO_CORPUS_DAYS_MAX days ago; newer leaks are not in it"
+                "SEKISHO_CORPUS: was built more than SEKISHO_CORPUS_DAYS_MAX days ago; newer leaks are not in it "
+                "[SEK020]"
             )
 
 

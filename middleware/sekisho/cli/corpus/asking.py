@@ -11,7 +11,7 @@ from getpass import GetPassWarning, getpass
 
 from sekisho.cli.usage import Misused
 
-__all__ = ["account", "password"]
+__all__ = ["account", "line", "password"]
 
 LINE_BYTES_MAX = 4096
 
@@ -23,7 +23,7 @@ def password() -> str:
         Misused: the input is empty, too long, or no text, or the terminal would show it.
     """
     if not _at_terminal():
-        return _line("password")
+        return line("password")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", GetPassWarning)
@@ -41,14 +41,15 @@ def account() -> str:
     if _at_terminal():
         sys.stderr.write("Account: ")
         sys.stderr.flush()
-    return _line("account")
+    return line("account")
 
 
 def _at_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _line(what: str) -> str:
+def line(what: str) -> str:
+    """The next line of standard input; `what` is for errors. Raises as `password`."""
     if sys.stdin is None:
         raise Misused(f"standard input is closed: there is no {what} to read")
     try:

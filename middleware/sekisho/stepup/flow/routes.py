@@ -38,7 +38,7 @@ BUSY_US = 3_000_000
 
 FOREIGN_SITE = (
     "a post to the pages below SEKISHO_MOUNT came from another site and was refused: if that site is yours, name its "
-    "origin in SEKISHO_ORIGINS"
+    "origin in SEKISHO_ORIGINS [SEK053]"
 )
 
 

@@ -1,0 +1,120 @@
+"""Examine a deployment, and print each mistake, why it matters, and the exact line to write.
+
+  sekisho doctor                                          settings, store, leaked passwords
+  sekisho doctor --admin-url redis://admin:word@host:6379/0     and the rights of the store's user, without trying them
+
+Run it where the service runs, with the service's environment: it reads the same SEKISHO_… variables. Without
+--admin-url each command that the service needs is tried once, on keys of the service's prefix that are removed again.
+Each finding has a number; docs/warnings.md has a section for each. Secrets, accounts and addresses are never printed.
+
+Exit code: 0 if nothing was found, 1 if something was, 2 if something could not be examined.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from sekisho.cli.corpus import asking
+from sekisho.cli.diagnoses import as_text, is_coloured
+from sekisho.cli.progress import drawing
+from sekisho.cli.usage import Misused
+from sekisho.model import SettingsError
+from sekisho.model.hazards import HAZARDS
+from sekisho.settings import load
+from sekisho.settings.extras import missing_extras
+from sekisho.settings.load import SettingsErrors
+from sekisho.settings.store import MEMORY, store
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.doctor import Report
+    from sekisho.settings import Settings
+
+__all__ = ["arguments", "run"]
+
+NUMBERS = frozenset(hazard.number for hazard in HAZARDS)
+FOUND = 1
+NOT_EXAMINED = 2
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--admin-url",
+        metavar="URL",
+        help="the store as SEKISHO_STORE, with an administrator's name and password; - reads it from standard input",
+    )
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="NUMBER",
+        help="leave out this finding, such as SEK030; may be repeated",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    ignored = frozenset(args.ignore)
+    if not ignored <= NUMBERS:
+        raise Misused("--ignore names a number that no finding has")
+    try:
+        settings = _settings()
+        report = asyncio.run(_examine(settings, _admin_url(args.admin_url, settings)))
+    except SettingsErrors as errors:
+        sys.stderr.write(f"{errors}\n")
+        return NOT_EXAMINED
+    report = report._replace(diagnoses=tuple(each for each in report.diagnoses if each.hazard.number not in ignored))
+    print(json.dumps(_as_json(report), indent=2) if args.json else as_text(report, coloured=is_coloured(sys.stdout)))
+    if not report.is_complete:
+        return NOT_EXAMINED
+    return FOUND if report.diagnoses else 0
+
+
+def _settings() -> Settings:
+    # The application may give LoginGuard its owners and senders as objects, which cannot be seen from here.
+    settings = load(os.environ, has_owners="SEKISHO_OWNERS" not in os.environ, has_sender=True)
+    if mistakes := missing_extras(settings):
+        raise SettingsErrors(mistakes)
+    return settings
+
+
+def _admin_url(given: str | None, settings: Settings) -> str | None:
+    if given is None:
+        return None
+    try:
+        url = store(asking.line("administrator's URL") if given == "-" else given, "--admin-url")
+    except SettingsError as error:
+        raise Misused(str(error)) from None
+    if settings.store == MEMORY or url.partition("://")[0] != settings.store.partition("://")[0]:
+        raise Misused("--admin-url is another kind of store than SEKISHO_STORE")
+    return url
+
+
+async def _examine(settings: Settings, admin_url: str | None) -> Report:
+    from sekisho.doctor import examine  # noqa: PLC0415 - Redis, and what reads corpora
+
+    with drawing() as progress:
+        return await examine(settings, admin_url=admin_url, progress=progress, wall_s=time.time)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    return {
+        "findings": [
+            {
+                "number": each.hazard.number,
+                "severity": each.hazard.severity.value,
+                "title": each.hazard.title,
+                "what": each.what,
+                "why": each.hazard.why,
+                "write": each.write,
+            }
+            for each in report.diagnoses
+        ],
+        "examined": [{"subject": subject, "said": said} for subject, said in report.facts],
+        "not_examined": [{"what": each.what, "is_failure": each.is_failure} for each in report.unseen],
+    }

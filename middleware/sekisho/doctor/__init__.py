@@ -1,0 +1,8 @@
+"""Examines a deployment from outside the service: its settings, its store, its files, the way that requests come in."""
+
+from __future__ import annotations
+
+from sekisho.doctor.report import Report, Unseen
+from sekisho.doctor.run import examine
+
+__all__ = ["Report", "Unseen", "examine"]

@@ -1,0 +1,131 @@
+"""The commands that sekisho sends, and whether the store's user may run them.
+
+With an administrator's connection `ACL DRYRUN` (Redis 7) tells without running anything. Without one each command is
+run on keys of our own prefix, which are removed afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from redis.asyncio.connection import parse_url
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+
+from sekisho.model import hazards
+from sekisho.store.refusals import explained, refusal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sekisho.doctor.servers import Conversation
+    from sekisho.model.diagnosis import Diagnosis
+
+Words = tuple[str, ...]
+
+KEYS: Final = "~"
+"""In the place of a right: the user may not touch keys of our prefix."""
+LIFETIME_MS: Final = "60000"
+_UNKNOWN_SHA: Final = "0" * 40
+
+
+def trial(namespace: str, tag: str, name: str) -> tuple[list[tuple[str, Words]], list[str]]:
+    """The rights with a command that needs each, in an order in which all of them run, and the keys that they make.
+
+    Args:
+        namespace: of the service's keys.
+        tag: a hash tag whose keys the server holds.
+        name: a random word, so that two examinations at once do not disturb each other.
+    """
+    text, number, fields, scores = keys = [f"{namespace}:{{{tag}}}doctor{name}{kind}" for kind in "abcd"]
+    return [
+        ("+ping", ("PING",)),
+        ("+time", ("TIME",)),
+        ("+set", ("SET", text, "1", "PX", LIFETIME_MS)),
+        ("+get", ("GET", text)),
+        ("+mget", ("MGET", text)),
+        ("+pttl", ("PTTL", text)),
+        ("+getdel", ("GETDEL", text)),
+        ("+incr", ("INCR", number)),
+        ("+pexpire", ("PEXPIRE", number, LIFETIME_MS)),
+        ("+hset", ("HSET", fields, "f", "1")),
+        ("+hget", ("HGET", fields, "f")),
+        ("+hincrby", ("HINCRBY", fields, "f", "1")),
+        ("+hrandfield", ("HRANDFIELD", fields)),
+        ("+hdel", ("HDEL", fields, "f")),
+        ("+zadd", ("ZADD", scores, "1", "m")),
+        ("+zcard", ("ZCARD", scores)),
+        ("+zrange", ("ZRANGE", scores, "0", "-1")),
+        ("+zrangebyscore", ("ZRANGEBYSCORE", scores, "-inf", "+inf")),
+        ("+zremrangebyrank", ("ZREMRANGEBYRANK", scores, "0", "-257")),
+        ("+zremrangebyscore", ("ZREMRANGEBYSCORE", scores, "-inf", "+inf")),
+        ("+eval", ("EVAL", "return 1", "1", text)),
+        ("+evalsha", ("EVALSHA", _UNKNOWN_SHA, "1", text)),
+        ("+del", ("DEL", text)),
+    ], keys
+
+
+async def tried(server: Conversation, namespace: str, tag: str, name: str) -> list[Diagnosis]:
+    """Run each command as the service's own user. Raises `OSError` where the server does not answer."""
+    commands, keys = trial(namespace, tag, name)
+    answers: dict[str, Exception] = {}
+    try:
+        for right, words in commands:
+            try:
+                await server.ask(*words)
+            except ResponseError as error:
+                answers[right] = error
+    finally:
+        # Without the right to delete, each key that has a lifetime ends by itself within a minute.
+        with contextlib.suppress(RedisError, OSError):
+            await server.ask("DEL", *keys)
+    return list(checks_of_trial(answers, namespace))
+
+
+async def asked(
+    admin: Conversation, user: str, namespace: str, tag: str, name: str, extra: Sequence[tuple[str, Words]] = ()
+) -> list[Diagnosis]:
+    """Ask an administrator's connection which commands the user may run. Raises `RedisError` or `OSError`."""
+    commands, _ = trial(namespace, tag, name)
+    answers: dict[str, Exception] = {}
+    for right, words in (*commands, *extra):
+        answer = await admin.ask("ACL", "DRYRUN", user, *words)
+        if answer != b"OK":
+            answers[right] = NoPermissionError(answer.decode("utf-8", "replace"))
+    return list(checks_of_trial(answers, namespace))
+
+
+def user_of(url: str) -> str:
+    """The name of the user that a URL logs in as."""
+    return str(parse_url(url.replace("redis+unix://", "unix://", 1)).get("username") or "default")
+
+
+def checks_of_trial(answers: Mapping[str, Exception], namespace: str) -> Iterator[Diagnosis]:
+    """Diagnoses of the errors that commands met, by the right that each command needs."""
+    denied = {right: error for right, error in answers.items() if refusal_of(error) == "NOPERM"}
+    missing = {KEYS if "key" in _reason(error) else right for right, error in denied.items()}
+    if missing:
+        rights = sorted(missing - {KEYS})
+        pattern = [f"~{namespace}:*"] if KEYS in missing else []
+        yield hazards.MISSING_RIGHTS.found(
+            f"SEKISHO_STORE: the store refuses its user {_listed(rights, bool(pattern))}",
+            " ".join(["ACL SETUSER USER", *pattern, *rights]),
+        )
+    others = {explained(error) for right, error in answers.items() if right not in denied and _is_refusal(error)}
+    for reason in sorted(others):
+        yield hazards.UNWRITABLE_STORE.found(f"SEKISHO_STORE: the store takes no writes: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    """The part of a refusal that says whether the command or its key is at fault, without any quoted name."""
+    return "command" if "run the" in str(error) else "key"
+
+
+def _listed(rights: Sequence[str], keys: bool) -> str:
+    said = [f"the commands {', '.join(right[1:] for right in rights)}"] if rights else []
+    return " and ".join([*said, *(["keys of its own prefix"] if keys else [])])
+
+
+def _is_refusal(error: Exception) -> bool:
+    # `EVALSHA` of an unknown script is refused with NOSCRIPT, which shows that it was permitted.
+    return refusal_of(error) is not None

@@ -1,0 +1,226 @@
+"""Examines the store: version, eviction, persistence, rights, clock, latency, workers."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from redis.exceptions import RedisError, ResponseError
+
+from sekisho.doctor import rights
+from sekisho.doctor.report import Report, Unseen
+from sekisho.doctor.servers import servers_of, talking
+from sekisho.doctor.versions import checks_of_version, version_of
+from sekisho.ledger.worker_sync import Keys
+from sekisho.model import hazards
+from sekisho.settings.store import CLUSTER, MEMORY, SENTINEL
+from sekisho.store.clock import SAID_FROM_S
+from sekisho.store.refusals import EVICTS, evicting_policy, problem_of, refusal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sekisho.breach.progress import Progress
+    from sekisho.doctor.servers import Conversation, Server
+    from sekisho.model.diagnosis import Diagnosis
+    from sekisho.settings import Settings
+
+ROUND_TRIPS: Final = 50
+LATE_MIN: Final = 3  # one late answer may be this machine's own fault
+HEARD_US: Final = 5_000_000  # a worker reports once a second
+_SECTIONS: Final = ("server", "memory", "replication", "persistence")
+
+
+class Examiner(NamedTuple):
+    """What an examination of the store uses.
+
+    Attributes:
+        settings: of the service.
+        admin_url: of an administrator at the same store; None: rights are tried, and `CONFIG` may be refused.
+        progress: told about round trips.
+        wall_s: Unix time in seconds.
+        chance: a random word for names of keys.
+    """
+
+    settings: Settings
+    admin_url: str | None
+    progress: Progress
+    wall_s: Callable[[], float]
+    chance: str
+
+    async def examine(self) -> Report:
+        """Examine every data server. Never raises for a server that does not answer."""
+        if self.settings.store == MEMORY:
+            return Report(facts=(("store", "memory://, in each process"),))
+        try:
+            servers = await servers_of(self.settings.store, self.admin_url)
+        except (RedisError, OSError) as error:
+            return _failed(error)
+        report = Report()
+        for number, server in enumerate(servers, 1):
+            report += await self._server(server, f"store {number} of {len(servers)}" if len(servers) > 1 else "store")
+        return report
+
+    async def _server(self, server: Server, name: str) -> Report:
+        try:
+            async with talking(server.url) as user, talking(server.admin_url) as admin:
+                report = await self._rights(user, admin, server)
+                report += await self._facts(admin, name)
+                report += await self._times(user, name)
+                return report + await self._workers(user)
+        except (RedisError, OSError) as error:
+            return _failed(error)
+
+    async def _rights(self, user: Conversation, admin: Conversation, server: Server) -> Report:
+        namespace = self.settings.namespace
+        if self.admin_url is None:
+            found = await rights.tried(user, namespace, server.tag, self.chance)
+            return Report(diagnoses=tuple(found))
+        extra = _rights_of(self.settings.store)
+        try:
+            asked = await rights.asked(admin, rights.user_of(server.url), namespace, server.tag, self.chance, extra)
+        except ResponseError as error:
+            what = f"the rights of the store's user: the administrator's connection cannot ask ({_kind(error)})"
+            return Report(unseen=(Unseen(what, is_failure=True),))
+        return Report(diagnoses=tuple(asked))
+
+    async def _facts(self, admin: Conversation, name: str) -> Report:
+        try:
+            facts: dict[str, str] = {}
+            for section in _SECTIONS:
+                facts |= await admin.info(section)
+        except ResponseError as error:
+            return _untold(error)
+        version = version_of(facts)
+        found = [*checks_of_facts(facts, self.settings), *(checks_of_version(version) if version else ())]
+        unseen = [] if version else [Unseen("the store's version: it is no Redis and no Valkey, or does not say")]
+        saves = await _saves(admin, facts)
+        if saves is None:
+            unseen.append(Unseen("whether the store saves snapshots (its user may not read CONFIG): give --admin-url"))
+        elif not saves:
+            found.append(
+                hazards.FORGETFUL_STORE.found(
+                    "SEKISHO_STORE: it writes neither snapshots nor an append-only file, and has no replica"
+                )
+            )
+        return Report(((name, str(version or "of another make")),), tuple(found), tuple(unseen))
+
+    async def _times(self, user: Conversation, name: str) -> Report:
+        """Round trips of `TIME`: latency, and the difference of the clocks by the fastest of them."""
+        self.progress.begin(name, ROUND_TRIPS, "round trips")
+        trips: list[Trip] = []
+        for _ in range(ROUND_TRIPS):
+            began_s, wall_s = time.monotonic(), self.wall_s()
+            try:
+                seconds, microseconds = await user.ask("TIME")
+            except ResponseError:  # reported among the rights
+                return Report()
+            took_s = time.monotonic() - began_s
+            trips.append(Trip(took_s, int(seconds) + int(microseconds) / 1e6 - wall_s - took_s / 2))
+            self.progress.advance(1)
+        found = tuple(checks_of_trips(trips, self.settings.store_deadline_us))
+        return Report(((name, said_of(trips)),), found)
+
+    async def _workers(self, user: Conversation) -> Report:
+        key = Keys.of(self.settings.namespace).workers
+        since_us = int(self.wall_s() * 1e6) - HEARD_US
+        try:
+            heard = len(await user.ask("ZRANGEBYSCORE", key, since_us, "+inf"))
+        except ResponseError:  # on a Cluster: another node has this key; without the right: reported already
+            return Report()
+        return Report(diagnoses=tuple(checks_of_workers(heard, self.settings.workers)))
+
+
+class Trip(NamedTuple):
+    """One round trip, in seconds, and how far the store's clock was ahead in its middle."""
+
+    took_s: float
+    ahead_s: float
+
+
+def checks_of_facts(facts: Mapping[str, str], settings: Settings) -> Iterator[Diagnosis]:
+    """Diagnoses of what `INFO` tells."""
+    if facts.get("role") == "slave":
+        yield hazards.UNWRITABLE_STORE.found("SEKISHO_STORE: it names a replica, which takes no writes")
+    if policy := evicting_policy(_as_info(facts)):
+        yield hazards.EVICTING_STORE.found(EVICTS.format(policy).partition(" [")[0])
+    if facts.get("maxmemory") == "0" and settings.store_bytes_max is None:
+        yield hazards.UNBOUNDED_STORE.found("SEKISHO_STORE: neither its maxmemory nor SEKISHO_STORE_BYTES_MAX is set")
+
+
+def checks_of_trips(trips: Sequence[Trip], deadline_us: int) -> Iterator[Diagnosis]:
+    """Diagnoses of round trips: too slow for the deadline, or clocks that differ by more than they can show."""
+    deadline_s = deadline_us / 1e6
+    took = sorted(trip.took_s for trip in trips)
+    late = sum(each > deadline_s for each in took)
+    if late >= LATE_MIN or median(took) > deadline_s / 2:
+        yield hazards.SLOW_STORE.found(
+            f"SEKISHO_STORE_DEADLINE_MS: {late} of {len(took)} answers came after {deadline_us // 1000} ms; the "
+            f"median took {_ms(median(took))}, the worst {_ms(took[-1])}"
+        )
+    fastest = min(trips)
+    off_s = abs(fastest.ahead_s) - fastest.took_s / 2
+    if off_s >= SAID_FROM_S:
+        which = "behind" if fastest.ahead_s > 0 else "ahead of"
+        yield hazards.CLOCKS_APART.found(f"this machine's clock is {round(off_s)} seconds {which} the store's")
+
+
+def checks_of_workers(heard: int, workers: int | None) -> Iterator[Diagnosis]:
+    """Diagnoses of the number of workers that have reported to the store within five seconds."""
+    if workers is not None and 0 < heard != workers:
+        yield hazards.WRONG_WORKER_COUNT.found(
+            f"SEKISHO_WORKERS: it says {workers}, and {heard} have reported to the store",
+            f"SEKISHO_WORKERS={heard}",
+        )
+
+
+def said_of(trips: Sequence[Trip]) -> str:
+    """Latency and clock in a few words."""
+    took = [trip.took_s for trip in trips]
+    latency = f"median {_ms(median(took))}, worst {_ms(max(took))}"
+    ahead_ms = abs(min(trips).ahead_s) * 1000
+    return f"{len(took)} round trips: {latency}; clocks {ahead_ms:,.0f} ms apart"
+
+
+async def _saves(admin: Conversation, facts: Mapping[str, str]) -> bool | None:
+    """Whether a copy of the data outlives the process; None where the server does not tell."""
+    if facts.get("aof_enabled") == "1" or int(facts.get("connected_slaves", "0")) > 0:
+        return True
+    try:
+        _, rules = await admin.ask("CONFIG", "GET", "save")
+    except (ResponseError, ValueError):
+        return None
+    return bool(rules)
+
+
+def _rights_of(url: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Rights that depend on the kind of store, and on the number of its database."""
+    scheme = url.partition("://")[0]
+    return [
+        ("+info", ("INFO", "memory")),
+        *([("+cluster|slots", ("CLUSTER", "SLOTS")), ("+asking", ("ASKING",))] if scheme in CLUSTER else []),
+        *([("+role", ("ROLE",))] if scheme in SENTINEL else []),
+    ]
+
+
+def _as_info(facts: Mapping[str, str]) -> bytes:
+    return "\n".join(f"{name}:{value}" for name, value in facts.items()).encode("ascii", "replace")
+
+
+def _untold(error: ResponseError) -> Report:
+    what = f"the store's version, eviction and persistence: INFO is refused ({_kind(error)}); give --admin-url"
+    found = hazards.UNWEIGHED_STORE.found("SEKISHO_STORE: its user may not ask INFO, so no memory budget is kept")
+    return Report(diagnoses=(found,), unseen=(Unseen(what),))
+
+
+def _failed(error: Exception) -> Report:
+    return Report(unseen=(Unseen(f"the store {problem_of(error)}", is_failure=True),))
+
+
+def _kind(error: Exception) -> str:
+    return refusal_of(error) or type(error).__name__
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f} ms"

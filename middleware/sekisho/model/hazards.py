@@ -1,0 +1,364 @@
+"""The register of hazards: every number of a warning, in one place.
+
+Lines of the log end in a number, as in `[SEK050]`; `sekisho doctor` reports the same numbers, and `docs/warnings.md`
+explains each. Numbers 1 to 29 are about settings, 30 to 49 about the store, 50 to 69 about proxies and browsers, from
+70 on about doors.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sekisho.model.diagnosis import Hazard, Severity
+
+MADE_UP_SECRET: Final = Hazard(
+    "SEK001",
+    Severity.DANGER,
+    "the secret was made up",
+    "Each worker and each restart has another secret, so devices are forgotten and counters begin anew.",
+    "SEKISHO_SECRET_FILE=/run/secrets/sekisho",
+)
+WEAK_SECRET: Final = Hazard(
+    "SEK002",
+    Severity.DANGER,
+    "the secret can be guessed",
+    "With the secret an attacker makes device tokens, and reads accounts out of a copy of the store.",
+    "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'",
+)
+NOT_ENFORCED: Final = Hazard(
+    "SEK003",
+    Severity.WARNING,
+    "nothing is refused",
+    "Attempts are counted and logged, and an attacker's guesses all reach the application.",
+    "SEKISHO_MODE=enforce",
+)
+MEMORY_STORE: Final = Hazard(
+    "SEK004",
+    Severity.WARNING,
+    "counts live in one process",
+    "A restart gives every attacker fresh guesses, and a second process would count apart.",
+    "SEKISHO_STORE=redis://HOST:6379/0",
+)
+UNVERIFIED_STORE: Final = Hazard(
+    "SEK005",
+    Severity.WARNING,
+    "the store's certificate is not checked",
+    "A machine on the path can pose as the store, read its password and answer that nothing was counted.",
+    "SEKISHO_STORE=rediss://HOST:6380/0?ssl_ca_certs=/path/to/ca.pem",
+)
+OPEN_ON_FAILURE: Final = Hazard(
+    "SEK006",
+    Severity.WARNING,
+    "an outage of the store opens the doors",
+    "An attacker who can slow or stop the store guesses without any limit.",
+    "SEKISHO_ON_STORE_FAILURE=local",
+)
+NO_FACTOR: Final = Hazard(
+    "SEK007",
+    Severity.WARNING,
+    "there is no second factor",
+    "A stolen list holds right passwords; each of them opens its account from a stranger's device.",
+    "SEKISHO_FACTORS=webauthn,totp,email",
+)
+LEAKED_REFUSED: Final = Hazard(
+    "SEK008",
+    Severity.WARNING,
+    "leaked passwords lock owners out",
+    "Many honest people have a password that has leaked; on a new device they get 403 and no way to prove themselves.",
+    "SEKISHO_FACTORS=webauthn,totp,email",
+)
+PLANTED_COOKIE: Final = Hazard(
+    "SEK009",
+    Severity.WARNING,
+    "a subdomain can plant the device cookie",
+    "A page of a neighbouring subdomain can replace an owner's device token, and so make her a stranger.",
+    "SEKISHO_DEVICE_COOKIE=__Host-sekisho",
+)
+GUESSED_SUCCESS: Final = Hazard(
+    "SEK010",
+    Severity.WARNING,
+    "success is guessed",
+    "A guess makes no device known, so owners stay strangers and are limited together with attackers.",
+    "SEKISHO_LOGIN=POST /login form:username,password success=302:/home",
+)
+UNSEEN_RESET: Final = Hazard(
+    "SEK011",
+    Severity.WARNING,
+    "completed resets are not recognised",
+    "An attacker with the old password can finish a step-up that began before the reset.",
+    "SEKISHO_RESET=POST /reset form:,token,password success=302:/login",
+)
+UNSEEN_NEW_PASSWORD: Final = Hazard(
+    "SEK012",
+    Severity.WARNING,
+    "new passwords are not checked for leaks",
+    "An owner can set a password that stands in an attacker's list already.",
+    "SEKISHO_CHANGE=POST /password form:username,old_password,new_password",
+)
+BASIC_WITHOUT_RULE: Final = Hazard(
+    "SEK013",
+    Severity.WARNING,
+    "success by HTTP Basic is not recognised",
+    "Every request of an owner is charged like a wrong guess, until she is refused.",
+    "SEKISHO_LOGIN=GET /api/* basic success=!401,403",
+)
+ENROLLED_ONLY: Final = Hazard(
+    "SEK014",
+    Severity.WARNING,
+    "owners without an enrolled factor stay out",
+    "An owner who has enrolled nothing cannot prove herself on a new device.",
+    "SEKISHO_FACTORS=webauthn,totp,email",
+)
+FOREIGN_SESSION: Final = Hazard(
+    "SEK015",
+    Severity.WARNING,
+    "sessions of pages on another site",
+    "A browser drops the application's session cookie there, so a step-up ends without a session.",
+    "Set-Cookie: session=…; Secure; HttpOnly; SameSite=None; Partitioned",
+)
+NO_WORK: Final = Hazard(
+    "SEK016",
+    Severity.WARNING,
+    "no proof of work is asked for",
+    "Without work, each attempt beyond a limit is refused outright or costs an attacker nothing.",
+    "pip install '.[step-up]'",
+)
+NAMELESS_SERVICE: Final = Hazard(
+    "SEK017",
+    Severity.ADVICE,
+    "mails do not name the service",
+    "An owner cannot tell a mail without the service's name from a forged one.",
+    "SEKISHO_SERVICE_NAME=NAME OF YOUR SERVICE",
+)
+GUESSED_SESSION: Final = Hazard(
+    "SEK018",
+    Severity.WARNING,
+    "protected routes guess the session",
+    "A wrong guess asks owners for a proof again and again, or binds a proof to the wrong cookie.",
+    "SEKISHO_LOGIN=POST /login form:username,password success=cookie:session",
+)
+CODE_WITHOUT_ACCOUNT: Final = Hazard(
+    "SEK019",
+    Severity.WARNING,
+    "guesses at codes are counted by address alone",
+    "An attacker with many addresses guesses one owner's code without a limit for that account.",
+    "SEKISHO_CODE=POST /code form:username,code",
+)
+OLD_CORPUS: Final = Hazard(
+    "SEK020",
+    Severity.WARNING,
+    "the file of leaked passwords is old",
+    "Attackers try the newest leaks first, and passwords in those count as unknown here.",
+    "sekisho corpus fetch FOLDER && sekisho corpus build FILE FOLDER",
+)
+SEVERAL_WORKERS_ALONE: Final = Hazard(
+    "SEK021",
+    Severity.DANGER,
+    "several processes count apart",
+    "Each process grants an attacker the whole limit, and a proof shown to one is unknown to the others.",
+    "SEKISHO_STORE=redis://HOST:6379/0",
+)
+WRONG_WORKER_COUNT: Final = Hazard(
+    "SEK022",
+    Severity.WARNING,
+    "SEKISHO_WORKERS is not the number of workers",
+    "While the store is gone, each worker grants its share of the limits, and the shares add up to another limit.",
+    "unset SEKISHO_WORKERS",
+)
+
+HOLED_STORE: Final = Hazard(
+    "SEK030",
+    Severity.DANGER,
+    "the store's version has a known hole",
+    "CVE-2025-49844: any client that may run scripts can run its own code on the store's machine.",
+    "upgrade to Redis 6.2.20, 7.2.11, 7.4.6, 8.0.4, 8.2.2 or later; Valkey 7.2.11, 8.0.6, 8.1.4 or later",
+)
+OUTDATED_STORE: Final = Hazard(
+    "SEK031",
+    Severity.DANGER,
+    "the store lacks commands",
+    "Redis before 6.2 has no GETDEL, so no step-up and no code can be redeemed.",
+    "upgrade to Redis 7.2 or later",
+)
+EVICTING_STORE: Final = Hazard(
+    "SEK032",
+    Severity.DANGER,
+    "the store evicts keys",
+    "An attacker who fills the store gets fresh guesses, and codes that were used are valid again.",
+    "redis-cli CONFIG SET maxmemory-policy noeviction",
+)
+UNWEIGHED_STORE: Final = Hazard(
+    "SEK033",
+    Severity.WARNING,
+    "the store does not tell its memory",
+    "Without the figure no budget is kept, so a flood of invented names can fill the store.",
+    "ACL SETUSER USER +info",
+)
+MISSING_RIGHTS: Final = Hazard(
+    "SEK034",
+    Severity.DANGER,
+    "the store's user lacks rights",
+    "Commands that the store refuses count nothing, or fail each log-in that needs them.",
+    "ACL SETUSER USER RIGHTS",
+)
+UNBOUNDED_STORE: Final = Hazard(
+    "SEK035",
+    Severity.WARNING,
+    "the store has no memory limit",
+    "A flood of invented names grows it until its machine runs out of memory and stops every service on it.",
+    "redis-cli CONFIG SET maxmemory 1gb",
+)
+FORGETFUL_STORE: Final = Hazard(
+    "SEK036",
+    Severity.WARNING,
+    "a restart empties the store",
+    "After a restart every attacker has fresh guesses, and step-ups under way are lost.",
+    "redis-cli CONFIG SET appendonly yes",
+)
+CLOCKS_APART: Final = Hazard(
+    "SEK037",
+    Severity.WARNING,
+    "this machine's clock and the store's differ",
+    "Devices may seem unknown and step-ups expired, on some machines and not on others.",
+    "timedatectl set-ntp true",
+)
+SLOW_STORE: Final = Hazard(
+    "SEK038",
+    Severity.WARNING,
+    "the store is slow",
+    "An answer after the deadline counts as an outage, so attempts are counted by each worker alone.",
+    "SEKISHO_STORE_DEADLINE_MS=MILLISECONDS",
+)
+UNWRITABLE_STORE: Final = Hazard(
+    "SEK039",
+    Severity.DANGER,
+    "the store takes no writes",
+    "Nothing is counted there: each worker counts alone, or all attempts are refused.",
+    "redis-cli INFO replication",
+)
+
+SHARED_BUCKET: Final = Hazard(
+    "SEK050",
+    Severity.DANGER,
+    "all clients share the proxy's address",
+    "One attacker uses up the limit of all owners behind the proxy.",
+    "SEKISHO_TRUSTED_PROXIES=ADDRESS OF YOUR PROXY",
+)
+REWRITTEN_PEER: Final = Hazard(
+    "SEK051",
+    Severity.DANGER,
+    "the server rewrites the peer's address",
+    "A client writes any address into the header, and each forged one has fresh guesses.",
+    "uvicorn --no-proxy-headers MODULE:APP",
+)
+NOT_OUTERMOST: Final = Hazard(
+    "SEK052",
+    Severity.WARNING,
+    "the guard stands inside other middleware",
+    "A flood gets the work of all middleware outside of the guard for free.",
+    "app.add_middleware(LoginGuard) as the last call of add_middleware but for CORSMiddleware",
+)
+FOREIGN_SITE: Final = Hazard(
+    "SEK053",
+    Severity.DANGER,
+    "a front end on another site is not named",
+    "Its pages cannot read a refusal or show a proof, so owners who are asked for one cannot get in.",
+    "SEKISHO_ORIGINS=https://app.example",
+)
+
+MISSING_DOOR: Final = Hazard(
+    "SEK070",
+    Severity.DANGER,
+    "a door does not exist",
+    "A misspelt door guards nothing, and guesses at the real one are not counted.",
+    "SEKISHO_LOGIN=METHOD /PATH form:username,password",
+)
+WITHHELD_COOKIE: Final = Hazard(
+    "SEK071",
+    Severity.DANGER,
+    "a CSRF protection misses its cookie",
+    "The application refuses each log-in behind a step-up, so no owner gets in from a new device.",
+    "SEKISHO_LOGIN=POST /login form:username,password cookies=NAME",
+)
+NEVER_RECOGNISED: Final = Hazard(
+    "SEK072",
+    Severity.DANGER,
+    "no success was ever recognised behind a step-up",
+    "A right password whose success is not recognised opens no session, so no owner gets in from a new device.",
+    "SEKISHO_LOGIN=POST /login form:username,password success=RULE",
+)
+UNREAD_CODING: Final = Hazard(
+    "SEK073",
+    Severity.WARNING,
+    "answers are compressed in a way that is not read",
+    "Success cannot be seen in them, so owners are charged like attackers and their devices stay unknown.",
+    "pip install brotli zstandard",
+)
+UNJUDGED_ANSWER: Final = Hazard(
+    "SEK074",
+    Severity.WARNING,
+    "answers cannot be judged",
+    "Success cannot be seen in them, so owners are charged like attackers and their devices stay unknown.",
+    "SEKISHO_LOGIN=POST /login form:username,password success=cookie:NAME",
+)
+WRONG_RULE: Final = Hazard(
+    "SEK075",
+    Severity.DANGER,
+    "a wrong log-in is taken for a success",
+    "A rule that failures match refunds an attacker's guesses and makes the attacker's device known.",
+    "SEKISHO_LOGIN=POST /login form:username,password success=RULE",
+)
+UNTESTED_RULE: Final = Hazard(
+    "SEK076",
+    Severity.WARNING,
+    "a rule of success could not be tested",
+    "If the rule is wrong, an attacker's guesses are refunded.",
+    "sekisho check --app MODULE:APP --known",
+)
+
+HAZARDS: Final = (
+    MADE_UP_SECRET,
+    WEAK_SECRET,
+    NOT_ENFORCED,
+    MEMORY_STORE,
+    UNVERIFIED_STORE,
+    OPEN_ON_FAILURE,
+    NO_FACTOR,
+    LEAKED_REFUSED,
+    PLANTED_COOKIE,
+    GUESSED_SUCCESS,
+    UNSEEN_RESET,
+    UNSEEN_NEW_PASSWORD,
+    BASIC_WITHOUT_RULE,
+    ENROLLED_ONLY,
+    FOREIGN_SESSION,
+    NO_WORK,
+    NAMELESS_SERVICE,
+    GUESSED_SESSION,
+    CODE_WITHOUT_ACCOUNT,
+    OLD_CORPUS,
+    SEVERAL_WORKERS_ALONE,
+    WRONG_WORKER_COUNT,
+    HOLED_STORE,
+    OUTDATED_STORE,
+    EVICTING_STORE,
+    UNWEIGHED_STORE,
+    MISSING_RIGHTS,
+    UNBOUNDED_STORE,
+    FORGETFUL_STORE,
+    CLOCKS_APART,
+    SLOW_STORE,
+    UNWRITABLE_STORE,
+    SHARED_BUCKET,
+    REWRITTEN_PEER,
+    NOT_OUTERMOST,
+    FOREIGN_SITE,
+    MISSING_DOOR,
+    WITHHELD_COOKIE,
+    NEVER_RECOGNISED,
+    UNREAD_CODING,
+    UNJUDGED_ANSWER,
+    WRONG_RULE,
+    UNTESTED_RULE,
+)
+"""Every hazard, by number."""
