@@ -58,8 +58,12 @@ COMPILED = (
     "observe/limiter/shed.py",
     "observe/limiter/waiting.py",
     "record/answers.py",
+    "record/counts.py",
     "record/events.py",
+    "record/flood.py",
+    "record/recorder.py",
     "record/refusals.py",
+    "record/subjects.py",
     "store/batch.py",
 )
 
