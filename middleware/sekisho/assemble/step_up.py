@@ -15,7 +15,6 @@ from sekisho.challenge.keys import VaultKeys
 from sekisho.challenge.letter_budget import LetterBudget
 from sekisho.challenge.pages import Pages
 from sekisho.challenge.seal import Sealer
-from sekisho.challenge.senders import Senders
 from sekisho.challenge.tie import Ties
 from sekisho.challenge.toll import Toll
 from sekisho.challenge.webhook import Webhook
@@ -28,6 +27,7 @@ from sekisho.middleware.step_up.voice import Voice
 from sekisho.model import SettingsError
 from sekisho.owners import OwnersError
 from sekisho.settings.step_up import guesses_session
+from sekisho.stepup.flow.recorded_senders import RecordedSenders
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.stepup.flow.waits import Waits
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.challenge.captcha import Captcha
     from sekisho.challenge.factors import Enrolling, Factors
-    from sekisho.challenge.senders import CodeHook
+    from sekisho.challenge.senders import CodeHook, Senders
     from sekisho.challenge.webauthn import WebAuthn
     from sekisho.guard import Guard
     from sekisho.middleware import Cookie, GuardMiddleware, Reading
@@ -154,7 +154,7 @@ class StepUp:
         self._looking: asyncio.Future[None] | None = None
         self._telling: asyncio.Future[None] | None = None
         escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
-        proving = self._proving(given, escrow, site.admission) if settings.factors else None
+        proving = self._proving(given, escrow, site) if settings.factors else None
         toll = self._toll()
         waits = None if settings.captcha else Waits(toll, vault, VaultKeys(settings.secrets))
         parts = Parts(
@@ -172,6 +172,7 @@ class StepUp:
             proving,
             site.events.odd,
             site.refusals,
+            site.events,
         )
         shared = settings.store != "memory://"
         asking = Asking(
@@ -236,11 +237,11 @@ class StepUp:
         self._closing.append(captcha)
         return captcha
 
-    def _proving(self, given: Given, escrow: Escrow, admission: Admission) -> Proving:
+    def _proving(self, given: Given, escrow: Escrow, site: Site) -> Proving:
         settings = self._settings
         site_factors, enrolment = _factors()
         owners = given.owners or self._of_database()
-        senders = self._senders(given)
+        senders = self._senders(given, site.events)
         passkeys = _passkeys(settings)
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
@@ -259,7 +260,7 @@ class StepUp:
             factors,
             enrolling,
             senders,
-            Lanes(admission, seconds_max=RUN_S),
+            Lanes(site.admission, seconds_max=RUN_S),
             Lanes(seconds_max=RUN_S),
             ties,
             Protection(settings.protect, ties, given.session_account),
@@ -272,7 +273,7 @@ class StepUp:
         self._looking = asyncio.ensure_future(_look(owners))
         return owners
 
-    def _senders(self, given: Given) -> Senders:
+    def _senders(self, given: Given, events: Events) -> Senders:
         settings = self._settings
         mailer = service = None
         if settings.smtp:
@@ -290,7 +291,7 @@ class StepUp:
         if webhook is not None:
             self._closing.append(webhook)
         budget = LetterBudget(self._vault, VaultKeys(settings.secrets))
-        senders = Senders(mailer, service, webhook, given.on_code, budget=budget)
+        senders = RecordedSenders(events, mailer, service, webhook, given.on_code, budget=budget)
         self._closing.append(senders)
         return senders
 

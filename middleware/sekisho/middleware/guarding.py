@@ -43,6 +43,7 @@ from sekisho.model import (
     Encoding,
     Exposure,
     Mode,
+    Origin,
     Outcome,
     PasswordsBusy,
     StoreUnavailable,
@@ -227,13 +228,13 @@ class GuardMiddleware:
             return await self._crowded(door, request, send)
         visit = self._visit(door, scope, request, named, receive, send)
         if _is_planted(visit) and self.mode is Mode.ENFORCE:
-            self._events.unreadable(door, "cross_site")
+            self._events.unreadable(door, "cross_site", visit.origin)
             self._note(door, "denied", "cross_site")
             return await self._answer(visit, denied())
         # In monitor mode every attempt is assessed, once; a refusal that is due here is found again later.
         anybody, token = self.mode is Mode.MONITOR, visit.presented.token
         stop = self._guard.at_the_gate(visit.origin, visit.digests, token=token, anybody=anybody)
-        if stop and not self._earns_look(visit, stop) and self._refuses(door, stop):
+        if stop and not self._earns_look(visit, stop) and self._refuses(visit, stop):
             return await self._refuse(visit, stop)
         # Nothing is awaited inside an exception handler, here and below: compiled code would lose cancellations.
         on: Awaitable[None]
@@ -245,7 +246,7 @@ class GuardMiddleware:
         except Carried as form:
             on = self._unpack(visit, form.body)
         except HungUp:
-            return self._events.unreadable(door, "hung_up")
+            return self._events.unreadable(door, "hung_up", visit.origin)
         return await on
 
     def _is_beyond(self, named: dict[bytes, bytes]) -> bool:
@@ -383,7 +384,7 @@ class GuardMiddleware:
             assessment = None
         if assessment is None:
             return await self._unavailable(visit)
-        if self._refuses(attempt.door, assessment.decision):
+        if self._refuses(visit, assessment.decision, attempt, assessment.device):
             return await self._ask_or_refuse(visit, assessment, worked=worked)
         if attempt.new_secret and await self._refuses_choice(attempt):
             self._guard.give_back(assessment)
@@ -406,14 +407,14 @@ class GuardMiddleware:
         if self._asking is not None and share == UNWORKED_SHARE:
             return await self._asking.work(visit, assessment)
         self._guard.not_tried(assessment)
-        return await self._crowded(visit.door, visit.scope, visit.send)
+        return await self._crowded(visit.door, visit.scope, visit.send, visit.origin)
 
     def _share(self, *, worked: bool) -> float:
         asks = self._asking is not None and self._asking.may_ask_work(worked=worked)
         return UNWORKED_SHARE if asks else 1.0
 
-    def _crowded(self, door: Door, request: Scope, send: Send) -> Awaitable[None]:
-        self._events.crowded(door)
+    def _crowded(self, door: Door, request: Scope, send: Send, origin: Origin | None = None) -> Awaitable[None]:
+        self._events.crowded(door, origin)
         self._note(door, "unavailable", CROWDED)
         refusal = unavailable(retry_after_s(CROWDED_US, self._jitter()))
         return send_answer(send, self._renderer.render(refusal, request["headers"]))
@@ -454,8 +455,11 @@ class GuardMiddleware:
 
     # Refusing.
 
-    def _refuses(self, door: Door, decision: Decision) -> bool:
-        self._events.decided(door, decision, self.mode)
+    def _refuses(
+        self, visit: Visit, decision: Decision, attempt: Attempt | None = None, device: Device = _STRANGER
+    ) -> bool:
+        door = visit.door
+        self._events.decided(door, decision, self.mode, visit.origin, attempt, device)
         if decision.passes:
             return False
         enforced = self.mode is Mode.ENFORCE
@@ -465,7 +469,7 @@ class GuardMiddleware:
     async def _refuses_choice(self, attempt: Attempt) -> bool:
         """Whether to refuse the new password because it has leaked (NIST SP 800-63B-4, 3.1.1.2)."""
         breached = await self._guard.weigh_choice(attempt)
-        self._events.chosen(attempt.door, breached=breached)
+        self._events.chosen(attempt.door, breached=breached, attempt=attempt)
         if breached:
             self._note(attempt.door, "breached_password", "the new password has leaked")
         return bool(breached) and self.mode is Mode.ENFORCE
@@ -501,7 +505,7 @@ class GuardMiddleware:
 
     async def _unreadable(self, visit: Visit, error: Unreadable) -> None:
         """Refuse an unreadable attempt and charge its sender: a more lenient application would have tried it."""
-        self._events.unreadable(visit.door, error.reason)
+        self._events.unreadable(visit.door, error.reason, visit.origin)
         if error.reason == "not_unicode" and _shows_basic(visit):
             self._events.odd(NO_UTF8.format(visit.door.name, visit.door.kind.name))
         if _is_look(visit) and self.mode is Mode.ENFORCE:
@@ -605,12 +609,12 @@ class GuardMiddleware:
         if held and visit.intake in held:  # it has not even begun to answer
             self._admission.free(visit.intake)
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
-        self._events.settled(door, outcome, basis)
+        self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
         if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:
             self._asking.secret_changed(visit.scope, assessment.attempt, outcome, account)
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
-            self._events.change_password(door, account)
+            self._events.change_password(door, account, assessment.attempt)
 
 
 def _shows_basic(visit: Visit) -> bool:

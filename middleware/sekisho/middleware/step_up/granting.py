@@ -57,7 +57,8 @@ class Granting:
         self._places = {door.name: door for door in reading.doors.all}
 
     async def __call__(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:
-        self._events.proved(ticket.place, ticket.purpose.value, proof.factor)
+        origin = call.caller.origin
+        self._events.proved(ticket.place, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
             # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
             self._guard.refund(ticket.receipt, ticket.counted)

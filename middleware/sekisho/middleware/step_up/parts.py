@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sekisho.middleware.lanes import Lanes
     from sekisho.middleware.protect import Protection
     from sekisho.middleware.step_up.voice import Voice
-    from sekisho.record import RefusalLog
+    from sekisho.record import Events, RefusalLog
     from sekisho.stepup.flow.unfinished import Unfinished
     from sekisho.stepup.flow.waits import Waits
 
@@ -46,7 +46,7 @@ class Parts(NamedTuple):
     asks_work: whether clients can be asked for work or a captcha.
     proving: None where there is no factor.
     odd: receives warnings for the operator.
-    refusals: receives wrong proofs.
+    refusals, events: receive wrong proofs.
     """
 
     mount: str
@@ -58,3 +58,4 @@ class Parts(NamedTuple):
     proving: Proving | None
     odd: Callable[[str], None]
     refusals: RefusalLog
+    events: Events
