@@ -58,7 +58,7 @@ _texts = st.text(max_size=20)
     )
 )
 def test_what_is_written_is_read_back(event: Event) -> None:
-    """Any event, whatever its texts, is one line, and that line is the event again."""
+    """An event with any texts is one line, and that line is the event again."""
     line = encode(event)
 
     assert "\n" not in line
