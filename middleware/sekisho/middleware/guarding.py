@@ -22,9 +22,9 @@ from sekisho.answer import (
     unavailable,
     unreadable_attempt,
 )
+from sekisho.answer.cookies import attributes
 from sekisho.challenge import browser_family
 from sekisho.judge import Belief
-from sekisho.middleware.cookies import same_site
 from sekisho.middleware.intake import HungUp, Intake, Patience
 from sekisho.middleware.shown import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.middleware.suspicion import Suspicion
@@ -131,18 +131,19 @@ class Reading(Value):
 
 @final
 class Cookie(Value):
-    """The device token's cookie: its name, and its lifetime in days."""
+    """The device token's cookie: its name, and its lifetime in days. `start`: how it begins in a header."""
 
-    __slots__ = ("days", "name")
+    __slots__ = ("_elsewhere", "_here", "days", "name", "start")
 
     def __init__(self, name: bytes, days: int) -> None:
         self.name: Final = name
         self.days: Final = days
+        self.start: Final = name + b"="
+        self._here: Final = attributes(days * 86_400)
+        self._elsewhere: Final = attributes(days * 86_400, elsewhere=True)
 
     def line(self, token: str, *, elsewhere: bool = False) -> bytes:
-        # `__Host-` binds the cookie to this host; `Lax` stops other sites from trying passwords with it.
-        attributes = b"Max-Age=%d; Path=/; Secure; HttpOnly; " % (self.days * 86_400)
-        return b"%b=%b; %b%b" % (self.name, token.encode(), attributes, same_site(elsewhere=elsewhere))
+        return self.start + token.encode() + (self._elsewhere if elsewhere else self._here)
 
 
 class GuardMiddleware:
@@ -192,7 +193,7 @@ class GuardMiddleware:
         self._answers = reading.answers
         self._refusals = refusals
         self._cookie = cookie
-        self._cookie_start = cookie.name + b"="
+        self._cookie_start = cookie.start
         self.mode = mode  # an operator may change it at run time
         self._jitter = jitter
         self._test = test

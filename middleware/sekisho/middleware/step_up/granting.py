@@ -6,11 +6,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sekisho.answer import Answer
+from sekisho.answer.cookies import attributes
 from sekisho.challenge.device_token import browser_family, browser_name
 from sekisho.challenge.escrow import PROOF_S, TICKET_S, Purpose
 from sekisho.challenge.seal import Unsealable
 from sekisho.challenge.tie import Tie
-from sekisho.middleware.cookies import same_site
 from sekisho.middleware.shown import PROOF
 from sekisho.middleware.step_up.again import Again, answering, as_from, replay
 from sekisho.middleware.step_up.holder import COOKIE_START
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from sekisho.record import Events
 
     Headers = list[tuple[bytes, bytes]]
-
-_FORGET_HOLDER = COOKIE_START + b"; Max-Age=0; Path=/; Secure; HttpOnly; "
 
 
 class Granting:
@@ -83,7 +81,7 @@ class Granting:
         headers.append((b"cache-control", b"no-store"))
         if not call.holder.by_header:
             elsewhere = self._parts.voice.is_elsewhere(call.headers)
-            headers.append((b"set-cookie", _FORGET_HOLDER + same_site(elsewhere=elsewhere)))
+            headers.append((b"set-cookie", COOKIE_START + attributes(0, elsewhere=elsewhere)))
         return Answer(sealed.status, tuple(headers), sealed.body)
 
     def _is_believed(self, ticket: Ticket) -> bool:
