@@ -327,11 +327,12 @@ class Guard:
         self._ledger.settle(charge, verdict, renewed=renewed, right=_tries_password(assessment.attempt))
         if assessment.token is not None and assessment.attempt.door.kind is DoorKind.CODE:
             self._forgive_steps(assessment, assessment.token)
-        for key in _counters(charge):
+        counters = _counters(charge)
+        for key in counters:
             self._room.settled(key)
         if assessment.question:
             self.return_question(assessment.question)
-        return self._room.end(_counters(charge))
+        return self._room.end(counters)
 
     def _forgive_steps(self, assessment: Assessment, token: Token) -> None:
         """Clear the failures of a known device whose code was right.

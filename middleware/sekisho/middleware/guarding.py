@@ -29,7 +29,7 @@ from sekisho.middleware.intake import HungUp, Intake, Patience
 from sekisho.middleware.shown import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.middleware.suspicion import Suspicion
 from sekisho.middleware.visit import DEVICE_HEADER, NOTHING, Presented, Visit, presented
-from sekisho.middleware.watch import Report, Watch
+from sekisho.middleware.watch import Keeper, Report, Watch
 from sekisho.model import (
     DEVICE_CLASS,
     UNKNOWN,
@@ -93,8 +93,6 @@ NO_UTF8 = (
     "basic:latin-1 for basic in SEKISHO_{}, or basic:utf-8|latin-1 if it does so where UTF-8 fails"
 )
 NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS [SEK052]"
-LOGS_IN = frozenset({DoorKind.LOGIN, DoorKind.CODE})  # a code is the application's own second step, or its only one
-CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
 CROWDED_US = 2_000_000  # a stranger who waits has a turn within a second
 CROWDED = "as many strangers' attempts are under way as the application bears"
@@ -146,7 +144,7 @@ class Cookie(Value):
         return self.start + token.encode() + (self._elsewhere if elsewhere else self._here)
 
 
-class GuardMiddleware:
+class GuardMiddleware(Keeper):
     """Guards an application, for one event loop.
 
     Args:
@@ -584,7 +582,7 @@ class GuardMiddleware:
             return [], False
         # A door that only reads a header belongs to an API, whose clients keep no cookies. And a request that asks for
         # a code without trying one has proved nothing.
-        if not (attempt.door.kind in LOGS_IN and attempt.account and attempt.secret and attempt.door.reads_body):
+        if not (_logs_in(attempt.door.kind) and attempt.account and attempt.secret and attempt.door.reads_body):
             return [], False
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
         device = [self._device(visit, assessment, basis)] if belief is Belief.FULL else []
@@ -611,11 +609,23 @@ class GuardMiddleware:
             self._admission.free(visit.intake)
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
         self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
-        if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._asking is not None:
+        if self._asking is not None and outcome is not Outcome.FAILED and _changes_secret(door.kind):
             self._asking.secret_changed(visit.scope, assessment.attempt, outcome, account)
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account, assessment.attempt)
+
+
+# Compared, not looked up: the hash of an enumeration's member runs as Python code.
+
+
+def _logs_in(kind: DoorKind) -> bool:
+    # A code is the application's own second step, or its only one.
+    return kind is DoorKind.LOGIN or kind is DoorKind.CODE
+
+
+def _changes_secret(kind: DoorKind) -> bool:
+    return kind is DoorKind.CHANGE or kind is DoorKind.RESET
 
 
 def _shows_basic(visit: Visit) -> bool:
