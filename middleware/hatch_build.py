@@ -42,6 +42,7 @@ COMPILED = (
     "answer/send.py",
     "asgi/admission.py",
     "challenge/device_token.py",
+    "crypto/random_pool.py",
     "middleware/cookies.py",
     "middleware/guarding.py",
     "middleware/intake.py",

@@ -26,6 +26,7 @@ from sekisho.challenge import DeviceTokens
 from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
 from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
+from sekisho.crypto.random_pool import RandomPool
 from sekisho.devices.asker import Askers
 from sekisho.guard import Guard
 from sekisho.judge import SuccessTrust
@@ -647,7 +648,7 @@ class _Running:
             breaches=parts.leaks.breaches(self._hibp),
             leaked_account=parts.reading.accounts.listed,
             clock_s=parts.clock_s,
-            chance=secrets.token_bytes,
+            chance=RandomPool().take,
             guesses=self._guesses(),
         )
         self._guard = guard
