@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import arguments
 from benchmarks.growth import cost_cells
 from benchmarks.instructions import BARE, PACKED, WHOLE, step_rows
-from benchmarks.latency import PERCENTILES
+from benchmarks.latency import RATE_HEADINGS, rate_rows
+from benchmarks.pairs import pair_headings, pair_rows
 from benchmarks.result import interval_text, measured_text, read_result, write_page
 from benchmarks.tables import markdown_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 PICTURES = "../benchmarks/results"
 
@@ -45,30 +46,11 @@ def _http(found: Mapping[str, Any]) -> Iterator[str]:
         f"process on a core, wrk with {plan['connections']} connections and Redis on the other."
     )
     yield ""
-    yield from _variants(found["variants"], "of bare's speed")
+    yield from markdown_table(pair_headings("of bare's speed"), pair_rows(found["variants"]))
     if peers := found.get("over_peers"):
         yield from ("", "How many times as fast as each peer, on the allowed path, by server time:", "")
         yield from markdown_table(("peer", "times"), [(name, interval_text(times)) for name, times in peers.items()])
     yield from ("", f"![Server time per log-in against a bare endpoint]({PICTURES}/http.svg)")
-
-
-def _variants(rows: Sequence[Mapping[str, Any]], speed: str) -> Iterator[str]:
-    headings = ("", speed, "server µs", "beside it µs", "Redis µs", "req/s", "p50 / p99 ms, saturated")
-    yield from markdown_table(
-        headings,
-        [
-            (
-                row["name"],
-                interval_text(row["speed_of_bare"], ".1%"),
-                interval_text(row["server_cpu_us"], ".1f"),
-                interval_text(row["bare_server_cpu_us"], ".1f"),
-                f"{row['redis_cpu_us']['median']:.1f}",
-                f"{row['requests_per_second']['median']:,.0f}",
-                f"{row['p50_ms']:.1f} / {row['p99_ms']:.1f}",
-            )
-            for row in rows
-        ],
-    )
 
 
 def _setups(found: Mapping[str, Any]) -> Iterator[str]:
@@ -79,7 +61,7 @@ def _setups(found: Mapping[str, Any]) -> Iterator[str]:
         "stands behind it, by server time. Two workers share both cores with the load and Redis."
     )
     yield ""
-    yield from _variants(found["variants"], "speed")
+    yield from markdown_table(pair_headings("speed"), pair_rows(found["variants"]))
 
 
 def _latency(found: Mapping[str, Any]) -> Iterator[str]:
@@ -91,22 +73,7 @@ def _latency(found: Mapping[str, Any]) -> Iterator[str]:
         f"{saturation['bare']:,.0f}, guarded {saturation['guarded']:,.0f} requests a second. Microseconds."
     )
     yield ""
-    rows = [
-        (
-            f"{row['service']} at {row['share']:.0%} of {row['of']}",
-            f"{row['rate']:,.0f}",
-            *(
-                [interval_text(row["latency_us"][name], ",.0f") for name in PERCENTILES]
-                if row["runs"]
-                else ["refused"] * 4
-            ),
-            "" if row["late_p99_us"] is None else f"{row['late_p99_us']:.0f}",
-            f"{row['runs']} / {len(row['refused'])}",
-        )
-        for row in found["points"]
-    ]
-    headings = ("service", "req/s", *PERCENTILES, "generator late, p99 at most", "runs kept / refused")
-    yield from markdown_table(headings, rows)
+    yield from markdown_table(RATE_HEADINGS, rate_rows(found))
     yield ""
     for name, times in found["p99_at_half"].items():
         figure = interval_text(times) if times else "every run was refused"

@@ -103,7 +103,7 @@ class Filled:
     def steps(self) -> int:
         return len(self._levels) * (1 + self._plan.rounds)
 
-    def run(self) -> Iterator[None]:
+    def measure_levels(self) -> Iterator[None]:
         """Yields after each filling and each pair, for the progress bar."""
         with ExitStack() as stack:
             bare, guarded = (stack.enter_context(one.start(self._redis, {})) for one in (BARE, GUARDED))
@@ -144,7 +144,7 @@ class Filled:
 def filled(plan: Plan, levels: Sequence[int], console: Console) -> dict[str, Any]:
     with RedisServer() as redis:
         curve = Filled(plan, levels, redis)
-        pairs.followed(curve.run(), curve.steps, console)
+        pairs.followed(curve.measure_levels(), curve.steps, console)
     return {"name": "identities in Redis", "scale": "log", "points": curve.points}
 
 

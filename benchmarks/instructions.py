@@ -72,7 +72,7 @@ STEPS = (
     Step("canonical account", "sekisho.read.account:Accounts.canonical"),
     Step("digests and charge", "sekisho.read.digest:Digests.charge"),
     Step("ledger (a constant), judge", "sekisho.pipeline:decide"),
-    Step("assessment, events", "sekisho.record.events:Events.decided"),
+    Step("assessment, events", "sekisho.record.recorder:Events.decided"),
     Step("hand on, application reads", "benchmarks.apps.endpoint:verdict"),
     Step("application answers, outcome", "sekisho.asgi.response_observer:from_start"),
     Step("answer leaves, settle", "sekisho.pipeline:Guard.settle"),

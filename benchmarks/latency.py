@@ -24,8 +24,6 @@ from tests.servers import RedisServer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rich.table import Table
-
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 HALF = 0.5
 PERCENTILES = ("p50", "p90", "p99", "p99.9")
@@ -171,22 +169,24 @@ def at_half(runs: Mapping[Point, Mapping[int, Run]]) -> dict[str, Any]:
     return found
 
 
-def latency_table(found: Mapping[str, Any]) -> Table:
-    rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in found["saturation"].items())
-    return screen_table(
-        f"Latency in µs under an open loop, median of rounds. Saturation by wrk, req/s: {rates}",
-        ("service", "at", "req/s", *PERCENTILES, "late p99", "runs"),
-        map(_cells, found["points"]),
-        left=("service", "at"),
-    )
+RATE_HEADINGS = ("service", "req/s", *PERCENTILES, "generator late, p99 at most", "runs kept / refused")
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    figures = [f"{row['latency_us'][name]['median']:,.0f}" for name in PERCENTILES if row["latency_us"]]
-    figures = figures or ["refused"] + [""] * (len(PERCENTILES) - 1)
-    late = "" if row["late_p99_us"] is None else f"{row['late_p99_us']:.0f}"
-    kept = f"{row['runs']}" + (f" (+{len(row['refused'])} refused)" if row["refused"] else "")
-    return [row["service"], f"{row['share']:.0%} of {row['of']}", f"{row['rate']:,.0f}", *figures, late, kept]
+def rate_rows(found: Mapping[str, Any]) -> list[Sequence[str]]:
+    """A row for each rate, for the screen and the page."""
+    return [
+        (
+            f"{row['service']} at {row['share']:.0%} of {row['of']}",
+            f"{row['rate']:,.0f}",
+            *([interval_text(row["latency_us"][name], ",.0f") for name in PERCENTILES] if row["runs"] else _REFUSED),
+            "" if row["late_p99_us"] is None else f"{row['late_p99_us']:.0f}",
+            f"{row['runs']} / {len(row['refused'])}",
+        )
+        for row in found["points"]
+    ]
+
+
+_REFUSED = ["refused"] * len(PERCENTILES)
 
 
 def main() -> None:
@@ -200,7 +200,9 @@ def main() -> None:
         latency = Latency(plan, redis)
         followed(latency.measure_points(), latency.steps, console)
     found = report(latency)
-    console.print(latency_table(found))
+    rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in found["saturation"].items())
+    title = f"Latency in µs under an open loop, median of rounds. Saturation by wrk, req/s: {rates}"
+    console.print(screen_table(title, RATE_HEADINGS, rate_rows(found)))
     for name, ratio in found["p99_at_half"].items():
         times = interval_text(ratio) if ratio else "?"
         console.print(f"p99 at half of saturation, {name.replace('_', ' ')}: {times}")

@@ -195,6 +195,12 @@ class Server:
         return sum(map(cpu_seconds, family(self.pid)))
 
 
+def status_bytes(pid: int, name: str) -> int:
+    """A size in the kernel's status of a process (Linux), e.g. `VmRSS`; 0 if it has none."""
+    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return next((int(size[0]) * 1024 for key, *size in lines if key == f"{name}:"), 0)
+
+
 def family(pid: int) -> list[int]:
     """A process and all that descend from it (Linux)."""
     children = [

@@ -100,8 +100,8 @@ class Store:
         self._budget_bytes = budget_bytes
         self._empty = self._used()
 
-    def run(self, step: Step) -> int:
-        """Have it done; how many bytes are held then."""
+    def charge_step(self, step: Step) -> int:
+        """Charge its attempts. Returns how many bytes are held then."""
         if step.at_s >= HOUR_S and step.at_s % HOUR_S == 0:
             self._client.eval(PASS, 0, step.at_s * 1_000)
         now_us = T0_US + step.at_s * 1_000_000
@@ -128,7 +128,7 @@ def day(source: str, budget_bytes: int, scale: int) -> dict[str, Any]:
         held = dict[int, int]()
         for step in steps(scale):
             # Looked at before the hour's own attempts: what the flood has left.
-            held[step.at_s] = store.run(step)
+            held[step.at_s] = store.charge_step(step)
     return {
         "megabytes": {hour: held[hour * HOUR_S] * scale / 1e6 for hour in SHOWN_H},
         "most": max(held.values()) * scale / 1e6,

@@ -12,7 +12,7 @@ from benchmarks import arguments, pairs
 from benchmarks.measure import Service, median_interval
 from benchmarks.pairs import GUARDED, PLAIN, QUICK, Pairs, Plan, Variant
 from benchmarks.result import draw_result, interval_text, write_result
-from benchmarks.tables import wide_console
+from benchmarks.tables import screen_table, wide_console
 
 if TYPE_CHECKING:
     import argparse
@@ -66,7 +66,9 @@ def main() -> None:
     plan = QUICK if options.quick else Plan(seconds=options.seconds)
     console = wide_console()
     found, about = pairs.measured(variants, plan, console)
-    console.print(pairs.pair_table("Server time per log-in, by pairs with the bare endpoint: median (95%)", found))
+    reports = [one.report() for one in found]
+    title = "Server time per log-in, by pairs with the bare endpoint: median (95%)"
+    console.print(screen_table(title, pairs.pair_headings("of bare's speed"), pairs.pair_rows(reports)))
     if ahead := over_fastest_peer(found):
         console.print(f"On the allowed path {interval_text(ahead['times'])} times as fast as {ahead['peer']}.")
     kept = write_result(
@@ -76,7 +78,7 @@ def main() -> None:
             "plan": plan.report(),
             "over_fastest_peer": ahead,
             "over_peers": over_peers(found),
-            "variants": [one.report() for one in found],
+            "variants": reports,
         },
         quick=options.quick,
     )

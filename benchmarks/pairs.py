@@ -16,14 +16,13 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from benchmarks import measure
 from benchmarks.measure import Interval, Meter, Server, Service, Slice, median_interval
-from benchmarks.tables import screen_table
+from benchmarks.result import interval_text
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
-    from rich.table import Table
 
 BARE = Service("bare")
 GUARDED = Service("guarded", compiled=True)
@@ -140,7 +139,7 @@ class Bench:
     def slices(self) -> int:
         return 2 * len(self.measured) * self._plan.rounds
 
-    def run(self) -> Iterator[None]:
+    def measure_slices(self) -> Iterator[None]:
         """Yields after each slice, for the progress bar."""
         for start in range(0, self._plan.rounds, self._plan.rounds_per_start):
             with ExitStack() as stack:
@@ -185,7 +184,7 @@ def measured(variants: Sequence[Variant], plan: Plan, console: Console) -> tuple
     with RedisServer() as redis:
         about = measure.machine(redis)
         bench = Bench(variants, plan, redis)
-        followed(bench.run(), bench.slices, console)
+        followed(bench.measure_slices(), bench.slices, console)
     return bench.measured, about
 
 
@@ -198,26 +197,21 @@ def followed(steps: Iterable[None], total: int, console: Console) -> None:
             progress.advance(task)
 
 
-def pair_table(title: str, found: Sequence[Pairs], other: str = "bare's") -> Table:
-    """`other`: whose speed the variants' is a share of."""
-    headings = ("variant", f"of {other} speed", "server µs", "Redis µs", "req/s", "p50 / p99 ms")
-    return screen_table(title, headings, _rows(found))
+def pair_headings(speed: str) -> Sequence[str]:
+    return ("", speed, "server µs", "beside it µs", "Redis µs", "req/s", "p50 / p99 ms, saturated")
 
 
-def _rows(found: Sequence[Pairs]) -> Iterator[Sequence[str]]:
-    bare = [one for pairs in found for one in pairs.bare if pairs.variant.against == BARE]
-    if bare:
-        yield "bare endpoint", "100%", *_costs(bare)
-    for pairs in found:
-        low, speed, high = pairs.speed_of_bare
-        yield pairs.variant.name, f"{speed:.0%} ({low:.1%} - {high:.1%})", *_costs(pairs.guarded)
-
-
-def _costs(slices: Sequence[Slice]) -> list[str]:
-    middle = Slice(*(statistics.median(column) for column in zip(*slices, strict=True)))
+def pair_rows(reports: Iterable[Mapping[str, Any]]) -> list[Sequence[str]]:
+    """A row for each variant, for the screen and the page."""
     return [
-        f"{middle.cpu_us:.1f}",
-        f"{middle.redis_us:.1f}",
-        f"{middle.per_second:,.0f}",
-        f"{middle.p50_ms:.1f} / {middle.p99_ms:.1f}",
+        (
+            row["name"],
+            interval_text(row["speed_of_bare"], ".1%"),
+            interval_text(row["server_cpu_us"], ".1f"),
+            interval_text(row["bare_server_cpu_us"], ".1f"),
+            f"{row['redis_cpu_us']['median']:.1f}",
+            f"{row['requests_per_second']['median']:,.0f}",
+            f"{row['p50_ms']:.1f} / {row['p99_ms']:.1f}",
+        )
+        for row in reports
     ]

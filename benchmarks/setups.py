@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from benchmarks import arguments, pairs
 from benchmarks.pairs import BARE, GUARDED, Plan, Variant
 from benchmarks.result import write_result
-from benchmarks.tables import wide_console
+from benchmarks.tables import screen_table, wide_console
 
 if TYPE_CHECKING:
     from benchmarks.measure import Service
@@ -49,8 +49,9 @@ def main() -> None:
     console = wide_console()
     found, about = pairs.measured(VARIANTS, plan, console)
     title = "Speed by server time, first set-up over second: median (95%)"
-    console.print(pairs.pair_table(title, found, other="the second's"))
-    kept = {"machine": about, "plan": plan.report(), "variants": [one.report() for one in found]}
+    reports = [one.report() for one in found]
+    console.print(screen_table(title, pairs.pair_headings("speed"), pairs.pair_rows(reports)))
+    kept = {"machine": about, "plan": plan.report(), "variants": reports}
     write_result("setups", kept, quick=quick)
 
 

@@ -42,6 +42,7 @@ COMPILED = (
     "answer/send.py",
     "asgi/admission.py",
     "devices/token.py",
+    "crypto/random_pool.py",
     "asgi/cookies.py",
     "asgi/endpoint.py",
     "asgi/body_reader.py",
@@ -58,8 +59,12 @@ COMPILED = (
     "ledger/shed.py",
     "ledger/in_flight.py",
     "record/answers.py",
+    "record/counts.py",
     "record/events.py",
+    "record/flood.py",
+    "record/recorder.py",
     "record/refusals.py",
+    "record/subjects.py",
     "store/batch.py",
 )
 

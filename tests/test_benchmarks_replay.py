@@ -177,7 +177,7 @@ def test_records_wait_while_nothing_runs(store: KeptRedis) -> None:
         client.set("for ever", "x")
 
     since_ms = store.put_on_ice()
-    assert not store.find()
+    assert not store.is_running()
     store.start()
     with store.client() as client:
         assert client.pttl("record") > ICE_MS - 3_600_000
@@ -198,7 +198,7 @@ def driven(path: Path, store: KeptRedis, of: Plan, line: type[Line] = Line) -> t
     async def run() -> Tally:
         worker = Worker(of, 0, folder, url=store.url, line=line)
         try:
-            await worker.run()
+            await worker.send_share()
         finally:
             await worker.aclose()
         return worker.tally
@@ -356,7 +356,7 @@ def test_a_replay_that_was_interrupted_goes_on_as_if_it_had_not_been(work: Path)
     wait_until_under_way(work, run)
     run.send_signal(signal.SIGINT)
     assert run.wait(WAIT_SECONDS_MAX) == 130
-    assert not KeptRedis(work).find()
+    assert not KeptRedis(work).is_running()
 
     found = resumed(work)
 
@@ -370,7 +370,7 @@ def test_a_replay_that_was_killed_goes_on_and_says_what_it_sent_twice(work: Path
     wait_until_under_way(work, run)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait(WAIT_SECONDS_MAX)
-    assert KeptRedis(work).find()
+    assert KeptRedis(work).is_running()
 
     found = resumed(work)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from benchmarks.corpus import common, synthetic
-from benchmarks.corpus.common import GIB, rate_interval
+from benchmarks.corpus.common import GIB, MIB, rate_interval
 from benchmarks.corpus.synthetic import Synthetic
 from benchmarks.tables import screen_table, wide_console
 from sekisho.breach.corpus_file import Corpus
@@ -28,10 +28,8 @@ from sekisho.cli.progress import Drawing, drawing
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
-
-    from rich.table import Table
 
 LINE_BYTES = 43.5  # of text, on average
 BILLION = 10**9
@@ -195,39 +193,49 @@ def _report(built: Sequence[Built], checked: Checked, stated: float, *, same: bo
         "false_positives": measured._asdict() | {"stated_in_the_header": stated},
     }
     console = wide_console()
-    console.print(build_table(result))
-    console.print(*_words(result), sep="\n", highlight=False)
+    console.print(screen_table("The builder, in a process of its own", BUILD_HEADINGS, build_rows(result)))
+    console.print(*build_words(result), sep="\n", highlight=False)
     record.write(result)
 
 
-def build_table(result: dict[str, Any]) -> Table:
-    return screen_table(
-        "The builder, in a process of its own",
-        ("input", "hashes", "seconds", "CPU seconds", "hashes/s", "peak RSS, MiB", "bytes per hash"),
-        [
-            (
-                row["order"],
-                f"{row['entries']:,}",
-                f"{row['wall_seconds']:.1f}",
-                f"{row['cpu_seconds']:.1f}",
-                f"{row['lines_per_second']:,.0f}",
-                f"{row['peak_rss_bytes'] / 2**20:,.0f}",
-                f"{row['bytes_per_hash']:.3f}",
-            )
-            for row in result["builds"]
-        ],
-    )
+BUILD_HEADINGS = (
+    "lines",
+    "hashes",
+    "seconds",
+    "CPU seconds",
+    "hashes a second",
+    "peak memory",
+    "file",
+    "bytes per hash",
+)
 
 
-def _words(result: dict[str, Any]) -> list[str]:
+def build_rows(result: dict[str, Any]) -> list[Sequence[str]]:
+    """A row for each build, for the screen and the page."""
+    return [
+        (
+            row["order"],
+            f"{row['lines']:,}",
+            f"{row['wall_seconds']:.0f}",
+            f"{row['cpu_seconds']:.0f}",
+            f"{row['lines_per_second']:,.0f}",
+            f"{row['peak_rss_bytes'] / MIB:,.0f} MiB",
+            f"{row['file_bytes'] / MIB:,.0f} MiB",
+            f"{row['bytes_per_hash']:.3f}",
+        )
+        for row in result["builds"]
+    ]
+
+
+def build_words(result: dict[str, Any]) -> Iterator[str]:
     checked, rate = result["checked"], result["false_positives"]
-    present = (
-        f"Present keys asked for: {checked['present']:,}; missing: {checked['missing']:,}; in another class: "
-        f"{checked['classes_off']:,}, of which {checked['classes_shared']:,} share all kept bits with another key."
+    yield f"- At 10⁹ hashes, by the same bytes per hash: {result['gib_at_a_billion']:.2f} GiB."
+    yield (
+        f"- All {checked['present']:,} present keys were asked for through `Corpus.find`: {checked['missing']:,} are "
+        f"missing. {checked['classes_off']:,} have another class than their own; {checked['classes_shared']:,} of "
+        "those agree with another key in every bit that the file keeps, and share the commoner one's class."
     )
-    absent = (
-        f"Absent keys asked for: {rate['trials']:,}; found: {rate['hits']:,}, that is {rate['rate']:.2g} "
-        f"({rate['low']:.2g} - {rate['high']:.2g}); the header states {rate['stated_in_the_header']:.2g}."
+    yield (
+        f"- Of {rate['trials']:,} absent keys {rate['hits']:,} were found: {rate['rate']:.2g} ({rate['low']:.2g} - "
+        f"{rate['high']:.2g}). The header states {rate['stated_in_the_header']:.2g}."
     )
-    size = f"At a billion hashes, by the same bytes per hash: {result['gib_at_a_billion']:.2f} GiB."
-    return [present, absent, size]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sekisho.cli.progress import Drawing
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
 BUSY = 0.5  # of two cores: more, and somebody else is at work
 _PAGE_KINDS = ("Rss", "Pss", "Private_Clean", "Private_Dirty", "Shared_Clean", "Shared_Dirty")
 
@@ -197,7 +197,7 @@ class Worker:
         except EOFError:
             raise SystemExit("a process of the benchmark died") from None
 
-    def ask(self, *order: Any) -> Any:
+    def answer_to(self, *order: Any) -> Any:
         self.tell(*order)
         return self.answer()
 

@@ -114,10 +114,10 @@ class SortedDigests:
         rows = _Rows(_mapped(folder / "digests"))
         count = len(rows)
 
-        def find(digest: bytes) -> bool:
+        def is_leaked(digest: bytes) -> bool:
             return (at := bisect_left(rows, digest)) < count and rows[at] == digest
 
-        return find
+        return is_leaked
 
 
 class _Rows:
@@ -148,11 +148,11 @@ class SortedHeads:
         heads = memoryview(_mapped(folder / "heads")).cast("Q")
         count = len(heads)
 
-        def find(digest: bytes) -> bool:
+        def is_leaked(digest: bytes) -> bool:
             (head,) = _head_of(digest)
             return (at := bisect_left(heads, head)) < count and heads[at] == head
 
-        return find
+        return is_leaked
 
 
 class _Fuse:
@@ -172,10 +172,10 @@ class _Fuse:
     def open(self, folder: Path) -> Find:
         held = self._filter.deserialize((folder / self._filter.__name__).read_bytes())
 
-        def find(digest: bytes) -> bool:
+        def is_leaked(digest: bytes) -> bool:
             return bool(held.contains(digest.hex()))
 
-        return find
+        return is_leaked
 
 
 class FuseOf8(_Fuse):
@@ -214,11 +214,11 @@ class FuseOf24:
         wide, narrow = self._opened(16, folder), self._opened(8, folder)
         in_wide, in_narrow = lib.binary_fuse16_contain, lib.binary_fuse8_contain
 
-        def find(digest: bytes) -> bool:
+        def is_leaked(digest: bytes) -> bool:
             first, second = _two_of(digest)
             return bool(in_wide(first, wide) and in_narrow(second, narrow))
 
-        return find
+        return is_leaked
 
     def _one(self, bits: int, keys: synthetic.Heads, folder: Path) -> int:
         made = ffi.new(f"binary_fuse{bits}_t *")
@@ -262,8 +262,8 @@ class BloomFilter:
         return _size(folder / "bloom")
 
     def open(self, folder: Path) -> Find:
-        find: Find = Bloom.load(str(folder / "bloom"), _bloom_hash).__contains__
-        return find
+        is_leaked: Find = Bloom.load(str(folder / "bloom"), _bloom_hash).__contains__
+        return is_leaked
 
 
 def _bloom_hash(digest: bytes) -> int:
@@ -291,10 +291,10 @@ class Sqlite:
         database.execute(f"pragma mmap_size = {2**40}")
         execute = database.execute
 
-        def find(digest: bytes) -> Any:
+        def is_leaked(digest: bytes) -> Any:
             return execute("select count from leak where digest = ?", (digest,)).fetchone()
 
-        return find
+        return is_leaked
 
 
 class RedisSet:

@@ -199,7 +199,7 @@ def over_http(files: Files, plan: Plan, drawn: Drawing) -> dict[str, Any]:
     with RedisServer() as redis:
         bench = Bench(VARIANTS, plan, redis, environment)
         drawn.begin("over HTTP", bench.slices, "slices")
-        for _ in bench.run():
+        for _ in bench.measure_slices():
             drawn.advance(1)
         drawn.end()
         version = redis.cli("INFO", "server")["redis_version"]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.corpus import common, synthetic
 from benchmarks.corpus.build import build, corpus_path
+from benchmarks.corpus.common import MIB, private_bytes
 from benchmarks.corpus.synthetic import Synthetic
 from benchmarks.measure import median_interval
 from benchmarks.result import interval_text
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
-
-    from rich.table import Table
 
 KEYS = 500_000
 COLD_KEYS_MAX = 4_000
@@ -49,8 +48,12 @@ def measure_lookups(options: argparse.Namespace) -> None:
         cold = _cold_rounds(path, source, cold_rounds, drawn)
     result = {"file_entries": source.entries, "warm": warm, "cold": cold}
     console = wide_console()
-    console.print(lookup_table(result))
-    console.print(*_words(result), sep="\n", highlight=False)
+    title = f"Look-ups in a file of {source.entries:,} hashes: median (95%)"
+    console.print(screen_table(title, LOOKUP_HEADINGS, lookup_rows(result)))
+    console.print(shared_pages(result), highlight=False)
+    if cold["major_faults_per_lookup"]["median"] < 0.5:
+        # On a file system in memory, or where the file is as small as what is read ahead.
+        console.print("The file was in memory all the same: the cold figures mean nothing.")
     record.write(result)
 
 
@@ -104,13 +107,13 @@ def _warm(path: Path, source: Synthetic, keys: int, rounds: int, drawn: Drawing)
         for worker in running:
             worker.answer()
         for _ in range(rounds):
-            alone.append(running[0].ask("rate"))
+            alone.append(running[0].answer_to("rate"))
             for worker in running:
                 worker.tell("rate")
             both.append(sum(worker.answer() for worker in running))
             drawn.advance(1)
         drawn.end()
-        single = running[0].ask("singles")
+        single = running[0].answer_to("singles")
         for worker in running:
             worker.tell("memory")
         pages = [worker.answer() for worker in running]
@@ -147,7 +150,7 @@ def _cold_rounds(path: Path, source: Synthetic, rounds: int, drawn: Drawing) -> 
     measured = []
     for number in range(rounds):
         with common.workers(_serve_cold, str(path), source, count=1) as (worker,):
-            measured.append(worker.ask(number))
+            measured.append(worker.answer_to(number))
         drawn.advance(1)
     drawn.end()
     columns = {name: median_interval([row[name] for row in measured])._asdict() for name in measured[0]}
@@ -206,38 +209,33 @@ def _faults() -> tuple[int, int]:
     return used.ru_majflt, used.ru_minflt
 
 
-def lookup_table(result: dict[str, Any]) -> Table:
+LOOKUP_HEADINGS = ("what", "figure")
+
+
+def lookup_rows(result: dict[str, Any]) -> list[Sequence[str]]:
+    """For the screen and the page."""
     warm, cold_ones = result["warm"], result["cold"]
     single = warm["single_ns"]
-    rows = [
-        ("warm, one process, a second", interval_text(warm["one_process_per_second"], ",.0f")),
-        ("warm, two processes, a second", interval_text(warm["two_processes_per_second"], ",.0f")),
-        (
-            "warm, one look-up with the clock, ns: p50 / p99 / p99.9",
-            f"{single['p50']:.0f} / {single['p99']:.0f} / {single['p99.9']:.0f}",
-        ),
-        ("of which the clock, p50", f"{single['clock']['p50']:.0f}"),
-        ("cold, one look-up, µs: p50", interval_text(cold_ones["p50_us"], ".1f")),
-        ("cold, one look-up, µs: p99", interval_text(cold_ones["p99_us"], ".1f")),
-        ("cold, pages fetched (major faults) per look-up", interval_text(cold_ones["major_faults_per_lookup"])),
-        ("cold, share of look-ups with more than one", interval_text(cold_ones["share_with_more"], ".1%")),
+    return [
+        ("warm, one process", f"{interval_text(warm['one_process_per_second'], ',.0f')} a second"),
+        ("warm, two processes together", f"{interval_text(warm['two_processes_per_second'], ',.0f')} a second"),
+        ("warm, p50 / p99 / p99.9", f"{single['p50']:.0f} / {single['p99']:.0f} / {single['p99.9']:.0f} ns"),
+        ("of which reading the clock", f"{single['clock']['p50']:.0f} ns"),
+        ("cold, p50", f"{interval_text(cold_ones['p50_us'], '.0f')} µs"),
+        ("cold, p99", f"{interval_text(cold_ones['p99_us'], '.0f')} µs"),
+        ("cold, pages fetched per look-up", interval_text(cold_ones["major_faults_per_lookup"])),
+        ("cold, look-ups that fetched more than one", interval_text(cold_ones["share_with_more"], ".1%")),
         ("cold, bytes read per look-up", interval_text(cold_ones["bytes_read_per_lookup"], ",.0f")),
     ]
-    title = f"Look-ups in a file of {result['file_entries']:,} hashes: median (95%)"
-    return screen_table(title, ("what", "figure"), rows)
 
 
-def _words(result: dict[str, Any]) -> list[str]:
-    lines = []
-    for number, pages in enumerate(result["warm"]["memory"], 1):
-        file = pages["file"]
-        lines.append(
-            f"Process {number} has {file['Rss'] / 2**20:,.1f} MiB of the file mapped; its share of them is "
-            f"{file['Pss'] / 2**20:,.1f} MiB, its own {common.private_bytes(file) / 2**20:,.1f} MiB."
-        )
-    if result["cold"]["major_faults_per_lookup"]["median"] < 0.5:
-        lines.append(
-            "The file was in memory all the same (a file system in memory, or a file as small as what is read ahead): "
-            "the cold figures mean nothing."
-        )
-    return lines
+def shared_pages(result: dict[str, Any]) -> str:
+    """How much of the file the two processes share, as a sentence."""
+    files = [pages["file"] for pages in result["warm"]["memory"]]
+    mapped = " and ".join(f"{file['Rss'] / MIB:,.0f}" for file in files)
+    own = " and ".join(f"{private_bytes(file) / MIB:,.1f}" for file in files)
+    share = sum(file["Pss"] for file in files) / MIB
+    return (
+        f"The two processes have {mapped} MiB of the file mapped, and {own} MiB of that to themselves: together they "
+        f"use {share:,.0f} MiB (the sum of their proportional shares, `Pss`)."
+    )

@@ -19,7 +19,7 @@ from benchmarks.corpus.contenders import Contender, Find, Leak, RedisSet
 from benchmarks.corpus.lookups import cold, cold_keys, sample
 from benchmarks.corpus.synthetic import Synthetic
 from benchmarks.measure import LOAD_CORE, SERVER_CORE, median_interval
-from benchmarks.result import draw_result
+from benchmarks.result import draw_result, interval_text
 from benchmarks.tables import screen_table, wide_console
 from sekisho.cli.progress import Drawing, drawing
 from tests.servers import RedisServer
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
-
-    from rich.table import Table
 
 REDIS_SHARE = 10  # a round trip is fifty look-ups: so many fewer of them are as exact
 BYTES_ON_DISK = 75.0  # of all of them, per key
@@ -95,7 +93,8 @@ def compare_structures(options: argparse.Namespace) -> None:
         _count_false_positives(every, source, folder, plan, drawn)
         redis_version = server.cli("INFO", "server")["redis_version"]
     rows = [measured.report(source.entries, every[0]) for measured in every]
-    wide_console().print(structure_table(rows, source.entries))
+    title = f"The same {source.entries:,} hashes in each: medians; false positives with their 95% interval"
+    wide_console().print(screen_table(title, STRUCTURE_HEADINGS, structure_rows(rows)))
     kept = record.write({"structures": rows}, redis=redis_version)
     draw_result(record.stem, kept, quick=record.quick)
 
@@ -104,7 +103,7 @@ def _build(every: Sequence[Measured], source: Synthetic, folder: Path, drawn: Dr
     drawn.begin("building", len(every), "structures")
     for measured in every:
         with common.workers(_serve_build, measured.contender, source, _own(folder, measured), count=1) as (builder,):
-            measured.bytes, measured.build_seconds = builder.ask("build")
+            measured.bytes, measured.build_seconds = builder.answer_to("build")
         drawn.advance(1)
     drawn.end()
 
@@ -126,7 +125,7 @@ def _look_into(every: Sequence[Measured], source: Synthetic, folder: Path, drawn
             for file in own.iterdir():
                 common.evict(file)
             with common.workers(_serve_cold, measured.contender, source, own, count=1) as (worker,):
-                measured.cold = worker.ask("cold")
+                measured.cold = worker.answer_to("cold")
         with common.workers(_serve_memory, measured.contender, source, own) as both:
             for order in ("open", "memory"):
                 for worker in both:
@@ -237,31 +236,30 @@ def _over(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
     return median_interval([a / b for a, b in zip(theirs, ours, strict=True)])._asdict()
 
 
-def structure_table(rows: Sequence[dict[str, Any]], entries: int) -> Table:
-    headings = ("structure", "bytes/hash", "false positives", "build s", "ns present", "ns absent", "cold µs")
-    return screen_table(
-        f"The same {entries:,} hashes in each: medians; false positives with their 95% interval",
-        (*headings, "how often?", "shared", "MiB a worker", "needs"),
-        map(cells, rows),
-        left=("structure", "shared", "needs", "how often?"),
-    )
+STRUCTURE_HEADINGS = (
+    "structure", "bytes per hash", "false positives", "build", "present", "absent", "absent, times ours", "cold",
+    "how often", "shared", "a worker", "needs",
+)  # fmt: skip
 
 
-def cells(row: dict[str, Any]) -> list[str]:
-    """One line of the table."""
-    cold_one = row["cold"]
+def structure_rows(rows: Sequence[dict[str, Any]]) -> list[Sequence[str]]:
+    """For the screen and the page."""
     return [
-        row["name"],
-        f"{row['bytes_per_hash']:.2f}",
-        wrong(row),
-        f"{row['build_seconds']:.1f}",
-        f"{row['present_ns']['median']:,.0f}",
-        f"{row['absent_ns']['median']:,.0f}",
-        f"{cold_one['p50_us']:,.0f} ({cold_one['bytes_read_per_lookup'] / 4096:.1f} pages)" if cold_one else "–",
-        "yes" if row["prevalence"] else "no",
-        row["shared"],
-        f"{max(0, *row['worker_bytes']) / 2**20:,.1f}",
-        row["needs"],
+        (
+            row["name"],
+            f"{row['bytes_per_hash']:.2f}",
+            wrong(row),
+            f"{row['build_seconds']:.1f} s",
+            f"{interval_text(row['present_ns'], ',.0f')} ns",
+            f"{interval_text(row['absent_ns'], ',.0f')} ns",
+            f"{row['absent_over_ours']['median']:.2f}",
+            f"{row['cold']['p50_us']:,.0f} µs" if row["cold"] else "–",
+            "yes" if row["prevalence"] else "no",
+            row["shared"],
+            f"{max(0, *row['worker_bytes']) / common.MIB:,.1f} MiB",
+            row["needs"],
+        )
+        for row in rows
     ]
 
 

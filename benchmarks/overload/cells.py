@@ -11,10 +11,9 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.measure import LOAD_CORE, Server
+from benchmarks.measure import LOAD_CORE, Server, status_bytes
 from benchmarks.open_loop import percentile
 from benchmarks.overload import owners
 from tests.servers import RedisServer, free_port
@@ -115,7 +114,7 @@ def _besideflooded(row: Row, known: int, server: Server, redis: RedisServer) -> 
         reached_a_second=(after["reached"] - before["reached"]) / seconds,
         lag_p99_ms=after["lag_p99_ms"],
         lag_max_ms=after["lag_max_ms"],
-        rss_mib=_rss_mib(server.pid),
+        rss_mib=status_bytes(server.pid, "VmHWM") / 2**20,
         redis_mib=int(redis.cli("INFO", "memory")["used_memory"]) / 2**20,
         tasks=after["tasks"],
         files=after["files"],
@@ -164,8 +163,3 @@ def state(server: Server) -> dict[str, Any]:
     with urllib.request.urlopen(f"{server.url}/state", timeout=30) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
-
-
-def _rss_mib(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))

@@ -96,7 +96,7 @@ class _Connections:
         self._port = port
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def answer_to(self, request: bytes) -> tuple[bytes, bytes]:
+    async def exchange(self, request: bytes) -> tuple[bytes, bytes]:
         """Head and body of the answer. Raises `OSError` or `TimeoutError`."""
         async with asyncio.timeout(PATIENCE_S):
             reader, writer = await self._one()
@@ -130,7 +130,7 @@ async def state(port: int) -> dict[str, Any]:
     """What the service says of itself, over a connection that is open already."""
     for _ in range(5):
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-            _, text = await _to(port).answer_to(b"GET /state HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+            _, text = await _to(port).exchange(b"GET /state HTTP/1.1\r\nHost: shop.example\r\n\r\n")
             found: dict[str, Any] = json.loads(text)
             return found
     raise RuntimeError("the service does not answer")
@@ -144,7 +144,7 @@ async def _post(port: int, path: str, form: dict[str, str], where: str, more: di
     """Status, body, and what `Retry-After` says."""
     request = form_post(path, urlencode(form), where, *(f"{name}: {value}" for name, value in more.items()))
     try:
-        head, body = await _to(port).answer_to(request)
+        head, body = await _to(port).exchange(request)
     except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
         return 0, type(error).__name__, 1.0
     retry_after = _RETRY_AFTER.search(head)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 
-from benchmarks.measure import LOAD_CORE, Server
+from benchmarks.measure import LOAD_CORE, Server, status_bytes
 from benchmarks.overload import owners
 from benchmarks.overload.cells import Row, ended, flooded, state, wait_until_up
 from tests.servers import RedisServer, free_port
@@ -65,6 +64,4 @@ def _server(redis: RedisServer) -> Server:
 
 def _look(server: Server) -> Look:
     found = state(server)
-    lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
-    rss = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
-    return Look(rss, found["files"], found["tasks"])
+    return Look(status_bytes(server.pid, "VmRSS") / 2**20, found["files"], found["tasks"])

@@ -33,7 +33,7 @@ def main() -> int:
         plan = Plan(options.scale, options.workers, options.callers, start_us, compiled=not options.plain)
     try:
         with drawing() as drawn, Lead(options.work, plan, drawn, anew=options.anew, pin=not options.unpinned) as lead:
-            found = lead.run()
+            found = lead.replay()
     except Stopped:
         print(f"Stopped; {_again(options)} goes on where this ended.", file=sys.stderr)
         return 130

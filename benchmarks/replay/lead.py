@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks.compiled import compiled_first
+from benchmarks.measure import status_bytes
 from benchmarks.replay.plan import WINDOW_US, Plan, Share, expected
 from benchmarks.replay.proof import prove
 from benchmarks.replay.site import parts_of, settings
@@ -81,7 +82,7 @@ class Lead:
         if not self.folder.plan.exists():
             raise Broken("there is nothing here to go on with")
         kept: dict[str, Any] = json.loads(self.folder.plan.read_text())
-        if self._store.find():
+        if self._store.is_running():
             self._drawing.say("Redis still runs; what has expired in the meantime is forgotten")
         elif kept["iced_ms"] and self._store.dump.exists():
             self._store.start()
@@ -98,7 +99,7 @@ class Lead:
     def __exit__(self, *_: object) -> None:
         self._end_workers()
 
-    def run(self) -> dict[str, Any]:
+    def replay(self) -> dict[str, Any]:
         """Until all is done. Raises `Stopped` after SIGINT or SIGTERM, when everything has been kept."""
         self._kept["runs"] += 1
         self._keep()
@@ -171,7 +172,7 @@ class Lead:
                 "logins": counts["sent_logins"],
                 "asked": counts["asked"],
                 "shed": counts[SHED],
-                "workers_rss_bytes": [_rss_bytes(pid) for pid in running],
+                "workers_rss_bytes": [status_bytes(pid, "VmRSS") for pid in running],
                 "workers_cpu_seconds": [round(cpu_seconds(pid), 2) for pid in running],
             } | self._store.sample())  # fmt: skip
         self._keep()
@@ -253,9 +254,3 @@ def _scenario(plan: Plan) -> dict[str, Any]:
         "typo_share": round(honest.typo_share, 3),
         "seconds": round(campaign.attempts / campaign.per_second, 1),
     }
-
-
-def _rss_bytes(pid: int) -> int:
-    """What a process has in memory (Linux)."""
-    status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:")), 0)

@@ -55,7 +55,7 @@ class KeptRedis:
     def dump(self) -> Path:
         return self._folder / "dump.rdb"
 
-    def find(self) -> bool:
+    def is_running(self) -> bool:
         """Whether one still runs here."""
         try:
             self._pid = int(self.info("server")["process_id"])
@@ -72,7 +72,7 @@ class KeptRedis:
             self._process = subprocess.Popen([find_redis(), *words], stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS_MAX
         while self._process.poll() is None and time.monotonic() < deadline:
-            if self.find() and self._loaded():
+            if self.is_running() and self._loaded():
                 return
             time.sleep(0.02)
         raise RuntimeError(f"redis-server did not start; see {self._folder / 'redis.log'}")
@@ -123,10 +123,10 @@ class KeptRedis:
 
     def stop(self) -> None:
         """End it, without a dump. Harmless where it has ended."""
-        if self.find():
+        if self.is_running():
             os.kill(self._pid, signal.SIGTERM)
             deadline = time.monotonic() + START_SECONDS_MAX
-            while self.find() and time.monotonic() < deadline:
+            while self.is_running() and time.monotonic() < deadline:
                 time.sleep(0.02)
         if self._process is not None:
             self._process.wait()

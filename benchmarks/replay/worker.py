@@ -215,7 +215,7 @@ class Worker:
 
     # The run.
 
-    async def run(self) -> None:
+    async def send_share(self) -> None:
         """Until all is done or somebody says to stop."""
         await self._reconcile()
         await self._write_down()
@@ -416,7 +416,7 @@ async def drive(worker: Worker) -> None:
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     try:
-        await worker.run()
+        await worker.send_share()
     finally:
         await worker.aclose()
 

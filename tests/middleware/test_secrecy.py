@@ -28,6 +28,7 @@ from tests.middleware.driving import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sekisho.asgi.types import App, Receive, Scope, Send
     from tests.servers import RedisServer
@@ -117,7 +118,7 @@ async def all_attempts(app: App, shop: Fragile, rounds: int, token: str = "") ->
         await log_in(app, ACCOUNT, f"{PASSWORD}{n}", client=address(n))
 
 
-async def test_no_secret_leaves_the_process(own_redis_server: RedisServer, captured: Captured) -> None:
+async def test_no_secret_leaves_the_process(own_redis_server: RedisServer, captured: Captured, tmp_path: Path) -> None:
     """After 300 attempts of every kind, with the store up and then down, no secret is found anywhere."""
     shop = Fragile()
     app = guarded(
@@ -131,6 +132,7 @@ async def test_no_secret_leaves_the_process(own_redis_server: RedisServer, captu
         limit_device="9999/hour",
         body_bytes_max=8_192,
         workers=1,
+        events_file=str(tmp_path / "events.jsonl"),
     )
     first = await log_in(app, ACCOUNT, PASSWORD, client=CLIENT, headers=[(b"user-agent", AGENT.encode())])
     token = first.device
@@ -149,6 +151,7 @@ async def test_no_secret_leaves_the_process(own_redis_server: RedisServer, captu
         "redis": stored,
         "repr": seen.encode("utf-8", "surrogateescape"),
         "metrics": repr(app.counts).encode(),
+        "events": (tmp_path / "events.jsonl").read_bytes(),
         "refusals": b"".join(
             [
                 (await log_in(app, ACCOUNT, PASSWORD, client=CLIENT)).body,

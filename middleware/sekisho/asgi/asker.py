@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sekisho.answer.cookies import attributes
 from sekisho.asgi.cookies import cookie
 from sekisho.asgi.request_context import DEVICE_HEADER
 from sekisho.devices.asker import SECONDS
@@ -85,5 +86,4 @@ class AskerCookie:
 def _line(token: bytes, *, by_header: bool) -> tuple[bytes, bytes]:
     if by_header:
         return HEADER, token
-    attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % SECONDS
-    return b"set-cookie", COOKIE_START + token + attributes
+    return b"set-cookie", COOKIE_START + token + attributes(SECONDS)

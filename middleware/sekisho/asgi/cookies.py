@@ -11,12 +11,3 @@ def cookie(header: bytes, start: bytes) -> bytes:
         if (stripped := pair.strip()).startswith(start):
             return stripped[len(start) :]
     return b""
-
-
-def same_site(*, elsewhere: bool) -> bytes:
-    """The attributes that control which sites' pages send the guard's cookies.
-
-    `Lax`: no other site can post with it. `elsewhere`: for a page on another site whose origin the operator has named.
-    It gets a partitioned cookie of its own, which is sent from that site's pages alone.
-    """
-    return b"SameSite=None; Partitioned" if elsewhere else b"SameSite=Lax"

@@ -22,11 +22,11 @@ from sekisho.answer import (
     unavailable,
     unreadable_attempt,
 )
+from sekisho.answer.cookies import attributes
 from sekisho.asgi.body_reader import HungUp, Intake, Patience
-from sekisho.asgi.cookies import same_site
 from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
 from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, Presented, Visit, presented
-from sekisho.asgi.response_observer import Report, Watch
+from sekisho.asgi.response_observer import Keeper, Report, Watch
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.devices.token import browser_family
 from sekisho.judge import Belief
@@ -43,6 +43,7 @@ from sekisho.model import (
     Encoding,
     Exposure,
     Mode,
+    Origin,
     Outcome,
     PasswordsBusy,
     StoreUnavailable,
@@ -91,8 +92,6 @@ NO_UTF8 = (
     "basic:latin-1 for basic in SEKISHO_{}, or basic:utf-8|latin-1 if it does so where UTF-8 fails"
 )
 NOT_OUTERMOST = "LoginGuard stands inside a session middleware: make it the outermost but for CORS [SEK052]"
-LOGS_IN = frozenset({DoorKind.LOGIN, DoorKind.CODE})  # a code is the application's own second step, or its only one
-CHANGES_SECRET = frozenset({DoorKind.CHANGE, DoorKind.RESET})
 UNAVAILABLE_US = 2_000_000  # the store is tried again within a second
 CROWDED_US = 2_000_000  # a stranger who waits has a turn within a second
 CROWDED = "as many strangers' attempts are under way as the application bears"
@@ -127,21 +126,22 @@ class Reading(Value):
 
 @final
 class Cookie(Value):
-    """The device token's cookie: its name, and its lifetime in days."""
+    """The device token's cookie: its name, and its lifetime in days. `start`: how it begins in a header."""
 
-    __slots__ = ("days", "name")
+    __slots__ = ("_elsewhere", "_here", "days", "name", "start")
 
     def __init__(self, name: bytes, days: int) -> None:
         self.name: Final = name
         self.days: Final = days
+        self.start: Final = name + b"="
+        self._here: Final = attributes(days * 86_400)
+        self._elsewhere: Final = attributes(days * 86_400, elsewhere=True)
 
     def line(self, token: str, *, elsewhere: bool = False) -> bytes:
-        # `__Host-` binds the cookie to this host; `Lax` stops other sites from trying passwords with it.
-        attributes = b"Max-Age=%d; Path=/; Secure; HttpOnly; " % (self.days * 86_400)
-        return b"%b=%b; %b%b" % (self.name, token.encode(), attributes, same_site(elsewhere=elsewhere))
+        return self.start + token.encode() + (self._elsewhere if elsewhere else self._here)
 
 
-class GuardMiddleware:
+class GuardMiddleware(Keeper):
     """Guards an application, for one event loop.
 
     Args:
@@ -194,7 +194,7 @@ class GuardMiddleware:
         self._answers = reading.answers
         self._refusals = refusals
         self._cookie = cookie
-        self._cookie_start = cookie.name + b"="
+        self._cookie_start = cookie.start
         self.mode = mode  # an operator may change it at run time
         self._jitter = jitter
         self._test = test
@@ -225,13 +225,13 @@ class GuardMiddleware:
             return await self._crowded(door, request, send)
         visit = self._visit(door, scope, request, named, receive, send)
         if _is_planted(visit) and self.mode is Mode.ENFORCE:
-            self._events.unreadable(door, "cross_site")
+            self._events.unreadable(door, "cross_site", visit.origin)
             self._note(door, "denied", "cross_site")
             return await self._answer(visit, denied())
         # In monitor mode every attempt is assessed, once; a refusal that is due here is found again later.
         anybody, token = self.mode is Mode.MONITOR, visit.presented.token
         stop = self._guard.at_the_gate(visit.origin, visit.digests, token=token, anybody=anybody)
-        if stop and not self._earns_look(visit, stop) and self._refuses(door, stop):
+        if stop and not self._earns_look(visit, stop) and self._refuses(visit, stop):
             return await self._refuse(visit, stop)
         # Nothing is awaited inside an exception handler, here and below: compiled code would lose cancellations.
         on: Awaitable[None]
@@ -243,7 +243,7 @@ class GuardMiddleware:
         except Carried as form:
             on = self._unpack(visit, form.body)
         except HungUp:
-            return self._events.unreadable(door, "hung_up")
+            return self._events.unreadable(door, "hung_up", visit.origin)
         return await on
 
     def _is_beyond(self, named: dict[bytes, bytes]) -> bool:
@@ -381,7 +381,7 @@ class GuardMiddleware:
             assessment = None
         if assessment is None:
             return await self._unavailable(visit)
-        if self._refuses(attempt.door, assessment.decision):
+        if self._refuses(visit, assessment.decision, attempt, assessment.device):
             return await self._ask_or_refuse(visit, assessment, worked=worked)
         if attempt.new_secret and await self._refuses_choice(attempt):
             self._guard.give_back(assessment)
@@ -404,14 +404,14 @@ class GuardMiddleware:
         if self._step_up is not None and share == UNWORKED_SHARE:
             return await self._step_up.work(visit, assessment)
         self._guard.not_tried(assessment)
-        return await self._crowded(visit.door, visit.scope, visit.send)
+        return await self._crowded(visit.door, visit.scope, visit.send, visit.origin)
 
     def _share(self, *, worked: bool) -> float:
         asks = self._step_up is not None and self._step_up.may_ask_work(worked=worked)
         return UNWORKED_SHARE if asks else 1.0
 
-    def _crowded(self, door: Door, request: Scope, send: Send) -> Awaitable[None]:
-        self._events.crowded(door)
+    def _crowded(self, door: Door, request: Scope, send: Send, origin: Origin | None = None) -> Awaitable[None]:
+        self._events.crowded(door, origin)
         self._note(door, "unavailable", CROWDED)
         refusal = unavailable(retry_after_s(CROWDED_US, self._jitter()))
         return send_answer(send, self._renderer.render(refusal, request["headers"]))
@@ -452,8 +452,11 @@ class GuardMiddleware:
 
     # Refusing.
 
-    def _refuses(self, door: Door, decision: Decision) -> bool:
-        self._events.decided(door, decision, self.mode)
+    def _refuses(
+        self, visit: Visit, decision: Decision, attempt: Attempt | None = None, device: Device = _STRANGER
+    ) -> bool:
+        door = visit.door
+        self._events.decided(door, decision, self.mode, visit.origin, attempt, device)
         if decision.passes:
             return False
         enforced = self.mode is Mode.ENFORCE
@@ -463,7 +466,7 @@ class GuardMiddleware:
     async def _refuses_choice(self, attempt: Attempt) -> bool:
         """Whether to refuse the new password because it has leaked (NIST SP 800-63B-4, 3.1.1.2)."""
         breached = await self._guard.weigh_choice(attempt)
-        self._events.chosen(attempt.door, breached=breached)
+        self._events.chosen(attempt.door, breached=breached, attempt=attempt)
         if breached:
             self._note(attempt.door, "breached_password", "the new password has leaked")
         return bool(breached) and self.mode is Mode.ENFORCE
@@ -499,7 +502,7 @@ class GuardMiddleware:
 
     async def _unreadable(self, visit: Visit, error: Unreadable) -> None:
         """Refuse an unreadable attempt and charge its sender: a more lenient application would have tried it."""
-        self._events.unreadable(visit.door, error.reason)
+        self._events.unreadable(visit.door, error.reason, visit.origin)
         if error.reason == "not_unicode" and _shows_basic(visit):
             self._events.odd(NO_UTF8.format(visit.door.name, visit.door.kind.name))
         if _is_look(visit) and self.mode is Mode.ENFORCE:
@@ -577,7 +580,7 @@ class GuardMiddleware:
             return [], False
         # A door that only reads a header belongs to an API, whose clients keep no cookies. And a request that asks for
         # a code without trying one has proved nothing.
-        if not (attempt.door.kind in LOGS_IN and attempt.account and attempt.secret and attempt.door.reads_body):
+        if not (_logs_in(attempt.door.kind) and attempt.account and attempt.secret and attempt.door.reads_body):
             return [], False
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
         device = [self._device(visit, assessment, basis)] if belief is Belief.FULL else []
@@ -603,12 +606,24 @@ class GuardMiddleware:
         if held and visit.intake in held:  # it has not even begun to answer
             self._admission.free(visit.intake)
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
-        self._events.settled(door, outcome, basis)
-        if outcome is not Outcome.FAILED and door.kind in CHANGES_SECRET and self._step_up is not None:
+        self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
+        if self._step_up is not None and outcome is not Outcome.FAILED and _changes_secret(door.kind):
             self._step_up.secret_changed(visit.scope, assessment.attempt, outcome, account)
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
-            self._events.change_password(door, account)
+            self._events.change_password(door, account, assessment.attempt)
+
+
+# Compared, not looked up: the hash of an enumeration's member runs as Python code.
+
+
+def _logs_in(kind: DoorKind) -> bool:
+    # A code is the application's own second step, or its only one.
+    return kind is DoorKind.LOGIN or kind is DoorKind.CODE
+
+
+def _changes_secret(kind: DoorKind) -> bool:
+    return kind is DoorKind.CHANGE or kind is DoorKind.RESET
 
 
 def _shows_basic(visit: Visit) -> bool:

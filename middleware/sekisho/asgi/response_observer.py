@@ -5,12 +5,15 @@ Only a JSON answer whose body decides is held back, and of that a bounded part: 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from sekisho.model import Attempt, Basis, Decision, Device, Exposure, Outcome
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from sekisho.asgi.request_context import Visit
     from sekisho.asgi.types import Message
     from sekisho.pipeline import Assessment
@@ -63,26 +66,30 @@ class Report:
         return Basis.RULE if self.attempt.door.success else Basis.GUESS
 
 
-class Keeper(Protocol):
-    """Receives what an answer shows."""
+class Keeper(ABC):
+    """Receives what an answer shows. A base class and no protocol: compiled, its methods are called directly."""
 
+    @abstractmethod
     def started(self, visit: Visit, status: int, headers: Headers, learned: Outcome | None) -> None:
         """Receives status and headers of every answer, and the outcome they show; None where the body decides."""
 
+    @abstractmethod
     def read(self, visit: Visit, status: int, headers: Headers, body: bytes | None) -> None:
         """Receives the body of an answer that was held; None where it could not be unpacked."""
 
+    @abstractmethod
     def unjudged(self, visit: Visit, why: str) -> None:
         """Receives an answer whose body could not be read, with the reason: `large` or `file`."""
 
+    @abstractmethod
     def success_headers(
         self, visit: Visit, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
     ) -> tuple[Headers, bool]:
         """The headers to add to a successful answer, given its status, headers and, where it was held, its body; and
         whether a device token is among them.
         """
-        ...
 
+    @abstractmethod
     def ended(
         self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str
     ) -> None:
@@ -92,7 +99,10 @@ class Keeper(Protocol):
 
 
 class Watch:
-    """An application's `send` that learns the outcome. The application's report overrules what the answer shows."""
+    """An application's `send` that learns the outcome. The application's report overrules what the answer shows.
+
+    `send` is a plain function that mostly returns the server's own awaitable: no coroutine stands in between.
+    """
 
     def __init__(self, visit: Visit, assessment: Assessment, report: Report, keeper: Keeper) -> None:
         self._visit = visit
@@ -112,21 +122,23 @@ class Watch:
         """Whether any part of the answer has been sent."""
         return bool(self._status) and not self._held
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         kind = message["type"]
         if kind == "http.response.start":
-            return await self._start(message)
+            return self._start(message)
         if self._held:
             if kind == "http.response.body":
-                return await self._hold(self._held, message)
+                return self._hold(self._held, message)
             # An answer that ends in any other way (a file sent by path) has no body that could be read.
             if kind in BODIES:
-                self._keeper.unjudged(self._visit, "file")
-                await self._release()
+                return self._let_go(message)
+        return self._pass(kind, message)
+
+    def _pass(self, kind: str, message: Message) -> Awaitable[None]:
         # Early hints, pushes and trailers are neither the answer nor its end.
         if kind in BODIES and not message.get("more_body", False):
             self._end()
-        return await self._visit.send(message)
+        return self._visit.send(message)
 
     async def close(self) -> None:
         """Note that the application has returned: held messages go out; an answer without an end is no success."""
@@ -141,7 +153,7 @@ class Watch:
             self._report.outcome = None
             self._end()
 
-    async def _start(self, message: Message) -> None:
+    def _start(self, message: Message) -> Awaitable[None]:
         status = self._status = message["status"]
         headers = self._headers = list(message.get("headers", ()))
         visit = self._visit
@@ -149,9 +161,14 @@ class Watch:
         self._keeper.started(visit, status, headers, learned)
         if learned is None:
             self._held = [message]
-        else:
-            self._outcome = learned
-            await self._visit.send(self._dressed(message))
+            return _nothing()
+        self._outcome = learned
+        return visit.send(self._dressed(message))
+
+    async def _let_go(self, message: Message) -> None:
+        self._keeper.unjudged(self._visit, "file")
+        await self._release()
+        await self._pass(message["type"], message)
 
     async def _hold(self, held: list[Message], message: Message) -> None:
         held.append(message)
@@ -199,3 +216,6 @@ class Watch:
             self._keeper.ended(
                 self._visit, self._assessment, outcome, report.basis, renewed=self._renewed, account=account
             )
+
+
+async def _nothing() -> None: ...

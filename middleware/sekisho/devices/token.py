@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, final
 from sekisho.crypto.signers import Signer, as_signers
 from sekisho.model import Device
 from sekisho.model.value import Value
+from sekisho.read.digest import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,7 +192,7 @@ class DeviceTokens:
 
     def _digest(self, account: str) -> bytes:
         digest = self._account.copy()
-        digest.update(account.encode("utf-8", "surrogatepass"))
+        digest.update(utf8(account))
         return digest.digest()
 
 
@@ -253,4 +254,5 @@ def _packed(text: str) -> bytes:
 
 
 def _text(packed: bytes) -> str:
-    return b2a_base64(packed, newline=False).rstrip(b"=").translate(_URLSAFE).decode()
+    # The line's end is removed with the padding: a named argument would cost more.
+    return b2a_base64(packed).rstrip(b"=\n").translate(_URLSAFE).decode()

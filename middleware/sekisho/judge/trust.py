@@ -218,7 +218,7 @@ class _Secrets:
         return bool(self._overfull) and _key(mark, attempt, charge) in self._overfull
 
     def _keep(self, key: _Key, secrets: tuple[bytes, ...]) -> None:
-        if key in self._young or len(self._young) < ACCOUNTS_MAX:
+        if len(self._young) < ACCOUNTS_MAX or key in self._young:
             self._young[key] = secrets
 
     def _rotate(self, now_s: float) -> None:

@@ -79,7 +79,9 @@ class WaitingRoom:
         self._call(key, 1)
 
     def _call(self, key: bytes, most: int) -> None:
-        still = [called for called in self._waiting.get(key, ()) if not called.done()]
+        if key not in self._waiting:  # as nearly always
+            return
+        still = [called for called in self._waiting[key] if not called.done()]
         for called in still[:most]:
             called.set_result(None)
 

@@ -68,6 +68,15 @@ class Keys:
         self._secret = self._prefix + b"s"
 
     def of(self, charge: Charge) -> list[bytes]:
+        """All keys of a charge; to be read only."""
+        kept = charge.kept
+        if kept is not None and kept[0] is self:
+            return kept[1]
+        keys = self._all(charge)
+        charge.kept = (self, keys)
+        return keys
+
+    def _all(self, charge: Charge) -> list[bytes]:
         keys = self.network(charge)
         if charge.account:
             keys += self.account(charge)

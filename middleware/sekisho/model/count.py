@@ -7,8 +7,22 @@ from typing import Final, Protocol, final
 from sekisho.model.value import Value
 
 
+class Addressed(Value):
+    """A value whose records are found in a store under keys.
+
+    Attributes:
+        kept: its keys there and who made them, once they are made. An attempt and its settlement have the same. It is
+            no part of the value.
+    """
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept: tuple[object, list[bytes]] | None = None
+
+
 @final
-class Charge(Value):
+class Charge(Addressed):
     """One attempt as the ledger sees it: keyed digests without any name, address or secret.
 
     Attributes:
@@ -59,6 +73,7 @@ class Charge(Value):
         member_tag: bytes,
         exempt: bool = False,
     ) -> None:
+        super().__init__()
         self.network: Final = network
         self.networks: Final = networks
         self.ip: Final = ip

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sekisho.model import Door
-    from sekisho.record.events import Events
+    from sekisho.record.recorder import Events
 
     Headers = list[tuple[bytes, bytes]]
 

@@ -1,126 +1,195 @@
-"""Counts and logs decisions.
+"""Events: one frozen value for each thing that happened. Everything that records takes these values and nothing else.
 
-Both are bounded by the settings: a series or a log line consists of a door's name, an action and reason codes, all set
-by the operator or the guard. They contain nothing that a client sent; otherwise a flood could fill a disk, and user
-names would leak.
+An event names a door, reason codes and keyed digests; it contains no account, no address and no secret. The exact
+account and address are behind a handle, which opens only for a sink that was given the key.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-from typing import TYPE_CHECKING
+from typing import Final, NoReturn, final
 
-from sekisho.model import Action, Outcome
-from sekisho.record.hook import Hook
-
-if TYPE_CHECKING:
-    from sekisho.model import Basis, Decision, Door, Mode
-    from sekisho.record.hook import AccountHook
-
-log = logging.getLogger("sekisho.events")
-
-_NAMES = {action: action.name.lower() for action in Action}
+from sekisho.model.value import Value
 
 
-class Events:
-    """Counts since the start, by (door, event, reason).
+class Kind:
+    """The kinds of events. Plain texts: they are written as they are, and are compared for every attempt."""
 
-    `on_change_password`: the service's own function; see `AccountHook`.
+    DECIDED: Final = "decided"
+    SETTLED: Final = "settled"
+    UNREADABLE: Final = "unreadable"
+    CROWDED: Final = "crowded"
+    STEP_UP_ISSUED: Final = "step_up_issued"
+    STEP_UP_PROVED: Final = "step_up_proved"
+    STEP_UP_FAILED: Final = "step_up_failed"
+    STEP_UP_NOT_COMPLETED: Final = "step_up_not_completed"
+    FACTOR_CHANGED: Final = "factor_changed"
+    FACTOR_ENROLLED: Final = "factor_enrolled"
+    CODE_SENT: Final = "code_sent"
+    NEW_DEVICE: Final = "new_device"
+    NEW_PASSWORD: Final = "new_password"  # noqa: S105 - the name of an event
+    CHANGE_PASSWORD: Final = "change_password"  # noqa: S105 - the same
+    SUCCESS_RULE: Final = "success_rule"
+    UNJUDGED: Final = "unjudged"
+    MISCONFIGURED: Final = "misconfigured"
+    DEGRADED: Final = "degraded"
+    RECOVERED: Final = "recovered"
+    STORE_EMPTIED: Final = "store_emptied"
+    MODE_CHANGED: Final = "mode_changed"
+
+
+class Exact(Value):
+    """The account as it was typed, and the client's address."""
+
+    __slots__ = ("account", "address")
+
+    def __init__(self, account: str, address: str) -> None:
+        self.account: Final = account
+        self.address: Final = address
+
+    def __repr__(self) -> str:
+        return "Exact(...)"
+
+
+@final
+class Handle:
+    """Stands for the exact account and address of an event. Only the `HandleKey` that made it opens it.
+
+    It cannot be printed, copied or pickled, so a sink that writes events down cannot write these by mistake. It is no
+    protection against code in the same process.
     """
 
-    def __init__(self, on_change_password: AccountHook | None = None) -> None:
-        # Not a `Counter`: writing to a subclass of `dict` costs ten times as much.
-        self.counts: dict[tuple[str, str, str], int] = {}
-        self._on_change_password = Hook(on_change_password) if on_change_password else None
+    __slots__ = ("_exact", "_key")
 
-    def decided(self, door: Door, decision: Decision, mode: Mode) -> None:
-        """Count each finding of a judged attempt; attempts with findings are logged at INFO."""
-        if not decision.findings:
-            self._count(door.name, "allow", "")
-            return
-        action = _NAMES[decision.asked]
-        for finding in decision.findings:
-            self._count(door.name, action, finding.reason)
-        if log.isEnabledFor(logging.INFO):
-            log.info("%s", _line(mode, door, decision.asked, [finding.reason for finding in decision.findings]))
+    def __init__(self, key: HandleKey, exact: Exact) -> None:
+        self._key: Final = key
+        self._exact: Final = exact
 
-    def _count(self, place: str, what: str, why: str) -> int:
-        key = (place, what, why)
-        count = self.counts[key] = self.counts.get(key, 0) + 1
-        return count
+    def __repr__(self) -> str:
+        return "Handle(...)"
 
-    def unreadable(self, door: Door, reason: str) -> None:
-        self._count(door.name, "unreadable", reason)
-
-    def crowded(self, door: Door) -> None:
-        """A stranger's attempt was refused, because the application was at its limit."""
-        self._count(door.name, "unavailable", "crowded")
-
-    def settled(self, door: Door, outcome: Outcome, basis: Basis) -> None:
-        """The outcome of an attempt. Successes are also counted by their basis."""
-        self._count(door.name, "outcome", _word(outcome))
-        if outcome is Outcome.SUCCEEDED:
-            self._count(door.name, "success_by", _word(basis))
-
-    def rule_tested(self, door: Door, result: str) -> None:
-        """A suspected success rule was tested: `wrong`, `held`, or `untested` where no test was possible."""
-        self._count(door.name, "success_rule", result)
-
-    def proved(self, place: str, purpose: str, factor: str) -> None:
-        """A second proof was shown. `place`: a door's or route's name, or empty for the guard's own pages."""
-        self._count(place, f"proved_{purpose}", factor)
-
-    def chosen(self, door: Door, *, breached: bool | None) -> None:
-        """A new password was looked up; `None`: no source could tell."""
-        known = {True: "breached", False: "not_known", None: "unknown"}[breached]
-        self._count(door.name, "new_password", known)
-
-    def change_password(self, door: Door, account: str) -> None:
-        """An owner logged in with a leaked password. The account is passed only to the service's function."""
-        self._count(door.name, "change_password", "")
-        if self._on_change_password is not None:
-            self._on_change_password(account)
-
-    def leaks_answer(self, source: str, answers: bool) -> None:
-        """A source of leaked passwords (`corpus`, `pairs`, `hibp`) has begun or ceased to answer."""
-        self._count("", source, "answers" if answers else "lost")
-
-    def store_answers(self, answers: bool) -> None:
-        """The store has begun or ceased to work. The connection logs the cause."""
-        lost = ("", "store", "lost") in self.counts
-        self._count("", "store", "answers" if answers else "lost")
-        if not answers:
-            log.warning("counting is degraded until the store works again (SEKISHO_ON_STORE_FAILURE)")
-        elif lost:  # as loud as the loss: a log that drops INFO would show outages that never end
-            log.warning("the store works again")
-        else:
-            log.info("the store works")
-
-    def counts_anew(self) -> None:
-        """The store has lost all its data."""
-        self._count("", "store", "anew")
-        log.warning(
-            "the store was emptied, or came back without its data: all counters begin anew, and step-ups under way are "
-            "lost (persist it, or give it a replica)"
-        )
-
-    def unjudged(self, door: Door, why: str) -> int:
-        """An answer could not be judged; returns how often that has happened for this reason."""
-        return self._count(door.name, "unjudged", why)
-
-    def odd(self, text: str) -> None:
-        """Log a setup that must be a mistake. Logged again at 10, 100, 1,000 times, and so on."""
-        count = self._count("", "odd", text)
-        if count in {1, 10, 100, 1_000} or count % 10_000 == 0:
-            log.warning("%s (seen %d times)", text, count)
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a handle is neither copied nor written down")
 
 
-def _word(member: Outcome | Basis) -> str:
-    # In Python `value` is a descriptor, which costs more than the counting itself.
-    word: str = member._value_
-    return word
+@final
+class HandleKey:
+    """Makes handles and opens them. Made once, and given to the sinks that need accounts and addresses."""
+
+    def close(self, account: str, address: str) -> Handle:
+        return Handle(self, Exact(account, address))
+
+    def open(self, handle: Handle) -> Exact:
+        """The account and address. Raises `PermissionError` for a handle of another key."""
+        if handle._key is not self:  # noqa: SLF001 - nothing else may read it
+            raise PermissionError("this handle is of another key")
+        return handle._exact  # noqa: SLF001 - the same
 
 
-def _line(mode: Mode, door: Door, asked: Action, reasons: list[str]) -> str:
-    return json.dumps({"mode": mode.value, "door": door.name, "action": _NAMES[asked], "reasons": reasons})
+@final
+class Subject(Value):
+    """The client and the account that an event concerns. A field that is unknown is empty.
+
+    Attributes:
+        network: the client's network as text: IPv4 /24, IPv6 /56.
+        account: the keyed digest of the canonical account, 32 hex digits.
+        address: the keyed digest of the address (IPv6: of its /64), 32 hex digits.
+        device: the keyed digest of the device headers within their network, 32 hex digits.
+        device_class: `stranger`, `seen` or `proved`.
+        country: two letters (ISO 3166-1).
+        handle: the exact account and address; None if no sink reads them, and never part of a written event.
+    """
+
+    __slots__ = ("account", "address", "country", "device", "device_class", "handle", "network")
+
+    def __init__(
+        self,
+        network: str = "",
+        account: str = "",
+        address: str = "",
+        device: str = "",
+        device_class: str = "",
+        country: str = "",
+        handle: Handle | None = None,
+    ) -> None:
+        self.network: Final = network
+        self.account: Final = account
+        self.address: Final = address
+        self.device: Final = device
+        self.device_class: Final = device_class
+        self.country: Final = country
+        self.handle: Final = handle
+
+
+NOBODY: Final = Subject()
+
+
+@final
+class Event(Value):
+    """One thing that happened. `sekisho.record.lines` says which fields each kind has, and what they mean.
+
+    Attributes:
+        kind: see `Kind`.
+        at_us: Unix time in microseconds.
+        door: the name of the door or protected route; empty for events of the whole service.
+        reasons: codes.
+        times: how many such events this value stands for; those of a flood are summed.
+        subject: the client and the account.
+    """
+
+    __slots__ = (
+        "action",
+        "at_us",
+        "basis",
+        "door",
+        "factor",
+        "kind",
+        "mode",
+        "part",
+        "purpose",
+        "reasons",
+        "result",
+        "subject",
+        "text",
+        "times",
+    )
+
+    def __init__(  # noqa: PLR0913 - the fields of all kinds
+        self,
+        kind: str,
+        at_us: int,
+        door: str = "",
+        *,
+        action: str = "",
+        reasons: tuple[str, ...] = (),
+        mode: str = "",
+        result: str = "",
+        basis: str = "",
+        purpose: str = "",
+        factor: str = "",
+        part: str = "",
+        text: str = "",
+        times: int = 1,
+        subject: Subject = NOBODY,
+    ) -> None:
+        self.kind: Final = kind
+        self.at_us: Final = at_us
+        self.door: Final = door
+        self.action: Final = action
+        self.reasons: Final = reasons
+        self.mode: Final = mode
+        self.result: Final = result
+        self.basis: Final = basis
+        self.purpose: Final = purpose
+        self.factor: Final = factor
+        self.part: Final = part
+        self.text: Final = text
+        self.times: Final = times
+        self.subject: Final = subject
+
+    @property
+    def sort(self) -> tuple[str | tuple[str, ...], ...]:
+        """All fields but time, number and subject: events that agree in these may be summed."""
+        return (
+            self.kind, self.door, self.action, self.reasons, self.mode, self.result, self.basis, self.purpose,
+            self.factor, self.part, self.text,
+        )  # fmt: skip

@@ -251,6 +251,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given, pro
         hibp_url=source.read(table.HIBP_URL),
         exposed_header=source.read(table.EXPOSED_HEADER),
         breached_min=source.read(table.BREACHED_MIN),
+        events_file=source.read(table.EVENTS_FILE),
         protect=source.read(table.PROTECT),
         challenges=source.read(table.CHALLENGES),
         challenges_set=source.is_set(table.CHALLENGES),

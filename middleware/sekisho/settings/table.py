@@ -397,6 +397,12 @@ EXPOSED_HEADER: Setting[str | None] = Setting(
     "Believed from `TRUSTED_PROXIES` alone.",
     parse=parse.header,
 )
+EVENTS_FILE: Setting[str | None] = Setting(
+    name="EVENTS_FILE",
+    example="/var/log/sekisho/events.jsonl",
+    meaning="The file to which every worker appends its events, one JSON object a line; see docs/events.md.",
+    parse=parse.path,
+)
 
 PROTECT: Setting[tuple[ProtectedRoute, ...]] = Setting(
     name="PROTECT",
@@ -573,6 +579,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         HIBP_URL,
         EXPOSED_HEADER,
         BREACHED_MIN,
+        EVENTS_FILE,
         MOUNT,
         PROTECT,
         CHALLENGES,

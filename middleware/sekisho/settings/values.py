@@ -103,6 +103,7 @@ class Settings:
     hibp_url: str
     exposed_header: str | None
     breached_min: int
+    events_file: str | None
     protect: tuple[ProtectedRoute, ...]
     challenges: tuple[str, ...]
     challenges_set: bool

@@ -17,6 +17,7 @@ from hmac import compare_digest
 from time import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sekisho.answer.cookies import attributes
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.signers import Signer, as_signers
 from sekisho.read import SessionCredentials, credentials_shown, other_session
@@ -171,14 +172,12 @@ class Ties:
         """The header for a client that needs a tie: its next log-in brings one."""
         if by_header:
             return HEADER, WANTED
-        attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % WANTED_S
-        return b"set-cookie", self._wanted + attributes
+        return b"set-cookie", self._wanted + attributes(WANTED_S)
 
     def _line(self, text: str, *, by_header: bool) -> tuple[bytes, bytes]:
         if by_header:
             return HEADER, text.encode()
-        attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; SameSite=Lax" % SECONDS_MAX
-        return b"set-cookie", self._name + b"=" + text.encode() + attributes
+        return b"set-cookie", self._name + b"=" + text.encode() + attributes(SECONDS_MAX)
 
     def _presented(self, headers: Headers) -> tuple[str, bool]:
         """The sealed text, and whether it came in a header. Empty if there are two."""

@@ -93,7 +93,7 @@ class Line:
     def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
         """Queue an operation of the script. The future raises `StoreUnavailable` at the deadline, or at once."""
         answer: asyncio.Future[bytes] = self._loop.create_future()
-        if not self.answers:
+        if self._open is False:
             answer.set_exception(StoreUnavailable())
             return answer
         deadline = self._loop.time() + self._deadline
@@ -106,7 +106,8 @@ class Line:
         if len(self._queue) >= KEPT_MAX and not self.answers:
             refuse(self._queue.popleft().answer)
         self._queue.append(Operation(keys, argument, None, math.inf))
-        self._stir()
+        if not self._stirred:
+            self._stir()
 
     async def execute(self, *command: bytes) -> Any:
         """Run one command of its own. Raises `StoreUnavailable`, or redis-py's `ResponseError` where it is refused."""
@@ -136,7 +137,8 @@ class Line:
     # Deadlines: one timer for all, as everything here is first come, first served.
 
     def _wake(self, deadline: float) -> None:
-        self._stir()
+        if not self._stirred:
+            self._stir()
         if self._timer is not None and deadline < self._timer.when():  # another node sent it on, with an early deadline
             self._timer.cancel()
             self._timer = None
@@ -307,7 +309,7 @@ class Line:
     def _call(self, operations: list[Operation], *, whole: bool = False) -> Call:
         """The call that runs all of these operations. `whole`: it carries the script's source."""
         how = self._script.in_full if whole else self._how
-        call = Call(command_of(self._script, operations, how), min(op.deadline for op in operations))
+        call = Call(command_of(self._script, operations, how), min([op.deadline for op in operations]))
         call.operations = operations
         return call
 

@@ -33,6 +33,7 @@ from sekisho.breach.reloadable_file import LiveCorpus, Lookout, in_thread, withi
 from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
 from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
+from sekisho.crypto.random_pool import RandomPool
 from sekisho.devices.asker import Askers
 from sekisho.devices.token import DeviceTokens
 from sekisho.judge import SuccessTrust
@@ -59,7 +60,7 @@ from sekisho.pipeline import Guard
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
-from sekisho.record import AccountHook, Answers, Events, RefusalLog
+from sekisho.record import AccountHook, Answers, Counts, EventFile, Events, RefusalLog, Subjects
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
@@ -299,7 +300,14 @@ class _Parts:
         self.given = given
         self.settings = settings
         self.mode = settings.mode
-        self.events = Events(on_change_password)
+        counts = Counts()
+        self.event_file = EventFile(settings.events_file, counts.add) if settings.events_file else None
+        self.events = Events(
+            on_change_password,
+            counts=counts,
+            sinks=(self.event_file,) if self.event_file is not None else (),
+            subjects=Subjects(settings.secrets, accounts.canonical),
+        )
         self.renderer = Renderer(settings.origins)
         self.digests = Digests(settings.secrets)
         doors = Doors(settings.doors)
@@ -404,6 +412,8 @@ class _Parts:
         running = self._running.pop(asyncio.get_running_loop(), None)
         if running is not None:
             await running.stop()
+        if self.event_file is not None:
+            await asyncio.to_thread(self.event_file.flush)
 
     def hear(self, news: News) -> None:
         """Apply news from the exchange. A mode set by an operator stays until it is set again, also across restarts."""
@@ -427,6 +437,7 @@ class _Parts:
         mode = MODES.get(news.mode, self.settings.mode)
         if mode is not self.mode:
             log.warning("mode is now %s", mode.value)
+            self.events.mode_changed(mode)
             self.mode = mode
             for running in self._running.values():
                 running.switch()
@@ -640,7 +651,7 @@ class _Running:
             breaches=parts.leaks.breaches(self._hibp),
             leaked_account=parts.reading.accounts.listed,
             clock_s=parts.clock_s,
-            chance=secrets.token_bytes,
+            chance=RandomPool().take,
             guesses=self._guesses(),
         )
 

@@ -20,7 +20,6 @@ from sekisho.owners import OwnersError
 from sekisho.settings.step_up import guesses_session
 from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.letter_budget import LetterBudget
-from sekisho.stepup.factors.senders import Senders
 from sekisho.stepup.factors.webhook import Webhook
 from sekisho.stepup.flow.enrolment_pages import Managing
 from sekisho.stepup.flow.fair_queue import Lanes
@@ -28,6 +27,7 @@ from sekisho.stepup.flow.issue import Asking
 from sekisho.stepup.flow.parts import Parts, Proving
 from sekisho.stepup.flow.proof_routes import RUN_S, Redeeming
 from sekisho.stepup.flow.protected_routes import Protection
+from sekisho.stepup.flow.recorded_senders import RecordedSenders
 from sekisho.stepup.flow.redeem import Granting
 from sekisho.stepup.flow.responses import Voice
 from sekisho.stepup.flow.routes import Mount
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
     from sekisho.stepup.factors import Enrolling, Factors
-    from sekisho.stepup.factors.senders import CodeHook
+    from sekisho.stepup.factors.senders import CodeHook, Senders
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
@@ -159,7 +159,7 @@ class StepUp:
         self._looking: asyncio.Future[None] | None = None
         self._telling: asyncio.Future[None] | None = None
         escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
-        proving = self._proving(given, escrow, site.admission) if settings.factors else None
+        proving = self._proving(given, escrow, site) if settings.factors else None
         toll = self._toll()
         waits = None if settings.captcha else Waits(toll, vault, VaultKeys(settings.secrets))
         parts = Parts(
@@ -177,6 +177,7 @@ class StepUp:
             proving,
             site.events.odd,
             site.refusals,
+            site.events,
         )
         shared = settings.store != "memory://"
         asking = Asking(
@@ -239,11 +240,11 @@ class StepUp:
         self._closing.append(captcha)
         return captcha
 
-    def _proving(self, given: Given, escrow: Escrow, admission: Admission) -> Proving:
+    def _proving(self, given: Given, escrow: Escrow, site: Site) -> Proving:
         settings = self._settings
         site_factors, enrolment = _factors()
         owners = given.owners or self._of_database()
-        senders = self._senders(given)
+        senders = self._senders(given, site.events)
         passkeys = _passkeys(settings)
         factors = site_factors(
             settings.factors, owners, self._vault, settings.listed, passkeys=passkeys, sender=senders,
@@ -262,7 +263,7 @@ class StepUp:
             factors,
             enrolling,
             senders,
-            Lanes(admission, seconds_max=RUN_S),
+            Lanes(site.admission, seconds_max=RUN_S),
             Lanes(seconds_max=RUN_S),
             ties,
             Protection(settings.protect, ties, given.session_account),
@@ -275,7 +276,7 @@ class StepUp:
         self._looking = asyncio.ensure_future(_look(owners))
         return owners
 
-    def _senders(self, given: Given) -> Senders:
+    def _senders(self, given: Given, events: Events) -> Senders:
         settings = self._settings
         mailer = service = None
         if settings.smtp:
@@ -293,7 +294,7 @@ class StepUp:
         if webhook is not None:
             self._closing.append(webhook)
         budget = LetterBudget(self._vault, VaultKeys(settings.secrets))
-        senders = Senders(mailer, service, webhook, given.on_code, budget=budget)
+        senders = RecordedSenders(events, mailer, service, webhook, given.on_code, budget=budget)
         self._closing.append(senders)
         return senders
 

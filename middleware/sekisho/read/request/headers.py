@@ -15,34 +15,14 @@ if TYPE_CHECKING:
     Headers = Sequence[tuple[bytes, bytes]]
 
 
-SHAPES_MAX = 256
-SHAPE_BYTES_MAX = 1_024
-
-# Sequences of names known to be in lower case: a few dozen for all browsers. Checking each letter again would cost more
-# than reading the path.
-_LOWER: set[tuple[bytes, ...]] = set()
-
-
 def read_headers(scope: MutableMapping[str, Any]) -> tuple[MutableMapping[str, Any], dict[bytes, bytes]]:
     """The scope with header names in lower case (the same object if they already are), and its headers by name."""
     headers: Headers = scope.get("headers") or ()
     named = dict(headers)
-    if (names := tuple(named)) not in _LOWER and not _are_lower(names):
+    if named and not b"".join(named).islower():
         headers = [(bytes(name).lower(), value) for name, value in headers]
         return {**scope, "headers": headers}, by_name(headers)
     return scope, named if len(named) == len(headers) else by_name(headers)
-
-
-def _are_lower(names: tuple[bytes, ...]) -> bool:
-    joined = b"".join(names)
-    if names and not joined.islower():
-        return False
-    # Bounded: an attacker with invented names can only undo this saving.
-    if len(joined) <= SHAPE_BYTES_MAX:
-        if len(_LOWER) >= SHAPES_MAX:
-            _LOWER.clear()
-        _LOWER.add(names)
-    return True
 
 
 def by_name(headers: Headers) -> dict[bytes, bytes]:

@@ -118,12 +118,13 @@ def is_named_by(scope: Mapping[str, Any], body: bytes, target: Target) -> bool:
         target: of the answer's redirect.
     """
     path, query = scope["path"], scope.get("query_string", b"")
-    last = _last_named(target, path)
-    if _names(query, last, target, path, words=True) or _names(body, last, target, path):
+    if (query and _names(query, target, path, words=True)) or (_may_hold_slash(body) and _names(body, target, path)):
         return True
     for name, value in scope.get("headers", ()):
+        if _may_hold_slash(value) and name not in _NAME_NO_PLACE and _names(value, target, path):
+            return True
         # A compressed body is not searched here, and may name any target.
-        if name == b"content-encoding" or (name not in _NAME_NO_PLACE and _names(value, last, target, path)):
+        if name == b"content-encoding":
             return True
     return False
 
@@ -141,13 +142,11 @@ def came_from(scope: Mapping[str, Any], target: Target) -> bool:
     return any(place == target.path for place in _places(referer.decode(errors="replace"), scope["path"]))
 
 
-def _names(sent: bytes, last: str, target: Target, path: str, *, words: bool = False) -> bool:
-    if not sent:
-        return False
+def _names(sent: bytes, target: Target, path: str, *, words: bool = False) -> bool:
     text = sent.decode(errors="replace")
     # Most text does not contain the segment and is skipped, unless it contains an escape.
     folded = text.casefold()
-    if not (last in folded or "%" in folded or "\\" in folded) or not (words or _may_hold_slash(folded)):
+    if not (_last_named(target, path) in folded or "%" in folded or "\\" in folded):
         return False
     if len(sent) > SENT_BYTES_MAX:
         return True
@@ -156,8 +155,14 @@ def _names(sent: bytes, last: str, target: Target, path: str, *, words: bool = F
     return any(place.casefold() == wanted for place in _places(text, path, words=words))
 
 
-def _may_hold_slash(folded: str) -> bool:
-    return "/" in folded or "\\" in folded or "%2f" in folded or "%5c" in folded or "%25" in folded
+def _may_hold_slash(sent: bytes) -> bool:
+    """Whether text may hold a slash, plain or escaped: without one it names no path. Most text has none."""
+    if b"/" in sent or b"\\" in sent:
+        return True
+    if b"%" not in sent:
+        return False
+    lower = sent.lower()
+    return b"%2f" in lower or b"%5c" in lower or b"%25" in lower
 
 
 def _places(sent: str, path: str, *, words: bool = False) -> Iterator[str]:

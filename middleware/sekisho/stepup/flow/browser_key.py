@@ -10,7 +10,8 @@ import re
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.asgi.cookies import cookie, same_site
+from sekisho.answer.cookies import attributes
+from sekisho.asgi.cookies import cookie
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,12 +35,11 @@ class Holder(NamedTuple):
     def line(self, *, elsewhere: bool = False) -> tuple[bytes, bytes]:
         """The header that issues the key: sent with every question, whether the key is new or not.
 
-        `elsewhere`: see `same_site`.
+        `elsewhere`: see `attributes`.
         """
         if self.by_header:
             return HEADER, self.key.encode()
-        attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; " % SECONDS + same_site(elsewhere=elsewhere)
-        return b"set-cookie", COOKIE_START + self.key.encode() + attributes
+        return b"set-cookie", COOKIE_START + self.key.encode() + attributes(SECONDS, elsewhere=elsewhere)
 
     def __repr__(self) -> str:
         return f"Holder(by_header={self.by_header}, ...)"

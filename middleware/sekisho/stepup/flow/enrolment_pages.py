@@ -113,6 +113,7 @@ class Managing:
             call.holder.key,
             self._proving.ties.session(call.headers),
         )
+        self._parts.events.step_up_issued("", Purpose.MANAGE.value, tie.account, call.caller.origin)
         return self._with_holder(call, self._parts.voice.step_up(call.headers, text))
 
     def _overview(self, call: Call, person: Person, notice: str = "", status: int = 200) -> Answer:

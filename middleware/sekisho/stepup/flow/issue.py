@@ -187,6 +187,7 @@ class Asking:
                 await self._parts.escrow.keep_question(ticket, holder.key, assessment.question)
         if escrowed and not await self._run(visit, assessment, proving, ticket, holder):
             return await self._unavailable(visit)
+        self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, visit.origin)
         form = ""
         if not escrowed:
             self._guard.put_off(assessment)
@@ -231,7 +232,7 @@ class Asking:
         # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
         # it.
         self._guard.end(assessment)
-        self._events.settled(visit.door, outcome, basis)
+        self._events.settled(visit.door, outcome, basis, assessment.attempt, assessment.device)
         if kept.answer is not None:
             self._suspect(visit, assessment, basis, kept.answer)
         try:
@@ -277,6 +278,7 @@ class Asking:
         ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._counted(stale.account))
         session = proving.ties.session(headers)
         _, text = await self._parts.escrow.issue_for_session(ticket, holder.key, session)
+        self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account)
         answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)
         line = holder.line(elsewhere=self._parts.voice.is_elsewhere(headers))
         return await send_answer(send, answer.adding(line))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from sekisho.challenge.challenge import Toll
     from sekisho.challenge.waits import Waits
-    from sekisho.record import RefusalLog
+    from sekisho.record import Events, RefusalLog
     from sekisho.stepup.escrow import Escrow
     from sekisho.stepup.factors import Enrolling, Factors
     from sekisho.stepup.factors.senders import Senders
@@ -46,7 +46,7 @@ class Parts(NamedTuple):
     asks_work: whether clients can be asked for work or a captcha.
     proving: None where there is no factor.
     odd: receives warnings for the operator.
-    refusals: receives wrong proofs.
+    refusals, events: receive wrong proofs.
     """
 
     mount: str
@@ -58,3 +58,4 @@ class Parts(NamedTuple):
     proving: Proving | None
     odd: Callable[[str], None]
     refusals: RefusalLog
+    events: Events

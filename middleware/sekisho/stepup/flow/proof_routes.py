@@ -117,6 +117,13 @@ class Redeeming:
         reason = factor if factor in self._factors.names else "no factor of this site"
         place = ticket.place or f"POST {self._parts.mount}/step-up"  # without a place: asked for by the owner's page
         self._parts.refusals.answered(place, "proof_failed", reason, enforced=True)
+        self._parts.events.step_up_failed(
+            ticket.place,
+            ticket.purpose.value,
+            factor if factor in self._factors.names else "",
+            ticket.account,
+            call.caller.origin,
+        )
         return self._asked_again(call, failed=True)
 
     async def _granted(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:

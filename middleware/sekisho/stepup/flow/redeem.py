@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sekisho.answer import Answer
-from sekisho.asgi.cookies import same_site
+from sekisho.answer.cookies import attributes
 from sekisho.asgi.proof_headers import PROOF
 from sekisho.asgi.request_context import DEVICE_HEADER, presented
 from sekisho.crypto.seal import Unsealable
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     Headers = list[tuple[bytes, bytes]]
 
-_FORGET_HOLDER = COOKIE_START + b"; Max-Age=0; Path=/; Secure; HttpOnly; "
-
 
 class Granting:
     """Called with a claimed ticket: exactly once for each."""
@@ -54,7 +52,8 @@ class Granting:
         self._places = {door.name: door for door in reading.doors.all}
 
     async def __call__(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:
-        self._events.proved(ticket.place, ticket.purpose.value, proof.factor)
+        origin = call.caller.origin
+        self._events.proved(ticket.place, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
             # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
             self._guard.refund(ticket.receipt, ticket.counted)
@@ -79,7 +78,7 @@ class Granting:
         headers.append((b"cache-control", b"no-store"))
         if not call.holder.by_header:
             elsewhere = self._parts.voice.is_elsewhere(call.headers)
-            headers.append((b"set-cookie", _FORGET_HOLDER + same_site(elsewhere=elsewhere)))
+            headers.append((b"set-cookie", COOKIE_START + attributes(0, elsewhere=elsewhere)))
         return Answer(sealed.status, tuple(headers), sealed.body)
 
     def _is_believed(self, ticket: Ticket) -> bool:

@@ -7,8 +7,8 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 
 from sekisho.answer import Answer, language_of, prefers_page, proof_failed, start_again, step_up_required
+from sekisho.answer.cookies import attributes
 from sekisho.answer.refusal import challenge_required
-from sekisho.asgi.cookies import same_site
 from sekisho.asgi.proof_headers import LOOK_SECONDS, LOOK_START
 from sekisho.stepup.escrow import TICKET_S
 
@@ -195,5 +195,4 @@ def _members(values: dict[str, Any]) -> str:
 
 
 def _look(mark: str) -> tuple[bytes, bytes]:
-    attributes = b"; Max-Age=%d; Path=/; Secure; HttpOnly; " % LOOK_SECONDS + same_site(elsewhere=False)
-    return b"set-cookie", LOOK_START + mark.encode() + attributes
+    return b"set-cookie", LOOK_START + mark.encode() + attributes(LOOK_SECONDS)

@@ -1,0 +1,77 @@
+"""Appends whole lines to a file that several workers share."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+WRITE_BYTES_MAX: Final = 65_536
+"""Bytes of one write. The kernel appends each write whole, so lines of different workers do not mix."""
+
+_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+class Appender:
+    """Opens its file at the first write, and again where the path leads to another file by then (logrotate)."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._file = -1
+        self._is_torn = False
+
+    def append(self, lines: Iterable[bytes]) -> Iterator[int]:
+        """Append lines, each with its end; yields the number of lines in each write. Raises `OSError`."""
+        self._open()
+        for number, block in _blocks(lines):
+            self._write(block)
+            yield number
+
+    def close(self) -> None:
+        if self._file >= 0:
+            with suppress(OSError):
+                os.close(self._file)
+            self._file = -1
+
+    def _open(self) -> None:
+        if self._file >= 0 and not self._is_current():
+            self.close()
+        if self._file < 0:
+            self._file = os.open(self._path, _FLAGS, 0o640)
+            self._is_torn = False
+
+    def _is_current(self) -> bool:
+        try:
+            there = Path(self._path).stat()
+        except OSError:
+            return False
+        mine = os.fstat(self._file)
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+    def _write(self, block: bytes) -> None:
+        # The line that a full disk cut short is ended first, so that only that line is lost.
+        block = b"\n" + block if self._is_torn else block
+        written = os.write(self._file, block)
+        if written < len(block):
+            self._is_torn = not block[:written].endswith(b"\n")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._is_torn = False
+
+
+def _blocks(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Lines joined to blocks of at most `WRITE_BYTES_MAX` bytes, and how many are in each."""
+    block: list[bytes] = []
+    size = 0
+    for line in lines:
+        if block and size + len(line) > WRITE_BYTES_MAX:
+            yield len(block), b"".join(block)
+            block, size = [], 0
+        block.append(line)
+        size += len(line)
+    if block:
+        yield len(block), b"".join(block)

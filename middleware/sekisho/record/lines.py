@@ -1,0 +1,207 @@
+"""The written form of events: JSON lines, version 1. `docs/events.md` is generated from the tables here."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sekisho.model import SekishoError
+from sekisho.record.events import Event, Kind, Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION: Final = 1
+LINE_CHARS_MAX: Final = 16_384
+"""The longest line that is read. The guard's own lines are shorter: nothing in them comes from a client."""
+
+_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_SUBJECT: Final = ("network", "account", "address", "device", "device_class", "country")
+_DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "text")
+
+
+class Field(NamedTuple):
+    """A field of a line: its type in JSON, and its meaning."""
+
+    type: str
+    meaning: str
+
+
+class Form(NamedTuple):
+    """The form of a kind: its meaning, and the fields that it may have besides those of every kind."""
+
+    meaning: str
+    fields: tuple[str, ...]
+
+
+class LineError(SekishoError):
+    """A line is no event. The message says why, and contains nothing of the line."""
+
+
+ALWAYS: Final[dict[str, Field]] = {
+    "v": Field("integer", "The version of this form: 1."),
+    "time": Field("string", "When it happened, by the worker's clock: UTC, ISO 8601 with microseconds."),
+    "kind": Field("string", "One of the kinds above."),
+    "times": Field(
+        "integer",
+        "How many such events the line stands for. Absent: one. A line with it names no client and no account.",
+    ),
+}
+FIELDS: Final[dict[str, Field]] = {
+    "door": Field("string", "The door or protected route, as the settings write it: `POST /login`."),
+    "mode": Field("string", "`enforce`, `monitor` or `off`."),
+    "action": Field("string", "The answer that is due: `allow`, `challenge`, `step_up`, `throttle` or `deny`."),
+    "reasons": Field("array of strings", "The codes of all findings; see docs/answers.md. Absent: none."),
+    "result": Field("string", "The result; each kind lists its words."),
+    "basis": Field("string", "What showed the outcome: `report`, `rule` or `guess`."),
+    "purpose": Field("string", "What the proof is for: `login`, `door`, `protect` or `manage`."),
+    "factor": Field("string", "`webauthn`, `totp`, `email`, `webhook` or `recovery`."),
+    "part": Field("string", "The part that failed or works again: `store`, `corpus`, `pairs` or `hibp`."),
+    "text": Field("string", "A sentence for the operator. It contains nothing that a client sent."),
+    "network": Field("string", "The client's network: IPv4 /24, IPv6 /56."),
+    "account": Field("string", "The account: a keyed digest, 32 hex digits."),
+    "address": Field("string", "The client's address (IPv6: its /64): a keyed digest, 32 hex digits."),
+    "device": Field("string", "The device headers within their network: a keyed digest, 32 hex digits."),
+    "device_class": Field("string", "The device at this account: `stranger`, `seen` or `proved`."),
+    "country": Field("string", "The client's country: two letters. Absent: unknown, as always in this version."),
+}
+
+_CLIENT = ("network", "address", "device", "country")
+_ATTEMPT = ("network", "account", "address", "device", "device_class", "country")
+_OWNER = ("network", "account", "address", "device", "country")
+FORMS: Final[dict[str, Form]] = {
+    Kind.DECIDED: Form(
+        "An attempt was judged. In `monitor` mode the action was not carried out.",
+        ("door", "mode", "action", "reasons", *_ATTEMPT),
+    ),
+    Kind.SETTLED: Form(
+        "The application answered an attempt. `result`: `succeeded`, `failed` or `unknown`.",
+        ("door", "result", "basis", *_ATTEMPT),
+    ),
+    Kind.UNREADABLE: Form("An attempt could not be read.", ("door", "reasons", *_CLIENT)),
+    Kind.CROWDED: Form("A stranger found no room in the application.", ("door", *_CLIENT)),
+    Kind.STEP_UP_ISSUED: Form("A second proof was asked for.", ("door", "purpose", *_OWNER)),
+    Kind.STEP_UP_PROVED: Form("A second proof was shown.", ("door", "purpose", "factor", *_OWNER)),
+    Kind.STEP_UP_FAILED: Form("A wrong proof was shown.", ("door", "purpose", "factor", *_OWNER)),
+    Kind.STEP_UP_NOT_COMPLETED: Form("A right secret was shown and no proof within the ticket's life.", ("account",)),
+    Kind.FACTOR_ENROLLED: Form("A factor was added to an account.", ("factor", "account")),
+    Kind.FACTOR_CHANGED: Form(
+        "A factor changed. `result`: `removed`, `used` (a recovery code), `reset`, or `stopped` after too many wrong "
+        "codes.",
+        ("factor", "result", "account"),
+    ),
+    Kind.CODE_SENT: Form("A code was handed over for sending.", ("factor", "account")),
+    Kind.NEW_DEVICE: Form("A device completed a factor for the first time.", ("account",)),
+    Kind.NEW_PASSWORD: Form(
+        "A new password was looked up. `result`: `breached`, `not_known`, or `unknown` if no source could tell.",
+        ("door", "result", *_ATTEMPT),
+    ),
+    Kind.CHANGE_PASSWORD: Form("An owner logged in with a leaked password.", ("door", *_ATTEMPT)),
+    Kind.SUCCESS_RULE: Form(
+        "A suspected success rule was tested. `result`: `held`, `wrong` or `untested`.", ("door", "result")
+    ),
+    Kind.UNJUDGED: Form("An answer of the application could not be judged.", ("door", "reasons")),
+    Kind.MISCONFIGURED: Form("Requests show that the setup must be a mistake.", ("text",)),
+    Kind.DEGRADED: Form("A part that the guard relies on has failed.", ("part",)),
+    Kind.RECOVERED: Form("That part works, for the first time or again.", ("part",)),
+    Kind.STORE_EMPTIED: Form("The store has lost all its data.", ()),
+    Kind.MODE_CHANGED: Form("An operator has switched the mode.", ("mode",)),
+}
+
+
+def encode(event: Event) -> str:
+    """One line without its end. Empty fields are left out; a handle is never written."""
+    line: dict[str, object] = {"v": VERSION, "time": _time_text(event.at_us), "kind": event.kind}
+    if event.door:
+        line["door"] = event.door
+    for name in _DETAILS:
+        if text := getattr(event, name):
+            line[name] = text
+    if event.reasons:
+        line["reasons"] = event.reasons
+    if event.times != 1:
+        line["times"] = event.times
+    for name in _SUBJECT:
+        if text := getattr(event.subject, name):
+            line[name] = text
+    return json.dumps(line, separators=(",", ":"))
+
+
+def decode(line: str | bytes) -> Event | None:
+    """The event of a line; None for a kind of a later release, which the version rule has readers skip.
+
+    Raises `LineError`.
+    """
+    if len(line) > LINE_CHARS_MAX:
+        raise LineError(f"is longer than {LINE_CHARS_MAX} characters")
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise LineError("is no JSON object")
+    if found.get("v") != VERSION or isinstance(found["v"], bool):
+        raise LineError(f"is not of version {VERSION} of this form")
+    return _event(found)
+
+
+def _event(found: Mapping[str, Any]) -> Event | None:
+    kind, at_us = _text(found, "kind"), _at_us(_text(found, "time"))
+    if not kind:
+        raise LineError("has no kind")
+    if kind not in FORMS:
+        return None
+    subject = Subject(
+        network=_text(found, "network"),
+        account=_text(found, "account"),
+        address=_text(found, "address"),
+        device=_text(found, "device"),
+        device_class=_text(found, "device_class"),
+        country=_text(found, "country"),
+    )
+    return Event(
+        kind,
+        at_us,
+        _text(found, "door"),
+        **{name: _text(found, name) for name in _DETAILS if name in found},
+        reasons=_reasons(found),
+        times=_times(found),
+        subject=subject,
+    )
+
+
+def _text(found: Mapping[str, Any], name: str) -> str:
+    text = found.get(name, "")
+    if not isinstance(text, str):
+        raise LineError(f"has a field {name} that is no text")
+    return text
+
+
+def _reasons(found: Mapping[str, Any]) -> tuple[str, ...]:
+    reasons = found.get("reasons", [])
+    if not (isinstance(reasons, list) and all(isinstance(one, str) for one in reasons)):
+        raise LineError("has a field reasons that is no list of texts")
+    return tuple(reasons)
+
+
+def _times(found: Mapping[str, Any]) -> int:
+    times = found.get("times", 1)
+    if not isinstance(times, int) or isinstance(times, bool) or times < 1:
+        raise LineError("has a field times that is no number of events")
+    return times
+
+
+def _time_text(at_us: int) -> str:
+    return (_START + at_us * _MICROSECOND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _at_us(text: str) -> int:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise LineError("has no field time in ISO 8601 with a time zone")
+    return (at - _START) // _MICROSECOND

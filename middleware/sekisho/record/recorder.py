@@ -1,0 +1,327 @@
+"""Records what happens: one call for each event, any number of sinks.
+
+Counts are always kept, and decisions are always logged: both take plain arguments. An `Event` is built only if a sink
+wants events of its kind, so that an attempt costs no more than its counts where there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sekisho.model import Action, Device, Outcome
+from sekisho.record.counts import Counts
+from sekisho.record.events import NOBODY, Event, Kind, Subject
+from sekisho.record.hook import Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.model import Attempt, Basis, Decision, Door, Mode, Origin
+    from sekisho.record.hook import AccountHook
+    from sekisho.record.subjects import Subjects
+
+log = logging.getLogger("sekisho.events")
+
+_NAMES = {action: action.name.lower() for action in Action}
+_CHANGES = {"added": Kind.FACTOR_ENROLLED}
+
+
+class Sink(Protocol):
+    """Takes events.
+
+    `kinds`: the kinds that it wants.
+    """
+
+    @property
+    def kinds(self) -> frozenset[str]: ...
+
+    def take(self, event: Event) -> None:
+        """Take one event. It runs within a log-in: it only notes, and neither waits nor blocks."""
+        ...
+
+
+def _unix_us() -> int:
+    return time.time_ns() // 1000
+
+
+class Events:
+    """The front of all that records. Its methods are called where things happen; none of them raises.
+
+    Args:
+        on_change_password: the service's own function; see `AccountHook`.
+        counts: kept from the start.
+        sinks: take events.
+        subjects: makes the subjects of events; None: events have none.
+        clock_us: Unix time in microseconds.
+    """
+
+    def __init__(
+        self,
+        on_change_password: AccountHook | None = None,
+        *,
+        counts: Counts | None = None,
+        sinks: Sequence[Sink] = (),
+        subjects: Subjects | None = None,
+        clock_us: Callable[[], int] = _unix_us,
+    ) -> None:
+        self._counts: Final = Counts() if counts is None else counts
+        self.counts: Final = self._counts.numbers
+        self._on_change_password = Hook(on_change_password) if on_change_password else None
+        self._sinks: Final = tuple(sinks)
+        self._wanted: Final = frozenset([kind for sink in sinks for kind in sink.kinds])
+        self._subjects: Final = subjects
+        self._clock_us: Final = clock_us
+        self._failed = False
+
+    def emit(self, event: Event) -> None:
+        """Give an event to every sink that wants its kind. A sink that fails is logged once, and never disturbs."""
+        for sink in self._sinks:
+            if event.kind in sink.kinds:
+                try:
+                    sink.take(event)
+                except Exception as error:  # noqa: BLE001 - a log-in must not fail because it cannot be recorded
+                    self._sink_failed(error)
+
+    def _sink_failed(self, error: Exception) -> None:
+        self._counts.add("", "events", "failed")
+        if not self._failed:
+            self._failed = True
+            # Only its type: the message may contain what the event stands for.
+            log.error("an event was not recorded: %s", type(error).__name__)
+
+    # Attempts.
+
+    def decided(
+        self,
+        door: Door,
+        decision: Decision,
+        mode: Mode,
+        origin: Origin | None = None,
+        attempt: Attempt | None = None,
+        device: Device = Device.STRANGER,
+    ) -> None:
+        """Count each finding of a judged attempt; attempts with findings are logged at INFO.
+
+        `origin` or `attempt`: whose it was; the attempt is None where it was refused unread.
+        """
+        if not decision.findings:
+            self._counts.add(door.name, "allow", "")
+        else:
+            self._found(door, decision, mode)
+        if Kind.DECIDED in self._wanted:
+            reasons = tuple([finding.reason for finding in decision.findings])
+            self.emit(
+                Event(
+                    Kind.DECIDED,
+                    self._clock_us(),
+                    door.name,
+                    action=_NAMES[decision.asked],
+                    reasons=reasons,
+                    mode=_word(mode),
+                    subject=self._subject(origin, attempt, device),
+                )
+            )
+
+    def _found(self, door: Door, decision: Decision, mode: Mode) -> None:
+        action = _NAMES[decision.asked]
+        for finding in decision.findings:
+            self._counts.add(door.name, action, finding.reason)
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s", _line(mode, door, decision.asked, [finding.reason for finding in decision.findings]))
+
+    def unreadable(self, door: Door, reason: str, origin: Origin | None = None) -> None:
+        """An attempt could not be read, and was refused."""
+        self._counts.add(door.name, "unreadable", reason)
+        if Kind.UNREADABLE in self._wanted:
+            self.emit(
+                Event(
+                    Kind.UNREADABLE, self._clock_us(), door.name, reasons=(reason,), subject=self._subject(origin, None)
+                )
+            )
+
+    def crowded(self, door: Door, origin: Origin | None = None) -> None:
+        """A stranger's attempt was refused, because the application was at its limit."""
+        self._counts.add(door.name, "unavailable", "crowded")
+        if Kind.CROWDED in self._wanted:
+            self.emit(Event(Kind.CROWDED, self._clock_us(), door.name, subject=self._subject(origin, None)))
+
+    def settled(
+        self,
+        door: Door,
+        outcome: Outcome,
+        basis: Basis,
+        attempt: Attempt | None = None,
+        device: Device = Device.STRANGER,
+    ) -> None:
+        """The outcome of an attempt. Successes are also counted by their basis."""
+        self._counts.add(door.name, "outcome", _word(outcome))
+        if outcome is Outcome.SUCCEEDED:
+            self._counts.add(door.name, "success_by", _word(basis))
+        if Kind.SETTLED in self._wanted:
+            event = Event(
+                Kind.SETTLED,
+                self._clock_us(),
+                door.name,
+                result=_word(outcome),
+                basis=_word(basis),
+                subject=self._subject(None, attempt, device),
+            )
+            self.emit(event)
+
+    def rule_tested(self, door: Door, result: str) -> None:
+        """A suspected success rule was tested: `wrong`, `held`, or `untested` where no test was possible."""
+        self._counts.add(door.name, "success_rule", result)
+        if Kind.SUCCESS_RULE in self._wanted:
+            self.emit(Event(Kind.SUCCESS_RULE, self._clock_us(), door.name, result=result))
+
+    def unjudged(self, door: Door, why: str) -> int:
+        """An answer could not be judged; returns how often that has happened for this reason."""
+        count = self._counts.add(door.name, "unjudged", why)
+        if Kind.UNJUDGED in self._wanted:
+            self.emit(Event(Kind.UNJUDGED, self._clock_us(), door.name, reasons=(why,)))
+        return count
+
+    # Step-ups and factors.
+
+    def step_up_issued(self, place: str, purpose: str, account: str, origin: Origin | None = None) -> None:
+        """A second proof was asked for."""
+        if Kind.STEP_UP_ISSUED in self._wanted:
+            self.emit(
+                Event(
+                    Kind.STEP_UP_ISSUED,
+                    self._clock_us(),
+                    place,
+                    purpose=purpose,
+                    subject=self._of_account(account, origin),
+                )
+            )
+
+    def proved(self, place: str, purpose: str, factor: str, account: str = "", origin: Origin | None = None) -> None:
+        """A second proof was shown. `place`: a door's or route's name, or empty for the guard's own pages."""
+        self._counts.add(place, f"proved_{purpose}", factor)
+        if Kind.STEP_UP_PROVED in self._wanted:
+            subject = self._of_account(account, origin)
+            self.emit(
+                Event(Kind.STEP_UP_PROVED, self._clock_us(), place, purpose=purpose, factor=factor, subject=subject)
+            )
+
+    def step_up_failed(self, place: str, purpose: str, factor: str, account: str, origin: Origin | None = None) -> None:
+        """A wrong proof was shown. `factor`: one of the site's; empty for any other text."""
+        if Kind.STEP_UP_FAILED in self._wanted:
+            subject = self._of_account(account, origin)
+            self.emit(
+                Event(Kind.STEP_UP_FAILED, self._clock_us(), place, purpose=purpose, factor=factor, subject=subject)
+            )
+
+    def step_up_not_completed(self, account: str) -> None:
+        """A client had the right secret, and showed no proof within the ticket's life."""
+        if Kind.STEP_UP_NOT_COMPLETED in self._wanted:
+            self.emit(Event(Kind.STEP_UP_NOT_COMPLETED, self._clock_us(), subject=self._of_account(account)))
+
+    def factor_changed(self, factor: str, change: str, account: str) -> None:
+        """A factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
+        kind = _CHANGES.get(change, Kind.FACTOR_CHANGED)
+        if kind in self._wanted:
+            result = "" if change in _CHANGES else change
+            self.emit(Event(kind, self._clock_us(), factor=factor, result=result, subject=self._of_account(account)))
+
+    def code_sent(self, factor: str, account: str) -> None:
+        """A code was handed to the mail server, or to the service's own sender."""
+        if Kind.CODE_SENT in self._wanted:
+            self.emit(Event(Kind.CODE_SENT, self._clock_us(), factor=factor, subject=self._of_account(account)))
+
+    def new_device(self, account: str) -> None:
+        """A device completed a factor for the first time."""
+        if Kind.NEW_DEVICE in self._wanted:
+            self.emit(Event(Kind.NEW_DEVICE, self._clock_us(), subject=self._of_account(account)))
+
+    # Passwords.
+
+    def chosen(self, door: Door, *, breached: bool | None, attempt: Attempt | None = None) -> None:
+        """A new password was looked up; `None`: no source could tell."""
+        known = {True: "breached", False: "not_known", None: "unknown"}[breached]
+        self._counts.add(door.name, "new_password", known)
+        if Kind.NEW_PASSWORD in self._wanted:
+            self.emit(
+                Event(
+                    Kind.NEW_PASSWORD, self._clock_us(), door.name, result=known, subject=self._subject(None, attempt)
+                )
+            )
+
+    def change_password(self, door: Door, account: str, attempt: Attempt | None = None) -> None:
+        """An owner logged in with a leaked password. The account is passed only to the service's function."""
+        self._counts.add(door.name, "change_password", "")
+        if Kind.CHANGE_PASSWORD in self._wanted:
+            self.emit(Event(Kind.CHANGE_PASSWORD, self._clock_us(), door.name, subject=self._subject(None, attempt)))
+        if self._on_change_password is not None:
+            self._on_change_password(account)
+
+    # The service as a whole.
+
+    def leaks_answer(self, source: str, answers: bool) -> None:
+        """A source of leaked passwords (`corpus`, `pairs`, `hibp`) has begun or ceased to answer."""
+        self._counts.add("", source, "answers" if answers else "lost")
+        kind = Kind.RECOVERED if answers else Kind.DEGRADED
+        if kind in self._wanted:
+            self.emit(Event(kind, self._clock_us(), part=source))
+
+    def store_answers(self, answers: bool) -> None:
+        """The store has begun or ceased to work. The connection logs the cause."""
+        lost = ("", "store", "lost") in self.counts
+        self._counts.add("", "store", "answers" if answers else "lost")
+        kind = Kind.RECOVERED if answers else Kind.DEGRADED
+        if kind in self._wanted:
+            self.emit(Event(kind, self._clock_us(), part="store"))
+        if not answers:
+            log.warning("counting is degraded until the store works again (SEKISHO_ON_STORE_FAILURE)")
+        elif lost:  # as loud as the loss: a log that drops INFO would show outages that never end
+            log.warning("the store works again")
+        else:
+            log.info("the store works")
+
+    def counts_anew(self) -> None:
+        """The store has lost all its data."""
+        self._counts.add("", "store", "anew")
+        if Kind.STORE_EMPTIED in self._wanted:
+            self.emit(Event(Kind.STORE_EMPTIED, self._clock_us()))
+        log.warning(
+            "the store was emptied, or came back without its data: all counters begin anew, and step-ups under way are "
+            "lost (persist it, or give it a replica)"
+        )
+
+    def mode_changed(self, mode: Mode) -> None:
+        """An operator has switched the mode."""
+        self._counts.add("", "mode", _word(mode))
+        if Kind.MODE_CHANGED in self._wanted:
+            self.emit(Event(Kind.MODE_CHANGED, self._clock_us(), mode=_word(mode)))
+
+    def odd(self, text: str) -> None:
+        """Log a setup that must be a mistake. Logged again at 10, 100, 1,000 times, and so on."""
+        count = self._counts.add("", "odd", text)
+        if Kind.MISCONFIGURED in self._wanted:
+            self.emit(Event(Kind.MISCONFIGURED, self._clock_us(), text=text))
+        if count in {1, 10, 100, 1_000} or count % 10_000 == 0:
+            log.warning("%s (seen %d times)", text, count)
+
+    def _subject(self, origin: Origin | None, attempt: Attempt | None, device: Device = Device.STRANGER) -> Subject:
+        if self._subjects is None:
+            return NOBODY
+        if attempt is not None:
+            return self._subjects.of_attempt(attempt, device)
+        return self._subjects.of_origin(origin) if origin is not None else NOBODY
+
+    def _of_account(self, account: str, origin: Origin | None = None) -> Subject:
+        return NOBODY if self._subjects is None else self._subjects.of_account(account, origin)
+
+
+def _word(member: Outcome | Basis | Mode) -> str:
+    # In Python `value` is a descriptor, which costs more than the counting itself.
+    word: str = member._value_
+    return word
+
+
+def _line(mode: Mode, door: Door, asked: Action, reasons: list[str]) -> str:
+    return json.dumps({"mode": mode.value, "door": door.name, "action": _NAMES[asked], "reasons": reasons})

@@ -1,0 +1,94 @@
+"""Makes the subjects of events: digests under keys of their own, and the client's network.
+
+The keys differ from those of the counters and of the vault: a reader of the events who also reads the store cannot
+match accounts in one with accounts in the other.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from socket import AF_INET, AF_INET6, inet_ntop
+from typing import TYPE_CHECKING, Final, final
+
+from sekisho.model import Device
+from sekisho.read.digest import utf8
+from sekisho.record.events import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sekisho.model import Attempt, Origin
+    from sekisho.record.events import Handle, HandleKey
+
+_CLASSES: Final = {Device.STRANGER: "stranger", Device.SEEN: "seen", Device.PROVED: "proved"}
+_DIGEST_BYTES: Final = 16
+
+
+@final
+class Subjects:
+    """Makes subjects.
+
+    Args:
+        secrets: the service's, newest first. Digests use the oldest, as counters do: they stay the same while a new
+            secret is put in front.
+        canonical: maps an account to its canonical spelling; may raise any error.
+        handles: makes handles to the exact account and address; None if no sink reads them.
+    """
+
+    def __init__(
+        self, secrets: Sequence[bytes], canonical: Callable[[str], str], handles: HandleKey | None = None
+    ) -> None:
+        key = blake2b(secrets[-1], digest_size=32, person=b"sekisho.events").digest()
+        # A person string for each use: an address never has the digest of an account of the same text.
+        self._account: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event account")
+        self._address: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event address")
+        self._device: Final = blake2b(key=key, digest_size=_DIGEST_BYTES, person=b"event device")
+        self._canonical: Final = canonical
+        self._handles: Final = handles
+
+    def of_attempt(self, attempt: Attempt, device: Device) -> Subject:
+        """The subject of an attempt that was read."""
+        return self._made(attempt.origin, attempt.account, attempt.canonical, _CLASSES[device])
+
+    def of_origin(self, origin: Origin) -> Subject:
+        """The subject of a request whose account is not known, or was not read."""
+        return self._made(origin, "", "", "")
+
+    def of_account(self, account: str, origin: Origin | None = None) -> Subject:
+        """The subject of an event of an account, outside of an attempt."""
+        try:
+            canonical = self._canonical(account) if account else ""
+        except Exception:  # noqa: BLE001 - the resolver is the service's own: a step-up must not fail because it does
+            canonical = ""
+        return self._made(origin, account, canonical, "")
+
+    def _made(self, origin: Origin | None, account: str, canonical: str, device_class: str) -> Subject:
+        digest = _keyed(self._account, utf8(canonical)) if canonical else ""
+        if origin is None:
+            return Subject(account=digest, handle=self._handle(account, ""))
+        prefixes = origin.prefixes
+        return Subject(
+            network_text(prefixes[1]),
+            digest,
+            _keyed(self._address, prefixes[0]) if origin.address else "",
+            _keyed(self._device, prefixes[-1] + origin.fingerprint),
+            device_class,
+            handle=self._handle(account, origin.address),
+        )
+
+    def _handle(self, account: str, address: str) -> Handle | None:
+        return self._handles.close(account, address) if self._handles is not None else None
+
+
+def network_text(prefix: bytes) -> str:
+    """A counted prefix as text, such as `203.0.113.0/24`; empty for a client without an address."""
+    packed, bits = prefix[:-1], prefix[-1]
+    if bits > 8 * len(packed):  # the identity of clients without an address
+        return ""
+    return f"{inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)}/{bits}"
+
+
+def _keyed(state: blake2b, data: bytes) -> str:
+    digest = state.copy()
+    digest.update(data)
+    return digest.hexdigest()
