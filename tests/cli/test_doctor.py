@@ -86,6 +86,14 @@ def test_a_store_that_is_gone_is_two(environ: pytest.MonkeyPatch, capsys: pytest
     assert "nothing was found; the examination is incomplete" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("environ")
+def test_a_service_that_is_gone_is_two(capsys: pytest.CaptureFixture[str]) -> None:
+    """A service that does not answer makes the examination incomplete."""
+    assert main(["doctor", "--url", "http://127.0.0.1:1", "--json", "--ignore", "SEK030"]) == 2
+    missed = [each["what"] for each in json.loads(capsys.readouterr().out)["not_examined"] if each["is_failure"]]
+    assert missed == ["the service at --url does not answer: ConnectionRefusedError"]
+
+
 def test_settings_that_stop_the_start_are_two(environ: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Every mistake in the settings is named, without its value."""
     environ.setenv("SEKISHO_MODE", "hunter2")
@@ -118,6 +126,9 @@ def test_an_administrator_is_read_from_standard_input(
         (["--ignore", "SEK998"], "--ignore names a number that no finding has"),
         (["--admin-url", "hunter2"], "--admin-url: names no kind of store that sekisho knows"),
         (["--admin-url", "redis+cluster://hunter2"], "--admin-url is another kind of store than SEKISHO_STORE"),
+        (["--url", "hunter2"], "--url: wants the service's address, such as https://shop.example"),
+        (["--url", "https://shop.example", "--origin", "hunter2"], "--origin: wants origins such as"),
+        (["--origin", "https://app.example"], "--origin needs --url"),
     ],
 )
 def test_what_was_typed_is_not_repeated(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:

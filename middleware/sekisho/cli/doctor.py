@@ -1,10 +1,12 @@
 """Examine a deployment, and print each mistake, why it matters, and the exact line to write.
 
   sekisho doctor                                          settings, store, leaked passwords
-  sekisho doctor --admin-url redis://admin:word@host:6379/0     and the rights of the store's user, without trying them
+  sekisho doctor --url https://shop.example               and the way that requests come to the running service
+  sekisho doctor --admin-url -                            and the rights of the store's user, without trying them
 
 Run it where the service runs, with the service's environment: it reads the same SEKISHO_… variables. Without
 --admin-url each command that the service needs is tried once, on keys of the service's prefix that are removed again.
+The service that --url names must have the same secret: it tells how the requests of this command arrive there.
 Each finding has a number; docs/warnings.md has a section for each. Secrets, accounts and addresses are never printed.
 
 Exit code: 0 if nothing was found, 1 if something was, 2 if something could not be examined.
@@ -23,17 +25,20 @@ from sekisho.cli.corpus import asking
 from sekisho.cli.diagnoses import as_text, is_coloured
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused
+from sekisho.doctor import Report, examine
+from sekisho.doctor.http import site_of
 from sekisho.model import SettingsError
 from sekisho.model.hazards import HAZARDS
 from sekisho.settings import load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
+from sekisho.settings.parse import origin_list
 from sekisho.settings.store import MEMORY, store
 
 if TYPE_CHECKING:
     import argparse
 
-    from sekisho.doctor import Report
+    from sekisho.doctor.http import Site
     from sekisho.settings import Settings
 
 __all__ = ["arguments", "run"]
@@ -49,6 +54,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="the store as SEKISHO_STORE, with an administrator's name and password; - reads it from standard input",
     )
+    parser.add_argument("--url", metavar="URL", help="the running service, at the address that clients use")
+    parser.add_argument("--origin", metavar="ORIGIN", help="the origin of a front end on another site; with --url")
     parser.add_argument(
         "--ignore",
         action="append",
@@ -64,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise Misused("--ignore names a number that no finding has")
     try:
         settings = _settings()
-        report = asyncio.run(_examine(settings, _admin_url(args.admin_url, settings)))
+        report = asyncio.run(_examine(settings, args))
     except SettingsErrors as errors:
         sys.stderr.write(f"{errors}\n")
         return NOT_EXAMINED
@@ -83,23 +90,35 @@ def _settings() -> Settings:
     return settings
 
 
+def _place(args: argparse.Namespace) -> tuple[Site | None, str]:
+    """The service's address, and the origin of a front end. Raises `SettingsError`."""
+    if args.url is None:
+        if args.origin is not None:
+            raise Misused("--origin needs --url")
+        return None, ""
+    (origin,) = origin_list(args.origin, "--origin", most=1) if args.origin is not None else (b"",)
+    return site_of(args.url), origin.decode()
+
+
 def _admin_url(given: str | None, settings: Settings) -> str | None:
     if given is None:
         return None
-    try:
-        url = store(asking.line("administrator's URL") if given == "-" else given, "--admin-url")
-    except SettingsError as error:
-        raise Misused(str(error)) from None
+    url = store(asking.line("administrator's URL") if given == "-" else given, "--admin-url")
     if settings.store == MEMORY or url.partition("://")[0] != settings.store.partition("://")[0]:
         raise Misused("--admin-url is another kind of store than SEKISHO_STORE")
     return url
 
 
-async def _examine(settings: Settings, admin_url: str | None) -> Report:
-    from sekisho.doctor import examine  # noqa: PLC0415 - Redis, and what reads corpora
-
+async def _examine(settings: Settings, args: argparse.Namespace) -> Report:
+    try:
+        admin_url = _admin_url(args.admin_url, settings)
+        site, origin = _place(args)
+    except SettingsError as error:
+        raise Misused(str(error)) from None
     with drawing() as progress:
-        return await examine(settings, admin_url=admin_url, progress=progress, wall_s=time.time)
+        return await examine(
+            settings, admin_url=admin_url, site=site, origin=origin, progress=progress, wall_s=time.time
+        )
 
 
 def _as_json(report: Report) -> dict[str, Any]:

@@ -6,15 +6,19 @@ import secrets
 from typing import TYPE_CHECKING
 
 from sekisho.doctor.corpus import corpus_report
+from sekisho.doctor.http import fetch
 from sekisho.doctor.report import Report, Unseen
+from sekisho.doctor.service import ServiceExaminer
 from sekisho.doctor.store import Examiner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.breach.progress import Progress
+    from sekisho.doctor.http import Site
     from sekisho.settings import Settings
 
+NO_URL = Unseen("proxies, plain http, cookies, CORS and the routes of doors: give the service's --url")
 IN_PYTHON = Unseen(
     "what the application gives LoginGuard in Python (settings as arguments, owners, resolver); its log has a numbered "
     "warning for each finding there"
@@ -22,16 +26,31 @@ IN_PYTHON = Unseen(
 
 
 async def examine(
-    settings: Settings, *, admin_url: str | None = None, progress: Progress, wall_s: Callable[[], float]
+    settings: Settings,
+    *,
+    admin_url: str | None = None,
+    site: Site | None = None,
+    origin: str = "",
+    progress: Progress,
+    wall_s: Callable[[], float],
 ) -> Report:
     """Examine a deployment.
 
     Args:
         settings: as the service has them.
         admin_url: of an administrator at the store, for rights and configuration.
+        site: the address of the running service, as clients have it; None: the service is not asked.
+        origin: of a front end on another site.
         progress: told about long stages.
         wall_s: Unix time in seconds.
     """
-    report = Report((("settings", f"{len(settings.doors)} doors"),), settings.diagnoses, (IN_PYTHON,))
+    report = Report((("settings", f"doors: {len(settings.doors)}"),))
+    told = Report(unseen=(NO_URL,))
+    if site is not None:
+        told = await ServiceExaminer(settings, site, origin, fetch, wall_s).examine()
+    if site is None or not told.is_complete:
+        # Else the service itself has told of its settings, those in Python included.
+        report += Report(diagnoses=settings.diagnoses, unseen=(IN_PYTHON,))
+    report += told
     report += await Examiner(settings, admin_url, progress, wall_s, secrets.token_hex(4)).examine()
     return report + corpus_report(settings, wall_s())

@@ -265,6 +265,41 @@ FOREIGN_SITE: Final = Hazard(
     "Its pages cannot read a refusal or show a proof, so owners who are asked for one cannot get in.",
     "SEKISHO_ORIGINS=https://app.example",
 )
+FORGED_ADDRESS: Final = Hazard(
+    "SEK054",
+    Severity.DANGER,
+    "a client chooses its own address",
+    "An attacker writes another address into each request, and each of them has fresh guesses.",
+    "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+)
+PLAIN_HTTP: Final = Hazard(
+    "SEK055",
+    Severity.DANGER,
+    "the service answers over plain http",
+    "Passwords travel readable, and browsers keep no __Host- cookie, so owners' devices stay unknown.",
+    "return 301 https://$host$request_uri;",
+)
+UNNAMED_CLIENTS: Final = Hazard(
+    "SEK056",
+    Severity.DANGER,
+    "the proxy does not name its clients",
+    "All clients share the proxy's address, so one attacker uses up the limit of all owners.",
+    "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+)
+DOUBLE_CORS: Final = Hazard(
+    "SEK057",
+    Severity.WARNING,
+    "two parties write the headers of CORS",
+    "A browser refuses an answer that names its origin twice, so the front end reads no refusal.",
+    "unset SEKISHO_ORIGINS, or leave the headers of CORS to it",
+)
+INSECURE_COOKIE: Final = Hazard(
+    "SEK058",
+    Severity.WARNING,
+    "a cookie of the application is not Secure",
+    "A browser sends the cookie over plain http as well, where anybody on the path can take the session.",
+    "Set-Cookie: NAME=…; Secure; HttpOnly; SameSite=Lax",
+)
 
 MISSING_DOOR: Final = Hazard(
     "SEK070",
@@ -315,6 +350,13 @@ UNTESTED_RULE: Final = Hazard(
     "If the rule is wrong, an attacker's guesses are refunded.",
     "sekisho check --app MODULE:APP --known",
 )
+IDLE_DOOR: Final = Hazard(
+    "SEK077",
+    Severity.ADVICE,
+    "a door was never used",
+    "A door with a wrong method, path or content type guards nothing, and the real one may be open.",
+    "sekisho check --app MODULE:APP --door 'METHOD /PATH'",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -353,6 +395,11 @@ HAZARDS: Final = (
     REWRITTEN_PEER,
     NOT_OUTERMOST,
     FOREIGN_SITE,
+    FORGED_ADDRESS,
+    PLAIN_HTTP,
+    UNNAMED_CLIENTS,
+    DOUBLE_CORS,
+    INSECURE_COOKIE,
     MISSING_DOOR,
     WITHHELD_COOKIE,
     NEVER_RECOGNISED,
@@ -360,5 +407,6 @@ HAZARDS: Final = (
     UNJUDGED_ANSWER,
     WRONG_RULE,
     UNTESTED_RULE,
+    IDLE_DOOR,
 )
 """Every hazard, by number."""

@@ -22,6 +22,7 @@ from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
 from sekisho.asgi.body_reader import Patience
 from sekisho.asgi.endpoint import NOT_THERE, Cookie, GuardMiddleware, Reading
+from sekisho.asgi.examination import Examination, Known
 from sekisho.asgi.fast_path import Passing
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.place_queue import PlaceQueue
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.breach.hibp import Hibp
+    from sekisho.model.diagnosis import Diagnosis
     from sekisho.owners import Owners
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.store import AnyLine
@@ -199,6 +201,8 @@ class LoginGuard:
             return await self._refuse(scope, receive, send)
         if ASIDE in scope:
             return await self._app(scope, receive, send)
+        if parts.examination.is_asked(scope):
+            return await parts.examination(scope, receive, send)
         return await parts.middleware()(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -311,9 +315,10 @@ class _Parts:
         self.renderer = Renderer(settings.origins)
         self.digests = Digests(settings.secrets)
         doors = Doors(settings.doors)
+        addresses = addresses_of(settings)
         self.reading = Reading(
             doors,
-            Callers(addresses_of(settings), self.digests),
+            Callers(addresses, self.digests),
             accounts,
             Answers(doors.all, self.events),
             body_bytes_max=settings.body_bytes_max,
@@ -344,6 +349,8 @@ class _Parts:
         self.lifespan_state: Mapping[str, object] = {}
         self.csrf = CsrfCookies(settings.doors, given[2])
         self.around: Mapping[str, Any] = {}  # keys that the framework puts into all its scopes
+        known = Known(self._diagnoses, self._attempts, self.missing)
+        self.examination = Examination(settings.mount, settings.signers, addresses, self.renderer, known, self.clock_s)
         self.trust = SuccessTrust(
             settings.doors,
             rule_key=blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.rules").digest(),
@@ -470,9 +477,26 @@ class _Parts:
     def _warn(self) -> None:
         if not self._warned:
             self._warned = True
-            untold = () if self.given[2] is not None else checks_without_session_account(self.settings)
-            for diagnosis in (*self.settings.diagnoses, *untold):
+            for diagnosis in self._diagnoses():
                 log.warning("%s", diagnosis.logged)
+
+    def _diagnoses(self) -> list[Diagnosis]:
+        untold = () if self.given[2] is not None else checks_without_session_account(self.settings)
+        return [*self.settings.diagnoses, *untold]
+
+    def _attempts(self) -> dict[str, int]:
+        """The number of this process's events at each door since the start."""
+        attempts = {door.name: 0 for door in self.settings.doors}
+        for (place, _, _), count in self.events.counts.items():
+            if place in attempts:
+                attempts[place] += count
+        return attempts
+
+    async def missing(self) -> list[Door]:
+        """The doors that the application does not have, as far as invented log-ins may be sent to find out."""
+        if not self.settings.canary or self.mode is Mode.OFF or not runs_asyncio():
+            return []
+        return await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
 
 
 class _Leaks:
@@ -710,8 +734,7 @@ class _Running:
         self._looking = self.loop.create_task(self._look_for_doors(), name="sekisho doors")
 
     async def _look_for_doors(self) -> None:
-        parts = self._parts
-        for door in await missing_routes(parts.app, parts.settings.doors, parts.around, secrets.token_bytes):
+        for door in await self._parts.missing():
             log.warning(NOT_THERE, door.name, 404, f"SEKISHO_{door.kind.name}")
 
     @property

@@ -1,0 +1,64 @@
+"""Judges how requests arrive at the running service: who names the client, and who is believed. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sekisho.doctor.report import Report, Unseen
+from sekisho.model import hazards
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sekisho.model.diagnosis import Diagnosis
+    from sekisho.read.arrival import Arrival
+
+
+def report_of_arrivals(plain: Arrival, forged: Arrival, header: str, *, nearby: bool, has_proxies: bool) -> Report:
+    """Judge two requests.
+
+    Args:
+        plain: the request without a forwarding header.
+        forged: the same with an address of documentation in that header.
+        header: the name of the header that is configured.
+        nearby: whether they went to this machine, and so perhaps past the proxies.
+        has_proxies: whether any proxy is trusted.
+    """
+    found = tuple(_checks(plain, forged, header, nearby=nearby))
+    return Report(diagnoses=found, unseen=tuple(_unseen(plain, nearby=nearby, has_proxies=has_proxies)))
+
+
+def _checks(plain: Arrival, forged: Arrival, header: str, *, nearby: bool) -> Iterator[Diagnosis]:
+    # On one machine client and proxy may have the same address, which then stands in the header by right.
+    if forged.forged_peer or (plain.rewritten and not plain.trusted and not nearby):
+        yield hazards.REWRITTEN_PEER.found(
+            "the server puts an address from X-Forwarded-For in the place of the peer's, so a client may choose its own"
+        )
+    elif plain.forwarded and not plain.trusted:
+        yield hazards.SHARED_BUCKET.found(
+            "SEKISHO_TRUSTED_PROXIES: requests bring a forwarding header from a peer that it does not name"
+            + (f", in {plain.network}" if plain.network else ""),
+            f"SEKISHO_TRUSTED_PROXIES={plain.network}" if plain.network else "",
+        )
+    # Without a header of the proxy's own, a request from this machine went past the proxy: it may name any client.
+    elif plain.trusted and forged.forged_client and (plain.named or not nearby):
+        yield hazards.FORGED_ADDRESS.found(
+            f"SEKISHO_CLIENT_IP_HEADER: a trusted proxy passes {header} on as the client wrote it"
+        )
+    elif plain.trusted and not plain.named and not nearby:
+        yield hazards.UNNAMED_CLIENTS.found(f"SEKISHO_CLIENT_IP_HEADER: a trusted proxy sends no {header}")
+    if not plain.outermost:
+        yield hazards.NOT_OUTERMOST.found("LoginGuard stands inside a session middleware")
+
+
+def _unseen(plain: Arrival, *, nearby: bool, has_proxies: bool) -> Iterator[Unseen]:
+    if plain.forwarded:
+        return
+    if nearby:
+        yield Unseen("the proxies: --url leads past them, to this machine; give the address that clients use")
+    elif has_proxies and not plain.trusted:
+        yield Unseen("the proxies: the request did not pass any that SEKISHO_TRUSTED_PROXIES names")
+    elif not plain.trusted and plain.network:
+        yield Unseen(
+            f"whether a proxy that names no client stands before the service: requests came from {plain.network}"
+        )

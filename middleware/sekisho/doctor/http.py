@@ -1,0 +1,86 @@
+"""One request to a running service over http or https: no redirects, no cookies, bounded in time and size."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from sekisho.model import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ANSWER_S: Final = 10.0
+BODY_BYTES_MAX: Final = 65_536
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Reply(NamedTuple):
+    """A whole answer; `headers` with lower-case names."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def values(self, name: str) -> list[str]:
+        """The values of a header, one for each of its lines."""
+        return [value for key, value in self.headers if key == name]
+
+
+class Site(NamedTuple):
+    """The address of a service. `path` has no slash at its end."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in _LOOPBACK
+
+
+if TYPE_CHECKING:
+    Fetch = Callable[[Site, str, str, Mapping[str, str]], Reply]
+    """Site, method, path and headers to a reply; raises `OSError` or `http.client.HTTPException`."""
+
+
+def site_of(url: str) -> Site:
+    """Read an address such as `https://shop.example`. Raises `SettingsError`, which does not repeat it."""
+    parts = _split(url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError("--url", "wants the service's address, such as https://shop.example")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise SettingsError("--url", "wants an address without a user, a query and a fragment")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return Site(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0
+    except ValueError:  # its text repeats a part of the address
+        return None
+    return parts if usable else None
+
+
+def fetch(site: Site, method: str, path: str, headers: Mapping[str, str]) -> Reply:
+    """Ask once. Raises `OSError` or `http.client.HTTPException`."""
+    connection = _connection(site)
+    try:
+        connection.request(method, site.path + path, headers={"Accept": "*/*", **headers})
+        answer = connection.getresponse()
+        named = tuple((name.lower(), value) for name, value in answer.getheaders())
+        return Reply(answer.status, named, answer.read(BODY_BYTES_MAX))
+    finally:
+        connection.close()
+
+
+def _connection(site: Site) -> http.client.HTTPConnection:
+    if site.scheme == "https":
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(site.host, site.port, timeout=ANSWER_S, context=context)
+    return http.client.HTTPConnection(site.host, site.port, timeout=ANSWER_S)

@@ -1,0 +1,233 @@
+"""Examines the running service from outside: proxies, plain http, cookies, CORS, doors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sekisho.asgi.examination import PATH
+from sekisho.crypto.examiner import HEADER, examiner_token
+from sekisho.doctor.arrivals import report_of_arrivals
+from sekisho.doctor.report import Report, Unseen
+from sekisho.model import DoorKind, hazards
+from sekisho.model.hazards import HAZARDS
+from sekisho.read.arrival import FORGED, Arrival
+from sekisho.read.set_cookies import set_cookies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sekisho.doctor.http import Fetch, Reply, Site
+    from sekisho.model import Door
+    from sekisho.model.diagnosis import Diagnosis
+    from sekisho.settings import Settings
+
+ATTEMPTS_MIN: Final = 100
+"""Events at the other doors from which on an unused door is reported."""
+PAGES_MAX: Final = 8
+TEXT_CHARS_MAX: Final = 4_096
+_NUMBERED: Final = {each.number: each for each in HAZARDS}
+
+
+class Told(NamedTuple):
+    """What the running service told of itself; see `sekisho.asgi.examination`."""
+
+    arrival: Arrival
+    attempts: Mapping[str, int]
+    missing: tuple[str, ...]
+    diagnoses: tuple[Diagnosis, ...]
+
+
+class ServiceExaminer(NamedTuple):
+    """What an examination of a running service uses.
+
+    Attributes:
+        settings: of the service.
+        site: its address, as clients have it.
+        origin: of a front end on another site; empty: the first of `SEKISHO_ORIGINS`, if any.
+        fetch: sends one request.
+        wall_s: Unix time in seconds.
+    """
+
+    settings: Settings
+    site: Site
+    origin: str
+    fetch: Fetch
+    wall_s: Callable[[], float]
+
+    async def examine(self) -> Report:
+        """Examine the service. Never raises for one that does not answer."""
+        try:
+            plain = await self._told({})
+            if plain is None:
+                return Report(unseen=(_NO_GUARD,))
+            forged = await self._told(self._forged_headers()) or plain
+            report = self._arrivals(plain, forged)
+            report += Report(diagnoses=(*plain.diagnoses, *self._checks_of_doors(plain)))
+            report += await self._transport()
+            return report + await self._cors()
+        except (OSError, HTTPException) as error:
+            what = f"the service at --url does not answer: {type(error).__name__}"
+            return Report(unseen=(Unseen(what, is_failure=True),))
+
+    async def _ask(self, method: str, path: str, headers: Mapping[str, str], site: Site | None = None) -> Reply:
+        return await asyncio.to_thread(self.fetch, site or self.site, method, path, headers)
+
+    async def _examination(self, headers: Mapping[str, str]) -> Reply:
+        token = examiner_token(self.settings.signers, self.wall_s()).decode()
+        return await self._ask("GET", self.settings.mount + PATH, {HEADER.decode(): token, **headers})
+
+    async def _told(self, headers: Mapping[str, str]) -> Told | None:
+        """What the service tells of itself and of a request with these headers; None where no guard answers."""
+        reply = await self._examination(headers)
+        return told_of(reply.body) if reply.status == 200 else None
+
+    def _forged_headers(self) -> dict[str, str]:
+        name = self.settings.client_ip_header
+        # The server reads X-Forwarded-For even where the guard is told to read another header.
+        return {"x-forwarded-for": FORGED, name: f"for={FORGED}" if name == "forwarded" else FORGED}
+
+    def _arrivals(self, plain: Told, forged: Told) -> Report:
+        settings = self.settings
+        report = report_of_arrivals(
+            plain.arrival,
+            forged.arrival,
+            settings.client_ip_header,
+            nearby=self.site.is_loopback,
+            has_proxies=bool(settings.trusted_proxies) or settings.trust_unix,
+        )
+        by = "a trusted proxy" if plain.arrival.trusted else "a peer that no setting names"
+        return Report((("service", f"answers; requests come from {by}"),)) + report
+
+    def _checks_of_doors(self, told: Told) -> Iterator[Diagnosis]:
+        kinds = {door.name: f"SEKISHO_{door.kind.name}" for door in self.settings.doors}
+        for name in told.missing:
+            variable = kinds.get(name, "SEKISHO_LOGIN")
+            yield hazards.MISSING_DOOR.found(
+                f"{variable}: the application answers 404 at {name}", f"{variable}=METHOD /PATH …"
+            )
+        for name, attempts in told.attempts.items():
+            if not attempts and name not in told.missing and sum(told.attempts.values()) >= ATTEMPTS_MIN:
+                yield hazards.IDLE_DOOR.found(
+                    f"{kinds.get(name, 'SEKISHO_LOGIN')}: no request has come to {name} since the worker started",
+                    f"sekisho check --app MODULE:APP --door '{name}'",
+                )
+
+    async def _transport(self) -> Report:
+        if self.site.is_loopback:
+            return Report(unseen=(Unseen("TLS: --url names this machine; give the address that clients use"),))
+        pages = [await self._ask("GET", door.path, {"Accept": "text/html"}) for door in _pages(self.settings.doors)]
+        if self.site.scheme == "http":
+            is_redirect = bool(pages) and all(map(_leads_to_https, pages))
+            return Report(diagnoses=() if is_redirect else (_plain_http(),))
+        found = [*([_plain_http()] if await self._is_open_at_80() else []), *checks_of_cookies(pages)]
+        return Report(diagnoses=tuple(found))
+
+    async def _is_open_at_80(self) -> bool:
+        """Whether the same host answers over plain http with anything but a way to https."""
+        for door in _pages(self.settings.doors)[:1]:
+            try:
+                reply = await self._ask("GET", door.path, {}, self.site._replace(scheme="http", port=80))
+            except (OSError, HTTPException):  # closed, as it should be
+                return False
+            return reply.status < 400 and not _leads_to_https(reply)
+        return False
+
+    async def _cors(self) -> Report:
+        origins = sorted(each.decode() for each in self.settings.origins)
+        origin = self.origin or next(iter(origins), "")
+        if not origin:
+            return Report(unseen=(Unseen("a front end on another site, if there is one: give its --origin"),))
+        allowed = (await self._examination({"Origin": origin})).values("access-control-allow-origin")
+        return Report(diagnoses=tuple(checks_of_cors(allowed, origin, origins)))
+
+
+_NO_GUARD: Final = Unseen(
+    "the service at --url: no guard answered there with this SEKISHO_SECRET, SEKISHO_NAMESPACE and SEKISHO_MOUNT",
+    is_failure=True,
+)
+
+
+def told_of(body: bytes) -> Told | None:
+    """Read the service's answer; None for any other answer, such as a proxy's own page."""
+    try:
+        read: Any = json.loads(body)
+        arrival = _arrival(read["arrival"])
+        attempts = {_text(name): int(count) for name, count in read["attempts"].items()}
+        missing = tuple(map(_text, read["missing"]))
+        found = [_diagnosis(each) for each in read["diagnoses"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return Told(arrival, attempts, missing, tuple(found))
+
+
+def _arrival(read: Any) -> Arrival:
+    arrival = Arrival(**{**read, "network": _text(read["network"])})
+    if not all(isinstance(each, bool) for name, each in arrival._asdict().items() if name != "network"):
+        raise ValueError("no facts of ours")
+    return arrival
+
+
+def _diagnosis(read: Any) -> Diagnosis:
+    return _NUMBERED[read["number"]].found(_text(read["what"]), _text(read["write"]))
+
+
+def _text(read: Any) -> str:
+    # Another server's answer must not move the cursor of the operator's terminal.
+    if not isinstance(read, str) or len(read) > TEXT_CHARS_MAX or not read.isprintable():
+        raise ValueError("no text of ours")
+    return read
+
+
+def checks_of_cookies(pages: Sequence[Reply]) -> Iterator[Diagnosis]:
+    """Diagnoses of the cookies that pages set over https."""
+    lines = [line for page in pages for line in page.values("set-cookie")]
+    names = {cookie.name: None for line in lines if not _is_secure(line) for cookie in _cookies(line)}
+    for name in names:
+        yield hazards.INSECURE_COOKIE.found(
+            f"the application sets the cookie {name} without Secure",
+            f"Set-Cookie: {name}=…; Secure; HttpOnly; SameSite=Lax",
+        )
+
+
+def checks_of_cors(allowed: Sequence[str], origin: str, origins: Sequence[str]) -> Iterator[Diagnosis]:
+    """Diagnoses of the headers of CORS in an answer of the guard's own.
+
+    Args:
+        allowed: the lines of `Access-Control-Allow-Origin`.
+        origin: of the page that asked.
+        origins: those that the settings name.
+    """
+    if len(allowed) > 1:
+        yield hazards.DOUBLE_CORS.found("SEKISHO_ORIGINS: an answer of the guard names its origin twice")
+    elif allowed != [origin]:
+        # A wildcard is refused by browsers for requests with cookies (the Fetch standard, section 3.3.5).
+        yield hazards.FOREIGN_SITE.found(
+            "SEKISHO_ORIGINS: a page of this origin cannot read the guard's answers",
+            f"SEKISHO_ORIGINS={','.join(dict.fromkeys((*origins, origin)))}",
+        )
+
+
+def _pages(doors: Sequence[Door]) -> list[Door]:
+    """The doors whose page a browser would load."""
+    pages = [door for door in doors if door.kind is DoorKind.LOGIN and door.reads_body]
+    return [door for door in pages if not set("*{") & set(door.path)][:PAGES_MAX]
+
+
+def _plain_http() -> Diagnosis:
+    return hazards.PLAIN_HTTP.found("the service answers over http without a redirect to https")
+
+
+def _leads_to_https(reply: Reply) -> bool:
+    return 300 <= reply.status < 400 and any(each.lower().startswith("https://") for each in reply.values("location"))
+
+
+def _is_secure(line: str) -> bool:
+    return any(part.strip().lower() == "secure" for part in line.split(";")[1:])
+
+
+def _cookies(line: str) -> list[Any]:
+    found = set_cookies([(b"set-cookie", line.encode("latin-1", "replace"))])
+    return [each for each in found if not each.deletes and each.name.isprintable()]
