@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks import arguments
 from benchmarks.result import write_result
 from benchmarks.tables import markdown_table
-from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.model import Action, Attempt, Basis, DoorKind, Origin, Outcome
@@ -74,7 +74,7 @@ class House:
             tokens=parts.tokens,
             policy=parts.policy,
             shed=Shed(self.clock_us),
-            room=WaitingRoom(_nobody_waits),
+            room=InFlight(_nobody_waits),
             allow=Networks(found.allow) if found.allow else None,
             deny=None,
             breaches=parts.leaks.breaches(None),

@@ -50,7 +50,7 @@ async def browsing() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-class Visit:
+class RequestContext:
     """A page with all console complaints: errors, refused resources, broken scripts."""
 
     def __init__(self, context: BrowserContext, page: Page) -> None:
@@ -64,11 +64,11 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(browser: Browser, **options: Any) -> AsyncIterator[Visit]:
+async def visiting(browser: Browser, **options: Any) -> AsyncIterator[RequestContext]:
     """A fresh profile; `options` are those of Playwright's `new_context`."""
     context = await browser.new_context(**options)
     try:
-        yield Visit(context, await context.new_page())
+        yield RequestContext(context, await context.new_page())
     finally:
         await context.close()
 

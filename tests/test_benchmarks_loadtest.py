@@ -33,7 +33,7 @@ from sekisho.model import SettingsError
 from sekisho.simulate.demo import GUARDED
 from sekisho.simulate.phones import Phones
 from sekisho.simulate.population import Population
-from sekisho.simulate.service import DATABASE, Service, add_owners
+from sekisho.simulate.service import DATABASE, ExampleService, add_owners
 from tests.browser import serving
 from tests.middleware.driving import Shop
 
@@ -105,7 +105,7 @@ async def attacked(folder: Path, redis_url: str, members: dict[str, str], **sett
         "SEKISHO_STORE_DEADLINE_MS": "2000",  # a busy machine is no broken store
         **{f"SEKISHO_{name.upper()}": value for name, value in settings.items()},
     }
-    async with Service(GUARDED, folder, guard) as service:
+    async with ExampleService(GUARDED, folder, guard) as service:
         # A busy machine may be slow: owners' waiting times are not under test here.
         run = await asyncio.to_thread(locust, folder, service.port, "--combos", combos, "--p99-ms-max", "60000")
         return run, (await service.read_meter()).password_checks

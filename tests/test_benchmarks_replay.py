@@ -24,10 +24,10 @@ from benchmarks.replay.site import COUNTED, MARGIN, Alarms, Clock, PacedScript, 
 from benchmarks.replay.store import ICE_MS, KeptRedis
 from benchmarks.replay.tally import Tally
 from benchmarks.replay.worker import Folder, Worker, write_json
-from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.redis import VERDICT, RedisLedger, ledger_script
 from sekisho.model import Action, Decision, Finding, StoreUnavailable
-from sekisho.store import Line
+from sekisho.store import StoreConnection
 from sekisho.store.options import LineOptions
 from tests.limiter.charges import charge
 
@@ -117,7 +117,7 @@ def test_the_script_is_told_the_scenarios_time_and_keeps_records_for_its_part_of
     clock = Clock(START_US, 50.0)
 
     async def one() -> int:
-        line = Line(store.url, LineOptions(PacedScript(ledger_script(limits), clock, worker=7), 5 * US))
+        line = StoreConnection(store.url, LineOptions(PacedScript(ledger_script(limits), clock, worker=7), 5 * US))
         try:
             ledger = RedisLedger(line, "t")
             first = await ledger.charge(charge())
@@ -141,7 +141,7 @@ def test_who_waits_waits_by_the_scenarios_time_and_somebody_takes_his_place() ->
 
     async def waited() -> list[bool]:
         alarms = Alarms(clock, tally)
-        room = WaitingRoom(alarms.until)
+        room = InFlight(alarms.until)
         alarms.on_wait, alarms.on_return = partial(said.append, "wait"), partial(said.append, "return")
         first = asyncio.create_task(room.wait(b"key", waiters_max=5, seconds_max=0.5))
         second = asyncio.create_task(room.wait(b"key", waiters_max=5, seconds_max=30.0))
@@ -191,7 +191,9 @@ def test_records_wait_while_nothing_runs(store: KeptRedis) -> None:
 # Nothing is lost.
 
 
-def driven(path: Path, store: KeptRedis, of: Plan, line: type[Line] = Line) -> tuple[Tally, Proof]:
+def driven(
+    path: Path, store: KeptRedis, of: Plan, line: type[StoreConnection] = StoreConnection
+) -> tuple[Tally, Proof]:
     """A worker in this process to its end, and the proof."""
     folder = Folder(path)
 
@@ -225,7 +227,7 @@ def test_all_that_was_sent_is_counted_and_kept(tmp_path: Path, store: KeptRedis)
     assert sum(row[-1] for row in tally.by_reason()) == tally.counts["sent_attacks"] + tally.counts["sent_logins"]
 
 
-class Failing(Line):
+class Failing(StoreConnection):
     """Asks rightly, except for a batch of sixty."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -260,7 +262,7 @@ class Unheard(Failing):
     """Loses the answers to that batch: Redis has counted it, the caller was told *could not tell*."""
 
     def fail(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
-        Line.ask(self, keys, argument)
+        StoreConnection.ask(self, keys, argument)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         answer.set_exception(StoreUnavailable())
         return answer

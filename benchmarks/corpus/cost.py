@@ -1,6 +1,6 @@
 """What corpus and pairs add to an attempt: `python -m benchmarks.corpus cost [--quick] [--entries N] [--work DIR]`.
 
-In process: the one call that the guard makes for each attempt (`Breaches.look`), in turns with the same call where
+In process: the one call that the guard makes for each attempt (`BreachLookup.look`), in turns with the same call where
 nothing is configured, and the steps inside it one by one. Over HTTP: the guard with both files in pairs with the guard
 without them, by the machinery of `benchmarks.pairs`.
 
@@ -25,9 +25,9 @@ from benchmarks.result import interval_text
 from benchmarks.tables import screen_table, wide_console
 from sekisho.breach import pairs
 from sekisho.breach.corpus_file import Corpus
-from sekisho.breach.lookup import Breaches
+from sekisho.breach.lookup import BreachLookup
 from sekisho.breach.pairs import PairDigests
-from sekisho.breach.reloadable_file import LiveCorpus, Lookout
+from sekisho.breach.reloadable_file import FileWatcher, ReloadableCorpus
 from sekisho.cli.progress import Drawing, drawing
 from sekisho.corpus import records
 from sekisho.corpus.writer import write_sorted
@@ -120,9 +120,9 @@ def in_process(files: Files, rounds: int, count: int, drawn: Drawing) -> dict[st
     digests = PairDigests(KEY.encode())
     corpus, listed = _live(files.corpus, "passwords"), _live(files.pairs, "pairs", digests.key_id)
     pairs_file = pairs.Pairs(listed, digests)
-    lookout = Lookout([corpus, listed], time.monotonic)
-    both = Breaches(corpus, pairs_file, lookout=lookout, clock_s=time.time).look
-    neither = Breaches(lookout=Lookout([], time.monotonic)).look
+    lookout = FileWatcher([corpus, listed], time.monotonic)
+    both = BreachLookup(corpus, pairs_file, lookout=lookout, clock_s=time.time).look
+    neither = BreachLookup(lookout=FileWatcher([], time.monotonic)).look
     kinds = list(_kinds(count))
     _warm(both, kinds)
     added: dict[str, list[float]] = {kind.name: [] for kind in kinds}
@@ -163,7 +163,9 @@ def _warm(look: Callable[..., Any], kinds: Sequence[Attempts]) -> None:
         raise SystemExit("the files do not hold what is measured")
 
 
-def _steps(corpus: Corpus, live: LiveCorpus, pairs_file: pairs.Pairs, kind: Attempts) -> list[tuple[str, Any, Any]]:
+def _steps(
+    corpus: Corpus, live: ReloadableCorpus, pairs_file: pairs.Pairs, kind: Attempts
+) -> list[tuple[str, Any, Any]]:
     """Each step of a look at what neither file knows, with its arguments."""
     digests = [(_sha1(password),) for _, password in kind.typed]
     return [
@@ -189,8 +191,8 @@ def _sha1(password: str) -> bytes:
     return hashlib.sha1(password.encode(), usedforsecurity=False).digest()
 
 
-def _live(path: Path, kind: str, key_id: str = "") -> LiveCorpus:
-    return LiveCorpus(path, kind=kind, key_id=key_id, on_change=lambda _usable: None)
+def _live(path: Path, kind: str, key_id: str = "") -> ReloadableCorpus:
+    return ReloadableCorpus(path, kind=kind, key_id=key_id, on_change=lambda _usable: None)
 
 
 def over_http(files: Files, plan: Plan, drawn: Drawing) -> dict[str, Any]:

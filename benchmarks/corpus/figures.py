@@ -109,8 +109,8 @@ def _cost(result: dict[str, Any]) -> Iterator[str]:
     yield "## What it adds to an attempt"
     yield ""
     yield (
-        f"Both files of {plan['entries']:,} entries; the one call that the guard makes (`Breaches.look`) against the "
-        f"same call with nothing configured, {plan['rounds']} rounds in turns."
+        f"Both files of {plan['entries']:,} entries; the one call that the guard makes (`BreachLookup.look`) against "
+        f"the same call with nothing configured, {plan['rounds']} rounds in turns."
     )
     yield ""
     rows = [(f"added, {name}", interval_text(added)) for name, added in inside["added_us"].items()]

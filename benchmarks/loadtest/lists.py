@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.breach.progress import Silent
-from sekisho.corpus.combination_lists import Reading, split
+from sekisho.corpus.combination_lists import ListReading, split
 from sekisho.corpus.reading import chunks
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def pairs(path: Path, part: Part) -> Iterator[tuple[str, str]]:
     Read as `sekisho corpus build --pairs` reads it, gzip or not, some mebibytes at a time however long it is. Lines
     without a pair are left out. Raises `CorpusError` where the file cannot be read.
     """
-    lines = chain.from_iterable(Reading().lines(chunks(path, Silent())))
+    lines = chain.from_iterable(ListReading().lines(chunks(path, Silent())))
     for number, line in enumerate(lines):
         if part.has(number) and (pair := split(line)):
             yield pair

@@ -17,7 +17,7 @@ from benchmarks.replay.tally import SHED, Tally
 from benchmarks.replay.worker import BARRIER, NOTE
 from sekisho.ledger.redis import RedisLedger, ledger_script
 from sekisho.model import Charged
-from sekisho.store import Line
+from sekisho.store import StoreConnection
 from sekisho.store.options import LineOptions
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def noted(files: Iterable[Path]) -> dict[bytes, _Account]:
 async def follow(limits: LimitSet, url: str, accounts: Mapping[bytes, _Account], now_us: int) -> Followed:
     """Ask the ledger itself what it keeps of each account: one attempt more, from where nobody has been."""
     script = PacedScript(ledger_script(limits), Clock(now_us, 1.0), worker=PROVER)
-    line = Line(url, LineOptions(script, PATIENT_US))
+    line = StoreConnection(url, LineOptions(script, PATIENT_US))
     ledger = RedisLedger(line, NAMESPACE)
     try:
         kept: dict[bytes, int] = {}

@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.local_fallback import FallbackLedger
 from sekisho.ledger.redis import RedisLedger, failed_families, ledger_script
 from sekisho.ledger.shed import Shed
@@ -23,7 +23,7 @@ from sekisho.model import Charged
 from sekisho.pipeline import Guard
 from sekisho.read import Accounts
 from sekisho.settings import load
-from sekisho.store import Line, Script
+from sekisho.store import Script, StoreConnection
 from sekisho.store.options import LineOptions
 from sekisho.wiring import _Parts
 
@@ -145,7 +145,7 @@ class Alarms:
         self.on_return: Callable[[], None] = lambda: None
 
     async def until(self, called: asyncio.Future[None], seconds: float) -> bool:
-        """For `WaitingRoom`."""
+        """For `InFlight`."""
         if not self.open:
             return False
         heappush(self._set, (self._clock.now_us + int(seconds * 1e6), next(self._numbers), called))
@@ -221,7 +221,7 @@ class Site(NamedTuple):
     """The guard and what it is made of."""
 
     guard: Guard
-    line: Line
+    line: StoreConnection
     ledger: Watched
     alarms: Alarms
     parts: _Parts
@@ -253,7 +253,7 @@ def assemble(
     corpus: Path | None,
     sample_of: int,
     note: Callable[[bytes, int], None],
-    line: Callable[[str, LineOptions], Line] = Line,
+    line: Callable[[str, LineOptions], StoreConnection] = StoreConnection,
 ) -> Site:
     """A worker's guard, in the running loop."""
     found = settings(url, corpus)
@@ -274,7 +274,7 @@ def assemble(
         tokens=parts.tokens,
         policy=parts.policy,
         shed=Shed(clock.us),
-        room=WaitingRoom(alarms.until),
+        room=InFlight(alarms.until),
         trust=parts.trust,
         allow=None,
         deny=None,

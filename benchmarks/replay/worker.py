@@ -4,7 +4,7 @@ Several callers each take the next attempt, pass it to the guard, and record the
 costs no turn of the event loop. Every few windows all callers finish, and the counts are written down: a stopped worker
 continues from there. SIGTERM ends it at the next such place.
 
-An attempt takes the same way as behind `GuardMiddleware`: first the gate, which knows its address alone, then account
+An attempt takes the same way as behind `Endpoint`: first the gate, which knows its address alone, then account
 and password. No attacker does the work that is asked for; every owner does, and has the factor at hand. The results for
 attackers who do it, and for accounts without a factor, are judged separately.
 """
@@ -36,7 +36,7 @@ from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Action, Attempt, Basis, Charge, Device, Outcome, Signals
 from sekisho.pipeline import REFUSED
 from sekisho.simulate import Attack, Logins
-from sekisho.store import Line
+from sekisho.store import StoreConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,13 @@ class Worker:
     """
 
     def __init__(
-        self, plan: Plan, number: int, folder: Folder, *, url: str, line: Callable[[str, LineOptions], Line] = Line
+        self,
+        plan: Plan,
+        number: int,
+        folder: Folder,
+        *,
+        url: str,
+        line: Callable[[str, LineOptions], StoreConnection] = StoreConnection,
     ) -> None:
         scenario = plan.scenario()
         population, seed = scenario.population(), scenario.seed

@@ -37,7 +37,7 @@ _NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 leads nowhere must not cos
 _NO_ANSWER = (OSError, HTTPException, ValueError, BrokenResourceError, EndOfStream)
 
 
-class Fault(SekishoError):  # noqa: N818 - what came of one question; the caller makes *could not tell* of it
+class PostFault(SekishoError):  # noqa: N818 - what came of one question; the caller makes *could not tell* of it
     """No answer that can be believed.
 
     Attributes:
@@ -49,7 +49,7 @@ class Fault(SekishoError):  # noqa: N818 - what came of one question; the caller
         super().__init__(reason)
 
 
-class Wire:
+class HttpsPost:
     """Posts to one address.
 
     Args:
@@ -105,7 +105,7 @@ class Wire:
             async with asyncio.timeout(limit_s):
                 return await self._exchanged(data, read)
         except _NO_ANSWER as error:
-            raise Fault(_words(error)) from None
+            raise PostFault(_words(error)) from None
 
     async def _exchanged(self, data: bytes, read: Callable[[bytes], bytes | None]) -> bytes:
         stream = await self._connected()
@@ -113,7 +113,7 @@ class Wire:
             await stream.send(data)
             return await self._answer(stream, read)
         except EndOfStream:
-            raise Fault("cut short") from None
+            raise PostFault("cut short") from None
         finally:
             await aclose_forcefully(stream)  # what is not whole by now never will be; a polite end could take for ever
 
@@ -133,7 +133,7 @@ class Wire:
         while True:
             received += await stream.receive(self._answer_bytes_max + 1 - len(received))
             if len(received) > self._answer_bytes_max:
-                raise Fault("too long")
+                raise PostFault("too long")
             if (found := read(received)) is not None:
                 return found
 
@@ -174,10 +174,10 @@ def _whole(received: bytes) -> bytes | None:
     if (response := _response(received)) is None:
         return None
     if response.status != 200:
-        raise Fault(f"status {response.status}")
+        raise PostFault(f"status {response.status}")
     if response.length is None and not response.chunked:
         # Then the end of the connection is the end of the answer, and a broken one looks like a short one.
-        raise Fault("the end of the answer is not marked")
+        raise PostFault("the end of the answer is not marked")
     # Read anew with every piece: what cannot be whole yet is not, or an answer in small pieces costs their square.
     if response.chunked and not received.endswith(b"\r\n\r\n"):
         return None
@@ -192,7 +192,7 @@ def _taken(received: bytes) -> bytes | None:
     if (response := _response(received)) is None:
         return None
     if not 200 <= response.status <= 299:
-        raise Fault(f"status {response.status}")
+        raise PostFault(f"status {response.status}")
     return b""
 
 

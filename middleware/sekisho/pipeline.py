@@ -42,11 +42,11 @@ from sekisho.read import contains, denies
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.breach.lookup import Breaches
+    from sekisho.breach.lookup import BreachLookup
     from sekisho.devices.token import DeviceTokens, Token
     from sekisho.judge import RuleTrust
     from sekisho.ledger.daily import DailyGuesses
-    from sekisho.ledger.in_flight import WaitingRoom
+    from sekisho.ledger.in_flight import InFlight
     from sekisho.ledger.shed import Shed
     from sekisho.model import Door, Origin
     from sekisho.read import Accounts, Digests, Networks, OriginDigests
@@ -119,11 +119,11 @@ class Guard:
         tokens: DeviceTokens,
         policy: Policy,
         shed: Shed,
-        room: WaitingRoom,
+        room: InFlight,
         trust: SuccessTrust,
         allow: Networks | None,
         deny: Networks | None,
-        breaches: Breaches,
+        breaches: BreachLookup,
         leaked_account: Callable[[Attempt], str],
         clock_s: Callable[[], float],
         chance: Callable[[int], bytes],

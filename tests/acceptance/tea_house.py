@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Response as Answered
     from starlette.requests import Request
 
-    from tests.browser import Visit
+    from tests.browser import RequestContext
 
 NAME, PASSWORD = "basho", "an old pond, a frog"
 SECRET = "for the tea house alone: 3f0c2b8e6d"
@@ -234,7 +234,7 @@ def with_a_front_end() -> Starlette:
 class Member:
     """A person at a browser."""
 
-    def __init__(self, visit: Visit, house: TeaHouse) -> None:
+    def __init__(self, visit: RequestContext, house: TeaHouse) -> None:
         self.page = visit.page
         self.context = visit.context
         self._visit = visit

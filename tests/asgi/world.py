@@ -11,7 +11,7 @@ from sekisho.judge.gradient import GradientLimit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.asgi.fair_turns import Counts
+    from sekisho.asgi.fair_turns import TurnCounts
 
 
 class World:
@@ -69,7 +69,7 @@ class Waiting:
         world.admission.lines.append(self)
         world.admission.waiting += len(names)
 
-    def start_next(self, _: Counts) -> bool:
+    def start_next(self, _: TurnCounts) -> bool:
         if not self._names:
             return False
         self.started.append(self._names.pop(0))

@@ -8,7 +8,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from sekisho.corpus.fetch import Pace, Surroundings, fetch
+from sekisho.corpus.fetch import FetchPace, Surroundings, fetch
 from tests.breach.ranges import prefix
 
 REQUESTS = 8
@@ -22,7 +22,7 @@ def _hasty() -> Surroundings:
 
 def main(url: str, folder: str, ranges: str) -> None:
     wanted = map(prefix, range(int(ranges)))
-    pace = Pace(requests=REQUESTS)
+    pace = FetchPace(requests=REQUESTS)
     asyncio.run(fetch(Path(folder), url=url, prefixes=wanted, pace=pace, surroundings=_hasty()))
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.header import HEADER_BYTES, CorpusError
 from sekisho.breach.pairs import PairDigests, Pairs
-from sekisho.corpus.combination_lists import Built, Reading, Skip, build_pairs
+from sekisho.corpus.combination_lists import Built, ListReading, Skip, build_pairs
 from sekisho.corpus.reading import LINE_BYTES_MAX
 from sekisho.model.breach import Pair
 from sekisho.read.account import canonical
@@ -38,12 +38,12 @@ def found(folder: Path, account: str, password: str) -> Pair | None:
 
 def lines(raw: bytes, encoding: str | None = None, *, chunk_bytes: int = 2**20) -> list[str]:
     chunks = [raw[start : start + chunk_bytes] for start in range(0, len(raw), chunk_bytes)]
-    return [line for block in Reading(encoding).lines(chunks) for line in block]
+    return [line for block in ListReading(encoding).lines(chunks) for line in block]
 
 
 def pairs(raw: bytes, encoding: str | None = None) -> list[object]:
     """The pair of each line of a list."""
-    return [Reading(encoding).pair(line) for line in lines(raw, encoding)]
+    return [ListReading(encoding).pair(line) for line in lines(raw, encoding)]
 
 
 class TestLine:
@@ -68,7 +68,7 @@ class TestLine:
     )
     def test_the_first_separator_separates(self, line: str, account: str, password: str) -> None:
         """The first separator splits: passwords often have one, accounts hardly ever."""
-        assert Reading().pair(line) == (account, password)
+        assert ListReading().pair(line) == (account, password)
 
     @pytest.mark.parametrize(
         "site",
@@ -90,7 +90,7 @@ class TestLine:
     def test_the_address_in_front_is_dropped(self, site: str, separator: str) -> None:
         """The address in front, which stealers log, is dropped; otherwise `https` would be the account of millions."""
         line = f"{site}{separator}taro@example.jp{separator}se:cr/et"
-        assert Reading().pair(line) == ("taro@example.jp", "se:cr/et")
+        assert ListReading().pair(line) == ("taro@example.jp", "se:cr/et")
 
     @pytest.mark.parametrize(
         ("line", "pair"),
@@ -104,7 +104,7 @@ class TestLine:
         ],
     )
     def test_what_only_looks_like_an_address_stays(self, line: str, pair: tuple[str, str]) -> None:
-        assert Reading().pair(line) == pair
+        assert ListReading().pair(line) == pair
 
     @pytest.mark.parametrize(
         ("written", "password"),
@@ -120,11 +120,11 @@ class TestLine:
         ],
     )
     def test_passwords_in_hex_are_read(self, written: str, password: str) -> None:
-        assert Reading().pair(f"taro:{written}") == ("taro", password)
+        assert ListReading().pair(f"taro:{written}") == ("taro", password)
 
     def test_passwords_in_hex_are_in_the_encoding_of_the_list(self) -> None:
         written = "さくら".encode("cp932").hex()
-        assert Reading("cp932").pair(f"taro:$HEX[{written}]") == ("taro", "さくら")
+        assert ListReading("cp932").pair(f"taro:$HEX[{written}]") == ("taro", "さくら")
 
 
 class TestSkipped:
@@ -154,15 +154,15 @@ class TestSkipped:
         ],
     )
     def test_a_line_that_holds_no_pair_tells_why(self, line: str, why: Skip) -> None:
-        assert Reading().pair(line) is why
+        assert ListReading().pair(line) is why
 
     @pytest.mark.parametrize("line", ["", " ", "\u3000"])
     def test_blank_lines_are_nothing_to_speak_of(self, line: str) -> None:
-        assert Reading().pair(line) is None
+        assert ListReading().pair(line) is None
 
     def test_what_the_guard_would_read_is_within_the_bounds(self) -> None:
         account, password = "a" * ACCOUNT_CHARS_MAX, "あ" * (SECRET_BYTES_MAX // 3)
-        assert Reading().pair(f"{account}:{password}") == (account, password)
+        assert ListReading().pair(f"{account}:{password}") == (account, password)
 
     @pytest.mark.parametrize(
         "written",
@@ -183,15 +183,15 @@ class TestSkipped:
         ],
     )
     def test_hashes_are_no_passwords(self, written: str) -> None:
-        assert Reading().pair(f"taro:{written}") is Skip.HASH
-        assert Reading(hashes=True).pair(f"taro:{written}") == ("taro", written)
+        assert ListReading().pair(f"taro:{written}") is Skip.HASH
+        assert ListReading(hashes=True).pair(f"taro:{written}") == ("taro", written)
 
     @pytest.mark.parametrize(
         "password",
         ["deadbeef", "$money$", "$1$", "5f4dcc3b5aa765d61d8327deb882cf9", "correct horse battery staple 12345", "{x}"],
     )
     def test_what_resembles_a_hash_a_little_is_a_password(self, password: str) -> None:
-        assert Reading().pair(f"taro:{password}") == ("taro", password)
+        assert ListReading().pair(f"taro:{password}") == ("taro", password)
 
     @given(st.text())
     @example("https://" + "a." * 100)
@@ -200,7 +200,7 @@ class TestSkipped:
         """Any line is read or refused, and a pair that is read is canonical, not empty and within its bounds, as the
         guard asks.
         """
-        match Reading().pair(line):
+        match ListReading().pair(line):
             case (account, password):
                 assert account == canonical(account)
                 assert password
@@ -212,7 +212,7 @@ class TestSkipped:
     )
     def test_no_line_is_read_for_long(self, line: str) -> None:
         """No line takes long: a backtracking expression would need minutes; `timeout` is the tests' own."""
-        assert Reading().pair(line) is not None
+        assert ListReading().pair(line) is not None
 
 
 class TestFile:
@@ -257,7 +257,7 @@ class TestFile:
         assert pairs(raw) == [("a", "müller"), ("b", "müller"), ("c", "さくら")]
 
     def test_how_many_lines_were_guessed_is_told(self) -> None:
-        reading = Reading()
+        reading = ListReading()
         list(reading.lines([b"a:m\xfcller\nb:m\xc3\xbcller\nc:\x81\xff\nd:plain\n"]))
         assert reading.guessed == 1
 
@@ -273,13 +273,13 @@ class TestFile:
     @pytest.mark.parametrize("name", ["no-such", "", "hex", "rot13", "idna", "a\0b"])
     def test_an_encoding_that_is_none_is_refused(self, name: str) -> None:
         with pytest.raises(CorpusError, match=r"^no such encoding"):
-            Reading(name)
+            ListReading(name)
 
     @pytest.mark.parametrize("chunk_bytes", [4096, 2**20])
     def test_a_line_without_an_end_is_held_in_bounded_memory(self, chunk_bytes: int) -> None:
         raw = b"a:1\n" + b"x" * (3 * 2**20) + b":2\nb:3\n"
         found = lines(raw, chunk_bytes=chunk_bytes)
-        assert [Reading().pair(line) for line in found] == [("a", "1"), Skip.TOO_LONG, ("b", "3")]
+        assert [ListReading().pair(line) for line in found] == [("a", "1"), Skip.TOO_LONG, ("b", "3")]
         assert max(map(len, found)) <= LINE_BYTES_MAX + chunk_bytes
 
 

@@ -20,7 +20,7 @@ import pytest
 from sekisho.breach.corpus_file import Corpus
 from sekisho.corpus.build import Ranges as RangesSource
 from sekisho.corpus.build import build
-from sekisho.corpus.fetch import SOURCE_URL, Failure, FetchError, FetchReport, Pace, Surroundings, fetch
+from sekisho.corpus.fetch import SOURCE_URL, Failure, FetchError, FetchPace, FetchReport, Surroundings, fetch
 from sekisho.corpus.fetch.folder import INDEX_NAME, Folder
 from tests.breach.fetcher import REQUESTS
 from tests.breach.range_app import (
@@ -182,7 +182,7 @@ async def test_every_range_lands_as_it_was_served(tmp_path: Path) -> None:
     """Every range is stored byte for byte, over HTTP/2, with no more connections than allowed."""
     wanted = names(64)
     async with a_service(secure=True) as (app, url):
-        report = await get(tmp_path, url, wanted, pace=Pace(connections=2, requests=20))
+        report = await get(tmp_path, url, wanted, pace=FetchPace(connections=2, requests=20))
 
     assert landed(tmp_path) == served(app.ranges, wanted)
     assert report._replace(bytes=0) == FetchReport(fetched=64, unchanged=0, kept=0, failed=(), bytes=0)
@@ -194,7 +194,7 @@ async def test_every_range_lands_as_it_was_served(tmp_path: Path) -> None:
 async def test_a_server_without_http2_serves_too(tmp_path: Path) -> None:
     """A server without HTTP/2 works too: a local mirror may be any file server."""
     async with a_service() as (app, url):
-        await get(tmp_path, url, names(40), pace=Pace(requests=8))
+        await get(tmp_path, url, names(40), pace=FetchPace(requests=8))
 
     assert landed(tmp_path) == served(app.ranges, names(40))
     assert {asked.http_version for asked in app.asked} == {"1.1"}
@@ -237,7 +237,7 @@ async def test_the_request_says_who_asks_and_nothing_else(tmp_path: Path) -> Non
     time.
     """
     async with a_service() as (app, url):
-        await get(tmp_path, url, names(30), pace=Pace(connections=1, requests=1))
+        await get(tmp_path, url, names(30), pace=FetchPace(connections=1, requests=1))
 
     assert {name for asked in app.asked for name in asked.headers} == {
         "accept",
@@ -303,7 +303,7 @@ async def test_a_cancelled_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
         stuck = asyncio.Event()
         app.faults["*"] = [_as_it_is] * 50
         app.lasting["*"] = held(asyncio.Event(), stuck.set)
-        fetching = asyncio.ensure_future(get(tmp_path, url, names(120), pace=Pace(requests=4)))
+        fetching = asyncio.ensure_future(get(tmp_path, url, names(120), pace=FetchPace(requests=4)))
         await stuck.wait()
         fetching.cancel()
         await asyncio.wait([fetching])
@@ -433,7 +433,7 @@ async def test_what_passes_is_survived(tmp_path: Path, fault: Fault, secure: boo
     """A passing fault costs a delay and no range, of the same connection too."""
     async with a_service(secure=secure) as (app, url):
         app.faults["00007"] = [fault] * 3
-        report = await get(tmp_path, url, names(20), pace=Pace(connections=1, requests=8))
+        report = await get(tmp_path, url, names(20), pace=FetchPace(connections=1, requests=8))
 
     assert (report.fetched, report.failed) == (20, ())
     assert landed(tmp_path) == served(app.ranges, names(20))
@@ -446,7 +446,7 @@ async def test_what_lasts_is_named(tmp_path: Path, fault: Fault, reason: str) ->
     async with a_service() as (app, url):
         app.lasting["00007"] = fault
         with pytest.raises(FetchError) as caught:
-            await get(tmp_path, url, names(20), pace=Pace(tries=3))
+            await get(tmp_path, url, names(20), pace=FetchPace(tries=3))
         asked = app.prefixes.count("00007")
         there = set(landed(tmp_path))
         app.lasting.clear()
@@ -468,7 +468,7 @@ async def test_an_answer_that_ends_early_is_none(tmp_path: Path, secure: bool) -
     async with a_service(secure=secure) as (app, url):
         app.lasting["00007"] = cut_short
         with pytest.raises(FetchError, match=r"^1 range is missing: 00007 \(.+\)\. Run it again"):
-            await get(tmp_path, url, ["00007"], pace=Pace(tries=2))
+            await get(tmp_path, url, ["00007"], pace=FetchPace(tries=2))
 
     assert landed(tmp_path) == {}
 
@@ -488,7 +488,7 @@ async def test_slow_is_given_up_after_a_while(tmp_path: Path) -> None:
     async with a_service(secure=True) as (app, url):
         app.lasting["00007"] = held(asyncio.Event())
         with pytest.raises(FetchError, match=r"00007 \((no whole answer within 0\.4 seconds|ReadTimeout)\)"):
-            await get(tmp_path, url, names(40), pace=Pace(connections=1, requests=4, tries=2, try_seconds=0.4))
+            await get(tmp_path, url, names(40), pace=FetchPace(connections=1, requests=4, tries=2, try_seconds=0.4))
 
     assert len(landed(tmp_path)) == 39
 
@@ -504,7 +504,7 @@ async def test_a_connection_that_dies_costs_a_try(tmp_path: Path, secure: bool) 
 
         planned: list[Fault] = [*[_as_it_is] * 15, cut]
         app.faults["*"] = planned * 4
-        report = await get(tmp_path, wire.service, names(80), pace=Pace(connections=2, requests=8))
+        report = await get(tmp_path, wire.service, names(80), pace=FetchPace(connections=2, requests=8))
 
     assert report.fetched == 80
     assert landed(tmp_path) == served(app.ranges, names(80))
@@ -514,7 +514,7 @@ async def test_a_connection_that_dies_costs_a_try(tmp_path: Path, secure: bool) 
 async def test_a_connection_that_falls_silent_is_replaced(tmp_path: Path) -> None:
     """A silent connection is replaced, as behind a firewall that dropped it without a reset."""
     async with a_service(secure=True) as (app, url), Wire(url, silent_after_bytes=30_000) as wire:
-        pace = Pace(connections=1, requests=4, tries=2, try_seconds=1)
+        pace = FetchPace(connections=1, requests=4, tries=2, try_seconds=1)
         report = await get(tmp_path, wire.service, names(80), pace=pace)
 
     assert report.fetched == 80
@@ -540,7 +540,7 @@ async def test_many_failures_are_counted_and_ten_are_named(tmp_path: Path) -> No
         for name in names(30)[::2]:
             app.lasting[name] = status(404)
         with pytest.raises(FetchError, match=r"^15 ranges are missing: 00000 .* 00012 \(HTTP 404\) and 5 more\. ") as e:
-            await get(tmp_path, url, names(30), pace=Pace(requests=1))
+            await get(tmp_path, url, names(30), pace=FetchPace(requests=1))
 
     assert e.value.report is not None
     assert [failure.prefix for failure in e.value.report.failed] == names(30)[::2]
@@ -551,7 +551,7 @@ async def test_a_full_disk_ends_the_fetch(tmp_path: Path) -> None:
     async with a_service() as (app, url):
         (tmp_path / "00003.gz").mkdir()  # no file can be created there: the nearest thing to a full disk
         with pytest.raises(FetchError, match=str(tmp_path)):
-            await get(tmp_path, url, names(400), pace=Pace(requests=4))
+            await get(tmp_path, url, names(400), pace=FetchPace(requests=4))
 
     assert len(app.asked) < 20
 
@@ -577,7 +577,7 @@ async def test_one_refusal_pauses_everybody(tmp_path: Path, fault: Fault, second
     app = RangeApp(Ranges(rows=ROWS), clock=time.clock)
     async with a_service(app) as (_, url):
         app.faults["*"] = [fault]
-        fetching = asyncio.ensure_future(get(tmp_path, url, names(200), time=time, pace=Pace(requests=6)))
+        fetching = asyncio.ensure_future(get(tmp_path, url, names(200), time=time, pace=FetchPace(requests=6)))
         await time.asleep(3)  # all that are allowed at once
         before = len(app.asked)
         await time.go_to(seconds)
@@ -599,7 +599,7 @@ async def test_after_a_pause_as_many_come_back(tmp_path: Path) -> None:
 
     async with a_service() as (app, url):
         app.faults["*"] = [status(429), *[_as_it_is] * 80, *[held(go, arrived)] * 6]
-        fetching = asyncio.ensure_future(get(tmp_path, url, names(200), pace=Pace(requests=6)))
+        fetching = asyncio.ensure_future(get(tmp_path, url, names(200), pace=FetchPace(requests=6)))
         async with asyncio.timeout(20):
             await all_there.wait()
         go.set()
@@ -612,7 +612,7 @@ async def test_refusals_cost_a_range_none_of_its_tries(tmp_path: Path) -> None:
     """A refusal costs a range none of its tries, as it concerns the fetch."""
     async with a_service() as (app, url):
         app.faults["00001"] = [status(429, retry_after="9")] * 20
-        report = await get(tmp_path, url, names(3), pace=Pace(tries=1, requests=1))
+        report = await get(tmp_path, url, names(3), pace=FetchPace(tries=1, requests=1))
 
     assert report.fetched == 3
 
@@ -625,7 +625,7 @@ async def test_a_longer_pause_than_one_waits_ends_the_fetch(tmp_path: Path) -> N
     async with a_service() as (app, url):
         app.faults["*"] = [_as_it_is] * 10 + [status(429, retry_after="3600")]
         with pytest.raises(FetchError, match=r"^the service asks to wait 3600 seconds \(HTTP 429\)\. Run it") as caught:
-            await get(tmp_path, url, names(60), time=time, pace=Pace(requests=1))
+            await get(tmp_path, url, names(60), time=time, pace=FetchPace(requests=1))
         app.faults.clear()
         report = await get(tmp_path, url, names(60), time=time)
 
@@ -640,7 +640,7 @@ async def test_endless_refusals_end_the_fetch(tmp_path: Path) -> None:
     async with a_service() as (app, url):
         app.lasting["*"] = status(429, retry_after="100")
         with pytest.raises(FetchError, match=r"^no range came for 900 seconds: HTTP 429\. Run it again later"):
-            await get(tmp_path, url, names(60), pace=Pace(requests=3))
+            await get(tmp_path, url, names(60), pace=FetchPace(requests=3))
 
     assert len(app.asked) < 60
 
@@ -655,7 +655,7 @@ async def test_a_long_fetch_is_not_a_silent_one(tmp_path: Path) -> None:
 
     async with a_service() as (app, url):
         app.faults["*"] = [ten_minutes_later, ten_minutes_later, status(500)]
-        report = await get(tmp_path, url, names(4), time=time, pace=Pace(requests=1))
+        report = await get(tmp_path, url, names(4), time=time, pace=FetchPace(requests=1))
 
     assert report.fetched == 4
 
@@ -665,7 +665,7 @@ async def test_a_service_that_fails_throughout_is_left_alone(tmp_path: Path) -> 
     async with a_service() as (app, url):
         app.lasting["*"] = status(500)
         with pytest.raises(FetchError, match=r"^5 ranges failed one after the other, the last with: HTTP 500\. Run it"):
-            await get(tmp_path, url, names(1_000), pace=Pace(failures_in_row=5, requests=5, tries=3))
+            await get(tmp_path, url, names(1_000), pace=FetchPace(failures_in_row=5, requests=5, tries=3))
 
     assert len(app.asked) <= 15
 
@@ -675,14 +675,14 @@ async def test_nobody_there_is_said(tmp_path: Path) -> None:
     async with a_service() as (_, url):
         pass
     with pytest.raises(FetchError, match="ConnectError"):
-        await get(tmp_path, url, names(1_000), pace=Pace(failures_in_row=5, tries=2))
+        await get(tmp_path, url, names(1_000), pace=FetchPace(failures_in_row=5, tries=2))
 
 
 async def test_a_certificate_of_nobody_is_no_certificate(tmp_path: Path) -> None:
     """An untrusted certificate is refused: a man in the middle could remove victims' passwords from the list."""
     async with a_service(secure=True) as (app, url):
         with pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"):
-            await fetch(tmp_path, url=url, prefixes=["00000"], pace=Pace(tries=1))
+            await fetch(tmp_path, url=url, prefixes=["00000"], pace=FetchPace(tries=1))
 
     assert app.asked == []
 
@@ -693,7 +693,7 @@ async def test_waits_grow_between_tries(tmp_path: Path) -> None:
     async with a_service() as (app, url):
         app.lasting["00000"] = status(500)
         with pytest.raises(FetchError):
-            await get(tmp_path, url, ["00000"], time=time, pace=Pace(tries=9))
+            await get(tmp_path, url, ["00000"], time=time, pace=FetchPace(tries=9))
 
     assert time.naps == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
@@ -839,7 +839,7 @@ async def test_what_a_server_says_cannot_move_the_cursor(tmp_path: Path) -> None
     async with server:
         host, port = server.sockets[0].getsockname()
         with pytest.raises(FetchError) as caught:
-            await get(tmp_path, f"http://{host}:{port}/range/", ["00000"], pace=Pace(tries=1))
+            await get(tmp_path, f"http://{host}:{port}/range/", ["00000"], pace=FetchPace(tries=1))
 
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 300
@@ -858,7 +858,7 @@ async def test_where_a_body_ends_must_be_said(tmp_path: Path) -> None:
     async with server:
         host, port = server.sockets[0].getsockname()
         with pytest.raises(FetchError, match=r"00000 \(nothing says where it ends\)"):
-            await get(tmp_path, f"http://{host}:{port}/range/", ["00000"], pace=Pace(tries=1))
+            await get(tmp_path, f"http://{host}:{port}/range/", ["00000"], pace=FetchPace(tries=1))
 
 
 def test_the_whole_service_is_the_default() -> None:

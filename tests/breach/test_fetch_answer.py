@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from sekisho.corpus.fetch.answer import BODY_BYTES_MAX, Answer, gzipped
+from sekisho.corpus.fetch.answer import BODY_BYTES_MAX, RangeAnswer, gzipped
 from sekisho.corpus.fetch.failure import Damaged
 from sekisho.corpus.fetch.run import _reason, _retry_after_seconds
 
@@ -33,9 +33,9 @@ def digest_of(body: bytes) -> bytes:
     return md5(body, usedforsecurity=False).digest()
 
 
-def answer(text: bytes, *, packed: bool = False, digest: str = "") -> Answer:
+def answer(text: bytes, *, packed: bool = False, digest: str = "") -> RangeAnswer:
     body = gzip.compress(text, mtime=0) if packed else text
-    return Answer(body, "gzip" if packed else "", digest, "")
+    return RangeAnswer(body, "gzip" if packed else "", digest, "")
 
 
 @given(

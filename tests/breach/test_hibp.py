@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pwnedpasswords import pwnedpasswords as library  # type: ignore[import-untyped] # it has no types
 
-from sekisho.breach.hibp import Hibp, Limits
+from sekisho.breach.hibp import Hibp, HibpLimits
 from sekisho.breach.hibp_protocol import _Bounds
 from tests.breach import hibp_server as manner
 from tests.breach.hibp_server import RangeApi, range_api
@@ -39,7 +39,7 @@ SHORT_S = 0.3
 class Asked:
     """A client, its clock, and its messages about the service."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    def __init__(self, url: str, limits: HibpLimits) -> None:
         self.now = 1_000.0
         self.turns: list[bool] = []
         self._before = set(_threads())
@@ -67,7 +67,7 @@ def _threads() -> list[threading.Thread]:
 async def asking(api: RangeApi | str, **limits: Any) -> AsyncIterator[Asked]:
     """A patient client by default, with a breaker that does not interfere."""
     url = api if isinstance(api, str) else api.url
-    asked = Asked(url, Limits(**{"call_s": PATIENCE_S, "failures_max": 1_000, **limits}))
+    asked = Asked(url, HibpLimits(**{"call_s": PATIENCE_S, "failures_max": 1_000, **limits}))
     try:
         yield asked
     finally:

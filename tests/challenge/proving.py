@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
-from sekisho.stepup.attempt_limits import Trial, Tries
-from sekisho.store import Line, Script
+from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial
+from sekisho.store import Script, StoreConnection
 from sekisho.store.options import LineOptions
 from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import MemoryVault
@@ -67,16 +67,16 @@ def memory(clock: Clock | None = None) -> WatchedVault:
 @asynccontextmanager
 async def in_redis(url: str) -> AsyncIterator[RedisVault]:
     """A vault in a real Redis."""
-    line = Line(url, LineOptions(Script("return ''", (), 1), PATIENCE_US))
+    line = StoreConnection(url, LineOptions(Script("return ''", (), 1), PATIENCE_US))
     try:
         yield RedisVault(line, "shop")
     finally:
         await line.aclose()
 
 
-def tries(vault: Vault) -> Tries:
-    return Tries(vault, KEYS)
+def tries(vault: Vault) -> AttemptLimits:
+    return AttemptLimits(vault, KEYS)
 
 
-def trial(challenge: bytes = b"challenge", *, account: str = "owner-1", right: bool = True) -> Trial:
-    return Trial(challenge, account, behind_right_secret=right)
+def trial(challenge: bytes = b"challenge", *, account: str = "owner-1", right: bool = True) -> CodeTrial:
+    return CodeTrial(challenge, account, behind_right_secret=right)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Captcha, Limits, Provider, Siteverify, Solved
+from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Captcha, CaptchaLimits, Provider, Siteverify, Solved
 from sekisho.model import StoreUnavailable
 from sekisho.store.vault import MemoryVault
 from tests.breach import hibp_server as manner
@@ -55,7 +55,7 @@ class Site:
             secret,
             self.vault,
             url=url,
-            limits=Limits(**{"call_s": PATIENCE_S, **(limits or {})}),
+            limits=CaptchaLimits(**{"call_s": PATIENCE_S, **(limits or {})}),
             clock_s=lambda: self.now_s,
             **{"hostnames": ["shop.example"], **rest},
         )
@@ -274,7 +274,7 @@ async def test_a_slow_answer_tells_nothing_in_time(answer: manner.Answer) -> Non
 
 def test_nobody_waits_longer_than_a_second_and_a_half() -> None:
     """By default a check takes a second and a half at most."""
-    assert Limits().call_s == 1.5
+    assert CaptchaLimits().call_s == 1.5
 
 
 async def test_where_nobody_answers_nothing_is_told() -> None:

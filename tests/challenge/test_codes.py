@@ -17,7 +17,7 @@ from sekisho.stepup.factors.codes import LIFE_S, SENDS_MAX, Code, Codes
 from tests.challenge.proving import HOUR, KEYS, NOW, SEALER, Clock, in_redis, memory, trial, tries
 
 if TYPE_CHECKING:
-    from sekisho.stepup.attempt_limits import Trial
+    from sekisho.stepup.attempt_limits import CodeTrial
     from sekisho.store.vault import Vault
 
 
@@ -26,7 +26,7 @@ def codes(vault: Vault, sealer: Sealer = SEALER) -> Codes:
     return Codes(vault, KEYS, sealer, tries(vault))
 
 
-async def sent(vault: Vault, who: Trial | None = None, *, now_s: int = NOW) -> Code:
+async def sent(vault: Vault, who: CodeTrial | None = None, *, now_s: int = NOW) -> Code:
     """The code that was sent; there must be one."""
     code = await codes(vault).issue(who or trial(), now_s=now_s)
     assert code
@@ -76,7 +76,7 @@ async def test_shown_in_parallel_it_is_accepted_once(redis_url: str) -> None:
     "other",
     [trial(b"other"), trial(account="owner-2"), trial(account="Owner-1"), trial(right=False)],
 )
-async def test_it_is_worth_nothing_for_another_challenge_or_account(other: Trial) -> None:
+async def test_it_is_worth_nothing_for_another_challenge_or_account(other: CodeTrial) -> None:
     """Row 82, ASVS 6.6.2: a code is void for another account or challenge, and its owner can still use it."""
     vault = memory()
     code = await sent(vault)
@@ -264,12 +264,12 @@ class Sending(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.vault = memory(self.clock)
-        self.mails: dict[Trial, list[tuple[float, str]]] = {}
+        self.mails: dict[CodeTrial, list[tuple[float, str]]] = {}
         self.redeemed: list[str] = []
         self.sends: list[float] = []
 
     @rule(who=challenges)
-    def send(self, who: Trial) -> None:
+    def send(self, who: CodeTrial) -> None:
         code = asyncio.run(codes(self.vault).issue(who, now_s=int(self.clock.now_s)))
         if code:
             assert who.behind_right_secret
@@ -277,7 +277,7 @@ class Sending(RuleBasedStateMachine):
             self.mails.setdefault(who, []).append((self.clock.now_s, code.digits))
 
     @rule(who=challenges, guess=st.integers(0, 10**8 - 1))
-    def guess(self, who: Trial, guess: int) -> None:
+    def guess(self, who: CodeTrial, guess: int) -> None:
         if all(f"{guess:08}" != digits for _, digits in self.mails.get(who, ())):
             assert not asyncio.run(codes(self.vault).accept(who, f"{guess:08}"))
 

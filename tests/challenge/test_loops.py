@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.challenge.captcha import TURNSTILE, Limits, Siteverify, Solved
-from sekisho.stepup.factors.webhook import CodeMessage, Webhook
-from sekisho.stepup.factors.webhook import Limits as WebhookLimits
+from sekisho.challenge.captcha import TURNSTILE, CaptchaLimits, Siteverify, Solved
+from sekisho.stepup.factors.webhook import CodeMessage, Webhook, WebhookLimits
 from sekisho.store.vault import MemoryVault
 from tests.challenge.captcha_server import SECRET, siteverify_api
 from tests.challenge.test_webhook import KEY, Gateway
@@ -25,7 +24,9 @@ MESSAGE = CodeMessage("1", "alice", "12345678", "ja", 10)
 
 def captcha_at(url: str, *, call_s: float = 20) -> Siteverify:
     vault = MemoryVault(entries_max=10, bytes_max=1 << 20, clock_s=lambda: 1_000.0)
-    return Siteverify(TURNSTILE, SECRET, vault, url=url, hostnames=["shop.example"], limits=Limits(call_s=call_s))
+    return Siteverify(
+        TURNSTILE, SECRET, vault, url=url, hostnames=["shop.example"], limits=CaptchaLimits(call_s=call_s)
+    )
 
 
 async def checked(*, secure: bool) -> tuple[Answer, Answer]:

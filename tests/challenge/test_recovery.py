@@ -16,7 +16,7 @@ from sekisho.stepup.factors.recovery import RecoveryCodes, Sheet
 from tests.challenge.proving import KEYS, SEALER, in_redis, memory, trial, tries
 
 if TYPE_CHECKING:
-    from sekisho.stepup.attempt_limits import Trial
+    from sekisho.stepup.attempt_limits import CodeTrial
     from sekisho.store.vault import Vault
 
 ENROLMENT = "e" * 32
@@ -54,7 +54,9 @@ def fresh() -> tuple[Sheet, Drawer]:
     return sheet, Drawer(sheet.sealed)
 
 
-async def left_after(drawer: Drawer, typed: str, who: Trial | None = None, vault: Vault | None = None) -> int | None:
+async def left_after(
+    drawer: Drawer, typed: str, who: CodeTrial | None = None, vault: Vault | None = None
+) -> int | None:
     return await recovery(vault).accept(who or trial(), ENROLMENT, drawer, typed)
 
 

@@ -8,16 +8,16 @@ import pytest
 
 from sekisho.mail import Service
 from sekisho.owners import Contact
-from sekisho.stepup.factors import Person
+from sekisho.stepup.factors import AccountOwner
 from sekisho.stepup.factors.codes import Code
 from sekisho.stepup.factors.senders import Senders
 from tests.mail.sending import mailer
 from tests.mail.servers import real_server
 
 SHOP = Service("Shop", "shop.example/account")
-HANAKO = Person("hanako", Contact("3", "hanako@mail.example", "ja-JP"), ())
-NOWHERE = Person("bob", Contact("2", None, None), ())
-NOBODY = Person("nobody", None, ())
+HANAKO = AccountOwner("hanako", Contact("3", "hanako@mail.example", "ja-JP"), ())
+NOWHERE = AccountOwner("bob", Contact("2", None, None), ())
+NOBODY = AccountOwner("nobody", None, ())
 CODE = Code("12345678", 599)
 
 

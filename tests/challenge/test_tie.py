@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sekisho.read import SessionCredentials
-from sekisho.stepup.session_binding import CHARS_MAX, SECONDS_MAX, Tie, Ties
+from sekisho.stepup.session_binding import CHARS_MAX, SECONDS_MAX, SessionBinding, SessionBindings
 
 NOW = 1_700_000_000
 OLD, NEW = b"o" * 32, b"n" * 32
-TIES = Ties([OLD])
-ALICE = Tie("Alice", "42", NOW)
+TIES = SessionBindings([OLD])
+ALICE = SessionBinding("Alice", "42", NOW)
 COOKIE = SessionCredentials((("sid", "a-session"),))
 BEARER = SessionCredentials((), "a-token")
 BOTH = SessionCredentials(COOKIE.cookies, BEARER.bearer)
@@ -20,7 +20,7 @@ TOKEN = (b"authorization", b"Bearer a-token")
 Headers = list[tuple[bytes, bytes]]
 
 
-def find(credentials: SessionCredentials, *headers: tuple[bytes, bytes], now_s: int = NOW) -> Tie | None:
+def find(credentials: SessionCredentials, *headers: tuple[bytes, bytes], now_s: int = NOW) -> SessionBinding | None:
     return TIES.find(TIES.tied(ALICE, credentials, NOW), list(headers), now_s)
 
 
@@ -59,9 +59,9 @@ def test_beside_any_other_session_it_is_nothing(credentials: SessionCredentials,
 
 def test_of_two_accounts_neither_tie_fits_the_others_session() -> None:
     """R4: of two accounts neither binding fits the other's session."""
-    bob = TIES.tied(Tie("Bob", "43", NOW), SessionCredentials((("sid", "bobs"),)), NOW)
+    bob = TIES.tied(SessionBinding("Bob", "43", NOW), SessionCredentials((("sid", "bobs"),)), NOW)
     assert TIES.find(bob, [SHOWN], NOW) is None
-    assert TIES.find(bob, [(b"cookie", b"sid=bobs")], NOW) == Tie("Bob", "43", NOW)
+    assert TIES.find(bob, [(b"cookie", b"sid=bobs")], NOW) == SessionBinding("Bob", "43", NOW)
 
 
 def test_to_nothing_nothing_is_tied() -> None:
@@ -87,19 +87,19 @@ def test_what_was_not_sealed_here_is_nothing(text: str) -> None:
 def test_it_is_for_one_cookie_and_one_service() -> None:
     """A binding sealed under another cookie name or another secret is void."""
     text = TIES.tied(ALICE, COOKIE, NOW)
-    assert Ties([OLD], b"__Host-other").find(text, [SHOWN], NOW) is None
-    assert Ties([NEW]).find(text, [SHOWN], NOW) is None
+    assert SessionBindings([OLD], b"__Host-other").find(text, [SHOWN], NOW) is None
+    assert SessionBindings([NEW]).find(text, [SHOWN], NOW) is None
 
 
 def test_it_survives_a_rotation_of_secrets() -> None:
     """A binding survives a rotation of secrets."""
-    assert Ties([NEW, OLD]).find(TIES.tied(ALICE, COOKIE, NOW), [SHOWN], NOW) == ALICE
+    assert SessionBindings([NEW, OLD]).find(TIES.tied(ALICE, COOKIE, NOW), [SHOWN], NOW) == ALICE
 
 
 def test_what_browsers_would_not_keep_is_not_handed_out() -> None:
     """A binding too long for a cookie is not issued; any other account gets one."""
-    assert TIES.tied(Tie("x" * 4_096), COOKIE, NOW) == ""
-    assert 0 < len(TIES.tied(Tie("名\udcff" * 100), COOKIE, NOW)) <= CHARS_MAX
+    assert TIES.tied(SessionBinding("x" * 4_096), COOKIE, NOW) == ""
+    assert 0 < len(TIES.tied(SessionBinding("名\udcff" * 100), COOKIE, NOW)) <= CHARS_MAX
 
 
 def test_browsers_get_a_cookie_and_apps_a_header() -> None:
@@ -119,12 +119,12 @@ def test_browsers_get_a_cookie_and_apps_a_header() -> None:
 @pytest.mark.parametrize(("account", "proved"), [("Alice", True), ("alice", False), ("Bob", False)])
 def test_a_proof_renews_the_tie_of_its_own_account_alone(account: str, proved: bool) -> None:
     """R4: a proof renews the binding of its own account alone."""
-    handed = TIES.headers(Tie("Alice", "42"), BEARER, NOW, by_header=True)
+    handed = TIES.headers(SessionBinding("Alice", "42"), BEARER, NOW, by_header=True)
     renewed = TIES.proved_now([*handed, TOKEN], account, NOW + 9)
 
     assert (renewed is not None) is proved
     if renewed is not None:
-        assert TIES.of([*renewed, TOKEN], NOW + 9) == Tie("Alice", "42", NOW + 9)
+        assert TIES.of([*renewed, TOKEN], NOW + 9) == SessionBinding("Alice", "42", NOW + 9)
     assert TIES.proved_now([*handed, (b"authorization", b"Bearer stolen")], account, NOW + 9) is None
 
 
@@ -134,14 +134,14 @@ def test_it_prints_no_account() -> None:
     assert "Alice" not in TIES.tied(ALICE, COOKIE, NOW)
 
 
-GUESSED = Ties([OLD], guesses=True)
+GUESSED = SessionBindings([OLD], guesses=True)
 DEVICE = SessionCredentials((("device_id", "mine"),))
 
 
 @pytest.mark.parametrize("name", ["session", "sessionid", "connect.sid", "PHPSESSID", "auth_token", "remember-me"])
 def test_two_sessions_in_one_request_are_nobodys(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Row 5.22: a binding to one's own `device_id` opens no stolen session beside it."""
-    ties = Ties([OLD], guesses=True)
+    ties = SessionBindings([OLD], guesses=True)
     text = ties.tied(ALICE, DEVICE, NOW)
     shown = [(b"cookie", f"device_id=mine; {name}=stolen".encode())]
 

@@ -17,9 +17,9 @@ from sekisho.challenge.challenge import (
     FORM_S,
     NAMES_BYTES_MAX,
     SKEW_S,
-    Asked,
+    Challenge,
+    Challenges,
     SealedForm,
-    Toll,
 )
 from sekisho.challenge.work import Work
 from sekisho.crypto.seal import Sealer, Unsealable
@@ -54,24 +54,24 @@ def vault() -> MemoryVault:
     return MemoryVault(entries_max=100, bytes_max=1 << 20, clock_s=lambda: NOW_S)
 
 
-def toll(captcha: Captcha | None = None, *, kept: MemoryVault | None = None, key: bytes = KEY) -> Toll:
+def toll(captcha: Captcha | None = None, *, kept: MemoryVault | None = None, key: bytes = KEY) -> Challenges:
     work = Work([key], vault() if kept is None else kept, clock_s=lambda: NOW_S)
-    return Toll(work, captcha, Sealer([key]), captcha_public=PUBLIC if captcha else None)
+    return Challenges(work, captcha, Sealer([key]), captcha_public=PUBLIC if captcha else None)
 
 
-def work_for(one: Toll, bound_to: bytes = ATTEMPT) -> str:
+def work_for(one: Challenges, bound_to: bytes = ATTEMPT) -> str:
     """Solved cheap work: these tests are not about difficulty."""
     assert one._work is not None
     return solved(json.loads(one._work.challenge(bound_to, 256).text))
 
 
-def cost(asked: Asked) -> int:
+def cost(asked: Challenge) -> int:
     assert asked.work is not None
     found: int = json.loads(asked.work.text)["parameters"]["cost"]
     return found
 
 
-async def paid(one: Toll, work: str = "", captcha: str = "", bound_to: bytes = ATTEMPT) -> bool:
+async def paid(one: Challenges, work: str = "", captcha: str = "", bound_to: bytes = ATTEMPT) -> bool:
     return await one.paid(work=work, captcha=captcha, bound_to=bound_to, address="192.0.2.1") is not None
 
 
@@ -101,7 +101,7 @@ def test_more_is_asked_where_more_come() -> None:
 
 async def test_where_nothing_is_asked_nothing_is_paid() -> None:
     """A site without work asks for none and accepts none."""
-    none = Toll(None, None, Sealer([KEY]), captcha_public=None)
+    none = Challenges(None, None, Sealer([KEY]), captcha_public=None)
 
     assert none.ask(ATTEMPT, 2, 1.0) == (None, {})
     assert not await paid(none, work_for(toll()), "token")
@@ -111,7 +111,7 @@ async def test_where_nothing_is_asked_nothing_is_paid() -> None:
 def test_a_captcha_is_never_alone(work: Work | None, public: dict[str, str] | None) -> None:
     """A captcha needs work beside it, or its outage would lock everyone out."""
     with pytest.raises(ValueError, match="a captcha needs work to fall back on, and what its page shows"):
-        Toll(work, Says(None), Sealer([KEY]), captcha_public=public)
+        Challenges(work, Says(None), Sealer([KEY]), captcha_public=public)
 
 
 async def test_work_pays_once_and_for_its_attempt_alone() -> None:
@@ -213,11 +213,11 @@ FORM = SealedForm(
 )
 
 
-def sealed(one: Toll, form: SealedForm = FORM, holder: str = HOLDER, now_s: int = NOW_S) -> str:
+def sealed(one: Challenges, form: SealedForm = FORM, holder: str = HOLDER, now_s: int = NOW_S) -> str:
     return one.seal_form(**form._asdict(), holder=holder, now_s=now_s)
 
 
-def refused(one: Toll, text: str, holder: str = HOLDER, now_s: int = NOW_S, **rest: Any) -> bool:
+def refused(one: Challenges, text: str, holder: str = HOLDER, now_s: int = NOW_S, **rest: Any) -> bool:
     with pytest.raises(Unsealable) as error:
         one.open_form(text, holder=holder, now_s=now_s, **rest)
     return error.value.args == ("cannot be opened",)

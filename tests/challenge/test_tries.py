@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.crypto.vault_keys import VaultKeys, enrolment_binding
-from sekisho.stepup.attempt_limits import ACCOUNT_TRIES_MAX, APP_PERIOD_S, CHALLENGE_TRIES_MAX, DOOR, Guess, Trial
+from sekisho.stepup.attempt_limits import ACCOUNT_TRIES_MAX, APP_PERIOD_S, CHALLENGE_TRIES_MAX, DOOR, CodeTrial, Guess
 from tests.challenge.proving import HOUR, Clock, in_redis, memory, trial, tries
 
 if TYPE_CHECKING:
@@ -155,11 +155,11 @@ async def test_a_guess_at_an_app_takes_the_same_steps_whatever_is_behind_it() ->
 )
 def test_caps_hold_and_wrong_secrets_change_nothing(owners: list[tuple[str, bool]], order: list[int]) -> None:
     """In any interleaving both caps hold, and wrong secrets do not change what right ones get."""
-    made = [Trial(CHALLENGES[n], account, right) for n, (account, right) in enumerate(owners)]
+    made = [CodeTrial(CHALLENGES[n], account, right) for n, (account, right) in enumerate(owners)]
     everything = [made[number] for number in order]
     right = [each for each in everything if each.behind_right_secret]
 
-    async def allowed(those: list[Trial]) -> list[Trial]:
+    async def allowed(those: list[CodeTrial]) -> list[CodeTrial]:
         counted = tries(memory())
         return [each for each in those if await counted.of_guessable(each)]
 
@@ -168,7 +168,7 @@ def test_caps_hold_and_wrong_secrets_change_nothing(owners: list[tuple[str, bool
     assert together == _expected(everything)
 
 
-def _expected(those: list[Trial]) -> list[Trial]:
+def _expected(those: list[CodeTrial]) -> list[CodeTrial]:
     """The rule in a few lines: tries behind a wrong secret use up their challenge alone."""
     challenges: Counter[bytes] = Counter()
     accounts: Counter[str] = Counter()
@@ -185,7 +185,7 @@ def _expected(those: list[Trial]) -> list[Trial]:
 
 def test_a_trial_shows_nothing_of_itself() -> None:
     """A trial's `repr` does not show whether the password was right."""
-    assert f"{trial()} {trial()!r} {trial(right=False)}" == "Trial(...) Trial(...) Trial(...)"
+    assert f"{trial()} {trial()!r} {trial(right=False)}" == "CodeTrial(...) Trial(...) Trial(...)"
 
 
 @pytest.mark.parametrize("other", [(b"kinds", "ab", "c"), (b"kind", "a", "bc"), (b"kind", "abc"), (b"kind", "ab", "C")])
@@ -212,7 +212,7 @@ async def test_a_try_before_the_end_of_the_run_is_counted_once_by_whoever_settle
     vault = memory()
     for challenge in (b"one", b"two"):
         for _ in range(6):
-            early = await tries(vault).counted(Trial(challenge, "owner-1", behind_right_secret=False))
+            early = await tries(vault).counted(CodeTrial(challenge, "owner-1", behind_right_secret=False))
             await tries(vault).defer(early, Guess.CODE)
     for challenge in (b"one", b"one", b"two"):
         await asyncio.gather(*(tries(vault).settle(trial(challenge)) for _ in range(3)))
@@ -226,7 +226,7 @@ async def test_settled_tries_behind_a_wrong_secret_concern_nobody() -> None:
     for right in (True, False):
         vault = memory()
         for number in range(30):
-            early = await tries(vault).counted(Trial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False))
+            early = await tries(vault).counted(CodeTrial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False))
             await tries(vault).defer(early, Guess.APP)
             await tries(vault).settle(trial(b"w%d" % (number // 3), right=right))
         steps.append(vault.steps)
@@ -241,7 +241,7 @@ async def test_the_last_guess_at_an_app_is_told_also_where_it_is_settled() -> No
     assert await guessed(clock, vault, 9) == 90
     told = []
     for number in range(12):
-        early = await tries(vault).counted(Trial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False))
+        early = await tries(vault).counted(CodeTrial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False))
         await tries(vault).defer(early, Guess.APP)
         told.append(await tries(vault).settle(trial(b"e%d" % (number // 4))))
     assert told == [False] * 9 + [True] + [False] * 2
@@ -252,7 +252,7 @@ async def test_early_codes_of_invented_accounts_are_one_count() -> None:
     vault = memory()
     allowed = []
     for number in range(12):
-        early = await tries(vault).counted(Trial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False))
+        early = await tries(vault).counted(CodeTrial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False))
         allowed.append(await tries(vault).early(early, Guess.APP, exists=False))
     assert allowed == [True] * 10 + [False] * 2
     assert vault.entries == 12 + 1

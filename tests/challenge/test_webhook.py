@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.stepup.factors.webhook import CodeMessage, Limits, Outbox, Webhook
+from sekisho.stepup.factors.webhook import CodeMessage, Outbox, Webhook, WebhookLimits
 from tests.challenge.proving import NOW
 from tests.talking import Talker, listening
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KEY = b"k" * 32
 MESSAGE = CodeMessage("1", "alice\ud800", "12345678", "ja", 10)
-QUICK = Limits(message_s=5, try_s=2, pause_s=0, linger_s=0, close_s=5)
+QUICK = WebhookLimits(message_s=5, try_s=2, pause_s=0, linger_s=0, close_s=5)
 
 
 class Gateway(Talker):
@@ -40,7 +40,7 @@ class Gateway(Talker):
         await writer.drain()
 
 
-async def posted(gateway: Gateway, *, limits: Limits = QUICK) -> None:
+async def posted(gateway: Gateway, *, limits: WebhookLimits = QUICK) -> None:
     async with listening(gateway) as address:
         webhook = Webhook(f"{address}/codes", KEY, limits=limits, clock_s=lambda: NOW)
         webhook.send(MESSAGE)

@@ -12,7 +12,7 @@ import pytest
 from sekisho.cli import FAILED, MISUSED, main
 from sekisho.cli.owners import COMMANDS
 from sekisho.cli.owners.rewrap import PURPOSES, rewrap
-from sekisho.cli.progress import Lines
+from sekisho.cli.progress import ProgressLines
 from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import enrolment_binding
 from sekisho.owners import RESET_DELAY_S, Enrolment
@@ -314,7 +314,7 @@ async def test_what_its_owner_uses_meanwhile_is_left_alone(world: SqlWorld) -> N
             return await super().replace(enrolment_id, old_sealed, new_sealed)
 
     racing = Racing(world.url, QUERY)
-    counts = await rewrap(racing, Sealer([NEW.encode(), OLD.encode()]), Lines())
+    counts = await rewrap(racing, Sealer([NEW.encode(), OLD.encode()]), ProgressLines())
     await racing.aclose()
 
     assert (counts.changed, counts.done, counts.left) == (1, 0, 1)

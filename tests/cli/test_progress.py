@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from sekisho.cli.bar import Bar
-from sekisho.cli.progress import Lines, Pace, amount, drawing, span
+from sekisho.cli.progress import ProgressLines, ProgressPace, amount, drawing, span
 from tests.cli.corpora import Terminal
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_a_span_is_told_in_the_two_largest_units(seconds: float, text: str) -> N
 def test_lines_tell_rate_and_time_left() -> None:
     """A stage logs rate and remaining time: all its lines."""
     clock, out = Clock(), io.StringIO()
-    with Lines(out, clock_s=clock) as lines:
+    with ProgressLines(out, clock_s=clock) as lines:
         lines.begin("reading", 40_000_000_000, "B")
         work(lines, clock, [1_000_000_000] * 40, 2)
     said = out.getvalue().splitlines()
@@ -78,7 +78,7 @@ def test_lines_tell_rate_and_time_left() -> None:
 def test_an_hour_of_work_is_some_sixty_lines() -> None:
     """An hour's work logs some sixty lines."""
     clock, out = Clock(), io.StringIO()
-    with Lines(out, clock_s=clock) as lines:
+    with ProgressLines(out, clock_s=clock) as lines:
         lines.begin("sorting", 36_000, "records")
         work(lines, clock, [1] * 36_000, 0.1)
     assert 60 <= len(out.getvalue().splitlines()) <= 90
@@ -87,7 +87,7 @@ def test_an_hour_of_work_is_some_sixty_lines() -> None:
 def test_without_a_total_there_is_a_rate_and_no_time_left() -> None:
     """Without a total, as for standard input, there is a rate and no remaining time."""
     clock, out = Clock(), io.StringIO()
-    with Lines(out, clock_s=clock) as lines:
+    with ProgressLines(out, clock_s=clock) as lines:
         lines.begin("reading", None, "lines")
         work(lines, clock, [600], 6)
     assert out.getvalue().splitlines() == [
@@ -101,7 +101,7 @@ def test_a_stage_that_counts_nothing_says_no_amount() -> None:
     """A stage that counts nothing shows no amount."""
     clock, out, terminal = Clock(), io.StringIO(), Terminal()
     bar = Bar(Console(file=terminal, width=100, force_terminal=True, color_system=None), clock_s=clock)
-    for drawn in (Lines(out, clock_s=clock), bar):
+    for drawn in (ProgressLines(out, clock_s=clock), bar):
         with drawn:
             drawn.begin("syncing", None, "B")
             clock.now += 2
@@ -112,7 +112,7 @@ def test_a_stage_that_counts_nothing_says_no_amount() -> None:
 def test_the_next_stage_ends_the_former() -> None:
     """The next stage ends the previous one."""
     out = io.StringIO()
-    with Lines(out, clock_s=Clock()) as lines:
+    with ProgressLines(out, clock_s=Clock()) as lines:
         lines.begin("reading", 1, "lines")
         lines.begin("sorting", 1, "lines")
     assert out.getvalue().splitlines() == [
@@ -124,11 +124,11 @@ def test_the_next_stage_ends_the_former() -> None:
 
 
 @pytest.mark.parametrize("total", [10, None])
-@pytest.mark.parametrize("kind", [Lines, Bar])
-def test_work_that_failed_is_not_called_done(kind: type[Lines | Bar], total: int | None) -> None:
+@pytest.mark.parametrize("kind", [ProgressLines, Bar])
+def test_work_that_failed_is_not_called_done(kind: type[ProgressLines | Bar], total: int | None) -> None:
     """Failed work is not logged as `done`."""
     out = Terminal()
-    drawn = Lines(out) if kind is Lines else Bar(Console(file=out, width=90))
+    drawn = ProgressLines(out) if kind is ProgressLines else Bar(Console(file=out, width=90))
 
     def fail() -> None:
         with drawn:
@@ -164,7 +164,7 @@ def test_a_bar_of_unknown_length_is_full_when_the_work_is_done() -> None:
 
 
 @pytest.mark.parametrize(
-    ("terminal", "term", "kind"), [(True, "xterm", Bar), (True, "dumb", Lines), (False, "", Lines)]
+    ("terminal", "term", "kind"), [(True, "xterm", Bar), (True, "dumb", ProgressLines), (False, "", ProgressLines)]
 )
 def test_a_bar_is_only_drawn_where_it_can_be_seen(
     terminal: bool, term: str, kind: type, monkeypatch: pytest.MonkeyPatch
@@ -184,7 +184,7 @@ def test_no_rate_and_no_time_left_is_ever_negative_or_an_error(
 ) -> None:
     """Rate and remaining time are never negative or an error: with more than announced, pauses, or all at once."""
     now = 5.0
-    pace = Pace("work", total, "B", now)
+    pace = ProgressPace("work", total, "B", now)
     for units, seconds in steps:
         now += seconds
         pace.look(pace.done + units, now)
@@ -196,7 +196,7 @@ def test_no_rate_and_no_time_left_is_ever_negative_or_an_error(
 def test_the_rate_forgets_what_was_there_already() -> None:
     """The rate ignores work that was done before, so a continued download's remaining time is right."""
     now = 0.0
-    pace = Pace("fetching", 1_000_000, "ranges", now)
+    pace = ProgressPace("fetching", 1_000_000, "ranges", now)
     pace.look(500_000, 0.5)
     for second in range(1, 11):
         now = 0.5 + second
@@ -207,7 +207,7 @@ def test_the_rate_forgets_what_was_there_already() -> None:
 
 def test_drawings_are_what_the_engine_talks_to() -> None:
     """Displays match the engine's interface, which the type checker verifies."""
-    for drawn in (Lines(io.StringIO()), Bar(Console(file=io.StringIO()))):
+    for drawn in (ProgressLines(io.StringIO()), Bar(Console(file=io.StringIO()))):
         told: Progress = drawn
         shown: Drawing = drawn
         assert told is shown

@@ -13,7 +13,7 @@ from sekisho.model import Device, SettingsError
 from sekisho.read import Digests, SessionCredentials
 from sekisho.settings import load
 from sekisho.stepup.escrow import Escrow, Purpose, Ticket
-from sekisho.stepup.session_binding import Tie, Ties
+from sekisho.stepup.session_binding import SessionBinding, SessionBindings
 from tests.challenge.proving import memory
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Pod:
         self.digests = Digests(secrets)
         self.tokens = DeviceTokens(signers, days=180, oldest=secrets[-1])
         self.escrow = Escrow(signers, memory(), clock_ms=lambda: self.now_s * 1000)
-        self.ties = Ties(signers, clock_s=lambda: self.now_s)
+        self.ties = SessionBindings(signers, clock_s=lambda: self.now_s)
         self.sealer = Sealer(signers, clock_s=lambda: self.now_s)
 
     def reads(self, other: Pod) -> set[str]:
@@ -46,7 +46,7 @@ class Pod:
             "", "hana", None, device_class=Device.SEEN, family=4, now_s=other.now_s, fresh=b"12345678"
         )
         _, ticket = other.escrow.issue(Ticket(b"", Purpose.LOGIN, "POST /login", "hana"), "holder")
-        tie = other.ties.tied(Tie("hana"), SESSION, other.now_s)
+        tie = other.ties.tied(SessionBinding("hana"), SESSION, other.now_s)
         seal = other.sealer.seal(b"form", b"data", bound_to=b"x")
         found = {
             "token": self.tokens.find(token, "hana", 4, self.now_s),

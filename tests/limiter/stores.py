@@ -11,7 +11,7 @@ import redis
 
 from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import FRESH, TAG_BYTES, Lane, Record, Tags
-from sekisho.ledger.key_groups import ANSWER_BYTES, Answer, Families, unpack_answer
+from sekisho.ledger.key_groups import ANSWER_BYTES, Families, GroupAnswer, unpack_answer
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.redis import VERDICT, Keys, ledger_script, pack_limits, unpack_verdict
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     from sekisho.ledger.key_groups import Part
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
     from tests.servers import RedisServer
     from tests.servers import Store as Server
 
@@ -76,7 +76,7 @@ class InRedis:
 
     def __init__(self, url: str, server: Server) -> None:
         self.now_us = T0
-        self.lines: list[AnyLine] = []
+        self.lines: list[AnyStoreConnection] = []
         self._url = url
         self._server = server
 
@@ -85,7 +85,7 @@ class InRedis:
         self.lines.append(line)
         return self._on(line, "t")
 
-    def _on(self, line: AnyLine, namespace: str) -> Ledger:
+    def _on(self, line: AnyStoreConnection, namespace: str) -> Ledger:
         return ledger_on(line, self._url, namespace, deadline_us=PATIENT_US)
 
     async def move_to(self, now_us: int) -> None:
@@ -249,7 +249,7 @@ class PartedLedger:
         self._families = Families("t")
 
     def charge(self, now_us: int, charge: Charge) -> Verdict:
-        answers: dict[int, Answer] = {}
+        answers: dict[int, GroupAnswer] = {}
         self.ask(now_us, self._families.first(charge), answers)
         self.ask(now_us, self._families.rest(charge, answers), answers)
         verdict, compensations = self._families.combine(charge, answers)
@@ -268,7 +268,7 @@ class PartedLedger:
         for part in parts:
             self.tell(now_us, [part])
 
-    def ask(self, now_us: int, parts: list[Part], answers: dict[int, Answer]) -> None:
+    def ask(self, now_us: int, parts: list[Part], answers: dict[int, GroupAnswer]) -> None:
         if parts:
             packed = self.lua.call(now_us, [(part.keys, part.operation) for part in parts])
             starts = range(0, len(packed), ANSWER_BYTES)

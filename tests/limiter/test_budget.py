@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sekisho.ledger.arithmetic import Record
     from sekisho.model import Charge, Verdict
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
     from tests.servers import RedisServer
 
 SHARED_FIELD = bytes(8)
@@ -184,13 +184,13 @@ def test_a_budget_is_what_is_set_or_four_fifths_of_what_there_is(
 
 
 @asynccontextmanager
-async def weighed(url: str, bytes_max: int) -> AsyncIterator[AnyLine]:
+async def weighed(url: str, bytes_max: int) -> AsyncIterator[AnyStoreConnection]:
     line = open_line(url, ROOMY, deadline_us=5 * SECOND, bytes_max=bytes_max)
     yield line
     await line.aclose()
 
 
-async def until(line: AnyLine, leading: bytes) -> bool:
+async def until(line: AnyStoreConnection, leading: bytes) -> bool:
     async with asyncio.timeout(20):
         while line._script.leading[1] != leading:  # type: ignore[union-attr] # noqa: ASYNC110 - it is no event
             await asyncio.sleep(0.01)
@@ -211,7 +211,7 @@ async def test_a_server_that_does_not_tell_is_said_once(
 ) -> None:
     """Without the right to `INFO` there is no budget, and the log says once what to do."""
     monkeypatch.setattr(lines, "WEIGHED_S", 0.01)
-    monkeypatch.setattr(lines.Line, "_memory", _silent)
+    monkeypatch.setattr(lines.StoreConnection, "_memory", _silent)
     async with weighed(redis_url, bytes_max=1):
         async with asyncio.timeout(20):
             while not caplog.messages:  # noqa: ASYNC110 - a log sets no event

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sekisho.model import Charge, LimitSet
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
     from tests.server_groups import ClusterNode, RedisCluster
 
 PATIENT_US = 5_000_000
@@ -39,7 +39,7 @@ KEYS = ClusterKeys("t")
 class Worker(NamedTuple):
     """One of two workers, for all three `STORE_DOWN` settings."""
 
-    line: AnyLine
+    line: AnyStoreConnection
     down: asyncio.Event
     up: asyncio.Event
     own: MemoryLedger
@@ -206,7 +206,7 @@ class Silent:
 async def test_who_gives_up_at_once_has_spent_no_accounts_guesses_alone(parts: int) -> None:
     """An attempt cancelled before it is written may be uncounted at its account, but never at its address alone."""
     nodes = Silent()
-    ledger = ClusterLedger(cast("AnyLine", nodes), "t", deadline_us=DEADLINE_US)
+    ledger = ClusterLedger(cast("AnyStoreConnection", nodes), "t", deadline_us=DEADLINE_US)
     task = asyncio.create_task(ledger.charge(charge(1, 1)._replace(secret=b"s" * 16 if parts == 3 else b"")))
     await asyncio.sleep(0)
 
@@ -220,7 +220,7 @@ async def test_who_gives_up_at_once_has_spent_no_accounts_guesses_alone(parts: i
 async def test_who_gives_up_while_a_node_is_lost_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """An attempt cancelled while a node is lost leaves no unread exception, which asyncio would report."""
     nodes = Silent()
-    ledger = ClusterLedger(cast("AnyLine", nodes), "t", deadline_us=DEADLINE_US)
+    ledger = ClusterLedger(cast("AnyStoreConnection", nodes), "t", deadline_us=DEADLINE_US)
     task = asyncio.create_task(ledger.charge(charge(1, 1)._replace(secret=b"s" * 16)))
     await asyncio.sleep(0)
 
@@ -415,7 +415,7 @@ async def test_open_lets_in_what_cannot_be_counted(frail_cluster: RedisCluster) 
 class Slow(Silent):
     """Nodes of which the first answers late and the others never."""
 
-    def __init__(self, line: AnyLine, seconds: float) -> None:
+    def __init__(self, line: AnyStoreConnection, seconds: float) -> None:
         super().__init__()
         self._line, self._seconds = line, seconds
 
@@ -445,7 +445,7 @@ async def test_two_questions_share_one_deadline(
 
         monkeypatch.setattr("asyncio.wait", recorded)
         nodes = Slow(one.line, 0.2)
-        ledger = ClusterLedger(cast("AnyLine", nodes), "t", deadline_us=PATIENT_US, own=one.own)
+        ledger = ClusterLedger(cast("AnyStoreConnection", nodes), "t", deadline_us=PATIENT_US, own=one.own)
         (verdict,) = await ask(ledger, [guess(each, 1)])
 
     assert len(nodes.asked) == 3

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from sekisho.ledger import worker_sync as exchange_module
-from sekisho.ledger.worker_sync import UNBLOCKED_MAX, Exchange, Keys, News
+from sekisho.ledger.worker_sync import UNBLOCKED_MAX, News, SyncKeys, WorkerSync
 from sekisho.model import StoreUnavailable
 from sekisho.store import Script, open_to
 from sekisho.store.options import LineOptions
@@ -19,22 +19,22 @@ from tests.store.lines import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
     from tests.servers import RedisServer
 
-KEYS = Keys.of("t")
+KEYS = SyncKeys.of("t")
 PATIENT_US = 5_000_000
 
 
 class Worker:
     """One worker's side of the exchange."""
 
-    def __init__(self, line: AnyLine, name: bytes) -> None:
+    def __init__(self, line: AnyStoreConnection, name: bytes) -> None:
         self.shed = 0
         self.news: list[News] = []
         self.heard = asyncio.Event()
         self.rules: frozenset[bytes] = frozenset()
-        self.exchange = Exchange(
+        self.exchange = WorkerSync(
             line, "t", worker=name, take_shed=self._take, hear=self._hear, rules=lambda: self.rules
         )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.model import Charge, Ledger, Verdict
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
     from tests.server_groups import RedisCluster, SentinelGroup
     from tests.servers import RedisServer
 
@@ -88,14 +88,14 @@ class Storm:
         self.slowest_s = max(self.slowest_s, time.monotonic() - start)
 
     @staticmethod
-    def _line(url: str, up: asyncio.Event) -> AnyLine:
+    def _line(url: str, up: asyncio.Event) -> AnyStoreConnection:
         def turn(answers: bool) -> None:
             (up.set if answers else up.clear)()
 
         return open_line(url, SIX, deadline_us=DEADLINE_US, on_change=turn)
 
     @staticmethod
-    def _ledger(line: AnyLine, url: str) -> Ledger:
+    def _ledger(line: AnyStoreConnection, url: str) -> Ledger:
         own = MemoryLedger(SIX.shared_between(WORKERS), entries_max=100_000, clock_us=lambda: time.time_ns() // 1_000)
         return ledger_on(line, url, "t", deadline_us=DEADLINE_US, own=own)
 

@@ -19,14 +19,14 @@ from tests.limiter.stores import ask, let_in, only
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sekisho.store import Line
+    from sekisho.store import StoreConnection
     from tests.servers import RedisServer
 
 SIX = only(account=(Limit(6, HOUR),))
 
 
 class Worker(NamedTuple):
-    line: Line
+    line: StoreConnection
     down: asyncio.Event
     up: asyncio.Event
     own: MemoryLedger
@@ -50,7 +50,7 @@ async def worker(url: str) -> AsyncIterator[Worker]:
     ways = FallbackLedger(shared, own), FallbackLedger(shared, None), FallbackLedger(shared, None, let_in=True)
     try:
         await asyncio.wait_for(up.wait(), 5)
-        yield Worker(cast("Line", line), down, up, own, *ways)
+        yield Worker(cast("StoreConnection", line), down, up, own, *ways)
     finally:
         await line.aclose()
 

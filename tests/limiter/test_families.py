@@ -11,7 +11,7 @@ from redis.crc import key_slot
 
 from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import TRIED_CAP
-from sekisho.ledger.key_groups import Answer, Families
+from sekisho.ledger.key_groups import Families, GroupAnswer
 from sekisho.ledger.redis import ACCOUNT, NETWORK, SECRET
 from sekisho.model import Charge, Charged, Limit, Verdict
 from tests.limiter.charges import HOUR, LIMITS, MINUTE, SECOND, T0, charge
@@ -43,13 +43,13 @@ def _anew(parted: PartedLedger) -> None:
     parted.lua.limit(LIMITS)
 
 
-class Asking:
+class Issuer:
     """An attempt under way: unasked parts, then its compensation, in the order that a test chooses."""
 
     def __init__(self, parted: PartedLedger, charge: Charge) -> None:
         self._parted = parted
         self.charge = charge
-        self.answers: dict[int, Answer] = {}
+        self.answers: dict[int, GroupAnswer] = {}
         self.waiting = FAMILIES.first(charge)
         self.verdict: Verdict | None = None
         self.compensations: list[Part] = []
@@ -89,7 +89,7 @@ def test_a_strangers_families_are_asked_at_once_each_in_a_slot_of_its_own(v6: bo
 def test_a_device_in_its_lane_asks_its_account_and_nobody_else(parted: PartedLedger) -> None:
     """A device in its lane, the commonest log-in, asks its account alone in one operation."""
     known = charge(0, 1, lane=1)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, GroupAnswer] = {}
     first = FAMILIES.first(known)
     parted.ask(T0, first, answers)
 
@@ -116,9 +116,9 @@ def test_doors_without_account_or_secret_ask_for_none() -> None:
 # In any order.
 
 
-def play(parted: PartedLedger, attempts: list[Charge], chance: Random, lost: set[int]) -> list[Asking]:
+def play(parted: PartedLedger, attempts: list[Charge], chance: Random, lost: set[int]) -> list[Issuer]:
     """Run all parts and compensations in any order; `lost` compensations never arrive."""
-    every = [Asking(parted, each) for each in attempts]
+    every = [Issuer(parted, each) for each in attempts]
     under_way = list(enumerate(every))
     while under_way:
         number, asking = chance.choice(under_way)
@@ -182,7 +182,7 @@ def test_taking_back_never_leaves_less_than_the_others_charged(
     parted.lua.limit(FULL)
     over = charge(0, 0, ip=9)
     parted.charge(T0, over._replace(account=b""))
-    now_us, others, refused = T0, tuple[int, ...](), list[Asking]()
+    now_us, others, refused = T0, tuple[int, ...](), list[Issuer]()
     for number, (move, step) in enumerate(moves):
         now_us += step
         if move == "pay":
@@ -190,7 +190,7 @@ def test_taking_back_never_leaves_less_than_the_others_charged(
             if verdict.charged & Charged.ACCOUNT:
                 others = ledger.taken(others, FULL.account, now_us)
         elif move == "refused":
-            asking = Asking(parted, over)
+            asking = Issuer(parted, over)
             while asking.waiting:
                 asking.ask(now_us)
             refused.append(asking)
@@ -204,11 +204,11 @@ def test_taking_back_never_leaves_less_than_the_others_charged(
 # Compensation, case by case.
 
 
-def refuse(parted: PartedLedger, each: Charge, now_us: int = T0) -> Asking:
+def refuse(parted: PartedLedger, each: Charge, now_us: int = T0) -> Issuer:
     """An attempt from an address over its limit, asked and not yet compensated."""
     parted.lua.limit(FULL)
     parted.charge(now_us, each._replace(account=b"", secret=b""))
-    asking = Asking(parted, each)
+    asking = Issuer(parted, each)
     while asking.waiting:
         asking.ask(now_us)
     assert asking.compensations
@@ -273,7 +273,7 @@ def test_a_pair_that_is_being_tried_stays_young(parted: PartedLedger) -> None:
 def test_each_family_is_settled_by_its_own_clock(parted: PartedLedger) -> None:
     """Each family is settled by the clock that it was charged by, even an hour apart."""
     ahead = HOUR
-    answers: dict[int, Answer] = {}
+    answers: dict[int, GroupAnswer] = {}
     for part in FAMILIES.first(MINE):
         parted.ask(T0 + (ahead if part.family == ACCOUNT else 0), [part], answers)
     verdict, _ = FAMILIES.combine(MINE, answers)
@@ -290,13 +290,13 @@ def test_each_family_is_settled_by_its_own_clock(parted: PartedLedger) -> None:
 
 def test_a_family_judged_elsewhere_is_believed_and_not_told(parted: PartedLedger) -> None:
     """A family judged by local counters, as its node is gone, is not compensated in Redis."""
-    answers: dict[int, Answer] = {}
+    answers: dict[int, GroupAnswer] = {}
     parted.ask(T0, [part for part in FAMILIES.first(MINE) if part.family != ACCOUNT], answers)
     network = answers[NETWORK].verdict._replace(ip_wait_us=SECOND, charged=0)
     local = ledger.UNHINDERED._replace(at_us=T0, charged=Charged.ACCOUNT, counters_lost=True)
 
     verdict, compensations = FAMILIES.combine(
-        MINE, answers | {NETWORK: answers[NETWORK]._replace(verdict=network), ACCOUNT: Answer(local)}
+        MINE, answers | {NETWORK: answers[NETWORK]._replace(verdict=network), ACCOUNT: GroupAnswer(local)}
     )
 
     assert (verdict.ip_wait_us, verdict.charged, verdict.counters_lost) == (SECOND, 0, True)

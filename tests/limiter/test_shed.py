@@ -13,7 +13,7 @@ from tests.limiter.charges import SECOND, charge
 OVER_IP = UNHINDERED._replace(charged=0, ip_wait_us=5 * SECOND)
 
 
-class Watch:
+class ResponseObserver:
     """A shed and its clock."""
 
     def __init__(self, entries_max: int = 100) -> None:
@@ -26,7 +26,7 @@ class Watch:
 
 def test_what_was_refused_is_refused_until_there_is_room() -> None:
     """A refused address is refused until there is room, to the microsecond."""
-    watch = Watch()
+    watch = ResponseObserver()
     watch.shed.remember(charge(), OVER_IP)
 
     waits = []
@@ -39,7 +39,7 @@ def test_what_was_refused_is_refused_until_there_is_room() -> None:
 
 def test_each_dimension_is_remembered_by_itself() -> None:
     """Each dimension is remembered separately: an address says nothing about its network or a device elsewhere."""
-    watch = Watch()
+    watch = ResponseObserver()
     each = charge(lane=1)
     refused = UNHINDERED._replace(ip_wait_us=1, network_wait_us=2, device_wait_us=3, lane_wait_us=4)
     watch.shed.remember(each, refused)
@@ -54,7 +54,7 @@ def test_each_dimension_is_remembered_by_itself() -> None:
 @pytest.mark.parametrize("network_at", [0, 1])
 def test_of_two_networks_the_one_that_refuses_is_remembered(network_at: int) -> None:
     """Row 5.2: of an IPv6 /56 and /48 the one that refused is remembered, not the other or its neighbours."""
-    watch = Watch()
+    watch = ResponseObserver()
     each = charge(v6=True)
     watch.shed.remember(each, UNHINDERED._replace(network_wait_us=SECOND, network_at=network_at))
 
@@ -63,7 +63,7 @@ def test_of_two_networks_the_one_that_refuses_is_remembered(network_at: int) -> 
 
 def test_an_account_is_never_shed() -> None:
     """An account is never shed, or anyone who knows a name could have its owner refused unread."""
-    watch = Watch()
+    watch = ResponseObserver()
     watch.shed.remember(charge(), UNHINDERED._replace(account_wait_us=SECOND))
 
     assert watch.wait_us(charge().account, charge().ip, charge().device, charge().network) == 0
@@ -71,7 +71,7 @@ def test_an_account_is_never_shed() -> None:
 
 def test_unblocking_is_heard() -> None:
     """Row 95: an unblocked address is removed, and no other."""
-    watch = Watch()
+    watch = ResponseObserver()
     for number in range(2):
         watch.shed.remember(charge(ip=number), OVER_IP)
 
@@ -82,7 +82,7 @@ def test_unblocking_is_heard() -> None:
 
 def test_refusals_are_counted_once() -> None:
     """Refusals are counted once for the aggregates."""
-    watch = Watch()
+    watch = ResponseObserver()
     watch.shed.remember(charge(), OVER_IP)
     for _ in range(3):
         watch.wait_us(charge().ip)
@@ -93,7 +93,7 @@ def test_refusals_are_counted_once() -> None:
 
 def test_a_full_memory_forgets_nobody_and_takes_nobody() -> None:
     """A full shed forgets no address and takes no new one; those are asked about in Redis."""
-    watch = Watch(entries_max=10)
+    watch = ResponseObserver(entries_max=10)
     for number in range(20):
         watch.shed.remember(charge(ip=number), OVER_IP)
 
@@ -103,7 +103,7 @@ def test_a_full_memory_forgets_nobody_and_takes_nobody() -> None:
 
 def test_a_full_memory_is_not_searched_for_every_refusal() -> None:
     """With 200,000 refused addresses a refusal beyond the bound does not search all entries."""
-    watch = Watch(entries_max=10)
+    watch = ResponseObserver(entries_max=10)
     for number in range(11):
         watch.shed.remember(charge(ip=number), OVER_IP)
     known = watch.shed._until_us
@@ -117,7 +117,7 @@ def test_a_full_memory_is_not_searched_for_every_refusal() -> None:
 
 def test_what_has_passed_makes_room() -> None:
     """A minute later expired entries have made room."""
-    watch = Watch(entries_max=10)
+    watch = ResponseObserver(entries_max=10)
     for number in range(20):
         watch.shed.remember(charge(ip=number), OVER_IP)
     watch.now_us += 60 * SECOND
@@ -134,7 +134,7 @@ def test_what_has_passed_makes_room() -> None:
 )
 def test_it_never_refuses_what_the_ledger_would_not(events: list[tuple[int, int, int]], entries_max: int) -> None:
     """A wait that the shed tells ends no later than the ledger's own, in any order of refusals and expiries."""
-    watch, until = Watch(entries_max), dict[int, int]()
+    watch, until = ResponseObserver(entries_max), dict[int, int]()
     for number, wait_us, step_us in events:
         watch.now_us += step_us
         watch.shed.remember(charge(ip=number), UNHINDERED._replace(ip_wait_us=wait_us))

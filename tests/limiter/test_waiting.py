@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sekisho.ledger.in_flight import PAUSES_S, WAITERS_MAX, WaitingRoom
+from sekisho.ledger.in_flight import PAUSES_S, WAITERS_MAX, InFlight
 
 KEY, OTHER = b"a-key", b"another"
 
@@ -13,7 +13,7 @@ class Queue:
     """Callers that wait for a key, and the order in which they were called."""
 
     def __init__(self) -> None:
-        self.room = WaitingRoom()
+        self.room = InFlight()
         self.called: list[int] = []
 
     def join(
@@ -153,7 +153,7 @@ async def test_the_last_login_under_way_calls_everybody() -> None:
 
 async def test_logins_under_way_are_counted_by_counter_and_forgotten() -> None:
     """Log-ins under way are counted per counter (one address, many accounts) and forgotten at their end."""
-    room = WaitingRoom()
+    room = InFlight()
     accounts = [b"%d" % n for n in range(100)]
     for account in accounts:
         room.begin((KEY, account))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sekisho.mail import Bounds, Letter, Mailer, Means, Result, Service, messages
+from sekisho.mail import Bounds, Letter, Mailer, Means, SendResult, Service, messages
 from tests.talking import CERTIFICATE
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class Results:
     """The calls of `on_result`."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Result]] = []
+        self.told: list[tuple[str, SendResult]] = []
         self._news = asyncio.Event()
 
-    def __call__(self, kind: str, result: Result) -> None:
+    def __call__(self, kind: str, result: SendResult) -> None:
         self.told.append((kind, result))
         self._news.set()
 
-    async def first(self, count: int = 1) -> list[Result]:
+    async def first(self, count: int = 1) -> list[SendResult]:
         """The first of that many messages."""
         async with asyncio.timeout(60):
             while len(self.told) < count:
@@ -64,7 +64,7 @@ async def mailer(
     url: str,
     *,
     time: FakeTime | None = None,
-    on_result: Callable[[str, Result], None] | None = None,
+    on_result: Callable[[str, SendResult], None] | None = None,
     bounds: Bounds = Bounds(try_s=0.3, close_s=0.5),  # noqa: B008 - frozen
     **settings: Any,
 ) -> AsyncIterator[tuple[Mailer, Results]]:

@@ -9,10 +9,10 @@ import traceback
 
 import pytest
 
-from sekisho.mail import Bounds, Result
+from sekisho.mail import Bounds, SendResult
 from sekisho.mail.address import address
 from sekisho.mail.compose import compose
-from sekisho.mail.relay import Envelope, Fault, deliver, relay, tls_context
+from sekisho.mail.relay import Envelope, RelayFault, deliver, relay, tls_context
 
 from .sending import CODE, NOW, OWNER, FakeTime, letter, mailer
 from .servers import DRIP, FLOOD, HANG_UP, RESET, SILENCE, faulty_server
@@ -41,7 +41,7 @@ async def test_what_passes_is_tried_again(step: str, reply: bytes) -> None:
     ):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.SENT]
+        assert await results.first() == [SendResult.SENT]
         assert server.connections == 2
         assert 1 in time.slept
 
@@ -53,7 +53,7 @@ async def test_what_is_refused_for_good_is_not_tried_again(step: str, reply: byt
     async with faulty_server({step: reply}) as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.REFUSED]
+        assert await results.first() == [SendResult.REFUSED]
         assert server.connections == 1
 
 
@@ -69,7 +69,7 @@ async def test_tries_are_few(step: str, reply: bytes) -> None:
     ):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.EXPIRED]
+        assert await results.first() == [SendResult.EXPIRED]
         assert server.connections == 3
         assert [seconds for seconds in time.slept if seconds] == [1, 5]
 
@@ -90,7 +90,7 @@ async def test_no_answer_holds_the_worker_longer_than_a_try(step: str, reply: by
         mail.send(OWNER, letter())
 
         async with asyncio.timeout(2):
-            assert await results.first(2) == [Result.EXPIRED, Result.EXPIRED]
+            assert await results.first(2) == [SendResult.EXPIRED, SendResult.EXPIRED]
         assert server.connections == 2
 
 
@@ -100,7 +100,7 @@ async def test_taken_is_taken_whatever_the_good_bye(goodbye: bytes) -> None:
     async with faulty_server({"QUIT": goodbye}) as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.SENT]
+        assert await results.first() == [SendResult.SENT]
         assert len(server.taken) == 1
 
 
@@ -112,7 +112,7 @@ async def test_a_message_sent_twice_is_seen_to_be_one() -> None:
     ):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.SENT]
+        assert await results.first() == [SendResult.SENT]
         assert server.taken[0] == server.taken[1]
 
 
@@ -123,7 +123,7 @@ async def test_nobody_listens() -> None:
     async with mailer(f"smtp://127.0.0.1:{port}") as (mail, results):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.EXPIRED]
+        assert await results.first() == [SendResult.EXPIRED]
 
 
 async def test_one_mailbox_that_says_later_holds_up_nobody() -> None:
@@ -136,7 +136,7 @@ async def test_one_mailbox_that_says_later_holds_up_nobody() -> None:
         mail.send("slow@mail.example", letter())
         mail.send(OWNER, letter())
 
-        assert await results.first(2) == [Result.SENT, Result.SENT]
+        assert await results.first(2) == [SendResult.SENT, SendResult.SENT]
     assert b"To: owner.canary@mail.example" in server.taken[0]
     assert b"To: slow@mail.example" in server.taken[1]
 
@@ -151,7 +151,7 @@ async def test_a_late_message_is_not_sent() -> None:
     ):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.EXPIRED]
+        assert await results.first() == [SendResult.EXPIRED]
         assert server.connections == 1
         assert 1 not in time.slept
 
@@ -162,7 +162,7 @@ async def test_a_fault_holds_nothing_of_what_it_is_about(reply: bytes) -> None:
     to = address("canary@mail.example")
     message = compose(letter(), sender=to, sender_name="", to=to, now=NOW, token="t")
     async with faulty_server({"RCPT": reply}) as server:
-        with pytest.raises(Fault) as error:
+        with pytest.raises(RelayFault) as error:
             await deliver(relay(f"smtp://127.0.0.1:{server.port}"), tls_context(), Envelope(to, to, message), limit_s=1)
     assert "canary" not in "".join(traceback.format_exception(error.value))
     assert repr(Envelope(to, to, message)) == "Envelope(…)"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sekisho.mail import Bounds, Result, messages
-from sekisho.mail.relay import Fault
+from sekisho.mail import Bounds, SendResult, messages
+from sekisho.mail.relay import RelayFault
 
 from .sending import OWNER, SHOP, FakeTime, Results, letter, mailer
 from .servers import SILENCE, faulty_server, real_server
@@ -55,7 +55,7 @@ async def test_the_queue_has_a_bound() -> None:
         for _ in range(5):
             mail.send(OWNER, letter())
 
-        assert results.told == [("code", Result.DROPPED)] * 2
+        assert results.told == [("code", SendResult.DROPPED)] * 2
         assert len(mail._queue) == 3
 
 
@@ -72,7 +72,7 @@ async def test_the_queue_keeps_its_bound_while_a_relay_is_silent() -> None:
             mail.send(OWNER, letter())
 
         assert len(mail._queue) == 10
-        assert results.told == [("code", Result.DROPPED)] * 490
+        assert results.told == [("code", SendResult.DROPPED)] * 490
 
 
 async def test_closing_sends_what_waits() -> None:
@@ -83,7 +83,7 @@ async def test_closing_sends_what_waits() -> None:
             mail.send(OWNER, letter())
             mail.send(OWNER, letter("ja"))
 
-        assert results.told == [("code", Result.SENT)] * 2
+        assert results.told == [("code", SendResult.SENT)] * 2
         assert len(server.received) == 2
 
 
@@ -96,7 +96,7 @@ async def test_closing_ends_in_time() -> None:
                 mail.send(OWNER, letter())
             await server.reached.wait()
 
-        assert results.told == [("code", Result.DROPPED)] * 3
+        assert results.told == [("code", SendResult.DROPPED)] * 3
 
 
 async def test_closing_tries_once() -> None:
@@ -106,7 +106,7 @@ async def test_closing_tries_once() -> None:
         async with mailer(f"smtp://127.0.0.1:{server.port}", bounds=bounds) as (mail, results):
             mail.send(OWNER, letter())
 
-        assert results.told == [("code", Result.EXPIRED)]
+        assert results.told == [("code", SendResult.EXPIRED)]
         assert server.connections == 1
 
 
@@ -127,7 +127,7 @@ async def test_closing_an_idle_mailer_takes_no_time() -> None:
             mail.send(OWNER, letter())
             await time.asleep.wait()
 
-        assert results.told == [("code", Result.SENT)]
+        assert results.told == [("code", SendResult.SENT)]
 
 
 async def test_closing_twice_and_sending_afterwards_do_no_harm() -> None:
@@ -137,7 +137,7 @@ async def test_closing_twice_and_sending_afterwards_do_no_harm() -> None:
         await mail.aclose()
         mail.send(OWNER, letter())
 
-        assert results.told == [("code", Result.DROPPED)]
+        assert results.told == [("code", SendResult.DROPPED)]
 
 
 def said(caplog: pytest.LogCaptureFixture) -> str:
@@ -148,7 +148,7 @@ def said(caplog: pytest.LogCaptureFixture) -> str:
 async def test_a_metric_that_fails_costs_nobody_his_code(caplog: pytest.LogCaptureFixture) -> None:
     """A failing metric reaches neither the caller of `send` nor the next message, and its text is not logged."""
 
-    def broken(kind: str, result: Result) -> None:
+    def broken(kind: str, result: SendResult) -> None:
         raise RuntimeError("canary")
 
     async with real_server() as server:
@@ -168,7 +168,7 @@ async def test_a_mistake_of_ours_costs_one_message_only(caplog: pytest.LogCaptur
         mail.send(OWNER, broken)
         mail.send(OWNER, letter())
 
-        assert await results.first(2) == [Result.REFUSED, Result.SENT]
+        assert await results.first(2) == [SendResult.REFUSED, SendResult.SENT]
     assert "ValueError" in caplog.text
     assert "canary" not in said(caplog)
 
@@ -197,8 +197,8 @@ async def test_every_message_comes_to_exactly_one_end(
         ends = Counter(result for _, result in results.told)
 
         assert ends.total() == len(addresses)
-        assert ends[Result.SENT] == len(server.taken)
-        assert ends[Result.DROPPED] == max(0, len(addresses) - queue_max)
+        assert ends[SendResult.SENT] == len(server.taken)
+        assert ends[SendResult.DROPPED] == max(0, len(addresses) - queue_max)
 
 
 async def test_each_kind_is_counted_as_itself() -> None:
@@ -209,7 +209,7 @@ async def test_each_kind_is_counted_as_itself() -> None:
         mail.send(OWNER, letter())  # by now the worker waits for work
         await results.first(2)
 
-    assert results.told == [("factor_reset_asked", Result.SENT), ("code", Result.SENT)]
+    assert results.told == [("factor_reset_asked", SendResult.SENT), ("code", SendResult.SENT)]
 
 
 # One connection that hangs, and one relay that defers.
@@ -228,9 +228,9 @@ async def test_a_connection_that_hangs_holds_up_nobody_elses_code(monkeypatch: p
     async with mailer("smtp+plain://127.0.0.1:9") as (mail, results):
         for _ in range(5):
             mail.send(OWNER, letter())
-        assert await results.first(2) == [Result.SENT] * 2
+        assert await results.first(2) == [SendResult.SENT] * 2
         ended.set()
-        assert await results.first(5) == [Result.SENT] * 5
+        assert await results.first(5) == [SendResult.SENT] * 5
 
 
 async def test_no_more_than_four_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +251,7 @@ async def test_no_more_than_four_are_under_way(monkeypatch: pytest.MonkeyPatch) 
         while under_way < 4:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
         ended.set()
-        assert await results.first(20) == [Result.SENT] * 20
+        assert await results.first(20) == [SendResult.SENT] * 20
     assert most == 4
 
 
@@ -259,8 +259,8 @@ async def test_a_relay_that_puts_off_is_said_at_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A deferring relay is logged at its first 4xx, and again after it has accepted one: a late code is useless."""
-    off, unreachable = Fault("status 451", passing=True), Fault("no connection", passing=True)
-    answers: list[Fault | None] = [off, off, None, None, unreachable, None]
+    off, unreachable = RelayFault("status 451", passing=True), RelayFault("no connection", passing=True)
+    answers: list[RelayFault | None] = [off, off, None, None, unreachable, None]
 
     async def deliver(*_: object, limit_s: float) -> None:
         if (fault := answers.pop(0)) is not None:
@@ -273,7 +273,7 @@ async def test_a_relay_that_puts_off_is_said_at_once(
         mail.send(OWNER, letter())
         await results.first(2)
         mail.send(OWNER, letter())
-        assert await results.first(3) == [Result.SENT] * 3
+        assert await results.first(3) == [SendResult.SENT] * 3
     assert caplog.messages == [
         "the mail relay puts messages off, which are tried again: status 451",
         "the mail relay puts messages off, which are tried again: no connection",

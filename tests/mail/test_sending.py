@@ -10,7 +10,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from sekisho.mail import Result
+from sekisho.mail import SendResult
 from tests.talking import CERTIFICATE
 
 from .sending import CODE, OWNER, SENDER, FakeTime, letter, mailer
@@ -93,7 +93,7 @@ async def test_each_way_is_encrypted_as_named(scheme: str, *, starttls: bool, tl
     ):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.SENT]
+        assert await results.first() == [SendResult.SENT]
         assert (server.received[0].encrypted, server.received[0].user) == (starttls or tls, user[0])
 
 
@@ -105,7 +105,7 @@ async def test_no_starttls_no_mail() -> None:
     ):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.REFUSED]
+        assert await results.first() == [SendResult.REFUSED]
         assert not server.received
         assert not server.offered
 
@@ -122,7 +122,7 @@ async def test_a_certificate_that_is_not_believed_gets_no_mail(scheme: str, host
     ):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.REFUSED]
+        assert await results.first() == [SendResult.REFUSED]
         assert not server.received
         assert not server.offered
 
@@ -136,7 +136,7 @@ async def test_a_wrong_password_is_not_tried_again() -> None:
     ):
         mail.send(OWNER, letter())
 
-        assert await results.first() == [Result.REFUSED]
+        assert await results.first() == [SendResult.REFUSED]
         assert max(time.slept, default=0) < 1
 
 
@@ -164,5 +164,5 @@ async def test_a_server_without_smtputf8_is_not_asked_to_guess() -> None:
     async with real_server(utf8=False) as server, mailer(f"smtp://127.0.0.1:{server.port}") as (mail, results):
         mail.send("用户@mail.example", letter())
 
-        assert await results.first() == [Result.REFUSED]
+        assert await results.first() == [SendResult.REFUSED]
         assert not server.received

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.asgi.body_reader import PIECES_MAX, Intake, Patience
+from sekisho.asgi.body_reader import PIECES_MAX, BodyReader, Patience
 from sekisho.model import Unreadable
 from tests.middleware.driving import (
     FORM,
@@ -206,7 +206,7 @@ async def test_a_server_that_gives_up_on_a_slow_body_is_not_taken_for_our_deadli
     """
     silent = Line([], hangs_up=False)
     patience = Patience(0.0)  # every body that is waited for is late
-    reading = asyncio.ensure_future(Intake(silent.receive).read(bytes_max=1_024, patience=patience))
+    reading = asyncio.ensure_future(BodyReader(silent.receive).read(bytes_max=1_024, patience=patience))
     await silent.starving.wait()
 
     patience._look()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sekisho.stepup.flow.fair_queue import ENTERING_MAX, Lanes
+from sekisho.stepup.flow.fair_queue import ENTERING_MAX, FairQueue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -25,7 +25,7 @@ WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody
 class Runs:
     """Runs that end when the test says so, in the order in which they started."""
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: FairQueue) -> None:
         self.lanes = lanes
         self.started: list[str] = []
         self.cancelled: list[str] = []
@@ -63,7 +63,7 @@ async def settle() -> None:
 
 @asynccontextmanager
 async def runs(**bounds: float) -> AsyncIterator[Runs]:
-    lanes = Lanes(**bounds)  # type: ignore[arg-type] # the deadline may be a fraction, the others are not
+    lanes = FairQueue(**bounds)  # type: ignore[arg-type] # the deadline may be a fraction, the others are not
     made = Runs(lanes)
     try:
         yield made
@@ -267,7 +267,7 @@ async def test_a_run_sees_nobodys_context() -> None:
     async def look() -> None:
         seen.append(WHO.get())
 
-    async def enter(who: str, lanes: Lanes) -> None:
+    async def enter(who: str, lanes: FairQueue) -> None:
         WHO.set(who)
         await lanes.enter(b"n", who.encode(), look)
 
@@ -335,7 +335,7 @@ def test_a_loop_that_ends_begins_no_other_run(caplog: pytest.LogCaptureFixture) 
         await asyncio.Event().wait()
 
     async def served() -> None:
-        lanes = Lanes(running_max=1)
+        lanes = FairQueue(running_max=1)
         for name in ("a1", "b1"):
             assert await lanes.enter(b"n", name.encode(), partial(run, name))
         await settle()

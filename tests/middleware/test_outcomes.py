@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.in_flight import InFlight
 from sekisho.passwords import PasswordsBusy
 from tests.middleware.driving import (
     FORM,
@@ -373,7 +373,7 @@ async def test_an_answer_without_an_end_is_no_success_and_nothing_is_under_way(
     said: list[Message], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer without an end is settled: left under way, each would keep two keys and delay later attempts."""
-    room = WaitingRoom()
+    room = InFlight()
     monkeypatch.setattr("sekisho.wiring.WaitingRoom", lambda: room)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.asgi.fast_path import PATH_CHARS_MAX, PATHS_MAX, Passing
+from sekisho.asgi.fast_path import PATH_CHARS_MAX, PATHS_MAX, FastPath
 from sekisho.model import Door, DoorKind, Encoding, Fields, Unreadable
 from sekisho.owners import MemoryOwners
 from sekisho.read import Doors
@@ -42,7 +42,7 @@ def stand_at(scope: Scope) -> bool:
     return DOORS.stand_at(path_keys(scope))
 
 
-def passed(passing: Passing, *paths: str, root_path: str = "") -> list[str]:
+def passed(passing: FastPath, *paths: str, root_path: str = "") -> list[str]:
     """The requests for these paths, in turn, that pass."""
     return [path for path in paths if passing.passes(http(path, root_path=root_path))]
 
@@ -76,7 +76,7 @@ def test_where_a_path_leads_is_worked_out_once() -> None:
         looked.append(scope["path"])
         return stand_at(scope)
 
-    passing = Passing(is_ours)
+    passing = FastPath(is_ours)
 
     assert passed(passing, "/tea", "/login", "/login", "/tea", "/login") == ["/tea"]
     assert looked == ["/tea", "/login"]
@@ -84,7 +84,7 @@ def test_where_a_path_leads_is_worked_out_once() -> None:
 
 def test_the_guard_looks_once_at_what_is_not_its_own() -> None:
     """The guard looks once at a path that is not its own, and every time at one that is."""
-    passing = Passing(stand_at)
+    passing = FastPath(stand_at)
 
     found = passed(
         passing, "/tea", "/tea", "/login", "/login", "/LOGIN/", "/files/1", "/files/1", "/", "//", "/", "/tea"
@@ -95,7 +95,7 @@ def test_the_guard_looks_once_at_what_is_not_its_own() -> None:
 
 def test_the_path_of_a_mounted_application_tells_nothing() -> None:
     """The path within a mount decides nothing: `/login` below `/shop` may be the log-in by either reading."""
-    passing = Passing(stand_at)
+    passing = FastPath(stand_at)
 
     assert passed(passing, "/shop/login", "/shop/login") == ["/shop/login"]
     assert passed(passing, "/shop/login", "/shop/login", root_path="/shop") == []
@@ -103,7 +103,7 @@ def test_the_path_of_a_mounted_application_tells_nothing() -> None:
 
 def test_a_path_that_came_otherwise_is_looked_at_again() -> None:
     """A path with another raw form is looked at again: some routers read the raw form, which may be a door."""
-    passing = Passing(stand_at)
+    passing = FastPath(stand_at)
     tea, odd = http("/tea"), http("/tea", raw_path=b"/login")
 
     asked = (tea, tea, odd, odd, tea, tea)
@@ -112,7 +112,7 @@ def test_a_path_that_came_otherwise_is_looked_at_again() -> None:
 
 def test_strangers_fill_no_memory() -> None:
     """Neither many paths nor long ones fill memory; a forgotten path is looked at again."""
-    passing = Passing(stand_at)
+    passing = FastPath(stand_at)
 
     passed(passing, *(f"/{number}" for number in range(3 * PATHS_MAX)), "/" + "x" * PATH_CHARS_MAX)
 
@@ -123,7 +123,7 @@ def test_strangers_fill_no_memory() -> None:
 
 def test_what_has_no_path_never_passes() -> None:
     """A second lifespan, on another loop, starts the guard as the first did, whichever paths passed before."""
-    passing = Passing(stand_at)
+    passing = FastPath(stand_at)
     scopes: list[Any] = [{"type": "lifespan"}, http(""), {"type": "of another kind"}, http("")]
 
     assert [passing.passes(scope) for scope in scopes * 2] == [False] * 8

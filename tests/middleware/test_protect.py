@@ -8,11 +8,11 @@ from sekisho.asgi.ports import Stale
 from sekisho.model import ProtectedRoute
 from sekisho.read import SessionCredentials
 from sekisho.stepup.flow.protected_routes import Fresh, Protection
-from sekisho.stepup.session_binding import Tie, Ties
+from sekisho.stepup.session_binding import SessionBinding, SessionBindings
 from tests.read.making import scope
 
 NOW = 1_700_000_000
-TIES = Ties([b"s" * 32])
+TIES = SessionBindings([b"s" * 32])
 TOP_UP = ProtectedRoute("POST", "/top-up", 300)
 PAYOUT = ProtectedRoute("*", "/payout/*", 60)
 STATEMENT = ProtectedRoute("GET", "/statement", 900)
@@ -23,7 +23,7 @@ TOKEN = (b"authorization", b"Bearer a-token")
 def shown(account: str = "Alice", proved_s: int = NOW) -> list[tuple[bytes, bytes]]:
     """The headers of a session that is bound to an account."""
     credentials = SessionCredentials((), "a-token")
-    return [*TIES.headers(Tie(account, "", proved_s), credentials, NOW, by_header=True), TOKEN]
+    return [*TIES.headers(SessionBinding(account, "", proved_s), credentials, NOW, by_header=True), TOKEN]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from sekisho.asgi import place_queue
 from sekisho.passwords import PasswordsBusy
-from sekisho.stepup.flow.fair_queue import Lanes
+from sekisho.stepup.flow.fair_queue import FairQueue
 from tests.middleware.driving import OPEN, Answer, Shop, address, guarded, known_device, log_in
 from tests.middleware.step_up.driving import Shop as OtherShop
 from tests.middleware.step_up.driving import Site, challenge
@@ -219,7 +219,7 @@ async def test_a_late_loop_refuses_unread_whose_run_would_find_no_place(
     await site.client().log_in()
     assert site.guard._parts._latest is not None
     site.guard._parts._latest._admission.shed_share = 1.0
-    monkeypatch.setattr(Lanes, "occupancy", property(lambda _: taken))
+    monkeypatch.setattr(FairQueue, "occupancy", property(lambda _: taken))
 
     answered = await site.client(address(1)).log_in("nobody", "wrong")
 

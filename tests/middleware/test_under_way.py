@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.in_flight import InFlight
 from tests.middleware.driving import OPEN, Shop, address, guarded, log_in
 from tests.middleware.step_up.driving import stop
 
@@ -91,7 +91,7 @@ async def test_who_guesses_one_by_one_never_waits(
     async def wait(*_: Any, **__: Any) -> bool:
         raise AssertionError("a guesser was made to wait")
 
-    monkeypatch.setattr(WaitingRoom, "wait", wait)
+    monkeypatch.setattr(InFlight, "wait", wait)
     several = workers.start(2, Shop(), **limits, **({} if store == "redis" else {"store": "memory://"}))
     if store == "memory":
         several = several[:1] * 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sekisho.simulate.client import BODY_BYTES_MAX, Answer, Client, Unanswered, login_request
+from sekisho.simulate.client import BODY_BYTES_MAX, Client, HttpAnswer, Unanswered, login_request
 from sekisho.simulate.engine import Jar
 from tests.simulate.serving import serving
 from tests.simulate.tries import a_try
@@ -69,18 +69,20 @@ def test_a_log_in_looks_as_a_proxy_hands_it_on() -> None:
 def test_cookies_are_read_without_their_attributes() -> None:
     """Two `Set-Cookie` headers are two cookies."""
     headers = ((b"set-cookie", b"session=s; HttpOnly; Path=/"), (b"set-cookie", b"__Host-d=a=b; Secure"))
-    assert Answer(303, headers, b"").cookies() == {"session": "s", "__Host-d": "a=b"}
+    assert HttpAnswer(303, headers, b"").cookies() == {"session": "s", "__Host-d": "a=b"}
 
 
 def test_a_known_browser_sends_what_made_it_known_but_no_old_session() -> None:
     """A known browser sends its device cookie and no old session, which has ended by then."""
     jar, attempt = Jar(), a_try(owner=4, honest=True, known_device=True)
-    jar.keep(attempt, Answer(303, ((b"set-cookie", b"session=s"), (b"set-cookie", b"__Host-sekisho=t; Secure")), b""))
+    jar.keep(
+        attempt, HttpAnswer(303, ((b"set-cookie", b"session=s"), (b"set-cookie", b"__Host-sekisho=t; Secure")), b"")
+    )
     assert jar.cookie(attempt) == "__Host-sekisho=t"
 
 
 def test_a_browser_that_is_not_known_keeps_nothing() -> None:
     """An unknown browser, such as a private window, keeps nothing."""
     jar, attempt = Jar(), a_try(owner=4, honest=True)
-    jar.keep(attempt, Answer(303, ((b"set-cookie", b"__Host-sekisho=t"),), b""))
+    jar.keep(attempt, HttpAnswer(303, ((b"set-cookie", b"__Host-sekisho=t"),), b""))
     assert jar.cookie(attempt) == jar.cookie(a_try(owner=4, honest=True, known_device=True)) == ""

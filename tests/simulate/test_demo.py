@@ -15,9 +15,9 @@ from rich.console import Console
 from examples.starlette_service import pages
 from sekisho.cli.screen import PlainScreen, RichScreen, reading, show, write_svg
 from sekisho.model import SettingsError
-from sekisho.simulate.demo import GUARDED, Claim, Plan, Shown, demonstrate
+from sekisho.simulate.demo import GUARDED, Claim, DemoView, Plan, demonstrate
 from sekisho.simulate.population import Population
-from sekisho.simulate.service import Service, SimulationError, add_owners, examples
+from sekisho.simulate.service import ExampleService, SimulationError, add_owners, examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,17 +27,17 @@ PLAN = Plan(owners=300, attempts=1_200, addresses=30, seconds=3, limits={}, pati
 
 
 @pytest.fixture(scope="module")
-def shown() -> Shown:
+def shown() -> DemoView:
     """The guard's defaults against 30 addresses with 40 attempts each."""
     return asyncio.run(demonstrate(PLAN, PlainScreen()))
 
 
-def test_every_claim_of_a_demonstration_is_kept(shown: Shown) -> None:
+def test_every_claim_of_a_demonstration_is_kept(shown: DemoView) -> None:
     """Every claim of the demonstration holds."""
     assert [claim.text for claim in shown.claims() if not claim.kept] == []
 
 
-def test_without_the_guard_everything_reaches_the_password_check(shown: Shown) -> None:
+def test_without_the_guard_everything_reaches_the_password_check(shown: DemoView) -> None:
     """Without the guard all attempts reach the password check, and every leaked pair opens its account."""
     tally = shown.unguarded.tally
     assert (tally.attempts, tally.reached, sum(tally.stopped.values())) == (1_200, 1_200, 0)
@@ -45,7 +45,7 @@ def test_without_the_guard_everything_reaches_the_password_check(shown: Shown) -
     assert tally.unlisted[""] == 1
 
 
-def test_with_the_guard_most_attempts_never_get_there(shown: Shown) -> None:
+def test_with_the_guard_most_attempts_never_get_there(shown: DemoView) -> None:
     """With the guard more than half of the attempts stop, although each address has but forty, and no owner is
     refused.
     """
@@ -56,7 +56,7 @@ def test_with_the_guard_most_attempts_never_get_there(shown: Shown) -> None:
     assert tally.refused == set()
 
 
-def test_a_right_password_is_answered_as_a_wrong_one_is(shown: Shown) -> None:
+def test_a_right_password_is_answered_as_a_wrong_one_is(shown: DemoView) -> None:
     """Every attacker's right password met a limit, work or a second proof; owners on new devices showed theirs."""
     tally = shown.guarded.tally
     assert tally.right.total() == 5
@@ -64,7 +64,7 @@ def test_a_right_password_is_answered_as_a_wrong_one_is(shown: Shown) -> None:
     assert tally.proved > 0
 
 
-def test_the_services_own_count_is_what_is_reported(shown: Shown) -> None:
+def test_the_services_own_count_is_what_is_reported(shown: DemoView) -> None:
     """The reported count is the service's own, read past the guard over a socket that HTTP clients cannot reach."""
     assert shown.unguarded.password_checks == shown.unguarded.tally.checked > 1_200
     guarded = shown.guarded.tally
@@ -119,14 +119,14 @@ def test_a_longer_list_is_one_of_more_strangers() -> None:
 async def test_a_guard_that_answers_for_its_service_with_503_has_not_started(tmp_path: Path) -> None:
     """A guard that answers 503 has not started; the error has its reason."""
     with pytest.raises(SimulationError, match="SEKISHO_SECRET: is not set"):
-        async with Service(GUARDED, tmp_path, {}):
+        async with ExampleService(GUARDED, tmp_path, {}):
             pass
 
 
 async def test_a_service_that_cannot_be_imported_says_why(tmp_path: Path) -> None:
     """A service that cannot be imported is reported with its traceback."""
     with pytest.raises(SimulationError, match=r"No module named 'starlette_service\.nothing'"):
-        async with Service("starlette_service.nothing:build", tmp_path, {}):
+        async with ExampleService("starlette_service.nothing:build", tmp_path, {}):
             pass
 
 
@@ -142,7 +142,7 @@ def test_the_example_services_are_found_in_the_checkout() -> None:
     assert (examples() / "starlette_service" / "protected.py").is_file()
 
 
-def test_the_table_tells_both_runs_side_by_side(shown: Shown) -> None:
+def test_the_table_tells_both_runs_side_by_side(shown: DemoView) -> None:
     """The table has every promised figure for both runs, with the results of right passwords."""
     out = Console(width=100, file=io.StringIO())
     with out.capture() as captured:
@@ -159,14 +159,14 @@ def test_the_table_tells_both_runs_side_by_side(shown: Shown) -> None:
     assert "BROKEN" not in text
 
 
-def test_a_run_that_was_cut_short_says_so(shown: Shown) -> None:
+def test_a_run_that_was_cut_short_says_so(shown: DemoView) -> None:
     """A run cut short by a slow machine says so."""
     longer = Plan(owners=300, attempts=9_999, addresses=30, seconds=1, limits={}).scenario()
     assert "too slow for 9,999 attempts" in " ".join(reading(shown._replace(scenario=longer)))
     assert "too slow" not in " ".join(reading(shown))
 
 
-def test_the_picture_is_one_that_loads_nothing_from_elsewhere(shown: Shown, tmp_path: Path) -> None:
+def test_the_picture_is_one_that_loads_nothing_from_elsewhere(shown: DemoView, tmp_path: Path) -> None:
     """The picture loads nothing from elsewhere, so README readers are reported to no font server."""
     write_svg(shown, str(tmp_path / "demo.svg"))
     picture = (tmp_path / "demo.svg").read_text()
@@ -175,7 +175,7 @@ def test_the_picture_is_one_that_loads_nothing_from_elsewhere(shown: Shown, tmp_
     assert "@font-face" not in picture
 
 
-def test_a_terminal_sees_the_same_progress(shown: Shown, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_sees_the_same_progress(shown: DemoView, capsys: pytest.CaptureFixture[str]) -> None:
     """A terminal shows bars and a file lines; both name accounts taken over and attempts stopped."""
     for screen in (RichScreen(), PlainScreen()):
         screen.begin("with the guard", 1_200)

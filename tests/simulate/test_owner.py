@@ -18,7 +18,7 @@ from tests.simulate.serving import serving
 from tests.simulate.tries import a_try
 
 if TYPE_CHECKING:
-    from sekisho.simulate.client import Answer
+    from sekisho.simulate.client import HttpAnswer
 
 OWNER = a_try(owner=3, honest=True, right=True)
 PHONES = Phones(SCENARIOS["demo"].population(), 1)
@@ -37,7 +37,7 @@ BUSY = http(503, "Retry-After: 0\r\n", code="unavailable")
 REFUSED = http(429, "", code="too_many_attempts")
 
 
-async def persisting(*answers: bytes) -> tuple[Answer, Steps, list[bytes]]:
+async def persisting(*answers: bytes) -> tuple[HttpAnswer, Steps, list[bytes]]:
     """The result, and the requests after the first one."""
     async with serving(*answers) as server, Client(server.port) as client:
         first = await client.send(b"POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.simulate.client import Answer
+from sekisho.simulate.client import HttpAnswer
 from sekisho.simulate.owner import Steps
 from sekisho.simulate.tally import Latencies, Tally
 from tests.simulate.tries import ENTERED, TURNED_DOWN, a_try, stopped
@@ -38,7 +38,7 @@ def test_a_guess_that_the_service_turned_down_has_reached_the_check() -> None:
     ("answer", "by"),
     [(TURNED_DOWN, "the service"), (stopped("unavailable"), "unavailable"), (None, "no answer")],
 )
-def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: Answer | None, by: str) -> None:
+def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: HttpAnswer | None, by: str) -> None:
     """An owner whose right password does not get in is refused, by guard, service or no answer, which is reported."""
     tally = Tally()
     tally.add(a_try(owner=3, honest=True, right=True), answer, 1_000)
@@ -46,7 +46,7 @@ def test_an_owner_whose_right_password_does_not_get_in_is_refused(answer: Answer
 
 
 @pytest.mark.parametrize(("answer", "proved"), [(ENTERED, 1), (stopped("unavailable"), 0), (None, 0)])
-def test_an_owner_who_was_asked_for_a_proof_was_looked_at(answer: Answer | None, proved: int) -> None:
+def test_an_owner_who_was_asked_for_a_proof_was_looked_at(answer: HttpAnswer | None, proved: int) -> None:
     """An owner asked for a proof counts as checked once, with any result of the proof."""
     tally = Tally()
     tally.add(a_try(owner=3, honest=True, right=True), answer, 1_000, Steps(worked=True, asked=True, came_back=True))
@@ -70,7 +70,7 @@ def test_what_was_not_answered_is_neither_stopped_nor_known_to_have_reached_the_
 def test_a_redirect_back_to_the_door_is_not_in() -> None:
     """A redirect back to the door is no success: only the account page counts."""
     tally = Tally()
-    tally.add(a_try(right=True), Answer(303, ((b"location", b"/login?error"),), b""), 1_000)
+    tally.add(a_try(right=True), HttpAnswer(303, ((b"location", b"/login?error"),), b""), 1_000)
     assert (tally.let_in, tally.wrong) == (0, 1)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 from sekisho.simulate import Try
-from sekisho.simulate.client import Answer
+from sekisho.simulate.client import HttpAnswer
 
-ENTERED = Answer(303, ((b"location", b"/account"), (b"set-cookie", b"session=s; HttpOnly")), b"")
-TURNED_DOWN = Answer(401, ((b"content-type", b"text/html; charset=utf-8"),), b"<p>no</p>")
+ENTERED = HttpAnswer(303, ((b"location", b"/account"), (b"set-cookie", b"session=s; HttpOnly")), b"")
+TURNED_DOWN = HttpAnswer(401, ((b"content-type", b"text/html; charset=utf-8"),), b"<p>no</p>")
 
 
-def stopped(code: str = "too_many_attempts") -> Answer:
-    return Answer(429, ((b"content-type", b"application/problem+json"),), json.dumps({"code": code}).encode())
+def stopped(code: str = "too_many_attempts") -> HttpAnswer:
+    return HttpAnswer(429, ((b"content-type", b"application/problem+json"),), json.dumps({"code": code}).encode())
 
 
 def a_try(

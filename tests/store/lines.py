@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from sekisho.model import StoreUnavailable
-from sekisho.store import Line, Script, open_to
+from sekisho.store import Script, StoreConnection, open_to
 from sekisho.store.options import LineOptions
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Watched:
         self.turns: list[bool] = []
         self.up, self.down = asyncio.Event(), asyncio.Event()
         line = open_to(url, LineOptions(Script(script, (), 8), deadline_us, self._turn))
-        self.line = cast("Line", line)  # a Cluster's lines are used like any other
+        self.line = cast("StoreConnection", line)  # a Cluster's lines are used like any other
 
     def _turn(self, answers: bool) -> None:
         self.turns.append(answers)

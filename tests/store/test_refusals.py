@@ -24,7 +24,7 @@ from tests.store.lines import ECHO, question, until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
     from tests.server_groups import RedisCluster
 
 PROBE = b"t:{probe}probe"
@@ -45,7 +45,7 @@ class Told:
         self.events = Events()
         self.health = Health(asyncio.get_running_loop().call_later, self.events.store_answers)
         options = LineOptions(Script(ECHO, (), 8), PATIENT_US, self.health.turned, self.health, probes)
-        self.line: AnyLine = open_to(url, options)
+        self.line: AnyStoreConnection = open_to(url, options)
 
     def count(self, what: str) -> int:
         return self.events.counts.get(("", "store", what), 0)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-from sekisho.asgi.fair_turns import Counts, Whose
+from sekisho.asgi.fair_turns import TurnCounts, Whose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,10 +39,10 @@ STUCK_S: Final = 30.0
 end as there are places would shut out all strangers until a restart."""
 
 
-class Line(Protocol):
+class PlaceLine(Protocol):
     """Attempts that wait for places in one way: escrowed runs, or callers themselves."""
 
-    def start_next(self, in_application: Counts) -> bool:
+    def start_next(self, in_application: TurnCounts) -> bool:
         """Admit the one whose network and address hold the fewest places. False where none waits or may be admitted."""
         ...
 
@@ -83,7 +83,7 @@ class Admission:
         self.waiting = 0
         self.is_late = False
         self.shed_share = 0.0
-        self.lines: Final[list[Line]] = []
+        self.lines: Final[list[PlaceLine]] = []
         self._leaving = 0  # answered in this turn of the loop; free in the next
         self._shed_due = 0.0
         self._ticking = False
@@ -127,7 +127,7 @@ class Admission:
     def advance(self) -> None:
         """Admit waiting attempts while there are places: one of each line in turn."""
         while self.waiting and self.has_place:
-            in_application = Counts([_whose(place[2]) for place in self.held.values()])
+            in_application = TurnCounts([_whose(place[2]) for place in self.held.values()])
             started = next((line for line in self.lines if line.start_next(in_application)), None)
             if started is None:
                 return

@@ -61,7 +61,7 @@ class Patience:
         self._timer = self._loop.call_later(self._seconds_max / 4, self._look) if self._since else None
 
 
-class Intake:
+class BodyReader:
     """One request's messages. `receive` is the server's."""
 
     __slots__ = ("_arrived", "_receive", "whole")

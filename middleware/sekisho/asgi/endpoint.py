@@ -23,10 +23,10 @@ from sekisho.answer import (
     unreadable_attempt,
 )
 from sekisho.answer.cookies import attributes
-from sekisho.asgi.body_reader import HungUp, Intake, Patience
+from sekisho.asgi.body_reader import BodyReader, HungUp, Patience
 from sekisho.asgi.proof_headers import CARRIED, LOOK_START, SHOWN, WORK, Carried
-from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, Presented, Visit, presented
-from sekisho.asgi.response_observer import Keeper, Report, Watch
+from sekisho.asgi.request_context import DEVICE_HEADER, NOTHING, PresentedToken, RequestContext, presented
+from sekisho.asgi.response_observer import Keeper, Report, ResponseObserver
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.devices.token import browser_family
 from sekisho.judge import Belief
@@ -141,7 +141,7 @@ class Cookie(Value):
         return self.start + token.encode() + (self._elsewhere if elsewhere else self._here)
 
 
-class GuardMiddleware(Keeper):
+class Endpoint(Keeper):
     """Guards an application, for one event loop.
 
     Args:
@@ -259,7 +259,7 @@ class GuardMiddleware(Keeper):
             and self._admission.sheds()
         )
 
-    def _earns_look(self, visit: Visit, stop: Decision) -> bool:
+    def _earns_look(self, visit: RequestContext, stop: Decision) -> bool:
         # The answer to a question for work uses the charge of the question. Otherwise thirty owners behind one address,
         # all asked within a moment, would use up the limit with their questions, and none could answer.
         if self._step_up is None or stop.asked is not Action.THROTTLE:
@@ -273,7 +273,7 @@ class GuardMiddleware(Keeper):
             return await self._routes.serve(request, receive, send, guarded=self)
         has_body = False
         if may_hide_body(request) and self._concerns(request):
-            intake = Intake(receive)
+            intake = BodyReader(receive)
             try:
                 has_body = await intake.has_body(patience=self._patience)
             except HungUp:
@@ -309,18 +309,18 @@ class GuardMiddleware(Keeper):
 
     def _visit(
         self, door: Door, as_sent: Scope, scope: Scope, named: dict[bytes, bytes], receive: Receive, send: Send
-    ) -> Visit:
+    ) -> RequestContext:
         caller = self._reading.callers.read(scope, named)
         if caller.origin.forwarded_by_stranger:
             self._events.odd(REWRITTEN_PEER if is_rewritten(scope, named) else UNTRUSTED_PROXY)
         if "session" in scope:
             self._events.odd(NOT_OUTERMOST)
-        return Visit(door, caller, self._presented(named), named, scope, as_sent, Intake(receive), send)
+        return RequestContext(door, caller, self._presented(named), named, scope, as_sent, BodyReader(receive), send)
 
-    def _presented(self, named: dict[bytes, bytes]) -> Presented:
+    def _presented(self, named: dict[bytes, bytes]) -> PresentedToken:
         return presented(named, self._cookie_start) if b"cookie" in named or DEVICE_HEADER in named else NOTHING
 
-    async def _read(self, visit: Visit) -> Attempt | None:
+    async def _read(self, visit: RequestContext) -> Attempt | None:
         """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
         reading, headers, bytes_max = self._reading, visit.scope["headers"], self._reading.body_bytes_max
         body = raw = b""
@@ -352,16 +352,16 @@ class GuardMiddleware(Keeper):
             reading.accounts.limit_key(canonical),
         )
 
-    def _unpack(self, visit: Visit, body: bytes) -> Awaitable[None]:
+    def _unpack(self, visit: RequestContext, body: bytes) -> Awaitable[None]:
         """Unpack a work page's form: its request is handled as if it had been sent again."""
         assert self._routes is not None  # noqa: S101 - or nobody had looked for one
         return self._routes.unpack(visit, body, guarded=self)
 
-    def _told(self, visit: Visit) -> Exposure:
+    def _told(self, visit: RequestContext) -> Exposure:
         # Only a trusted proxy is believed: a client could send an owner to a second factor or to a new password.
         return exposed(visit.named.get(self._reading.exposed_header, b"")) if visit.origin.vouched else UNKNOWN
 
-    async def _try(self, visit: Visit, attempt: Attempt) -> None:
+    async def _try(self, visit: RequestContext, attempt: Attempt) -> None:
         family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
         step_up = self._step_up
         worked = proved = False
@@ -390,7 +390,7 @@ class GuardMiddleware(Keeper):
             return await self._wait_for_place(visit, assessment, worked=worked)
         return await self._pass_on(visit, assessment)
 
-    async def _wait_for_place(self, visit: Visit, assessment: Assessment, *, worked: bool) -> None:
+    async def _wait_for_place(self, visit: RequestContext, assessment: Assessment, *, worked: bool) -> None:
         """Have a stranger wait while the application has no room. Known devices never wait here.
 
         Nothing here depends on the secret, which has not been checked.
@@ -416,14 +416,14 @@ class GuardMiddleware(Keeper):
         refusal = unavailable(retry_after_s(CROWDED_US, self._jitter()))
         return send_answer(send, self._renderer.render(refusal, request["headers"]))
 
-    async def _pass_on(self, visit: Visit, assessment: Assessment) -> None:
+    async def _pass_on(self, visit: RequestContext, assessment: Assessment) -> None:
         attempt, scope = assessment.attempt, visit.as_sent
         report = Report(attempt, assessment.decision, assessment.exposure, assessment.device)
         scope.setdefault("state", {})["sekisho"] = report
 
         if self._asker is not None and self._asker.asks(attempt):
             visit = visit.sending(self._asker.marked(visit.send, visit.named, attempt))
-        watch = Watch(visit, assessment, report, self)
+        watch = ResponseObserver(visit, assessment, report, self)
         self._guard.begin(assessment)
         before = DEVICE_CLASS.get()
         # Nothing to set for a stranger: that is the variable's default.
@@ -453,7 +453,7 @@ class GuardMiddleware(Keeper):
     # Refusing.
 
     def _refuses(
-        self, visit: Visit, decision: Decision, attempt: Attempt | None = None, device: Device = _STRANGER
+        self, visit: RequestContext, decision: Decision, attempt: Attempt | None = None, device: Device = _STRANGER
     ) -> bool:
         door = visit.door
         self._events.decided(door, decision, self.mode, visit.origin, attempt, device)
@@ -474,7 +474,7 @@ class GuardMiddleware(Keeper):
     def _note(self, door: Door, code: str, reason: str) -> None:
         self._refusals.answered(door.name, code, reason, enforced=self.mode is Mode.ENFORCE)
 
-    async def _ask_or_refuse(self, visit: Visit, assessment: Assessment, *, worked: bool) -> None:
+    async def _ask_or_refuse(self, visit: RequestContext, assessment: Assessment, *, worked: bool) -> None:
         decision, step_up = assessment.decision, self._step_up
         if step_up is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
             return await self._refuse(visit, decision)
@@ -485,7 +485,7 @@ class GuardMiddleware(Keeper):
 
     # Plain functions that return an awaitable: a flood of refusals pays for no coroutine in between.
 
-    def _refuse(self, visit: Visit, decision: Decision) -> Awaitable[None]:
+    def _refuse(self, visit: RequestContext, decision: Decision) -> Awaitable[None]:
         self._reading.callers.remember(visit.caller)
         return self._answer(visit, self._refusal(decision))
 
@@ -500,7 +500,7 @@ class GuardMiddleware(Keeper):
             case _:
                 return too_many_attempts(retry_after_s(decision.wait_us, self._jitter()))
 
-    async def _unreadable(self, visit: Visit, error: Unreadable) -> None:
+    async def _unreadable(self, visit: RequestContext, error: Unreadable) -> None:
         """Refuse an unreadable attempt and charge its sender: a more lenient application would have tried it."""
         self._events.unreadable(visit.door, error.reason, visit.origin)
         if error.reason == "not_unicode" and _shows_basic(visit):
@@ -528,7 +528,7 @@ class GuardMiddleware(Keeper):
         # The rest of the body is still arriving; a kept connection would have to read it.
         return await self._answer(visit, refusal, hang_up=error.status in {408, 413})
 
-    async def _unavailable(self, visit: Visit) -> None:
+    async def _unavailable(self, visit: RequestContext) -> None:
         self._note(visit.door, "unavailable", "it cannot be counted")
         if self.mode is Mode.MONITOR:
             return await self._app(visit.as_sent, visit.intake.replay, visit.send)
@@ -539,7 +539,7 @@ class GuardMiddleware(Keeper):
             return await self._app(scope, receive, send)
         return await refuse_websocket(scope, receive, send, self._renderer.render(denied(), scope["headers"]))
 
-    def _answer(self, visit: Visit, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:
+    def _answer(self, visit: RequestContext, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:
         answer = self._renderer.render(refusal, visit.scope["headers"])
         if hang_up and visit.scope.get("http_version", "1.1").startswith("1"):
             answer = answer.adding((b"connection", b"close"))
@@ -547,17 +547,17 @@ class GuardMiddleware(Keeper):
 
     # Called by the observer of the application's answer.
 
-    def started(self, visit: Visit, status: int, headers: Headers, learned: Outcome | None) -> None:
+    def started(self, visit: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
         """Learn from an answer's head: which success rule would fit, and whether the door exists at all."""
         self._admission.answered(visit.intake, status)
         if visit.door.name in self._unseen:
             self._saw_first(visit.door, status)
         self._answers.started(visit.door, status, headers, visit.scope, visit.intake.whole, learned)
 
-    def read(self, visit: Visit, status: int, headers: Headers, body: bytes | None) -> None:
+    def read(self, visit: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
         self._answers.read(visit.door, status, headers, body)
 
-    def unjudged(self, visit: Visit, why: str) -> None:
+    def unjudged(self, visit: RequestContext, why: str) -> None:
         self._answers.unjudged(visit.door, why)
 
     def _saw_first(self, door: Door, status: int) -> None:
@@ -566,7 +566,7 @@ class GuardMiddleware(Keeper):
             log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
 
     def success_headers(
-        self, visit: Visit, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
+        self, visit: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
     ) -> tuple[Headers, bool]:
         """The headers that a success adds: a device token and a session binding; and whether a token is among them.
 
@@ -587,7 +587,7 @@ class GuardMiddleware(Keeper):
         tie = [] if self._step_up is None else self._step_up.tie(visit, attempt, headers, body)
         return [*device, *tie], bool(device)
 
-    def _device(self, visit: Visit, assessment: Assessment, basis: Basis) -> tuple[bytes, bytes]:
+    def _device(self, visit: RequestContext, assessment: Assessment, basis: Basis) -> tuple[bytes, bytes]:
         family = browser_family(visit.named.get(b"user-agent", b""))
         token = self._guard.new_token(assessment, basis, family)
         if visit.presented.by_header:
@@ -598,7 +598,14 @@ class GuardMiddleware(Keeper):
         return b"set-cookie", self._cookie.line(token, elsewhere=elsewhere)
 
     def ended(
-        self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str
+        self,
+        visit: RequestContext,
+        assessment: Assessment,
+        outcome: Outcome,
+        basis: Basis,
+        *,
+        renewed: bool,
+        account: str,
     ) -> None:
         """Settle the attempt, and tell the service when a leaked password is still in use."""
         door = assessment.attempt.door
@@ -626,12 +633,12 @@ def _changes_secret(kind: DoorKind) -> bool:
     return kind is DoorKind.CHANGE or kind is DoorKind.RESET
 
 
-def _shows_basic(visit: Visit) -> bool:
+def _shows_basic(visit: RequestContext) -> bool:
     opens = any(fields.encoding is Encoding.BASIC for fields in visit.door.fields)
     return opens and is_basic(visit.named.get(b"authorization", b""))
 
 
-def _is_look(visit: Visit) -> bool:
+def _is_look(visit: RequestContext) -> bool:
     """Whether this is a plain page view, as any link or image on another site can cause it.
 
     Such a request is refused but not charged: twenty images on another site would use up their visitor's address limit.
@@ -645,7 +652,7 @@ def _is_look(visit: Visit) -> bool:
     )
 
 
-def _is_planted(visit: Visit) -> bool:
+def _is_planted(visit: RequestContext) -> bool:
     """Whether a page of another site caused this request unseen, by an image or a hidden frame.
 
     No genuine log-in arrives this way. A client that sends these headers itself is only refused.

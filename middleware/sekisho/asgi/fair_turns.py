@@ -42,7 +42,7 @@ class Place:
     held: bool = False
 
 
-class Counts:
+class TurnCounts:
     """How many places each network and each address has; zero counts are removed."""
 
     def __init__(self, places: Iterable[_Counted] = ()) -> None:
@@ -72,7 +72,7 @@ class Turns:
     """A queue of places."""
 
     def __init__(self) -> None:
-        self.counts = Counts()
+        self.counts = TurnCounts()
         self._networks: dict[bytes, dict[bytes, deque[Place]]] = {}
 
     @property
@@ -93,7 +93,7 @@ class Turns:
         if not addresses:
             del self._networks[place.network]
 
-    def take(self, having: Counts, fits: Callable[[Place], bool]) -> Place | None:
+    def take(self, having: TurnCounts, fits: Callable[[Place], bool]) -> Place | None:
         """The next that fits, from where `having` counts the fewest; its network and address go to the end."""
         best: Place | None = None
         fewest = 0

@@ -16,7 +16,7 @@ RAW_BYTES_MAX: Final = 3 * PATH_CHARS_MAX
 
 
 @final
-class Passing:
+class FastPath:
     """Remembers which paths may lead to a guarded route, so that requests for all others are not examined.
 
     A path is passed only if no request for it could concern the guard, regardless of method and headers. Requests

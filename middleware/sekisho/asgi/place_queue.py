@@ -10,7 +10,7 @@ from sekisho.asgi.fair_turns import Place, Turns, Whose
 
 if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
-    from sekisho.asgi.fair_turns import Counts
+    from sekisho.asgi.fair_turns import TurnCounts
 
 WAIT_S: Final = 1.0
 """After a longer wait people press the button again."""
@@ -71,7 +71,7 @@ class PlaceQueue:
         finally:
             timer.cancel()
 
-    def start_next(self, in_application: Counts) -> bool:
+    def start_next(self, in_application: TurnCounts) -> bool:
         """See `admission.Line`."""
         while place := self._turns.take(in_application, lambda _: True):
             holder, turn = self._waiting.pop(place)

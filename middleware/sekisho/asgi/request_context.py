@@ -10,7 +10,7 @@ from sekisho.model.value import Value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sekisho.asgi.body_reader import Intake
+    from sekisho.asgi.body_reader import BodyReader
     from sekisho.asgi.types import Scope, Send
     from sekisho.model import Door
     from sekisho.read import Caller
@@ -20,7 +20,7 @@ DEVICE_HEADER = b"sekisho-device"
 
 
 @final
-class Presented(Value):
+class PresentedToken(Value):
     """The device token as the client sent it. Native apps send it in a header and get the new one in a header."""
 
     __slots__ = ("by_header", "token")
@@ -34,23 +34,23 @@ class Presented(Value):
         self.by_header: Final = by_header
 
     def __repr__(self) -> str:
-        return f"Presented(by_header={self.by_header}, ...)"
+        return f"PresentedToken(by_header={self.by_header}, ...)"
 
 
-NOTHING = Presented("", by_header=False)
+NOTHING = PresentedToken("", by_header=False)
 
 
-def presented(named: Mapping[bytes, bytes], start: bytes) -> Presented:
+def presented(named: Mapping[bytes, bytes], start: bytes) -> PresentedToken:
     """The device token in a request's headers; `start`: how its cookie begins."""
     if token := cookie(named.get(b"cookie", b""), start):
-        return Presented(token.decode("latin-1"), by_header=False)
+        return PresentedToken(token.decode("latin-1"), by_header=False)
     if (shown := named.get(DEVICE_HEADER)) is not None:
-        return Presented(shown.decode("latin-1"), by_header=True)
+        return PresentedToken(shown.decode("latin-1"), by_header=True)
     return NOTHING
 
 
 @final
-class Visit(Value):
+class RequestContext(Value):
     """Attributes:
     named: the request's headers by name: the last of a repeated header, all cookies.
     scope: the request with header names in lower case.
@@ -63,11 +63,11 @@ class Visit(Value):
         self,
         door: Door,
         caller: Caller,
-        presented: Presented,
+        presented: PresentedToken,
         named: dict[bytes, bytes],
         scope: Scope,
         as_sent: Scope,
-        intake: Intake,
+        intake: BodyReader,
         send: Send,
     ) -> None:
         self.door: Final = door
@@ -81,10 +81,12 @@ class Visit(Value):
         self.intake: Final = intake
         self.send: Final = send
 
-    def sending(self, send: Send) -> Visit:
+    def sending(self, send: Send) -> RequestContext:
         """The same, answered through another `send`."""
-        return Visit(self.door, self.caller, self.presented, self.named, self.scope, self.as_sent, self.intake, send)
+        return RequestContext(
+            self.door, self.caller, self.presented, self.named, self.scope, self.as_sent, self.intake, send
+        )
 
     def __repr__(self) -> str:
         # The scope holds cookies and addresses, and error reporters print local variables.
-        return f"Visit(door={self.door.name!r}, ...)"
+        return f"RequestContext(door={self.door.name!r}, ...)"

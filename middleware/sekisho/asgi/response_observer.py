@@ -14,7 +14,7 @@ from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import Message
     from sekisho.pipeline import Assessment
 
@@ -70,20 +70,20 @@ class Keeper(ABC):
     """Receives what an answer shows. A base class and no protocol: compiled, its methods are called directly."""
 
     @abstractmethod
-    def started(self, visit: Visit, status: int, headers: Headers, learned: Outcome | None) -> None:
+    def started(self, visit: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
         """Receives status and headers of every answer, and the outcome they show; None where the body decides."""
 
     @abstractmethod
-    def read(self, visit: Visit, status: int, headers: Headers, body: bytes | None) -> None:
+    def read(self, visit: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
         """Receives the body of an answer that was held; None where it could not be unpacked."""
 
     @abstractmethod
-    def unjudged(self, visit: Visit, why: str) -> None:
+    def unjudged(self, visit: RequestContext, why: str) -> None:
         """Receives an answer whose body could not be read, with the reason: `large` or `file`."""
 
     @abstractmethod
     def success_headers(
-        self, visit: Visit, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
+        self, visit: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
     ) -> tuple[Headers, bool]:
         """The headers to add to a successful answer, given its status, headers and, where it was held, its body; and
         whether a device token is among them.
@@ -91,20 +91,27 @@ class Keeper(ABC):
 
     @abstractmethod
     def ended(
-        self, visit: Visit, assessment: Assessment, outcome: Outcome, basis: Basis, *, renewed: bool, account: str
+        self,
+        visit: RequestContext,
+        assessment: Assessment,
+        outcome: Outcome,
+        basis: Basis,
+        *,
+        renewed: bool,
+        account: str,
     ) -> None:
         """Receives the outcome and its basis, whether a device token was sent, and the account: exactly once, before
         the last message leaves.
         """
 
 
-class Watch:
+class ResponseObserver:
     """An application's `send` that learns the outcome. The application's report overrules what the answer shows.
 
     `send` is a plain function that mostly returns the server's own awaitable: no coroutine stands in between.
     """
 
-    def __init__(self, visit: Visit, assessment: Assessment, report: Report, keeper: Keeper) -> None:
+    def __init__(self, visit: RequestContext, assessment: Assessment, report: Report, keeper: Keeper) -> None:
         self._visit = visit
         self._assessment = assessment
         self._report = report

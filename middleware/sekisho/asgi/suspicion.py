@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.request_context import RequestContext
     from sekisho.judge import RuleTrust
 
 
@@ -17,7 +17,7 @@ class Suspicion(NamedTuple):
     """
 
     rule: RuleTrust
-    visit: Visit
+    visit: RequestContext
     status: int
     headers: list[tuple[bytes, bytes]]
 

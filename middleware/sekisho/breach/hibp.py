@@ -20,7 +20,7 @@ from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.breach.hibp_protocol import URL, Fault, Wire
+from sekisho.breach.hibp_protocol import URL, HibpFault, HibpProtocol
 from sekisho.breach.hibp_range import PackedRange, split
 from sekisho.store.breaker import Breaker
 
@@ -32,7 +32,7 @@ log = logging.getLogger("sekisho.breach")
 WAIT_S = 0.1
 
 
-class Limits(NamedTuple):
+class HibpLimits(NamedTuple):
     """Every bound, with its reason.
 
     Attributes:
@@ -92,11 +92,11 @@ class Hibp:
         self,
         *,
         url: str = URL,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: HibpLimits = HibpLimits(),  # noqa: B008 - frozen
         clock_s: Callable[[], float] = monotonic,
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._wire = Wire(url, answer_bytes_max=limits.answer_bytes_max, rows_min=limits.rows_min)
+        self._wire = HibpProtocol(url, answer_bytes_max=limits.answer_bytes_max, rows_min=limits.rows_min)
         self._limits = limits
         self._clock_s = clock_s
         self._on_change = on_change
@@ -175,20 +175,20 @@ class Hibp:
         try:
             thread.start()
         except RuntimeError:  # the process may have no more threads
-            self._settle(call, Fault("no thread"))
+            self._settle(call, HibpFault("no thread"))
         else:
             self._busy += 1
 
     def _work(self, call: _Call, limit_s: float) -> None:
         """Ask, in a thread of its own."""
         try:
-            found: PackedRange | Fault = self._wire.ask(call.prefix, limit_s)
-        except Fault as fault:
+            found: PackedRange | HibpFault = self._wire.ask(call.prefix, limit_s)
+        except HibpFault as fault:
             found = fault
         with suppress(RuntimeError):  # the loop is gone, and with it whoever would have listened
             self._loop.call_soon_threadsafe(self._done, call, found)
 
-    def _done(self, call: _Call, found: PackedRange | Fault) -> None:
+    def _done(self, call: _Call, found: PackedRange | HibpFault) -> None:
         self._busy -= 1
         self._settle(call, found)
         self._start()
@@ -202,12 +202,12 @@ class Hibp:
             self._waiting.remove(call)
             self._answer(call, None)
         else:
-            self._settle(call, Fault("too slow"))
+            self._settle(call, HibpFault("too slow"))
 
-    def _settle(self, call: _Call, found: PackedRange | Fault) -> None:
+    def _settle(self, call: _Call, found: PackedRange | HibpFault) -> None:
         if call.answer.done() or call.ticket is None:
             return
-        if isinstance(found, Fault):
+        if isinstance(found, HibpFault):
             self._answer(call, None)
             self._failed(call.ticket, found)
         else:
@@ -220,7 +220,7 @@ class Hibp:
             log.info("Have I Been Pwned answers again")
             self._on_change(True)
 
-    def _failed(self, ticket: int, fault: Fault) -> None:
+    def _failed(self, ticket: int, fault: HibpFault) -> None:
         pause_s = None if fault.pause_s is None else min(fault.pause_s, self._limits.retry_after_s_max)
         if self._breaker.failed(ticket, self._clock_s(), pause_s=pause_s):
             log.warning(

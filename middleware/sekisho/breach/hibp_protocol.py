@@ -45,7 +45,7 @@ _ROW = rb"[0-9A-Fa-f]{35}:[0-9]{1,10}"
 _ROWS = re.compile(_ROW + rb"(?:\r?\n" + _ROW + rb")*+(?:\r?\n)?")  # mirrors made of files end their last row, too
 
 
-class Fault(SekishoError):  # noqa: N818 - what came of one question; the caller makes *unknown* of it
+class HibpFault(SekishoError):  # noqa: N818 - what came of one question; the caller makes *unknown* of it
     """No answer that can be believed.
 
     Attributes:
@@ -59,7 +59,7 @@ class Fault(SekishoError):  # noqa: N818 - what came of one question; the caller
         super().__init__(reason)
 
 
-class Wire:
+class HibpProtocol:
     """Asks, in whatever thread calls. Shareable between threads.
 
     Args:
@@ -90,11 +90,11 @@ class Wire:
         try:
             found = PackedRange(self._library.Password(prefix + _REST).range(timeout=limit_s))
             if len(found) < max(1, self._rows_min) or found.has_hole():
-                raise Fault("rows are missing")  # noqa: TRY301 - nothing else may escape from here, or a thread is lost
-        except Fault:
+                raise HibpFault("rows are missing")  # noqa: TRY301 - nothing else may escape from here, or a thread is lost
+        except HibpFault:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the library trips over, and its text may quote the answer
-            raise Fault(_words(error)) from None
+            raise HibpFault(_words(error)) from None
         return found
 
     def _open(self, request: Request, timeout: float) -> BytesIO:
@@ -103,13 +103,13 @@ class Wire:
         response: HTTPResponse
         with self._opener.open(request, timeout=timeout) as response:
             if response.status != 200:  # a redirect, too: who is asked is the operator's choice
-                raise Fault(f"status {response.status}", _retry_after_s(response.headers))
+                raise HibpFault(f"status {response.status}", _retry_after_s(response.headers))
             if response.length is None and not response.chunked:
                 # Then the end of the connection is the end of the answer, and a broken one looks like a short one.
-                raise Fault("the end of the answer is not marked")
+                raise HibpFault("the end of the answer is not marked")
             body = response.read().removeprefix(codecs.BOM_UTF8)
         if not _ROWS.fullmatch(body):
-            raise Fault("not a range")
+            raise HibpFault("not a range")
         return BytesIO(b"\r\n".join(body.split()))  # the library trips over an ended last row
 
 
@@ -182,7 +182,7 @@ class _Bounds:
     def take(self, size: int) -> None:
         self._bytes_left -= size
         if self._bytes_left < 0:
-            raise Fault("too long")
+            raise HibpFault("too long")
 
     def dial(self, address: tuple[str, int], *_: object) -> socket.socket:
         """Like `socket.create_connection`, which would give each address the whole limit."""
@@ -268,5 +268,5 @@ class _Reader(BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > self.raw.bounds.bytes_max:
-            raise Fault("too long")
+            raise HibpFault("too long")
         return super().read(size)

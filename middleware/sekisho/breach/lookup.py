@@ -14,7 +14,7 @@ from sekisho.model import UNKNOWN, Exposure, Pair, prevalence
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.breach.reloadable_file import Lookout
+    from sekisho.breach.reloadable_file import FileWatcher
 
 WAIT_S = 0.1
 
@@ -24,7 +24,7 @@ _IN_NO_LIST = Exposure(0, _ABSENT)
 _IN_NO_CORPUS = Exposure(0, None)
 
 
-class Corpus(Protocol):
+class CorpusFile(Protocol):
     """A live corpus file."""
 
     def find(self, digest: bytes, /) -> int | None:
@@ -49,7 +49,7 @@ class Online(Protocol):
         """How often a SHA-1 was seen in leaks; `None` where no believable answer came in time."""
 
 
-class Breaches:
+class BreachLookup:
     """All sources of one service.
 
     Args:
@@ -61,11 +61,11 @@ class Breaches:
 
     def __init__(
         self,
-        corpus: Corpus | None = None,
+        corpus: CorpusFile | None = None,
         pairs: PairsFile | None = None,
         online: Online | None = None,
         *,
-        lookout: Lookout,
+        lookout: FileWatcher,
         corpus_seconds_max: int = 0,
         clock_s: Callable[[], float] = lambda: 0.0,
     ) -> None:

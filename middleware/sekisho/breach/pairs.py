@@ -133,7 +133,7 @@ def _framed(account: str, password: str) -> bytes:
 
 
 class Finder(Protocol):
-    """Where digests are looked up: a `Corpus`, or a `LiveCorpus`, which may not be able to tell."""
+    """Where digests are looked up: a `Corpus`, or a `ReloadableCorpus`, which may not be able to tell."""
 
     def find(self, digest: bytes, /) -> int | None:
         """The class of a digest, 0 where it is absent, `None` where nobody can tell."""

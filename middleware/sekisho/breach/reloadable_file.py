@@ -34,7 +34,7 @@ def nobody_can_tell(digest: bytes) -> None:
     """What is answered where there is no file to ask."""
 
 
-class LiveCorpus:
+class ReloadableCorpus:
     """The file at a path, whichever it is at the moment.
 
     Attributes:
@@ -79,7 +79,7 @@ class LiveCorpus:
         return corpus.header.format if corpus else FORMAT
 
     def look(self) -> None:
-        """Look whether the file has been exchanged. For a `Lookout` to call."""
+        """Look whether the file has been exchanged. For a `FileWatcher` to call."""
         # Whoever comes while another looks goes on with what there is.
         if not self._looking.acquire(blocking=False):
             self._missed += 1
@@ -131,7 +131,7 @@ class LiveCorpus:
         self._on_change(usable)
 
 
-class Lookout:
+class FileWatcher:
     """Looks at files once a second, for everybody who asks them.
 
     Args:
@@ -145,7 +145,7 @@ class Lookout:
 
     def __init__(
         self,
-        files: Sequence[LiveCorpus],
+        files: Sequence[ReloadableCorpus],
         clock_s: Callable[[], float],
         start: Callable[[Callable[[], None]], None] = lambda look: look(),
     ) -> None:

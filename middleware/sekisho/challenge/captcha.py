@@ -23,7 +23,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlencode
 
-from sekisho.https_post import FORM, Fault, Wire
+from sekisho.https_post import FORM, HttpsPost, PostFault
 from sekisho.store.breaker import Breaker
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ HCAPTCHA = Provider(
 )
 
 
-class Limits(NamedTuple):
+class CaptchaLimits(NamedTuple):
     """Every bound, with its reason.
 
     Attributes:
@@ -170,7 +170,7 @@ class Siteverify:
         sitekey: str = "",
         send_address: bool = False,
         url: str = "",
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: CaptchaLimits = CaptchaLimits(),  # noqa: B008 - frozen
         clock_s: Callable[[], float] = monotonic,
     ) -> None:
         self._hostnames = frozenset(name.lower() for name in hostnames)
@@ -184,7 +184,7 @@ class Siteverify:
         self._vault = vault
         self._action = action
         self._send_address = send_address
-        self._wire = Wire(url or provider.url, content_type=FORM, answer_bytes_max=limits.answer_bytes_max)
+        self._wire = HttpsPost(url or provider.url, content_type=FORM, answer_bytes_max=limits.answer_bytes_max)
         self._limits = limits
         self._clock_s = clock_s
         self._breaker = Breaker(
@@ -281,7 +281,7 @@ class Siteverify:
     async def _call(self, form: dict[str, str], ticket: int) -> Answer:
         try:
             answer = self._judged(_read(await self._wire.ask(urlencode(form).encode(), limit_s=self._limits.call_s)))
-        except Fault as fault:
+        except PostFault as fault:
             if self._breaker.failed(ticket, self._clock_s()):
                 log.warning("%s is left alone for a while: %s", self._provider.name, fault.reason)
             return None
@@ -309,9 +309,9 @@ def _read(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
-        raise Fault("no JSON") from None
+        raise PostFault("no JSON") from None
     if not isinstance(said, dict) or not isinstance(said.get("success"), bool):
-        raise Fault("no answer to what was asked")
+        raise PostFault("no answer to what was asked")
     return said
 
 
@@ -322,7 +322,7 @@ def _codes(said: dict[str, Any]) -> set[str]:
 
 def _refusal(codes: set[str]) -> Literal[False] | None:
     if codes & _NO_SECRET:
-        raise Fault("it does not know our secret")
+        raise PostFault("it does not know our secret")
     # Codes that say neither are no fault either: a stranger's token may have provoked them, and must not be able to
     # have everybody's captcha switched off.
     return False if codes & _NOT_EARNED else None

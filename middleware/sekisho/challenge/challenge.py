@@ -70,7 +70,7 @@ class Paid(NamedTuple):
     question: bytes = b""
 
 
-class Asked(NamedTuple):
+class Challenge(NamedTuple):
     """A question to the client.
 
     Attributes:
@@ -82,10 +82,10 @@ class Asked(NamedTuple):
     captcha: Mapping[str, str]
 
 
-NOTHING = Asked(None, {})
+NOTHING = Challenge(None, {})
 
 
-class Toll:
+class Challenges:
     """Asks clients for work or a captcha, and checks what they show.
 
     Args:
@@ -108,7 +108,7 @@ class Toll:
         self._sealer = sealer
         self._public = dict(captcha_public or {}) if captcha is not None else {}
 
-    def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> Asked:
+    def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> Challenge:
         """The question to ask, with work as the captcha's fallback.
 
         Args:
@@ -121,7 +121,7 @@ class Toll:
         if self._work is None:
             return NOTHING
         carried = self._sealed(question, bound_to) if question else ""
-        return Asked(self._work.challenge(bound_to, difficulty(level, occupancy), carried=carried), self._public)
+        return Challenge(self._work.challenge(bound_to, difficulty(level, occupancy), carried=carried), self._public)
 
     async def paid(self, *, work: str, captcha: str, bound_to: bytes, address: str) -> Paid | None:
         """Check what the client shows: a solved captcha, or work if there is no captcha or no verdict on it.
@@ -155,7 +155,7 @@ class Toll:
         """Whether work that carries a question's receipt is shown here for the first time; see `Work.earns_look`."""
         return self._work is not None and len(work) <= PAYLOAD_CHARS_MAX and self._work.earns_look(work)
 
-    def page_mark(self, asked: Asked) -> str:
+    def page_mark(self, asked: Challenge) -> str:
         """The mark that a page's browser sends with its form; empty where nothing was charged."""
         puzzle = asked.work
         return self._work.page_mark(puzzle) if self._work and puzzle and puzzle.carries else ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sekisho.crypto.seal import Unsealable
 
 if TYPE_CHECKING:
-    from sekisho.challenge.challenge import Toll
+    from sekisho.challenge.challenge import Challenges
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.store.vault import Vault
 
@@ -29,7 +29,7 @@ class Waits:
     keys: of the vault.
     """
 
-    def __init__(self, toll: Toll, vault: Vault, keys: VaultKeys) -> None:
+    def __init__(self, toll: Challenges, vault: Vault, keys: VaultKeys) -> None:
         self._toll = toll
         self._vault = vault
         self._keys = keys

@@ -8,18 +8,18 @@ from sekisho.model import Outcome, SettingsError
 from sekisho.settings import door_text, parse_doors
 
 if TYPE_CHECKING:
-    from sekisho.check.answer import Answer
+    from sekisho.check.answer import TrialAnswer
     from sekisho.model import Door
 
 FIND = "`sekisho check --app MODULE:APP --known` finds it"
 
 
-def telling_rule(door: Door, right: Answer, wrong: Answer) -> str:
+def telling_rule(door: Door, right: TrialAnswer, wrong: TrialAnswer) -> str:
     """A rule that the right answer matches and the wrong one does not; "" where there is none."""
     return next((rule for rule in right.rules(door) if _tells(door, rule, right, wrong)), "")
 
 
-def _tells(door: Door, rule: str, right: Answer, wrong: Answer) -> bool:
+def _tells(door: Door, rule: str, right: TrialAnswer, wrong: TrialAnswer) -> bool:
     try:
         (ruled,) = parse_doors(door.kind, door_text(door, success=rule), "")
     except SettingsError:  # the notation cannot express this path
@@ -27,7 +27,7 @@ def _tells(door: Door, rule: str, right: Answer, wrong: Answer) -> bool:
     return right.outcome(ruled) is Outcome.SUCCEEDED and wrong.outcome(ruled) is not Outcome.SUCCEEDED
 
 
-def rule_line(door: Door, right: Answer | None = None, wrong: Answer | None = None) -> str:
+def rule_line(door: Door, right: TrialAnswer | None = None, wrong: TrialAnswer | None = None) -> str:
     """The sentence that says what to write in the settings, given an answer that may be right and a wrong one."""
     variable = f"SEKISHO_{door.kind.name}"
     if right is not None and wrong is not None and (rule := telling_rule(door, right, wrong)):

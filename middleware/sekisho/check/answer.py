@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Headers = list[tuple[bytes, bytes]]
 
 
-class Answer(NamedTuple):
+class TrialAnswer(NamedTuple):
     """Attributes:
     status, headers: 0 and [] where there is no answer.
     scope, sent: of the request, and its body; a repetition of their content in the answer proves nothing.
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     body: bytes = b""
 
     def __repr__(self) -> str:
-        return f"Answer({self.status}, ...)"
+        return f"TrialAnswer({self.status}, ...)"
 
     def outcome(self, door: Door) -> Outcome:
         """What the guard believes of this answer at this door."""

@@ -13,7 +13,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING
 
 from sekisho.check.advice import rule_line
-from sekisho.check.answer import Answer
+from sekisho.check.answer import TrialAnswer
 from sekisho.check.log_in import invented, log_in_at
 from sekisho.check.trial import tried
 from sekisho.model import Basis, DoorKind
@@ -113,7 +113,7 @@ class Canary:
             self._events.rule_tested(rule.door, "wrong")
             if self._trust.latch([wrong.id]):
                 visit = suspicion.visit
-                believed = Answer(suspicion.status, suspicion.headers, visit.scope, visit.intake.whole)
+                believed = TrialAnswer(suspicion.status, suspicion.headers, visit.scope, visit.intake.whole)
                 say_wrong(wrong, rule_line(rule.door, believed, trial.answer))
         elif trial.tells:
             self._events.rule_tested(rule.door, "held")

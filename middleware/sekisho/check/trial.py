@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.asgi.response_observer import BODIES, Report
-from sekisho.check.answer import Answer
+from sekisho.check.answer import TrialAnswer
 from sekisho.model import UNKNOWN, Action, Attempt, Basis, Decision, Door, Origin, Outcome
 from sekisho.read import ANSWER_BYTES_MAX
 
@@ -32,7 +32,7 @@ class Trial(NamedTuple):
         error: the type of the exception that was raised; empty where none was.
     """
 
-    answer: Answer
+    answer: TrialAnswer
     outcome: Outcome
     basis: Basis
     error: str = ""
@@ -85,7 +85,7 @@ async def tried(app: App, door: Door, log_in: LogIn, *, seconds_max: float = SEC
             await app(scope, log_in.receive, kept.send)
     except Exception as raised:  # noqa: BLE001 - any exception at an odd log-in is the application's answer to it
         error = type(raised).__name__
-    answer = Answer(kept.status, kept.headers, log_in.scope, log_in.body, bytes(kept.body))
+    answer = TrialAnswer(kept.status, kept.headers, log_in.scope, log_in.body, bytes(kept.body))
     if not kept.is_whole:
         return Trial(answer._replace(status=0), Outcome.FAILED, report.basis, error or "no answer")
     return Trial(answer, report.outcome or answer.outcome(door), report.basis, error)

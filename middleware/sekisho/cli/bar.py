@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from sekisho.cli.progress import Pace
+from sekisho.cli.progress import ProgressPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ class Bar:
         self._console = out or Console(stderr=True)
         self._clock_s = clock_s
         self._progress: Progress | None = None
-        self._pace: Pace | None = None
+        self._pace: ProgressPace | None = None
         self._task = TaskID(0)
 
     def say(self, text: str) -> None:
@@ -36,7 +36,7 @@ class Bar:
         if self._progress is None:
             self._progress = _columns(self._console)
             self._progress.start()
-        self._pace = Pace(stage, total, unit, self._clock_s())
+        self._pace = ProgressPace(stage, total, unit, self._clock_s())
         self._task = self._progress.add_task(stage, total=total, news="")
 
     def advance(self, amount: int) -> None:

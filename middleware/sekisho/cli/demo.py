@@ -23,7 +23,7 @@ import uvloop
 
 from sekisho.cli.screen import PlainScreen, RichScreen, console, show, write_svg
 from sekisho.cli.usage import within
-from sekisho.simulate.demo import Plan, Shown, demonstrate
+from sekisho.simulate.demo import DemoView, Plan, demonstrate
 from sekisho.simulate.phones import Phones
 from sekisho.stepup.factors.totp import STEP_S
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from sekisho.simulate.service import Service
+    from sekisho.simulate.service import ExampleService
 
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(claim.kept for claim in shown.claims()) else 1
 
 
-async def _demo(plan: Plan, args: argparse.Namespace) -> Shown:
+async def _demo(plan: Plan, args: argparse.Namespace) -> DemoView:
     # On SIGTERM, it must still end the services that it started.
     task = asyncio.current_task()
     if task is not None:
@@ -85,7 +85,7 @@ async def _demo(plan: Plan, args: argparse.Namespace) -> Shown:
     return await demonstrate(plan, screen, afterwards=partial(_afterwards, args))
 
 
-async def _afterwards(args: argparse.Namespace, shown: Shown, service: Service) -> None:
+async def _afterwards(args: argparse.Namespace, shown: DemoView, service: ExampleService) -> None:
     if args.json:
         print(json.dumps(shown.as_json(), indent=2), flush=True)
     else:
@@ -96,7 +96,7 @@ async def _afterwards(args: argparse.Namespace, shown: Shown, service: Service) 
         await _keep(shown, service)
 
 
-async def _keep(shown: Shown, service: Service) -> None:
+async def _keep(shown: DemoView, service: ExampleService) -> None:
     owners, last = shown.scenario.population(), shown.scenario.owners - 1
     phones = Phones(owners, shown.scenario.seed)
     print(

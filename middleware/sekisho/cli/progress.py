@@ -1,7 +1,7 @@
 """Progress of long work: periodic lines for a file or a pipe; a bar on a terminal if `rich` is installed.
 
 All output goes to standard error, so that the result can be piped. Both kinds implement
-`sekisho.breach.progress.Progress`, and get their numbers from `Pace`.
+`sekisho.breach.progress.Progress`, and get their numbers from `ProgressPace`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TextIO
 
-__all__ = ["Drawing", "Lines", "Pace", "amount", "drawing", "span"]
+__all__ = ["Drawing", "ProgressLines", "ProgressPace", "amount", "drawing", "span"]
 
 # Frequent enough to show progress; an hour of work takes some sixty lines of a log.
 LINE_S_MIN = 5.0
@@ -39,7 +39,7 @@ def span(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
-class Pace:
+class ProgressPace:
     """One stage of work and its rate. `now` is the time of a monotonic clock, in seconds."""
 
     __slots__ = ("_begun_s", "_marks", "done", "stage", "total", "unit")
@@ -109,13 +109,13 @@ class Drawing(Protocol):
         """End the display, after success or after an error."""
 
 
-class Lines:
+class ProgressLines:
     """Progress for a file or a pipe: a line when a stage begins, periodically, and when it ends."""
 
     def __init__(self, out: TextIO | None = None, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._out = out or sys.stderr
         self._clock_s = clock_s
-        self._pace: Pace | None = None
+        self._pace: ProgressPace | None = None
         self._next_line_s = 0.0
 
     def say(self, text: str) -> None:
@@ -124,7 +124,7 @@ class Lines:
     def begin(self, stage: str, total: int | None, unit: str) -> None:
         self.end()
         now = self._clock_s()
-        self._pace = Pace(stage, total, unit, now)
+        self._pace = ProgressPace(stage, total, unit, now)
         self._next_line_s = now + LINE_S_MIN
         self.say(f"{stage}: {amount(total, unit)}" if total is not None else f"{stage} …")
 
@@ -157,7 +157,7 @@ class Lines:
             self.end()
 
 
-def _line(pace: Pace, news: str, now: float) -> str:
+def _line(pace: ProgressPace, news: str, now: float) -> str:
     parts = [pace.position(), pace.speed(now)]
     if news:
         parts.append(news)
@@ -173,4 +173,4 @@ def drawing() -> Drawing:
             from sekisho.cli.bar import Bar  # noqa: PLC0415 - rich comes with an extra that not every command needs
 
             return Bar()
-    return Lines()
+    return ProgressLines()

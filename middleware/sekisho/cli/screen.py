@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sekisho.cli.bar import Bar
-from sekisho.cli.progress import Lines
+from sekisho.cli.progress import ProgressLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sekisho.cli.progress import Drawing
-    from sekisho.simulate.demo import Run, Shown
+    from sekisho.simulate.demo import DemoRun, DemoView
     from sekisho.simulate.tally import Tally
 
 WIDTH = 88
@@ -67,7 +67,7 @@ class PlainScreen(_Screen):
     """For a file or a pipe."""
 
     def __init__(self) -> None:
-        super().__init__(Lines(clock_s=self._now))
+        super().__init__(ProgressLines(clock_s=self._now))
 
 
 def news(tally: Tally) -> str:
@@ -75,7 +75,7 @@ def news(tally: Tally) -> str:
     return f"{len(tally.taken):,} taken over · {sum(tally.stopped.values()):,} stopped"
 
 
-def show(shown: Shown, out: Console) -> None:
+def show(shown: DemoView, out: Console) -> None:
     """Print the table, the promises and the explanation."""
     out.print()
     out.print(_table(shown))
@@ -84,7 +84,7 @@ def show(shown: Shown, out: Console) -> None:
         out.print(Padding(paragraph, (1, 0, 0, 0)), highlight=False)
 
 
-def write_svg(shown: Shown, path: str) -> None:
+def write_svg(shown: DemoView, path: str) -> None:
     """Write the output of `show` as an SVG picture."""
     with Path("/dev/null").open("w") as nowhere:
         recorder = Console(width=WIDTH, record=True, file=nowhere, force_terminal=True)
@@ -94,7 +94,7 @@ def write_svg(shown: Shown, path: str) -> None:
     Path(path).write_text(picture)
 
 
-def _table(shown: Shown) -> Table:
+def _table(shown: DemoView) -> Table:
     campaign = shown.scenario.campaign
     title = (
         f"{shown.unguarded.tally.attempts:,} stolen pairs from {campaign.addresses:,} addresses "
@@ -109,14 +109,14 @@ def _table(shown: Shown) -> Table:
     return table
 
 
-def _promises(shown: Shown) -> Table:
+def _promises(shown: DemoView) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     for claim in shown.claims():
         table.add_row(Text("kept", "green") if claim.kept else Text("BROKEN", "bold red"), claim.text)
     return table
 
 
-def _rows(unguarded: Run, guarded: Run) -> Iterator[tuple[str, str, str]]:
+def _rows(unguarded: DemoRun, guarded: DemoRun) -> Iterator[tuple[str, str, str]]:
     before, after = unguarded.tally, guarded.tally
     yield "attackers' attempts", f"{before.attempts:,}", f"{after.attempts:,}"
     for code in sorted(before.stopped | after.stopped):
@@ -153,7 +153,7 @@ def _waited(tally: Tally) -> str:
     return f"{tally.owners_ms.percentile_ms(50):.1f} / {tally.owners_ms.percentile_ms(99):.1f}"
 
 
-def reading(shown: Shown) -> Iterator[str]:
+def reading(shown: DemoView) -> Iterator[str]:
     """The explanation of the figures, by paragraphs."""
     before, after = shown.unguarded.tally, shown.guarded.tally
     yield (

@@ -119,7 +119,7 @@ def build_pairs(
     output: str | os.PathLike[str],
     key: bytes,
     *,
-    reading: Reading | None = None,
+    reading: ListReading | None = None,
     strict: bool = False,
     memory_bytes: int = MEMORY_BYTES,
     built: int | None = None,
@@ -141,7 +141,7 @@ def build_pairs(
         CorpusError: an input cannot be read, no line of any holds a pair, the output cannot be written, or (`strict`) a
             line holds none. The line is named by its number; what it holds is told to nobody.
     """
-    reading, digests = reading or Reading(), PairDigests(key)
+    reading, digests = reading or ListReading(), PairDigests(key)
     tally = _Tally(reading, digests, lists=len(inputs), strict=strict)
     header = build(
         [_List(path, tally) for path in inputs],
@@ -180,7 +180,7 @@ class _List(NamedTuple):
 class _Tally:
     """Lines on their way to becoming records, counted."""
 
-    def __init__(self, reading: Reading, digests: PairDigests, *, lists: int, strict: bool) -> None:
+    def __init__(self, reading: ListReading, digests: PairDigests, *, lists: int, strict: bool) -> None:
         self.pairs = 0
         self.skipped: Counter[Skip] = Counter()
         self._reading = reading
@@ -222,7 +222,7 @@ def _reasons(skipped: Counter[Skip]) -> str:
     return "".join(f"; {why.value}: {amount}" for why, amount in skipped.most_common())
 
 
-class Reading:
+class ListReading:
     """How the lines of a list are read.
 
     Args:

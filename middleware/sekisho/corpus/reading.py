@@ -36,7 +36,7 @@ _TELL_EVERY_S: Final = 0.1
 _LF: Final = 10
 
 
-class Lines(NamedTuple):
+class InputLines(NamedTuple):
     """Whole lines, each with its LF, and the number of the first, counted from 1."""
 
     data: bytes
@@ -90,7 +90,7 @@ def chunks(path: Path | None, progress: Progress) -> Iterator[bytes]:
         told.tell_progress()
 
 
-def lines(pieces: Iterable[bytes], name: str) -> Iterator[Lines]:
+def lines(pieces: Iterable[bytes], name: str) -> Iterator[InputLines]:
     """The same bytes, cut after ends of lines, without a byte order mark. An end that the last line lacks is added.
 
     Raises:
@@ -100,13 +100,13 @@ def lines(pieces: Iterable[bytes], name: str) -> Iterator[Lines]:
     for piece in _unmarked(pieces, name):
         data = held + piece
         if end := data.rfind(b"\n") + 1:
-            yield Lines(data[:end], number)
+            yield InputLines(data[:end], number)
             number += int(np.count_nonzero(np.frombuffer(data, np.uint8, end) == _LF))  # ten times as fast as `count`
         held = data[end:]
         if len(held) > LINE_BYTES_MAX:
             raise CorpusError(f"{name}, line {number}: longer than {LINE_BYTES_MAX} bytes: this is no such list")
     if held:
-        yield Lines(held + b"\n", number)
+        yield InputLines(held + b"\n", number)
 
 
 def unmarked(first: bytes, name: str) -> bytes:

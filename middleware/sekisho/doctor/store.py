@@ -12,7 +12,7 @@ from sekisho.doctor import rights
 from sekisho.doctor.report import Report, Unseen
 from sekisho.doctor.servers import servers_of, talking
 from sekisho.doctor.versions import checks_of_version, version_of
-from sekisho.ledger.worker_sync import Keys
+from sekisho.ledger.worker_sync import SyncKeys
 from sekisho.model import hazards
 from sekisho.settings.store import CLUSTER, MEMORY, SENTINEL
 from sekisho.store.clock import SAID_FROM_S
@@ -123,7 +123,7 @@ class Examiner(NamedTuple):
         return Report(((name, said_of(trips)),), found)
 
     async def _workers(self, user: Conversation) -> Report:
-        key = Keys.of(self.settings.namespace).workers
+        key = SyncKeys.of(self.settings.namespace).workers
         since_us = int(self.wall_s() * 1e6) - HEARD_US
         try:
             heard = len(await user.ask("ZRANGEBYSCORE", key, since_us, "+inf"))

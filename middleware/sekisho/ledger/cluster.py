@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sekisho.ledger.key_groups import Answer, Families, unpack_answer
+from sekisho.ledger.key_groups import Families, GroupAnswer, unpack_answer
 from sekisho.ledger.local_fallback import UNCOUNTED
 from sekisho.ledger.redis import ACCOUNT, NETWORK, SECRET, ClusterKeys
 from sekisho.model import Charged, StoreUnavailable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sekisho.ledger.key_groups import Part
     from sekisho.ledger.memory import MemoryLedger
     from sekisho.model import Charge, Verdict
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
 
 
 class ClusterLedger:
@@ -36,7 +36,13 @@ class ClusterLedger:
     """
 
     def __init__(
-        self, line: AnyLine, namespace: str, *, deadline_us: int, own: MemoryLedger | None = None, let_in: bool = False
+        self,
+        line: AnyStoreConnection,
+        namespace: str,
+        *,
+        deadline_us: int,
+        own: MemoryLedger | None = None,
+        let_in: bool = False,
     ) -> None:
         self._line = line
         self._families = Families(namespace, ClusterKeys)
@@ -45,7 +51,7 @@ class ClusterLedger:
         self._let_in = let_in
 
     async def charge(self, charge: Charge) -> Verdict:
-        families, answers = self._families, dict[int, Answer]()
+        families, answers = self._families, dict[int, GroupAnswer]()
         if charge.lane:
             lost = await self._ask_in_turn(charge, answers)
         else:
@@ -79,7 +85,7 @@ class ClusterLedger:
             elif self._own is not None:
                 self._own.fail(*_alone(charge, verdict, part.family))
 
-    async def _ask_in_turn(self, charge: Charge, answers: dict[int, Answer]) -> int:
+    async def _ask_in_turn(self, charge: Charge, answers: dict[int, GroupAnswer]) -> int:
         """As `_ask`, a device's account first, and the others where it was not let into its lane."""
         clock = asyncio.get_running_loop()
         start = clock.time()
@@ -90,7 +96,7 @@ class ClusterLedger:
         return lost
 
     async def _ask(
-        self, charge: Charge, parts: list[Part], answers: dict[int, Answer], *, seconds_max: float | None = None
+        self, charge: Charge, parts: list[Part], answers: dict[int, GroupAnswer], *, seconds_max: float | None = None
     ) -> int:
         """Put the families' answers into `answers`. Returns those families that this worker has answered for."""
         asked = [self._line.ask(part.keys, part.operation) for part in parts]
@@ -106,7 +112,7 @@ class ClusterLedger:
                 answer = None if asking.cancelled() else await _heard(asking)
                 if answer is None:
                     lost |= part.family
-                    answer = Answer(self._own_verdict(charge, part.family))
+                    answer = GroupAnswer(self._own_verdict(charge, part.family))
                 answers[part.family] = answer
         except BaseException:
             _give_up(asked)
@@ -120,7 +126,7 @@ class ClusterLedger:
         one, _ = _alone(charge, UNCOUNTED, family)
         return self._own.charge_now(one)._replace(counters_lost=True)
 
-    def _judged(self, charge: Charge, verdict: Verdict, answers: dict[int, Answer], lost: int) -> Verdict:
+    def _judged(self, charge: Charge, verdict: Verdict, answers: dict[int, GroupAnswer], lost: int) -> Verdict:
         """The verdict, with what this worker has answered for in it. Raises `StoreUnavailable` where it may not."""
         verdict = verdict._replace(own_families=lost)
         if self._own is None and not self._let_in:
@@ -133,7 +139,7 @@ class ClusterLedger:
         return verdict
 
 
-async def _heard(asking: asyncio.Future[bytes]) -> Answer | None:
+async def _heard(asking: asyncio.Future[bytes]) -> GroupAnswer | None:
     try:
         return unpack_answer(await asking)
     except StoreUnavailable:

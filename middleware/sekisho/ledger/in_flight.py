@@ -29,7 +29,7 @@ async def _until(called: Called, seconds: float) -> bool:
     return True
 
 
-class WaitingRoom:
+class InFlight:
     """Who waits for which counter. Belongs to one event loop.
 
     `until` waits for a future, but for no longer than so many seconds, and says whether it has waited at all: for who

@@ -54,19 +54,19 @@ class Part(NamedTuple):
     operation: bytes
 
 
-class Answer(NamedTuple):
+class GroupAnswer(NamedTuple):
     """What one family says. `before` is empty where it was judged without Redis: then nothing can be taken back."""
 
     verdict: Verdict
     before: bytes = b""
 
 
-Answers: TypeAlias = "Mapping[int, Answer]"
+Answers: TypeAlias = "Mapping[int, GroupAnswer]"
 
 
-def unpack_answer(packed: bytes) -> Answer:
+def unpack_answer(packed: bytes) -> GroupAnswer:
     """The answer to a charge's part, of `ANSWER_BYTES`."""
-    return Answer(unpack_verdict(packed[: VERDICT.size]), packed[VERDICT.size :])
+    return GroupAnswer(unpack_verdict(packed[: VERDICT.size]), packed[VERDICT.size :])
 
 
 class Families:
@@ -181,7 +181,7 @@ class Families:
         return Part(family, keys, operation)
 
 
-_SILENT = Answer(unpack_verdict(bytes(VERDICT.size)))
+_SILENT = GroupAnswer(unpack_verdict(bytes(VERDICT.size)))
 
 
 def _verdict(answers: Answers, family: int) -> Verdict:

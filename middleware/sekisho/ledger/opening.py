@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sekisho.ledger.memory import MemoryLedger
     from sekisho.model import Ledger, LimitSet
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
     from sekisho.store.health import Health
 
 
@@ -29,7 +29,7 @@ def open_line(
     namespace: str = "",
     now_us: int = 0,
     bytes_max: int | None = None,
-) -> AnyLine:
+) -> AnyStoreConnection:
     """A line to the store whose script counts by these limits.
 
     Args:
@@ -55,7 +55,7 @@ def probe_keys(namespace: str, url: str) -> list[bytes]:
 
 
 def ledger_on(
-    line: AnyLine,
+    line: AnyStoreConnection,
     url: str,
     namespace: str,
     *,

@@ -19,7 +19,7 @@ from sekisho.store import Script
 if TYPE_CHECKING:
     import asyncio
 
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
 
 # The layouts stand in `ledger.lua` under the same names.
 OPERATION = Struct("<BBBBBQI4s4s4s4s8s")
@@ -251,7 +251,7 @@ def pack_operation(
 class RedisLedger:
     """See `sekisho.model.Ledger`. One round trip an attempt, shared with all others of the same turn."""
 
-    def __init__(self, line: AnyLine, namespace: str) -> None:
+    def __init__(self, line: AnyStoreConnection, namespace: str) -> None:
         self._line = line
         self._keys = Keys(namespace)
 

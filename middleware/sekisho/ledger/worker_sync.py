@@ -20,7 +20,7 @@ from sekisho.store.refusals import explained
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.store import AnyLine
+    from sekisho.store import AnyStoreConnection
 
 log = logging.getLogger("sekisho")
 
@@ -48,7 +48,7 @@ class News(NamedTuple):
     at_us: int = 0
 
 
-class Keys(NamedTuple):
+class SyncKeys(NamedTuple):
     """Where it is kept; one hash tag, so that one script may touch all of it on a Cluster."""
 
     workers: bytes
@@ -59,11 +59,11 @@ class Keys(NamedTuple):
     rules: bytes
 
     @classmethod
-    def of(cls, namespace: str) -> Keys:
+    def of(cls, namespace: str) -> SyncKeys:
         return cls(*[f"{namespace}:{{exchange}}{name}".encode() for name in cls._fields])
 
 
-class Exchange:
+class WorkerSync:
     """Exchanges news until it is cancelled.
 
     Args:
@@ -77,7 +77,7 @@ class Exchange:
 
     def __init__(
         self,
-        line: AnyLine,
+        line: AnyStoreConnection,
         namespace: str,
         *,
         worker: bytes,
@@ -86,7 +86,7 @@ class Exchange:
         rules: Callable[[], frozenset[bytes]] = frozenset,
     ) -> None:
         self._line = line
-        self._keys = Keys.of(namespace)
+        self._keys = SyncKeys.of(namespace)
         self._worker = worker
         self._take_shed = take_shed
         self._rules = rules

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sekisho.mail import messages
 from sekisho.mail.address import Unsendable
-from sekisho.mail.mailer import Bounds, Mailer, Means, Result
+from sekisho.mail.mailer import Bounds, Mailer, Means, SendResult
 from sekisho.mail.messages import Letter, Service
 
-__all__ = ["Bounds", "Letter", "Mailer", "Means", "Result", "Service", "Unsendable", "messages"]
+__all__ = ["Bounds", "Letter", "Mailer", "Means", "SendResult", "Service", "Unsendable", "messages"]

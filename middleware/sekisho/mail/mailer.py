@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sekisho.mail.address import Unsendable, address
 from sekisho.mail.compose import compose
 from sekisho.mail.messages import NAME_MAX, visible
-from sekisho.mail.relay import SETTING, Envelope, Fault, deliver, relay, tls_context
+from sekisho.mail.relay import SETTING, Envelope, RelayFault, deliver, relay, tls_context
 from sekisho.model import SettingsError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho.mail")
 
 
-class Result(Enum):
+class SendResult(Enum):
     """The result of a message. Every message has exactly one."""
 
     SENT = "sent"
@@ -129,7 +129,7 @@ class Mailer:
         sender_name: str = "",
         ca_file: str | None = None,
         bounds: Bounds = Bounds(),  # noqa: B008 - frozen
-        on_result: Callable[[str, Result], None] = lambda _kind, _result: None,
+        on_result: Callable[[str, SendResult], None] = lambda _kind, _result: None,
         means: Means = Means(),  # noqa: B008 - frozen
     ) -> None:
         self._relay = relay(url, password)
@@ -154,7 +154,7 @@ class Mailer:
         self._number += 1
         item = _Item(self._number, to, letter, due, now + self._bounds.message_s)
         if self._closing or len(self._queue) >= self._bounds.queue_max:
-            self._tell(item, Result.DROPPED, "no room")
+            self._tell(item, SendResult.DROPPED, "no room")
         else:
             heapq.heappush(self._queue, item)
             self._news.set()
@@ -171,7 +171,7 @@ class Mailer:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._queue.clear()
         for item in left:
-            self._tell(item, Result.DROPPED, "no time")
+            self._tell(item, SendResult.DROPPED, "no time")
 
     async def _run(self) -> None:
         while item := await self._next():
@@ -209,20 +209,20 @@ class Mailer:
     async def _try(self, item: _Item) -> None:
         left_s = item.expires - self._means.clock_s()
         if left_s <= 0:
-            return self._tell(item, Result.EXPIRED, "late")
+            return self._tell(item, SendResult.EXPIRED, "late")
         item.tries += 1
         try:
             item.envelope = item.envelope or self._envelope(item)
             await deliver(self._relay, self._tls, item.envelope, limit_s=min(left_s, self._bounds.try_s))
-        except Fault as fault:
+        except RelayFault as fault:
             self._failed(item, fault)
         except Unsendable:
-            self._tell(item, Result.REFUSED, "address")
+            self._tell(item, SendResult.REFUSED, "address")
         except Exception as error:  # noqa: BLE001 - a task that ended here would be mail lost for good
-            self._tell(item, Result.REFUSED, type(error).__name__)
+            self._tell(item, SendResult.REFUSED, type(error).__name__)
         else:
             self._puts_off = False
-            self._tell(item, Result.SENT)
+            self._tell(item, SendResult.SENT)
 
     def _envelope(self, item: _Item) -> Envelope:
         to = address(item.to)
@@ -236,11 +236,11 @@ class Mailer:
         )
         return Envelope(self._sender, to, message)
 
-    def _failed(self, item: _Item, fault: Fault) -> None:
+    def _failed(self, item: _Item, fault: RelayFault) -> None:
         if not fault.passing:
-            return self._tell(item, Result.REFUSED, fault.reason)
+            return self._tell(item, SendResult.REFUSED, fault.reason)
         if self._closing or item.tries > len(self._bounds.backoff_s):
-            return self._tell(item, Result.EXPIRED, fault.reason)
+            return self._tell(item, SendResult.EXPIRED, fault.reason)
         if not self._puts_off:
             self._puts_off = True
             log.warning("the mail relay puts messages off, which are tried again: %s", fault.reason)
@@ -250,8 +250,8 @@ class Mailer:
         self._news.set()
         return None
 
-    def _tell(self, item: _Item, result: Result, reason: str = "") -> None:
-        if result is not Result.SENT:
+    def _tell(self, item: _Item, result: SendResult, reason: str = "") -> None:
+        if result is not SendResult.SENT:
             log.warning("a message of kind %s was not sent: %s, %s", item.letter.kind, result.value, reason)
         try:
             self._on_result(item.letter.kind, result)

@@ -39,7 +39,7 @@ class Security(Enum):
     PLAIN = "plain"
 
 
-class Fault(Exception):  # noqa: N818 - what a try came to; caught by the one who tries again
+class RelayFault(Exception):  # noqa: N818 - what a try came to; caught by the one who tries again
     """A message was not accepted.
 
     Attributes:
@@ -199,17 +199,17 @@ async def _part(client: SMTP) -> None:
             await client.quit()
 
 
-def _meaning(error: Exception) -> Fault:
+def _meaning(error: Exception) -> RelayFault:
     if isinstance(error, SMTPRecipientsRefused):
         error = error.recipients[0]
     if isinstance(error, SMTPResponseException):
-        return Fault(f"status {error.code}", passing=not 500 <= error.code <= 599)
+        return RelayFault(f"status {error.code}", passing=not 500 <= error.code <= 599)
     if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
-        return Fault("certificate", passing=False)
+        return RelayFault("certificate", passing=False)
     if isinstance(error, TimeoutError):
-        return Fault("too slow", passing=True)
+        return RelayFault("too slow", passing=True)
     if isinstance(error, OSError):
-        return Fault("no connection", passing=True)
+        return RelayFault("no connection", passing=True)
     if isinstance(error, SMTPException):  # STARTTLS, AUTH or SMTPUTF8: a retry would not get them either
-        return Fault("not offered", passing=False)
-    return Fault(type(error).__name__, passing=False)
+        return RelayFault("not offered", passing=False)
+    return RelayFault(type(error).__name__, passing=False)

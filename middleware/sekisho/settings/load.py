@@ -21,7 +21,7 @@ from sekisho.settings.checks import checks
 from sekisho.settings.doors import SAME_ROUTE, TWO_CHARSETS, two_charsets_at_one_path, two_doors_for_one_request
 from sekisho.settings.files import NotReadable, read_file
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET, Secret
-from sekisho.settings.step_up import Given, contradictions, with_defaults
+from sekisho.settings.step_up import StepUpGiven, contradictions, with_defaults
 from sekisho.settings.store import MEMORY
 from sekisho.settings.table import DOOR_SETTINGS, PREFIX, TABLE, Setting
 from sekisho.settings.values import Settings
@@ -78,7 +78,7 @@ def load(
         SettingsErrors: a `SettingsError` that names every mistake and holds no value.
     """
     source = _Source(environ, overrides)
-    given = Given(owners=has_owners, sender=has_sender)
+    given = StepUpGiven(owners=has_owners, sender=has_sender)
     settings = _settings(source, ephemeral_secret, given, environ.get(PROCESSES, ""))
     if source.mistakes:
         raise SettingsErrors(source.mistakes)
@@ -210,7 +210,7 @@ def _text(value: object, separator: str) -> str | None:
     return None
 
 
-def _settings(source: _Source, ephemeral_secret: bytes | None, given: Given, processes: str) -> Settings:
+def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGiven, processes: str) -> Settings:
     trusted, trust_unix = source.read(table.TRUSTED_PROXIES)
     listed = _secrets(source, ephemeral_secret)
     settings = Settings(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Understood = Callable[..., bool]
 
 
-class Given(NamedTuple):
+class StepUpGiven(NamedTuple):
     """The parts that are given as Python objects and need no setting."""
 
     owners: bool = False
@@ -44,7 +44,7 @@ def with_defaults(settings: Settings) -> Settings:
     return replace(settings, passkey_origins=origins, challenges=challenges)
 
 
-def contradictions(settings: Settings, given: Given, understood: Understood) -> Iterator[SettingsError]:
+def contradictions(settings: Settings, given: StepUpGiven, understood: Understood) -> Iterator[SettingsError]:
     """Errors for values that are valid alone and invalid together. Invalid values are not reported again."""
     for setting, wanted, problem in _wants(settings, given):
         if wanted and understood(setting.name):
@@ -56,7 +56,7 @@ def contradictions(settings: Settings, given: Given, understood: Understood) -> 
         yield SettingsError(table.PROTECT.variable, problem)
 
 
-def _wants(settings: Settings, given: Given) -> Iterator[tuple[Setting[Any], bool, str]]:
+def _wants(settings: Settings, given: StepUpGiven) -> Iterator[tuple[Setting[Any], bool, str]]:
     """The settings that another one needs: the setting, whether it is missing, and the message."""
     factors = settings.factors
     no_owners = settings.owners is None and not given.owners
@@ -84,7 +84,7 @@ def _wants(settings: Settings, given: Given) -> Iterator[tuple[Setting[Any], boo
     yield from _wants_of_captcha(settings)
 
 
-def _wants_of_senders(settings: Settings, given: Given) -> Iterator[tuple[Setting[Any], bool, str]]:
+def _wants_of_senders(settings: Settings, given: StepUpGiven) -> Iterator[tuple[Setting[Any], bool, str]]:
     yield (
         table.SMTP,
         "email" in settings.factors and settings.smtp is None,

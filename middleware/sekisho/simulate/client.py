@@ -22,7 +22,7 @@ ANSWER_SECONDS_MAX = 15  # the guard sends its own answers within ten seconds
 BODY_BYTES_MAX = 64 * 1024
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """An HTTP answer. `headers` by lower-case name, in order; `body` has at most 64 KiB."""
 
     status: int
@@ -57,7 +57,7 @@ def login_request(attempt: Try, *, cookie: str = "", work: str = "") -> bytes:
     return _post("/login", fields, attempt, cookie, [f"Sekisho-Work: {work}"] if work else ())
 
 
-def proof_request(attempt: Try, asked: Answer, code: str, *, cookie: str = "") -> bytes:
+def proof_request(attempt: Try, asked: HttpAnswer, code: str, *, cookie: str = "") -> bytes:
     """The owner's answer to a step-up. `cookie`: must include the cookies of the step-up's answer."""
     question = json.loads(asked.body)
     fields = {"challenge": question["challenge"], "factor": "totp", "code": code}
@@ -94,7 +94,7 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         self._drop()
 
-    async def send(self, request: bytes) -> Answer:
+    async def send(self, request: bytes) -> HttpAnswer:
         """Send one request and wait for its answer. Raises `Unanswered`; never sends a request twice."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
@@ -121,7 +121,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.closed = False
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[HttpAnswer] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -129,7 +129,7 @@ class _Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
 
-    async def send(self, request: bytes) -> Answer:
+    async def send(self, request: bytes) -> HttpAnswer:
         if self._transport is None or self.closed:
             raise ConnectionResetError
         self._answer = asyncio.get_running_loop().create_future()
@@ -171,7 +171,7 @@ class _Connection(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        answer = Answer(self._parser.get_status_code(), tuple(self._headers), bytes(self._body))
+        answer = HttpAnswer(self._parser.get_status_code(), tuple(self._headers), bytes(self._body))
         if not self._parser.should_keep_alive():
             self.close()
         self._begin()

@@ -17,7 +17,7 @@ from sekisho.simulate.bound import Bound
 from sekisho.simulate.engine import Jar, Stream, replay
 from sekisho.simulate.generator import SCENARIOS, attack, habits, logins
 from sekisho.simulate.phones import Phones
-from sekisho.simulate.service import DATABASE, Service, SimulationError, add_owners
+from sekisho.simulate.service import DATABASE, ExampleService, SimulationError, add_owners
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -94,7 +94,7 @@ class Plan:
         }
 
 
-class Run(NamedTuple):
+class DemoRun(NamedTuple):
     """One of the two runs.
 
     Attributes:
@@ -119,12 +119,12 @@ class Claim(NamedTuple):
     kept: bool
 
 
-class Shown(NamedTuple):
+class DemoView(NamedTuple):
     """Both runs, and the claims about them."""
 
     scenario: Scenario
-    unguarded: Run
-    guarded: Run
+    unguarded: DemoRun
+    guarded: DemoRun
 
     def claims(self) -> tuple[Claim, ...]:
         return tuple(_claims(self.unguarded, self.guarded))
@@ -157,8 +157,8 @@ class Screen(Protocol):
 
 
 async def demonstrate(
-    plan: Plan, screen: Screen, *, afterwards: Callable[[Shown, Service], Awaitable[None]] | None = None
-) -> Shown:
+    plan: Plan, screen: Screen, *, afterwards: Callable[[DemoView, ExampleService], Awaitable[None]] | None = None
+) -> DemoView:
     """Attack the example service without the guard and with it.
 
     `afterwards` is awaited with the result while the guarded service still runs. Raises `SettingsError` if the guard
@@ -171,15 +171,15 @@ async def demonstrate(
         limits = load(settings).limits
         screen.say(f"Adding {plan.owners:,} owners (argon2, one pass over 256 KiB: cheap on purpose)")
         await add_owners(scenario.population(), directory)
-        async with Service(UNGUARDED, directory, {}) as service:
+        async with ExampleService(UNGUARDED, directory, {}) as service:
             unguarded = await _attack(service, plan, screen, "without the guard")
         phones = Phones(scenario.population(), scenario.seed)
         phones.enrol(directory / DATABASE, settings["SEKISHO_SECRET"].encode())
-        async with Service(GUARDED, directory, settings) as service:
+        async with ExampleService(GUARDED, directory, settings) as service:
             # If the first run was cut short, the second sends only as many attempts.
             against = Against(limits, phones, unguarded.tally)
             guarded = await _attack(service, plan, screen, "with the guard", against)
-            shown = Shown(scenario, unguarded, guarded)
+            shown = DemoView(scenario, unguarded, guarded)
             if afterwards is not None:
                 await afterwards(shown, service)
     return shown
@@ -194,12 +194,12 @@ class Against(NamedTuple):
 
 
 async def _attack(
-    service: Service,
+    service: ExampleService,
     plan: Plan,
     screen: Screen,
     title: str,
     against: Against | None = None,
-) -> Run:
+) -> DemoRun:
     scenario = plan.scenario()
     jar, bound, phones = Jar(), Bound(), against.phones if against else None
     await _log_in_once(service, scenario, jar, phones)
@@ -217,7 +217,7 @@ async def _attack(
     finally:
         screen.end()
     after = await service.read_meter()
-    return Run(
+    return DemoRun(
         tally=tally,
         seconds=seconds,
         password_checks=after.password_checks - before.password_checks,
@@ -236,7 +236,7 @@ def _streams(scenario: Scenario, bound: Bound, sent: Tally | None) -> tuple[Stre
     )
 
 
-async def _log_in_once(service: Service, scenario: Scenario, jar: Jar, phones: Phones | None) -> None:
+async def _log_in_once(service: ExampleService, scenario: Scenario, jar: Jar, phones: Phones | None) -> None:
     """Log in each owner with a known device before the attack; with the guard, that also makes the devices proved."""
     past = habits(scenario.population(), scenario.honest, seed=scenario.seed)
     tally, _ = await replay([Stream(past, OWNERS_CONNECTIONS)], service.port, jar=jar, phones=phones)
@@ -250,7 +250,7 @@ def _noted(tries: Iterator[Try], bound: Bound) -> Iterator[Try]:
         yield attempt
 
 
-def _claims(unguarded: Run, guarded: Run) -> Iterator[Claim]:
+def _claims(unguarded: DemoRun, guarded: DemoRun) -> Iterator[Claim]:
     before, after = unguarded.tally, guarded.tally
     allowed = 0 if guarded.wrong_max is None else guarded.wrong_max
     yield Claim(
@@ -271,7 +271,7 @@ def _claims(unguarded: Run, guarded: Run) -> Iterator[Claim]:
         )
 
 
-def _figures(run: Run) -> dict[str, object]:
+def _figures(run: DemoRun) -> dict[str, object]:
     tally = run.tally
     return {
         "attempts": tally.attempts,

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from sekisho.simulate.client import Answer, Client, Unanswered, login_request
+from sekisho.simulate.client import Client, HttpAnswer, Unanswered, login_request
 from sekisho.simulate.owner import NONE, persist
 from sekisho.simulate.tally import Tally
 
@@ -29,7 +29,7 @@ class Jar:
     def cookie(self, attempt: Try) -> str:
         return self._cookies.get(attempt.owner, "") if attempt.known_device else ""
 
-    def keep(self, attempt: Try, answer: Answer) -> None:
+    def keep(self, attempt: Try, answer: HttpAnswer) -> None:
         # The session has ended by the next log-in; the device cookie outlives it.
         kept = {name: value for name, value in answer.cookies().items() if name == DEVICE_COOKIE and value}
         if attempt.known_device and kept:
@@ -107,7 +107,7 @@ class _Run:
         request = login_request(attempt, cookie=cookie)
         began = time.perf_counter()
         try:
-            answer: Answer | None = await client.send(request)
+            answer: HttpAnswer | None = await client.send(request)
             if answer and self._phones and attempt.honest and attempt.right:
                 answer, steps = await persist(client, attempt, answer, self._phones, cookie=cookie)
         except Unanswered:

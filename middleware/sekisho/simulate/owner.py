@@ -13,7 +13,7 @@ from sekisho.simulate.solve import solved
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.simulate.client import Answer, Client
+    from sekisho.simulate.client import Client, HttpAnswer
     from sekisho.simulate.generator import Try
     from sekisho.simulate.phones import Phones
 
@@ -41,8 +41,8 @@ NONE = Steps()
 
 
 async def persist(
-    client: Client, attempt: Try, answer: Answer, phones: Phones, *, cookie: str = ""
-) -> tuple[Answer, Steps]:
+    client: Client, attempt: Try, answer: HttpAnswer, phones: Phones, *, cookie: str = ""
+) -> tuple[HttpAnswer, Steps]:
     """Complete all requested steps. Returns the last answer, and the steps. Raises `Unanswered`.
 
     Only owners have phones, and they read them only after their own log-in with the right password.
@@ -66,11 +66,11 @@ async def persist(
     return answer, steps
 
 
-def _proof(attempt: Try, asked: Answer, phones: Phones, cookie: str) -> Callable[[], bytes]:
+def _proof(attempt: Try, asked: HttpAnswer, phones: Phones, cookie: str) -> Callable[[], bytes]:
     """A request with the current code, read again for each call."""
     return lambda: proof_request(attempt, asked, phones.code(attempt.owner), cookie=_with(cookie, asked))
 
 
-def _with(cookie: str, answer: Answer) -> str:
+def _with(cookie: str, answer: HttpAnswer) -> str:
     """A browser's cookies together with those of an answer."""
     return "; ".join(filter(None, (cookie, *(f"{name}={value}" for name, value in answer.cookies().items()))))

@@ -82,7 +82,7 @@ def _lines(population: Population) -> Iterable[bytes]:
         yield f"{population.account(owner)}\t{population.password(owner)}\n".encode()
 
 
-class Service:
+class ExampleService:
     """The example service `factory` (`module:name` below `examples/`) on `directory`'s database; a context manager.
 
     Attributes:

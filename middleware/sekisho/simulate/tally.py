@@ -11,7 +11,7 @@ from sekisho.simulate.owner import ASKED, NONE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sekisho.simulate.client import Answer
+    from sekisho.simulate.client import HttpAnswer
     from sekisho.simulate.generator import Try
     from sekisho.simulate.owner import Steps
 
@@ -106,7 +106,7 @@ class Tally:
         """Attackers' tries that were refused before the password was checked."""
         return self.stopped.total() - self.stopped[ASKED]
 
-    def add(self, attempt: Try, answer: Answer | None, duration_us: float, steps: Steps = NONE) -> None:
+    def add(self, attempt: Try, answer: HttpAnswer | None, duration_us: float, steps: Steps = NONE) -> None:
         """Count one try; `answer` is `None` if there was none. `steps`: the owner's steps."""
         code = "" if answer is None else answer.code
         self.unanswered += answer is None
@@ -122,7 +122,7 @@ class Tally:
             self._add_attackers(attempt, answer, code)
             self.attackers_ms.add(duration_us)
 
-    def _add_attackers(self, attempt: Try, answer: Answer | None, code: str) -> None:
+    def _add_attackers(self, attempt: Try, answer: HttpAnswer | None, code: str) -> None:
         self.attempts += 1
         if answer is None:
             return
@@ -136,7 +136,7 @@ class Tally:
         else:
             self.wrong += 1
 
-    def _add_owners(self, attempt: Try, answer: Answer | None, code: str) -> None:
+    def _add_owners(self, attempt: Try, answer: HttpAnswer | None, code: str) -> None:
         self.logins += attempt.right
         if code:
             self.owners_stopped[code] += 1
@@ -145,5 +145,5 @@ class Tally:
             self.refused_by["no answer" if answer is None else code or "the service"] += 1
 
 
-def _entered(answer: Answer) -> bool:
+def _entered(answer: HttpAnswer) -> bool:
     return answer.status == 303 and answer.header(b"location") == b"/account"

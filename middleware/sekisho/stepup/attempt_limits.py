@@ -43,7 +43,7 @@ class Guess(Enum):
     APP = b"app"  # and those since the last proof
 
 
-class Trial(NamedTuple):
+class CodeTrial(NamedTuple):
     """The account and the challenge of a try.
 
     Attributes:
@@ -71,7 +71,7 @@ class Trial(NamedTuple):
 
     def __repr__(self) -> str:
         # Tracebacks print values, and must not reveal whether the password was right.
-        return "Trial(...)"
+        return "CodeTrial(...)"
 
 
 class AppTry(NamedTuple):
@@ -84,14 +84,14 @@ class AppTry(NamedTuple):
     is_last: bool = False
 
 
-def owner_key(keys: VaultKeys, kind: bytes, trial: Trial) -> bytes:
+def owner_key(keys: VaultKeys, kind: bytes, trial: CodeTrial) -> bytes:
     """The key of an owner's counter; behind a wrong secret, a key that belongs to no account."""
     if trial.behind_right_secret:
         return keys.of(kind, b"account" + trial.lane, trial.counted_by)
     return keys.of(kind, b"nobody", trial.challenge)
 
 
-class Tries:
+class AttemptLimits:
     """Counts tries before the comparison: a thousand parallel guesses must not all see an unused limit.
 
     An owner's success is not refunded: ten proofs an hour are plenty, and a refund would grant an attacker who guesses
@@ -113,18 +113,18 @@ class Tries:
         self._account_max = account_max
         self._app_max = app_max
 
-    async def in_challenge(self, trial: Trial) -> bool:
+    async def in_challenge(self, trial: CodeTrial) -> bool:
         """Use up a try of this challenge; return whether there was one. Raises `StoreUnavailable`."""
         return (await self.counted(trial)).number <= self._challenge_max
 
-    async def counted(self, trial: Trial) -> Trial:
+    async def counted(self, trial: CodeTrial) -> CodeTrial:
         """The trial with its number in its challenge, counted now unless it has one. Raises `StoreUnavailable`."""
         if trial.number:
             return trial
         number = await self._vault.count(self._in_challenge(trial.challenge), seconds=PERIOD_S)
         return trial._replace(number=number)
 
-    async def early(self, trial: Trial, guess: Guess | None, *, exists: bool) -> bool:
+    async def early(self, trial: CodeTrial, guess: Guess | None, *, exists: bool) -> bool:
         """Whether a code may be compared before the outcome of the secret is known. Raises `StoreUnavailable`.
 
         Args:
@@ -139,7 +139,7 @@ class Tries:
             allowed &= await self._vault.count(key, seconds=EARLY_PERIOD_S) <= EARLY_TRIES_MAX
         return allowed
 
-    async def defer(self, trial: Trial, guess: Guess) -> None:
+    async def defer(self, trial: CodeTrial, guess: Guess) -> None:
         """Record a try for `settle`, as the outcome of the secret is not known yet. Raises `StoreUnavailable`."""
         if trial.number <= self._challenge_max:
             await self._vault.put(self._deferred(trial, trial.number), guess.value, seconds=PERIOD_S)
@@ -148,7 +148,7 @@ class Tries:
         """Whether a try was made in this challenge. Raises `StoreUnavailable`."""
         return await self._vault.get(self._in_challenge(challenge)) is not None
 
-    async def settle(self, trial: Trial) -> bool:
+    async def settle(self, trial: CodeTrial) -> bool:
         """Count the recorded tries of this challenge, once the outcome of the secret is known. Each try counts once.
 
         Returns:
@@ -168,21 +168,21 @@ class Tries:
                 is_last |= (await self._of_app(trial)).is_last
         return is_last
 
-    async def of_guessable(self, trial: Trial) -> bool:
+    async def of_guessable(self, trial: CodeTrial) -> bool:
         """The same for a code that is short enough to guess: the account must have a try left as well.
 
         A challenge without tries uses up none of the account's.
         """
         return await self.in_challenge(trial) and await self._of_account(trial)
 
-    async def of_app(self, trial: Trial) -> AppTry:
+    async def of_app(self, trial: CodeTrial) -> AppTry:
         """The same for an app's code: the account's tries since its last proof must not be used up either.
 
         A try that is not allowed uses up none of them: otherwise a thousand tries at once would lock the app.
         """
         return await self._of_app(trial) if await self.in_challenge(trial) else AppTry(allowed=False)
 
-    async def _of_app(self, trial: Trial) -> AppTry:
+    async def _of_app(self, trial: CodeTrial) -> AppTry:
         allowed = await self._of_account(trial)
         counted = trial if allowed else trial._replace(behind_right_secret=False)
         # Counters that belong to no account live no longer than their challenge, or guesses would fill the store.
@@ -193,15 +193,15 @@ class Tries:
     async def proved(self, account: str) -> None:
         """Forget the earlier tries with an account's app after a proof. Raises `StoreUnavailable`."""
         for lane in (b"", DOOR):
-            trial = Trial(b"", account, behind_right_secret=True, lane=lane)
+            trial = CodeTrial(b"", account, behind_right_secret=True, lane=lane)
             await self._vault.forget(owner_key(self._keys, b"app tries", trial))
 
     def _in_challenge(self, challenge: bytes) -> bytes:
         return self._keys.of(b"challenge tries", challenge)
 
-    def _deferred(self, trial: Trial, number: int) -> bytes:
+    def _deferred(self, trial: CodeTrial, number: int) -> bytes:
         return self._keys.of(b"deferred try", trial.challenge, b"%d" % number)
 
-    async def _of_account(self, trial: Trial) -> bool:
+    async def _of_account(self, trial: CodeTrial) -> bool:
         key = owner_key(self._keys, b"account tries", trial)
         return await self._vault.count(key, seconds=PERIOD_S) <= self._account_max

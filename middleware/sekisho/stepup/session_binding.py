@@ -49,7 +49,7 @@ _SKEW_S = 300  # the largest difference of two workers' clocks
 _DIGEST_BYTES = 16
 
 
-class Tie(NamedTuple):
+class SessionBinding(NamedTuple):
     """Attributes:
     account: exactly as the application read it.
     account_id: the id that factors are enrolled for; "" where it was not looked up yet.
@@ -61,10 +61,10 @@ class Tie(NamedTuple):
     proved_s: int = 0
 
     def __repr__(self) -> str:
-        return f"Tie(proved_s={self.proved_s}, ...)"
+        return f"SessionBinding(proved_s={self.proved_s}, ...)"
 
 
-class Ties:
+class SessionBindings:
     """Binds sessions to accounts, and reads the bindings.
 
     Args:
@@ -92,7 +92,7 @@ class Ties:
         ]
         self._signers: Final = as_signers(secrets)
 
-    def tied(self, tie: Tie, credentials: SessionCredentials, now_s: int) -> str:
+    def tied(self, tie: SessionBinding, credentials: SessionCredentials, now_s: int) -> str:
         """The sealed text. Empty where there is no credential to bind to, or it would be too long."""
         if not credentials:
             # Every request shows an empty set of credentials.
@@ -105,7 +105,9 @@ class Ties:
         text = urlsafe_b64encode(sealed).rstrip(b"=").decode()
         return text if len(text) <= CHARS_MAX else ""
 
-    def find(self, presented: str, headers: Headers, now_s: int, said_account: str | None = None) -> Tie | None:
+    def find(
+        self, presented: str, headers: Headers, now_s: int, said_account: str | None = None
+    ) -> SessionBinding | None:
         """Open the tie if the request shows exactly the credentials that it is bound to, with the same values.
 
         `said_account`: the session's account, as the application reports it. Then cookies may have changed, which some
@@ -126,14 +128,14 @@ class Ties:
         if found and self._guesses and said_account is None and other_session(headers, cookies):
             self._tell()
             return None
-        return Tie(account, account_id, proved_s) if found else None
+        return SessionBinding(account, account_id, proved_s) if found else None
 
     def _tell(self) -> None:
         if not self._told:
             self._told = True
             log.warning(AMBIGUOUS)
 
-    def of(self, headers: Headers, now_s: int, said_account: str | None = None) -> Tie | None:
+    def of(self, headers: Headers, now_s: int, said_account: str | None = None) -> SessionBinding | None:
         """The tie of a request with these headers. `said_account`: as in `find`."""
         text, _ = self._presented(headers)
         return self.find(text, headers, now_s, said_account)
@@ -143,7 +145,7 @@ class Ties:
         return self._presented(headers)[0].encode("latin-1", "replace")
 
     def headers(
-        self, tie: Tie, credentials: SessionCredentials, now_s: int, *, by_header: bool
+        self, tie: SessionBinding, credentials: SessionCredentials, now_s: int, *, by_header: bool
     ) -> list[tuple[bytes, bytes]]:
         """The headers to add to the answer that hands out the session; none where there is no credential to bind to."""
         text = self.tied(tie, credentials, now_s)

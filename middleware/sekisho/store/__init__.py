@@ -7,11 +7,21 @@ The vault keeps small values for a while: in Redis, or in memory for one worker.
 
 from __future__ import annotations
 
-from sekisho.store.line import Line
-from sekisho.store.opening import AnyLine, is_cluster, open_to
+from sekisho.store.line import StoreConnection
+from sekisho.store.opening import AnyStoreConnection, is_cluster, open_to
 from sekisho.store.options import LineOptions
 from sekisho.store.redis_vault import RedisVault
 from sekisho.store.script import Script
 from sekisho.store.vault import MemoryVault, Vault
 
-__all__ = ["AnyLine", "Line", "LineOptions", "MemoryVault", "RedisVault", "Script", "Vault", "is_cluster", "open_to"]
+__all__ = [
+    "AnyStoreConnection",
+    "LineOptions",
+    "MemoryVault",
+    "RedisVault",
+    "Script",
+    "StoreConnection",
+    "Vault",
+    "is_cluster",
+    "open_to",
+]

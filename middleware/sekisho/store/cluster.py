@@ -25,13 +25,13 @@ from sekisho.model import StoreUnavailable
 from sekisho.settings.store import Several
 from sekisho.store.batch import Call, Operation, refuse
 from sekisho.store.health import Health
-from sekisho.store.line import BATCH_MAX, CONNECT_US, KEPT_MAX, Line, connection_to, converse
+from sekisho.store.line import BATCH_MAX, CONNECT_US, KEPT_MAX, StoreConnection, connection_to, converse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sekisho.store.options import LineOptions
-    from sekisho.store.wire import Wire
+    from sekisho.store.wire import RespProtocol
 
 log = logging.getLogger("sekisho.store")
 
@@ -57,7 +57,7 @@ class Range(NamedTuple):
 
 
 class ClusterLine:
-    """The same as `Line`, for a Cluster. Belongs to the event loop it was started in.
+    """The same as `StoreConnection`, for a Cluster. Belongs to the event loop it was started in.
 
     Args:
         url: `redis+cluster://host:port,host:port`, of some nodes; they name the others.
@@ -90,7 +90,7 @@ class ClusterLine:
         return self._early is not None or any(node.answers for node in self._nodes.values())
 
     def ask(self, keys: Sequence[bytes], argument: bytes) -> asyncio.Future[bytes]:
-        """As `Line.ask`. Raises at once where the slot's node is gone, even if all other nodes answer."""
+        """As `StoreConnection.ask`. Raises at once where the slot's node is gone, even if all other nodes answer."""
         node = self._owners[key_slot(keys[0])]
         if node is not None:
             return node.ask(keys, argument)
@@ -104,7 +104,7 @@ class ClusterLine:
         return answer
 
     def tell(self, keys: Sequence[bytes], argument: bytes) -> None:
-        """As `Line.tell`. Kept while the slot's node is gone, within a bound for all of them."""
+        """As `StoreConnection.tell`. Kept while the slot's node is gone, within a bound for all of them."""
         node = self._owners[key_slot(keys[0])]
         if node is not None and node.answers:
             node.tell(keys, argument)
@@ -112,7 +112,7 @@ class ClusterLine:
             self._keep([Operation(keys, argument, None, math.inf)])
 
     async def execute(self, *command: bytes) -> Any:
-        """As `Line.execute`, at the node of the command's first key."""
+        """As `StoreConnection.execute`, at the node of the command's first key."""
         if self._early is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._options.deadline_us / 1e6):
@@ -289,7 +289,7 @@ class ClusterLine:
             self.tell(operation.keys, operation.argument)
 
 
-class NodeLine(Line):
+class NodeLine(StoreConnection):
     """The line to one primary. Its redirections are handled by `ClusterLine`."""
 
     _batch_max = WRITE_MAX
@@ -347,7 +347,7 @@ class NodeLine(Line):
             for first in range(0, len(each), BATCH_MAX)
         ]
 
-    def _send(self, wire: Wire, calls: Sequence[Call]) -> None:
+    def _send(self, wire: RespProtocol, calls: Sequence[Call]) -> None:
         if any(call.asking for call in calls):
             calls = [each for call in calls for each in ((self._asking(call), call) if call.asking else (call,))]
         super()._send(wire, calls)

@@ -25,7 +25,7 @@ from sekisho.model import StoreUnavailable
 from sekisho.store.batch import Call, Operation, command_of, refuse, share_out, taken_from
 from sekisho.store.health import Health
 from sekisho.store.refusals import EVICTS, UNWEIGHED, evicting_policy, over_budget, problem_of
-from sekisho.store.wire import Wire
+from sekisho.store.wire import RespProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -47,7 +47,7 @@ BUSY_MAX_US = 300_000  # of a turn; if the application blocks the loop for longe
 TURNS_PER_ANSWER = 3  # an operation is asked in one turn, written in the next, read in the third
 
 
-class Line:
+class StoreConnection:
     """See the module. Belongs to the event loop it was started in.
 
     The lines behind Sentinels and to a Cluster's nodes override `_reach` (how to connect), `_duties` (background work),
@@ -74,7 +74,7 @@ class Line:
         self._answered = asyncio.Event()  # `aclose` waits for it
         self._loop = asyncio.get_running_loop()
         self._health = options.health or Health(self._loop.call_later)
-        self._wire: Wire | None = None
+        self._wire: RespProtocol | None = None
         self._stirred = False  # whether the queue is written at the end of this turn
         self._stirred_at = 0.0
         self._turn_s = 0.0  # length of the last measured turn of the loop
@@ -233,7 +233,7 @@ class Line:
         return [self._watch(), self._weigh()]
 
     async def _serve(self) -> None:
-        self._wire = Wire(self._connection, self._replied, self._stir)
+        self._wire = RespProtocol(self._connection, self._replied, self._stir)
         self._load()
         self._stir()
         tasks = [self._loop.create_task(duty) for duty in (self._wire.ended(), *self._duties())]
@@ -291,7 +291,7 @@ class Line:
             if calls := self._next():
                 self._send(self._wire, calls)
 
-    def _send(self, wire: Wire, calls: Sequence[Call]) -> None:
+    def _send(self, wire: RespProtocol, calls: Sequence[Call]) -> None:
         if not self._in_flight:
             self._heard = self._loop.time()
         self._in_flight.extend(calls)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sekisho.settings.store import CLUSTER, SENTINEL
 from sekisho.store.cluster import ClusterLine
-from sekisho.store.line import Line
+from sekisho.store.line import StoreConnection
 from sekisho.store.sentinel import SentinelLine
 
 if TYPE_CHECKING:
     from sekisho.store.options import LineOptions
 
-AnyLine: TypeAlias = Line | ClusterLine
+AnyStoreConnection: TypeAlias = StoreConnection | ClusterLine
 """The ledger, the vault and the exchange use only the methods that all three share."""
 
 
@@ -21,9 +21,9 @@ def is_cluster(url: str) -> bool:
     return url.partition("://")[0] in CLUSTER
 
 
-def open_to(url: str, options: LineOptions) -> AnyLine:
-    """A line to the store that `url` names; see `Line`. It belongs to the running event loop."""
-    kind: type[AnyLine] = Line
+def open_to(url: str, options: LineOptions) -> AnyStoreConnection:
+    """A line to the store that `url` names; see `StoreConnection`. It belongs to the running event loop."""
+    kind: type[AnyStoreConnection] = StoreConnection
     if is_cluster(url):
         kind = ClusterLine
     elif url.partition("://")[0] in SENTINEL:

@@ -18,7 +18,7 @@ from sekisho.store.refusals import explained
 from sekisho.store.vault import MARK, ensure_key, ensure_seconds, ensure_value
 
 if TYPE_CHECKING:
-    from sekisho.store.opening import AnyLine
+    from sekisho.store.opening import AnyStoreConnection
 
 log = logging.getLogger("sekisho.store")
 
@@ -28,7 +28,7 @@ COUNT = resources.files(__package__).joinpath("vault_count.lua").read_bytes()
 class RedisVault:
     """See `Vault`. Shared by all workers on one Redis and one namespace; each key becomes `namespace:{v…}`."""
 
-    def __init__(self, line: AnyLine, namespace: str) -> None:
+    def __init__(self, line: AnyStoreConnection, namespace: str) -> None:
         self._line = line
         self._prefix = namespace.encode() + b":{v"
         self._refusals: set[tuple[bytes, str]] = set()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from sekisho.settings.store import Several
-from sekisho.store.line import Line, connection_to, converse
+from sekisho.store.line import StoreConnection, connection_to, converse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -31,8 +31,8 @@ AGAIN_US = 200_000  # before the next one is listened to
 SWITCHED = "+switch-master"
 
 
-class SentinelLine(Line):
-    """See `Line`. `url`: `redis+sentinel://host:port,host:port/service`."""
+class SentinelLine(StoreConnection):
+    """See `StoreConnection`. `url`: `redis+sentinel://host:port,host:port/service`."""
 
     def __init__(self, url: str, options: LineOptions) -> None:
         self._several = Several.of(url)

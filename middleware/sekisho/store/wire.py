@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PART = object()  # a reply is incomplete
 
 
-class Wire(asyncio.Protocol):
+class RespProtocol(asyncio.Protocol):
     """Takes over an open connection.
 
     Args:

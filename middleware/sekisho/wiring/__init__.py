@@ -21,16 +21,16 @@ from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answe
 from sekisho.asgi.admission import Admission
 from sekisho.asgi.asker import AskerCookie
 from sekisho.asgi.body_reader import Patience
-from sekisho.asgi.endpoint import NOT_THERE, Cookie, GuardMiddleware, Reading
+from sekisho.asgi.endpoint import NOT_THERE, Cookie, Endpoint, Reading
 from sekisho.asgi.examination import Examination, Known
-from sekisho.asgi.fast_path import Passing
+from sekisho.asgi.fast_path import FastPath
 from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.asgi.place_queue import PlaceQueue
 from sekisho.breach.corpus_file import Corpus
 from sekisho.breach.header import CorpusError
-from sekisho.breach.lookup import Breaches
+from sekisho.breach.lookup import BreachLookup
 from sekisho.breach.pairs import PairDigests, Pairs
-from sekisho.breach.reloadable_file import LiveCorpus, Lookout, in_thread, within
+from sekisho.breach.reloadable_file import FileWatcher, ReloadableCorpus, in_thread, within
 from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
 from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
@@ -40,11 +40,11 @@ from sekisho.devices.token import DeviceTokens
 from sekisho.judge import SuccessTrust
 from sekisho.judge.gradient import GradientLimit
 from sekisho.ledger.daily import DailyGuesses
-from sekisho.ledger.in_flight import WaitingRoom
+from sekisho.ledger.in_flight import InFlight
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.opening import ledger_on, open_line
 from sekisho.ledger.shed import Shed
-from sekisho.ledger.worker_sync import Exchange, News
+from sekisho.ledger.worker_sync import News, WorkerSync
 from sekisho.model import (
     Credentials,
     Door,
@@ -81,8 +81,8 @@ if TYPE_CHECKING:
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.owners import Owners
     from sekisho.stepup.factors.senders import CodeHook
-    from sekisho.store import AnyLine
-    from sekisho.wiring.step_up import StepUp
+    from sekisho.store import AnyStoreConnection
+    from sekisho.wiring.step_up import StepUpWing
 
 log = logging.getLogger("sekisho")
 
@@ -325,7 +325,7 @@ class _Parts:
             exposed_header=(settings.exposed_header or "").encode("ascii"),
         )
         self.protected = as_doors(settings.protect)
-        self.passing = Passing(self._is_ours)
+        self.passing = FastPath(self._is_ours)
         self.tokens = DeviceTokens(settings.signers, days=settings.device_days, oldest=settings.secrets[-1])
         self.clock_s = StoreClock(_wall_s)
         self.other_loop = OtherLoop(app, self._is_guarded, self.renderer)
@@ -511,12 +511,12 @@ class _Leaks:
         # exchanged too early must not keep the service from restarting.
         pairs = self._live("SEKISHO_PAIRS", settings.pairs, "pairs", digests.key_id)
         self._pairs = Pairs(pairs, digests) if pairs else None
-        self._lookout = Lookout([file for file in (self._corpus, pairs) if file], time.monotonic, in_thread)
+        self._lookout = FileWatcher([file for file in (self._corpus, pairs) if file], time.monotonic, in_thread)
         self._warn_of_age()
 
-    def breaches(self, online: Hibp | None) -> Breaches:
+    def breaches(self, online: Hibp | None) -> BreachLookup:
         """The breach sources for one event loop."""
-        return Breaches(
+        return BreachLookup(
             self._corpus,
             self._pairs,
             online,
@@ -525,12 +525,12 @@ class _Leaks:
             clock_s=time.time,
         )
 
-    def _live(self, variable: str, path: str | None, kind: str, key_id: str = "") -> LiveCorpus | None:
+    def _live(self, variable: str, path: str | None, kind: str, key_id: str = "") -> ReloadableCorpus | None:
         if path is None:
             return None
         _ensure_sound(variable, path, kind)
         source = variable.removeprefix("SEKISHO_").lower()
-        return LiveCorpus(path, kind=kind, key_id=key_id, on_change=partial(self._events.leaks_answer, source))
+        return ReloadableCorpus(path, kind=kind, key_id=key_id, on_change=partial(self._events.leaks_answer, source))
 
     @property
     def _seconds_max(self) -> int:
@@ -552,9 +552,9 @@ class _Running:
         self.loop = loop
         self.thread = get_ident()
         self._parts = parts
-        self._line: AnyLine | None = None
+        self._line: AnyStoreConnection | None = None
         self._exchange: asyncio.Task[None] | None = None
-        self._exchanging: Exchange | None = None
+        self._exchanging: WorkerSync | None = None
         self._health = Health(loop.call_later, parts.events.store_answers)
         self._hibp = self._online()
         self._refusals = RefusalLog(loop.call_later)
@@ -638,7 +638,7 @@ class _Running:
             namespace=settings.namespace,
             bytes_max=settings.store_bytes_max,
         )
-        exchange = Exchange(
+        exchange = WorkerSync(
             self._line,
             settings.namespace,
             worker=secrets.token_bytes(8),
@@ -668,7 +668,7 @@ class _Running:
             tokens=parts.tokens,
             policy=parts.policy,
             shed=parts.shed,
-            room=WaitingRoom(),
+            room=InFlight(),
             trust=parts.trust,
             allow=Networks(settings.allow) if settings.allow else None,
             deny=Networks(settings.deny) if settings.deny else None,
@@ -679,9 +679,9 @@ class _Running:
             guesses=self._guesses(),
         )
 
-    def _endpoint(self) -> GuardMiddleware:
+    def _endpoint(self) -> Endpoint:
         parts, step_up = self._parts, self._step_up
-        return GuardMiddleware(
+        return Endpoint(
             parts.app,
             self._guard,
             reading=parts.reading,
@@ -742,11 +742,11 @@ class _Running:
         settings = self._parts.settings
         return Cookie(settings.device_cookie.encode(), settings.device_days)
 
-    def _with_step_up(self) -> StepUp | None:
+    def _with_step_up(self) -> StepUpWing | None:
         parts, settings = self._parts, self._parts.settings
         if not (settings.factors or settings.challenges):
             return None
-        from sekisho.wiring.step_up import Given, Site, StepUp  # noqa: PLC0415 - packages that others need not have
+        from sekisho.wiring.step_up import Given, Site, StepUpWing  # noqa: PLC0415 - packages that others need not have
 
         vault = parts.vault if self._line is None else RedisVault(self._line, settings.namespace)
         site = Site(
@@ -754,7 +754,7 @@ class _Running:
             random.random, lambda: parts.lifespan_state, parts.csrf,
             self._canary.test, parts.clock_s, self._refusals, self._admission, self._patience,
         )  # fmt: skip
-        return StepUp(settings, Given(*parts.given), site, vault)
+        return StepUpWing(settings, Given(*parts.given), site, vault)
 
 
 def people_of(owners: Owners | str | None, overrides: dict[str, object]) -> tuple[Owners | None, dict[str, object]]:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
-from sekisho.challenge.challenge import Toll
+from sekisho.challenge.challenge import Challenges
 from sekisho.challenge.waits import Waits
 from sekisho.challenge.work import Work
 from sekisho.crypto.seal import Sealer
@@ -21,19 +21,19 @@ from sekisho.settings.step_up import guesses_session
 from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.webhook import Webhook
-from sekisho.stepup.flow.enrolment_pages import Managing
-from sekisho.stepup.flow.fair_queue import Lanes
-from sekisho.stepup.flow.issue import Asking
+from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
+from sekisho.stepup.flow.fair_queue import FairQueue
+from sekisho.stepup.flow.issue import Issuer
 from sekisho.stepup.flow.parts import Parts, Proving
-from sekisho.stepup.flow.proof_routes import RUN_S, Redeeming
+from sekisho.stepup.flow.proof_routes import RUN_S, ProofRoutes
 from sekisho.stepup.flow.protected_routes import Protection
 from sekisho.stepup.flow.recorded_senders import RecordedSenders
-from sekisho.stepup.flow.redeem import Granting
-from sekisho.stepup.flow.responses import Voice
-from sekisho.stepup.flow.routes import Mount
+from sekisho.stepup.flow.redeem import Redeemer
+from sekisho.stepup.flow.responses import Responses
+from sekisho.stepup.flow.routes import PageRoutes
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.stepup.pages import Pages
-from sekisho.stepup.session_binding import Ties
+from sekisho.stepup.session_binding import SessionBindings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -148,7 +148,7 @@ def _passkeys(settings: Settings) -> WebAuthn | None:
     return WebAuthn(settings.rp_id or "", settings.service_name, settings.passkey_origins, decoys)
 
 
-class StepUp:
+class StepUpWing:
     """The step-up of one event loop: `issuer` and `routes` are the ports of its endpoint. Closed with the loop."""
 
     def __init__(self, settings: Settings, given: Given, site: Site, vault: Vault) -> None:
@@ -165,7 +165,7 @@ class StepUp:
         parts = Parts(
             settings.mount,
             escrow,
-            Voice(
+            Responses(
                 site.renderer,
                 Pages(settings.mount, settings.service_name),
                 settings.mount,
@@ -180,18 +180,18 @@ class StepUp:
             site.events,
         )
         shared = settings.store != "memory://"
-        asking = Asking(
+        asking = Issuer(
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
             admission=site.admission,
         )  # fmt: skip
         redeeming = managing = None
         if proving is not None:
-            granting = Granting(site.guard, site.reading, parts, proving, site.events, site.cookie)
-            redeeming = Redeeming(site.guard, parts, proving, granting)
-            managing = Managing(site.guard, site.reading, parts, proving)
+            granting = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie)
+            redeeming = ProofRoutes(site.guard, parts, proving, granting)
+            managing = EnrolmentPages(site.guard, site.reading, parts, proving)
         self.issuer: Final = asking
-        self.routes: Final = Mount(
+        self.routes: Final = PageRoutes(
             site.guard, site.reading, parts, redeeming, managing, patience=site.patience, jitter=site.jitter
         )
 
@@ -209,9 +209,9 @@ class StepUp:
                     task.cancel()
             await self.issuer.aclose()
 
-    def _toll(self) -> Toll:
+    def _toll(self) -> Challenges:
         settings = self._settings
-        return Toll(
+        return Challenges(
             Work(settings.signers, self._vault, clock_s=self._clock_s),
             self._captcha(),
             Sealer(settings.signers, clock_s=self._clock_s),
@@ -258,13 +258,13 @@ class StepUp:
             self._vault, settings.listed, escrow, factors, senders, clock_s=time.time
         )  # fmt: skip
         self._telling = asyncio.ensure_future(unfinished.run())
-        ties = Ties(settings.signers, guesses=guesses_session(settings), clock_s=self._clock_s)
+        ties = SessionBindings(settings.signers, guesses=guesses_session(settings), clock_s=self._clock_s)
         return Proving(
             factors,
             enrolling,
             senders,
-            Lanes(site.admission, seconds_max=RUN_S),
-            Lanes(seconds_max=RUN_S),
+            FairQueue(site.admission, seconds_max=RUN_S),
+            FairQueue(seconds_max=RUN_S),
             ties,
             Protection(settings.protect, ties, given.session_account),
             unfinished,

@@ -9,7 +9,7 @@ import pyotp
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sekisho.owners import Contact, MemoryOwners
-from sekisho.stepup.factors import Enrolling, Factors, Person, Shown
+from sekisho.stepup.factors import AccountOwner, Enrolling, Factors, ShownFactor
 from sekisho.stepup.factors.senders import Senders
 from sekisho.stepup.webauthn import WebAuthn
 from tests.challenge.authenticator import Authenticator
@@ -18,7 +18,7 @@ from tests.challenge.proving import Clock as Ticking
 
 if TYPE_CHECKING:
     from sekisho.mail import Mailer, Service
-    from sekisho.stepup.attempt_limits import Trial
+    from sekisho.stepup.attempt_limits import CodeTrial
     from sekisho.stepup.factors import Proof, TotpOffer
     from sekisho.stepup.factors.webhook import CodeMessage
 
@@ -46,7 +46,7 @@ class Notes(Senders):
     async def _keep(self, message: CodeMessage) -> None:
         self.codes.append(message)
 
-    def factor_changed(self, person: Person, factor: str, change: str) -> None:
+    def factor_changed(self, person: AccountOwner, factor: str, change: str) -> None:
         self.changes.append((factor, change))
         super().factor_changed(person, factor, change)
 
@@ -73,10 +73,10 @@ class Site:
             self.owners, self.vault, secrets, passkeys=web, sender=self.sender, issuer="Shop", clock_s=self.clock
         )
 
-    async def person(self, account: str = "alice") -> Person:
+    async def person(self, account: str = "alice") -> AccountOwner:
         return await self.factors.person(account)
 
-    async def trial(self, account: str = "alice", challenge: bytes = b"c" * 16, *, right: bool = True) -> Trial:
+    async def trial(self, account: str = "alice", challenge: bytes = b"c" * 16, *, right: bool = True) -> CodeTrial:
         return self.factors.trial(challenge, await self.person(account), behind_right_secret=right)
 
     async def shown(
@@ -93,7 +93,7 @@ class Site:
         """Show a proof as a request would."""
         person = await self.person(account)
         trial = self.factors.trial(challenge, person, behind_right_secret=right)
-        return await self.factors.prove(trial, person, Shown(factor, code, credential), bound_to)
+        return await self.factors.prove(trial, person, ShownFactor(factor, code, credential), bound_to)
 
     async def app(self, account: str = "alice") -> pyotp.TOTP:
         """An enrolled authenticator app; the time step that enrolled it has passed."""

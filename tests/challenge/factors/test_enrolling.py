@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sekisho.owners import EnrolmentsFull
-from sekisho.stepup.factors import Person
+from sekisho.stepup.factors import AccountOwner
 from sekisho.stepup.proof import ProofFailed
 from tests.challenge.factors.site import Site
 
@@ -121,4 +121,4 @@ async def test_nobody_enrols_under_a_name_that_nobody_has() -> None:
     """No factor is enrolled for an account that does not exist, or the name's next owner would meet it."""
     site = Site()
     with pytest.raises(ProofFailed):
-        await site.enrolling.begin_totp(Person("nobody", None, ()))
+        await site.enrolling.begin_totp(AccountOwner("nobody", None, ()))

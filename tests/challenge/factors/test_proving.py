@@ -11,8 +11,8 @@ from sekisho.challenge.captcha import Solved
 from sekisho.challenge.work import Worked
 from sekisho.mail import Service
 from sekisho.owners import RESET_DELAY_S
-from sekisho.stepup.attempt_limits import Trial
-from sekisho.stepup.factors import Factors, Proof, Shown
+from sekisho.stepup.attempt_limits import CodeTrial
+from sekisho.stepup.factors import Factors, Proof, ShownFactor
 from sekisho.stepup.webauthn import WebAuthn
 from tests.challenge.factors.site import BOUND, ORIGIN, Site
 from tests.challenge.proving import SECRETS
@@ -107,7 +107,7 @@ async def test_another_accounts_app_proves_nothing() -> None:
     [enrolment] = (await site.person("bob")).enrolments
     person = (await site.person())._replace(enrolments=(enrolment,))
     trial = site.factors.trial(b"o" * 16, person, behind_right_secret=True)
-    assert await site.factors.prove(trial, person, Shown("totp", site.code(app)), BOUND) is None
+    assert await site.factors.prove(trial, person, ShownFactor("totp", site.code(app)), BOUND) is None
 
 
 async def test_a_passkey_proves_once() -> None:
@@ -172,7 +172,7 @@ async def test_of_two_that_count_at_once_the_later_is_not_believed() -> None:
     early, shown = await site.person(), await site.assertion(key)
     assert await site.shown("webauthn", credential=await site.assertion(key, challenge=b"o" * 16), challenge=b"o" * 16)
     trial = await site.trial()
-    assert await site.factors.prove(trial, early, Shown("webauthn", credential=shown), BOUND) is None
+    assert await site.factors.prove(trial, early, ShownFactor("webauthn", credential=shown), BOUND) is None
 
 
 async def test_a_list_of_passkeys_is_as_long_for_everybody() -> None:
@@ -302,7 +302,7 @@ async def test_whatever_is_shown_is_no_error(factor: str, account: str) -> None:
 async def test_unknown_accounts_can_prove_nothing_and_burn_nobodys_tries() -> None:
     """Unknown accounts prove nothing and use up no owner's tries, even if named like another account's id."""
     site = Site()
-    assert await site.trial("1") == Trial(b"c" * 16, "1", behind_right_secret=False)
+    assert await site.trial("1") == CodeTrial(b"c" * 16, "1", behind_right_secret=False)
 
 
 def test_work_and_riddles_are_no_proofs() -> None:
@@ -331,4 +331,4 @@ def test_there_is_always_a_second_way(name: str) -> None:
 
 def test_nothing_shown_is_printed() -> None:
     """No value's `repr` shows what was typed: tracebacks print it."""
-    assert repr(Shown("totp", "123456", b"secret")) == "Shown(...)"
+    assert repr(ShownFactor("totp", "123456", b"secret")) == "ShownFactor(...)"

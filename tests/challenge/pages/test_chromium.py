@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser import Visit, serving, visiting
+from tests.browser import RequestContext, serving, visiting
 from tests.challenge.pages.site import Site, every_page
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def test_every_page_fits_and_nothing_is_complained_of(
         assert visit.complaints == []
 
 
-async def _small(visit: Visit) -> list[str]:
+async def _small(visit: RequestContext) -> list[str]:
     small: list[str] = await visit.page.evaluate(
         """[...document.querySelectorAll("button, summary, a, input:not([type=hidden])")]
           .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 44)
@@ -224,7 +224,7 @@ async def test_whoever_shows_no_choice_gets_the_refusal(browser: Browser, origin
         assert await visit.page.evaluate(script) == 401
 
 
-async def _give_authenticator(visit: Visit) -> None:
+async def _give_authenticator(visit: RequestContext) -> None:
     """Give the browser a phone's own authenticator whose user always confirms."""
     session = await visit.context.new_cdp_session(visit.page)
     await session.send("WebAuthn.enable")

@@ -14,7 +14,7 @@ from sekisho.ledger.worker_sync import News
 from sekisho.model import StoreUnavailable
 from sekisho.passwords import PasswordsBusy
 from sekisho.stepup.flow import proof_routes as redeeming
-from sekisho.stepup.flow.fair_queue import Lanes
+from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.flow.proof_routes import wait_s
 from sekisho.store.vault import MemoryVault
 from tests.middleware.driving import Line, answer, ask, form, http, pieces
@@ -486,7 +486,7 @@ class Stuck(Shop):
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> Site:
     """A guard with one place for runs, which is taken."""
-    monkeypatch.setattr("sekisho.wiring.step_up.Lanes", partial(Lanes, running_max=1, waiting_max=0))
+    monkeypatch.setattr("sekisho.wiring.step_up.Lanes", partial(FairQueue, running_max=1, waiting_max=0))
     return Site(shop=Stuck())
 
 

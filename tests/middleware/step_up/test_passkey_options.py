@@ -10,7 +10,7 @@ import pytest
 
 from sekisho.crypto.seal import Sealer
 from sekisho.owners import Contact, Enrolment
-from sekisho.stepup.factors.passkeys import Cabinet
+from sekisho.stepup.factors.passkeys import PasskeySealer
 from sekisho.stepup.webauthn.credential import Credential
 from sekisho.testing import SECRET
 from tests.middleware.step_up.driving import STEP, Site, challenge
@@ -34,7 +34,7 @@ def site(names: Iterable[str] = ("hana",)) -> Site:
 async def enrol(made: Site, account_id: str = "1", credential_id: bytes = REAL) -> None:
     credential = Credential(credential_id, b"k" * 77, 0, b"h" * 32)
     number = credential_id.hex()[:32]
-    sealed = Cabinet(Sealer((SECRET,))).seal(credential, account=account_id, enrolment=number)
+    sealed = PasskeySealer(Sealer((SECRET,))).seal(credential, account=account_id, enrolment=number)
     await made.people.enrol(account_id, Enrolment(number, "webauthn", "key", 1, sealed))
 
 

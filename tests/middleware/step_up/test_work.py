@@ -15,7 +15,7 @@ import pytest
 
 from sekisho.challenge.work import difficulty
 from sekisho.simulate.solve import solved
-from sekisho.stepup.flow.fair_queue import Lanes
+from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.pages import Pages
 from tests.breach.hibp_server import hang_up
 from tests.challenge.captcha_server import SECRET as CAPTCHA_SECRET
@@ -574,7 +574,7 @@ async def test_places_in_the_lanes_cost_work_once_a_quarter_is_taken() -> None:
 @pytest.mark.parametrize("taken", [0.3, 0.6, 0.8, 0.95])
 async def test_work_grows_harder_as_the_lanes_fill(taken: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work grows harder as the lanes fill, by the table of `difficulty`."""
-    monkeypatch.setattr(Lanes, "occupancy", property(lambda _: taken))
+    monkeypatch.setattr(FairQueue, "occupancy", property(lambda _: taken))
     site = Site(settings={"challenges": "pow"})
     puzzle = (await asked(site.client()))["work"]["parameters"]
     tries = 1 << 4 * len(puzzle["keyPrefix"])

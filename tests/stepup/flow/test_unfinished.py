@@ -11,7 +11,7 @@ from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import StoreUnavailable
 from sekisho.owners import Contact, OwnersUnavailable
 from sekisho.stepup.escrow import Escrow, Purpose, Ticket
-from sekisho.stepup.factors import Person
+from sekisho.stepup.factors import AccountOwner
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.flow.unfinished import Unfinished
 from sekisho.store.vault import MemoryVault
@@ -35,12 +35,12 @@ class World:
         here: Any = self
         return Unfinished(self.vault, secrets, self.escrow, here, here, clock_s=lambda: self.now_s, sleep=self._sleep)
 
-    async def person(self, account: str) -> Person:
+    async def person(self, account: str) -> AccountOwner:
         if self.is_gone:
             raise OwnersUnavailable
-        return Person(account, Contact("1", "hana@example.test", None), ())
+        return AccountOwner(account, Contact("1", "hana@example.test", None), ())
 
-    def not_completed(self, person: Person, *, browser: str, network: str) -> None:
+    def not_completed(self, person: AccountOwner, *, browser: str, network: str) -> None:
         self.told.append((person.account, browser, network))
 
     async def _sleep(self, seconds: float) -> None:

@@ -27,7 +27,7 @@ from sekisho.cli.corpus.made import Made
 from sekisho.cli.progress import drawing
 from sekisho.cli.usage import Misused
 from sekisho.corpus.build import build
-from sekisho.corpus.combination_lists import Built, Reading, build_pairs
+from sekisho.corpus.combination_lists import Built, ListReading, build_pairs
 from sekisho.model import SettingsError
 from sekisho.settings.parse import HOW_TO_MAKE_A_SECRET
 
@@ -127,7 +127,7 @@ def _pairs(args: argparse.Namespace, given: list[Input], progress: Progress) -> 
     for one in given:
         if one.path is not None and one.path.is_dir():
             raise Misused(f"{one.name} is a folder; name the lists in it")
-    reading = Reading(args.encoding, hashes=args.hashes)
+    reading = ListReading(args.encoding, hashes=args.hashes)
     lines = build_pairs(
         [one.path for one in given], args.out, key, reading=reading, strict=args.strict, progress=progress
     )

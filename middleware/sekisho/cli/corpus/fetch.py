@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from sekisho.cli.corpus.common import tidily
 from sekisho.cli.progress import amount, drawing
 from sekisho.cli.usage import within
-from sekisho.corpus.fetch import SOURCE_URL, FetchError, Pace, fetch
+from sekisho.corpus.fetch import SOURCE_URL, FetchError, FetchPace, fetch
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["arguments", "run"]
 
-_PACE = Pace()
+_PACE = FetchPace()
 _DIGITS = 5
 
 

@@ -31,7 +31,7 @@ class NoSuchAccount(SekishoError):  # noqa: N818 - an answer, not a mistake of t
     """The query has found no account."""
 
 
-class Asked(NamedTuple):
+class ResetAsked(NamedTuple):
     """The reset, and its notice: `sent`, or why not: `no server`, `no address`, or the mailer's result."""
 
     reset: Reset
@@ -55,11 +55,11 @@ async def _cancel(found: Settings, name: str) -> bool:
         return await owners.cancel_reset((await _contact(owners, name)).account_id)
 
 
-async def _ask(found: Settings, name: str) -> Asked:
+async def _ask(found: Settings, name: str) -> ResetAsked:
     async with opened(found) as owners:
         contact = await _contact(owners, name)
         reset = await owners.ask_reset(contact.account_id, now_s=int(time.time()))
-    return Asked(reset, await _tell(found, contact, reset))
+    return ResetAsked(reset, await _tell(found, contact, reset))
 
 
 async def _contact(owners: SqlOwners, name: str) -> Contact:
@@ -74,9 +74,9 @@ async def _tell(found: Settings, contact: Contact, reset: Reset) -> str:
         return "no server"
     if contact.email is None:
         return "no address"
-    from sekisho.mail import Bounds, Mailer, Result, Service, messages  # noqa: PLC0415 - its extra comes with SMTP
+    from sekisho.mail import Bounds, Mailer, SendResult, Service, messages  # noqa: PLC0415 - its extra comes with SMTP
 
-    said: list[Result] = []
+    said: list[SendResult] = []
     mailer = Mailer(
         found.smtp,
         password=found.smtp_password,
@@ -106,7 +106,7 @@ def _say_cancelled(was_there: bool, *, as_json: bool) -> int:
     return 0
 
 
-def _say_asked(asked: Asked, *, as_json: bool) -> int:
+def _say_asked(asked: ResetAsked, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"asked": asked.reset.asked_s, "due": asked.reset.due_s, "notice": asked.notice}))
     else:

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from sekisho.owners import Held, Owners
     from sekisho.settings import Settings
 
-__all__ = ["PURPOSES", "Counts", "arguments", "rewrap", "run"]
+__all__ = ["PURPOSES", "RewrapCounts", "arguments", "rewrap", "run"]
 
 PURPOSES = {"totp": totp.PURPOSE, "recovery": recovery.PURPOSE, "webauthn": b"webauthn"}
 """The seal's purpose for each kind of enrolment."""
 
 
 @dataclass(slots=True)
-class Counts:
+class RewrapCounts:
     """Numbers of enrolments by result.
 
     Attributes:
@@ -66,14 +66,14 @@ def run(args: argparse.Namespace) -> int:
     return 1 if counts.left else 0
 
 
-async def _rewrap(found: Settings, drawn: Drawing) -> Counts:
+async def _rewrap(found: Settings, drawn: Drawing) -> RewrapCounts:
     async with opened(found) as owners:
         return await rewrap(owners, Sealer(found.listed), drawn)
 
 
-async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> Counts:
+async def rewrap(owners: Owners, sealer: Sealer, drawn: Drawing) -> RewrapCounts:
     """Seal all enrolments again that are not under the newest secret. Raises `OwnersError`; completed work remains."""
-    counts = Counts()
+    counts = RewrapCounts()
     drawn.begin("sealing anew", None, "enrolments")
     async for held in owners.all_sealed():
         what = await _one(owners, sealer, held)
@@ -103,7 +103,7 @@ async def _one(owners: Owners, sealer: Sealer, held: Held) -> str:
     return "done" if await owners.replace(enrolment.id, enrolment.sealed, fresh) else "changed"
 
 
-def _told(counts: Counts) -> list[str]:
+def _told(counts: RewrapCounts) -> list[str]:
     told = [f"{counts.done:,} sealed anew, {counts.already:,} were under the newest secret already."]
     if counts.changed:
         told.append(f"{counts.changed:,} changed meanwhile: run this again.")

@@ -9,6 +9,6 @@ the extra `corpus` brings along; nothing that serves log-ins imports this.
 from __future__ import annotations
 
 from sekisho.corpus.fetch.failure import Failure, FetchError, FetchReport
-from sekisho.corpus.fetch.run import SOURCE_URL, Pace, Surroundings, fetch
+from sekisho.corpus.fetch.run import SOURCE_URL, FetchPace, Surroundings, fetch
 
-__all__ = ["SOURCE_URL", "Failure", "FetchError", "FetchReport", "Pace", "Surroundings", "fetch"]
+__all__ = ["SOURCE_URL", "Failure", "FetchError", "FetchPace", "FetchReport", "Surroundings", "fetch"]

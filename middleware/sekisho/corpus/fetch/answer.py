@@ -33,7 +33,7 @@ _LEADING_DIGITS = 8
 _GAP_MAX = 64
 
 
-class Answer(NamedTuple):
+class RangeAnswer(NamedTuple):
     """The part of a response that matters.
 
     Attributes:
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
     validator: str
 
 
-def gzipped(answer: Answer) -> bytes:
+def gzipped(answer: RangeAnswer) -> bytes:
     """The range as a gzip file: as it came wherever that can be, without padding in any case.
 
     Raises:
@@ -67,7 +67,7 @@ def gzipped(answer: Answer) -> bytes:
     return gzip.compress(text, _GZIP_LEVEL, mtime=0)
 
 
-def _decoded(answer: Answer) -> bytes:
+def _decoded(answer: RangeAnswer) -> bytes:
     if answer.encoding in {"", "identity"}:
         return answer.body
     if answer.encoding not in {"gzip", "x-gzip"}:
@@ -87,7 +87,7 @@ def _decoded(answer: Answer) -> bytes:
     return text
 
 
-def _check_digest(answer: Answer, text: bytes) -> None:
+def _check_digest(answer: RangeAnswer, text: bytes) -> None:
     # RFC 1864 and 2616 mean the body as it is sent, compression included; the service sends the digest of its blob,
     # which a proxy may have compressed since. Either shows that nothing was lost.
     if answer.digest:

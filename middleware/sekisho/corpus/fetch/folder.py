@@ -16,7 +16,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from sekisho.breach.progress import amount
-from sekisho.corpus.fetch.answer import Answer, gzipped
+from sekisho.corpus.fetch.answer import RangeAnswer, gzipped
 from sekisho.corpus.fetch.failure import FetchError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Folder:
         (validator,) = self._index.execute("select validator from ranges where number = ?", (number,)).fetchone()
         return str(validator)
 
-    def keep(self, number: int, answer: Answer) -> None:
+    def keep(self, number: int, answer: RangeAnswer) -> None:
         """Check a range and put it where it belongs, whole or not at all.
 
         Raises:

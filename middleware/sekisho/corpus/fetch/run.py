@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 
 from sekisho.breach.progress import Progress, Silent
-from sekisho.corpus.fetch.answer import BODY_BYTES_MAX, Answer
+from sekisho.corpus.fetch.answer import BODY_BYTES_MAX, RangeAnswer
 from sekisho.corpus.fetch.failure import Damaged, Failure, FetchError, FetchReport, missing
 from sekisho.corpus.fetch.folder import RANGES, Folder
 from sekisho.corpus.fetch.gate import Gate
@@ -49,7 +49,7 @@ _MAY_PASS = frozenset({408, 425})  # of the 4xx; the others say that we ask for 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
+class FetchPace:
     """How hard to ask, and when to give up.
 
     Attributes:
@@ -87,7 +87,7 @@ class Surroundings(NamedTuple):
     chance: Callable[[], float] = random.random
 
 
-_PACE = Pace()
+_PACE = FetchPace()
 _SURROUNDINGS = Surroundings()
 _SILENT = Silent()
 
@@ -97,7 +97,7 @@ async def fetch(
     *,
     url: str = SOURCE_URL,
     prefixes: Iterable[str] | None = None,
-    pace: Pace = _PACE,
+    pace: FetchPace = _PACE,
     progress: Progress = _SILENT,
     tls: ssl.SSLContext | None = None,
     surroundings: Surroundings = _SURROUNDINGS,
@@ -169,7 +169,7 @@ class _Run:
         self,
         folder: Folder,
         source: str,
-        pace: Pace,
+        pace: FetchPace,
         progress: Progress,
         surroundings: Surroundings,
     ) -> None:
@@ -308,7 +308,7 @@ class _Steps:
         self._told = self._clock()
 
 
-def _clients(source: str, pace: Pace, tls: ssl.SSLContext | None) -> list[httpx.AsyncClient]:
+def _clients(source: str, pace: FetchPace, tls: ssl.SSLContext | None) -> list[httpx.AsyncClient]:
     """One a connection: a pool of httpx puts all requests into one HTTP/2 connection as long as that has room."""
     connections = min(pace.connections, pace.requests)
     trusted = tls or httpx.create_ssl_context()
@@ -337,7 +337,7 @@ def _clients(source: str, pace: Pace, tls: ssl.SSLContext | None) -> list[httpx.
 
 async def _ask(
     client: httpx.AsyncClient, prefix: str, validator: str, seconds: float, now: Callable[[], float]
-) -> Answer | None:
+) -> RangeAnswer | None:
     """One request; `None` where nothing has changed."""
     try:
         # Over all of it: a byte a second is within any limit on reading.
@@ -380,7 +380,7 @@ def _retry_after_seconds(told: str, now: Callable[[], float]) -> float:
         return _WAIT_SECONDS_UNTOLD
 
 
-async def _read(response: httpx.Response) -> Answer:
+async def _read(response: httpx.Response) -> RangeAnswer:
     body = bytearray()
     async for piece in response.aiter_raw():
         body += piece
@@ -388,7 +388,7 @@ async def _read(response: httpx.Response) -> Answer:
             raise _Failed(f"more than {BODY_BYTES_MAX} bytes")
     headers = response.headers
     _check_end(headers, response.http_version)
-    return Answer(
+    return RangeAnswer(
         body=bytes(body),
         encoding=headers.get("content-encoding", "").lower(),
         digest=headers.get("content-md5", ""),

@@ -13,19 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sekisho.stepup.factors.account_owner import Early, Person, Proof, Shown
+    from sekisho.stepup.factors.account_owner import AccountOwner, Early, Proof, ShownFactor
     from sekisho.stepup.factors.enrolling import Enrolling, TotpOffer
     from sekisho.stepup.factors.proving import Factors
 
-__all__ = ["Early", "Enrolling", "Factors", "Person", "Proof", "Shown", "TotpOffer"]
+__all__ = ["AccountOwner", "Early", "Enrolling", "Factors", "Proof", "ShownFactor", "TotpOffer"]
 
 _PLACES = {
     "Early": "account_owner",
     "Enrolling": "enrolling",
     "Factors": "proving",
-    "Person": "account_owner",
+    "AccountOwner": "account_owner",
     "Proof": "account_owner",
-    "Shown": "account_owner",
+    "ShownFactor": "account_owner",
     "TotpOffer": "enrolling",
 }
 

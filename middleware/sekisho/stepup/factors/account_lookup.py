@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sekisho.stepup.factors.account_owner import Person
+from sekisho.stepup.factors.account_owner import AccountOwner
 
 if TYPE_CHECKING:
     from sekisho.crypto.vault_keys import VaultKeys
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.senders import Senders
 
 
-class People:
+class AccountLookup:
     """Finds owners, and carries out resets that were asked for a day ago, so that no background task is needed."""
 
     def __init__(self, owners: Owners, keys: VaultKeys, sender: Senders) -> None:
@@ -20,27 +20,27 @@ class People:
         self._keys = keys
         self._sender = sender
 
-    async def find(self, account: str, *, now_s: int) -> Person:
+    async def find(self, account: str, *, now_s: int) -> AccountOwner:
         """Raises `OwnersError`."""
         contact = await self._owners.contact(account)
         account_id = self.place(account, contact)
         enrolments = await self._owners.enrolments(account_id)
         reset = await self._owners.pending_reset(account_id)
         if reset is not None and reset.due_s <= now_s and await self._owners.carry_out(reset, now_s=now_s):
-            self._tell(Person(account, contact, enrolments))
+            self._tell(AccountOwner(account, contact, enrolments))
             enrolments, reset = await self._owners.enrolments(account_id), None
         # An unknown name has no enrolments, even if the look-up found some under its substitute.
-        return Person(account, contact, enrolments if contact else (), reset_asked=reset is not None)
+        return AccountOwner(account, contact, enrolments if contact else (), reset_asked=reset is not None)
 
     def place(self, account: str, contact: Contact | None) -> str:
         """The id of its enrolments. An unknown name gets an id that no account can have."""
         return contact.account_id if contact else self._keys.of(b"nobody", account).hex()
 
-    async def enrolment(self, person: Person, kind: str) -> Enrolment | None:
+    async def enrolment(self, person: AccountOwner, kind: str) -> Enrolment | None:
         """The first of a kind, as it is now."""
         found = await self._owners.enrolments(self.place(person.account, person.contact))
         return next((one for one in found if one.kind == kind), None)
 
-    def _tell(self, person: Person) -> None:
+    def _tell(self, person: AccountOwner) -> None:
         for kind in dict.fromkeys(one.kind for one in person.enrolments):
             self._sender.factor_changed(person, kind, "reset")

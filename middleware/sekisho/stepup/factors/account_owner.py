@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from sekisho.owners import Contact, Enrolment
-    from sekisho.stepup.attempt_limits import Trial
+    from sekisho.stepup.attempt_limits import CodeTrial
 
 
-class Person(NamedTuple):
+class AccountOwner(NamedTuple):
     """The claimed owner of an account, whether the account exists or not.
 
     Attributes:
@@ -40,10 +40,10 @@ class Person(NamedTuple):
 
     def __repr__(self) -> str:
         # Error reporters print local variables.
-        return "Person(...)"
+        return "AccountOwner(...)"
 
 
-class Shown(NamedTuple):
+class ShownFactor(NamedTuple):
     """The proof that a client shows. It may contain any text.
 
     Attributes:
@@ -57,7 +57,7 @@ class Shown(NamedTuple):
     credential: bytes = b""
 
     def __repr__(self) -> str:
-        return "Shown(...)"
+        return "ShownFactor(...)"
 
 
 class Early(NamedTuple):
@@ -68,7 +68,7 @@ class Early(NamedTuple):
         now_s: when it was shown, Unix time: an app's code may have ended by the time that the run has.
     """
 
-    trial: Trial
+    trial: CodeTrial
     now_s: int
 
 

@@ -25,7 +25,7 @@ from sekisho.stepup.factors.code_normalisation import folded_digits
 if TYPE_CHECKING:
     from sekisho.crypto.seal import Sealer
     from sekisho.crypto.vault_keys import VaultKeys
-    from sekisho.stepup.attempt_limits import Trial, Tries
+    from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho.challenge")
@@ -66,7 +66,7 @@ class Codes:
     """
 
     def __init__(
-        self, vault: Vault, keys: VaultKeys, sealer: Sealer, tries: Tries, *, sends_max: int = SENDS_MAX
+        self, vault: Vault, keys: VaultKeys, sealer: Sealer, tries: AttemptLimits, *, sends_max: int = SENDS_MAX
     ) -> None:
         self._vault = vault
         self._keys = keys
@@ -74,7 +74,7 @@ class Codes:
         self._tries = tries
         self._sends_max = sends_max
 
-    async def issue(self, trial: Trial, *, now_s: int) -> Code | None:
+    async def issue(self, trial: CodeTrial, *, now_s: int) -> Code | None:
         """The code to send now; None behind a wrong secret or beyond the cap.
 
         The caller must answer in the same way in both cases. Beyond the cap, the code that was sent stays valid.
@@ -94,7 +94,7 @@ class Codes:
         digits, issued_s = code
         return Code(digits, min(max(issued_s + LIFE_S - now_s, 0), LIFE_S))
 
-    async def _may_send(self, trial: Trial) -> bool:
+    async def _may_send(self, trial: CodeTrial) -> bool:
         """Use up one send of the account, or one repeat of the challenge; return whether there was one."""
         flag = self._keys.of(b"was sent", trial.challenge)
         asked = await self._vault.count(self._keys.of(b"sends asked", trial.challenge), seconds=PERIOD_S)
@@ -105,7 +105,7 @@ class Codes:
         await self._vault.put(flag, SENT if may or was_sent else NOT_SENT, seconds=PERIOD_S)
         return may
 
-    async def accept(self, trial: Trial, typed: str) -> bool:
+    async def accept(self, trial: CodeTrial, typed: str) -> bool:
         """Whether this is the challenge's code. True once, even for many calls at once.
 
         A text that cannot be a code counts as no try. Raises `StoreUnavailable`: the try may have been counted.
@@ -124,7 +124,7 @@ class Codes:
         # Marked as spent instead of removed: a removal could hit a later code of the same challenge.
         return await self._vault.once(self._keys.of(b"spent code", name, sealed), seconds=LIFE_S)
 
-    async def match(self, trial: Trial, typed: str) -> bool:
+    async def match(self, trial: CodeTrial, typed: str) -> bool:
         """Whether this is the challenge's code, without counting a try or spending it. Raises `StoreUnavailable`."""
         name, shown = self._name(trial), folded_digits(typed, DIGITS)
         return shown is not None and self._is(name, await self._vault.get(name) or b"", shown)
@@ -133,7 +133,7 @@ class Codes:
         code = self._opened(name, sealed)
         return code is not None and compare_digest(code[0], shown)
 
-    def _name(self, trial: Trial) -> bytes:
+    def _name(self, trial: CodeTrial) -> bytes:
         return self._keys.of(b"code", trial.challenge, trial.account)
 
     async def _held(self, name: bytes, now_s: int) -> bytes:

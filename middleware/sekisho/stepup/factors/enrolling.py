@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.owners import LABEL_CHARS_MAX, Enrolment, EnrolmentsFull
-from sekisho.stepup.attempt_limits import Tries
-from sekisho.stepup.factors.account_lookup import People
-from sekisho.stepup.factors.passkeys import FRESH_BYTES, KIND, Cabinet
+from sekisho.stepup.attempt_limits import AttemptLimits
+from sekisho.stepup.factors.account_lookup import AccountLookup
+from sekisho.stepup.factors.passkeys import FRESH_BYTES, KIND, PasskeySealer
 from sekisho.stepup.factors.recovery import RecoveryCodes
 from sekisho.stepup.factors.totp import ENROLMENTS_MAX as APPS_MAX
 from sekisho.stepup.factors.totp import Totp, new_secret, provisioning_uri, qr_svg, secret_text, verify
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners
-    from sekisho.stepup.factors.account_owner import Person
+    from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.recovery import Sheet
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.webauthn import WebAuthn
@@ -94,25 +94,25 @@ class Enrolling:
         self._sender = sender
         self._issuer = issuer
         self._clock_s = clock_s
-        tries = Tries(vault, self._keys)
-        self._people = People(owners, self._keys, sender)
+        tries = AttemptLimits(vault, self._keys)
+        self._people = AccountLookup(owners, self._keys, sender)
         self._totp = Totp(vault, self._keys, self._sealer, tries)
         self._codes = RecoveryCodes(self._sealer, tries)
-        self._cabinet = Cabinet(self._sealer)
+        self._cabinet = PasskeySealer(self._sealer)
 
-    async def begin_totp(self, person: Person) -> TotpOffer:
+    async def begin_totp(self, person: AccountOwner) -> TotpOffer:
         """A new secret, kept nowhere yet. Raises `EnrolmentsFull`: more apps than are looked at would never work."""
         _ensure_known(person)
         _ensure_room(person)
         secret, enrolment = new_secret(), secrets.token_bytes(_ID_BYTES)
         return self._offer(person, enrolment, secret, self._state(_APP, person, enrolment + secret))
 
-    def totp_again(self, person: Person, state: str) -> TotpOffer | None:
+    def totp_again(self, person: AccountOwner, state: str) -> TotpOffer | None:
         """The offer that this is the state of, after a code that was not right; None where it is not in force."""
         begun = self._begun(_APP, person, state)
         return None if begun is None else self._offer(person, begun[:_ID_BYTES], begun[_ID_BYTES:], state)
 
-    async def confirm_totp(self, person: Person, state: str, code: str, label: str) -> Enrolment | None:
+    async def confirm_totp(self, person: AccountOwner, state: str, code: str, label: str) -> Enrolment | None:
         """The enrolment; None where the code is not right, or the state is not in force.
 
         The step that is shown is spent: whoever looked on must not log in with it.
@@ -132,7 +132,7 @@ class Enrolling:
         sealed = self._totp.seal(secret, account=person.account_id, enrolment=enrolment)
         return await self._kept(person, Enrolment(enrolment, "totp", _label(label), self._now_s(), sealed))
 
-    async def passkey_options(self, person: Person) -> tuple[dict[str, Any], str]:
+    async def passkey_options(self, person: AccountOwner) -> tuple[dict[str, Any], str]:
         """What to ask a browser for, and the state to show with its answer. Raises `ProofFailed`."""
         _ensure_known(person)
         options, state = self._passkeys().registration_options(
@@ -144,7 +144,7 @@ class Enrolling:
         )
         return options, self._state(_PASSKEY, person, state)
 
-    async def confirm_passkey(self, person: Person, state: str, credential: bytes, label: str) -> Enrolment:
+    async def confirm_passkey(self, person: AccountOwner, state: str, credential: bytes, label: str) -> Enrolment:
         """The enrolment.
 
         Raises:
@@ -161,7 +161,7 @@ class Enrolling:
         sealed = self._cabinet.seal(made, account=person.account_id, enrolment=enrolment)
         return await self._kept(person, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
 
-    async def recovery(self, person: Person) -> Sheet:
+    async def recovery(self, person: AccountOwner) -> Sheet:
         """Ten new codes; those of an older sheet are worth nothing from now on.
 
         Raises:
@@ -176,7 +176,7 @@ class Enrolling:
                 return sheet
         raise ProofFailed("busy")
 
-    async def remove(self, person: Person, enrolment_id: str) -> bool:
+    async def remove(self, person: AccountOwner, enrolment_id: str) -> bool:
         """Whether the account had it, until now."""
         _ensure_known(person)
         kind = next((one.kind for one in person.enrolments if one.id == enrolment_id), None)
@@ -185,16 +185,16 @@ class Enrolling:
         self._sender.factor_changed(person, kind, "removed")
         return True
 
-    async def _kept(self, person: Person, enrolment: Enrolment) -> Enrolment:
+    async def _kept(self, person: AccountOwner, enrolment: Enrolment) -> Enrolment:
         await self._owners.enrol(person.account_id, enrolment)
         self._sender.factor_changed(person, enrolment.kind, "added")
         return enrolment
 
-    async def _replaced(self, person: Person, old: Enrolment) -> Sheet | None:
+    async def _replaced(self, person: AccountOwner, old: Enrolment) -> Sheet | None:
         sheet = self._codes.fresh(account=person.account_id, enrolment=old.id)
         return sheet if await self._owners.replace(old.id, old.sealed, sheet.sealed) else None
 
-    async def _first_sheet(self, person: Person) -> Sheet | None:
+    async def _first_sheet(self, person: AccountOwner) -> Sheet | None:
         # Its id comes from the account: of two who ask at once only one can have it, and there are never two sheets.
         enrolment = self._keys.of(b"recovery sheet", person.account_id).hex()
         sheet = self._codes.fresh(account=person.account_id, enrolment=enrolment)
@@ -215,16 +215,16 @@ class Enrolling:
 
     # What is under way.
 
-    def _offer(self, person: Person, enrolment: bytes, secret: bytes, state: str) -> TotpOffer:
+    def _offer(self, person: AccountOwner, enrolment: bytes, secret: bytes, state: str) -> TotpOffer:
         uri = provisioning_uri(secret, issuer=self._issuer, account=person.account)
         return TotpOffer(enrolment.hex(), secret_text(secret), uri, qr_svg(uri), state)
 
-    def _state(self, purpose: bytes, person: Person, data: bytes) -> str:
+    def _state(self, purpose: bytes, person: AccountOwner, data: bytes) -> str:
         ends = (self._now_s() + STATE_S).to_bytes(_TIME_BYTES)
         sealed = self._sealer.seal(purpose, ends + data, bound_to=_binding(person))
         return urlsafe_b64encode(sealed).decode()
 
-    def _begun(self, purpose: bytes, person: Person, state: str) -> bytes | None:
+    def _begun(self, purpose: bytes, person: AccountOwner, state: str) -> bytes | None:
         """What was begun; None for another account's, what has ended, and whatever else a stranger sends."""
         if len(state) > STATE_CHARS_MAX:
             return None
@@ -239,17 +239,17 @@ class Enrolling:
         return await self._vault.once(self._keys.of(purpose, urlsafe_b64decode(state)), seconds=STATE_S)
 
 
-def _binding(person: Person) -> bytes:
+def _binding(person: AccountOwner) -> bytes:
     return bind(*(part.encode("utf-8", "surrogatepass") for part in (person.account, person.account_id)))
 
 
-def _ensure_known(person: Person) -> None:
+def _ensure_known(person: AccountOwner) -> None:
     # Kept under a name that nobody has, a factor would wait for whoever is given that name.
     if person.contact is None:
         raise ProofFailed("no_owner")
 
 
-def _ensure_room(person: Person) -> None:
+def _ensure_room(person: AccountOwner) -> None:
     if len(person.of_kind("totp")) >= APPS_MAX:
         raise EnrolmentsFull(f"an account has at most {APPS_MAX} authenticator apps")
 

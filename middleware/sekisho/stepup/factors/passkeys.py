@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sekisho.crypto.seal import Sealer
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.owners import Enrolment, Owners
-    from sekisho.stepup.attempt_limits import Trial, Tries
-    from sekisho.stepup.factors.account_owner import Person
+    from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial
+    from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
 
@@ -34,7 +34,7 @@ def is_assertion(shown: bytes) -> bool:
     return 0 < len(shown) <= RESPONSE_BYTES_MAX
 
 
-class Cabinet:
+class PasskeySealer:
     """Seals passkeys, and opens those of one account."""
 
     def __init__(self, sealer: Sealer) -> None:
@@ -45,7 +45,7 @@ class Cabinet:
         """Seal a passkey for this account's enrolment; in another row of the database it does not open."""
         return self._sealer.seal(_PURPOSE, credential.to_bytes(), bound_to=enrolment_binding(account, enrolment))
 
-    def open(self, person: Person) -> list[tuple[Enrolment, Credential]]:
+    def open(self, person: AccountOwner) -> list[tuple[Enrolment, Credential]]:
         """The account's passkeys. The same number of seals is opened for every account."""
         found = person.of_kind(KIND)[:CREDENTIALS_MAX]
         for _ in range(CREDENTIALS_MAX - len(found)):
@@ -67,7 +67,7 @@ class Passkeys:
     """The factor."""
 
     def __init__(
-        self, web: WebAuthn, owners: Owners, vault: Vault, *, keys: VaultKeys, sealer: Sealer, tries: Tries
+        self, web: WebAuthn, owners: Owners, vault: Vault, *, keys: VaultKeys, sealer: Sealer, tries: AttemptLimits
     ) -> None:
         self._web = web
         self._owners = owners
@@ -75,10 +75,10 @@ class Passkeys:
         self._keys = keys
         self._sealer = sealer
         self._tries = tries
-        self._cabinet = Cabinet(sealer)
+        self._cabinet = PasskeySealer(sealer)
 
     async def options(
-        self, trial: Trial, people: Sequence[Person], bound_to: bytes, *, counted: bytes, now_s: int
+        self, trial: CodeTrial, people: Sequence[AccountOwner], bound_to: bytes, *, counted: bytes, now_s: int
     ) -> dict[str, Any]:
         """The options for the browser. Of several questions in one challenge the last one is valid.
 
@@ -97,7 +97,9 @@ class Passkeys:
         await self._vault.put(self._name(trial), sealed, seconds=SECONDS)
         return options
 
-    async def accept(self, trial: Trial, person: Person, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
+    async def accept(
+        self, trial: CodeTrial, person: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int
+    ) -> bool:
         """Whether this proves that the account's owner is present; True once for each question."""
         if not is_assertion(shown) or not await self._tries.in_challenge(trial):
             return False
@@ -107,13 +109,13 @@ class Passkeys:
             return False
         return await self._counted(person, self._cabinet.open(person), used)
 
-    async def match(self, trial: Trial, person: Person, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
+    async def match(self, trial: CodeTrial, person: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
         """Whether `accept` would succeed behind a right secret. It counts nothing, and the question stays open."""
         sealed = await self._vault.get(self._name(trial))
         state = self._opened(sealed, trial, bound_to)
         return self._used(person, state, shown, now_s) is not None
 
-    def _used(self, person: Person, state: bytes, shown: bytes, now_s: int) -> Credential | None:
+    def _used(self, person: AccountOwner, state: bytes, shown: bytes, now_s: int) -> Credential | None:
         """The passkey that was shown, with its new count; None if it is none of the account's."""
         credentials = [credential for _, credential in self._cabinet.open(person)]
         try:
@@ -122,22 +124,22 @@ class Passkeys:
             log.info("a passkey proved nothing: %s", error.reason)
             return None
 
-    async def _counted(self, person: Person, held: list[tuple[Enrolment, Credential]], used: Credential) -> bool:
+    async def _counted(self, person: AccountOwner, held: list[tuple[Enrolment, Credential]], used: Credential) -> bool:
         """Keep the new count. If another request changed it meanwhile, one of the two uses a copy: refuse this one."""
         enrolment = next(one for one, credential in held if credential.id == used.id)
         sealed = self._cabinet.seal(used, account=person.account_id, enrolment=enrolment.id)
         return await self._owners.replace(enrolment.id, enrolment.sealed, sealed)
 
-    def _opened(self, sealed: bytes | None, trial: Trial, bound_to: bytes) -> bytes:
+    def _opened(self, sealed: bytes | None, trial: CodeTrial, bound_to: bytes) -> bytes:
         """The question of this challenge; empty, which matches no answer, where none was asked."""
         try:
             return self._sealer.open(_STATE, sealed or b"", bound_to=self._binding(trial, bound_to))
         except Unsealable:
             return b""
 
-    def _name(self, trial: Trial) -> bytes:
+    def _name(self, trial: CodeTrial) -> bytes:
         return self._keys.of(_STATE, trial.challenge)
 
     @staticmethod
-    def _binding(trial: Trial, bound_to: bytes) -> bytes:
+    def _binding(trial: CodeTrial, bound_to: bytes) -> bytes:
         return bind(bound_to, enrolment_binding(trial.account, ""), trial.challenge)

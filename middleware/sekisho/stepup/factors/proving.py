@@ -9,8 +9,8 @@ from sekisho.crypto.seal import Sealer
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import Unreadable
 from sekisho.read.account import canonical
-from sekisho.stepup.attempt_limits import Guess, Trial, Tries
-from sekisho.stepup.factors.account_lookup import People
+from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial, Guess
+from sekisho.stepup.factors.account_lookup import AccountLookup
 from sekisho.stepup.factors.account_owner import Early, Proof
 from sekisho.stepup.factors.code_normalisation import folded_digits, folded_symbols
 from sekisho.stepup.factors.codes import DIGITS as SENT_DIGITS
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from sekisho.crypto.signers import Signer
     from sekisho.owners import Owners
-    from sekisho.stepup.factors.account_owner import Person, Shown
+    from sekisho.stepup.factors.account_owner import AccountOwner, ShownFactor
     from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
 
-    Acceptor = Callable[[Trial, Person, Shown, bytes, int], Awaitable[Proof | None]]
-    Matcher = Callable[[Trial, Person, Shown, bytes, int], Awaitable[bool]]
+    Acceptor = Callable[[CodeTrial, AccountOwner, ShownFactor, bytes, int], Awaitable[Proof | None]]
+    Matcher = Callable[[CodeTrial, AccountOwner, ShownFactor, bytes, int], Awaitable[bool]]
 
 SENT = ("email", "webhook")
 KEPT = ("webauthn", "totp")
@@ -45,7 +45,7 @@ class _Factor(NamedTuple):
     guess: the kind of guess that a wrong one is; None for proofs that cannot be guessed.
     """
 
-    may_be: Callable[[Shown], bool]
+    may_be: Callable[[ShownFactor], bool]
     match: Matcher
     accept: Acceptor
     guess: Guess | None = None
@@ -86,8 +86,8 @@ class Factors:
         self._sender = sender
         self._clock_s = clock_s
         keys, sealer = VaultKeys(secrets), Sealer(secrets)
-        tries = self._tries = Tries(vault, keys)
-        self._people = People(owners, keys, sender)
+        tries = self._tries = AttemptLimits(vault, keys)
+        self._people = AccountLookup(owners, keys, sender)
         self._codes = Codes(vault, keys, sealer, tries)
         self._totp = Totp(vault, keys, sealer, tries)
         self._recovery = RecoveryCodes(sealer, tries)
@@ -104,20 +104,24 @@ class Factors:
         }
         self._every = {name: every[name] for name in self.names}
 
-    async def person(self, account: str) -> Person:
+    async def person(self, account: str) -> AccountOwner:
         """The owner of an account, after carrying out a reset that is due. Raises `OwnersError`."""
         return await self._people.find(account, now_s=int(self._clock_s()))
 
-    def trial(self, challenge: bytes, person: Person, *, behind_right_secret: bool, lane: bytes = b"") -> Trial:
+    def trial(
+        self, challenge: bytes, person: AccountOwner, *, behind_right_secret: bool, lane: bytes = b""
+    ) -> CodeTrial:
         """The trial of a person's proof. An unknown account can prove nothing, and uses up no account's tries.
 
-        `lane`: see `Trial`.
+        `lane`: see `CodeTrial`.
         """
         right = behind_right_secret and person.contact is not None
         owner = "" if person.owner == person.account_id else person.owner
-        return Trial(challenge, person.account_id, right, lane, owner=owner)
+        return CodeTrial(challenge, person.account_id, right, lane, owner=owner)
 
-    async def passkey_options(self, trial: Trial, person: Person, bound_to: bytes, *, counted: bytes) -> dict[str, Any]:
+    async def passkey_options(
+        self, trial: CodeTrial, person: AccountOwner, bound_to: bytes, *, counted: bytes
+    ) -> dict[str, Any]:
         """The options to ask a browser for a passkey: of one number and length for all accounts, and the same for all
         spellings of an account.
 
@@ -142,7 +146,7 @@ class Factors:
         people = [person] if plain == person.account else [person, await self.person(plain)]
         return await self._passkeys.options(trial, people, bound_to, counted=counted, now_s=int(self._clock_s()))
 
-    async def send(self, trial: Trial, person: Person, factor: str) -> None:
+    async def send(self, trial: CodeTrial, person: AccountOwner, factor: str) -> None:
         """Have a code sent if the secret was right and there is an address. The same steps run if not.
 
         Raises:
@@ -156,7 +160,9 @@ class Factors:
         if code is not None:
             self._sender.send_code(factor, person, code)
 
-    async def try_early(self, trial: Trial, person: Person, shown: Shown, bound_to: bytes) -> Early | None:
+    async def try_early(
+        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes
+    ) -> Early | None:
         """Check a proof before the outcome of the secret is known.
 
         It spends a try of the challenge only; the account's tries are settled when the run has ended, see `settle`. The
@@ -201,7 +207,7 @@ class Factors:
             self._sender.factor_changed(person, "totp", "stopped")
 
     async def prove(
-        self, trial: Trial, person: Person, shown: Shown, bound_to: bytes, *, now_s: int | None = None
+        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes, *, now_s: int | None = None
     ) -> Proof | None:
         """Accept a proof; None if it proves nothing. Each code, and each answer of a passkey, is valid once.
 
@@ -227,21 +233,27 @@ class Factors:
             await self._owners.cancel_reset(person.account_id)
         return proof
 
-    async def _is_passkey(self, trial: Trial, person: Person, shown: Shown, bound_to: bytes, now_s: int) -> bool:
+    async def _is_passkey(
+        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
+    ) -> bool:
         assert self._passkeys is not None  # noqa: S101 - or it would not be among the names
         return await self._passkeys.match(trial, person, shown.credential, bound_to, now_s=now_s)
 
     async def _by_passkey(
-        self, trial: Trial, person: Person, shown: Shown, bound_to: bytes, now_s: int
+        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
     ) -> Proof | None:
         assert self._passkeys is not None  # noqa: S101 - or it would not be among the names
         accepted = await self._passkeys.accept(trial, person, shown.credential, bound_to, now_s=now_s)
         return Proof(shown.factor) if accepted else None
 
-    async def _is_of_app(self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes, now_s: int) -> bool:
+    async def _is_of_app(
+        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
+    ) -> bool:
         return self._totp.match(trial, _apps(person), shown.code, now_s) is not None
 
-    async def _by_app(self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes, now_s: int) -> Proof | None:
+    async def _by_app(
+        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, _bound_to: bytes, now_s: int
+    ) -> Proof | None:
         kept = _apps(person)
 
         def on_last() -> None:
@@ -251,22 +263,24 @@ class Factors:
         accepted = await self._totp.accept(trial, kept, shown.code, now_s=now_s, on_last=on_last)
         return Proof(shown.factor) if accepted else None
 
-    async def _is_sent_code(self, trial: Trial, _person: Person, shown: Shown, _bound_to: bytes, _now_s: int) -> bool:
+    async def _is_sent_code(
+        self, trial: CodeTrial, _person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
+    ) -> bool:
         return await self._codes.match(trial, shown.code)
 
     async def _by_sent_code(
-        self, trial: Trial, _person: Person, shown: Shown, _bound_to: bytes, _now_s: int
+        self, trial: CodeTrial, _person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
     ) -> Proof | None:
         return Proof(shown.factor) if await self._codes.accept(trial, shown.code) else None
 
     async def _is_recovery_code(
-        self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes, _now_s: int
+        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
     ) -> bool:
         enrolment, shelf = self._shelf(person)
         return await self._recovery.match(trial, enrolment, shelf, shown.code)
 
     async def _by_recovery_code(
-        self, trial: Trial, person: Person, shown: Shown, _bound_to: bytes, _now_s: int
+        self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, _bound_to: bytes, _now_s: int
     ) -> Proof | None:
         enrolment, shelf = self._shelf(person)
         left = await self._recovery.accept(trial, enrolment, shelf, shown.code)
@@ -275,7 +289,7 @@ class Factors:
         self._sender.factor_changed(person, RECOVERY, "used")
         return Proof(shown.factor, left)
 
-    def _shelf(self, person: Person) -> tuple[str, _Shelf]:
+    def _shelf(self, person: AccountOwner) -> tuple[str, _Shelf]:
         enrolment = next((one.id for one in person.of_kind(RECOVERY)), "")
         return enrolment, _Shelf(self._owners, self._people, person, enrolment)
 
@@ -283,7 +297,7 @@ class Factors:
 class _Shelf:
     """The storage of an account's recovery codes: one look-up for every account, with or without codes."""
 
-    def __init__(self, owners: Owners, people: People, person: Person, enrolment: str) -> None:
+    def __init__(self, owners: Owners, people: AccountLookup, person: AccountOwner, enrolment: str) -> None:
         self._owners = owners
         self._people = people
         self._person = person
@@ -305,27 +319,27 @@ def _plain(account: str) -> str:
         return account
 
 
-def _apps(person: Person) -> list[tuple[str, bytes]]:
+def _apps(person: AccountOwner) -> list[tuple[str, bytes]]:
     return [(one.id, one.sealed) for one in person.of_kind("totp")]
 
 
-def _may_be_app(shown: Shown) -> bool:
+def _may_be_app(shown: ShownFactor) -> bool:
     return folded_digits(shown.code, DIGITS) is not None
 
 
-def _may_be_sent(shown: Shown) -> bool:
+def _may_be_sent(shown: ShownFactor) -> bool:
     return folded_digits(shown.code, SENT_DIGITS) is not None
 
 
-def _may_be_recovery(shown: Shown) -> bool:
+def _may_be_recovery(shown: ShownFactor) -> bool:
     return folded_symbols(shown.code, SYMBOLS) is not None
 
 
-def _may_be_passkey(shown: Shown) -> bool:
+def _may_be_passkey(shown: ShownFactor) -> bool:
     return is_assertion(shown.credential)
 
 
-def _reachable(person: Person, factor: str) -> bool:
+def _reachable(person: AccountOwner, factor: str) -> bool:
     if person.contact is None:
         return False
     return person.contact.email is not None if factor == "email" else True

@@ -24,7 +24,7 @@ from sekisho.stepup.factors.code_normalisation import folded_symbols, symbols
 
 if TYPE_CHECKING:
     from sekisho.crypto.seal import Sealer
-    from sekisho.stepup.attempt_limits import Trial, Tries
+    from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial
 
 log = logging.getLogger("sekisho.challenge")
 
@@ -37,7 +37,7 @@ _DIGEST_BYTES = 16
 _SWAPS_MAX = CODES + 4  # a swap fails when another request uses one of the ten codes, or seals the set anew
 
 
-class Shelf(Protocol):
+class RecoveryStore(Protocol):
     """The storage of one account's sealed set."""
 
     async def read(self) -> bytes | None:
@@ -90,7 +90,7 @@ class _Set(NamedTuple):
 class RecoveryCodes:
     """The factor. A set is bound to its account: in another row of the database it does not open."""
 
-    def __init__(self, sealer: Sealer, tries: Tries) -> None:
+    def __init__(self, sealer: Sealer, tries: AttemptLimits) -> None:
         self._sealer = sealer
         self._tries = tries
         self._nobodys = self.fresh(account="", enrolment="").sealed
@@ -106,7 +106,7 @@ class RecoveryCodes:
         """The number of unused codes."""
         return len(self._opened(sealed, enrolment_binding(account, enrolment)).digests)
 
-    async def accept(self, trial: Trial, enrolment: str, shelf: Shelf, typed: str) -> int | None:
+    async def accept(self, trial: CodeTrial, enrolment: str, shelf: RecoveryStore, typed: str) -> int | None:
         """Use up a code; return the number of codes left, or None if it proves nothing.
 
         Of many calls with one code at once, one succeeds; different codes at once all work.
@@ -133,7 +133,7 @@ class RecoveryCodes:
                 return len(rest.digests)
         return None
 
-    async def match(self, trial: Trial, enrolment: str, shelf: Shelf, typed: str) -> bool:
+    async def match(self, trial: CodeTrial, enrolment: str, shelf: RecoveryStore, typed: str) -> bool:
         """Whether this is an unused code, without counting a try or using it up."""
         code = folded_symbols(typed, SYMBOLS)
         old = await shelf.read()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sekisho.mail import Letter, Mailer, Service
-    from sekisho.stepup.factors.account_owner import Person
+    from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.letter_budget import LetterBudget
     from sekisho.stepup.factors.webhook import Webhook
@@ -64,7 +64,7 @@ class Senders:
         self._clock_s = clock_s
         self._counting: set[asyncio.Task[None]] = set()
 
-    def send_code(self, factor: str, person: Person, code: Code) -> None:
+    def send_code(self, factor: str, person: AccountOwner, code: Code) -> None:
         """Send a code to the owner's mailbox (`email`), or to the service's own sender (`webhook`)."""
         minutes = max(code.seconds_left // 60, 1)
         if factor == "email":
@@ -72,19 +72,19 @@ class Senders:
         elif factor == "webhook":
             self._hand_over(person, code.digits, minutes)
 
-    def new_device(self, person: Person, *, browser: str, network: str) -> None:
+    def new_device(self, person: AccountOwner, *, browser: str, network: str) -> None:
         """Notify: a device was used for the first time."""
         self._notify(person, "new_device", when=self._now(), browser=browser, network=network)
 
-    def not_completed(self, person: Person, *, browser: str, network: str) -> None:
+    def not_completed(self, person: AccountOwner, *, browser: str, network: str) -> None:
         """Notify: a client had the right secret and did not complete the proof."""
         self._notify(person, "step_up_not_completed", when=self._now(), browser=browser, network=network)
 
-    def factor_changed(self, person: Person, factor: str, change: str) -> None:
+    def factor_changed(self, person: AccountOwner, factor: str, change: str) -> None:
         """Notify: a factor was `added`, `removed`, `used` up, `reset`, or `stopped` after too many wrong codes."""
         self._notify(person, "factor_changed", when=self._now(), factor=factor, change=change)
 
-    def reset_asked(self, person: Person, due_s: int) -> None:
+    def reset_asked(self, person: AccountOwner, due_s: int) -> None:
         """Notify: factors will be removed at `due_s`, Unix time, unless the owner objects."""
         self._notify(person, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
 
@@ -97,7 +97,7 @@ class Senders:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock_s(), UTC)
 
-    def _notify(self, person: Person, kind: str, **facts: Any) -> None:
+    def _notify(self, person: AccountOwner, kind: str, **facts: Any) -> None:
         """Send a letter, unless the owner's budget is used up."""
         if self._mailer is None or person.contact is None or person.contact.email is None:
             return None
@@ -108,7 +108,7 @@ class Senders:
         task.add_done_callback(self._counting.discard)
         return None
 
-    async def _count(self, budget: LetterBudget, person: Person, kind: str, facts: dict[str, Any]) -> None:
+    async def _count(self, budget: LetterBudget, person: AccountOwner, kind: str, facts: dict[str, Any]) -> None:
         try:
             times = await budget.times(kind, person.owner)
         except StoreUnavailable:
@@ -118,7 +118,7 @@ class Senders:
         if times:
             self._write(person, kind, **facts)
 
-    def _write(self, person: Person, kind: str, **facts: Any) -> None:
+    def _write(self, person: AccountOwner, kind: str, **facts: Any) -> None:
         if self._mailer is None:
             return
         to = person.contact.email if person.contact else None
@@ -136,7 +136,7 @@ class Senders:
         assert self._service is not None  # noqa: S101 - looked at where the mailer was given
         return write(self._service, locale, **facts)
 
-    def _hand_over(self, person: Person, digits: str, minutes: int) -> None:
+    def _hand_over(self, person: AccountOwner, digits: str, minutes: int) -> None:
         if person.contact is None:
             return
         message = CodeMessage(person.account_id, person.account, digits, person.contact.locale or "", minutes)

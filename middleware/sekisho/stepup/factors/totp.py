@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sekisho.crypto.seal import Sealer
     from sekisho.crypto.vault_keys import VaultKeys
-    from sekisho.stepup.attempt_limits import Trial, Tries
+    from sekisho.stepup.attempt_limits import AttemptLimits, CodeTrial
     from sekisho.store.vault import Vault
 
 log = logging.getLogger("sekisho.challenge")
@@ -100,7 +100,7 @@ def verify(secret: bytes, typed: str, now_s: int) -> int | None:
 class Totp:
     """The factor: enrolments are sealed, tries are counted, and each enrolment accepts a time step once."""
 
-    def __init__(self, vault: Vault, keys: VaultKeys, sealer: Sealer, tries: Tries) -> None:
+    def __init__(self, vault: Vault, keys: VaultKeys, sealer: Sealer, tries: AttemptLimits) -> None:
         self._vault = vault
         self._keys = keys
         self._sealer = sealer
@@ -113,7 +113,7 @@ class Totp:
 
     async def accept(
         self,
-        trial: Trial,
+        trial: CodeTrial,
         kept: Sequence[tuple[str, bytes]],
         typed: str,
         *,
@@ -146,7 +146,9 @@ class Totp:
             return False
         return await self.spend(*right)
 
-    def match(self, trial: Trial, kept: Sequence[tuple[str, bytes]], typed: str, now_s: int) -> tuple[str, int] | None:
+    def match(
+        self, trial: CodeTrial, kept: Sequence[tuple[str, bytes]], typed: str, now_s: int
+    ) -> tuple[str, int] | None:
         """The enrolment and the time step of this code, or None. It counts no try and spends no step."""
         padded = [*kept[:ENROLMENTS_MAX], *[None] * (ENROLMENTS_MAX - len(kept))]
         found = [self._step(trial, one, typed, now_s) for one in padded]
@@ -156,13 +158,13 @@ class Totp:
         """Spend a step: True for the first call only, also of many at once. Enrolling spends its step as well."""
         return await self._vault.once(self._keys.of(b"totp step", enrolment, str(step)), seconds=SPENT_S)
 
-    def _step(self, trial: Trial, kept: tuple[str, bytes] | None, typed: str, now_s: int) -> tuple[str, int] | None:
+    def _step(self, trial: CodeTrial, kept: tuple[str, bytes] | None, typed: str, now_s: int) -> tuple[str, int] | None:
         """The step that was shown, if it is this enrolment's; None otherwise, and where there is no enrolment."""
         secret, enrolled = self._opened(trial, kept)
         step = verify(secret, typed, now_s)
         return None if step is None or not enrolled or kept is None else (kept[0], step)
 
-    def _opened(self, trial: Trial, kept: tuple[str, bytes] | None) -> tuple[bytes, bool]:
+    def _opened(self, trial: CodeTrial, kept: tuple[str, bytes] | None) -> tuple[bytes, bool]:
         """The enrolment's secret and True; a random one and False where there is none, after the same work."""
         if kept is None:
             return self._sealer.open(PURPOSE, self._nobodys, bound_to=enrolment_binding("", "")), False

@@ -16,7 +16,7 @@ from hmac import new as hmac
 from random import SystemRandom
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sekisho.https_post import JSON, Fault, Wire
+from sekisho.https_post import JSON, HttpsPost, PostFault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ CodeHook: TypeAlias = "Callable[[CodeMessage], Awaitable[None]]"
 """Sends a code in the service's own way."""
 
 
-class Limits(NamedTuple):
+class WebhookLimits(NamedTuple):
     """Every bound, with its reason.
 
     Attributes:
@@ -81,7 +81,7 @@ class Outbox:
     """Hands messages to a function, each in a task with an end. Belongs to one event loop.
 
     Args:
-        deliver: what takes them. A `Fault` is tried once more; any other error is the end of the message.
+        deliver: what takes them. A `PostFault` is tried once more; any other error is the end of the message.
         limits: see there.
         chance: from 0 up to 1.
     """
@@ -90,7 +90,7 @@ class Outbox:
         self,
         deliver: CodeHook,
         *,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: WebhookLimits = WebhookLimits(),  # noqa: B008 - frozen
         chance: Callable[[], float] = _CHANCE,
     ) -> None:
         self._deliver = deliver
@@ -123,7 +123,7 @@ class Outbox:
             async with asyncio.timeout(self._limits.message_s):
                 await asyncio.sleep(self._limits.linger_s * self._chance())
                 await self._tried(message)
-        except Fault as fault:
+        except PostFault as fault:
             log.warning("a code was not sent: %s", fault.reason)
         except Exception as error:  # noqa: BLE001 - whatever a hook raises, it may hold the code: only its type is told
             log.warning("a code was not sent: %s", type(error).__name__)
@@ -131,7 +131,7 @@ class Outbox:
     async def _tried(self, message: CodeMessage) -> None:
         try:
             return await self._one_try(message)
-        except Fault:
+        except PostFault:
             # Others are tried meanwhile: the place is free again.
             await asyncio.sleep(self._limits.pause_s)
         return await self._one_try(message)
@@ -163,7 +163,7 @@ class Webhook:
         url: str,
         key: bytes,
         *,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: WebhookLimits = WebhookLimits(),  # noqa: B008 - frozen
         clock_s: Callable[[], float] = time.time,
         chance: Callable[[], float] = _CHANCE,
     ) -> None:
@@ -172,7 +172,7 @@ class Webhook:
         self._key = key
         self._clock_s = clock_s
         self._try_s = limits.try_s
-        self._wire = Wire(url, content_type=JSON, answer_bytes_max=_ANSWER_BYTES_MAX)
+        self._wire = HttpsPost(url, content_type=JSON, answer_bytes_max=_ANSWER_BYTES_MAX)
         self._outbox = Outbox(self._post, limits=limits, chance=chance)
 
     def send(self, message: CodeMessage) -> None:

@@ -23,7 +23,7 @@ SECONDS = 900  # a little longer than a ticket's lifetime
 _KEY = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
-class Holder(NamedTuple):
+class BrowserKey(NamedTuple):
     """Attributes:
     key: 22 characters.
     by_header: whether it is an app, which keeps no cookies.
@@ -42,12 +42,12 @@ class Holder(NamedTuple):
         return b"set-cookie", COOKIE_START + self.key.encode() + attributes(SECONDS, elsewhere=elsewhere)
 
     def __repr__(self) -> str:
-        return f"Holder(by_header={self.by_header}, ...)"
+        return f"BrowserKey(by_header={self.by_header}, ...)"
 
 
-def holder_of(named: Mapping[bytes, bytes]) -> Holder:
+def browser_key_of(named: Mapping[bytes, bytes]) -> BrowserKey:
     """The holder that the request's headers show; a new one where they show none."""
     shown = named.get(HEADER)
     by_header = shown is not None
     text = (shown if shown is not None else cookie(named.get(b"cookie", b""), COOKIE_START)).decode("latin-1")
-    return Holder(text if text and _KEY.fullmatch(text) else token_urlsafe(16), by_header)
+    return BrowserKey(text if text and _KEY.fullmatch(text) else token_urlsafe(16), by_header)

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from sekisho.asgi.endpoint import Reading
     from sekisho.owners import Enrolment
     from sekisho.pipeline import Guard
-    from sekisho.stepup.factors import Person, TotpOffer
+    from sekisho.stepup.factors import AccountOwner, TotpOffer
     from sekisho.stepup.flow.parts import Parts, Proving
-    from sekisho.stepup.flow.routes import Call, Handler
-    from sekisho.stepup.session_binding import Tie
+    from sekisho.stepup.flow.routes import Handler, PageCall
+    from sekisho.stepup.session_binding import SessionBinding
 
-    Step = Callable[[Call, Person], Awaitable[Answer]]
+    Step = Callable[[PageCall, AccountOwner], Awaitable[Answer]]
 
 FRESH_S = 300
 """How long a proof permits changes on this page."""
@@ -38,7 +38,7 @@ DONE = frozenset({"added", "removed"})
 NAME_CHARS_MAX = 64
 
 
-class Managing:
+class EnrolmentPages:
     """Serves the owner's page and its API."""
 
     def __init__(self, guard: Guard, reading: Reading, parts: Parts, proving: Proving) -> None:
@@ -61,7 +61,7 @@ class Managing:
         for path in steps:
             self.routes["GET", path] = self._reloaded
 
-    async def _shown(self, call: Call) -> Answer:
+    async def _shown(self, call: PageCall) -> Answer:
         tie = self._tie(call)
         if (question := await self._question(call, tie)) is not None:
             return question
@@ -69,11 +69,11 @@ class Managing:
         person = await self._proving.factors.person(tie.account)
         return self._overview(call, person, _notice(call))
 
-    async def _reloaded(self, call: Call) -> Answer:
+    async def _reloaded(self, call: PageCall) -> Answer:
         """Redirect to the page that a step began on: the step's own page was the answer to a form."""
         return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors")
 
-    async def _changed(self, step: Step, call: Call) -> Answer:
+    async def _changed(self, step: Step, call: PageCall) -> Answer:
         """Make a change: only for a client that may see the page, and from it; no other site can have it posted."""
         tie = self._tie(call)
         if (question := await self._question(call, tie)) is not None:
@@ -92,15 +92,15 @@ class Managing:
         except (ProofFailed, ValueError):
             return self._failed(call, person)
 
-    def _failed(self, call: Call, person: Person) -> Answer:
+    def _failed(self, call: PageCall, person: AccountOwner) -> Answer:
         if prefers_page(call.headers):
             return self._overview(call, person, "failed", FAILED)
         return self._parts.voice.proof_failed(call.headers)
 
-    def _tie(self, call: Call) -> Tie | None:
+    def _tie(self, call: PageCall) -> SessionBinding | None:
         return self._proving.protection.tie(call.scope, int(self._guard.now_s()))
 
-    async def _question(self, call: Call, tie: Tie | None) -> Answer | None:
+    async def _question(self, call: PageCall, tie: SessionBinding | None) -> Answer | None:
         """The answer that asks for a missing proof or log-in; None where none is missing."""
         if tie is None:
             wanted = self._proving.ties.wanted(by_header=call.holder.by_header)
@@ -116,7 +116,7 @@ class Managing:
         self._parts.events.step_up_issued("", Purpose.MANAGE.value, tie.account, call.caller.origin)
         return self._with_holder(call, self._parts.voice.step_up(call.headers, text))
 
-    def _overview(self, call: Call, person: Person, notice: str = "", status: int = 200) -> Answer:
+    def _overview(self, call: PageCall, person: AccountOwner, notice: str = "", status: int = 200) -> Answer:
         _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, person.account), call.holder.key)
         voice, factors = self._parts.voice, self._proving.factors.names
         if not prefers_page(call.headers):
@@ -134,21 +134,21 @@ class Managing:
 
     # The changes.
 
-    async def _begin_totp(self, call: Call, person: Person) -> Answer:
+    async def _begin_totp(self, call: PageCall, person: AccountOwner) -> Answer:
         offer = await self._proving.enrolling.begin_totp(person)
         if prefers_page(call.headers):
             return self._offered(call, offer)
         members = {"id": offer.id, "secret": offer.secret_text, "uri": offer.uri, "qr": offer.qr_svg}
         return self._parts.voice.json(call.headers, 200, {**members, "state": offer.state})
 
-    def _offered(self, call: Call, offer: TotpOffer, *, failed: bool = False) -> Answer:
+    def _offered(self, call: PageCall, offer: TotpOffer, *, failed: bool = False) -> Answer:
         voice, token = self._parts.voice, call.fields.get("token", "")
         page = voice.pages.totp(
             language_of(call.headers), offer=offer, token=token, failed=failed, nonce=token_urlsafe(16)
         )
         return voice.page(page, FAILED if failed else 200)
 
-    async def _confirm_totp(self, call: Call, person: Person) -> Answer:
+    async def _confirm_totp(self, call: PageCall, person: AccountOwner) -> Answer:
         fields, enrolling = call.fields, self._proving.enrolling
         state = fields.get("state", "")
         if await enrolling.confirm_totp(person, state, fields.get("code", ""), _label(fields)) is not None:
@@ -158,17 +158,17 @@ class Managing:
             return self._offered(call, offer, failed=True)
         return self._failed(call, person)
 
-    async def _passkey_options(self, call: Call, person: Person) -> Answer:
+    async def _passkey_options(self, call: PageCall, person: AccountOwner) -> Answer:
         options, state = await self._proving.enrolling.passkey_options(person)
         return self._parts.voice.json(call.headers, 200, {"publicKey": options, "state": state})
 
-    async def _confirm_passkey(self, call: Call, person: Person) -> Answer:
+    async def _confirm_passkey(self, call: PageCall, person: AccountOwner) -> Answer:
         fields = call.fields
         credential = fields.get("credential", "").encode()
         await self._proving.enrolling.confirm_passkey(person, fields.get("state", ""), credential, _label(fields))
         return self._done(call, "added")
 
-    async def _recovery(self, call: Call, person: Person) -> Answer:
+    async def _recovery(self, call: PageCall, person: AccountOwner) -> Answer:
         sheet = await self._proving.enrolling.recovery(person)
         voice = self._parts.voice
         if prefers_page(call.headers):
@@ -176,22 +176,22 @@ class Managing:
             return voice.page(page)
         return voice.json(call.headers, 200, {"codes": list(sheet.codes)})
 
-    async def _remove(self, call: Call, person: Person) -> Answer:
+    async def _remove(self, call: PageCall, person: AccountOwner) -> Answer:
         await self._proving.enrolling.remove(person, call.fields.get("id", ""))
         return self._done(call, "removed")
 
-    def _done(self, call: Call, notice: str) -> Answer:
+    def _done(self, call: PageCall, notice: str) -> Answer:
         """Redirect browsers back to the page, as is usual after a post."""
         if prefers_page(call.headers):
             return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors?notice={notice}")
         return self._parts.voice.json(call.headers, 200, {"done": True})
 
-    def _with_holder(self, call: Call, answer: Answer) -> Answer:
+    def _with_holder(self, call: PageCall, answer: Answer) -> Answer:
         line = call.holder.line(elsewhere=self._parts.voice.is_elsewhere(call.headers))
         return answer.adding(line)
 
 
-def _notice(call: Call) -> str:
+def _notice(call: PageCall) -> str:
     """The notice on the page. The link may have been forged, so only notices that the guard itself writes are shown."""
     said = call.scope.get("query_string", b"").removeprefix(b"notice=").decode("latin-1")
     return said if said in DONE else ""

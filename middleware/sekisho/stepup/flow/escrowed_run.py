@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sekisho.asgi.admission import Admission
-    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Message
     from sekisho.pipeline import Assessment
     from sekisho.record import Answers
@@ -32,7 +32,7 @@ BUSY = 503
 PAUSES_S = (0.5, 1.0, 2.0)  # before a busy application is asked again; they count towards its thirty seconds
 
 
-class Run:
+class EscrowedRun:
     """One run.
 
     Args:
@@ -50,7 +50,7 @@ class Run:
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
         app: App,
-        visit: Visit,
+        visit: RequestContext,
         assessment: Assessment,
         *,
         shared: Mapping[str, object],

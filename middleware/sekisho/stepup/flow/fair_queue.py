@@ -13,7 +13,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sekisho.asgi.fair_turns import Counts, Place, Turns, Whose
+from sekisho.asgi.fair_turns import Place, TurnCounts, Turns, Whose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -29,7 +29,7 @@ ENDING_S: Final = 1.0
 logger = logging.getLogger("sekisho")
 
 
-class Lanes:
+class FairQueue:
     """Background runs. Belongs to one event loop.
 
     Args:
@@ -59,8 +59,8 @@ class Lanes:
         self._per_network_max = per_network_max
         self._per_address_max = per_address_max
         self._seconds_max = seconds_max
-        self._held = Counts()  # promised, queued or running
-        self._running = Counts()
+        self._held = TurnCounts()  # promised, queued or running
+        self._running = TurnCounts()
         self._tasks: set[asyncio.Task[None]] = set()
         self._queue = Turns()
         # The turn that each queued run waits for, in a task of its own from the start. A task created only when another
@@ -162,7 +162,7 @@ class Lanes:
             self._hold(place)
             _tell(self._answers.pop(place), had=True)
 
-    def start_next(self, in_application: Counts) -> bool:
+    def start_next(self, in_application: TurnCounts) -> bool:
         """Start the run whose network and address have the fewest in the application. False where none may start."""
         if self._running.total >= self._running_max or not (place := self._queue.take(in_application, _any)):
             return False

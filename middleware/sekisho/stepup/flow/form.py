@@ -11,13 +11,13 @@ from sekisho.model import Unreadable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sekisho.asgi.body_reader import Intake, Patience
+    from sekisho.asgi.body_reader import BodyReader, Patience
 
 BYTES_MAX = 131_072  # a sealed form of 64 KiB in base64, and a passkey's answer
 FIELDS_MAX = 16
 
 
-async def read_form(named: Mapping[bytes, bytes], intake: Intake, patience: Patience) -> dict[str, str]:
+async def read_form(named: Mapping[bytes, bytes], intake: BodyReader, patience: Patience) -> dict[str, str]:
     """The fields. Raises `Unreadable` (400, 408, 413, 415) or `HungUp`."""
     body = await intake.read(bytes_max=BYTES_MAX, patience=patience)
     kind = named.get(b"content-type", b"").partition(b";")[0].strip().lower()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.answer import prefers_page, retry_after_s, send_answer, unavailable
 from sekisho.asgi.cookies import cookie
-from sekisho.asgi.ports import Shown
+from sekisho.asgi.ports import ShownProofs
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.asgi.suspicion import Suspicion
 from sekisho.challenge.challenge import BODY_BYTES_MAX, NAMES_BYTES_MAX
@@ -21,9 +21,9 @@ from sekisho.model import Device, DoorKind, Outcome, SekishoError, StoreUnavaila
 from sekisho.read import credentials_set
 from sekisho.read.request import by_name
 from sekisho.stepup.escrow import Kept, Purpose, Ticket
-from sekisho.stepup.flow.browser_key import holder_of
-from sekisho.stepup.flow.escrowed_run import Run
-from sekisho.stepup.session_binding import Tie
+from sekisho.stepup.flow.browser_key import browser_key_of
+from sekisho.stepup.flow.escrowed_run import EscrowedRun
+from sekisho.stepup.session_binding import SessionBinding
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.endpoint import Reading
     from sekisho.asgi.ports import Stale
-    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Scope, Send
     from sekisho.model import Attempt, Basis, Door
     from sekisho.pipeline import Assessment, Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed
-    from sekisho.stepup.flow.browser_key import Holder
+    from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.flow.parts import Parts, Proving
 
@@ -60,7 +60,7 @@ STOP_S = 2.0
 FULL_US = 5_000_000
 
 
-class Asking:
+class Issuer:
     """Belongs to one event loop."""
 
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
@@ -94,11 +94,11 @@ class Asking:
         self._test = test
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def shown(self, visit: Visit, attempt: Attempt) -> Shown:
+    async def shown(self, visit: RequestContext, attempt: Attempt) -> ShownProofs:
         """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
         named = visit.named
         work, captcha, proof = named.get(WORK, b""), named.get(CAPTCHA, b""), named.get(PROOF, b"")
-        holder = holder_of(named)
+        holder = browser_key_of(named)
         proved, paid = False, None
         if proof:
             proved = await self._parts.escrow.accept_proof(
@@ -113,9 +113,9 @@ class Asking:
             )
         waited = named.get(WAITED)
         worked = paid is not None or (waited is not None and await self._has_waited(visit, waited, holder))
-        return Shown(worked, proved, paid.question if paid else b"")
+        return ShownProofs(worked, proved, paid.question if paid else b"")
 
-    async def _has_waited(self, visit: Visit, waited: bytes, holder: Holder) -> bool:
+    async def _has_waited(self, visit: RequestContext, waited: bytes, holder: BrowserKey) -> bool:
         waits = self._parts.waits
         return waits is not None and await waits.done(
             waited.decode("latin-1"),
@@ -126,7 +126,7 @@ class Asking:
             now_s=int(self._guard.now_s()),
         )
 
-    def earns_look(self, visit: Visit) -> bool:
+    def earns_look(self, visit: RequestContext) -> bool:
         """Whether a request that would be refused unread brings work, and was charged for being asked for it."""
         toll, named = self._parts.toll, visit.named
         if WORK in named:
@@ -148,9 +148,9 @@ class Asking:
         """Whether clients can be asked for work, and none was done."""
         return self._parts.asks_work and not worked
 
-    async def work(self, visit: Visit, assessment: Assessment) -> None:
+    async def work(self, visit: RequestContext, assessment: Assessment) -> None:
         """Ask for work, before the secret is checked."""
-        parts, holder, attempt = self._parts, holder_of(visit.named), assessment.attempt
+        parts, holder, attempt = self._parts, browser_key_of(visit.named), assessment.attempt
         self._guard.put_off(assessment)
         occupancy = parts.proving.lanes.occupancy if parts.proving else 0.0
         asked = parts.toll.ask(_bound(attempt, holder), 0, occupancy, question=self._guard.question(assessment))
@@ -161,12 +161,12 @@ class Asking:
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
         await self._answer(visit, holder, parts.voice.toll(headers, asked, form, here=here, mark=mark))
 
-    async def step_up(self, visit: Visit, assessment: Assessment) -> None:
+    async def step_up(self, visit: RequestContext, assessment: Assessment) -> None:
         """Ask for a second proof; at a log-in, run the application in escrow to learn whether the secret is right."""
         proving = self._parts.proving
         if proving is None:
             raise AssertionError  # the judge asks for a proof where there are factors
-        attempt, holder = assessment.attempt, holder_of(visit.named)
+        attempt, holder = assessment.attempt, browser_key_of(visit.named)
         # Without the shared store, no other worker could open what this one sealed.
         if assessment.verdict.counters_lost and self._workers_share:
             return await self._unavailable(visit)
@@ -196,11 +196,11 @@ class Asking:
         return None
 
     async def _run(
-        self, visit: Visit, assessment: Assessment, proving: Proving, ticket: Ticket, holder: Holder
+        self, visit: RequestContext, assessment: Assessment, proving: Proving, ticket: Ticket, holder: BrowserKey
     ) -> bool:
         """Queue the application's run in its lane. Waits for a place, not for the run."""
         done = partial(self._done, visit, assessment, proving, ticket, holder)
-        run = Run(
+        run = EscrowedRun(
             self._app, visit, assessment, shared=self._lifespan_state(), csrf=self._csrf,
             begun=partial(self._begun, ticket), done=done, answers=self._answers, admission=self._admission,
         )  # fmt: skip
@@ -220,11 +220,11 @@ class Asking:
 
     async def _done(
         self,
-        visit: Visit,
+        visit: RequestContext,
         assessment: Assessment,
         proving: Proving,
         ticket: Ticket,
-        holder: Holder,
+        holder: BrowserKey,
         kept: Kept,
         outcome: Outcome,
         basis: Basis,
@@ -247,7 +247,7 @@ class Asking:
         if kept.answer is not None:
             self._spawn(self._note(visit, proving, ticket))
 
-    def _suspect(self, visit: Visit, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
+    def _suspect(self, visit: RequestContext, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
         """Raise a suspicion if two different secrets are both right, as for attempts that are answered directly."""
         _, suspected = self._guard.saw_success(assessment, basis)
         if suspected is not None:
@@ -271,7 +271,7 @@ class Asking:
 
     async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
         """Ask for a proof of the session's account, or for a log-in where the account is not known."""
-        headers, holder = scope["headers"], holder_of(by_name(scope["headers"]))
+        headers, holder = scope["headers"], browser_key_of(by_name(scope["headers"]))
         proving = self._parts.proving
         if stale.account is None or proving is None:
             return await send_answer(send, self._parts.voice.log_in_first(headers, stale.route.max_age_s))
@@ -285,14 +285,14 @@ class Asking:
 
     # The owner is told of a right secret without a proof: it means that another person knows the password.
 
-    async def _note(self, visit: Visit, proving: Proving, ticket: Ticket) -> None:
+    async def _note(self, visit: RequestContext, proving: Proving, ticket: Ticket) -> None:
         browser, network = browser_name(visit.named.get(b"user-agent", b"")), visit.origin.address
         try:
             await proving.unfinished.note(ticket, browser=browser, network=network)
         except StoreUnavailable:
             log.warning("the owner will not hear of a step-up that is not completed: the store does not answer")
 
-    def tie(self, visit: Visit, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
+    def tie(self, visit: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """The session binding after a log-in without a proof; it does not count as a fresh proof.
 
         Issued only where it will be needed: with protected routes; with doors where a logged-in user changes a password
@@ -307,7 +307,9 @@ class Asking:
             return []
         by_header = visit.presented.by_header
         credentials = credentials_set(attempt.door, headers, body)
-        return proving.ties.headers(Tie(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header)
+        return proving.ties.headers(
+            SessionBinding(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header
+        )
 
     def secret_changed(self, scope: Scope, attempt: Attempt, outcome: Outcome, account: str) -> None:
         """End the step-ups under way for an account whose password was, or may have been, changed (CVE-2026-9798).
@@ -366,7 +368,7 @@ class Asking:
 
     # Answers.
 
-    def _sealed_form(self, visit: Visit, holder: Holder) -> str:
+    def _sealed_form(self, visit: RequestContext, holder: BrowserKey) -> str:
         """The sealed request for a page to carry, so that people type once. Clients without pages repeat theirs."""
         content_type, body = visit.named.get(b"content-type", b""), visit.intake.body
         query: bytes = visit.scope.get("query_string", b"")
@@ -385,11 +387,11 @@ class Asking:
             now_s=int(self._guard.now_s()),
         )
 
-    async def _answer(self, visit: Visit, holder: Holder, answer: Answer) -> None:
+    async def _answer(self, visit: RequestContext, holder: BrowserKey, answer: Answer) -> None:
         line = holder.line(elsewhere=self._parts.voice.is_elsewhere(visit.scope["headers"]))
         await send_answer(visit.send, answer.adding(line))
 
-    async def _unavailable(self, visit: Visit) -> None:
+    async def _unavailable(self, visit: RequestContext) -> None:
         refusal = unavailable(retry_after_s(FULL_US, self._jitter()))
         await send_answer(visit.send, self._parts.voice.refusal(visit.scope["headers"], refusal))
 
@@ -408,7 +410,7 @@ def _goes_by_session(door: Door) -> bool:
     return door.kind is DoorKind.CHANGE and (names_nobody or not door.success)
 
 
-def _bound(attempt: Attempt, holder: Holder) -> bytes:
+def _bound(attempt: Attempt, holder: BrowserKey) -> bytes:
     """The binding of work: one door, one account, one browser. Another attempt needs new work."""
     account = attempt.account.encode("utf-8", "surrogatepass")
     return bind(attempt.door.name.encode(), account, holder.key.encode())

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.challenge.challenge import Toll
+    from sekisho.challenge.challenge import Challenges
     from sekisho.challenge.waits import Waits
     from sekisho.record import Events, RefusalLog
     from sekisho.stepup.escrow import Escrow
     from sekisho.stepup.factors import Enrolling, Factors
     from sekisho.stepup.factors.senders import Senders
-    from sekisho.stepup.flow.fair_queue import Lanes
+    from sekisho.stepup.flow.fair_queue import FairQueue
     from sekisho.stepup.flow.protected_routes import Protection
-    from sekisho.stepup.flow.responses import Voice
+    from sekisho.stepup.flow.responses import Responses
     from sekisho.stepup.flow.unfinished import Unfinished
-    from sekisho.stepup.session_binding import Ties
+    from sekisho.stepup.session_binding import SessionBindings
 
 
 class Proving(NamedTuple):
@@ -30,9 +30,9 @@ class Proving(NamedTuple):
     factors: Factors
     enrolling: Enrolling
     senders: Senders
-    lanes: Lanes
-    known_lanes: Lanes
-    ties: Ties
+    lanes: FairQueue
+    known_lanes: FairQueue
+    ties: SessionBindings
     protection: Protection
     unfinished: Unfinished
 
@@ -51,8 +51,8 @@ class Parts(NamedTuple):
 
     mount: str
     escrow: Escrow
-    voice: Voice
-    toll: Toll
+    voice: Responses
+    toll: Challenges
     waits: Waits | None
     asks_work: bool
     proving: Proving | None

@@ -17,20 +17,20 @@ from sekisho.crypto.seal import bind
 from sekisho.model import SekishoError, StoreUnavailable
 from sekisho.stepup.attempt_limits import DOOR
 from sekisho.stepup.escrow import Kept, Purpose, Sealed
-from sekisho.stepup.factors import Shown
+from sekisho.stepup.factors import ShownFactor
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sekisho.pipeline import Guard
-    from sekisho.stepup.attempt_limits import Trial
+    from sekisho.stepup.attempt_limits import CodeTrial
     from sekisho.stepup.escrow import Ticket
-    from sekisho.stepup.factors import Person, Proof
-    from sekisho.stepup.flow.browser_key import Holder
+    from sekisho.stepup.factors import AccountOwner, Proof
+    from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.parts import Parts, Proving
-    from sekisho.stepup.flow.redeem import Granting
-    from sekisho.stepup.flow.routes import Call, Handler
+    from sekisho.stepup.flow.redeem import Redeemer
+    from sekisho.stepup.flow.routes import Handler, PageCall
 
 RUN_S = 30.0
 """How long an application may take for a log-in behind a step-up."""
@@ -53,7 +53,7 @@ NO_ANSWER = Sealed(0, (), b"")
 """Stands in where no secret was asked for: a session was shown, or the proof comes first."""
 
 
-class Redeeming:
+class ProofRoutes:
     """Serves the three calls of a step-up. Belongs to one event loop.
 
     Args:
@@ -63,7 +63,7 @@ class Redeeming:
         granting: grants what a proof entitles to.
     """
 
-    def __init__(self, guard: Guard, parts: Parts, proving: Proving, granting: Granting) -> None:
+    def __init__(self, guard: Guard, parts: Parts, proving: Proving, granting: Redeemer) -> None:
         self._guard = guard
         self._parts = parts
         self._proving = proving
@@ -79,7 +79,7 @@ class Redeeming:
             ("POST", "/step-up/send"): self._send_code,
         }
 
-    async def _prove(self, call: Call) -> Answer | None:
+    async def _prove(self, call: PageCall) -> Answer | None:
         begun_s = asyncio.get_running_loop().time()
         ticket = await self._callable(call)
         if ticket is None:
@@ -91,7 +91,7 @@ class Redeeming:
         except RunLost:
             return self._start_again(call)
 
-    async def _redeem(self, call: Call, ticket: Ticket, begun_s: float) -> Answer | None:
+    async def _redeem(self, call: PageCall, ticket: Ticket, begun_s: float) -> Answer | None:
         """The answer to a right or a wrong proof. Raises `Redeemed` or `RunLost`."""
         if await self._escrow.is_over(ticket):
             raise Redeemed
@@ -111,7 +111,7 @@ class Redeeming:
         granted.add_done_callback(self._tasks.discard)
         return await asyncio.shield(granted)
 
-    def _refused(self, call: Call, ticket: Ticket) -> Answer:
+    def _refused(self, call: PageCall, ticket: Ticket) -> Answer:
         """Refuse a wrong proof: tell the client, and log it without any text that the client wrote."""
         factor = call.fields.get("factor", "")
         reason = factor if factor in self._factors.names else "no factor of this site"
@@ -126,7 +126,7 @@ class Redeeming:
         )
         return self._asked_again(call, failed=True)
 
-    async def _granted(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:
+    async def _granted(self, call: PageCall, ticket: Ticket, person: AccountOwner, proof: Proof) -> Answer | None:
         answer = await self._granting(call, ticket, person, proof)
         if answer is not None and ticket.purpose is Purpose.LOGIN:
             # If the store is full, the only loss is the answer to a second click.
@@ -134,7 +134,7 @@ class Redeeming:
                 await self._escrow.keep_released(ticket, call.holder.key, _as_shown(call), Sealed(*answer))
         return answer
 
-    async def _released(self, call: Call, ticket: Ticket) -> Answer | None:
+    async def _released(self, call: PageCall, ticket: Ticket) -> Answer | None:
         """The answer that this same proof received a moment ago; None where there was none.
 
         Only for log-ins: elsewhere a proof has an effect that must not happen twice.
@@ -148,7 +148,7 @@ class Redeeming:
             await asyncio.sleep(pause_s)
         return None
 
-    async def _proof(self, call: Call, ticket: Ticket, person: Person) -> Proof | None:
+    async def _proof(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Proof | None:
         """The proof, if it is one. Waits for the run only if the proof could be right."""
         kept = await self._kept(ticket, call.holder)
         if kept is None:
@@ -158,7 +158,7 @@ class Redeeming:
             self._trial(ticket, person, kept), person, _shown(call), bound(ticket, call.holder)
         )
 
-    async def _early_proof(self, call: Call, ticket: Ticket, person: Person) -> Proof | None:
+    async def _early_proof(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Proof | None:
         """The proof, if it was shown while the application was still checking the secret."""
         holder, shown = call.holder, _shown(call)
         early = await self._factors.try_early(self._trial(ticket, person, MARK), person, shown, bound(ticket, holder))
@@ -177,12 +177,12 @@ class Redeeming:
         if ticket.purpose is Purpose.LOGIN:
             await self._factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
 
-    def _trial(self, ticket: Ticket, person: Person, kept: Kept) -> Trial:
+    def _trial(self, ticket: Ticket, person: AccountOwner, kept: Kept) -> CodeTrial:
         # Before the secret was asked for, an attacker who guesses codes must not use up the owner's tries at a log-in.
         lane = DOOR if ticket.purpose is Purpose.DOOR else b""
         return self._factors.trial(ticket.challenge, person, behind_right_secret=kept.answer is not None, lane=lane)
 
-    async def _options(self, call: Call) -> Answer | None:
+    async def _options(self, call: PageCall) -> Answer | None:
         begun_s = asyncio.get_running_loop().time()
         ticket = await self._ticket(call)
         if ticket is None:
@@ -196,7 +196,7 @@ class Redeeming:
             await asyncio.sleep(wait_s(asyncio.get_running_loop().time() - begun_s, FIRST_S))
             return answer
 
-    async def _send_code(self, call: Call) -> Answer | None:
+    async def _send_code(self, call: PageCall) -> Answer | None:
         ticket = await self._ticket(call)
         if ticket is None:
             return self._start_again(call)
@@ -208,7 +208,7 @@ class Redeeming:
             task.add_done_callback(self._tasks.discard)
         return self._asked_again(call, sent=True)
 
-    async def _send_later(self, call: Call, ticket: Ticket) -> None:
+    async def _send_later(self, call: PageCall, ticket: Ticket) -> None:
         """Wait for the run, then send a code: one task at a time per challenge, however often it is asked for."""
         try:
             with self._place(call):
@@ -221,23 +221,23 @@ class Redeeming:
         finally:
             self._sending.discard(ticket.challenge)
 
-    async def _callable(self, call: Call) -> Ticket | None:
+    async def _callable(self, call: PageCall) -> Ticket | None:
         """The ticket that was shown, if it has calls left."""
         ticket = self._escrow.read(call.fields.get("challenge", ""), call.holder.key)
         return ticket if ticket is not None and await self._escrow.may_call(ticket) else None
 
-    async def _ticket(self, call: Call) -> Ticket | None:
+    async def _ticket(self, call: PageCall) -> Ticket | None:
         """The ticket that was shown, if it has calls left and is not over."""
         ticket = await self._callable(call)
         return None if ticket is None or await self._escrow.is_over(ticket) else ticket
 
-    async def _kept(self, ticket: Ticket, holder: Holder) -> Kept | None:
+    async def _kept(self, ticket: Ticket, holder: BrowserKey) -> Kept | None:
         """The application's answer to the secret; None while it is still running."""
         if ticket.purpose is not Purpose.LOGIN:
             return Kept(NO_ANSWER)  # no secret was asked for yet
         return await self._escrow.find(ticket, holder.key)
 
-    async def _run_ended(self, ticket: Ticket, holder: Holder) -> Kept:
+    async def _run_ended(self, ticket: Ticket, holder: BrowserKey) -> Kept:
         """The application's answer to the secret, once it is there.
 
         Raises:
@@ -273,13 +273,13 @@ class Redeeming:
     def _age_s(self, ticket: Ticket) -> float:
         return self._guard.now_s() - ticket.issued_ms / 1000
 
-    def _place(self, call: Call) -> AbstractContextManager[None]:
+    def _place(self, call: PageCall) -> AbstractContextManager[None]:
         return self._waiting.place(call.caller.digests.networks[-1], call.caller.digests.ip)
 
-    def _start_again(self, call: Call) -> Answer:
+    def _start_again(self, call: PageCall) -> Answer:
         return self._parts.voice.start_again(call.headers)
 
-    def _asked_again(self, call: Call, *, failed: bool = False, sent: bool = False) -> Answer:
+    def _asked_again(self, call: PageCall, *, failed: bool = False, sent: bool = False) -> Answer:
         text, form = call.fields.get("challenge", ""), call.fields.get("form", "")[:FORM_CHARS_MAX]
         return self._parts.voice.step_up(
             call.headers, text, form=form, failed=failed, sent=sent, chosen=call.fields.get("factor", "")
@@ -310,18 +310,18 @@ def wait_s(took_s: float, age_s: float) -> float:
     return max(even_s, min(FIRST_S - age_s, FIRST_S))
 
 
-def bound(ticket: Ticket, holder: Holder) -> bytes:
+def bound(ticket: Ticket, holder: BrowserKey) -> bytes:
     """What a passkey's answer is bound to: this account, this browser, this door and purpose."""
     account = ticket.account.encode("utf-8", "surrogatepass")
     return bind(ticket.purpose.value.encode(), ticket.place.encode(), account, holder.key.encode())
 
 
-def _shown(call: Call) -> Shown:
+def _shown(call: PageCall) -> ShownFactor:
     fields = call.fields
-    return Shown(fields.get("factor", ""), fields.get("code", ""), fields.get("credential", "").encode())
+    return ShownFactor(fields.get("factor", ""), fields.get("code", ""), fields.get("credential", "").encode())
 
 
-def _as_shown(call: Call) -> bytes:
+def _as_shown(call: PageCall) -> bytes:
     """The proof as received: the same bytes again are a repeated click."""
     shown = _shown(call)
     return bind(shown.factor.encode(), shown.code.encode(), shown.credential)

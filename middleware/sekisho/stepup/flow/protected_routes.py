@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sekisho.asgi.types import Scope
     from sekisho.model import ProtectedRoute
-    from sekisho.stepup.session_binding import Tie, Ties
+    from sekisho.stepup.session_binding import SessionBinding, SessionBindings
 
 _SKEW_S = 60  # the greatest difference between workers' clocks
 
@@ -46,7 +46,7 @@ class Protection:
     def __init__(
         self,
         routes: tuple[ProtectedRoute, ...],
-        ties: Ties,
+        ties: SessionBindings,
         session_account: Callable[[Scope], str | None] | None = None,
     ) -> None:
         self._doors = as_doors(routes)
@@ -84,7 +84,7 @@ class Protection:
         verdict = self.verdict(scope, now_s, has_body=has_body)
         return verdict if isinstance(verdict, Stale) else None
 
-    def tie(self, scope: Scope, now_s: int) -> Tie | None:
+    def tie(self, scope: Scope, now_s: int) -> SessionBinding | None:
         """The session binding of a request."""
         return self._ties.of(scope["headers"], now_s, self._said(scope))
 

@@ -9,7 +9,7 @@ from sekisho.stepup.factors.senders import Senders
 if TYPE_CHECKING:
     from sekisho.mail import Mailer, Service
     from sekisho.record import Events
-    from sekisho.stepup.factors.account_owner import Person
+    from sekisho.stepup.factors.account_owner import AccountOwner
     from sekisho.stepup.factors.codes import Code
     from sekisho.stepup.factors.letter_budget import LetterBudget
     from sekisho.stepup.factors.webhook import CodeHook, Webhook
@@ -34,19 +34,19 @@ class RecordedSenders(Senders):
         super().__init__(mailer, service, webhook, on_code, budget=budget)
         self._events = events
 
-    def send_code(self, factor: str, person: Person, code: Code) -> None:
+    def send_code(self, factor: str, person: AccountOwner, code: Code) -> None:
         super().send_code(factor, person, code)
         if person.contact is not None:
             self._events.code_sent(factor, person.account)
 
-    def new_device(self, person: Person, *, browser: str, network: str) -> None:
+    def new_device(self, person: AccountOwner, *, browser: str, network: str) -> None:
         super().new_device(person, browser=browser, network=network)
         self._events.new_device(person.account)
 
-    def not_completed(self, person: Person, *, browser: str, network: str) -> None:
+    def not_completed(self, person: AccountOwner, *, browser: str, network: str) -> None:
         super().not_completed(person, browser=browser, network=network)
         self._events.step_up_not_completed(person.account)
 
-    def factor_changed(self, person: Person, factor: str, change: str) -> None:
+    def factor_changed(self, person: AccountOwner, factor: str, change: str) -> None:
         super().factor_changed(person, factor, change)
         self._events.factor_changed(factor, change, person.account)

@@ -15,8 +15,8 @@ from sekisho.model import StoreUnavailable
 from sekisho.read import credentials_set
 from sekisho.stepup.escrow import PROOF_S, TICKET_S, Purpose
 from sekisho.stepup.flow.browser_key import COOKIE_START
-from sekisho.stepup.flow.resubmission import Again, answering, as_from, replay
-from sekisho.stepup.session_binding import Tie
+from sekisho.stepup.flow.resubmission import Resubmission, answering, as_from, replay
+from sekisho.stepup.session_binding import SessionBinding
 
 if TYPE_CHECKING:
     from sekisho.asgi.endpoint import Cookie, Reading
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from sekisho.pipeline import Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed, Ticket
-    from sekisho.stepup.factors import Person, Proof
+    from sekisho.stepup.factors import AccountOwner, Proof
     from sekisho.stepup.flow.parts import Parts, Proving
-    from sekisho.stepup.flow.routes import Call
+    from sekisho.stepup.flow.routes import PageCall
 
     Headers = list[tuple[bytes, bytes]]
 
 
-class Granting:
+class Redeemer:
     """Called with a claimed ticket: exactly once for each."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Granting:
         self._cookie = cookie
         self._places = {door.name: door for door in reading.doors.all}
 
-    async def __call__(self, call: Call, ticket: Ticket, person: Person, proof: Proof) -> Answer | None:
+    async def __call__(self, call: PageCall, ticket: Ticket, person: AccountOwner, proof: Proof) -> Answer | None:
         origin = call.caller.origin
         self._events.proved(ticket.place, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
@@ -65,7 +65,7 @@ class Granting:
             return await self._let_through(call, ticket)
         return self._refresh(call, ticket)
 
-    async def _release(self, call: Call, ticket: Ticket, person: Person) -> Answer:
+    async def _release(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Answer:
         """The application's answer, unchanged except for the headers that make the device and the session known."""
         sealed = await self._parts.escrow.take(ticket, call.holder.key)
         if sealed is None:
@@ -86,7 +86,7 @@ class Granting:
         door = self._places.get(ticket.place)
         return door is None or not self._guard.is_wrong(door)
 
-    def _device(self, call: Call, ticket: Ticket, person: Person) -> Headers:
+    def _device(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Headers:
         shown = presented(call.named, self._cookie.name + b"=")
         agent = call.named.get(b"user-agent", b"")
         token, is_new = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
@@ -98,13 +98,13 @@ class Granting:
         elsewhere = self._parts.voice.is_elsewhere(call.headers)
         return [(b"set-cookie", self._cookie.line(token, elsewhere=elsewhere))]
 
-    def _tie(self, call: Call, door: Door, sealed: Sealed, ticket: Ticket, person: Person) -> Headers:
+    def _tie(self, call: PageCall, door: Door, sealed: Sealed, ticket: Ticket, person: AccountOwner) -> Headers:
         credentials = credentials_set(door, list(sealed.headers), sealed.body)
         now_s = int(self._guard.now_s())
-        tie = Tie(ticket.account, person.account_id, proved_s=now_s)
+        tie = SessionBinding(ticket.account, person.account_id, proved_s=now_s)
         return self._proving.ties.headers(tie, credentials, now_s, by_header=call.holder.by_header)
 
-    async def _let_through(self, call: Call, ticket: Ticket) -> Answer | None:
+    async def _let_through(self, call: PageCall, ticket: Ticket) -> Answer | None:
         """The proof came first: now the application runs, once, for the request for which the proof was asked."""
         text = self._parts.escrow.receipt_of_proof(ticket, call.holder.key)
         if not (sealed := call.fields.get("form", "")):
@@ -114,7 +114,7 @@ class Granting:
                 sealed, holder=call.holder.key, now_s=int(self._guard.now_s()), door=ticket.place, seconds=TICKET_S
             )
             proof = [(PROOF, text.encode())]
-            there = Again(call.scope, self._parts.mount, form, proof).scope(self._reading.doors)
+            there = Resubmission(call.scope, self._parts.mount, form, proof).scope(self._reading.doors)
         except Unsealable:
             return self._parts.voice.start_again(call.headers)
         await call.guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
@@ -127,7 +127,7 @@ class Granting:
         method, _, path = ticket.place.partition(" ")
         return path if method == "GET" and not path.endswith("*") else "/"
 
-    def _refresh(self, call: Call, ticket: Ticket) -> Answer:
+    def _refresh(self, call: PageCall, ticket: Ticket) -> Answer:
         """Renew the session's proof; the request that needed it may be repeated."""
         fresh = self._proving.protection.proved_now(call.scope, ticket.account, int(self._guard.now_s()))
         if fresh is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.answer import Refusal, Renderer
-    from sekisho.challenge.challenge import Asked
+    from sekisho.challenge.challenge import Challenge
     from sekisho.stepup.pages import Page, Pages
 
     Headers = Sequence[tuple[bytes, bytes]]
@@ -35,7 +35,7 @@ _MODULE = (
 )
 
 
-class Voice:
+class Responses:
     """Args:
     renderer: for refusals as JSON.
     pages: for people.
@@ -90,7 +90,7 @@ class Voice:
             return self.json(headers, 202, {"sent": True})
         return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._next}')
 
-    def toll(self, headers: Headers, asked: Asked, form: str, *, here: bool, mark: str = "") -> Answer:
+    def toll(self, headers: Headers, asked: Challenge, form: str, *, here: bool, mark: str = "") -> Answer:
         """Ask for work or a captcha, before the secret is checked.
 
         Args:
@@ -98,7 +98,7 @@ class Voice:
             asked: the work or captcha.
             form: the sealed request, carried by a page.
             here: whether the page posts it to its own address, or below the mount.
-            mark: the browser shows it with the form there; see `Toll.page_mark`.
+            mark: the browser shows it with the form there; see `Challenges.page_mark`.
         """
         if prefers_page(headers):
             page = self.pages.work(

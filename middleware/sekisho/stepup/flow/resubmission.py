@@ -35,7 +35,7 @@ def before(scope: Scope, mount: str) -> str:
     return prefix if found and _PREFIX.fullmatch(prefix) else ""
 
 
-class Again(NamedTuple):
+class Resubmission(NamedTuple):
     """Attributes:
     here: the scope of the request that carries it.
     mount: the path below which that request was sent.
@@ -69,7 +69,7 @@ class Again(NamedTuple):
         }
 
     def __repr__(self) -> str:
-        return "Again(...)"
+        return "Resubmission(...)"
 
 
 def anew(scope: Scope, form: SealedForm, extra: list[tuple[bytes, bytes]]) -> Scope:

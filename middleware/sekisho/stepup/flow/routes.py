@@ -10,28 +10,28 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import denied, retry_after_s, send_answer, unavailable, unreadable_attempt
-from sekisho.asgi.body_reader import HungUp, Intake
+from sekisho.asgi.body_reader import BodyReader, HungUp
 from sekisho.asgi.proof_headers import CAPTCHA, FORM, WAITED, WORK
 from sekisho.crypto.seal import Unsealable
 from sekisho.model import Action, SekishoError, Unreadable
 from sekisho.read.request import by_name
-from sekisho.stepup.flow.browser_key import holder_of
+from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.foreign_site import is_foreign
 from sekisho.stepup.flow.form import form_fields, read_form
-from sekisho.stepup.flow.resubmission import Again, anew, answering, before, replay, under
+from sekisho.stepup.flow.resubmission import Resubmission, anew, answering, before, replay, under
 
 if TYPE_CHECKING:
     from sekisho.answer import Answer, Refusal
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.endpoint import Reading
-    from sekisho.asgi.request_context import Visit
+    from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Guard
     from sekisho.read import Caller
-    from sekisho.stepup.flow.browser_key import Holder
-    from sekisho.stepup.flow.enrolment_pages import Managing
+    from sekisho.stepup.flow.browser_key import BrowserKey
+    from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
     from sekisho.stepup.flow.parts import Parts
-    from sekisho.stepup.flow.proof_routes import Redeeming
+    from sekisho.stepup.flow.proof_routes import ProofRoutes
 
 BUSY_US = 3_000_000
 
@@ -42,7 +42,7 @@ FOREIGN_SITE = (
 )
 
 
-class Call(NamedTuple):
+class PageCall(NamedTuple):
     """One request to the guard's own pages.
 
     `guarded`: the guarded application; a request that a page carried goes through it like any other.
@@ -52,7 +52,7 @@ class Call(NamedTuple):
     caller: Caller
     named: dict[bytes, bytes]
     fields: dict[str, str]
-    holder: Holder
+    holder: BrowserKey
     mount: str
     receive: Receive
     send: Send
@@ -69,13 +69,13 @@ class Call(NamedTuple):
         return before(self.scope, self.mount)
 
     def __repr__(self) -> str:
-        return "Call(...)"
+        return "PageCall(...)"
 
 
-Handler = Callable[[Call], Awaitable["Answer | None"]]
+Handler = Callable[[PageCall], Awaitable["Answer | None"]]
 
 
-class Mount:
+class PageRoutes:
     """Serves the pages under the mount. Belongs to one event loop.
 
     Args:
@@ -88,8 +88,8 @@ class Mount:
         guard: Guard,
         reading: Reading,
         parts: Parts,
-        redeeming: Redeeming | None,
-        managing: Managing | None,
+        redeeming: ProofRoutes | None,
+        managing: EnrolmentPages | None,
         *,
         patience: Patience,
         jitter: Callable[[], float],
@@ -143,23 +143,23 @@ class Mount:
         if method == "POST" and is_foreign(named) and not self._parts.voice.may_be_read(scope["headers"]):
             self._parts.odd(FOREIGN_SITE)
             return self._refused(scope, denied())
-        fields = await read_form(named, Intake(receive), self._patience) if method == "POST" else {}
+        fields = await read_form(named, BodyReader(receive), self._patience) if method == "POST" else {}
         if FORM in fields:
             # The form of a work page that answered a request under the mount: it comes back to the same address.
             handler = self._continue
         return await handler(
-            Call(scope, caller, named, fields, holder_of(named), self._parts.mount, receive, send, guarded)
+            PageCall(scope, caller, named, fields, browser_key_of(named), self._parts.mount, receive, send, guarded)
         )
 
     # Requests carried by a page while work is done.
 
-    async def unpack(self, visit: Visit, body: bytes, *, guarded: App) -> None:
+    async def unpack(self, visit: RequestContext, body: bytes, *, guarded: App) -> None:
         """Unpack a work page's form sent to its door; it is sent there so that the answer has the door's address."""
         headers, fields = visit.scope["headers"], form_fields(body)
         try:
             form = self._parts.toll.open_form(
                 fields.get(FORM, ""),
-                holder=holder_of(visit.named).key,
+                holder=browser_key_of(visit.named).key,
                 now_s=int(self._guard.now_s()),
                 door=visit.door.name,
             )
@@ -169,23 +169,23 @@ class Mount:
         await guarded(there, replay(form.body, visit.intake.replay), visit.send)
         return None
 
-    async def _continue(self, call: Call) -> Answer | None:
+    async def _continue(self, call: PageCall) -> Answer | None:
         try:
             form = self._parts.toll.open_form(
                 call.fields.get("form") or call.fields.get(FORM, ""),
                 holder=call.holder.key,
                 now_s=int(self._guard.now_s()),
             )
-            there = Again(call.scope, self._parts.mount, form, _shown(call.fields)).scope(self._reading.doors)
+            there = Resubmission(call.scope, self._parts.mount, form, _shown(call.fields)).scope(self._reading.doors)
         except Unsealable:
             return self._parts.voice.start_again(call.headers)
         await call.guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
         return None
 
-    async def _start_again(self, call: Call) -> Answer | None:
+    async def _start_again(self, call: PageCall) -> Answer | None:
         return self._parts.voice.start_again(call.headers)
 
-    async def _module(self, _: Call) -> Answer | None:
+    async def _module(self, _: PageCall) -> Answer | None:
         return self._parts.voice.module()
 
     def _refused(self, scope: Scope, refusal: Refusal) -> Answer:
