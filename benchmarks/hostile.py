@@ -94,15 +94,15 @@ class Reader:
             return error.reason
 
     def _read(self, scope: dict[str, Any], raw: bytes) -> str:
-        request, named = read_headers(scope)
+        request, by_name = read_headers(scope)
         door = self._doors.find(request)
         for callers in self._callers:
-            callers.read(request, named)
-        presented(named, b"__Host-sekisho=")
+            callers.read(request, by_name)
+        presented(by_name, b"__Host-sekisho=")
         if door is None:
             return "no door"
-        body = decoded(request["headers"], raw, BYTES) if b"content-encoding" in named else raw
-        found = read_credentials(door, request, body, raw=raw, named=named)
+        body = decoded(request["headers"], raw, BYTES) if b"content-encoding" in by_name else raw
+        found = read_credentials(door, request, body, raw=raw, by_name=by_name)
         if found is not None and found.account:
             self._accounts.limit_key(self._accounts.canonical(found.account))
         return "read"

@@ -100,16 +100,16 @@ class Marks:
         if inspect.iscoroutinefunction(function):
 
             @wraps(function)
-            async def awaited(*args: Any, **named: Any) -> Any:
-                found = await function(*args, **named)
+            async def awaited(*args: Any, **by_name: Any) -> Any:
+                found = await function(*args, **by_name)
                 self.mark(label)
                 return found
 
             return awaited
 
         @wraps(function)
-        def called(*args: Any, **named: Any) -> Any:
-            found = function(*args, **named)
+        def called(*args: Any, **by_name: Any) -> Any:
+            found = function(*args, **by_name)
             self.mark(label)
             return found
 
@@ -121,13 +121,13 @@ def place(until: str) -> tuple[Any, str]:
     module, _, path = until.partition(":")
     *owners, name = path.split(".")
     try:
-        holder: Any = import_module(module)
+        browser_key: Any = import_module(module)
         for owner in owners:
-            holder = getattr(holder, owner)
-        getattr(holder, name)
+            browser_key = getattr(browser_key, owner)
+        getattr(browser_key, name)
     except (ImportError, AttributeError):
         raise SystemExit(f"{until} has gone: STEPS in benchmarks/instructions.py must say what came instead") from None
-    return holder, name
+    return browser_key, name
 
 
 # Inside callgrind.
@@ -196,9 +196,9 @@ class Counted:
 
         with ExitStack() as stack:
             for name, until in STEPS:
-                holder, attribute = place(until)
-                changed = marks.after(f"{load} {name}", getattr(holder, attribute))
-                stack.enter_context(mock.patch.object(holder, attribute, changed))
+                browser_key, attribute = place(until)
+                changed = marks.after(f"{load} {name}", getattr(browser_key, attribute))
+                stack.enter_context(mock.patch.object(browser_key, attribute, changed))
             driver = self._driver(marked, load)
             for _ in range(requests):
                 await driver.send_one()

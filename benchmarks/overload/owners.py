@@ -66,8 +66,8 @@ async def strangers(port: int, rate: float, count: int, first: int) -> list[Came
 
 
 async def _honestly(port: int, number: int) -> tuple[int, str, float]:
-    where, name, holder = address(STRANGERS + number), f"guest{number}", secrets.token_urlsafe(16)
-    form, shown = {"username": name, "password": PASSWORD}, {"Sekisho-Challenge": holder}
+    where, name, browser_key = address(STRANGERS + number), f"guest{number}", secrets.token_urlsafe(16)
+    form, shown = {"username": name, "password": PASSWORD}, {"Sekisho-Challenge": browser_key}
     status, body, wait_s = await _asked(port, "/login", form, where, shown)
     if body.get("code") == "challenge_required" and "work" in body:
         work = await asyncio.to_thread(solved, body["work"])

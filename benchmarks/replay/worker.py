@@ -312,8 +312,8 @@ class Worker:
 
     def _caller_at(self, address: str, user_agent: str) -> Caller:
         reading, agent = self.site.parts.reading, user_agent.encode()
-        named = {b"user-agent": agent}
-        found = reading.callers.read({"client": (address, 0), "headers": list(named.items())}, named)
+        by_name = {b"user-agent": agent}
+        found = reading.callers.read({"client": (address, 0), "headers": list(by_name.items())}, by_name)
         return Caller(found.origin, found.digests, browser_family(agent))
 
     async def _assess(self, caller: Caller, attempt: Attempt, *, worked: bool = False) -> Assessment:

@@ -55,15 +55,15 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def log_in(self, account: str, password: str, *, address: str, holder: str = "new", token: str = "") -> Timed:
+    def log_in(self, account: str, password: str, *, address: str, browser_key: str = "new", token: str = "") -> Timed:
         """`holder`: of the ticket that is asked for. `token`: of a device that is known."""
         known = [f"Sekisho-Device: {token}"] if token else []
         fields = {"username": account, "password": password}
-        return self._post("/login", fields, address, [f"Sekisho-Challenge: {holder}", *known])
+        return self._post("/login", fields, address, [f"Sekisho-Challenge: {browser_key}", *known])
 
-    def prove(self, challenge: str, code: str, *, address: str, holder: str) -> Timed:
+    def prove(self, challenge: str, code: str, *, address: str, browser_key: str) -> Timed:
         fields = {"challenge": challenge, "factor": "totp", "code": code}
-        return self._post("/sekisho/step-up", fields, address, [f"Sekisho-Challenge: {holder}"])
+        return self._post("/sekisho/step-up", fields, address, [f"Sekisho-Challenge: {browser_key}"])
 
     def _post(self, path: str, fields: dict[str, str], address: str, more: Sequence[str]) -> Timed:
         request = form_post(path, urlencode(fields), address, *more)

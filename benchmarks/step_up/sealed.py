@@ -69,9 +69,11 @@ class Connection:
     async def to(cls, port: int) -> Connection:
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
-    async def post(self, path: str, fields: Mapping[str, str], where: str, holder: str) -> tuple[float, int, bytes]:
+    async def post(
+        self, path: str, fields: Mapping[str, str], where: str, browser_key: str
+    ) -> tuple[float, int, bytes]:
         """Microseconds, status and body."""
-        request = form_post(path, urlencode(fields), where, f"Sekisho-Challenge: {holder}")
+        request = form_post(path, urlencode(fields), where, f"Sekisho-Challenge: {browser_key}")
         begun = time.perf_counter_ns()
         self._writer.write(request)
         head, answer = await read_answer(self._reader)
@@ -118,15 +120,15 @@ async def measured(port: int, count: int, setting: Setting, seed: int) -> Times:
 async def _client(port: int, tries: Iterator[tuple[int, str, bool]], times: Times) -> None:
     connection = await Connection.to(port)
     for number, account, right in tries:
-        where, holder = address(number), new_holder()
+        where, browser_key = address(number), new_holder()
         fields = {"username": account, "password": PASSWORD if right else WRONG}
-        us, status, body = await connection.post("/login", fields, where, holder)
+        us, status, body = await connection.post("/login", fields, where, browser_key)
         if _is_refused(status, body, "step_up_required"):
             continue
         times.asked[right].append(us)
         await asyncio.sleep(SHOWN_AFTER_S)
         proof = {"challenge": json.loads(body)["challenge"], "factor": "totp", "code": "000000"}
-        us, status, body = await connection.post("/sekisho/step-up", proof, where, holder)
+        us, status, body = await connection.post("/sekisho/step-up", proof, where, browser_key)
         if status == RELEASED:
             continue
         if not _is_refused(status, body, "proof_failed"):

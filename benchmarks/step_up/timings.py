@@ -113,8 +113,8 @@ def attempts(count: int, seed: int = SEED) -> Iterator[tuple[Kind, str]]:
 
 def _warm(client: Client) -> None:
     for number in range(100):
-        holder = new_holder()
-        client.log_in(f"warm{number}", WRONG, address=address(5_000_000 + number), holder=holder)
+        browser_key = new_holder()
+        client.log_in(f"warm{number}", WRONG, address=address(5_000_000 + number), browser_key=browser_key)
         time.sleep(PAUSE_S)
 
 
@@ -129,8 +129,8 @@ def _timed(client: Client, tries: Iterator[tuple[Kind, str]], *, pause_s: float)
 def _asked_for_a_proof(client: Client, kind: Kind, account: str, number: int) -> Timed:
     """Ask once more after a refusal for want of room, which comes before the secret is checked."""
     while True:
-        where, holder = address(number), new_holder()
-        answer = client.log_in(account, kind.password, address=where, holder=holder)
+        where, browser_key = address(number), new_holder()
+        answer = client.log_in(account, kind.password, address=where, browser_key=browser_key)
         if answer.status != BUSY:
             return answer.said(401, "step_up_required")
         time.sleep(ROOM_S)

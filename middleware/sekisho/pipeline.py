@@ -373,7 +373,7 @@ class Guard:
         for key in _counters(charge):
             self._room.settled(key)
 
-    def counted(self, accounts: Accounts, account: str) -> bytes:
+    def account_digest(self, accounts: Accounts, account: str) -> bytes:
         """The digest of an account; empty for text that cannot be an account name."""
         try:
             return self._digests.account(accounts.canonical(account))
@@ -424,8 +424,8 @@ class Guard:
         """The decision, or a refusal where the day's guesses at this account's codes are used up."""
         if self._guesses is None or not attempt.canonical:
             return decision
-        counted = self._digests.account(attempt.limit_key or attempt.canonical)
-        wait_us = await self._guesses.take(counted, asked=asked)
+        account_digest = self._digests.account(attempt.limit_key or attempt.canonical)
+        wait_us = await self._guesses.take(account_digest, asked=asked)
         return _throttled("account_guesses", wait_us) if wait_us else decision
 
     def _exposure(self, attempt: Attempt) -> Exposure:

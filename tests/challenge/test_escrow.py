@@ -79,15 +79,15 @@ async def test_what_was_kept_is_found_and_then_taken_once(redis_url: str) -> Non
 
 
 @pytest.mark.parametrize(("other", "holder"), OTHERS.values(), ids=OTHERS)
-async def test_it_opens_for_nobody_else(other: dict[str, object], holder: str) -> None:
+async def test_it_opens_for_nobody_else(other: dict[str, object], browser_key: str) -> None:
     """Row 82: moved to another challenge's key, an answer reads as a wrong secret."""
     vault = memory()
     await escrow(vault).keep(ticket(), HOLDER, Kept(ANSWER))
     moved = await vault.get(name_of(ticket()))
     assert moved
     await vault.put(name_of(ticket(**other)), moved, seconds=60)
-    assert await escrow(vault).find(ticket(**other), holder) == Kept(None)
-    assert await escrow(vault).take(ticket(**other), holder) is None
+    assert await escrow(vault).find(ticket(**other), browser_key) == Kept(None)
+    assert await escrow(vault).take(ticket(**other), browser_key) is None
 
 
 async def test_it_opens_under_no_foreign_key() -> None:
@@ -206,7 +206,7 @@ async def test_what_was_begun_before_the_end_is_over_and_what_comes_after_it_is_
     await made.end_all(b"counted")
     for issued_ms, over in ((time.now_ms, True), (time.now_ms + SKEW_MS, True), (time.now_ms + SKEW_MS + 1, False)):
         assert await made.is_over(ticket(issued_ms=issued_ms)) is over
-    assert not await made.is_over(ticket(counted=b"another's"))
+    assert not await made.is_over(ticket(account_digest=b"another's"))
 
 
 async def test_of_many_claims_at_once_one_is_granted(redis_url: str) -> None:

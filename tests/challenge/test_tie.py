@@ -141,11 +141,11 @@ DEVICE = SessionCredentials((("device_id", "mine"),))
 @pytest.mark.parametrize("name", ["session", "sessionid", "connect.sid", "PHPSESSID", "auth_token", "remember-me"])
 def test_two_sessions_in_one_request_are_nobodys(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Row 5.22: a binding to one's own `device_id` opens no stolen session beside it."""
-    ties = SessionBindings([OLD], guesses=True)
-    text = ties.tied(ALICE, DEVICE, NOW)
+    bindings = SessionBindings([OLD], guesses=True)
+    text = bindings.tied(ALICE, DEVICE, NOW)
     shown = [(b"cookie", f"device_id=mine; {name}=stolen".encode())]
 
-    assert [ties.find(text, shown, NOW) for _ in range(2)] == [None, None]
+    assert [bindings.find(text, shown, NOW) for _ in range(2)] == [None, None]
     (said,) = [record.message for record in caplog.records]
     assert said == (
         "SEKISHO_LOGIN: a request shows two cookies that may be its session, so it counts as nobody's at protected "

@@ -54,7 +54,7 @@ def vault() -> MemoryVault:
     return MemoryVault(entries_max=100, bytes_max=1 << 20, clock_s=lambda: NOW_S)
 
 
-def toll(captcha: Captcha | None = None, *, kept: MemoryVault | None = None, key: bytes = KEY) -> Challenges:
+def challenges(captcha: Captcha | None = None, *, kept: MemoryVault | None = None, key: bytes = KEY) -> Challenges:
     work = Work([key], vault() if kept is None else kept, clock_s=lambda: NOW_S)
     return Challenges(work, captcha, Sealer([key]), captcha_public=PUBLIC if captcha else None)
 
@@ -77,7 +77,7 @@ async def paid(one: Challenges, work: str = "", captcha: str = "", bound_to: byt
 
 def test_without_a_captcha_work_is_all_that_is_asked() -> None:
     """Without a captcha, work alone is asked for, as members that JSON takes."""
-    asked = toll().ask(ATTEMPT, 0, 0.0)
+    asked = challenges().ask(ATTEMPT, 0, 0.0)
 
     assert not asked.captcha
     assert cost(asked) * 256 >= 250_000
@@ -85,7 +85,7 @@ def test_without_a_captcha_work_is_all_that_is_asked() -> None:
 
 def test_a_captcha_brings_its_stand_in_along() -> None:
     """A captcha is asked for together with work, so a page whose captcha fails to load need not ask again."""
-    asked = toll(Says(None)).ask(ATTEMPT, 0, 0.0)
+    asked = challenges(Says(None)).ask(ATTEMPT, 0, 0.0)
 
     assert cost(asked) * 256 >= 250_000
     assert asked.captcha == PUBLIC
@@ -93,7 +93,7 @@ def test_a_captcha_brings_its_stand_in_along() -> None:
 
 def test_more_is_asked_where_more_come() -> None:
     """A stricter posture and a fuller service both raise the difficulty."""
-    calm, full, attack = (cost(toll().ask(ATTEMPT, *now)) for now in ((0, 0.0), (0, 0.95), (2, 0.0)))
+    calm, full, attack = (cost(challenges().ask(ATTEMPT, *now)) for now in ((0, 0.0), (0, 0.95), (2, 0.0)))
 
     assert calm < full
     assert calm < attack
@@ -104,7 +104,7 @@ async def test_where_nothing_is_asked_nothing_is_paid() -> None:
     none = Challenges(None, None, Sealer([KEY]), captcha_public=None)
 
     assert none.ask(ATTEMPT, 2, 1.0) == (None, {})
-    assert not await paid(none, work_for(toll()), "token")
+    assert not await paid(none, work_for(challenges()), "token")
 
 
 @pytest.mark.parametrize(("work", "public"), [(None, PUBLIC), (Work([KEY], vault()), None)])
@@ -116,7 +116,7 @@ def test_a_captcha_is_never_alone(work: Work | None, public: dict[str, str] | No
 
 async def test_work_pays_once_and_for_its_attempt_alone() -> None:
     """Work pays once, for its own door, account and browser: one account's work buys no try at the next."""
-    one = toll()
+    one = challenges()
     work = work_for(one)
 
     assert not await paid(one, work, bound_to=OTHER)
@@ -127,7 +127,7 @@ async def test_work_pays_once_and_for_its_attempt_alone() -> None:
 async def test_a_solved_captcha_pays_and_leaves_work_unused() -> None:
     """A solved captcha pays and leaves the work unused; the provider is told the client's address."""
     captcha = Says(Solved("turnstile"))
-    one, without = toll(captcha), toll()
+    one, without = challenges(captcha), challenges()
     work = work_for(one)
 
     assert await paid(one, work, "token")
@@ -137,7 +137,7 @@ async def test_a_solved_captcha_pays_and_leaves_work_unused() -> None:
 
 async def test_a_captcha_that_was_not_solved_is_not_made_up_for() -> None:
     """Work does not replace a captcha that was answered as unsolved, only one that could not be checked."""
-    one = toll(Says(answer=False))
+    one = challenges(Says(answer=False))
 
     assert not await paid(one, work_for(one), "token")
 
@@ -145,14 +145,14 @@ async def test_a_captcha_that_was_not_solved_is_not_made_up_for() -> None:
 async def test_leaving_the_token_out_is_no_way_round_a_captcha_that_answers() -> None:
     """Leaving the token out does not bypass a captcha that answers, even one that accepts every token."""
     for answer in (False, Solved("turnstile")):
-        one = toll(Says(answer))
+        one = challenges(Says(answer))
         assert not await paid(one, work_for(one))
 
 
 @pytest.mark.parametrize("token", ["", "token"])
 async def test_where_nobody_can_tell_work_decides(token: str) -> None:
     """If the provider could not tell, work decides, with a token or without."""
-    one = toll(Says(None))
+    one = challenges(Says(None))
 
     assert not await paid(one, "", "token")
     assert not await paid(one, "bm90aGluZw==", token)
@@ -162,14 +162,14 @@ async def test_where_nobody_can_tell_work_decides(token: str) -> None:
 async def test_who_has_done_no_work_asks_nobody() -> None:
     """Without work and token the provider is not asked, or a flood would take all places."""
     captcha = Says(False)
-    assert not await paid(toll(captcha), "junk")
+    assert not await paid(challenges(captcha), "junk")
     assert captcha.asked == []
 
 
 async def test_nothing_shown_asks_nobody() -> None:
     """An empty or oversized token is not passed to the provider."""
     captcha = Says(None)
-    one = toll(captcha)
+    one = challenges(captcha)
 
     assert not await paid(one)
     assert not await paid(one, work_for(one), "x" * 8_193)
@@ -180,13 +180,13 @@ async def test_nothing_shown_asks_nobody() -> None:
 @pytest.mark.parametrize("junk", ["é", "\udc80", "[" * 2_000, "e30=", "\0"])
 async def test_junk_pays_nothing_and_trips_nobody(junk: str) -> None:
     """Junk pays nothing and raises nothing."""
-    assert not await paid(toll(), junk)
-    assert not await paid(toll(Says(None)), junk, junk)
+    assert not await paid(challenges(), junk)
+    assert not await paid(challenges(Says(None)), junk, junk)
 
 
 async def test_a_store_that_is_away_grants_nothing() -> None:
     """Without the store work is not accepted, as it may have been used; the caller is told why."""
-    one = toll(kept=MemoryVault(entries_max=0, bytes_max=0, clock_s=lambda: NOW_S))
+    one = challenges(kept=MemoryVault(entries_max=0, bytes_max=0, clock_s=lambda: NOW_S))
 
     with pytest.raises(StoreUnavailable):
         await paid(one, work_for(one))
@@ -196,7 +196,7 @@ async def test_a_real_siteverify_is_heard() -> None:
     """A real siteverify socket is asked about an earned token, and about itself if no token came."""
     async with siteverify_api(speaks="turnstile") as api:
         captcha = Siteverify(TURNSTILE, SECRET, vault(), url=api.url, hostnames=["shop.example"])
-        one = toll(captcha)
+        one = challenges(captcha)
         token = api.earned()
 
         assert await paid(one, "", token)
@@ -213,37 +213,37 @@ FORM = SealedForm(
 )
 
 
-def sealed(one: Challenges, form: SealedForm = FORM, holder: str = HOLDER, now_s: int = NOW_S) -> str:
-    return one.seal_form(**form._asdict(), holder=holder, now_s=now_s)
+def sealed(one: Challenges, form: SealedForm = FORM, browser_key: str = HOLDER, now_s: int = NOW_S) -> str:
+    return one.seal_form(**form._asdict(), browser_key=browser_key, now_s=now_s)
 
 
-def refused(one: Challenges, text: str, holder: str = HOLDER, now_s: int = NOW_S, **rest: Any) -> bool:
+def refused(one: Challenges, text: str, browser_key: str = HOLDER, now_s: int = NOW_S, **rest: Any) -> bool:
     with pytest.raises(Unsealable) as error:
-        one.open_form(text, holder=holder, now_s=now_s, **rest)
+        one.open_form(text, browser_key=browser_key, now_s=now_s, **rest)
     return error.value.args == ("cannot be opened",)
 
 
 forms = st.builds(SealedForm, st.text(max_size=40), st.binary(max_size=80), st.binary(max_size=2_000))
 holders = st.text("abcdefghijklmnopqrstuvwxyz-_", min_size=22, max_size=22)
 ages = st.integers(-SKEW_S, FORM_S - 1)
-ONE = toll()
+ONE = challenges()
 
 
 @given(forms.filter(lambda form: form.door.isprintable()), holders, ages)
-def test_a_form_comes_back_to_its_holder_in_time(form: SealedForm, holder: str, age_s: int) -> None:
+def test_a_form_comes_back_to_its_holder_in_time(form: SealedForm, browser_key: str, age_s: int) -> None:
     """A form opens byte for byte for its holder, each time that it is sent within its time."""
-    text = sealed(ONE, form, holder)
+    text = sealed(ONE, form, browser_key)
 
     for door in (None, form.door):
-        assert ONE.open_form(text, holder=holder, now_s=NOW_S + age_s, door=door) == form
+        assert ONE.open_form(text, browser_key=browser_key, now_s=NOW_S + age_s, door=door) == form
 
 
 @given(forms.filter(lambda form: form.door.isprintable()), holders, holders)
-def test_a_form_opens_for_nobody_else(form: SealedForm, holder: str, other: str) -> None:
+def test_a_form_opens_for_nobody_else(form: SealedForm, browser_key: str, other: str) -> None:
     """A form opens in no other browser, and in none without a holder: it must not log a victim in."""
-    text = sealed(ONE, form, holder)
+    text = sealed(ONE, form, browser_key)
 
-    assert other == holder or refused(ONE, text, other)
+    assert other == browser_key or refused(ONE, text, other)
     assert refused(ONE, text, "")
     assert refused(ONE, text, "\udc80")
 
@@ -274,7 +274,7 @@ def test_what_was_never_sealed_is_no_form(text: str) -> None:
 
 def test_a_form_of_another_service_or_purpose_or_door_is_none() -> None:
     """A form of another key, purpose or door is refused, a ticket too."""
-    assert refused(toll(key=FOREIGN), sealed(ONE))
+    assert refused(challenges(key=FOREIGN), sealed(ONE))
     ticket = Sealer([KEY]).seal(b"ticket", bytes(256), bound_to=b"")
     assert refused(ONE, urlsafe_b64encode(ticket).decode())
     assert refused(ONE, sealed(ONE), door="POST /admin")
@@ -294,7 +294,7 @@ def test_a_form_has_its_bounds() -> None:
     longest = SealedForm("d" * NAMES_BYTES_MAX, b"t" * NAMES_BYTES_MAX, b"x" * BODY_BYTES_MAX, b"q" * NAMES_BYTES_MAX)
     text = sealed(ONE, longest)
 
-    assert ONE.open_form(text, holder=HOLDER, now_s=NOW_S) == longest
+    assert ONE.open_form(text, browser_key=HOLDER, now_s=NOW_S) == longest
     assert len(text) <= FORM_CHARS_MAX
     for over in (
         longest._replace(body=longest.body + b"x"),

@@ -22,18 +22,18 @@ CHALLENGES = [bytes([number]) for number in range(8)]
 
 async def test_a_challenge_allows_five_tries() -> None:
     """A challenge allows five tries; every later one is refused."""
-    counted = tries(memory())
-    allowed = [await counted.of_guessable(trial()) for _ in range(8)]
+    account_digest = tries(memory())
+    allowed = [await account_digest.of_guessable(trial()) for _ in range(8)]
     assert allowed == [True] * 5 + [False] * 3
 
 
 async def test_a_new_challenge_does_not_bring_new_tries_for_the_account() -> None:
     """Row 80: an account has ten tries an hour, over all new challenges."""
     clock = Clock()
-    counted = tries(memory(clock))
+    account_digest = tries(memory(clock))
 
     async def allowed_from(first: int) -> int:
-        return sum([await counted.of_guessable(trial(bytes([first + n // 3]))) for n in range(60)])
+        return sum([await account_digest.of_guessable(trial(bytes([first + n // 3]))) for n in range(60)])
 
     assert await allowed_from(0) == 10
     clock.now_s += HOUR - 1
@@ -44,19 +44,19 @@ async def test_a_new_challenge_does_not_bring_new_tries_for_the_account() -> Non
 
 async def test_a_used_up_challenge_takes_nothing_from_the_account() -> None:
     """A page that repeats a wrong code costs its owner the five tries of the challenge and not the account's ten."""
-    counted = tries(memory())
+    account_digest = tries(memory())
     for _ in range(50):
-        await counted.of_guessable(trial(b"first"))
-    assert [await counted.of_guessable(trial(b"second")) for _ in range(5)] == [True] * 5
+        await account_digest.of_guessable(trial(b"first"))
+    assert [await account_digest.of_guessable(trial(b"second")) for _ in range(5)] == [True] * 5
 
 
 async def test_tries_behind_a_wrong_secret_leave_the_owner_all_of_theirs() -> None:
     """R7: a hundred challenges behind wrong secrets leave the owner all ten tries."""
-    counted = tries(memory())
+    account_digest = tries(memory())
     for number in range(100):
         for _ in range(6):
-            await counted.of_guessable(trial(b"w%d" % number, right=False))
-    allowed = [await counted.of_guessable(trial(b"r%d" % (number // 5))) for number in range(15)]
+            await account_digest.of_guessable(trial(b"w%d" % number, right=False))
+    allowed = [await account_digest.of_guessable(trial(b"r%d" % (number // 5))) for number in range(15)]
     assert allowed == [True] * 10 + [False] * 5
 
 
@@ -160,8 +160,8 @@ def test_caps_hold_and_wrong_secrets_change_nothing(owners: list[tuple[str, bool
     right = [each for each in everything if each.behind_right_secret]
 
     async def allowed(those: list[CodeTrial]) -> list[CodeTrial]:
-        counted = tries(memory())
-        return [each for each in those if await counted.of_guessable(each)]
+        account_digest = tries(memory())
+        return [each for each in those if await account_digest.of_guessable(each)]
 
     together, alone = asyncio.run(allowed(everything)), asyncio.run(allowed(right))
     assert [each for each in together if each.behind_right_secret] == alone
@@ -212,7 +212,7 @@ async def test_a_try_before_the_end_of_the_run_is_counted_once_by_whoever_settle
     vault = memory()
     for challenge in (b"one", b"two"):
         for _ in range(6):
-            early = await tries(vault).counted(CodeTrial(challenge, "owner-1", behind_right_secret=False))
+            early = await tries(vault).account_digest(CodeTrial(challenge, "owner-1", behind_right_secret=False))
             await tries(vault).defer(early, Guess.CODE)
     for challenge in (b"one", b"one", b"two"):
         await asyncio.gather(*(tries(vault).settle(trial(challenge)) for _ in range(3)))
@@ -226,7 +226,9 @@ async def test_settled_tries_behind_a_wrong_secret_concern_nobody() -> None:
     for right in (True, False):
         vault = memory()
         for number in range(30):
-            early = await tries(vault).counted(CodeTrial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False))
+            early = await tries(vault).account_digest(
+                CodeTrial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False)
+            )
             await tries(vault).defer(early, Guess.APP)
             await tries(vault).settle(trial(b"w%d" % (number // 3), right=right))
         steps.append(vault.steps)
@@ -241,7 +243,9 @@ async def test_the_last_guess_at_an_app_is_told_also_where_it_is_settled() -> No
     assert await guessed(clock, vault, 9) == 90
     told = []
     for number in range(12):
-        early = await tries(vault).counted(CodeTrial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False))
+        early = await tries(vault).account_digest(
+            CodeTrial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False)
+        )
         await tries(vault).defer(early, Guess.APP)
         told.append(await tries(vault).settle(trial(b"e%d" % (number // 4))))
     assert told == [False] * 9 + [True] + [False] * 2
@@ -252,7 +256,9 @@ async def test_early_codes_of_invented_accounts_are_one_count() -> None:
     vault = memory()
     allowed = []
     for number in range(12):
-        early = await tries(vault).counted(CodeTrial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False))
+        early = await tries(vault).account_digest(
+            CodeTrial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False)
+        )
         allowed.append(await tries(vault).early(early, Guess.APP, exists=False))
     assert allowed == [True] * 10 + [False] * 2
     assert vault.entries == 12 + 1

@@ -25,8 +25,8 @@ WHO: contextvars.ContextVar[str] = contextvars.ContextVar("WHO", default="nobody
 class Runs:
     """Runs that end when the test says so, in the order in which they started."""
 
-    def __init__(self, lanes: FairQueue) -> None:
-        self.lanes = lanes
+    def __init__(self, queue: FairQueue) -> None:
+        self.queue = queue
         self.started: list[str] = []
         self.cancelled: list[str] = []
         self._ends: dict[str, asyncio.Event] = {}
@@ -45,7 +45,7 @@ class Runs:
 
     def enter(self, name: str, *, network: bytes = b"n", wait_s: float = NEVER_S) -> asyncio.Task[bool]:
         """Enter a run; the first letter of `name` is the address."""
-        entering = self.lanes.enter(network, network + name[:1].encode(), self.run(name), wait_s=wait_s)
+        entering = self.queue.enter(network, network + name[:1].encode(), self.run(name), wait_s=wait_s)
         self.callers.append(asyncio.create_task(entering))
         return self.callers[-1]
 
@@ -63,30 +63,30 @@ async def settle() -> None:
 
 @asynccontextmanager
 async def runs(**bounds: float) -> AsyncIterator[Runs]:
-    lanes = FairQueue(**bounds)  # type: ignore[arg-type] # the deadline may be a fraction, the others are not
-    made = Runs(lanes)
+    queue = FairQueue(**bounds)  # type: ignore[arg-type] # the deadline may be a fraction, the others are not
+    made = Runs(queue)
     try:
         yield made
     finally:
         for caller in made.callers:
             caller.cancel()
-        await lanes.aclose(0)
+        await queue.aclose(0)
         await settle()
-        assert lanes.occupancy == 0
-        assert not lanes._held._each
-        assert not lanes._running._each
-        assert not lanes._entering.counts._each
-        assert not lanes._answers
+        assert queue.occupancy == 0
+        assert not queue._held._each
+        assert not queue._running._each
+        assert not queue._entering.counts._each
+        assert not queue._answers
 
 
 async def test_a_run_is_not_waited_for() -> None:
     """A run is not waited for: its caller already has an answer."""
     async with runs() as some:
-        assert await some.lanes.enter(b"n", b"a", some.run("a"))
+        assert await some.queue.enter(b"n", b"a", some.run("a"))
         await settle()
 
         assert some.started == ["a"]
-        assert some.lanes.occupancy == 1 / (32 + 256)
+        assert some.queue.occupancy == 1 / (32 + 256)
 
 
 async def test_no_more_run_at_once_than_may() -> None:
@@ -151,7 +151,7 @@ async def test_all_places_taken_one_waits_and_is_told() -> None:
 
         assert not await some.enter("c1", wait_s=0)
         assert not await some.enter("c2", wait_s=SOON_S)
-        assert some.lanes.occupancy == 1
+        assert some.queue.occupancy == 1
 
         await some.end("a1", "b1")
         assert some.started == ["a1", "b1"]
@@ -199,7 +199,7 @@ async def test_no_more_wait_than_may_and_the_many_give_way() -> None:
         assert (beyond.done(), beyond.result()) == (True, False)
         assert (near.done(), far.done()) == (False, False)
         assert [n for n, caller in enumerate(flood) if caller.done()] == [ENTERING_MAX - 2, ENTERING_MAX - 1]
-        assert len(some.lanes._answers) == ENTERING_MAX
+        assert len(some.queue._answers) == ENTERING_MAX
 
 
 async def test_a_run_that_never_ends_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
@@ -222,7 +222,7 @@ async def test_a_run_that_raises_is_logged_by_its_type_alone(caplog: pytest.LogC
 
     async with runs(running_max=1) as some:
         with caplog.at_level(logging.DEBUG):
-            await some.lanes.enter(b"n", b"a", raising)
+            await some.queue.enter(b"n", b"a", raising)
             await settle()
             await some.enter("b")
             await settle()
@@ -243,8 +243,8 @@ async def test_who_gives_up_leaves_nothing_behind(promised: bool) -> None:
         await settle()
         if promised:
             # The place is assigned in this turn, before its caller can learn of it.
-            place = next(iter(some.lanes._entering))
-            answer = some.lanes._answers[place]
+            place = next(iter(some.queue._entering))
+            answer = some.queue._answers[place]
             some._ends["a1"].set()
             for _ in range(10):
                 if not answer.done():
@@ -267,13 +267,13 @@ async def test_a_run_sees_nobodys_context() -> None:
     async def look() -> None:
         seen.append(WHO.get())
 
-    async def enter(who: str, lanes: FairQueue) -> None:
+    async def enter(who: str, queue: FairQueue) -> None:
         WHO.set(who)
-        await lanes.enter(b"n", who.encode(), look)
+        await queue.enter(b"n", who.encode(), look)
 
     async with runs(running_max=1) as some:
         await some.enter("a1")
-        await asyncio.gather(*(asyncio.create_task(enter(who, some.lanes)) for who in ("bea", "carl")))
+        await asyncio.gather(*(asyncio.create_task(enter(who, some.queue)) for who in ("bea", "carl")))
         await some.end("a1")
 
     assert seen == ["nobody", "nobody"]
@@ -286,7 +286,7 @@ async def test_closing_gives_runs_their_time() -> None:
         await some.enter("b1")
         late = some.enter("c1")
         await settle()
-        closing = asyncio.create_task(some.lanes.aclose(NEVER_S))
+        closing = asyncio.create_task(some.queue.aclose(NEVER_S))
         await settle()
 
         assert not await late
@@ -302,10 +302,10 @@ async def test_closing_ends_everything() -> None:
         await some.enter("a1")
         await some.enter("b1")
         await settle()
-        await some.lanes.aclose(0)
+        await some.queue.aclose(0)
 
         assert (some.started, some.cancelled) == (["a1"], ["a1"])
-        assert some.lanes.occupancy == 0
+        assert some.queue.occupancy == 0
 
 
 async def test_a_place_promised_before_closing_is_none_after() -> None:
@@ -314,12 +314,12 @@ async def test_a_place_promised_before_closing_is_none_after() -> None:
         await some.enter("a1")
         late = some.enter("b1")
         await settle()
-        (answer,) = some.lanes._answers.values()
+        (answer,) = some.queue._answers.values()
         some._ends["a1"].set()
         for _ in range(10):
             if not answer.done():
                 await asyncio.sleep(0)
-        await some.lanes.aclose(0)
+        await some.queue.aclose(0)
 
         assert (answer.result(), await late) == (True, False)
         await settle()
@@ -335,9 +335,9 @@ def test_a_loop_that_ends_begins_no_other_run(caplog: pytest.LogCaptureFixture) 
         await asyncio.Event().wait()
 
     async def served() -> None:
-        lanes = FairQueue(running_max=1)
+        queue = FairQueue(running_max=1)
         for name in ("a1", "b1"):
-            assert await lanes.enter(b"n", name.encode(), partial(run, name))
+            assert await queue.enter(b"n", name.encode(), partial(run, name))
         await settle()
 
     asyncio.run(served())

@@ -104,9 +104,9 @@ def test_the_path_of_a_mounted_application_tells_nothing() -> None:
 def test_a_path_that_came_otherwise_is_looked_at_again() -> None:
     """A path with another raw form is looked at again: some routers read the raw form, which may be a door."""
     passing = FastPath(stand_at)
-    tea, odd = http("/tea"), http("/tea", raw_path=b"/login")
+    tea, anomaly = http("/tea"), http("/tea", raw_path=b"/login")
 
-    asked = (tea, tea, odd, odd, tea, tea)
+    asked = (tea, tea, anomaly, anomaly, tea, tea)
     assert [passing.passes(scope) for scope in asked] == [False, True, False, False, False, True]
 
 

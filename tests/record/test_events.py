@@ -217,7 +217,7 @@ def told(events: Events) -> None:
     events.change_password(LOGIN, "Hana", attempt())
     events.rule_tested(LOGIN, "wrong")
     events.unjudged(LOGIN, "large")
-    events.odd("a sentence for the operator")
+    events.anomaly("a sentence for the operator")
     events.store_answers(False)
     events.leaks_answer("hibp", True)
     events.counts_anew()

@@ -51,11 +51,11 @@ class AskerCookie:
         """The session's account, for a request that names none; empty where the application cannot tell."""
         return (self._session_account(scope) or "") if self._session_account is not None else ""
 
-    def of(self, named: Mapping[bytes, bytes], attempt: Attempt) -> bytes:
+    def of(self, by_name: Mapping[bytes, bytes], attempt: Attempt) -> bytes:
         """The browser's name, if this browser asked for the account's code; empty for all other browsers."""
         if not attempt.account:
             return b""
-        shown = cookie(named.get(b"cookie", b""), COOKIE_START) or named.get(HEADER, b"")
+        shown = cookie(by_name.get(b"cookie", b""), COOKIE_START) or by_name.get(HEADER, b"")
         return self._askers.find(shown.decode("latin-1"), attempt.account, int(self._clock_s())) if shown else b""
 
     def asks(self, attempt: Attempt) -> bool:
@@ -64,15 +64,15 @@ class AskerCookie:
             return self._after_login and bool(attempt.account)
         return attempt.door.secret_is_small and bool(attempt.account) and not attempt.secret
 
-    def marked(self, send: Send, named: Mapping[bytes, bytes], attempt: Attempt) -> Send:
+    def marked(self, send: Send, by_name: Mapping[bytes, bytes], attempt: Attempt) -> Send:
         """Wrap `send` so that it adds a token to the answer; unchanged where the browser has one.
 
         The same for accounts that exist and for others: a different answer would tell them apart.
         """
-        if self.of(named, attempt):
+        if self.of(by_name, attempt):
             return send
         token = self._askers.issued(attempt.account, int(self._clock_s()), self._chance(8)).encode()
-        line = _line(token, by_header=DEVICE_HEADER in named or HEADER in named)
+        line = _line(token, by_header=DEVICE_HEADER in by_name or HEADER in by_name)
 
         async def send_marked(message: Message) -> None:
             # A failed log-in asks for nothing.

@@ -51,7 +51,7 @@ from sekisho.model import (
 )
 from sekisho.model.value import Value
 from sekisho.read import declared_too_large, decoded, exposed, is_basic, is_rewritten, read_credentials
-from sekisho.read.request import HARMLESS, announces_body, by_name, may_hide_body, read_headers
+from sekisho.read.request import HARMLESS, announces_body, headers_by_name, may_hide_body, read_headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -204,49 +204,49 @@ class Endpoint(Keeper):
         self._unseen = {door.name for door in reading.doors.all if door.reads_body}
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        request, named = read_headers(scope)
+        request, by_name = read_headers(scope)
         try:
             door = self._reading.doors.find(request)
         except Unreadable:
             return self._stray(scope, request, receive, send)
         if door is None:
             return self._elsewhere(scope, request, receive, send)
-        return self._at_door(door, scope, request, named, receive, send)
+        return self._at_door(door, scope, request, by_name, receive, send)
 
     async def _at_door(
-        self, door: Door, scope: Scope, request: Scope, named: dict[bytes, bytes], receive: Receive, send: Send
+        self, door: Door, scope: Scope, request: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         # Attempts over a WebSocket would not be counted.
         if scope["type"] == "websocket":
             self._note(door, "denied", "websocket")
             return await self._refuse_websocket(request, receive, send)
 
-        if self._admission.shed_share and self.mode is Mode.ENFORCE and self._is_beyond(named):
+        if self._admission.shed_share and self.mode is Mode.ENFORCE and self._is_beyond(by_name):
             return await self._crowded(door, request, send)
-        visit = self._visit(door, scope, request, named, receive, send)
-        if _is_planted(visit) and self.mode is Mode.ENFORCE:
-            self._events.unreadable(door, "cross_site", visit.origin)
+        context = self._visit(door, scope, request, by_name, receive, send)
+        if _is_planted(context) and self.mode is Mode.ENFORCE:
+            self._events.unreadable(door, "cross_site", context.origin)
             self._note(door, "denied", "cross_site")
-            return await self._answer(visit, denied())
+            return await self._answer(context, denied())
         # In monitor mode every attempt is assessed, once; a refusal that is due here is found again later.
-        anybody, token = self.mode is Mode.MONITOR, visit.presented.token
-        stop = self._guard.at_the_gate(visit.origin, visit.digests, token=token, anybody=anybody)
-        if stop and not self._earns_look(visit, stop) and self._refuses(visit, stop):
-            return await self._refuse(visit, stop)
+        anybody, token = self.mode is Mode.MONITOR, context.presented.token
+        stop = self._guard.at_the_gate(context.origin, context.digests, token=token, anybody=anybody)
+        if stop and not self._earns_look(context, stop) and self._refuses(context, stop):
+            return await self._refuse(context, stop)
         # Nothing is awaited inside an exception handler, here and below: compiled code would lose cancellations.
         on: Awaitable[None]
         try:
-            attempt = await self._read(visit)
-            on = self._app(scope, visit.intake.replay, send) if attempt is None else self._try(visit, attempt)
+            attempt = await self._read(context)
+            on = self._app(scope, context.body_reader.replay, send) if attempt is None else self._try(context, attempt)
         except Unreadable as error:
-            on = self._unreadable(visit, error)
+            on = self._unreadable(context, error)
         except Carried as form:
-            on = self._unpack(visit, form.body)
+            on = self._unpack(context, form.body)
         except HungUp:
-            return self._events.unreadable(door, "hung_up", visit.origin)
+            return self._events.unreadable(door, "hung_up", context.origin)
         return await on
 
-    def _is_beyond(self, named: dict[bytes, bytes]) -> bool:
+    def _is_beyond(self, by_name: dict[bytes, bytes]) -> bool:
         """Whether to refuse this request unread: the event loop is late, and a stranger would find no room to wait.
 
         Requests that carry a genuine device token, work or a proof are always read.
@@ -254,18 +254,18 @@ class Endpoint(Keeper):
         step_up = self._step_up
         return (
             (self._queue.is_full(self._share(worked=False)) or (step_up is not None and step_up.has_no_room()))
-            and named.keys().isdisjoint(SHOWN)
-            and not self._guard.has_genuine_token(self._presented(named).token)
+            and by_name.keys().isdisjoint(SHOWN)
+            and not self._guard.has_genuine_token(self._presented(by_name).token)
             and self._admission.sheds()
         )
 
-    def _earns_look(self, visit: RequestContext, stop: Decision) -> bool:
+    def _earns_look(self, context: RequestContext, stop: Decision) -> bool:
         # The answer to a question for work uses the charge of the question. Otherwise thirty owners behind one address,
         # all asked within a moment, would use up the limit with their questions, and none could answer.
         if self._step_up is None or stop.asked is not Action.THROTTLE:
             return False
-        shows = WORK in visit.named or LOOK_START in visit.named.get(b"cookie", b"")
-        return shows and self._step_up.earns_look(visit)
+        shows = WORK in context.by_name or LOOK_START in context.by_name.get(b"cookie", b"")
+        return shows and self._step_up.earns_look(context)
 
     async def _elsewhere(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
         """Serve requests that are no attempts by their headers: the guard's own pages, protected routes, all others."""
@@ -273,15 +273,15 @@ class Endpoint(Keeper):
             return await self._routes.serve(request, receive, send, guarded=self)
         has_body = False
         if may_hide_body(request) and self._concerns(request):
-            intake = BodyReader(receive)
+            body_reader = BodyReader(receive)
             try:
-                has_body = await intake.has_body(patience=self._patience)
+                has_body = await body_reader.has_body(patience=self._patience)
             except HungUp:
                 return None
-            receive = intake.replay
+            receive = body_reader.replay
             if has_body and (door := self._reading.doors.find(request, has_body=True)):
-                named = by_name(request["headers"])
-                return await self._at_door(door, scope, request, named, receive, send)
+                by_name = headers_by_name(request["headers"])
+                return await self._at_door(door, scope, request, by_name, receive, send)
         stale = self._step_up.stale(request, has_body=has_body) if self._step_up is not None else None
         if stale is not None and self.mode is Mode.ENFORCE:
             return await self._ask_for_proof(request, receive, send, stale)
@@ -300,7 +300,7 @@ class Endpoint(Keeper):
 
     async def _stray(self, scope: Scope, request: Scope, receive: Receive, send: Send) -> None:
         """Refuse a target that routers read in different ways. Nothing is charged: no secret was tried."""
-        self._events.odd(STRAY_TARGET)
+        self._events.anomaly(STRAY_TARGET)
         if self.mode is Mode.MONITOR:
             return await self._app(scope, receive, send)
         if scope["type"] == "websocket":
@@ -308,103 +308,105 @@ class Endpoint(Keeper):
         return await send_answer(send, self._renderer.render(unreadable_attempt(400), request["headers"]))
 
     def _visit(
-        self, door: Door, as_sent: Scope, scope: Scope, named: dict[bytes, bytes], receive: Receive, send: Send
+        self, door: Door, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> RequestContext:
-        caller = self._reading.callers.read(scope, named)
+        caller = self._reading.callers.read(scope, by_name)
         if caller.origin.forwarded_by_stranger:
-            self._events.odd(REWRITTEN_PEER if is_rewritten(scope, named) else UNTRUSTED_PROXY)
+            self._events.anomaly(REWRITTEN_PEER if is_rewritten(scope, by_name) else UNTRUSTED_PROXY)
         if "session" in scope:
-            self._events.odd(NOT_OUTERMOST)
-        return RequestContext(door, caller, self._presented(named), named, scope, as_sent, BodyReader(receive), send)
+            self._events.anomaly(NOT_OUTERMOST)
+        return RequestContext(
+            door, caller, self._presented(by_name), by_name, scope, as_sent, BodyReader(receive), send
+        )
 
-    def _presented(self, named: dict[bytes, bytes]) -> PresentedToken:
-        return presented(named, self._cookie_start) if b"cookie" in named or DEVICE_HEADER in named else NOTHING
+    def _presented(self, by_name: dict[bytes, bytes]) -> PresentedToken:
+        return presented(by_name, self._cookie_start) if b"cookie" in by_name or DEVICE_HEADER in by_name else NOTHING
 
-    async def _read(self, visit: RequestContext) -> Attempt | None:
+    async def _read(self, context: RequestContext) -> Attempt | None:
         """The attempt, or None where nothing was tried. Raises `Unreadable` or `HungUp`."""
-        reading, headers, bytes_max = self._reading, visit.scope["headers"], self._reading.body_bytes_max
+        reading, headers, bytes_max = self._reading, context.scope["headers"], self._reading.body_bytes_max
         body = raw = b""
-        if visit.door.reads_body:
+        if context.door.reads_body:
             # Limits start at a kilobyte; few log-ins are longer.
-            if len(visit.named.get(b"content-length", b"")) > 3 and declared_too_large(headers, bytes_max):
+            if len(context.by_name.get(b"content-length", b"")) > 3 and declared_too_large(headers, bytes_max):
                 raise Unreadable(413, "body_too_large")
-            body = raw = await visit.intake.read(bytes_max=bytes_max, patience=self._patience)
+            body = raw = await context.body_reader.read(bytes_max=bytes_max, patience=self._patience)
             if raw.startswith(CARRIED) and self._routes is not None:
                 raise Carried(raw)
-            if b"content-encoding" in visit.named:
+            if b"content-encoding" in context.by_name:
                 body = decoded(headers, raw, bytes_max)
-        credentials = read_credentials(visit.door, visit.scope, body, raw=raw, named=visit.named)
+        credentials = read_credentials(context.door, context.scope, body, raw=raw, by_name=context.by_name)
         if credentials is None:
             return None
         account, secret = credentials.account, credentials.secret
-        if not account and self._asker is not None and visit.door.secret_is_small:
-            account = self._asker.account_of(visit.scope)
+        if not account and self._asker is not None and context.door.secret_is_small:
+            account = self._asker.account_of(context.scope)
         canonical = reading.accounts.canonical(account) if account else ""
         return Attempt(
-            visit.door,
-            visit.origin,
+            context.door,
+            context.origin,
             account,
             canonical,
             secret,
-            visit.presented.token,
-            secret if visit.door.secret_is_new else credentials.new_secret,
-            self._told(visit) if reading.exposed_header else UNKNOWN,
+            context.presented.token,
+            secret if context.door.secret_is_new else credentials.new_secret,
+            self._reported_exposure(context) if reading.exposed_header else UNKNOWN,
             reading.accounts.limit_key(canonical),
         )
 
-    def _unpack(self, visit: RequestContext, body: bytes) -> Awaitable[None]:
+    def _unpack(self, context: RequestContext, body: bytes) -> Awaitable[None]:
         """Unpack a work page's form: its request is handled as if it had been sent again."""
         assert self._routes is not None  # noqa: S101 - or nobody had looked for one
-        return self._routes.unpack(visit, body, guarded=self)
+        return self._routes.unpack(context, body, guarded=self)
 
-    def _told(self, visit: RequestContext) -> Exposure:
+    def _reported_exposure(self, context: RequestContext) -> Exposure:
         # Only a trusted proxy is believed: a client could send an owner to a second factor or to a new password.
-        return exposed(visit.named.get(self._reading.exposed_header, b"")) if visit.origin.vouched else UNKNOWN
+        return exposed(context.by_name.get(self._reading.exposed_header, b"")) if context.origin.vouched else UNKNOWN
 
-    async def _try(self, visit: RequestContext, attempt: Attempt) -> None:
-        family = browser_family(visit.named.get(b"user-agent", b"")) if attempt.token else 0
+    async def _try(self, context: RequestContext, attempt: Attempt) -> None:
+        family = browser_family(context.by_name.get(b"user-agent", b"")) if attempt.token else 0
         step_up = self._step_up
         worked = proved = False
         question = b""
         asker = b""
         if self._asker is not None and attempt.secret:
-            asker = self._asker.of(visit.named, attempt)
+            asker = self._asker.of(context.by_name, attempt)
         assessment: Assessment | None
         try:
-            if step_up is not None and not visit.named.keys().isdisjoint(SHOWN):
-                shown = await step_up.shown(visit, attempt)
+            if step_up is not None and not context.by_name.keys().isdisjoint(SHOWN):
+                shown = await step_up.shown(context, attempt)
                 worked, proved, question = shown.worked, shown.proved, shown.question
             assessment = await self._guard.assess(
-                attempt, visit.digests, family=family, worked=worked, proved=proved, asker=asker, question=question
+                attempt, context.digests, family=family, worked=worked, proved=proved, asker=asker, question=question
             )
         except StoreUnavailable:
             assessment = None
         if assessment is None:
-            return await self._unavailable(visit)
-        if self._refuses(visit, assessment.decision, attempt, assessment.device):
-            return await self._ask_or_refuse(visit, assessment, worked=worked)
+            return await self._unavailable(context)
+        if self._refuses(context, assessment.decision, attempt, assessment.device):
+            return await self._ask_or_refuse(context, assessment, worked=worked)
         if attempt.new_secret and await self._refuses_choice(attempt):
             self._guard.give_back(assessment)
-            return await self._answer(visit, breached_password())
-        if assessment.device is _STRANGER and not self._admission.take(visit.intake, visit.digests):
-            return await self._wait_for_place(visit, assessment, worked=worked)
-        return await self._pass_on(visit, assessment)
+            return await self._answer(context, breached_password())
+        if assessment.device is _STRANGER and not self._admission.take(context.body_reader, context.digests):
+            return await self._wait_for_place(context, assessment, worked=worked)
+        return await self._pass_on(context, assessment)
 
-    async def _wait_for_place(self, visit: RequestContext, assessment: Assessment, *, worked: bool) -> None:
+    async def _wait_for_place(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
         """Have a stranger wait while the application has no room. Known devices never wait here.
 
         Nothing here depends on the secret, which has not been checked.
         """
         if self.mode is Mode.MONITOR:
-            self._note(visit.door, "unavailable", CROWDED)
-            return await self._pass_on(visit, assessment)
+            self._note(context.door, "unavailable", CROWDED)
+            return await self._pass_on(context, assessment)
         share = self._share(worked=worked)
-        if await self._queue.wait(visit.intake, visit.digests.networks[-1], visit.digests.ip, share=share):
-            return await self._pass_on(visit, assessment)
+        if await self._queue.wait(context.body_reader, context.digests.networks[-1], context.digests.ip, share=share):
+            return await self._pass_on(context, assessment)
         if self._step_up is not None and share == UNWORKED_SHARE:
-            return await self._step_up.work(visit, assessment)
+            return await self._step_up.work(context, assessment)
         self._guard.not_tried(assessment)
-        return await self._crowded(visit.door, visit.scope, visit.send, visit.origin)
+        return await self._crowded(context.door, context.scope, context.send, context.origin)
 
     def _share(self, *, worked: bool) -> float:
         asks = self._step_up is not None and self._step_up.may_ask_work(worked=worked)
@@ -416,14 +418,14 @@ class Endpoint(Keeper):
         refusal = unavailable(retry_after_s(CROWDED_US, self._jitter()))
         return send_answer(send, self._renderer.render(refusal, request["headers"]))
 
-    async def _pass_on(self, visit: RequestContext, assessment: Assessment) -> None:
-        attempt, scope = assessment.attempt, visit.as_sent
+    async def _pass_on(self, context: RequestContext, assessment: Assessment) -> None:
+        attempt, scope = assessment.attempt, context.as_sent
         report = Report(attempt, assessment.decision, assessment.exposure, assessment.device)
         scope.setdefault("state", {})["sekisho"] = report
 
         if self._asker is not None and self._asker.asks(attempt):
-            visit = visit.sending(self._asker.marked(visit.send, visit.named, attempt))
-        watch = ResponseObserver(visit, assessment, report, self)
+            context = context.sending(self._asker.marked(context.send, context.by_name, attempt))
+        observer = ResponseObserver(context, assessment, report, self)
         self._guard.begin(assessment)
         before = DEVICE_CLASS.get()
         # Nothing to set for a stranger: that is the variable's default.
@@ -431,19 +433,19 @@ class Endpoint(Keeper):
             DEVICE_CLASS.set(assessment.device)
         ending: Awaitable[None]
         try:
-            await self._app(scope, visit.intake.replay, watch.send)
-            ending = watch.close()
+            await self._app(scope, context.body_reader.replay, observer.send)
+            ending = observer.close()
         except PasswordsBusy as busy:
-            self._admission.answered(visit.intake, 503)
-            watch.abandon()
-            if watch.has_begun:
+            self._admission.answered(context.body_reader, 503)
+            observer.abandon()
+            if observer.has_begun:
                 raise
             wait_us = busy.retry_after_s * 1_000_000
             self._note(attempt.door, "unavailable", "too many passwords are being checked")
-            ending = self._answer(visit, unavailable(retry_after_s(wait_us, self._jitter())))
+            ending = self._answer(context, unavailable(retry_after_s(wait_us, self._jitter())))
         except BaseException:
             # An answer that ends in an exception, a timeout or a cancellation proves nothing, however it began.
-            watch.abandon()
+            observer.abandon()
             raise
         finally:
             if assessment.device is not before:
@@ -453,10 +455,10 @@ class Endpoint(Keeper):
     # Refusing.
 
     def _refuses(
-        self, visit: RequestContext, decision: Decision, attempt: Attempt | None = None, device: Device = _STRANGER
+        self, context: RequestContext, decision: Decision, attempt: Attempt | None = None, device: Device = _STRANGER
     ) -> bool:
-        door = visit.door
-        self._events.decided(door, decision, self.mode, visit.origin, attempt, device)
+        door = context.door
+        self._events.decided(door, decision, self.mode, context.origin, attempt, device)
         if decision.passes:
             return False
         enforced = self.mode is Mode.ENFORCE
@@ -474,20 +476,20 @@ class Endpoint(Keeper):
     def _note(self, door: Door, code: str, reason: str) -> None:
         self._refusals.answered(door.name, code, reason, enforced=self.mode is Mode.ENFORCE)
 
-    async def _ask_or_refuse(self, visit: RequestContext, assessment: Assessment, *, worked: bool) -> None:
+    async def _ask_or_refuse(self, context: RequestContext, assessment: Assessment, *, worked: bool) -> None:
         decision, step_up = assessment.decision, self._step_up
         if step_up is None or decision.asked not in {Action.CHALLENGE, Action.STEP_UP}:
-            return await self._refuse(visit, decision)
+            return await self._refuse(context, decision)
         # Work before proof: an escrowed run costs a password hash, so the client must pay for it as well.
         if decision.work_first or step_up.wants_work(worked=worked or assessment.device is not _STRANGER):
-            return await step_up.work(visit, assessment)
-        return await step_up.step_up(visit, assessment)
+            return await step_up.work(context, assessment)
+        return await step_up.step_up(context, assessment)
 
     # Plain functions that return an awaitable: a flood of refusals pays for no coroutine in between.
 
-    def _refuse(self, visit: RequestContext, decision: Decision) -> Awaitable[None]:
-        self._reading.callers.remember(visit.caller)
-        return self._answer(visit, self._refusal(decision))
+    def _refuse(self, context: RequestContext, decision: Decision) -> Awaitable[None]:
+        self._reading.callers.remember(context.caller)
+        return self._answer(context, self._refusal(decision))
 
     def _refusal(self, decision: Decision) -> Refusal:
         match decision.asked:
@@ -500,65 +502,65 @@ class Endpoint(Keeper):
             case _:
                 return too_many_attempts(retry_after_s(decision.wait_us, self._jitter()))
 
-    async def _unreadable(self, visit: RequestContext, error: Unreadable) -> None:
+    async def _unreadable(self, context: RequestContext, error: Unreadable) -> None:
         """Refuse an unreadable attempt and charge its sender: a more lenient application would have tried it."""
-        self._events.unreadable(visit.door, error.reason, visit.origin)
-        if error.reason == "not_unicode" and _shows_basic(visit):
-            self._events.odd(NO_UTF8.format(visit.door.name, visit.door.kind.name))
-        if _is_look(visit) and self.mode is Mode.ENFORCE:
-            return await self._answer(visit, unreadable_attempt(error.status))
-        nothing = Attempt(visit.door, visit.origin, "", "", "")
+        self._events.unreadable(context.door, error.reason, context.origin)
+        if error.reason == "not_unicode" and _shows_basic(context):
+            self._events.anomaly(NO_UTF8.format(context.door.name, context.door.kind.name))
+        if _is_look(context) and self.mode is Mode.ENFORCE:
+            return await self._answer(context, unreadable_attempt(error.status))
+        nothing = Attempt(context.door, context.origin, "", "", "")
         assessment: Assessment | None
         try:
-            assessment = await self._guard.assess(nothing, visit.digests)
+            assessment = await self._guard.assess(nothing, context.digests)
         except StoreUnavailable:
             assessment = None
         if assessment is None:
-            return await self._unavailable(visit)
+            return await self._unavailable(context)
         decision = assessment.decision
         # An unreadable attempt names no account, so no proof can be asked for.
         stern = decision.asked in {Action.THROTTLE, Action.DENY}
         if stern:
-            self._refusals.decided(visit.door.name, decision, enforced=self.mode is Mode.ENFORCE)
+            self._refusals.decided(context.door.name, decision, enforced=self.mode is Mode.ENFORCE)
         else:
-            self._note(visit.door, "unreadable_attempt", error.reason)
+            self._note(context.door, "unreadable_attempt", error.reason)
         if self.mode is Mode.MONITOR:
-            return await self._app(visit.as_sent, visit.intake.replay, visit.send)
+            return await self._app(context.as_sent, context.body_reader.replay, context.send)
         refusal = self._refusal(decision) if stern else unreadable_attempt(error.status)
         # The rest of the body is still arriving; a kept connection would have to read it.
-        return await self._answer(visit, refusal, hang_up=error.status in {408, 413})
+        return await self._answer(context, refusal, hang_up=error.status in {408, 413})
 
-    async def _unavailable(self, visit: RequestContext) -> None:
-        self._note(visit.door, "unavailable", "it cannot be counted")
+    async def _unavailable(self, context: RequestContext) -> None:
+        self._note(context.door, "unavailable", "it cannot be counted")
         if self.mode is Mode.MONITOR:
-            return await self._app(visit.as_sent, visit.intake.replay, visit.send)
-        return await self._answer(visit, unavailable(retry_after_s(UNAVAILABLE_US, self._jitter())))
+            return await self._app(context.as_sent, context.body_reader.replay, context.send)
+        return await self._answer(context, unavailable(retry_after_s(UNAVAILABLE_US, self._jitter())))
 
     async def _refuse_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.mode is Mode.MONITOR:
             return await self._app(scope, receive, send)
         return await refuse_websocket(scope, receive, send, self._renderer.render(denied(), scope["headers"]))
 
-    def _answer(self, visit: RequestContext, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:
-        answer = self._renderer.render(refusal, visit.scope["headers"])
-        if hang_up and visit.scope.get("http_version", "1.1").startswith("1"):
+    def _answer(self, context: RequestContext, refusal: Refusal, *, hang_up: bool = False) -> Awaitable[None]:
+        answer = self._renderer.render(refusal, context.scope["headers"])
+        if hang_up and context.scope.get("http_version", "1.1").startswith("1"):
             answer = answer.adding((b"connection", b"close"))
-        return send_answer(visit.send, answer)
+        return send_answer(context.send, answer)
 
     # Called by the observer of the application's answer.
 
-    def started(self, visit: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
+    def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
         """Learn from an answer's head: which success rule would fit, and whether the door exists at all."""
-        self._admission.answered(visit.intake, status)
-        if visit.door.name in self._unseen:
-            self._saw_first(visit.door, status)
-        self._answers.started(visit.door, status, headers, visit.scope, visit.intake.whole, learned)
+        self._admission.answered(context.body_reader, status)
+        if context.door.name in self._unseen:
+            self._saw_first(context.door, status)
+        self._answers.started(context.door, status, headers, context.scope, context.body_reader.whole, learned)
 
-    def read(self, visit: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
-        self._answers.read(visit.door, status, headers, body)
+    def read(self, context: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
+        self._answers.read(context.door, status, headers, body)
 
-    def unjudged(self, visit: RequestContext, why: str) -> None:
-        self._answers.unjudged(visit.door, why)
+    def unjudged(self, context: RequestContext, why: str) -> None:
+        self._answers.unjudged(context.door, why)
 
     def _saw_first(self, door: Door, status: int) -> None:
         self._unseen.discard(door.name)
@@ -566,7 +568,7 @@ class Endpoint(Keeper):
             log.warning(NOT_THERE, door.name, status, f"SEKISHO_{door.kind.name}")
 
     def success_headers(
-        self, visit: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
+        self, context: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
     ) -> tuple[Headers, bool]:
         """The headers that a success adds: a device token and a session binding; and whether a token is among them.
 
@@ -575,7 +577,7 @@ class Endpoint(Keeper):
         attempt = assessment.attempt
         belief, suspected = self._guard.saw_success(assessment, basis)
         if suspected is not None:
-            self._test(Suspicion(suspected, visit, status, headers))
+            self._test(Suspicion(suspected, context, status, headers))
         if belief is Belief.NOTHING:
             return [], False
         # A door that only reads a header belongs to an API, whose clients keep no cookies. And a request that asks for
@@ -583,23 +585,23 @@ class Endpoint(Keeper):
         if not (_logs_in(attempt.door.kind) and attempt.account and attempt.secret and attempt.door.reads_body):
             return [], False
         # A guessed success makes no device known: if the guess is wrong, every wrong password would earn a token.
-        device = [self._device(visit, assessment, basis)] if belief is Belief.FULL else []
-        tie = [] if self._step_up is None else self._step_up.tie(visit, attempt, headers, body)
-        return [*device, *tie], bool(device)
+        device = [self._device(context, assessment, basis)] if belief is Belief.FULL else []
+        binding = [] if self._step_up is None else self._step_up.binding(context, attempt, headers, body)
+        return [*device, *binding], bool(device)
 
-    def _device(self, visit: RequestContext, assessment: Assessment, basis: Basis) -> tuple[bytes, bytes]:
-        family = browser_family(visit.named.get(b"user-agent", b""))
+    def _device(self, context: RequestContext, assessment: Assessment, basis: Basis) -> tuple[bytes, bytes]:
+        family = browser_family(context.by_name.get(b"user-agent", b""))
         token = self._guard.new_token(assessment, basis, family)
-        if visit.presented.by_header:
+        if context.presented.by_header:
             return DEVICE_HEADER, token.encode()
-        elsewhere = visit.named.get(b"sec-fetch-site") == b"cross-site" and bool(
-            self._renderer.cors(visit.scope["headers"])
+        elsewhere = context.by_name.get(b"sec-fetch-site") == b"cross-site" and bool(
+            self._renderer.cors(context.scope["headers"])
         )
         return b"set-cookie", self._cookie.line(token, elsewhere=elsewhere)
 
     def ended(
         self,
-        visit: RequestContext,
+        context: RequestContext,
         assessment: Assessment,
         outcome: Outcome,
         basis: Basis,
@@ -610,12 +612,12 @@ class Endpoint(Keeper):
         """Settle the attempt, and tell the service when a leaked password is still in use."""
         door = assessment.attempt.door
         held = self._admission.held
-        if held and visit.intake in held:  # it has not even begun to answer
-            self._admission.free(visit.intake)
+        if held and context.body_reader in held:  # it has not even begun to answer
+            self._admission.free(context.body_reader)
         self._guard.settle(assessment, outcome, basis, renewed=renewed)
         self._events.settled(door, outcome, basis, assessment.attempt, assessment.device)
         if self._step_up is not None and outcome is not Outcome.FAILED and _changes_secret(door.kind):
-            self._step_up.secret_changed(visit.scope, assessment.attempt, outcome, account)
+            self._step_up.secret_changed(context.scope, assessment.attempt, outcome, account)
         # At other doors the password is just being changed.
         if outcome is Outcome.SUCCEEDED and assessment.decision.change_password and door.kind is DoorKind.LOGIN:
             self._events.change_password(door, account, assessment.attempt)
@@ -633,34 +635,34 @@ def _changes_secret(kind: DoorKind) -> bool:
     return kind is DoorKind.CHANGE or kind is DoorKind.RESET
 
 
-def _shows_basic(visit: RequestContext) -> bool:
-    opens = any(fields.encoding is Encoding.BASIC for fields in visit.door.fields)
-    return opens and is_basic(visit.named.get(b"authorization", b""))
+def _shows_basic(context: RequestContext) -> bool:
+    opens = any(fields.encoding is Encoding.BASIC for fields in context.door.fields)
+    return opens and is_basic(context.by_name.get(b"authorization", b""))
 
 
-def _is_look(visit: RequestContext) -> bool:
+def _is_look(context: RequestContext) -> bool:
     """Whether this is a plain page view, as any link or image on another site can cause it.
 
     Such a request is refused but not charged: twenty images on another site would use up their visitor's address limit.
     """
     return (
-        visit.scope["method"] in HARMLESS
-        and visit.door.reads_body
-        and b"authorization" not in visit.named
-        and not announces_body(visit.scope["headers"])
-        and not visit.intake.body
+        context.scope["method"] in HARMLESS
+        and context.door.reads_body
+        and b"authorization" not in context.by_name
+        and not announces_body(context.scope["headers"])
+        and not context.body_reader.body
     )
 
 
-def _is_planted(visit: RequestContext) -> bool:
+def _is_planted(context: RequestContext) -> bool:
     """Whether a page of another site caused this request unseen, by an image or a hidden frame.
 
     No genuine log-in arrives this way. A client that sends these headers itself is only refused.
     """
-    named = visit.named
+    by_name = context.by_name
     return (
-        named.get(b"sec-fetch-site") == b"cross-site"
-        and not visit.door.by_header
-        and named.get(b"sec-fetch-mode") != b"cors"
-        and named.get(b"sec-fetch-dest") != b"document"
+        by_name.get(b"sec-fetch-site") == b"cross-site"
+        and not context.door.by_header
+        and by_name.get(b"sec-fetch-mode") != b"cors"
+        and by_name.get(b"sec-fetch-dest") != b"document"
     )

@@ -124,8 +124,8 @@ class Turns:
         if self.is_even:
             return None
         most = max(self._newest(), key=lambda each: (self.counts.network(each), self.counts.address(each)))
-        counted = self.counts.address if most.network == place.network else self.counts.network
-        return most if counted(place) + 1 < counted(most) else None
+        account_digest = self.counts.address if most.network == place.network else self.counts.network
+        return most if account_digest(place) + 1 < account_digest(most) else None
 
     def _newest(self) -> Iterator[Place]:
         return (places[-1] for addresses in self._networks.values() for places in addresses.values())

@@ -48,11 +48,11 @@ class Stale(NamedTuple):
 class StepUp(Protocol):
     """Asks for work or a second proof, and reads what a request shows of either."""
 
-    async def shown(self, visit: RequestContext, attempt: Attempt) -> ShownProofs:
+    async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
         """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
         ...
 
-    def earns_look(self, visit: RequestContext) -> bool:
+    def earns_look(self, context: RequestContext) -> bool:
         """Whether a request that would be refused unread brings work, and was charged for being asked for it."""
         ...
 
@@ -68,11 +68,11 @@ class StepUp(Protocol):
         """Whether clients can be asked for work, and none was done."""
         ...
 
-    def work(self, visit: RequestContext, assessment: Assessment) -> Awaitable[None]:
+    def work(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
         """Answer by asking for work, before the secret is checked."""
         ...
 
-    def step_up(self, visit: RequestContext, assessment: Assessment) -> Awaitable[None]:
+    def step_up(self, context: RequestContext, assessment: Assessment) -> Awaitable[None]:
         """Answer by asking for a second proof."""
         ...
 
@@ -84,7 +84,7 @@ class StepUp(Protocol):
         """Answer by asking for a proof of the session's account, or for a log-in where the account is not known."""
         ...
 
-    def tie(self, visit: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
+    def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """The headers that bind the session of a log-in without a proof to its account."""
         ...
 
@@ -104,6 +104,6 @@ class Routes(Protocol):
         """Answer a request for a page."""
         ...
 
-    def unpack(self, visit: RequestContext, body: bytes, *, guarded: App) -> Awaitable[None]:
+    def unpack(self, context: RequestContext, body: bytes, *, guarded: App) -> Awaitable[None]:
         """Handle the request that a work page's form carries, as if it had been sent again."""
         ...

@@ -40,11 +40,11 @@ class PresentedToken(Value):
 NOTHING = PresentedToken("", by_header=False)
 
 
-def presented(named: Mapping[bytes, bytes], start: bytes) -> PresentedToken:
+def presented(by_name: Mapping[bytes, bytes], start: bytes) -> PresentedToken:
     """The device token in a request's headers; `start`: how its cookie begins."""
-    if token := cookie(named.get(b"cookie", b""), start):
+    if token := cookie(by_name.get(b"cookie", b""), start):
         return PresentedToken(token.decode("latin-1"), by_header=False)
-    if (shown := named.get(DEVICE_HEADER)) is not None:
+    if (shown := by_name.get(DEVICE_HEADER)) is not None:
         return PresentedToken(shown.decode("latin-1"), by_header=True)
     return NOTHING
 
@@ -52,22 +52,33 @@ def presented(named: Mapping[bytes, bytes], start: bytes) -> PresentedToken:
 @final
 class RequestContext(Value):
     """Attributes:
-    named: the request's headers by name: the last of a repeated header, all cookies.
+    by_name: the request's headers by name: the last of a repeated header, all cookies.
     scope: the request with header names in lower case.
     as_sent: the scope as the server gave it, for the application alone.
     """
 
-    __slots__ = ("as_sent", "caller", "digests", "door", "intake", "named", "origin", "presented", "scope", "send")
+    __slots__ = (
+        "as_sent",
+        "body_reader",
+        "by_name",
+        "caller",
+        "digests",
+        "door",
+        "origin",
+        "presented",
+        "scope",
+        "send",
+    )
 
     def __init__(
         self,
         door: Door,
         caller: Caller,
         presented: PresentedToken,
-        named: dict[bytes, bytes],
+        by_name: dict[bytes, bytes],
         scope: Scope,
         as_sent: Scope,
-        intake: BodyReader,
+        body_reader: BodyReader,
         send: Send,
     ) -> None:
         self.door: Final = door
@@ -75,16 +86,16 @@ class RequestContext(Value):
         self.origin: Final = caller.origin
         self.digests: Final = caller.digests
         self.presented: Final = presented
-        self.named: Final = named
+        self.by_name: Final = by_name
         self.scope: Final = scope
         self.as_sent: Final = as_sent
-        self.intake: Final = intake
+        self.body_reader: Final = body_reader
         self.send: Final = send
 
     def sending(self, send: Send) -> RequestContext:
         """The same, answered through another `send`."""
         return RequestContext(
-            self.door, self.caller, self.presented, self.named, self.scope, self.as_sent, self.intake, send
+            self.door, self.caller, self.presented, self.by_name, self.scope, self.as_sent, self.body_reader, send
         )
 
     def __repr__(self) -> str:

@@ -70,20 +70,20 @@ class Keeper(ABC):
     """Receives what an answer shows. A base class and no protocol: compiled, its methods are called directly."""
 
     @abstractmethod
-    def started(self, visit: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
+    def started(self, context: RequestContext, status: int, headers: Headers, learned: Outcome | None) -> None:
         """Receives status and headers of every answer, and the outcome they show; None where the body decides."""
 
     @abstractmethod
-    def read(self, visit: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
+    def read(self, context: RequestContext, status: int, headers: Headers, body: bytes | None) -> None:
         """Receives the body of an answer that was held; None where it could not be unpacked."""
 
     @abstractmethod
-    def unjudged(self, visit: RequestContext, why: str) -> None:
+    def unjudged(self, context: RequestContext, why: str) -> None:
         """Receives an answer whose body could not be read, with the reason: `large` or `file`."""
 
     @abstractmethod
     def success_headers(
-        self, visit: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
+        self, context: RequestContext, assessment: Assessment, status: int, headers: Headers, body: bytes, basis: Basis
     ) -> tuple[Headers, bool]:
         """The headers to add to a successful answer, given its status, headers and, where it was held, its body; and
         whether a device token is among them.
@@ -92,7 +92,7 @@ class Keeper(ABC):
     @abstractmethod
     def ended(
         self,
-        visit: RequestContext,
+        context: RequestContext,
         assessment: Assessment,
         outcome: Outcome,
         basis: Basis,
@@ -111,8 +111,8 @@ class ResponseObserver:
     `send` is a plain function that mostly returns the server's own awaitable: no coroutine stands in between.
     """
 
-    def __init__(self, visit: RequestContext, assessment: Assessment, report: Report, keeper: Keeper) -> None:
-        self._visit = visit
+    def __init__(self, context: RequestContext, assessment: Assessment, report: Report, keeper: Keeper) -> None:
+        self._visit = context
         self._assessment = assessment
         self._report = report
         self._keeper = keeper
@@ -163,14 +163,16 @@ class ResponseObserver:
     def _start(self, message: Message) -> Awaitable[None]:
         status = self._status = message["status"]
         headers = self._headers = list(message.get("headers", ()))
-        visit = self._visit
-        learned = self._report.outcome or from_start(visit.door, status, headers, visit.scope, visit.intake.whole)
-        self._keeper.started(visit, status, headers, learned)
+        context = self._visit
+        learned = self._report.outcome or from_start(
+            context.door, status, headers, context.scope, context.body_reader.whole
+        )
+        self._keeper.started(context, status, headers, learned)
         if learned is None:
             self._held = [message]
             return _nothing()
         self._outcome = learned
-        return visit.send(self._dressed(message))
+        return context.send(self._dressed(message))
 
     async def _let_go(self, message: Message) -> None:
         self._keeper.unjudged(self._visit, "file")
@@ -188,14 +190,14 @@ class ResponseObserver:
 
     def _read(self, held: list[Message]) -> bytes:
         """Judge the held body, and return it as it was judged; empty where it cannot be judged."""
-        visit, status, headers = self._visit, self._status, self._headers
+        context, status, headers = self._visit, self._status, self._headers
         if self._size > ANSWER_BYTES_MAX:
-            self._keeper.unjudged(visit, "large")
+            self._keeper.unjudged(context, "large")
             return b""
         body = unpacked(headers, b"".join(bytes(part.get("body", b"")) for part in held[1:]))
         if body is not None:
-            self._outcome = from_body(visit.door, status, body, headers, visit.scope, visit.intake.whole)
-        self._keeper.read(visit, status, headers, body)
+            self._outcome = from_body(context.door, status, body, headers, context.scope, context.body_reader.whole)
+        self._keeper.read(context, status, headers, body)
         return body or b""
 
     async def _release(self, body: bytes = b"", *, ends: bool = False) -> None:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 class Suspicion(NamedTuple):
     """Attributes:
     rule: under suspicion.
-    visit: the attempt that raised the suspicion.
+    context: the attempt that raised the suspicion.
     status, headers: of the answer that was taken for a success.
     """
 
     rule: RuleTrust
-    visit: RequestContext
+    context: RequestContext
     status: int
     headers: list[tuple[bytes, bytes]]
 

@@ -175,7 +175,7 @@ class Challenges:
             return b""
 
     def seal_form(
-        self, *, door: str, content_type: bytes, body: bytes, holder: str, now_s: int, query: bytes = b""
+        self, *, door: str, content_type: bytes, body: bytes, browser_key: str, now_s: int, query: bytes = b""
     ) -> str:
         """Seal a form for a page to carry: base64url, with a length that reveals the body's only to 256 bytes.
 
@@ -188,10 +188,10 @@ class Challenges:
         head = _HEAD.pack(now_s, len(named), len(content_type), len(query), len(body))
         data = head + named + content_type + query + body
         data += bytes(-len(data) % _PAD_BYTES)
-        return _text(self._sealer.seal(_PURPOSE, data, bound_to=bind(holder.encode())))
+        return _text(self._sealer.seal(_PURPOSE, data, bound_to=bind(browser_key.encode())))
 
     def open_form(
-        self, text: str, *, holder: str, now_s: int, door: str | None = None, seconds: int = FORM_S
+        self, text: str, *, browser_key: str, now_s: int, door: str | None = None, seconds: int = FORM_S
     ) -> SealedForm:
         """Open a form that was sealed for this holder (and this door, if one is named) at most `seconds` ago.
 
@@ -200,19 +200,19 @@ class Challenges:
         Raises:
             Unsealable: for every other text, without a reason.
         """
-        issued_s, form = _unpacked(self._opened(text, holder))
+        issued_s, form = _unpacked(self._opened(text, browser_key))
         if not -SKEW_S <= now_s - issued_s < seconds or (door is not None and form.door != door):
             raise Unsealable
         return form
 
-    def aged_form(self, text: str, *, holder: str, now_s: int) -> tuple[int, SealedForm]:
+    def aged_form(self, text: str, *, browser_key: str, now_s: int) -> tuple[int, SealedForm]:
         """How many seconds ago a form was sealed for this holder, and the form. Raises `Unsealable`."""
-        issued_s, form = _unpacked(self._opened(text, holder))
+        issued_s, form = _unpacked(self._opened(text, browser_key))
         return now_s - issued_s, form
 
-    def _opened(self, text: str, holder: str) -> bytes:
-        sealed = _decoded(text) if holder and len(text) <= FORM_CHARS_MAX else b""
-        return self._sealer.open(_PURPOSE, sealed, bound_to=bind(holder.encode("utf-8", "surrogatepass")))
+    def _opened(self, text: str, browser_key: str) -> bytes:
+        sealed = _decoded(text) if browser_key and len(text) <= FORM_CHARS_MAX else b""
+        return self._sealer.open(_PURPOSE, sealed, bound_to=bind(browser_key.encode("utf-8", "surrogatepass")))
 
 
 def _text(sealed: bytes) -> str:

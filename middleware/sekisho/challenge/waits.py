@@ -24,22 +24,22 @@ PERIOD_S: Final = 3_600
 
 class Waits:
     """Args:
-    toll: opens the form that a page carries, which tells how long it has waited.
+    challenges: opens the form that a page carries, which tells how long it has waited.
     vault: counts the waits.
     keys: of the vault.
     """
 
-    def __init__(self, toll: Challenges, vault: Vault, keys: VaultKeys) -> None:
-        self._toll = toll
+    def __init__(self, challenges: Challenges, vault: Vault, keys: VaultKeys) -> None:
+        self._toll = challenges
         self._vault = vault
         self._keys = keys
 
-    async def done(self, text: str, *, holder: str, door: str, body: bytes, network: bytes, now_s: int) -> bool:
+    async def done(self, text: str, *, browser_key: str, door: str, body: bytes, network: bytes, now_s: int) -> bool:
         """Whether this very request has waited long enough: once, and as often as its network may.
 
         Args:
             text: the sealed form of the page.
-            holder: the browser's key.
+            browser_key: the browser's key.
             door: the door's name.
             body: of the request.
             network: whose budget it is: a digest.
@@ -49,7 +49,7 @@ class Waits:
             StoreUnavailable: the number of waits is unknown.
         """
         try:
-            age_s, form = self._toll.aged_form(text, holder=holder, now_s=now_s)
+            age_s, form = self._toll.aged_form(text, browser_key=browser_key, now_s=now_s)
         except Unsealable:
             return False
         # Another body would be another guess, without a wait.

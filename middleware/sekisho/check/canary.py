@@ -96,11 +96,11 @@ class Canary:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _test(self, suspicion: Suspicion) -> None:
-        rule, visit = suspicion.rule, suspicion.visit
+        rule, context = suspicion.rule, suspicion.context
         try:
-            csrf = self._csrf.of(visit.scope, rule.door, self._shared())
-            like = escrowed_scope(visit.scope, rule.door, self._shared(), csrf)
-            log_in = log_in_at(rule.door, invented(self._chance), like, visit.intake.whole)
+            csrf = self._csrf.of(context.scope, rule.door, self._shared())
+            like = escrowed_scope(context.scope, rule.door, self._shared(), csrf)
+            log_in = log_in_at(rule.door, invented(self._chance), like, context.body_reader.whole)
             trial = await tried(self._app, rule.door, log_in)
             self._decide(suspicion, trial)
         finally:
@@ -112,8 +112,8 @@ class Canary:
             wrong = self._trust.rule(rule.door, trial.basis)
             self._events.rule_tested(rule.door, "wrong")
             if self._trust.latch([wrong.id]):
-                visit = suspicion.visit
-                believed = TrialAnswer(suspicion.status, suspicion.headers, visit.scope, visit.intake.whole)
+                context = suspicion.context
+                believed = TrialAnswer(suspicion.status, suspicion.headers, context.scope, context.body_reader.whole)
                 say_wrong(wrong, rule_line(rule.door, believed, trial.answer))
         elif trial.tells:
             self._events.rule_tested(rule.door, "held")

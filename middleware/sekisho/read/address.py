@@ -79,14 +79,14 @@ def denies(networks: Networks, address: str) -> bool:
     return networks.holds(packed) or (behind is not None and networks.holds(behind))
 
 
-def is_rewritten(scope: Mapping[str, Any], named: Mapping[bytes, bytes]) -> bool:
+def is_rewritten(scope: Mapping[str, Any], by_name: Mapping[bytes, bytes]) -> bool:
     """Whether the server has replaced the peer's address with one from the header: then the header contains it.
 
     Args:
         scope: the ASGI scope.
-        named: the request's headers by name.
+        by_name: the request's headers by name.
     """
-    client, header = scope.get("client"), named.get(b"x-forwarded-for", b"")
+    client, header = scope.get("client"), by_name.get(b"x-forwarded-for", b"")
     host = client[0] if client else ""
     # The header nearly always lacks the address; only otherwise are the hops parsed.
     if not host or host.encode("latin-1", "replace") not in header:
@@ -143,16 +143,16 @@ class Addresses:
         """The origin of a request. No header value makes it raise."""
         return self.origin(*self.facts(scope, dict(scope["headers"])))
 
-    def facts(self, scope: Mapping[str, Any], named: dict[bytes, bytes]) -> Facts:
-        """The parts of a request that determine its origin; `named`: its headers by name."""
+    def facts(self, scope: Mapping[str, Any], by_name: dict[bytes, bytes]) -> Facts:
+        """The parts of a request that determine its origin; `by_name`: its headers by name."""
         headers = scope["headers"]
-        hops = named.get(self._header)
-        if hops is not None and len(named) != len(headers):
+        hops = by_name.get(self._header)
+        if hops is not None and len(by_name) != len(headers):
             # Several lines are one list, in their order (RFC 9110 section 5.3).
             hops = b",".join([value for name, value in headers if name == self._header])
         client = scope.get("client")
-        forwarded = hops is not None or not self._forwarding.isdisjoint(named)
-        return client[0] if client else None, hops, joined(named, self._device_headers), forwarded
+        forwarded = hops is not None or not self._forwarding.isdisjoint(by_name)
+        return client[0] if client else None, hops, joined(by_name, self._device_headers), forwarded
 
     def origin(self, host: str | None, hops: bytes | None, device: bytes, forwarded: bool) -> Origin:
         """The origin that follows from `facts`."""

@@ -48,9 +48,9 @@ class Callers:
         self._digests: Final = digests
         self._known: Final[dict[Facts, Caller]] = {}
 
-    def read(self, scope: Mapping[str, Any], named: dict[bytes, bytes]) -> Caller:
+    def read(self, scope: Mapping[str, Any], by_name: dict[bytes, bytes]) -> Caller:
         """The caller of a request with these headers by name. No header value makes it raise."""
-        facts = self._addresses.facts(scope, named)
+        facts = self._addresses.facts(scope, by_name)
         if self._known and (known := self._known.get(facts)) is not None:
             return known
         host, hops, device, forwarded = facts

@@ -108,7 +108,7 @@ def read_credentials(
     body: bytes,
     *,
     raw: bytes | None = None,
-    named: dict[bytes, bytes] | None = None,
+    by_name: dict[bytes, bytes] | None = None,
 ) -> Credentials | None:
     """Read the credentials of a request at this door. Raises `Unreadable`.
 
@@ -117,7 +117,7 @@ def read_credentials(
         scope: the ASGI scope, type http; header names in lower case, as ASGI requires.
         body: the whole body, decompressed.
         raw: the body as received, if `body` was decompressed. Without it, a body with a content coding is refused.
-        named: the headers by name, if they are collected already.
+        by_name: the headers by name, if they are collected already.
 
     Returns:
         `None` if the request is no attempt: an OAuth 2.0 grant without a password, or no Basic header at a door that
@@ -125,8 +125,10 @@ def read_credentials(
     """
     plan = _plans.get(id(door)) or _planned(door)
     headers = scope["headers"]
-    if named is not None and len(named) == len(headers) and b"content-encoding" not in named:  # none repeated: usual
-        content_type, authorization, coded = named.get(b"content-type"), _basic(plan, named), False
+    if (
+        by_name is not None and len(by_name) == len(headers) and b"content-encoding" not in by_name
+    ):  # none repeated: usual
+        content_type, authorization, coded = by_name.get(b"content-type"), _basic(plan, by_name), False
     else:
         content_type, authorization, coded = _headers(headers, plan)
     query = scope.get("query_string")
@@ -186,8 +188,8 @@ def _refuse_other_account(plan: _Plan, query: bytes, account: str) -> None:
             raise Unreadable(400, "two_accounts")
 
 
-def _basic(plan: _Plan, named: dict[bytes, bytes]) -> bytes | None:
-    authorization = named.get(b"authorization") if plan.basic else None
+def _basic(plan: _Plan, by_name: dict[bytes, bytes]) -> bytes | None:
+    authorization = by_name.get(b"authorization") if plan.basic else None
     return authorization if authorization is not None and is_basic(authorization) else None
 
 

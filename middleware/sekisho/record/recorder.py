@@ -298,7 +298,7 @@ class Events:
         if Kind.MODE_CHANGED in self._wanted:
             self.emit(Event(Kind.MODE_CHANGED, self._clock_us(), mode=_word(mode)))
 
-    def odd(self, text: str) -> None:
+    def anomaly(self, text: str) -> None:
         """Log a setup that must be a mistake. Logged again at 10, 100, 1,000 times, and so on."""
         count = self._counts.add("", "odd", text)
         if Kind.MISCONFIGURED in self._wanted:

@@ -115,9 +115,9 @@ class AttemptLimits:
 
     async def in_challenge(self, trial: CodeTrial) -> bool:
         """Use up a try of this challenge; return whether there was one. Raises `StoreUnavailable`."""
-        return (await self.counted(trial)).number <= self._challenge_max
+        return (await self.account_digest(trial)).number <= self._challenge_max
 
-    async def counted(self, trial: CodeTrial) -> CodeTrial:
+    async def account_digest(self, trial: CodeTrial) -> CodeTrial:
         """The trial with its number in its challenge, counted now unless it has one. Raises `StoreUnavailable`."""
         if trial.number:
             return trial
@@ -184,10 +184,10 @@ class AttemptLimits:
 
     async def _of_app(self, trial: CodeTrial) -> AppTry:
         allowed = await self._of_account(trial)
-        counted = trial if allowed else trial._replace(behind_right_secret=False)
+        account_digest = trial if allowed else trial._replace(behind_right_secret=False)
         # Counters that belong to no account live no longer than their challenge, or guesses would fill the store.
-        seconds = APP_PERIOD_S if counted.behind_right_secret else PERIOD_S
-        tries = await self._vault.count(owner_key(self._keys, b"app tries", counted), seconds=seconds)
+        seconds = APP_PERIOD_S if account_digest.behind_right_secret else PERIOD_S
+        tries = await self._vault.count(owner_key(self._keys, b"app tries", account_digest), seconds=seconds)
         return AppTry(allowed=allowed and tries <= self._app_max, is_last=allowed and tries == self._app_max)
 
     async def proved(self, account: str) -> None:

@@ -71,7 +71,7 @@ class Ticket(NamedTuple):
     purpose: see `Purpose`.
     place: the name of the door or the route; empty for other places.
     account: exactly as the application reads it.
-    counted: the account's digest in the counters, the same for all spellings of the account.
+    account_digest: the account's digest in the counters, the same for all spellings of the account.
     receipt: the attempt's charge, packed; empty where nothing was charged.
     issued_ms: Unix time.
     """
@@ -80,7 +80,7 @@ class Ticket(NamedTuple):
     purpose: Purpose
     place: str
     account: str
-    counted: bytes = b""
+    account_digest: bytes = b""
     receipt: bytes = b""
     issued_ms: int = 0
 
@@ -139,12 +139,12 @@ class Escrow:
 
     # Tickets. Nothing is stored for them.
 
-    def issue(self, ticket: Ticket, holder: str) -> tuple[Ticket, str]:
+    def issue(self, ticket: Ticket, browser_key: str) -> tuple[Ticket, str]:
         """The ticket with a random name and the time, and its sealed text for the client."""
         ticket = ticket._replace(challenge=secrets.token_bytes(16), issued_ms=self._clock_ms())
-        return ticket, self._text(_TICKET, ticket, holder)
+        return ticket, self._text(_TICKET, ticket, browser_key)
 
-    async def issue_for_session(self, ticket: Ticket, holder: str, session: bytes) -> tuple[Ticket, str]:
+    async def issue_for_session(self, ticket: Ticket, browser_key: str, session: bytes) -> tuple[Ticket, str]:
         """As `issue`, for a client that shows a session: all its requests within ten minutes share one challenge.
 
         A request with a session costs the client nothing, while each challenge grants five tries and forty reads of the
@@ -152,7 +152,7 @@ class Escrow:
 
         Args:
             ticket: without a name.
-            holder: its key.
+            browser_key: its key.
             session: names the session.
         """
         window = b"%d" % (self._clock_ms() // (TICKET_S * 1000))
@@ -164,28 +164,28 @@ class Escrow:
                 if await self.is_redeemed(ticket):
                     continue
             break
-        return ticket, self._text(_TICKET, ticket, holder)
+        return ticket, self._text(_TICKET, ticket, browser_key)
 
-    def read(self, text: str, holder: str) -> Ticket | None:
+    def read(self, text: str, browser_key: str) -> Ticket | None:
         """The ticket, if it is genuine, belongs to this holder and has not expired; otherwise None."""
-        return self._opened(_TICKET, text, holder, TICKET_S)
+        return self._opened(_TICKET, text, browser_key, TICKET_S)
 
-    def receipt_of_proof(self, ticket: Ticket, holder: str) -> str:
+    def receipt_of_proof(self, ticket: Ticket, browser_key: str) -> str:
         """A receipt for a client that repeats its request itself; it is valid for that request, once."""
-        return self._text(_PROOF, ticket._replace(issued_ms=self._clock_ms()), holder)
+        return self._text(_PROOF, ticket._replace(issued_ms=self._clock_ms()), browser_key)
 
-    async def accept_proof(self, text: str, holder: str, *, place: str, account: str) -> bool:
+    async def accept_proof(self, text: str, browser_key: str, *, place: str, account: str) -> bool:
         """Whether a proof was shown for this place and account. True once. Raises `StoreUnavailable`."""
-        ticket = self._opened(_PROOF, text, holder, PROOF_S)
+        ticket = self._opened(_PROOF, text, browser_key, PROOF_S)
         if ticket is None or (ticket.place, ticket.account) != (place, account) or ticket.purpose is not Purpose.DOOR:
             return False
         return await self._vault.once(self._keys.of(b"proof used", ticket.challenge), seconds=PROOF_S + TICKET_S)
 
     # Entries by challenge. All methods raise `StoreUnavailable`.
 
-    async def keep(self, ticket: Ticket, holder: str, kept: Kept) -> None:
+    async def keep(self, ticket: Ticket, browser_key: str, kept: Kept) -> None:
         """Keep the result of a run until a proof is shown."""
-        sealed = self._sealer.seal(_ANSWER, _packed(kept), bound_to=_binding(ticket, holder))
+        sealed = self._sealer.seal(_ANSWER, _packed(kept), bound_to=_binding(ticket, browser_key))
         await self._vault.put(self._name(ticket), sealed, seconds=KEPT_S)
 
     async def begin(self, ticket: Ticket) -> None:
@@ -197,51 +197,51 @@ class Escrow:
         at_ms = await self._vault.get(self._keys.of(b"run begun", ticket.challenge))
         return None if at_ms is None else int(at_ms)
 
-    async def find(self, ticket: Ticket, holder: str) -> Kept | None:
+    async def find(self, ticket: Ticket, browser_key: str) -> Kept | None:
         """Read the result of the run; None while there is none. A result that does not open counts as a failure."""
         sealed = await self._vault.get(self._name(ticket))
-        return None if sealed is None else self._unpacked(sealed, ticket, holder)
+        return None if sealed is None else self._unpacked(sealed, ticket, browser_key)
 
     async def claim(self, ticket: Ticket) -> bool:
         """Claim a ticket: True for the first caller only, also of many at once."""
         return await self._vault.once(self._keys.of(b"redeemed", ticket.challenge), seconds=REMEMBERED_S)
 
-    async def take(self, ticket: Ticket, holder: str) -> Sealed | None:
+    async def take(self, ticket: Ticket, browser_key: str) -> Sealed | None:
         """Read and remove the answer."""
         sealed = await self._vault.take(self._name(ticket))
-        return None if sealed is None else self._unpacked(sealed, ticket, holder).answer
+        return None if sealed is None else self._unpacked(sealed, ticket, browser_key).answer
 
-    async def keep_released(self, ticket: Ticket, holder: str, shown: bytes, answer: Sealed) -> None:
+    async def keep_released(self, ticket: Ticket, browser_key: str, shown: bytes, answer: Sealed) -> None:
         """Keep a released answer, for a client that shows the same proof for the same ticket again.
 
         Args:
             ticket: redeemed.
-            holder: the holder for whom it opens.
+            browser_key: the holder for whom it opens.
             shown: the proof as received. The answer does not open without it.
             answer: all that was sent, device token included.
         """
-        sealed = self._sealer.seal(_RELEASED, _packed(Kept(answer)), bound_to=_binding(ticket, holder) + shown)
+        sealed = self._sealer.seal(_RELEASED, _packed(Kept(answer)), bound_to=_binding(ticket, browser_key) + shown)
         await self._vault.put(self._keys.of(b"released", ticket.challenge), sealed, seconds=REPEAT_S)
 
-    async def released(self, ticket: Ticket, holder: str, shown: bytes) -> Sealed | None:
+    async def released(self, ticket: Ticket, browser_key: str, shown: bytes) -> Sealed | None:
         """The answer that was just released for the same proof; None where there is none."""
         sealed = await self._vault.get(self._keys.of(b"released", ticket.challenge))
         try:
-            opened = self._sealer.open(_RELEASED, sealed or b"", bound_to=_binding(ticket, holder) + shown)
+            opened = self._sealer.open(_RELEASED, sealed or b"", bound_to=_binding(ticket, browser_key) + shown)
         except Unsealable:
             return None
         return _kept(opened).answer
 
-    async def keep_question(self, ticket: Ticket, holder: str, receipt: bytes) -> None:
+    async def keep_question(self, ticket: Ticket, browser_key: str, receipt: bytes) -> None:
         """Keep the receipt of the earlier question, whose work was done, until a proof is shown."""
-        sealed = self._sealer.seal(_QUESTION, receipt, bound_to=_binding(ticket, holder))
+        sealed = self._sealer.seal(_QUESTION, receipt, bound_to=_binding(ticket, browser_key))
         await self._vault.put(self._keys.of(_QUESTION, ticket.challenge), sealed, seconds=KEPT_S)
 
-    async def take_question(self, ticket: Ticket, holder: str) -> bytes:
+    async def take_question(self, ticket: Ticket, browser_key: str) -> bytes:
         """Read and remove the receipt; empty where there is none."""
         sealed = await self._vault.take(self._keys.of(_QUESTION, ticket.challenge))
         try:
-            return self._sealer.open(_QUESTION, sealed or b"", bound_to=_binding(ticket, holder))
+            return self._sealer.open(_QUESTION, sealed or b"", bound_to=_binding(ticket, browser_key))
         except Unsealable:
             return b""
 
@@ -249,9 +249,9 @@ class Escrow:
         """Count a call with this ticket; False once it has used up its calls."""
         return await self._vault.count(self._keys.of(b"calls", ticket.challenge), seconds=TICKET_S) <= CALLS_MAX
 
-    async def end_all(self, counted: bytes) -> None:
+    async def end_all(self, account_digest: bytes) -> None:
         """End all step-ups under way for an account: its password was changed, or an operator asked for it."""
-        await self._vault.put(self._keys.of(b"ended", counted), b"%d" % self._clock_ms(), seconds=KEPT_S)
+        await self._vault.put(self._keys.of(b"ended", account_digest), b"%d" % self._clock_ms(), seconds=KEPT_S)
 
     async def is_over(self, ticket: Ticket) -> bool:
         """Whether the ticket was redeemed or ended."""
@@ -262,50 +262,50 @@ class Escrow:
 
     async def was_ended(self, ticket: Ticket) -> bool:
         """Whether the ticket was issued before its account's step-ups were ended (CVE-2026-9798)."""
-        at_ms = await self._vault.get(self._keys.of(b"ended", ticket.counted))
+        at_ms = await self._vault.get(self._keys.of(b"ended", ticket.account_digest))
         return at_ms is not None and ticket.issued_ms <= int(at_ms) + SKEW_MS
 
     def _name(self, ticket: Ticket) -> bytes:
         return self._keys.of(b"escrow", ticket.challenge)
 
-    def _text(self, purpose: bytes, ticket: Ticket, holder: str) -> str:
+    def _text(self, purpose: bytes, ticket: Ticket, browser_key: str) -> str:
         data = _packed_ticket(ticket)
         padded = data + b" " * (-len(data) % _PAD)
-        return urlsafe_b64encode(self._sealer.seal(purpose, padded, bound_to=bind(holder.encode()))).decode()
+        return urlsafe_b64encode(self._sealer.seal(purpose, padded, bound_to=bind(browser_key.encode()))).decode()
 
-    def _opened(self, purpose: bytes, text: str, holder: str, seconds: int) -> Ticket | None:
-        if len(text) > TICKET_CHARS_MAX or not holder:
+    def _opened(self, purpose: bytes, text: str, browser_key: str, seconds: int) -> Ticket | None:
+        if len(text) > TICKET_CHARS_MAX or not browser_key:
             return None
         try:
-            packed = self._sealer.open(purpose, urlsafe_b64decode(text), bound_to=bind(holder.encode()))
+            packed = self._sealer.open(purpose, urlsafe_b64decode(text), bound_to=bind(browser_key.encode()))
         except (Unsealable, Base64Error, ValueError):
             return None
         ticket = _ticket(json.loads(packed))
         age_ms = self._clock_ms() - ticket.issued_ms
         return ticket if -AHEAD_MS <= age_ms < seconds * 1000 else None
 
-    def _unpacked(self, sealed: bytes, ticket: Ticket, holder: str) -> Kept:
+    def _unpacked(self, sealed: bytes, ticket: Ticket, browser_key: str) -> Kept:
         try:
-            return _kept(self._sealer.open(_ANSWER, sealed, bound_to=_binding(ticket, holder)))
+            return _kept(self._sealer.open(_ANSWER, sealed, bound_to=_binding(ticket, browser_key)))
         except Unsealable:
             return Kept(None)
 
 
-def _binding(ticket: Ticket, holder: str) -> bytes:
+def _binding(ticket: Ticket, browser_key: str) -> bytes:
     account = ticket.account.encode("utf-8", "surrogatepass")
-    return bind(ticket.challenge, ticket.place.encode(), account, holder.encode())
+    return bind(ticket.challenge, ticket.place.encode(), account, browser_key.encode())
 
 
 def _packed_ticket(ticket: Ticket) -> bytes:
-    challenge, purpose, place, account, counted, receipt, issued_ms = ticket
-    parts = [challenge.hex(), purpose.value, place, account, counted.hex(), receipt.hex(), issued_ms]
+    challenge, purpose, place, account, account_digest, receipt, issued_ms = ticket
+    parts = [challenge.hex(), purpose.value, place, account, account_digest.hex(), receipt.hex(), issued_ms]
     return json.dumps(parts).encode()
 
 
 def _ticket(parts: list[Any]) -> Ticket:
-    challenge, purpose, place, account, counted, receipt, issued_ms = parts
+    challenge, purpose, place, account, account_digest, receipt, issued_ms = parts
     unhex = bytes.fromhex
-    return Ticket(unhex(challenge), Purpose(purpose), place, account, unhex(counted), unhex(receipt), issued_ms)
+    return Ticket(unhex(challenge), Purpose(purpose), place, account, unhex(account_digest), unhex(receipt), issued_ms)
 
 
 def headers_bytes(headers: Sequence[tuple[bytes, bytes]]) -> int:

@@ -92,7 +92,7 @@ class SessionBindings:
         ]
         self._signers: Final = as_signers(secrets)
 
-    def tied(self, tie: SessionBinding, credentials: SessionCredentials, now_s: int) -> str:
+    def tied(self, binding: SessionBinding, credentials: SessionCredentials, now_s: int) -> str:
         """The sealed text. Empty where there is no credential to bind to, or it would be too long."""
         if not credentials:
             # Every request shows an empty set of credentials.
@@ -100,7 +100,7 @@ class SessionBindings:
         key = self._signing(now_s)
         cookies = {name: _digest(key, name, value).hex() for name, value in credentials.cookies}
         bearer = _digest(key, "", credentials.bearer).hex() if credentials.bearer else ""
-        said = json.dumps([*tie, now_s, cookies, bearer], ensure_ascii=False, separators=(",", ":"))
+        said = json.dumps([*binding, now_s, cookies, bearer], ensure_ascii=False, separators=(",", ":"))
         sealed = self._sealer.seal(_PURPOSE, said.encode("utf-8", "surrogatepass"), bound_to=self._name)
         text = urlsafe_b64encode(sealed).rstrip(b"=").decode()
         return text if len(text) <= CHARS_MAX else ""
@@ -145,10 +145,10 @@ class SessionBindings:
         return self._presented(headers)[0].encode("latin-1", "replace")
 
     def headers(
-        self, tie: SessionBinding, credentials: SessionCredentials, now_s: int, *, by_header: bool
+        self, binding: SessionBinding, credentials: SessionCredentials, now_s: int, *, by_header: bool
     ) -> list[tuple[bytes, bytes]]:
         """The headers to add to the answer that hands out the session; none where there is no credential to bind to."""
-        text = self.tied(tie, credentials, now_s)
+        text = self.tied(binding, credentials, now_s)
         return [self._line(text, by_header=by_header)] if text else []
 
     def proved_now(
@@ -159,16 +159,16 @@ class SessionBindings:
         `said_account`: as in `find`.
         """
         text, by_header = self._presented(headers)
-        tie, said = self.find(text, headers, now_s, said_account), self._opened(text)
-        if tie is None or said is None or not _same(tie.account, account):
+        binding, said = self.find(text, headers, now_s, said_account), self._opened(text)
+        if binding is None or said is None or not _same(binding.account, account):
             return None
         shown = credentials_shown(headers, said[4])
         credentials = SessionCredentials(tuple(sorted(shown.cookies.items())), shown.bearer)
-        return self.headers(tie._replace(proved_s=now_s), credentials, now_s, by_header=by_header)
+        return self.headers(binding._replace(proved_s=now_s), credentials, now_s, by_header=by_header)
 
-    def is_wanted(self, named: Mapping[bytes, bytes]) -> bool:
+    def is_wanted(self, by_name: Mapping[bytes, bytes]) -> bool:
         """Whether the client was sent to log in because it had no tie."""
-        return self._wanted in named.get(b"cookie", b"") or named.get(HEADER) == WANTED
+        return self._wanted in by_name.get(b"cookie", b"") or by_name.get(HEADER) == WANTED
 
     def wanted(self, *, by_header: bool) -> tuple[bytes, bytes]:
         """The header for a client that needs a tie: its next log-in brings one."""

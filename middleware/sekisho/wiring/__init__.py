@@ -193,7 +193,7 @@ class LoginGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts = self._parts
-        if parts is not None and parts.passing.passes(scope):  # nearly every request of a service
+        if parts is not None and parts.fast_path.passes(scope):  # nearly every request of a service
             return await self._app(scope, receive, send)
         if scope["type"] == "lifespan":
             return await self._lifespan(scope, receive, send)
@@ -325,7 +325,7 @@ class _Parts:
             exposed_header=(settings.exposed_header or "").encode("ascii"),
         )
         self.protected = as_doors(settings.protect)
-        self.passing = FastPath(self._is_ours)
+        self.fast_path = FastPath(self._is_ours)
         self.tokens = DeviceTokens(settings.signers, days=settings.device_days, oldest=settings.secrets[-1])
         self.clock_s = StoreClock(_wall_s)
         self.other_loop = OtherLoop(app, self._is_guarded, self.renderer)

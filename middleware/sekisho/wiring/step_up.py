@@ -160,8 +160,8 @@ class StepUpWing:
         self._telling: asyncio.Future[None] | None = None
         escrow = Escrow(settings.signers, vault, clock_ms=lambda: int(site.clock_s() * 1000), names=settings.secrets)
         proving = self._proving(given, escrow, site) if settings.factors else None
-        toll = self._toll()
-        waits = None if settings.captcha else Waits(toll, vault, VaultKeys(settings.secrets))
+        challenges = self._challenges()
+        waits = None if settings.captcha else Waits(challenges, vault, VaultKeys(settings.secrets))
         parts = Parts(
             settings.mount,
             escrow,
@@ -171,11 +171,11 @@ class StepUpWing:
                 settings.mount,
                 proving.factors.names if proving else (),
             ),
-            toll,
+            challenges,
             waits,
             bool(settings.challenges),
             proving,
-            site.events.odd,
+            site.events.anomaly,
             site.refusals,
             site.events,
         )
@@ -209,7 +209,7 @@ class StepUpWing:
                     task.cancel()
             await self.issuer.aclose()
 
-    def _toll(self) -> Challenges:
+    def _challenges(self) -> Challenges:
         settings = self._settings
         return Challenges(
             Work(settings.signers, self._vault, clock_s=self._clock_s),
@@ -258,15 +258,15 @@ class StepUpWing:
             self._vault, settings.listed, escrow, factors, senders, clock_s=time.time
         )  # fmt: skip
         self._telling = asyncio.ensure_future(unfinished.run())
-        ties = SessionBindings(settings.signers, guesses=guesses_session(settings), clock_s=self._clock_s)
+        bindings = SessionBindings(settings.signers, guesses=guesses_session(settings), clock_s=self._clock_s)
         return Proving(
             factors,
             enrolling,
             senders,
             FairQueue(site.admission, seconds_max=RUN_S),
             FairQueue(seconds_max=RUN_S),
-            ties,
-            Protection(settings.protect, ties, given.session_account),
+            bindings,
+            Protection(settings.protect, bindings, given.session_account),
             unfinished,
         )
 

@@ -126,7 +126,7 @@ class Site:
         self, key: Authenticator, account: str = "alice", challenge: bytes = b"c" * 16, bound_to: bytes = BOUND
     ) -> bytes:
         person, trial = await self.person(account), await self.trial(account, challenge)
-        return key.get(await self.factors.passkey_options(trial, person, bound_to, counted=b"counted"))
+        return key.get(await self.factors.passkey_options(trial, person, bound_to, account_digest=b"counted"))
 
     async def told(self) -> None:
         """Wait until the hook has taken all queued messages."""

@@ -183,7 +183,7 @@ async def test_a_list_of_passkeys_is_as_long_for_everybody() -> None:
     for account in ("alice", "bob", "nobody", "nobody\ud800"):
         person, trial = await site.person(account), await site.trial(account)
         site.vault.steps.clear()
-        options = await site.factors.passkey_options(trial, person, BOUND, counted=b"counted")
+        options = await site.factors.passkey_options(trial, person, BOUND, account_digest=b"counted")
         lengths.add(len(options["allowCredentials"]))
         steps.add(tuple(site.vault.steps))
     assert (len(lengths), steps) == (1, {("put",)})

@@ -708,7 +708,9 @@ async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
 async def test_an_unblocking_ends_what_is_under_way_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unblock messages repeat for a minute; a challenge begun after the first one survives the others."""
     ended: list[bytes] = []
-    monkeypatch.setattr("sekisho.stepup.flow.issue.Asking.end_all", lambda _, counted: ended.append(counted))
+    monkeypatch.setattr(
+        "sekisho.stepup.flow.issue.Asking.end_all", lambda _, account_digest: ended.append(account_digest)
+    )
     await site.client().log_in()
     parts = site.guard._parts
     assert parts is not None

@@ -196,13 +196,13 @@ async def test_a_ticket_of_a_log_in_refreshes_nothing(site: Site, later: Later) 
     """A ticket of a log-in refreshes nothing: its purpose is sealed into it."""
     client = await logged_in(site)
     later.seconds = 400
-    tie, session = client.jar[TIE], client.jar["session"]
+    binding, session = client.jar[TIE], client.jar["session"]
     stranger = site.client()
     ticket = challenge(await stranger.log_in())
-    stranger.jar[TIE], stranger.jar["session"] = tie, session
+    stranger.jar[TIE], stranger.jar["session"] = binding, session
     shown = await stranger.show(ticket, site.code())
     assert shown.status == 303
-    stranger.jar[TIE], stranger.jar["session"] = tie, session
+    stranger.jar[TIE], stranger.jar["session"] = binding, session
     assert (await pay(stranger)).status == 401
 
 

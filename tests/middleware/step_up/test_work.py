@@ -237,8 +237,8 @@ async def test_beyond_the_limit_an_attacker_still_sees_the_same_bytes(accept: by
 def masked(said: Any) -> str:
     """An answer without its random parts, whose lengths stay, and without the puzzle's time."""
     text = re.sub(r"(\"expiresAt\": ?)\d+", r"\1", html.unescape(str(said)))
-    named = r"\"(?:nonce|salt|signature|carried|ours)\": ?\""
-    random = rf"(step=|nonce-|nonce=\"|name=\"(?:sekisho-)?form\" value=\"|{named})([\w=-]+)"
+    fields = r"\"(?:nonce|salt|signature|carried|ours)\": ?\""
+    random = rf"(step=|nonce-|nonce=\"|name=\"(?:sekisho-)?form\" value=\"|{fields})([\w=-]+)"
     return re.sub(random, lambda found: found[1] + "." * len(found[2]), text)
 
 

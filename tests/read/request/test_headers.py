@@ -22,9 +22,9 @@ def test_names_in_lower_case_stay_as_they_are(times: int) -> None:
     name = fresh(b"x-lower")
     scope = {"headers": [(b"host", b"shop.test"), (name, b"A")]}
     for _ in range(times):
-        read, named = read_headers(scope)
+        read, by_name = read_headers(scope)
         assert read is scope
-        assert named == {b"host": b"shop.test", name: b"A"}
+        assert by_name == {b"host": b"shop.test", name: b"A"}
 
 
 def test_a_name_in_title_case_is_found_after_its_lower_case_was_seen() -> None:
@@ -32,16 +32,16 @@ def test_a_name_in_title_case_is_found_after_its_lower_case_was_seen() -> None:
     name = fresh(b"authorization")
     read_headers({"headers": [(name, b"Basic x")]})
 
-    read, named = read_headers({"headers": [(name.title(), b"Basic x")]})
+    read, by_name = read_headers({"headers": [(name.title(), b"Basic x")]})
 
-    assert named == {name: b"Basic x"}
+    assert by_name == {name: b"Basic x"}
     assert read["headers"] == [(name, b"Basic x")]
 
 
 def test_cookie_lines_are_joined_whatever_their_spelling() -> None:
     """Cookie lines are joined in title case and in several lines."""
-    read, named = read_headers({"headers": [(b"Cookie", b"a=1"), (b"cookie", b"b=2")]})
-    assert named == {b"cookie": b"a=1; b=2"}
+    read, by_name = read_headers({"headers": [(b"Cookie", b"a=1"), (b"cookie", b"b=2")]})
+    assert by_name == {b"cookie": b"a=1; b=2"}
     assert read["headers"] == [(b"cookie", b"a=1"), (b"cookie", b"b=2")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sekisho.read.request.headers import by_name, read_headers
+from sekisho.read.request.headers import headers_by_name, read_headers
 from sekisho.read.request.method import HARMLESS, announces_body, may_hide_body, overrides
 
-__all__ = ["HARMLESS", "announces_body", "by_name", "may_hide_body", "overrides", "read_headers"]
+__all__ = ["HARMLESS", "announces_body", "headers_by_name", "may_hide_body", "overrides", "read_headers"]

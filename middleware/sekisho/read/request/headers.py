@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 def read_headers(scope: MutableMapping[str, Any]) -> tuple[MutableMapping[str, Any], dict[bytes, bytes]]:
     """The scope with header names in lower case (the same object if they already are), and its headers by name."""
     headers: Headers = scope.get("headers") or ()
-    named = dict(headers)
-    if named and not b"".join(named).islower():
+    by_name = dict(headers)
+    if by_name and not b"".join(by_name).islower():
         headers = [(bytes(name).lower(), value) for name, value in headers]
-        return {**scope, "headers": headers}, by_name(headers)
-    return scope, named if len(named) == len(headers) else by_name(headers)
+        return {**scope, "headers": headers}, headers_by_name(headers)
+    return scope, by_name if len(by_name) == len(headers) else headers_by_name(headers)
 
 
-def by_name(headers: Headers) -> dict[bytes, bytes]:
+def headers_by_name(headers: Headers) -> dict[bytes, bytes]:
     """Values by name: the last of a repeated name, but all of several `Cookie` lines (RFC 9113 section 8.2.3)."""
-    named = dict(headers)
-    if len(named) != len(headers) and b"cookie" in named:
-        named[b"cookie"] = b"; ".join([value for name, value in headers if name == b"cookie"])
-    return named
+    by_name = dict(headers)
+    if len(by_name) != len(headers) and b"cookie" in by_name:
+        by_name[b"cookie"] = b"; ".join([value for name, value in headers if name == b"cookie"])
+    return by_name

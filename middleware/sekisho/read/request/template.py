@@ -29,8 +29,8 @@ class Template:
         # Texts and names alternate.
         texts = [re.escape(piece) for piece in pieces[::2]]
         self._key = re.compile("[^/]+".join(texts).casefold())
-        named = [f"(?P<{name}>[^/]+)" for name in pieces[1::2]]
-        self._path = re.compile("".join(map("".join, zip(texts, [*named, ""], strict=True))) + "/?", re.IGNORECASE)
+        by_name = [f"(?P<{name}>[^/]+)" for name in pieces[1::2]]
+        self._path = re.compile("".join(map("".join, zip(texts, [*by_name, ""], strict=True))) + "/?", re.IGNORECASE)
 
     def matches(self, keys: tuple[str, ...]) -> bool:
         """Whether a request whose path has these keys may match; see `path_keys`."""

@@ -78,7 +78,7 @@ class Passkeys:
         self._cabinet = PasskeySealer(sealer)
 
     async def options(
-        self, trial: CodeTrial, people: Sequence[AccountOwner], bound_to: bytes, *, counted: bytes, now_s: int
+        self, trial: CodeTrial, people: Sequence[AccountOwner], bound_to: bytes, *, account_digest: bytes, now_s: int
     ) -> dict[str, Any]:
         """The options for the browser. Of several questions in one challenge the last one is valid.
 
@@ -86,13 +86,13 @@ class Passkeys:
             trial: the challenge.
             people: the owners whose passkeys are listed, the asked one first.
             bound_to: the context that must be the same when a passkey is shown.
-            counted: the account's digest in the counters.
+            account_digest: the account's digest in the counters.
             now_s: Unix time.
         """
         opened = [credential for person in people for _, credential in self._cabinet.open(person)]
         credentials = list({credential.id: credential for credential in opened}.values())[:CREDENTIALS_MAX]
         fresh = secrets.token_bytes(FRESH_BYTES)
-        options, state = self._web.authentication_options(counted.hex(), credentials, fresh=fresh, now_s=now_s)
+        options, state = self._web.authentication_options(account_digest.hex(), credentials, fresh=fresh, now_s=now_s)
         sealed = self._sealer.seal(_STATE, state, bound_to=self._binding(trial, bound_to))
         await self._vault.put(self._name(trial), sealed, seconds=SECONDS)
         return options

@@ -120,7 +120,7 @@ class Factors:
         return CodeTrial(challenge, person.account_id, right, lane, owner=owner)
 
     async def passkey_options(
-        self, trial: CodeTrial, person: AccountOwner, bound_to: bytes, *, counted: bytes
+        self, trial: CodeTrial, person: AccountOwner, bound_to: bytes, *, account_digest: bytes
     ) -> dict[str, Any]:
         """The options to ask a browser for a passkey: of one number and length for all accounts, and the same for all
         spellings of an account.
@@ -132,7 +132,7 @@ class Factors:
             trial: the challenge.
             person: the owner of the passkeys.
             bound_to: the browser, door and purpose, which must be the same when the passkey is shown.
-            counted: the account's digest in the counters, the same for all its spellings.
+            account_digest: the account's digest in the counters, the same for all its spellings.
 
         Raises:
             StoreUnavailable: no question was asked.
@@ -144,7 +144,9 @@ class Factors:
             return {}
         plain = _plain(person.account)
         people = [person] if plain == person.account else [person, await self.person(plain)]
-        return await self._passkeys.options(trial, people, bound_to, counted=counted, now_s=int(self._clock_s()))
+        return await self._passkeys.options(
+            trial, people, bound_to, account_digest=account_digest, now_s=int(self._clock_s())
+        )
 
     async def send(self, trial: CodeTrial, person: AccountOwner, factor: str) -> None:
         """Have a code sent if the secret was right and there is an address. The same steps run if not.
@@ -183,7 +185,7 @@ class Factors:
         factor, now_s = self._every.get(shown.factor), int(self._clock_s())
         if factor is None or not factor.may_be(shown):
             return None
-        trial = await self._tries.counted(trial)
+        trial = await self._tries.account_digest(trial)
         guess = factor.guess
         allowed = await self._tries.early(trial, guess, exists=person.contact is not None)
         right = await factor.match(trial, person, shown, bound_to, now_s)

@@ -136,12 +136,12 @@ class Totp:
         if folded_digits(typed, DIGITS) is None:
             return False
         # One try for any number of apps: an owner with three apps must not have a third of the tries.
-        counted = await self._tries.of_app(trial)
+        account_digest = await self._tries.of_app(trial)
         # Beyond the cap the same work is done: a faster answer would show that the cap was reached, which needs a right
         # password.
         right = self.match(trial, kept, typed, now_s)
-        if right is None or not (counted.allowed and trial.behind_right_secret):
-            if counted.is_last and trial.behind_right_secret:
+        if right is None or not (account_digest.allowed and trial.behind_right_secret):
+            if account_digest.is_last and trial.behind_right_secret:
                 on_last()
             return False
         return await self.spend(*right)

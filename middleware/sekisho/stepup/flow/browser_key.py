@@ -45,9 +45,9 @@ class BrowserKey(NamedTuple):
         return f"BrowserKey(by_header={self.by_header}, ...)"
 
 
-def browser_key_of(named: Mapping[bytes, bytes]) -> BrowserKey:
+def browser_key_of(by_name: Mapping[bytes, bytes]) -> BrowserKey:
     """The holder that the request's headers show; a new one where they show none."""
-    shown = named.get(HEADER)
+    shown = by_name.get(HEADER)
     by_header = shown is not None
-    text = (shown if shown is not None else cookie(named.get(b"cookie", b""), COOKIE_START)).decode("latin-1")
+    text = (shown if shown is not None else cookie(by_name.get(b"cookie", b""), COOKIE_START)).decode("latin-1")
     return BrowserKey(text if text and _KEY.fullmatch(text) else token_urlsafe(16), by_header)

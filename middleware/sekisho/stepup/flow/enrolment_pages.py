@@ -62,67 +62,69 @@ class EnrolmentPages:
             self.routes["GET", path] = self._reloaded
 
     async def _shown(self, call: PageCall) -> Answer:
-        tie = self._tie(call)
-        if (question := await self._question(call, tie)) is not None:
+        binding = self._tie(call)
+        if (question := await self._question(call, binding)) is not None:
             return question
-        assert tie is not None  # noqa: S101 - there would have been a question
-        person = await self._proving.factors.person(tie.account)
+        assert binding is not None  # noqa: S101 - there would have been a question
+        person = await self._proving.factors.person(binding.account)
         return self._overview(call, person, _notice(call))
 
     async def _reloaded(self, call: PageCall) -> Answer:
         """Redirect to the page that a step began on: the step's own page was the answer to a form."""
-        return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors")
+        return self._parts.responses.see_other(f"{call.prefix}{self._parts.mount}/factors")
 
     async def _changed(self, step: Step, call: PageCall) -> Answer:
         """Make a change: only for a client that may see the page, and from it; no other site can have it posted."""
-        tie = self._tie(call)
-        if (question := await self._question(call, tie)) is not None:
+        binding = self._tie(call)
+        if (question := await self._question(call, binding)) is not None:
             return question
-        assert tie is not None  # noqa: S101 - there would have been a question
-        token = self._parts.escrow.read(call.fields.get("token", ""), call.holder.key)
-        if token is None or (token.purpose, token.place, token.account) != (Purpose.MANAGE, PAGE, tie.account):
-            return self._parts.voice.start_again(call.headers)
-        person = await self._proving.factors.person(tie.account)
+        assert binding is not None  # noqa: S101 - there would have been a question
+        token = self._parts.escrow.read(call.fields.get("token", ""), call.browser_key.key)
+        if token is None or (token.purpose, token.place, token.account) != (Purpose.MANAGE, PAGE, binding.account):
+            return self._parts.responses.start_again(call.headers)
+        person = await self._proving.factors.person(binding.account)
         try:
             return await step(call, person)
         except EnrolmentsFull:
             if prefers_page(call.headers):
                 return self._overview(call, person, "full", FULL)
-            return self._parts.voice.json(call.headers, FULL, {"code": "enrolments_full"})
+            return self._parts.responses.json(call.headers, FULL, {"code": "enrolments_full"})
         except (ProofFailed, ValueError):
             return self._failed(call, person)
 
     def _failed(self, call: PageCall, person: AccountOwner) -> Answer:
         if prefers_page(call.headers):
             return self._overview(call, person, "failed", FAILED)
-        return self._parts.voice.proof_failed(call.headers)
+        return self._parts.responses.proof_failed(call.headers)
 
     def _tie(self, call: PageCall) -> SessionBinding | None:
-        return self._proving.protection.tie(call.scope, int(self._guard.now_s()))
+        return self._proving.protection.binding(call.scope, int(self._guard.now_s()))
 
-    async def _question(self, call: PageCall, tie: SessionBinding | None) -> Answer | None:
+    async def _question(self, call: PageCall, binding: SessionBinding | None) -> Answer | None:
         """The answer that asks for a missing proof or log-in; None where none is missing."""
-        if tie is None:
-            wanted = self._proving.ties.wanted(by_header=call.holder.by_header)
-            answer = self._parts.voice.log_in_first(call.headers)
+        if binding is None:
+            wanted = self._proving.bindings.wanted(by_header=call.browser_key.by_header)
+            answer = self._parts.responses.log_in_first(call.headers)
             return answer.adding(wanted)
-        if self._guard.now_s() - tie.proved_s <= FRESH_S:
+        if self._guard.now_s() - binding.proved_s <= FRESH_S:
             return None
         _, text = await self._parts.escrow.issue_for_session(
-            Ticket(b"", Purpose.MANAGE, "", tie.account, self._guard.counted(self._accounts, tie.account)),
-            call.holder.key,
-            self._proving.ties.session(call.headers),
+            Ticket(
+                b"", Purpose.MANAGE, "", binding.account, self._guard.account_digest(self._accounts, binding.account)
+            ),
+            call.browser_key.key,
+            self._proving.bindings.session(call.headers),
         )
-        self._parts.events.step_up_issued("", Purpose.MANAGE.value, tie.account, call.caller.origin)
-        return self._with_holder(call, self._parts.voice.step_up(call.headers, text))
+        self._parts.events.step_up_issued("", Purpose.MANAGE.value, binding.account, call.caller.origin)
+        return self._with_holder(call, self._parts.responses.step_up(call.headers, text))
 
     def _overview(self, call: PageCall, person: AccountOwner, notice: str = "", status: int = 200) -> Answer:
-        _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, person.account), call.holder.key)
-        voice, factors = self._parts.voice, self._proving.factors.names
+        _, token = self._parts.escrow.issue(Ticket(b"", Purpose.MANAGE, PAGE, person.account), call.browser_key.key)
+        responses, factors = self._parts.responses, self._proving.factors.names
         if not prefers_page(call.headers):
             listed = [_described(one) for one in person.enrolments]
-            return self._with_holder(call, voice.json(call.headers, 200, {"factors": listed, "token": token}))
-        page = voice.pages.manage(
+            return self._with_holder(call, responses.json(call.headers, 200, {"factors": listed, "token": token}))
+        page = responses.pages.manage(
             language_of(call.headers),
             enrolments=person.enrolments,
             token=token,
@@ -130,7 +132,7 @@ class EnrolmentPages:
             notice=notice,
             nonce=token_urlsafe(16),
         )
-        return self._with_holder(call, voice.page(page, status))
+        return self._with_holder(call, responses.page(page, status))
 
     # The changes.
 
@@ -139,14 +141,14 @@ class EnrolmentPages:
         if prefers_page(call.headers):
             return self._offered(call, offer)
         members = {"id": offer.id, "secret": offer.secret_text, "uri": offer.uri, "qr": offer.qr_svg}
-        return self._parts.voice.json(call.headers, 200, {**members, "state": offer.state})
+        return self._parts.responses.json(call.headers, 200, {**members, "state": offer.state})
 
     def _offered(self, call: PageCall, offer: TotpOffer, *, failed: bool = False) -> Answer:
-        voice, token = self._parts.voice, call.fields.get("token", "")
-        page = voice.pages.totp(
+        responses, token = self._parts.responses, call.fields.get("token", "")
+        page = responses.pages.totp(
             language_of(call.headers), offer=offer, token=token, failed=failed, nonce=token_urlsafe(16)
         )
-        return voice.page(page, FAILED if failed else 200)
+        return responses.page(page, FAILED if failed else 200)
 
     async def _confirm_totp(self, call: PageCall, person: AccountOwner) -> Answer:
         fields, enrolling = call.fields, self._proving.enrolling
@@ -160,7 +162,7 @@ class EnrolmentPages:
 
     async def _passkey_options(self, call: PageCall, person: AccountOwner) -> Answer:
         options, state = await self._proving.enrolling.passkey_options(person)
-        return self._parts.voice.json(call.headers, 200, {"publicKey": options, "state": state})
+        return self._parts.responses.json(call.headers, 200, {"publicKey": options, "state": state})
 
     async def _confirm_passkey(self, call: PageCall, person: AccountOwner) -> Answer:
         fields = call.fields
@@ -170,11 +172,11 @@ class EnrolmentPages:
 
     async def _recovery(self, call: PageCall, person: AccountOwner) -> Answer:
         sheet = await self._proving.enrolling.recovery(person)
-        voice = self._parts.voice
+        responses = self._parts.responses
         if prefers_page(call.headers):
-            page = voice.pages.recovery(language_of(call.headers), codes=sheet.codes, nonce=token_urlsafe(16))
-            return voice.page(page)
-        return voice.json(call.headers, 200, {"codes": list(sheet.codes)})
+            page = responses.pages.recovery(language_of(call.headers), codes=sheet.codes, nonce=token_urlsafe(16))
+            return responses.page(page)
+        return responses.json(call.headers, 200, {"codes": list(sheet.codes)})
 
     async def _remove(self, call: PageCall, person: AccountOwner) -> Answer:
         await self._proving.enrolling.remove(person, call.fields.get("id", ""))
@@ -183,11 +185,11 @@ class EnrolmentPages:
     def _done(self, call: PageCall, notice: str) -> Answer:
         """Redirect browsers back to the page, as is usual after a post."""
         if prefers_page(call.headers):
-            return self._parts.voice.see_other(f"{call.prefix}{self._parts.mount}/factors?notice={notice}")
-        return self._parts.voice.json(call.headers, 200, {"done": True})
+            return self._parts.responses.see_other(f"{call.prefix}{self._parts.mount}/factors?notice={notice}")
+        return self._parts.responses.json(call.headers, 200, {"done": True})
 
     def _with_holder(self, call: PageCall, answer: Answer) -> Answer:
-        line = call.holder.line(elsewhere=self._parts.voice.is_elsewhere(call.headers))
+        line = call.browser_key.line(elsewhere=self._parts.responses.is_elsewhere(call.headers))
         return answer.adding(line)
 
 

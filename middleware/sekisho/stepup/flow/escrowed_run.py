@@ -37,7 +37,7 @@ class EscrowedRun:
 
     Args:
         app: the application.
-        visit: the request.
+        context: the request.
         assessment: of the attempt.
         shared: the state of the application's lifespan.
         csrf: see `stepup.flow.csrf_cookies`.
@@ -50,7 +50,7 @@ class EscrowedRun:
     def __init__(  # noqa: PLR0913 - everything it works with arrives from outside
         self,
         app: App,
-        visit: RequestContext,
+        context: RequestContext,
         assessment: Assessment,
         *,
         shared: Mapping[str, object],
@@ -61,12 +61,12 @@ class EscrowedRun:
         admission: Admission,
     ) -> None:
         self._app = app
-        self._door = visit.door
+        self._door = context.door
         self._report = Report(assessment.attempt, assessment.decision, assessment.exposure, assessment.device)
-        self._csrf = csrf.of(visit.scope, visit.door, shared)
-        self._scope = escrowed_scope(visit.scope, visit.door, shared, self._csrf)
+        self._csrf = csrf.of(context.scope, context.door, shared)
+        self._scope = escrowed_scope(context.scope, context.door, shared, self._csrf)
         self._scope["state"]["sekisho"] = self._report
-        self._visit = visit
+        self._visit = context
         self._begun = begun
         self._done = done
         self._answers = answers
@@ -90,7 +90,7 @@ class EscrowedRun:
                     return
                 await asyncio.sleep(pause_s)
                 self._go_in_again()
-            await self._app(self._scope, self._visit.intake.detached(), self._send)
+            await self._app(self._scope, self._visit.body_reader.detached(), self._send)
         finally:
             # It raised, was cancelled or never finished: regardless of how it began, it does not prove a right secret.
             await self._end(Kept(None), Outcome.FAILED)
@@ -105,7 +105,7 @@ class EscrowedRun:
         self._begin()
         self._is_last = False
         try:
-            await self._app({**self._scope}, self._visit.intake.detached(), self._send)
+            await self._app({**self._scope}, self._visit.body_reader.detached(), self._send)
         except PasswordsBusy:
             self._admission.answered(self, BUSY)
             return True
@@ -159,7 +159,7 @@ class EscrowedRun:
 
     def _outcome(self, headers: list[tuple[bytes, bytes]], body: bytes) -> Outcome:
         # Judged by the scope that the application saw: parts that were withheld cannot have caused its answer.
-        door, status, scope, sent = self._door, self._status, self._scope, self._visit.intake.whole
+        door, status, scope, sent = self._door, self._status, self._scope, self._visit.body_reader.whole
         learned = self._report.outcome or from_start(door, status, headers, scope, sent)
         self._answers.started(door, status, headers, scope, sent, learned)
         if learned is not None:

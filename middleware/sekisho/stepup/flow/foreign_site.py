@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 _OUR_OWN: Final = frozenset({b"same-origin", b"none"})  # `none`: typed, or from a bookmark
 
 
-def is_foreign(named: Mapping[bytes, bytes]) -> bool:
+def is_foreign(by_name: Mapping[bytes, bytes]) -> bool:
     """Whether the headers of a request say that a page of another origin sent it.
 
     Browsers say so in `Sec-Fetch-Site` since 2023; before that, a post had an `Origin`, which is compared with `Host`.
     A program sends neither and brings no cookies of a visitor's.
 
     Args:
-        named: headers by lower-case name.
+        by_name: headers by lower-case name.
     """
-    site, origin = named.get(b"sec-fetch-site"), named.get(b"origin")
+    site, origin = by_name.get(b"sec-fetch-site"), by_name.get(b"origin")
     if site is not None:
         return site not in _OUR_OWN
-    return origin is not None and not _is_at(origin, named.get(b"host", b""))
+    return origin is not None and not _is_at(origin, by_name.get(b"host", b""))
 
 
 def _is_at(origin: bytes, host: bytes) -> bool:

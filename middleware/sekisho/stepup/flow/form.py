@@ -17,10 +17,10 @@ BYTES_MAX = 131_072  # a sealed form of 64 KiB in base64, and a passkey's answer
 FIELDS_MAX = 16
 
 
-async def read_form(named: Mapping[bytes, bytes], intake: BodyReader, patience: Patience) -> dict[str, str]:
+async def read_form(by_name: Mapping[bytes, bytes], body_reader: BodyReader, patience: Patience) -> dict[str, str]:
     """The fields. Raises `Unreadable` (400, 408, 413, 415) or `HungUp`."""
-    body = await intake.read(bytes_max=BYTES_MAX, patience=patience)
-    kind = named.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    body = await body_reader.read(bytes_max=BYTES_MAX, patience=patience)
+    kind = by_name.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if kind == b"application/json":
         return _json(body)
     if kind == b"application/x-www-form-urlencoded":

@@ -19,7 +19,7 @@ from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Device, DoorKind, Outcome, SekishoError, StoreUnavailable
 from sekisho.read import credentials_set
-from sekisho.read.request import by_name
+from sekisho.read.request import headers_by_name
 from sekisho.stepup.escrow import Kept, Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
@@ -94,82 +94,84 @@ class Issuer:
         self._test = test
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def shown(self, visit: RequestContext, attempt: Attempt) -> ShownProofs:
+    async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
         """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
-        named = visit.named
-        work, captcha, proof = named.get(WORK, b""), named.get(CAPTCHA, b""), named.get(PROOF, b"")
-        holder = browser_key_of(named)
+        by_name = context.by_name
+        work, captcha, proof = by_name.get(WORK, b""), by_name.get(CAPTCHA, b""), by_name.get(PROOF, b"")
+        browser_key = browser_key_of(by_name)
         proved, paid = False, None
         if proof:
             proved = await self._parts.escrow.accept_proof(
-                proof.decode("latin-1"), holder.key, place=attempt.door.name, account=attempt.account
+                proof.decode("latin-1"), browser_key.key, place=attempt.door.name, account=attempt.account
             )
         if work or captcha:
-            paid = await self._parts.toll.paid(
+            paid = await self._parts.challenges.paid(
                 work=work.decode("latin-1"),
                 captcha=captcha.decode("latin-1"),
-                bound_to=_bound(attempt, holder),
-                address=visit.origin.address,
+                bound_to=_bound(attempt, browser_key),
+                address=context.origin.address,
             )
-        waited = named.get(WAITED)
-        worked = paid is not None or (waited is not None and await self._has_waited(visit, waited, holder))
+        waited = by_name.get(WAITED)
+        worked = paid is not None or (waited is not None and await self._has_waited(context, waited, browser_key))
         return ShownProofs(worked, proved, paid.question if paid else b"")
 
-    async def _has_waited(self, visit: RequestContext, waited: bytes, holder: BrowserKey) -> bool:
+    async def _has_waited(self, context: RequestContext, waited: bytes, browser_key: BrowserKey) -> bool:
         waits = self._parts.waits
         return waits is not None and await waits.done(
             waited.decode("latin-1"),
-            holder=holder.key,
-            door=visit.door.name,
-            body=visit.intake.body,
-            network=visit.digests.networks[-1],
+            browser_key=browser_key.key,
+            door=context.door.name,
+            body=context.body_reader.body,
+            network=context.digests.networks[-1],
             now_s=int(self._guard.now_s()),
         )
 
-    def earns_look(self, visit: RequestContext) -> bool:
+    def earns_look(self, context: RequestContext) -> bool:
         """Whether a request that would be refused unread brings work, and was charged for being asked for it."""
-        toll, named = self._parts.toll, visit.named
-        if WORK in named:
-            return toll.earns_look(named[WORK].decode("latin-1"))
-        return toll.earns_look_by_mark(cookie(named.get(b"cookie", b""), LOOK_START).decode("latin-1"))
+        challenges, by_name = self._parts.challenges, context.by_name
+        if WORK in by_name:
+            return challenges.earns_look(by_name[WORK].decode("latin-1"))
+        return challenges.earns_look_by_mark(cookie(by_name.get(b"cookie", b""), LOOK_START).decode("latin-1"))
 
     def wants_work(self, *, worked: bool) -> bool:
         """Whether the lanes are so full that a stranger must do work for a place in them."""
         proving = self._parts.proving
-        crowded = proving is not None and proving.lanes.occupancy >= WORK_FROM
+        crowded = proving is not None and proving.queue.occupancy >= WORK_FROM
         return crowded and self.may_ask_work(worked=worked)
 
     def has_no_room(self) -> bool:
         """Whether a stranger's run would find no place in the lanes, or one only for work."""
         proving = self._parts.proving
-        return proving is not None and proving.lanes.occupancy >= (WORK_FROM if self._parts.asks_work else 1.0)
+        return proving is not None and proving.queue.occupancy >= (WORK_FROM if self._parts.asks_work else 1.0)
 
     def may_ask_work(self, *, worked: bool) -> bool:
         """Whether clients can be asked for work, and none was done."""
         return self._parts.asks_work and not worked
 
-    async def work(self, visit: RequestContext, assessment: Assessment) -> None:
+    async def work(self, context: RequestContext, assessment: Assessment) -> None:
         """Ask for work, before the secret is checked."""
-        parts, holder, attempt = self._parts, browser_key_of(visit.named), assessment.attempt
+        parts, browser_key, attempt = self._parts, browser_key_of(context.by_name), assessment.attempt
         self._guard.put_off(assessment)
-        occupancy = parts.proving.lanes.occupancy if parts.proving else 0.0
-        asked = parts.toll.ask(_bound(attempt, holder), 0, occupancy, question=self._guard.question(assessment))
-        headers, form, mark = visit.scope["headers"], "", ""
+        occupancy = parts.proving.queue.occupancy if parts.proving else 0.0
+        asked = parts.challenges.ask(
+            _bound(attempt, browser_key), 0, occupancy, question=self._guard.question(assessment)
+        )
+        headers, form, mark = context.scope["headers"], "", ""
         if prefers_page(headers):
-            form, mark = self._sealed_form(visit, holder), parts.toll.page_mark(asked)
+            form, mark = self._sealed_form(context, browser_key), parts.challenges.page_mark(asked)
         # A page at the door's own address posts its form to that address, so the application's answer has it too.
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
-        await self._answer(visit, holder, parts.voice.toll(headers, asked, form, here=here, mark=mark))
+        await self._answer(context, browser_key, parts.responses.challenges(headers, asked, form, here=here, mark=mark))
 
-    async def step_up(self, visit: RequestContext, assessment: Assessment) -> None:
+    async def step_up(self, context: RequestContext, assessment: Assessment) -> None:
         """Ask for a second proof; at a log-in, run the application in escrow to learn whether the secret is right."""
         proving = self._parts.proving
         if proving is None:
             raise AssertionError  # the judge asks for a proof where there are factors
-        attempt, holder = assessment.attempt, browser_key_of(visit.named)
+        attempt, browser_key = assessment.attempt, browser_key_of(context.by_name)
         # Without the shared store, no other worker could open what this one sealed.
         if assessment.verdict.counters_lost and self._workers_share:
-            return await self._unavailable(visit)
+            return await self._unavailable(context)
         escrowed = is_escrowed(attempt.door)
         ticket, text = self._parts.escrow.issue(
             Ticket(
@@ -180,35 +182,37 @@ class Issuer:
                 self._counted(attempt.account),
                 pack_receipt(assessment.charge, assessment.verdict),
             ),
-            holder.key,
+            browser_key.key,
         )
         if assessment.question:
             with suppress(StoreUnavailable):  # without the store that charge stands
-                await self._parts.escrow.keep_question(ticket, holder.key, assessment.question)
-        if escrowed and not await self._run(visit, assessment, proving, ticket, holder):
-            return await self._unavailable(visit)
-        self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, visit.origin)
+                await self._parts.escrow.keep_question(ticket, browser_key.key, assessment.question)
+        if escrowed and not await self._run(context, assessment, proving, ticket, browser_key):
+            return await self._unavailable(context)
+        self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, context.origin)
         form = ""
         if not escrowed:
             self._guard.put_off(assessment)
-            form = self._sealed_form(visit, holder)
-        await self._answer(visit, holder, self._parts.voice.step_up(visit.scope["headers"], text, form=form))
+            form = self._sealed_form(context, browser_key)
+        await self._answer(
+            context, browser_key, self._parts.responses.step_up(context.scope["headers"], text, form=form)
+        )
         return None
 
     async def _run(
-        self, visit: RequestContext, assessment: Assessment, proving: Proving, ticket: Ticket, holder: BrowserKey
+        self, context: RequestContext, assessment: Assessment, proving: Proving, ticket: Ticket, browser_key: BrowserKey
     ) -> bool:
         """Queue the application's run in its lane. Waits for a place, not for the run."""
-        done = partial(self._done, visit, assessment, proving, ticket, holder)
+        done = partial(self._done, context, assessment, proving, ticket, browser_key)
         run = EscrowedRun(
-            self._app, visit, assessment, shared=self._lifespan_state(), csrf=self._csrf,
+            self._app, context, assessment, shared=self._lifespan_state(), csrf=self._csrf,
             begun=partial(self._begun, ticket), done=done, answers=self._answers, admission=self._admission,
         )  # fmt: skip
-        lanes = proving.lanes if assessment.device is Device.STRANGER else proving.known_lanes
+        queue = proving.queue if assessment.device is Device.STRANGER else proving.known_queue
         self._guard.begin(assessment)
         placed = False
         try:
-            placed = await lanes.enter(visit.digests.networks[-1], visit.digests.ip, run, wait_s=PLACE_S)
+            placed = await queue.enter(context.digests.networks[-1], context.digests.ip, run, wait_s=PLACE_S)
         finally:
             if not placed:
                 self._guard.end(assessment)
@@ -220,11 +224,11 @@ class Issuer:
 
     async def _done(
         self,
-        visit: RequestContext,
+        context: RequestContext,
         assessment: Assessment,
         proving: Proving,
         ticket: Ticket,
-        holder: BrowserKey,
+        browser_key: BrowserKey,
         kept: Kept,
         outcome: Outcome,
         basis: Basis,
@@ -232,26 +236,26 @@ class Issuer:
         # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
         # it.
         self._guard.end(assessment)
-        self._events.settled(visit.door, outcome, basis, assessment.attempt, assessment.device)
+        self._events.settled(context.door, outcome, basis, assessment.attempt, assessment.device)
         if kept.answer is not None:
-            self._suspect(visit, assessment, basis, kept.answer)
+            self._suspect(context, assessment, basis, kept.answer)
         try:
-            await self._parts.escrow.keep(ticket, holder.key, kept)
+            await self._parts.escrow.keep(ticket, browser_key.key, kept)
         except StoreUnavailable:
             # A store that is nearly full has room for marks but not for answers. Without a mark in its place, a missing
             # answer would reveal a right secret.
             with suppress(StoreUnavailable):
-                await self._parts.escrow.keep(ticket, holder.key, Kept(None))
+                await self._parts.escrow.keep(ticket, browser_key.key, Kept(None))
             return
         await self._settle_tries(proving, ticket, kept)
         if kept.answer is not None:
-            self._spawn(self._note(visit, proving, ticket))
+            self._spawn(self._note(context, proving, ticket))
 
-    def _suspect(self, visit: RequestContext, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
+    def _suspect(self, context: RequestContext, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
         """Raise a suspicion if two different secrets are both right, as for attempts that are answered directly."""
         _, suspected = self._guard.saw_success(assessment, basis)
         if suspected is not None:
-            self._test(Suspicion(suspected, visit, answer.status, list(answer.headers)))
+            self._test(Suspicion(suspected, context, answer.status, list(answer.headers)))
 
     async def _settle_tries(self, proving: Proving, ticket: Ticket, kept: Kept) -> None:
         """Settle codes that were shown during the run: now it is known whose tries they use up."""
@@ -271,28 +275,28 @@ class Issuer:
 
     async def fresh_proof(self, scope: Scope, send: Send, stale: Stale) -> None:
         """Ask for a proof of the session's account, or for a log-in where the account is not known."""
-        headers, holder = scope["headers"], browser_key_of(by_name(scope["headers"]))
+        headers, browser_key = scope["headers"], browser_key_of(headers_by_name(scope["headers"]))
         proving = self._parts.proving
         if stale.account is None or proving is None:
-            return await send_answer(send, self._parts.voice.log_in_first(headers, stale.route.max_age_s))
+            return await send_answer(send, self._parts.responses.log_in_first(headers, stale.route.max_age_s))
         ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._counted(stale.account))
-        session = proving.ties.session(headers)
-        _, text = await self._parts.escrow.issue_for_session(ticket, holder.key, session)
+        session = proving.bindings.session(headers)
+        _, text = await self._parts.escrow.issue_for_session(ticket, browser_key.key, session)
         self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account)
-        answer = self._parts.voice.step_up(headers, text, max_age_s=stale.route.max_age_s)
-        line = holder.line(elsewhere=self._parts.voice.is_elsewhere(headers))
+        answer = self._parts.responses.step_up(headers, text, max_age_s=stale.route.max_age_s)
+        line = browser_key.line(elsewhere=self._parts.responses.is_elsewhere(headers))
         return await send_answer(send, answer.adding(line))
 
     # The owner is told of a right secret without a proof: it means that another person knows the password.
 
-    async def _note(self, visit: RequestContext, proving: Proving, ticket: Ticket) -> None:
-        browser, network = browser_name(visit.named.get(b"user-agent", b"")), visit.origin.address
+    async def _note(self, context: RequestContext, proving: Proving, ticket: Ticket) -> None:
+        browser, network = browser_name(context.by_name.get(b"user-agent", b"")), context.origin.address
         try:
             await proving.unfinished.note(ticket, browser=browser, network=network)
         except StoreUnavailable:
             log.warning("the owner will not hear of a step-up that is not completed: the store does not answer")
 
-    def tie(self, visit: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
+    def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """The session binding after a log-in without a proof; it does not count as a fresh proof.
 
         Issued only where it will be needed: with protected routes; with doors where a logged-in user changes a password
@@ -303,11 +307,11 @@ class Issuer:
         if proving is None:
             return []
         asked_for = proving.protection.has_routes or self._sessions_change_secrets
-        if not (asked_for or proving.ties.is_wanted(visit.named)):
+        if not (asked_for or proving.bindings.is_wanted(context.by_name)):
             return []
-        by_header = visit.presented.by_header
+        by_header = context.presented.by_header
         credentials = credentials_set(attempt.door, headers, body)
-        return proving.ties.headers(
+        return proving.bindings.headers(
             SessionBinding(attempt.account), credentials, int(self._guard.now_s()), by_header=by_header
         )
 
@@ -330,9 +334,9 @@ class Issuer:
             return set()  # only a mail was requested, which any client can do
         if is_reset and outcome is not Outcome.SUCCEEDED:
             return set()  # any client can show an invalid token
-        named = self._counted(attempt.account) if attempt.account else b""
-        if outcome is Outcome.SUCCEEDED and named:
-            return {named, self._counted(account)}
+        by_name = self._counted(attempt.account) if attempt.account else b""
+        if outcome is Outcome.SUCCEEDED and by_name:
+            return {by_name, self._counted(account)}
         proving = self._parts.proving
         sessions = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
         # Forms for logged-in users often name no account: then it is the session's account.
@@ -340,18 +344,18 @@ class Issuer:
         if outcome is Outcome.SUCCEEDED:
             return shown | {self._counted(account)}
         # An unknown outcome may be a change; the owner can start again.
-        return shown & {named} if named else shown
+        return shown & {by_name} if by_name else shown
 
     def _counted(self, account: str) -> bytes:
-        return self._guard.counted(self._accounts, account)
+        return self._guard.account_digest(self._accounts, account)
 
-    def end_all(self, counted: bytes) -> None:
+    def end_all(self, account_digest: bytes) -> None:
         """End the step-ups under way for this account."""
-        self._spawn(self._end_all(counted))
+        self._spawn(self._end_all(account_digest))
 
-    async def _end_all(self, counted: bytes) -> None:
+    async def _end_all(self, account_digest: bytes) -> None:
         try:
-            await self._parts.escrow.end_all(counted)
+            await self._parts.escrow.end_all(account_digest)
         except StoreUnavailable:
             log.warning("step-ups under way could not be ended: the store does not answer")
 
@@ -364,36 +368,39 @@ class Issuer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._parts.proving is not None:
             proving = self._parts.proving
-            await asyncio.gather(proving.lanes.aclose(STOP_S), proving.known_lanes.aclose(STOP_S))
+            await asyncio.gather(proving.queue.aclose(STOP_S), proving.known_queue.aclose(STOP_S))
 
     # Answers.
 
-    def _sealed_form(self, visit: RequestContext, holder: BrowserKey) -> str:
+    def _sealed_form(self, context: RequestContext, browser_key: BrowserKey) -> str:
         """The sealed request for a page to carry, so that people type once. Clients without pages repeat theirs."""
-        content_type, body = visit.named.get(b"content-type", b""), visit.intake.body
-        query: bytes = visit.scope.get("query_string", b"")
+        content_type, body = context.by_name.get(b"content-type", b""), context.body_reader.body
+        query: bytes = context.scope.get("query_string", b"")
         fits = len(body) <= BODY_BYTES_MAX and max(len(content_type), len(query)) <= NAMES_BYTES_MAX // 2
         # The path of a door with placeholders is not known to the page.
         if not (
-            visit.door.reads_body and "{" not in visit.door.path and fits and b"content-encoding" not in visit.named
+            context.door.reads_body
+            and "{" not in context.door.path
+            and fits
+            and b"content-encoding" not in context.by_name
         ):
             return ""
-        return self._parts.toll.seal_form(
-            door=visit.door.name,
+        return self._parts.challenges.seal_form(
+            door=context.door.name,
             content_type=content_type,
             body=body,
             query=query,
-            holder=holder.key,
+            browser_key=browser_key.key,
             now_s=int(self._guard.now_s()),
         )
 
-    async def _answer(self, visit: RequestContext, holder: BrowserKey, answer: Answer) -> None:
-        line = holder.line(elsewhere=self._parts.voice.is_elsewhere(visit.scope["headers"]))
-        await send_answer(visit.send, answer.adding(line))
+    async def _answer(self, context: RequestContext, browser_key: BrowserKey, answer: Answer) -> None:
+        line = browser_key.line(elsewhere=self._parts.responses.is_elsewhere(context.scope["headers"]))
+        await send_answer(context.send, answer.adding(line))
 
-    async def _unavailable(self, visit: RequestContext) -> None:
+    async def _unavailable(self, context: RequestContext) -> None:
         refusal = unavailable(retry_after_s(FULL_US, self._jitter()))
-        await send_answer(visit.send, self._parts.voice.refusal(visit.scope["headers"], refusal))
+        await send_answer(context.send, self._parts.responses.refusal(context.scope["headers"], refusal))
 
 
 def is_escrowed(door: Door) -> bool:
@@ -410,7 +417,7 @@ def _goes_by_session(door: Door) -> bool:
     return door.kind is DoorKind.CHANGE and (names_nobody or not door.success)
 
 
-def _bound(attempt: Attempt, holder: BrowserKey) -> bytes:
+def _bound(attempt: Attempt, browser_key: BrowserKey) -> bytes:
     """The binding of work: one door, one account, one browser. Another attempt needs new work."""
     account = attempt.account.encode("utf-8", "surrogatepass")
-    return bind(attempt.door.name.encode(), account, holder.key.encode())
+    return bind(attempt.door.name.encode(), account, browser_key.key.encode())

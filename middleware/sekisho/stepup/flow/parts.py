@@ -24,15 +24,15 @@ class Proving(NamedTuple):
     """The parts of a site with factors.
 
     Attributes:
-        lanes, known_lanes: run the log-ins of strangers, and of devices that are merely seen.
+        queue, known_queue: run the log-ins of strangers, and of devices that are merely seen.
     """
 
     factors: Factors
     enrolling: Enrolling
     senders: Senders
-    lanes: FairQueue
-    known_lanes: FairQueue
-    ties: SessionBindings
+    queue: FairQueue
+    known_queue: FairQueue
+    bindings: SessionBindings
     protection: Protection
     unfinished: Unfinished
 
@@ -41,7 +41,7 @@ class Parts(NamedTuple):
     """Attributes:
     mount: the path below which pages and their API are served; without a trailing slash.
     escrow: tickets, and the runs that they stand for.
-    toll: work or a captcha before the secret is checked, and the sealed forms that pages carry meanwhile.
+    challenges: work or a captcha before the secret is checked, and the sealed forms that pages carry meanwhile.
     waits: a wait instead of work, for browsers without JavaScript; None where a captcha is asked for.
     asks_work: whether clients can be asked for work or a captcha.
     proving: None where there is no factor.
@@ -51,11 +51,11 @@ class Parts(NamedTuple):
 
     mount: str
     escrow: Escrow
-    voice: Responses
-    toll: Challenges
+    responses: Responses
+    challenges: Challenges
     waits: Waits | None
     asks_work: bool
     proving: Proving | None
-    odd: Callable[[str], None]
+    anomaly: Callable[[str], None]
     refusals: RefusalLog
     events: Events

@@ -131,7 +131,7 @@ class ProofRoutes:
         if answer is not None and ticket.purpose is Purpose.LOGIN:
             # If the store is full, the only loss is the answer to a second click.
             with suppress(StoreUnavailable):
-                await self._escrow.keep_released(ticket, call.holder.key, _as_shown(call), Sealed(*answer))
+                await self._escrow.keep_released(ticket, call.browser_key.key, _as_shown(call), Sealed(*answer))
         return answer
 
     async def _released(self, call: PageCall, ticket: Ticket) -> Answer | None:
@@ -142,7 +142,7 @@ class ProofRoutes:
         if ticket.purpose is not Purpose.LOGIN or not await self._escrow.is_redeemed(ticket):
             return None
         for pause_s in RELEASE_S:
-            if (answer := await self._escrow.released(ticket, call.holder.key, _as_shown(call))) is not None:
+            if (answer := await self._escrow.released(ticket, call.browser_key.key, _as_shown(call))) is not None:
                 # A password change in between has ended the session that this answer contains.
                 return None if await self._escrow.was_ended(ticket) else Answer(*answer)
             await asyncio.sleep(pause_s)
@@ -150,28 +150,30 @@ class ProofRoutes:
 
     async def _proof(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Proof | None:
         """The proof, if it is one. Waits for the run only if the proof could be right."""
-        kept = await self._kept(ticket, call.holder)
+        kept = await self._kept(ticket, call.browser_key)
         if kept is None:
             return await self._early_proof(call, ticket, person)
         await self._settle(ticket, kept)
         return await self._factors.prove(
-            self._trial(ticket, person, kept), person, _shown(call), bound(ticket, call.holder)
+            self._trial(ticket, person, kept), person, _shown(call), bound(ticket, call.browser_key)
         )
 
     async def _early_proof(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Proof | None:
         """The proof, if it was shown while the application was still checking the secret."""
-        holder, shown = call.holder, _shown(call)
-        early = await self._factors.try_early(self._trial(ticket, person, MARK), person, shown, bound(ticket, holder))
+        browser_key, shown = call.browser_key, _shown(call)
+        early = await self._factors.try_early(
+            self._trial(ticket, person, MARK), person, shown, bound(ticket, browser_key)
+        )
         if early is None:
             # If the run ended while this was noted, its worker may have looked too early: then it is settled here.
-            if (kept := await self._kept(ticket, holder)) is not None:
+            if (kept := await self._kept(ticket, browser_key)) is not None:
                 await self._settle(ticket, kept)
             return None
-        kept = await self._run_ended(ticket, holder)
+        kept = await self._run_ended(ticket, browser_key)
         # Settle earlier proofs first.
         await self._settle(ticket, kept)
         trial = self._trial(ticket, person, kept)._replace(number=early.trial.number)
-        return await self._factors.prove(trial, person, shown, bound(ticket, holder), now_s=early.now_s)
+        return await self._factors.prove(trial, person, shown, bound(ticket, browser_key), now_s=early.now_s)
 
     async def _settle(self, ticket: Ticket, kept: Kept) -> None:
         if ticket.purpose is Purpose.LOGIN:
@@ -190,9 +192,12 @@ class ProofRoutes:
         with self._place(call):
             person = await self._factors.person(ticket.account)
             options = await self._factors.passkey_options(
-                self._trial(ticket, person, MARK), person, bound(ticket, call.holder), counted=ticket.counted
+                self._trial(ticket, person, MARK),
+                person,
+                bound(ticket, call.browser_key),
+                account_digest=ticket.account_digest,
             )
-            answer = self._parts.voice.json(call.headers, 200, {"publicKey": options})
+            answer = self._parts.responses.json(call.headers, 200, {"publicKey": options})
             await asyncio.sleep(wait_s(asyncio.get_running_loop().time() - begun_s, FIRST_S))
             return answer
 
@@ -212,7 +217,7 @@ class ProofRoutes:
         """Wait for the run, then send a code: one task at a time per challenge, however often it is asked for."""
         try:
             with self._place(call):
-                kept = await self._run_ended(ticket, call.holder)
+                kept = await self._run_ended(ticket, call.browser_key)
                 person = await self._factors.person(ticket.account)
                 trial = self._trial(ticket, person, kept if _may_send(ticket) else MARK)
                 await self._factors.send(trial, person, call.fields.get("factor", ""))
@@ -223,7 +228,7 @@ class ProofRoutes:
 
     async def _callable(self, call: PageCall) -> Ticket | None:
         """The ticket that was shown, if it has calls left."""
-        ticket = self._escrow.read(call.fields.get("challenge", ""), call.holder.key)
+        ticket = self._escrow.read(call.fields.get("challenge", ""), call.browser_key.key)
         return ticket if ticket is not None and await self._escrow.may_call(ticket) else None
 
     async def _ticket(self, call: PageCall) -> Ticket | None:
@@ -231,13 +236,13 @@ class ProofRoutes:
         ticket = await self._callable(call)
         return None if ticket is None or await self._escrow.is_over(ticket) else ticket
 
-    async def _kept(self, ticket: Ticket, holder: BrowserKey) -> Kept | None:
+    async def _kept(self, ticket: Ticket, browser_key: BrowserKey) -> Kept | None:
         """The application's answer to the secret; None while it is still running."""
         if ticket.purpose is not Purpose.LOGIN:
             return Kept(NO_ANSWER)  # no secret was asked for yet
-        return await self._escrow.find(ticket, holder.key)
+        return await self._escrow.find(ticket, browser_key.key)
 
-    async def _run_ended(self, ticket: Ticket, holder: BrowserKey) -> Kept:
+    async def _run_ended(self, ticket: Ticket, browser_key: BrowserKey) -> Kept:
         """The application's answer to the secret, once it is there.
 
         Raises:
@@ -246,7 +251,7 @@ class ProofRoutes:
             StoreUnavailable: there was no answer within ten seconds.
         """
         for pause_s in POLL_S:
-            if (kept := await self._kept(ticket, holder)) is not None:
+            if (kept := await self._kept(ticket, browser_key)) is not None:
                 return kept
             if await self._escrow.is_redeemed(ticket):
                 raise Redeemed
@@ -277,11 +282,11 @@ class ProofRoutes:
         return self._waiting.place(call.caller.digests.networks[-1], call.caller.digests.ip)
 
     def _start_again(self, call: PageCall) -> Answer:
-        return self._parts.voice.start_again(call.headers)
+        return self._parts.responses.start_again(call.headers)
 
     def _asked_again(self, call: PageCall, *, failed: bool = False, sent: bool = False) -> Answer:
         text, form = call.fields.get("challenge", ""), call.fields.get("form", "")[:FORM_CHARS_MAX]
-        return self._parts.voice.step_up(
+        return self._parts.responses.step_up(
             call.headers, text, form=form, failed=failed, sent=sent, chosen=call.fields.get("factor", "")
         )
 
@@ -310,10 +315,10 @@ def wait_s(took_s: float, age_s: float) -> float:
     return max(even_s, min(FIRST_S - age_s, FIRST_S))
 
 
-def bound(ticket: Ticket, holder: BrowserKey) -> bytes:
+def bound(ticket: Ticket, browser_key: BrowserKey) -> bytes:
     """What a passkey's answer is bound to: this account, this browser, this door and purpose."""
     account = ticket.account.encode("utf-8", "surrogatepass")
-    return bind(ticket.purpose.value.encode(), ticket.place.encode(), account, holder.key.encode())
+    return bind(ticket.purpose.value.encode(), ticket.place.encode(), account, browser_key.key.encode())
 
 
 def _shown(call: PageCall) -> ShownFactor:

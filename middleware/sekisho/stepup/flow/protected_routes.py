@@ -38,7 +38,7 @@ class Protection:
 
     Args:
         routes: of all routes that a request may lead to, the one with the shortest age applies.
-        ties: find the session binding of a request.
+        bindings: find the session binding of a request.
         session_account: the account that the application sees in a request's session; None where it cannot tell. With
             it, a cookie that changes with every answer does not separate a session from its binding.
     """
@@ -46,12 +46,12 @@ class Protection:
     def __init__(
         self,
         routes: tuple[ProtectedRoute, ...],
-        ties: SessionBindings,
+        bindings: SessionBindings,
         session_account: Callable[[Scope], str | None] | None = None,
     ) -> None:
         self._doors = as_doors(routes)
         self._routes = {route.name: route for route in routes}
-        self._ties = ties
+        self._ties = bindings
         self._session_account = session_account
 
     @property
@@ -73,25 +73,25 @@ class Protection:
         route = self.route(scope, has_body=has_body)
         if route is None:
             return None
-        tie = self.tie(scope, now_s)
-        if tie is None:
+        binding = self.binding(scope, now_s)
+        if binding is None:
             return Stale(route, None)
-        is_fresh = tie.proved_s > 0 and -_SKEW_S <= now_s - tie.proved_s <= route.max_age_s
-        return Fresh(route, tie.account) if is_fresh else Stale(route, tie.account)
+        is_fresh = binding.proved_s > 0 and -_SKEW_S <= now_s - binding.proved_s <= route.max_age_s
+        return Fresh(route, binding.account) if is_fresh else Stale(route, binding.account)
 
     def stale(self, scope: Scope, now_s: int, *, has_body: bool = False) -> Stale | None:
         """Why the request may not proceed; None where it may."""
         verdict = self.verdict(scope, now_s, has_body=has_body)
         return verdict if isinstance(verdict, Stale) else None
 
-    def tie(self, scope: Scope, now_s: int) -> SessionBinding | None:
+    def binding(self, scope: Scope, now_s: int) -> SessionBinding | None:
         """The session binding of a request."""
         return self._ties.of(scope["headers"], now_s, self._said(scope))
 
     def accounts(self, scope: Scope, now_s: int) -> set[str]:
         """The accounts of a request's session, by its binding and by what the application says: up to two."""
-        tie, said = self.tie(scope, now_s), self._said(scope)
-        return {one for one in (said, tie and tie.account) if one}
+        binding, said = self.binding(scope, now_s), self._said(scope)
+        return {one for one in (said, binding and binding.account) if one}
 
     def proved_now(self, scope: Scope, account: str, now_s: int) -> list[tuple[bytes, bytes]] | None:
         """The headers to answer with after a proof of `account`; None where the session is not that account's."""

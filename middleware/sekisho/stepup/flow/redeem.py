@@ -56,9 +56,9 @@ class Redeemer:
         self._events.proved(ticket.place, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
             # The attempt was its owner's after all, and a factor was shown: old failures no longer count against it.
-            self._guard.refund(ticket.receipt, ticket.counted)
+            self._guard.refund(ticket.receipt, ticket.account_digest)
             with suppress(StoreUnavailable):  # without the store that charge stands
-                self._guard.return_question(await self._parts.escrow.take_question(ticket, call.holder.key))
+                self._guard.return_question(await self._parts.escrow.take_question(ticket, call.browser_key.key))
         if ticket.purpose is Purpose.LOGIN:
             return await self._release(call, ticket, person)
         if ticket.purpose is Purpose.DOOR:
@@ -67,17 +67,17 @@ class Redeemer:
 
     async def _release(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Answer:
         """The application's answer, unchanged except for the headers that make the device and the session known."""
-        sealed = await self._parts.escrow.take(ticket, call.holder.key)
+        sealed = await self._parts.escrow.take(ticket, call.browser_key.key)
         if sealed is None:
-            return self._parts.voice.start_again(call.headers)
+            return self._parts.responses.start_again(call.headers)
         door = self._places[ticket.place]
         headers = list(as_from(call.prefix + door.path, sealed.headers))
         if self._is_believed(ticket):
             headers += self._device(call, ticket, person)
         headers += self._tie(call, door, sealed, ticket, person)
         headers.append((b"cache-control", b"no-store"))
-        if not call.holder.by_header:
-            elsewhere = self._parts.voice.is_elsewhere(call.headers)
+        if not call.browser_key.by_header:
+            elsewhere = self._parts.responses.is_elsewhere(call.headers)
             headers.append((b"set-cookie", COOKIE_START + attributes(0, elsewhere=elsewhere)))
         return Answer(sealed.status, tuple(headers), sealed.body)
 
@@ -87,36 +87,40 @@ class Redeemer:
         return door is None or not self._guard.is_wrong(door)
 
     def _device(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Headers:
-        shown = presented(call.named, self._cookie.name + b"=")
-        agent = call.named.get(b"user-agent", b"")
+        shown = presented(call.by_name, self._cookie.name + b"=")
+        agent = call.by_name.get(b"user-agent", b"")
         token, is_new = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
         if is_new:
             address = call.caller.origin.address
             self._proving.senders.new_device(person, browser=browser_name(agent), network=address)
-        if shown.by_header or call.holder.by_header:
+        if shown.by_header or call.browser_key.by_header:
             return [(DEVICE_HEADER, token.encode())]
-        elsewhere = self._parts.voice.is_elsewhere(call.headers)
+        elsewhere = self._parts.responses.is_elsewhere(call.headers)
         return [(b"set-cookie", self._cookie.line(token, elsewhere=elsewhere))]
 
     def _tie(self, call: PageCall, door: Door, sealed: Sealed, ticket: Ticket, person: AccountOwner) -> Headers:
         credentials = credentials_set(door, list(sealed.headers), sealed.body)
         now_s = int(self._guard.now_s())
-        tie = SessionBinding(ticket.account, person.account_id, proved_s=now_s)
-        return self._proving.ties.headers(tie, credentials, now_s, by_header=call.holder.by_header)
+        binding = SessionBinding(ticket.account, person.account_id, proved_s=now_s)
+        return self._proving.bindings.headers(binding, credentials, now_s, by_header=call.browser_key.by_header)
 
     async def _let_through(self, call: PageCall, ticket: Ticket) -> Answer | None:
         """The proof came first: now the application runs, once, for the request for which the proof was asked."""
-        text = self._parts.escrow.receipt_of_proof(ticket, call.holder.key)
+        text = self._parts.escrow.receipt_of_proof(ticket, call.browser_key.key)
         if not (sealed := call.fields.get("form", "")):
-            return self._parts.voice.json(call.headers, 200, {"proof": text, "expires_in": PROOF_S})
+            return self._parts.responses.json(call.headers, 200, {"proof": text, "expires_in": PROOF_S})
         try:
-            form = self._parts.toll.open_form(
-                sealed, holder=call.holder.key, now_s=int(self._guard.now_s()), door=ticket.place, seconds=TICKET_S
+            form = self._parts.challenges.open_form(
+                sealed,
+                browser_key=call.browser_key.key,
+                now_s=int(self._guard.now_s()),
+                door=ticket.place,
+                seconds=TICKET_S,
             )
             proof = [(PROOF, text.encode())]
             there = Resubmission(call.scope, self._parts.mount, form, proof).scope(self._reading.doors)
         except Unsealable:
-            return self._parts.voice.start_again(call.headers)
+            return self._parts.responses.start_again(call.headers)
         await call.guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
         return None
 
@@ -132,6 +136,6 @@ class Redeemer:
         fresh = self._proving.protection.proved_now(call.scope, ticket.account, int(self._guard.now_s()))
         if fresh is None:
             # The session now belongs to another account than when the proof was asked for, or to none (R4).
-            return self._parts.voice.start_again(call.headers)
-        answer = self._parts.voice.proved(call.headers, ticket.place, call.prefix + self._next(ticket))
+            return self._parts.responses.start_again(call.headers)
+        answer = self._parts.responses.proved(call.headers, ticket.place, call.prefix + self._next(ticket))
         return answer.adding(*fresh)

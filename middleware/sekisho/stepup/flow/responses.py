@@ -90,7 +90,7 @@ class Responses:
             return self.json(headers, 202, {"sent": True})
         return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._next}')
 
-    def toll(self, headers: Headers, asked: Challenge, form: str, *, here: bool, mark: str = "") -> Answer:
+    def challenges(self, headers: Headers, asked: Challenge, form: str, *, here: bool, mark: str = "") -> Answer:
         """Ask for work or a captcha, before the secret is checked.
 
         Args:

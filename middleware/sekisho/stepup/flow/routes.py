@@ -14,7 +14,7 @@ from sekisho.asgi.body_reader import BodyReader, HungUp
 from sekisho.asgi.proof_headers import CAPTCHA, FORM, WAITED, WORK
 from sekisho.crypto.seal import Unsealable
 from sekisho.model import Action, SekishoError, Unreadable
-from sekisho.read.request import by_name
+from sekisho.read.request import headers_by_name
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.foreign_site import is_foreign
 from sekisho.stepup.flow.form import form_fields, read_form
@@ -50,9 +50,9 @@ class PageCall(NamedTuple):
 
     scope: Scope
     caller: Caller
-    named: dict[bytes, bytes]
+    by_name: dict[bytes, bytes]
     fields: dict[str, str]
-    holder: BrowserKey
+    browser_key: BrowserKey
     mount: str
     receive: Receive
     send: Send
@@ -113,9 +113,9 @@ class PageRoutes:
         return scope["type"] == "http" and under(scope, self._parts.mount) is not None
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, *, guarded: App) -> None:
-        named = by_name(scope["headers"])
+        by_name = headers_by_name(scope["headers"])
         try:
-            answer = await self._answered(scope, named, receive, send, guarded)
+            answer = await self._answered(scope, by_name, receive, send, guarded)
         except Unreadable as error:
             answer = self._refused(scope, unreadable_attempt(error.status))
         except HungUp:
@@ -127,69 +127,69 @@ class PageRoutes:
         return None if answer is None else await send_answer(send, answer)
 
     async def _answered(
-        self, scope: Scope, named: dict[bytes, bytes], receive: Receive, send: Send, guarded: App
+        self, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send, guarded: App
     ) -> Answer | None:
         method = scope["method"]
-        if method == "OPTIONS" and (allowed := self._parts.voice.preflight(scope["headers"])):
+        if method == "OPTIONS" and (allowed := self._parts.responses.preflight(scope["headers"])):
             return allowed
         handler = self._routes.get((method, under(scope, self._parts.mount) or ""))
         if handler is None:
-            return self._parts.voice.json(scope["headers"], 404, {"code": "not_found"})
-        caller = self._reading.callers.read(scope, named)
+            return self._parts.responses.json(scope["headers"], 404, {"code": "not_found"})
+        caller = self._reading.callers.read(scope, by_name)
         # Denied between the password and the proof: the proof is worthless (row 83).
         stop = self._guard.at_the_gate(caller.origin, caller.digests, anybody=True)
         if stop is not None and stop.asked is Action.DENY:
             return self._refused(scope, denied())
-        if method == "POST" and is_foreign(named) and not self._parts.voice.may_be_read(scope["headers"]):
-            self._parts.odd(FOREIGN_SITE)
+        if method == "POST" and is_foreign(by_name) and not self._parts.responses.may_be_read(scope["headers"]):
+            self._parts.anomaly(FOREIGN_SITE)
             return self._refused(scope, denied())
-        fields = await read_form(named, BodyReader(receive), self._patience) if method == "POST" else {}
+        fields = await read_form(by_name, BodyReader(receive), self._patience) if method == "POST" else {}
         if FORM in fields:
             # The form of a work page that answered a request under the mount: it comes back to the same address.
             handler = self._continue
         return await handler(
-            PageCall(scope, caller, named, fields, browser_key_of(named), self._parts.mount, receive, send, guarded)
+            PageCall(scope, caller, by_name, fields, browser_key_of(by_name), self._parts.mount, receive, send, guarded)
         )
 
     # Requests carried by a page while work is done.
 
-    async def unpack(self, visit: RequestContext, body: bytes, *, guarded: App) -> None:
+    async def unpack(self, context: RequestContext, body: bytes, *, guarded: App) -> None:
         """Unpack a work page's form sent to its door; it is sent there so that the answer has the door's address."""
-        headers, fields = visit.scope["headers"], form_fields(body)
+        headers, fields = context.scope["headers"], form_fields(body)
         try:
-            form = self._parts.toll.open_form(
+            form = self._parts.challenges.open_form(
                 fields.get(FORM, ""),
-                holder=browser_key_of(visit.named).key,
+                browser_key=browser_key_of(context.by_name).key,
                 now_s=int(self._guard.now_s()),
-                door=visit.door.name,
+                door=context.door.name,
             )
         except Unsealable:
-            return await send_answer(visit.send, self._parts.voice.start_again(headers))
-        there = anew(visit.as_sent, form, _shown(fields))
-        await guarded(there, replay(form.body, visit.intake.replay), visit.send)
+            return await send_answer(context.send, self._parts.responses.start_again(headers))
+        there = anew(context.as_sent, form, _shown(fields))
+        await guarded(there, replay(form.body, context.body_reader.replay), context.send)
         return None
 
     async def _continue(self, call: PageCall) -> Answer | None:
         try:
-            form = self._parts.toll.open_form(
+            form = self._parts.challenges.open_form(
                 call.fields.get("form") or call.fields.get(FORM, ""),
-                holder=call.holder.key,
+                browser_key=call.browser_key.key,
                 now_s=int(self._guard.now_s()),
             )
             there = Resubmission(call.scope, self._parts.mount, form, _shown(call.fields)).scope(self._reading.doors)
         except Unsealable:
-            return self._parts.voice.start_again(call.headers)
+            return self._parts.responses.start_again(call.headers)
         await call.guarded(there, replay(form.body, call.receive), answering(there["path"], call.send))
         return None
 
     async def _start_again(self, call: PageCall) -> Answer | None:
-        return self._parts.voice.start_again(call.headers)
+        return self._parts.responses.start_again(call.headers)
 
     async def _module(self, _: PageCall) -> Answer | None:
-        return self._parts.voice.module()
+        return self._parts.responses.module()
 
     def _refused(self, scope: Scope, refusal: Refusal) -> Answer:
-        return self._parts.voice.refusal(scope["headers"], refusal)
+        return self._parts.responses.refusal(scope["headers"], refusal)
 
 
 def _shown(fields: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -171,12 +171,12 @@ class WebAuthn:
         return credential
 
     def authentication_options(
-        self, counted: str, credentials: Sequence[Credential], *, fresh: bytes, now_s: int
+        self, account_digest: str, credentials: Sequence[Credential], *, fresh: bytes, now_s: int
     ) -> tuple[dict[str, Any], bytes]:
         """What to ask a browser for when somebody must prove to be an account's owner.
 
         Args:
-            counted: chooses the decoys: what all spellings of an account are counted under, known to the owners or not.
+            account_digest: chooses the decoys. It is the same for all spellings of an account, known or not.
             credentials: the account's passkeys; empty where there are none, or no such account.
             fresh: 32 random bytes.
             now_s: Unix time.
@@ -184,7 +184,7 @@ class WebAuthn:
         Returns:
             `PublicKeyCredentialRequestOptionsJSON`, and the state, to be sealed, stored and taken once.
         """
-        listed = self._decoys.fill(counted, [credential.id for credential in credentials])
+        listed = self._decoys.fill(account_digest, [credential.id for credential in credentials])
         options = generate_authentication_options(
             rp_id=self._rp_id,
             challenge=fresh,

@@ -44,9 +44,9 @@ class Decoys:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def fill(self, counted: str, real: Sequence[bytes]) -> list[bytes]:
+    def fill(self, account_digest: str, real: Sequence[bytes]) -> list[bytes]:
         """The real ids among decoys, in an order that says nothing. Never leaves a real one out."""
-        name = counted.encode("utf-8", "surrogatepass")
+        name = account_digest.encode("utf-8", "surrogatepass")
         # All are made for everybody, so that a list of real ones takes no less time.
         decoys = [self._digest(name, slot, length) for slot, length in enumerate(LENGTHS)]
         for real_id in real[:LISTED]:
