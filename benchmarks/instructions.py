@@ -100,16 +100,16 @@ class Marks:
         if inspect.iscoroutinefunction(function):
 
             @wraps(function)
-            async def awaited(*args: Any, **by_name: Any) -> Any:
-                found = await function(*args, **by_name)
+            async def awaited(*args: Any, **named: Any) -> Any:
+                found = await function(*args, **named)
                 self.mark(label)
                 return found
 
             return awaited
 
         @wraps(function)
-        def called(*args: Any, **by_name: Any) -> Any:
-            found = function(*args, **by_name)
+        def called(*args: Any, **named: Any) -> Any:
+            found = function(*args, **named)
             self.mark(label)
             return found
 

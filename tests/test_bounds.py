@@ -29,7 +29,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     },
     "sekisho.crypto.seal": {"DATA_BYTES_MAX": 2_097_152, "OVERHEAD_BYTES": 49},
     "sekisho.stepup.session_binding": {"CHARS_MAX": 3_968, "SECONDS_MAX": 2_592_000},
-    "sekisho.challenge.challenge": {
+    "sekisho.challenge.challenges": {
         "BODY_BYTES_MAX": 65_536,
         "FORM_CHARS_MAX": 91_908,
         "FORM_S": 120,

@@ -68,9 +68,9 @@ def test_one_call_of_the_script(benchmark: BenchmarkFixture, redis_server: Redis
         redis_server.load_library(script.library)
 
         def call(batched: list[Charge]) -> list[Verdict]:
-            by_name = [key for charge in batched for key in keys(charge)]
+            named = [key for charge in batched for key in keys(charge)]
             reply = client.execute_command(
-                *script.by_name, len(by_name), *by_name, *script.leading, *map(pack_charge, batched)
+                *script.by_name, len(named), *named, *script.leading, *map(pack_charge, batched)
             )
             step = script.reply_bytes
             return [unpack_verdict(reply[at : at + step]) for at in range(0, len(reply), step)]

@@ -78,7 +78,7 @@ async def test_what_was_kept_is_found_and_then_taken_once(redis_url: str) -> Non
             assert await kept.find(ticket(), HOLDER) is None
 
 
-@pytest.mark.parametrize(("other", "holder"), OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize(("other", "browser_key"), OTHERS.values(), ids=OTHERS)
 async def test_it_opens_for_nobody_else(other: dict[str, object], browser_key: str) -> None:
     """Row 82: moved to another challenge's key, an answer reads as a wrong secret."""
     vault = memory()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.challenge.captcha import TURNSTILE, Answer, Captcha, Siteverify, Solved
-from sekisho.challenge.challenge import (
+from sekisho.challenge.challenges import (
     BODY_BYTES_MAX,
     FORM_CHARS_MAX,
     FORM_S,

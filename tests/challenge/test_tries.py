@@ -185,7 +185,7 @@ def _expected(those: list[CodeTrial]) -> list[CodeTrial]:
 
 def test_a_trial_shows_nothing_of_itself() -> None:
     """A trial's `repr` does not show whether the password was right."""
-    assert f"{trial()} {trial()!r} {trial(right=False)}" == "CodeTrial(...) Trial(...) Trial(...)"
+    assert f"{trial()} {trial()!r} {trial(right=False)}" == "CodeTrial(...) CodeTrial(...) CodeTrial(...)"
 
 
 @pytest.mark.parametrize("other", [(b"kinds", "ab", "c"), (b"kind", "a", "bc"), (b"kind", "abc"), (b"kind", "ab", "C")])

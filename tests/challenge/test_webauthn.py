@@ -71,11 +71,11 @@ def refusal_of_registration(mistakes: Mistakes, key: PrivateKey = ES256) -> str:
     return failed.value.reason
 
 
-def refusal(mistakes: Mistakes, *, account_digest: int = 0) -> str:
+def refusal(mistakes: Mistakes, *, counted: int = 0) -> str:
     """Why an otherwise right assertion is refused."""
     authenticator, credential = enrolled()
-    authenticator.sign_count = account_digest
-    credential = credential._replace(sign_count=account_digest)
+    authenticator.sign_count = counted
+    credential = credential._replace(sign_count=counted)
     options, state = asked(credential)
     return refusal_of(state, authenticator.get(options, mistakes), credential)
 
@@ -195,9 +195,9 @@ def test_no_mistake_passes_an_enrolment(mistakes: Mistakes, reason: str) -> None
         (Mistakes(signed_by=OTHER, sign_count=4), 5, "signature"),
     ],
 )
-def test_no_forgery_passes(mistakes: Mistakes, account_digest: int, reason: str) -> None:
+def test_no_forgery_passes(mistakes: Mistakes, counted: int, reason: str) -> None:
     """Another's signature, another's passkey or an outdated clone is refused."""
-    assert refusal(mistakes, account_digest=account_digest) == reason
+    assert refusal(mistakes, counted=counted) == reason
 
 
 def test_a_passkey_that_never_counts_is_no_clone() -> None:

@@ -15,7 +15,7 @@ from sekisho.ledger.arithmetic import FRESH
 from sekisho.ledger.opening import open_line
 from sekisho.ledger.redis import pack_charge, pack_settlement
 from sekisho.model import Charged
-from sekisho.store import line as lines
+from sekisho.store import connection as lines
 from sekisho.store.refusals import over_budget
 from tests.limiter.charges import DAY, LIMITS, MINUTE, ROOMY, SECOND, T0, charge
 from tests.limiter.stores import KEYS, LuaLedger, PartedLedger, let_in, places, unpack_record

@@ -404,7 +404,7 @@ async def test_what_was_told_and_not_sent_outlives_the_silence(
     frail_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Settlements queued behind a silent node are taken back and written once when it answers again."""
-    monkeypatch.setattr("sekisho.store.line.IN_FLIGHT_MAX", 1)
+    monkeypatch.setattr("sekisho.store.connection.IN_FLIGHT_MAX", 1)
     node, *_ = frail_cluster.primaries
     key = of(frail_cluster, node, 1)[0]
     async with watched(frail_cluster.url) as found:

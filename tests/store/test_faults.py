@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from sekisho.model import StoreUnavailable
-from sekisho.store import line as line_module
+from sekisho.store import connection as line_module
 from sekisho.store.health import Health
 from tests.store.lines import DEADLINE_US, SLACK_S, Watched, counted, question, until, watched
 from tests.store.proxy import Odd, Proxy

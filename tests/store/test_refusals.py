@@ -34,7 +34,7 @@ PATIENT_US = 5_000_000
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reconnect after a millisecond, and count a tenth of a second as steady."""
-    monkeypatch.setattr("sekisho.store.line.BACKOFF_US", (1_000,))
+    monkeypatch.setattr("sekisho.store.connection.BACKOFF_US", (1_000,))
     monkeypatch.setattr("sekisho.store.health.STEADY_S", 0.1)
 
 

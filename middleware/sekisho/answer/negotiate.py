@@ -38,9 +38,9 @@ def language(accept_language: bytes) -> str:
         primary = tag.partition("-")[0]  # RFC 4647 section 3.4, for the ranges that matter here: ja-JP is ja
         wanted[primary] = max(quality, wanted.get(primary, 0.0))
     anything = wanted.pop("*", 0.0)
-    by_name = [one for one in wanted if one in LANGUAGES]
+    named = [one for one in wanted if one in LANGUAGES]
     rest = [one for one in LANGUAGES if one not in wanted]
-    best = max([*by_name, *rest], key=lambda one: wanted.get(one, anything))
+    best = max([*named, *rest], key=lambda one: wanted.get(one, anything))
     return best if wanted.get(best, anything) > 0 else LANGUAGES[0]
 
 

@@ -223,7 +223,7 @@ class Endpoint(Keeper):
 
         if self._admission.shed_share and self.mode is Mode.ENFORCE and self._is_beyond(by_name):
             return await self._crowded(door, request, send)
-        context = self._visit(door, scope, request, by_name, receive, send)
+        context = self._context(door, scope, request, by_name, receive, send)
         if _is_planted(context) and self.mode is Mode.ENFORCE:
             self._events.unreadable(door, "cross_site", context.origin)
             self._note(door, "denied", "cross_site")
@@ -307,7 +307,7 @@ class Endpoint(Keeper):
             return await self._refuse_websocket(request, receive, send)
         return await send_answer(send, self._renderer.render(unreadable_attempt(400), request["headers"]))
 
-    def _visit(
+    def _context(
         self, door: Door, as_sent: Scope, scope: Scope, by_name: dict[bytes, bytes], receive: Receive, send: Send
     ) -> RequestContext:
         caller = self._reading.callers.read(scope, by_name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sekisho.crypto.seal import Unsealable
 
 if TYPE_CHECKING:
-    from sekisho.challenge.challenge import Challenges
+    from sekisho.challenge.challenges import Challenges
     from sekisho.crypto.vault_keys import VaultKeys
     from sekisho.store.vault import Vault
 

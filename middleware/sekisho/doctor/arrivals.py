@@ -41,11 +41,11 @@ def _checks(plain: Arrival, forged: Arrival, header: str, *, nearby: bool) -> It
             f"SEKISHO_TRUSTED_PROXIES={plain.network}" if plain.network else "",
         )
     # Without a header of the proxy's own, a request from this machine went past the proxy: it may name any client.
-    elif plain.trusted and forged.forged_client and (plain.by_name or not nearby):
+    elif plain.trusted and forged.forged_client and (plain.named or not nearby):
         yield hazards.FORGED_ADDRESS.found(
             f"SEKISHO_CLIENT_IP_HEADER: a trusted proxy passes {header} on as the client wrote it"
         )
-    elif plain.trusted and not plain.by_name and not nearby:
+    elif plain.trusted and not plain.named and not nearby:
         yield hazards.UNNAMED_CLIENTS.found(f"SEKISHO_CLIENT_IP_HEADER: a trusted proxy sends no {header}")
     if not plain.outermost:
         yield hazards.NOT_OUTERMOST.found("LoginGuard stands inside a session middleware")

@@ -73,8 +73,8 @@ def fetch(site: Site, method: str, path: str, headers: Mapping[str, str]) -> Rep
     try:
         connection.request(method, site.path + path, headers={"Accept": "*/*", **headers})
         answer = connection.getresponse()
-        by_name = tuple((name.lower(), value) for name, value in answer.getheaders())
-        return Reply(answer.status, by_name, answer.read(BODY_BYTES_MAX))
+        named = tuple((name.lower(), value) for name, value in answer.getheaders())
+        return Reply(answer.status, named, answer.read(BODY_BYTES_MAX))
     finally:
         connection.close()
 

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from sekisho.ledger.redis import place_tags
 from sekisho.settings.store import CLUSTER, SENTINEL, Several
 from sekisho.store.cluster import read_map
-from sekisho.store.line import connection_to, converse
+from sekisho.store.connection import connection_to, converse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

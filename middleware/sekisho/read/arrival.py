@@ -24,7 +24,7 @@ class Arrival(NamedTuple):
     """Attributes:
     trusted: the peer is a trusted proxy.
     forwarded: a forwarding header came.
-    by_name: the configured forwarding header came.
+    named: the configured forwarding header came.
     rewritten: the header lists the peer's own address, as after a server has put one from the header in its place.
     forged_peer: the peer has the address `FORGED`.
     forged_client: the client's address, as it is counted, is `FORGED`.
@@ -34,7 +34,7 @@ class Arrival(NamedTuple):
 
     trusted: bool
     forwarded: bool
-    by_name: bool
+    named: bool
     rewritten: bool
     forged_peer: bool
     forged_client: bool
@@ -50,7 +50,7 @@ def arrival_of(scope: Mapping[str, Any], addresses: Addresses) -> Arrival:
     return Arrival(
         trusted=origin.vouched,
         forwarded=forwarded,
-        by_name=hops is not None,
+        named=hops is not None,
         rewritten=is_rewritten(scope, headers),
         forged_peer=peer == FORGED,
         forged_client=origin.address == FORGED,

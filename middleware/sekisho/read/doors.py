@@ -141,8 +141,8 @@ class _Place:
 
     def find_all(self, scope: Mapping[str, Any], *, has_body: bool) -> list[Door]:
         method = scope.get("method", "").upper()
-        by_name = {method, *overrides(scope), "GET" if method == "HEAD" else "*", "*"}
-        known = [door for name, door in self._by_method.items() if name in by_name]
+        methods = {method, *overrides(scope), "GET" if method == "HEAD" else "*", "*"}
+        known = [door for name, door in self._by_method.items() if name in methods]
         is_look = method in HARMLESS and not self._is_more_than_a_look(scope, has_body=has_body)
         # The handler of a method without a door is unknown. And any form may override its method.
         if is_look or (method in self._by_method and not (method == "POST" and _brings_form(scope))):

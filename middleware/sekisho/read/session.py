@@ -72,22 +72,22 @@ def credentials_set(door: Door, headers: Headers, body: bytes) -> SessionCredent
     be a value that all clients share, such as a language.
     """
     by = {rule.by for rule in door.success}
-    by_name = {rule.name for rule in door.success if rule.by is SuccessBy.COOKIE}
+    names = {rule.name for rule in door.success if rule.by is SuccessBy.COOKIE}
     only_json = SuccessBy.JSON in by and SuccessBy.COOKIE not in by
     only_cookies = SuccessBy.COOKIE in by and SuccessBy.JSON not in by
     found = SessionCredentials(
-        () if only_json else _cookies(headers, by_name),
+        () if only_json else _cookies(headers, names),
         "" if only_cookies else _token(door, body),
     )
     return found if _is_bounded(found) else NONE
 
 
-def _cookies(headers: Headers, by_name: Collection[str]) -> tuple[tuple[str, str], ...]:
+def _cookies(headers: Headers, names: Collection[str]) -> tuple[tuple[str, str], ...]:
     kept: dict[str, str] = {}
     for cookie in set_cookies(headers):
         # A browser keeps the last line of a name.
         kept.pop(cookie.name, None)
-        wanted = cookie.name in by_name if by_name else cookie.may_be_session and not _is_refresh(cookie.name)
+        wanted = cookie.name in names if names else cookie.may_be_session and not _is_refresh(cookie.name)
         if wanted and not cookie.deletes and not is_ours(cookie.name):
             kept[cookie.name] = cookie.value
     return tuple(sorted(kept.items()))

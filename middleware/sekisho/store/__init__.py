@@ -7,7 +7,7 @@ The vault keeps small values for a while: in Redis, or in memory for one worker.
 
 from __future__ import annotations
 
-from sekisho.store.line import StoreConnection
+from sekisho.store.connection import StoreConnection
 from sekisho.store.opening import AnyStoreConnection, is_cluster, open_to
 from sekisho.store.options import LineOptions
 from sekisho.store.redis_vault import RedisVault

@@ -24,14 +24,14 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError,
 from sekisho.model import StoreUnavailable
 from sekisho.settings.store import Several
 from sekisho.store.batch import Call, Operation, refuse
+from sekisho.store.connection import BATCH_MAX, CONNECT_US, KEPT_MAX, StoreConnection, connection_to, converse
 from sekisho.store.health import Health
-from sekisho.store.line import BATCH_MAX, CONNECT_US, KEPT_MAX, StoreConnection, connection_to, converse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sekisho.store.options import LineOptions
-    from sekisho.store.wire import RespProtocol
+    from sekisho.store.protocol import RespProtocol
 
 log = logging.getLogger("sekisho.store")
 

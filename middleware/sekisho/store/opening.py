@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sekisho.settings.store import CLUSTER, SENTINEL
 from sekisho.store.cluster import ClusterLine
-from sekisho.store.line import StoreConnection
+from sekisho.store.connection import StoreConnection
 from sekisho.store.sentinel import SentinelLine
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from sekisho.settings.store import Several
-from sekisho.store.line import StoreConnection, connection_to, converse
+from sekisho.store.connection import StoreConnection, connection_to, converse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.challenge.captcha import HCAPTCHA, TURNSTILE, Provider, Siteverify
-from sekisho.challenge.challenge import Challenges
+from sekisho.challenge.challenges import Challenges
 from sekisho.challenge.waits import Waits
 from sekisho.challenge.work import Work
 from sekisho.crypto.seal import Sealer
@@ -180,7 +180,7 @@ class StepUpWing:
             site.events,
         )
         shared = settings.store != "memory://"
-        asking = Issuer(
+        issuer = Issuer(
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
             admission=site.admission,
@@ -190,7 +190,7 @@ class StepUpWing:
             granting = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie)
             redeeming = ProofRoutes(site.guard, parts, proving, granting)
             managing = EnrolmentPages(site.guard, site.reading, parts, proving)
-        self.issuer: Final = asking
+        self.issuer: Final = issuer
         self.routes: Final = PageRoutes(
             site.guard, site.reading, parts, redeeming, managing, patience=site.patience, jitter=site.jitter
         )

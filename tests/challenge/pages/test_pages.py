@@ -90,13 +90,13 @@ def test_whoever_cannot_see_the_page_can_use_it(page: Page) -> None:
     assert labelled == fields
     ids = [one["id"] for _, one in read.elements if "id" in one]
     assert len(ids) == len(set(ids))
-    by_name = {
+    named = {
         name
         for _, one in read.elements
         for key in ("aria-labelledby", "aria-describedby")
         for name in (one.get(key) or "").split()
     }
-    assert by_name <= set(ids)
+    assert named <= set(ids)
 
 
 @pytest.mark.parametrize("page", EVERY)

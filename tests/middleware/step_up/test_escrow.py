@@ -486,7 +486,7 @@ class Stuck(Shop):
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> Site:
     """A guard with one place for runs, which is taken."""
-    monkeypatch.setattr("sekisho.wiring.step_up.Lanes", partial(FairQueue, running_max=1, waiting_max=0))
+    monkeypatch.setattr("sekisho.wiring.step_up.FairQueue", partial(FairQueue, running_max=1, waiting_max=0))
     return Site(shop=Stuck())
 
 
@@ -709,7 +709,7 @@ async def test_an_unblocking_ends_what_is_under_way_once(site: Site, monkeypatch
     """Unblock messages repeat for a minute; a challenge begun after the first one survives the others."""
     ended: list[bytes] = []
     monkeypatch.setattr(
-        "sekisho.stepup.flow.issue.Asking.end_all", lambda _, account_digest: ended.append(account_digest)
+        "sekisho.stepup.flow.issue.Issuer.end_all", lambda _, account_digest: ended.append(account_digest)
     )
     await site.client().log_in()
     parts = site.guard._parts

@@ -40,7 +40,7 @@ def plain(**settings: Any) -> Site:
 @pytest.fixture(autouse=True)
 def _easy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puzzles of 256 hashes: these tests are about charges."""
-    monkeypatch.setattr("sekisho.challenge.challenge.difficulty", lambda *_: 256)
+    monkeypatch.setattr("sekisho.challenge.challenges.difficulty", lambda *_: 256)
 
 
 async def repeated(client: Client, first: Answer, account: str, password: str = "right") -> Answer:

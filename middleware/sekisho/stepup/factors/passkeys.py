@@ -107,7 +107,7 @@ class Passkeys:
         used = self._used(person, state, shown, now_s)
         if used is None or not trial.behind_right_secret:
             return False
-        return await self._counted(person, self._cabinet.open(person), used)
+        return await self._account_digest(person, self._cabinet.open(person), used)
 
     async def match(self, trial: CodeTrial, person: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
         """Whether `accept` would succeed behind a right secret. It counts nothing, and the question stays open."""
@@ -124,7 +124,9 @@ class Passkeys:
             log.info("a passkey proved nothing: %s", error.reason)
             return None
 
-    async def _counted(self, person: AccountOwner, held: list[tuple[Enrolment, Credential]], used: Credential) -> bool:
+    async def _account_digest(
+        self, person: AccountOwner, held: list[tuple[Enrolment, Credential]], used: Credential
+    ) -> bool:
         """Keep the new count. If another request changed it meanwhile, one of the two uses a copy: refuse this one."""
         enrolment = next(one for one, credential in held if credential.id == used.id)
         sealed = self._cabinet.seal(used, account=person.account_id, enrolment=enrolment.id)

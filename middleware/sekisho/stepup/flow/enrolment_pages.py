@@ -62,7 +62,7 @@ class EnrolmentPages:
             self.routes["GET", path] = self._reloaded
 
     async def _shown(self, call: PageCall) -> Answer:
-        binding = self._tie(call)
+        binding = self._binding(call)
         if (question := await self._question(call, binding)) is not None:
             return question
         assert binding is not None  # noqa: S101 - there would have been a question
@@ -75,7 +75,7 @@ class EnrolmentPages:
 
     async def _changed(self, step: Step, call: PageCall) -> Answer:
         """Make a change: only for a client that may see the page, and from it; no other site can have it posted."""
-        binding = self._tie(call)
+        binding = self._binding(call)
         if (question := await self._question(call, binding)) is not None:
             return question
         assert binding is not None  # noqa: S101 - there would have been a question
@@ -97,7 +97,7 @@ class EnrolmentPages:
             return self._overview(call, person, "failed", FAILED)
         return self._parts.responses.proof_failed(call.headers)
 
-    def _tie(self, call: PageCall) -> SessionBinding | None:
+    def _binding(self, call: PageCall) -> SessionBinding | None:
         return self._proving.protection.binding(call.scope, int(self._guard.now_s()))
 
     async def _question(self, call: PageCall, binding: SessionBinding | None) -> Answer | None:

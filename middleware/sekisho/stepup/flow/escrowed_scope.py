@@ -98,12 +98,12 @@ def _anonymous(headers: Iterable[Header], door: Door, csrf: frozenset[str]) -> I
         yield b"cookie", b"; ".join(pairs)
 
 
-def _pairs(line: bytes, by_name: frozenset[str], csrf: frozenset[str]) -> Iterator[bytes]:
+def _pairs(line: bytes, names: frozenset[str], csrf: frozenset[str]) -> Iterator[bytes]:
     """The harmless cookies of a `Cookie` line, written anew: every parser splits them where this one does."""
     for pair in line.split(b";"):
         name, equals, value = pair.strip(b" \t").partition(b"=")
         if not equals or not _COOKIE_VALUE.fullmatch(value):
             continue
         text = name.decode("latin-1")
-        if text in by_name or (text in csrf and is_csrf_cookie(text, value.decode("ascii"))):
+        if text in names or (text in csrf and is_csrf_cookie(text, value.decode("ascii"))):
             yield name + b"=" + value

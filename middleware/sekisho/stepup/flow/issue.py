@@ -13,7 +13,7 @@ from sekisho.asgi.cookies import cookie
 from sekisho.asgi.ports import ShownProofs
 from sekisho.asgi.proof_headers import CAPTCHA, LOOK_START, PROOF, WAITED, WORK
 from sekisho.asgi.suspicion import Suspicion
-from sekisho.challenge.challenge import BODY_BYTES_MAX, NAMES_BYTES_MAX
+from sekisho.challenge.challenges import BODY_BYTES_MAX, NAMES_BYTES_MAX
 from sekisho.crypto.seal import bind
 from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
@@ -179,7 +179,7 @@ class Issuer:
                 Purpose.LOGIN if escrowed else Purpose.DOOR,
                 attempt.door.name,
                 attempt.account,
-                self._counted(attempt.account),
+                self._account_digest(attempt.account),
                 pack_receipt(assessment.charge, assessment.verdict),
             ),
             browser_key.key,
@@ -279,7 +279,7 @@ class Issuer:
         proving = self._parts.proving
         if stale.account is None or proving is None:
             return await send_answer(send, self._parts.responses.log_in_first(headers, stale.route.max_age_s))
-        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._counted(stale.account))
+        ticket = Ticket(b"", Purpose.PROTECT, stale.route.name, stale.account, self._account_digest(stale.account))
         session = proving.bindings.session(headers)
         _, text = await self._parts.escrow.issue_for_session(ticket, browser_key.key, session)
         self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account)
@@ -334,19 +334,19 @@ class Issuer:
             return set()  # only a mail was requested, which any client can do
         if is_reset and outcome is not Outcome.SUCCEEDED:
             return set()  # any client can show an invalid token
-        by_name = self._counted(attempt.account) if attempt.account else b""
-        if outcome is Outcome.SUCCEEDED and by_name:
-            return {by_name, self._counted(account)}
+        named = self._account_digest(attempt.account) if attempt.account else b""
+        if outcome is Outcome.SUCCEEDED and named:
+            return {named, self._account_digest(account)}
         proving = self._parts.proving
         sessions = proving.protection.accounts(scope, int(self._guard.now_s())) if proving else set()
         # Forms for logged-in users often name no account: then it is the session's account.
-        shown = {self._counted(name) for name in sessions}
+        shown = {self._account_digest(name) for name in sessions}
         if outcome is Outcome.SUCCEEDED:
-            return shown | {self._counted(account)}
+            return shown | {self._account_digest(account)}
         # An unknown outcome may be a change; the owner can start again.
-        return shown & {by_name} if by_name else shown
+        return shown & {named} if named else shown
 
-    def _counted(self, account: str) -> bytes:
+    def _account_digest(self, account: str) -> bytes:
         return self._guard.account_digest(self._accounts, account)
 
     def end_all(self, account_digest: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sekisho.challenge.challenge import Challenges
+    from sekisho.challenge.challenges import Challenges
     from sekisho.challenge.waits import Waits
     from sekisho.record import Events, RefusalLog
     from sekisho.stepup.escrow import Escrow

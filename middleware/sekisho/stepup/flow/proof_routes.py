@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sekisho.answer import Answer
-from sekisho.challenge.challenge import FORM_CHARS_MAX
+from sekisho.challenge.challenges import FORM_CHARS_MAX
 from sekisho.crypto.seal import bind
 from sekisho.model import SekishoError, StoreUnavailable
 from sekisho.stepup.attempt_limits import DOOR

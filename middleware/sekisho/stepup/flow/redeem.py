@@ -74,7 +74,7 @@ class Redeemer:
         headers = list(as_from(call.prefix + door.path, sealed.headers))
         if self._is_believed(ticket):
             headers += self._device(call, ticket, person)
-        headers += self._tie(call, door, sealed, ticket, person)
+        headers += self._binding(call, door, sealed, ticket, person)
         headers.append((b"cache-control", b"no-store"))
         if not call.browser_key.by_header:
             elsewhere = self._parts.responses.is_elsewhere(call.headers)
@@ -98,7 +98,7 @@ class Redeemer:
         elsewhere = self._parts.responses.is_elsewhere(call.headers)
         return [(b"set-cookie", self._cookie.line(token, elsewhere=elsewhere))]
 
-    def _tie(self, call: PageCall, door: Door, sealed: Sealed, ticket: Ticket, person: AccountOwner) -> Headers:
+    def _binding(self, call: PageCall, door: Door, sealed: Sealed, ticket: Ticket, person: AccountOwner) -> Headers:
         credentials = credentials_set(door, list(sealed.headers), sealed.body)
         now_s = int(self._guard.now_s())
         binding = SessionBinding(ticket.account, person.account_id, proved_s=now_s)

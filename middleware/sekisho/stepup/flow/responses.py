@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sekisho.answer import Refusal, Renderer
-    from sekisho.challenge.challenge import Challenge
+    from sekisho.challenge.challenges import Challenge
     from sekisho.stepup.pages import Page, Pages
 
     Headers = Sequence[tuple[bytes, bytes]]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sekisho.asgi.types import Message, Receive, Scope, Send
-    from sekisho.challenge.challenge import SealedForm
+    from sekisho.challenge.challenges import SealedForm
     from sekisho.read import Doors
 
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding", b"transfer-encoding"})

@@ -217,7 +217,7 @@ class WebAuthn:
             refuse("unknown_credential")
         if not holds:
             refuse("signature")
-        return _counted(credential, shown.user_handle, data.sign_count)
+        return _account_digest(credential, shown.user_handle, data.sign_count)
 
     def _user_handle(self, account_id: str) -> bytes:
         name = account_id.encode("utf-8", "surrogatepass")
@@ -304,7 +304,7 @@ def _opened(state: bytes, ceremony: int, now_s: int) -> tuple[bytes, bytes]:
     return challenge, handle
 
 
-def _counted(credential: Credential, user_handle: bytes, sign_count: int) -> Credential:
+def _account_digest(credential: Credential, user_handle: bytes, sign_count: int) -> Credential:
     if user_handle and user_handle != credential.user_handle:
         refuse("user")
     # Two that count apart are two that hold one key (WebAuthn section 6.1.1). Synchronised passkeys never count.

@@ -24,8 +24,8 @@ from redis.exceptions import InvalidResponse, NoScriptError, RedisError, Respons
 from sekisho.model import StoreUnavailable
 from sekisho.store.batch import Call, Operation, command_of, refuse, share_out, taken_from
 from sekisho.store.health import Health
+from sekisho.store.protocol import RespProtocol
 from sekisho.store.refusals import EVICTS, UNWEIGHED, evicting_policy, over_budget, problem_of
-from sekisho.store.wire import RespProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
