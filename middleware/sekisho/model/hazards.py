@@ -165,6 +165,13 @@ WRONG_WORKER_COUNT: Final = Hazard(
     "While the store is gone, each worker grants its share of the limits, and the shares add up to another limit.",
     "unset SEKISHO_WORKERS",
 )
+UNWRITABLE_EVENTS: Final = Hazard(
+    "SEK023",
+    Severity.WARNING,
+    "the file of events cannot be written",
+    "Events are dropped and counted, so an attack in that time cannot be examined later.",
+    "SEKISHO_EVENTS_FILE=/var/log/sekisho/events.jsonl",
+)
 
 HOLED_STORE: Final = Hazard(
     "SEK030",
@@ -235,6 +242,14 @@ UNWRITABLE_STORE: Final = Hazard(
     "the store takes no writes",
     "Nothing is counted there: each worker counts alone, or all attempts are refused.",
     "redis-cli INFO replication",
+)
+
+FORGED_CONTROL: Final = Hazard(
+    "SEK040",
+    Severity.DANGER,
+    "a control record is not by this service, or is an old one",
+    "The record is ignored, but its writer can reach the store, and may delete counts there.",
+    "redis-cli ACL LIST",
 )
 
 SHARED_BUCKET: Final = Hazard(
@@ -381,6 +396,7 @@ HAZARDS: Final = (
     OLD_CORPUS,
     SEVERAL_WORKERS_ALONE,
     WRONG_WORKER_COUNT,
+    UNWRITABLE_EVENTS,
     HOLED_STORE,
     OUTDATED_STORE,
     EVICTING_STORE,
@@ -391,6 +407,7 @@ HAZARDS: Final = (
     CLOCKS_APART,
     SLOW_STORE,
     UNWRITABLE_STORE,
+    FORGED_CONTROL,
     SHARED_BUCKET,
     REWRITTEN_PEER,
     NOT_OUTERMOST,
