@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from sekisho.assemble import LoginGuard
     from sekisho.store import AnyLine
+    from sekisho.wiring import LoginGuard
     from tests.servers import RedisServer
 
 MAC = ControlMac([SECRET], "sekisho")
