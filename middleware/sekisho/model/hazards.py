@@ -372,6 +372,27 @@ IDLE_DOOR: Final = Hazard(
     "A door with a wrong method, path or content type guards nothing, and the real one may be open.",
     "sekisho check --app MODULE:APP --door 'METHOD /PATH'",
 )
+UNGUARDED_FORM: Final = Hazard(
+    "SEK078",
+    Severity.DANGER,
+    "a log-in form posts past the guard",
+    "Guesses at that route are not counted, and a success there makes no device known.",
+    "SEKISHO_LOGIN=POST /PATH form:ACCOUNT,PASSWORD",
+)
+HALF_LOG_IN: Final = Hazard(
+    "SEK079",
+    Severity.DANGER,
+    "a log-in is believed before its second step",
+    "An attacker with the right password gets a known device without the application's second step.",
+    "SEKISHO_LOGIN=POST /login form:username,password success=302!/2fa",
+)
+UNSEEN_SUCCESS: Final = Hazard(
+    "SEK080",
+    Severity.DANGER,
+    "a right log-in is not recognised",
+    "Owners are charged like attackers until they are refused, and behind a step-up none gets in.",
+    "SEKISHO_LOGIN=POST /login form:username,password success=RULE",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -425,5 +446,8 @@ HAZARDS: Final = (
     WRONG_RULE,
     UNTESTED_RULE,
     IDLE_DOOR,
+    UNGUARDED_FORM,
+    HALF_LOG_IN,
+    UNSEEN_SUCCESS,
 )
 """Every hazard, by number."""
