@@ -203,13 +203,13 @@ def counts_of_both(commit: str, app: str, loads: Mapping[str, Sent]) -> Counts:
 def main() -> None:
     options = _options()
     requests = QUICK_REQUESTS if options.quick else REQUESTS
+    about: dict[str, Any] = {"machine": measure.machine(), "base": options.commit, "app": options.app}
     loads = {
         name: Sent(partial(numbered_login, load), requests, LEAD_IN, measure.CONNECTIONS, is_shed=load == "shed")
         for name, load in LOADS.items()
     }
     found = counts_of_both(options.commit, options.app, loads)
     wide_console().print(beside_table(found, options.commit))
-    about: dict[str, Any] = {"machine": measure.machine(), "base": options.commit, "app": options.app}
     write_result("beside", {**about, "requests": requests, "thousands": found}, quick=options.quick)
 
 

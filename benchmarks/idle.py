@@ -167,13 +167,13 @@ def _median(every: Sequence[Mapping[str, float]], name: str) -> float:
 def elsewhere(plan: Plan, start: Callable[[str, str], Server]) -> list[dict[str, Any]]:
     """Server time of a request at no door, of each guard in pairs with the endpoint alone."""
     pairs: dict[str, list[tuple[float, float]]] = {guard: [] for guard in GUARDS}
-    for first in range(0, plan.rounds, plan.rounds_per_start):
+    for numbers in measure.starts(plan.rounds, plan.rounds_per_start):
         with ExitStack() as stack:
             servers = {guard: stack.enter_context(start("bare", guard)) for guard in ("", *GUARDS)}
             for server in servers.values():
                 server.wait_until_up()
                 _cpu_us(server, 1)
-            for number in range(first, min(first + plan.rounds_per_start, plan.rounds)):
+            for number in numbers:
                 for guard in GUARDS:
                     pairs[guard].append(_pair(servers[""], servers[guard], plan, bare_first=number % 2 == 0))
     return [

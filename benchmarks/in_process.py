@@ -78,13 +78,17 @@ async def cpu_us(driver: Driver, requests: int) -> float:
     return (time.process_time() - before) * 1e6 / requests
 
 
-async def compare(bare: App, guarded: App, load: str) -> None:
-    drivers = Driver(bare, load), Driver(guarded, load)
-    for driver in drivers:
-        await driver.send(LEAD_IN)
+async def _warm(driver: Driver, load: str) -> None:
+    await driver.send(LEAD_IN)
     if load == "shed":
         await asyncio.sleep(3)  # until then refusals rest on charges that might yet be given back
-        await drivers[1].send(LEAD_IN)
+        await driver.send(LEAD_IN)
+
+
+async def compare(bare: App, guarded: App, load: str) -> None:
+    drivers = Driver(bare, load), Driver(guarded, load)
+    await drivers[0].send(LEAD_IN)
+    await _warm(drivers[1], load)
     pairs = [[await cpu_us(driver, REQUESTS) for driver in drivers] for _ in range(ROUNDS)]
     low, extra, high = median_interval([guarded_us - bare_us for bare_us, guarded_us in pairs])
     print(f"{load}: the guard costs {extra:.1f} µs ({low:.1f} - {high:.1f}) of this process per request")
@@ -92,10 +96,7 @@ async def compare(bare: App, guarded: App, load: str) -> None:
 
 async def profile(guarded: App, load: str) -> None:
     driver = Driver(guarded, load)
-    await driver.send(LEAD_IN)
-    if load == "shed":
-        await asyncio.sleep(3)
-        await driver.send(LEAD_IN)
+    await _warm(driver, load)
     profiler = cProfile.Profile()
     profiler.enable()
     await driver.send(REQUESTS)

@@ -77,8 +77,7 @@ class Latency:
 
     def measure_points(self) -> Iterator[None]:
         """Yields after each run, for the progress bar."""
-        plan = self._plan
-        for start in range(0, plan.rounds, plan.rounds_per_start):
+        for numbers in measure.starts(self._plan.rounds, self._plan.rounds_per_start):
             with ExitStack() as stack:
                 servers = {one: stack.enter_context(one.start(self._redis, {})) for one in (BARE, GUARDED)}
                 for server in servers.values():
@@ -86,7 +85,7 @@ class Latency:
                     self._meter.slice(server, "fail", seconds=1)
                 if not self.saturation:
                     self.saturation = {one: self._saturation(server) for one, server in servers.items()}
-                for number in range(start, min(start + plan.rounds_per_start, plan.rounds)):
+                for number in numbers:
                     for point in self.points():
                         self._measure(point, servers[point.service], number)
                         yield

@@ -27,7 +27,7 @@ from benchmarks.compiled import compiled_first
 from tests.servers import cpu_seconds, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.servers import RedisServer
 
@@ -74,6 +74,12 @@ def _outside(count: int) -> int:
         found = k
         ways = ways * (count - k) // (k + 1)
     return found
+
+
+def starts(rounds: int, per_start: int) -> Iterator[range]:
+    """The numbers of the rounds that are measured on the same processes, for each start of those."""
+    for first in range(0, rounds, per_start):
+        yield range(first, min(first + per_start, rounds))
 
 
 class Slice(NamedTuple):
@@ -163,12 +169,15 @@ class Server:
     def pid(self) -> int:
         return self._process.pid
 
-    def wait_until_up(self) -> None:
-        """Raises `RuntimeError` where the server does not come up; what it said is on stderr."""
+    def wait_until_up(self, probe: Callable[[], object] | None = None) -> None:
+        """Wait until `probe` raises no error, by default `reached`.
+
+        Raises `RuntimeError` where the server does not come up; what it said is on stderr.
+        """
         deadline = time.monotonic() + _START_SECONDS_MAX
         while self._process.poll() is None and time.monotonic() < deadline:
             try:
-                self.reached()
+                (probe or self.reached)()
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.05)
             else:

@@ -152,13 +152,13 @@ def main() -> None:
     arguments.add_base(parser, BASE)
     options = parser.parse_args()
     scale = QUICK_SCALE if options.quick else SCALE
+    about = {"machine": measure.machine(), "scale": scale, "budget_bytes": BUDGET_BYTES}
     here = Path(__file__).parents[1].joinpath("middleware", SCRIPT).read_text()
     with tempfile.TemporaryDirectory() as folder:
         base = exported(options.base, Path(folder)).joinpath(SCRIPT).read_text()
     contenders = {options.base: (base, 0), "here": (here, 0), "here, with a budget": (here, BUDGET_BYTES)}
     found = {name: day(*one, scale) for name, one in track(contenders.items(), "Two days each")}
     wide_console().print(name_table(found))
-    about = {"machine": measure.machine(), "scale": scale, "budget_bytes": BUDGET_BYTES}
     write_result("names", about | {"stores": found}, quick=options.quick)
 
 

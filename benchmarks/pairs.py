@@ -141,10 +141,10 @@ class Bench:
 
     def measure_slices(self) -> Iterator[None]:
         """Yields after each slice, for the progress bar."""
-        for start in range(0, self._plan.rounds, self._plan.rounds_per_start):
+        for numbers in measure.starts(self._plan.rounds, self._plan.rounds_per_start):
             with ExitStack() as stack:
                 servers = self._start(stack)
-                for number in range(start, min(start + self._plan.rounds_per_start, self._plan.rounds)):
+                for number in numbers:
                     for pairs in self.measured:
                         yield from self._pair(pairs, servers, bare_first=number % 2 == 0)
 

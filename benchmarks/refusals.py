@@ -113,9 +113,9 @@ def main() -> None:
     arguments.add_base(parser, BASE)
     options = parser.parse_args()
     requests = QUICK_REQUESTS if options.quick else REQUESTS
+    about = {"machine": measure.machine(), "base": options.base, "requests": requests}
     found = counts_of_both(options.base, "refusals", {name: load.sent(requests) for name, load in LOADS.items()})
     wide_console().print(refusal_table(found, options.base))
-    about = {"machine": measure.machine(), "base": options.base, "requests": requests}
     write_result("refusals", about | {"thousands": found, "ratios": ratios(found)}, quick=options.quick)
 
 

@@ -8,9 +8,9 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections import Counter
+from functools import partial
 from typing import Any, NamedTuple
 
 from benchmarks.measure import LOAD_CORE, Server, status_bytes
@@ -22,7 +22,6 @@ State = dict[str, Any]
 
 KNOWN_RATE, STRANGERS_RATE = 5.0, 1.0
 LEAD_IN_S = 3.0  # the flood alone, before anybody is counted
-START_S = 30.0
 
 
 class Row(NamedTuple):
@@ -85,7 +84,7 @@ def measured(row: Row, known: int) -> Cell:
         if row.factors:
             environment["BENCH_FACTORS"] = "1"
         with Server("benchmarks.overload.app:app", free_port(), environment) as server:
-            wait_until_up(server)
+            server.wait_until_up(partial(state, server))
             return _besideflooded(row, known, server, redis)
 
 
@@ -145,18 +144,6 @@ def ended(flood: subprocess.Popen[str]) -> dict[str, Any]:
     output, _ = flood.communicate(timeout=60)
     found: dict[str, Any] = json.loads(output)
     return found
-
-
-def wait_until_up(server: Server) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        try:
-            state(server)
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"the server at {server.url} did not start")
 
 
 def state(server: Server) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from typing import NamedTuple
 
 from rich.console import Console
 
 from benchmarks.measure import LOAD_CORE, Server, status_bytes
 from benchmarks.overload import owners
-from benchmarks.overload.cells import Row, ended, flooded, state, wait_until_up
+from benchmarks.overload.cells import Row, ended, flooded, state
 from tests.servers import RedisServer, free_port
 
 FLOOD = Row("fresh addresses 150/s", "fresh addresses", 150)
@@ -43,7 +44,7 @@ def ran(minutes: float) -> bool:
     console, looks, known, known_in = Console(), [], 0, 0
     until = time.monotonic() + 60 * minutes
     with RedisServer() as redis, _server(redis) as server:
-        wait_until_up(server)
+        server.wait_until_up(partial(state, server))
         flood = flooded(FLOOD, server.port)
         while time.monotonic() < until:
             came = asyncio.run(owners.known(server.port, 5.0, int(5 * LOOK_S), known))

@@ -147,6 +147,11 @@ class Guard:
         self._chance = chance
         self._guesses = guesses
 
+    def set_lists(self, allow: Networks | None, deny: Networks | None) -> None:
+        """Exempt and refuse these networks from now on, in place of those before."""
+        self._allow = allow
+        self._deny = deny
+
     def at_the_gate(
         self, origin: Origin, digests: OriginDigests, *, token: str = "", anybody: bool = False
     ) -> Decision | None:

@@ -70,7 +70,7 @@ def checked(folder: Path, *arguments: str, stdin: str = "hana\ncorrect horse\n")
             "wrong",
             FAILED,
             """\
-            POST /login: A LOG-IN THAT NOBODY HAS WAS BELIEVED
+            POST /login: A LOG-IN THAT NOBODY HAS WAS BELIEVED [SEK075]
               invented: answered 303, succeeded by rule
               known: answered 303, succeeded by rule
               Write the door in SEKISHO_LOGIN as: POST /login form:username,password success=303:/home
@@ -80,7 +80,7 @@ def checked(folder: Path, *arguments: str, stdin: str = "hana\ncorrect horse\n")
             "guessed",
             FAILED,
             """\
-            POST /login: the invented log-in failed, the right one succeeded
+            POST /login: the invented log-in failed, the right one succeeded [SEK010]
               invented: answered 303, unknown by guess
               known: answered 303, succeeded by guess
               Write the door in SEKISHO_LOGIN as: POST /login form:username,password success=303:/home
@@ -90,7 +90,7 @@ def checked(folder: Path, *arguments: str, stdin: str = "hana\ncorrect horse\n")
             "missing",
             FAILED,
             """\
-            POST /logn: the application has no such route
+            POST /logn: the application has no such route [SEK070]
               invented: answered 404, failed by guess
               known: answered 404, failed by guess
               Correct the method or the path in SEKISHO_LOGIN: the real one is open
@@ -118,6 +118,7 @@ def test_without_a_right_log_in_only_the_invented_one_is_tried(tmp_path: Path) -
     assert report == {
         "door": "POST /login",
         "result": "held",
+        "number": "",
         "advice": "",
         "invented": {"status": 303, "outcome": "failed", "basis": "rule"},
     }

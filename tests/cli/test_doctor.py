@@ -128,7 +128,8 @@ def test_an_administrator_is_read_from_standard_input(
         (["--admin-url", "redis+cluster://hunter2"], "--admin-url is another kind of store than SEKISHO_STORE"),
         (["--url", "hunter2"], "--url: wants the service's address, such as https://shop.example"),
         (["--url", "https://shop.example", "--origin", "hunter2"], "--origin: wants origins such as"),
-        (["--origin", "https://app.example"], "--origin needs --url"),
+        (["--origin", "https://app.example"], "--origin and --page need --url"),
+        (["--url", "https://shop.example", "--page", "hunter2"], "--page is no path, such as /account"),
     ],
 )
 def test_what_was_typed_is_not_repeated(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:

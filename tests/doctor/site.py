@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 
 from sekisho import LoginGuard
@@ -39,9 +39,14 @@ async def front_page(_: Request) -> Response:
     return PlainTextResponse("a shop")
 
 
+async def account(_: Request) -> Response:
+    form = '<form method="post"><input name="email"><input type="password" name="pass"></form>'
+    return HTMLResponse(f"<p>an account</p>{form}")
+
+
 async def log_in(request: Request) -> Response:
     if request.method == "GET":
-        page = PlainTextResponse("log in here")
+        page = HTMLResponse('<form method="post"><input name="username"><input type="password" name="password"></form>')
         page.set_cookie("basket", "1", secure=False)
         page.set_cookie("csrftoken", "1", secure=True)
         return page
@@ -49,7 +54,7 @@ async def log_in(request: Request) -> Response:
 
 
 def shop(*outer: Middleware) -> Starlette:
-    routes = [Route("/", front_page), Route("/login", log_in, methods=["GET", "POST"])]
+    routes = [Route("/", front_page), Route("/account", account), Route("/login", log_in, methods=["GET", "POST"])]
     return Starlette(routes=routes, middleware=[*outer, Middleware(LoginGuard)])
 
 

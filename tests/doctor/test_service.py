@@ -36,7 +36,15 @@ def settings(**variables: str) -> Settings:
     return load({"SEKISHO_SECRET": SECRET} | {f"SEKISHO_{name}": value for name, value in variables.items()})
 
 
-async def examined(url: str, port: int, known: Settings, *, port_80: int | None = None, origin: str = "") -> Report:
+async def examined(
+    url: str,
+    port: int,
+    known: Settings,
+    *,
+    port_80: int | None = None,
+    origin: str = "",
+    pages: tuple[str, ...] = (),
+) -> Report:
     """Examine the service at a local port, as though it were at this address; nothing or a port answers at port 80."""
 
     def fetch(site: Site, method: str, path: str, headers: Mapping[str, str]) -> Reply:
@@ -45,7 +53,7 @@ async def examined(url: str, port: int, known: Settings, *, port_80: int | None 
         local = Site("http", "127.0.0.1", port if site == site_of(url) else port_80 or port, site.path)
         return http.fetch(local, method, path, headers)
 
-    return await ServiceExaminer(known, site_of(url), origin, fetch, time.time).examine()
+    return await ServiceExaminer(known, site_of(url), origin, pages, fetch, time.time).examine()
 
 
 def found(report: Report) -> dict[str, Diagnosis]:
@@ -226,7 +234,7 @@ async def test_a_misspelt_door_is_found() -> None:
 def test_a_door_that_was_never_used_is_found() -> None:
     """A hundred attempts at other doors and none at this one."""
     known = settings(**SOUND, RESET="POST /reset form:,token,password")
-    examiner = ServiceExaminer(known, site_of("https://shop.example"), "", http.fetch, time.time)
+    examiner = ServiceExaminer(known, site_of("https://shop.example"), "", (), http.fetch, time.time)
 
     def numbers(attempts: dict[str, int]) -> list[str]:
         told = told_of(json.dumps(answer(attempts=attempts)).encode())
@@ -244,6 +252,14 @@ async def test_the_services_own_diagnoses_are_told() -> None:
         report = await examined("https://shop.example", port, settings(**SOUND))
 
     assert found(report)["SEK003"].what == "SEKISHO_MODE: monitor refuses nobody"
+
+
+async def test_a_form_that_posts_past_the_guard_is_found(unaware: int) -> None:
+    """A form without `action` posts to its own page, which is no door; the line names its fields."""
+    report = await examined("https://shop.example", unaware, settings(**SOUND), pages=("/account?tab=1",))
+
+    assert list(found(report)) == ["SEK078"]
+    assert found(report)["SEK078"].write == "SEKISHO_LOGIN=POST /account form:email,pass"
 
 
 # --- the token

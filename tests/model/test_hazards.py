@@ -53,7 +53,16 @@ def test_every_hazard_can_be_found() -> None:
     text = "".join(SOURCES.values())
     names = {name: each.number for name, each in vars(hazards).items() if isinstance(each, Hazard)}
 
-    assert [name for name, number in names.items() if f"hazards.{name}." not in text and number not in text] == []
+    used = set(re.findall(r"\bhazards\.([A-Z_]+)\b", text))
+    assert [name for name, number in names.items() if name not in used and number not in text] == []
+
+
+def test_each_of_twelve_set_ups_has_a_test() -> None:
+    """The table names, for each set-up, a test that exists."""
+    rows = re.findall(r"^\| .+ \| `(tests/[\w/]+\.py)::(\w+)` \|$", PAGE, re.MULTILINE)
+
+    assert len(rows) == 12
+    assert [name for path, name in rows if f"def {name}(" not in (REPOSITORY / path).read_text()] == []
 
 
 def test_a_diagnosis_is_logged_with_its_number() -> None:

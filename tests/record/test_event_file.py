@@ -250,7 +250,8 @@ def test_an_unwritable_file_is_said_once(made: Made, caplog: pytest.LogCaptureFi
     assert again == "SEKISHO_EVENTS_FILE: events are written again"
     assert lost == (
         "SEKISHO_EVENTS_FILE: events are lost, because the file cannot be written (Is a directory): name a file that "
-        "the service may append to, on a disk with room, as in SEKISHO_EVENTS_FILE=/var/log/sekisho/events.jsonl"
+        "the service may append to, on a disk with room, as in SEKISHO_EVENTS_FILE=/var/log/sekisho/events.jsonl "
+        "[SEK023]"
     )
 
 

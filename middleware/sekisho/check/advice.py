@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sekisho.model import Outcome, SettingsError
+from sekisho.read.response.head import header
 from sekisho.settings import door_text, parse_doors
 
 if TYPE_CHECKING:
@@ -25,6 +26,21 @@ def _tells(door: Door, rule: str, right: TrialAnswer, wrong: TrialAnswer) -> boo
     except SettingsError:  # the notation cannot express this path
         return False
     return right.outcome(ruled) is Outcome.SUCCEEDED and wrong.outcome(ruled) is not Outcome.SUCCEEDED
+
+
+def cookie_line(door: Door, name: str) -> str:
+    """The sentence that says how to let a cookie reach the application behind a step-up."""
+    return f"Write the door in SEKISHO_{door.kind.name} as: {door_text(door, cookie=name)}"
+
+
+def second_step_line(door: Door, right: TrialAnswer) -> str:
+    """The sentence that says how to keep a log-in without its second step from counting as a success."""
+    variable = f"SEKISHO_{door.kind.name}"
+    if 300 <= right.status < 400:
+        place = header(right.headers, b"location").decode("ascii", "replace").partition("?")[0]
+        return f"Write the door in {variable} as: {door_text(door, success=f'{right.status}!{place}')}"
+    template = door_text(door, success="json:FIELD")
+    return f"Write the door in {variable} as: {template}, FIELD being what only the answer of a whole log-in has"
 
 
 def rule_line(door: Door, right: TrialAnswer | None = None, wrong: TrialAnswer | None = None) -> str:

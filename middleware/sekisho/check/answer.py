@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.model import Outcome
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, json_tree, unpacked
+from sekisho.read.response.doubt import is_promising, names_second_step, says_no
 from sekisho.read.response.head import header, is_json
 from sekisho.read.response.redirect import target_of
 from sekisho.read.response.suggest import of_cookies, of_json, preference
@@ -43,6 +44,24 @@ class TrialAnswer(NamedTuple):
         if plain is None:
             return Outcome.UNKNOWN
         return from_body(door, self.status, plain, self.headers, self.scope, self.sent)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its body has a `Content-Encoding` that cannot be unpacked here."""
+        return bool(self.body) and unpacked(self.headers, self.body) is None
+
+    @property
+    def asks_for_more(self) -> bool:
+        """Whether it leads to a second step of the application's own, so that it is no success yet."""
+        target = target_of(header(self.headers, b"location").decode(errors="replace"), self.scope["path"])
+        if 300 <= self.status < 400 and target is not None:
+            return names_second_step(target.path)
+        tree = json_tree(unpacked(self.headers, self.body) or b"") if is_json(self.headers) else None
+        entries = tree.items() if isinstance(tree, dict) else ()
+        # An answer with a token may say that a second step exists, and asks for none.
+        return any(names_second_step(key) and not says_no(value) for key, value in entries) and not any(
+            is_promising(key, value) for key, value in entries
+        )
 
     def rules(self, door: Door) -> list[str]:
         """The rules that may match this answer, in the notation of the settings; the most conclusive first."""

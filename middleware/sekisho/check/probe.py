@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sekisho.check.advice import rule_line
+from sekisho.check.advice import cookie_line, rule_line, second_step_line
 from sekisho.check.log_in import LogIn, invented, log_in_at, plain_scope
 from sekisho.check.trial import Trial, tried
-from sekisho.model import Basis, Credentials, Door, DoorKind
+from sekisho.model import Basis, Credentials, Door, DoorKind, hazards
 from sekisho.read.csrf import CSRF_COOKIES
 from sekisho.read.set_cookies import set_cookies
 
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from sekisho.asgi.types import App
+    from sekisho.model.diagnosis import Hazard
 
     Headers = list[tuple[bytes, bytes]]
+
+
+FORBIDDEN = 403
+COOKIES_MAX = 8
 
 
 class Result(Enum):
@@ -27,8 +33,23 @@ class Result(Enum):
     HELD = "held"  # the invented log-in failed; no right one was tried
     WRONG = "wrong"  # the invented log-in was believed
     BLIND = "blind"  # the right log-in was not believed
+    HALF = "half"  # the right log-in was believed, and leads to a second step
+    STEPPED = "stepped"  # the right log-in was not believed, and leads to a second step
+    WITHHELD = "withheld"  # the application wants a cookie that it does not get behind a step-up
     MISSING = "missing"  # the path does not exist, or not for this method
     UNTOLD = "untold"  # the application did not check the secret
+
+
+_HAZARDS = {
+    Result.WRONG: hazards.WRONG_RULE,
+    Result.HALF: hazards.HALF_LOG_IN,
+    Result.WITHHELD: hazards.WITHHELD_COOKIE,
+    Result.MISSING: hazards.MISSING_DOOR,
+}
+SEALED = (
+    "Its answers are compressed in a way that is not read here: compress outside of the guard, or install the package "
+    "of that coding (pip install brotli zstandard)"
+)
 
 
 class DoorReport(NamedTuple):
@@ -38,11 +59,13 @@ class DoorReport(NamedTuple):
         door: the door.
         invented: the trial with an invented log-in.
         known: the trial with the right log-in, where there was one.
+        withheld: the name of a cookie of the log-in's page without which the application answers 403; else empty.
     """
 
     door: Door
     invented: Trial
     known: Trial | None = None
+    withheld: str = ""
 
     @property
     def result(self) -> Result:
@@ -50,23 +73,56 @@ class DoorReport(NamedTuple):
             return Result.MISSING
         if self.invented.is_believed:
             return Result.WRONG
-        if self.known is not None:
-            if self.known.is_believed:
-                return Result.GOOD if self.invented.tells else Result.UNTOLD
-            return Result.BLIND if self.known.tells else Result.UNTOLD
-        return Result.HELD if self.invented.tells else Result.UNTOLD
+        if self.withheld:
+            return Result.WITHHELD
+        if not (self.invented.tells and (self.known is None or self.known.tells)):
+            return Result.UNTOLD
+        return Result.HELD if self.known is None else _of_right(self.known)
 
     @property
     def advice(self) -> str:
         """What to write, or to try, in one sentence; "" where nothing is wrong."""
-        result, guessed = self.result, self.invented.basis is Basis.GUESS
-        if result is Result.MISSING:
-            return f"Correct the method or the path in SEKISHO_{self.door.kind.name}: the real one is open"
-        if result is Result.UNTOLD:
-            return "The application refused the request itself, whatever its secret (a CSRF check, a field it lacks)"
-        if result in {Result.WRONG, Result.BLIND} or guessed:
-            return rule_line(self.door, self.known.answer if self.known else None, self.invented.answer)
-        return ""
+        result, door = self.result, self.door
+        told = {
+            Result.MISSING: f"Correct the method or the path in SEKISHO_{door.kind.name}: the real one is open",
+            Result.WITHHELD: cookie_line(door, self.withheld),
+            Result.UNTOLD: "The application refused the request itself, whatever its secret (a CSRF check, a field it "
+            "lacks)",
+            Result.STEPPED: "",
+        }
+        if result in told:
+            return told[result]
+        is_sound = result in {Result.GOOD, Result.HELD} and self.invented.basis is not Basis.GUESS
+        return "" if is_sound else self._rule()
+
+    @property
+    def hazard(self) -> Hazard | None:
+        """The number and page of what is wrong; None where nothing is, or where the application refused the request."""
+        if self.result is Result.BLIND:
+            return self._unseen()
+        if self.result in {Result.GOOD, Result.HELD} and self.invented.basis is Basis.GUESS:
+            return hazards.GUESSED_SUCCESS
+        return _HAZARDS.get(self.result)
+
+    def _unseen(self) -> Hazard:
+        is_sealed = self.known is not None and self.known.answer.is_sealed
+        return hazards.UNREAD_CODING if is_sealed else hazards.UNSEEN_SUCCESS
+
+    def _rule(self) -> str:
+        right = self.known.answer if self.known is not None else None
+        if right is not None and right.asks_for_more:
+            return second_step_line(self.door, right)
+        if self.result is Result.BLIND and right is not None and right.is_sealed:
+            return SEALED
+        return rule_line(self.door, right, self.invented.answer)
+
+
+def _of_right(known: Trial) -> Result:
+    """The result where the invented log-in failed, by the trial with the right one."""
+    if known.is_believed:
+        return Result.HALF if known.answer.asks_for_more else Result.GOOD
+    # By a rule, a log-in without its second step is no success: as it should be.
+    return Result.STEPPED if known.answer.asks_for_more and known.basis is Basis.RULE else Result.BLIND
 
 
 class Probe:
@@ -96,22 +152,42 @@ class Probe:
         return [await self._try(door, known if door.kind is DoorKind.LOGIN else None) for door in wanted]
 
     async def _try(self, door: Door, known: Credentials | None) -> DoorReport:
-        like = await self._as_a_browser(door)
+        page = await self._page(door)
+        like = plain_scope(door, self._around, headers=_csrf(door, page))
         made_up = await tried(self._app, door, log_in_at(door, invented(self._chance), like))
+        withheld = await self._withheld(door, page) if made_up.status == FORBIDDEN else ""
         right = await tried(self._app, door, log_in_at(door, known, like)) if known is not None else None
-        return DoorReport(door, made_up, right)
+        return DoorReport(door, made_up, right, withheld)
 
-    async def _as_a_browser(self, door: Door) -> dict[str, Any]:
-        """A scope with the CSRF token of the log-in page, where there is one."""
+    async def _page(self, door: Door) -> Headers:
+        """The headers of the log-in page, where there is one."""
+        if not door.reads_body:
+            return []
         page = plain_scope(door, self._around, method="GET", headers=[(b"accept", b"text/html")])
-        answer = await tried(self._app, door, LogIn(page, b"", Credentials("", ""))) if door.reads_body else None
-        return plain_scope(door, self._around, headers=_csrf(door, answer.answer.headers) if answer is not None else [])
+        return (await tried(self._app, door, LogIn(page, b"", Credentials("", "")))).answer.headers
+
+    async def _withheld(self, door: Door, page: Headers) -> str:
+        """The cookie of the page that turns the application's 403 into a look at the secret; "" if none does."""
+        for cookie in islice(set_cookies(page), COOKIES_MAX):
+            shown = (b"cookie", f"{cookie.name}={cookie.value}".encode("latin-1"))
+            like = plain_scope(door, self._around, headers=[shown, *_origin(door)])
+            if (await tried(self._app, door, log_in_at(door, invented(self._chance), like))).tells:
+                return cookie.name
+        return ""
 
 
 def _csrf(door: Door, headers: Headers) -> Headers:
-    """The CSRF cookies of a page, and the headers that its scripts would add."""
-    tokens = [cookie for cookie in set_cookies(headers) if cookie.name in CSRF_COOKIES and not cookie.deletes]
-    found = [(CSRF_COOKIES[cookie.name][1].encode(), cookie.value.encode("latin-1")) for cookie in tokens]
+    """The CSRF cookies of a page and those that the door names, and the headers that its scripts would add."""
+    shown = CSRF_COOKIES.keys() | door.cookies
+    tokens = [cookie for cookie in set_cookies(headers) if cookie.name in shown and not cookie.deletes]
+    found = [
+        (CSRF_COOKIES[cookie.name][1].encode(), cookie.value.encode("latin-1"))
+        for cookie in tokens
+        if cookie.name in CSRF_COOKIES
+    ]
     pairs = [f"{cookie.name}={cookie.value}".encode("latin-1") for cookie in tokens]
-    origin = [(b"origin", b"https://localhost"), (b"referer", f"https://localhost{door.path}".encode())]
-    return [*found, *origin, (b"cookie", b"; ".join(pairs))] if tokens else []
+    return [*found, *_origin(door), (b"cookie", b"; ".join(pairs))] if tokens else []
+
+
+def _origin(door: Door) -> Headers:
+    return [(b"origin", b"https://localhost"), (b"referer", f"https://localhost{door.path}".encode())]

@@ -7,7 +7,8 @@ The application is imported and started here, and the log-ins bypass its guard's
 the guess is right with --known, running workers trust it from then on, provided that they use this SEKISHO_STORE.
 
 The account and the password of --known are asked for on the terminal, or read as two lines from standard input. They
-cannot be given as arguments. Exit code: 0 if all is well, 1 if a setting should be changed.
+cannot be given as arguments. docs/warnings.md has a section for each number such as [SEK075].
+Exit code: 0 if all is well, 1 if a setting should be changed.
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = ["NoGuard", "arguments", "run"]
 
-_FINE = frozenset({Result.GOOD, Result.HELD})
+_FINE = frozenset({Result.GOOD, Result.HELD, Result.STEPPED})
 _TOLD = {
     Result.GOOD: "the invented log-in failed, the right one succeeded",
     Result.HELD: "the invented log-in failed",
     Result.WRONG: "A LOG-IN THAT NOBODY HAS WAS BELIEVED",
     Result.BLIND: "the right log-in was not believed",
+    Result.HALF: "THE RIGHT LOG-IN WAS BELIEVED BEFORE ITS SECOND STEP",
+    Result.STEPPED: "the right log-in leads to a second step, and is no success before it",
+    Result.WITHHELD: "the application misses a cookie that it does not get behind a step-up",
     Result.MISSING: "the application has no such route",
     Result.UNTOLD: "the application did not look at the secret",
 }
@@ -94,7 +98,8 @@ async def _probe(app: Any, known: tuple[str, str] | None, doors: tuple[str, ...]
 
 
 def _as_text(report: DoorReport) -> str:
-    lines = [f"{report.door.name}: {_TOLD[report.result]}"]
+    number = f" [{report.hazard.number}]" if report.hazard is not None else ""
+    lines = [f"{report.door.name}: {_TOLD[report.result]}{number}"]
     lines += [f"  {who}: {_trial(trial)}" for who, trial in _trials(report)]
     return "\n".join([*lines, f"  {report.advice}"] if report.advice else lines)
 
@@ -112,6 +117,7 @@ def _as_json(report: DoorReport) -> dict[str, Any]:
     return {
         "door": report.door.name,
         "result": report.result.value,
+        "number": report.hazard.number if report.hazard is not None else "",
         "advice": report.advice,
         **{
             who: {"status": trial.status, "outcome": trial.outcome.value, "basis": trial.basis.value}

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ __all__ = ["arguments", "run"]
 NUMBERS = frozenset(hazard.number for hazard in HAZARDS)
 FOUND = 1
 NOT_EXAMINED = 2
+_PATH = re.compile(r"/[!-~]{0,255}")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +58,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--url", metavar="URL", help="the running service, at the address that clients use")
     parser.add_argument("--origin", metavar="ORIGIN", help="the origin of a front end on another site; with --url")
+    parser.add_argument(
+        "--page", action="append", default=[], metavar="PATH", help="a page with a log-in form; may be repeated"
+    )
     parser.add_argument(
         "--ignore",
         action="append",
@@ -93,10 +98,12 @@ def _settings() -> Settings:
 def _place(args: argparse.Namespace) -> tuple[Site | None, str]:
     """The service's address, and the origin of a front end. Raises `SettingsError`."""
     if args.url is None:
-        if args.origin is not None:
-            raise Misused("--origin needs --url")
+        if args.origin is not None or args.page:
+            raise Misused("--origin and --page need --url")
         return None, ""
     (origin,) = origin_list(args.origin, "--origin", most=1) if args.origin is not None else (b"",)
+    if not all(map(_PATH.fullmatch, args.page)):
+        raise Misused("--page is no path, such as /account")
     return site_of(args.url), origin.decode()
 
 
@@ -117,7 +124,13 @@ async def _examine(settings: Settings, args: argparse.Namespace) -> Report:
         raise Misused(str(error)) from None
     with drawing() as progress:
         return await examine(
-            settings, admin_url=admin_url, site=site, origin=origin, progress=progress, wall_s=time.time
+            settings,
+            admin_url=admin_url,
+            site=site,
+            origin=origin,
+            pages=args.page,
+            progress=progress,
+            wall_s=time.time,
         )
 
 

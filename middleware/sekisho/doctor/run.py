@@ -12,7 +12,7 @@ from sekisho.doctor.service import ServiceExaminer
 from sekisho.doctor.store import Examiner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sekisho.breach.progress import Progress
     from sekisho.doctor.http import Site
@@ -31,6 +31,7 @@ async def examine(
     admin_url: str | None = None,
     site: Site | None = None,
     origin: str = "",
+    pages: Sequence[str] = (),
     progress: Progress,
     wall_s: Callable[[], float],
 ) -> Report:
@@ -41,13 +42,14 @@ async def examine(
         admin_url: of an administrator at the store, for rights and configuration.
         site: the address of the running service, as clients have it; None: the service is not asked.
         origin: of a front end on another site.
+        pages: paths of pages that may have a log-in form, beside those of the doors.
         progress: told about long stages.
         wall_s: Unix time in seconds.
     """
     report = Report((("settings", f"doors: {len(settings.doors)}"),))
     told = Report(unseen=(NO_URL,))
     if site is not None:
-        told = await ServiceExaminer(settings, site, origin, fetch, wall_s).examine()
+        told = await ServiceExaminer(settings, site, origin, pages, fetch, wall_s).examine()
     if site is None or not told.is_complete:
         # Else the service itself has told of its settings, those in Python included.
         report += Report(diagnoses=settings.diagnoses, unseen=(IN_PYTHON,))

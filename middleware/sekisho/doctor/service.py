@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sekisho.asgi.examination import PATH
 from sekisho.crypto.examiner import HEADER, examiner_token
 from sekisho.doctor.arrivals import report_of_arrivals
+from sekisho.doctor.forms import checks_of_forms, log_in_forms
 from sekisho.doctor.report import Report, Unseen
 from sekisho.model import DoorKind, hazards
 from sekisho.model.hazards import HAZARDS
+from sekisho.read import Doors
 from sekisho.read.arrival import FORGED, Arrival
 from sekisho.read.set_cookies import set_cookies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sekisho.doctor.http import Fetch, Reply, Site
     from sekisho.model import Door
@@ -47,6 +49,7 @@ class ServiceExaminer(NamedTuple):
         settings: of the service.
         site: its address, as clients have it.
         origin: of a front end on another site; empty: the first of `SEKISHO_ORIGINS`, if any.
+        pages: paths of further pages that may have a log-in form.
         fetch: sends one request.
         wall_s: Unix time in seconds.
     """
@@ -54,6 +57,7 @@ class ServiceExaminer(NamedTuple):
     settings: Settings
     site: Site
     origin: str
+    pages: Sequence[str]
     fetch: Fetch
     wall_s: Callable[[], float]
 
@@ -66,7 +70,9 @@ class ServiceExaminer(NamedTuple):
             forged = await self._told(self._forged_headers()) or plain
             report = self._arrivals(plain, forged)
             report += Report(diagnoses=(*plain.diagnoses, *self._checks_of_doors(plain)))
-            report += await self._transport()
+            pages = await self._pages()
+            report += Report(diagnoses=tuple(self._checks_of_forms(pages)))
+            report += await self._transport(pages)
             return report + await self._cors()
         except (OSError, HTTPException) as error:
             what = f"the service at --url does not answer: {type(error).__name__}"
@@ -115,25 +121,38 @@ class ServiceExaminer(NamedTuple):
                     f"sekisho check --app MODULE:APP --door '{name}'",
                 )
 
-    async def _transport(self) -> Report:
+    async def _pages(self) -> dict[str, Reply]:
+        """The pages of the doors, the front page, and those that the operator named, by path."""
+        exact = [door.path for door in _pages(self.settings.doors)]
+        paths = list(dict.fromkeys([*self.pages, *exact, "/"]))[:PAGES_MAX]
+        return {path: await self._ask("GET", path, {"Accept": "text/html"}) for path in paths}
+
+    def _checks_of_forms(self, pages: Mapping[str, Reply]) -> Iterator[Diagnosis]:
+        forms = [
+            form._replace(path=form.path.removeprefix(self.site.path))
+            for path, page in pages.items()
+            if page.status < 300
+            for form in log_in_forms(page.body.decode("utf-8", "replace"), path)
+        ]
+        return checks_of_forms(forms, Doors(self.settings.doors))
+
+    async def _transport(self, pages: Mapping[str, Reply]) -> Report:
         if self.site.is_loopback:
             return Report(unseen=(Unseen("TLS: --url names this machine; give the address that clients use"),))
-        pages = [await self._ask("GET", door.path, {"Accept": "text/html"}) for door in _pages(self.settings.doors)]
         if self.site.scheme == "http":
-            is_redirect = bool(pages) and all(map(_leads_to_https, pages))
+            is_redirect = all(map(_leads_to_https, pages.values()))
             return Report(diagnoses=() if is_redirect else (_plain_http(),))
-        found = [*([_plain_http()] if await self._is_open_at_80() else []), *checks_of_cookies(pages)]
+        found = [*([_plain_http()] if await self._is_open_at_80() else []), *checks_of_cookies(pages.values())]
         return Report(diagnoses=tuple(found))
 
     async def _is_open_at_80(self) -> bool:
         """Whether the same host answers over plain http with anything but a way to https."""
-        for door in _pages(self.settings.doors)[:1]:
-            try:
-                reply = await self._ask("GET", door.path, {}, self.site._replace(scheme="http", port=80))
-            except (OSError, HTTPException):  # closed, as it should be
-                return False
-            return reply.status < 400 and not _leads_to_https(reply)
-        return False
+        path = next((door.path for door in _pages(self.settings.doors)), "/")
+        try:
+            reply = await self._ask("GET", path, {}, self.site._replace(scheme="http", port=80))
+        except (OSError, HTTPException):  # closed, as it should be
+            return False
+        return reply.status < 400 and not _leads_to_https(reply)
 
     async def _cors(self) -> Report:
         origins = sorted(each.decode() for each in self.settings.origins)
@@ -181,7 +200,7 @@ def _text(read: Any) -> str:
     return read
 
 
-def checks_of_cookies(pages: Sequence[Reply]) -> Iterator[Diagnosis]:
+def checks_of_cookies(pages: Iterable[Reply]) -> Iterator[Diagnosis]:
     """Diagnoses of the cookies that pages set over https."""
     lines = [line for page in pages for line in page.values("set-cookie")]
     names = {cookie.name: None for line in lines if not _is_secure(line) for cookie in _cookies(line)}
@@ -213,7 +232,7 @@ def checks_of_cors(allowed: Sequence[str], origin: str, origins: Sequence[str]) 
 def _pages(doors: Sequence[Door]) -> list[Door]:
     """The doors whose page a browser would load."""
     pages = [door for door in doors if door.kind is DoorKind.LOGIN and door.reads_body]
-    return [door for door in pages if not set("*{") & set(door.path)][:PAGES_MAX]
+    return [door for door in pages if not set("*{") & set(door.path)]
 
 
 def _plain_http() -> Diagnosis:

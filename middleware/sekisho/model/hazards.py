@@ -165,6 +165,13 @@ WRONG_WORKER_COUNT: Final = Hazard(
     "While the store is gone, each worker grants its share of the limits, and the shares add up to another limit.",
     "unset SEKISHO_WORKERS",
 )
+UNWRITABLE_EVENTS: Final = Hazard(
+    "SEK023",
+    Severity.WARNING,
+    "the file of events cannot be written",
+    "Events are dropped and counted, so an attack in that time cannot be examined later.",
+    "SEKISHO_EVENTS_FILE=/var/log/sekisho/events.jsonl",
+)
 
 HOLED_STORE: Final = Hazard(
     "SEK030",
@@ -235,6 +242,14 @@ UNWRITABLE_STORE: Final = Hazard(
     "the store takes no writes",
     "Nothing is counted there: each worker counts alone, or all attempts are refused.",
     "redis-cli INFO replication",
+)
+
+FORGED_CONTROL: Final = Hazard(
+    "SEK040",
+    Severity.DANGER,
+    "a control record is not by this service, or is an old one",
+    "The record is ignored, but its writer can reach the store, and may delete counts there.",
+    "redis-cli ACL LIST",
 )
 
 SHARED_BUCKET: Final = Hazard(
@@ -357,6 +372,27 @@ IDLE_DOOR: Final = Hazard(
     "A door with a wrong method, path or content type guards nothing, and the real one may be open.",
     "sekisho check --app MODULE:APP --door 'METHOD /PATH'",
 )
+UNGUARDED_FORM: Final = Hazard(
+    "SEK078",
+    Severity.DANGER,
+    "a log-in form posts past the guard",
+    "Guesses at that route are not counted, and a success there makes no device known.",
+    "SEKISHO_LOGIN=POST /PATH form:ACCOUNT,PASSWORD",
+)
+HALF_LOG_IN: Final = Hazard(
+    "SEK079",
+    Severity.DANGER,
+    "a log-in is believed before its second step",
+    "An attacker with the right password gets a known device without the application's second step.",
+    "SEKISHO_LOGIN=POST /login form:username,password success=302!/2fa",
+)
+UNSEEN_SUCCESS: Final = Hazard(
+    "SEK080",
+    Severity.DANGER,
+    "a right log-in is not recognised",
+    "Owners are charged like attackers until they are refused, and behind a step-up none gets in.",
+    "SEKISHO_LOGIN=POST /login form:username,password success=RULE",
+)
 
 HAZARDS: Final = (
     MADE_UP_SECRET,
@@ -381,6 +417,7 @@ HAZARDS: Final = (
     OLD_CORPUS,
     SEVERAL_WORKERS_ALONE,
     WRONG_WORKER_COUNT,
+    UNWRITABLE_EVENTS,
     HOLED_STORE,
     OUTDATED_STORE,
     EVICTING_STORE,
@@ -391,6 +428,7 @@ HAZARDS: Final = (
     CLOCKS_APART,
     SLOW_STORE,
     UNWRITABLE_STORE,
+    FORGED_CONTROL,
     SHARED_BUCKET,
     REWRITTEN_PEER,
     NOT_OUTERMOST,
@@ -408,5 +446,8 @@ HAZARDS: Final = (
     WRONG_RULE,
     UNTESTED_RULE,
     IDLE_DOOR,
+    UNGUARDED_FORM,
+    HALF_LOG_IN,
+    UNSEEN_SUCCESS,
 )
 """Every hazard, by number."""

@@ -28,7 +28,7 @@ IDLE_S: Final = 5.0  # after so long without an event the thread ends; the next 
 
 UNWRITABLE = (
     "SEKISHO_EVENTS_FILE: events are lost, because the file cannot be written (%s): name a file that the service may "
-    "append to, on a disk with room, as in SEKISHO_EVENTS_FILE=/var/log/sekisho/events.jsonl"
+    "append to, on a disk with room, as in SEKISHO_EVENTS_FILE=/var/log/sekisho/events.jsonl [SEK023]"
 )
 WRITABLE = "SEKISHO_EVENTS_FILE: events are written again"
 
@@ -82,7 +82,8 @@ class EventFile:
             if self._thread is None and self._in_background:
                 self._thread = Thread(target=self._run, name="sekisho events", daemon=True)
                 self._thread.start()
-        self._waiting.set()
+        if not self._waiting.is_set():  # it takes a lock
+            self._waiting.set()
 
     def flush(self) -> None:
         """Write all that waits, sums included. It blocks while the disk does."""

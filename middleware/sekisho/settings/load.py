@@ -252,6 +252,7 @@ def _settings(source: _Source, ephemeral_secret: bytes | None, given: StepUpGive
         exposed_header=source.read(table.EXPOSED_HEADER),
         breached_min=source.read(table.BREACHED_MIN),
         events_file=source.read(table.EVENTS_FILE),
+        control_socket=source.read(table.CONTROL_SOCKET),
         protect=source.read(table.PROTECT),
         challenges=source.read(table.CHALLENGES),
         challenges_set=source.is_set(table.CHALLENGES),
@@ -310,6 +311,9 @@ def _contradictions(source: _Source, settings: Settings) -> Iterator[SettingsErr
     if alone and settings.workers is not None and settings.workers > 1:
         problem = "several processes cannot count together in memory://; set SEKISHO_STORE to a Redis they share"
         yield SettingsError(table.WORKERS.variable, problem)
+    if settings.control_socket and not alone and source.understood(table.STORE.name):
+        problem = "is for memory:// alone; with SEKISHO_STORE the record is kept there, for all workers"
+        yield SettingsError(table.CONTROL_SOCKET.variable, problem)
     if settings.pairs and not settings.pairs_key and source.understood(table.PAIRS_KEY.name):
         yield SettingsError(table.PAIRS_KEY.variable, "is not set, and SEKISHO_PAIRS can only be read with its key")
     if settings.pairs_key and settings.pairs_key in settings.secrets:

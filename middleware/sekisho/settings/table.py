@@ -397,6 +397,13 @@ EXPOSED_HEADER: Setting[str | None] = Setting(
     "Believed from `TRUSTED_PROXIES` alone.",
     parse=parse.header,
 )
+CONTROL_SOCKET: Setting[str | None] = Setting(
+    name="CONTROL_SOCKET",
+    example="/run/sekisho/control",
+    meaning="With `memory://`: the unix socket through which the mode and lists are changed while the service runs. "
+    "Only the service's own user and root may use it.",
+    parse=parse.path,
+)
 EVENTS_FILE: Setting[str | None] = Setting(
     name="EVENTS_FILE",
     example="/var/log/sekisho/events.jsonl",
@@ -580,6 +587,7 @@ TABLE: tuple[Setting[object], ...] = cast(
         EXPOSED_HEADER,
         BREACHED_MIN,
         EVENTS_FILE,
+        CONTROL_SOCKET,
         MOUNT,
         PROTECT,
         CHALLENGES,

@@ -104,6 +104,7 @@ class Settings:
     exposed_header: str | None
     breached_min: int
     events_file: str | None
+    control_socket: str | None
     protect: tuple[ProtectedRoute, ...]
     challenges: tuple[str, ...]
     challenges_set: bool

@@ -34,6 +34,8 @@ from sekisho.breach.reloadable_file import FileWatcher, ReloadableCorpus, in_thr
 from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
 from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
+from sekisho.control import Applied, ControlMac, ControlState, MemoryControl, StoredControl, follow
+from sekisho.control.sockets import serve
 from sekisho.crypto.random_pool import RandomPool
 from sekisho.devices.asker import Askers
 from sekisho.devices.token import DeviceTokens
@@ -74,12 +76,13 @@ from sekisho.store.redis_vault import RedisVault
 from sekisho.store.vault import MemoryVault
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Coroutine, Mapping
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.breach.hibp import Hibp
     from sekisho.model.diagnosis import Diagnosis
     from sekisho.owners import Owners
+    from sekisho.settings.values import Network
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.store import AnyStoreConnection
     from sekisho.wiring.step_up import StepUpWing
@@ -338,6 +341,9 @@ class _Parts:
         )
         self.leaks = _Leaks(settings, self.events)
         self.shed = Shed(_monotonic_us)
+        self.control = ControlState(ControlMac(settings.listed, settings.namespace), self._controlled, _wall_s)
+        self.local_control = MemoryControl(self.control.hear)
+        self._announced = ""
         # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.
         self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=time.monotonic)
         self.own = MemoryLedger(self._own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
@@ -441,7 +447,18 @@ class _Parts:
         self.trust.share(self.settings.workers or max(1, news.workers))
         if self.settings.workers is None:
             self.own.limits = self._own_limits(max(1, news.workers))
-        mode = MODES.get(news.mode, self.settings.mode)
+        self._announced = news.mode
+        self._switch()
+
+    def _controlled(self, applied: Applied) -> None:
+        """Apply the parts of the control record that are in force."""
+        self._switch()
+        for running in self._running.values():
+            running.set_lists(applied)
+
+    def _switch(self) -> None:
+        # The control record comes first: it is authenticated, and the other key in the store is not.
+        mode = self.control.applied.mode or MODES.get(self._announced, self.settings.mode)
         if mode is not self.mode:
             log.warning("mode is now %s", mode.value)
             self.events.mode_changed(mode)
@@ -555,6 +572,7 @@ class _Running:
         self._line: AnyStoreConnection | None = None
         self._exchange: asyncio.Task[None] | None = None
         self._exchanging: WorkerSync | None = None
+        self._control: asyncio.Task[None] | None = None
         self._health = Health(loop.call_later, parts.events.store_answers)
         self._hibp = self._online()
         self._refusals = RefusalLog(loop.call_later)
@@ -579,6 +597,8 @@ class _Running:
         self._queue = PlaceQueue(self._admission)
         self._patience = Patience(parts.settings.body_seconds_max)
         self._guard = self._pipeline(ledger)
+        self.set_lists(parts.control.applied)
+        self._follow_control()
         self._step_up = self._with_step_up()
         self._guarded = self._endpoint()
         self.app: App = parts.app
@@ -588,6 +608,21 @@ class _Running:
         """Apply the current mode. `OFF` removes the guard from the path."""
         self._guarded.mode = self._parts.mode
         self.app = self._parts.app if self._parts.mode is Mode.OFF else self._guarded
+
+    def set_lists(self, applied: Applied) -> None:
+        """Apply the control record's lists, in addition to those of the settings."""
+        settings = self._parts.settings
+        self._guard.set_lists(_networks((*settings.allow, *applied.allow)), _networks((*settings.deny, *applied.deny)))
+
+    def _follow_control(self) -> None:
+        parts, settings = self._parts, self._parts.settings
+        following: Coroutine[Any, Any, None] | None = None
+        if self._line is not None:
+            following = follow(StoredControl(self._line, settings.namespace), parts.control.hear)
+        elif settings.control_socket is not None:
+            following = serve(settings.control_socket, parts.local_control, parts.control.hear)
+        if following is not None:
+            self._control = self.loop.create_task(following, name="sekisho control")
 
     def end_challenges(self, accounts: tuple[bytes, ...]) -> None:
         """End the step-ups under way for accounts that an operator has freed."""
@@ -609,9 +644,10 @@ class _Running:
             await asyncio.gather(self._looking, return_exceptions=True)
         if self._step_up is not None:
             await self._step_up.aclose()
-        if self._exchange is not None:
-            self._exchange.cancel()
-            await asyncio.gather(self._exchange, return_exceptions=True)
+        for task in (self._exchange, self._control):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if self._hibp is not None:
             await self._hibp.aclose()
         if self._line is not None:
@@ -670,8 +706,8 @@ class _Running:
             shed=parts.shed,
             room=InFlight(),
             trust=parts.trust,
-            allow=Networks(settings.allow) if settings.allow else None,
-            deny=Networks(settings.deny) if settings.deny else None,
+            allow=_networks(settings.allow),
+            deny=_networks(settings.deny),
             breaches=parts.leaks.breaches(self._hibp),
             leaked_account=parts.reading.accounts.listed,
             clock_s=parts.clock_s,
@@ -787,6 +823,10 @@ def _ensure_sound(variable: str, path: str, kind: str) -> None:
     except CorpusError as error:
         problem = str(error).removeprefix(f"{path}: ")
     raise SettingsError(variable, f"names a file that cannot be used: {problem}")
+
+
+def _networks(listed: tuple[Network, ...]) -> Networks | None:
+    return Networks(listed) if listed else None
 
 
 def _takes_codes(settings: Settings) -> bool:

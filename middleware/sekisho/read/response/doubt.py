@@ -121,6 +121,11 @@ def is_promising(key: str, value: Any) -> bool:
     return name in _TOLD_IN_WORDS and isinstance(value, str) and _tells_yes(value)
 
 
+def names_second_step(text: str) -> bool:
+    """Whether a path or a field's name speaks of a second step, such as `/accounts/2fa` or `mfaRequired`."""
+    return not _SECOND_STEP.isdisjoint(_split(text))
+
+
 def says_no(value: Any) -> bool:
     """Whether a value means *no*, as a boolean, a number or a word."""
     return not value or (isinstance(value, str) and value.strip().lower() in _NO)

@@ -1,0 +1,23 @@
+"""What an operator sets while the service runs: one authenticated record that every worker reads once a second."""
+
+from __future__ import annotations
+
+from sekisho.control.follow import follow
+from sekisho.control.mac import ControlMac
+from sekisho.control.places import ControlPlace, MemoryControl, StoredControl, change
+from sekisho.control.record import EMPTY, ControlRecord, Entry
+from sekisho.control.state import Applied, ControlState
+
+__all__ = [
+    "EMPTY",
+    "Applied",
+    "ControlMac",
+    "ControlPlace",
+    "ControlRecord",
+    "ControlState",
+    "Entry",
+    "MemoryControl",
+    "StoredControl",
+    "change",
+    "follow",
+]

@@ -1,0 +1,139 @@
+"""The control record: what an operator has set for all workers. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sekisho.model import Mode, SekishoError, SettingsError
+from sekisho.settings.networks import allowed, networks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sekisho.settings.values import Network
+
+VERSION: Final = 1
+ENTRIES_MAX: Final = 1_000  # in each list
+PAYLOAD_BYTES_MAX: Final = 131_072  # two full lists of the longest networks
+POSTURE_CHARS_MAX: Final = 32
+
+_OWN: Final = frozenset({"v", "number", "mode", "posture", "allow", "deny"})
+
+
+class Entry(NamedTuple):
+    """A network on a list.
+
+    Attributes:
+        network: as text.
+        until_s: Unix time at which it is no longer listed.
+    """
+
+    network: str
+    until_s: int
+
+    def __repr__(self) -> str:
+        # Error reporters print values, and an address is personal data.
+        return "Entry(...)"
+
+
+class ControlError(SekishoError):
+    """The text is no control record. The message contains nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRecord:
+    """Attributes:
+    number: rises with each change; a record with a lower number is a replay.
+    mode: None: as the settings say.
+    posture: a word for later releases; empty for none. This release does not act on it.
+    allow, deny: networks in addition to those of the settings.
+    others: keys of later releases, kept as they are.
+    allowing, denying: the networks of both lists, in their order; only of a record that was decoded.
+    """
+
+    number: int = 0
+    mode: Mode | None = None
+    posture: str = ""
+    allow: tuple[Entry, ...] = ()
+    deny: tuple[Entry, ...] = ()
+    others: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    allowing: tuple[Network, ...] = field(default=(), repr=False)
+    denying: tuple[Network, ...] = field(default=(), repr=False)
+
+    def encode(self) -> bytes:
+        """The record as JSON. Raises `ControlError` for a record that readers would refuse."""
+        payload = json.dumps(
+            {
+                **self.others,
+                "v": VERSION,
+                "number": self.number,
+                "mode": self.mode.value if self.mode is not None else "",
+                "posture": self.posture,
+                "allow": self.allow,
+                "deny": self.deny,
+            },
+            separators=(",", ":"),
+        ).encode()
+        decode(payload)
+        return payload
+
+
+EMPTY: Final = ControlRecord()
+
+
+def decode(payload: bytes) -> ControlRecord:
+    """Raises `ControlError`. Unknown keys are kept: a later release may have written the record."""
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise ControlError("is longer than a record may be")
+    try:
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.get("v") != VERSION:
+        raise ControlError(f"is no record of version {VERSION}")
+    number, posture = found.get("number"), found.get("posture", "")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ControlError("has no number")
+    if not isinstance(posture, str) or len(posture) > POSTURE_CHARS_MAX:
+        raise ControlError("has a posture that is no word")
+    allow, deny = _entries(found, "allow"), _entries(found, "deny")
+    allowing, denying = _networks(allow, allowed), _networks(deny, networks)
+    others = {name: value for name, value in found.items() if name not in _OWN}
+    return ControlRecord(
+        number, _mode(found.get("mode", "")), posture, allow, deny, MappingProxyType(others), allowing, denying
+    )
+
+
+def _networks(entries: tuple[Entry, ...], read: Callable[[str, str], tuple[Network, ...]]) -> tuple[Network, ...]:
+    if not entries:
+        return ()
+    try:
+        return read(",".join(entry.network for entry in entries), "list")
+    except SettingsError as error:
+        raise ControlError(f"has a list that is wrong: {error.problem}") from None
+
+
+def _mode(text: object) -> Mode | None:
+    if text == "":
+        return None
+    try:
+        return Mode(text)
+    except ValueError:
+        raise ControlError("has an unknown mode") from None
+
+
+def _entries(found: Mapping[str, Any], name: str) -> tuple[Entry, ...]:
+    entries = found.get(name, [])
+    if not isinstance(entries, list) or len(entries) > ENTRIES_MAX or not all(map(_is_entry, entries)):
+        raise ControlError(f"has a field {name} that is no list of at most {ENTRIES_MAX} networks")
+    return tuple(Entry(network, until_s) for network, until_s in entries)
+
+
+def _is_entry(entry: object) -> bool:
+    match entry:
+        case [str(network), int(until_s)] if not isinstance(until_s, bool):
+            return "," not in network
+    return False

@@ -1,0 +1,182 @@
+"""The control socket of a process that keeps everything in memory: a local operator changes the record through it.
+
+A connection sends lines: `get` is answered by the signed record (or an empty line), `swap OLD NEW` by `ok` or
+`refused`. Records are signed as in a store, so reaching the socket is not enough to change anything; OLD is the MAC of
+the record that was read, or `-`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sekisho.control.follow import follow
+from sekisho.control.state import SIGNED_BYTES_MAX
+from sekisho.model import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.control.places import ControlPlace
+
+log = logging.getLogger("sekisho")
+
+LINE_BYTES_MAX: Final = SIGNED_BYTES_MAX + 200
+SECONDS_MAX: Final = 5.0
+CONNECTIONS_MAX: Final = 8
+_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
+_MAC_CHARS: Final = 64
+
+
+class SocketTakenError(OSError):
+    """Another process listens at the path, or something there is no socket."""
+
+
+class ControlServer:
+    """Listens until it is closed. Belongs to one event loop.
+
+    Args:
+        path: of the socket. One that was left behind is replaced; anything else that is there is left alone.
+        place: keeps the record.
+    """
+
+    def __init__(self, path: str, place: ControlPlace) -> None:
+        self._path = Path(path)
+        self._place = place
+        self._server: asyncio.Server | None = None
+        self._open = 0
+
+    async def start(self) -> None:
+        """Raises `OSError`: the path cannot be used; `SocketTakenError` where another process uses it."""
+        listening = _bound(self._path)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_BYTES_MAX)
+        except BaseException:
+            listening.close()
+            raise
+
+    async def aclose(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        try:
+            if self._open <= CONNECTIONS_MAX and _may_talk(writer.get_extra_info("socket")):
+                await asyncio.wait_for(self._talk(reader, writer), SECONDS_MAX)
+        except (OSError, ValueError):
+            pass  # it hung up, was too slow, or sent a line that is too long
+        finally:
+            self._open -= 1
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write(await self._answer(line.rstrip(b"\n")) + b"\n")
+            await writer.drain()
+
+    async def _answer(self, line: bytes) -> bytes:
+        there = await self._place.get()
+        if line == b"get":
+            return there or b""
+        word, _, rest = line.partition(b" ")
+        old, _, new = rest.partition(b" ")
+        if word != b"swap" or old != _name(there):
+            return b"refused"
+        return b"ok" if await self._place.swap(there, new) else b"refused"
+
+
+async def serve(path: str, place: ControlPlace, hear: Callable[[bytes | None], object]) -> None:
+    """Serve the socket and follow the record until it is cancelled. A path that cannot be used is logged."""
+    server = ControlServer(path, place)
+    try:
+        await server.start()
+    except OSError as error:
+        log.error("SEKISHO_CONTROL_SOCKET: the socket cannot be used: %s", error.strerror or error)  # noqa: TRY400
+    try:
+        await follow(place, hear)
+    finally:
+        await server.aclose()
+
+
+class SocketControl:
+    """The record of another process, through its control socket. See `ControlPlace`."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    async def get(self) -> bytes | None:
+        return await self._ask(b"get") or None
+
+    async def swap(self, old: bytes | None, new: bytes) -> bool:
+        return await self._ask(b"swap %b %b" % (_name(old), new)) == b"ok"
+
+    async def _ask(self, line: bytes) -> bytes:
+        try:
+            return await asyncio.wait_for(self._answer(line), SECONDS_MAX)
+        except (OSError, ValueError):
+            raise StoreUnavailable from None
+
+    async def _answer(self, line: bytes) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(self._path, limit=LINE_BYTES_MAX)
+        try:
+            writer.write(line + b"\n")
+            await writer.drain()
+            answer = await reader.readline()
+        finally:
+            writer.close()
+        if not answer.endswith(b"\n"):
+            raise ConnectionResetError
+        return answer[:-1]
+
+
+def _name(signed: bytes | None) -> bytes:
+    """How a line names a record: by its MAC."""
+    return signed[:_MAC_CHARS] if signed else b"-"
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket at the path that only this user may connect to."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    try:
+        _clear(path)
+        made.bind(str(path))
+        # Before it listens nobody can connect, so there is no moment with other rights.
+        path.chmod(0o600)
+        made.listen(CONNECTIONS_MAX)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _clear(path: Path) -> None:
+    """Remove a socket whose process has ended. Raises `SocketTakenError`."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise SocketTakenError("is there already, and is no socket")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(str(path))
+            except (ConnectionRefusedError, FileNotFoundError):
+                path.unlink(missing_ok=True)
+                return
+        raise SocketTakenError("is in use by another process")
+
+
+def _may_talk(peer: socket.socket) -> bool:
+    """Whether the peer runs as this user, or as root. A folder's rights may let others reach the socket."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return False
+    _, uid, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return uid in {0, os.geteuid()}

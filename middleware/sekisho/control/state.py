@@ -1,0 +1,110 @@
+"""The control record as this process has applied it."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sekisho.control.record import EMPTY, ControlError, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sekisho.control.mac import ControlMac
+    from sekisho.control.record import Entry
+    from sekisho.model import Mode
+    from sekisho.settings.values import Network
+
+log = logging.getLogger("sekisho")
+
+SIGNED_BYTES_MAX: Final = 140_000
+FORGED = (
+    "a control record is ignored: it is not signed with SEKISHO_SECRET for this SEKISHO_NAMESPACE. Another party "
+    "writes to the store, or to the control socket [SEK040]"
+)
+OLDER = (
+    "a control record is ignored: it is older than the one that was applied. Another party may have put it back "
+    "[SEK040]"
+)
+UNREADABLE = "a control record is ignored: it %s. A later release may have written it"
+
+
+class Applied(NamedTuple):
+    """The parts of a record that are in force now.
+
+    Attributes:
+        mode: None: as the settings say.
+        allow, deny: the networks whose time has not ended.
+    """
+
+    mode: Mode | None = None
+    allow: tuple[Network, ...] = ()
+    deny: tuple[Network, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Applied(mode={self.mode})"
+
+
+class ControlState:
+    """Hears records and applies the newest. Belongs to one process; any thread may call it.
+
+    A record without a right MAC, or older than the newest one heard, is ignored, and logged once. No record at all
+    changes nothing: an attacker who deletes it switches nothing. A process that has just started has heard no record
+    yet, so it cannot tell an old one from the newest.
+
+    Args:
+        mac: verifies records.
+        apply: called when the parts in force have changed.
+        clock_s: Unix time.
+    """
+
+    def __init__(self, mac: ControlMac, apply: Callable[[Applied], None], clock_s: Callable[[], float]) -> None:
+        self._mac = mac
+        self._apply = apply
+        self._clock_s = clock_s
+        self._lock = Lock()
+        self._said: set[str] = set()
+        self._last: bytes | None = None
+        self.record = EMPTY
+        self.applied = Applied()
+
+    def hear(self, signed: bytes | None) -> bool:
+        """Apply a record, and end entries whose time has come. Returns whether the record is in force."""
+        with self._lock:
+            # The same record again, as nearly always, costs one comparison.
+            if signed is not None and signed != self._last:
+                self._take(signed)
+            self._renew()
+            return signed is not None and signed == self._last
+
+    def _take(self, signed: bytes) -> None:
+        problem = ""
+        try:
+            # Bounded before it is hashed: the store may hold anything.
+            payload = self._mac.verified(signed) if len(signed) <= SIGNED_BYTES_MAX else None
+            record = decode(payload) if payload is not None else EMPTY
+        except ControlError as error:
+            problem = UNREADABLE % error
+        else:
+            problem = FORGED if payload is None else OLDER if record.number <= self.record.number else ""
+            if not problem:
+                self.record, self._last = record, signed
+        if problem and problem not in self._said:
+            self._said.add(problem)
+            log.error("%s", problem)
+
+    def _renew(self) -> None:
+        now_s, record = self._clock_s(), self.record
+        applied = Applied(
+            record.mode,
+            _current(record.allow, record.allowing, now_s),
+            _current(record.deny, record.denying, now_s),
+        )
+        if applied != self.applied:
+            self.applied = applied
+            self._apply(applied)
+
+
+def _current(entries: tuple[Entry, ...], networks: tuple[Network, ...], now_s: float) -> tuple[Network, ...]:
+    return tuple(network for entry, network in zip(entries, networks, strict=True) if now_s < entry.until_s)

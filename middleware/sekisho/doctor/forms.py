@@ -1,0 +1,110 @@
+"""The log-in forms of a page, and where each of them posts its password. Pure."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from sekisho.model import Unreadable, hazards
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sekisho.model.diagnosis import Diagnosis
+    from sekisho.read import Doors
+
+FORMS_MAX: Final = 16
+FIELDS_MAX: Final = 64
+_TYPED: Final = frozenset({"", "text", "email", "tel"})
+
+
+class Form(NamedTuple):
+    """A form with one field for a password. `path` has no query; `account` is empty where no text is typed before."""
+
+    method: str
+    path: str
+    account: str
+    secret: str
+
+    @property
+    def line(self) -> str:
+        """The door, in the notation of the settings."""
+        return f"{self.method} {self.path} form:{self.account},{self.secret}"
+
+
+def log_in_forms(page: str, at: str) -> list[Form]:
+    """The forms that post one password to the page's own host. `at`: the page's path.
+
+    A form with two passwords sets one, at a sign-up or a change.
+    """
+    parser = _Parser()
+    parser.feed(page)
+    parser.close()
+    return [form for found in parser.forms[:FORMS_MAX] if (form := _form(found, at)) is not None]
+
+
+def checks_of_forms(forms: Iterable[Form], doors: Doors) -> Iterator[Diagnosis]:
+    """Diagnoses of forms whose requests are no door's."""
+    for form in dict.fromkeys(forms):
+        if not _is_guarded(form, doors):
+            yield hazards.UNGUARDED_FORM.found(
+                f"SEKISHO_LOGIN: a form posts a password to {form.method} {form.path}, which is no door",
+                f"SEKISHO_LOGIN={form.line}",
+            )
+
+
+class _Found(NamedTuple):
+    """A form as it is written: `fields` are type and name of each, in order."""
+
+    method: str
+    action: str
+    fields: list[tuple[str, str]]
+
+
+class _Parser(HTMLParser):
+    """Collects forms and their fields."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[_Found] = []
+        self._is_open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        by_name = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._is_open = True
+            self.forms.append(_Found((by_name.get("method") or "get").upper(), by_name.get("action", "").strip(), []))
+        elif tag == "input" and self._is_open and len(self.forms[-1].fields) < FIELDS_MAX:
+            self.forms[-1].fields.append((by_name.get("type", "").lower(), by_name.get("name", "")))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_open = self._is_open and tag != "form"
+
+
+def _form(found: _Found, at: str) -> Form | None:
+    kinds = [kind for kind, _ in found.fields]
+    target = _target(found.action, at)
+    if kinds.count("password") != 1 or target is None:
+        return None
+    place = kinds.index("password")
+    before = [name for kind, name in found.fields[:place] if kind in _TYPED and name]
+    form = Form(found.method, target, before[-1] if before else "", found.fields[place][1])
+    return form if all(each.isprintable() and " " not in each for each in form) else None
+
+
+def _target(action: str, at: str) -> str | None:
+    """The path that a form posts to: without an action, that of its page. None for another host."""
+    try:
+        parts = urlsplit(urljoin(at, action))
+    except ValueError:
+        return None
+    return None if parts.netloc or parts.scheme else parts.path
+
+
+def _is_guarded(form: Form, doors: Doors) -> bool:
+    request = {"type": "http", "method": form.method, "path": form.path, "headers": [], "query_string": b""}
+    try:
+        return doors.find(request, has_body=True) is not None
+    except Unreadable:  # refused at every route
+        return True

@@ -1,0 +1,139 @@
+"""Set-ups that lock owners out or let attackers in, each found by `probe` with the line to write.
+
+`docs/warnings.md` lists all twelve. `tests/doctor` holds the others.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from sekisho.check import Result
+from tests.middleware.driving import OPEN, answer, guarded, read
+
+if TYPE_CHECKING:
+    from sekisho.check import DoorReport
+
+DOOR = "POST /login form:username,password"
+KNOWN = ("hana", "right")
+Headers = list[tuple[bytes, bytes]]
+Shown = tuple[int, Headers, bytes]
+JSON = (b"content-type", b"application/json")
+SESSION = (b"set-cookie", b"session=abc; HttpOnly")
+
+
+def site(right: Shown, wrong: Shown = (401, [], b""), *, cookie: bytes = b"") -> Any:
+    """A log-in with these answers. `cookie`: one of its page, without which it answers 403."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] == "GET":
+            return await answer(send, 200, [(b"set-cookie", b"theme=dark"), (b"set-cookie", cookie or b"a=b")])
+        form = dict(parse_qsl((await read(receive)).decode()))
+        if cookie not in dict(scope["headers"]).get(b"cookie", b""):
+            return await answer(send, 403)
+        is_right = (form.get("username"), form.get("password")) == KNOWN
+        status, headers, body = right if is_right else wrong
+        return await answer(send, status, headers, body)
+
+    return app
+
+
+async def probed(app: Any, rule: str = "") -> DoorReport:
+    (report,) = await guarded(app, login=DOOR + rule, **OPEN).probe(known=KNOWN)
+    return report
+
+
+def number(report: DoorReport) -> str:
+    return report.hazard.number if report.hazard is not None else ""
+
+
+def as_json(tree: object, *headers: tuple[bytes, bytes]) -> Shown:
+    return 200, [JSON, *headers], json.dumps(tree).encode()
+
+
+def to(place: bytes) -> Shown:
+    return 303, [(b"location", place), SESSION], b""
+
+
+WRONG_PAGE: Shown = (303, [(b"location", b"/login")], b"")
+
+
+@pytest.mark.parametrize("rule", ["", " success=json:access_token"])
+async def test_a_204_is_found(rule: str) -> None:
+    """A success without a body is recognised by its status alone, which no guess takes for one."""
+    report = await probed(site((204, [], b"")), rule)
+
+    assert report.result is Result.BLIND
+    assert number(report) == "SEK080"
+    assert report.advice == f"Write the door in SEKISHO_LOGIN as: {DOOR} success=204"
+
+
+@pytest.mark.parametrize("rule", ["", " success=json:access_token"])
+async def test_a_compressed_answer_is_found(rule: str) -> None:
+    """A coding that cannot be unpacked hides success and failure alike."""
+    coded = (b"content-encoding", b"compress")
+    app = site(as_json({"access_token": "x"}, coded), as_json({"error": "no"}, coded))
+
+    report = await probed(app, rule)
+
+    assert report.result is Result.BLIND
+    assert number(report) == "SEK073"
+    assert report.advice.startswith("Its answers are compressed in a way that is not read here")
+
+
+@pytest.mark.parametrize(
+    ("rule", "result", "hazard"),
+    [
+        ("", Result.BLIND, "SEK080"),
+        (" success=cookie:session", Result.HALF, "SEK079"),
+        (" success=303!/accounts/2fa", Result.STEPPED, ""),
+    ],
+)
+async def test_a_second_step_is_found(rule: str, result: Result, hazard: str) -> None:
+    """A redirect to a second step is no success, though it sets the session; a rule that says so is right."""
+    report = await probed(site(to(b"/accounts/2fa?next=/"), WRONG_PAGE), rule)
+
+    assert (report.result, number(report)) == (result, hazard)
+    line = f"Write the door in SEKISHO_LOGIN as: {DOOR} success=303!/accounts/2fa"
+    assert report.advice == ("" if result is Result.STEPPED else line)
+
+
+@pytest.mark.parametrize(
+    ("tree", "is_half"),
+    [
+        ({"mfa_required": True, "mfa_token": "t"}, True),
+        ({"nextStep": "totp", "challenge": "x"}, True),
+        ({"mfa_required": False, "id": 7}, False),
+        ({"access_token": "eyJ0", "mfa_enabled": True}, False),
+        ({"ok": True}, False),
+        ([1], False),
+    ],
+)
+async def test_a_second_step_in_json_is_found(tree: object, is_half: bool) -> None:
+    """JSON that asks for a second step holds nothing of a whole log-in."""
+    report = await probed(site(as_json(tree)), " success=200")
+
+    assert report.result is (Result.HALF if is_half else Result.GOOD)
+    assert ("FIELD being what only the answer of a whole log-in has" in report.advice) is is_half
+
+
+async def test_a_withheld_cookie_is_found() -> None:
+    """A cookie that the application's protection wants, and that it does not get behind a step-up."""
+    app = site(to(b"/home"), WRONG_PAGE, cookie=b"shop_token=1")
+
+    report = await probed(app, " success=303:/home")
+    mended = await probed(app, " success=303:/home cookies=shop_token")
+
+    assert (report.result, number(report)) == (Result.WITHHELD, "SEK071")
+    assert report.advice == f"Write the door in SEKISHO_LOGIN as: {DOOR} success=303:/home cookies=shop_token"
+    assert (mended.result, mended.advice) == (Result.GOOD, "")
+
+
+async def test_a_403_without_such_a_cookie_tells_nothing() -> None:
+    """Where no cookie of the page helps, the cause is another."""
+    report = await probed(site((303, [], b""), (403, [], b"")), " success=303:/home")
+
+    assert report.result is Result.UNTOLD

@@ -1,0 +1,274 @@
+"""The control record: authenticated, versioned by its number, and read strictly."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from sekisho.control import EMPTY, Applied, ControlMac, ControlRecord, ControlState, Entry, MemoryControl, change
+from sekisho.control.record import ControlError, decode
+from sekisho.crypto.signers import Signer
+from sekisho.model import Mode
+
+SECRET, NEWER = b"s" * 40, b"n" * 40
+MAC = ControlMac([SECRET], "shop")
+NOW_S = 1_700_000_000.0
+RECORD = ControlRecord(7, Mode.MONITOR, "heightened", (Entry("192.0.2.0/28", 5),), (Entry("2001:db8::/32", 9),))
+PLAIN = {"v": 1, "number": 7, "mode": "monitor"}
+
+
+class Worker:
+    """A process that hears records."""
+
+    def __init__(self, mac: ControlMac = MAC) -> None:
+        self.now_s = NOW_S
+        self.heard: list[Applied] = []
+        self.state = ControlState(mac, self.heard.append, lambda: self.now_s)
+
+    def hear(self, record: ControlRecord, mac: ControlMac = MAC) -> bool:
+        return self.state.hear(mac.sign(record.encode()))
+
+    @property
+    def mode(self) -> Mode | None:
+        return self.state.applied.mode
+
+
+# Reading.
+
+
+def test_a_record_is_read_back() -> None:
+    """A record comes back from its text, with its lists as networks."""
+    record = decode(RECORD.encode())
+
+    assert replace(record, allowing=(), denying=(), others=RECORD.others) == RECORD
+    assert (record.allowing, record.denying) == ((ip_network("192.0.2.0/28"),), (ip_network("2001:db8::/32"),))
+
+
+def test_keys_of_a_later_release_are_kept() -> None:
+    """An older command must not drop the keys of a newer one."""
+    record = decode(json.dumps({**PLAIN, "campaigns": ["a"]}).encode())
+
+    assert json.loads(replace(record, mode=None).encode())["campaigns"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"v": 2}, "is no record of version 1"),
+        ({"number": 0}, "has no number"),
+        ({"number": True}, "has no number"),
+        ({"number": "7"}, "has no number"),
+        ({"mode": "open-sesame"}, "has an unknown mode"),
+        ({"mode": None}, "has an unknown mode"),
+        ({"mode": ["off"]}, "has an unknown mode"),
+        ({"posture": 5}, "has a posture that is no word"),
+        ({"posture": "x" * 33}, "has a posture that is no word"),
+        ({"deny": {}}, "has a field deny that is no list of at most 1000 networks"),
+        ({"deny": [["192.0.2.0/28"]]}, "has a field deny that is no list of at most 1000 networks"),
+        ({"deny": [["192.0.2.0/28", True]]}, "has a field deny that is no list of at most 1000 networks"),
+        ({"deny": [["192.0.2.0/28,10.0.0.0/8", 5]]}, "has a field deny that is no list of at most 1000 networks"),
+        ({"deny": [["192.0.2.0/28", 5]] * 1_001}, "has a field deny that is no list of at most 1000 networks"),
+    ],
+)
+def test_a_wrong_record_is_an_error(changed: dict[str, Any], problem: str) -> None:
+    """Each field is read strictly; the error repeats nothing of it."""
+    with pytest.raises(ControlError) as error:
+        decode(json.dumps({**PLAIN, **changed}).encode())
+    assert str(error.value) == problem
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"{", b"[" * 100_000, b"\xff", b" " * 200_000])
+def test_text_that_is_no_record_is_an_error(payload: bytes) -> None:
+    """The store may hold anything."""
+    with pytest.raises(ControlError):
+        decode(payload)
+
+
+@pytest.mark.parametrize("listed", ["192.0.2.1/28", "somewhere"])
+def test_a_text_that_is_no_network_is_an_error(listed: str) -> None:
+    """A mistyped network is refused, not skipped."""
+    with pytest.raises(ControlError, match="has a list that is wrong"):
+        decode(json.dumps({**PLAIN, "deny": [[listed, 5]]}).encode())
+
+
+def test_half_of_the_internet_is_not_allowed() -> None:
+    """The allow list lifts limits: as in the settings, it cannot hold everybody."""
+    everybody = [["0.0.0.0/1", 5]]
+    assert decode(json.dumps({**PLAIN, "deny": everybody}).encode()).denying
+    with pytest.raises(ControlError, match="half of the internet"):
+        decode(json.dumps({**PLAIN, "allow": everybody}).encode())
+
+
+# The MAC.
+
+
+def test_only_the_service_signs() -> None:
+    """A change of one bit, another secret, another namespace: not this service's record."""
+    signed = MAC.sign(b"payload")
+
+    assert MAC.verified(signed) == b"payload"
+    assert MAC.verified(signed[:-1] + b"e") is None
+    assert MAC.verified(bytes([signed[0] ^ 1]) + signed[1:]) is None
+    assert ControlMac([NEWER], "shop").verified(signed) is None
+    assert ControlMac([SECRET], "another-shop").verified(signed) is None
+    assert [MAC.verified(text) for text in (b"", b"payload", signed[:64], signed[65:])] == [None] * 4
+
+
+def test_all_listed_secrets_verify_and_the_newest_signs() -> None:
+    """While secrets change, workers with either list take the record; `verify:` secrets do not sign yet."""
+    both, waiting = (
+        ControlMac([NEWER, SECRET], "shop"),
+        ControlMac([Signer(NEWER, signs=False), Signer(SECRET)], "shop"),
+    )
+
+    assert both.verified(MAC.sign(b"x")) == b"x"
+    assert ControlMac([NEWER], "shop").verified(both.sign(b"x")) == b"x"
+    assert MAC.verified(waiting.sign(b"x")) == b"x"
+
+
+# What a worker applies.
+
+
+def test_a_newer_record_is_applied_once() -> None:
+    """The same record every second is applied once."""
+    worker = Worker()
+    assert [worker.hear(RECORD) for _ in range(3)] == [True] * 3
+    assert len(worker.heard) == 1
+    assert worker.mode is Mode.MONITOR
+
+
+def test_an_older_record_is_a_replay(caplog: pytest.LogCaptureFixture) -> None:
+    """An attacker puts the record back that switched the guard off: it is ignored, and said once."""
+    worker = Worker()
+    off = ControlRecord(6, Mode.OFF)
+    worker.hear(off)
+    worker.hear(ControlRecord(7, Mode.ENFORCE))
+    caplog.clear()
+
+    assert [worker.hear(off) for _ in range(3)] == [False] * 3
+    assert worker.mode is Mode.ENFORCE
+    [message] = caplog.messages
+    assert message.startswith("a control record is ignored: it is older than the one that was applied.")
+
+
+def test_another_record_of_the_same_number_is_ignored() -> None:
+    """A number stands for one record."""
+    worker = Worker()
+    worker.hear(ControlRecord(7, Mode.ENFORCE))
+    assert not worker.hear(ControlRecord(7, Mode.OFF))
+    assert worker.mode is Mode.ENFORCE
+
+
+def test_a_forged_record_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    """A party that can write to the store, and does not know the secret, changes nothing; it is said once."""
+    worker = Worker()
+    forged = ControlMac([NEWER], "shop")
+    for number in (8, 9):
+        worker.hear(ControlRecord(number, Mode.OFF), forged)
+    worker.state.hear(b"x" * 1_000_000)
+
+    assert worker.mode is None
+    assert worker.heard == []
+    [message] = caplog.messages
+    assert message.startswith("a control record is ignored: it is not signed with SEKISHO_SECRET")
+
+
+def test_a_record_that_cannot_be_read_keeps_the_one_before() -> None:
+    """A later release's mode is unknown here: the last one stays."""
+    worker = Worker()
+    worker.hear(RECORD)
+    worker.state.hear(MAC.sign(json.dumps({**PLAIN, "number": 9, "mode": "gentle"}).encode()))
+
+    assert worker.mode is Mode.MONITOR
+
+
+def test_a_missing_record_changes_nothing() -> None:
+    """An attacker who deletes the record, and an outage of the store, switch nothing."""
+    worker = Worker()
+    worker.hear(RECORD)
+    worker.state.hear(None)
+
+    assert worker.mode is Mode.MONITOR
+
+
+def test_entries_end() -> None:
+    """A network is on its list until its time; the end needs no new record, and no store."""
+    worker = Worker()
+    until = int(NOW_S) + 60
+    worker.hear(ControlRecord(1, deny=(Entry("192.0.2.0/28", until), Entry("198.51.100.0/24", until + 60))))
+    worker.now_s = NOW_S + 60
+    worker.state.hear(None)
+
+    found = [[str(network) for network in applied.deny] for applied in worker.heard]
+    assert found == [["192.0.2.0/28", "198.51.100.0/24"], ["198.51.100.0/24"]]
+
+
+def test_values_show_no_address() -> None:
+    """Error reporters print values: neither the record nor what is applied shows a network."""
+    worker = Worker()
+    worker.hear(replace(RECORD, deny=(Entry("192.0.2.0/28", int(NOW_S) + 5),)))
+    assert "192.0.2" not in f"{worker.state.record!r} {worker.state.applied!r}"
+
+
+# Changing it.
+
+
+async def test_changes_raise_the_number() -> None:
+    """Each change has a higher number, even while the clock stands."""
+    worker = Worker()
+    place = MemoryControl(worker.state.hear)
+    await change(place, MAC, lambda one: replace(one, mode=Mode.MONITOR), lambda: 0.005)
+    await change(place, MAC, lambda one: replace(one, mode=Mode.ENFORCE), lambda: 0.005)
+
+    assert (worker.mode, worker.state.record.number) == (Mode.ENFORCE, 6)
+
+
+async def test_a_change_after_the_store_was_emptied_is_newer() -> None:
+    """Workers remember the number: the first record in an empty store is newer by its time."""
+    worker = Worker()
+    await change(MemoryControl(worker.state.hear), MAC, lambda one: replace(one, mode=Mode.MONITOR), lambda: NOW_S)
+    await change(MemoryControl(worker.state.hear), MAC, lambda one: replace(one, mode=Mode.OFF), lambda: NOW_S + 1)
+
+    assert worker.mode is Mode.OFF
+
+
+async def test_two_changes_at_once_are_both_kept() -> None:
+    """Two operators at once do not undo each other's change."""
+    worker = Worker()
+    place = MemoryControl(worker.state.hear)
+    calls: list[int] = []
+
+    async def other() -> None:
+        await change(place, MAC, lambda one: replace(one, posture="heightened"), lambda: NOW_S)
+
+    class Slow(MemoryControl):
+        async def get(self) -> bytes | None:
+            found = await place.get()
+            calls.append(1)
+            if len(calls) == 1:
+                await other()
+            return found
+
+        async def swap(self, old: bytes | None, new: bytes) -> bool:
+            return await place.swap(old, new)
+
+    record = await change(Slow(lambda _: True), MAC, lambda one: replace(one, mode=Mode.MONITOR), lambda: NOW_S)
+
+    assert (record.mode, record.posture, len(calls)) == (Mode.MONITOR, "heightened", 2)
+
+
+async def test_a_change_that_readers_would_refuse_is_refused() -> None:
+    """A list with a mistyped network is not written."""
+    with pytest.raises(ControlError):
+        await change(
+            MemoryControl(lambda _: True), MAC, lambda one: replace(one, deny=(Entry("nowhere", 5),)), lambda: NOW_S
+        )
+
+
+def test_an_empty_record_applies_nothing() -> None:
+    """Before any record is heard the settings alone hold."""
+    assert (Worker().state.record, Worker().state.applied) == (EMPTY, Applied())

@@ -1,0 +1,54 @@
+"""Forms of a page are read, and compared with the doors."""
+
+from __future__ import annotations
+
+import pytest
+
+from sekisho.doctor.forms import Form, checks_of_forms, log_in_forms
+from sekisho.model import DoorKind
+from sekisho.read import Doors
+from sekisho.settings import parse_doors
+
+PASSWORD = '<input type="password" name="pass">'
+FIELDS = f'<input name="email" type="EMAIL">{PASSWORD}'
+
+
+@pytest.mark.parametrize(
+    ("page", "forms"),
+    [
+        (f'<form method="post">{FIELDS}</form>', [Form("POST", "/account/in", "email", "pass")]),
+        (f'<form method="post" action="?next=/x">{FIELDS}</form>', [Form("POST", "/account/in", "email", "pass")]),
+        (f'<form method="POST" action="/session">{FIELDS}</form>', [Form("POST", "/session", "email", "pass")]),
+        (f'<form action="check">{FIELDS}</form>', [Form("GET", "/account/check", "email", "pass")]),
+        (f'<form method="post">{PASSWORD}</form>', [Form("POST", "/account/in", "", "pass")]),
+        (
+            f'<form method=post><input name="q"><input type="hidden" name="csrf">{FIELDS}<input name="code"></form>',
+            [Form("POST", "/account/in", "email", "pass")],
+        ),
+        (f'<form action="https://other.example/in">{FIELDS}</form>', []),
+        (f'<form action="javascript:void(0)">{FIELDS}</form>', []),
+        (f'<form action="//[x">{FIELDS}</form>', []),
+        (f"<form>{FIELDS}{PASSWORD}</form>", []),  # a sign-up
+        ('<form><input name="q"></form>', []),
+        (f"{FIELDS}<form></form>{FIELDS}", []),
+        ('<form method="post"><input name="a&#10;b"><input type="password" name="\x1b[2J"></form>', []),
+        ("<form <<< <input type=password", []),
+        ("", []),
+    ],
+)
+def test_a_log_in_form_is_read(page: str, forms: list[Form]) -> None:
+    """Method, path and fields, as a browser would post them; forms for anything else are left out."""
+    assert log_in_forms(page, "/account/in") == forms
+
+
+def test_forms_are_bounded() -> None:
+    """A page with thousands of forms costs no more than one with sixteen."""
+    assert len(log_in_forms(f"<form>{FIELDS}</form>" * 500, "/")) == 16
+
+
+def test_a_form_at_a_door_is_guarded() -> None:
+    """A form whose request is a door's is guarded, also with a slash at the end; each other is told once."""
+    doors = Doors(parse_doors(DoorKind.LOGIN, "POST /login form:email,pass", "LOGIN"))
+    forms = [Form("POST", path, "email", "pass") for path in ("/login", "/login/", "/account", "/account")]
+
+    assert [each.write for each in checks_of_forms(forms, doors)] == ["SEKISHO_LOGIN=POST /account form:email,pass"]
