@@ -71,12 +71,12 @@ class _Parser(HTMLParser):
         self._is_open = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        by_name = {name: value or "" for name, value in attrs}
+        named = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._is_open = True
-            self.forms.append(_Found((by_name.get("method") or "get").upper(), by_name.get("action", "").strip(), []))
+            self.forms.append(_Found((named.get("method") or "get").upper(), named.get("action", "").strip(), []))
         elif tag == "input" and self._is_open and len(self.forms[-1].fields) < FIELDS_MAX:
-            self.forms[-1].fields.append((by_name.get("type", "").lower(), by_name.get("name", "")))
+            self.forms[-1].fields.append((named.get("type", "").lower(), named.get("name", "")))
 
     def handle_endtag(self, tag: str) -> None:
         self._is_open = self._is_open and tag != "form"
