@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl
 import pytest
 
 from sekisho.check import Result
+from sekisho.check.answer import TrialAnswer
 from tests.middleware.driving import OPEN, answer, guarded, read
+from tests.read.test_answers import NAMES, RECORDINGS, pairs, scope_of
 
 if TYPE_CHECKING:
     from sekisho.check import DoorReport
@@ -137,3 +139,16 @@ async def test_a_403_without_such_a_cookie_tells_nothing() -> None:
     report = await probed(site((303, [], b""), (403, [], b"")), " success=303:/home")
 
     assert report.result is Result.UNTOLD
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=NAMES)
+def test_only_a_second_step_of_a_real_library_is_one(recording: dict[str, Any]) -> None:
+    """Of real libraries' answers only those to a log-in with a second step are taken for one."""
+    told = {
+        each["situation"]: TrialAnswer(
+            each["status"], pairs(each["headers"]), scope_of(each), b"", each["body"].encode()
+        ).asks_for_more
+        for each in recording["answers"]
+    }
+
+    assert told == {situation: situation == "second_step" for situation in told}

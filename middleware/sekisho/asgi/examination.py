@@ -68,7 +68,8 @@ class Examination:
 
     def is_asked(self, scope: Scope) -> bool:
         """Whether a request is for the examination, and may have it."""
-        if scope["type"] != "http" or not scope["path"].endswith(self._path) or scope["method"] != "GET":
+        # The path first: every attempt passes here.
+        if not scope["path"].endswith(self._path) or scope["type"] != "http" or scope["method"] != "GET":
             return False
         # Strangers must not learn whether a forged address is believed.
         token = dict(scope["headers"]).get(HEADER, b"")
