@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 from itertools import count
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
@@ -22,19 +22,32 @@ if TYPE_CHECKING:
     from sekisho.store import AnyStoreConnection
 
 # The layouts stand in `ledger.lua` under the same names.
-OPERATION = Struct("<BBBBBQI4s4s4s4s8s")
-VERDICT = Struct("<QHQQQQQI5B")
-LIMIT = Struct("<QQ")
+OPERATION: Final = Struct("<BBBBBQI4s4s4s4s8s")
+VERDICT: Final = Struct("<QHQQQQQI5B")
+LIMIT: Final = Struct("<QQ")
 
-CHARGE, SETTLE, FAIL = 1, 2, 5
-NETWORK, ACCOUNT, SECRET = 1, 2, 4
-EXEMPT, HAS_ACCOUNT, HAS_SECRET, HAS_LANE, RENEWED, PROVED, RIGHT = 1, 2, 4, 8, 16, 32, 64
-CHARGED = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
-YOUNG, SPENT, LAST, NEXT_NETWORK = 16, 32, 256, 512
-TAGGED = Tagged.PAIR | Tagged.MEMBER
+CHARGE: Final = 1
+SETTLE: Final = 2
+FAIL: Final = 5
+NETWORK: Final = 1
+ACCOUNT: Final = 2
+SECRET: Final = 4
+EXEMPT: Final = 1
+HAS_ACCOUNT: Final = 2
+HAS_SECRET: Final = 4
+HAS_LANE: Final = 8
+RENEWED: Final = 16
+PROVED: Final = 32
+RIGHT: Final = 64
+CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
+YOUNG: Final = 16
+SPENT: Final = 32
+LAST: Final = 256
+NEXT_NETWORK: Final = 512
+TAGGED: Final = Tagged.PAIR | Tagged.MEMBER
 
-NO_LANE = bytes(8)
-NO_TAG = bytes(4)
+NO_LANE: Final = bytes(8)
+NO_TAG: Final = bytes(4)
 
 
 def pack_limits(limits: LimitSet) -> bytes:
@@ -69,11 +82,10 @@ class Keys:
 
     def of(self, charge: Charge) -> list[bytes]:
         """All keys of a charge; to be read only."""
-        kept = charge.kept
-        if kept is not None and kept[0] is self:
-            return kept[1]
-        keys = self._all(charge)
-        charge.kept = (self, keys)
+        keys = charge.keys_by(self)
+        if keys is None:
+            keys = self._all(charge)
+            charge.keep_keys(self, keys)
         return keys
 
     def _all(self, charge: Charge) -> list[bytes]:
@@ -106,10 +118,10 @@ class Keys:
         return self._secret + charge.secret
 
 
-TOP_BITS = [bytes([number & 0xC0]) for number in range(256)]
+TOP_BITS: Final = [bytes([number & 0xC0]) for number in range(256)]
 
 
-PLACES = 64  # of a Cluster's slots, in which all records live
+PLACES: Final = 64  # of a Cluster's slots, in which all records live
 
 
 class ClusterKeys(Keys):

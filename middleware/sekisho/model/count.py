@@ -7,22 +7,8 @@ from typing import Final, Protocol, final
 from sekisho.model.value import Value
 
 
-class Addressed(Value):
-    """A value whose records are found in a store under keys.
-
-    Attributes:
-        kept: its keys there and who made them, once they are made. An attempt and its settlement have the same. It is
-            no part of the value.
-    """
-
-    __slots__ = ("kept",)
-
-    def __init__(self) -> None:
-        self.kept: tuple[object, list[bytes]] | None = None
-
-
 @final
-class Charge(Addressed):
+class Charge(Value):
     """One attempt as the ledger sees it: keyed digests without any name, address or secret.
 
     Attributes:
@@ -42,6 +28,7 @@ class Charge(Addressed):
     """
 
     __slots__ = (
+        "_keys",
         "account",
         "account_tag",
         "device",
@@ -73,7 +60,7 @@ class Charge(Addressed):
         member_tag: bytes,
         exempt: bool = False,
     ) -> None:
-        super().__init__()
+        self._keys: tuple[object, list[bytes]] | None = None
         self.network: Final = network
         self.networks: Final = networks
         self.ip: Final = ip
@@ -87,6 +74,14 @@ class Charge(Addressed):
         self.pair_tag: Final = pair_tag
         self.member_tag: Final = member_tag
         self.exempt: Final = exempt
+
+    def keys_by(self, maker: object) -> list[bytes] | None:
+        """The keys of its records that `maker` has left here: an attempt and its settlement have the same."""
+        keys = self._keys
+        return keys[1] if keys is not None and keys[0] is maker else None
+
+    def keep_keys(self, maker: object, keys: list[bytes]) -> None:
+        self._keys = (maker, keys)
 
 
 @final

@@ -10,7 +10,10 @@ from typing import Any, ClassVar, Self
 
 
 class Value:
-    """Equal to a value of the same class with equal attributes. A subclass lists its attributes in `__slots__`."""
+    """Equal to a value of the same class with equal attributes. A subclass lists its attributes in `__slots__`.
+
+    Names with a leading underscore are no part of the value: they hold what follows from it.
+    """
 
     __slots__: ClassVar[tuple[str, ...]] = ()
 
@@ -18,18 +21,17 @@ class Value:
         return type(other) is type(self) and _held(self) == _held(other)
 
     def __hash__(self) -> int:
-        return hash(_held(self))
+        return hash(tuple(_held(self).values()))
 
     def __repr__(self) -> str:
         # Subclasses that hold personal data override this.
-        shown = zip(type(self).__slots__, _held(self), strict=True)
-        return f"{type(self).__name__}({', '.join([f'{name}={held!r}' for name, held in shown])})"
+        shown = [f"{name}={held!r}" for name, held in _held(self).items()]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def _replace(self, **changes: Any) -> Self:
         """Copy with these attributes replaced, as a named tuple does."""
-        held: dict[str, Any] = dict(zip(type(self).__slots__, _held(self), strict=True))
-        return type(self)(**{**held, **changes})
+        return type(self)(**{**_held(self), **changes})
 
 
-def _held(value: object) -> tuple[object, ...]:
-    return tuple([getattr(value, name) for name in type(value).__slots__])  # type: ignore[attr-defined] # a `Value` has it
+def _held(value: Value) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in type(value).__slots__ if not name.startswith("_")}
