@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.model import Unreadable
 from sekisho.read import Body
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.types import Message, Receive
 
 
-PIECES_MAX = 64  # a message takes hundreds of bytes of memory even for one byte of body
+PIECES_MAX: Final = 64  # a message takes hundreds of bytes of memory even for one byte of body
 
 
 class HungUp(Exception):  # noqa: N818 - not an error

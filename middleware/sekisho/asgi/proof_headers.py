@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-WORK = b"sekisho-work"
-CAPTCHA = b"sekisho-captcha"
-PROOF = b"sekisho-proof"
+from typing import Final
 
-FORM = "sekisho-form"
-CARRIED = FORM.encode() + b"="
+WORK: Final = b"sekisho-work"
+CAPTCHA: Final = b"sekisho-captcha"
+PROOF: Final = b"sekisho-proof"
+
+FORM: Final = "sekisho-form"
+CARRIED: Final = FORM.encode() + b"="
 """The first bytes of a work page's form, which carries the request for which the work was asked."""
 
-LOOK_START = b"__Host-sekisho-look="
-LOOK_SECONDS = 120  # as long as the work itself may take
+LOOK_START: Final = b"__Host-sekisho-look="
+LOOK_SECONDS: Final = 120  # as long as the work itself may take
 """A cookie: the browser holds a work page. Its form is read even where its address is over the limit."""
 
-WAITED = b"sekisho-waited"
+WAITED: Final = b"sekisho-waited"
 
-SHOWN = frozenset({WORK, CAPTCHA, PROOF, WAITED})
+SHOWN: Final = frozenset({WORK, CAPTCHA, PROOF, WAITED})
 
 
 class Carried(Exception):  # noqa: N818 - not an error

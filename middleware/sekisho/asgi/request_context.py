@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sekisho.read import Caller
 
 
-DEVICE_HEADER = b"sekisho-device"
+DEVICE_HEADER: Final = b"sekisho-device"
 
 
 @final
@@ -37,7 +37,7 @@ class PresentedToken(Value):
         return f"PresentedToken(by_header={self.by_header}, ...)"
 
 
-NOTHING = PresentedToken("", by_header=False)
+NOTHING: Final = PresentedToken("", by_header=False)
 
 
 def presented(by_name: Mapping[bytes, bytes], start: bytes) -> PresentedToken:

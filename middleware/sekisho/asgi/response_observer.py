@@ -6,7 +6,7 @@ Only a JSON answer whose body decides is held back, and of that a bounded part: 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sekisho.model import Attempt, Basis, Decision, Device, Exposure, Outcome
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Headers = list[tuple[bytes, bytes]]
 
-BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
+BODIES: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 
 class Report:

@@ -26,23 +26,23 @@ from sekisho.read.digest import utf8
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ACCOUNTS_MAX = 5
+ACCOUNTS_MAX: Final = 5
 """Accounts that one browser is remembered for; the one not used for longest makes room."""
 
-USER_AGENT_BYTES_MAX = 512
+USER_AGENT_BYTES_MAX: Final = 512
 """Of a browser's name that is remembered with its family. A client may send any."""
 
-_BODY = Struct("<BBBI8sI12s")  # key id, class, browser family, issued (s), device, generation, account
-_MAC_BYTES = 16
-_SKEW_S = 300  # by how much workers' clocks may differ; the store's is followed where there is one
-_TOKEN_CHARS = -(-(_BODY.size + _MAC_BYTES) * 4 // 3)
-PRESENTED_CHARS_MAX = ACCOUNTS_MAX * (_TOKEN_CHARS + 2)
+_BODY: Final = Struct("<BBBI8sI12s")  # key id, class, browser family, issued (s), device, generation, account
+_MAC_BYTES: Final = 16
+_SKEW_S: Final = 300  # by how much workers' clocks may differ; the store's is followed where there is one
+_TOKEN_CHARS: Final = -(-(_BODY.size + _MAC_BYTES) * 4 // 3)
+PRESENTED_CHARS_MAX: Final = ACCOUNTS_MAX * (_TOKEN_CHARS + 2)
 
-_URLSAFE = bytes.maketrans(b"+/", b"-_")
-_STANDARD = bytes.maketrans(b"-_", b"+/")
-_PADDING = b"=" * (-_TOKEN_CHARS % 4)
+_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_PADDING: Final = b"=" * (-_TOKEN_CHARS % 4)
 
-_FAMILIES = (
+_FAMILIES: Final = (
     (b"Edg", 1, "Edge"),
     (b"OPR/", 2, "Opera"),
     (b"Firefox/", 3, "Firefox"),
@@ -51,7 +51,7 @@ _FAMILIES = (
     (b"CriOS/", 4, "Chrome"),
     (b"Safari/", 5, "Safari"),
 )
-_SYSTEMS = (
+_SYSTEMS: Final = (
     (b"Android", "Android"),
     (b"iPhone", "iPhone"),
     (b"iPad", "iPad"),

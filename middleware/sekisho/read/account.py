@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 from unicodedata import category, combining, normalize
 
 from sekisho.model import Unreadable
@@ -25,15 +25,15 @@ Resolver = Callable[[str], str | None]
 Called up to three times per attempt, in the event loop: it may read memory, but must not block.
 """
 
-_ROUNDS_MAX = 4  # two suffice for all of Unicode 14
+_ROUNDS_MAX: Final = 4  # two suffice for all of Unicode 14
 
-_PIECE_CHARS = 56
-_MARKS_MAX = 30  # in a row, as UAX 15 bounds them for streams: sorting a thousand takes a millisecond
+_PIECE_CHARS: Final = 56
+_MARKS_MAX: Final = 30  # in a row, as UAX 15 bounds them for streams: sorting a thousand takes a millisecond
 # An iota subscript without a vowel, an Arabic vowel sign without a letter: some databases read a letter or a blank,
 # others ignore it, so that one name would be two accounts. No real account name contains one.
-_STANDS_ALONE = re.compile("[\u0345\u037a\ufc5e-\ufc63\ufe70\ufe72\ufe74\ufe76\ufe78\ufe7a\ufe7c\ufe7e]")
+_STANDS_ALONE: Final = re.compile("[\u0345\u037a\ufc5e-\ufc63\ufe70\ufe72\ufe74\ufe76\ufe78\ufe7a\ufe7c\ufe7e]")
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # categories Cc and Cs
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # categories Cc and Cs
 # Invisible characters by category (Cf in Unicode 15.1) or property (Default_Ignorable_Code_Point, UAX 44): joiners,
 # fillers, direction marks, variation selectors, tags. A fixed list, so that all Python versions fold alike.
 _UNSEEN: dict[int, None] = dict.fromkeys(
@@ -87,8 +87,8 @@ class MailPolicy:
         return local + at + domain
 
 
-_NO_POLICY = MailPolicy()
-_ID = "id\0"  # no account in a request holds a NUL
+_NO_POLICY: Final = MailPolicy()
+_ID: Final = "id\0"  # no account in a request holds a NUL
 
 
 def canonical(account: str, *, policy: MailPolicy = _NO_POLICY) -> str:

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.model import Origin
 from sekisho.read.device import joined
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 Network = IPv4Network | IPv6Network
 
-HOPS_MAX = 32
-HEADER_BYTES_MAX = 4_096
-STRINGS_MAX = 4 * HOPS_MAX  # quoted strings; a hop has its `for`, `by` and `host`
-PEERS_MAX = 256
-HOP_CHARS_MAX = 107  # `"[` 45 characters of address, a zone, `]:` and an obfuscated port `"`
+HOPS_MAX: Final = 32
+HEADER_BYTES_MAX: Final = 4_096
+STRINGS_MAX: Final = 4 * HOPS_MAX  # quoted strings; a hop has its `for`, `by` and `host`
+PEERS_MAX: Final = 256
+HOP_CHARS_MAX: Final = 107  # `"[` 45 characters of address, a zone, `]:` and an obfuscated port `"`
 
-_MAPPED = b"\0" * 10 + b"\xff\xff"
-_NAT64 = b"\x00\x64\xff\x9b" + b"\0" * 8  # 64:ff9b::/96 (RFC 6052)
+_MAPPED: Final = b"\0" * 10 + b"\xff\xff"
+_NAT64: Final = b"\x00\x64\xff\x9b" + b"\0" * 8  # 64:ff9b::/96 (RFC 6052)
 _6TO4 = b"\x20\x02"  # 2002::/16 (RFC 3056)
-_ESCAPE = re.compile(r"\\(.)")
-_FORWARDING = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
+_ESCAPE: Final = re.compile(r"\\(.)")
+_FORWARDING: Final = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
 # No address has prefixes of 254 or 255 bits: only callers without an address share this identity.
-_NOWHERE = (b"\0\0\0\0\xff", b"\0\0\0\0\xfe")
+_NOWHERE: Final = (b"\0\0\0\0\xff", b"\0\0\0\0\xfe")
 
 Facts = tuple[str | None, bytes | None, bytes, bool]
 """The peer, its forwarding header's value, the device headers, and whether there is any forwarding header."""

@@ -13,10 +13,10 @@ from typing import Final, final
 from sekisho.model import Unreadable
 from sekisho.model.value import Value
 
-HEADER_BYTES_MAX = 1_024  # browsers send 80; CVE-2024-24762 was a kilobyte of quotes in this header
+HEADER_BYTES_MAX: Final = 1_024  # browsers send 80; CVE-2024-24762 was a kilobyte of quotes in this header
 
-_TOKEN = frozenset("!#$%&'*+-.^_`|~" + digits + ascii_letters)
-_BOUNDARY = frozenset("'()+_,-./:=?" + digits + ascii_letters)  # RFC 2046, less the space that proxies fold away
+_TOKEN: Final = frozenset("!#$%&'*+-.^_`|~" + digits + ascii_letters)
+_BOUNDARY: Final = frozenset("'()+_,-./:=?" + digits + ascii_letters)  # RFC 2046, less the space that proxies fold away
 
 
 class Form(Enum):
@@ -44,7 +44,7 @@ class Content(Value):
         self.boundary: Final = boundary
 
 
-_USUAL = {
+_USUAL: Final = {
     b"application/x-www-form-urlencoded": Content(Form.URLENCODED),
     b"application/x-www-form-urlencoded; charset=UTF-8": Content(Form.URLENCODED),
     b"application/x-www-form-urlencoded;charset=UTF-8": Content(Form.URLENCODED),

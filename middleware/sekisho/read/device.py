@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-VALUE_BYTES_MAX = 512  # browsers' longest, `user-agent`, takes 300
+VALUE_BYTES_MAX: Final = 512  # browsers' longest, `user-agent`, takes 300
 
 
 def fingerprint(headers: Iterable[tuple[bytes, bytes]], names: tuple[bytes, ...]) -> bytes:

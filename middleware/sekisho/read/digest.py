@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from sekisho.model import Attempt, Origin
 
-ID_BYTES = 16
-TAG_BYTES = 4
+ID_BYTES: Final = 16
+TAG_BYTES: Final = 4
 
 
 @final

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
     from sekisho.model import Fields
 
-ACCOUNT = "account"
-SECRET = "secret"  # noqa: S105 - the kind of a field
-NEW_SECRET = "new_secret"  # noqa: S105 - the same
-GRANT = "grant_type"
-METHOD = "method"  # a method override
+ACCOUNT: Final = "account"
+SECRET: Final = "secret"  # noqa: S105 - the kind of a field
+NEW_SECRET: Final = "new_secret"  # noqa: S105 - the same
+GRANT: Final = "grant_type"
+METHOD: Final = "method"  # a method override
 
-OVERRIDE_FIELD = "_method"
+OVERRIDE_FIELD: Final = "_method"
 
-_BLANK = r"(?:\s|\+|%20|%0[9a-dA-D]|%1[c-fC-F])"  # the characters that `str.strip` removes
+_BLANK: Final = r"(?:\s|\+|%20|%0[9a-dA-D]|%1[c-fC-F])"  # the characters that `str.strip` removes
 
-ACCOUNT_CHARS_MAX = 1_024  # four times the longest possible e-mail address
-SECRET_BYTES_MAX = 4_096  # a password hash reads every byte of it: CVE-2013-1443
-NAME_CHARS_MAX = 1_024  # of a field with an escape, a blank or a bracket in its name; doors' names have 64, escaped
-FIELDS_MAX = 1_000  # the limit of Starlette's and Django's parsers
+ACCOUNT_CHARS_MAX: Final = 1_024  # four times the longest possible e-mail address
+SECRET_BYTES_MAX: Final = 4_096  # a password hash reads every byte of it: CVE-2013-1443
+NAME_CHARS_MAX: Final = 1_024  # of a field whose name has an escape, a blank or a bracket; doors' names have 64
+FIELDS_MAX: Final = 1_000  # the limit of Starlette's and Django's parsers
 
 
 @final

@@ -6,7 +6,7 @@ with `parse_qsl` and python-multipart: a difference without a refusal would be a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sekisho.model import Unreadable
 from sekisho.read.names import ACCOUNT, FIELDS_MAX, SECRET_BYTES_MAX, unquoted
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sekisho.read.names import Names
 
 
-VALUE_CHARS_MAX = 3 * SECRET_BYTES_MAX  # each byte escaped; an account of that length is too long as well
+VALUE_CHARS_MAX: Final = 3 * SECRET_BYTES_MAX  # each byte escaped; an account of that length is too long as well
 
 
 def read_urlencoded(body: bytes, names: Names) -> dict[str, str]:

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def header(headers: Headers, wanted: bytes) -> bytes:
-    return next((value for name, value in headers if name.lower() == wanted), b"")
+    # A loop: compiled, a generator takes as long as the whole search.
+    for name, value in headers:
+        if name.lower() == wanted:
+            return value
+    return b""
 
 
 def media_type(headers: Headers) -> bytes:

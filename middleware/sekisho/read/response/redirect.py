@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from posixpath import normpath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, unquote_plus, urljoin, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-SENT_BYTES_MAX = 65_536  # longer text is not searched: it counts as naming the target
-_PLAIN_PORTS = (":443", ":80")
-_PLAIN = re.compile(r"(?:/[A-Za-z0-9_-]+)+/?|/")
-_NO_PLACE = re.compile(r"[\s\"'<>;,&=(){}|^`]+")
+SENT_BYTES_MAX: Final = 65_536  # longer text is not searched: it counts as naming the target
+_PLAIN_PORTS: Final = (":443", ":80")
+_PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_-]+)+/?|/")
+_NO_PLACE: Final = re.compile(r"[\s\"'<>;,&=(){}|^`]+")
 # Each redirect that would be a success searches the request's headers; these name no target and are skipped.
-_NAME_NO_PLACE = frozenset(
+_NAME_NO_PLACE: Final = frozenset(
     {
         *(b"host", b"origin", b"user-agent", b"accept", b"accept-encoding", b"accept-language", b"connection"),
         *(b"content-type", b"content-length", b"cache-control", b"dnt", b"priority", b"upgrade-insecure-requests"),
@@ -27,8 +27,8 @@ _NAME_NO_PLACE = frozenset(
         *(b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user"),
     }
 )
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-_IGNORED = {ord(character): None for character in "\t\n\r"}  # browsers ignore them in a URL
+_ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+_IGNORED: Final = {ord(character): None for character in "\t\n\r"}  # browsers ignore them in a URL
 
 
 class Target(NamedTuple):
