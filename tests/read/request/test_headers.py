@@ -1,4 +1,4 @@
-"""Header names are lowered once, at the edge."""
+"""Header names are lowered once, at the edge, and the memory of them is bounded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from sekisho.read.request import headers
 from sekisho.read.request.headers import read_headers
 
 _numbers = count()
@@ -28,7 +29,7 @@ def test_names_in_lower_case_stay_as_they_are(times: int) -> None:
 
 
 def test_a_name_in_title_case_is_found_after_its_lower_case_was_seen() -> None:
-    """Nothing is remembered of earlier names: `Authorization` is lowered after `authorization` was seen."""
+    """Names are remembered by exact spelling: `Authorization` is lowered after `authorization` was seen."""
     name = fresh(b"authorization")
     read_headers({"headers": [(name, b"Basic x")]})
 
@@ -43,6 +44,16 @@ def test_cookie_lines_are_joined_whatever_their_spelling() -> None:
     read, by_name = read_headers({"headers": [(b"Cookie", b"a=1"), (b"cookie", b"b=2")]})
     assert by_name == {b"cookie": b"a=1; b=2"}
     assert read["headers"] == [(b"cookie", b"a=1"), (b"cookie", b"b=2")]
+
+
+def test_names_that_clients_make_up_take_bounded_memory() -> None:
+    """A flood of invented names leaves 256 sets at most, none of them long."""
+    for _ in range(1_000):
+        read_headers({"headers": [(fresh(b"x-invented"), b"")]})
+    read_headers({"headers": [(fresh(b"x" * 2_000), b"")]})
+
+    assert len(headers._LOWER) <= 256
+    assert max(sum(map(len, names)) for names in headers._LOWER) <= 1_024
 
 
 def test_a_request_without_headers_has_none() -> None:

@@ -6,7 +6,7 @@ separate headers (granian). Both are normalised once, here, so that no look-up e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -15,14 +15,34 @@ if TYPE_CHECKING:
     Headers = Sequence[tuple[bytes, bytes]]
 
 
+SHAPES_MAX: Final = 256
+SHAPE_BYTES_MAX: Final = 1_024
+
+# Sequences of names known to be in lower case: a few dozen for all browsers. Checking each letter again would cost more
+# than reading the path.
+_LOWER: Final[set[tuple[bytes, ...]]] = set()
+
+
 def read_headers(scope: MutableMapping[str, Any]) -> tuple[MutableMapping[str, Any], dict[bytes, bytes]]:
     """The scope with header names in lower case (the same object if they already are), and its headers by name."""
     headers: Headers = scope.get("headers") or ()
     by_name = dict(headers)
-    if by_name and not b"".join(by_name).islower():
+    if (names := tuple(by_name)) not in _LOWER and not _are_lower(names):
         headers = [(bytes(name).lower(), value) for name, value in headers]
         return {**scope, "headers": headers}, headers_by_name(headers)
     return scope, by_name if len(by_name) == len(headers) else headers_by_name(headers)
+
+
+def _are_lower(names: tuple[bytes, ...]) -> bool:
+    joined = b"".join(names)
+    if names and not joined.islower():
+        return False
+    # Bounded: an attacker with invented names can only undo this saving.
+    if len(joined) <= SHAPE_BYTES_MAX:
+        if len(_LOWER) >= SHAPES_MAX:
+            _LOWER.clear()
+        _LOWER.add(names)
+    return True
 
 
 def headers_by_name(headers: Headers) -> dict[bytes, bytes]:

@@ -27,6 +27,10 @@ _NAME_NO_PLACE: Final = frozenset(
         *(b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user"),
     }
 )
+_SLASH: Final = ord("/")
+_BACKSLASH: Final = ord("\\")
+_PERCENT: Final = ord("%")
+_ESCAPED_SLASH: Final = re.compile(rb"%(?:2[fF5]|5[cC])")  # `/`, `\` or `%`
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _IGNORED: Final = {ord(character): None for character in "\t\n\r"}  # browsers ignore them in a URL
 
@@ -157,12 +161,10 @@ def _names(sent: bytes, target: Target, path: str, *, words: bool = False) -> bo
 
 def _may_hold_slash(sent: bytes) -> bool:
     """Whether text may hold a slash, plain or escaped: without one it names no path. Most text has none."""
-    if b"/" in sent or b"\\" in sent:
+    # Numbers, not bytes: `bytes.__contains__` first tries bytes as a number, and the error costs a thousand steps.
+    if _SLASH in sent or _BACKSLASH in sent:
         return True
-    if b"%" not in sent:
-        return False
-    lower = sent.lower()
-    return b"%2f" in lower or b"%5c" in lower or b"%25" in lower
+    return _PERCENT in sent and _ESCAPED_SLASH.search(sent) is not None
 
 
 def _places(sent: str, path: str, *, words: bool = False) -> Iterator[str]:
