@@ -1,4 +1,4 @@
-"""The texts that people read. They help the account owner, who is the most frequent reader, and no attacker: no
+"""The texts that people read. They help account owners, their most frequent readers, and no attacker: no
 sentence says whether an account exists, or whether a password was right.
 """
 

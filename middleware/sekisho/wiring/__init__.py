@@ -630,7 +630,7 @@ class _Running:
             self._step_up.end_all(accounts)
 
     async def tell(self) -> None:
-        """Share what is known of success rules with other workers now, if the store answers."""
+        """Share the state of success rules with other workers now, if the store answers."""
         if self._exchanging is not None:
             with contextlib.suppress(StoreUnavailable):
                 await self._exchanging.once()

@@ -68,7 +68,7 @@ def target_of(location: str, path: str) -> Target | None:
 
 
 def flat(path: str) -> str:
-    """Normalise a path as a browser does: `/home/%2e%2e/login/` is `/login`."""
+    """Normalise a path as a browser does: `/account/%2e%2e/login/` is `/login`."""
     return "/" + normpath("/" + unquote(path)).strip("/")
 
 
