@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import resources
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import redis
 
-from sekisho.ledger import arithmetic as ledger
 from sekisho.ledger.arithmetic import UNHINDERED
 from sekisho.ledger.inlined import inlined
 from sekisho.ledger.receipt import pack_receipt, unpack_receipt
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from tests.servers import RedisServer
 
 OLD_VERDICT = Struct("<QBQQQQQI5B")
-LEDGER = "sekisho/ledger/ledger.lua"
+BEFORE = "97295b2"
+"""The last commit whose script differs in its records."""
+LEDGER = "sekisho/observe/limiter/ledger.lua"
 
 
 class Told(NamedTuple):
@@ -95,15 +97,15 @@ class Both(NamedTuple):
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The earlier package."""
-    return landed(tmp_path_factory.mktemp("landed"))
+    return landed(tmp_path_factory.mktemp("landed"), BEFORE)
 
 
 @pytest.fixture
 def both(before: Path, redis_server: RedisServer) -> Iterator[Both]:
     redis_server.cli("FLUSHALL")
-    here = ledger.__file__.replace("ledger.py", "ledger.lua")
-    with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as client, open(here) as new:  # noqa: PTH123
-        yield Both(Script(client, (before / LEDGER).read_text(), is_old=True), Script(client, new.read(), is_old=False))
+    new = resources.files("sekisho.ledger").joinpath("ledger.lua").read_text()
+    with redis.Redis(unix_socket_path=str(redis_server.socket_path)) as client:
+        yield Both(Script(client, (before / LEDGER).read_text(), is_old=True), Script(client, new, is_old=False))
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -185,7 +187,7 @@ def test_a_receipt_is_read_by_both(before: Path) -> None:
     ]
     program = (
         "import sys\n"
-        "from sekisho.ledger.receipt import pack_receipt, unpack_receipt\n"
+        "from sekisho.observe.limiter.receipt import pack_receipt, unpack_receipt\n"
         "for line in sys.stdin:\n"
         "    charge, verdict = unpack_receipt(bytes.fromhex(line))\n"
         "    tagged = charge._replace(pair_tag=b'pair', member_tag=b'memb')\n"

@@ -15,7 +15,7 @@ from tests.acceptance.processes import ended, environment, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LANDED = "97295b2"
+LANDED = "10b6749"
 """The commit whose workers still run while those of this tree start."""
 
 _SERVICE = Path(__file__).with_name("service.py")
@@ -31,12 +31,12 @@ class Worker(NamedTuple):
     errors: Path
 
 
-def landed(folder: Path) -> Path:
-    """The folder with the package at `LANDED`. Raises `RuntimeError` in a clone without it."""
+def landed(folder: Path, commit: str = LANDED) -> Path:
+    """The folder with the package at `commit`. Raises `RuntimeError` in a clone without it."""
     try:
-        return exported(LANDED, folder)
+        return exported(commit, folder)
     except SystemExit:
-        raise RuntimeError(f"commit {LANDED} is not here; fetch the whole history: git fetch --unshallow") from None
+        raise RuntimeError(f"commit {commit} is not here; fetch the whole history: git fetch --unshallow") from None
 
 
 @contextmanager
