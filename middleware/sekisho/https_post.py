@@ -1,10 +1,10 @@
-"""One body, posted over TLS; one small answer, whole and in time, or none.
+"""Posts one body over TLS, and reads one small answer in full and in time, or fails.
 
-anyio's streams carry it, on any event loop (uvloop's connections take no `happy_eyeballs_delay`), and `http.client`
-reads it, from memory: a client of its own would be the largest dependency of a guard that asks a question now and then.
-Streams can be cancelled and have one deadline for name, connection, handshake and answer together; `urllib` in a thread
-has none of the three. What it leaves out: redirects (who is told a secret is the operator's choice), proxies, and
-connections that are kept.
+anyio's streams carry it on any event loop (uvloop's connections take no `happy_eyeballs_delay`), and `http.client`
+parses the answer in memory. A full HTTP client would be the largest dependency of a guard that rarely needs one.
+Streams can be cancelled, and have one deadline for name resolution, connection, handshake and answer together; `urllib`
+in a thread has neither. Not supported: redirects (the operator decides which server receives a secret), proxies, and
+kept connections.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
-_NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 leads nowhere must not cost the whole limit
+_NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 address does not answer must not use up the whole limit
 
 
-# `ValueError`: a name that is none, a length that is none. The last two: the other end hung up during the handshake.
+# `ValueError`: an invalid host name or length. The last two: the server hung up during the handshake.
 _NO_ANSWER = (OSError, HTTPException, ValueError, BrokenResourceError, EndOfStream)
 
 
-class PostFault(SekishoError):  # noqa: N818 - what came of one question; the caller makes *could not tell* of it
-    """No answer that can be believed.
+class PostFault(SekishoError):  # noqa: N818 - a result; the caller turns it into "could not tell"
+    """There is no answer that can be trusted.
 
     Attributes:
-        reason: for people; holds nothing of the question, and of the answer no more than a status.
+        reason: a text for operators; contains nothing of the request, and of the answer no more than its status.
     """
 
     def __init__(self, reason: str) -> None:
@@ -50,15 +50,15 @@ class PostFault(SekishoError):  # noqa: N818 - what came of one question; the ca
 
 
 class HttpsPost:
-    """Posts to one address.
+    """Posts to one URL.
 
     Args:
-        url: https; http for this machine's own address alone, as what is posted holds a secret.
-        content_type: of what is posted.
-        answer_bytes_max: headers included; more is a fault.
+        url: https; http is allowed only for loopback addresses, because the body contains a secret.
+        content_type: the body's media type.
+        answer_bytes_max: limit of the answer in bytes, headers included; a longer one is a fault.
 
     Raises:
-        ValueError: another URL. The text holds no part of it.
+        ValueError: another URL. The text contains no part of it.
     """
 
     def __init__(self, url: str, *, content_type: str, answer_bytes_max: int) -> None:
@@ -76,23 +76,23 @@ class HttpsPost:
         )
 
     async def ask(self, body: bytes, *, limit_s: float) -> bytes:
-        """The body of the answer.
+        """Post, and return the body of the answer.
 
         Raises:
-            Fault: no answer with status 200 was here, whole, within `limit_s`.
+            PostFault: no complete answer with status 200 arrived within `limit_s` seconds.
         """
         return await self._posted(body, {}, _whole, limit_s)
 
     async def tell(self, body: bytes, headers: Mapping[str, str], *, limit_s: float) -> None:
-        """Post, and read no more of the answer than its head.
+        """Post, and read only the head of the answer.
 
         Args:
-            body: what is told.
-            headers: further ones; names and values are ours, and no stranger's.
-            limit_s: for all of it.
+            body: the body to post.
+            headers: further headers. Names and values must be our own: a client's could inject a header.
+            limit_s: limit for the whole exchange, in seconds.
 
         Raises:
-            Fault: no answer with a status from 200 to 299 was here within `limit_s`.
+            PostFault: no answer with a status from 200 to 299 arrived within `limit_s`.
         """
         await self._posted(body, headers, _taken, limit_s)
 
@@ -115,7 +115,7 @@ class HttpsPost:
         except EndOfStream:
             raise PostFault("cut short") from None
         finally:
-            await aclose_forcefully(stream)  # what is not whole by now never will be; a polite end could take for ever
+            await aclose_forcefully(stream)  # the exchange is over; an orderly close could take for ever
 
     async def _connected(self) -> ByteStream:
         if self._tls is None:
@@ -124,7 +124,7 @@ class HttpsPost:
             self._host,
             self._port,
             ssl_context=self._tls,
-            tls_standard_compatible=False,  # the length that the answer states is what tells a whole one
+            tls_standard_compatible=False,  # the answer's length shows whether it is complete, not the end of TLS
             happy_eyeballs_delay=_NEXT_ADDRESS_S,
         )
 
@@ -148,7 +148,7 @@ def _fit(url: str) -> bool:
             and not (parts.username or parts.password or parts.query or parts.fragment)
             and re.fullmatch("[!-~]+", url)
         )
-    except ValueError:  # of a port, and its text would quote it
+    except ValueError:  # an invalid port; the text of the error would quote it
         return False
 
 
@@ -160,7 +160,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Held:
-    """What `HTTPResponse` takes for a socket."""
+    """Stands in for the socket that `HTTPResponse` reads."""
 
     def __init__(self, received: bytes) -> None:
         self._received = received
@@ -170,15 +170,16 @@ class _Held:
 
 
 def _whole(received: bytes) -> bytes | None:
-    """The body, or None while some of it is missing."""
+    """Return the body, or None if a part of it is still missing."""
     if (response := _response(received)) is None:
         return None
     if response.status != 200:
         raise PostFault(f"status {response.status}")
     if response.length is None and not response.chunked:
-        # Then the end of the connection is the end of the answer, and a broken one looks like a short one.
+        # The end of the connection would be the end of the answer: a broken connection would look like a short answer.
         raise PostFault("the end of the answer is not marked")
-    # Read anew with every piece: what cannot be whole yet is not, or an answer in small pieces costs their square.
+    # Every piece parses the answer anew. An incomplete one is skipped early, or many small pieces would cost quadratic
+    # time.
     if response.chunked and not received.endswith(b"\r\n\r\n"):
         return None
     try:
@@ -188,7 +189,7 @@ def _whole(received: bytes) -> bytes | None:
 
 
 def _taken(received: bytes) -> bytes | None:
-    """Nothing once the head is here, and says that all is well; None while some of it is missing."""
+    """Return an empty body if the head reports success; None if a part of the head is still missing."""
     if (response := _response(received)) is None:
         return None
     if not 200 <= response.status <= 299:
@@ -197,7 +198,7 @@ def _taken(received: bytes) -> bytes | None:
 
 
 def _response(received: bytes) -> HTTPResponse | None:
-    """The head, read; None while some of it is missing."""
+    """Parse the head; None if a part of it is still missing."""
     if b"\r\n\r\n" not in received:
         return None
     held: Any = _Held(received)

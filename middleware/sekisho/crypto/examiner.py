@@ -1,7 +1,7 @@
-"""The token by which `sekisho doctor` shows a running service that it has the service's secret.
+"""The token by which `sekisho doctor` proves to a running service that it has the service's secret.
 
-It stops strangers from asking how their requests arrive: the answer tells whether a forged address is believed. A token
-that is seen on the way can be used again for five minutes, to read the same facts and nothing else.
+It keeps strangers from asking how their requests arrive, since the answer tells whether a forged address is believed.
+An eavesdropper can replay a token for five minutes, to read the same facts and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PERSON: Final = b"sekisho.doctor"
 
 
 def examiner_token(signers: Iterable[Signer], now_s: float) -> bytes:
-    """A token for the next minutes. Raises `LookupError` where no secret signs. `now_s`: Unix time."""
+    """Return a token for five minutes. `now_s`: Unix time in seconds. Raises `LookupError`: no secret signs."""
     for signer in signers:
         if signer.signs and now_s < signer.until_s:
             issued = b"%d" % now_s
@@ -31,7 +31,7 @@ def examiner_token(signers: Iterable[Signer], now_s: float) -> bytes:
 
 
 def is_examiner(signers: Iterable[Signer], token: bytes, now_s: float) -> bool:
-    """Whether a token is genuine and was issued within five minutes. `now_s`: Unix time."""
+    """Whether a token is genuine and was issued within the last five minutes. `now_s`: Unix time in seconds."""
     issued, _, mac = token[:_CHARS_MAX].partition(b".")
     if not issued.isdigit() or abs(int(issued) - now_s) > SKEW_S:
         return False
@@ -39,6 +39,6 @@ def is_examiner(signers: Iterable[Signer], token: bytes, now_s: float) -> bool:
 
 
 def _mac(signer: Signer, issued: bytes) -> bytes:
-    # Hashed first: BLAKE2b takes no key of more than 64 bytes.
+    # The secret is hashed first, because BLAKE2b accepts no key of more than 64 bytes.
     key = blake2b(signer.secret, digest_size=32, person=_PERSON).digest()
     return blake2b(issued, key=key, digest_size=16, person=_PERSON).hexdigest().encode()

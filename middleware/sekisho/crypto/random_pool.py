@@ -1,7 +1,7 @@
 """Random bytes for names, read from the system in blocks: one system call for many names.
 
-Not for keys and nonces: a snapshot of a virtual machine copies a pool, and its clones would use one nonce twice. A
-device's name that two clones hand out is only a name.
+Do not use it for keys and nonces: a snapshot of a virtual machine copies the pool, and its clones would use one nonce
+twice. If two clones hand out the same device name, no secret is lost.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 512
 
 _FORKS: Final = [0]
-"""How many forks lie between this process and the first one."""
+"""The number of forks between this process and the first one."""
 
 
 def _forked() -> None:
     _FORKS[0] += 1
 
 
-# After a fork, parent and child would hand out the same bytes: two devices of one account would have one name, and so
-# one budget, which the thief of one token could use up for the other device's owner.
+# After a fork, parent and child would hand out the same bytes. Two devices of one account would then share a name and a
+# budget, and the thief of one token could use up the budget of the owner's other device.
 os.register_at_fork(after_in_child=_forked)
 
 
 @final
 class RandomPool:
-    """Belongs to one event loop. No byte is handed out twice.
+    """A pool of random bytes for one event loop. It hands out no byte twice.
 
     Args:
-        source: `n -> n` random bytes.
+        source: a function from `n` to `n` random bytes.
     """
 
     __slots__ = ("_at", "_block", "_forks", "_source")
@@ -44,7 +44,7 @@ class RandomPool:
         self._forks = -1
 
     def take(self, count: int) -> bytes:
-        """So many random bytes, at most `BLOCK_BYTES`."""
+        """Return `count` random bytes, at most `BLOCK_BYTES`."""
         if self._at + count > len(self._block) or self._forks != _FORKS[0]:
             self._fill()
         at = self._at

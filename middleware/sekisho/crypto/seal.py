@@ -1,10 +1,11 @@
 """Sealing: encrypts and authenticates data that leaves this process and comes back.
 
-An application's answer in the store, a form in a page, a factor's secret in a database: each is worth stealing, and
-each comes back through other hands. AES-256-GCM with a key for each message, as in XAES-256-GCM
-(https://c2sp.org/XAES-256-GCM): the master key, the purpose and 96 random bits give the key of the message; 96 more
-bits are its nonce. NIST allows 2^32 messages for one key under random nonces (SP 800-38D, section 8.3); an attacker who
-has us seal an answer for each guess reaches that within weeks. With a key for each message the bound is 2^80.
+Sealed data are an application's answer in the store, a form in a page, or a factor's secret in a database. Each is
+worth stealing, and each passes through other hands. The cipher is AES-256-GCM with a key for each message, as in
+XAES-256-GCM (https://c2sp.org/XAES-256-GCM): the master key, the purpose and 96 random bits give the key of the
+message; 96 more bits are its nonce. NIST allows 2^32 messages for one key under random nonces (SP 800-38D, section
+8.3). An attacker whose every guess makes the guard seal an answer reaches that within weeks. With a key for each
+message the bound is 2^80.
 
 Needs the extra `step-up`.
 """
@@ -40,16 +41,16 @@ def _keyed(master: bytes) -> blake2b:
 _UNKNOWN = (_keyed(b""), Signer(b"", until_s=0.0))
 
 OVERHEAD_BYTES = _DATA_AT + _TAG_BYTES
-"""By how much the sealed text is longer than the data."""
+"""Length of the sealed text minus the length of the data, in bytes."""
 
 DATA_BYTES_MAX = 2 * 1024 * 1024
-"""Twice the longest body that can be configured. A client's text is measured before it is opened."""
+"""Twice the longest body that can be configured. The length of a client's text is checked before it is opened."""
 
 
-class Unsealable(SekishoError):  # noqa: N818 - a verdict about what somebody showed
+class Unsealable(SekishoError):  # noqa: N818 - a verdict about a client's text
     """The text was not sealed by this service, for this purpose and binding, or was changed since.
 
-    It never says which: each hint would help an attacker.
+    The error never says which of these it was: each hint would help an attacker.
     """
 
     def __init__(self) -> None:
@@ -57,11 +58,14 @@ class Unsealable(SekishoError):  # noqa: N818 - a verdict about what somebody sh
 
 
 class Sealer:
-    """Seals and opens.
+    """Seals and opens data.
 
     Args:
-        secrets: the service's. The first one that signs and has not ended seals; all that have not ended open.
-        clock_s: Unix time.
+        secrets: the service's. The first secret that signs and has not ended seals; all that have not ended open.
+        clock_s: Unix time in seconds.
+
+    Raises:
+        ValueError: no secret was given.
     """
 
     __slots__ = ("_clock_s", "_keys")
@@ -69,12 +73,12 @@ class Sealer:
     def __init__(self, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float] = time) -> None:
         if not secrets:
             raise ValueError("a sealer wants at least one secret")
-        # Hashed with a person string of its own: the same secrets sign tokens and key the counters.
+        # Hashed with a separate person string, because the same secrets sign tokens and key the counters.
         masters = [
             (blake2b(signer.secret, digest_size=64, person=b"sekisho.seal").digest(), signer)
             for signer in as_signers(secrets)
         ]
-        # Each key is hashed once; sealing an answer to a flood only copies that state.
+        # Each key is hashed once; sealing only copies that state, which keeps a flood of sealed answers cheap.
         self._keys: Final = {_head(master): (_keyed(master), signer) for master, signer in masters}
         self._clock_s = clock_s
 
@@ -84,7 +88,7 @@ class Sealer:
         Args:
             purpose: a constant. Data sealed for another purpose does not open for this one.
             data: at most `DATA_BYTES_MAX` bytes; more raises `ValueError`.
-            bound_to: the context that must be the same when it is opened (account, browser, door); see `bind`.
+            bound_to: the context that must be the same when the data is opened (account, browser, door); see `bind`.
         """
         if len(data) > DATA_BYTES_MAX:
             raise ValueError(f"at most {DATA_BYTES_MAX} bytes can be sealed")
@@ -93,15 +97,15 @@ class Sealer:
         return head + random + cipher.encrypt(random[_SALT_BYTES:], data, head + bound_to)
 
     def open(self, purpose: bytes, sealed: bytes, *, bound_to: bytes) -> bytes:
-        """Open data that was sealed for this purpose and context. Raises `Unsealable`; a client may send any bytes."""
+        """Open data that was sealed for this purpose and context. A client may send any bytes. Raises `Unsealable`."""
         opened = self._opened(purpose, sealed, bound_to)
-        # Raised outside of the handler: error reporters would print the error's cause.
+        # Raised outside the handler: error reporters would print the cause of the error.
         if opened is None:
             raise Unsealable
         return opened
 
     def needs_rewrap(self, sealed: bytes) -> bool:
-        """Whether it was sealed with another secret than the one that seals now. It may not open at all."""
+        """Whether another secret than the current one sealed it. It may not open at all."""
         return not sealed.startswith(self._sealing)
 
     @property
@@ -124,7 +128,7 @@ class Sealer:
             return None
 
     def _cipher(self, head: bytes, purpose: bytes, salt: bytes) -> AESGCM:
-        # The salt's length is fixed: no two pairs of salt and purpose feed the same bytes.
+        # The salt has a fixed length, so no two pairs of salt and purpose give the same bytes.
         keyed, _ = self._keys[head]
         key = keyed.copy()
         key.update(salt + purpose)
@@ -132,7 +136,7 @@ class Sealer:
 
 
 def bind(*parts: bytes) -> bytes:
-    """Join several parts to one binding, each behind its length: `(b"ab", b"c")` differs from `(b"a", b"bc")`."""
+    """Join parts to one binding, each preceded by its length, so `(b"ab", b"c")` differs from `(b"a", b"bc")`."""
     return b"".join([len(part).to_bytes(8) + part for part in parts])
 
 

@@ -1,7 +1,7 @@
-"""Which secret signs, and which secrets verify: while one takes another's place, and for one of several services.
+"""Selects the secrets that sign and verify, during a rotation and for several services with one secret.
 
-Services that share a secret are told apart by their namespace: what one has signed is nothing to another. The default
-namespace signs with the secret itself, as all did before, so that most sites upgrade without a thought.
+A namespace separates services that share a secret: a value that one service signed is not valid for another. The
+default namespace signs with the secret itself, as earlier versions did, so most sites upgrade without a change.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ DEFAULT_NAMESPACE: Final = "sekisho"
 
 
 class Signer(NamedTuple):
-    """Attributes:
-    secret: any length.
-    signs: whether it signs, where it is the first that does; or only verifies, since not all workers have it yet.
-    until_s: Unix time from which it neither signs nor verifies.
+    """A secret and its role.
+
+    Attributes:
+        secret: any length.
+        signs: whether it may sign; the first such secret does. Otherwise it only verifies, since not all workers have
+            it yet.
+        until_s: Unix time in seconds from which it neither signs nor verifies.
     """
 
     secret: bytes
@@ -32,20 +35,21 @@ class Signer(NamedTuple):
 
 
 def as_signers(secrets: Iterable[bytes | Signer]) -> tuple[Signer, ...]:
-    """Plain secrets never end."""
+    """Make signers of plain secrets; these never end."""
     return tuple(one if isinstance(one, Signer) else Signer(one) for one in secrets)
 
 
 def signers_of(
     plain: Sequence[Signer], namespace: str, *, old_until_s: float = 0.0, writes_old: bool = False
 ) -> tuple[Signer, ...]:
-    """The signers of one service.
+    """Return the signers of one service.
 
     Args:
-        plain: as the secrets are listed, newest first.
-        namespace: of the service.
-        old_until_s: until when what was signed without a namespace is verified; 0: never.
-        writes_old: whether it is also signed without one until then, for workers that know no namespaces yet.
+        plain: the listed secrets, newest first.
+        namespace: the service's.
+        old_until_s: Unix time in seconds until which values that were signed without a namespace are verified; 0:
+            never.
+        writes_old: whether the service also signs without a namespace until then, for workers of an earlier version.
     """
     if namespace == DEFAULT_NAMESPACE:
         return tuple(plain)
@@ -55,6 +59,6 @@ def signers_of(
 
 
 def _scoped(secret: bytes, namespace: str) -> bytes:
-    # Hashed first: BLAKE2b takes no key of more than 64 bytes.
+    # The secret is hashed first, because BLAKE2b accepts no key of more than 64 bytes.
     key = blake2b(secret, digest_size=64, person=b"sekisho.service").digest()
     return blake2b(namespace.encode(), key=key, digest_size=64, person=b"sekisho.service").digest()

@@ -1,7 +1,7 @@
 """Keys of the vault, and the binding of an enrolment's secret.
 
-A key is a keyed digest. Without the secret, a reader of the store neither learns which accounts have pending codes nor
-can test candidates.
+A key of the vault is a keyed digest. A reader of the store who lacks the secret can neither learn which accounts have
+pending codes nor test candidates.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ if TYPE_CHECKING:
 class VaultKeys:
     """Makes the vault's keys.
 
-    Like the counters, they use the oldest secret listed. If they moved when a new secret is put in front, every
-    rotation would grant a fresh set of guesses, and accept each code of that minute a second time.
+    Like the counters, they use the oldest secret listed. If a new secret in front changed the keys, every rotation
+    would grant a fresh set of guesses, and would accept each code of that minute a second time.
     """
 
     def __init__(self, secrets: Sequence[bytes | Signer]) -> None:
         self._key = blake2b(as_signers(secrets)[-1].secret, digest_size=64, person=b"sekisho.vault").digest()
 
     def of(self, kind: bytes, *parts: str | bytes) -> bytes:
-        """A key of 16 bytes. `kind` (at most 16 bytes, a constant) separates the keys of different uses."""
+        """Return a key of 16 bytes. `kind`, a constant of at most 16 bytes, separates the keys of different uses."""
         return blake2b(bind(*map(_raw, parts)), key=self._key, digest_size=16, person=kind).digest()
 
 
 def enrolment_binding(account_id: str, enrolment_id: str) -> bytes:
-    """The binding of a factor's secret: an attacker who can write to the database must not move a secret of their own
-    into another account's row.
+    """Return the binding of a factor's secret.
+
+    It stops an attacker who can write to the database from moving their own secret into another account's row.
     """
     return bind(_raw(account_id), _raw(enrolment_id))
 

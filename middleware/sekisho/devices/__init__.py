@@ -1,1 +1,1 @@
-"""Recognises browsers and apps: the device token, and the browser that asked for a code."""
+"""Recognises browsers and apps: the device token, and the token of the browser that asked for a code."""

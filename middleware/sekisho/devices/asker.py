@@ -1,8 +1,8 @@
-"""The browser that asked for a code: its guesses are counted apart from those of all others.
+"""The token of the browser that asked for a code. Guesses from that browser are counted separately.
 
-A code of six digits is guessed sideways as soon as guesses of one account share nothing but the account; and if they
-share one counter, a stranger's guesses void the owner's code. So the browser that asks is given a signed token. It
-grants no more than a counter of its own, for one account, for a day.
+If guesses were limited only by address, an attacker with many addresses would find a code of six digits. If all guesses
+at an account shared one counter, a stranger's guesses would void the owner's code. So the browser that asks for a code
+gets a signed token. The token grants one separate counter, for one account, for a day, and nothing else.
 
 Pure: time and randomness arrive as values.
 """
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SECONDS = 86_400
-"""How long a token is good for: as long as a reset's mail may take."""
+"""Lifetime of a token in seconds: a reset's mail may take a day."""
 
 _BODY = Struct("<BI8s")  # key id, issued (s), the browser's random name
 _MAC_BYTES = 16
 _CHARS = 4 * -(-(_BODY.size + _MAC_BYTES) // 3)
-_SKEW_S = 120  # by how much workers' clocks may differ
+_SKEW_S = 120  # largest accepted difference of workers' clocks, in seconds
 
 
 class Askers:
@@ -35,7 +35,7 @@ class Askers:
 
     Args:
         secrets: the service's, newest first; the first one signs, all of them verify.
-        namespace: of the service. Another service with the same secret issues tokens of its own.
+        namespace: the service's. Another service with the same secret issues separate tokens.
     """
 
     def __init__(self, secrets: Sequence[bytes], namespace: str) -> None:
@@ -43,11 +43,11 @@ class Askers:
         self._namespace: Final = namespace.encode() + b"\0"
 
     def issued(self, account: str, now_s: int, fresh: bytes) -> str:
-        """A token for the browser that asks.
+        """Return a token for the browser that asks for a code.
 
         Args:
             account: exactly as the application reads it.
-            now_s: Unix time.
+            now_s: Unix time in seconds.
             fresh: 8 random bytes, the browser's name.
         """
         key = self._keys[0]
@@ -55,7 +55,7 @@ class Askers:
         return urlsafe_b64encode(body + self._mac(key, body, account)).rstrip(b"=").decode()
 
     def find(self, presented: str, account: str, now_s: int) -> bytes:
-        """The browser's name, 8 bytes; empty where the token is none of ours, of another account, or too old."""
+        """Return the browser's name, 8 bytes; empty if the token is forged, for another account, or too old."""
         packed = _unpacked(presented)
         if not packed:
             return b""
@@ -69,7 +69,7 @@ class Askers:
         return bytes(name) if genuine else b""
 
     def _mac(self, key: bytes, body: bytes, account: str) -> bytes:
-        # The body's length is fixed and a namespace has no zero byte: no two of these three feed the same bytes.
+        # The body has a fixed length and a namespace has no zero byte, so no two inputs give the same bytes.
         data = body + self._namespace + utf8(account)
         return blake2b(data, key=key, digest_size=_MAC_BYTES, person=b"asker token").digest()
 

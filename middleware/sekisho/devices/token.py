@@ -1,10 +1,10 @@
-"""Device tokens: what a browser or app is given after a log-in, so that it is known the next time.
+"""Device tokens: a browser or app gets one after a log-in, so that the guard recognises it the next time.
 
 OWASP's device cookies ("Slow Down Online Guessing Attacks with Device Cookies"): a device that logged in to an account
-before has a budget of its own there, so neither a flood at its address nor anybody's guesses at its account can keep
-its owner out. A token is signed, names one account exactly as the application reads it, and is renewed at each
-success; whoever shows one that was renewed long ago holds a copy. It names its account by a keyed digest: a stolen
-cookie jar is no list of accounts.
+before has a separate budget there. So neither a flood at its address nor guesses at its account can lock its owner out.
+A token is signed, names one account exactly as the application reads it, and is renewed at each success. A client that
+shows a token which was renewed long ago holds a copy. The token names its account by a keyed digest, so stolen cookies
+do not list accounts.
 
 Pure: time and randomness arrive as values.
 """
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ACCOUNTS_MAX: Final = 5
-"""Accounts that one browser is remembered for; the one not used for longest makes room."""
+"""Accounts that one browser is remembered for; a further one replaces the least recently used."""
 
 USER_AGENT_BYTES_MAX: Final = 512
-"""Of a browser's name that is remembered with its family. A client may send any."""
+"""Longest `User-Agent` that is cached with its family, in bytes. A client may send any length."""
 
 _BODY: Final = Struct("<BBBI8sI12s")  # key id, class, browser family, issued (s), device, generation, account
 _MAC_BYTES: Final = 16
-_SKEW_S: Final = 300  # by how much workers' clocks may differ; the store's is followed where there is one
+_SKEW_S: Final = 300  # largest accepted difference of workers' clocks, in seconds; with a store, its clock is used
 _TOKEN_CHARS: Final = -(-(_BODY.size + _MAC_BYTES) * 4 // 3)
 PRESENTED_CHARS_MAX: Final = ACCOUNTS_MAX * (_TOKEN_CHARS + 2)
 
@@ -66,9 +66,9 @@ class Token(Value):
     """A verified token.
 
     Attributes:
-        device: random, 8 bytes; one for each device and account.
-        generation: how often it has been renewed.
-        device_class: what its holder has shown; one step less where its browser family has changed.
+        device: 8 random bytes, one name for each device and account.
+        generation: the number of renewals.
+        device_class: the class that its device has reached; one lower if the browser family has changed.
         issued_s: Unix time in seconds.
     """
 
@@ -91,9 +91,9 @@ class DeviceTokens:
     """Issues and verifies tokens.
 
     Args:
-        secrets: the first that signs and has not ended does; all that have not ended verify.
-        days: how long a token is good for when its device stays away.
-        oldest: the oldest secret listed, where it is not the last. The digest of an account uses it: it must outlive a
+        secrets: the first secret that signs and has not ended signs; all that have not ended verify.
+        days: lifetime of a token that is not renewed, in days.
+        oldest: the oldest secret listed, if it is not the last. It keys the digest of an account, which must outlive a
             rotation, as counters do.
     """
 
@@ -105,15 +105,15 @@ class DeviceTokens:
         self._starts: Final = frozenset(key.start for key in self._keys)
 
     def has_genuine(self, presented: str, now_s: int) -> bool:
-        """Whether any token among those presented was signed here, for whatever account. Some microseconds at most."""
+        """Whether any of the presented tokens was signed here, for any account. Takes a few microseconds at most."""
         return any(self._is_genuine(packed, now_s) for packed in self._split(presented))
 
     def find(self, presented: str, account: str, family: int, now_s: int) -> Token | None:
-        """The token for `account` among those presented, or None. Bounded work, whatever is presented."""
+        """Return the verified token for `account` among those presented, or None. The work is bounded for any text."""
         wanted = self._digest(account)
         for packed in self._split(presented):
             *_, named = _BODY.unpack_from(packed)
-            # Which account it is for is no secret from its holder; whether it is genuine is, hence the order.
+            # The account of a token is no secret from its holder, but its validity is. Hence the MAC is checked last.
             if named == wanted:
                 return self._verified(packed, family, now_s)
         return None
@@ -129,16 +129,16 @@ class DeviceTokens:
         now_s: int,
         fresh: bytes,
     ) -> str:
-        """What to hand out after a success: a new token for this account, and the genuine others after it.
+        """Return the value to hand out after a success: a new token for this account, then the genuine other tokens.
 
         Args:
-            presented: what the client showed.
+            presented: the value that the client showed.
             account: as the application reads it.
-            token: the one found for it, if any: the same device, one generation on.
-            device_class: what has been shown by now.
+            token: the one found for it, if any; the new one names the same device and counts one more renewal.
+            device_class: the class that the device has reached now.
             family: see `browser_family`.
-            now_s: Unix time.
-            fresh: 8 random bytes, the device's name where there was no token.
+            now_s: Unix time in seconds.
+            fresh: 8 random bytes, the device's name if there was no token.
         """
         wanted = self._digest(account)
         device, generation = (token.device, token.generation + 1) if token else (fresh, 0)
@@ -148,7 +148,7 @@ class DeviceTokens:
         return ".".join([renewed, *self._others(presented, wanted, now_s)]) if presented else renewed
 
     def _others(self, presented: str, wanted: bytes, now_s: int) -> list[str]:
-        """The genuine tokens of other accounts, as many as have room beside a new one."""
+        """Return the genuine tokens of other accounts, as many as fit beside a new one."""
         others = [
             _text(packed)
             for packed in self._split(presented)
@@ -157,7 +157,7 @@ class DeviceTokens:
         return others[: ACCOUNTS_MAX - 1]
 
     def _split(self, presented: str) -> list[bytes]:
-        """What may be tokens of ours. A flood that shows something else is told by two characters of each."""
+        """Return the texts that may be our tokens, decoded. Two characters of each text rule out most of a flood."""
         if len(presented) > PRESENTED_CHARS_MAX:
             return []
         found = []
@@ -172,12 +172,12 @@ class DeviceTokens:
         _, device_class, sealed_family, issued_s, device, generation, _ = _BODY.unpack_from(packed)
         if not self._is_genuine(packed, now_s) or not issued_s - _SKEW_S <= now_s < issued_s + self._life_s:
             return None
-        # A cookie that wandered into another browser was taken there.
+        # The browser family differs: the cookie was copied into another browser.
         held = device_class - (family != sealed_family)
         return Token(device, generation, Device(held), issued_s) if held > Device.STRANGER else None
 
     def _signing(self, now_s: int) -> _Key:
-        # Loops, here and below: compiled, a generator takes as long as a digest.
+        # Loops, here and below: a compiled generator takes as long as a digest.
         for key in self._keys:
             if key.signer.signs and now_s < key.signer.until_s:
                 return key
@@ -197,11 +197,13 @@ class DeviceTokens:
 
 
 class _Key:
-    """What a secret signs with.
+    """A key that signs tokens, made from a secret.
 
     Attributes:
-        id: of one byte, so that hardly ever more than one key has to be tried.
-        start: what all tokens of it begin with, two characters: the id, and the upper half of the class, which is 0.
+        signer: the secret and its role.
+        id: one byte, so that rarely more than one key has to be tried.
+        start: the first two characters of all its tokens: they encode the id and the upper half of the class, which is
+            0.
     """
 
     __slots__ = ("_mac", "id", "signer", "start")
@@ -220,7 +222,7 @@ class _Key:
 
 
 def browser_family(user_agent: bytes) -> int:
-    """A number for the browser's family; 0 for everything that is not one of the large ones. Survives updates."""
+    """Return a number for the browser's family; 0 for all but the large browsers. Updates do not change it."""
     return _known_family(user_agent) if len(user_agent) <= USER_AGENT_BYTES_MAX else _family(user_agent)
 
 
@@ -235,7 +237,7 @@ _known_family = lru_cache(maxsize=256)(_family)
 
 
 def browser_name(user_agent: bytes) -> str:
-    """What an owner is told of a device: "Firefox on Android". Of our own words alone; empty where nothing is known."""
+    """Name a device for its owner, as "Firefox on Android". Contains only our own words; empty if none is known."""
     browser = next((name for mark, _, name in _FAMILIES if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     return " on ".join(filter(None, (browser, system)))
@@ -246,7 +248,7 @@ def _key(secret: bytes) -> bytes:
 
 
 def _packed(text: str) -> bytes:
-    """Nothing, where it is no base64url."""
+    """Decode base64url; empty if the text is none."""
     try:
         return a2b_base64(text.encode("ascii").translate(_STANDARD) + _PADDING)
     except ValueError:
@@ -254,5 +256,5 @@ def _packed(text: str) -> bytes:
 
 
 def _text(packed: bytes) -> str:
-    # The line's end is removed with the padding: a named argument would cost more.
+    # `rstrip` removes the line end together with the padding; the argument `newline=False` would cost more.
     return b2a_base64(packed).rstrip(b"=\n").translate(_URLSAFE).decode()

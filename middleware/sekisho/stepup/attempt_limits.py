@@ -1,17 +1,17 @@
-"""Limits guesses at codes: a few in a challenge, and a few more over all challenges of an account.
+"""Limits attempts at codes: a few in a challenge, and a few more over all challenges of an account.
 
 A limit per challenge alone is useless, since a new challenge costs only the password (CVE-2026-8760). A limit per
-account alone would let any client that knows a name use up the owner's tries. So the account is counted only where the
-secret was right. Behind a wrong secret the same number of steps runs in the store, on keys of its own.
+account alone would let any client that knows a name use up the owner's attempts. So attempts are charged to the account
+only if the secret was right. Behind a wrong secret the same number of store operations runs, on separate keys.
 
-**Codes that arrive while the application still checks the secret** are answered without waiting for it, so it is not
-known yet which counters they use up. They count in their challenge at once, are recorded there, and are settled when
+**Codes that arrive while the application still checks the secret** are answered without waiting for it. The guard does
+not know yet which counters they use up. They count in their challenge at once, are recorded there, and are settled when
 the run has ended, each exactly once: by the run's worker, or by the next proof of that challenge.
 
 For the codes of an app, whose secret stays the same, this is not enough: at ten an hour, a patient attacker with the
-password hits one of three valid steps in a million with a chance of one in four within a year. So tries without a proof
-between them add up, to a hundred (NIST SP 800-63B-4, 3.2.2). After that no code of the app is accepted until the owner
-shows another proof that cannot be guessed, or enrols a new app.
+password hits one of three valid steps in a million with a chance of one in four within a year. So attempts without a
+proof between them add up, to a hundred (NIST SP 800-63B-4, 3.2.2). After that the account's app is stopped until the
+owner shows another proof that cannot be guessed, or enrols a new app.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ CHALLENGE_TRIES_MAX = 5
 ACCOUNT_TRIES_MAX = 10  # an hour; with six digits and three valid steps, a chance of one in 33,000
 PERIOD_S = 3_600
 APP_TRIES_MAX = 100  # since the last proof
-APP_PERIOD_S = 90 * 86_400  # after which they are forgotten: a chance of one in 3,300, four times a year
+APP_PERIOD_S = 90 * 86_400  # seconds; then they are forgotten: a chance of one in 3,300, four times a year
 EARLY_TRIES_MAX = 10
 EARLY_PERIOD_S = 86_400
-"""Codes of an app that are compared in a day before the outcome of the secret is known. A right code waits for the run,
-a wrong one does not: without a limit, guesses behind wrong secrets would find the code at no cost."""
+"""App codes that are compared in a day before the outcome of the secret is known. A right code waits for the run and a
+wrong one does not. Without a limit, guesses behind wrong secrets would find the code at no cost."""
 DOOR = b"door"
-"""The lane of tries at doors where the proof comes before the secret."""
+"""The attempt scope of doors where the proof comes before the secret."""
 
 
 class Guess(Enum):
-    """The kind of a guess, which decides the counters that it uses up besides the challenge's."""
+    """The kind of a guess. It decides which counters the guess uses up besides the challenge's."""
 
-    CODE = b"code"  # the account's tries of an hour
-    APP = b"app"  # and those since the last proof
+    CODE = b"code"  # the account's attempts of an hour
+    APP = b"app"  # those, and the account's attempts since the last proof
 
 
 class CodeTrial(NamedTuple):
-    """The account and the challenge of a try.
+    """The account and the challenge of an attempt at a code.
 
     Attributes:
         challenge: its random id, known to one browser.
         account: the key of the enrolments, `Contact.account_id`: the same for all spellings of one account. Otherwise
-            each spelling would bring ten tries of its own.
+            each spelling would bring ten more attempts.
         behind_right_secret: whether the application accepted the secret. If not, nothing can be proved.
-        lane: empty, or `DOOR`: selects the account's counters. Where no secret is asked for first, any client may
-            guess, and must not use up the tries for log-ins.
-        number: the number of this try in its challenge, if it was counted already; otherwise 0.
+        lane: the attempt scope, empty or `DOOR`; it selects the account's counters. At a door that asks for no secret
+            first, any client may guess, and must not use up the attempts for log-ins.
+        number: the number of this attempt in its challenge, if it was counted already; otherwise 0.
         owner: the key of the counters, if the account's id is only a spelling; see `Contact.owner`.
     """
 
@@ -75,9 +75,11 @@ class CodeTrial(NamedTuple):
 
 
 class AppTry(NamedTuple):
-    """Attributes:
-    allowed: whether this try may be compared.
-    is_last: whether no further one may, until there is a proof.
+    """The result of counting an attempt at an app's code.
+
+    Attributes:
+        allowed: whether this code may be compared.
+        is_last: whether no further code may be compared until the owner shows another proof.
     """
 
     allowed: bool
@@ -85,17 +87,17 @@ class AppTry(NamedTuple):
 
 
 def owner_key(keys: VaultKeys, kind: bytes, trial: CodeTrial) -> bytes:
-    """The key of an owner's counter; behind a wrong secret, a key that belongs to no account."""
+    """Return the key of an owner's counter. Behind a wrong secret, the key belongs to no account."""
     if trial.behind_right_secret:
         return keys.of(kind, b"account" + trial.lane, trial.counted_by)
     return keys.of(kind, b"nobody", trial.challenge)
 
 
 class AttemptLimits:
-    """Counts tries before the comparison: a thousand parallel guesses must not all see an unused limit.
+    """Counts attempts before the comparison: a thousand parallel guesses must not all see an unused limit.
 
-    An owner's success is not refunded: ten proofs an hour are plenty, and a refund would grant an attacker who guesses
-    at the same time a fresh set of tries.
+    An owner's success is not refunded. Ten proofs an hour are plenty, and a refund would grant a fresh set of attempts
+    to an attacker who guesses at the same time.
     """
 
     def __init__(
@@ -114,11 +116,11 @@ class AttemptLimits:
         self._app_max = app_max
 
     async def in_challenge(self, trial: CodeTrial) -> bool:
-        """Use up a try of this challenge; return whether there was one. Raises `StoreUnavailable`."""
+        """Use up an attempt of this challenge; return whether there was one left. Raises `StoreUnavailable`."""
         return (await self.account_digest(trial)).number <= self._challenge_max
 
     async def account_digest(self, trial: CodeTrial) -> CodeTrial:
-        """The trial with its number in its challenge, counted now unless it has one. Raises `StoreUnavailable`."""
+        """Return the trial with its number in its challenge; count it unless it has one. Raises `StoreUnavailable`."""
         if trial.number:
             return trial
         number = await self._vault.count(self._in_challenge(trial.challenge), seconds=PERIOD_S)
@@ -129,8 +131,9 @@ class AttemptLimits:
 
         Args:
             trial: counted in its challenge.
-            guess: the kind of the code; None for proofs that cannot be guessed: the challenge's tries are enough.
-            exists: whether there is such an account. All invented accounts share one counter, or they would fill the
+            guess: the kind of the code; None for proofs that cannot be guessed: for them the challenge's limit is
+                enough.
+            exists: whether the account exists. All invented accounts share one counter; otherwise they would fill the
                 store.
         """
         allowed = trial.number <= self._challenge_max
@@ -140,19 +143,19 @@ class AttemptLimits:
         return allowed
 
     async def defer(self, trial: CodeTrial, guess: Guess) -> None:
-        """Record a try for `settle`, as the outcome of the secret is not known yet. Raises `StoreUnavailable`."""
+        """Record an attempt for `settle`, while the outcome of the secret is not known. Raises `StoreUnavailable`."""
         if trial.number <= self._challenge_max:
             await self._vault.put(self._deferred(trial, trial.number), guess.value, seconds=PERIOD_S)
 
     async def has_any(self, challenge: bytes) -> bool:
-        """Whether a try was made in this challenge. Raises `StoreUnavailable`."""
+        """Whether this challenge had an attempt. Raises `StoreUnavailable`."""
         return await self._vault.get(self._in_challenge(challenge)) is not None
 
     async def settle(self, trial: CodeTrial) -> bool:
-        """Count the recorded tries of this challenge, once the outcome of the secret is known. Each try counts once.
+        """Count the recorded attempts of this challenge once the outcome of the secret is known. Each counts once.
 
         Returns:
-            Whether no further code of the account's app is accepted.
+            Whether the account's app is stopped, so that no further code of it is accepted.
 
         Raises:
             StoreUnavailable: the next call settles the rest.
@@ -160,7 +163,7 @@ class AttemptLimits:
         tries = int(await self._vault.get(self._in_challenge(trial.challenge)) or 0)
         is_last = False
         for number in range(1, min(tries, self._challenge_max) + 1):
-            # Removed while read: the run's worker and a worker with a new proof may settle at the same time.
+            # Read and removed in one step: the run's worker and a worker with a new proof may settle at the same time.
             noted = await self._vault.take(self._deferred(trial, number))
             if noted == Guess.CODE.value:
                 await self._of_account(trial)
@@ -169,29 +172,30 @@ class AttemptLimits:
         return is_last
 
     async def of_guessable(self, trial: CodeTrial) -> bool:
-        """The same for a code that is short enough to guess: the account must have a try left as well.
+        """Use up an attempt of the challenge and of the account, for codes that are short enough to guess.
 
-        A challenge without tries uses up none of the account's.
+        A challenge without attempts left uses up none of the account's. Raises `StoreUnavailable`.
         """
         return await self.in_challenge(trial) and await self._of_account(trial)
 
     async def of_app(self, trial: CodeTrial) -> AppTry:
-        """The same for an app's code: the account's tries since its last proof must not be used up either.
+        """Use up an attempt as `of_guessable` does, and one of the account's attempts since its last proof.
 
-        A try that is not allowed uses up none of them: otherwise a thousand tries at once would lock the app.
+        An attempt that is not allowed uses up none of the latter: otherwise a thousand at once would lock the app.
+        Raises `StoreUnavailable`.
         """
         return await self._of_app(trial) if await self.in_challenge(trial) else AppTry(allowed=False)
 
     async def _of_app(self, trial: CodeTrial) -> AppTry:
         allowed = await self._of_account(trial)
         account_digest = trial if allowed else trial._replace(behind_right_secret=False)
-        # Counters that belong to no account live no longer than their challenge, or guesses would fill the store.
+        # Counters that belong to no account expire with their challenge; otherwise guesses would fill the store.
         seconds = APP_PERIOD_S if account_digest.behind_right_secret else PERIOD_S
         tries = await self._vault.count(owner_key(self._keys, b"app tries", account_digest), seconds=seconds)
         return AppTry(allowed=allowed and tries <= self._app_max, is_last=allowed and tries == self._app_max)
 
     async def proved(self, account: str) -> None:
-        """Forget the earlier tries with an account's app after a proof. Raises `StoreUnavailable`."""
+        """Forget the earlier attempts at an account's app codes after a proof. Raises `StoreUnavailable`."""
         for lane in (b"", DOOR):
             trial = CodeTrial(b"", account, behind_right_secret=True, lane=lane)
             await self._vault.forget(owner_key(self._keys, b"app tries", trial))

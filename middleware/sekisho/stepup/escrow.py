@@ -1,12 +1,12 @@
-"""Escrow: keeps the application's answer to a stranger's log-in sealed until a second proof is shown.
+"""Escrow: keeps the application's answer to a stranger's log-in sealed until the client shows a second proof.
 
-The client is answered before the outcome is known, and with the same answer for every outcome. The application's answer
-waits in the store: sealed, for minutes, for one browser. The client holds a *ticket*, which is sealed as well, so that
-asking a million strangers for a proof stores nothing about them.
+The guard answers the client before the outcome is known, and with the same answer for every outcome. The application's
+answer waits in the store for some minutes, sealed for one browser. The client holds a *ticket*, which is sealed as
+well, so the guard stores nothing about a million strangers whom it asks for a proof.
 
-A ticket names the account exactly as the application reads it, the door and the purpose of the proof. It opens only for
-its *holder*: a browser, by its cookie, or an app, by its header. A ticket that is sent to another client, or planted in
-another browser, is worthless there (CVE-2026-18963).
+A ticket names the account exactly as the application reads it, the door and the purpose of the proof. It opens only
+with its *browser key*: the cookie of a browser or the header of an app. A ticket that is sent to another client, or
+planted in another browser, is worthless there (CVE-2026-18963).
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from sekisho.store.vault import Vault
 
 TICKET_S = 600
-"""From the password to the proof, in seconds: as long as a sent code lives."""
+"""Lifetime of a ticket, from the password to the proof, in seconds. A sent code lives as long."""
 
 PROOF_S = 120
-"""From the proof to the repeated request, in seconds, for clients that repeat it themselves."""
+"""Lifetime of a proof's receipt, in seconds, for clients that repeat their request themselves."""
 
 KEPT_S = TICKET_S + 60
-REPEAT_S = 10  # how long a released answer can be fetched again, after a second click or a lost answer
+REPEAT_S = 10  # seconds in which a released answer can be fetched again, after a second click or a lost answer
 
 REMEMBERED_S = 4 * TICKET_S
-"""How long a redemption is remembered, in seconds: a notice that none happened may be sent half an hour late."""
+"""How long a redemption is remembered, in seconds. The notice "not completed" may be sent half an hour late."""
 
-PROOFS_MAX = 10  # of one session within ten minutes
+PROOFS_MAX = 10  # proofs of one session within ten minutes
 CALLS_MAX = 40  # calls with one ticket; each one reads the owners' database
-SKEW_MS = 2_000  # difference of two workers' clocks up to which a change of password is sure to end a ticket
-AHEAD_MS = 60_000  # difference of two workers' clocks up to which one accepts the other's tickets
+SKEW_MS = 2_000  # clocks of two workers may differ so much; a change of password still ends every older ticket
+AHEAD_MS = 60_000  # a ticket from the future is accepted up to this age, because workers' clocks differ
 ANSWER_BYTES_MAX = 65_536  # the same as the part of an answer that is judged
 HEADERS_BYTES_MAX = 16_384  # as `headers_bytes` counts them
 TICKET_CHARS_MAX = 4_096
@@ -66,14 +66,16 @@ class Purpose(Enum):
 
 
 class Ticket(NamedTuple):
-    """Attributes:
-    challenge: 16 random bytes; names this step-up.
-    purpose: see `Purpose`.
-    place: the name of the door or the route; empty for other places.
-    account: exactly as the application reads it.
-    account_digest: the account's digest in the counters, the same for all spellings of the account.
-    receipt: the attempt's charge, packed; empty where nothing was charged.
-    issued_ms: Unix time.
+    """A step-up that was issued to a client.
+
+    Attributes:
+        challenge: 16 random bytes that name this step-up.
+        purpose: see `Purpose`.
+        place: the name of the door or the protected route; empty for other places.
+        account: exactly as the application reads it.
+        account_digest: the account's digest in the counters, the same for all spellings of the account.
+        receipt: the attempt's charge, packed; empty if nothing was charged.
+        issued_ms: Unix time in milliseconds.
     """
 
     challenge: bytes
@@ -96,12 +98,12 @@ class Sealed(NamedTuple):
     body: bytes
 
     def __repr__(self) -> str:
-        # It holds a session.
+        # Its headers contain a session.
         return "Sealed(...)"
 
 
 class Kept(NamedTuple):
-    """The result of a run.
+    """The result of an escrowed run.
 
     Attributes:
         answer: the application's answer if it proved that the secret was right; otherwise None.
@@ -118,9 +120,9 @@ class Escrow:
     """Issues tickets, keeps answers, and releases each answer once.
 
     Args:
-        secrets: the first one that signs and has not ended seals; all that have not ended open.
+        secrets: the first secret that signs and has not ended seals; all secrets that have not ended open.
         vault: keeps the answers.
-        clock_ms: Unix time.
+        clock_ms: Unix time in milliseconds.
         names: the secrets for the keys of the vault, if they differ from `secrets`.
     """
 
@@ -137,29 +139,29 @@ class Escrow:
         self._vault = vault
         self._clock_ms = clock_ms
 
-    # Tickets. Nothing is stored for them.
+    # Tickets. The store keeps nothing for them.
 
     def issue(self, ticket: Ticket, browser_key: str) -> tuple[Ticket, str]:
-        """The ticket with a random name and the time, and its sealed text for the client."""
+        """Return the ticket with a random challenge and the current time, and its sealed text for the client."""
         ticket = ticket._replace(challenge=secrets.token_bytes(16), issued_ms=self._clock_ms())
         return ticket, self._text(_TICKET, ticket, browser_key)
 
     async def issue_for_session(self, ticket: Ticket, browser_key: str, session: bytes) -> tuple[Ticket, str]:
-        """As `issue`, for a client that shows a session: all its requests within ten minutes share one challenge.
+        """Issue a ticket as `issue` does, but let all requests of one session within ten minutes share one challenge.
 
-        A request with a session costs the client nothing, while each challenge grants five tries and forty reads of the
-        owners' database. After a redemption the session gets another challenge, up to `PROOFS_MAX`.
+        A request with a session costs the client nothing, while each challenge grants five attempts and forty reads of
+        the owners' database. After a redemption the session gets another challenge, up to `PROOFS_MAX`.
 
         Args:
-            ticket: without a name.
-            browser_key: its key.
+            ticket: without a challenge.
+            browser_key: the key that the ticket will open with.
             session: names the session.
         """
         window = b"%d" % (self._clock_ms() // (TICKET_S * 1000))
         for number in range(PROOFS_MAX):
             name = self._keys.of(b"session asks", session, window, b"%d" % number)
             ticket = ticket._replace(challenge=name, issued_ms=self._clock_ms())
-            # Without the store, no proof can be checked either.
+            # Without the store, the guard cannot check a proof either.
             with suppress(StoreUnavailable):
                 if await self.is_redeemed(ticket):
                     continue
@@ -167,15 +169,15 @@ class Escrow:
         return ticket, self._text(_TICKET, ticket, browser_key)
 
     def read(self, text: str, browser_key: str) -> Ticket | None:
-        """The ticket, if it is genuine, belongs to this holder and has not expired; otherwise None."""
+        """Return the ticket if it is genuine, belongs to this browser key and has not expired; otherwise None."""
         return self._opened(_TICKET, text, browser_key, TICKET_S)
 
     def receipt_of_proof(self, ticket: Ticket, browser_key: str) -> str:
-        """A receipt for a client that repeats its request itself; it is valid for that request, once."""
+        """Return a receipt for a client that repeats its request itself. It is valid once, for that request."""
         return self._text(_PROOF, ticket._replace(issued_ms=self._clock_ms()), browser_key)
 
     async def accept_proof(self, text: str, browser_key: str, *, place: str, account: str) -> bool:
-        """Whether a proof was shown for this place and account. True once. Raises `StoreUnavailable`."""
+        """Whether a proof was shown for this place and account. True once for each proof. Raises `StoreUnavailable`."""
         ticket = self._opened(_PROOF, text, browser_key, PROOF_S)
         if ticket is None or (ticket.place, ticket.account) != (place, account) or ticket.purpose is not Purpose.DOOR:
             return False
@@ -189,21 +191,21 @@ class Escrow:
         await self._vault.put(self._name(ticket), sealed, seconds=KEPT_S)
 
     async def begin(self, ticket: Ticket) -> None:
-        """Record that the application runs now: its time is limited, while the time in the queue is not known."""
+        """Record the start of the application's run: the run's time is limited, its time in the queue is not known."""
         await self._vault.put(self._keys.of(b"run begun", ticket.challenge), b"%d" % self._clock_ms(), seconds=KEPT_S)
 
     async def begun_ms(self, ticket: Ticket) -> int | None:
-        """When the run began, Unix time; None while it waits in the queue."""
+        """When the run began, Unix time in milliseconds; None while it waits in the queue."""
         at_ms = await self._vault.get(self._keys.of(b"run begun", ticket.challenge))
         return None if at_ms is None else int(at_ms)
 
     async def find(self, ticket: Ticket, browser_key: str) -> Kept | None:
-        """Read the result of the run; None while there is none. A result that does not open counts as a failure."""
+        """Read the result of the run; None if there is none yet. A result that does not open counts as a failure."""
         sealed = await self._vault.get(self._name(ticket))
         return None if sealed is None else self._unpacked(sealed, ticket, browser_key)
 
     async def claim(self, ticket: Ticket) -> bool:
-        """Claim a ticket: True for the first caller only, also of many at once."""
+        """Claim a ticket: True for the first caller only, even if many call at once."""
         return await self._vault.once(self._keys.of(b"redeemed", ticket.challenge), seconds=REMEMBERED_S)
 
     async def take(self, ticket: Ticket, browser_key: str) -> Sealed | None:
@@ -212,19 +214,19 @@ class Escrow:
         return None if sealed is None else self._unpacked(sealed, ticket, browser_key).answer
 
     async def keep_released(self, ticket: Ticket, browser_key: str, shown: bytes, answer: Sealed) -> None:
-        """Keep a released answer, for a client that shows the same proof for the same ticket again.
+        """Keep a released answer for a client that shows the same proof for the same ticket again.
 
         Args:
             ticket: redeemed.
-            browser_key: the holder for whom it opens.
+            browser_key: the key that the answer will open with.
             shown: the proof as received. The answer does not open without it.
-            answer: all that was sent, device token included.
+            answer: everything that was sent, including the device token.
         """
         sealed = self._sealer.seal(_RELEASED, _packed(Kept(answer)), bound_to=_binding(ticket, browser_key) + shown)
         await self._vault.put(self._keys.of(b"released", ticket.challenge), sealed, seconds=REPEAT_S)
 
     async def released(self, ticket: Ticket, browser_key: str, shown: bytes) -> Sealed | None:
-        """The answer that was just released for the same proof; None where there is none."""
+        """Return the answer that was just released for the same proof; None if there is none."""
         sealed = await self._vault.get(self._keys.of(b"released", ticket.challenge))
         try:
             opened = self._sealer.open(_RELEASED, sealed or b"", bound_to=_binding(ticket, browser_key) + shown)
@@ -233,12 +235,12 @@ class Escrow:
         return _kept(opened).answer
 
     async def keep_question(self, ticket: Ticket, browser_key: str, receipt: bytes) -> None:
-        """Keep the receipt of the earlier question, whose work was done, until a proof is shown."""
+        """Keep the receipt of the earlier challenge, which the client solved, until a proof is shown."""
         sealed = self._sealer.seal(_QUESTION, receipt, bound_to=_binding(ticket, browser_key))
         await self._vault.put(self._keys.of(_QUESTION, ticket.challenge), sealed, seconds=KEPT_S)
 
     async def take_question(self, ticket: Ticket, browser_key: str) -> bytes:
-        """Read and remove the receipt; empty where there is none."""
+        """Read and remove that receipt; empty if there is none."""
         sealed = await self._vault.take(self._keys.of(_QUESTION, ticket.challenge))
         try:
             return self._sealer.open(_QUESTION, sealed or b"", bound_to=_binding(ticket, browser_key))
@@ -250,7 +252,7 @@ class Escrow:
         return await self._vault.count(self._keys.of(b"calls", ticket.challenge), seconds=TICKET_S) <= CALLS_MAX
 
     async def end_all(self, account_digest: bytes) -> None:
-        """End all step-ups under way for an account: its password was changed, or an operator asked for it."""
+        """End all pending step-ups of an account, after a change of password or on an operator's request."""
         await self._vault.put(self._keys.of(b"ended", account_digest), b"%d" % self._clock_ms(), seconds=KEPT_S)
 
     async def is_over(self, ticket: Ticket) -> bool:
@@ -314,7 +316,7 @@ def headers_bytes(headers: Sequence[tuple[bytes, bytes]]) -> int:
 
 
 def _packed(kept: Kept) -> bytes:
-    """Pack a result in a form whose length is known in advance: an answer that did not fit would be lost."""
+    """Pack a result. The packed length is known in advance; an answer that did not fit would be lost."""
     if kept.answer is None:
         return b""
     status, headers, body = kept.answer

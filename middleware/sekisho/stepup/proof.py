@@ -5,8 +5,8 @@ from __future__ import annotations
 from sekisho.model import SekishoError
 
 
-class ProofFailed(SekishoError):  # noqa: N818 - a verdict about what was shown
-    """The proof does not hold. Clients get no reason: it would tell an attacker what to try next.
+class ProofFailed(SekishoError):  # noqa: N818 - a verdict about a proof
+    """A proof does not hold. Clients get no reason: it would tell an attacker what to try next.
 
     Attributes:
         reason: a stable word for logs and metrics; contains nothing that the client sent.

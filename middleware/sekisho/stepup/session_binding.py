@@ -1,7 +1,7 @@
-"""Session binding: a sealed note beside the session's own cookie or token that names the session's account.
+"""Session binding: a sealed note, beside the session's own cookie or token, that names the session's account.
 
-The application's session tells the application who is logged in, but not the guard. So when a session begins, the guard
-seals its account and a digest of its credential into a note. The note is worthless without that session, and a session
+The session tells the application, but not the guard, which account is logged in. So when a session begins, the guard
+seals its account and a digest of its credential into a note. The note is worthless without that session. A session
 without its note opens nothing more than before: an attacker's own proof must never unlock a stolen session (R4).
 
 Needs the extra `step-up`.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho")
 
 SECONDS_MAX = 30 * 86_400
-"""How long a note is valid."""
+"""Lifetime of a note in seconds."""
 
 CHARS_MAX = 4_096 - 128  # with name and attributes, the longest cookie that browsers keep
 WANTED = b"wanted"
@@ -45,15 +45,17 @@ AMBIGUOUS = (
 )
 
 _PURPOSE = b"tie"
-_SKEW_S = 300  # the largest difference of two workers' clocks
+_SKEW_S = 300  # largest accepted difference of two workers' clocks, in seconds
 _DIGEST_BYTES = 16
 
 
 class SessionBinding(NamedTuple):
-    """Attributes:
-    account: exactly as the application read it.
-    account_id: the id that factors are enrolled for; "" where it was not looked up yet.
-    proved_s: Unix time of the last proof; 0 where there was none.
+    """The content of a note.
+
+    Attributes:
+        account: exactly as the application read it.
+        account_id: the id that factors are enrolled for; empty if it was not looked up yet.
+        proved_s: Unix time of the last proof, in seconds; 0 if there was none.
     """
 
     account: str
@@ -68,10 +70,10 @@ class SessionBindings:
     """Binds sessions to accounts, and reads the bindings.
 
     Args:
-        secrets: the service's. The first one that signs and has not ended seals; all that have not ended open.
-        name: of the cookie.
-        clock_s: Unix time.
-        guesses: whether no rule names the session's cookie, so that it is guessed from the answer.
+        secrets: the service's. The first secret that signs and has not ended seals; all that have not ended open.
+        name: the name of the note's cookie.
+        guesses: whether no rule names the session's cookie, so that it is guessed from the application's answer.
+        clock_s: Unix time in seconds.
     """
 
     def __init__(
@@ -93,9 +95,9 @@ class SessionBindings:
         self._signers: Final = as_signers(secrets)
 
     def tied(self, binding: SessionBinding, credentials: SessionCredentials, now_s: int) -> str:
-        """The sealed text. Empty where there is no credential to bind to, or it would be too long."""
+        """Return the sealed note; empty if there is no credential to bind it to, or if it would be too long."""
         if not credentials:
-            # Every request shows an empty set of credentials.
+            # Every request shows an empty set of credentials, so a note bound to it would open for everyone.
             return ""
         key = self._signing(now_s)
         cookies = {name: _digest(key, name, value).hex() for name, value in credentials.cookies}
@@ -108,10 +110,14 @@ class SessionBindings:
     def find(
         self, presented: str, headers: Headers, now_s: int, said_account: str | None = None
     ) -> SessionBinding | None:
-        """Open the tie if the request shows exactly the credentials that it is bound to, with the same values.
+        """Return the binding if the request shows exactly the credentials that it is bound to, with the same values.
 
-        `said_account`: the session's account, as the application reports it. Then cookies may have changed, which some
-        services sign anew with every answer; but another account's tie is not accepted.
+        Args:
+            presented: the sealed note that the client shows; it may be any text.
+            headers: the request's.
+            now_s: Unix time in seconds.
+            said_account: the session's account as the application reports it. Then the values of cookies may differ,
+                since some services sign them anew with every answer; but the note of another account is refused.
         """
         said = self._opened(presented)
         if said is None:
@@ -123,8 +129,8 @@ class SessionBindings:
         if said_account is not None and not _same(said_account, account):
             return None
         found = self._are_shown(shown, cookies, bearer, any_value=said_account is not None)
-        # The bound cookie may be another one than the session (`device_id`). Beside a stolen session, an attacker's own
-        # proof would open the victim's routes.
+        # The bound cookie may not be the session (`device_id`). Next to a stolen session, an attacker's own proof would
+        # then open the victim's routes.
         if found and self._guesses and said_account is None and other_session(headers, cookies):
             self._tell()
             return None
@@ -136,25 +142,25 @@ class SessionBindings:
             log.warning(AMBIGUOUS)
 
     def of(self, headers: Headers, now_s: int, said_account: str | None = None) -> SessionBinding | None:
-        """The tie of a request with these headers. `said_account`: as in `find`."""
+        """Return the binding of a request with these headers. `said_account`: as in `find`."""
         text, _ = self._presented(headers)
         return self.find(text, headers, now_s, said_account)
 
     def session(self, headers: Headers) -> bytes:
-        """A name for the session that these headers show, constant as long as its tie stays the same."""
+        """Return a name for the session that these headers show; it is constant as long as the note stays the same."""
         return self._presented(headers)[0].encode("latin-1", "replace")
 
     def headers(
         self, binding: SessionBinding, credentials: SessionCredentials, now_s: int, *, by_header: bool
     ) -> list[tuple[bytes, bytes]]:
-        """The headers to add to the answer that hands out the session; none where there is no credential to bind to."""
+        """Headers to add to the answer that hands out the session; none if there is no credential to bind to."""
         text = self.tied(binding, credentials, now_s)
         return [self._line(text, by_header=by_header)] if text else []
 
     def proved_now(
         self, headers: Headers, account: str, now_s: int, said_account: str | None = None
     ) -> list[tuple[bytes, bytes]] | None:
-        """The headers to add after a proof of `account`; None where the session shown is not tied to it.
+        """Headers to add after a proof of `account`; None if the session shown is not bound to it.
 
         `said_account`: as in `find`.
         """
@@ -167,11 +173,11 @@ class SessionBindings:
         return self.headers(binding._replace(proved_s=now_s), credentials, now_s, by_header=by_header)
 
     def is_wanted(self, by_name: Mapping[bytes, bytes]) -> bool:
-        """Whether the client was sent to log in because it had no tie."""
+        """Whether the client was sent to the log-in because it had no session binding."""
         return self._wanted in by_name.get(b"cookie", b"") or by_name.get(HEADER) == WANTED
 
     def wanted(self, *, by_header: bool) -> tuple[bytes, bytes]:
-        """The header for a client that needs a tie: its next log-in brings one."""
+        """The header for a client that needs a session binding: its next log-in creates one."""
         if by_header:
             return HEADER, WANTED
         return b"set-cookie", self._wanted + attributes(WANTED_S)
@@ -182,7 +188,7 @@ class SessionBindings:
         return b"set-cookie", self._name + b"=" + text.encode() + attributes(SECONDS_MAX)
 
     def _presented(self, headers: Headers) -> tuple[str, bool]:
-        """The sealed text, and whether it came in a header. Empty if there are two."""
+        """Return the sealed note, and whether it came in a header. Empty if the request shows two."""
         name = self._name.decode()
         if (text := credentials_shown(headers, {name}).cookies.get(name)) is not None:
             return text, False
@@ -197,12 +203,12 @@ class SessionBindings:
             said = self._sealer.open(_PURPOSE, sealed, bound_to=self._name)
         except (ValueError, Unsealable):
             return None
-        # The seal proves that this worker or another one wrote it.
+        # The seal proves that a worker of this service wrote it.
         found: list[Any] = json.loads(said.decode("utf-8", "surrogatepass"))
         return found
 
     def _are_shown(self, shown: Presented, cookies: dict[str, str], bearer: str, *, any_value: bool) -> bool:
-        # An application may prefer `Authorization` to its cookie: an unknown one may belong to another account.
+        # An application may prefer `Authorization` to its cookie; an unknown value there may belong to another account.
         if shown.other_authorization or (shown.bearer and not self._is(bearer, "", shown.bearer)):
             return False
         if not cookies and not shown.bearer:
@@ -216,12 +222,12 @@ class SessionBindings:
         return next(key for key, signer in each if signer.signs and now_s < signer.until_s)
 
     def _is(self, digest: str, name: str, value: str) -> bool:
-        # After a rotation the digest may be under an older secret.
+        # After a rotation, the digest may have been made with an older secret.
         return any(compare_digest(_digest(key, name, value).hex(), digest) for key in self._keys)
 
 
 def _digest(key: bytes, name: str, value: str) -> bytes:
-    """The digest of one credential; `name` is empty for a bearer token, which no cookie's name is."""
+    """Return the digest of one credential. `name` is empty for a bearer token; no cookie has an empty name."""
     data = bind(name.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass"))
     return blake2b(data, key=key, digest_size=_DIGEST_BYTES, person=b"session shown by").digest()
 
