@@ -1,8 +1,8 @@
-"""Proofs of identity: look-up of the owner, questions, one-time acceptance, enrolment and removal.
+"""Proofs of identity: look-up of the account owner, questions, one-time acceptance, enrolment and removal.
 
 `Factors.person` finds the owner of an account; `prove` takes the client's proof and returns a `Proof` or None. An
 unknown account, or one without that factor, takes the same steps as one with it: decoys replace the missing parts. A
-proof behind a wrong secret is worthless and uses up nothing of the owner's.
+proof behind a wrong secret is worthless and uses up no limit of the owner's.
 
 Needs the extra `step-up`.
 """
@@ -29,10 +29,10 @@ _PLACES = {
     "TotpOffer": "enrolling",
 }
 
-if not TYPE_CHECKING:  # or every name would be taken for one that is here
+if not TYPE_CHECKING:  # otherwise mypy would take every name for an attribute of this module
 
     def __getattr__(name: str) -> Any:
-        """Import each name when it is first used: a site that only asks for work needs no passkeys and their keys."""
+        """Import each name when it is first used: a site with challenges only loads no library for passkeys."""
         if name not in _PLACES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

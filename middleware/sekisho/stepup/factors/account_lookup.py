@@ -1,4 +1,4 @@
-"""Looks up the owner of an account, with the same look-ups for every account: the time must not show which exist."""
+"""Looks up an account owner with the same queries for every account: the time must not show which accounts exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class AccountLookup:
-    """Finds owners, and carries out resets that were asked for a day ago, so that no background task is needed."""
+    """Finds account owners. Also carries out resets that were requested a day ago, so no background task is needed."""
 
     def __init__(self, owners: Owners, keys: VaultKeys, sender: Senders) -> None:
         self._owners = owners
@@ -21,7 +21,7 @@ class AccountLookup:
         self._sender = sender
 
     async def find(self, account: str, *, now_s: int) -> AccountOwner:
-        """Raises `OwnersError`."""
+        """Return an account's owner, whether it exists or not. `now_s`: Unix time in seconds. Raises `OwnersError`."""
         contact = await self._owners.contact(account)
         account_id = self.place(account, contact)
         enrolments = await self._owners.enrolments(account_id)
@@ -33,11 +33,11 @@ class AccountLookup:
         return AccountOwner(account, contact, enrolments if contact else (), reset_asked=reset is not None)
 
     def place(self, account: str, contact: Contact | None) -> str:
-        """The id of its enrolments. An unknown name gets an id that no account can have."""
+        """Return the id of the account's enrolments. An unknown name gets an id that no account can have."""
         return contact.account_id if contact else self._keys.of(b"nobody", account).hex()
 
     async def enrolment(self, person: AccountOwner, kind: str) -> Enrolment | None:
-        """The first of a kind, as it is now."""
+        """Read the first enrolment of a kind anew; None if there is none. Raises `OwnersError`."""
         found = await self._owners.enrolments(self.place(person.account, person.contact))
         return next((one for one in found if one.kind == kind), None)
 

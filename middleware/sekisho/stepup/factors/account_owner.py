@@ -1,4 +1,4 @@
-"""The values of a proof: the person, the client's proof, the match and the result."""
+"""The values of a proof: the account owner, the client's proof, the match and the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AccountOwner(NamedTuple):
 
     Attributes:
         account: exactly as the application reads it.
-        contact: None where there is no such account.
+        contact: None if the account does not exist.
         enrolments: oldest first.
         reset_asked: whether a reset of the factors is pending.
     """
@@ -27,12 +27,12 @@ class AccountOwner(NamedTuple):
 
     @property
     def account_id(self) -> str:
-        """The same for all spellings of one account; the account itself where there is none."""
+        """The id shared by all spellings of one account; for an unknown account, the name itself."""
         return self.contact.account_id if self.contact else self.account
 
     @property
     def owner(self) -> str:
-        """The key of the counters for tries, codes and letters; see `Contact.owner`."""
+        """The key of the counters for attempts, codes and letters; see `Contact.owner`."""
         return self.contact.owner if self.contact else self.account
 
     def of_kind(self, kind: str) -> tuple[Enrolment, ...]:
@@ -65,7 +65,7 @@ class Early(NamedTuple):
 
     Attributes:
         trial: counted in its challenge.
-        now_s: when it was shown, Unix time: an app's code may have ended by the time that the run has.
+        now_s: Unix time in seconds when the proof was shown. An app's code may expire before the run ends.
     """
 
     trial: CodeTrial
@@ -74,11 +74,11 @@ class Early(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A proof that the account's owner is present. Only `Factors` makes it; work and captchas have other types.
+    """A proof that the account's owner is present. Only `Factors` makes it; challenges have other types.
 
     Attributes:
         factor: the factor that was shown.
-        recovery_left: the number of recovery codes left, after one was used.
+        recovery_left: the number of recovery codes left, if one was used; otherwise None.
     """
 
     factor: str

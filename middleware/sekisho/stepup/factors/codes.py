@@ -1,11 +1,11 @@
 """One-time codes that are sent to the owner, by mail or as a text message.
 
-A code is valid for one challenge (OWASP ASVS 5.0, 6.6.2), ten minutes (6.5.5) and one proof. Its eight digits have a
-hundred times the 20 bits that 6.5.4 asks for, because an attacker with the password may start again and again.
+A code is valid for one challenge (OWASP ASVS 5.0, 6.6.2), ten minutes (6.5.5) and one proof. ASVS 6.5.4 asks for 20
+bits; eight digits have a hundred times as many values, because an attacker with the password may start again and again.
 
-A new send never invalidates a pending code: mail is slow, people press the button twice and type the first code that
-arrives. So a challenge has one code, and each send repeats it. It is repeated even when the account's sends of the hour
-are used up: otherwise an attacker with the password could keep the owner from getting a lost mail again.
+A new send never invalidates a pending code: mail is slow, and owners press the button twice and type the first code
+that arrives. So a challenge has one code, and each send repeats it. The guard repeats it even when the account's sends
+of the hour are used up. Otherwise an attacker with the password could prevent the owner from getting a lost mail again.
 
 Behind a wrong secret the same steps run with a code that is not sent: neither time nor store shows a difference.
 """
@@ -33,9 +33,9 @@ log = logging.getLogger("sekisho.challenge")
 PURPOSE = b"sent code"
 DIGITS = 8
 LIFE_S = 600
-SENDS_MAX = 5  # challenges with a code for one account and hour: a stolen password must not cause a flood of mail
+SENDS_MAX = 5  # an account's challenges with a code in an hour: a stolen password must not cause a flood of mail
 SENT, NOT_SENT = b"1", b"0"
-AGAIN_MAX = 2  # how often a challenge's code is repeated, regardless of other challenges
+AGAIN_MAX = 2  # repeats of a challenge's code, regardless of other challenges
 
 
 class Code(NamedTuple):
@@ -59,10 +59,10 @@ class Codes:
 
     Args:
         vault: keeps codes and counts.
-        keys: of the vault.
+        keys: the vault's.
         sealer: seals the codes.
-        tries: counts the tries, with those of the other guessable factors.
-        sends_max: how often an account is sent a code in an hour.
+        tries: counts the attempts, together with those at the other guessable factors.
+        sends_max: challenges of one account with a code, in an hour.
     """
 
     def __init__(
@@ -75,16 +75,16 @@ class Codes:
         self._sends_max = sends_max
 
     async def issue(self, trial: CodeTrial, *, now_s: int) -> Code | None:
-        """The code to send now; None behind a wrong secret or beyond the cap.
+        """Return the code to send now; None behind a wrong secret or beyond the cap.
 
         The caller must answer in the same way in both cases. Beyond the cap, the code that was sent stays valid.
 
         Args:
             trial: the challenge, and whether its secret was right.
-            now_s: Unix time, to compute the remaining lifetime.
+            now_s: Unix time in seconds, to compute the remaining lifetime.
 
         Raises:
-            StoreUnavailable: nothing should be sent.
+            StoreUnavailable: the caller should send nothing.
         """
         name = self._name(trial)
         code = self._opened(name, await self._held(name, now_s))
@@ -95,26 +95,26 @@ class Codes:
         return Code(digits, min(max(issued_s + LIFE_S - now_s, 0), LIFE_S))
 
     async def _may_send(self, trial: CodeTrial) -> bool:
-        """Use up one send of the account, or one repeat of the challenge; return whether there was one."""
+        """Use up one send of the account, or one repeat of the challenge; return whether there was one left."""
         flag = self._keys.of(b"was sent", trial.challenge)
         asked = await self._vault.count(self._keys.of(b"sends asked", trial.challenge), seconds=PERIOD_S)
         sends = await self._vault.count(owner_key(self._keys, b"sends", trial), seconds=PERIOD_S)
         was_sent = await self._vault.get(flag) == SENT
         may = sends <= self._sends_max or (was_sent and asked <= 1 + AGAIN_MAX)
-        # Always written: the number of steps must not show that the cap was reached, which needs a right secret.
+        # Always written: only a right secret reaches the cap, so a different number of steps would reveal it.
         await self._vault.put(flag, SENT if may or was_sent else NOT_SENT, seconds=PERIOD_S)
         return may
 
     async def accept(self, trial: CodeTrial, typed: str) -> bool:
-        """Whether this is the challenge's code. True once, even for many calls at once.
+        """Whether this is the challenge's code. True once, even if many calls come at once.
 
-        A text that cannot be a code counts as no try. Raises `StoreUnavailable`: the try may have been counted.
+        A text that cannot be a code is not counted. Raises `StoreUnavailable`: the attempt may have been counted.
         """
         shown = folded_digits(typed, DIGITS)
         if shown is None:
             return False
-        # Beyond the cap the same steps run: a faster page from the eleventh guess on would reveal an account with a
-        # right password.
+        # Beyond the cap the same steps run: a faster answer from the eleventh guess on would reveal that the password
+        # was right.
         allowed = await self._tries.of_guessable(trial)
         name = self._name(trial)
         sealed = await self._vault.get(name) or b""
@@ -125,7 +125,7 @@ class Codes:
         return await self._vault.once(self._keys.of(b"spent code", name, sealed), seconds=LIFE_S)
 
     async def match(self, trial: CodeTrial, typed: str) -> bool:
-        """Whether this is the challenge's code, without counting a try or spending it. Raises `StoreUnavailable`."""
+        """Whether this is the challenge's code. Neither counts an attempt nor spends it. Raises `StoreUnavailable`."""
         name, shown = self._name(trial), folded_digits(typed, DIGITS)
         return shown is not None and self._is(name, await self._vault.get(name) or b"", shown)
 
@@ -137,10 +137,10 @@ class Codes:
         return self._keys.of(b"code", trial.challenge, trial.account)
 
     async def _held(self, name: bytes, now_s: int) -> bytes:
-        """The challenge's sealed code: the pending one, or a new one. Two calls at once get the same code."""
+        """Return the challenge's sealed code: the pending one, or a new one. Two calls at once get the same code."""
         digits = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
         fresh = self._sealer.seal(PURPOSE, digits.encode() + now_s.to_bytes(8, "big"), bound_to=name)
-        for _ in range(2):  # again if the code expired between the two steps
+        for _ in range(2):  # a second time if the code expired between the two steps
             if await self._vault.put(name, fresh, seconds=LIFE_S, only_new=True):
                 return fresh
             if held := await self._vault.get(name):
@@ -148,7 +148,7 @@ class Codes:
         raise StoreUnavailable
 
     def _opened(self, name: bytes, sealed: bytes) -> tuple[str, int] | None:
-        """The digits and their time of creation; None for a missing entry and for a foreign one."""
+        """Return the digits and their time of creation; None if the entry is missing or was not sealed here."""
         try:
             data = self._sealer.open(PURPOSE, sealed, bound_to=name) if sealed else b""
         except Unsealable:

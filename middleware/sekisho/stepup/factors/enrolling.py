@@ -1,7 +1,7 @@
-"""New factors, for an owner who has just proved to be one; whoever asks makes sure of that.
+"""Enrolment of new factors. The caller must make sure that the account owner has just shown a proof.
 
-What is under way lies in the client's hands, sealed: bound to the account, good for ten minutes and once. A factor is
-kept only after it was shown to work, or its owner would find out on the day it is asked for.
+The client holds a pending enrolment as a sealed state, bound to the account and valid once within ten minutes. A factor
+is stored only after it was shown to work; otherwise its owner would notice a failure on the day the factor is needed.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ STATE_S = 600
 STATE_CHARS_MAX = 1_024
 _APP, _PASSKEY = b"totp begun", b"passkey begun"
 _TIME_BYTES, _ID_BYTES = 8, 16
-_SWAPS_MAX = 4  # of an owner who asks for several sheets at once, one wins each round
+_SWAPS_MAX = 4  # an owner may request several sheets at once; one request succeeds in each round
 
 
 class TotpOffer(NamedTuple):
-    """What an owner is shown to take into an app.
+    """The secret that a page shows to an owner, to take it into an authenticator app.
 
     Attributes:
-        id: what the enrolment will have.
-        secret_text: to be typed.
+        id: the id that the enrolment will have.
+        secret_text: the secret, to type.
         uri: `otpauth://…`
-        qr_svg: the same, to be photographed.
-        state: to be shown again with the first code.
+        qr_svg: the same as a QR code.
+        state: the client shows it again together with the first code.
     """
 
     id: str
@@ -63,16 +63,16 @@ class TotpOffer(NamedTuple):
 
 
 class Enrolling:
-    """See the module.
+    """Enrols and removes factors; see the module.
 
     Args:
-        owners: where enrolments are kept.
-        vault: what was used.
+        owners: keeps the enrolments.
+        vault: remembers used codes and states.
         secrets: the service's, newest first.
-        passkeys: asks for passkeys; None where the site has none.
-        sender: takes notices.
-        issuer: the service's name, as apps show it.
-        clock_s: Unix time.
+        passkeys: makes and verifies passkey registrations; None if the site offers no passkeys.
+        sender: sends notices.
+        issuer: the service's name, as authenticator apps show it.
+        clock_s: Unix time in seconds.
     """
 
     def __init__(
@@ -101,24 +101,25 @@ class Enrolling:
         self._cabinet = PasskeySealer(self._sealer)
 
     async def begin_totp(self, person: AccountOwner) -> TotpOffer:
-        """A new secret, kept nowhere yet. Raises `EnrolmentsFull`: more apps than are looked at would never work."""
+        """Make a secret, stored nowhere yet. Raises `EnrolmentsFull`: codes of further apps are never compared."""
         _ensure_known(person)
         _ensure_room(person)
         secret, enrolment = new_secret(), secrets.token_bytes(_ID_BYTES)
         return self._offer(person, enrolment, secret, self._state(_APP, person, enrolment + secret))
 
     def totp_again(self, person: AccountOwner, state: str) -> TotpOffer | None:
-        """The offer that this is the state of, after a code that was not right; None where it is not in force."""
+        """Return the offer of this state again, after a wrong code; None if the state is not valid."""
         begun = self._begun(_APP, person, state)
         return None if begun is None else self._offer(person, begun[:_ID_BYTES], begun[_ID_BYTES:], state)
 
     async def confirm_totp(self, person: AccountOwner, state: str, code: str, label: str) -> Enrolment | None:
-        """The enrolment; None where the code is not right, or the state is not in force.
+        """Enrol an app; return None if the code is wrong or the state is not valid.
 
-        The step that is shown is spent: whoever looked on must not log in with it.
+        The time step of the code is spent, so that an observer of the code cannot log in with it.
 
         Raises:
-            EnrolmentsFull, StoreUnavailable, OwnersError: nothing was kept.
+            ProofFailed: the account is unknown.
+            EnrolmentsFull, StoreUnavailable, OwnersError: nothing was stored.
         """
         _ensure_known(person)
         begun = self._begun(_APP, person, state)
@@ -133,7 +134,7 @@ class Enrolling:
         return await self._kept(person, Enrolment(enrolment, "totp", _label(label), self._now_s(), sealed))
 
     async def passkey_options(self, person: AccountOwner) -> tuple[dict[str, Any], str]:
-        """What to ask a browser for, and the state to show with its answer. Raises `ProofFailed`."""
+        """Return the options for the browser, and the state to show with its response. Raises `ProofFailed`."""
         _ensure_known(person)
         options, state = self._passkeys().registration_options(
             person.account_id,
@@ -145,11 +146,11 @@ class Enrolling:
         return options, self._state(_PASSKEY, person, state)
 
     async def confirm_passkey(self, person: AccountOwner, state: str, credential: bytes, label: str) -> Enrolment:
-        """The enrolment.
+        """Enrol a passkey.
 
         Raises:
-            ProofFailed: the browser's answer makes none, or the state is not in force.
-            EnrolmentsFull, StoreUnavailable, OwnersError: nothing was kept.
+            ProofFailed: the browser's response or the state is not valid.
+            EnrolmentsFull, StoreUnavailable, OwnersError: nothing was stored.
         """
         _ensure_known(person)
         begun = self._begun(_PASSKEY, person, state)
@@ -162,10 +163,11 @@ class Enrolling:
         return await self._kept(person, Enrolment(enrolment, KIND, _label(label), self._now_s(), sealed))
 
     async def recovery(self, person: AccountOwner) -> Sheet:
-        """Ten new codes; those of an older sheet are worth nothing from now on.
+        """Return ten new codes. The codes of an older sheet are invalid from then on.
 
         Raises:
-            EnrolmentsFull, OwnersError: the older sheet is as it was.
+            ProofFailed: the account is unknown, or other requests changed the sheet each time.
+            EnrolmentsFull, OwnersError: the older sheet is unchanged.
         """
         _ensure_known(person)
         for _ in range(_SWAPS_MAX):
@@ -177,7 +179,7 @@ class Enrolling:
         raise ProofFailed("busy")
 
     async def remove(self, person: AccountOwner, enrolment_id: str) -> bool:
-        """Whether the account had it, until now."""
+        """Remove an enrolment; return whether the account had it. Raises `ProofFailed` and `OwnersError`."""
         _ensure_known(person)
         kind = next((one.kind for one in person.enrolments if one.id == enrolment_id), None)
         if kind is None or not await self._owners.remove(person.account_id, enrolment_id):
@@ -195,7 +197,8 @@ class Enrolling:
         return sheet if await self._owners.replace(old.id, old.sealed, sheet.sealed) else None
 
     async def _first_sheet(self, person: AccountOwner) -> Sheet | None:
-        # Its id comes from the account: of two who ask at once only one can have it, and there are never two sheets.
+        # The id is derived from the account. Of two requests at once only one can store it, so there are never two
+        # sheets.
         enrolment = self._keys.of(b"recovery sheet", person.account_id).hex()
         sheet = self._codes.fresh(account=person.account_id, enrolment=enrolment)
         try:
@@ -213,7 +216,7 @@ class Enrolling:
     def _now_s(self) -> int:
         return int(self._clock_s())
 
-    # What is under way.
+    # Pending enrolments.
 
     def _offer(self, person: AccountOwner, enrolment: bytes, secret: bytes, state: str) -> TotpOffer:
         uri = provisioning_uri(secret, issuer=self._issuer, account=person.account)
@@ -225,7 +228,7 @@ class Enrolling:
         return urlsafe_b64encode(sealed).decode()
 
     def _begun(self, purpose: bytes, person: AccountOwner, state: str) -> bytes | None:
-        """What was begun; None for another account's, what has ended, and whatever else a stranger sends."""
+        """Return the content of a state; None if it belongs to another account, has expired, or is any other text."""
         if len(state) > STATE_CHARS_MAX:
             return None
         try:
@@ -235,7 +238,7 @@ class Enrolling:
         return data[_TIME_BYTES:] if self._now_s() < int.from_bytes(data[:_TIME_BYTES]) else None
 
     async def _first(self, purpose: bytes, state: str) -> bool:
-        # Of what was opened, not of its text: base64 has several spellings of one thing.
+        # The key is made from the decoded bytes: base64 has several spellings of one state.
         return await self._vault.once(self._keys.of(purpose, urlsafe_b64decode(state)), seconds=STATE_S)
 
 
@@ -244,7 +247,7 @@ def _binding(person: AccountOwner) -> bytes:
 
 
 def _ensure_known(person: AccountOwner) -> None:
-    # Kept under a name that nobody has, a factor would wait for whoever is given that name.
+    # A factor stored under an unassigned name would belong to the next account with that name.
     if person.contact is None:
         raise ProofFailed("no_owner")
 
@@ -255,6 +258,6 @@ def _ensure_room(person: AccountOwner) -> None:
 
 
 def _label(text: str) -> str:
-    """What the owner calls it; nothing where it could not stand in a line."""
+    """Return the owner's name for the factor; empty if it contains characters that cannot be shown in a line."""
     short = text[:LABEL_CHARS_MAX].strip()
     return short if short.isprintable() else ""

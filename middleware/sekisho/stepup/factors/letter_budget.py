@@ -1,7 +1,7 @@
 """Limits the letters of a kind to an owner in an hour: the first few are sent, then the tenth, hundredth, thousandth.
 
-An attacker with a password can begin a step-up every second; with a letter for each, the flood would hide the one that
-matters. All workers count together in the vault; a letter that stands for several events says for how many.
+An attacker with a password can begin a step-up every second. With a letter for each, the flood would hide the letter
+that matters. All workers count together in the vault. A letter that stands for several events states their number.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
 PERIOD_S: Final = 3_600
 AT_ONCE: Final = {"step_up_not_completed": 1, "new_device": 3, "factor_changed": 10, "factor_reset_asked": 1}
-"""How many events of a kind get a letter each: one for events that a thief can cause, a few where a proof is needed."""
+"""Events of a kind with a letter each: one if a thief can cause the event, a few if it needs a proof."""
 
 TOGETHER: Final = frozenset({10, 100, 1_000})
+"""Numbers of events in the hour at which one letter stands for all of them."""
 
 
 class LetterBudget:
-    """Args:
-    vault: counts the letters.
-    keys: of the vault.
+    """Counts events, and decides which of them get a letter.
+
+    Args:
+        vault: counts the letters.
+        keys: the vault's.
     """
 
     def __init__(self, vault: Vault, keys: VaultKeys) -> None:
@@ -30,7 +33,9 @@ class LetterBudget:
         self._keys = keys
 
     async def times(self, kind: str, owner: str) -> int:
-        """The number of such events within the hour, this one included; 0 if this event gets no letter.
+        """Return the number of events that a letter should name; 0 if this event gets no letter.
+
+        It is 1 for each of the first events in the hour; then the number of such events, this one included.
 
         Args:
             kind: a key of `AT_ONCE`.

@@ -1,4 +1,4 @@
-"""Passkeys of an account: their question sealed in the vault, their counts kept by compare-and-set."""
+"""Passkeys of an account: their challenge is sealed in the vault, their counts are updated by compare-and-set."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PURPOSE, _STATE = b"webauthn", b"passkey state"
 
 
 def is_assertion(shown: bytes) -> bool:
-    """Whether it could be an authenticator's answer, by its length."""
+    """Whether the text could be an authenticator's response, by its length."""
     return 0 < len(shown) <= RESPONSE_BYTES_MAX
 
 
@@ -46,7 +46,7 @@ class PasskeySealer:
         return self._sealer.seal(_PURPOSE, credential.to_bytes(), bound_to=enrolment_binding(account, enrolment))
 
     def open(self, person: AccountOwner) -> list[tuple[Enrolment, Credential]]:
-        """The account's passkeys. The same number of seals is opened for every account."""
+        """Return the account's passkeys. The same number of seals is opened for every account."""
         found = person.of_kind(KIND)[:CREDENTIALS_MAX]
         for _ in range(CREDENTIALS_MAX - len(found)):
             self._credential("", "", self._nobodys)
@@ -58,13 +58,13 @@ class PasskeySealer:
             stored = self._sealer.open(_PURPOSE, sealed, bound_to=enrolment_binding(account, enrolment))
             return Credential.from_bytes(stored)
         except (Unsealable, ValueError):
-            # An error page would distinguish this account from invented ones.
+            # An exception would give an error page, which would distinguish this account from invented ones.
             log.warning("a passkey's enrolment cannot be opened: altered, or SEKISHO_SECRET lost its key")
             return None
 
 
 class Passkeys:
-    """The factor."""
+    """The factor `webauthn`: makes options for the browser, and accepts its response."""
 
     def __init__(
         self, web: WebAuthn, owners: Owners, vault: Vault, *, keys: VaultKeys, sealer: Sealer, tries: AttemptLimits
@@ -80,14 +80,17 @@ class Passkeys:
     async def options(
         self, trial: CodeTrial, people: Sequence[AccountOwner], bound_to: bytes, *, account_digest: bytes, now_s: int
     ) -> dict[str, Any]:
-        """The options for the browser. Of several questions in one challenge the last one is valid.
+        """Return the options for the browser. If a challenge gets several, only the last options are valid.
 
         Args:
             trial: the challenge.
-            people: the owners whose passkeys are listed, the asked one first.
+            people: the owners whose passkeys are listed; the one who shows the proof comes first.
             bound_to: the context that must be the same when a passkey is shown.
             account_digest: the account's digest in the counters.
-            now_s: Unix time.
+            now_s: Unix time in seconds.
+
+        Raises:
+            StoreUnavailable: no options are valid.
         """
         opened = [credential for person in people for _, credential in self._cabinet.open(person)]
         credentials = list({credential.id: credential for credential in opened}.values())[:CREDENTIALS_MAX]
@@ -100,7 +103,7 @@ class Passkeys:
     async def accept(
         self, trial: CodeTrial, person: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int
     ) -> bool:
-        """Whether this proves that the account's owner is present; True once for each question."""
+        """Whether the response proves that the account's owner is present. True once for each set of options."""
         if not is_assertion(shown) or not await self._tries.in_challenge(trial):
             return False
         state = self._opened(await self._vault.take(self._name(trial)), trial, bound_to)
@@ -110,13 +113,13 @@ class Passkeys:
         return await self._account_digest(person, self._cabinet.open(person), used)
 
     async def match(self, trial: CodeTrial, person: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
-        """Whether `accept` would succeed behind a right secret. It counts nothing, and the question stays open."""
+        """Whether `accept` would succeed behind a right secret. It counts nothing, and the options stay valid."""
         sealed = await self._vault.get(self._name(trial))
         state = self._opened(sealed, trial, bound_to)
         return self._used(person, state, shown, now_s) is not None
 
     def _used(self, person: AccountOwner, state: bytes, shown: bytes, now_s: int) -> Credential | None:
-        """The passkey that was shown, with its new count; None if it is none of the account's."""
+        """Return the passkey that was shown, with its new count; None if it is not one of the account's."""
         credentials = [credential for _, credential in self._cabinet.open(person)]
         try:
             return self._web.authenticate(state, shown, credentials, now_s=now_s)
@@ -127,13 +130,13 @@ class Passkeys:
     async def _account_digest(
         self, person: AccountOwner, held: list[tuple[Enrolment, Credential]], used: Credential
     ) -> bool:
-        """Keep the new count. If another request changed it meanwhile, one of the two uses a copy: refuse this one."""
+        """Store the new count. Refuse if another request changed it meanwhile: one of the two uses a copied passkey."""
         enrolment = next(one for one, credential in held if credential.id == used.id)
         sealed = self._cabinet.seal(used, account=person.account_id, enrolment=enrolment.id)
         return await self._owners.replace(enrolment.id, enrolment.sealed, sealed)
 
     def _opened(self, sealed: bytes | None, trial: CodeTrial, bound_to: bytes) -> bytes:
-        """The question of this challenge; empty, which matches no answer, where none was asked."""
+        """Return the state of this challenge; empty, which matches no response, if there is none."""
         try:
             return self._sealer.open(_STATE, sealed or b"", bound_to=self._binding(trial, bound_to))
         except Unsealable:

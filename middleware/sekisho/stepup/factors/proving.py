@@ -38,11 +38,13 @@ RECOVERY = "recovery"
 
 
 class _Factor(NamedTuple):
-    """Attributes:
-    may_be: whether a text has the form of a proof. Other texts count as no try.
-    match: whether it would be a proof behind a right secret. Spends nothing.
-    accept: accepts the proof, and spends it.
-    guess: the kind of guess that a wrong one is; None for proofs that cannot be guessed.
+    """One factor's functions.
+
+    Attributes:
+        may_be: whether a text has the form of a proof. Other texts are not counted as attempts.
+        match: whether the text would be a proof behind a right secret. Spends nothing.
+        accept: accepts the proof, and spends it.
+        guess: the kind of guess that a wrong text is; None for proofs that cannot be guessed.
     """
 
     may_be: Callable[[ShownFactor], bool]
@@ -52,20 +54,20 @@ class _Factor(NamedTuple):
 
 
 class Factors:
-    """See the package. Any text that a client sends is either a proof or none; it never causes an error.
+    """Proves account owners; see the package. A client may send any text; it is a proof or none, never an error.
 
     Args:
-        names: the site's factors in order of preference, of `webauthn`, `totp`, `email` and `webhook`. Recovery codes
-            come with each of them: a telephone can be lost, and a mailbox too.
+        names: the site's factors in order of preference, from `webauthn`, `totp`, `email` and `webhook`. Recovery codes
+            are added to any of them, because a telephone or a mailbox can be lost.
         owners: keeps contacts and enrolments.
-        vault: keeps pending codes, questions and counts.
+        vault: keeps pending codes, challenges and counts.
         secrets: the service's, newest first.
-        passkeys: asks for passkeys; None where the site has none.
+        passkeys: makes and verifies passkey requests; None if the site offers no passkeys.
         sender: sends codes and notices.
-        clock_s: Unix time.
+        clock_s: Unix time in seconds.
 
     Raises:
-        ValueError: an unknown factor, or passkeys that are not among the names.
+        ValueError: an unknown factor, or the factor `webauthn` without `passkeys`.
     """
 
     def __init__(
@@ -105,15 +107,15 @@ class Factors:
         self._every = {name: every[name] for name in self.names}
 
     async def person(self, account: str) -> AccountOwner:
-        """The owner of an account, after carrying out a reset that is due. Raises `OwnersError`."""
+        """Return the owner of an account, after carrying out a reset that is due. Raises `OwnersError`."""
         return await self._people.find(account, now_s=int(self._clock_s()))
 
     def trial(
         self, challenge: bytes, person: AccountOwner, *, behind_right_secret: bool, lane: bytes = b""
     ) -> CodeTrial:
-        """The trial of a person's proof. An unknown account can prove nothing, and uses up no account's tries.
+        """Return the trial of a proof. An unknown account proves nothing and uses up no account's attempts.
 
-        `lane`: see `CodeTrial`.
+        `lane`: the attempt scope, see `CodeTrial`.
         """
         right = behind_right_secret and person.contact is not None
         owner = "" if person.owner == person.account_id else person.owner
@@ -122,11 +124,11 @@ class Factors:
     async def passkey_options(
         self, trial: CodeTrial, person: AccountOwner, bound_to: bytes, *, account_digest: bytes
     ) -> dict[str, Any]:
-        """The options to ask a browser for a passkey: of one number and length for all accounts, and the same for all
-        spellings of an account.
+        """Return the options for the browser's passkeys: of one number and length for all accounts and all spellings.
 
-        Owners may be looked up exactly as typed. Then `ALICE` is unknown while `alice` has a passkey in place of a
-        decoy. So both list what the plainest spelling has. A listed passkey proves nothing for another account.
+        Owners may be looked up exactly as typed. Then `ALICE` is unknown, and `alice` has a passkey in place of a
+        decoy. So the options of both list the passkeys of the plainest spelling. A listed passkey proves nothing for
+        another account.
 
         Args:
             trial: the challenge.
@@ -135,10 +137,10 @@ class Factors:
             account_digest: the account's digest in the counters, the same for all its spellings.
 
         Raises:
-            StoreUnavailable: no question was asked.
+            StoreUnavailable, OwnersError: no options are valid.
 
         Returns:
-            `PublicKeyCredentialRequestOptionsJSON`; empty where the site has no passkeys.
+            `PublicKeyCredentialRequestOptionsJSON`; empty if the site offers no passkeys.
         """
         if self._passkeys is None:
             return {}
@@ -149,7 +151,7 @@ class Factors:
         )
 
     async def send(self, trial: CodeTrial, person: AccountOwner, factor: str) -> None:
-        """Have a code sent if the secret was right and there is an address. The same steps run if not.
+        """Send a code if the secret was right and the owner can be reached. Otherwise run the same steps without one.
 
         Raises:
             StoreUnavailable: nothing was sent.
@@ -167,12 +169,12 @@ class Factors:
     ) -> Early | None:
         """Check a proof before the outcome of the secret is known.
 
-        It spends a try of the challenge only; the account's tries are settled when the run has ended, see `settle`. The
+        It spends an attempt of the challenge only; `settle` charges the account's attempts when the run has ended. The
         number of steps is the same for all accounts, since it does not depend on the secret.
 
         Args:
             trial: the challenge; the outcome of its secret is not known.
-            person: the owner.
+            person: the account owner.
             shown: the client's proof.
             bound_to: see `passkey_options`.
 
@@ -196,7 +198,7 @@ class Factors:
         return None
 
     async def settle(self, challenge: bytes, account: str, *, behind_right_secret: bool) -> None:
-        """Count the tries that a challenge had before its run ended. Call it when the end is known.
+        """Count the attempts that a challenge had before its run ended. Call it when the outcome is known.
 
         Raises:
             StoreUnavailable, OwnersError: the next proof for the challenge settles the rest.
@@ -211,16 +213,16 @@ class Factors:
     async def prove(
         self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes, *, now_s: int | None = None
     ) -> Proof | None:
-        """Accept a proof; None if it proves nothing. Each code, and each answer of a passkey, is valid once.
+        """Accept a proof; return None if it proves nothing. Each code, and each passkey response, is valid once.
 
-        A proof cancels a pending reset: the owner found the factor, or an attacker had asked for the reset.
+        A proof cancels a pending reset: either the owner found the factor, or an attacker had requested the reset.
 
         Args:
             trial: the account and the challenge.
-            person: the owner.
+            person: the account owner.
             shown: the client's proof.
             bound_to: see `passkey_options`.
-            now_s: when the proof was shown, if that was earlier.
+            now_s: Unix time in seconds when the proof was shown, if that was earlier; None: now.
 
         Raises:
             StoreUnavailable, OwnersError: the proof could not be checked, and may be spent.
@@ -230,7 +232,7 @@ class Factors:
         proof = await factor.accept(trial, person, shown, bound_to, now_s) if factor else None
         if proof is not None:
             await self._tries.proved(person.owner)
-        # Not for every proof: a service on SQLite would wait in our event loop for a lock that waits as well.
+        # Not for every proof: with SQLite, the query could wait in our event loop for a lock whose holder waits as well.
         if proof is not None and person.reset_asked:
             await self._owners.cancel_reset(person.account_id)
         return proof
@@ -238,13 +240,13 @@ class Factors:
     async def _is_passkey(
         self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
     ) -> bool:
-        assert self._passkeys is not None  # noqa: S101 - or it would not be among the names
+        assert self._passkeys is not None  # noqa: S101 - without it the factor is not among the names
         return await self._passkeys.match(trial, person, shown.credential, bound_to, now_s=now_s)
 
     async def _by_passkey(
         self, trial: CodeTrial, person: AccountOwner, shown: ShownFactor, bound_to: bytes, now_s: int
     ) -> Proof | None:
-        assert self._passkeys is not None  # noqa: S101 - or it would not be among the names
+        assert self._passkeys is not None  # noqa: S101 - without it the factor is not among the names
         accepted = await self._passkeys.accept(trial, person, shown.credential, bound_to, now_s=now_s)
         return Proof(shown.factor) if accepted else None
 
@@ -297,7 +299,7 @@ class Factors:
 
 
 class _Shelf:
-    """The storage of an account's recovery codes: one look-up for every account, with or without codes."""
+    """The recovery store of an account: one query for every account, with or without codes."""
 
     def __init__(self, owners: Owners, people: AccountLookup, person: AccountOwner, enrolment: str) -> None:
         self._owners = owners
@@ -314,7 +316,7 @@ class _Shelf:
 
 
 def _plain(account: str) -> str:
-    """The plainest spelling; the account itself where it is no valid name."""
+    """Return the plainest spelling; the account itself if it is no valid name."""
     try:
         return canonical(account)
     except Unreadable:

@@ -1,13 +1,13 @@
 """Recovery codes: ten codes on a sheet of paper, for owners who lost their phone. Each works once.
 
-A code has 80 random bits, so a fast keyed hash is enough where a password would need a slow one: a thousand billion
-guesses a second need some 3,500 years for the first code of a set. A thief of the database cannot even begin, since the
-set is sealed under a key that is not in it. (OWASP ASVS 5.0, 6.5.2, asks for a password hash below 112 bits; it assumes
-readers of the database who need no further key.) The hash's key is random and part of the set, so that a rotation of
-secrets ends no sheet.
+A code has 80 random bits, so a fast keyed hash is enough; a password would need a slow one. At a thousand billion
+guesses a second, the first code of a set is found after some 3,500 years. A thief of the database cannot even begin,
+since the set is sealed under a key that is not in the database. (OWASP ASVS 5.0, 6.5.2, asks for a password hash below
+112 bits; it assumes that readers of the database need no further key.) The hash's key is random and part of the set, so
+a rotation of secrets invalidates no sheet.
 
-For the same reason only the tries of the challenge are counted, not those of the account: guessing is hopeless, and an
-attacker who has the password and uses up the account's tries must not take the owner's last way in.
+For the same reason only the attempts of the challenge are counted, not those of the account. Guessing is hopeless, and
+an attacker who has the password must not lock the owner out by using up the account's attempts.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ log = logging.getLogger("sekisho.challenge")
 
 PURPOSE = b"recovery codes"
 CODES = 10
-SYMBOLS = 16  # of five bits
+SYMBOLS = 16  # of five bits each
 GROUP = 4
 _KEY_BYTES = 32
 _DIGEST_BYTES = 16
-_SWAPS_MAX = CODES + 4  # a swap fails when another request uses one of the ten codes, or seals the set anew
+_SWAPS_MAX = CODES + 4  # a swap fails when another request uses one of the ten codes or seals the set anew
 
 
 class RecoveryStore(Protocol):
-    """The storage of one account's sealed set."""
+    """Stores one account's sealed set."""
 
     async def read(self) -> bytes | None:
-        """The current sealed set; None where there is none."""
+        """Return the current sealed set; None if there is none."""
 
     async def swap(self, old: bytes, new: bytes) -> bool:
-        """Replace `old` by `new`; return False, without a change, if the current set is another one."""
+        """Replace `old` by `new`; return False, without a change, if the current set differs from `old`."""
 
 
 class Sheet(NamedTuple):
     """A new set.
 
     Attributes:
-        codes: in groups, to be shown once: `7K3M-…`.
-        sealed: the set to keep.
+        codes: in groups, `7K3M-…`; shown once.
+        sealed: the set to store.
     """
 
     codes: tuple[str, ...]
@@ -64,7 +64,7 @@ class Sheet(NamedTuple):
 
 
 class _Set(NamedTuple):
-    """The content of the seal: the hash's key, and the digest of each unused code."""
+    """The sealed content: the hash's key, and the digest of each unused code."""
 
     key: bytes
     digests: tuple[bytes, ...]
@@ -78,7 +78,7 @@ class _Set(NamedTuple):
         return cls(data[:_KEY_BYTES], tuple(data[start : start + _DIGEST_BYTES] for start in starts))
 
     def without(self, code: str) -> _Set | None:
-        """The set without this code; None where the code is not in it. All digests are compared."""
+        """Return the set without this code; None if the code is not in it. All digests are compared."""
         wanted = _digest(self.key, code)
         left = tuple(digest for digest in self.digests if not compare_digest(digest, wanted))
         return self._replace(digests=left) if len(left) < len(self.digests) else None
@@ -88,7 +88,7 @@ class _Set(NamedTuple):
 
 
 class RecoveryCodes:
-    """The factor. A set is bound to its account: in another row of the database it does not open."""
+    """The factor `recovery`. A set is bound to its account: in another row of the database it does not open."""
 
     def __init__(self, sealer: Sealer, tries: AttemptLimits) -> None:
         self._sealer = sealer
@@ -96,29 +96,29 @@ class RecoveryCodes:
         self._nobodys = self.fresh(account="", enrolment="").sealed
 
     def fresh(self, *, account: str, enrolment: str) -> Sheet:
-        """Ten new codes. They replace an older set."""
+        """Make ten new codes. They replace an older set."""
         codes = [symbols(secrets.randbits(5 * SYMBOLS), SYMBOLS) for _ in range(CODES)]
         key = secrets.token_bytes(_KEY_BYTES)
         kept = _Set(key, tuple(_digest(key, code) for code in codes))
         return Sheet(tuple(map(_grouped, codes)), self._sealed(kept, enrolment_binding(account, enrolment)))
 
     def left(self, sealed: bytes, *, account: str, enrolment: str) -> int:
-        """The number of unused codes."""
+        """Count the unused codes."""
         return len(self._opened(sealed, enrolment_binding(account, enrolment)).digests)
 
     async def accept(self, trial: CodeTrial, enrolment: str, shelf: RecoveryStore, typed: str) -> int | None:
         """Use up a code; return the number of codes left, or None if it proves nothing.
 
-        Of many calls with one code at once, one succeeds; different codes at once all work.
+        If many calls with one code come at once, one succeeds. Different codes at once all succeed.
 
         Args:
             trial: the account and the challenge; behind a wrong secret nothing is proved and no code is used up.
             enrolment: its id.
-            shelf: the storage of its set.
-            typed: as typed. A text that cannot be a code counts as no try.
+            shelf: stores the enrolment's set.
+            typed: as typed. A text that cannot be a code is not counted as an attempt.
 
         Raises:
-            StoreUnavailable: the try may have been counted.
+            StoreUnavailable: the attempt may have been counted.
         """
         code = folded_symbols(typed, SYMBOLS)
         if code is None or not await self._tries.in_challenge(trial):
@@ -134,7 +134,7 @@ class RecoveryCodes:
         return None
 
     async def match(self, trial: CodeTrial, enrolment: str, shelf: RecoveryStore, typed: str) -> bool:
-        """Whether this is an unused code, without counting a try or using it up."""
+        """Whether this is an unused code, without counting an attempt or using it up."""
         code = folded_symbols(typed, SYMBOLS)
         old = await shelf.read()
         rest = self._opened(old, enrolment_binding(trial.account, enrolment)).without(code or "")
@@ -144,13 +144,13 @@ class RecoveryCodes:
         return self._sealer.seal(PURPOSE, kept.packed(), bound_to=bound_to)
 
     def _opened(self, sealed: bytes | None, bound_to: bytes) -> _Set:
-        """The stored set; a random one where there is none, so that the comparison takes the same work."""
+        """Return the stored set; a random one if there is none, so that the comparison takes the same work."""
         if sealed is None:
             sealed, bound_to = self._nobodys, enrolment_binding("", "")
         try:
             return _Set.of(self._sealer.open(PURPOSE, sealed, bound_to=bound_to))
         except Unsealable:
-            # An error page would distinguish this account from invented ones.
+            # An exception would give an error page, which would distinguish this account from invented ones.
             log.warning("a set of recovery codes cannot be opened: altered, or SEKISHO_SECRET lost its key")
             return _Set(bytes(_KEY_BYTES), ())
 

@@ -1,6 +1,6 @@
 """Senders of codes and notices: mail, a webhook, or a function of the service.
 
-All methods only queue, and raise nothing: a log-in must not fail because of a notice, and an error that only real
+All methods only queue, and raise nothing. A log-in must not fail because of a notice, and an error that only existing
 accounts can cause would reveal which accounts exist.
 """
 
@@ -30,15 +30,15 @@ log = logging.getLogger("sekisho.challenge")
 
 
 class Senders:
-    """See the module. Belongs to one event loop.
+    """Queues codes and notices; see the module. Belongs to one event loop.
 
     Args:
-        mailer: sends letters; None where the site sends none. Its creator closes it.
+        mailer: sends letters; None if the site sends none. Its creator closes it.
         service: the name and the account page for letters.
         webhook: takes codes for the factor `webhook`. Its creator closes it.
         on_code: the same, as a function; both may be given.
         budget: limits the letters to an owner; None: no limit.
-        clock_s: Unix time.
+        clock_s: Unix time in seconds.
 
     Raises:
         ValueError: a mailer without a service.
@@ -85,11 +85,11 @@ class Senders:
         self._notify(person, "factor_changed", when=self._now(), factor=factor, change=change)
 
     def reset_asked(self, person: AccountOwner, due_s: int) -> None:
-        """Notify: factors will be removed at `due_s`, Unix time, unless the owner objects."""
+        """Notify: factors will be removed at `due_s`, Unix time in seconds, unless the owner objects."""
         self._notify(person, "factor_reset_asked", when_effective=datetime.fromtimestamp(due_s, UTC))
 
     async def aclose(self) -> None:
-        """Send the pending letters, and end the tasks that were started here."""
+        """Send the pending letters, and end the tasks that this object started."""
         await asyncio.gather(*self._counting, return_exceptions=True)
         if self._outbox is not None:
             await self._outbox.aclose()
@@ -112,7 +112,7 @@ class Senders:
         try:
             times = await budget.times(kind, person.owner)
         except StoreUnavailable:
-            times = 1  # strangers are refused while the store is gone, so an attacker cannot cause many letters
+            times = 1  # strangers are refused while the store is lost, so an attacker cannot cause many letters
         if times > 1:
             facts = {**facts, "times": times}
         if times:
@@ -126,14 +126,14 @@ class Senders:
             letter = self._letter(kind, (person.contact and person.contact.locale) or "en", facts)
             if to is not None:
                 self._mailer.send(to, letter)
-        except Exception as error:  # noqa: BLE001 - it may hold what was to be written: only its type is told
+        except Exception as error:  # noqa: BLE001 - its text may contain the letter's: only the type is logged
             log.warning("a message of kind %s was not written: %s", kind, type(error).__name__)
 
     def _letter(self, kind: str, locale: str, facts: dict[str, Any]) -> Letter:
-        from sekisho.mail import messages  # noqa: PLC0415 - needs a mail client, which a mailer implies
+        from sekisho.mail import messages  # noqa: PLC0415 - needs the mail library, which a mailer implies
 
         write: Callable[..., Letter] = getattr(messages, kind)
-        assert self._service is not None  # noqa: S101 - looked at where the mailer was given
+        assert self._service is not None  # noqa: S101 - the constructor checks it
         return write(self._service, locale, **facts)
 
     def _hand_over(self, person: AccountOwner, digits: str, minutes: int) -> None:

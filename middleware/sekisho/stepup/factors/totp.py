@@ -35,27 +35,27 @@ log = logging.getLogger("sekisho.challenge")
 PURPOSE = b"totp"
 DIGITS = 6
 STEP_S = 30
-DRIFT = (-1, 0, 1)  # steps; phones keep time to seconds, people type slowly: RFC 6238 section 5.2
+DRIFT = (-1, 0, 1)  # steps; phones keep time to seconds, owners type slowly: RFC 6238 section 5.2
 SECRET_BYTES = 20  # 160 bits: RFC 4226 section 4, R6
-SPENT_S = 7_200  # how long a spent step is remembered: longer than a worker's clock can be late
+SPENT_S = 7_200  # seconds that a spent step is remembered: longer than a worker's clock can be late
 ENROLMENTS_MAX = 3  # apps of an account; each adds a code that a guess may hit
-ISSUER_CHARS_MAX = 32  # with the label, as much as a QR code that phones can read holds in any script
+ISSUER_CHARS_MAX = 32  # with the label, as much as a QR code that phones can scan has room for, in any script
 LABEL_CHARS_MAX = 64
 
 
 def new_secret() -> bytes:
-    """A new secret of 20 random bytes, to be shown once and then kept sealed."""
+    """Make a secret of 20 random bytes. Show it once, then keep it sealed."""
     return secrets.token_bytes(SECRET_BYTES)
 
 
 def secret_text(secret: bytes) -> str:
-    """The secret in base32, in groups of four: for typing on the phone that shows the page and cannot scan it."""
+    """Write the secret in base32, in groups of four, for owners who cannot scan the page with another device."""
     text = b32encode(secret).decode()
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
 def provisioning_uri(secret: bytes, *, issuer: str, account: str) -> str:
-    """`otpauth://totp/issuer:account?…`, as authenticator apps read it.
+    """Return `otpauth://totp/issuer:account?…`, as authenticator apps read it.
 
     A colon separates issuer from account even when escaped, so a colon inside a name becomes a blank: registering as
     `Bank:alice` gains nothing. Names are cut to the capacity of the QR code; they are for display only.
@@ -70,7 +70,7 @@ def _label(name: str, chars_max: int) -> str:
 
 
 def qr_svg(uri: str) -> str:
-    """The URI as a QR code, an inline `<svg>` without script, style or external parts.
+    """Draw the URI as a QR code, an inline `<svg>` without script, style or external parts.
 
     It has a white background and a quiet zone, so that it can be scanned from a dark page. The page sets its size.
     """
@@ -79,12 +79,12 @@ def qr_svg(uri: str) -> str:
 
 
 def verify(secret: bytes, typed: str, now_s: int) -> int | None:
-    """The time step of a code, or None. It does not check whether the step was used before: see `Totp`.
+    """Return the time step of a code, or None. `Totp` checks whether the step was used before.
 
     Args:
         secret: at least 14 bytes.
         typed: as typed; full-width digits and blanks are folded.
-        now_s: Unix time.
+        now_s: Unix time in seconds.
     """
     code = folded_digits(typed, DIGITS)
     if code is None:
@@ -98,7 +98,7 @@ def verify(secret: bytes, typed: str, now_s: int) -> int | None:
 
 
 class Totp:
-    """The factor: enrolments are sealed, tries are counted, and each enrolment accepts a time step once."""
+    """The factor `totp`: enrolments are sealed, attempts are counted, and each enrolment accepts a time step once."""
 
     def __init__(self, vault: Vault, keys: VaultKeys, sealer: Sealer, tries: AttemptLimits) -> None:
         self._vault = vault
@@ -124,21 +124,21 @@ class Totp:
 
         Args:
             trial: the account and the challenge; behind a wrong secret nothing is proved and no step is spent.
-            kept: for each of the account's enrolments its id and the result of `seal`. The first `ENROLMENTS_MAX` are
+            kept: the id and the result of `seal` for each enrolment of the account. The first `ENROLMENTS_MAX` are
                 compared; with fewer or none, the same work is done without effect.
-            typed: as typed. A text that cannot be a code counts as no try.
-            now_s: Unix time.
-            on_last: called when this was the last code that is accepted until a proof of another kind.
+            typed: as typed. A text that cannot be a code is not counted as an attempt.
+            now_s: Unix time in seconds.
+            on_last: called if no further code is accepted until a proof of another kind.
 
         Raises:
-            StoreUnavailable: the try may have been counted.
+            StoreUnavailable: the attempt may have been counted.
         """
         if folded_digits(typed, DIGITS) is None:
             return False
-        # One try for any number of apps: an owner with three apps must not have a third of the tries.
+        # One attempt for any number of apps: an owner with three apps must not get a third of the attempts.
         account_digest = await self._tries.of_app(trial)
-        # Beyond the cap the same work is done: a faster answer would show that the cap was reached, which needs a right
-        # password.
+        # Beyond the cap the same work is done: only a right password reaches the cap, so a faster answer would reveal
+        # it.
         right = self.match(trial, kept, typed, now_s)
         if right is None or not (account_digest.allowed and trial.behind_right_secret):
             if account_digest.is_last and trial.behind_right_secret:
@@ -155,22 +155,22 @@ class Totp:
         return next((one for one in found if one is not None), None)
 
     async def spend(self, enrolment: str, step: int) -> bool:
-        """Spend a step: True for the first call only, also of many at once. Enrolling spends its step as well."""
+        """Spend a step: True for the first call only, even if many come at once. Enrolling spends its step as well."""
         return await self._vault.once(self._keys.of(b"totp step", enrolment, str(step)), seconds=SPENT_S)
 
     def _step(self, trial: CodeTrial, kept: tuple[str, bytes] | None, typed: str, now_s: int) -> tuple[str, int] | None:
-        """The step that was shown, if it is this enrolment's; None otherwise, and where there is no enrolment."""
+        """Return the enrolment and the step if the code is this enrolment's; otherwise None."""
         secret, enrolled = self._opened(trial, kept)
         step = verify(secret, typed, now_s)
         return None if step is None or not enrolled or kept is None else (kept[0], step)
 
     def _opened(self, trial: CodeTrial, kept: tuple[str, bytes] | None) -> tuple[bytes, bool]:
-        """The enrolment's secret and True; a random one and False where there is none, after the same work."""
+        """Return the enrolment's secret and True; a random one and False if there is none, after the same work."""
         if kept is None:
             return self._sealer.open(PURPOSE, self._nobodys, bound_to=enrolment_binding("", "")), False
         try:
             return self._sealer.open(PURPOSE, kept[1], bound_to=enrolment_binding(trial.account, kept[0])), True
         except Unsealable:
-            # An error page would distinguish this account from invented ones.
+            # An exception would give an error page, which would distinguish this account from invented ones.
             log.warning("an authenticator enrolment cannot be opened: altered, or SEKISHO_SECRET lost its key")
             return new_secret(), False

@@ -1,9 +1,9 @@
-"""Codes for a sender of the service's own: an address that codes are posted to, or a function that takes them.
+"""Hands codes to the service's own sender: posts them to a URL, or passes them to a function.
 
-Queued in one step, like mail, and for the same reason: `send` is called where a password was right and not where it
-was wrong. What takes time comes at a moment of the following half second that nobody can guess.
+Like mail, a message is queued in one step: `send` is called if a password was right and not if it was wrong, so its
+time must not show. The slow part begins at a random moment of the following half second.
 
-What is posted is signed, with its time: a receiver that checks neither would send text messages for anybody.
+The request is signed together with its time. A receiver that checks neither would send text messages for any client.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _CHANCE = SystemRandom().random
 
 
 class CodeMessage(NamedTuple):
-    """A code and whom it is for.
+    """A code and its recipient.
 
     Attributes:
-        account_id: what enrolments hang on.
+        account_id: the id that the enrolments belong to.
         account: exactly as the application reads it.
-        code: what is to be typed.
-        locale: as the service keeps it, or nothing.
-        minutes: how long it is good for.
+        code: the code that the owner types.
+        locale: as the service stores it, or empty.
+        minutes: lifetime of the code.
     """
 
     account_id: str
@@ -47,25 +47,25 @@ class CodeMessage(NamedTuple):
     minutes: int
 
     def __repr__(self) -> str:
-        # Error reporters print the values of a frame.
+        # Error reporters print local variables.
         return "CodeMessage(...)"
 
 
 CodeHook: TypeAlias = "Callable[[CodeMessage], Awaitable[None]]"
-"""Sends a code in the service's own way."""
+"""A function of the service that sends a code."""
 
 
 class WebhookLimits(NamedTuple):
-    """Every bound, with its reason.
+    """Every bound, with its reason. Times are in seconds.
 
     Attributes:
-        waiting_max: messages that wait or are under way; more are dropped.
-        calls_max: at once. A gateway for text messages takes some tens a second.
-        message_s: from `send` to giving up; nobody waits longer before he asks for another code.
-        try_s: for one try.
-        pause_s: before the second try; there is no third.
-        linger_s: the first try comes by chance within this time.
-        close_s: what `aclose` waits for those under way.
+        waiting_max: messages that wait or are being sent; further ones are dropped.
+        calls_max: calls at once. A gateway for text messages takes some tens a second.
+        message_s: limit from `send` to giving up; no owner waits longer before asking for another code.
+        try_s: limit for one try.
+        pause_s: pause before the second try; there is no third.
+        linger_s: the first try starts at a random moment within this time.
+        close_s: how long `aclose` waits for messages that are being sent.
     """
 
     waiting_max: int = 1_000
@@ -78,12 +78,12 @@ class WebhookLimits(NamedTuple):
 
 
 class Outbox:
-    """Hands messages to a function, each in a task with an end. Belongs to one event loop.
+    """Hands messages to a function, each in a task with a time limit. Belongs to one event loop.
 
     Args:
-        deliver: what takes them. A `PostFault` is tried once more; any other error is the end of the message.
-        limits: see there.
-        chance: from 0 up to 1.
+        deliver: takes the messages. After a `PostFault` it is called once more; any other error drops the message.
+        limits: see `WebhookLimits`.
+        chance: random numbers from 0 up to 1.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Outbox:
         self._closed = False
 
     def send(self, message: CodeMessage) -> None:
-        """Queue a message, or drop it where there is no room. Neither waits nor raises."""
+        """Queue a message, or drop it if there is no room. Neither waits nor raises."""
         if self._closed or len(self._tasks) >= self._limits.waiting_max:
             log.warning("a code was not sent: no room")
             return
@@ -110,7 +110,7 @@ class Outbox:
         task.add_done_callback(self._tasks.discard)
 
     async def aclose(self) -> None:
-        """Wait for what is under way, for a bounded time, and drop the rest."""
+        """Wait for the pending messages, for a bounded time, and drop the rest."""
         self._closed = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._limits.close_s)
@@ -125,14 +125,14 @@ class Outbox:
                 await self._tried(message)
         except PostFault as fault:
             log.warning("a code was not sent: %s", fault.reason)
-        except Exception as error:  # noqa: BLE001 - whatever a hook raises, it may hold the code: only its type is told
+        except Exception as error:  # noqa: BLE001 - a hook's error may contain the code: only its type is logged
             log.warning("a code was not sent: %s", type(error).__name__)
 
     async def _tried(self, message: CodeMessage) -> None:
         try:
             return await self._one_try(message)
         except PostFault:
-            # Others are tried meanwhile: the place is free again.
+            # Other messages use the place during the pause.
             await asyncio.sleep(self._limits.pause_s)
         return await self._one_try(message)
 
@@ -142,20 +142,20 @@ class Outbox:
 
 
 class Webhook:
-    """Posts codes to an address of the service's.
+    """Posts codes to a URL of the service.
 
     The body is JSON: `account_id`, `account`, `code`, `locale`, `minutes`. The header `Sekisho-Signature` reads
     `t=<Unix time>,v1=<hex>`: HMAC-SHA256 with the key over time, a full stop and the body.
 
     Args:
-        url: https; http for this machine's own address alone.
-        key: at least 16 bytes, which the receiver has too.
-        limits: see there.
-        clock_s: Unix time.
-        chance: from 0 up to 1.
+        url: https; http is allowed only for loopback addresses.
+        key: at least 16 bytes, shared with the receiver.
+        limits: see `WebhookLimits`.
+        clock_s: Unix time in seconds.
+        chance: random numbers from 0 up to 1.
 
     Raises:
-        ValueError: another URL, or too short a key. The text holds no part of them.
+        ValueError: another URL, or too short a key. The text contains no part of either.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class Webhook:
         self._outbox = Outbox(self._post, limits=limits, chance=chance)
 
     def send(self, message: CodeMessage) -> None:
-        """Queue a message, or drop it where there is no room. Neither waits nor raises."""
+        """Queue a message, or drop it if there is no room. Neither waits nor raises."""
         self._outbox.send(message)
 
     async def aclose(self) -> None:
@@ -189,5 +189,5 @@ class Webhook:
 
 
 def sign(key: bytes, body: bytes, now_s: int) -> str:
-    """The header's value."""
+    """Return the header's value for a body that is sent at `now_s`, Unix time in seconds."""
     return f"t={now_s},v1={hmac(key, f'{now_s}.'.encode() + body, 'sha256').hexdigest()}"
