@@ -232,7 +232,7 @@ class Factors:
         proof = await factor.accept(trial, person, shown, bound_to, now_s) if factor else None
         if proof is not None:
             await self._tries.proved(person.owner)
-        # Not for every proof: with SQLite, the query could wait in our event loop for a lock whose holder waits as well.
+        # Not for every proof: with SQLite, the query could wait in our event loop for a lock whose holder waits too.
         if proof is not None and person.reset_asked:
             await self._owners.cancel_reset(person.account_id)
         return proof

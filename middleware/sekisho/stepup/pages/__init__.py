@@ -1,11 +1,11 @@
-"""The pages that ask for a proof, and the script that programs use in their stead.
+"""The pages that ask for a proof, and the script that programs use instead of them.
 
-Codes work without scripts, as plain forms; passkeys and work are what a browser computes, and need them. Everything
-stands in the page itself: style and script carry its nonce, and the one import is `sekisho.js` of our own mount, whose
-fetch inherits the nonce of the module that names it. Nothing is loaded from elsewhere but a captcha, where one is set.
+Codes work without scripts, as plain forms; passkeys and proof of work need a script. The page contains everything:
+style and script carry its nonce. The only import is `sekisho.js` from our own mount, whose fetch inherits the nonce of
+the importing module. Only a captcha, if one is configured, is loaded from another host.
 
-A page is made of its language and what the caller gives. Nothing about the account comes in before it is proved, so
-nothing about it, not even a length, can show.
+A page depends only on its language and the caller's arguments. Before a proof, no argument depends on the account, so
+no property of the account shows in the page, not even a length.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ __all__ = ["Offer", "Page", "Pages"]
 
 _JSON_ESCAPES: Final = (("&", r"\u0026"), ("<", r"\u003c"), (">", r"\u003e"), ("'", r"\u0027"))
 _HERE: Final = Path(__file__).parent
-CUTS_MAX = 256  # languages, factors and what was done last: about a hundred of ten kilobytes
+CUTS_MAX = 256  # languages, factors and last actions: about a hundred pages of ten kilobytes
 
 
 class Page(NamedTuple):
-    """A body and its headers, as ASGI wants them. The status is the caller's."""
+    """A body and its headers in ASGI's form. The caller sets the status."""
 
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
@@ -44,7 +44,7 @@ _Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Offer(Protocol):
-    """A secret for an authenticator app, as its page shows it. `qr_svg` is markup, and must be our own."""
+    """A secret for an authenticator app, for display. `qr_svg` is markup, and must be our own."""
 
     @property
     def secret_text(self) -> str: ...
@@ -57,7 +57,7 @@ class Offer(Protocol):
 class _Widget(NamedTuple):
     element: str  # the class that the provider's script looks for
     script: str
-    hosts: str  # what the script loads and frames
+    hosts: str  # the hosts that the script loads from and frames
 
 
 _WIDGETS: Final = {
@@ -67,19 +67,19 @@ _WIDGETS: Final = {
     "hcaptcha": _Widget("h-captcha", "https://js.hcaptcha.com/1/api.js", "https://hcaptcha.com https://*.hcaptcha.com"),
 }
 
-# Chromium (measured with 156) holds form-action against the redirects that answer a form, too. These forms are
-# answered by the application, which may send its user on to another origin; under 'self' alone the log-in would end
-# at a page that does nothing. All forms here name our own mount, so https: gives away nothing that escaping keeps.
+# Chromium (measured with 156) also applies form-action to redirects that answer a form. The application answers these
+# forms, and may redirect to another origin; under 'self' alone the log-in would stop at a page that does nothing. All
+# forms here post to our own mount, so `https:` permits nothing that escaping does not already prevent.
 _ANSWERED_BY_APPLICATION: Final = "'self' https:"
 _ANSWERED_BY_US: Final = "'self'"
 
 
 class Pages:
-    """Renders for one service.
+    """Renders the pages of one service.
 
     Args:
-        mount: the path that the guard's own routes hang under, e.g. `/sekisho`.
-        service: what people know the service as.
+        mount: the path prefix of the guard's own routes, e.g. `/sekisho`.
+        service: the service's name, as its users know it.
     """
 
     def __init__(self, mount: str, service: str) -> None:
@@ -112,17 +112,17 @@ class Pages:
         sent: bool = False,
         chosen: str = "",
     ) -> Page:
-        """The choice of factors: the site's, never the account's.
+        """The choice of factors. It lists the site's factors, never the account's.
 
         Args:
-            language: as in `WORDS`; any other is answered in English.
+            language: as in `WORDS`; English replaces any other.
             challenge: the ticket.
             factors: in order of preference.
-            nonce: base64 of 16+ random bytes, new for every page.
-            form: the sealed body of the request, where the page has to carry it.
-            failed: what was shown was wrong.
-            sent: the client asked for a code.
-            chosen: the factor that it used last; the first one where there was none, or none like that.
+            nonce: base64 of 16 or more random bytes, new for every page.
+            form: the sealed body of the request, if the page has to carry it.
+            failed: whether the last proof was wrong.
+            sent: whether the client asked for a code.
+            chosen: the factor that the client used last; if it is empty or unknown, the first factor is chosen.
         """
         values = {"challenge": challenge, "form": form} if form else {"challenge": challenge}
         return self._asking(
@@ -147,18 +147,18 @@ class Pages:
         captcha: Mapping[str, str] | None = None,
         here: bool = False,
     ) -> Page:
-        """What is to be paid before the secret is looked at.
+        """The challenge that a client must solve before the guard looks at the secret.
 
         Args:
             language: as in `WORDS`.
             form: the sealed body of the request.
-            work: the puzzle, as JSON; it or a captcha, or both.
+            work: the proof-of-work puzzle, as JSON; a page has it, a captcha, or both.
             captcha: its `provider` and `sitekey`.
-            here: whether the form is sent to the address that the page stands at, which is the door's.
+            here: whether the form is sent to the page's own address, which is the door's.
             nonce: as for `step_up`.
 
         Raises:
-            KeyError: no such provider of captchas.
+            KeyError: an unknown provider of captchas.
         """
         values = {"form": form, "work": _json_in_attribute(work)} if work else {"form": form}
         return self._asking(
@@ -182,35 +182,35 @@ class Pages:
         nonce: str,
         notice: str = "",
     ) -> Page:
-        """An owner's own factors; for whoever has just proved to be the owner.
+        """An owner's factors. Only for a client that has just proved to be the owner.
 
         Args:
             language: as in `WORDS`.
             enrolments: the account's.
-            token: that the request came from this page.
-            factors: that the site offers.
+            token: the CSRF token, which shows that a request came from this page.
+            factors: the factors that the site offers.
             nonce: as for `step_up`.
             notice: `added`, `removed`, `failed`, `full`, or empty.
         """
         return self._page("manage", language, nonce, enrolments=enrolments, token=token, factors=factors, notice=notice)
 
     def totp(self, language: str, *, offer: Offer, token: str, nonce: str, failed: bool = False) -> Page:
-        """A secret for an authenticator app, to be confirmed with its first code."""
+        """A secret for an authenticator app, which the owner confirms with its first code."""
         qr = Markup(offer.qr_svg)  # noqa: S704 - drawn by us from the secret
         return self._page("totp", language, nonce, scripted=False, offer=offer, qr=qr, token=token, failed=failed)
 
     def recovery(self, language: str, *, codes: Sequence[str], nonce: str) -> Page:
-        """New codes, the only time that they are shown."""
+        """New recovery codes. They are shown only this once."""
         return self._page("recovery", language, nonce, scripted=False, codes=codes)
 
     def message(self, language: str, *, code: str, nonce: str) -> Page:
-        """A refusal of a step-up: `start_again`, `log_in`, `proof_failed`, `unavailable`. Else raises `KeyError`."""
+        """A refused step-up: `start_again`, `log_in`, `proof_failed`, `unavailable`. Raises `KeyError` otherwise."""
         if f"title_{code}" not in WORDS["en"]:
             raise KeyError(code)
         return self._page("message", language, nonce, scripted=False, code=code)
 
     def module(self) -> bytes:
-        """`sekisho.js`, to be served as `text/javascript`."""
+        """Return `sekisho.js`, to serve as `text/javascript`."""
         return self._module
 
     def _asking(
@@ -223,7 +223,7 @@ class Pages:
         widget: _Widget | None = None,
         **kept: Any,
     ) -> Page:
-        """A page that a flood gets. `values` are its own, `kept` is the same for many."""
+        """Fill a cached page, for answers to a flood. `values` belong to this page, `kept` is shared by many pages."""
         marked = {**kept, **{one: mark(one) for one in values}}
         cut, policy, headers = self._cut(name, language, widget, **marked)
         values = {**values, "nonce": nonce}
@@ -260,14 +260,14 @@ class Pages:
         widget: _Widget | None,
         **values: Any,
     ) -> tuple[str, str, _Headers]:
-        """Body, policy and the other headers."""
+        """Return body, policy and the other headers."""
         language = language if language in WORDS else "en"
         body = self._environment.get_template(f"{name}.html").render(
             language=language, words=WORDS[language], nonce=nonce, scripted=scripted, widget=widget, **values
         )
         policy = _policy(nonce, form_action=form_action, scripted=scripted, widget=widget)
-        # Under no-referrer browsers send `Origin: null` with a form, which applications take for a forgery. Providers
-        # of captchas look at where they are embedded.
+        # Under no-referrer, browsers send `Origin: null` with a form, which applications treat as a forgery. Captcha
+        # providers check the embedding page.
         referrer = b"strict-origin-when-cross-origin" if widget else b"same-origin"
         headers = (
             (b"content-type", b"text/html; charset=utf-8"),
@@ -291,7 +291,7 @@ def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | N
 
 
 def _json_in_attribute(text: str) -> Markup:
-    """Escape JSON for an attribute in single quotes, as Jinja's `tojson` does: nothing in it ends the attribute."""
+    """Escape JSON for an attribute in single quotes, as Jinja's `tojson` does; no character can end the attribute."""
     for sign, escaped in _JSON_ESCAPES:
         text = text.replace(sign, escaped)
     return Markup(text)  # noqa: S704 - escaped as by `tojson`

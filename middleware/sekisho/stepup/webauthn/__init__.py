@@ -1,19 +1,21 @@
-"""Passkeys (WebAuthn Level 3): the factor that a phishing page cannot pass on, for it names the page that asked.
+"""Passkeys (WebAuthn Level 3): a phishing page cannot forward this factor, because it signs the page's origin.
 
-An authenticator signs the challenge, the origin that showed it and that it verified its owner. A thief with the right
-password, and even with the owner's ear on the phone, has nothing to relay. The library `webauthn` verifies; here stand
-what it leaves to its callers: strict reading, what is demanded, decoys, and errors that tell the client nothing.
+An authenticator signs the challenge, the origin of the page that showed it, and that it verified its owner. A thief who
+has the right password, and even talks to the owner on the phone, has nothing to forward. The library `webauthn`
+verifies signatures. This module does what the library leaves to its callers: strict reading, required properties,
+decoys, and errors that tell the client nothing.
 
-**Decoys.** Every account is shown the same number of passkeys of the same lengths, those without any too; what still
-differs is told in `decoys`, and the time to fetch and unseal what is kept is the caller's. No transports are listed:
-every list would have to name them all, and that is what leaving them out means to a browser. An assertion for a
-decoy's id is verified like any other, against a key that belongs to nobody, and fails whatever comes of it. Its time
-differs from a real one's by the algorithm alone: decoys verify as ES256 (most passkeys), in some 165 µs; RSA, which
-Windows Hello uses, takes about 20 µs less, and Ed25519 20 more.
+**Decoys.** Every account is shown the same number of passkeys of the same lengths, even an account without passkeys.
+`decoys` lists the remaining differences. The caller must equalise the time to read and unseal stored passkeys. No
+transports are listed: each list would have to name all of them, and for a browser a missing list means the same. A
+response for a decoy's id is verified like any other, against a key that belongs to no account, and is refused with any
+result. Its time differs from a real one's only by the algorithm: decoys verify as ES256 (as most passkeys do) in some
+165 µs; RSA, which Windows Hello uses, takes about 20 µs less, and Ed25519 20 µs more.
 
-**Bindings are the caller's.** A state names a challenge, a ceremony and an end, but no account: the caller seals it
+**The caller binds the state.** A state names a challenge, a ceremony and an end, but no account. The caller seals it
 bound to the account exactly as the application reads it, to browser and door, stores it, and takes it out once. The
-credentials passed in are those of that account alone; so a client that registers somebody else's id gains nothing.
+credentials that are passed in must be those of that account alone, so a client that registers another account's id
+gains nothing.
 
 Pure: time and randomness arrive as values.
 """
@@ -76,16 +78,16 @@ if TYPE_CHECKING:
 __all__ = ["CREDENTIALS_MAX", "RESPONSE_BYTES_MAX", "SECONDS", "Credential", "ProofFailed", "WebAuthn"]
 
 CREDENTIALS_MAX = LISTED
-"""Passkeys of one account. One more than a list has room for would show in its length."""
+"""Passkeys of one account. One more would not fit into the list, and the list's length would show it."""
 
 SECONDS = 300
-"""How long an owner has to find the key and touch it."""
+"""Time for the owner to find the key and touch it."""
 
 ALGORITHMS = [Algorithm.ECDSA_SHA_256, Algorithm.EDDSA, Algorithm.RSASSA_PKCS1_v1_5_SHA_256]
-"""In order of preference. The last for Windows Hello, whose TPMs may know nothing else."""
+"""In order of preference. The last one serves Windows Hello, whose TPMs may support no other."""
 
 _CHALLENGE_BYTES = 32
-_STATE = Struct(">BBQ32s32s")  # version, ceremony, end (Unix s), challenge, user handle (zeros where none is made)
+_STATE = Struct(">BBQ32s32s")  # version, ceremony, end (Unix s), challenge, user handle (zeros for authentication)
 _VERSION = 1
 _CREATE, _GET = 1, 2
 
@@ -95,13 +97,16 @@ _ORIGIN = pattern(
 
 
 class WebAuthn:
-    """Asks for passkeys and verifies what comes back.
+    """Makes the options for a browser, and verifies its response.
 
     Args:
-        rp_id: the domain passkeys are bound to, for ever: a change strands all that were enrolled.
-        rp_name: what owners read on their devices.
-        origins: the pages that may ask: `https://shop.example`, exactly as browsers write them.
-        decoy_key: 32+ secret bytes that outlive the rotation of secrets.
+        rp_id: the domain that passkeys are bound to. A change makes all enrolled passkeys useless.
+        rp_name: the name that owners read on their devices.
+        origins: the pages that may ask, exactly as browsers write them: `https://shop.example`.
+        decoy_key: at least 32 secret bytes that outlive the rotation of secrets.
+
+    Raises:
+        ValueError: an argument is empty, too short, or no origin.
     """
 
     def __init__(self, rp_id: str, rp_name: str, origins: Iterable[str], decoy_key: bytes) -> None:
@@ -120,19 +125,21 @@ class WebAuthn:
     def registration_options(
         self, account_id: str, account_name: str, existing: Sequence[Credential], *, fresh: bytes, now_s: int
     ) -> tuple[dict[str, Any], bytes]:
-        """What to ask a browser for when an owner enrols a passkey.
+        """Return the options for a browser in which an owner enrols a passkey.
 
         Args:
-            account_id: the account exactly as the application knows it; leaves here only as a keyed digest.
-            account_name: what the owner's device will call it.
-            existing: the account's passkeys; authenticators that hold one of them are told to decline.
+            account_id: the account exactly as the application knows it; leaves this module only as a keyed digest.
+            account_name: the name that the owner's device shows.
+            existing: the account's passkeys; an authenticator that holds one of them declines.
             fresh: 32 random bytes.
-            now_s: Unix time.
+            now_s: Unix time in seconds.
 
         Returns:
-            `PublicKeyCredentialCreationOptionsJSON`, and the state, to be sealed, stored and taken once.
+            `PublicKeyCredentialCreationOptionsJSON`, and the state. The caller seals and stores the state, and takes it
+            once.
         """
-        # A second handle would make a second entry in the owner's password manager, and one of them useless.
+        # A second handle would make a second entry in the owner's password manager, and one of the two would be
+        # useless.
         handle = existing[0].user_handle if existing else self._user_handle(account_id)
         options = generate_registration_options(
             rp_id=self._rp_id,
@@ -151,13 +158,13 @@ class WebAuthn:
         return options_to_json_dict(options), _state(_CREATE, fresh, now_s, handle)
 
     def register(self, state: bytes, response: bytes, existing: Sequence[Credential] = (), *, now_s: int) -> Credential:
-        """The passkey that was made. Raises `ProofFailed`.
+        """Verify a registration, and return the new passkey. Raises `ProofFailed`.
 
         Args:
-            state: what `registration_options` returned, taken from the store.
+            state: the state from `registration_options`, taken from the store.
             response: the JSON of the browser's `PublicKeyCredential.toJSON()`.
             existing: the account's passkeys as they are now.
-            now_s: Unix time.
+            now_s: Unix time in seconds.
         """
         challenge, handle = _opened(state, _CREATE, now_s)
         made = read_attestation(response)
@@ -173,16 +180,17 @@ class WebAuthn:
     def authentication_options(
         self, account_digest: str, credentials: Sequence[Credential], *, fresh: bytes, now_s: int
     ) -> tuple[dict[str, Any], bytes]:
-        """What to ask a browser for when somebody must prove to be an account's owner.
+        """Return the options for a browser in which a client must prove that it is an account's owner.
 
         Args:
-            account_digest: chooses the decoys. It is the same for all spellings of an account, known or not.
-            credentials: the account's passkeys; empty where there are none, or no such account.
+            account_digest: selects the decoys. It is the same for all spellings of an account, known or not.
+            credentials: the account's passkeys; empty if it has none or does not exist.
             fresh: 32 random bytes.
-            now_s: Unix time.
+            now_s: Unix time in seconds.
 
         Returns:
-            `PublicKeyCredentialRequestOptionsJSON`, and the state, to be sealed, stored and taken once.
+            `PublicKeyCredentialRequestOptionsJSON`, and the state. The caller seals and stores the state, and takes it
+            once.
         """
         listed = self._decoys.fill(account_digest, [credential.id for credential in credentials])
         options = generate_authentication_options(
@@ -197,13 +205,13 @@ class WebAuthn:
     def authenticate(
         self, state: bytes, response: bytes, credentials: Sequence[Credential], *, now_s: int
     ) -> Credential:
-        """The passkey that was shown, with its new count, to be kept by compare-and-set. Raises `ProofFailed`.
+        """Return the passkey that was shown, with its new count, to store by compare-and-set. Raises `ProofFailed`.
 
         Args:
-            state: what `authentication_options` returned, taken from the store.
+            state: the state from `authentication_options`, taken from the store.
             response: the JSON of the browser's `PublicKeyCredential.toJSON()`.
-            credentials: the account's passkeys as they are now: one removed meanwhile proves nothing.
-            now_s: Unix time.
+            credentials: the account's passkeys as they are now. A passkey that was removed meanwhile proves nothing.
+            now_s: Unix time in seconds.
         """
         challenge, _ = _opened(state, _GET, now_s)
         shown = read_assertion(response)
@@ -211,7 +219,7 @@ class WebAuthn:
         data = _authenticator_data(shown.authenticator_data)
         self._check_authenticator(data)
         credential = {one.id: one for one in credentials}.get(shown.id)
-        # Verified in any case, or the time would tell decoys from passkeys.
+        # Verified in any case, or the time would distinguish decoys from passkeys.
         holds = self._signature_holds(shown, challenge, credential.public_key if credential else self._nobodys_key)
         if credential is None:
             refuse("unknown_credential")
@@ -228,14 +236,14 @@ class WebAuthn:
             refuse("rp_id")
         if not data.flags.up:
             refuse("not_present")
-        # Without it a passkey proves that somebody holds the device, which a thief does too.
+        # Without user verification, a passkey proves only possession of the device, which a thief has too.
         if not data.flags.uv:
             refuse("not_verified")
 
     def _check_attestation(self, attestation: AttestationObject) -> None:
-        # None is asked for, and browsers strip the others; a chain of certificates would be a stranger's
-        # bytes in six more parsers, and prove the maker of a device, which nobody here asks.
-        said: object = attestation.fmt  # whatever stood in the CBOR
+        # The options ask for no attestation, and browsers strip the others. A chain of certificates would feed a
+        # client's bytes to six more parsers, and would prove only the maker of the device.
+        said: object = attestation.fmt  # any type that CBOR can hold
         if type(said) is not str or said not in {"none", "packed"} or attestation.att_stmt.x5c:
             refuse("attestation")
         self._check_authenticator(attestation.auth_data)
@@ -255,9 +263,9 @@ class WebAuthn:
                 supported_pub_key_algs=ALGORITHMS,
             )
             sound = _is_sound(verified.credential_public_key)
-        except Exception:  # noqa: BLE001 - parsers of a stranger's bytes raise what they like: all of it means no
+        except Exception:  # noqa: BLE001 - parsers raise any error for a client's bytes: each one means refusal
             refuse("key")
-        # The id outside is the browser's word, the one inside the authenticator's.
+        # The outer id comes from the browser, the inner one from the authenticator.
         if verified.credential_id != made.id or not sound:
             refuse("key")
         return Credential(made.id, verified.credential_public_key, verified.sign_count, handle, made.transports)
@@ -276,12 +284,12 @@ class WebAuthn:
                 expected_rp_id=self._rp_id,
                 expected_origin=list(self._origins),
                 credential_public_key=public_key,
-                # The library looks at the count before the signature: a low one would be refused sooner for
-                # a passkey than for a decoy, and so tell them apart. `_counted` looks afterwards.
+                # The library compares the count before the signature: it would refuse a low count sooner for a passkey
+                # than for a decoy, and so distinguish them. `_with_count` compares it afterwards.
                 credential_current_sign_count=0,
                 require_user_verification=True,
             )
-        except Exception:  # noqa: BLE001 - parsers of a stranger's bytes raise what they like: all of it means no
+        except Exception:  # noqa: BLE001 - parsers raise any error for a client's bytes: each one means refusal
             return False
         return True
 
@@ -293,7 +301,7 @@ def _state(ceremony: int, challenge: bytes, now_s: int, handle: bytes = bytes(32
 
 
 def _opened(state: bytes, ceremony: int, now_s: int) -> tuple[bytes, bytes]:
-    """Challenge and user handle of a state that is in force."""
+    """Return challenge and user handle of a valid state. Raises `ProofFailed`."""
     if len(state) != _STATE.size:
         refuse("state")
     version, was_for, end_s, challenge, handle = _STATE.unpack(state)
@@ -307,7 +315,8 @@ def _opened(state: bytes, ceremony: int, now_s: int) -> tuple[bytes, bytes]:
 def _account_digest(credential: Credential, user_handle: bytes, sign_count: int) -> Credential:
     if user_handle and user_handle != credential.user_handle:
         refuse("user")
-    # Two that count apart are two that hold one key (WebAuthn section 6.1.1). Synchronised passkeys never count.
+    # A count that does not rise means that two devices hold one key (WebAuthn section 6.1.1). Synchronised passkeys
+    # send 0.
     if (sign_count or credential.sign_count) and sign_count <= credential.sign_count:
         refuse("cloned")
     return credential._replace(sign_count=sign_count)
@@ -333,7 +342,7 @@ def _authenticator_data(raw: bytes) -> AuthenticatorData:
 
 
 def _is_sound(public_key: bytes) -> bool:
-    """Whether the key can verify what its algorithm says: one that can't would lock its owner out later."""
+    """Whether the key fits its algorithm. A key that does not would lock its owner out later."""
     cose = decode_credential_public_key(public_key)
     key = decoded_public_key_to_cryptography(cose)
     match cose.alg:
@@ -342,14 +351,14 @@ def _is_sound(public_key: bytes) -> bool:
         case Algorithm.EDDSA:
             return isinstance(key, ed25519.Ed25519PublicKey)
         case _:
-            # The largest modulus and exponent set how much work a stranger's key makes for every signature.
+            # The largest modulus and exponent bound the work that a client's key causes for every signature.
             return (
                 isinstance(key, rsa.RSAPublicKey) and 2048 <= key.key_size <= 4096 and key.public_numbers().e == 65537
             )
 
 
 def _key_of_nobody(key: bytes) -> bytes:
-    """An ES256 key for decoys, made in no time and of no worth: what it verifies is refused all the same."""
+    """Return an ES256 key for decoys. It needs no protection, since every response that it verifies is refused."""
     seed = blake2b(key, digest_size=32, person=b"passkey nobody").digest()
     point = ec.derive_private_key(int.from_bytes(seed) >> 1 | 1, ec.SECP256R1()).public_key().public_numbers()
     return encode_cbor({1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)})

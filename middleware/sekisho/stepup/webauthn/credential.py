@@ -1,13 +1,13 @@
-"""A passkey as it is kept: what an owner's authenticator left behind when it was enrolled."""
+"""The stored form of a passkey, as its authenticator reported it at enrolment."""
 
 from __future__ import annotations
 
 from struct import Struct
-from struct import error as StructError  # noqa: N812 - the module's own name says nothing
+from struct import error as StructError  # noqa: N812 - the name `error` would say nothing
 from typing import NamedTuple
 
 TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "internal", "cable", "hybrid")
-"""In the order of their bits in the stored form: new ones go to the end (WebAuthn section 5.8.4)."""
+"""In the order of their bits in the stored form; append new ones (WebAuthn section 5.8.4)."""
 
 ID_BYTES_MAX = 1023
 """WebAuthn section 4, *credential ID*."""
@@ -20,11 +20,11 @@ class Credential(NamedTuple):
     """One enrolled passkey.
 
     Attributes:
-        id: as its authenticator named it; 1 to 1023 bytes.
+        id: chosen by its authenticator; 1 to 1023 bytes.
         public_key: COSE (RFC 9052), as it was registered.
-        sign_count: the highest that was seen; 0 for passkeys that are synchronised and do not count.
-        user_handle: what its authenticator knows the account by; 32 bytes, from no name or address.
-        transports: how it says it can be reached; hints, sorted.
+        sign_count: the highest count seen; 0 for synchronised passkeys, which do not count.
+        user_handle: the authenticator's name for the account; 32 bytes, derived without a user name or address.
+        transports: how the authenticator says it can be reached; hints, sorted.
     """
 
     id: bytes
@@ -34,18 +34,18 @@ class Credential(NamedTuple):
     transports: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        # An id that turns up in a log ties that log to a person's authenticator.
+        # An id in a log would link that log to a person's authenticator.
         return "Credential(...)"
 
     def to_bytes(self) -> bytes:
-        """The stored form, for the caller to seal."""
+        """Return the stored form. The caller seals it."""
         bits = sum(1 << TRANSPORTS.index(transport) for transport in self.transports)
         lengths = len(self.id), len(self.user_handle), len(self.public_key)
         return _HEAD.pack(_VERSION, bits, self.sign_count, *lengths) + self.id + self.user_handle + self.public_key
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> Credential:
-        """The reverse of `to_bytes`. Raises `ValueError` on anything that it did not make."""
+        """Read the form of `to_bytes`. Raises `ValueError` for other bytes."""
         try:
             version, bits, sign_count, id_bytes, handle_bytes, key_bytes = _HEAD.unpack_from(stored)
         except StructError:

@@ -1,7 +1,7 @@
-"""What a browser sends back, read strictly: each field once, of its own type, in its one spelling, within its bound.
+"""Reads a browser's response strictly: each field once, of its type, in its only spelling, within its bound.
 
-The library beneath reads kindly (base64 with strangers in it, client data in UTF-16, any attestation): every kindness
-is bytes of a stranger in one more parser.
+The library below is lenient (base64 with foreign characters, client data in UTF-16, any attestation). Each leniency
+feeds a client's bytes to one more parser.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 RESPONSE_BYTES_MAX = 16_384
 _CLIENT_DATA_BYTES_MAX = 2_048  # Chromium's is about 200; an origin may be long
-_AUTHENTICATOR_DATA_BYTES_MAX = 1_024  # 37, and extensions that nobody asked for
+_AUTHENTICATOR_DATA_BYTES_MAX = 1_024  # 37, and extensions that the options did not ask for
 _SIGNATURE_BYTES_MAX = 512  # RSA of 4096 bits
-_ATTESTATION_BYTES_MAX = 4_096  # an id of 1023 bytes, a key of RSA, a signature of its own
+_ATTESTATION_BYTES_MAX = 4_096  # an id of 1023 bytes, an RSA key, and the attestation's own signature
 _USER_HANDLE_BYTES_MAX = 64  # WebAuthn section 5.4.3
 
 
 class Attestation(NamedTuple):
-    """A new passkey as the browser reports it; nothing in it has been checked."""
+    """A new passkey as the browser reports it; no field has been verified."""
 
     id: bytes
     client_data: bytes
@@ -35,7 +35,7 @@ class Attestation(NamedTuple):
 
 
 class Assertion(NamedTuple):
-    """A passkey's signature as the browser reports it; nothing in it has been checked."""
+    """A passkey's signature as the browser reports it; no field has been verified."""
 
     id: bytes
     client_data: bytes
@@ -58,7 +58,7 @@ def read_attestation(response: bytes) -> Attestation:
 def read_assertion(response: bytes) -> Assertion:
     """Read an `AuthenticationResponseJSON` (WebAuthn Level 3, section 5.1). Raises `ProofFailed`."""
     credential_id, fields = _read(response)
-    without_handle = fields.get("userHandle") in (None, "")  # as toJSON() says it, and as older scripts do
+    without_handle = fields.get("userHandle") in (None, "")  # from toJSON(), and from older scripts
     return Assertion(
         credential_id,
         _bytes(fields, "clientDataJSON", _CLIENT_DATA_BYTES_MAX),
@@ -69,13 +69,13 @@ def read_assertion(response: bytes) -> Assertion:
 
 
 def check_client_data(raw: bytes, *, ceremony: str, challenge: bytes, origins: AbstractSet[str]) -> None:
-    """Check what the browser says of the page it stood on. Raises `ProofFailed`.
+    """Check what the browser reports about its page. Raises `ProofFailed`.
 
     Args:
-        raw: the bytes that the authenticator signed over.
-        ceremony: `webauthn.create` or `webauthn.get`: a signature for the one is none for the other.
-        challenge: what was sent.
-        origins: where such a page may stand.
+        raw: the bytes that the authenticator signed.
+        ceremony: `webauthn.create` or `webauthn.get`; a signature for one is not valid for the other.
+        challenge: the challenge that was sent.
+        origins: the allowed origins of the page.
     """
     said = _json_object(raw)
     if said.get("type") != ceremony:
@@ -84,13 +84,13 @@ def check_client_data(raw: bytes, *, ceremony: str, challenge: bytes, origins: A
         refuse("challenge")
     if _text(said, "origin") not in origins:
         refuse("origin")
-    # A frame in a stranger's page: the owner touches a key for a page that covers ours.
+    # A frame in a foreign page: the owner would touch the key for a page that covers ours.
     if said.get("crossOrigin", False) is not False or "topOrigin" in said:
         refuse("cross_origin")
 
 
 def refuse(reason: str) -> NoReturn:
-    # Without the error behind it, which may quote what the client sent.
+    # Without the cause, which may quote what the client sent.
     raise ProofFailed(reason) from None
 
 
@@ -101,7 +101,7 @@ def _read(response: bytes) -> tuple[bytes, dict[str, Any]]:
     fields = credential.get("response")
     if type(fields) is not dict or credential.get("type") != "public-key":
         refuse("malformed")
-    # Two names for one thing: whoever reads the other one must find the same.
+    # Two fields with one meaning: a parser that reads the other field must find the same id.
     if credential.get("id") != credential.get("rawId"):
         refuse("malformed")
     return _bytes(credential, "rawId", ID_BYTES_MAX), fields
@@ -119,7 +119,7 @@ def _json_object(raw: bytes) -> dict[str, Any]:
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    # The library reads client data once more: it must not find another of two equal keys.
+    # The library reads client data once more. Of two equal keys it must not use the other one.
     if len(found) != len(pairs):
         refuse("malformed")
     return found
@@ -141,9 +141,9 @@ def _bytes(fields: dict[str, Any], name: str, bytes_max: int) -> bytes:
         refuse("malformed")
     try:
         value = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:  # a letter too many, or none that ASCII knows
+    except ValueError:  # a wrong length, or a character that is not ASCII
         refuse("malformed")
-    # The decoder skips what it does not know, and the last letter has bits to spare: an id would have many spellings.
+    # The decoder skips foreign characters, and the last character has spare bits: an id would have many spellings.
     if _base64url(value) != text.encode():
         refuse("malformed")
     return value
@@ -154,6 +154,6 @@ def _base64url(value: bytes) -> bytes:
 
 
 def _transports(listed: object) -> tuple[str, ...]:
-    # Hints, which browsers keep adding to: what is not known is left out, not refused.
+    # Hints. Browsers keep adding new ones; unknown ones are left out, not refused.
     known = set(TRANSPORTS) & {name for name in listed if type(name) is str} if type(listed) is list else ()
     return tuple(sorted(known))
