@@ -117,9 +117,9 @@ class AttemptLimits:
 
     async def in_challenge(self, trial: CodeTrial) -> bool:
         """Use up an attempt of this challenge; return whether there was one left. Raises `StoreUnavailable`."""
-        return (await self.account_digest(trial)).number <= self._challenge_max
+        return (await self.counted(trial)).number <= self._challenge_max
 
-    async def account_digest(self, trial: CodeTrial) -> CodeTrial:
+    async def counted(self, trial: CodeTrial) -> CodeTrial:
         """Return the trial with its number in its challenge; count it unless it has one. Raises `StoreUnavailable`."""
         if trial.number:
             return trial
@@ -188,10 +188,10 @@ class AttemptLimits:
 
     async def _of_app(self, trial: CodeTrial) -> AppTry:
         allowed = await self._of_account(trial)
-        account_digest = trial if allowed else trial._replace(behind_right_secret=False)
+        charged = trial if allowed else trial._replace(behind_right_secret=False)
         # Counters that belong to no account expire with their challenge; otherwise guesses would fill the store.
-        seconds = APP_PERIOD_S if account_digest.behind_right_secret else PERIOD_S
-        tries = await self._vault.count(owner_key(self._keys, b"app tries", account_digest), seconds=seconds)
+        seconds = APP_PERIOD_S if charged.behind_right_secret else PERIOD_S
+        tries = await self._vault.count(owner_key(self._keys, b"app tries", charged), seconds=seconds)
         return AppTry(allowed=allowed and tries <= self._app_max, is_last=allowed and tries == self._app_max)
 
     async def proved(self, account: str) -> None:

@@ -110,7 +110,7 @@ class Passkeys:
         used = self._used(person, state, shown, now_s)
         if used is None or not trial.behind_right_secret:
             return False
-        return await self._account_digest(person, self._cabinet.open(person), used)
+        return await self._keep_count(person, self._cabinet.open(person), used)
 
     async def match(self, trial: CodeTrial, person: AccountOwner, shown: bytes, bound_to: bytes, *, now_s: int) -> bool:
         """Whether `accept` would succeed behind a right secret. It counts nothing, and the options stay valid."""
@@ -127,7 +127,7 @@ class Passkeys:
             log.info("a passkey proved nothing: %s", error.reason)
             return None
 
-    async def _account_digest(
+    async def _keep_count(
         self, person: AccountOwner, held: list[tuple[Enrolment, Credential]], used: Credential
     ) -> bool:
         """Store the new count. Refuse if another request changed it meanwhile: one of the two uses a copied passkey."""

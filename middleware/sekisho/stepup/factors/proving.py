@@ -187,7 +187,7 @@ class Factors:
         factor, now_s = self._every.get(shown.factor), int(self._clock_s())
         if factor is None or not factor.may_be(shown):
             return None
-        trial = await self._tries.account_digest(trial)
+        trial = await self._tries.counted(trial)
         guess = factor.guess
         allowed = await self._tries.early(trial, guess, exists=person.contact is not None)
         right = await factor.match(trial, person, shown, bound_to, now_s)

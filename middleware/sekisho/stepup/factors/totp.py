@@ -136,12 +136,12 @@ class Totp:
         if folded_digits(typed, DIGITS) is None:
             return False
         # One attempt for any number of apps: an owner with three apps must not get a third of the attempts.
-        account_digest = await self._tries.of_app(trial)
+        attempt = await self._tries.of_app(trial)
         # Beyond the cap the same work is done: only a right password reaches the cap, so a faster answer would reveal
         # it.
         right = self.match(trial, kept, typed, now_s)
-        if right is None or not (account_digest.allowed and trial.behind_right_secret):
-            if account_digest.is_last and trial.behind_right_secret:
+        if right is None or not (attempt.allowed and trial.behind_right_secret):
+            if attempt.is_last and trial.behind_right_secret:
                 on_last()
             return False
         return await self.spend(*right)

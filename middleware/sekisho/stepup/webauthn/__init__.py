@@ -225,7 +225,7 @@ class WebAuthn:
             refuse("unknown_credential")
         if not holds:
             refuse("signature")
-        return _account_digest(credential, shown.user_handle, data.sign_count)
+        return _with_count(credential, shown.user_handle, data.sign_count)
 
     def _user_handle(self, account_id: str) -> bytes:
         name = account_id.encode("utf-8", "surrogatepass")
@@ -312,7 +312,7 @@ def _opened(state: bytes, ceremony: int, now_s: int) -> tuple[bytes, bytes]:
     return challenge, handle
 
 
-def _account_digest(credential: Credential, user_handle: bytes, sign_count: int) -> Credential:
+def _with_count(credential: Credential, user_handle: bytes, sign_count: int) -> Credential:
     if user_handle and user_handle != credential.user_handle:
         refuse("user")
     # A count that does not rise means that two devices hold one key (WebAuthn section 6.1.1). Synchronised passkeys
