@@ -1,15 +1,15 @@
-"""The ledger's arithmetic: what one attempt does to the counters, as plain functions on plain values.
+"""The ledger's arithmetic: the effect of one attempt on the counters, as plain functions on plain values.
 
-This is the reference. `ledger.lua` does the same inside Redis, `memory.py` runs this very code, and one state
-machine in the tests holds them against each other. All times are integer microseconds, all counters are GCRA
-(ITU-T I.371; one theoretical arrival time, TAT, per limit), and time arrives as a value.
+This is the reference. `ledger.lua` does the same inside Redis, `memory.py` runs this code, and a state machine in the
+tests compares them with each other. All times are integer microseconds. All counters are GCRA (ITU-T I.371; one
+theoretical arrival time, TAT, per limit). Time arrives as a value.
 
-**Reserve, then settle.** An attempt is charged before anybody looks at its secret, or a thousand parallel guesses
-would all find room. Only a proven success gives its charge back, and only what is left of it; so whatever dies in
-between (client, worker, application) leaves the charge standing.
+**Reserve, then settle.** An attempt is charged before its secret is checked. Otherwise a thousand parallel guesses
+would all find room. Only a proven success gets its charge back, and only the part that still weighs. If the client, the
+worker or the application dies in between, the charge stands.
 
-**A settlement takes out only what its own attempt wrote.** Were a tag that a guess left behind erased by its owner's
-log-in, the same guess tried again would be told apart from a wrong one.
+**A settlement removes only what its own attempt wrote.** Suppose that the owner's log-in erased a tag which a guess of
+the right secret had left. The same guess, repeated, would then look different from a wrong one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GENERATION_US = 30 * 60 * 1_000_000
 """Half of the window in which tags are remembered: an hour at most, half an hour at least."""
 
 YOUNG_US = 2_000_000
-"""A charge younger than this may belong to a log-in that is still being checked, unless that has failed since."""
+"""A younger charge may belong to a log-in that is still being checked, unless that log-in has failed since."""
 
 DAY_US = 86_400 * 1_000_000
 FAILURES_KEPT_DAYS_MAX = 90
@@ -34,19 +34,19 @@ FAILURES_CAP = 65_535  # two bytes in the packed record
 
 RENEWAL_KEPT_US = 86_400 * 1_000_000
 RENEWAL_GRACE_US = 60_000_000
-"""Two tabs may log in with one token: the one before the newest is good for another minute."""
+"""Two tabs may log in with one token, so the second newest generation stays valid for another minute."""
 
 LANES_MAX = 16
-"""Devices of one account with something to remember. Where all are in trouble, one more is a stranger."""
+"""Devices of one account with a bucket. If all buckets are in use, a further device is treated as a stranger."""
 
 FAILED = 1 << 31
-"""In the generation of a lane that is none: the rest of it counts the failures of a device; see `_failed_lane`."""
+"""Marks a lane that is no device bucket: the rest of its generation counts a device's failures; see `_failed_lane`."""
 
 OWN_ONE_IN = 256
-"""Of attempts at accounts that are not there, in a book over its budget, as many make a record of their own."""
+"""In a book over its budget, one in so many attempts at unknown accounts makes a record for its account."""
 
 SHARED_WAIT_US_MAX = 60_000_000
-"""A minute after a flood, newcomers have room again."""
+"""After a flood, new accounts have room again within a minute."""
 
 ACCOUNTS_CAP = 16
 IPS_CAP = 8
@@ -55,9 +55,9 @@ TAG_BYTES = 4
 
 
 class Tags(NamedTuple):
-    """A small set of 4-byte tags in two generations: what was seen this half-window, and in the one before.
+    """A small set of 4-byte tags in two generations: those seen in this half-window, and those of the one before.
 
-    Both together never exceed the cap, so a full set reads *that many or more*.
+    Both together never exceed the cap, so a full set means *that many or more*.
     """
 
     generation: int = 0
@@ -73,7 +73,7 @@ class Tags(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """A known device's own counter, and which generation of its token is the newest (since `renewed_us`)."""
+    """A device bucket: a known device's own counter, and the newest generation of its token (since `renewed_us`)."""
 
     device: bytes
     generation: int = 0
@@ -82,9 +82,9 @@ class Lane(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is remembered about one identity. An absent one is the same as a fresh one.
+    """The counters of one identity. A missing record equals a fresh one.
 
-    `seen` and `tried` always share their generation. `failures`, `tried` and `lanes` are used by accounts alone.
+    `seen` and `tried` always share their generation. Only accounts use `failures`, `tried` and `lanes`.
     """
 
     tats: tuple[int, ...] = ()
@@ -99,7 +99,7 @@ FRESH = Record()
 Book: TypeAlias = "MutableMapping[bytes, Record]"
 
 
-# Keys: one letter for the kind, then the digest. Redis places a network's family in one slot by its widest prefix.
+# Keys: one letter for the kind, then the digest. On a Cluster, the widest prefix places a network family in one slot.
 
 
 def network_keys(charge: Charge) -> tuple[bytes, ...]:
@@ -111,7 +111,7 @@ def account_key(charge: Charge) -> bytes:
 
 
 def shared_key(charge: Charge) -> bytes:
-    """Of the record that newcomers share while there is no room for more: one of 2^18, as there are buckets."""
+    """Return the key of the record that new accounts share while there is no room: one of 2^18, as many as buckets."""
     return b"b" + charge.account[:2] + bytes([charge.account[2] & 0xC0])
 
 
@@ -119,20 +119,21 @@ def secret_key(charge: Charge) -> bytes:
     return b"s" + charge.secret
 
 
-# The whole of it: what an attempt does, and what its success undoes.
+# The two main operations: charge an attempt, and undo the charge after its success.
 
 
 def apply(book: Book, charge: Charge, limits: LimitSet, now_us: int, *, over_budget: bool = False) -> Verdict:
-    """Charge one attempt in `book` and tell what was found. Sees every charge made before it.
+    """Charge one attempt in `book`, and return the verdict. It takes all earlier charges into account.
 
-    A known device with room in its lane touches nothing else: no flood from its address, and no failure of others at
-    its account, can hinder it. Everyone else pays at network, address and device (all or none), then at the account.
+    A known device with room in its own bucket touches nothing else: neither a flood from its address nor failures of
+    others at its account can hinder it. All other attempts are charged at network, address and device (all or none),
+    then at the account.
 
-    `over_budget`: the book holds more than it should. Names and secrets are free to invent, and whoever has filled a
-    store must neither have honest strangers refused nor guess uncounted. So an account that is not there shares a
-    record: limited with all others of that record, and asked for work the sooner. One attempt in 256 makes a record of
-    its own all the same, by keyed tags that no guesser foresees, and from then on its account counts in full. Secrets
-    that are not there leave no record: theirs is observation alone.
+    `over_budget`: the book is larger than it should be. Names and secrets are free to invent, and an attacker who has
+    filled a store must neither cause refusals of honest strangers nor guess uncounted. So an unknown account shares a
+    record: it is limited together with all other accounts of that record, and gets a challenge sooner. One attempt in
+    256 still makes a separate record, selected by keyed tags that an attacker cannot predict; from then on its account
+    counts in full. Unknown secrets leave no record, since secrets are only observed.
     """
     account = current(book.get(account_key(charge), FRESH), now_us)
     lane, lane_wait_us, lane_spent = _enter_lane(account, charge, limits.lane, now_us)
@@ -189,10 +190,10 @@ def undo(
     proved: bool = False,
     right: bool = False,
 ) -> None:
-    """Give back what a proven success still weighs. What others did in between stays as it is.
+    """Refund the part of a proven success's charge that still weighs. The effects of other attempts stay.
 
-    But for the failures where a factor `proved` the owner: they are counted since the last one. And but for those of
-    a lane in which a password was `right`.
+    Two exceptions: if a factor `proved` the owner, the account's failures are reset, since they count from the last
+    proof. If a password was `right`, the failures of its device bucket are reset.
     """
     if verdict.charged & Charged.NETWORK:
         for key, key_limits in zip(network_keys(charge), _network_limits(charge, limits), strict=True):
@@ -208,16 +209,17 @@ def undo(
         record = _undo_account(record, charge, verdict, limits, now_us, renewed=renewed, forgiven=right or proved)
         book[account_key(charge)] = record._replace(failures=0) if proved else record
     if charge.secret and verdict.tagged & Tagged.MEMBER and not verdict.charged & Charged.LANE:
-        # A right secret must not stay in the set: with a dummy account, whoever reads Redis could confirm it.
+        # A right secret must not stay in the set: with a dummy account, a reader of Redis could confirm it.
         record = current(book.get(secret_key(charge), FRESH), now_us)
         book[secret_key(charge)] = record._replace(seen=without(record.seen, charge.member_tag))
 
 
 def fail(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us: int) -> None:
-    """An attempt has ended without a success.
+    """Record that an attempt has ended without a success.
 
-    Where it was the last that had room, its charge is as old as one that is settled: whoever is refused for it need
-    not wait to see whether it goes back. Unless somebody was charged after it, whose charge still may.
+    If it took the last room, its charge is made as old as a settled one: later attempts that are refused because of it
+    need not wait for a refund. This does not apply if a later attempt was charged, since that charge may still be
+    refunded.
     """
     if verdict.charged & Charged.LANE:
         record = current(book.get(account_key(charge), FRESH), now_us)
@@ -230,7 +232,7 @@ def fail(book: Book, charge: Charge, verdict: Verdict, limits: LimitSet, now_us:
 
 
 def expires_us(record: Record, now_us: int) -> int:
-    """When nothing of the record matters any more; at or before `now_us`: forget it."""
+    """When the record becomes worthless, in microseconds. At or before `now_us`, it can be forgotten."""
     ends = [now_us, *record.tats]
     if record.seen.size or record.tried.size:
         ends.append((record.seen.generation + 2) * GENERATION_US)
@@ -241,17 +243,17 @@ def expires_us(record: Record, now_us: int) -> int:
 
 
 def failures_kept_us(failures: int) -> int:
-    """How long so many failures are remembered after the last charge: a day for each, 90 at most.
+    """How long so many failures are remembered after the last charge: a day for each, 90 at most, in microseconds.
 
-    A name that was invented for one attempt is forgotten after a day: a flood of names would fill any store if each
-    were kept for 90. An attacker who waits for that gains one guess a day, at every account alike: a longer memory for
-    accounts that exist would tell them apart.
+    A name that was invented for one attempt is forgotten after a day; at 90 days for each, a flood of names would fill
+    any store. An attacker who waits for that gains one guess a day, at every account alike. A longer memory for
+    existing accounts would reveal them.
     """
     return min(failures, FAILURES_KEPT_DAYS_MAX) * DAY_US
 
 
 def current(record: Record, now_us: int) -> Record:
-    """The record with everything that has passed taken out, so that being kept and being forgotten read the same."""
+    """Return the record without expired parts, so that a kept record and a forgotten one give the same results."""
     seen, tried, lanes, failures = aged(record.seen, now_us), aged(record.tried, now_us), record.lanes, record.failures
     if failures and now_us >= record.at_us + failures_kept_us(failures):
         failures = 0
@@ -266,23 +268,23 @@ def current(record: Record, now_us: int) -> Record:
 
 
 def span_us(limit: Limit) -> int:
-    """The period, less what rounding the interval took off.
+    """Return the period, reduced by the rounding of the interval, in microseconds.
 
-    In a whole period of a million microseconds there are 1,501 intervals of 666: one more than 1,500 a second allows.
+    A whole period of a million microseconds has room for 1,501 intervals of 666: one more than 1,500 a second allows.
     """
     return limit.burst * limit.interval_us
 
 
 def fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...]:
-    """One TAT per limit, none before now and none beyond its span.
+    """Return one TAT per limit, none before now and none beyond its span.
 
-    The upper bound keeps a clock that jumped back, or limits that were shortened, from refusing for longer than one
-    period. A limit that was added starts from the one before it.
+    The upper bound matters after a clock has jumped back or limits were shortened: no refusal then lasts longer than
+    one period. An added limit starts from the TAT of the limit before it.
     """
     return tuple(_fitted(tats, limits, now_us))
 
 
-# Loops, here and below: compiled, a generator takes as long as all that it yields.
+# Loops, here and below: a compiled generator takes as long as everything that it yields.
 
 
 def _fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> list[int]:
@@ -297,7 +299,7 @@ def _fitted(tats: tuple[int, ...], limits: Limits, now_us: int) -> list[int]:
 
 
 def wait_us(tats: tuple[int, ...], limits: Limits, now_us: int) -> int:
-    """Until one more attempt has room under every limit; 0 when it has now."""
+    """Microseconds until every limit has room for one more attempt; at most 0 if there is room now."""
     waits = [0] if not limits else []
     for i, tat in enumerate(_fitted(tats, limits, now_us)):
         burst, period_us = limits[i]
@@ -314,9 +316,9 @@ def taken(tats: tuple[int, ...], limits: Limits, now_us: int) -> tuple[int, ...]
 
 
 def refunded(tats: tuple[int, ...], limits: Limits, at_us: int, now_us: int) -> tuple[int, ...]:
-    """Less what a charge made at `at_us` still weighs, so never below what it would be without that attempt.
+    """Subtract the part of a charge made at `at_us` that still weighs; never below the state without that attempt.
 
-    The whole interval would be too much: a slow log-in refunded late would erase guesses made since.
+    The whole interval would be too much: a slow log-in that is refunded late would erase guesses made since.
     """
     elapsed_us = max(0, now_us - at_us)
     return tuple(
@@ -330,14 +332,14 @@ def refunded(tats: tuple[int, ...], limits: Limits, at_us: int, now_us: int) -> 
 
 def aged(tags: Tags, now_us: int) -> Tags:
     generation = now_us // GENERATION_US
-    # A clock that steps back over the edge keeps what it had.
+    # After a clock has stepped back over the edge, the set keeps its tags.
     if tags.generation >= generation:
         return tags
     return Tags(generation, b"", tags.young if tags.generation == generation - 1 else b"")
 
 
 def seen(tags: Tags, tag: bytes, cap: int) -> Tags:
-    """`tags` with `tag` among the young, making room by forgetting the oldest of the old, then of the young."""
+    """Add `tag` to the young tags. If the set is full, forget the oldest of the old tags, then of the young ones."""
     if _find(tags.young, tag) >= 0:
         return tags
     at = _find(tags.old, tag)
@@ -370,10 +372,10 @@ def _find(tags: bytes, tag: bytes) -> int:
 
 
 def _is_gone(record: Record, now_us: int) -> bool:
-    """Whether nothing is remembered. Then a refused attempt is not remembered either.
+    """Whether the record is empty. Then a refused attempt makes no record either.
 
-    Whoever owns a /48 has an address for each attempt, and is refused for the /48: a record for each would fill any
-    store, and a memory that is full refuses strangers.
+    The owner of a /48 has a new address for each attempt, and is refused for the /48. A record for each address would
+    fill any store, and a full memory refuses strangers.
     """
     return expires_us(record, now_us) <= now_us
 
@@ -381,8 +383,11 @@ def _is_gone(record: Record, now_us: int) -> bool:
 def _enter_network(
     book: Book, charge: Charge, limits: LimitSet, now_us: int
 ) -> tuple[tuple[int, ...], bool, Spread, int, bool]:
-    """Waits for ip, device and networks, whether all refusals are young, what was seen, what was charged, and whether
-    the address has no room for another.
+    """Charge network, address and device.
+
+    Returns:
+        The waits for address, device and networks; whether all refusals are young; the spread; the charged flags;
+        whether the address has no room for another attempt.
     """
     keys, every = network_keys(charge), _network_limits(charge, limits)
     records = [current(book.get(key, FRESH), now_us) for key in keys]
@@ -409,7 +414,7 @@ def _enter_network(
 
 
 def _longest(waits: tuple[int, ...]) -> int:
-    """Which of the networks refuses for longest; the widest of equals, and 0 where none does."""
+    """Return the index of the network with the longest wait; the widest of equals, and 0 if none refuses."""
     longest = max(waits, default=0)
     return max((i for i, wait in enumerate(waits) if wait == longest), default=0) if longest else 0
 
@@ -421,12 +426,12 @@ def _network_limits(charge: Charge, limits: LimitSet) -> tuple[Limits, ...]:
 def _enter_account(
     record: Record, charge: Charge, limits: Limits, now_us: int, *, throttled: bool
 ) -> tuple[int, bool, int, Record]:
-    """The wait, whether it is young, what was charged and tagged, and the account's record with this attempt in it."""
+    """Return the wait, whether it is young, charged and tagged flags, and the account's record with this attempt."""
     wait = max(0, wait_us(record.tats, limits, now_us))
     young = wait == 0 or now_us - record.at_us < YOUNG_US
-    # An owner's mail program repeats yesterday's password all night. That tells an attacker nothing new, so it is free
-    # here (the address pays); but not while a first try may still be under way, or parallel repeats would all be free.
-    # Where the door has no secret, every attempt would look like the last.
+    # An owner's mail program repeats yesterday's password all night. That tells an attacker nothing new, so a repeat is
+    # not charged here (the address is charged). This does not apply while the first try may still be in flight, or
+    # parallel repeats would all be free. At a door without a secret, every attempt would look like a repeat.
     again = charge.secret and record.tried.holds(charge.pair_tag) and now_us - record.at_us >= YOUNG_US
     bits = 0
     if not throttled and not wait:
@@ -462,23 +467,25 @@ def _failed_once(record: Record) -> Record:
 
 
 def _shares(account: Record, charge: Charge, now_us: int) -> bool:
-    """Whether an attempt in a book over its budget is counted with other newcomers."""
+    """Whether an attempt in a book over its budget is counted in a shared record."""
     if charge.lane or not charge.account or not _is_gone(account, now_us):
         return False
     return (charge.pair_tag[0] + charge.ip_tag[0]) % OWN_ONE_IN != 0
 
 
 def _of_nobody(record: Record, limits: Limits, now_us: int) -> Record:
-    """A shared record: it counts, knows of no failure, address or pair, and asks nobody to wait for over a minute."""
+    """Return a shared record: it counts without failures, addresses and pairs, and its waits are about a minute at
+    most.
+    """
     soon = (now_us + span_us(limit) - limit.interval_us + SHARED_WAIT_US_MAX for limit in limits)
     tats = tuple(min(tat, last) for tat, last in zip(record.tats, soon, strict=False))
     return record._replace(tats=tats, failures=0, seen=Tags(), tried=Tags())
 
 
 def _see_secret(book: Book, charge: Charge, now_us: int, *, known_only: bool) -> tuple[int, int]:
-    """At how many accounts the secret was tried, and whether this attempt has added its own.
+    """Return the number of accounts at which the secret was tried, and the flag if this attempt added its account.
 
-    `known_only`: a secret that was not seen lately is not remembered.
+    `known_only`: do not remember a secret that was not seen lately.
     """
     record = current(book.get(secret_key(charge), FRESH), now_us)
     if not charge.account or (known_only and not record.seen.size):
@@ -495,11 +502,11 @@ def _grow_old(book: Book, key: bytes, charged_us: int) -> None:
         book[key] = record._replace(at_us=charged_us - YOUNG_US)
 
 
-# Lanes.
+# Device buckets (lanes).
 
 
 def _enter_lane(record: Record, charge: Charge, limits: Limits, now_us: int) -> tuple[Lane | None, int, bool]:
-    """The lane with this attempt in it; or None and why not: the wait, or that its token was renewed since."""
+    """Return the bucket with this attempt; or None with the reason: the wait, or that its token was renewed since."""
     if not charge.lane:
         return None, 0, False
     lane = _lane(record, charge.lane)
@@ -521,7 +528,9 @@ def _has_place(record: Record, lane: Lane, now_us: int) -> bool:
 
 
 def _with_lane(record: Record, lane: Lane, now_us: int) -> Record:
-    """`record` with this lane last. Where all places are taken, the first one at rest makes room, or none does."""
+    """Put this bucket last. If all places are taken, it replaces the first bucket at rest; without one, nothing
+    changes.
+    """
     gone = {lane.device}
     others = _others_like(record, lane)
     if len(others) >= LANES_MAX:
@@ -533,7 +542,7 @@ def _with_lane(record: Record, lane: Lane, now_us: int) -> Record:
 
 
 def _others_like(record: Record, lane: Lane) -> list[Lane]:
-    """The other lanes, or for what counts a lane's failures the others such: each have places of their own."""
+    """Return the other buckets of the same kind. Buckets and counts of failures have separate places."""
     return [
         other
         for other in record.lanes
@@ -545,12 +554,12 @@ def _without_lane(record: Record, device: bytes) -> Record:
     return record._replace(lanes=tuple(lane for lane in record.lanes if lane.device != device))
 
 
-# A lane's failures stand beside it, in an entry that is one more lane to workers of versions that know of no such
-# count: they keep it for as long as we do, and no device has its name.
+# A device's failures are counted in a separate lane entry. Workers of versions without such a count treat it as one
+# more device bucket: they keep it as long as we do, and no device has its name.
 
 
 def _failed_lane(device: bytes) -> bytes:
-    """The name under which a device's failures are counted."""
+    """Return the name under which a device's failures are counted."""
     return b"\xff" + device[:-1]
 
 
@@ -560,7 +569,7 @@ def _lane_failures(record: Record, device: bytes) -> int:
 
 def _failed_in_lane(record: Record, device: bytes, limits: Limits, now_us: int) -> Record:
     failures = min(FAILURES_CAP, _lane_failures(record, device) + 1)
-    # The time at which it stops to matter, as everybody reckons that of a lane.
+    # Chosen so that the entry expires after `FAILURES_KEPT_US` when any version computes the end of a lane.
     renewed_us = now_us + FAILURES_KEPT_US - RENEWAL_KEPT_US
     entry = Lane(_failed_lane(device), FAILED + failures, renewed_us, (0,) * len(limits))
     return _with_lane(record, entry, now_us)
@@ -588,4 +597,4 @@ UNHINDERED = Verdict(
     counters_lost=False,
     spread=Spread(),
 )
-"""A known device in its own lane: nothing of others is looked at, and its attempt is no sign of a spread."""
+"""A known device in its own bucket: no other counter is read, and its attempt is no sign of a spread."""

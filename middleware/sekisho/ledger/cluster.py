@@ -1,10 +1,11 @@
-"""The ledger on a Redis Cluster: each family of records is asked at its own node, and judged here while that is gone.
+"""The ledger on a Redis Cluster: each family of records is asked at its own node; this worker judges for a lost node.
 
-One round trip for a stranger, whose families are asked side by side, and one for a device in its lane, whose account is
-asked alone. Who is not let into the lane is a stranger after all, which takes a second one within the same deadline.
+A stranger takes one round trip, since its families are asked at the same time. A device in its own bucket takes one for
+its account alone. A device that is not admitted to its bucket is treated as a stranger, which takes a second round trip
+within the same deadline.
 
-A node that is gone costs its own families and no others: those are judged by this worker's own counters, a fair share
-of the limits, while the rest of the attempt is counted where everybody counts. The verdict says so.
+A lost node costs its own families and no others. This worker's own counters judge those families, with a fair share of
+the limits; the rest of the attempt is counted in the Cluster. The verdict names the families that this worker judged.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ class ClusterLedger:
     """See `sekisho.model.Ledger`.
 
     Args:
-        line: to the Cluster, with the script that answers for parts of a charge.
-        namespace: of the keys.
-        deadline_us: for one attempt, however often it asks.
-        own: counts for families whose node is gone; None to raise `StoreUnavailable` instead, or to let in.
+        line: the store connection to the Cluster, with the script that answers for parts of a charge.
+        namespace: prefix of the keys.
+        deadline_us: limit for one attempt, over both round trips, in microseconds.
+        own: counts for families whose node is lost; None to raise `StoreUnavailable` instead, or to let in.
         let_in: whether attempts that cannot be counted in full are let in (`open`).
     """
 
@@ -72,7 +73,8 @@ class ClusterLedger:
                 one, its = _alone(charge, verdict, part.family)
                 self._own.settle(one, its, renewed=renewed, proved=proved, right=right)
         if proved and own & ACCOUNT:
-            # Failures from before its node went are past too. Nothing was charged there: none goes back.
+            # A proof also covers failures from before the node was lost. Nothing was charged there, so nothing is
+            # refunded.
             uncharged = self._families.settlements(charge, verdict._replace(charged=0, tagged=0), proved=True)
             for part in uncharged:
                 if part.family == ACCOUNT:
@@ -86,7 +88,7 @@ class ClusterLedger:
                 self._own.fail(*_alone(charge, verdict, part.family))
 
     async def _ask_in_turn(self, charge: Charge, answers: dict[int, GroupAnswer]) -> int:
-        """As `_ask`, a device's account first, and the others where it was not let into its lane."""
+        """As `_ask`: a device's account first, and the rest only if the device bucket did not admit it."""
         clock = asyncio.get_running_loop()
         start = clock.time()
         lost = await self._ask(charge, self._families.first(charge), answers)
@@ -98,16 +100,17 @@ class ClusterLedger:
     async def _ask(
         self, charge: Charge, parts: list[Part], answers: dict[int, GroupAnswer], *, seconds_max: float | None = None
     ) -> int:
-        """Put the families' answers into `answers`. Returns those families that this worker has answered for."""
+        """Put the families' answers into `answers`. Returns the families that this worker judged itself."""
         asked = [self._line.ask(part.keys, part.operation) for part in parts]
         if seconds_max is not None:
             await asyncio.wait(asked, timeout=max(0, seconds_max))
             for one in asked:
-                one.cancel()  # of what has been answered nothing is taken away
+                one.cancel()  # does not affect answers that have arrived
         lost = 0
         try:
-            # All are under way, and `gather` would cost as much as all the rest here. The last first: who is cancelled
-            # before anything is written takes only that along, and nobody spends an account's guesses without own ones.
+            # All requests are in flight; `gather` would cost as much as the rest of this method. The last is awaited
+            # first: a client that disconnects before anything is written then cancels only that one, so nobody can use
+            # up the account's guesses without being charged at the network.
             for part, asking in zip(reversed(parts), reversed(asked), strict=True):
                 answer = None if asking.cancelled() else await _heard(asking)
                 if answer is None:
@@ -120,20 +123,20 @@ class ClusterLedger:
         return lost
 
     def _own_verdict(self, charge: Charge, family: int) -> Verdict:
-        # A secret is only observed, and whoever is judged without its set is asked for more for that alone.
+        # A secret is only observed. Without its set an attempt gets a challenge for that reason alone.
         if self._own is None or family == SECRET:
             return UNCOUNTED
         one, _ = _alone(charge, UNCOUNTED, family)
         return self._own.charge_now(one)._replace(counters_lost=True)
 
     def _judged(self, charge: Charge, verdict: Verdict, answers: dict[int, GroupAnswer], lost: int) -> Verdict:
-        """The verdict, with what this worker has answered for in it. Raises `StoreUnavailable` where it may not."""
+        """Add the families that this worker judged to the verdict. Raises `StoreUnavailable` if it must not judge."""
         verdict = verdict._replace(own_families=lost)
         if self._own is None and not self._let_in:
-            self.settle(charge, verdict)  # it is tried by nobody
+            self.settle(charge, verdict)  # refunded: the attempt will not be tried
             raise StoreUnavailable
         if self._own is not None and lost & ACCOUNT and verdict.throttle_wait_us:
-            # The network refuses it, so the account is not charged for it, here no more than anywhere.
+            # The network refuses the attempt, so the account is not charged, as everywhere else.
             one, its = _alone(charge, answers[ACCOUNT].verdict, ACCOUNT)
             self._own.settle(one, its)
         return verdict
@@ -147,14 +150,14 @@ async def _heard(asking: asyncio.Future[bytes]) -> GroupAnswer | None:
 
 
 def _give_up(asked: list[asyncio.Future[bytes]]) -> None:
-    """Whoever asked is gone: what was not written yet never will be, and no answer is reported as unheard."""
+    """The caller is gone. Unwritten operations are dropped, and no answer is reported as an unretrieved exception."""
     for asking in asked:
         if not asking.cancel() and not asking.cancelled():
             asking.exception()
 
 
 def _alone(charge: Charge, verdict: Verdict, family: int) -> tuple[Charge, Verdict]:
-    """One family's share of an attempt, for the worker's own ledger, which knows only whole ones."""
+    """Return one family's part of an attempt, for the worker's own ledger, which handles only whole attempts."""
     if family == NETWORK:
         return (
             charge._replace(account=b"", secret=b"", lane=b""),

@@ -1,7 +1,7 @@
-"""Guesses at codes of one account in a day, over all of its codes and browsers.
+"""Limits guesses at codes of one account in a day, over all of its codes and browsers.
 
-An attacker who asks for a code from a new browser each time has a new counter each time. So all guesses of browsers
-that asked have one cap a day; those of all other browsers have a smaller one, which they cannot use up for an owner.
+An attacker who asks for a code from a new browser each time gets a new counter each time. So all browsers that asked
+for a code share one daily cap. All other browsers share a smaller one, and so cannot use up the cap of the owner.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 DAY_S = 86_400
 OTHERS_SHARE = 5
-"""Browsers that did not ask have a fifth of the cap."""
+"""Browsers that did not ask for a code have a fifth of the cap."""
 
 
 class DailyGuesses:
-    """Counts guesses before they reach the application. A day is one of UTC.
+    """Counts guesses before they reach the application. Days are UTC days.
 
     Args:
         vault: keeps the counts.
         own: keeps them while `vault` does not answer; None to raise `StoreUnavailable` then, or to let in.
         let_in: whether guesses that cannot be counted are let in.
-        guesses_max: of browsers that asked, at one account in a day.
+        guesses_max: guesses of browsers that asked for a code, at one account in a day.
         clock_s: Unix time in seconds.
     """
 
@@ -41,13 +41,14 @@ class DailyGuesses:
         self._clock_s: Final = clock_s
 
     async def take(self, account: bytes, *, asked: bool) -> int:
-        """Count a guess; microseconds to wait where there is no room for it, 0 where there is.
+        """Count a guess; return 0 if there is room for it, otherwise the wait in microseconds.
 
         Args:
             account: its keyed digest, 16 bytes.
             asked: whether the browser asked for the code.
 
-        Raises `StoreUnavailable` where the settings refuse to judge without the store.
+        Raises:
+            StoreUnavailable: the settings forbid judging without the store.
         """
         now_s = self._clock_s()
         day = int(now_s // DAY_S)

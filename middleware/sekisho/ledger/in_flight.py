@@ -1,10 +1,10 @@
-"""Waiting for log-ins under way: ten tabs that log in at once with the right password are not an attack.
+"""Waits for log-ins in flight: ten tabs that log in at once with the right password are not an attack.
 
-A refusal that rests on charges of the last two seconds may be about to change: each of those log-ins gives its charge
-back when it succeeds, at whichever worker it is. So a few such attempts wait and ask again: at once when one ends
-here, and now and then for those that end elsewhere. Those who would have room in a moment wait for that moment. A
-charge whose attempt has failed is told to be no longer young, so that who guesses one after the other never waits.
-Waiting is bounded by key and by worker, or it would be a place to park connections.
+A refusal that rests on charges of the last two seconds may be about to change, because each of those log-ins gets its
+charge back when it succeeds, at any worker. So a few refused attempts wait and ask again: at once when a log-in ends in
+this worker, and at intervals for those that end in others. An attempt that would have room within a moment waits for
+that moment. A failed attempt's charge is marked as no longer young, so sequential guesses never wait. Waiting is
+bounded by key and by worker; otherwise an attacker could park connections here.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 Called: TypeAlias = "asyncio.Future[None]"
 
 WAITERS_MAX = 256
-PAUSES_S = (0.25, 0.75, 1.0)  # before each time that one asks again: in all, as long as a charge counts as young
+PAUSES_S = (0.25, 0.75, 1.0)  # before each further question; in all as long as a charge counts as young
 MOMENT_US = 2_000_000
-"""What parallel log-ins weigh after they have been given back: each refund leaves the time that its check took."""
+"""Remaining weight of refunded parallel log-ins: each refund leaves the time that its check took."""
 
 
 async def _until(called: Called, seconds: float) -> bool:
@@ -30,10 +30,11 @@ async def _until(called: Called, seconds: float) -> bool:
 
 
 class InFlight:
-    """Who waits for which counter. Belongs to one event loop.
+    """The attempts that wait for a counter. Belongs to one event loop.
 
-    `until` waits for a future, but for no longer than so many seconds, and says whether it has waited at all: for who
-    goes by another clock than the loop's.
+    Args:
+        until: waits for a future for at most so many seconds; returns whether it waited at all. Callers with another
+            clock than the loop's replace it.
     """
 
     def __init__(self, until: Callable[[Called, float], Awaitable[bool]] = _until) -> None:
@@ -43,13 +44,13 @@ class InFlight:
         self._under_way: dict[bytes, int] = {}
 
     def begin(self, keys: Iterable[bytes]) -> None:
-        """A log-in that was charged under these keys goes to the application."""
+        """A log-in that was charged under these keys is passed to the application."""
         under_way = self._under_way
         for key in keys:
             under_way[key] = under_way.get(key, 0) + 1
 
     def end(self, keys: Iterable[bytes]) -> None:
-        """It has ended, well or not. After the last one there is nothing more to wait for."""
+        """A log-in has ended, well or not. After the last one, all waiting attempts of the key are woken."""
         for key in keys:
             left = self._under_way.pop(key) - 1
             if left:
@@ -58,7 +59,7 @@ class InFlight:
                 self._call(key, len(self._waiting[key]))
 
     async def wait(self, key: bytes, *, waiters_max: int, seconds_max: float) -> bool:
-        """Wait until `key` was settled here or so many seconds have passed. False, at once, where there is no place."""
+        """Wait until `key` is settled here, or for so many seconds. Return False at once if there is no place."""
         queue = self._waiting.get(key)
         if self._size >= WAITERS_MAX or (queue is not None and len(queue) >= waiters_max):
             return False
@@ -68,18 +69,18 @@ class InFlight:
         try:
             return await self._until(called, seconds_max)
         except asyncio.CancelledError:
-            if called.done():  # called, and gone in the same moment: the next in line goes in its place
+            if called.done():  # woken and cancelled at the same moment: wake the next one instead
                 self.settled(key)
             raise
         finally:
             self._leave(key, called)
 
     def settled(self, key: bytes) -> None:
-        """One charge was given back: the first in line may ask again."""
+        """One charge was refunded: wake the first attempt in the queue."""
         self._call(key, 1)
 
     def _call(self, key: bytes, most: int) -> None:
-        if key not in self._waiting:  # as nearly always
+        if key not in self._waiting:  # the usual case
             return
         still = [called for called in self._waiting[key] if not called.done()]
         for called in still[:most]:

@@ -1,7 +1,7 @@
-"""Lua with its constants written out.
+"""Writes the constants into Lua source.
 
-In Lua 5.1 a constant has no name that costs nothing: a `local` is captured by every function that uses it, in every
-call of the script anew. The source keeps the names, for who reads it; Redis is given what they stand for.
+In Lua 5.1 a named constant has a cost: every function captures each `local` that it uses, anew in every call of the
+script. The source keeps the names for its readers; Redis gets the values.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _CONSTANTS = re.compile(
     rf"^local (?P<names>[A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (?P<values>{_VALUE}(?:, {_VALUE})*)(?: *--.*)?$",
     re.MULTILINE,
 )
-# A name is only looked for where it can be one: not in a string, and not behind a point or as a field of a table.
+# A name is replaced only where it can be a variable: not in a string, after a point, or as a field of a table.
 _STRING_OR_WORD = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|(?<![\w.:])[A-Z][A-Z0-9_]*(?![\w'\"])")
 
 
 def inlined(source: str) -> str:
-    """The same script, with every `local NAME = number or string` at its top level replaced by what it stands for.
+    """Return the script with every top-level `local NAME = number or string` replaced by its value.
 
-    Lines stay where they are, so that an error names the line that one finds.
+    Lines keep their numbers, so that an error names the right line of the source.
     """
     values: dict[str, str] = {}
 

@@ -1,13 +1,13 @@
-"""A charge in parts, one for each family of records: for a Redis Cluster, where no script sees two nodes.
+"""Splits a charge by family of records, for a Redis Cluster, where no script sees two nodes.
 
-The counts are those of `ledger.py`; what is added here is the order of asking. A stranger's families are asked at
-once, each as though no other would refuse. Only the account needs to know of the others (it is not charged for what the
-network refuses), so that its part may have to be taken back: one write that nobody waits for, made from what its
-answer carried. Lost, the charge stands, as it does wherever something dies. A device's account is asked first and
-alone, for in its lane it needs nothing else.
+The counts are those of `arithmetic.py`; this module adds the order of the questions. A stranger's families are asked at
+the same time, each as though no other would refuse. Only the account depends on the others, since it is not charged for
+attempts that the network refuses. So its part may have to be undone: one write, made from the data that its answer
+carried, without waiting for it. If the write is lost, the charge stands, as always. For a known device the account is
+asked first and alone, because in its own bucket the device needs no other family.
 
-One after the other, attempts get the verdicts that the reference gives. Side by side they may be refused for a charge
-that is about to be taken back, and are never let in for want of one.
+Sequential attempts get exactly the reference's verdicts. A parallel attempt may be refused because of a charge that is
+about to be undone, but is never let in because one is missing.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PART, COMPENSATE = 3, 4
-BEFORE = Struct("<H74s?")  # failures before this attempt, what only `ledger.lua` reads, whether there was no record
+BEFORE = Struct("<H74s?")  # failures before, data that only `ledger.lua` reads, whether there was no record
 ANSWER_BYTES = VERDICT.size + BEFORE.size
 
 
 class Part(NamedTuple):
-    """One family's share of a charge, settlement or compensation.
+    """One family's part of a charge, settlement or compensation.
 
     Attributes:
         family: `NETWORK`, `ACCOUNT` or `SECRET`.
-        keys: of one slot, which the first of them tells.
-        operation: what `ledger.lua` is to do with them. A charge's part is answered with `ANSWER_BYTES`; nothing else
-            is answered.
+        keys: all in one slot; the first key determines it.
+        operation: the operation for `ledger.lua`. The part of a charge is answered with `ANSWER_BYTES`; other parts
+            have no answer.
     """
 
     family: int
@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
 
 class GroupAnswer(NamedTuple):
-    """What one family says. `before` is empty where it was judged without Redis: then nothing can be taken back."""
+    """One family's answer. `before` is empty if Redis did not judge it; then there is nothing to undo."""
 
     verdict: Verdict
     before: bytes = b""
@@ -65,28 +65,28 @@ Answers: TypeAlias = "Mapping[int, GroupAnswer]"
 
 
 def unpack_answer(packed: bytes) -> GroupAnswer:
-    """The answer to a charge's part, of `ANSWER_BYTES`."""
+    """Read the answer to a charge's part, of `ANSWER_BYTES`."""
     return GroupAnswer(unpack_verdict(packed[: VERDICT.size]), packed[VERDICT.size :])
 
 
 class Families:
-    """Takes charges apart and puts verdicts together. Holds nothing but where records live: `keys` of a namespace."""
+    """Splits charges and combines verdicts. Its only state is the layout of keys in a namespace."""
 
     def __init__(self, namespace: str, keys: type[Keys] = Keys) -> None:
         self._keys = keys(namespace)
 
     def first(self, charge: Charge) -> list[Part]:
-        """Whom to ask at once."""
+        """Return the parts to ask at once."""
         return self._charges(charge, ACCOUNT if charge.lane else families_of(charge))
 
     def rest(self, charge: Charge, answers: Answers) -> list[Part]:
-        """Whom to ask then: nobody, unless a device was not let into its lane."""
+        """Return the parts to ask next: none, unless a known device was not admitted to its bucket."""
         if not charge.lane or _in_lane(answers):
             return []
         return self._charges(charge, families_of(charge) & ~ACCOUNT)
 
     def combine(self, charge: Charge, answers: Answers) -> tuple[Verdict, list[Part]]:
-        """The verdict on the whole attempt, and what account and secret must be told for it to be true.
+        """Return the verdict on the whole attempt, and the compensations that account and secret need to match it.
 
         A family without an answer refuses nothing, has seen nothing and was not charged.
         """
@@ -127,14 +127,14 @@ class Families:
     def settlements(
         self, charge: Charge, verdict: Verdict, *, renewed: bool = False, proved: bool = False, right: bool = False
     ) -> list[Part]:
-        """What `verdict` charged, given back family by family: see `sekisho.model.Ledger.settle`."""
+        """Return the refund of a verdict's charges, family by family: see `sekisho.model.Ledger.settle`."""
         flags, charged = flags_of(charge, renewed=renewed, proved=proved, right=right), verdict.charged
         at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us, SECRET: 0}
         families = families_of(charge)
         if not charged & Charged.NETWORK:
             families &= ~NETWORK
         if charged & Charged.LANE or not verdict.tagged & Tagged.MEMBER:
-            families &= ~SECRET  # it knows nothing of the attempt
+            families &= ~SECRET  # it has no record of the attempt
         return [
             self._part(charge, each, pack_operation(charge, SETTLE, flags, each, charged, at_us[each], verdict.tagged))
             for each in at_us
@@ -142,7 +142,7 @@ class Families:
         ]
 
     def failures(self, charge: Charge, verdict: Verdict) -> list[Part]:
-        """That an attempt has failed, for the families in which it makes a difference."""
+        """Return the report of a failed attempt, for the families in which it makes a difference."""
         families, flags, charged = failed_families(verdict), flags_of(charge), verdict.charged
         at_us = {NETWORK: verdict.at_us, ACCOUNT: verdict.account_at_us or verdict.at_us}
         return [
@@ -160,12 +160,12 @@ class Families:
         ]
 
     def _compensations(self, charge: Charge, answers: Answers) -> list[Part]:
-        """What takes back the parts of an attempt that the network refused; all that it has left in the account, and
-        of the secret a record that was not there.
+        """Return the operations that undo an attempt which the network refused: all its effects on the account, and the
+        secret's record if the attempt created it.
         """
         account, secret = answers.get(ACCOUNT, _SILENT), _verdict(answers, SECRET)
         found = []
-        if not account.verdict.account_wait_us and account.before:  # else it was not charged either
+        if not account.verdict.account_wait_us and account.before:  # otherwise it was not charged
             charged, at_us = account.verdict.charged, account.verdict.at_us
             operation = pack_operation(charge, COMPENSATE, flags_of(charge), ACCOUNT, charged, at_us)
             found.append(self._part(charge, ACCOUNT, operation + account.before))

@@ -1,7 +1,7 @@
-"""The ledger that always answers: the shared one, and this worker's own while that is gone.
+"""The ledger that always answers: the shared one, and this worker's own while the shared one is lost.
 
-Being offline is a feature with rules of its own. The worker's own counters are a fair share of the limits, so that all
-workers together keep the bound; every verdict given from them says so.
+The worker's own counters use a fair share of the limits, so that all workers together keep the bound. Every verdict
+from them says so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class FallbackLedger:
     Args:
         shared: asked first.
         own: counts while `shared` does not answer; None to raise `StoreUnavailable` instead, or to let in.
-        let_in: whether attempts that nobody can count are let in uncounted (`open`).
+        let_in: whether attempts are let in uncounted while no ledger can count them (`open`).
     """
 
     def __init__(self, shared: RedisLedger, own: MemoryLedger | None, *, let_in: bool = False) -> None:
@@ -53,7 +53,8 @@ class FallbackLedger:
         if self._own is not None:
             self._own.settle(charge, verdict, renewed=renewed, proved=proved, right=right)
         if proved:
-            # Failures that were counted before the store went are past too. Nothing was charged there: none goes back.
+            # A proof also covers failures from before the store was lost. Nothing was charged there, so nothing is
+            # refunded.
             self._shared.settle(charge, verdict._replace(charged=0, tagged=0), proved=True)
 
     def fail(self, charge: Charge, verdict: Verdict) -> None:

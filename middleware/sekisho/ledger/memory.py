@@ -1,8 +1,8 @@
 """The ledger in this process's memory: the reference arithmetic on a bounded dictionary.
 
-For one worker, for the demo, and for the time a store is gone. Nobody already counted is forgotten to make room, or
-whoever can invent user names could wash a victim's count away (CVE-2024-21662): when it is full, newcomers share
-2^16 counters by hash.
+It serves one worker, the demo, and the time while a store is lost. A full ledger never forgets a counted identity to
+make room; otherwise an attacker who invents user names could erase a victim's count (CVE-2024-21662). Instead, new
+identities share 2^16 counters by hash.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from sekisho.model import Charge, LimitSet, Verdict
 
 SHARED_PER_KIND = 2**14  # four kinds of counter: 2^16 in all
-KINDS = (b"n", b"i", b"d", b"a")  # all but secrets, which nobody unblocks
+KINDS = (b"n", b"i", b"d", b"a")  # all but secrets, which `unblock` does not reset
 MINUTE_US = 60_000_000
-SWEEP = 8  # expired records looked at per write: more than one write can add, so the backlog shrinks
+SWEEP = 8  # expired records examined per write: more than one write can add, so the backlog shrinks
 
 
-_HEAD = Struct("<BBBBBHIq")  # how many TATs; of tags seen and tried, young and old; failures, generation, last charge
+_HEAD = Struct("<BBBBBHIq")  # numbers of TATs and of tags (seen, tried; young, old); failures, generation, last charge
 _TATS = [Struct(f"<{n}q") for n in range(256)]
 
 
 def packed(record: Record) -> bytes | Record:
-    """A record in a fifth of the memory, which no garbage collector visits. One with lanes stays as it is."""
+    """Pack a record into a fifth of the memory, which no garbage collector visits. Records with lanes stay unpacked."""
     seen, tried = record.seen, record.tried
     if record.lanes or (tried.generation != seen.generation and (tried.young or tried.old)):
         return record
@@ -42,7 +42,7 @@ def packed(record: Record) -> bytes | Record:
 
 
 def unpacked(held: bytes | Record) -> Record:
-    """The record that was packed; tags that were never written are of its generation."""
+    """Unpack a record; tags that were never written get its generation."""
     if isinstance(held, Record):
         return held
     n, seen_young, seen_old, tried_young, tried_old, failures, generation, at_us = _HEAD.unpack_from(held)
@@ -56,13 +56,13 @@ def unpacked(held: bytes | Record) -> Record:
 
 
 class BoundedBook(MutableMapping[bytes, Record]):
-    """Records by key, at most `entries_max` and the shared ones. `now_us` is set by whoever writes."""
+    """Records by key: at most `entries_max`, and the shared ones. The caller sets `now_us` before it writes."""
 
     def __init__(self, entries_max: int) -> None:
         self._entries_max = entries_max
         self._records: dict[bytes, bytes | Record] = {}
         self._shared: dict[bytes, Record] = {}
-        # By the minute after which it is due, each key once; a record that lives on is put back then.
+        # Keys by the minute after which they are due, each key once. A record that still matters then is put back.
         self._ends: dict[int, list[bytes]] = {}
         self._minutes: list[int] = []  # a heap of these minutes
         self.now_us = 0
@@ -78,11 +78,11 @@ class BoundedBook(MutableMapping[bytes, Record]):
         elif len(self._records) < self._entries_max:
             self._records[key] = packed(record)
             self._note_end(key, record)
-        elif key[:1] != b"s":  # a secret's set is observation: shared among strangers it would only cry wolf
+        elif key[:1] != b"s":  # secrets are only observed; a set shared by many would only raise false alarms
             self._shared[_shared(key)] = record
 
     def __delitem__(self, key: bytes) -> None:
-        # Its place in `_ends` goes when it is due.
+        # Its entry in `_ends` is removed when it is due.
         if self._records.pop(key, None) is None:
             del self._shared[_shared(key)]
 
@@ -125,7 +125,7 @@ def _shared(key: bytes) -> bytes:
 
 
 class MemoryLedger:
-    """See `sekisho.model.Ledger`. `clock_us` is any clock in microseconds that all calls share."""
+    """See `sekisho.model.Ledger`. `clock_us` is a clock in microseconds that all calls share."""
 
     def __init__(self, limits: LimitSet, *, entries_max: int, clock_us: Callable[[], int]) -> None:
         self.limits = limits
@@ -159,7 +159,7 @@ class MemoryLedger:
         ledger.fail(self.book, charge, verdict, self.limits, self.book.now_us)
 
     def forget(self, digests: tuple[bytes, ...]) -> None:
-        """Drop what is counted of these networks, addresses, devices and accounts, as `sekisho unblock` asks."""
+        """Drop the counts of these networks, addresses, devices and accounts, as `sekisho unblock` asks."""
         for digest in digests:
             for kind in KINDS:
                 self.book.pop(kind + digest, None)

@@ -1,4 +1,4 @@
-"""Which ledger counts in a store: by its URL, which the settings have checked."""
+"""Selects the ledger for a store by its URL, which the settings have checked."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def open_line(
     now_us: int = 0,
     bytes_max: int | None = None,
 ) -> AnyStoreConnection:
-    """A line to the store whose script counts by these limits.
+    """Open a store connection whose script counts by these limits.
 
     Args:
-        url: of the store.
-        limits: what is counted, and how.
-        deadline_us: what a caller waits at most.
-        on_change: told whether the store answers.
-        health: told why it does not.
-        namespace: of the keys, where each new connection tries whether it may write; empty: none does.
+        url: the store's.
+        limits: the limits by which the script counts.
+        deadline_us: longest wait of a caller, in microseconds.
+        on_change: called with whether the store answers, when that changes.
+        health: learns why the store does not answer.
+        namespace: prefix of the keys with which each new connection checks that it may write; empty: it does not check.
         now_us: see `ledger_script`.
         bytes_max: see `LineOptions`.
     """
@@ -49,7 +49,7 @@ def open_line(
 
 
 def probe_keys(namespace: str, url: str) -> list[bytes]:
-    """Keys for a probe: one, or on a Cluster one in each place where records live, of which each node has some."""
+    """Return the keys for a probe: one; on a Cluster one in each place of records, so that each node has some."""
     tags = place_tags() if is_cluster(url) else ("probe",)
     return [f"{namespace}:{{{tag}}}probe".encode() for tag in tags]
 
@@ -63,7 +63,7 @@ def ledger_on(
     own: MemoryLedger | None = None,
     let_in: bool = False,
 ) -> Ledger:
-    """The ledger that always answers, on a line that `open_line` has opened to `url`; see `FallbackLedger`."""
+    """Return the ledger that always answers, on a connection from `open_line` to `url`; see `FallbackLedger`."""
     if is_cluster(url):
         return ClusterLedger(line, namespace, deadline_us=deadline_us, own=own, let_in=let_in)
     return FallbackLedger(RedisLedger(line, namespace), own, let_in=let_in)

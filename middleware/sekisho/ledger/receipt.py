@@ -1,4 +1,4 @@
-"""What an attempt was charged, packed: whoever settles it later may be another request, or another worker."""
+"""Packs the charge of an attempt, because another request, or another worker, may settle it later."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ ID_BYTES, LANE_BYTES, TAG_BYTES = 16, 8, 4
 NETWORKS_MAX: Final = 4
 
 HAS_ACCOUNT, HAS_SECRET, HAS_LANE, EXEMPT, COUNTERS_LOST = 1, 2, 4, 8, 16
-OWN_SHIFT = 5  # in the three highest bits, the families judged without their node; none where no counters were lost
+OWN_SHIFT = 5  # the three highest bits: families judged without their node; 0 unless counters were lost
 NO_TAG: Final = bytes(TAG_BYTES)
 CHARGED: Final = Charged.NETWORK | Charged.ACCOUNT | Charged.FAILURES | Charged.LANE
 
 
 def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
-    """What `settle` needs of both, in about 150 bytes. Raises `ValueError` where a digest has another length."""
-    # `struct` cuts and fills: what does not come back as it was would settle somebody else's counters.
+    """Pack what `settle` needs, in about 150 bytes. Raises `ValueError` if a digest has another length."""
+    # `struct` truncates and pads: a value that does not survive that would settle the counters of another account.
     if not _is_whole(charge) or verdict.charged & ~CHARGED or (verdict.own_families and not verdict.counters_lost):
         raise ValueError("a charge is not made of digests of their lengths")
-    # A receipt names only the tags that are to be taken out, so that workers of every version take out just those.
+    # A receipt names only the tags to remove, so that workers of every version remove exactly those.
     return _pack(
         charge,
         verdict,
@@ -35,12 +35,12 @@ def pack_receipt(charge: Charge, verdict: Verdict) -> bytes:
 
 
 def unpack_receipt(packed: bytes) -> tuple[Charge, Verdict]:
-    """Of the charge and the verdict what settling needs: tags that stay and waits read 0.
+    """Return what settling needs of the charge and the verdict: tags that stay, and waits, are 0.
 
-    Raises `ValueError` on any other bytes.
+    Raises `ValueError` for other bytes.
     """
     charge, verdict = _unpack(packed)
-    # One receipt, one form: bytes that nothing reads could not have been written here.
+    # A receipt has one form only: extra bytes cannot have been written here.
     if _pack(charge, verdict, pair_tag=charge.pair_tag, member_tag=charge.member_tag) != packed:
         raise ValueError("not a receipt")
     return charge, verdict

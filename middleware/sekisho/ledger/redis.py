@@ -1,4 +1,4 @@
-"""The ledger in Redis: packs charges for `ledger.lua`, unpacks its verdicts. The arithmetic is not here."""
+"""The ledger in Redis: packs charges for `ledger.lua`, unpacks its verdicts. It does no arithmetic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sekisho.store import AnyStoreConnection
 
-# The layouts stand in `ledger.lua` under the same names.
+# `ledger.lua` has the layouts under the same names.
 OPERATION: Final = Struct("<BBBBBQI4s4s4s4s8s")
 VERDICT: Final = Struct("<QHQQQQQI5B")
 LIMIT: Final = Struct("<QQ")
@@ -60,7 +60,7 @@ def _pack(limits: Limits) -> bytes:
 
 
 def ledger_script(limits: LimitSet, *, now_us: int = 0, reply_bytes: int = VERDICT.size) -> Script:
-    """The script with its limits. `now_us` other than 0 replaces the server's clock, for tests."""
+    """Return the script with its limits. A `now_us` other than 0 replaces the server's clock, for tests."""
     source = resources.files(__package__).joinpath("ledger.lua").read_text()
     packed = pack_limits(limits)
     over_budget = packed, b"-%d" % (now_us or 1)
@@ -68,10 +68,10 @@ def ledger_script(limits: LimitSet, *, now_us: int = 0, reply_bytes: int = VERDI
 
 
 class Keys:
-    """Where records live: a namespace, then one Redis key for each identity; accounts share theirs, a field each.
+    """The layout of keys: a namespace, then one Redis key for each identity; accounts share keys, with a field each.
 
-    What a network holds shares a hash tag, so that on a Cluster it lives, and is decided, on one node. The digests of
-    one network's addresses and devices are cut to 8 bytes: they only have to differ from each other there.
+    All records of a network share a hash tag, so that on a Cluster one node stores and judges them. The digests of a
+    network's addresses and devices are cut to 8 bytes: they only have to differ within that network.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -81,7 +81,7 @@ class Keys:
         self._secret = self._prefix + b"s"
 
     def of(self, charge: Charge) -> list[bytes]:
-        """All keys of a charge; to be read only."""
+        """Return all keys of a charge. Callers must not change the list."""
         keys = charge.keys_by(self)
         if keys is None:
             keys = self._all(charge)
@@ -109,7 +109,7 @@ class Keys:
         return keys
 
     def account(self, charge: Charge) -> tuple[bytes, bytes]:
-        """The bucket, one of 2^18, and the key that the account has where it does not fit into that."""
+        """Return the bucket, one of 2^18, and the key of the account's own record, for lack of room in the bucket."""
         account = charge.account
         bucket = self._account + account[:2] + TOP_BITS[account[2]] + b"}"
         return bucket, bucket + account[2:10]
@@ -121,15 +121,15 @@ class Keys:
 TOP_BITS: Final = [bytes([number & 0xC0]) for number in range(256)]
 
 
-PLACES: Final = 64  # of a Cluster's slots, in which all records live
+PLACES: Final = 64  # slots of a Cluster that contain all records
 
 
 class ClusterKeys(Keys):
-    """Where records live on a Cluster: in 64 of its slots, as far from each other as they can be.
+    """The layout of keys on a Cluster: in 64 slots, at even distances.
 
-    With a slot for each identity each operation would be a call of its own, and most of what a small call costs is the
-    call: three nodes would decide less than one Redis does. In fewer slots those of a turn share calls. The price: what
-    moves from node to node is a 64th of all records at once, and more than 64 primaries find nothing to do.
+    With a slot for each identity, each operation would be a call of its own. The call is most of the cost of a small
+    operation, and three nodes would decide less than one Redis. With fewer slots, operations of one turn share calls.
+    The price: a 64th of all records moves between nodes at once, and more than 64 primaries have nothing to do.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -157,7 +157,7 @@ class ClusterKeys(Keys):
 
 @cache
 def place_tags() -> tuple[int, ...]:
-    """The smallest numbers that, as hash tags, lead to slots at even distances."""
+    """Return the smallest numbers that, as hash tags, select slots at even distances."""
     found: dict[int, int] = {}
     step = REDIS_CLUSTER_HASH_SLOTS // PLACES
     for number in count():
@@ -166,7 +166,7 @@ def place_tags() -> tuple[int, ...]:
             found.setdefault(slot, number)
             if len(found) == PLACES:
                 return tuple(found[slot] for slot in sorted(found))
-    raise AssertionError  # numbers do not end
+    raise AssertionError  # `count` does not end
 
 
 def pack_charge(charge: Charge) -> bytes:
@@ -186,7 +186,7 @@ def pack_failure(charge: Charge, verdict: Verdict) -> bytes:
 
 
 def failed_families(verdict: Verdict) -> int:
-    """Where it makes a difference that an attempt has failed: mostly nowhere, and then it costs no operation."""
+    """Return the families in which a failed attempt makes a difference: mostly none, and then no operation is sent."""
     charged = verdict.charged
     if charged & Charged.LANE:
         return ACCOUNT
@@ -196,7 +196,7 @@ def failed_families(verdict: Verdict) -> int:
 
 
 def unpack_verdict(packed: bytes) -> Verdict:
-    # By position, which is half the time of by name: this runs for every attempt.
+    # By position, in half the time that names would take: this runs for every attempt.
     at_us: int
     bits: int
     failures: int
@@ -243,7 +243,7 @@ def flags_of(charge: Charge, *, renewed: bool = False, proved: bool = False, rig
 def pack_operation(
     charge: Charge, kind: int, flags: int, families: int, charged: int, at_us: int, tagged: int = TAGGED
 ) -> bytes:
-    """Of the tags of pair and member a settlement names only those that are to be taken out."""
+    """Pack an operation. Of the tags of pair and member, a settlement names only those to remove."""
     return OPERATION.pack(
         kind,
         flags,
@@ -261,7 +261,7 @@ def pack_operation(
 
 
 class RedisLedger:
-    """See `sekisho.model.Ledger`. One round trip an attempt, shared with all others of the same turn."""
+    """See `sekisho.model.Ledger`. One round trip for an attempt, shared with all others of the same turn."""
 
     def __init__(self, line: AnyStoreConnection, namespace: str) -> None:
         self._line = line
@@ -271,7 +271,7 @@ class RedisLedger:
         return unpack_verdict(await self.ask(charge))
 
     def ask(self, charge: Charge) -> asyncio.Future[bytes]:
-        """The packed verdict to be. For who would rather not pay for another coroutine."""
+        """Return a future of the packed verdict, for callers that avoid the cost of another coroutine."""
         return self._line.ask(self._keys.of(charge), pack_charge(charge))
 
     def settle(

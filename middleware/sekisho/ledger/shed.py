@@ -1,6 +1,6 @@
-"""The shed: refusals that this worker remembers, so that a flood costs neither Redis nor a body.
+"""The shed: a cache of refusals in this worker, so that refused attempts of a flood cost no call of Redis and no body.
 
-It can only refuse, never let in, and only what the ledger has refused before and until the time that the ledger named.
+It can only refuse, never let in: only identities that the ledger has refused, until the time that the ledger named.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
     from sekisho.model import Charge, Verdict
 
-ROOM_EVERY_US = 1_000_000  # looking through a full memory for every refusal would cost more than asking Redis
-ENTRIES_MAX = 65_536  # about 12 MiB; beyond it a flood is asked about in Redis, as it would be without us
+ROOM_EVERY_US = 1_000_000  # pruning a full cache at every refusal would cost more than asking Redis
+ENTRIES_MAX = 65_536  # about 12 MiB; beyond it, Redis judges a flood as it would without the shed
 
 
 class Shed:
-    """Refused addresses, networks, devices and tokens, by their keyed digests and names. `clock_us` is monotonic."""
+    """Refused addresses, networks, devices and tokens, by keyed digest or name. `clock_us`: monotonic microseconds."""
 
     def __init__(self, clock_us: Callable[[], int], *, entries_max: int = ENTRIES_MAX) -> None:
         self._clock_us = clock_us
         self._entries_max = entries_max
         self._until_us: dict[bytes, int] = {}
-        self._room_us = 0  # when room was last made
+        self._room_us = 0  # the time of the last pruning
         self.refused = 0
-        """Refusals given from memory since somebody last asked."""
+        """Cached refusals since the last `take_refused`."""
 
     def wait_us(self, digests: Sequence[bytes]) -> int:
-        """How long the longest refusal of these still stands; 0 where none does."""
+        """Return the remaining time of the longest refusal of these, in microseconds; 0 if there is none."""
         until = self._until_us
         if not until:
             return 0
@@ -42,7 +42,7 @@ class Shed:
         return wait
 
     def remember(self, charge: Charge, verdict: Verdict) -> None:
-        """Keep what the ledger refused, until there is room again."""
+        """Cache the ledger's refusals until they end."""
         now_us = self._clock_us()
         self._keep(charge.ip, verdict.ip_wait_us, now_us)
         self._keep(charge.device, verdict.device_wait_us, now_us)
@@ -54,7 +54,7 @@ class Shed:
             self._until_us.pop(digest, None)
 
     def take_refused(self) -> int:
-        """Refusals since the last call, for the aggregates."""
+        """Return the cached refusals since the last call, for the aggregates."""
         refused, self.refused = self.refused, 0
         return refused
 

@@ -1,7 +1,7 @@
-"""What workers tell each other once a second: that they are there, what they shed, and what an operator has said.
+"""Exchanges messages between workers once a second: their presence, shed refusals and an operator's orders.
 
-One call a second and worker, whatever the traffic. What an operator says (`sekisho unblock`, `sekisho mode`) reaches
-every worker within that second; what is lost with the store is only late.
+It takes one call a second for each worker, regardless of the traffic. An operator's order (`sekisho unblock`, `sekisho
+mode`) reaches every worker within that second. If the store is lost, messages are only late.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho")
 
 EVERY_S = 1.0
-UNBLOCKED_MAX = 1_000  # digests an operator may free within a minute; older ones have long arrived
+UNBLOCKED_MAX = 1_000  # digests that an operator may unblock within a minute; older ones have arrived long ago
 
 
 class News(NamedTuple):
-    """What came back.
+    """The answer to an exchange.
 
     Attributes:
-        workers: how many have reported within the last seconds, this one included.
-        mode: what an operator has switched to, or empty.
-        unblocked: digests to be forgotten.
-        anew: since the last time the store has lost what it held: emptied, or restarted without its data.
-        rules: what is known of rules of success: `w` (wrong) or `p` (proved), and the rule's id.
+        workers: the number of workers that have reported within the last seconds, this one included.
+        mode: the mode that an operator has set, or empty.
+        unblocked: digests to forget.
+        anew: whether the store has lost its data since the last exchange (emptied, or restarted without them).
+        rules: facts about rules of success: `w` (wrong) or `p` (proved), and the rule's id.
         at_us: Unix time by the store's clock, in microseconds.
     """
 
@@ -49,7 +49,7 @@ class News(NamedTuple):
 
 
 class SyncKeys(NamedTuple):
-    """Where it is kept; one hash tag, so that one script may touch all of it on a Cluster."""
+    """The keys of the exchange. One hash tag, so that one script may use all of them on a Cluster."""
 
     workers: bytes
     shed: bytes
@@ -64,15 +64,15 @@ class SyncKeys(NamedTuple):
 
 
 class WorkerSync:
-    """Exchanges news until it is cancelled.
+    """Exchanges messages until it is cancelled.
 
     Args:
-        line: the store.
-        namespace: as the ledger's.
-        worker: random, names this worker.
-        take_shed: refusals from memory since the last call.
-        hear: is told the news.
-        rules: all that this worker has to say of rules of success; what is new in it is told.
+        line: the store connection.
+        namespace: the same as the ledger's.
+        worker: random; names this worker.
+        take_shed: returns the shed refusals since the last call.
+        hear: called with the news.
+        rules: returns all facts of this worker about rules of success; only new ones are sent.
     """
 
     def __init__(
@@ -109,7 +109,8 @@ class WorkerSync:
         try:
             await self.once()
         except ResponseError as error:
-            # Without it each worker grants the whole limits while the store is gone, and no operator is heard.
+            # Without the exchange, each worker grants the whole limits while the store is lost, and no operator's order
+            # arrives.
             self._tell(explained(error))
 
     def _tell(self, problem: str) -> None:
@@ -118,7 +119,7 @@ class WorkerSync:
             log.error("the store refuses what workers tell each other: %s", problem)
 
     async def once(self) -> None:
-        """One exchange. What could not be told is told the next time. Raises `StoreUnavailable`."""
+        """Exchange once. Data that could not be sent are sent the next time. Raises `StoreUnavailable`."""
         self._owed += self._take_shed()
         told = self._owed
         keys = self._keys
@@ -131,5 +132,5 @@ class WorkerSync:
         self._since_us = int(now)
         anew = self._began not in {b"", began}
         self._began = began
-        self._told = frozenset() if anew else rules  # what it held of rules is gone as well
+        self._told = frozenset() if anew else rules  # its facts about rules are lost as well
         self._hear(News(int(workers), mode.decode(errors="replace"), tuple(unblocked), anew, tuple(known), int(now)))
