@@ -212,7 +212,7 @@ async def test_a_try_before_the_end_of_the_run_is_counted_once_by_whoever_settle
     vault = memory()
     for challenge in (b"one", b"two"):
         for _ in range(6):
-            early = await tries(vault).account_digest(CodeTrial(challenge, "owner-1", behind_right_secret=False))
+            early = await tries(vault).counted(CodeTrial(challenge, "owner-1", behind_right_secret=False))
             await tries(vault).defer(early, Guess.CODE)
     for challenge in (b"one", b"one", b"two"):
         await asyncio.gather(*(tries(vault).settle(trial(challenge)) for _ in range(3)))
@@ -226,7 +226,7 @@ async def test_settled_tries_behind_a_wrong_secret_concern_nobody() -> None:
     for right in (True, False):
         vault = memory()
         for number in range(30):
-            early = await tries(vault).account_digest(
+            early = await tries(vault).counted(
                 CodeTrial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False)
             )
             await tries(vault).defer(early, Guess.APP)
@@ -243,7 +243,7 @@ async def test_the_last_guess_at_an_app_is_told_also_where_it_is_settled() -> No
     assert await guessed(clock, vault, 9) == 90
     told = []
     for number in range(12):
-        early = await tries(vault).account_digest(
+        early = await tries(vault).counted(
             CodeTrial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False)
         )
         await tries(vault).defer(early, Guess.APP)
@@ -256,7 +256,7 @@ async def test_early_codes_of_invented_accounts_are_one_count() -> None:
     vault = memory()
     allowed = []
     for number in range(12):
-        early = await tries(vault).account_digest(
+        early = await tries(vault).counted(
             CodeTrial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False)
         )
         allowed.append(await tries(vault).early(early, Guess.APP, exists=False))
