@@ -1,1 +1,1 @@
-"""Looks leaked passwords and leaked pairs up: in files shared by all workers, and at Have I Been Pwned."""
+"""Looks up leaked passwords and leaked pairs: in files that all workers share, and at Have I Been Pwned."""

@@ -1,12 +1,12 @@
-"""The reader of corpus files: what a worker holds.
+"""Reads corpus files in a worker.
 
-The file is mapped and not read, so that all workers of a machine share one copy of it in the page cache, start at
-once, and can be given a new one while they run. Nothing outside the standard library is imported here, and nothing
-is built: a worker never pays for numpy.
+The file is mapped, not read. So all workers of a machine share one copy in the page cache, start at once, and can
+switch to a new file while they run. This module imports only the standard library and builds nothing: no worker loads
+numpy.
 
-Builds write a new file and rename it over the old one, so what is mapped never changes. Never write into a corpus
-file in place: pages that a truncation takes away answer with SIGBUS, which ends the process. `live.py` looks once a
-second and lets go of such a file, which makes the gap small but cannot close it.
+A build writes a new file and renames it over the old one, so a mapped file never changes. Never write into a corpus
+file in place: access to a page that a truncation removed raises SIGBUS, which ends the process. `reloadable_file.py`
+checks the file once a second and stops using a changed one. That makes the gap small, but cannot close it.
 """
 
 from __future__ import annotations
@@ -35,20 +35,21 @@ from sekisho.breach.progress import Progress, Silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PIECE: Final = 2**20  # entries looked at in one go while verifying: some 40 MiB as Python numbers
+_PIECE: Final = 2**20  # entries per step of a verification: some 40 MiB as Python numbers
 
 Path = str | os.PathLike[str]
 Answer = TypeVar("Answer")
 
 
 class Corpus:
-    """A corpus file, mapped.
+    """A mapped corpus file.
 
     Attributes:
-        header: what the file says of itself.
-        find: takes a digest of 8 bytes or more (SHA-1 of a password; the keyed digest of a pair) and gives its
-            prevalence class, 1 to 16, or 0 for one that is not in the file. Safe from any thread; no I/O but page
-            faults; some 0.4 us when warm. Raises `CorpusError` where it meets damage.
+        header: the file's header.
+        find: a function from a digest of 8 bytes or more (SHA-1 of a password, or the keyed digest of a pair) to its
+            prevalence class, 1 to 16; 0 if the digest is not in the file. Safe in any thread; no I/O except page
+            faults; some 0.4 µs if the pages are in memory. Raises `CorpusError` if it meets damage.
+        identity: see `identify`.
     """
 
     __slots__ = ("_mapped", "_path", "find", "header", "identity")
@@ -62,10 +63,10 @@ class Corpus:
 
     @classmethod
     def open(cls, path: Path, *, kind: str | None = None, key_id: str | None = None) -> Corpus:
-        """Map the file at `path` after a look at its header and its size; the payload is left to `verify`.
+        """Check the header and the size of the file at `path`, and map it. Only `verify` checks the payload.
 
         Raises:
-            CorpusError: it cannot be read, is damaged, not of this `kind`, or made under another key.
+            CorpusError: the file cannot be read, is damaged, is not of this `kind`, or was made with another key.
         """
         refuse_big_endian()
         try:
@@ -77,7 +78,7 @@ class Corpus:
             OSError,
             OverflowError,
             ValueError,
-        ) as error:  # not there, not ours to read, larger than the machine maps
+        ) as error:  # missing, no permission, or too large to map
             raise CorpusError(f"{os.fspath(path)}: {_reason(error)}") from error
 
     @property
@@ -86,14 +87,14 @@ class Corpus:
         return self.header.format
 
     def finder(self, damaged: Callable[[], Answer]) -> Callable[[bytes], int | Answer]:
-        """As `find`; where it meets damage it answers what `damaged` returns."""
+        """Return a function like `find` that returns the result of `damaged` if it meets damage."""
         return _finder(self._mapped, self.header, damaged)
 
     def verify(self, progress: Progress | None = None) -> None:
-        """Read the whole file again: the checksum, the index and the order of the entries in each bucket.
+        """Read the whole file again, and check the checksum, the index and the order of the entries in each bucket.
 
         Raises:
-            CorpusError: something differs from what was built.
+            CorpusError: a part differs from what was built.
         """
         try:
             with opened(self._path) as file:
@@ -105,14 +106,14 @@ class Corpus:
 
 
 def opened(path: Path) -> BinaryIO:
-    """A file to be read, without waiting for it.
+    """Open a regular file for reading, without blocking.
 
-    Opening a FIFO waits for whoever writes to it, and what a device answers never ends: neither is a corpus, and a
-    worker that waits answers nobody.
+    Opening a FIFO blocks until another process writes to it, and a device may send data without end. Neither is a
+    corpus, and a blocked worker answers no client.
 
     Raises:
-        CorpusError: it is no regular file.
-        OSError: it cannot be opened.
+        CorpusError: the file is not regular.
+        OSError: the file cannot be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -129,11 +130,11 @@ def _ensure_regular(descriptor: int) -> None:
 
 
 Identity = tuple[int, int, int, int, int]
-"""Device, inode, size and times of change (ns): what tells one file from the next of the same name."""
+"""Device, inode, size and times of change (ns): together they distinguish successive files of one name."""
 
 
 def identify(found: os.stat_result) -> Identity:
-    """What `found` shares with nothing but itself, unchanged: a copy may set its mtime back, but not its ctime."""
+    """Return the identity of a file. A copy may restore its mtime, but not its ctime."""
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
@@ -160,7 +161,8 @@ def _sound(file: BinaryIO, size: int) -> Header:
 
 
 def _ensure_ends(mapped: mmap.mmap, header: Header) -> None:
-    # A page that a crash left full of zeros would answer "absent". Only `verify` reads them all; these two are cheap.
+    # After a crash, a page full of zeros would answer "absent". Only `verify` reads all pages; checking these two is
+    # cheap.
     first, last = (int.from_bytes(mapped[at : at + ENTRY_BYTES], "little") for at in _ends(header))
     if (first, last) != (0, header.entries):
         raise CorpusError("its index is damaged: build the file again, or copy it again from where it is whole")
@@ -171,8 +173,8 @@ def _ends(header: Header) -> tuple[int, int]:
 
 
 def _advise(mapped: mmap.mmap, header: Header) -> None:
-    # A look-up touches one page of entries: reading ahead would throw others out for nothing. The index is small
-    # and every look-up needs it.
+    # A look-up touches one page of entries, so read-ahead would only evict other pages. The index is small, and every
+    # look-up needs it.
     if hasattr(mapped, "madvise"):
         start = header.layout.index_at // mmap.PAGESIZE * mmap.PAGESIZE
         mapped.madvise(mmap.MADV_RANDOM, 0, start)
@@ -184,7 +186,7 @@ def _raise_damaged() -> NoReturn:
 
 
 def _finder(mapped: mmap.mmap, header: Header, damaged: Callable[[], Answer]) -> Callable[[bytes], int | Answer]:
-    """A closure and not a method: half of a look-up would go into finding `self`'s attributes."""
+    """Make a closure instead of a method: a method would spend half of a look-up on reading attributes of `self`."""
     view = memoryview(mapped)
     entries: memoryview[int] = view[HEADER_BYTES : header.layout.index_at].cast("I")
     index: memoryview[int] = view[header.layout.index_at :].cast("I")
@@ -202,9 +204,9 @@ def _finder(mapped: mmap.mmap, header: Header, damaged: Callable[[], Answer]) ->
         try:
             if (at := bisect_left(entries, key, index[bucket], end)) < end and (low := entries[at] ^ key) < classes:
                 return low + 1
-        except IndexError:  # a bucket that ends behind the last entry
+        except IndexError:  # a bucket that ends beyond the last entry
             return damaged()
-        return 0 if at <= end else damaged()  # or ends before it begins
+        return 0 if at <= end else damaged()  # or a bucket that ends before it begins
 
     return find
 
@@ -238,7 +240,7 @@ def _verify_order(view: memoryview[int], header: Header, progress: Progress) -> 
 
 
 def _falls(numbers: memoryview[int], falls: Callable[[int, int], bool]) -> bool:
-    """Whether any number and its follower are out of order, a piece at a time."""
+    """Whether any two neighbours are out of order. Reads one piece at a time."""
     return any(any(map(falls, piece, islice(piece, 1, None))) for piece in _pieces(numbers))
 
 
@@ -250,7 +252,7 @@ def _pieces(numbers: memoryview[int]) -> Iterator[list[int]]:
 def _verify_piece(entries: memoryview[int], index: memoryview[int], start: int) -> None:
     piece = entries[start : start + _PIECE + 1].tolist()
     falls = set(compress(count(start + 1), map(ge, piece, islice(piece, 1, None))))
-    # Entries rise within a bucket, so wherever they fall a bucket must begin.
+    # Entries rise within a bucket, so at every fall a bucket must begin.
     first, last = bisect_left(index, start), bisect_left(index, start + len(piece))
     if not falls <= set(index[first:last].tolist()):
         raise CorpusError("its entries are not in order: build the file again")

@@ -1,7 +1,7 @@
-"""The first page of a corpus file: what it holds, for how long it has been so, and whether it is whole.
+"""The first page of a corpus file: its content, its age, and a digest of the rest.
 
-It is text, so that `head -c 4096` answers an operator who has nothing else at hand, and it is checked byte for byte,
-so that a flipped bit is an error at the start and not a wrong answer at the door.
+The page is text, so `head -c 4096` is enough to read it. It is checked byte by byte, so a flipped bit is an error at
+the start and not a wrong answer at a log-in.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sekisho.model.errors import SekishoError
 
 FORMAT: Final = 1
 FORMAT_BY_LIMIT_KEY: Final = 2
-"""Of pairs whose accounts are limit keys, which all spellings share that some database takes for one."""
+"""For pairs whose accounts are limit keys; a limit key is shared by all spellings that some database treats as one."""
 MAGIC: Final = b"sekisho corpus\n"
 HEADER_BYTES: Final = 4096  # one page, so that the entries begin on the next
 ENTRY_BYTES: Final = 4
 
 SUFFIX_BITS: Final = 28
 CLASS_BITS: Final = 4
-ENTRIES_MAX: Final = 2**32 - 1  # what an index of 32-bit numbers can count; four times all that has leaked so far
+ENTRIES_MAX: Final = 2**32 - 1  # limit of an index of 32-bit numbers; four times all that has leaked so far
 BITS_MIN: Final = 1
 BITS_MAX: Final = 27  # 2**32 entries in buckets of 32
 RATE_MAX: Final = 1e-6
@@ -32,16 +32,16 @@ KINDS: Final = ("passwords", "pairs")
 
 
 class CorpusError(SekishoError):
-    """A corpus file, or what it should be made from, cannot be used. Says what is wrong and what to do."""
+    """A corpus file, or a source of one, cannot be used. The text states the problem and the remedy."""
 
 
 def bits_for(entries: int) -> int:
-    """How many leading bits name a bucket, so that one holds 16 to 32 entries on average."""
+    """Return the number of leading bits that name a bucket, so that a bucket has 16 to 32 entries on average."""
     return min(max((entries >> 4).bit_length() - 1, BITS_MIN), BITS_MAX)
 
 
 class Layout(NamedTuple):
-    """Where things stand in a file, in bytes from its start."""
+    """The positions of the parts of a file, in bytes from its start."""
 
     index_at: int
     end: int
@@ -49,16 +49,16 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What a corpus file says of itself.
+    """The header of a corpus file.
 
     Attributes:
         kind: `passwords` or `pairs`.
-        entries: different digests in it.
-        bits: how many leading bits of a digest name its bucket.
-        built: when, in Unix seconds.
-        key_id: names the key that pairs were digested under, in hex; empty for passwords.
+        entries: number of different digests.
+        bits: number of leading bits of a digest that name its bucket.
+        built: Unix time of the build, in seconds.
+        key_id: id of the key that the pairs' digests were made with, in hex; empty for passwords.
         payload_blake2b: BLAKE2b-256 of entries and index, in hex.
-        format: what accounts are called in pairs: see `FORMAT_BY_LIMIT_KEY`.
+        format: how accounts of pairs are named: see `FORMAT_BY_LIMIT_KEY`.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class Header:
 
     @property
     def false_positive_rate(self) -> float:
-        """How likely a digest that is not in the file is found all the same."""
+        """The probability that a digest which is not in the file is found."""
         return self.entries / 2.0 ** (self.bits + SUFFIX_BITS)
 
     @property
@@ -80,8 +80,8 @@ class Header:
         return Layout(index_at, index_at + ENTRY_BYTES * (2**self.bits + 1))
 
     def render(self) -> bytes:
-        """One page of text: the magic line, JSON, and blanks."""
-        # `format` first, as a reader of any version looks for it.
+        """Write one page of text: the magic line, JSON, and blanks."""
+        # `format` comes first: a reader of any version looks for it.
         fields = {"format": 0, **asdict(self), "false_positive_rate": self.false_positive_rate}
         digest = blake2b(_json(fields), digest_size=32).hexdigest()
         text = MAGIC + _json({**fields, "header_blake2b": digest}) + b"\n"
@@ -89,10 +89,10 @@ class Header:
 
     @classmethod
     def parse(cls, page: bytes) -> Header:
-        """Read what `render` wrote.
+        """Read a page that `render` wrote.
 
         Raises:
-            CorpusError: the page differs from what `render` would write, in whatever byte.
+            CorpusError: any byte of the page differs from what `render` would write.
         """
         if not page.startswith(MAGIC):
             raise CorpusError("this is no corpus file: make one with `sekisho corpus build`")
@@ -101,7 +101,7 @@ class Header:
             problem = f"its format is neither {FORMAT} nor {FORMAT_BY_LIMIT_KEY}, which this version reads"
             raise CorpusError(f"{problem}: build it again with this version")
         header = _header(fields)
-        # Writing it again and comparing covers the digest, the rate and the blanks in one rule.
+        # Rendering the header again and comparing checks the digest, the rate and the blanks in one step.
         if header.render() != page:
             raise CorpusError("the header is damaged: build the file again, or copy it again from where it is whole")
         return header
@@ -114,7 +114,7 @@ def _json(fields: dict[str, Any]) -> bytes:
 def _fields(text: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(text)
-    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError too
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         fields = None
     if not isinstance(fields, dict):
         raise CorpusError("the header is damaged: build the file again, or copy it again from where it is whole")
@@ -138,10 +138,10 @@ def _header(fields: dict[str, Any]) -> Header:
 
 
 def refuse_big_endian() -> None:
-    """Entries are used as they stand in the file, so the machine has to count as the file does.
+    """Refuse big-endian machines, because entries are used in the file's byte order.
 
     Raises:
-        CorpusError: it does not.
+        CorpusError: this machine is big-endian.
     """
     if sys.byteorder != "little":
         raise CorpusError("corpus files need a little-endian machine (x86-64, arm64): this one is big-endian")

@@ -1,13 +1,13 @@
-"""Have I Been Pwned, asked with care: five hex digits leave, and no log-in waits for what comes back.
+"""Asks Have I Been Pwned: sends five hex digits of a digest, and delays no log-in for long.
 
-Off by default, and for who has no corpus of his own or an old one. A question has three answers: a count, 0 for *not
-seen*, None for *unknown*; what is slow, broken, cut short or doubtful is *unknown*, which is never taken for clean.
+Off by default. It serves sites without a corpus, or with an old one. A question has three answers: a count, 0 for *not
+seen*, None for *unknown*. A slow, failed, truncated or doubtful answer is *unknown*, which never counts as clean.
 
-Callers hold futures, never a call: who leaves early takes nothing with him, who comes while a range is on its way
-shares it, and what arrives after everybody has left is kept for the next.
+Callers hold futures, never a call. A caller that leaves early cancels nothing; a caller that asks for a range which is
+already requested shares the request; and an answer that arrives after all callers have left is cached.
 
-Each call is a daemon thread of its own, of which there are never more than `threads`. A `ThreadPoolExecutor` would do
-but for its end: it joins its threads when the interpreter stops, and a resolver that hangs would keep it from stopping.
+Each call has its own daemon thread; there are never more than `threads` of them. `ThreadPoolExecutor` is not used
+because it joins its threads when the interpreter stops, and a resolver that hangs would prevent the stop.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ WAIT_S = 0.1
 
 
 class HibpLimits(NamedTuple):
-    """Every bound, with its reason.
+    """Every bound, with its reason. Times are in seconds.
 
     Attributes:
-        call_s: from asking to giving up, the time in the queue included.
-        threads: calls at once. The service answers in tens of milliseconds; more would only serve an attacker.
+        call_s: limit of a call, including its time in the queue.
+        threads: calls at once. The service answers within tens of milliseconds; more threads would only help an
+            attacker.
         waiting_max: prefixes that wait for a thread; beyond it the answer is *unknown* at once.
-        cache_s: how long a range is believed. The service's own list changes every few days or weeks.
+        cache_s: how long a range is cached. The service's own list changes every few days or weeks.
         cache_bytes_max: some 1,000 ranges of 2,000 rows.
-        answer_bytes_max: headers included. A range has some 80 KB with its padding; six times that is left to growth.
-        rows_min: the smallest range had 381 in 2018, and the list has only grown. A mirror of a part needs less.
-        failures_max: in a row, before nobody asks for a while.
-        pause_s_min: the first such while; it doubles with each trial that fails.
-        pause_s_max: the longest.
-        retry_after_s_max: the longest that the service may ask for.
+        answer_bytes_max: headers included. A padded range has some 80 KB; six times that leaves room for growth.
+        rows_min: the smallest range had 381 rows in 2018, and the list has only grown. A partial mirror needs less.
+        failures_max: consecutive failures before a pause.
+        pause_s_min: the first pause; it doubles with each failed trial.
+        pause_s_max: the longest pause.
+        retry_after_s_max: the longest pause that the service may ask for.
     """
 
     call_s: float = 1.5
@@ -63,7 +64,7 @@ class HibpLimits(NamedTuple):
 
 
 class _Call:
-    """One question on its way, and the future that everybody who wants its answer waits for."""
+    """One pending request, and the future that all callers who need its answer share."""
 
     __slots__ = ("answer", "deadline", "prefix", "ticket", "timer")
     timer: asyncio.TimerHandle
@@ -76,16 +77,16 @@ class _Call:
 
 
 class Hibp:
-    """See the module. Belongs to the event loop it was made in; several loops have one each.
+    """Asks the service; see the module. Belongs to the event loop in which it was made; each loop has its own.
 
     Args:
-        url: of the service, or of a mirror of its range API.
-        limits: see there.
-        clock_s: monotonic; what is kept and how long nobody asks goes by it.
-        on_change: told `False` when the service is not asked for a while, `True` when it answers again.
+        url: the service's, or that of a mirror of its range API.
+        limits: see `HibpLimits`.
+        clock_s: monotonic seconds, for the cache and the pauses.
+        on_change: called with `False` when a pause begins, and with `True` when the service answers again.
 
     Raises:
-        ValueError: `url` is none of http or https.
+        ValueError: `url` is neither http nor https.
     """
 
     def __init__(
@@ -107,26 +108,26 @@ class Hibp:
         self._loop = asyncio.get_running_loop()
         self._calls: dict[str, _Call] = {}  # by prefix: waiting for a thread or for the service
         self._waiting: deque[_Call] = deque()
-        self._busy = 0  # threads, those included whose call was given up
+        self._busy = 0  # threads, including those whose call was given up
         self._closed = False
 
     @property
     def answers(self) -> bool:
-        """Whether the service did when it was last asked."""
+        """Whether the service answered the last request."""
         return self._breaker.closed
 
     async def seen(self, digest: bytes, *, wait_s: float = WAIT_S) -> int | None:
-        """How often the password of this SHA-1 was seen in leaks.
+        """Return how often the password with this SHA-1 was seen in leaks.
 
         Args:
-            digest: 20 bytes. Five hex digits of it leave.
-            wait_s: what the caller waits at most; a later answer is kept for the next.
+            digest: 20 bytes. Five hex digits of it are sent.
+            wait_s: longest wait of the caller, in seconds; a later answer is cached for the next caller.
 
         Returns:
             The count (16,777,215 at most), 0 for not seen, None for unknown.
 
         Raises:
-            ValueError: it has not 20 bytes.
+            ValueError: `digest` does not have 20 bytes.
         """
         prefix, head = split(digest)
         if (found := self._cache.get(prefix, self._clock_s())) is None:
@@ -134,7 +135,7 @@ class Hibp:
         return None if found is None else found.count(head)
 
     async def aclose(self) -> None:
-        """Answer *unknown* to whoever waits, and ask nothing more. What is under way ends by its own limit, unheard."""
+        """Answer *unknown* to all waiting callers, and refuse new ones. Running threads end by their own limit."""
         self._closed = True
         self._waiting.clear()
         for call in tuple(self._calls.values()):
@@ -143,7 +144,7 @@ class Hibp:
     async def _arrival(self, prefix: str, wait_s: float) -> PackedRange | None:
         if (call := self._calls.get(prefix) or self._ask(prefix)) is None:
             return None
-        # `wait` and not `wait_for`, which would cancel the call for all when one caller leaves.
+        # `wait` instead of `wait_for`: the latter would cancel the shared call when one caller leaves.
         await asyncio.wait((call.answer,), timeout=wait_s)
         return call.answer.result() if call.answer.done() else None
 
@@ -158,11 +159,11 @@ class Hibp:
         return call
 
     def _start(self) -> None:
-        """Send what waits, as far as there are threads."""
+        """Start waiting calls while threads are free."""
         while self._waiting and self._busy < self._limits.threads:
             call = self._waiting.popleft()
             left_s = call.deadline - self._loop.time()
-            # With little time left it would fail for having waited, and that would be held against the service.
+            # With little time left the call would fail because of its wait, and the breaker would blame the service.
             if left_s > self._limits.call_s / 2:
                 call.ticket = self._breaker.enter(self._clock_s())
             if call.ticket is None:
@@ -174,18 +175,18 @@ class Hibp:
         thread = Thread(target=self._work, args=(call, limit_s), name="sekisho hibp", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the process may have no more threads
+        except RuntimeError:  # the process has reached its limit of threads
             self._settle(call, HibpFault("no thread"))
         else:
             self._busy += 1
 
     def _work(self, call: _Call, limit_s: float) -> None:
-        """Ask, in a thread of its own."""
+        """Make the request in a separate thread."""
         try:
             found: PackedRange | HibpFault = self._wire.ask(call.prefix, limit_s)
         except HibpFault as fault:
             found = fault
-        with suppress(RuntimeError):  # the loop is gone, and with it whoever would have listened
+        with suppress(RuntimeError):  # the loop is closed, and no caller is left
             self._loop.call_soon_threadsafe(self._done, call, found)
 
     def _done(self, call: _Call, found: PackedRange | HibpFault) -> None:
@@ -194,9 +195,9 @@ class Hibp:
         self._start()
 
     def _give_up(self, call: _Call) -> None:
-        """At the limit: what still waits is nobody's fault; a thread that still works hangs where nothing can end it.
+        """End a call at its limit. A call that still waits is not the service's fault; a thread cannot be interrupted.
 
-        Such a thread keeps its place, so that however many hang, there are never more of them.
+        Such a thread keeps its place, so hanging threads never exceed the limit.
         """
         if call.ticket is None:
             self._waiting.remove(call)
@@ -235,7 +236,7 @@ class Hibp:
 
 
 class _Cache:
-    """Ranges by prefix: the least recently asked for goes first, and none is believed for longer than `expiry_s`."""
+    """Ranges by prefix. Evicts the least recently used first, and keeps none for longer than `expiry_s` seconds."""
 
     def __init__(self, expiry_s: float, bytes_max: int) -> None:
         self._expiry_s = expiry_s

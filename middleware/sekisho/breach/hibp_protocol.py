@@ -1,14 +1,14 @@
-"""One question to the range API through `pwnedpasswords`, with bounds that the library does not have.
+"""Sends one question to the range API through `pwnedpasswords`, within bounds that the library lacks.
 
-The library has no limit in all, reads whatever it is sent, follows redirects, logs each URL at INFO, sets its logger's
-level whenever a `Password` is made, and has the service's address built in. None of this is mended for everybody in
-the process: its module is loaded once more, for us alone, and in that copy `urllib`, the logger and the address are
-ours. It keeps what it is good at: what is asked, how, and how the rows are read.
+The library has no overall time limit, reads answers of any length, follows redirects, logs each URL at INFO, sets its
+logger's level whenever a `Password` is made, and fixes the service's address. We do not patch the module that the rest
+of the process uses. We load a second copy, and replace `urllib`, the logger and the address in that copy. The library
+still defines the request and parses the rows.
 
-It is given the five digits and 35 zeros, never a digest, so that no version of it can send more than it may.
+It gets the five digits and 35 zeros, never a digest, so no version of it can send more than the five digits.
 
-The bounds are put where bytes arrive: every address, the TLS handshake and each read get what is left of one limit, so
-that a byte a second ends as soon as silence does; and no more bytes are taken than an answer can have.
+The bounds apply where bytes arrive. Every address, the TLS handshake and each read get the rest of one time limit, so a
+server that sends a byte a second is cut off as soon as a silent one. No more bytes are read than an answer can have.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ URL = "https://api.pwnedpasswords.com"
 
 _REST = "0" * (40 - PREFIX_DIGITS)
 _ROW = rb"[0-9A-Fa-f]{35}:[0-9]{1,10}"
-_ROWS = re.compile(_ROW + rb"(?:\r?\n" + _ROW + rb")*+(?:\r?\n)?")  # mirrors made of files end their last row, too
+_ROWS = re.compile(_ROW + rb"(?:\r?\n" + _ROW + rb")*+(?:\r?\n)?")  # mirrors that serve files also end their last row
 
 
-class HibpFault(SekishoError):  # noqa: N818 - what came of one question; the caller makes *unknown* of it
-    """No answer that can be believed.
+class HibpFault(SekishoError):  # noqa: N818 - a result; the caller turns it into *unknown*
+    """There is no answer that can be trusted.
 
     Attributes:
-        reason: for people; holds nothing of the question or the answer but a status.
-        pause_s: what the service asked for with `Retry-After`, if it did.
+        reason: a text for operators; contains no part of the question, and of the answer no more than a status.
+        pause_s: the seconds of the service's `Retry-After`, if it sent one.
     """
 
     def __init__(self, reason: str, pause_s: float | None = None) -> None:
@@ -60,16 +60,16 @@ class HibpFault(SekishoError):  # noqa: N818 - what came of one question; the ca
 
 
 class HibpProtocol:
-    """Asks, in whatever thread calls. Shareable between threads.
+    """Asks the service in the calling thread. Threads may share it.
 
     Args:
-        url: of the service or of a mirror: `{url}/range/5BAA6` is asked.
-        answer_bytes_max: headers included; more is a fault.
-        rows_min: an answer with fewer is not believed.
+        url: the service's, or a mirror's: `{url}/range/5BAA6` is requested.
+        answer_bytes_max: limit of the answer in bytes, headers included; a longer one is a fault.
+        rows_min: an answer with fewer rows is a fault.
 
     Raises:
-        ValueError: `url` is none of http or https, or holds a user, a query or a fragment. The text holds no part
-            of it.
+        ValueError: `url` is neither http nor https, or has a user, a query or a fragment. The text contains no part of
+            it.
     """
 
     def __init__(self, url: str, *, answer_bytes_max: int, rows_min: int) -> None:
@@ -80,37 +80,38 @@ class HibpProtocol:
         self._library = _copy_of_library(url.rstrip("/"), self._open)
 
     def ask(self, prefix: str, limit_s: float) -> PackedRange:
-        """The range of five hex digits.
+        """Return the range of five hex digits.
 
-        Returns within `limit_s`, but for one thing that cannot be bounded in a thread: the system's resolver.
+        It returns within `limit_s` seconds, with one exception that no thread can bound: the system's resolver.
 
         Raises:
-            Fault: whatever else came.
+            HibpFault: any other result.
         """
         try:
             found = PackedRange(self._library.Password(prefix + _REST).range(timeout=limit_s))
             if len(found) < max(1, self._rows_min) or found.has_hole():
-                raise HibpFault("rows are missing")  # noqa: TRY301 - nothing else may escape from here, or a thread is lost
+                raise HibpFault("rows are missing")  # noqa: TRY301 - no other error may escape, or a thread is lost
         except HibpFault:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the library trips over, and its text may quote the answer
+        except Exception as error:  # noqa: BLE001 - any error of the library; its text may quote the answer
             raise HibpFault(_words(error)) from None
         return found
 
     def _open(self, request: Request, timeout: float) -> BytesIO:
-        """Stand in for `urlopen` in our copy of the library: what it gets is a whole range, or it gets nothing."""
-        request.add_header("Add-Padding", "true")  # or the length of what comes back would tell the range
+        """Replace `urlopen` in our copy of the library: return a whole range, or raise `HibpFault`."""
+        request.add_header("Add-Padding", "true")  # or the length of the answer would reveal the range
         response: HTTPResponse
         with self._opener.open(request, timeout=timeout) as response:
-            if response.status != 200:  # a redirect, too: who is asked is the operator's choice
+            if response.status != 200:  # redirects included: the operator decides which server is asked
                 raise HibpFault(f"status {response.status}", _retry_after_s(response.headers))
             if response.length is None and not response.chunked:
-                # Then the end of the connection is the end of the answer, and a broken one looks like a short one.
+                # The end of the connection would be the end of the answer: a broken connection would look like a short
+                # answer.
                 raise HibpFault("the end of the answer is not marked")
             body = response.read().removeprefix(codecs.BOM_UTF8)
         if not _ROWS.fullmatch(body):
             raise HibpFault("not a range")
-        return BytesIO(b"\r\n".join(body.split()))  # the library trips over an ended last row
+        return BytesIO(b"\r\n".join(body.split()))  # the library fails on a terminated last row
 
 
 def _fit(url: str) -> bool:
@@ -122,7 +123,7 @@ def _fit(url: str) -> bool:
             and parts.port != 0
             and not (parts.username or parts.password or parts.query or parts.fragment)
         )
-    except ValueError:  # of a port, and its text would quote it
+    except ValueError:  # an invalid port; the text of the error would quote it
         return False
 
 
@@ -131,19 +132,19 @@ def _copy_of_library(url: str, urlopen: Callable[[Request, float], BytesIO]) -> 
     library.__spec__.loader.exec_module(own)
     own.urllib = SimpleNamespace(request=SimpleNamespace(Request=Request, urlopen=urlopen), error=urllib_error)
     own.PwnedPasswordsAPI.url = staticmethod(lambda *parts: "/".join((url, *parts)))
-    own.logger = Logger(own.__name__)  # noqa: LOG001 - on purpose in no hierarchy: nobody's level can make it speak
+    own.logger = Logger(own.__name__)  # noqa: LOG001 - outside the hierarchy on purpose: no configuration can enable it
     own.logger.disabled = True
     return own
 
 
 def _retry_after_s(headers: Message) -> float | None:
-    """Of its two forms (RFC 9110, 10.2.3) the one in seconds; a date would need a clock that agrees with theirs."""
+    """Return `Retry-After` in seconds. Its other form (RFC 9110, 10.2.3) is a date, which needs synchronised clocks."""
     value = headers.get("Retry-After", "").strip()
     return float(value) if re.fullmatch("[0-9]{1,9}", value) else None
 
 
 def _words(error: Exception) -> str:
-    cause = getattr(error, "reason", error)  # `URLError` carries one
+    cause = getattr(error, "reason", error)  # `URLError` has a cause
     kinds = {
         TimeoutError: "too slow",
         ssl.SSLError: "no TLS that can be trusted",
@@ -153,11 +154,11 @@ def _words(error: Exception) -> str:
     return next((words for kind, words in kinds.items() if isinstance(cause, kind)), "not a range")
 
 
-# What follows bounds `urllib` and `http.client` from outside: a connection that dials and reads within `_Bounds`.
+# The rest bounds `urllib` and `http.client` from outside: a connection that connects and reads within `_Bounds`.
 
 
 def _opener(answer_bytes_max: int, *, secure: bool) -> OpenerDirector:
-    """Proxies as the environment says, and nothing else: no redirects, no files, no cookies, no log-in."""
+    """Return an opener that uses proxies from the environment, but no redirects, files, cookies or authentication."""
     opener = OpenerDirector()
     opener.add_handler(ProxyHandler())
     opener.add_handler(_Http(answer_bytes_max))
@@ -167,7 +168,7 @@ def _opener(answer_bytes_max: int, *, secure: bool) -> OpenerDirector:
 
 
 class _Bounds:
-    """What is left of one question's time and bytes. Made when it is sent."""
+    """The remaining time and bytes of one question. Made when the question is sent."""
 
     def __init__(self, limit_s: float, bytes_max: int) -> None:
         self._deadline = monotonic() + limit_s
@@ -185,7 +186,7 @@ class _Bounds:
             raise HibpFault("too long")
 
     def dial(self, address: tuple[str, int], *_: object) -> socket.socket:
-        """Like `socket.create_connection`, which would give each address the whole limit."""
+        """Connect like `socket.create_connection`, which would give each address the whole limit."""
         found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
         refused = OSError("no address")
         for at, (*_rest, where) in enumerate(found):
@@ -194,19 +195,19 @@ class _Bounds:
             except OSError as error:
                 refused = error
             else:
-                sock.settimeout(self.left_s())  # for what TLS does; reading sets its own
+                sock.settimeout(self.left_s())  # for the TLS handshake; each read sets its own
                 return sock
         raise refused
 
 
 class _Connection(HTTPConnection):
-    """Both are attributes so that they can be replaced; a Python without them fails the tests of slow services."""
+    """Sets two attributes of the base class. On a Python without them, the tests with slow services fail."""
 
     def __init__(self, host: str, *, timeout: float, bytes_max: int, **rest: Any) -> None:
         super().__init__(host, timeout=timeout, **rest)
         bounds = _Bounds(timeout, bytes_max)
         self._create_connection = bounds.dial
-        self.response_class = partial(_Response, bounds)  # type: ignore[assignment] # it is only ever called
+        self.response_class = partial(_Response, bounds)  # type: ignore[assignment] # it is only called
 
 
 class _SecureConnection(_Connection, HTTPSConnection):
@@ -215,7 +216,7 @@ class _SecureConnection(_Connection, HTTPSConnection):
 
 class _Http(HTTPHandler):
     def __init__(self, bytes_max: int) -> None:
-        super().__init__(debuglevel=0)  # said outright: the process's own would print URLs
+        super().__init__(debuglevel=0)  # explicit: the process's own level would print URLs
         self._connection = partial(_Connection, bytes_max=bytes_max)
 
     def http_open(self, req: Request) -> HTTPResponse:
@@ -224,7 +225,7 @@ class _Http(HTTPHandler):
 
 class _Https(HTTPSHandler):
     def __init__(self, bytes_max: int) -> None:
-        context = ssl.create_default_context()  # once: it takes longer than the question
+        context = ssl.create_default_context()  # made once: it takes longer than a question
         context.set_alpn_protocols(["http/1.1"])
         super().__init__(debuglevel=0)
         self._connection = partial(_SecureConnection, bytes_max=bytes_max, context=context)
@@ -240,7 +241,7 @@ class _Response(HTTPResponse):
 
 
 class _Arriving(RawIOBase):
-    """Bytes from a socket, as many and for as long as is left."""
+    """A socket's bytes, within the remaining bytes and time."""
 
     def __init__(self, inner: RawIOBase, sock: socket.socket, bounds: _Bounds) -> None:
         self._inner = inner
@@ -262,7 +263,7 @@ class _Arriving(RawIOBase):
 
 
 class _Reader(BufferedReader):
-    """Refuses to make room for what a header or a chunk promises beyond the bound: a terabyte is one line to write."""
+    """Refuses to allocate more than the bound, which a header or a chunk size may announce at no cost."""
 
     raw: _Arriving
 

@@ -1,7 +1,7 @@
-"""One range of leaked passwords in 8 bytes a row, and whether it can be all of it.
+"""One range of leaked passwords in 8 bytes a row, and a check of its completeness.
 
-As text a range has some 80 KB, as a dict some 300 KB; packed and sorted it has 16 KB, so that a worker can remember a
-thousand of them.
+As text a range has some 80 KB, as a dict some 300 KB; packed and sorted it has 16 KB. So a worker can cache a thousand
+ranges.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 PREFIX_DIGITS = 5
 DIGEST_BYTES = 20  # of SHA-1
 
-# Of a suffix's 140 bits 40 are kept: another password is taken for a leaked one once in 5 * 10**8 questions.
+# 40 of a suffix's 140 bits are kept: another password is taken for a leaked one once in 5 * 10**8 questions.
 _HEAD_BITS = 40
 _HEAD_DIGITS = _HEAD_BITS // 4
 _COUNT_BITS = 64 - _HEAD_BITS
-_COUNT_MAX = (1 << _COUNT_BITS) - 1  # 16.7 million; the class of what is commoner is the highest long since
+_COUNT_MAX = (1 << _COUNT_BITS) - 1  # 16.7 million; more common passwords have the highest class anyway
 _OVERHEAD_BYTES = 512  # of the objects around the rows, and of their place in a table
 
-# How unlikely a gap must be to be called a hole: once in 10**12 honest ranges, of which there are 10**6.
+# A gap counts as a hole if its chance is below one in 10**12 genuine ranges; there are 10**6 ranges.
 _HOLE_CHANCE = math.log(1e-12)
 
 
 def split(digest: bytes) -> tuple[str, int]:
-    """The five hex digits that may leave, and what is looked for in the answer."""
+    """Return the five hex digits that may be sent, and the number to look for in the answer. Raises `ValueError`."""
     if len(digest) != DIGEST_BYTES:
         raise ValueError(f"a SHA-1 digest has {DIGEST_BYTES} bytes")
     text = digest.hex().upper()
@@ -38,10 +38,10 @@ def split(digest: bytes) -> tuple[str, int]:
 
 
 class PackedRange:
-    """What a range says, without its padding. Has no telling `repr`.
+    """The rows of a range without its padding. Its `repr` shows no content.
 
     Args:
-        counts: how often each suffix (35 hex digits) was seen; 0 is padding.
+        counts: how often each suffix (35 hex digits) was seen; 0 means padding.
     """
 
     __slots__ = ("_rows",)
@@ -62,7 +62,7 @@ class PackedRange:
         return len(self._rows) * self._rows.itemsize + _OVERHEAD_BYTES
 
     def count(self, head: int) -> int:
-        """How often the password of this head (see `split`) was seen, 16,777,215 at most; 0 if it is not there."""
+        """Return how often the password of this head (see `split`) was seen, 16,777,215 at most; 0 if it is absent."""
         place = bisect_left(self._rows, (head + 1) << _COUNT_BITS) - 1
         if place < 0 or self._rows[place] >> _COUNT_BITS != head:
             return 0
@@ -71,9 +71,9 @@ class PackedRange:
     def has_hole(self) -> bool:
         """Whether rows must be missing.
 
-        SHA-1 scatters passwords evenly, so of `n` gaps between sorted rows one wider than the part `w` of the whole
-        has a chance below `(n + 1) * (1 - w)**n`. An answer cut short by a cache or a proxy, with a length that is
-        right for what is left, still shows the hole: at 2,000 rows, one of 1.8%.
+        SHA-1 distributes passwords evenly. So among the gaps between `n` sorted rows, one wider than the part `w` of
+        the whole has a chance below `(n + 1) * (1 - w)**n`. If a cache or a proxy truncates an answer and corrects its
+        length, the hole still shows: at 2,000 rows, a hole of 1.8%.
         """
         heads = (row >> _COUNT_BITS for row in self._rows)
         last = (1 << _HEAD_BITS) - 1

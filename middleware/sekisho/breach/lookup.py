@@ -1,7 +1,7 @@
-"""What is known of a password: every source asked, one answer.
+"""Combines all sources about a leaked password into one answer.
 
-The files are asked for each attempt, in the worker and without waiting. Have I Been Pwned is asked only where they
-could not settle it, and never waited for longer than an owner would notice.
+The files are asked for each attempt, in the worker and without waiting. Have I Been Pwned is asked only if the files
+leave the question open, and never delays an answer by more than an owner would notice.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ if TYPE_CHECKING:
 WAIT_S = 0.1
 
 _ABSENT = Pair.ABSENT
-# What nearly every look-up comes to, made once.
+# The most common results, made once.
 _IN_NO_LIST = Exposure(0, _ABSENT)
 _IN_NO_CORPUS = Exposure(0, None)
 
 
 class CorpusFile(Protocol):
-    """A live corpus file."""
+    """A reloadable corpus file."""
 
     def find(self, digest: bytes, /) -> int | None:
-        """The prevalence class of a SHA-1, 0 where it is absent, `None` where the file cannot be read now."""
+        """Return the prevalence class of a SHA-1; 0 if it is absent, `None` if the file cannot be read now."""
 
     @property
     def built(self) -> int | None:
-        """When it was made, in Unix seconds."""
+        """Unix time of the build, in seconds; `None` without a file."""
 
 
 class PairsFile(Protocol):
-    """A live file of pairs, and its key."""
+    """A reloadable file of pairs, and its key."""
 
     def find(self, account: str, password: str, /) -> Pair | None:
-        """What is known of a canonical account and a password; `None` where that cannot be told now."""
+        """Look up a canonical account with a password; `None` if the file cannot be read now."""
 
 
 class Online(Protocol):
     """A service that is asked over the network."""
 
     async def seen(self, digest: bytes, /, *, wait_s: float) -> int | None:
-        """How often a SHA-1 was seen in leaks; `None` where no believable answer came in time."""
+        """Return how often a SHA-1 was seen in leaks; `None` if no trustworthy answer came within `wait_s` seconds."""
 
 
 class BreachLookup:
     """All sources of one service.
 
     Args:
-        corpus, pairs, online: `None` for what is not configured.
-        lookout: looks at the files behind the first two.
-        corpus_seconds_max: the age from which a corpus is no longer believed when it does not know a password.
+        corpus, pairs, online: `None` if not configured.
+        lookout: checks the files behind the first two for changes.
+        corpus_seconds_max: age of a corpus, in seconds, up to which it is trusted that a password has not leaked.
         clock_s: Unix time in seconds.
     """
 
@@ -70,7 +70,7 @@ class BreachLookup:
         clock_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.has_files: Final = corpus is not None or pairs is not None
-        """Whether `look` could ever tell anything."""
+        """Whether `look` has any file to ask."""
         self._corpus = corpus
         self._pairs = pairs
         self._online = online
@@ -79,7 +79,7 @@ class BreachLookup:
         self._clock_s = clock_s
 
     def look(self, account: str, secret: str) -> Exposure:
-        """What the files tell of a secret at a canonical account. For every attempt, right or wrong: about 2 us."""
+        """Ask the files about a secret at a canonical account. Runs for every attempt, in about 2 µs."""
         lookout = self._lookout
         if lookout.clock_s() >= lookout.due_s:
             lookout.look()
@@ -93,11 +93,11 @@ class BreachLookup:
         return UNKNOWN if password is None and pair is None else Exposure(password, pair)
 
     def would_ask(self, exposure: Exposure) -> bool:
-        """Whether the files left open what the network could tell."""
+        """Whether the network could answer what the files left open."""
         return self._online is not None and not exposure.password and not self._is_fresh()
 
     async def ask(self, secret: str, exposure: Exposure) -> Exposure:
-        """What the network adds. An old file that does not know a password and a network that is silent: unknown."""
+        """Ask the network. If an old file does not know the password and the network does not answer, it is unknown."""
         if self._online is None:
             return exposure
         count = await self._online.seen(_sha1(secret), wait_s=WAIT_S)
@@ -109,5 +109,5 @@ class BreachLookup:
 
 
 def _sha1(secret: str) -> bytes:
-    # What Have I Been Pwned publishes: a name for a password, not a protection of it.
+    # The digest that Have I Been Pwned publishes: a name for a password, not a protection.
     return sha1(secret.encode(), usedforsecurity=False).digest()

