@@ -1,13 +1,14 @@
-"""Captchas of others: Turnstile and hCaptcha, asked by their `siteverify` whether a token was earned.
+"""Captcha providers: Turnstile and hCaptcha. Their `siteverify` says whether a token was earned.
 
-What they can say is that somebody, or something hired, solved a riddle on the site. They cannot say who: a `Solved`
-is no proof of identity, and nothing that asks for one takes it.
+A solved captcha means that a person, possibly a hired one, solved a riddle on the site. It does not identify the
+person: `Solved` is no proof of identity, and no code that requires one accepts it.
 
-A question has three answers. What is down, slow, broken or doubtful is *could not tell* (None), which is neither: a
-caller that took it for *solved* would be opened by whoever can slow the service down, and one that took it for *not
-solved* would lock everybody out with it. For one who does not look, both are false.
+A question has three answers. A provider that is down, slow, broken or doubtful gives *could not tell* (None). A caller
+must treat it neither as *solved*, which an attacker could cause by slowing the provider down, nor as *not solved*,
+which would lock out every client. Both *not solved* and *could not tell* are false in a condition.
 
-The service learns the token, and so whatever its own script told it; the client's address only if the site says so.
+The provider learns the token, and with it everything that its own script reported. It learns the client's address only
+if the site enables that.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sekisho.captcha")
 
-USED_S = 600  # twice what Turnstile's tokens live; hCaptcha's live for two minutes
+USED_S = 600  # seconds; twice the life of Turnstile's tokens; hCaptcha's live for two minutes
 
 _TOKEN = re.compile("[!-~]+")
 _NO_SECRET = {"missing-input-secret", "invalid-input-secret"}
@@ -44,13 +45,13 @@ _NOT_EARNED = {
     "timeout-or-duplicate",
     "already-seen-response",
     "invalid-or-already-seen-response",
-    "sitekey-secret-mismatch",  # earned elsewhere
+    "sitekey-secret-mismatch",  # earned on another site
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """A riddle was solved for this attempt. Not a proof of identity, and no tuple that could equal one.
+    """A captcha was solved for this attempt. It is no proof of identity, and no tuple that could equal one.
 
     Attributes:
         by: the provider's name.
@@ -64,27 +65,28 @@ Answer: TypeAlias = Solved | Literal[False] | None
 
 
 class Captcha(Protocol):
-    """Whoever can tell whether a token was earned."""
+    """Says whether a token was earned."""
 
     async def check(self, token: str, *, address: str = "") -> Answer:
-        """What came of a token that a client showed. A solved one counts once. Not solved is also one too many.
+        """Check a token that a client showed. A solved one counts once; beyond the bounds the answer is *not solved*.
 
         Raises:
-            StoreUnavailable: nobody knows whether it was used. Nothing may be granted.
+            StoreUnavailable: it is unknown whether the token was used before, so grant nothing.
         """
         ...
 
 
 class Provider(NamedTuple):
-    """What distinguishes those who speak `siteverify`.
+    """The differences between providers with `siteverify`.
 
     Attributes:
         name: as in the settings.
-        url: where they answer.
-        field: what their script calls the token in the page's form.
-        token_chars_max: longer ones are not asked about.
-        tells_action: the answer names the action that the page gave the widget.
-        takes_sitekey: the question may name the site's key, so that a token of the operator's other sites is none.
+        url: of `siteverify`.
+        field: the name of the token in the page's form.
+        token_chars_max: longer tokens are refused without a request.
+        tells_action: whether the answer names the action that the page gave the widget.
+        takes_sitekey: whether the request may name the site's key, so that tokens of the operator's other sites are
+            refused.
     """
 
     name: str
@@ -107,26 +109,26 @@ HCAPTCHA = Provider(
     "hcaptcha",
     "https://api.hcaptcha.com/siteverify",
     "h-captcha-response",
-    token_chars_max=8_192,  # no bound is documented; they have some thousands
+    token_chars_max=8_192,  # no bound is documented; tokens have some thousands
     tells_action=False,
     takes_sitekey=True,
 )
 
 
 class CaptchaLimits(NamedTuple):
-    """Every bound, with its reason.
+    """Every bound, with its reason. Times are in seconds.
 
     Attributes:
-        call_s: from asking to giving up, all in all: somebody waits.
-        calls_max: at once. A flood is not passed on: others wait for a place.
-        waiting_max: who may wait. Beyond it the answer is *not solved*: were it *could not tell*, whoever fills these
-            places would have the captcha replaced by work for everybody.
-        address_max: who may wait or be asked about from one address: one flood must not take all places.
-        wait_s: for a place.
+        call_s: limit of a whole call, because a client waits for it.
+        calls_max: calls at once. A flood is not passed on: further calls wait for a place.
+        waiting_max: calls that wait. Beyond it the answer is *not solved*. With *could not tell*, an attacker who fills
+            these places would replace the captcha by work for all clients.
+        address_max: calls of one address that wait or run: one flood must not take all places.
+        wait_s: how long a call waits for a place.
         answer_bytes_max: headers included. An answer has less than 1 KiB.
-        failures_max: in a row, before nobody asks for a while.
-        pause_s_min: the first such while; it doubles with each trial that fails.
-        pause_s_max: the longest.
+        failures_max: consecutive failures before a pause.
+        pause_s_min: the first pause; it doubles with each failed trial.
+        pause_s_max: the longest pause.
     """
 
     call_s: float = 1.5
@@ -141,25 +143,25 @@ class CaptchaLimits(NamedTuple):
 
 
 class Siteverify:
-    """See the module. Belongs to the event loop that it is used in; several loops have one each.
+    """Asks a provider; see the module. Belongs to the event loop in which it is used; each loop has its own.
 
     Args:
         provider: `TURNSTILE` or `HCAPTCHA`.
-        secret: the site's, of the provider.
-        vault: where it is kept which tokens have been used.
-        hostnames: where the widget may have been shown, exactly; anything else is a token from elsewhere.
-        action: that the page gave the widget, where the provider tells; empty: not looked at.
-        sitekey: the site's, where the provider takes it.
-        send_address: tell the provider the client's address.
-        url: instead of the provider's own.
-        limits: see there.
-        clock_s: monotonic; how long nobody asks goes by it.
+        secret: the site's secret at the provider.
+        vault: remembers used tokens.
+        hostnames: the exact hosts whose pages show the widget; a token from any other host is refused.
+        action: the action that the page gave the widget, if the provider reports it; empty: not checked.
+        sitekey: the site's key, if the provider takes it.
+        send_address: whether to send the client's address to the provider.
+        url: replaces the provider's own.
+        limits: see `CaptchaLimits`.
+        clock_s: monotonic seconds, for the pauses.
 
     Raises:
-        ValueError: there is no secret or no hostname, or the provider cannot check what is wanted.
+        ValueError: no secret, no hostname, or a check that the provider does not support.
     """
 
-    def __init__(  # noqa: PLR0913 - what a site must or may say, each by name
+    def __init__(  # noqa: PLR0913 - the options of a site, each by name
         self,
         provider: Provider,
         secret: str,
@@ -192,17 +194,17 @@ class Siteverify:
         )
         self._calls: set[asyncio.Task[Answer]] = set()
         self._places = asyncio.Semaphore(limits.calls_max)
-        self._waiting: Counter[str] = Counter()  # by address, those who are asked about included
+        self._waiting: Counter[str] = Counter()  # by address, including running calls
         self._is_crowded = False
         self._closed = False
 
     @property
     def answers(self) -> bool:
-        """Whether the service did when it was last asked."""
+        """Whether the provider answered the last request."""
         return self._breaker.closed
 
     async def check(self, token: str, *, address: str = "") -> Answer:
-        """See `Captcha`. `address` is the client's, and is sent only where the site wants that."""
+        """See `Captcha`. `address` is the client's, and is sent only if the site enables that."""
         if len(token) > self._provider.token_chars_max or not _TOKEN.fullmatch(token):
             return False
         if self._closed or not self._breaker.admits(self._clock_s()):
@@ -210,11 +212,11 @@ class Siteverify:
         answer = await self._in_place(self._form | {"response": token} | self._told(address), address)
         if not answer:
             return answer
-        # The provider takes a token once, too. It is a promise of somebody else's, and costs a mark to keep ourselves.
+        # The provider, too, accepts a token once. We do not rely on that promise: a mark in the store costs little.
         return answer if await self._vault.once(self._mark(token), seconds=USED_S) else False
 
     async def aclose(self) -> None:
-        """Answer *could not tell* to whoever waits, and ask nothing more."""
+        """Answer *could not tell* to all waiting callers, and refuse new ones."""
         self._closed = True
         for call in tuple(self._calls):
             call.cancel()
@@ -227,7 +229,7 @@ class Siteverify:
         return blake2b(token.encode(), key=self._mark_key, digest_size=16, person=b"captcha used").digest()
 
     async def _in_place(self, form: dict[str, str], address: str) -> Answer:
-        """What comes of it, once there is a place for the call; not solved where there is none."""
+        """Make the call once there is a place for it; *not solved* if there is none."""
         if not self._has_room(address):
             return self._turned_away()
         self._waiting[address] += 1
@@ -257,17 +259,17 @@ class Siteverify:
         return False
 
     def _leave(self) -> None:
-        """Give a place back."""
+        """Release a place."""
         self._places.release()
         self._is_crowded = self._is_crowded and self._places.locked()
 
     async def _asked(self, form: dict[str, str]) -> Answer:
-        """In a place, which is free again when the call has ended."""
+        """Make the call in its place, and release the place when the call has ended."""
         if self._closed or (ticket := self._breaker.enter(self._clock_s())) is None:
             self._leave()
             return None
-        # A task of its own: a client that hangs up would else take the breaker's ticket with it, and whoever opens
-        # and drops connections could have the service taken for dead.
+        # A separate task. Otherwise a client that hangs up would take the breaker's ticket with it, and an attacker who
+        # opens and drops connections could make the breaker open.
         call = asyncio.create_task(self._call(form, ticket))
         self._calls.add(call)
         call.add_done_callback(self._ended)
@@ -290,10 +292,10 @@ class Siteverify:
         return answer
 
     def _judged(self, said: dict[str, Any]) -> Answer:
-        """What an answer means.
+        """Interpret an answer.
 
         Raises:
-            Fault: the service is not on speaking terms with us.
+            PostFault: the provider refuses our secret.
         """
         if not said["success"]:
             return _refusal(_codes(said))
@@ -323,6 +325,6 @@ def _codes(said: dict[str, Any]) -> set[str]:
 def _refusal(codes: set[str]) -> Literal[False] | None:
     if codes & _NO_SECRET:
         raise PostFault("it does not know our secret")
-    # Codes that say neither are no fault either: a stranger's token may have provoked them, and must not be able to
-    # have everybody's captcha switched off.
+    # Other codes are no fault: a client's token may have caused them, and no client may switch off the captcha for
+    # others.
     return False if codes & _NOT_EARNED else None

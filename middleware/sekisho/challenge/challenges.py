@@ -1,13 +1,13 @@
-"""The toll: work, or a captcha with work as a fallback, that a client must do before its secret is checked.
+"""Challenges: proof of work, or a captcha with work as a fallback, before the guard checks a client's secret.
 
-It is never a factor: an attacker with a stolen list has computers, and can hire people to click.
+A challenge is never a factor: an attacker with a stolen list has computers, and can hire people to click.
 
-A captcha whose provider gives no verdict decides nothing: then work decides. The same holds for a client to which the
-provider's script brought no token. The provider is asked about an invalid token; only if it does not answer is work
-enough, so that leaving out the token does not bypass the captcha.
+A captcha whose provider gives no verdict decides nothing: then work decides. The same holds for a client that received
+no token from the provider's script. The guard then asks the provider about an invalid token; only if the provider does
+not answer is work enough. So leaving out the token does not bypass the captcha.
 
-A page without a script cannot repeat the request, so it carries the original form while the work is done: sealed, for
-minutes, for one holder. The form holds a password, so its sealed text reveals nothing, not even its length.
+A page without a script cannot repeat the request, so it carries the original form during the work: sealed, for minutes,
+for one browser key. The form contains a password, so its sealed text reveals nothing, not even its length.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from sekisho.challenge.work import Puzzle, Work
     from sekisho.crypto.seal import Sealer
 
-FORM_S = 120  # as long as the work may take
-SKEW_S = 60  # the largest difference of two workers' clocks
+FORM_S = 120  # seconds: as long as the work may take
+SKEW_S = 60  # seconds: the largest accepted difference of two workers' clocks
 BODY_BYTES_MAX = 64 * 1024
 NAMES_BYTES_MAX = 1_024  # each of a door's name, a content type and a query; usually some dozens
 TOKEN_CHARS_MAX = 8_192  # the longest token of a provider
@@ -44,11 +44,11 @@ FORM_CHARS_MAX = -(-(_DATA_BYTES_MAX + OVERHEAD_BYTES) // 3) * 4
 """The longest sealed form; longer texts are not opened."""
 
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
-_NO_TOKEN = "none"  # noqa: S105 - what a provider is asked about in the place of a token that it never gave
+_NO_TOKEN = "none"  # noqa: S105 - an invalid token, to see whether the provider answers
 
 
 class SealedForm(NamedTuple):
-    """A request's body, as its door got it, and its query."""
+    """A request's body and query, as its door received them."""
 
     door: str
     content_type: bytes
@@ -56,26 +56,27 @@ class SealedForm(NamedTuple):
     query: bytes = b""
 
     def __repr__(self) -> str:
-        # It holds a password.
+        # It contains a password.
         return "SealedForm(...)"
 
 
 class Paid(NamedTuple):
-    """The client has done what it was asked for.
+    """The client has solved its challenge.
 
     Attributes:
-        question: the receipt of the attempt that was asked, if the work carried it; otherwise empty.
+        question: the receipt of the attempt that was answered with the challenge, if the work carried it; otherwise
+            empty.
     """
 
     question: bytes = b""
 
 
 class Challenge(NamedTuple):
-    """A question to the client.
+    """A challenge for the client.
 
     Attributes:
-        work: the puzzle; None where no work is asked for.
-        captcha: `provider` and `sitekey` for its page; empty where there is no captcha.
+        work: the puzzle; None if no work is asked for.
+        captcha: `provider` and `sitekey` for its page; empty if there is no captcha.
     """
 
     work: Puzzle | None
@@ -86,11 +87,11 @@ NOTHING = Challenge(None, {})
 
 
 class Challenges:
-    """Asks clients for work or a captcha, and checks what they show.
+    """Issues challenges, and checks solutions.
 
     Args:
-        work: sets puzzles; None where none are asked for.
-        captcha: asks its provider; preferred where there is one.
+        work: makes puzzles; None if the site asks for none.
+        captcha: asks its provider; preferred to work.
         sealer: seals the forms that pages carry.
         captcha_public: `provider` and `sitekey`, for the page that shows the captcha.
 
@@ -109,12 +110,12 @@ class Challenges:
         self._public = dict(captcha_public or {}) if captcha is not None else {}
 
     def ask(self, bound_to: bytes, level: int, occupancy: float, *, question: bytes = b"") -> Challenge:
-        """The question to ask, with work as the captcha's fallback.
+        """Return the challenge, with work as the captcha's fallback.
 
         Args:
-            bound_to: digest or binding of door, account and holder. Not sent.
-            level: of the posture; see `difficulty`.
-            occupancy: of the lanes behind the work; see `difficulty`.
+            bound_to: digest or binding of door, account and browser key. Not sent.
+            level: level of the posture; see `difficulty`.
+            occupancy: occupancy of the queues behind the challenge, 0 to 1; see `difficulty`.
             question: receipt of the attempt's charge. The work carries it, sealed. It comes back at most once, because
                 a solution is accepted once.
         """
@@ -124,12 +125,13 @@ class Challenges:
         return Challenge(self._work.challenge(bound_to, difficulty(level, occupancy), carried=carried), self._public)
 
     async def paid(self, *, work: str, captcha: str, bound_to: bytes, address: str) -> Paid | None:
-        """Check what the client shows: a solved captcha, or work if there is no captcha or no verdict on it.
+        """Check a client's solution: a solved captcha, or work if there is no captcha or no verdict on it.
 
-        Each is accepted once; None where nothing valid was shown. `address` is the client's; see `Siteverify`.
+        Each solution is accepted once; None if no valid solution was shown. `address` is the client's; see
+        `Siteverify`.
 
         Raises:
-            StoreUnavailable: it may have been used before, so grant nothing.
+            StoreUnavailable: the solution may have been used before, so grant nothing.
         """
         if self._work is None or len(work) > PAYLOAD_CHARS_MAX or len(captcha) > TOKEN_CHARS_MAX:
             return None
@@ -138,25 +140,25 @@ class Challenges:
         told = await self._captcha.check(captcha, address=address) if self._captcha is not None and captcha else None
         if told is False:
             return None
-        # Our pages do the work beside a captcha, as its fallback; the work carries the question's receipt.
+        # Our pages do the work beside a captcha, as its fallback; the work carries the attempt's receipt.
         worked = await self._work.accept(work, bound_to) if work else None
         if told is None and (worked is None or (not captcha and await self._could_tell(address))):
             return None
         return Paid(self._question(worked.carried, bound_to) if worked else b"")
 
     async def _could_tell(self, address: str) -> bool:
-        """Whether there is a captcha whose provider answers: then work without a token is not enough.
+        """Whether a captcha's provider answers. Then work without a token is not enough.
 
         Only clients that have done work cause this call: a flood without tokens would take other clients' places.
         """
         return self._captcha is not None and await self._captcha.check(_NO_TOKEN, address=address) is not None
 
     def earns_look(self, work: str) -> bool:
-        """Whether work that carries a question's receipt is shown here for the first time; see `Work.earns_look`."""
+        """Whether work that carries a receipt is shown here for the first time; see `Work.earns_look`."""
         return self._work is not None and len(work) <= PAYLOAD_CHARS_MAX and self._work.earns_look(work)
 
     def page_mark(self, asked: Challenge) -> str:
-        """The mark that a page's browser sends with its form; empty where nothing was charged."""
+        """Return the mark that a page's browser sends with its form; empty if nothing was charged."""
         puzzle = asked.work
         return self._work.page_mark(puzzle) if self._work and puzzle and puzzle.carries else ""
 
@@ -168,7 +170,7 @@ class Challenges:
         return _text(self._sealer.seal(_QUESTION, question, bound_to=bound_to))
 
     def _question(self, carried: str, bound_to: bytes) -> bytes:
-        """The receipt; empty where none was carried, or where its secret is gone."""
+        """Return the receipt; empty if the work carried none, or if the secret that sealed it has been removed."""
         try:
             return self._sealer.open(_QUESTION, _decoded(carried), bound_to=bound_to)
         except Unsealable:
@@ -177,10 +179,10 @@ class Challenges:
     def seal_form(
         self, *, door: str, content_type: bytes, body: bytes, browser_key: str, now_s: int, query: bytes = b""
     ) -> str:
-        """Seal a form for a page to carry: base64url, with a length that reveals the body's only to 256 bytes.
+        """Seal a form for a page to carry: base64url; its length reveals the body's length only to 256 bytes.
 
         Raises:
-            ValueError: the body is longer than 64 KiB, or a name than 1 KiB.
+            ValueError: the body is longer than 64 KiB, or a name, content type or query longer than 1 KiB.
         """
         named = door.encode()
         if len(body) > BODY_BYTES_MAX or max(len(named), len(content_type), len(query)) > NAMES_BYTES_MAX:
@@ -193,12 +195,12 @@ class Challenges:
     def open_form(
         self, text: str, *, browser_key: str, now_s: int, door: str | None = None, seconds: int = FORM_S
     ) -> SealedForm:
-        """Open a form that was sealed for this holder (and this door, if one is named) at most `seconds` ago.
+        """Open a form that was sealed for this browser key (and this door, if given) at most `seconds` ago.
 
-        It opens more than once; only the work is used up.
+        A form opens more than once; only the work is used up.
 
         Raises:
-            Unsealable: for every other text, without a reason.
+            Unsealable: any other text. The error gives no reason.
         """
         issued_s, form = _unpacked(self._opened(text, browser_key))
         if not -SKEW_S <= now_s - issued_s < seconds or (door is not None and form.door != door):
@@ -206,7 +208,7 @@ class Challenges:
         return form
 
     def aged_form(self, text: str, *, browser_key: str, now_s: int) -> tuple[int, SealedForm]:
-        """How many seconds ago a form was sealed for this holder, and the form. Raises `Unsealable`."""
+        """Return the age in seconds of a form for this browser key, and the form. Raises `Unsealable`."""
         issued_s, form = _unpacked(self._opened(text, browser_key))
         return now_s - issued_s, form
 

@@ -1,7 +1,7 @@
-"""Waiting in place of work, for browsers without JavaScript: slower, and a few times an hour for each network.
+"""Waiting instead of work, for browsers without JavaScript: slower, and a few times an hour for each network.
 
 Waiting half a minute uses no processor, and a thousand forms can wait at the same time. So waits are counted for each
-network, and are never cheaper than the work: an attacker's network gets six guesses an hour by waiting.
+network, and never cost less than the work: an attacker's network gets six guesses an hour by waiting.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ PERIOD_S: Final = 3_600
 
 
 class Waits:
-    """Args:
-    challenges: opens the form that a page carries, which tells how long it has waited.
-    vault: counts the waits.
-    keys: of the vault.
+    """Accepts waits.
+
+    Args:
+        challenges: opens the form that a page carries, which states when it was sealed.
+        vault: counts the waits.
+        keys: the vault's.
     """
 
     def __init__(self, challenges: Challenges, vault: Vault, keys: VaultKeys) -> None:
@@ -35,15 +37,15 @@ class Waits:
         self._keys = keys
 
     async def done(self, text: str, *, browser_key: str, door: str, body: bytes, network: bytes, now_s: int) -> bool:
-        """Whether this very request has waited long enough: once, and as often as its network may.
+        """Whether this request has waited long enough. True once for each form, and six times an hour for a network.
 
         Args:
             text: the sealed form of the page.
             browser_key: the browser's key.
             door: the door's name.
-            body: of the request.
-            network: whose budget it is: a digest.
-            now_s: Unix time.
+            body: the request's body.
+            network: digest of the network that is charged.
+            now_s: Unix time in seconds.
 
         Raises:
             StoreUnavailable: the number of waits is unknown.

@@ -1,12 +1,12 @@
 """Proof of work: a price for an attempt, paid before the secret is checked. It proves that a client computed.
 
-It proves no identity (a thief's computer works as well as the owner's), so the result is a `Worked`, which no check of
-identity accepts.
+It proves no identity (an attacker's computer works as well as the owner's), so the result is a `Worked`, which no check
+of identity accepts.
 
 The puzzle is ALTCHA's second version, so that its widget solves it as well as our own page: find a counter for which
 `PBKDF2-SHA-256(nonce + counter, salt)` begins with given digits. Every browser computes PBKDF2 natively, in a page
 without WebAssembly. Graphics cards are far faster: one of 2022 does some 9·10⁹ iterations a second, as many as 9,000
-phones. Work keeps a flood of cheap scripts from using up password hashing; it is a toll, not a wall.
+phones. Work keeps a flood of cheap scripts from using up password hashing; it slows an attacker down, but stops none.
 
 Challenges are not stored. Their signature is keyed by the attempt that they were made for, so that a solution for
 another door, account or browser is a forgery, and the binding is never sent. They are issued without a derivation,
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
     from sekisho.store.vault import Vault
 
-LIFE_S = 120  # from the question to the answer: the longest work on a slow phone
-SKEW_S = 60  # the largest difference of two workers' clocks
+LIFE_S = 120  # seconds from the challenge to its solution: the longest work on a slow phone
+SKEW_S = 60  # seconds: the largest accepted difference of two workers' clocks
 USED_S = 2 * (LIFE_S + SKEW_S)  # longer than any worker accepts the same challenge
-PAYLOAD_CHARS_MAX = 2_048  # a solved challenge has some 600 and what it carries; the widget adds its time
+PAYLOAD_CHARS_MAX = 2_048  # a solved challenge has some 600 besides its data; the widget adds its time
 
 PHONE_HASHES_PER_S = 1_000_000
-"""PBKDF2-SHA-256 iterations a second on one core of a middling phone of 2020: an assumption.
+"""PBKDF2-SHA-256 iterations a second on one core of an average phone of 2020: an assumption.
 
 A laptop of 2020 (Ryzen 7 4750U) did 600,000 in 160 ms in its browser (robinmoisson/staticrypt#159), 3.8 million a
 second; such a phone is assumed to do a quarter of that. With four workers it needs a third of the time or less.
@@ -65,9 +65,10 @@ LOOKED_AT_MAX = 10_000  # challenges that passed a refusal; each one cost a char
 
 
 def difficulty(posture_level: int, occupancy: float) -> int:
-    """The amount of work to ask for: expected hashes, in PBKDF2 iterations.
+    """Return the amount of work to ask for: expected hashes, in PBKDF2 iterations.
 
-    In seconds on a phone (see `PHONE_HASHES_PER_S`), by posture and by how full the lanes behind the work are:
+    In seconds on a phone (see `PHONE_HASHES_PER_S`), by posture and by the occupancy of the queues behind the
+    challenge:
 
     | posture    | < 50% | ≥ 50% | ≥ 75% | ≥ 90% |
     |------------|-------|-------|-------|-------|
@@ -81,7 +82,7 @@ def difficulty(posture_level: int, occupancy: float) -> int:
 
     Args:
         posture_level: 0 to 2; values outside count as the nearest one.
-        occupancy: of the lanes, 0 to 1. Not a number counts as full.
+        occupancy: of the queues, 0 to 1. Not a number counts as full.
     """
     base = _BY_POSTURE[max(0, min(posture_level, 2))]
     doublings = sum(not occupancy < at for at in _DOUBLED_FROM)
@@ -90,7 +91,7 @@ def difficulty(posture_level: int, occupancy: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """A client has computed for this attempt. No proof of identity, and no tuple that could equal one.
+    """A client has computed for this attempt. It is no proof of identity, and no tuple that could equal one.
 
     Attributes:
         difficulty: expected hashes of the solved challenge.
@@ -102,11 +103,13 @@ class Worked:
 
 
 class Puzzle(NamedTuple):
-    """Attributes:
-    text: JSON, in the fields of ALTCHA.
-    ends_s: Unix time.
-    nonce: its name, which the text contains as well.
-    carries: whether it carries data.
+    """A puzzle for a page.
+
+    Attributes:
+        text: JSON, in the fields of ALTCHA.
+        ends_s: Unix time in seconds.
+        nonce: its name, which the text contains as well.
+        carries: whether it carries data.
     """
 
     text: str
@@ -116,11 +119,11 @@ class Puzzle(NamedTuple):
 
 
 class Work:
-    """Sets puzzles and accepts each solution once.
+    """Makes puzzles, and accepts each solution once.
 
     Args:
-        secrets: the first one that signs and has not ended signs; all that have not ended verify.
-        vault: marks used solutions.
+        secrets: the first secret that signs and has not ended signs; all that have not ended verify.
+        vault: remembers used solutions.
         clock_s: Unix time in seconds.
     """
 
@@ -134,7 +137,7 @@ class Work:
         self._looked_at: dict[str, None] = {}
 
     def challenge(self, bound_to: bytes, difficulty: int, *, carried: str = "") -> Puzzle:
-        """A puzzle for the page.
+        """Make a puzzle for the page.
 
         Args:
             bound_to: a digest of door, account and browser. Not sent.
@@ -142,7 +145,7 @@ class Work:
             carried: data that comes back with the solution: signed, but readable; some 400 characters.
 
         Raises:
-            ValueError: no binding, or no such difficulty.
+            ValueError: no binding, or a difficulty out of range.
         """
         digits, cost = _shape(difficulty)
         key, ends_s = self._signing(), int(self._clock_s()) + LIFE_S
@@ -151,7 +154,7 @@ class Work:
         data = ""
         if carried:
             data = f'"data":{{"{_CARRIED}":{_TEXT.encode(carried)},"{_OURS}":"{_ours(key, ends_s, carried)}"}},'
-        # The result of `altcha.create_challenge`, in a twentieth of the time, as a flood is answered with it. The
+        # The result of `altcha.create_challenge`, in a twentieth of the time, since a flood is answered with it. The
         # signature covers exactly this spelling: names in order, no spaces.
         parameters = (
             f'{{"algorithm":"{_ALGORITHM}","cost":{cost},{data}"expiresAt":{ends_s},"keyLength":32,'
@@ -163,8 +166,8 @@ class Work:
     def earns_look(self, payload: str) -> bool:
         """Whether a genuine challenge with data is shown to this worker for the first time.
 
-        For requests that would be refused unread. No solution is checked, so the call costs next to nothing. It is true
-        once for each challenge and worker: otherwise one challenge would carry a flood past the refusal.
+        For requests that would otherwise be refused unread. No solution is checked, so the call costs very little. It
+        is true once for each challenge and worker: otherwise one challenge would carry a flood past the refusal.
         """
         if (solved := _read(payload)) is None or not self._is_fresh(solved.parameters):
             return False
@@ -176,7 +179,9 @@ class Work:
         return any(compare_digest(one.encode(), utf8(shown)) for one in ours) and self._is_first_look(carried)
 
     def page_mark(self, puzzle: Puzzle) -> str:
-        """The mark that a browser sends with a page's form, whose body holds the solution; see `earns_look_by_mark`."""
+        """Return the mark that a browser sends with a page's form. The form's body has the solution; see
+        `earns_look_by_mark`.
+        """
         return _page_mark(self._signing(), puzzle.ends_s, puzzle.nonce)
 
     def earns_look_by_mark(self, mark: str) -> bool:
@@ -205,7 +210,7 @@ class Work:
             bound_to: as for `challenge`.
 
         Raises:
-            StoreUnavailable: it may have been used before, so grant nothing.
+            StoreUnavailable: the solution may have been used before, so grant nothing.
             ValueError: no binding.
         """
         if (solved := _read(payload)) is None or not self._is_fresh(solved.parameters):
@@ -238,7 +243,7 @@ class Work:
         return 0 < ends_s - self._clock_s() <= LIFE_S + SKEW_S
 
     def _signed_with(self, solved: _Solved, bound_to: bytes) -> bytes | None:
-        """The key that signed the challenge, if the cheap checks pass; otherwise None."""
+        """Return the key that signed the challenge, if the cheap checks pass; otherwise None."""
         payload, claimed = solved.payload, bytes.fromhex(solved.payload.solution.derived_key)
         keys = (_bound(key, bound_to) for key in self._alive())
         return next((key for key in keys if verify_solution(payload, key, lambda *_: claimed).verified), None)
@@ -261,10 +266,10 @@ class _Solved(NamedTuple):
 
 
 def _shape(difficulty: int) -> tuple[int, int]:
-    """Leading zero digits, and iterations a try, for at least that many expected hashes.
+    """Return the leading zero digits, and the iterations of a try, for at least so many expected hashes.
 
-    The tries are as few and expensive as we can check: the extra cost of each call is paid by browsers alone, not by an
-    attacker's own program.
+    The tries are as few and as expensive as our check allows: only browsers pay the extra cost of each call, and an
+    attacker's own program does not.
     """
     if not 1 <= difficulty <= DIFFICULTY_MAX:
         raise ValueError(f"difficulty is 1 to {DIFFICULTY_MAX}")
@@ -281,7 +286,7 @@ def _bound(key: bytes, bound_to: bytes) -> bytes:
 
 
 def _ours(key: bytes, ends_s: int, carried: str) -> str:
-    """A tag that proves a challenge genuine before its binding is known."""
+    """Return a tag that proves a challenge genuine before its binding is known."""
     return blake2b(b"%d %b" % (ends_s, utf8(carried)), key=key, digest_size=16, person=b"work carries").hexdigest()
 
 
@@ -291,12 +296,12 @@ def _page_mark(key: bytes, ends_s: int, nonce: str) -> str:
 
 
 def _used(key: bytes, solved: _Solved) -> bytes:
-    # By the nonce alone: another spelling or another solution is still the same challenge.
+    # By the nonce alone: another spelling or another solution still belongs to the same challenge.
     return blake2b(solved.parameters.nonce.encode(), key=key, digest_size=16, person=b"work used").digest()
 
 
 def _read(payload: str) -> _Solved | None:
-    """The payload, if it has the form that the library expects; the library fails on others."""
+    """Read the payload if it has the form that the library expects; the library fails on others."""
     if len(payload) > PAYLOAD_CHARS_MAX:
         return None
     try:
