@@ -1,4 +1,4 @@
-"""Makes a corpus file from whatever there is: in one pass if it comes sorted, else by sorting outside of memory."""
+"""Builds a corpus file from any sources: in one pass if the input is sorted, otherwise by external sorting."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def build(
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
 ) -> Header:
-    """Make the corpus of all `sources` together, and put it at `output` when it is whole and on the disk.
+    """Build the corpus of all `sources`, and put it at `output` once it is complete and on the disk.
 
-    A single sorted source takes one pass and no file but the output; anything else is sorted first, which needs
-    eight bytes a record beside the output meanwhile. Sources that say that they are sorted are held to it.
-    `expected` (see `write_sorted`) is only needed for sorted input that cannot be read twice and is not spread evenly.
+    A single sorted source takes one pass and no file except the output. Any other input is sorted first, which needs
+    eight bytes a record beside the output meanwhile. If a source that claims to be sorted is not, the build fails.
+    `expected` (see `write_sorted`) is only needed for sorted input that cannot be read twice and is not distributed
+    evenly.
 
     Raises:
-        CorpusError: what is wrong, where, and what to do. Whatever stood at `output` still stands there.
+        CorpusError: the text states the problem, the place and the remedy. An earlier file at `output` stays.
     """
     telling = progress or Silent()
     if not sources:
@@ -77,7 +78,7 @@ def _ensure_sound(sources: Sequence[Source], output: Path, *, streamed: bool) ->
 
 
 def _about_max(source: Source) -> int:
-    # Where only some prefixes are there, what the first million reach says little of the whole; the size says more.
+    # If only some prefixes are present, the reach of the first million says little about the whole; the size says more.
     return source.records_about_max() if isinstance(source, Hashes | Ranges) else ENTRIES_MAX
 
 

@@ -1,22 +1,22 @@
-"""Combination lists, as they are passed on, into a file of keyed pairs.
+"""Reads combination lists into a file of keyed pairs.
 
-Such lists are scraped together from dumps, forums and stealers' logs by people who do not check them. A line that
-makes no sense is the rule and not the exception: it is counted by reason, and the rest is read. Nothing of a line
-ever appears in an error, a log or a report.
+Such lists are collected from dumps, forums and stealers' logs, unchecked. Invalid lines are the rule, not the
+exception: they are counted by reason, and the others are read. No part of a line ever appears in an error, a log or a
+report.
 
-What is read, each line on its own:
+Each line is read separately, in these forms:
 
-- `account:password`, `account;password`, with a tab or with `|`. The first of the four separates, whichever it is:
-  passwords hold separators often, accounts hardly ever. Not a comma (too many passwords and names hold one) and not
-  a blank.
-- `https://shop.example/login:account:password`, as stealers log it, and the same without a scheme where a path
-  shows that it is an address. The address is dropped.
-- `$HEX[70c3a473]` for a password that a separator or an encoding would have broken, as hashcat writes it.
-- UTF-8, and line by line Windows-1252 where a line is not UTF-8; UTF-16 and UTF-8 by their byte order marks. Other
-  encodings must be named: Shift_JIS, EUC-JP and GBK cannot be told from each other, and half of their bytes would
-  pass for Windows-1252. Mostly it does not matter, since most passwords are ASCII.
+- `account:password`, or the same with `;`, a tab or `|`. The first of these four characters separates: passwords
+  contain separators often, accounts hardly ever. Commas (too many passwords and names contain one) and blanks do not
+  separate.
+- `https://shop.example/login:account:password`, as stealers log it, and the same without a scheme if a path shows that
+  it is a URL. The URL is dropped.
+- `$HEX[70c3a473]`, hashcat's form of a password that a separator or an encoding would have damaged.
+- UTF-8, and Windows-1252 for each line that is not UTF-8; UTF-16 and UTF-8 by their byte order marks. Other encodings
+  must be named: Shift_JIS, EUC-JP and GBK cannot be distinguished, and half of their bytes are valid Windows-1252.
+  Mostly it does not matter, since most passwords are ASCII.
 
-Hashes in the place of passwords are skipped: nobody logs in with one.
+Hashes in place of passwords are skipped, since no client logs in with one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 _SEPARATOR = re.compile(r"[:;|\t]")
 
-# A port is digits and followed by a path or a separator; an account of digits is followed by its password.
+# Digits are a port if a path or a separator follows; if they are an account, its password follows.
 _SITE = re.compile(
     r"""
     \s*
@@ -71,7 +71,7 @@ _BARE_SITE = re.compile(r"\s*(?:https?|ftp|android)://", re.IGNORECASE)
 _HEX = re.compile(r"\$HEX\[((?:[0-9a-f]{2})*)\]", re.IGNORECASE)
 
 _HASH_CHARS_MIN: Final = 29
-# 13 letters of DES and 16 hex digits of old MySQL look like passwords, and are taken for some.
+# 13 letters of DES and 16 hex digits of old MySQL look like passwords, and are read as such.
 _HASH = re.compile(
     r"""
       (?: [0-9a-f]{32} | [0-9a-f]{40} | [0-9a-f]{56} | [0-9a-f]{64} | [0-9a-f]{96} | [0-9a-f]{128} ) (?: [:$] .* )?
@@ -85,11 +85,11 @@ _HASH = re.compile(
 
 
 class Skip(Enum):
-    """Why a line is left out."""
+    """The reason for skipping a line."""
 
     NO_SEPARATOR = "no separator"
     ACCOUNT_EMPTY = "empty account"
-    PASSWORD_EMPTY = "empty password"  # noqa: S105 - the absence of one
+    PASSWORD_EMPTY = "empty password"  # noqa: S105 - no password
     TOO_LONG = "too long"
     UNDECODABLE = "undecodable"
     ACCOUNT_UNREADABLE = "account unreadable for the guard"
@@ -98,14 +98,14 @@ class Skip(Enum):
 
 @dataclass(frozen=True)
 class Built:
-    """What became of the lines.
+    """The result of a build.
 
     Attributes:
-        header: of the file that was written; its `entries` are two a pair, fewer where passwords share a stem.
-        pairs: lines that hold a pair, each counted as often as it was listed.
-        skipped: lines that hold none, by reason; blank ones are not counted.
-        guessed: lines that were not UTF-8 and were read as Windows-1252. Where there are many, the list is in
-            another encoding, which should be named.
+        header: the header of the new file; its `entries` are two a pair, fewer if passwords share a stem.
+        pairs: lines with a pair, repetitions included.
+        skipped: lines without a pair, by reason; blank ones are not counted.
+        guessed: lines that were not UTF-8 and were read as Windows-1252. Many of them mean that the list is in another
+            encoding, which should be named.
     """
 
     header: Header
@@ -125,21 +125,21 @@ def build_pairs(
     built: int | None = None,
     progress: Progress | None = None,
 ) -> Built:
-    """Make a file of pairs from combination lists, and put it in the place of `output` once it is whole.
+    """Build a file of pairs from combination lists, and put it at `output` once it is complete.
 
     Args:
         inputs: lists, gzip or not; `None` is standard input.
-        output: where the file will be. Sorting needs some 16 bytes a pair beside it.
-        key: `PAIRS_KEY`: see `PairDigests`. Whoever looks pairs up needs the same.
-        reading: how lines are read, of all inputs alike.
-        strict: refuse the first line that holds no pair.
-        memory_bytes: what is sorted at once.
-        built: the date in the header, in Unix seconds; now, unless told.
-        progress: told of bytes as they are read, then of the sorting.
+        output: path of the new file. Sorting needs some 16 bytes a pair beside it.
+        key: `PAIRS_KEY`: see `PairDigests`. Looking pairs up needs the same key.
+        reading: how lines are read, the same for all inputs.
+        strict: refuse the first line without a pair.
+        memory_bytes: size of the part that is sorted in memory.
+        built: the date in the header, Unix time in seconds; now by default.
+        progress: receives the bytes read, then the progress of sorting.
 
     Raises:
-        CorpusError: an input cannot be read, no line of any holds a pair, the output cannot be written, or (`strict`) a
-            line holds none. The line is named by its number; what it holds is told to nobody.
+        CorpusError: an input cannot be read, no line has a pair, the output cannot be written, or (`strict`) a line has
+            no pair. The text names the line by its number, never its content.
     """
     reading, digests = reading or ListReading(), PairDigests(key)
     tally = _Tally(reading, digests, lists=len(inputs), strict=strict)
@@ -156,7 +156,7 @@ def build_pairs(
 
 
 class _List(NamedTuple):
-    """A source, as `build` takes them."""
+    """A list as a source for `build`."""
 
     path: Path | None
     tally: _Tally
@@ -178,7 +178,7 @@ class _List(NamedTuple):
 
 
 class _Tally:
-    """Lines on their way to becoming records, counted."""
+    """Turns lines into records, and counts them."""
 
     def __init__(self, reading: ListReading, digests: PairDigests, *, lists: int, strict: bool) -> None:
         self.pairs = 0
@@ -200,7 +200,7 @@ class _Tally:
             raise CorpusError(f"no line of the input holds a pair{_reasons(self.skipped)}")
 
     def _digested(self, lines: list[str], name: str, number: int) -> list[bytes]:
-        """Two digests for each pair."""
+        """Return two digests for each pair."""
         pair, exact, stem = self._reading.pair, self._digests.exact, self._digests.stem
         kept: list[bytes] = []
         for at, line in enumerate(lines, number):
@@ -223,18 +223,18 @@ def _reasons(skipped: Counter[Skip]) -> str:
 
 
 class ListReading:
-    """How the lines of a list are read.
+    """Reads the lines of a list.
 
     Args:
-        encoding: what the list is in; unless told, UTF-8 and, for lines that are not, Windows-1252. A byte order mark
-            stands above it.
-        hashes: take what looks like a hash for a password: some people's managers make 32 hex digits.
+        encoding: the list's encoding; by default UTF-8, and Windows-1252 for lines that are not UTF-8. A byte order
+            mark overrides it.
+        hashes: accept passwords that look like hashes: some password managers generate 32 hex digits.
 
     Attributes:
         guessed: lines that were not UTF-8 and were read as Windows-1252. Many of them hint at another encoding.
 
     Raises:
-        CorpusError: there is no such encoding.
+        CorpusError: the encoding is unknown.
     """
 
     __slots__ = ("_encoding", "_hashes", "guessed")
@@ -247,21 +247,23 @@ class ListReading:
             _ensure_known(encoding)
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[list[str]]:
-        """The lines of a file that comes in `chunks`, without their ends, some thousands at once."""
+        """Yield the lines of a file that comes in `chunks`, without their ends, some thousands at once."""
         for block in _blocks(self._utf8(chunks)):
             lines = self._decoded(block.replace(b"\r\n", b"\n"))
             if not lines[-1]:
-                del lines[-1]  # what follows the last end of a line
+                del lines[-1]  # the text after the last line end
             yield lines
 
     def pair(self, line: str) -> tuple[str, str] | Skip | None:
-        """The limit key of the account, and the password of a line; why there are none; `None` for a blank line."""
+        """Return a line's limit key of the account and its password, the reason for skipping it, or `None` if it is
+        blank.
+        """
         found = split(line)
         if found is None:
             return _unseparated(line)
         if "\ufffd" in line:
-            return Skip.UNDECODABLE  # whoever decoded it last did so wrongly, be it we
-        # So short a line is within both bounds: UTF-8 makes at most four bytes of a character.
+            return Skip.UNDECODABLE  # an earlier program, or this one, decoded it wrongly
+        # So short a line is within both bounds, since UTF-8 encodes a character in at most four bytes.
         if len(line) > ACCOUNT_CHARS_MAX and _too_long(*found):
             return Skip.TOO_LONG
         typed, password = found
@@ -288,7 +290,7 @@ class ListReading:
         return written.decode(self._encoding, "replace") if self._encoding else self._guess(written)
 
     def _utf8(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The same text in UTF-8, unless it is in no known encoding: then as it is, to be decoded line by line."""
+        """Convert the text to UTF-8. In an unknown encoding it stays as it is, and is decoded line by line."""
         chunks = iter(chunks)
         first = b""
         while len(first) < len(codecs.BOM_UTF8) and (chunk := next(chunks, b"")):
@@ -300,7 +302,7 @@ class ListReading:
             return
         decoder = codecs.getincrementaldecoder(encoding)("replace")
         for chunk in chain((first,), chunks):
-            yield decoder.decode(chunk).encode("utf-8", "replace")  # UTF-7 alone brings forth lone surrogates
+            yield decoder.decode(chunk).encode("utf-8", "replace")  # only UTF-7 produces lone surrogates
         yield decoder.decode(b"", final=True).encode("utf-8", "replace")
 
     def _decoded(self, block: bytes) -> list[str]:
@@ -320,19 +322,19 @@ class ListReading:
 
 def _ensure_known(encoding: str) -> None:
     try:
-        "".encode(encoding)  # refuses what is in the same table and no encoding of text: hex, zlib
+        "".encode(encoding)  # refuses codecs of the same table that encode no text: hex, zlib
         codecs.getincrementaldecoder(encoding)("replace").decode(b"a:b\n\xff", final=True)
-    except (LookupError, ValueError):  # ValueError: a NUL in the name, or one that cannot replace what it cannot read
+    except (LookupError, ValueError):  # ValueError: a NUL in the name, or a codec without "replace"
         raise CorpusError("no such encoding: give the name of one that Python knows, such as cp932") from None
 
 
 def split(line: str) -> tuple[str, str] | None:
-    """The account and the password of a line, as they stand there; `None` where nothing separates them."""
+    """Split a line into account and password, unchanged; `None` if it has no separator."""
     if "/" in line:
         if site := _SITE.match(line):
             line = line[site.end() :]
         elif _BARE_SITE.match(line):
-            return None  # else `https` would be an account
+            return None  # otherwise `https` would be an account
     account, colon, password = line.partition(":")
     if colon and ";" not in account and "|" not in account and "\t" not in account:
         return account, password
@@ -349,19 +351,19 @@ def _unseparated(line: str) -> Skip | None:
 
 
 def _too_long(account: str, password: str) -> bool:
-    # What the guard refuses to read can never be asked for.
+    # The guard refuses to read these, so no log-in can match them.
     return len(account) > ACCOUNT_CHARS_MAX or len(password.encode("utf-8", "surrogatepass")) > SECRET_BYTES_MAX
 
 
 def _marked(first: bytes) -> str | None:
-    """The encoding that a byte order mark tells. It stands above what was named: in no other encoding is it text."""
+    """The encoding of a byte order mark. It overrides the named one, since in no other encoding is the file a text."""
     if first.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     return "utf-16" if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Whole lines, as many as come at once. Of an endless one no more is kept than shows that it is too long."""
+    """Yield whole lines, as many as come at once. Of an endless line, keep only enough to see that it is too long."""
     held = b""
     for chunk in chunks:
         lines, end, rest = chunk.rpartition(b"\n")

@@ -1,6 +1,6 @@
-"""Bytes of whatever a corpus is made from: a file, a pipe or standard input, gzip or not, a piece at a time.
+"""Reads the bytes of an input (a file, a pipe or standard input, gzip or not) in pieces.
 
-Nothing of what is read appears in an error: any line may be somebody's password. Errors name the file and the line.
+No error contains any of the content, since each line may be a password. Errors name the file and the line.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from typing_extensions import Buffer  # in collections.abc from 3.12; never imported while running
+    from typing_extensions import Buffer  # in collections.abc from 3.12 on; not imported at run time
 
     from sekisho.breach.progress import Progress
 
-CHUNK_BYTES: Final = 2**20  # some 23,000 hashes: their columns still fit into a core's cache
-LINE_BYTES_MAX: Final = 2**16  # bounds what is held of a line without an end
+CHUNK_BYTES: Final = 2**20  # some 23,000 hashes, whose columns fit into a core's cache
+LINE_BYTES_MAX: Final = 2**16  # bounds the memory for a line without an end
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
@@ -37,7 +37,7 @@ _LF: Final = 10
 
 
 class InputLines(NamedTuple):
-    """Whole lines, each with its LF, and the number of the first, counted from 1."""
+    """Whole lines, each with its LF, and the number of the first line, counted from 1."""
 
     data: bytes
     first: int
@@ -48,7 +48,7 @@ def name_of(path: Path | None) -> str:
 
 
 def bytes_of(path: Path | None) -> int | None:
-    """How long a file is, as it lies there; `None` where nobody can tell before the end."""
+    """Return the stored size of a file; `None` if it is unknown before the end. Raises `CorpusError`."""
     if path is None:
         return None
     try:
@@ -59,18 +59,18 @@ def bytes_of(path: Path | None) -> int | None:
 
 
 def is_gzip(path: Path) -> bool:
-    """By its first bytes: names are not to be believed."""
+    """Whether the first bytes are gzip's, since names are unreliable."""
     with _opened(path) as file:
         return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
 def chunks(path: Path | None, progress: Progress) -> Iterator[bytes]:
-    """The content of a file (`None`: of standard input) in pieces of some MiB; gzip is recognised and undone.
+    """Yield the content of a file (`None`: of standard input) in pieces of a MiB; gzip is detected and decompressed.
 
-    Progress is told in bytes as they are read, compressed ones where they are.
+    `progress` receives the bytes as they are stored, compressed or not.
 
     Raises:
-        CorpusError: it cannot be read, or its gzip is damaged or cut short.
+        CorpusError: the file cannot be read, or its gzip is damaged or truncated.
     """
     progress.begin(f"reading {name_of(path)}", bytes_of(path), "B")
     with _opened(path) as file:
@@ -91,10 +91,10 @@ def chunks(path: Path | None, progress: Progress) -> Iterator[bytes]:
 
 
 def lines(pieces: Iterable[bytes], name: str) -> Iterator[InputLines]:
-    """The same bytes, cut after ends of lines, without a byte order mark. An end that the last line lacks is added.
+    """Yield the same bytes in whole lines, without a byte order mark. A missing last line end is added.
 
     Raises:
-        CorpusError: a line without an end, or text in UTF-16, as PowerShell writes it.
+        CorpusError: an endless line, or text in UTF-16, as PowerShell writes it.
     """
     held, number = b"", 1
     for piece in _unmarked(pieces, name):
@@ -110,7 +110,7 @@ def lines(pieces: Iterable[bytes], name: str) -> Iterator[InputLines]:
 
 
 def unmarked(first: bytes, name: str) -> bytes:
-    """The beginning of a text without its byte order mark. Raises `CorpusError` for UTF-16."""
+    """Return the beginning of a text without its byte order mark. Raises `CorpusError` for UTF-16."""
     if first.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise CorpusError(f"{name}: is in UTF-16: convert it to UTF-8")
     return first.removeprefix(BOM_UTF8)
@@ -141,7 +141,7 @@ def _opened(path: Path | None) -> Iterator[io.BufferedIOBase]:
 
 
 class _Told(io.RawIOBase):
-    """A file that tells how much was read of it, some times a second."""
+    """A file that reports its progress some times a second."""
 
     def __init__(self, file: io.BufferedIOBase, progress: Progress) -> None:
         self._file = file
@@ -153,7 +153,7 @@ class _Told(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Buffer) -> int:
-        # One system call, and back: while `read` waits for a pipe to fill its megabyte, nobody hears Ctrl-C.
+        # One system call at a time: while `read` waited for a pipe to fill a megabyte, Ctrl-C would have no effect.
         size = self._file.readinto1(buffer)
         self._untold += size
         if time.monotonic() >= self._tell_at_s:

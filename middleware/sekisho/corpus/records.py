@@ -1,11 +1,11 @@
-"""Records: what a corpus is made of before it is a file. One number each, so that numpy can sort and merge them.
+"""Records: the entries of a corpus before it is a file. Each is one number, so that numpy can sort and merge them.
 
 A record is a `uint64`: the top 60 bits of a digest's first eight bytes, big-endian (its *head*), and in the low four
-bits its class less one. Sorted as numbers, they are sorted by digest.
+bits its class less one. The order of the numbers is the order of the digests.
 
-Equal heads are one password seen more than once, so their classes are added as counts: a record of class `k` weighs
-`2**(k-1)`. The sum does not depend on the order, and `carry` keeps it exactly, so neither does a build on the order
-of its inputs or on where a block ended.
+Equal heads are one password that was seen more than once, so their classes are added as counts: a record of class `k`
+weighs `2**(k-1)`. The sum does not depend on the order, and `carry` preserves it exactly. So a build does not depend on
+the order of its inputs or on the ends of blocks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Records: TypeAlias = npt.NDArray[np.uint64]
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 PIECE: Final = 2**20
-"""Records worked on at once: enough that numpy's calls cost nothing, few enough that their temporaries don't either."""
+"""Records per step: so many that numpy's call overhead vanishes, so few that temporaries stay small."""
 
 NONE: Final[Records] = np.zeros(0, np.uint64)
 
@@ -36,26 +36,26 @@ _THRESHOLDS: Final = 2 ** np.arange(1, PREVALENCE_MAX, dtype=np.int64)
 
 
 def classes(counts: Counts) -> Records:
-    """`prevalence(count) - 1` of each count, which must be at least 1."""
+    """Return `prevalence(count) - 1` of each count. Counts must be at least 1."""
     return np.searchsorted(_THRESHOLDS, counts, side="right").astype(np.uint64)
 
 
 def make(heads: npt.NDArray[np.uint64], counts: Counts) -> Records:
-    """Records of 64-bit heads and of how often each was seen (at least once)."""
+    """Make records of 64-bit heads and their counts (at least 1)."""
     return (heads & _HEAD) | classes(counts)
 
 
 def of_digests(digests: Iterable[bytes], count: int = 1) -> Records:
-    """Records of digests of 8 bytes or more, each seen `count` times."""
+    """Make records of digests of 8 bytes or more, each seen `count` times."""
     heads = np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8").astype(np.uint64)
     return (heads & _HEAD) | np.uint64(prevalence(count) - 1)
 
 
 def carry(records: Records) -> Records:
-    """The same weight in as few records as can be: of sorted records, at most one per head and class.
+    """Return the same weight in as few sorted records as possible: at most one per head and class.
 
-    Like a carry in binary addition, so nothing is rounded: 3 ones are a two and a one. What is at the highest class
-    stays one record.
+    Like a carry in binary addition, so nothing is rounded: 3 ones become a two and a one. Any weight at the highest
+    class stays one record. The input is sorted.
     """
     starts, sums = _sums(records)
     heads = records[starts] & _HEAD
@@ -69,7 +69,7 @@ def carry(records: Records) -> Records:
 
 
 def merge(records: Records) -> Records:
-    """One record a head, of the class that all of its records make together. The input is sorted."""
+    """Return one record a head, with the class of the head's total weight. The input is sorted."""
     starts, sums = _sums(records)
     if len(starts) == len(records):
         return records
@@ -77,7 +77,7 @@ def merge(records: Records) -> Records:
 
 
 def _sums(records: Records) -> tuple[npt.NDArray[np.intp], Counts]:
-    """Where each head begins, and the sum of its weights, no more than the highest class stands for."""
+    """Return where each head begins, and the sum of its weights, limited to the weight of the highest class."""
     heads = records >> _CLASS_BITS
     starts = np.flatnonzero(np.concatenate(([True], heads[1:] != heads[:-1]))) if len(records) else np.zeros(0, np.intp)
     if not len(starts):
@@ -87,9 +87,9 @@ def _sums(records: Records) -> tuple[npt.NDArray[np.intp], Counts]:
 
 
 def whole(blocks: Iterable[Records], low_bits: int = 4) -> Iterator[Records]:
-    """The same sorted records in blocks of some 8 MiB, cut so that no two alike but for `low_bits` are in two of them.
+    """Yield the same sorted records in blocks of some 8 MiB; records that differ only in `low_bits` share a block.
 
-    What might go on in the next block is held back, carried, so that a million times the same stays a few records.
+    Records that may continue in the next block are held back and carried, so a million equal ones stay a few records.
 
     Raises:
         ValueError: the heads do not rise.

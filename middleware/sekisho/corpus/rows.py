@@ -1,7 +1,8 @@
-"""Rows of `hash:count`, a million bytes at once: what stands between a billion hashes and an afternoon.
+"""Parses rows of `hash:count`, a million bytes at once, for speed: a corpus has a billion hashes.
 
-Eight characters are worked on as one 64-bit number, in columns over all rows of a block. Python sees a row only when
-one is damaged, to say which and how. Some 12 million rows a second on one core; a loop over them reaches one.
+Eight characters are handled as one 64-bit number, in columns over all rows of a block. Python code looks at a row only
+if one is damaged, to name it and its problem. One core parses some 12 million rows a second; a loop reaches one
+million.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from sekisho.corpus.records import Counts
 
-COUNT_DIGITS_MAX: Final = 10  # more often than there are people with ten accounts each, nobody was counted
+COUNT_DIGITS_MAX: Final = 10  # more than ten accounts of every person alive, so no true count is longer
 
 Words = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.intp]
@@ -28,24 +29,24 @@ _WORD = 8  # characters
 
 
 def _each(byte: int) -> np.uint64:
-    """A word of eight times this byte."""
+    """Return a word of eight times this byte."""
     return _U(int.from_bytes(bytes([byte]) * _WORD, "little"))
 
 
 class Rows(NamedTuple):
-    """What the rows of a block hold: the first and second eight hex digits, as numbers, and the counts."""
+    """The rows of a block: the first and second eight hex digits, as numbers, and the counts."""
 
     first: Words
     second: Words
     counts: Counts
 
 
-class Damage(Exception):  # noqa: N818 - a finding, which the caller gives a name and a line
-    """A row that is none.
+class Damage(Exception):  # noqa: N818 - a finding; the caller adds file and line
+    """A row is damaged.
 
     Attributes:
-        row: its place in the block, from 0.
-        problem: what is wrong with it, in words that hold nothing of it.
+        row: its index in the block, from 0.
+        problem: a description that contains nothing of the row.
     """
 
     def __init__(self, row: int, problem: str) -> None:
@@ -55,10 +56,10 @@ class Damage(Exception):  # noqa: N818 - a finding, which the caller gives a nam
 
 
 def parse(data: bytes, digits: int) -> Rows:
-    """Read a block of rows, each `digits` (16 or more) hex digits, a colon, a count, and LF or CRLF.
+    """Parse a block of rows: each has `digits` (16 or more) hex digits, a colon, a count, and LF or CRLF.
 
     Raises:
-        Damage: the first row that is anything else.
+        Damage: the first row with any other form.
     """
     raw = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(raw == _LF)
@@ -79,12 +80,12 @@ def parse(data: bytes, digits: int) -> Rows:
 
 
 def _cover(digits: int) -> Sequence[int]:
-    """Where to read words, so that every digit is in one at least."""
+    """Return the offsets of words that together cover every digit."""
     return (*range(0, digits - _WORD, _WORD), digits - _WORD)
 
 
 def _hex(words: Words, bad: Words) -> Words:
-    """The eight digits' values, a byte each; marks the words that hold anything but hex digits in `bad`."""
+    """Return the eight digits' values, a byte each; mark the words with other characters in `bad`."""
     letters = (words >> _U(6)) & _each(1)
     values = (words & _each(15)) + letters * _U(9)
     # 0x3_ for digits, 0x4_ or 0x6_ for letters,
@@ -95,14 +96,14 @@ def _hex(words: Words, bad: Words) -> Words:
 
 
 def _number(values: Words) -> Words:
-    """Eight values of four bits as one number of 32, the first at its top."""
+    """Pack eight values of four bits into one number of 32 bits, the first at its top."""
     pairs = (values << _U(4) | values >> _U(8)) & _U(0x00FF00FF00FF00FF)
     fours = (pairs << _U(8) | pairs >> _U(16)) & _U(0x0000FFFF0000FFFF)
     return (fours << _U(16) | fours >> _U(32)) & _U(0xFFFFFFFF)
 
 
 def _counts(words: Words, lengths: Places, bad: Words) -> Counts:
-    """The number that the last `lengths` characters of each word are; marks what is none in `bad`."""
+    """Read the last `lengths` characters of each word as a number; mark words with other characters in `bad`."""
     kept = ~_U(0) << (_U(8) * (_U(_WORD) - np.minimum(lengths, _WORD).astype(np.uint64)))
     values = (words ^ _each(0x30)) & kept
     bad |= (((values & _each(0x7F)) + _each(0x76)) | values) & _each(0x80)
@@ -112,14 +113,14 @@ def _counts(words: Words, lengths: Places, bad: Words) -> Counts:
 
 
 def _long(data: bytes, digits: int, start: int, end: int) -> int:
-    """A count of more digits than a word: rare enough to be read as what it is."""
+    """Read a count that is longer than a word. Rare, so speed does not matter."""
     if not data[start:end].isdigit():
         raise _damage(data, digits)
     return int(data[start:end])
 
 
 def _damage(data: bytes, digits: int) -> Damage:
-    """The first row of a block that is none."""
+    """Find the first damaged row of a block."""
     hashed = re.compile(rb"[0-9A-Fa-f]{%d}(?![0-9A-Fa-f])" % digits)
     for row, line in enumerate(data.split(b"\n")[:-1]):
         if not hashed.match(line):

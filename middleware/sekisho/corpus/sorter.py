@@ -1,7 +1,7 @@
-"""Sorts more records than memory holds: sorted runs in a file without a name, then all runs at once from their fronts.
+"""Sorts more records than memory holds: writes sorted runs to an unnamed file, then merges all runs.
 
-The file lies beside the output, because it may be as large, and `/tmp` is often memory. It has no name, so that
-nothing is left of it however this process ends.
+The file is in the output's folder, because it may be as large, and `/tmp` is often in memory. It has no name, so
+nothing remains of it, however this process ends.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 MEMORY_BYTES: Final = 128 * 2**20
 RECORD_BYTES: Final = 8
 
-_READ_MIN: Final = 4096  # records: below 32 KiB a read costs more than it brings
+_READ_MIN: Final = 4096  # records; reads below 32 KiB cost more than they gain
 
 
 class Sorter:
-    """Takes records in any order and any number; writes the corpus of them all.
+    """Takes records in any order and number, and writes their corpus.
 
-    `memory_bytes` is what is sorted at once. Beside it the process needs some 60 MiB, and an eighth of a byte for
-    each byte of the output.
+    `memory_bytes` is the size of the part that is sorted in memory. Beside it the process needs some 60 MiB, and an
+    eighth of a byte for each byte of the output.
     """
 
     def __init__(self, output: str | os.PathLike[str], *, memory_bytes: int = MEMORY_BYTES) -> None:
@@ -60,7 +60,7 @@ class Sorter:
         self._file.close()
 
     def add(self, records: Records) -> None:
-        """Take records, in any order."""
+        """Add records in any order."""
         while len(records):
             if not len(self._buffer):
                 self._buffer = np.empty(self._capacity, np.uint64)
@@ -80,7 +80,7 @@ class Sorter:
         built: int | None = None,
         progress: Progress | None = None,
     ) -> Header:
-        """Write the corpus of all that was added. See `write_sorted`."""
+        """Write the corpus of all added records. See `write_sorted`."""
 
         def attempt(expected: int | None) -> Header:
             blocks = self.blocks(progress or Silent())
@@ -101,7 +101,7 @@ class Sorter:
             return attempt(error.entries)
 
     def blocks(self, progress: Progress) -> Iterator[Records]:
-        """All that was added, sorted. May be asked for again."""
+        """Yield all added records, sorted. May be called again."""
         if len(self._bounds) == 1:
             self._buffer[: self._filled].sort()
             yield self._buffer[: self._filled]
@@ -117,7 +117,8 @@ class Sorter:
         run = self._buffer[: self._filled]
         run.sort()
         end = self._bounds[-1]
-        # A password that fills whole lists becomes a few records here, or the merge would have to hold all of them.
+        # A password that fills whole lists becomes a few records here; otherwise the merge would have to hold all of
+        # them.
         for block in map(carry, whole([run])):
             self._append(block)
             end += len(block)
@@ -139,8 +140,8 @@ class Sorter:
         while runs:
             for run in runs:
                 run.refill()
-            # Whatever is still on disk comes after the last that was read of its run. So up to the lowest of those
-            # everything is at hand, however unevenly the runs are spread.
+            # Records still on disk come after the last record that was read of their run. So up to the lowest of those,
+            # all records are in memory, however uneven the runs are.
             limit = min((run.front[-1] for run in runs if run.more), default=np.uint64(2**64 - 1))
             block = np.concatenate([run.take(limit) for run in runs])
             block.sort()
@@ -149,7 +150,7 @@ class Sorter:
 
 
 class _Run:
-    """A sorted stretch of the file, and as much of its front as is in memory."""
+    """A sorted part of the file, of which the front is in memory."""
 
     def __init__(self, descriptor: int, start: int, end: int, share: int) -> None:
         self.front: Records = NONE
@@ -160,7 +161,7 @@ class _Run:
 
     @property
     def more(self) -> bool:
-        """Whether some of it is not in memory yet."""
+        """Whether a part of the run is not in memory yet."""
         return self._next < self._end
 
     def refill(self) -> None:
@@ -174,7 +175,7 @@ class _Run:
         self._next += size
 
     def take(self, limit: np.uint64) -> Records:
-        """All up to `limit`; the front is what is left."""
+        """Remove and return all records up to `limit`."""
         cut = np.searchsorted(self.front, limit, side="right")
         taken, self.front = self.front[:cut], self.front[cut:]
         return taken

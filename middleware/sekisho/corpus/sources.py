@@ -1,7 +1,8 @@
-"""What a corpus of passwords is made from: hashes with counts, ranges in a folder, plain passwords.
+"""The sources of a corpus of passwords: hashes with counts, a folder of ranges, plain passwords.
 
-Each gives records a block at a time and says what it knows beforehand. What is damaged, cut short or out of order is
-an error that names the file and the line: a corpus that silently lacks half of the leaks would be believed for years.
+Each source yields records block by block, and states beforehand what it knows of them. Damaged, truncated or unsorted
+input is an error that names the file and the line: a corpus that silently lacks half of the leaks would be trusted for
+years.
 """
 
 from __future__ import annotations
@@ -43,19 +44,19 @@ HASH_DIGITS: Final = 2 * SHA1_BYTES
 PREFIX_DIGITS: Final = 5
 
 _ROW_BYTES_MAX: Final = HASH_DIGITS + len(":\r\n") + COUNT_DIGITS_MAX
-_PACKED_ROW_BYTES: Final = 18  # what 35 random hex digits and a count come to in gzip
-_GAP_MAX: Final = 40  # so many times the mean distance is empty with a chance of e**-40
+_PACKED_ROW_BYTES: Final = 18  # compressed size of 35 random hex digits and a count
+_GAP_MAX: Final = 40  # a gap of so many mean distances has a chance of e**-40
 _MISSING_NAMED: Final = 5
 _RANGE_NAME: Final = re.compile(r"([0-9A-F]{5}|[0-9a-f]{5})(\.txt)?(\.gz)?")
 _HEX: Final = re.compile(rb"\$HEX\[((?:[0-9A-Fa-f]{2})*)\]")
 
 
 class Source(Protocol):
-    """Something that records can be made from."""
+    """An input that records can be made from."""
 
     @property
     def name(self) -> str:
-        """For errors and progress: a path, or `standard input`."""
+        """The name for errors and progress: a path, or `standard input`."""
 
     @property
     def ordered(self) -> bool:
@@ -66,20 +67,20 @@ class Source(Protocol):
         """Whether it can be read a second time."""
 
     def records_min(self) -> int:
-        """So many records it has at the very least; 0 if that cannot be told before reading."""
+        """Return a lower bound of the number of records; 0 if it is unknown before reading."""
 
     def records(self, progress: Progress) -> Iterator[Records]:
-        """All of them, in blocks. Raises `CorpusError` for whatever cannot be read."""
+        """Yield all records, in blocks. Raises `CorpusError` if the input cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """Text of `SHA1:count`, as Have I Been Pwned gives it: 40 hex digits of either case, LF or CRLF.
+    """Text of `SHA1:count`, as Have I Been Pwned publishes it: 40 hex digits of either case, LF or CRLF.
 
     Attributes:
         path: a file; `None` for standard input.
-        ordered: it claims to be sorted by hash, and is held to that. One pass is enough for such a one.
-        partial: sorted hashes may end before the last prefixes; otherwise that means that the file was cut short.
+        ordered: the input is sorted by hash, which is checked. Then one pass is enough.
+        partial: sorted hashes may end before the last prefixes; otherwise that means that the file was truncated.
     """
 
     path: Path | None
@@ -99,7 +100,7 @@ class Hashes:
         return size // _ROW_BYTES_MAX if self.path and size and not is_gzip(self.path) else 0
 
     def records_about_max(self) -> int:
-        """It hardly has more, even packed."""
+        """Return an estimated upper bound of the number of records, even if the file is compressed."""
         size = bytes_of(self.path)
         return ENTRIES_MAX if size is None else size // _PACKED_ROW_BYTES + 1
 
@@ -131,7 +132,7 @@ class Hashes:
             )
 
     def _ensure_whole(self, last: int, taken: int, line: int) -> None:
-        # Digests are spread evenly. A download that broke off at the end of a line looks whole but for this.
+        # Digests are distributed evenly. A download that stopped at the end of a line is detected only here.
         if taken and (2**64 - last) * taken > _GAP_MAX * 2**64:
             raise CorpusError(
                 f"{self.name}, line {line}: ends at {last / 2**64:.1%} of all hashes, so it was cut short: "
@@ -141,11 +142,10 @@ class Hashes:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """Passwords, one a line, seen once each time that they stand there. `path` is `None` for standard input.
+    """Passwords, one a line; each line counts once. `path` is `None` for standard input.
 
-    They are hashed as the bytes that they are: UTF-8 for nearly all, and what is in another encoding is as likely to
-    be typed in it as not. `$HEX[...]`, hashcat's way to write what a line cannot hold, is undone. Empty lines are no
-    passwords.
+    They are hashed as the bytes in the file: nearly all are UTF-8, and passwords in another encoding may well be typed
+    in it. `$HEX[...]`, hashcat's form of passwords that a line cannot hold, is decoded. Empty lines are skipped.
     """
 
     path: Path | None
@@ -174,7 +174,7 @@ class Plain:
 
 
 def of_passwords(passwords: Iterable[bytes]) -> Records:
-    """Records of passwords, each seen once, in the order in which they come."""
+    """Make records of passwords, each seen once, in the order in which they come."""
     digests = b"".join([sha1(password, usedforsecurity=False).digest() for password in passwords])
     heads = np.frombuffer(digests, np.uint8).reshape(-1, SHA1_BYTES)[:, :8]
     return make(np.ascontiguousarray(heads).view(">u8").ravel().astype(np.uint64), np.ones(len(heads), np.int64))
@@ -186,17 +186,17 @@ def _unhexed(password: bytes) -> bytes:
 
 
 def _counted(heads: Words, counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Records:
-    """Records of the rows that are no padding: the service adds rows that it counts as never seen."""
+    """Make records of the rows without padding: the service adds rows with count 0."""
     real = counts > 0
     return make(heads, counts) if real.all() else make(heads[real], counts[real])
 
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """A folder of answers of the range API: a file for each five hex digits, of rows `35 hex digits:count`.
+    """A folder of answers of the range API: a file for each five hex digits, with rows `35 hex digits:count`.
 
-    Files are named `00000` to `FFFFF` (or in small letters), with or without `.txt` and `.gz`; others are left
-    alone. Rows with count 0 are padding. Ranges may only be missing, or empty, where `partial` says so.
+    Files are named `00000` to `FFFFF` (or in small letters), with or without `.txt` and `.gz`; other files are ignored.
+    Rows with count 0 are padding. Ranges may be missing or empty only if `partial` is set.
     """
 
     path: Path
@@ -218,8 +218,8 @@ class Ranges:
         return 0
 
     def records_about_max(self) -> int:
-        """It hardly has more, even packed."""
-        # A whole set is spread evenly: what it holds can be told from its beginning, without a look at each file.
+        """Return an estimated upper bound of the number of records, even if the files are compressed."""
+        # A complete set is distributed evenly: its beginning is enough for an estimate, without the size of each file.
         return self._listed().bytes // _PACKED_ROW_BYTES + 1 if self.partial else ENTRIES_MAX
 
     def records(self, progress: Progress) -> Iterator[Records]:
@@ -275,7 +275,7 @@ class Ranges:
 
 
 class _Listed(NamedTuple):
-    """What a folder holds: for each range how its file is named (see `_styled`; 0 for none), and the size of all."""
+    """The content of a folder: how the file of each range is named (see `_styled`; 0: none), and the total size."""
 
     styles: bytearray
     bytes: int
@@ -308,7 +308,7 @@ def _gunzipped(raw: bytes, path: Path) -> bytes:
 
 
 def _batches(ranges: Iterable[_Range]) -> Iterator[list[_Range]]:
-    """As many ranges at once as make a block worth numpy's while."""
+    """Group ranges to blocks that are large enough for numpy."""
     batch: list[_Range] = []
     size = 0
     for found in ranges:
@@ -332,7 +332,7 @@ def _parsed_ranges(batch: list[_Range]) -> Records:
         raise _damaged_range(batch, rows_of, found) from None
     prefixes = np.repeat(np.array([found.number for found in batch], np.uint64), rows_of)
     heads = prefixes << np.uint64(44) | rows.first << np.uint64(12) | rows.second >> np.uint64(20)
-    # Within a range rows may come in any order, padding between them.
+    # Within a range, rows may come in any order, with padding between them.
     return np.sort(_counted(heads, rows.counts))
 
 

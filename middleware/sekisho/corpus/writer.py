@@ -1,7 +1,8 @@
-"""Writes corpus files: from sorted records in one pass, from records in any order by sorting them outside of memory.
+"""Writes corpus files from sorted records in one pass.
 
-A file is written under no name, or a passing one, beside the one it is to replace; synced; and only then renamed over
-it. So a build that dies leaves the old file as it was, and whoever has it mapped keeps what they have.
+A file is written without a name, or under a temporary one, beside the file that it will replace. It is synced, and only
+then renamed over the old one. So a build that dies leaves the old file intact, and workers that have mapped the old
+file keep it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from sekisho.corpus.records import NONE, PIECE, Records, merge, whole
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_SAMPLE: Final = 2**20  # sorted records after which the reached head tells how many there will be, to 0.1%
+_SAMPLE: Final = 2**20  # sorted records after which the last head predicts the total, to 0.1%
 
 _SUFFIX: Final = np.uint64(2**SUFFIX_BITS - 1)
 _CLASS: Final = np.uint64(2**CLASS_BITS - 1)
@@ -47,10 +48,10 @@ _CLASS_BITS: Final = np.uint64(CLASS_BITS)
 
 
 class TooDenseError(CorpusError):
-    """There were far more entries than foreseen, so that too many absent digests would be found.
+    """The input has far more entries than expected, so too many absent digests would be found.
 
     Attributes:
-        entries: how many there are: what to foresee next time.
+        entries: the number of entries: expect so many next time.
     """
 
     def __init__(self, entries: int) -> None:
@@ -74,16 +75,16 @@ def write_sorted(
 ) -> Header:
     """Write a corpus of records that come sorted by head, in blocks of any size; equal heads become one entry.
 
-    `expected` is how many entries there will be, about. Unknown, it is reckoned from how far the first million records
-    reach, digests being spread evenly, but as no more than `most`. A wrong number costs time or space, never a false
-    answer. `built` is in Unix seconds; now, unless told.
+    `expected` is the approximate number of entries. If it is unknown, it is estimated from the reach of the first
+    million records, since digests are distributed evenly, but at most as `most`. A wrong number costs time or space,
+    and never gives a wrong answer. `built` is Unix time in seconds; now by default.
 
     Raises:
-        CorpusError: nothing came, there is no room, the disk fails; `TooDenseError`.
+        CorpusError: there are no records, there is no room, or the disk fails; `TooDenseError`.
         ValueError: the heads do not rise.
     """
     refuse_big_endian()
-    target = Path(os.path.realpath(output))  # a link stays a link, and its target is replaced
+    target = Path(os.path.realpath(output))  # a link stays, and its target is replaced
     stamp = int(time.time()) if built is None else built
     telling = progress or Silent()
     if expected is None:
@@ -101,12 +102,12 @@ def write_sorted(
 
 @contextmanager
 def replacing(output: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `output` when the block ends well, and is gone when it does not."""
+    """Yield a file that replaces `output` if the block succeeds, and is removed if it fails. Raises `CorpusError`."""
     passing = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
         with _unnamed(output.parent) or passing.open("x+b") as file:
             try:
-                os.fchmod(file.fileno(), 0o644)  # workers run as another user, and what leaked is no secret
+                os.fchmod(file.fileno(), 0o644)  # workers run as another user, and leaked passwords are no secret
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -120,10 +121,10 @@ def replacing(output: Path) -> Iterator[IO[bytes]]:
 
 
 def _unnamed(folder: Path) -> IO[bytes] | None:
-    """A file without a name, so that nothing remains of it if this process is killed; `None` where there are none."""
+    """Open a file without a name, so that a killed process leaves nothing behind; `None` if that is not supported."""
     with suppress(AttributeError, OSError):
         descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o644)
-        if os.path.samestat(os.fstat(descriptor), os.stat(f"/proc/self/fd/{descriptor}")):  # noqa: PTH116 - not a path of files
+        if os.path.samestat(os.fstat(descriptor), os.stat(f"/proc/self/fd/{descriptor}")):  # noqa: PTH116 - not a path
             return os.fdopen(descriptor, "w+b")
         os.close(descriptor)
     return None
@@ -132,7 +133,7 @@ def _unnamed(folder: Path) -> IO[bytes] | None:
 def _name(file: IO[bytes], passing: Path) -> None:
     if passing.exists():
         return
-    # Only linkat(2) follows the link that stands in /proc, and only a folder's descriptor makes Python call it.
+    # Only linkat(2) follows the link in /proc, and Python calls it only for a folder's descriptor.
     descriptors = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.link(str(file.fileno()), passing, src_dir_fd=descriptors, follow_symlinks=True)
@@ -141,7 +142,7 @@ def _name(file: IO[bytes], passing: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    # Without it a power cut may bring the old name back. Some file systems refuse; the rename stands all the same.
+    # Without it, a power failure may restore the old name. Some file systems refuse it; the rename is valid anyway.
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -151,7 +152,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def ensure_room(folder: Path, needed_bytes: int) -> None:
-    """Raises `CorpusError` where the file system of `folder` has less free than what will be written to it."""
+    """Check the free space of a folder's file system. Raises `CorpusError` if the file to write would not fit."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
@@ -163,7 +164,7 @@ def ensure_room(folder: Path, needed_bytes: int) -> None:
 
 
 def _foresee(blocks: Iterator[Records], most: int) -> tuple[int, Iterator[Records]]:
-    """How many entries there will be, reckoned from the first million; and all the blocks."""
+    """Estimate the number of entries from the first million; return it and all the blocks."""
     seen, taken = [NONE], 0
     for block in blocks:
         seen.append(block)
@@ -175,9 +176,9 @@ def _foresee(blocks: Iterator[Records], most: int) -> tuple[int, Iterator[Record
 
 
 class _Entries:
-    """Entries that are written to a file as they come, and the index that is counted meanwhile.
+    """Writes entries to a file as they come, and counts them for the index.
 
-    They may be read back from the same file while they are written: no entry moves away from the start.
+    The blocks may be read from the same file meanwhile, because no entry moves towards the end.
     """
 
     def __init__(self, file: IO[bytes], bits: int, blocks: Iterable[Records]) -> None:
@@ -193,12 +194,12 @@ class _Entries:
         np.cumsum(self.index, dtype=np.uint32, out=self.index)
 
     def checksum(self) -> str:
-        """Of entries and index. Writes the index, as it comes last."""
+        """Return the digest of entries and index. Writes the index, which comes last."""
         self._write(self.index)
         return self._digest.hexdigest()
 
     def finish(self, header: Header) -> Header:
-        """Put the header before them, and cut off what was written beyond them when more were foreseen."""
+        """Write the header before the entries, and truncate the file if more entries were expected."""
         if not self.entries:
             raise CorpusError("there is nothing in the input to make a corpus from")
         if header.false_positive_rate > RATE_MAX:
@@ -224,7 +225,7 @@ class _Entries:
 
 
 def _cells(records: Records, drop: np.uint64) -> tuple[Records, Records]:
-    """What a file keeps of the heads, each once, and their classes: where two passwords meet, the commoner's."""
+    """Return the stored part of the heads, each once, and their classes: of colliding passwords, the higher one."""
     cells = records >> drop
     starts = np.flatnonzero(np.diff(cells, prepend=~cells[:1]))
     if len(starts) == len(cells):
@@ -233,7 +234,7 @@ def _cells(records: Records, drop: np.uint64) -> tuple[Records, Records]:
 
 
 def _read_back(file: IO[bytes], written: _Entries, progress: Progress) -> Iterator[Records]:
-    """The entries of a file in the making, as records again: they tell enough for an index of fewer bits."""
+    """Yield the entries of an unfinished file as records again; they are exact enough for an index of fewer bits."""
     file.flush()
     index = written.index
     for start in range(0, written.entries, PIECE):

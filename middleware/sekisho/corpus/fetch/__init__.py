@@ -1,9 +1,9 @@
-"""All ranges of Pwned Passwords into a folder: interrupted at will, checked row by row, polite to who gives them away.
+"""Downloads all ranges of Pwned Passwords into a folder: resumable, checked row by row, and gentle to a free service.
 
     prefixes ─► gate (places, one pause for all) ─► answer (checked) ─► folder (files, index, lock)
 
-What lands is what `sekisho corpus build` reads: one gzip file a range, named by its five hex digits. Needs httpx, which
-the extra `corpus` brings along; nothing that serves log-ins imports this.
+`sekisho corpus build` reads the result: one gzip file a range, named by its five hex digits. Needs httpx, which comes
+with the extra `corpus`; no code that serves log-ins imports this.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What may be kept of an answer. A range that lost its tail would call leaked passwords clean, for months, silently.
+"""Checks an answer before it is stored. A range without its tail would call leaked passwords clean for months.
 
-So nothing is believed: length, digest, compression, the form of each row and their order are all looked at, although
-most of it is the transport's duty. MD5 here finds accidents, as its sender means it to; TLS is against malice.
+So length, digest, compression, the form of each row and their order are all checked, although most of that is the
+transport's duty. MD5 detects accidents here, as the service intends; TLS protects against attackers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sekisho.corpus.fetch.failure import Damaged
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BODY_BYTES_MAX = 2 * 1024 * 1024  # 27 times what a range weighs today; what is more is not a range
-_GZIP_LEVEL = 1  # for the rare answer that came uncompressed: 0.9 ms and 3% larger than level 9
+BODY_BYTES_MAX = 2 * 1024 * 1024  # 27 times a range of today; a longer answer is no range
+_GZIP_LEVEL = 1  # for the rare uncompressed answer: 0.9 ms and 3% larger than level 9
 
-# As documented: 35 hex digits, a colon, a count; CRLF between rows, none behind the last. What mirrors make of it on
-# other systems (LF, a last line end, lower case) says the same.
+# As documented: 35 hex digits, a colon, a count; CRLF between rows, none after the last. The variants of mirrors on
+# other systems (LF, a last line end, lower case) mean the same.
 _ROWS = re.compile(rb"(?:[0-9A-Fa-f]{35}:[0-9]{1,10}+\r?+\n)*+")
 _LAST_ROW = re.compile(rb"(?:[0-9A-Fa-f]{35}:[0-9]{1,10})?")
 _SUFFIX = slice(35)
@@ -34,13 +34,13 @@ _GAP_MAX = 64
 
 
 class RangeAnswer(NamedTuple):
-    """The part of a response that matters.
+    """The relevant part of a response.
 
     Attributes:
-        body: as it came over the wire, compressed or not.
-        encoding: its `Content-Encoding`; empty where there is none.
-        digest: its `Content-MD5`; empty where there is none.
-        validator: what to ask with next time, an `ETag` or a `Last-Modified`; empty where it told neither.
+        body: as received, compressed or not.
+        encoding: its `Content-Encoding`; empty if it has none.
+        digest: its `Content-MD5`; empty if it has none.
+        validator: for the next conditional request, an `ETag` or a `Last-Modified`; empty if it has neither.
     """
 
     body: bytes
@@ -50,7 +50,7 @@ class RangeAnswer(NamedTuple):
 
 
 def gzipped(answer: RangeAnswer) -> bytes:
-    """The range as a gzip file: as it came wherever that can be, without padding in any case.
+    """Return the range as a gzip file: as received if possible, and always without padding.
 
     Raises:
         Damaged: it is not a whole range.
@@ -59,7 +59,7 @@ def gzipped(answer: RangeAnswer) -> bytes:
     _check_digest(answer, text)
     _check_form(text)
     as_served = b":0" not in text and text == text.upper()
-    if not as_served:  # padding, which counts 0, or lower case
+    if not as_served:  # padding (count 0), or lower case
         text = b"\r\n".join(row for row in text.upper().split() if row[36:].strip(b"0"))
     _check_rows(text.split())
     if as_served and text is not answer.body:
@@ -72,7 +72,7 @@ def _decoded(answer: RangeAnswer) -> bytes:
         return answer.body
     if answer.encoding not in {"gzip", "x-gzip"}:
         raise Damaged("a compression that was not asked for")
-    # Not through the client's own decoder: it inflates what it is given, and a bomb is 2 GiB before anyone can look.
+    # The client's own decoder has no bound: it would inflate a bomb to 2 GiB before any check.
     inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         text = inflate.decompress(answer.body, BODY_BYTES_MAX)
@@ -88,8 +88,8 @@ def _decoded(answer: RangeAnswer) -> bytes:
 
 
 def _check_digest(answer: RangeAnswer, text: bytes) -> None:
-    # RFC 1864 and 2616 mean the body as it is sent, compression included; the service sends the digest of its blob,
-    # which a proxy may have compressed since. Either shows that nothing was lost.
+    # RFC 1864 and 2616 mean the body as it is sent, compression included. The service sends the digest of its stored
+    # blob, which a proxy may have compressed since. Either digest shows that nothing was lost.
     if answer.digest:
         told = _digest_bytes(answer.digest)
         if told != _md5(text) and told != _md5(answer.body):
@@ -97,7 +97,7 @@ def _check_digest(answer: RangeAnswer, text: bytes) -> None:
 
 
 def _digest_bytes(told: str) -> bytes:
-    """16 bytes, from hex or from the base64 that RFC 1864 asks for."""
+    """Return 16 bytes, from hex or from RFC 1864's base64. Raises `Damaged`."""
     try:
         return bytes.fromhex(told) if len(told) == 32 else base64.b64decode(told, validate=True)
     except (ValueError, binascii.Error):
@@ -117,13 +117,13 @@ def _check_form(text: bytes) -> None:
 
 
 def _check_rows(rows: Sequence[bytes]) -> None:
-    """They rise, and to the end. Raises `Damaged`."""
+    """Check that the rows rise, and reach the end of the range. Raises `Damaged`."""
     if not rows:
         raise Damaged("no rows")
     suffixes = [row[_SUFFIX] for row in rows]
-    if not all(map(lt, suffixes, islice(suffixes, 1, None))):  # strictly: no suffix stands there twice
+    if not all(map(lt, suffixes, islice(suffixes, 1, None))):  # strictly: no suffix appears twice
         raise Damaged("rows out of order")
-    # Digests are spread evenly, so a gap of 64 times the mean has a chance of e**-64. A cache that kept a part of an
-    # answer, and tells the length of that part, is found by nothing else where there is no checksum.
+    # Digests are distributed evenly, so a gap of 64 times the mean has a chance of e**-64. Without a checksum, only
+    # this detects a cache that stored a part of an answer and reports that part's length.
     if (1 - int(suffixes[-1][:_LEADING_DIGITS], 16) / 16**_LEADING_DIGITS) * len(suffixes) > _GAP_MAX:
         raise Damaged("the last rows are missing")

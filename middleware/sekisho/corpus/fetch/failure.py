@@ -1,4 +1,4 @@
-"""How a fetch ends: its figures, and the error that says what is missing and what to do."""
+"""The end of a download: its figures, and the error that states what is missing and what to do."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _NAMED_MAX = 10
 
 
 class Failure(NamedTuple):
-    """A range that was given up. Its prefix is no secret here: every prefix is asked for.
+    """A range that was given up. Its prefix is no secret here, since every prefix is requested.
 
     Attributes:
         prefix: five hex digits.
-        reason: what the last try met, in words.
+        reason: why the last try failed, in words.
     """
 
     prefix: str
@@ -22,14 +22,14 @@ class Failure(NamedTuple):
 
 
 class FetchReport(NamedTuple):
-    """What a fetch did.
+    """The figures of a download.
 
     Attributes:
-        fetched: ranges that came with a body.
-        unchanged: ranges that the server said are as they were (304).
-        kept: ranges that an interrupted fetch had brought less than a day ago; the server was not asked again.
+        fetched: ranges that were received with a body.
+        unchanged: ranges that the server reported as unchanged (304).
+        kept: ranges that an interrupted download stored less than a day ago; the server was not asked again.
         failed: ranges given up.
-        bytes: of the bodies, as they came over the wire.
+        bytes: size of the bodies as received.
     """
 
     fetched: int
@@ -40,10 +40,10 @@ class FetchReport(NamedTuple):
 
 
 class FetchError(SekishoError):
-    """Ranges are missing, or the fetch could not go on. Whatever has landed stays; the next fetch goes on from there.
+    """Ranges are missing, or the download could not continue. Stored ranges stay; the next download resumes.
 
     Attributes:
-        report: how far it came; `None` where it did not start.
+        report: the progress so far; `None` if it did not start.
     """
 
     def __init__(self, problem: str, report: FetchReport | None = None) -> None:
@@ -52,12 +52,12 @@ class FetchError(SekishoError):
 
 
 def missing(report: FetchReport) -> FetchError:
-    """The error of a fetch that went to the end and left ranges out."""
+    """Return the error of a finished download that lacks ranges."""
     named = ", ".join(f"{failure.prefix} ({failure.reason})" for failure in report.failed[:_NAMED_MAX])
     more = f" and {len(report.failed) - _NAMED_MAX} more" if len(report.failed) > _NAMED_MAX else ""
     ranges = "1 range is" if len(report.failed) == 1 else f"{len(report.failed)} ranges are"
     return FetchError(f"{ranges} missing: {named}{more}. Run it again: what is there is not fetched twice.", report)
 
 
-class Damaged(Exception):  # noqa: N818 - a verdict about an answer, taken for a try that failed
-    """An answer that is not the range it should be. Says what is wrong with it; holds nothing the server sent."""
+class Damaged(Exception):  # noqa: N818 - a verdict about an answer; it counts as a failed try
+    """An answer is not the requested range. The text states the problem, and contains nothing that the server sent."""

@@ -1,9 +1,9 @@
-"""The folder: a gzip file a range, and one small SQLite file that knows which of them are done.
+"""The folder of a download: a gzip file for each range, and a small SQLite index of finished ranges.
 
-Killed at any moment it goes on where it was. A file appears whole (written under another name, then renamed), and its
-row after it; a row is believed only beside a file of the size it names, which is also what finds the empty files that
-a power cut leaves behind a rename. The index is locked for as long as a fetch runs, by the kernel, so that no stale
-lock outlives a kill.
+A download that is killed at any moment can be resumed. A file appears complete (written under another name, then
+renamed), and its row afterwards. A row counts only if its file has the size that it names; that also detects the empty
+files that a power failure leaves after a rename. The kernel locks the index while a download runs, so no stale lock
+survives a kill.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RANGES = 16**5
 INDEX_NAME = "fetched.sqlite3"
-RESUME_SECONDS_MAX = 24 * 3600  # a fetch that was interrupted longer ago asks for everything again; most are 304s
+RESUME_SECONDS_MAX = 24 * 3600  # after a longer interruption, all ranges are requested again; most answers are 304
 
 _OUR_FILE = re.compile(r"[0-9A-F]{5}\.gz")
 _OUR_LEFTOVER = re.compile(r"[0-9A-F]{5}\.gz\.part")
@@ -34,7 +34,7 @@ _RANGE_BYTES_ESTIMATE = 44 * 1024  # 1,900 rows of 39 bytes are 74 kB of text; g
 _BLOCK_BYTES = 4096  # a file takes whole blocks
 _ROW_BYTES = 100  # in the index
 _ROWS_PER_COMMIT = 4096
-_SECONDS_PER_COMMIT = 5.0  # what a kill may cost; each commit waits for the disk
+_SECONDS_PER_COMMIT = 5.0  # the most that a kill may lose; each commit waits for the disk
 
 _SCHEMA = """
 create table if not exists ranges (
@@ -53,7 +53,7 @@ _UPSERT = "insert or replace into ranges (number, bytes, validator, fetch) value
 
 
 class Folder:
-    """A folder of ranges, held by this fetch alone until `close`."""
+    """A folder of ranges, locked for this download until `close`."""
 
     def __init__(self, path: Path, index: sqlite3.Connection, now: Callable[[], float]) -> None:
         """Use `Folder.open`."""
@@ -61,19 +61,19 @@ class Folder:
         self._index = index
         self._now = now
         self._bytes = _bytes_of_files(path)
-        self._known = bytearray(RANGES)  # 1: file and row agree, so the server can be asked for changes only
+        self._known = bytearray(RANGES)  # 1: file and row agree, so a conditional request is enough
         self._fetch = 0
         self._pending: list[tuple[int, int, str, int]] = []
         self._committed = now()
 
     @classmethod
     def open(cls, path: Path, source: str, now: Callable[[], float]) -> Folder:
-        """Make the folder where there is none, lock it and look at what is there.
+        """Create the folder if it is missing, lock it, and read its state.
 
-        `now` in Unix seconds.
+        `now`: Unix time in seconds.
 
         Raises:
-            FetchError: another fetch is at work in it; it holds ranges of another source or another program; its
+            FetchError: another download is using the folder; it has ranges of another source or another program; its
                 index is damaged.
         """
         path.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ class Folder:
             raise
 
     def begin(self, numbers: Iterable[int]) -> Sequence[int]:
-        """Which of these ranges are left to ask for: all but those that an interrupted fetch has just brought.
+        """Return the ranges that are still needed: all but those that an interrupted download has just stored.
 
         Raises:
             FetchError: there is no room for them.
@@ -100,14 +100,14 @@ class Folder:
         return left
 
     def validator(self, number: int) -> str:
-        """What to ask for changes with; empty where the range itself is needed."""
+        """Return the validator for a conditional request; empty if the range itself is needed."""
         if not self._known[number]:
             return ""
         (validator,) = self._index.execute("select validator from ranges where number = ?", (number,)).fetchone()
         return str(validator)
 
     def keep(self, number: int, answer: RangeAnswer) -> None:
-        """Check a range and put it where it belongs, whole or not at all.
+        """Check a range and store it, completely or not at all.
 
         Raises:
             Damaged: it is not a whole range.
@@ -116,23 +116,23 @@ class Folder:
         content = gzipped(answer)
         final = self._path / f"{number:05X}.gz"
         part = f"{final}.part"
-        with open(part, "wb") as file:  # noqa: PTH123 - a million times: pathlib would be half of the cost
+        with open(part, "wb") as file:  # noqa: PTH123 - runs a million times; pathlib would be half of the cost
             file.write(content)
         os.replace(part, final)  # noqa: PTH105 - the same
         self._bytes[number] = len(content)
         self._note(number, answer.validator)
 
     def confirm(self, number: int, validator: str) -> None:
-        """The server says that what is here is still so."""
+        """Record that the server reported the stored range as unchanged."""
         self._note(number, validator)
 
     def finish(self) -> None:
-        """Nothing is left out: the next fetch begins anew."""
+        """Record that no range is missing: the next download starts anew."""
         self._commit()
         self._index.execute("update fetches set started = null")
 
     def close(self) -> None:
-        """Write down what has come and let others in. A fetch that was not finished can be gone on with."""
+        """Write pending rows and release the lock. An unfinished download can be resumed."""
         try:
             self._commit()
         finally:
@@ -151,13 +151,13 @@ class Folder:
         self._committed = self._now()
 
     def _resumed(self) -> int | None:
-        """The fetch that was interrupted, if that was not too long ago."""
+        """Return the interrupted download, if it is recent enough."""
         fetch, started = self._index.execute("select fetch, started from fetches").fetchone()
         recent = started is not None and 0 <= self._now() - started < RESUME_SECONDS_MAX
         return int(fetch) if recent else None
 
     def _begun(self) -> int:
-        """A new one."""
+        """Start a new download."""
         self._index.execute("update fetches set fetch = fetch + 1, started = ?", (self._now(),))
         (fetch,) = self._index.execute("select fetch from fetches").fetchone()
         return int(fetch)
@@ -176,7 +176,7 @@ class Folder:
         self._ensure_names(new)
 
     def _ensure_names(self, new: int) -> None:
-        # A disk with room for the bytes may have none for a million names.
+        # A disk with enough free bytes may lack a million free inodes.
         found = os.statvfs(self._path)
         if found.f_files and found.f_favail < new:
             raise FetchError(
@@ -206,12 +206,12 @@ def _open_index(path: Path, source: str) -> sqlite3.Connection:
 
 def _lock(index: sqlite3.Connection) -> None:
     index.execute("pragma locking_mode = exclusive")
-    index.execute("begin exclusive")  # held until the file is closed, whatever is committed
+    index.execute("begin exclusive")  # held until the file is closed, regardless of commits
     index.executescript(_SCHEMA)
 
 
 def _claim(index: sqlite3.Connection, folder: Path, source: str) -> None:
-    # An ETag means something to the server that gave it only; and half a mirror beside half a service is no corpus.
+    # An ETag is valid only at the server that gave it; and a mix of a mirror and the service is no corpus.
     row = index.execute("select source from fetches").fetchone()
     if row is None:
         index.execute("insert into fetches (source, fetch) values (?, 0)", (source,))
@@ -220,7 +220,7 @@ def _claim(index: sqlite3.Connection, folder: Path, source: str) -> None:
 
 
 def _bytes_of_files(path: Path) -> array[int]:
-    """How large the file of each range is, 0 for none. What a kill left half written is removed."""
+    """Return the size of each range's file, 0 for none. Removes files that a kill left incomplete."""
     sizes = array("I", [0]) * RANGES
     with os.scandir(path) as entries:
         for entry in entries:
@@ -229,6 +229,6 @@ def _bytes_of_files(path: Path) -> array[int]:
             elif _OUR_LEFTOVER.fullmatch(entry.name):
                 os.unlink(entry.path)  # noqa: PTH108 - an entry is no Path
             elif _RANGE_FILE.fullmatch(entry.name):
-                # Beside ours it would be counted twice by the builder, or instead of ours.
+                # The builder would read it in addition to ours, or instead of it.
                 raise FetchError(f"{path}: {entry.name} is another program's. Give a folder of its own.")
     return sizes

@@ -1,7 +1,7 @@
-"""Politeness towards a service that is given away: so many requests at once, and when it asks for a pause, all pause.
+"""Limits the load on a free service: so many requests at once, and a pause for all if it asks for one.
 
-A hundred workers that each wait out their own 429 still knock a hundred times. Here one refusal stops everybody until
-the time it named, and half as many go on from there; each round without a refusal lets one more in.
+A hundred workers that each wait for their own 429 would still send a hundred requests. Here one refusal stops all of
+them until the stated time. Then half as many requests run at once; each round without a refusal admits one more.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """At most `places` at once; use it as `async with gate:` around one request."""
+    """Admits at most `places` requests at once; use `async with gate:` around one request."""
 
     def __init__(self, places: int, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
-        """`clock` in seconds, monotonic; `sleep` by the same clock."""
+        """`clock`: monotonic seconds; `sleep`: by the same clock."""
         self._clock = clock
         self._sleep = sleep
         self._places = asyncio.Semaphore(places)
         self._places_max = places
         self._open = places
-        self._closing = 0  # places to be withheld when they are given back
-        self._passed = 0  # since the gate last became narrower or wider
+        self._closing = 0  # places to withhold when they are released
+        self._passed = 0  # since the last change of the number of places
         self._paused_until = clock()
 
     async def __aenter__(self) -> Self:
@@ -33,7 +33,7 @@ class Gate:
             self._closing -= 1
             await self._places.acquire()
         try:
-            # Again after each sleep: somebody else may have been asked to wait longer.
+            # Checked again after each sleep: the pause may have been extended meanwhile.
             while (wait := self._paused_until - self._clock()) > 0:
                 await self._sleep(wait)
         except BaseException:
@@ -46,20 +46,20 @@ class Gate:
 
     @property
     def open_places(self) -> int:
-        """How many may be inside at once for now."""
+        """The number of requests that may run at once now."""
         return self._open
 
     def pause(self, seconds: float) -> None:
-        """Nobody enters for so long; half as many afterwards."""
+        """Admit no request for so many seconds, and half as many at once afterwards."""
         now = self._clock()
-        if now >= self._paused_until:  # once a pause: what was under way is refused along with the first
+        if now >= self._paused_until:  # once a pause: requests in flight are refused together with the first
             self._narrow()
         self._paused_until = max(self._paused_until, now + seconds)
 
     def passed(self) -> None:
-        """One was served. As many as are let in at once, and one more is."""
+        """Record a served request. After as many as run at once, one more place opens."""
         if self._clock() < self._paused_until:
-            return  # it had set out before
+            return  # it was sent before the pause
         self._passed += 1
         if self._passed >= self._open and self._open < self._places_max:
             self._passed = 0

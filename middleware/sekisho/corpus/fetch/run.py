@@ -1,10 +1,10 @@
-"""The fetch itself: many requests in flight over few connections, each answer checked before it counts.
+"""The download: many requests in flight over few connections, each answer checked before it counts.
 
-Whatever goes wrong with one range (a connection that dies, a 5xx, a damaged answer) costs that range a try and a
-growing wait; what is wrong with the service (429, silence, one failure after the other) stops everybody.
+A fault of one range (a lost connection, a 5xx, a damaged answer) costs that range a try and a growing wait. A fault of
+the service (429, silence, consecutive failures) stops all requests.
 
-All on one thread, the disk too: a second one for checks and files made nothing faster (the two hand the interpreter to
-each other at every system call), and a disk that can't follow should slow the network down anyway.
+All work runs in one thread, including the disk. A second thread for checks and files made nothing faster (the two pass
+the interpreter lock at every system call), and a slow disk should slow the network down anyway.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ _PREFIX = re.compile(r"[0-9A-Fa-f]{5}")
 _VALIDATOR_CHARS_MAX = 200
 _REASON_CHARS_MAX = 120
 _CONNECT_SECONDS_MAX = 10.0
-_WAIT_SECONDS_MIN = 1.0  # "Retry-After: 0" is no licence to hammer
-_WAIT_SECONDS_UNTOLD = 5.0  # for a 429 that names no time
+_WAIT_SECONDS_MIN = 1.0  # even for "Retry-After: 0", to spare the service
+_WAIT_SECONDS_UNTOLD = 5.0  # for a 429 without a time
 _BACKOFF_SECONDS_MAX = 60.0
 _PROGRESS_SECONDS = 0.2
-_MAY_PASS = frozenset({408, 425})  # of the 4xx; the others say that we ask for the wrong thing, which stays wrong
+_MAY_PASS = frozenset({408, 425})  # temporary 4xx; the others mean a wrong request, which stays wrong
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FetchPace:
-    """How hard to ask, and when to give up.
+    """The pace of requests, and the bounds for giving up. Times are in seconds.
 
     Attributes:
-        connections: to the service at once, where it speaks HTTP/2; else each request has its own.
-        requests: in flight at once over all of them; fewer after a 429.
-        tries: for one range, before it is reported as failed.
-        try_seconds: for one answer from the first byte sent to the last one received.
-        wait_seconds: longest pause (`Retry-After`) that is waited out; a longer one ends the fetch.
-        silence_seconds: without a single range, pauses included, that end the fetch.
-        failures_in_row: ranges given up one after the other that end the fetch: it is the service then, not the range.
+        connections: connections to the service at once, if it speaks HTTP/2; otherwise each request has its own.
+        requests: requests in flight at once over all connections; fewer after a 429.
+        tries: tries for one range before it is reported as failed.
+        try_seconds: limit for one answer, from the first byte sent to the last one received.
+        wait_seconds: longest pause (`Retry-After`) that is waited for; a longer one ends the download.
+        silence_seconds: so long without a single range, pauses included, ends the download.
+        failures_in_row: so many consecutive failed ranges end the download: the service is at fault, not the range.
     """
 
     connections: int = 4
@@ -72,13 +72,13 @@ class FetchPace:
 
 
 class Surroundings(NamedTuple):
-    """Time and chance, as the process has them.
+    """The process's time and randomness.
 
     Attributes:
-        now: Unix seconds.
-        clock: seconds, monotonic.
+        now: Unix time in seconds.
+        clock: monotonic seconds.
         sleep: by that clock.
-        chance: in [0, 1).
+        chance: random numbers in [0, 1).
     """
 
     now: Callable[[], float] = time.time
@@ -102,13 +102,15 @@ async def fetch(
     tls: ssl.SSLContext | None = None,
     surroundings: Surroundings = _SURROUNDINGS,
 ) -> FetchReport:
-    """Bring `folder` up to date with the ranges at `url`, all 16^5 or those of `prefixes`.
+    """Bring `folder` up to date with the ranges at `url`: all 16^5, or those of `prefixes`.
 
-    Goes on where an interrupted fetch of the last 24 hours was; otherwise asks for changes only (`ETag`). Cancel it,
-    interrupt it or kill it at any moment. `tls` replaces the usual trust in certificates, for a mirror of one's own.
+    It resumes a download that was interrupted within the last 24 hours; otherwise it requests only changes (`ETag`). It
+    may be cancelled, interrupted or killed at any moment. `tls` replaces the usual trust in certificates, for a private
+    mirror.
 
     Raises:
-        FetchError: it could not start, had to stop, or went to the end with ranges missing; its `report` tells which.
+        FetchError: the download could not start, had to stop, or ended with ranges missing; its `report` has the
+            figures.
     """
     source = _source(url)
     numbers = range(RANGES) if prefixes is None else sorted({_number(prefix) for prefix in prefixes})
@@ -120,7 +122,7 @@ async def fetch(
 
 
 def _source(url: str) -> str:
-    """The address that five digits are put behind. Refuses what would leak or load something else."""
+    """Return the base URL for the five digits. Refuses URLs that would leak data or could be tampered with."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
@@ -128,7 +130,7 @@ def _source(url: str) -> str:
     if parsed.userinfo or parsed.query or parsed.fragment:
         raise FetchError("the source's URL holds a user name, a query or a fragment: give one that ends with its path")
     if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_loopback(parsed.host)):
-        # Anyone on the way could take single passwords out of the list.
+        # An attacker on the network path could remove single passwords from the list.
         raise FetchError("the source's URL must begin with https://; http:// is for this machine only")
     return str(parsed).rstrip("/") + "/"
 
@@ -146,7 +148,7 @@ def _number(prefix: str) -> int:
     return int(prefix, 16)
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, which all workers act on
+class _Refused(Exception):  # noqa: N818 - an answer that all workers obey
     """The service asked for a pause of so many seconds."""
 
     def __init__(self, status: int, seconds: float) -> None:
@@ -155,7 +157,7 @@ class _Refused(Exception):  # noqa: N818 - an answer, which all workers act on
 
 
 class _Failed(Exception):  # noqa: N818 - one try of several
-    """A try that brought nothing. `final`: another one would bring the same."""
+    """A try failed. `final`: a further try would fail the same way."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
         self.reason = reason
@@ -163,7 +165,7 @@ class _Failed(Exception):  # noqa: N818 - one try of several
 
 
 class _Run:
-    """One fetch: the figures, and the rules for going on."""
+    """One download: its figures, and the rules for continuing."""
 
     def __init__(
         self,
@@ -205,11 +207,11 @@ class _Run:
                 for worker in range(workers):
                     group.create_task(self._fetch_all(left, clients[worker % len(clients)]))
         except BaseExceptionGroup as errors:
-            # One is enough: they are all about the same disk, or the same service.
+            # One error is enough: all of them concern the same disk or the same service.
             raise errors.exceptions[0] from None
         finally:
             for client in clients:
-                with suppress(Exception):  # that a server hung up first is no news now
+                with suppress(Exception):  # the server may have closed the connection first
                     await client.aclose()
 
     def _report(self) -> FetchReport:
@@ -225,14 +227,14 @@ class _Run:
             self._steps.advance()
 
     async def _fetch(self, number: int, client: httpx.AsyncClient) -> None:
-        """Try until the range is here, the tries are used up (`_Failed`), or nothing is worth a try (`FetchError`)."""
+        """Try until the range is stored, no try is left (`_Failed`), or no try makes sense (`FetchError`)."""
         validator = self._folder.validator(number)
         failures = 0
         while True:
             try:
                 return await self._try(number, validator, client)
             except _Refused as refused:
-                self._pause(refused)  # costs this range no try: it is about all of them
+                self._pause(refused)  # costs this range no try, because it concerns all ranges
             except _Failed as failure:
                 failures += 1
                 if failure.final or failures == self._pace.tries:
@@ -277,13 +279,13 @@ class _Run:
         raise FetchError(f"{problem}. Run it again later: what is there is not fetched twice.", self._report())
 
     def _backoff_seconds(self, failures: int) -> float:
-        # Anywhere in a doubling span: workers that failed together must not come back together. The first wait is
-        # short, since servers close busy connections as a matter of routine.
+        # Random within a doubling span, so that workers which failed together do not retry together. The first wait is
+        # short, since servers routinely close busy connections.
         return self._around.chance() * min(_BACKOFF_SECONDS_MAX, 2.0 ** (failures - 1))
 
 
 class _Steps:
-    """Progress, told some times a second at most."""
+    """Reports progress some times a second at most."""
 
     def __init__(self, progress: Progress, clock: Callable[[], float]) -> None:
         self._progress = progress
@@ -309,7 +311,9 @@ class _Steps:
 
 
 def _clients(source: str, pace: FetchPace, tls: ssl.SSLContext | None) -> list[httpx.AsyncClient]:
-    """One a connection: a pool of httpx puts all requests into one HTTP/2 connection as long as that has room."""
+    """Make a client for each connection: a pool of httpx sends all requests over one HTTP/2 connection while it has
+    room.
+    """
     connections = min(pace.connections, pace.requests)
     trusted = tls or httpx.create_ssl_context()
     local = _is_loopback(httpx.URL(source).host)
@@ -318,18 +322,18 @@ def _clients(source: str, pace: FetchPace, tls: ssl.SSLContext | None) -> list[h
             base_url=source,
             http2=True,
             verify=trusted,
-            trust_env=not local,  # a proxy knows another 127.0.0.1
+            trust_env=not local,  # for a proxy, 127.0.0.1 is another machine
             headers={
-                # Not Brotli: httpx speaks it with another package only, and a gzip body is kept as it came.
+                # Not Brotli: httpx needs another package for it. A gzip body can be stored as received.
                 "accept-encoding": "gzip",
                 "user-agent": f"sekisho/{version('sekisho')} (corpus fetch)",
             },
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is needed, and they would add up
-            # A connection that is silent for half a try is dead: found by a read that times out, it is not used again,
-            # whereas a try that times out says nothing about its connection.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are needed, and they would accumulate
+            # A connection that is silent for half a try is dead. A read timeout discards the connection, while the
+            # timeout of a whole try says nothing about it.
             timeout=httpx.Timeout(pace.try_seconds / 2, connect=_CONNECT_SECONDS_MAX, pool=None),
             limits=httpx.Limits(max_connections=-(-pace.requests // connections)),
-            follow_redirects=False,  # another host is not the one that was trusted
+            follow_redirects=False,  # another host is not the one that the operator trusts
         )
         for _ in range(connections)
     ]
@@ -338,9 +342,9 @@ def _clients(source: str, pace: FetchPace, tls: ssl.SSLContext | None) -> list[h
 async def _ask(
     client: httpx.AsyncClient, prefix: str, validator: str, seconds: float, now: Callable[[], float]
 ) -> RangeAnswer | None:
-    """One request; `None` where nothing has changed."""
+    """Send one request; return `None` if nothing has changed. Raises `_Failed` and `_Refused`."""
     try:
-        # Over all of it: a byte a second is within any limit on reading.
+        # A limit for the whole answer: one byte a second would satisfy any limit for a read.
         async with asyncio.timeout(seconds), client.stream("GET", prefix, headers=_condition(validator)) as response:
             if response.status_code == 304 and validator:
                 return None
@@ -351,8 +355,8 @@ async def _ask(
     except TimeoutError:
         raise _Failed(f"no whole answer within {seconds:g} seconds") from None
     except Exception as error:  # noqa: BLE001 - see below
-        # When a connection dies under many streams, exceptions of h2 and anyio and plain KeyErrors come through
-        # httpx. None of them is worth more than a try.
+        # When a connection with many streams is lost, httpx passes on exceptions of h2 and anyio, and plain KeyErrors.
+        # Each of them costs one try.
         raise _Failed(_reason(error)) from None
 
 
@@ -371,7 +375,7 @@ def _check_status(response: httpx.Response, now: Callable[[], float]) -> None:
 
 
 def _retry_after_seconds(told: str, now: Callable[[], float]) -> float:
-    """RFC 9110, 10.2.3: seconds or a date."""
+    """Read `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as seconds."""
     if told.isascii() and told.isdigit() and len(told) <= 9:
         return max(_WAIT_SECONDS_MIN, float(told))
     try:
@@ -397,8 +401,8 @@ async def _read(response: httpx.Response) -> RangeAnswer:
 
 
 def _check_end(headers: httpx.Headers, http_version: str) -> None:
-    # Content-Length, chunks and HTTP/2's streams are held to by the client. But HTTP/1 may also end a body by hanging
-    # up, which is what a fault looks like.
+    # The client enforces Content-Length, chunks and HTTP/2 streams. But HTTP/1 may also end a body by closing the
+    # connection, which looks like a fault.
     if http_version.startswith("HTTP/1") and not {"content-length", "transfer-encoding"} & headers.keys():
         raise _Failed("nothing says where it ends")
 
@@ -409,7 +413,7 @@ def _validator(headers: httpx.Headers) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """An error's name and text; of what a server may have put into it, nothing that moves a terminal's cursor."""
+    """Return an error's name and text, without control characters that a server may have put into it."""
     text = ascii(str(error))[1:-1][:_REASON_CHARS_MAX]
     name = type(error).__name__
     return text if text.startswith(name) else f"{name}: {text}" if text else name
