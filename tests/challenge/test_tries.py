@@ -226,9 +226,7 @@ async def test_settled_tries_behind_a_wrong_secret_concern_nobody() -> None:
     for right in (True, False):
         vault = memory()
         for number in range(30):
-            early = await tries(vault).counted(
-                CodeTrial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False)
-            )
+            early = await tries(vault).counted(CodeTrial(b"w%d" % (number // 3), "owner-1", behind_right_secret=False))
             await tries(vault).defer(early, Guess.APP)
             await tries(vault).settle(trial(b"w%d" % (number // 3), right=right))
         steps.append(vault.steps)
@@ -243,9 +241,7 @@ async def test_the_last_guess_at_an_app_is_told_also_where_it_is_settled() -> No
     assert await guessed(clock, vault, 9) == 90
     told = []
     for number in range(12):
-        early = await tries(vault).counted(
-            CodeTrial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False)
-        )
+        early = await tries(vault).counted(CodeTrial(b"e%d" % (number // 4), "owner-1", behind_right_secret=False))
         await tries(vault).defer(early, Guess.APP)
         told.append(await tries(vault).settle(trial(b"e%d" % (number // 4))))
     assert told == [False] * 9 + [True] + [False] * 2
@@ -256,9 +252,7 @@ async def test_early_codes_of_invented_accounts_are_one_count() -> None:
     vault = memory()
     allowed = []
     for number in range(12):
-        early = await tries(vault).counted(
-            CodeTrial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False)
-        )
+        early = await tries(vault).counted(CodeTrial(b"e%d" % number, f"nobody-{number}", behind_right_secret=False))
         allowed.append(await tries(vault).early(early, Guess.APP, exists=False))
     assert allowed == [True] * 10 + [False] * 2
     assert vault.entries == 12 + 1
