@@ -242,7 +242,7 @@ async def test_what_another_worker_found_wrong_is_wrong_here(caplog: pytest.LogC
     caplog.clear()
 
     for _ in range(2):
-        here._parts.hear(News(2, "", (), rules=tuple(there._parts.trust.statements)))
+        here._parts.hear(News(2, rules=tuple(there._parts.trust.statements)))
 
     assert len(errors(caplog)) == 1
     assert not (await log_in(here, token=token)).device
@@ -257,7 +257,7 @@ async def test_a_rule_that_was_changed_is_not_wrong(caplog: pytest.LogCaptureFix
     assert here._parts is not None
     caplog.clear()
 
-    here._parts.hear(News(2, "", (), rules=tuple(there._parts.trust.statements)))
+    here._parts.hear(News(2, rules=tuple(there._parts.trust.statements)))
 
     assert errors(caplog) == []
     assert (await log_in(here)).device

@@ -221,6 +221,8 @@ def told(events: Events) -> None:
     events.store_answers(False)
     events.leaks_answer("hibp", True)
     events.counts_anew()
+    subject = Subject("203.0.113.0/24", "ac", "ad", "de")
+    events.commanded("mode", "jane (uid 1000)", "a trial", "monitor", subject)
     events.mode_changed(Mode.MONITOR)
 
 
@@ -254,6 +256,7 @@ def test_events_without_sinks_leave_the_counts_as_they_were() -> None:
         ("", "store", "lost"): 1,
         ("", "hibp", "answers"): 1,
         ("", "store", "anew"): 1,
+        ("", "command", "mode"): 1,
         ("", "mode", "monitor"): 1,
     }
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.cli.usage import Misused, Parser, Version
 from sekisho.model import SekishoError
@@ -22,7 +22,7 @@ from sekisho.model import SekishoError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["COMMANDS", "Command", "main"]
+__all__ = ["COMMANDS", "Command", "main", "parser_of"]
 
 FAILED = 1
 MISUSED = 2
@@ -40,6 +40,10 @@ COMMANDS: Mapping[str, Command] = {
     "demo": Command("attack a log-in service over HTTP, without the guard and with it", extra="demo"),
     "check": Command("try the doors of an application with invented log-ins: are its rules of success good?"),
     "doctor": Command("examine a deployment (secret, store, proxies, files): each mistake, and the line to write"),
+    "mode": Command("show the mode, or switch all workers: enforce, monitor, off"),
+    "deny": Command("networks that are refused: list, add, remove"),
+    "allow": Command("networks without address limits, for a time: list, add, remove"),
+    "settings": Command("the settings in force, where each came from; secrets are hidden"),
     "corpus": Command("files of leaked passwords and pairs: fetch, build, look into and check them"),
     "owners": Command("the database of owners and factors: tables, lost factors, new secrets"),
 }
@@ -79,6 +83,14 @@ def _parser(commands: Mapping[str, Command], prog: str, about: str | None) -> Pa
     return parser
 
 
+def parser_of(prog: str, module: Any) -> Parser:
+    """The parser of a command's module."""
+    parser = Parser(prog, module.__doc__)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
+    module.arguments(parser)
+    return parser
+
+
 def _run(command: Command, argv: Sequence[str], prog: str, name: str) -> int:
     try:
         module = import_module(name)
@@ -91,11 +103,8 @@ def _run(command: Command, argv: Sequence[str], prog: str, name: str) -> int:
         return MISUSED
     if hasattr(module, "COMMANDS"):
         return _choose(module.COMMANDS, argv, prog=prog, package=name, about=module.__doc__)
-    parser = Parser(prog, module.__doc__)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
-    module.arguments(parser)
     try:
-        return int(module.run(parser.parse_args(argv)))
+        return int(module.run(parser_of(prog, module).parse_args(argv)))
     except Misused as error:
         return _say(prog, str(error), MISUSED)
     except SekishoError as error:

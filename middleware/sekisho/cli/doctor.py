@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from sekisho.cli import operator
 from sekisho.cli.corpus import asking
 from sekisho.cli.diagnoses import as_text, is_coloured
 from sekisho.cli.progress import drawing
@@ -30,7 +30,6 @@ from sekisho.doctor import Report, examine
 from sekisho.doctor.http import site_of
 from sekisho.model import SettingsError
 from sekisho.model.hazards import HAZARDS
-from sekisho.settings import load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
 from sekisho.settings.parse import origin_list
@@ -88,8 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings() -> Settings:
-    # The application may give LoginGuard its owners and senders as objects, which cannot be seen from here.
-    settings = load(os.environ, has_owners="SEKISHO_OWNERS" not in os.environ, has_sender=True)
+    settings = operator.settings()
     if mistakes := missing_extras(settings):
         raise SettingsErrors(mistakes)
     return settings

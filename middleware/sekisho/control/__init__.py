@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from sekisho.control.acts import Act
 from sekisho.control.follow import follow
 from sekisho.control.mac import ControlMac
-from sekisho.control.places import ControlPlace, MemoryControl, StoredControl, change
+from sekisho.control.places import ControlPlace, MemoryControl, StoredControl, change, record_in
 from sekisho.control.record import EMPTY, ControlRecord, Entry
 from sekisho.control.state import Applied, ControlState
 
 __all__ = [
     "EMPTY",
+    "Act",
     "Applied",
     "ControlMac",
     "ControlPlace",
@@ -20,4 +22,5 @@ __all__ = [
     "StoredControl",
     "change",
     "follow",
+    "record_in",
 ]

@@ -10,6 +10,7 @@ from sekisho.control.record import EMPTY, ControlError, decode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sekisho.control.acts import Act
     from sekisho.control.mac import ControlMac
     from sekisho.control.record import ControlRecord
     from sekisho.store import AnyStoreConnection
@@ -79,6 +80,7 @@ async def change(
     mac: ControlMac,
     changed: Callable[[ControlRecord], ControlRecord],
     clock_s: Callable[[], float],
+    act: Act | None = None,
 ) -> ControlRecord:
     """Change the record so that no other operator's change is lost; returns the new one.
 
@@ -89,6 +91,7 @@ async def change(
         mac: signs it.
         changed: maps the record to the new one; its number is set here. May be called several times.
         clock_s: Unix time.
+        act: what is done; its number and time are set here. Each worker records it as an event.
 
     Raises:
         ControlError: the record there is not by this service, the new one is not allowed, or others change it all the
@@ -97,15 +100,17 @@ async def change(
     """
     for _ in range(ATTEMPTS_MAX):
         old = await place.get()
-        before = _record(old, mac)
+        before = record_in(old, mac)
         number = max(before.number + 1, int(clock_s() * 1000))
-        payload = replace(changed(before), number=number).encode()
+        acts = () if act is None else (act._replace(number=number, at_s=int(clock_s())),)
+        payload = replace(changed(before), number=number, acts=(*before.acts, *acts)).encode()
         if await place.swap(old, mac.sign(payload)):
             return decode(payload)
     raise ControlError("was not changed: it is refused, or is changed by others all the time")
 
 
-def _record(signed: bytes | None, mac: ControlMac) -> ControlRecord:
+def record_in(signed: bytes | None, mac: ControlMac) -> ControlRecord:
+    """The record that a place keeps; an empty one where there is none by this service. Raises `ControlError`."""
     payload = mac.verified(signed) if signed else None
     # A forged record is replaced.
     return decode(payload) if payload is not None else EMPTY

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sekisho.control.acts import ACTS_MAX, Act, act_of
 from sekisho.model import Mode, SekishoError, SettingsError
 from sekisho.settings.networks import allowed, networks
 
@@ -20,7 +21,7 @@ ENTRIES_MAX: Final = 1_000  # in each list
 PAYLOAD_BYTES_MAX: Final = 131_072  # two full lists of the longest networks
 POSTURE_CHARS_MAX: Final = 32
 
-_OWN: Final = frozenset({"v", "number", "mode", "posture", "allow", "deny"})
+_OWN: Final = frozenset({"v", "number", "mode", "posture", "allow", "deny", "acts"})
 
 
 class Entry(NamedTuple):
@@ -50,6 +51,7 @@ class ControlRecord:
     mode: None: as the settings say.
     posture: a word for later releases; empty for none. This release does not act on it.
     allow, deny: networks in addition to those of the settings.
+    acts: what operators did lately, in its order. The oldest go where there is no room.
     others: keys of later releases, kept as they are.
     allowing, denying: the networks of both lists, in their order; only of a record that was decoded.
     """
@@ -59,13 +61,21 @@ class ControlRecord:
     posture: str = ""
     allow: tuple[Entry, ...] = ()
     deny: tuple[Entry, ...] = ()
+    acts: tuple[Act, ...] = ()
     others: Mapping[str, Any] = field(default_factory=dict, repr=False)
     allowing: tuple[Network, ...] = field(default=(), repr=False)
     denying: tuple[Network, ...] = field(default=(), repr=False)
 
     def encode(self) -> bytes:
         """The record as JSON. Raises `ControlError` for a record that readers would refuse."""
-        payload = json.dumps(
+        acts = self.acts[-ACTS_MAX:]
+        while len(payload := self._encoded(acts)) > PAYLOAD_BYTES_MAX and len(acts) > 1:
+            acts = acts[1:]
+        decode(payload)
+        return payload
+
+    def _encoded(self, acts: tuple[Act, ...]) -> bytes:
+        return json.dumps(
             {
                 **self.others,
                 "v": VERSION,
@@ -74,11 +84,10 @@ class ControlRecord:
                 "posture": self.posture,
                 "allow": self.allow,
                 "deny": self.deny,
+                "acts": [act.as_json() for act in acts],
             },
             separators=(",", ":"),
         ).encode()
-        decode(payload)
-        return payload
 
 
 EMPTY: Final = ControlRecord()
@@ -103,8 +112,24 @@ def decode(payload: bytes) -> ControlRecord:
     allowing, denying = _networks(allow, allowed), _networks(deny, networks)
     others = {name: value for name, value in found.items() if name not in _OWN}
     return ControlRecord(
-        number, _mode(found.get("mode", "")), posture, allow, deny, MappingProxyType(others), allowing, denying
+        number,
+        _mode(found.get("mode", "")),
+        posture,
+        allow,
+        deny,
+        _acts(found.get("acts", [])),
+        MappingProxyType(others),
+        allowing,
+        denying,
     )
+
+
+def _acts(found: object) -> tuple[Act, ...]:
+    acts = [act_of(each) for each in found] if isinstance(found, list) and len(found) <= ACTS_MAX else [None]
+    known = tuple(act for act in acts if act is not None)
+    if len(known) < len(acts):
+        raise ControlError(f"has a field acts that is no list of at most {ACTS_MAX} acts")
+    return known
 
 
 def _networks(entries: tuple[Entry, ...], read: Callable[[str, str], tuple[Network, ...]]) -> tuple[Network, ...]:

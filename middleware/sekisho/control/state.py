@@ -11,8 +11,9 @@ from sekisho.control.record import EMPTY, ControlError, decode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sekisho.control.acts import Act
     from sekisho.control.mac import ControlMac
-    from sekisho.control.record import Entry
+    from sekisho.control.record import ControlRecord, Entry
     from sekisho.model import Mode
     from sekisho.settings.values import Network
 
@@ -27,6 +28,8 @@ OLDER = (
     "a control record is ignored: it is older than the one that was applied. Another party may have put it back "
     "[SEK040]"
 )
+SINCE_S: Final = 60
+"""A process that has heard no record yet hears of acts that are younger than this before its start: clocks differ."""
 UNREADABLE = "a control record is ignored: it %s. A later release may have written it"
 
 
@@ -57,12 +60,21 @@ class ControlState:
         mac: verifies records.
         apply: called when the parts in force have changed.
         clock_s: Unix time.
+        acted: called with what operators did since the last record, before its parts are in force.
     """
 
-    def __init__(self, mac: ControlMac, apply: Callable[[Applied], None], clock_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        mac: ControlMac,
+        apply: Callable[[Applied], None],
+        clock_s: Callable[[], float],
+        acted: Callable[[tuple[Act, ...]], None] = lambda _: None,
+    ) -> None:
         self._mac = mac
         self._apply = apply
         self._clock_s = clock_s
+        self._acted = acted
+        self._since_s = clock_s() - SINCE_S
         self._lock = Lock()
         self._said: set[str] = set()
         self._last: bytes | None = None
@@ -89,10 +101,19 @@ class ControlState:
         else:
             problem = FORGED if payload is None else OLDER if record.number <= self.record.number else ""
             if not problem:
-                self.record, self._last = record, signed
+                before, self.record, self._last = self.record, record, signed
+                self._tell_acts(before, record)
         if problem and problem not in self._said:
             self._said.add(problem)
             log.error("%s", problem)
+
+    def _tell_acts(self, before: ControlRecord, record: ControlRecord) -> None:
+        # A record of days ago is the first that a new process hears: what was done then is not done again.
+        acts = tuple(
+            act for act in record.acts if act.number > before.number and (before.number or act.at_s >= self._since_s)
+        )
+        if acts:
+            self._acted(acts)
 
     def _renew(self) -> None:
         now_s, record = self._clock_s(), self.record

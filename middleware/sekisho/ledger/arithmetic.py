@@ -252,6 +252,15 @@ def failures_kept_us(failures: int) -> int:
     return min(failures, FAILURES_KEPT_DAYS_MAX) * DAY_US
 
 
+def unblocked(record: Record) -> Record:
+    """The record without counts, as an operator asked.
+
+    Its lanes keep their generations: a token that was replaced stays spent, or an attacker's old copy would be good.
+    """
+    lanes = tuple([lane._replace(tats=()) for lane in record.lanes if lane.generation < FAILED])
+    return Record(lanes=lanes)
+
+
 def current(record: Record, now_us: int) -> Record:
     """Return the record without expired parts, so that a kept record and a forgotten one give the same results."""
     seen, tried, lanes, failures = aged(record.seen, now_us), aged(record.tried, now_us), record.lanes, record.failures

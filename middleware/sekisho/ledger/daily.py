@@ -6,12 +6,13 @@ for a code share one daily cap. All other browsers share a smaller one, and so c
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sekisho.store.vault import Vault
 
@@ -52,10 +53,18 @@ class DailyGuesses:
         """
         now_s = self._clock_s()
         day = int(now_s // DAY_S)
-        key = b"guesses" + (b"a" if asked else b"o") + day.to_bytes(4) + account
-        if await self._count(key) <= self._most[asked]:
+        if await self._count(_key(account, day, asked=asked)) <= self._most[asked]:
             return 0
         return max(1, int(((day + 1) * DAY_S - now_s) * 1_000_000))
+
+    async def forget(self, accounts: Iterable[bytes]) -> None:
+        """Forget today's guesses at these accounts, as an operator asked; those that cannot be reached stay."""
+        day = int(self._clock_s() // DAY_S)
+        for key in [_key(account, day, asked=asked) for account in accounts for asked in (True, False)]:
+            for vault in (self._vault, self._own):
+                if vault is not None:
+                    with contextlib.suppress(StoreUnavailable):
+                        await vault.forget(key)
 
     async def _count(self, key: bytes) -> int:
         try:
@@ -64,3 +73,7 @@ class DailyGuesses:
             if self._own is None and not self._let_in:
                 raise
         return 0 if self._own is None else await self._own.count(key, seconds=DAY_S)
+
+
+def _key(account: bytes, day: int, *, asked: bool) -> bytes:
+    return b"guesses" + (b"a" if asked else b"o") + day.to_bytes(4) + account

@@ -160,6 +160,9 @@ class MemoryLedger:
 
     def forget(self, digests: tuple[bytes, ...]) -> None:
         """Drop the counts of these networks, addresses, devices and accounts, as `sekisho unblock` asks."""
+        self.book.now_us = self._clock_us()
         for digest in digests:
             for kind in KINDS:
-                self.book.pop(kind + digest, None)
+                record = self.book.pop(kind + digest, None)
+                if record is not None and record.lanes:
+                    self.book[kind + digest] = ledger.unblocked(record)

@@ -1,17 +1,14 @@
--- Once a second from every worker: I am here, this is what I shed; who else is here, and what has an operator said?
+-- Once a second from every worker: it reports itself and its refusals, and hears of the other workers.
 --
--- KEYS     workers (sorted set: worker by time), shed (hash: day → refusals), mode (string), unblocked (sorted set:
---          digest by time), began (string: when the store was first told of anybody), rules (sorted set: what is known
---          of rules of success by time). All expire but the mode, which an operator has set.
--- ARGV     worker, refusals since the last call, microseconds of the last call (0: the first), how many to hear of,
---          and what there is to say of rules of success.
--- Returns  now in microseconds as a string, workers seen, mode or "", when it began, what is known of rules, digests
---          unblocked since the last call.
+-- KEYS     workers (sorted set: worker by time), shed (hash: day → refusals), began (string: when the store was first
+--          told of a worker), rules (sorted set: what is known of rules of success by time). All expire.
+-- ARGV     worker, refusals since the last call, and what there is to say of rules of success.
+-- Returns  now in microseconds as a string, workers seen, when it began, what is known of rules.
 -- Cost     O(log workers) and what is news.
 
 local call = redis.call
-local workers, shed, mode, unblocked, began, rules = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local worker, refused, since, most = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local workers, shed, began, rules = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local worker, refused = ARGV[1], tonumber(ARGV[2])
 
 local time = call('TIME')
 local now = string.format('%d%06d', time[1], time[2])
@@ -25,25 +22,17 @@ if refused > 0 then
   call('PEXPIRE', shed, 30 * 86400000)
 end
 
--- As long as the longest record: whoever finds another one than before knows that the records are gone as well.
+-- As long as the longest record: a worker that finds another one than before knows that the records are gone as well.
 call('SET', began, now, 'NX')
 call('PEXPIRE', began, 90 * 86400000)
 
 -- A wrong rule stays wrong for longer than any device token lives that was issued under it.
-for i = 5, #ARGV do
+for i = 3, #ARGV do
   call('ZADD', rules, now, ARGV[i])
 end
-if #ARGV > 4 then
+if #ARGV > 2 then
   call('ZREMRANGEBYRANK', rules, 0, -257)
   call('PEXPIRE', rules, 400 * 86400000)
 end
 
-local known = call('ZRANGE', rules, 0, -1)
-local answer = {now, call('ZCARD', workers), call('GET', mode) or '', call('GET', began), known}
--- A worker that starts has nothing to forget.
-if since ~= '0' then
-  for _, digest in ipairs(call('ZRANGEBYSCORE', unblocked, '(' .. since, '+inf', 'LIMIT', 0, most)) do
-    answer[#answer + 1] = digest
-  end
-end
-return answer
+return {now, call('ZCARD', workers), call('GET', began), call('ZRANGE', rules, 0, -1)}

@@ -1,7 +1,8 @@
-"""Exchanges messages between workers once a second: their presence, shed refusals and an operator's orders.
+"""Exchanges messages between workers once a second: their presence, shed refusals and facts about success rules.
 
-It takes one call a second for each worker, regardless of the traffic. An operator's order (`sekisho unblock`, `sekisho
-mode`) reaches every worker within that second. If the store is lost, messages are only late.
+It takes one call a second for each worker, regardless of the traffic. If the store is lost, messages are only late. An
+operator's commands come by the control record, which is signed: an attacker with write access to the store could forge
+the messages here.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho")
 
 EVERY_S = 1.0
-UNBLOCKED_MAX = 1_000  # digests that an operator may unblock within a minute; older ones have arrived long ago
 
 
 class News(NamedTuple):
@@ -33,16 +33,12 @@ class News(NamedTuple):
 
     Attributes:
         workers: the number of workers that have reported within the last seconds, this one included.
-        mode: the mode that an operator has set, or empty.
-        unblocked: digests to forget.
         anew: whether the store has lost its data since the last exchange (emptied, or restarted without them).
         rules: facts about rules of success: `w` (wrong) or `p` (proved), and the rule's id.
         at_us: Unix time by the store's clock, in microseconds.
     """
 
     workers: int
-    mode: str
-    unblocked: tuple[bytes, ...]
     anew: bool = False
     rules: tuple[bytes, ...] = ()
     at_us: int = 0
@@ -53,8 +49,6 @@ class SyncKeys(NamedTuple):
 
     workers: bytes
     shed: bytes
-    mode: bytes
-    unblocked: bytes
     began: bytes
     rules: bytes
 
@@ -93,7 +87,6 @@ class WorkerSync:
         self._hear = hear
         self._told: frozenset[bytes] = frozenset()
         self._owed = 0
-        self._since_us = 0
         self._began = b""
         self._refusals: set[str] = set()
         self._script = resources.files(__package__).joinpath("worker_sync.lua").read_bytes()
@@ -109,8 +102,7 @@ class WorkerSync:
         try:
             await self.once()
         except ResponseError as error:
-            # Without the exchange, each worker grants the whole limits while the store is lost, and no operator's order
-            # arrives.
+            # Without the exchange, each worker grants the whole limits while the store is lost.
             self._tell(explained(error))
 
     def _tell(self, problem: str) -> None:
@@ -124,13 +116,12 @@ class WorkerSync:
         told = self._owed
         keys = self._keys
         rules = self._rules()
-        arguments = (self._worker, b"%d" % told, b"%d" % self._since_us, b"%d" % UNBLOCKED_MAX, *(rules - self._told))
-        now, workers, mode, began, known, *unblocked = await self._line.execute(
+        arguments = (self._worker, b"%d" % told, *(rules - self._told))
+        now, workers, began, known = await self._line.execute(
             b"EVAL", self._script, b"%d" % len(keys), *keys, *arguments
         )
         self._owed -= told
-        self._since_us = int(now)
         anew = self._began not in {b"", began}
         self._began = began
         self._told = frozenset() if anew else rules  # its facts about rules are lost as well
-        self._hear(News(int(workers), mode.decode(errors="replace"), tuple(unblocked), anew, tuple(known), int(now)))
+        self._hear(News(int(workers), anew, tuple(known), int(now)))

@@ -35,6 +35,7 @@ class Kind:
     RECOVERED: Final = "recovered"
     STORE_EMPTIED: Final = "store_emptied"
     MODE_CHANGED: Final = "mode_changed"
+    COMMANDED: Final = "commanded"
 
 
 class Exact(Value):
@@ -140,6 +141,8 @@ class Event(Value):
         "action",
         "at_us",
         "basis",
+        "by",
+        "command",
         "door",
         "factor",
         "kind",
@@ -167,6 +170,8 @@ class Event(Value):
         purpose: str = "",
         factor: str = "",
         part: str = "",
+        command: str = "",
+        by: str = "",
         text: str = "",
         times: int = 1,
         subject: Subject = NOBODY,
@@ -182,6 +187,8 @@ class Event(Value):
         self.purpose: Final = purpose
         self.factor: Final = factor
         self.part: Final = part
+        self.command: Final = command
+        self.by: Final = by
         self.text: Final = text
         self.times: Final = times
         self.subject: Final = subject
@@ -191,5 +198,5 @@ class Event(Value):
         """All fields but time, number and subject: events that agree in these may be summed."""
         return (
             self.kind, self.door, self.action, self.reasons, self.mode, self.result, self.basis, self.purpose,
-            self.factor, self.part, self.text,
+            self.factor, self.part, self.command, self.by, self.text,
         )  # fmt: skip

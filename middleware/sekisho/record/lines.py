@@ -19,7 +19,7 @@ LINE_CHARS_MAX: Final = 16_384
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SUBJECT: Final = ("network", "account", "address", "device", "device_class", "country")
-_DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "text")
+_DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "command", "by", "text")
 
 
 class Field(NamedTuple):
@@ -59,7 +59,14 @@ FIELDS: Final[dict[str, Field]] = {
     "purpose": Field("string", "What the proof is for: `login`, `door`, `protect` or `manage`."),
     "factor": Field("string", "`webauthn`, `totp`, `email`, `webhook` or `recovery`."),
     "part": Field("string", "The part that failed or works again: `store`, `corpus`, `pairs` or `hibp`."),
-    "text": Field("string", "A sentence for the operator. It contains nothing that a client sent."),
+    "command": Field(
+        "string", "`mode`, `deny`, `allow`, `remove_deny`, `remove_allow` or `unblock`; see docs/commands.md."
+    ),
+    "by": Field("string", "The operator: login name and uid on the machine where the command ran."),
+    "text": Field(
+        "string",
+        "A sentence for the operator, or the reason that an operator gave. It contains nothing that a client sent.",
+    ),
     "network": Field("string", "The client's network: IPv4 /24, IPv6 /56."),
     "account": Field("string", "The account: a keyed digest, 32 hex digits."),
     "address": Field("string", "The client's address (IPv6: its /64): a keyed digest, 32 hex digits."),
@@ -108,6 +115,10 @@ FORMS: Final[dict[str, Form]] = {
     Kind.RECOVERED: Form("That part works, for the first time or again.", ("part",)),
     Kind.STORE_EMPTIED: Form("The store has lost all its data.", ()),
     Kind.MODE_CHANGED: Form("An operator has switched the mode.", ("mode",)),
+    Kind.COMMANDED: Form(
+        "An operator used a command. Each worker writes it when it obeys.",
+        ("command", "by", "text", "mode", "network", "account", "address", "device"),
+    ),
 }
 
 

@@ -298,6 +298,14 @@ class Events:
         if Kind.MODE_CHANGED in self._wanted:
             self.emit(Event(Kind.MODE_CHANGED, self._clock_us(), mode=_word(mode)))
 
+    def commanded(self, command: str, by: str, why: str, mode: str = "", subject: Subject = NOBODY) -> None:
+        """This worker has obeyed an operator's command."""
+        self._counts.add("", "command", command)
+        if Kind.COMMANDED in self._wanted:
+            self.emit(
+                Event(Kind.COMMANDED, self._clock_us(), command=command, by=by, text=why, mode=mode, subject=subject)
+            )
+
     def anomaly(self, text: str) -> None:
         """Log a setup that must be a mistake. Logged again at 10, 100, 1,000 times, and so on."""
         count = self._counts.add("", "odd", text)

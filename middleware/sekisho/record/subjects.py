@@ -7,6 +7,7 @@ match accounts in one with accounts in the other.
 from __future__ import annotations
 
 from hashlib import blake2b
+from ipaddress import ip_network
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import TYPE_CHECKING, Final, final
 
@@ -54,6 +55,11 @@ class Subjects:
         """The subject of a request whose account is not known, or was not read."""
         return self._made(origin, "", "", "")
 
+    def of_address(self, prefixes: tuple[bytes, ...], fingerprint: bytes | None = None) -> Subject:
+        """The subject of an address, or of a device at it, that an operator named."""
+        device = _keyed(self._device, prefixes[-1] + fingerprint) if fingerprint is not None else ""
+        return Subject(network_text(prefixes[1]), "", _keyed(self._address, prefixes[0]), device)
+
     def of_account(self, account: str, origin: Origin | None = None) -> Subject:
         """The subject of an event of an account, outside of an attempt."""
         try:
@@ -86,6 +92,16 @@ def network_text(prefix: bytes) -> str:
     if bits > 8 * len(packed):  # the identity of clients without an address
         return ""
     return f"{inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)}/{bits}"
+
+
+def counted_network(listed: str) -> str:
+    """A listed network as events name it: as it is, or the IPv4 /24 or IPv6 /56 around it; empty if it is none."""
+    try:
+        network = ip_network(listed)
+    except ValueError:
+        return ""
+    widest = 24 if network.version == 4 else 56
+    return str(network if network.prefixlen <= widest else network.supernet(new_prefix=widest))
 
 
 def _keyed(state: blake2b, data: bytes) -> str:

@@ -33,7 +33,7 @@ def networks(text: str, setting: str) -> tuple[Network, ...]:
 def allowed(text: str, setting: str) -> tuple[Network, ...]:
     """As `networks`; refuses half of the internet or more, which would switch the limits off."""
     found = networks(text, setting)
-    if _covers_half(found):
+    if covers_half(found):
         raise SettingsError(setting, "lets half of the internet or more through: SEKISHO_MODE=monitor does that openly")
     return found
 
@@ -42,7 +42,7 @@ def proxies(text: str, setting: str) -> tuple[tuple[Network, ...], bool]:
     """Read trusted networks, and whether the list contains `unix`: then the peer on a unix socket is trusted."""
     found = items(text, setting, most=NETWORKS_MAX)
     trusted = tuple(_network(item, n, setting) for n, item in enumerate(found, 1) if item.lower() != "unix")
-    if _covers_half(trusted):
+    if covers_half(trusted):
         problem = "trusts half of the internet or more to name the client's address; list only your own proxies"
         raise SettingsError(setting, problem)
     return trusted, len(trusted) < len(found)
@@ -65,7 +65,7 @@ def _read(item: str) -> Network | None:
         return None
 
 
-def _covers_half(found: Iterable[Network]) -> bool:
+def covers_half(found: Iterable[Network]) -> bool:
     """Whether all networks together cover half of IPv4 or of IPv6: many small ones count like one large one."""
     return any(2 * _held(found, everybody) >= everybody.num_addresses for everybody in _EVERYBODY)
 

@@ -34,7 +34,7 @@ from sekisho.breach.reloadable_file import FileWatcher, ReloadableCorpus, in_thr
 from sekisho.check import Canary, DoorReport, Probe, Result, missing_routes
 from sekisho.check.advice import rule_line
 from sekisho.check.canary import say_wrong
-from sekisho.control import Applied, ControlMac, ControlState, MemoryControl, StoredControl, follow
+from sekisho.control import Act, Applied, ControlMac, ControlState, MemoryControl, StoredControl, follow
 from sekisho.control.sockets import serve
 from sekisho.crypto.random_pool import RandomPool
 from sekisho.devices.asker import Askers
@@ -63,7 +63,8 @@ from sekisho.pipeline import Guard
 from sekisho.read import Accounts, Addresses, Callers, Digests, Doors, MailPolicy, Networks, Resolver
 from sekisho.read.paths import path_keys
 from sekisho.read.request import may_hide_body, read_headers
-from sekisho.record import AccountHook, Answers, Counts, EventFile, Events, RefusalLog, Subjects
+from sekisho.record import AccountHook, Answers, Counts, EventFile, Events, RefusalLog, Subject, Subjects
+from sekisho.record.subjects import counted_network
 from sekisho.settings import NoFactor, Settings, StoreFailure, load
 from sekisho.settings.extras import missing_extras
 from sekisho.settings.load import SettingsErrors
@@ -97,7 +98,6 @@ VAULT_BYTES_MAX = 256 << 20
 
 _monotonic_s = time.monotonic  # called twice for each stranger's attempt, so without a wrapper of our own
 
-MODES = {mode.value: mode for mode in Mode}
 ASIDE = "sekisho.aside"
 """A key in scopes made by the guard itself: it passes them on unguarded. A client cannot set keys of a scope."""
 DAY_S = 86_400
@@ -341,9 +341,10 @@ class _Parts:
         )
         self.leaks = _Leaks(settings, self.events)
         self.shed = Shed(_monotonic_us)
-        self.control = ControlState(ControlMac(settings.listed, settings.namespace), self._controlled, _wall_s)
+        self.control = ControlState(
+            ControlMac(settings.listed, settings.namespace), self._controlled, _wall_s, self._acted
+        )
         self.local_control = MemoryControl(self.control.hear)
-        self._announced = ""
         # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.
         self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=time.monotonic)
         self.own = MemoryLedger(self._own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
@@ -351,7 +352,6 @@ class _Parts:
         self._running: dict[asyncio.AbstractEventLoop, _Running] = {}
         self._latest: _Running | None = None
         self._warned = False
-        self._freed: frozenset[bytes] = frozenset()
         self.lifespan_state: Mapping[str, object] = {}
         self.csrf = CsrfCookies(settings.doors, given[2])
         self.around: Mapping[str, Any] = {}  # keys that the framework puts into all its scopes
@@ -429,26 +429,16 @@ class _Parts:
             await asyncio.to_thread(self.event_file.flush)
 
     def hear(self, news: News) -> None:
-        """Apply news from the exchange. A mode set by an operator stays until it is set again, also across restarts."""
+        """Apply news from the exchange."""
         if news.anew:
             self.events.counts_anew()
         if news.at_us:
             self.clock_s.heard(news.at_us)
-        self.shed.forget(news.unblocked)
-        # Announced for a minute, but applied once. Applied repeatedly, it would end every proof of a freed account
-        # within that minute, and an attacker's guesses at it would be counted from zero each time.
-        freed = tuple(set(news.unblocked) - self._freed)
-        self._freed = frozenset(news.unblocked)
-        self.own.forget(freed)
-        for running in self._running.values():
-            running.end_challenges(freed)
         for rule in self.trust.hear(news.rules):
             say_wrong(rule, rule_line(rule.door))
         self.trust.share(self.settings.workers or max(1, news.workers))
         if self.settings.workers is None:
             self.own.limits = self._own_limits(max(1, news.workers))
-        self._announced = news.mode
-        self._switch()
 
     def _controlled(self, applied: Applied) -> None:
         """Apply the parts of the control record that are in force."""
@@ -456,9 +446,20 @@ class _Parts:
         for running in self._running.values():
             running.set_lists(applied)
 
+    def _acted(self, acts: tuple[Act, ...]) -> None:
+        """Obey and record what operators did since the last record, each act once."""
+        for act in acts:
+            self.events.commanded(act.word, act.by, act.why, act.of if act.word == "mode" else "", subject_of(act))
+            # Counters in the store are cleared by the command.
+            self.shed.forget(act.digests)
+            self.own.forget(act.digests)
+            if act.of == "account":
+                for running in self._running.values():
+                    running.unblock(act.digests)
+
     def _switch(self) -> None:
-        # The control record comes first: it is authenticated, and the other key in the store is not.
-        mode = self.control.applied.mode or MODES.get(self._announced, self.settings.mode)
+        # Only the signed record: an attacker who can write to the store must not switch the guard off.
+        mode = self.control.applied.mode or self.settings.mode
         if mode is not self.mode:
             log.warning("mode is now %s", mode.value)
             self.events.mode_changed(mode)
@@ -595,6 +596,8 @@ class _Running:
             later=loop.call_later,
         )
         self._queue = PlaceQueue(self._admission)
+        self._daily = self._guesses()
+        self._forgetting: asyncio.Task[None] | None = None
         self._patience = Patience(parts.settings.body_seconds_max)
         self._guard = self._pipeline(ledger)
         self.set_lists(parts.control.applied)
@@ -624,10 +627,16 @@ class _Running:
         if following is not None:
             self._control = self.loop.create_task(following, name="sekisho control")
 
-    def end_challenges(self, accounts: tuple[bytes, ...]) -> None:
-        """End the step-ups under way for accounts that an operator has freed."""
+    def unblock(self, digests: tuple[bytes, ...]) -> None:
+        """End the step-ups under way for unblocked accounts, and forget guesses at their codes. Any thread may call."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._unblock, digests)
+
+    def _unblock(self, digests: tuple[bytes, ...]) -> None:
         if self._step_up is not None:
-            self._step_up.end_all(accounts)
+            self._step_up.end_all(digests)
+        if self._daily is not None:
+            self._forgetting = self.loop.create_task(self._daily.forget(digests), name="sekisho unblock")
 
     async def tell(self) -> None:
         """Share the state of success rules with other workers now, if the store answers."""
@@ -644,7 +653,7 @@ class _Running:
             await asyncio.gather(self._looking, return_exceptions=True)
         if self._step_up is not None:
             await self._step_up.aclose()
-        for task in (self._exchange, self._control):
+        for task in (self._exchange, self._control, self._forgetting):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -712,7 +721,7 @@ class _Running:
             leaked_account=parts.reading.accounts.listed,
             clock_s=parts.clock_s,
             chance=RandomPool().take,
-            guesses=self._guesses(),
+            guesses=self._daily,
         )
 
     def _endpoint(self) -> Endpoint:
@@ -791,6 +800,12 @@ class _Running:
             self._canary.test, parts.clock_s, self._refusals, self._admission, self._patience,
         )  # fmt: skip
         return StepUpWing(settings, Given(*parts.given), site, vault)
+
+
+def subject_of(act: Act) -> Subject:
+    """The subject of an operator's act, for its event. A network is cut to one that events name."""
+    network = counted_network(act.of) if act.word not in {"mode", "unblock"} else ""
+    return Subject(network, act.account, act.address, act.device)
 
 
 def people_of(owners: Owners | str | None, overrides: dict[str, object]) -> tuple[Owners | None, dict[str, object]]:

@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from sekisho.ledger.worker_sync import News
 from sekisho.model import StoreUnavailable
 from sekisho.passwords import PasswordsBusy
 from sekisho.stepup.flow import proof_routes as redeeming
 from sekisho.stepup.flow.fair_queue import FairQueue
 from sekisho.stepup.flow.proof_routes import wait_s
 from sekisho.store.vault import MemoryVault
+from tests.control.commanding import tell
 from tests.middleware.driving import Line, answer, ask, form, http, pieces
 from tests.middleware.step_up.driving import FORM, STEP, STRANGE, Client, Shop, Site, challenge, stop
 
@@ -692,28 +692,27 @@ async def test_an_application_that_has_no_time_is_asked_again(monkeypatch: pytes
 
 
 async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
-    """Row 83: unblocking an account ends its challenges once, although the message arrives twice."""
+    """Row 83: unblocking an account ends its challenges."""
     client = site.client()
     ticket = challenge(await client.log_in())
     parts = site.guard._parts
     assert parts is not None
     account = parts.digests._account()
     account.update(b"hana")
-    news = News(1, "", (account.digest()[:16],))
-    parts.hear(news)
+    tell(site.guard, unblocked=(account.digest()[:16],))
     await settled(site)
     assert (await client.show(ticket, site.code())).code == "start_again"
 
 
 async def test_an_unblocking_ends_what_is_under_way_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unblock messages repeat for a minute; a challenge begun after the first one survives the others."""
+    """Acts stay in the record; a challenge begun after the first reading survives the others."""
     ended: list[bytes] = []
     monkeypatch.setattr(
         "sekisho.stepup.flow.issue.Issuer.end_all", lambda _, account_digest: ended.append(account_digest)
     )
     await site.client().log_in()
-    parts = site.guard._parts
-    assert parts is not None
-    for unblocked in ((b"one",), (b"one",), (b"one", b"two"), ()):
-        parts.hear(News(1, "", unblocked))
-    assert ended == [b"one", b"two"]
+    one, two = b"1" * 16, b"2" * 16
+    for unblocked in ((one,), (), (two,), ()):
+        tell(site.guard, unblocked=unblocked)
+    await settled(site)
+    assert ended == [one, two]

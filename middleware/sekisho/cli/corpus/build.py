@@ -1,8 +1,8 @@
 """Make a file of leaked passwords, or of leaked pairs with --pairs. OUT is replaced only when the new file is complete.
 
 INPUT is a folder of ranges from `sekisho corpus fetch`, a list of SHA1:count as Have I Been Pwned provides it, a list
-of passwords (--format plain), or - for standard input; gzip is recognised. Several inputs make one file. Sorted hashes
-take one pass; others are sorted here, with 128 MiB of memory and eight bytes of disk per hash beside OUT.
+of passwords (--format plain), or - for standard input; gzip is recognised. Several inputs become one file. Sorted
+hashes take one pass; others are sorted here, with 128 MiB of memory and eight bytes of disk per hash beside OUT.
 
 With --pairs, INPUT holds lines of account:password, as combination lists do; invalid lines are skipped and counted.
 Only keyed digests are written. The key is SEKISHO_PAIRS_KEY, or in the file that SEKISHO_PAIRS_KEY_FILE names. The

@@ -1,0 +1,150 @@
+"""Shared by an operator's commands: the service's settings, its control record, and the operator's name."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.cli.usage import Misused
+from sekisho.control import ControlMac, StoredControl, change, record_in
+from sekisho.control.acts import TEXT_BYTES_MAX
+from sekisho.control.earlier import EarlierWorkers
+from sekisho.control.sockets import SocketControl
+from sekisho.ledger.opening import open_line
+from sekisho.model import SekishoError, StoreUnavailable
+from sekisho.settings import load
+from sekisho.settings.store import MEMORY
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import AsyncIterator, Callable
+
+    from sekisho.control import Act, ControlPlace, ControlRecord
+    from sekisho.settings import Settings
+    from sekisho.store import AnyStoreConnection
+
+DEADLINE_US = 3_000_000  # an operator waits longer than a log-in
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_SPAN = re.compile(r"([0-9]{1,9})([smhd])")
+
+
+class Unreachable(SekishoError):  # noqa: N818 - a state of the service, not of the program
+    """The service's control record cannot be reached."""
+
+
+def settings() -> Settings:
+    """The service's settings, from the environment. Raises `SettingsErrors`."""
+    # The application may give LoginGuard its owners and senders as objects, which cannot be seen from here.
+    return load(os.environ, has_owners="SEKISHO_OWNERS" not in os.environ, has_sender=True)
+
+
+class Desk(NamedTuple):
+    """What an operator's command works with.
+
+    Attributes:
+        settings: the service's.
+        place: keeps the control record.
+        mac: signs it.
+        line: to the store; None with `memory://`.
+    """
+
+    settings: Settings
+    place: ControlPlace
+    mac: ControlMac
+    line: AnyStoreConnection | None
+
+    @property
+    def earlier(self) -> EarlierWorkers | None:
+        """Workers of earlier versions; None where there can be none."""
+        return EarlierWorkers(self.line, self.settings.namespace) if self.line is not None else None
+
+    async def record(self) -> ControlRecord:
+        """The record in force. Raises `ControlError`, `StoreUnavailable`."""
+        return record_in(await self.place.get(), self.mac)
+
+    async def do(self, act: Act, changed: Callable[[ControlRecord], ControlRecord]) -> ControlRecord:
+        """Change the record, which tells all workers. Raises `ControlError`, `StoreUnavailable`."""
+        return await change(self.place, self.mac, changed, time.time, act._replace(by=operator()))
+
+
+@asynccontextmanager
+async def desk() -> AsyncIterator[Desk]:
+    """Open the way to the running service. Raises `SettingsErrors`, and `Unreachable` where it does not answer."""
+    found = settings()
+    line, place, where = _way(found)
+    try:
+        yield Desk(found, place, ControlMac(found.listed, found.namespace), line)
+    except StoreUnavailable:
+        raise Unreachable(where) from None
+    finally:
+        if line is not None:
+            await line.aclose()
+
+
+def _way(found: Settings) -> tuple[AnyStoreConnection | None, ControlPlace, str]:
+    """The line to the store if there is one, the place of the record, and what to say where it does not answer."""
+    if found.store != MEMORY:
+        line = open_line(found.store, found.limits, deadline_us=DEADLINE_US)
+        return line, StoredControl(line, found.namespace), "SEKISHO_STORE does not answer; it may or may not be done"
+    if found.control_socket is None:
+        raise Unreachable("with SEKISHO_STORE=memory:// this needs SEKISHO_CONTROL_SOCKET, here and in the service")
+    where = "the process at SEKISHO_CONTROL_SOCKET does not answer: does it run, as this user?"
+    return None, SocketControl(found.control_socket), where
+
+
+def operator() -> str:
+    """The login name and uid of this process, and the machine; behind sudo also those of its caller."""
+    caller = os.environ.get("SUDO_UID", "") if os.getuid() == 0 else ""
+    behind = f" for {_user(int(caller))}" if caller.isdecimal() and len(caller) < 10 else ""
+    return f"{_user(os.getuid())}{behind} on {os.uname().nodename[:64]}"[:TEXT_BYTES_MAX]
+
+
+def _user(uid: int) -> str:
+    try:
+        return f"{pwd.getpwuid(uid).pw_name[:32]} (uid {uid})"
+    except KeyError:  # containers run as users without a name
+        return f"uid {uid}"
+
+
+def add_because(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--because`."""
+    parser.add_argument("--because", metavar="TEXT", default="", help="the reason, for the event; no account names")
+
+
+def reason(text: str) -> str:
+    """The reason as it may be recorded. Raises `Misused`."""
+    # Events are read in terminals: a control character could forge a line there.
+    if not text.isprintable() or len(json.dumps(text)) - 2 > TEXT_BYTES_MAX:
+        raise Misused(f"--because has control characters, or is longer than {TEXT_BYTES_MAX} bytes")
+    return text
+
+
+def seconds(text: str, option: str, most: int) -> int:
+    """A span such as `90s`, `10m`, `1h` or `7d`. Raises `Misused`."""
+    found = _SPAN.fullmatch(text)
+    span = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if not 1 <= span <= most:
+        raise Misused(f"{option} is not written as 90s, 10m, 1h or 7d, or is more than {most // 86_400} days")
+    return span
+
+
+def moment(at_s: int) -> str:
+    """A time as text: UTC."""
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def said_by(act: Act | None) -> str:
+    """By whom, when and why, as the end of a line; empty if it is not known any more."""
+    if act is None:
+        return ""
+    return f", by {act.by}, {moment(act.at_s)}" + (f": {act.why}" if act.why else "")
+
+
+def by_as_json(act: Act | None) -> dict[str, str | int]:
+    return {} if act is None else {"by": act.by, "at": act.at_s, "why": act.why}

@@ -1,0 +1,63 @@
+"""Runs an operator's commands beside guards of this process, as the same service in other processes would."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from contextlib import redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.cli import main
+from sekisho.testing import SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from sekisho.wiring import LoginGuard
+
+
+class Said(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str = ""
+
+
+def serve_with(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    """The service's environment, for commands and guards alike."""
+    for name, value in {"secret": SECRET.decode(), **settings}.items():
+        monkeypatch.setenv(f"SEKISHO_{name.upper()}", value)
+
+
+async def command(*line: str) -> Said:
+    """Run a command in a thread of its own: it has an event loop, as the guards have theirs."""
+    return await asyncio.to_thread(run, *line)
+
+
+def run(*line: str) -> Said:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code: object = main(line)
+        except SystemExit as ended:
+            code = ended.code
+    assert isinstance(code, int)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; a worker reads the record about once a second."""
+    for _ in range(600):
+        if holds():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError
+
+
+async def stop(*guards: LoginGuard) -> None:
+    for guard in guards:
+        assert guard._parts is not None
+        await guard._parts.stop()
