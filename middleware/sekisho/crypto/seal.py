@@ -1,11 +1,16 @@
 """Sealing: encrypts and authenticates data that leaves this process and comes back.
 
 Sealed data are an application's answer in the store, a form in a page, or a factor's secret in a database. Each is
-worth stealing, and each passes through other hands. The cipher is AES-256-GCM with a key for each message, as in
-XAES-256-GCM (https://c2sp.org/XAES-256-GCM): the master key, the purpose and 96 random bits give the key of the
-message; 96 more bits are its nonce. NIST allows 2^32 messages for one key under random nonces (SP 800-38D, section
-8.3). An attacker whose every guess makes the guard seal an answer reaches that within weeks. With a key for each
-message the bound is 2^80.
+worth stealing, and each passes through other hands. The cipher is AES-256-GCM with derived keys, as in XAES-256-GCM
+(https://c2sp.org/XAES-256-GCM): the master key, the purpose and 96 random bits give the key of a message; 96 more bits
+are its nonce. NIST allows 2^32 messages for one key under random nonces (SP 800-38D, section 8.3), which is a risk of
+2^-32 that a nonce repeats. An attacker whose every guess makes the guard seal an answer reaches that within weeks. A
+derived key therefore seals only `BATCH` messages, all for one purpose. At that, 2^57 messages have the same risk. A new
+key for each message would cost more than the sealing of a form.
+
+After a fork both processes use the key of the current batch. An attacker who gets two messages with one key and nonce
+could read both, but each nonce comes from the system when its message is sealed, and so differs in the two processes.
+Two messages with the same salt are of one batch. That reveals nothing about what they contain.
 
 Needs the extra `step-up`.
 """
@@ -33,6 +38,9 @@ _TAG_BYTES = 16
 _NONCE_AT = len(_VERSION) + _KEY_ID_BYTES + _SALT_BYTES
 _DATA_AT = _NONCE_AT + _NONCE_BYTES
 
+BATCH = 256
+"""Messages that are sealed with one derived key, for one purpose and in one process."""
+
 
 def _keyed(master: bytes) -> blake2b:
     return blake2b(key=master, digest_size=32, person=b"sealed message")
@@ -57,6 +65,17 @@ class Unsealable(SekishoError):  # noqa: N818 - a verdict about a client's text
         super().__init__("cannot be opened")
 
 
+class _Batch:
+    """A derived key. `start`: how texts sealed with it begin; `left`: the messages that it may still seal."""
+
+    __slots__ = ("cipher", "left", "start")
+
+    def __init__(self, start: bytes, cipher: AESGCM) -> None:
+        self.start: Final = start
+        self.cipher: Final = cipher
+        self.left = BATCH
+
+
 class Sealer:
     """Seals and opens data.
 
@@ -68,7 +87,7 @@ class Sealer:
         ValueError: no secret was given.
     """
 
-    __slots__ = ("_clock_s", "_keys")
+    __slots__ = ("_batches", "_clock_s", "_keys")
 
     def __init__(self, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float] = time) -> None:
         if not secrets:
@@ -81,6 +100,7 @@ class Sealer:
         # Each key is hashed once; sealing only copies that state, which keeps a flood of sealed answers cheap.
         self._keys: Final = {_head(master): (_keyed(master), signer) for master, signer in masters}
         self._clock_s = clock_s
+        self._batches: dict[tuple[bytes, bytes], _Batch] = {}  # by head and purpose
 
     def seal(self, purpose: bytes, data: bytes, *, bound_to: bytes) -> bytes:
         """Seal data for one purpose, bound to a context: `OVERHEAD_BYTES` longer than `data`, different each time.
@@ -92,9 +112,12 @@ class Sealer:
         """
         if len(data) > DATA_BYTES_MAX:
             raise ValueError(f"at most {DATA_BYTES_MAX} bytes can be sealed")
-        head, random = self._sealing, token_bytes(_SALT_BYTES + _NONCE_BYTES)
-        cipher = self._cipher(head, purpose, random[:_SALT_BYTES])
-        return head + random + cipher.encrypt(random[_SALT_BYTES:], data, head + bound_to)
+        head, nonce = self._sealing, token_bytes(_NONCE_BYTES)
+        batch = self._batches.get((head, purpose))
+        if batch is None or batch.left <= 0:
+            batch = self._batches[head, purpose] = self._batch(head, purpose)
+        batch.left -= 1
+        return batch.start + nonce + batch.cipher.encrypt(nonce, data, head + bound_to)
 
     def open(self, purpose: bytes, sealed: bytes, *, bound_to: bytes) -> bytes:
         """Open data that was sealed for this purpose and context. A client may send any bytes. Raises `Unsealable`."""
@@ -126,6 +149,10 @@ class Sealer:
             return cipher.decrypt(sealed[_NONCE_AT:_DATA_AT], sealed[_DATA_AT:], head + bound_to)
         except InvalidTag:
             return None
+
+    def _batch(self, head: bytes, purpose: bytes) -> _Batch:
+        salt = token_bytes(_SALT_BYTES)
+        return _Batch(head + salt, self._cipher(head, purpose, salt))
 
     def _cipher(self, head: bytes, purpose: bytes, salt: bytes) -> AESGCM:
         # The salt has a fixed length, so no two pairs of salt and purpose give the same bytes.
