@@ -22,7 +22,6 @@ from sekisho.challenge.work import (
     SKEW_S,
     Work,
     Worked,
-    _bound,
     difficulty,
 )
 from sekisho.model import StoreUnavailable
@@ -92,7 +91,7 @@ def test_it_is_signed_as_the_library_signs(carried: str, site: Site, monkeypatch
         key_prefix="00",
         expires_at=1_700_000_120,
         data=parameters.get("data"),
-        hmac_secret=_bound(site.work._signing(), ATTEMPT),
+        hmac_secret=site.work._signing().bound(ATTEMPT),
     )
 
     assert theirs.to_dict() == found

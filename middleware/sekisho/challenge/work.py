@@ -24,7 +24,7 @@ from hmac import compare_digest
 from hmac import digest as hmac_digest
 from secrets import token_bytes
 from time import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from altcha import Challenge, ChallengeParameters, Payload, Solution, verify_solution
 
@@ -128,10 +128,7 @@ class Work:
     """
 
     def __init__(self, secrets: Sequence[bytes | Signer], vault: Vault, *, clock_s: Callable[[], float] = time) -> None:
-        self._keys = [
-            (blake2b(signer.secret, digest_size=64, person=b"sekisho.work").digest(), signer)
-            for signer in as_signers(secrets)
-        ]
+        self._keys = [_Key(signer) for signer in as_signers(secrets)]
         self._vault = vault
         self._clock_s = clock_s
         self._looked_at: dict[str, None] = {}
@@ -153,14 +150,14 @@ class Work:
         nonce, salt = random[: 2 * _NONCE_BYTES], random[2 * _NONCE_BYTES :]
         data = ""
         if carried:
-            data = f'"data":{{"{_CARRIED}":{_TEXT.encode(carried)},"{_OURS}":"{_ours(key, ends_s, carried)}"}},'
+            data = f'"data":{{"{_CARRIED}":{_TEXT.encode(carried)},"{_OURS}":"{key.ours(ends_s, carried)}"}},'
         # The result of `altcha.create_challenge`, in a twentieth of the time, since a flood is answered with it. The
         # signature covers exactly this spelling: names in order, no spaces.
         parameters = (
             f'{{"algorithm":"{_ALGORITHM}","cost":{cost},{data}"expiresAt":{ends_s},"keyLength":32,'
             f'"keyPrefix":"{"0" * digits}","nonce":"{nonce}","salt":"{salt}"}}'
         )
-        signed = hmac_digest(_bound(key, bound_to), utf8(parameters), "sha256").hex()
+        signed = hmac_digest(key.bound(bound_to), utf8(parameters), "sha256").hex()
         return Puzzle(f'{{"parameters":{parameters},"signature":"{signed}"}}', ends_s, nonce, bool(carried))
 
     def earns_look(self, payload: str) -> bool:
@@ -175,21 +172,21 @@ class Work:
         carried, shown = (data.get(_CARRIED), data.get(_OURS)) if isinstance(data, dict) else (None, None)
         if not isinstance(carried, str) or not isinstance(shown, str):
             return False
-        ours = (_ours(key, solved.parameters.ends_s, carried) for key in self._alive())
+        ours = (key.ours(solved.parameters.ends_s, carried) for key in self._alive())
         return any(compare_digest(one.encode(), utf8(shown)) for one in ours) and self._is_first_look(carried)
 
     def page_mark(self, puzzle: Puzzle) -> str:
         """Return the mark that a browser sends with a page's form. The form's body has the solution; see
         `earns_look_by_mark`.
         """
-        return _page_mark(self._signing(), puzzle.ends_s, puzzle.nonce)
+        return self._signing().page_mark(puzzle.ends_s, puzzle.nonce)
 
     def earns_look_by_mark(self, mark: str) -> bool:
         """The same as `earns_look`, by the mark of a page."""
         ends, _, nonce = mark.rpartition(".")[0].partition(".")
         if len(mark) > MARK_CHARS_MAX or not _ENDS.fullmatch(ends) or not self._is_near(int(ends)):
             return False
-        ours = (_page_mark(key, int(ends), nonce) for key in self._alive())
+        ours = (key.page_mark(int(ends), nonce) for key in self._alive())
         return any(compare_digest(utf8(one), utf8(mark)) for one in ours) and self._is_first_look(mark)
 
     def _is_first_look(self, name: str) -> bool:
@@ -224,16 +221,16 @@ class Work:
         data = solved.parameters.data or {}
         return Worked(solved.parameters.cost << 4 * len(solved.parameters.key_prefix), data.get(_CARRIED, ""))
 
-    def _signing(self) -> bytes:
+    def _signing(self) -> _Key:
         now_s = self._clock_s()
-        for key, signer in self._keys:
-            if signer.signs and now_s < signer.until_s:
+        for key in self._keys:
+            if key.signer.signs and now_s < key.signer.until_s:
                 return key
         raise LookupError("no secret signs")
 
-    def _alive(self) -> list[bytes]:
+    def _alive(self) -> list[_Key]:
         now_s = self._clock_s()
-        return [key for key, signer in self._keys if now_s < signer.until_s]
+        return [key for key in self._keys if now_s < key.signer.until_s]
 
     def _is_fresh(self, parameters: _Parameters) -> bool:
         return self._is_near(parameters.ends_s)
@@ -245,8 +242,40 @@ class Work:
     def _signed_with(self, solved: _Solved, bound_to: bytes) -> bytes | None:
         """Return the key that signed the challenge, if the cheap checks pass; otherwise None."""
         payload, claimed = solved.payload, bytes.fromhex(solved.payload.solution.derived_key)
-        keys = (_bound(key, bound_to) for key in self._alive())
+        keys = (key.bound(bound_to) for key in self._alive())
         return next((key for key in keys if verify_solution(payload, key, lambda *_: claimed).verified), None)
+
+
+class _Key:
+    """What a secret signs with: a keyed state for each use, which a digest copies."""
+
+    __slots__ = ("_bound", "_ours", "_page", "signer")
+
+    def __init__(self, signer: Signer) -> None:
+        key = blake2b(signer.secret, digest_size=64, person=b"sekisho.work").digest()
+        self.signer: Final = signer
+        self._bound: Final = blake2b(key=key, digest_size=32, person=b"work for").copy
+        self._ours: Final = blake2b(key=key, digest_size=16, person=b"work carries").copy
+        self._page: Final = blake2b(key=key, digest_size=16, person=b"work page").copy
+
+    def bound(self, bound_to: bytes) -> bytes:
+        """The key that signs challenges for one attempt."""
+        if not bound_to:
+            raise ValueError("work is bound to an attempt")
+        digest = self._bound()
+        digest.update(bound_to)
+        return digest.digest()
+
+    def ours(self, ends_s: int, carried: str) -> str:
+        """Return a tag that proves a challenge genuine before its binding is known."""
+        digest = self._ours()
+        digest.update(b"%d %b" % (ends_s, utf8(carried)))
+        return digest.hexdigest()
+
+    def page_mark(self, ends_s: int, nonce: str) -> str:
+        digest = self._page()
+        digest.update(b"%d %b" % (ends_s, utf8(nonce)))
+        return f"{ends_s}.{nonce}.{digest.hexdigest()}"
 
 
 class _Parameters(ChallengeParameters):
@@ -277,22 +306,6 @@ def _shape(difficulty: int) -> tuple[int, int]:
     while difficulty > _COST_MAX << 4 * digits:
         digits += 1
     return digits, -(-difficulty >> 4 * digits)
-
-
-def _bound(key: bytes, bound_to: bytes) -> bytes:
-    if not bound_to:
-        raise ValueError("work is bound to an attempt")
-    return blake2b(bound_to, key=key, digest_size=32, person=b"work for").digest()
-
-
-def _ours(key: bytes, ends_s: int, carried: str) -> str:
-    """Return a tag that proves a challenge genuine before its binding is known."""
-    return blake2b(b"%d %b" % (ends_s, utf8(carried)), key=key, digest_size=16, person=b"work carries").hexdigest()
-
-
-def _page_mark(key: bytes, ends_s: int, nonce: str) -> str:
-    mac = blake2b(b"%d %b" % (ends_s, utf8(nonce)), key=key, digest_size=16, person=b"work page").hexdigest()
-    return f"{ends_s}.{nonce}.{mac}"
 
 
 def _used(key: bytes, solved: _Solved) -> bytes:
