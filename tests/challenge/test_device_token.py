@@ -253,15 +253,40 @@ def test_what_begins_like_a_token_of_ours_is_bounded_work_and_no_error(rest: str
 def test_a_genuine_token_is_found_among_whatever_else(
     place: int, by: bytes, device_class: Device, account: str, forged: bytes
 ) -> None:
-    """A genuine token among junk passes the shed, for any account, secret and class."""
+    """A genuine token among junk is found, for any account, secret and class."""
     token = issued(account, by=DeviceTokens([by], days=180, oldest=OLD), device_class=device_class)
     jar = [text(forged)] * ACCOUNTS_MAX
     jar[place] = token
     both = DeviceTokens([NEW, OLD], days=180)
 
-    assert both.has_genuine(".".join(jar), NOW)
     assert not both.has_genuine(".".join([text(forged)] * ACCOUNTS_MAX), NOW)
     assert found(".".join(jar), account, by=both) is not None
+
+
+@pytest.mark.parametrize("junk", ["", "x", text(bytes(47)), text(b"\xff" * 47)])
+def test_a_genuine_token_behind_junk_passes_the_shed(junk: str) -> None:
+    """Tokens pass the shed by the first one that begins as ours do; what begins otherwise is left out."""
+    assert TOKENS.has_genuine(".".join([junk, issued(), issued("another")]), NOW)
+
+
+def test_the_first_token_of_ours_decides_at_the_shed() -> None:
+    """A forged token in front of a genuine one is refused there: or five forged ones would cost five signatures."""
+    forged = issued()[:40] + "A" * 23
+    assert not TOKENS.has_genuine(".".join([forged] * ACCOUNTS_MAX), NOW)
+    assert not TOKENS.has_genuine(f"{forged}.{issued()}", NOW)
+    assert TOKENS.has_genuine(f"{issued()}.{forged}", NOW)
+    assert found(f"{forged}.{issued('Bob')}", "Bob") is not None
+
+
+def test_what_was_handed_out_over_a_rotation_passes_the_shed() -> None:
+    """A jar is led by the token that was signed last, so an older secret's tokens behind it do not matter."""
+    before = issued("Bob", by=DeviceTokens([OLD], days=180))
+    both, after = DeviceTokens([NEW, OLD], days=180), DeviceTokens([NEW], days=180)
+    jar = issued(by=both, presented=before)
+    assert jar.count(".") == 1
+    assert both.has_genuine(before, NOW)
+    assert both.has_genuine(jar, NOW)
+    assert after.has_genuine(jar, NOW)
 
 
 def test_more_than_a_full_jar_is_not_even_split() -> None:
