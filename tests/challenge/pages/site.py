@@ -88,6 +88,7 @@ class Site:
         return Starlette(
             routes=[
                 Route("/sekisho/sekisho.js", self._module),
+                Route("/sekisho/page-{digest}", self._file),
                 Route("/sekisho/continue", self._continue, methods=["POST"]),
                 Route("/sekisho/step-up", self._step_up, methods=["POST"]),
                 Route("/sekisho/step-up/options", self._options, methods=["POST"]),
@@ -113,6 +114,12 @@ class Site:
 
     async def _module(self, _: Request) -> Response:
         return Response(self.pages.module(), media_type="text/javascript")
+
+    async def _file(self, request: Request) -> Response:
+        for file in (self.pages.style, self.pages.script):
+            if request.url.path == f"/sekisho{file.path}":
+                return Response(file.body, media_type=file.content_type.decode())
+        return Response(status_code=404)
 
     async def _continue(self, request: Request) -> Response:
         fields = await self._fields(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import blake2b
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -73,10 +74,22 @@ def test_the_policy_lets_in_what_carries_the_nonce_and_nothing_else(page: Page) 
     assert allowed["default-src"] == allowed["base-uri"] == allowed["frame-ancestors"] == "'none'"
     assert allowed["style-src"] == f"'nonce-{NONCE}'"
     assert allowed.get("script-src", f"'nonce-{NONCE}'") == f"'nonce-{NONCE}'"
-    assert {one["nonce"] for one in read.all("script", "style")} == {NONCE}
+    assert {one["nonce"] for one in read.all("script", "link")} == {NONCE}
+    assert not any(read.all("style"))
     assert ("script-src" in allowed) == any(read.all("script"))
     for _, attributes in read.elements:
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
+
+
+@pytest.mark.parametrize("page", EVERY)
+def test_style_and_script_are_files_named_by_their_content(page: Page) -> None:
+    """Pages load one style sheet and at most one script, each under a name that changes with its content."""
+    read = Read(page.body)
+    assert [one["href"] for one in read.all("link")] == [f"/sekisho{PAGES.style.path}"]
+    assert {one["src"] for one in read.all("script")} <= {f"/sekisho{PAGES.script.path}"}
+    for file in (PAGES.style, PAGES.script):
+        assert blake2b(file.body, digest_size=8).hexdigest() in file.path
+    assert len(page.body) < 9_000
 
 
 @pytest.mark.parametrize("page", EVERY)
@@ -199,7 +212,7 @@ def test_a_captcha_opens_the_policy_to_its_own_host(provider: str, element: str,
     page = PAGES.work("en", form="x", captcha={"provider": provider, "sitekey": "key"}, nonce=NONCE)
     read = Read(page.body)
     assert [one["data-sitekey"] for one in read.all("div") if one.get("class") == element] == ["key"]
-    assert [one["src"] for one in read.all("script") if "src" in one] == [script]
+    assert [one["src"] for one in read.all("script")] == [script, f"/sekisho{PAGES.script.path}"]
     hosts = set(
         re.findall(r"https://\S+?(?=;|\s|$)", "; ".join(policy(page)[name] for name in ("script-src", "frame-src")))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -84,6 +85,31 @@ async def test_the_module_is_for_everybody_and_depends_on_nothing(site: Site) ->
     assert "export " in text
     for word in ("import ", "import(", "require(", "eval(", "Function(", "://", "innerHTML", "document.write"):
         assert word not in text, word
+
+
+async def test_a_page_loads_its_style_and_script_once(site: Site) -> None:
+    """The files that pages name are kept by browsers for good, as another content has another name."""
+    client = site.client(headers=[(b"accept", b"text/html")])
+    page = (await client.log_in()).body.decode()
+    for kind, media_type in (("css", b"text/css; charset=utf-8"), ("js", b"text/javascript; charset=utf-8")):
+        [path] = set(re.findall(rf"/sekisho/page-[0-9a-f]{{16}}\.{kind}", page))
+        found = await client.send(path, method="GET", headers=())
+        assert (found.status, found.header(b"content-type")) == (200, media_type)
+        assert found.header(b"cache-control") == b"public, max-age=31536000, immutable"
+        assert found.header(b"cross-origin-resource-policy") == b"same-origin"
+        assert found.header(b"x-content-type-options") == b"nosniff"
+        other = await client.send(path.replace(path[-8:-5], "zzz"), method="GET", headers=())
+        assert other.status == 404
+
+
+async def test_another_versions_file_is_answered_but_not_kept(site: Site) -> None:
+    """While workers are replaced, a page of one asks another for its files: it must keep none of them."""
+    client = site.client()
+    for kind in ("css", "js"):
+        found = await client.send(f"/sekisho/page-0123456789abcdef.{kind}", method="GET", headers=())
+        assert (found.status, found.header(b"cache-control")) == (200, b"no-store")
+    for path in ("page-0123456789abcdef.html", "page-.css", "page-0123456789abcdef0.css", "page.css"):
+        assert (await client.send(f"/sekisho/{path}", method="GET", headers=())).status == 404
 
 
 async def test_a_ticket_is_void_after_forty_calls(site: Site) -> None:

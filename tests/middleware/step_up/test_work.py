@@ -675,6 +675,7 @@ async def test_where_a_captcha_is_asked_for_nobody_waits_past_it(later: Later) -
 
 def test_a_page_that_came_over_http_says_so() -> None:
     """A page over plain HTTP says so: browsers keep none of our cookies there and compute nothing."""
-    page = Pages("/sekisho", "Shop").work("en", form="f", work='{"parameters":{}}', nonce="n").body
+    pages = Pages("/sekisho", "Shop")
+    page = pages.work("en", form="f", work='{"parameters":{}}', nonce="n").body
     assert b"opened over http, without a secure connection" in page
-    assert b"isSecureContext ? form.dataset.failed : form.dataset.insecure" in page
+    assert b"isSecureContext ? form.dataset.failed : form.dataset.insecure" in pages.script.body

@@ -21,6 +21,7 @@ COOKIE_START = b"__Host-sekisho-step="
 SECONDS = 900  # a little longer than a ticket's lifetime
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{22}")
+_HERE, _ELSEWHERE = attributes(SECONDS), attributes(SECONDS, elsewhere=True)
 
 
 class BrowserKey(NamedTuple):
@@ -39,7 +40,7 @@ class BrowserKey(NamedTuple):
         """
         if self.by_header:
             return HEADER, self.key.encode()
-        return b"set-cookie", COOKIE_START + self.key.encode() + attributes(SECONDS, elsewhere=elsewhere)
+        return b"set-cookie", COOKIE_START + self.key.encode() + (_ELSEWHERE if elsewhere else _HERE)
 
     def __repr__(self) -> str:
         return f"BrowserKey(by_header={self.by_header}, ...)"

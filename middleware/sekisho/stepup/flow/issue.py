@@ -156,12 +156,14 @@ class Issuer:
         asked = parts.challenges.ask(
             _bound(attempt, browser_key), 0, occupancy, question=self._guard.question(assessment)
         )
-        headers, form, mark = context.scope["headers"], "", ""
-        if prefers_page(headers):
-            form, mark = self._sealed_form(context, browser_key), parts.challenges.page_mark(asked)
+        headers = context.scope["headers"]
+        if not prefers_page(headers):
+            return await self._answer(context, browser_key, parts.responses.challenge(headers, asked))
+        form, mark = self._sealed_form(context, browser_key), parts.challenges.page_mark(asked)
         # A page at the door's own address posts its form to that address, so the application's answer has it too.
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
-        await self._answer(context, browser_key, parts.responses.challenges(headers, asked, form, here=here, mark=mark))
+        page = parts.responses.challenge_page(headers, asked, form, here=here, mark=mark)
+        return await self._answer(context, browser_key, page)
 
     async def step_up(self, context: RequestContext, assessment: Assessment) -> None:
         """Ask for a second proof; at a log-in, run the application in escrow to learn whether the secret is right."""
@@ -395,7 +397,9 @@ class Issuer:
         )
 
     async def _answer(self, context: RequestContext, browser_key: BrowserKey, answer: Answer) -> None:
-        line = browser_key.line(elsewhere=self._parts.responses.is_elsewhere(context.scope["headers"]))
+        from_site = context.by_name.get(b"sec-fetch-site")
+        elsewhere = from_site == b"cross-site" and self._parts.responses.may_be_read(context.scope["headers"])
+        line = browser_key.line(elsewhere=elsewhere)
         await send_answer(context.send, answer.adding(line))
 
     async def _unavailable(self, context: RequestContext) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from secrets import token_urlsafe
+import re
+from pathlib import PurePosixPath
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Any
 
 from sekisho.answer import Answer, language_of, prefers_page, proof_failed, start_again, step_up_required
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from sekisho.answer import Refusal, Renderer
     from sekisho.challenge.challenges import Challenge
-    from sekisho.stepup.pages import Page, Pages
+    from sekisho.stepup.pages import File, Page, Pages
 
     Headers = Sequence[tuple[bytes, bytes]]
 
@@ -34,6 +36,14 @@ _MODULE = (
     (b"access-control-allow-origin", b"*"),
 )
 
+_FOR_GOOD = b"public, max-age=31536000, immutable"
+_OTHER_FILE = re.compile(r"/page-[0-9a-f]{16}(\.css|\.js)")
+_LOOK_END = attributes(LOOK_SECONDS)
+_CHALLENGE = challenge_required()
+
+NONCE_BYTES = 16
+"""Length of the random value that a page's policy and its elements share, in bytes; written as hex digits."""
+
 
 class Responses:
     """Args:
@@ -47,6 +57,11 @@ class Responses:
         self._renderer = renderer
         self.pages = pages
         self._factors = factors
+        files = (pages.style, pages.script)
+        self._files = {file.path: _file(file, _FOR_GOOD) for file in files}
+        # During an update, a browser may ask a worker of one version for the file of another. It gets this version's
+        # file, which it must not keep under that name.
+        self._others = {PurePosixPath(file.path).suffix: _file(file, b"no-store") for file in files}
         # Joined once: these JSON members never change, and a flood would pay for joining them.
         self._continue = _members({"continue": f"{mount}/continue"})
         self._next = _members({"step_up": f"{mount}/step-up", "factors": factors, "expires_in": TICKET_S})
@@ -83,37 +98,39 @@ class Responses:
                 failed=failed,
                 sent=sent,
                 chosen=chosen if chosen in self._factors else "",
-                nonce=token_urlsafe(16),
+                nonce=token_bytes(NONCE_BYTES).hex(),
             )
             return self._refused(headers, refusal, page)
         if sent:
             return self.json(headers, 202, {"sent": True})
         return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._next}')
 
-    def challenges(self, headers: Headers, asked: Challenge, form: str, *, here: bool, mark: str = "") -> Answer:
-        """Ask for work or a captcha, before the secret is checked.
+    def challenge_page(self, headers: Headers, asked: Challenge, form: str, *, here: bool, mark: str = "") -> Answer:
+        """Ask a person for work or a captcha, before the secret is checked.
 
         Args:
             headers: of the request.
             asked: the work or captcha.
-            form: the sealed request, carried by a page.
+            form: the sealed request, carried by the page.
             here: whether the page posts it to its own address, or below the mount.
             mark: the browser shows it with the form there; see `Challenges.page_mark`.
         """
-        if prefers_page(headers):
-            page = self.pages.work(
-                language_of(headers),
-                form=form,
-                work=asked.work.text if asked.work else "",
-                captcha=asked.captcha or None,
-                here=here,
-                nonce=token_urlsafe(16),
-            )
-            answer = self._page(401, page)
-            return answer.adding(_look(mark)) if mark and here else answer
+        page = self.pages.work(
+            language_of(headers),
+            form=form,
+            work=asked.work.text if asked.work else "",
+            captcha=asked.captcha or None,
+            here=here,
+            nonce=token_bytes(NONCE_BYTES).hex(),
+        )
+        answer = self._page(401, page)
+        return answer.adding(_look(mark)) if mark and here else answer
+
+    def challenge(self, headers: Headers, asked: Challenge) -> Answer:
+        """Ask a program for the same."""
         work = f'"work": {asked.work.text}, ' if asked.work else ""
         captcha = f'"captcha": {json.dumps(dict(asked.captcha))}, ' if asked.captcha else ""
-        return self._renderer.render(challenge_required(), headers, work + captcha + self._continue)
+        return self._renderer.render(_CHALLENGE, headers, f"{work}{captcha}{self._continue}")
 
     def refusal(self, headers: Headers, refusal: Refusal) -> Answer:
         return self._renderer.render(refusal, headers)
@@ -165,6 +182,13 @@ class Responses:
         body = self.pages.module()
         return Answer(200, (*_MODULE, (b"content-length", b"%d" % len(body))), body)
 
+    def file(self, path: str) -> Answer | None:
+        """A page's style or script; None for other paths. `path`: below the mount."""
+        if found := self._files.get(path):
+            return found
+        other = _OTHER_FILE.fullmatch(path)
+        return self._others[other[1]] if other else None
+
     def page(self, page: Page, status: int = 200) -> Answer:
         return self._page(status, page)
 
@@ -173,7 +197,7 @@ class Responses:
         if not prefers_page(headers):
             return self.refusal(headers, refusal)
         return self._refused(
-            headers, refusal, self.pages.message(language_of(headers), code=code, nonce=token_urlsafe(16))
+            headers, refusal, self.pages.message(language_of(headers), code=code, nonce=token_bytes(NONCE_BYTES).hex())
         )
 
     def _refused(self, headers: Headers, refusal: Refusal, page: Page) -> Answer:
@@ -194,5 +218,16 @@ def _members(values: dict[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False)[1:-1]
 
 
+def _file(file: File, cache_control: bytes) -> Answer:
+    headers = (
+        (b"content-type", file.content_type),
+        (b"cache-control", cache_control),
+        (b"x-content-type-options", b"nosniff"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"content-length", b"%d" % len(file.body)),
+    )
+    return Answer(200, headers, file.body)
+
+
 def _look(mark: str) -> tuple[bytes, bytes]:
-    return b"set-cookie", LOOK_START + mark.encode() + attributes(LOOK_SECONDS)
+    return b"set-cookie", LOOK_START + mark.encode() + _LOOK_END

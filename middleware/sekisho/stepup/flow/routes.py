@@ -132,7 +132,10 @@ class PageRoutes:
         method = scope["method"]
         if method == "OPTIONS" and (allowed := self._parts.responses.preflight(scope["headers"])):
             return allowed
-        handler = self._routes.get((method, under(scope, self._parts.mount) or ""))
+        path = under(scope, self._parts.mount) or ""
+        if method == "GET" and (file := self._parts.responses.file(path)):
+            return file
+        handler = self._routes.get((method, path))
         if handler is None:
             return self._parts.responses.json(scope["headers"], 404, {"code": "not_found"})
         caller = self._reading.callers.read(scope, by_name)

@@ -1,8 +1,10 @@
 """The pages that ask for a proof, and the script that programs use instead of them.
 
-Codes work without scripts, as plain forms; passkeys and proof of work need a script. The page contains everything:
-style and script carry its nonce. The only import is `sekisho.js` from our own mount, whose fetch inherits the nonce of
-the importing module. Only a captcha, if one is configured, is loaded from another host.
+Codes work without scripts, as plain forms; passkeys and proof of work need a script. Style and script are files below
+our own mount. Their names contain a digest of their content, so a browser loads them once and keeps them. The elements
+that load them have the page's nonce, and the import of `sekisho.js` inherits it. Only a captcha, if one is configured,
+is loaded from another host. If the mount cannot be reached, a page has no style and solves no work. Its forms and the
+solver of work need the mount in any case, so a copy of both in the page would not help.
 
 A page depends only on its language and the caller's arguments. Before a proof, no argument depends on the account, so
 no property of the account shows in the page, not even a length.
@@ -12,13 +14,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sekisho.stepup.pages.cut import Cut, mark
+from sekisho.stepup.pages.cut import Cut, escaped, json_in_attribute, mark
 from sekisho.stepup.pages.words import WORDS
 
 if TYPE_CHECKING:
@@ -26,9 +29,8 @@ if TYPE_CHECKING:
 
     from sekisho.owners import Enrolment
 
-__all__ = ["Offer", "Page", "Pages"]
+__all__ = ["File", "Offer", "Page", "Pages"]
 
-_JSON_ESCAPES: Final = (("&", r"\u0026"), ("<", r"\u003c"), (">", r"\u003e"), ("'", r"\u0027"))
 _HERE: Final = Path(__file__).parent
 CUTS_MAX = 256  # languages, factors and last actions: about a hundred pages of ten kilobytes
 
@@ -41,6 +43,39 @@ class Page(NamedTuple):
 
 
 _Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class File(NamedTuple):
+    """A file that the pages load.
+
+    Attributes:
+        path: below the mount; contains a digest of the content.
+        content_type: the media type.
+        body: the content.
+    """
+
+    path: str
+    content_type: bytes
+    body: bytes
+
+    @classmethod
+    def of(cls, name: str, content_type: bytes) -> Self:
+        body = _text(name).encode()
+        stem, _, suffix = name.partition(".")
+        return cls(f"/{stem}-{blake2b(body, digest_size=8).hexdigest()}.{suffix}", content_type, body)
+
+
+class _Asking(NamedTuple):
+    """A page that a flood gets, rendered once and cut where requests differ."""
+
+    body: Cut
+    policy: Cut
+    headers: _Headers
+
+    def filled(self, nonce: str, values: dict[str, bytes]) -> Page:
+        values["nonce"] = escaped(nonce)
+        policy = self.policy.filled(values)
+        return Page(self.body.filled(values), (*self.headers, (b"content-security-policy", policy)))
 
 
 class Offer(Protocol):
@@ -80,9 +115,14 @@ class Pages:
     Args:
         mount: the path prefix of the guard's own routes, e.g. `/sekisho`.
         service: the service's name, as its users know it.
+
+    Attributes:
+        style, script: the files that the pages load.
     """
 
     def __init__(self, mount: str, service: str) -> None:
+        self.style = File.of("page.css", b"text/css; charset=utf-8")
+        self.script = File.of("page.js", b"text/javascript; charset=utf-8")
         self._environment = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -94,11 +134,13 @@ class Pages:
         self._environment.globals |= {
             "mount": mount,
             "service": service,
-            "style": Markup(_text("style.css")),  # noqa: S704 - a file of ours
-            "script": Markup(_text("page.js")),  # noqa: S704 - a file of ours
+            "style": f"{mount}{self.style.path}",
+            "script": f"{mount}{self.script.path}",
         }
         self._module = _text("sekisho.js").encode()
-        self._cut = lru_cache(maxsize=CUTS_MAX)(self._rendered)
+        # Called with positional arguments: names would be hashed for every answer.
+        self._step_up = lru_cache(maxsize=CUTS_MAX)(self._rendered_step_up)
+        self._work = lru_cache(maxsize=CUTS_MAX)(self._rendered_work)
 
     def step_up(
         self,
@@ -124,18 +166,11 @@ class Pages:
             sent: whether the client asked for a code.
             chosen: the factor that the client used last; if it is empty or unknown, the first factor is chosen.
         """
-        values = {"challenge": challenge, "form": form} if form else {"challenge": challenge}
-        return self._asking(
-            "step_up",
-            language,
-            nonce,
-            values,
-            form="",
-            factors=factors,
-            failed=failed,
-            sent=sent,
-            chosen=chosen if chosen in factors else factors[0],
-        )
+        known = chosen if chosen in factors else factors[0]
+        values = {"challenge": escaped(challenge)}
+        if form:
+            values["form"] = escaped(form)
+        return self._step_up(language, factors, bool(form), failed, sent, known).filled(nonce, values)
 
     def work(
         self,
@@ -160,17 +195,11 @@ class Pages:
         Raises:
             KeyError: an unknown provider of captchas.
         """
-        values = {"form": form, "work": _json_in_attribute(work)} if work else {"form": form}
-        return self._asking(
-            "work",
-            language,
-            nonce,
-            values,
-            widget=_WIDGETS[captcha["provider"]] if captcha else None,
-            work="",
-            here=here,
-            sitekey=captcha["sitekey"] if captcha else "",
-        )
+        provider, sitekey = (captcha["provider"], captcha["sitekey"]) if captcha else ("", "")
+        values = {"form": escaped(form)}
+        if work:
+            values["work"] = json_in_attribute(work)
+        return self._work(language, provider, sitekey, bool(work), here).filled(nonce, values)
 
     def manage(
         self,
@@ -213,27 +242,50 @@ class Pages:
         """Return `sekisho.js`, to serve as `text/javascript`."""
         return self._module
 
-    def _asking(
+    def _rendered_step_up(
         self,
-        name: str,
         language: str,
-        nonce: str,
-        values: dict[str, str],
-        *,
-        widget: _Widget | None = None,
-        **kept: Any,
-    ) -> Page:
-        """Fill a cached page, for answers to a flood. `values` belong to this page, `kept` is shared by many pages."""
-        marked = {**kept, **{one: mark(one) for one in values}}
-        cut, policy, headers = self._cut(name, language, widget, **marked)
-        values = {**values, "nonce": nonce}
-        return Page(cut.filled(values), (*headers, (b"content-security-policy", policy.filled({"nonce": nonce}))))
+        factors: tuple[str, ...],
+        has_form: bool,
+        failed: bool,
+        sent: bool,
+        chosen: str,
+    ) -> _Asking:
+        return self._rendered(
+            "step_up",
+            language,
+            None,
+            challenge=mark("challenge"),
+            form=mark("form") if has_form else "",
+            factors=factors,
+            failed=failed,
+            sent=sent,
+            chosen=chosen,
+        )
 
-    def _rendered(self, name: str, language: str, widget: _Widget | None, **kept: Any) -> tuple[Cut, Cut, _Headers]:
+    def _rendered_work(
+        self,
+        language: str,
+        provider: str,
+        sitekey: str,
+        has_work: bool,
+        here: bool,
+    ) -> _Asking:
+        return self._rendered(
+            "work",
+            language,
+            _WIDGETS[provider] if provider else None,
+            form=mark("form"),
+            work=mark("work") if has_work else "",
+            here=here,
+            sitekey=sitekey,
+        )
+
+    def _rendered(self, name: str, language: str, widget: _Widget | None, **kept: Any) -> _Asking:
         body, policy, headers = self._parts(
             name, language, mark("nonce"), form_action=_ANSWERED_BY_APPLICATION, scripted=True, widget=widget, **kept
         )
-        return Cut.of(body), Cut.of(policy), headers
+        return _Asking(Cut.of(body), Cut.of(policy), headers)
 
     def _page(
         self,
@@ -288,13 +340,6 @@ def _policy(nonce: str, *, form_action: str, scripted: bool, widget: _Widget | N
         directives.append(f"frame-src{hosts}")
     directives += [f"form-action {form_action}", "base-uri 'none'", "frame-ancestors 'none'"]
     return "; ".join(directives)
-
-
-def _json_in_attribute(text: str) -> Markup:
-    """Escape JSON for an attribute in single quotes, as Jinja's `tojson` does; no character can end the attribute."""
-    for sign, escaped in _JSON_ESCAPES:
-        text = text.replace(sign, escaped)
-    return Markup(text)  # noqa: S704 - escaped as by `tojson`
 
 
 def _day(unix_s: int) -> str:

@@ -1,3 +1,5 @@
+import { getPasskey, makePasskey, solve } from "./sekisho.js";
+
 const alertOf = (form) => form.querySelector("[role=alert]");
 
 async function passkey(form) {
