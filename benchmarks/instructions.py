@@ -233,7 +233,7 @@ def constant_ledger(load: str, *, packs: bool = False) -> ExitStack:
     stack.enter_context(mock.patch.object(MemoryLedger, "charge", charge))
     stack.enter_context(mock.patch.object(MemoryLedger, "settle", settle))
     # Under callgrind everything takes fifty times as long: the application would look slow, and the loop late.
-    stack.enter_context(mock.patch("sekisho.wiring._monotonic_s", float))
+    stack.enter_context(mock.patch("sekisho.wiring.clocks.monotonic_s", float))
     return stack
 
 

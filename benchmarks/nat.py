@@ -22,7 +22,8 @@ from sekisho.model import Action, Attempt, Basis, DoorKind, Origin, Outcome
 from sekisho.pipeline import Guard
 from sekisho.read import Accounts, Addresses, Networks
 from sekisho.settings import load
-from sekisho.wiring import _Parts
+from sekisho.wiring.given import Given
+from sekisho.wiring.process import ProcessWing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -63,7 +64,7 @@ class House:
     def __init__(self, *, allowed: bool) -> None:
         self.now_us = START_US
         found = load(SETTINGS | ({"SEKISHO_ALLOW": "198.51.100.7/32"} if allowed else {}))
-        parts = _Parts(_nowhere, found, Accounts(), None, (None, None, None))
+        parts = ProcessWing(_nowhere, found, Accounts(), None, Given())
         self.door = next(door for door in found.doors if door.kind is DoorKind.LOGIN)
         self._digests = parts.digests
         self._origins = [_origin(number) for number in range(BROWSERS)]

@@ -37,7 +37,7 @@ async def test_every_guard_that_is_measured_is_on(guard: str, redis_url: str) ->
 
     pages = [(await ask(app, http(f"/articles/{number}", method="GET"))).status for number in (1, 1)]
     guesses = [(await log_in(app, password=f"guess{number}")).status for number in range(25)]
-    await app._parts.stop()
+    await app._loops.stop()
 
     assert pages == [401, 401]  # the bare endpoint answers this to everything
     assert guesses[0] == 401

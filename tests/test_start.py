@@ -36,7 +36,7 @@ async def first_requests():
     form = [(b"content-type", b"application/x-www-form-urlencoded")]
     await guard({{"type": "http", "path": "/login", "method": "POST", "headers": form}}, receive, send)
     print(*sorted(set(sys.modules) - before))
-    await guard._parts.stop()
+    await guard._loops.stop()
 
 print(guard._problem)
 asyncio.run(first_requests())

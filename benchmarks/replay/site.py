@@ -25,7 +25,8 @@ from sekisho.read import Accounts
 from sekisho.settings import load
 from sekisho.store import Script, StoreConnection
 from sekisho.store.options import LineOptions
-from sekisho.wiring import _Parts
+from sekisho.wiring.given import Given
+from sekisho.wiring.process import ProcessWing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -224,7 +225,7 @@ class Site(NamedTuple):
     line: StoreConnection
     ledger: Watched
     alarms: Alarms
-    parts: _Parts
+    parts: ProcessWing
 
 
 def settings(url: str, corpus: Path | None) -> Settings:
@@ -239,9 +240,9 @@ def settings(url: str, corpus: Path | None) -> Settings:
     return load(wanted | ({"SEKISHO_CORPUS": str(corpus)} if corpus else {}), has_owners=True)
 
 
-def parts_of(found: Settings) -> _Parts:
+def parts_of(found: Settings) -> ProcessWing:
     """Readers, digests, tokens, policy and leaks, as `LoginGuard` has them."""
-    return _Parts(_nowhere, found, Accounts(), None, (None, None, None))
+    return ProcessWing(_nowhere, found, Accounts(), None, Given())
 
 
 def assemble(

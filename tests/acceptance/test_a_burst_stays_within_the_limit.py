@@ -42,8 +42,8 @@ async def guard(request: pytest.FixtureRequest, shop: SlowShop) -> AsyncIterator
     store = "memory://" if request.param == "memory" else request.getfixturevalue(request.param)
     app = guarded(shop, store=store, store_deadline_ms=5_000, **{**OPEN, "limit_account": f"{L}/5minute"})
     yield app
-    assert app._parts is not None
-    await app._parts.stop()
+    assert app._loops is not None
+    await app._loops.stop()
 
 
 async def test_of_200_guesses_in_one_turn_the_limit_comes_through(guard: LoginGuard, shop: SlowShop) -> None:

@@ -84,8 +84,8 @@ class Site:
 
     async def stop(self) -> None:
         for guard in self.guards:
-            if guard._parts is not None:
-                await guard._parts.stop()
+            if guard._loops is not None:
+                await guard._loops.stop()
 
 
 @pytest.fixture

@@ -80,9 +80,9 @@ async def test_no_password_is_left_behind(own_redis_server: RedisServer, tmp_pat
             app = guarded(shop, store=own_redis_server.url, workers=1, **settings)
             await storm(app)
             left = dump(own_redis_server)
-            assert app._parts is not None
+            assert app._loops is not None
             counts = app.counts
-            await app._parts.stop()
+            await app._loops.stop()
 
     assert len(shop.reached) > LOG_INS * 0.9
     assert len(left) > 100_000

@@ -28,8 +28,8 @@ async def guard(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await log_in(app, client="198.51.100.1")
     await log_in(app, client="198.51.100.1")
     yield app
-    assert app._parts is not None
-    await app._parts.stop()
+    assert app._loops is not None
+    await app._loops.stop()
 
 
 def commands(server: RedisServer) -> int:

@@ -237,12 +237,12 @@ async def test_what_another_worker_found_wrong_is_wrong_here(caplog: pytest.LogC
     here = guarded(Site(), login=WRONG_RULE, **SETTINGS)
     token = (await log_in(here)).device
     await guesses(there, 3)
-    assert there._parts is not None
-    assert here._parts is not None
+    assert there._loops is not None
+    assert here._loops is not None
     caplog.clear()
 
     for _ in range(2):
-        here._parts.hear(News(2, rules=tuple(there._parts.trust.statements)))
+        here._loops.hear(News(2, rules=tuple(there._loops.process.trust.statements)))
 
     assert len(errors(caplog)) == 1
     assert not (await log_in(here, token=token)).device
@@ -253,11 +253,11 @@ async def test_a_rule_that_was_changed_is_not_wrong(caplog: pytest.LogCaptureFix
     there = guarded(Site(), login=WRONG_RULE, **SETTINGS)
     here = guarded(Site(), login=RIGHT_RULE, **SETTINGS)
     await guesses(there, 3)
-    assert there._parts is not None
-    assert here._parts is not None
+    assert there._loops is not None
+    assert here._loops is not None
     caplog.clear()
 
-    here._parts.hear(News(2, rules=tuple(there._parts.trust.statements)))
+    here._loops.hear(News(2, rules=tuple(there._loops.process.trust.statements)))
 
     assert errors(caplog) == []
     assert (await log_in(here)).device

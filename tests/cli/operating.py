@@ -59,5 +59,5 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def stop(*guards: LoginGuard) -> None:
     for guard in guards:
-        assert guard._parts is not None
-        await guard._parts.stop()
+        assert guard._loops is not None
+        await guard._loops.stop()

@@ -31,11 +31,11 @@ async def test_a_denied_address_is_refused_until_it_is_removed(
         await log_in(guard)
 
     added = await command("deny", HERE, "--for", "1h", "--because", "scraping")
-    await until(lambda: all(guard._parts.control.applied.deny for guard in guards))  # type: ignore[union-attr]
+    await until(lambda: all(guard._loops.control.applied.deny for guard in guards))  # type: ignore[union-attr]
     refused = [(await log_in(guard, client=HERE)).status for guard in guards]
     listed = await command("deny", "--json")
     removed = await command("deny", HERE, "--remove")
-    await until(lambda: not any(guard._parts.control.applied.deny for guard in guards))  # type: ignore[union-attr]
+    await until(lambda: not any(guard._loops.control.applied.deny for guard in guards))  # type: ignore[union-attr]
     admitted = [(await log_in(guard, client=HERE)).status for guard in guards]
     await stop(*guards)
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def mode(guard: LoginGuard) -> Mode:
-    assert guard._parts is not None
-    return guard._parts.mode
+    assert guard._loops is not None
+    return guard._loops.process.mode
 
 
 @pytest.mark.parametrize("kind", ["redis_url", "redis_cluster_url"])
@@ -89,8 +89,8 @@ async def test_workers_of_earlier_versions_are_told_by_their_key(
     gone = redis_server.cli("GET", "sekisho:{exchange}mode")
     redis_server.cli("SET", "sekisho:{exchange}mode", "off")
     said = await command("mode")
-    assert guard._parts is not None
-    await until(lambda: guard._parts.control.record.number > 0)  # type: ignore[union-attr]
+    assert guard._loops is not None
+    await until(lambda: guard._loops.control.record.number > 0)  # type: ignore[union-attr]
     await stop(guard)
 
     assert (key, gone, mode(guard)) == ("monitor", None, Mode.ENFORCE)

@@ -17,8 +17,8 @@ MAC = ControlMac([SECRET], "sekisho")
 
 def tell(guard: LoginGuard, mode: Mode | None = None, *, unblocked: tuple[bytes, ...] = ()) -> None:
     """A record with this mode, and with these accounts unblocked."""
-    assert guard._parts is not None
-    control = guard._parts.control
+    assert guard._loops is not None
+    control = guard._loops.control
     number = control.record.number + 1
     act = Act(number, FAR_S, "unblock", of="account", by="jane (uid 1000)", digests=unblocked)
     record = ControlRecord(number, mode, acts=(*control.record.acts, *((act,) if unblocked else ())))

@@ -50,14 +50,14 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 def mode(guard: LoginGuard) -> Mode:
-    assert guard._parts is not None
-    return guard._parts.mode
+    assert guard._loops is not None
+    return guard._loops.process.mode
 
 
 async def stop(*guards: LoginGuard) -> None:
     for guard in guards:
-        assert guard._parts is not None
-        await guard._parts.stop()
+        assert guard._loops is not None
+        await guard._loops.stop()
 
 
 @pytest.fixture
@@ -95,10 +95,10 @@ async def test_a_denied_network_is_refused_by_two_workers(redis_url: str, line: 
     place = StoredControl(line, "sekisho")
 
     await change(place, MAC, to(deny=(Entry("203.0.113.0/24", FAR_S),)), time.time)
-    await until(lambda: all(guard._parts.control.applied.deny for guard in guards))  # type: ignore[union-attr]
+    await until(lambda: all(guard._loops.control.applied.deny for guard in guards))  # type: ignore[union-attr]
     statuses = [(await log_in(guard, client=client)).status for guard in guards for client in (HERE, "198.51.100.1")]
     await change(place, MAC, to(deny=(Entry("203.0.113.0/24", 1),)), time.time)
-    await until(lambda: not any(guard._parts.control.applied.deny for guard in guards))  # type: ignore[union-attr]
+    await until(lambda: not any(guard._loops.control.applied.deny for guard in guards))  # type: ignore[union-attr]
     after = [(await log_in(guard, client=client)).status for guard in guards for client in (HERE, "198.51.100.1")]
     await stop(*guards)
 
@@ -111,7 +111,7 @@ async def test_an_allowed_network_is_under_no_address_limit(redis_url: str, line
     guard = guarded(Shop(), store=redis_url, workers=1, limit_ip="1/hour")
     await log_in(guard, "one", "guess")
     await change(StoredControl(line, "sekisho"), MAC, to(allow=(Entry("203.0.113.0/24", FAR_S),)), time.time)
-    await until(lambda: bool(guard._parts.control.applied.allow))  # type: ignore[union-attr]
+    await until(lambda: bool(guard._loops.control.applied.allow))  # type: ignore[union-attr]
     statuses = [(await log_in(guard, f"owner {n}", "guess")).status for n in range(3)]
     await stop(guard)
 

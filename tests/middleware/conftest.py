@@ -11,6 +11,6 @@ from tests.middleware.driving import Clock
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of every guard made in this test: its counters and its shed read it."""
     clock = Clock()
-    monkeypatch.setattr("sekisho.wiring._unix_us", clock)
-    monkeypatch.setattr("sekisho.wiring._monotonic_us", clock)
+    monkeypatch.setattr("sekisho.wiring.clocks.unix_us", clock)
+    monkeypatch.setattr("sekisho.wiring.clocks.monotonic_us", clock)
     return clock

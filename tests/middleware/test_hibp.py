@@ -50,8 +50,8 @@ async def asking(shop: Listening, **settings: Any) -> AsyncIterator[tuple[LoginG
         try:
             yield app, api
         finally:
-            assert app._parts is not None
-            await app._parts.stop()
+            assert app._loops is not None
+            await app._loops.stop()
 
 
 def corpus(tmp_path: Path, *, built: float) -> str:
@@ -101,7 +101,7 @@ async def test_a_corpus_that_has_vanished_is_made_up_for(tmp_path: Path, monkeyp
     """The service replaces a corpus file that has vanished."""
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    monkeypatch.setattr("sekisho.wiring.in_thread", lambda look: look())  # it has looked before it answers
+    monkeypatch.setattr("sekisho.wiring.leaks.in_thread", lambda look: look())  # it has looked before it answers
     shop = Listening()
     async with asking(shop, corpus=corpus(tmp_path, built=time())) as (app, _):
         (tmp_path / "passwords").unlink()

@@ -109,7 +109,7 @@ async def test_without_a_lifespan_the_first_request_starts_everything(redis_url:
 
     assert (await log_in(app)).status == 303
     assert [(await log_in(app, "kenji", f"{n}", client=address(n))).status for n in range(L)] == [401] * L
-    await app._parts.stop()  # type: ignore[union-attr] # its settings are right
+    await app._loops.stop()  # type: ignore[union-attr] # its settings are right
 
 
 def test_one_guard_serves_one_event_loop_after_another(redis_url: str) -> None:
@@ -120,8 +120,8 @@ def test_one_guard_serves_one_event_loop_after_another(redis_url: str) -> None:
     gc.collect()
 
     assert statuses == [401] * L + [429]
-    assert app._parts is not None
-    assert len(app._parts._running) == 1
+    assert app._loops is not None
+    assert len(app._loops._running) == 1
 
 
 def test_counters_in_memory_outlive_an_event_loop(clock: Clock) -> None:
@@ -205,7 +205,7 @@ async def test_monitor_refuses_nobody_and_counts_everybody(clock: Clock) -> None
     """`monitor` refuses nothing, but its events show refusals, and its counters hold after a switch to `enforce`."""
     shop = Shop()
     app = guarded(shop, mode="monitor", deny="192.0.2.0/24", limit_ip="4/hour", limit_account=f"{L}/hour")
-    assert app._parts is not None
+    assert app._loops is not None
 
     statuses = []
     for n in range(6):
@@ -224,7 +224,7 @@ async def test_monitor_refuses_nobody_and_counts_everybody(clock: Clock) -> None
 async def test_in_monitor_every_attempt_is_decided_once(clock: Clock) -> None:
     """In `monitor` every attempt is decided once, or the report would count refusals twice."""
     app = guarded(Shop(), mode="monitor", limit_ip="1/hour")
-    assert app._parts is not None
+    assert app._loops is not None
     for n in range(5):
         await log_in(app, f"owner {n}", "guess")
         clock.advance(3)
@@ -243,7 +243,7 @@ async def test_monitor_counts_what_it_cannot_read(clock: Clock) -> None:
     for _ in range(L):
         await ask(app, http(), b"no form at all")
         clock.advance(3)
-    assert app._parts is not None
+    assert app._loops is not None
 
     tell(app, Mode.ENFORCE)
 
@@ -269,7 +269,7 @@ async def test_off_is_as_if_we_were_not_there(clock: Clock) -> None:
     assert given[0] is scope
     assert given[1:] == [line.receive, line.send]
     assert "state" not in scope
-    assert guard._parts is not None
+    assert guard._loops is not None
     tell(guard, Mode.ENFORCE)
     assert (await log_in(guard, client=HERE)).status == 403
 
@@ -292,8 +292,8 @@ async def test_without_a_store_the_settings_decide(policy: str, status: int) -> 
         assert answered[0].code == "unavailable"
         assert int(answered[0].header(b"retry-after") or 0) >= 2
         assert not shop.reached
-    assert app._parts is not None
-    await app._parts.stop()
+    assert app._loops is not None
+    await app._loops.stop()
 
 
 async def test_without_a_store_monitor_lets_everybody_in() -> None:
@@ -304,8 +304,8 @@ async def test_without_a_store_monitor_lets_everybody_in() -> None:
     assert (await log_in(app)).status == 303
     assert (await ask(app, http(), b"username=hana")).status == 401
     assert shop.reached == [("hana", "right"), ("hana", "")]
-    assert app._parts is not None
-    await app._parts.stop()
+    assert app._loops is not None
+    await app._loops.stop()
 
 
 # Log lines and events.
@@ -343,8 +343,8 @@ async def test_outcomes_are_counted(clock: Clock) -> None:
 async def test_an_unblocking_reaches_this_workers_own_counters_once(store: str) -> None:
     """Row 7.4: an unblocked account has room again; a record that repeats an act is obeyed once."""
     app = guarded(Shop(), store=store, workers=1, **TIGHT)
-    assert app._parts is not None
-    freed = (app._parts.digests.account("hana"),)
+    assert app._loops is not None
+    freed = (app._loops.process.digests.account("hana"),)
 
     async def admitted(name: str) -> int:
         tries = [await log_in(app, "hana", f"{name} {n}", client=address(n)) for n in range(L + 2)]
@@ -356,4 +356,4 @@ async def test_an_unblocking_reaches_this_workers_own_counters_once(store: str) 
         found.append(await admitted(f"after {number}"))
 
     assert found == [3, 3, 0, 0]
-    await app._parts.stop()
+    await app._loops.stop()

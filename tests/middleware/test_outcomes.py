@@ -374,7 +374,7 @@ async def test_an_answer_without_an_end_is_no_success_and_nothing_is_under_way(
 ) -> None:
     """An answer without an end is settled: left under way, each would keep two keys and delay later attempts."""
     room = InFlight()
-    monkeypatch.setattr("sekisho.wiring.InFlight", lambda: room)
+    monkeypatch.setattr("sekisho.wiring.event_loop.InFlight", lambda: room)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await read(receive)

@@ -181,9 +181,9 @@ async def test_a_flood_elsewhere_opens_no_door(guard: LoginGuard) -> None:
 
 async def test_all_that_is_ours_is_looked_at(guard: LoginGuard) -> None:
     """Doors of all kinds, protected routes and our pages are never remembered as foreign paths."""
-    assert guard._parts is not None
+    assert guard._loops is not None
     ours = ["/login", "/pw", "/PW/", "/pay", "/x/../pay", "/sekisho/api/step-up", "/sekisho/", "/x/../Sekisho/continue"]
     ours += ["http://x/login", "http://x/pay", "login", "x:pay", "/login#a", "/pay;a"]
 
-    assert [path for path in ours if not guard._parts._is_ours(http(path))] == []
-    assert [path for path in ("/", "/tea", "/payment", "/login/x") if guard._parts._is_ours(http(path))] == []
+    assert [path for path in ours if not guard._loops.process._is_ours(http(path))] == []
+    assert [path for path in ("/", "/tea", "/payment", "/login/x") if guard._loops.process._is_ours(http(path))] == []

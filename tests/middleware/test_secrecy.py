@@ -143,8 +143,8 @@ async def test_no_secret_leaves_the_process(own_redis_server: RedisServer, captu
     own_redis_server.kill()
     await all_attempts(app, shop, 6, token)
     seen = shop.seen + reprs()
-    assert app._parts is not None
-    await app._parts.stop()
+    assert app._loops is not None
+    await app._loops.stop()
 
     places = {
         "log": captured.text.getvalue().encode(),
@@ -159,7 +159,7 @@ async def test_no_secret_leaves_the_process(own_redis_server: RedisServer, captu
             ]
         ),
     }
-    await app._parts.stop()
+    await app._loops.stop()
     assert token
     assert all(len(text) > 100 for text in places.values()), {place: len(text) for place, text in places.items()}
     found = {(place, canary) for place, text in places.items() for canary in canaries if canary in text}

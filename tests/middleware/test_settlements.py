@@ -123,19 +123,19 @@ async def test_a_refused_choice_gives_the_charge_back(clock: Clock, corpus: str)
 async def test_a_network_that_is_refused_leaves_nothing_behind(clock: Clock) -> None:
     """Row 5.2: of a /48 over its limit the second refused attempt is unread, though each comes from its own /56."""
     app = guarded(Shop(), **OPEN)
-    assert app._parts is not None
-    limits = app._parts.own.limits
-    app._parts.own.limits = replace(limits, networks=(limits.networks[0], (Limit(9, HOUR),)))
+    assert app._loops is not None
+    limits = app._loops.process.own.limits
+    app._loops.process.own.limits = replace(limits, networks=(limits.networks[0], (Limit(9, HOUR),)))
     statuses, sizes = [], []
     for n in range(200):
         clock.advance(0.1)
         client = f"2001:db8:0:{n << 8:x}::1"
         statuses.append((await log_in(app, f"account{n}", f"guess{n}", client=client)).status)
-        sizes.append(len(app._parts.own.book))
+        sizes.append(len(app._loops.process.own.book))
 
     assert statuses == [401] * 9 + [429] * 191
     assert set(sizes[9:]) == {sizes[8]}
-    assert app._parts.shed.take_refused() == 190
+    assert app._loops.process.shed.take_refused() == 190
 
 
 # Failures, each in its own bucket.

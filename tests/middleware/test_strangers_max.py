@@ -179,9 +179,9 @@ async def test_a_loop_that_stays_late_refuses_unread_who_could_not_even_wait(cro
     token = await known_device(crowd.app)
     crowd.gate.clear()
     await crowd.come(10)
-    assert crowd.app._parts is not None
-    assert crowd.app._parts._latest is not None
-    admission = crowd.app._parts._latest._admission
+    assert crowd.app._loops is not None
+    assert crowd.app._loops._latest is not None
+    admission = crowd.app._loops._latest._admission
     admission.shed_share = 1.0
     judged = crowd.app.counts["POST /login", "allow", ""]
 
@@ -199,9 +199,9 @@ async def test_a_loop_that_stays_late_refuses_unread_who_could_not_even_wait(cro
 async def test_a_loop_that_comes_late_refuses_nobody_who_finds_room(crowd: Crowd) -> None:
     """A late loop refuses nobody who finds room: services that hash on their loop are late at every log-in."""
     await crowd.come(3)
-    assert crowd.app._parts is not None
-    assert crowd.app._parts._latest is not None
-    crowd.app._parts._latest._admission.shed_share = 1.0
+    assert crowd.app._loops is not None
+    assert crowd.app._loops._latest is not None
+    crowd.app._loops._latest._admission.shed_share = 1.0
 
     (waits,) = await crowd.come(1)
 
@@ -215,10 +215,10 @@ async def test_a_late_loop_refuses_unread_whose_run_would_find_no_place(
 ) -> None:
     """Behind a step-up a late loop refuses strangers whose run would find no place."""
     site = Site(settings={"challenges": challenges})
-    assert site.guard._parts is not None
+    assert site.guard._loops is not None
     await site.client().log_in()
-    assert site.guard._parts._latest is not None
-    site.guard._parts._latest._admission.shed_share = 1.0
+    assert site.guard._loops._latest is not None
+    site.guard._loops._latest._admission.shed_share = 1.0
     monkeypatch.setattr(FairQueue, "occupancy", property(lambda _: taken))
 
     answered = await site.client(address(1)).log_in("nobody", "wrong")
@@ -251,7 +251,7 @@ async def test_runs_behind_a_step_up_and_direct_attempts_have_one_account() -> N
     for n in (1, 2, 3):
         assert (await site.client(address(n)).log_in("nobody", f"wrong {n}")).code == "step_up_required"
     await settle()
-    admission = site.guard._parts._latest._admission  # type: ignore[union-attr] # it has started
+    admission = site.guard._loops._latest._admission  # type: ignore[union-attr] # it has started
     assert (len(admission.held), admission.waiting) == (2, 1)
 
     direct = asyncio.create_task(site.client(address(4)).send("/signup", b"username=new&password=never+seen+17"))
@@ -296,7 +296,7 @@ async def test_a_busy_application_is_asked_again_and_counted_again(password: str
     class Busy(OtherShop):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"] == "/login":
-                held.append(len(site.guard._parts._latest._admission.held))  # type: ignore[union-attr]
+                held.append(len(site.guard._loops._latest._admission.held))  # type: ignore[union-attr]
                 if len(held) == 1:
                     raise PasswordsBusy(1)
             await super().__call__(scope, receive, send)

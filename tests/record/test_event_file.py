@@ -301,8 +301,8 @@ async def test_a_guard_writes_its_events(tmp_path: Path) -> None:
     app = guarded(Shop(), events_file=str(path), **OPEN)
     await log_in(app, "hana", "wrong")
     await log_in(app, "hana", "right")
-    assert app._parts is not None
-    await app._parts.stop()
+    assert app._loops is not None
+    await app._loops.stop()
 
     lines = read(path)
     assert [(event.kind, event.action, event.result) for event in lines] == [
@@ -313,15 +313,15 @@ async def test_a_guard_writes_its_events(tmp_path: Path) -> None:
     ]
     assert len({event.subject.account for event in lines}) == 1
     assert {event.subject.network for event in lines} == {"203.0.113.0/24"}
-    assert guarded(Shop())._parts.event_file is None  # type: ignore[union-attr]
+    assert guarded(Shop())._loops.process.event_file is None  # type: ignore[union-attr]
 
 
 async def test_a_log_in_goes_on_without_its_file(tmp_path: Path) -> None:
     """A missing folder breaks no log-in; the lost events are in the counts."""
     app = guarded(Shop(), events_file=str(tmp_path / "gone" / "events.jsonl"), **OPEN)
     answer = await log_in(app)
-    assert app._parts is not None
-    await app._parts.stop()
+    assert app._loops is not None
+    await app._loops.stop()
 
     assert answer.status == 303
     assert app.counts["", "events", "unwritable"] == 2

@@ -179,7 +179,7 @@ async def main():
     app = guarded(Shop(), limit_ip="1/hour")
     for n in range(3):
         await log_in(app, password=f"hunter{n}")
-    await app._parts.stop()
+    await app._loops.stop()
 
 asyncio.run(main())
 """

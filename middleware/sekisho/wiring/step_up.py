@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.endpoint import Cookie, Reading
     from sekisho.asgi.suspicion import Suspicion
-    from sekisho.asgi.types import App, Scope
+    from sekisho.asgi.types import App
     from sekisho.challenge.captcha import Captcha
     from sekisho.owners import Owners
     from sekisho.owners.sql import SqlOwners
@@ -51,27 +51,14 @@ if TYPE_CHECKING:
     from sekisho.record import Events, RefusalLog
     from sekisho.settings import Settings
     from sekisho.stepup.factors import Enrolling, Factors
-    from sekisho.stepup.factors.senders import CodeHook, Senders
+    from sekisho.stepup.factors.senders import Senders
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
     from sekisho.stepup.webauthn import WebAuthn
     from sekisho.store.vault import Vault
+    from sekisho.wiring.given import Given
 
 
 log = logging.getLogger("sekisho")
-
-
-class Given(NamedTuple):
-    """Python objects that the service passes in.
-
-    Attributes:
-        owners: instead of `OWNERS`.
-        on_code: sends codes by the service's own channel, for the factor `webhook`.
-        session_account: the account of a request's session, as the application knows it.
-    """
-
-    owners: Owners | None = None
-    on_code: CodeHook | None = None
-    session_account: Callable[[Scope], str | None] | None = None
 
 
 class Site(NamedTuple):

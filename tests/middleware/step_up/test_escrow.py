@@ -695,9 +695,9 @@ async def test_a_challenge_dies_with_an_unblocking(site: Site) -> None:
     """Row 83: unblocking an account ends its challenges."""
     client = site.client()
     ticket = challenge(await client.log_in())
-    parts = site.guard._parts
-    assert parts is not None
-    account = parts.digests._account()
+    loops = site.guard._loops
+    assert loops is not None
+    account = loops.process.digests._account()
     account.update(b"hana")
     tell(site.guard, unblocked=(account.digest()[:16],))
     await settled(site)

@@ -65,9 +65,9 @@ async def test_a_click_whose_connection_is_closed_is_granted(site: Site, monkeyp
     client = site.client()
     ticket, code = challenge(await client.log_in()), site.code()
     claimed = asyncio.Event()
-    parts = site.guard._parts
-    assert parts is not None
-    escrow = parts._running[asyncio.get_running_loop()]._step_up.issuer._parts.escrow  # type: ignore[union-attr]
+    loops = site.guard._loops
+    assert loops is not None
+    escrow = loops._running[asyncio.get_running_loop()]._step_up.issuer._parts.escrow  # type: ignore[union-attr]
     take = escrow.take
 
     async def slowly(*given: Any) -> Any:
@@ -86,10 +86,10 @@ async def test_a_click_whose_connection_is_closed_is_granted(site: Site, monkeyp
 async def test_ten_seconds_later_it_is_start_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten seconds later the client has to start again: ticket, key and code found in a log are then void."""
     client, ticket, code, _ = await shown(site)
-    parts = site.guard._parts
-    assert parts is not None
-    clock_s = parts.vault._clock_s
-    monkeypatch.setattr(parts.vault, "_clock_s", lambda: clock_s() + 10)
+    loops = site.guard._loops
+    assert loops is not None
+    clock_s = loops.process.vault._clock_s
+    monkeypatch.setattr(loops.process.vault, "_clock_s", lambda: clock_s() + 10)
     again = await client.show(ticket, code)
     assert (again.status, again.code) == (410, "start_again")
 

@@ -46,11 +46,11 @@ async def test_tables_that_are_missing_are_said_at_the_start(tmp_path: Path, cap
     url = f"sqlite+aiosqlite:///{tmp_path}/users.sqlite3"
     guard = LoginGuard(Shop(), secret=SECRET, factors="totp", owners=url, owners_query=query)
     await ask(guard, http("/", method="GET", headers=[]))
-    parts = guard._parts
-    assert parts is not None
-    assert parts._latest is not None
-    assert parts._latest._step_up is not None
-    assert parts._latest._step_up._looking is not None
-    await parts._latest._step_up._looking
+    loops = guard._loops
+    assert loops is not None
+    assert loops._latest is not None
+    assert loops._latest._step_up is not None
+    assert loops._latest._step_up._looking is not None
+    await loops._latest._step_up._looking
     assert "sekisho owners migrate" in caplog.text
-    await parts.stop()
+    await loops.stop()

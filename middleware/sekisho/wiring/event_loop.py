@@ -1,0 +1,321 @@
+"""What one event loop has of its own, and the guard's middleware built on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+import time
+from functools import partial
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+from sekisho.asgi.admission import Admission
+from sekisho.asgi.asker import AskerCookie
+from sekisho.asgi.body_reader import Patience
+from sekisho.asgi.endpoint import NOT_THERE, Cookie, Endpoint
+from sekisho.asgi.place_queue import PlaceQueue
+from sekisho.check import Canary
+from sekisho.control import StoredControl, follow
+from sekisho.control.sockets import serve
+from sekisho.crypto.random_pool import RandomPool
+from sekisho.devices.asker import Askers
+from sekisho.judge.gradient import GradientLimit
+from sekisho.ledger.daily import DailyGuesses
+from sekisho.ledger.in_flight import InFlight
+from sekisho.ledger.opening import ledger_on, open_line
+from sekisho.ledger.worker_sync import WorkerSync
+from sekisho.model import Mode, StoreUnavailable
+from sekisho.pipeline import Guard
+from sekisho.read import Networks
+from sekisho.record import RefusalLog
+from sekisho.settings import StoreFailure
+from sekisho.store.health import Health
+from sekisho.store.redis_vault import RedisVault
+from sekisho.wiring import clocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from sekisho.asgi.types import App
+    from sekisho.breach.hibp import Hibp
+    from sekisho.control import Applied, ControlState, MemoryControl
+    from sekisho.ledger.worker_sync import News
+    from sekisho.model import Ledger
+    from sekisho.settings import Settings
+    from sekisho.settings.values import Network
+    from sekisho.store import AnyStoreConnection
+    from sekisho.wiring.process import ProcessWing
+    from sekisho.wiring.step_up import StepUpWing
+
+log = logging.getLogger("sekisho")
+
+
+class LoopWing:
+    """The parts of one event loop: the connection to the store, waiting attempts, and the middleware built on them.
+
+    Args:
+        process: the parts shared by all event loops.
+        control: the control record, as this process has applied it.
+        local_control: keeps the control record where there is no store.
+        hear: receives what other workers say.
+    """
+
+    def __init__(
+        self,
+        process: ProcessWing,
+        loop: asyncio.AbstractEventLoop,
+        control: ControlState,
+        local_control: MemoryControl,
+        hear: Callable[[News], None],
+    ) -> None:
+        self.loop = loop
+        self.thread = get_ident()
+        self._process = process
+        self._control = control
+        self._local_control = local_control
+        self._hear = hear
+        self._line: AnyStoreConnection | None = None
+        self._exchange: asyncio.Task[None] | None = None
+        self._exchanging: WorkerSync | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._health = Health(loop.call_later, process.events.store_answers)
+        self._hibp = self._online()
+        self._refusals = RefusalLog(loop.call_later)
+        self._looking: asyncio.Task[None] | None = None
+        self._canary = Canary(
+            process.app,
+            process.trust,
+            process.events,
+            shared=lambda: process.lifespan_state,
+            csrf=process.csrf,
+            may_send=self._may_send,
+            clock_s=time.time,
+            chance=secrets.token_bytes,
+        )
+        ledger = process.own if process.settings.store == "memory://" else self._shared_ledger()
+        self._admission = Admission(
+            GradientLimit(process.settings.strangers_max or 0),
+            clock_s=clocks.monotonic_s,
+            soon=loop.call_soon,
+            later=loop.call_later,
+        )
+        self._queue = PlaceQueue(self._admission)
+        self._daily = self._guesses()
+        self._forgetting: asyncio.Task[None] | None = None
+        self._patience = Patience(process.settings.body_seconds_max)
+        self._guard = self._pipeline(ledger)
+        self.set_lists(control.applied)
+        self._follow_control()
+        self._step_up = self._with_step_up()
+        self._guarded = self._endpoint()
+        self.app: App = process.app
+        self.switch()
+
+    def switch(self) -> None:
+        """Apply the current mode. `OFF` removes the guard from the path."""
+        self._guarded.mode = self._process.mode
+        self.app = self._process.app if self._process.mode is Mode.OFF else self._guarded
+
+    def set_lists(self, applied: Applied) -> None:
+        """Apply the control record's lists, in addition to those of the settings."""
+        settings = self._process.settings
+        self._guard.set_lists(_networks((*settings.allow, *applied.allow)), _networks((*settings.deny, *applied.deny)))
+
+    def _follow_control(self) -> None:
+        settings = self._process.settings
+        following: Coroutine[Any, Any, None] | None = None
+        if self._line is not None:
+            following = follow(StoredControl(self._line, settings.namespace), self._control.hear)
+        elif settings.control_socket is not None:
+            following = serve(settings.control_socket, self._local_control, self._control.hear)
+        if following is not None:
+            self._following = self.loop.create_task(following, name="sekisho control")
+
+    def unblock(self, digests: tuple[bytes, ...]) -> None:
+        """End the step-ups under way for unblocked accounts, and forget guesses at their codes. Any thread may call."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._unblock, digests)
+
+    def _unblock(self, digests: tuple[bytes, ...]) -> None:
+        if self._step_up is not None:
+            self._step_up.end_all(digests)
+        if self._daily is not None:
+            self._forgetting = self.loop.create_task(self._daily.forget(digests), name="sekisho unblock")
+
+    async def tell(self) -> None:
+        """Share the state of success rules with other workers now, if the store answers."""
+        if self._exchanging is not None:
+            with contextlib.suppress(StoreUnavailable):
+                await self._exchanging.once()
+
+    async def stop(self) -> None:
+        self._queue.close()
+        self._refusals.close()
+        await self._canary.aclose()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        if self._step_up is not None:
+            await self._step_up.aclose()
+        for task in (self._exchange, self._following, self._forgetting):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        if self._hibp is not None:
+            await self._hibp.aclose()
+        if self._line is not None:
+            await self._line.aclose()
+        self._health.close()
+
+    def _online(self) -> Hibp | None:
+        process, settings = self._process, self._process.settings
+        if not settings.hibp:
+            return None
+        # Imported only here: it loads a web client and the system's certificates.
+        from sekisho.breach.hibp import Hibp  # noqa: PLC0415
+
+        return Hibp(url=settings.hibp_url, on_change=partial(process.events.leaks_answer, "hibp"))
+
+    def _shared_ledger(self) -> Ledger:
+        process, settings = self._process, self._process.settings
+        self._line = open_line(
+            settings.store,
+            settings.limits,
+            deadline_us=settings.store_deadline_us,
+            on_change=self._health.turned,
+            health=self._health,
+            namespace=settings.namespace,
+            bytes_max=settings.store_bytes_max,
+        )
+        exchange = WorkerSync(
+            self._line,
+            settings.namespace,
+            worker=secrets.token_bytes(8),
+            take_shed=process.shed.take_refused,
+            hear=self._hear,
+            rules=lambda: process.trust.statements,
+        )
+        self._exchanging = exchange
+        self._exchange = asyncio.get_running_loop().create_task(exchange.run(), name="sekisho exchange")
+        own = process.own if settings.on_store_failure is StoreFailure.LOCAL else None
+        let_in = settings.on_store_failure is StoreFailure.OPEN
+        return ledger_on(
+            self._line,
+            settings.store,
+            settings.namespace,
+            deadline_us=settings.store_deadline_us,
+            own=own,
+            let_in=let_in,
+        )
+
+    def _pipeline(self, ledger: Ledger) -> Guard:
+        process, settings = self._process, self._process.settings
+        return Guard(
+            ledger=ledger,
+            limits=settings.limits,
+            digests=process.digests,
+            tokens=process.tokens,
+            policy=process.policy,
+            shed=process.shed,
+            room=InFlight(),
+            trust=process.trust,
+            allow=_networks(settings.allow),
+            deny=_networks(settings.deny),
+            breaches=process.leaks.breaches(self._hibp),
+            leaked_account=process.reading.accounts.listed,
+            clock_s=process.clock_s,
+            chance=RandomPool().take,
+            guesses=self._daily,
+        )
+
+    def _endpoint(self) -> Endpoint:
+        process, step_up = self._process, self._step_up
+        return Endpoint(
+            process.app,
+            self._guard,
+            reading=process.reading,
+            renderer=process.renderer,
+            events=process.events,
+            refusals=self._refusals,
+            cookie=self._cookie,
+            mode=process.mode,
+            jitter=random.random,
+            test=self._canary.test,
+            patience=self._patience,
+            admission=self._admission,
+            queue=self._queue,
+            asker=self._asker(),
+            step_up=step_up.issuer if step_up else None,
+            routes=step_up.routes if step_up else None,
+        )
+
+    def _guesses(self) -> DailyGuesses | None:
+        process, settings = self._process, self._process.settings
+        if not _takes_codes(settings):
+            return None
+        local = settings.on_store_failure is StoreFailure.LOCAL
+        return DailyGuesses(
+            process.vault if self._line is None else RedisVault(self._line, settings.namespace),
+            process.vault if local else None,
+            let_in=settings.on_store_failure is StoreFailure.OPEN,
+            guesses_max=settings.code_guesses_max,
+            clock_s=clocks.unix_s,
+        )
+
+    def _asker(self) -> AskerCookie | None:
+        process, settings = self._process, self._process.settings
+        if not _takes_codes(settings):
+            return None
+        askers = Askers(_signing_first(settings), settings.namespace)
+        return AskerCookie(
+            askers,
+            settings.doors,
+            session_account=process.given.session_account,
+            clock_s=clocks.unix_s,
+            chance=secrets.token_bytes,
+        )
+
+    def _may_send(self) -> bool:
+        """Whether the guard may send requests of its own: in monitor mode it sends none."""
+        return self._process.settings.canary and self._process.mode is Mode.ENFORCE
+
+    def look_for_doors(self) -> None:
+        self._looking = self.loop.create_task(self._look_for_doors(), name="sekisho doors")
+
+    async def _look_for_doors(self) -> None:
+        for door in await self._process.missing():
+            log.warning(NOT_THERE, door.name, 404, f"SEKISHO_{door.kind.name}")
+
+    @property
+    def _cookie(self) -> Cookie:
+        settings = self._process.settings
+        return Cookie(settings.device_cookie.encode(), settings.device_days)
+
+    def _with_step_up(self) -> StepUpWing | None:
+        process, settings = self._process, self._process.settings
+        if not (settings.factors or settings.challenges):
+            return None
+        from sekisho.wiring.step_up import Site, StepUpWing  # noqa: PLC0415 - packages that others need not have
+
+        vault = process.vault if self._line is None else RedisVault(self._line, settings.namespace)
+        site = Site(
+            process.app, self._guard, process.reading, process.renderer, process.events, self._cookie,
+            random.random, lambda: process.lifespan_state, process.csrf,
+            self._canary.test, process.clock_s, self._refusals, self._admission, self._patience,
+        )  # fmt: skip
+        return StepUpWing(settings, process.given, site, vault)
+
+
+def _signing_first(settings: Settings) -> list[bytes]:
+    return sorted(settings.secrets, key=settings.secrets_waiting.__contains__)
+
+
+def _networks(listed: tuple[Network, ...]) -> Networks | None:
+    return Networks(listed) if listed else None
+
+
+def _takes_codes(settings: Settings) -> bool:
+    return any(door.secret_is_small for door in settings.doors)

@@ -1,0 +1,26 @@
+"""The Python objects that a service passes to its guard, beside the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from sekisho.asgi.types import Scope
+    from sekisho.owners import Owners
+    from sekisho.stepup.factors.senders import CodeHook
+
+SessionAccount = Callable[["Scope"], "str | None"]
+"""Maps a request's scope to its session's account, as the application reads it; None where there is none."""
+
+
+class Given(NamedTuple):
+    """Attributes:
+    owners: instead of `OWNERS`.
+    on_code: sends codes by the service's own channel, for the factor `webhook`.
+    session_account: the account of a request's session, as the application knows it.
+    """
+
+    owners: Owners | None = None
+    on_code: CodeHook | None = None
+    session_account: SessionAccount | None = None

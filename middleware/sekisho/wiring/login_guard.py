@@ -1,0 +1,230 @@
+"""`LoginGuard`: the ASGI application that stands in front of a service's own."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, overload
+from weakref import WeakSet
+
+from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
+from sekisho.model import Credentials, SettingsError
+from sekisho.read import Accounts, MailPolicy
+from sekisho.settings import load
+from sekisho.settings.extras import missing_extras
+from sekisho.settings.load import SettingsErrors
+from sekisho.wiring.given import Given
+from sekisho.wiring.loops import EventLoops
+from sekisho.wiring.process import ASIDE, ProcessWing
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sekisho.asgi.types import App, Message, Receive, Scope, Send
+    from sekisho.check import DoorReport
+    from sekisho.model import Door
+    from sekisho.owners import Owners
+    from sekisho.read import Resolver
+    from sekisho.record import AccountHook
+    from sekisho.settings import Settings
+    from sekisho.stepup.factors.senders import CodeHook
+    from sekisho.wiring.given import SessionAccount
+
+log = logging.getLogger("sekisho")
+
+LAST_WORDS = frozenset({"lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed"})
+
+_guards: WeakSet[LoginGuard] = WeakSet()
+
+
+def guards() -> list[LoginGuard]:
+    """The guards of this process, one for each list of doors: frameworks with one stack per route create many."""
+    by_doors = {guard.doors: guard for guard in _guards}
+    return list(by_doors.values())
+
+
+class LoginGuard:
+    """ASGI middleware that guards the log-in of the application behind it.
+
+        app.add_middleware(LoginGuard)      # Starlette, FastAPI
+        app = LoginGuard(app)               # any ASGI application
+
+    Args:
+        app: the application.
+        resolver: maps an account as typed to its id (user name, e-mail and phone of one account are one account), or to
+            None where it is unknown.
+        mail_policy: domains where dots, or the part after a plus, make no difference.
+        on_change_password: called with the account (as the application reported it, else as typed) after a log-in from
+            a known device with a password that has leaked. A function or a coroutine function; see `AccountHook`.
+        owners: stores contacts and factors: an object (see `sekisho.owners.Owners`), or a URL as in `SEKISHO_OWNERS`.
+        on_code: sends a code by the service's own channel (a text message, a push), for the factor `webhook`.
+        session_account: the account of a request's session, for services whose session cookie changes with every
+        answer. overrides: settings by lower-case name; they take precedence over the environment
+        (`limit_ip="20/10minute"`).
+
+    An invalid setting does not raise here, because some servers would then serve the application unguarded: the start
+    is answered by `lifespan.startup.failed` with the reason, and every request by 503.
+    """
+
+    # Two overloads, because Starlette passes the application by position and Litestar by name, and one signature that
+    # takes both and any setting matches neither framework's types.
+    @overload
+    def __init__(
+        self,
+        app: App,
+        /,
+        *,
+        resolver: Resolver | None = ...,
+        mail_policy: MailPolicy | None = ...,
+        on_change_password: AccountHook | None = ...,
+        owners: Owners | str | None = ...,
+        on_code: CodeHook | None = ...,
+        session_account: SessionAccount | None = ...,
+        **overrides: object,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        app: App,
+        resolver: Resolver | None = ...,
+        mail_policy: MailPolicy | None = ...,
+        on_change_password: AccountHook | None = ...,
+        owners: Owners | str | None = ...,
+        on_code: CodeHook | None = ...,
+        session_account: SessionAccount | None = ...,
+        **overrides: object,
+    ) -> None: ...
+    def __init__(  # type: ignore[misc] # a setting cannot be called `app`, which the types do not say
+        self,
+        app: App,
+        *,
+        resolver: Resolver | None = None,
+        mail_policy: MailPolicy | None = None,
+        on_change_password: AccountHook | None = None,
+        owners: Owners | str | None = None,
+        on_code: CodeHook | None = None,
+        session_account: SessionAccount | None = None,
+        **overrides: object,
+    ) -> None:
+        self._app = app
+        _guards.add(self)
+        self._loops: EventLoops | None = None
+        self._problem = ""
+        people, overrides = people_of(owners, overrides)
+        try:
+            settings = _installed(
+                load(os.environ, overrides, has_owners=people is not None, has_sender=on_code is not None)
+            )
+            accounts = Accounts(mail_policy or MailPolicy(), resolver)
+            given = Given(people, on_code, session_account)
+            self._loops = EventLoops(ProcessWing(app, settings, accounts, on_change_password, given))
+        except SettingsError as error:
+            self._problem = str(error)
+            log.error("sekisho did not start: %s", error)  # noqa: TRY400 - its text is all there is to know
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loops = self._loops
+        if loops is not None and loops.process.fast_path.passes(scope):  # nearly every request of a service
+            return await self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            return await self._lifespan(scope, receive, send)
+        if loops is None:
+            return await self._refuse(scope, receive, send)
+        if ASIDE in scope:
+            return await self._app(scope, receive, send)
+        if loops.process.examination.is_asked(scope):
+            return await loops.process.examination(scope, receive, send)
+        return await loops.middleware()(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = Renderer(frozenset()).render(misconfigured(self._problem), scope["headers"])
+        if scope["type"] == "websocket":
+            return await refuse_websocket(scope, receive, send, answer)
+        return await send_answer(send, answer)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loops = self._loops
+        if loops is None:
+            await receive()
+            return await send({"type": "lifespan.startup.failed", "message": self._problem})
+
+        process = loops.process
+        process.lifespan_state = scope.get("state", {})
+        process.around = {name: value for name, value in scope.items() if name not in {"type", "asgi"}}
+
+        async def receive_and_start() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.startup" and loops.middleware() is process.other_loop:
+                process.other_loop.tell()
+            return message
+
+        said = False
+
+        async def stop_and_send(message: Message) -> None:
+            nonlocal said
+            said = True
+            if message["type"] in LAST_WORDS:
+                await loops.stop()
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                loops.look_for_doors()
+
+        try:
+            await self._app(scope, receive_and_start, stop_and_send)
+        except Exception:
+            # In ASGI, an application without a lifespan (Django) raises here; the application itself is running.
+            if not said:
+                loops.look_for_doors()
+            raise
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """The guarded doors; empty where the guard did not start."""
+        return self._loops.process.settings.doors if self._loops is not None else ()
+
+    @property
+    def counts(self) -> Counter[tuple[str, str, str]]:
+        """A copy of this process's counts since the start: `door, event, reason` to the number of events.
+
+        The door is empty for events of the whole service, such as `("", "store", "lost")`. The counts contain
+        neither accounts nor addresses. Empty where the guard did not start.
+        """
+        return Counter(self._loops.process.events.counts if self._loops is not None else ())
+
+    async def probe(
+        self, *, known: tuple[str, str] | None = None, doors: Collection[str] = (), through: App | None = None
+    ) -> list[DoorReport]:
+        """Try a log-in with an invented account at each `LOGIN` door, and report what the guard would have believed.
+
+        It bypasses the guard's counters. Without `known`, a door whose success is guessed stays unproved.
+
+        Args:
+            known: account and password of a right log-in. It really logs in.
+            doors: names of other doors (`POST /reset`) to try as well.
+            through: the whole application, with this guard inside; by default the application behind the guard.
+
+        Raises:
+            SettingsError: the guard did not start.
+        """
+        if self._loops is None:
+            raise SettingsError("SEKISHO", self._problem)
+        return await self._loops.probe(Credentials(*known) if known else None, doors, through)
+
+
+def people_of(owners: Owners | str | None, overrides: dict[str, object]) -> tuple[Owners | None, dict[str, object]]:
+    """Split `owners`: an object is returned as it is, a URL becomes a setting."""
+    return (None, {**overrides, "owners": owners}) if isinstance(owners, str) else (owners, overrides)
+
+
+def _installed(settings: Settings) -> Settings:
+    """The settings themselves. Raises `SettingsErrors` where they need packages that are not installed."""
+    if mistakes := missing_extras(settings):
+        raise SettingsErrors(mistakes)
+    if settings.factors or settings.challenges:
+        # Cryptography, pages, passkeys: a second of imports, now rather than at the first request.
+        from sekisho.wiring.step_up import ensure_sound  # noqa: PLC0415 - packages that others need not have
+
+        ensure_sound(settings)
+    return settings

@@ -1,0 +1,134 @@
+"""Which event loops of this process run a guard, and what reaches all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from threading import get_ident
+from typing import TYPE_CHECKING
+
+from sekisho.asgi.other_loop import runs_asyncio
+from sekisho.check.advice import rule_line
+from sekisho.check.canary import say_wrong
+from sekisho.control import ControlMac, ControlState, MemoryControl
+from sekisho.model import Mode
+from sekisho.record import Subject
+from sekisho.record.subjects import counted_network
+from sekisho.wiring import clocks
+from sekisho.wiring.event_loop import LoopWing
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sekisho.asgi.types import App
+    from sekisho.check import DoorReport
+    from sekisho.control import Act, Applied
+    from sekisho.ledger.worker_sync import News
+    from sekisho.model import Credentials
+    from sekisho.wiring.process import ProcessWing
+
+log = logging.getLogger("sekisho")
+
+
+class EventLoops:
+    """One `LoopWing` for each running event loop of this process: most servers have one, Django may have several."""
+
+    def __init__(self, process: ProcessWing) -> None:
+        self.process = process
+        settings = process.settings
+        self.control = ControlState(
+            ControlMac(settings.listed, settings.namespace), self._controlled, clocks.wall_s, self._acted
+        )
+        self._local_control = MemoryControl(self.control.hear)
+        self._running: dict[asyncio.AbstractEventLoop, LoopWing] = {}
+        self._latest: LoopWing | None = None
+
+    def middleware(self) -> App:
+        """The middleware of the running loop, started if need be."""
+        running = self._latest
+        # In Python 3.11 `get_running_loop` asks the kernel for the process id, at the cost of three digests, and it
+        # would do so for every request of the service. A running loop of this thread is the running loop.
+        if running is None or running.thread != get_ident() or not running.loop.is_running():
+            if not runs_asyncio():
+                return self.process.other_loop
+            running = self._latest = self._here()
+        return running.app
+
+    def _here(self) -> LoopWing:
+        loop = asyncio.get_running_loop()
+        running = self._running.get(loop)
+        if running is None:
+            self.process.warn()
+            # A loop's parts refer to the loop, so a weak reference would never be cleared.
+            self._running = {one: its for one, its in self._running.items() if not one.is_closed()}
+            running = self._running[loop] = LoopWing(self.process, loop, self.control, self._local_control, self.hear)
+        return running
+
+    async def stop(self) -> None:
+        self._latest = None
+        if not runs_asyncio():
+            return
+        running = self._running.pop(asyncio.get_running_loop(), None)
+        if running is not None:
+            await running.stop()
+        if self.process.event_file is not None:
+            await asyncio.to_thread(self.process.event_file.flush)
+
+    def hear(self, news: News) -> None:
+        """Apply news from the exchange."""
+        process = self.process
+        if news.anew:
+            process.events.counts_anew()
+        if news.at_us:
+            process.clock_s.heard(news.at_us)
+        for rule in process.trust.hear(news.rules):
+            say_wrong(rule, rule_line(rule.door))
+        process.trust.share(process.settings.workers or max(1, news.workers))
+        if process.settings.workers is None:
+            process.own.limits = process.own_limits(max(1, news.workers))
+
+    def _controlled(self, applied: Applied) -> None:
+        """Apply the parts of the control record that are in force."""
+        self._switch()
+        for running in self._running.values():
+            running.set_lists(applied)
+
+    def _acted(self, acts: tuple[Act, ...]) -> None:
+        """Obey and record what operators did since the last record, each act once."""
+        process = self.process
+        for act in acts:
+            process.events.commanded(act.word, act.by, act.why, act.of if act.word == "mode" else "", subject_of(act))
+            # Counters in the store are cleared by the command.
+            process.shed.forget(act.digests)
+            process.own.forget(act.digests)
+            if act.of == "account":
+                for running in self._running.values():
+                    running.unblock(act.digests)
+
+    def _switch(self) -> None:
+        process = self.process
+        # Only the signed record: an attacker who can write to the store must not switch the guard off.
+        mode = self.control.applied.mode or process.settings.mode
+        if mode is not process.mode:
+            log.warning("mode is now %s", mode.value)
+            process.events.mode_changed(mode)
+            process.mode = mode
+            for running in self._running.values():
+                running.switch()
+
+    def look_for_doors(self) -> None:
+        """Log which doors do not exist, once the application has started."""
+        if self.process.settings.canary and self.process.mode is not Mode.OFF and runs_asyncio():
+            self._here().look_for_doors()
+
+    async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
+        """Try log-ins (see `LoginGuard.probe`), and tell other workers what they showed."""
+        reports = await self.process.probe(known, names, through)
+        await self._here().tell()
+        return reports
+
+
+def subject_of(act: Act) -> Subject:
+    """The subject of an operator's act, for its event. A network is cut to one that events name."""
+    network = counted_network(act.of) if act.word not in {"mode", "unblock"} else ""
+    return Subject(network, act.account, act.address, act.device)

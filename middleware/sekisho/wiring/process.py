@@ -1,0 +1,208 @@
+"""What all event loops of a process share."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from sekisho.answer import Renderer
+from sekisho.asgi.endpoint import Reading
+from sekisho.asgi.examination import Examination, Known
+from sekisho.asgi.fast_path import FastPath
+from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
+from sekisho.check import Probe, Result, missing_routes
+from sekisho.devices.token import DeviceTokens
+from sekisho.judge import SuccessTrust
+from sekisho.ledger.memory import MemoryLedger
+from sekisho.ledger.shed import Shed
+from sekisho.model import Mode, Policy, Unreadable, prevalence
+from sekisho.read import Addresses, Callers, Digests, Doors
+from sekisho.read.paths import path_keys
+from sekisho.read.request import may_hide_body, read_headers
+from sekisho.record import Answers, Counts, EventFile, Events, Subjects
+from sekisho.settings import NoFactor
+from sekisho.settings.step_up import checks_without_session_account
+from sekisho.stepup.flow.csrf_cookies import CsrfCookies
+from sekisho.stepup.flow.protected_routes import as_doors
+from sekisho.store.clock import StoreClock
+from sekisho.store.vault import MemoryVault
+from sekisho.wiring import clocks
+from sekisho.wiring.leaks import LeakFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sekisho.asgi.types import App, Scope
+    from sekisho.check import DoorReport
+    from sekisho.model import Credentials, Door, LimitSet
+    from sekisho.model.diagnosis import Diagnosis
+    from sekisho.read import Accounts
+    from sekisho.record import AccountHook
+    from sekisho.settings import Settings
+    from sekisho.wiring.given import Given
+
+log = logging.getLogger("sekisho")
+
+VAULT_ENTRIES_MAX = 50_000
+VAULT_BYTES_MAX = 256 << 20
+
+ASIDE = "sekisho.aside"
+"""A key in scopes made by the guard itself: it passes them on unguarded. A client cannot set keys of a scope."""
+
+
+class ProcessWing:
+    """State shared by all event loops of this process: settings, this worker's own counters, its shed."""
+
+    def __init__(
+        self,
+        app: App,
+        settings: Settings,
+        accounts: Accounts,
+        on_change_password: AccountHook | None,
+        given: Given,
+    ) -> None:
+        self.app = app
+        self.given = given
+        self.settings = settings
+        self.mode = settings.mode
+        counts = Counts()
+        self.event_file = EventFile(settings.events_file, counts.add) if settings.events_file else None
+        self.events = Events(
+            on_change_password,
+            counts=counts,
+            sinks=(self.event_file,) if self.event_file is not None else (),
+            subjects=Subjects(settings.secrets, accounts.canonical),
+        )
+        self.renderer = Renderer(settings.origins)
+        self.digests = Digests(settings.secrets)
+        doors = Doors(settings.doors)
+        addresses = addresses_of(settings)
+        self.reading = Reading(
+            doors,
+            Callers(addresses, self.digests),
+            accounts,
+            Answers(doors.all, self.events),
+            body_bytes_max=settings.body_bytes_max,
+            exposed_header=(settings.exposed_header or "").encode("ascii"),
+        )
+        self.protected = as_doors(settings.protect)
+        self.fast_path = FastPath(self._is_ours)
+        self.tokens = DeviceTokens(settings.signers, days=settings.device_days, oldest=settings.secrets[-1])
+        self.clock_s = StoreClock(clocks.wall_s)
+        self.other_loop = OtherLoop(app, self._is_guarded, self.renderer)
+        self.policy = Policy(
+            account_failures_max=settings.limits.account_failures_max,
+            prevalence_min=prevalence(settings.breached_min),
+            work=bool(settings.challenges),
+            factors=bool(settings.factors),
+            refuse_without_factor=settings.no_factor is NoFactor.REFUSE,
+        )
+        self.leaks = LeakFiles(settings, self.events)
+        self.shed = Shed(clocks.monotonic_us)
+        # Per process, not per loop: Django may check a proof in another thread than the one that asked for it.
+        self.vault = MemoryVault(entries_max=VAULT_ENTRIES_MAX, bytes_max=VAULT_BYTES_MAX, clock_s=time.monotonic)
+        self.own = MemoryLedger(self.own_limits(settings.workers or 1), entries_max=settings.memory_entries_max,
+                                clock_us=clocks.unix_us)  # fmt: skip
+        self._warned = False
+        self.lifespan_state: Mapping[str, object] = {}
+        self.csrf = CsrfCookies(settings.doors, given.session_account)
+        self.around: Mapping[str, Any] = {}  # keys that the framework puts into all its scopes
+        known = Known(self._diagnoses, self._attempts, self.missing)
+        self.examination = Examination(settings.mount, settings.signers, addresses, self.renderer, known, self.clock_s)
+        self.trust = SuccessTrust(
+            settings.doors,
+            rule_key=blake2b(settings.secrets[-1], digest_size=32, person=b"sekisho.rules").digest(),
+            account_burst=min(limit.burst for limit in settings.limits.account),
+            ip_burst=min(limit.burst for limit in settings.limits.ip),
+        )
+
+    def _is_ours(self, scope: Scope) -> bool:
+        """Whether a request's path could be that of a door, a protected route or one of the guard's own pages."""
+        try:
+            keys = path_keys(scope)
+        except Unreadable:  # refused regardless of its route
+            return True
+        mount = self.settings.mount.casefold()
+        return (
+            self.reading.doors.stand_at(keys)
+            or self.protected.stand_at(keys)
+            or any(key.startswith(mount) for key in keys)
+        )
+
+    def _is_guarded(self, scope: Scope) -> bool:
+        """Whether a request would not simply be passed on, judging by its headers."""
+        if self.mode is not Mode.ENFORCE:
+            return False
+        request, _ = read_headers(scope)
+        has_body = may_hide_body(request)
+        try:
+            return (
+                self._has_pages_at(request)
+                or self.reading.doors.find(request, has_body=has_body) is not None
+                or self.protected.find(request, has_body=has_body) is not None
+            )
+        except Unreadable:
+            return True
+
+    def _has_pages_at(self, request: Scope) -> bool:
+        under = f"{self.settings.mount.casefold()}/"
+        has_pages = bool(self.settings.factors or self.settings.challenges)
+        return has_pages and any(key.startswith(under) for key in path_keys(request))
+
+    async def probe(self, known: Credentials | None, names: Collection[str], through: App | None) -> list[DoorReport]:
+        around = self.around if through is None else {ASIDE: True}
+        probe = Probe(through or self.app, self.settings.doors, around, secrets.token_bytes)
+        reports = await probe(known, names)
+        for report in reports:
+            self._learn(report)
+        return reports
+
+    def _learn(self, report: DoorReport) -> None:
+        rule = self.trust.rule(report.door, report.invented.basis)
+        if report.result is Result.WRONG:
+            self.trust.latch([rule.id])
+        elif report.result is Result.GOOD:
+            self.trust.prove([rule.id])
+
+    def own_limits(self, workers: int) -> LimitSet:
+        """This worker's share of the limits, where several workers count on their own without the store."""
+        shared = self.settings.store != "memory://"
+        return self.settings.limits.shared_between(workers) if shared else self.settings.limits
+
+    def warn(self) -> None:
+        """Log the mistakes in the settings, once."""
+        if not self._warned:
+            self._warned = True
+            for diagnosis in self._diagnoses():
+                log.warning("%s", diagnosis.logged)
+
+    def _diagnoses(self) -> list[Diagnosis]:
+        untold = () if self.given.session_account is not None else checks_without_session_account(self.settings)
+        return [*self.settings.diagnoses, *untold]
+
+    def _attempts(self) -> dict[str, int]:
+        """The number of this process's events at each door since the start."""
+        attempts = {door.name: 0 for door in self.settings.doors}
+        for (place, _, _), count in self.events.counts.items():
+            if place in attempts:
+                attempts[place] += count
+        return attempts
+
+    async def missing(self) -> list[Door]:
+        """The doors that the application does not have, as far as invented log-ins may be sent to find out."""
+        if not self.settings.canary or self.mode is Mode.OFF or not runs_asyncio():
+            return []
+        return await missing_routes(self.app, self.settings.doors, self.around, secrets.token_bytes)
+
+
+def addresses_of(settings: Settings) -> Addresses:
+    """The settings from which a request's address is determined."""
+    return Addresses(
+        settings.trusted_proxies,
+        settings.client_ip_header,
+        settings.device_headers,
+        trust_unix=settings.trust_unix,
+    )
