@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from sekisho.cli.bar import Bar
-from sekisho.cli.progress import ProgressLines, ProgressPace, amount, drawing, span
+from sekisho.cli.pace import ProgressPace, span
+from sekisho.cli.progress import ProgressLines, amount, drawing
 from tests.cli.corpora import Terminal
 
 if TYPE_CHECKING:

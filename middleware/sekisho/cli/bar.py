@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from sekisho.cli.progress import ProgressPace
+from sekisho.cli.pace import ProgressPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -172,14 +172,14 @@ class StepUpWing:
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,
             admission=site.admission,
         )  # fmt: skip
-        redeeming = managing = None
+        proof_routes = enrolment_pages = None
         if proving is not None:
-            granting = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie)
-            redeeming = ProofRoutes(site.guard, parts, proving, granting)
-            managing = EnrolmentPages(site.guard, site.reading, parts, proving)
+            redeemer = Redeemer(site.guard, site.reading, parts, proving, site.events, site.cookie)
+            proof_routes = ProofRoutes(site.guard, parts, proving, redeemer)
+            enrolment_pages = EnrolmentPages(site.guard, site.reading, parts, proving)
         self.issuer: Final = issuer
         self.routes: Final = PageRoutes(
-            site.guard, site.reading, parts, redeeming, managing, patience=site.patience, jitter=site.jitter
+            site.guard, site.reading, parts, proof_routes, enrolment_pages, patience=site.patience, jitter=site.jitter
         )
 
     def end_all(self, accounts: tuple[bytes, ...]) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sekisho.owners import Enrolment
     from sekisho.pipeline import Guard
     from sekisho.stepup.factors import AccountOwner, TotpOffer
+    from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
-    from sekisho.stepup.flow.routes import Handler, PageCall
     from sekisho.stepup.session_binding import SessionBinding
 
     Step = Callable[[PageCall, AccountOwner], Awaitable[Answer]]

@@ -7,7 +7,7 @@ up. And the run gets **no identity but the secret**, see `stepup.flow.escrowed_s
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.asgi.response_observer import Report
 from sekisho.model import DEVICE_CLASS, Basis, Device, Outcome, PasswordsBusy
@@ -26,10 +26,20 @@ if TYPE_CHECKING:
     from sekisho.record import Answers
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 
-    Done = Callable[[Kept, Outcome, Basis], Awaitable[None]]
-
 BUSY = 503
 PAUSES_S = (0.5, 1.0, 2.0)  # before a busy application is asked again; they count towards its thirty seconds
+
+
+class RunResult(NamedTuple):
+    """Attributes:
+    kept: the application's answer, where it accepted the secret.
+    outcome: as for an attempt that is answered directly.
+    basis: of the outcome.
+    """
+
+    kept: Kept
+    outcome: Outcome
+    basis: Basis
 
 
 class EscrowedRun:
@@ -56,7 +66,7 @@ class EscrowedRun:
         shared: Mapping[str, object],
         csrf: CsrfCookies,
         begun: Callable[[], Awaitable[None]],
-        done: Done,
+        done: Callable[[RunResult], Awaitable[None]],
         answers: Answers,
         admission: Admission,
     ) -> None:
@@ -178,4 +188,4 @@ class EscrowedRun:
             self._answers.escrowed(
                 self._door, outcome, withheld(self._visit.scope, self._door, self._csrf) if refused else None
             )
-            await self._done(kept, outcome, self._report.basis)
+            await self._done(RunResult(kept, outcome, self._report.basis))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import prefers_page, retry_after_s, send_answer, unavailable
 from sekisho.asgi.cookies import cookie
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sekisho.stepup.escrow import Sealed
     from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.csrf_cookies import CsrfCookies
+    from sekisho.stepup.flow.escrowed_run import RunResult
     from sekisho.stepup.flow.parts import Parts, Proving
 
     Headers = list[tuple[bytes, bytes]]
@@ -58,6 +59,23 @@ STOP_S = 2.0
 """How long a shutdown waits for runs under way."""
 
 FULL_US = 5_000_000
+
+
+class IssuedStepUp(NamedTuple):
+    """Attributes:
+    context: the request that was answered by a step-up.
+    assessment: of its attempt.
+    ticket: names the step-up.
+    browser_key: the key of the browser that may show the ticket.
+    """
+
+    context: RequestContext
+    assessment: Assessment
+    ticket: Ticket
+    browser_key: BrowserKey
+
+    def __repr__(self) -> str:
+        return "IssuedStepUp(...)"
 
 
 class Issuer:
@@ -189,7 +207,8 @@ class Issuer:
         if assessment.question:
             with suppress(StoreUnavailable):  # without the store that charge stands
                 await self._parts.escrow.keep_question(ticket, browser_key.key, assessment.question)
-        if escrowed and not await self._run(context, assessment, proving, ticket, browser_key):
+        issued = IssuedStepUp(context, assessment, ticket, browser_key)
+        if escrowed and not await self._run(issued, proving):
             return await self._unavailable(context)
         self._events.step_up_issued(ticket.place, ticket.purpose.value, ticket.account, context.origin)
         form = ""
@@ -201,14 +220,13 @@ class Issuer:
         )
         return None
 
-    async def _run(
-        self, context: RequestContext, assessment: Assessment, proving: Proving, ticket: Ticket, browser_key: BrowserKey
-    ) -> bool:
+    async def _run(self, issued: IssuedStepUp, proving: Proving) -> bool:
         """Queue the application's run in its lane. Waits for a place, not for the run."""
-        done = partial(self._done, context, assessment, proving, ticket, browser_key)
+        context, assessment, ticket, _ = issued
         run = EscrowedRun(
             self._app, context, assessment, shared=self._lifespan_state(), csrf=self._csrf,
-            begun=partial(self._begun, ticket), done=done, answers=self._answers, admission=self._admission,
+            begun=partial(self._begun, ticket), done=partial(self._done, issued, proving),
+            answers=self._answers, admission=self._admission,
         )  # fmt: skip
         queue = proving.queue if assessment.device is Device.STRANGER else proving.known_queue
         self._guard.begin(assessment)
@@ -224,17 +242,9 @@ class Issuer:
         with suppress(StoreUnavailable):  # without the mark the run is given up later
             await self._parts.escrow.begin(ticket)
 
-    async def _done(
-        self,
-        context: RequestContext,
-        assessment: Assessment,
-        proving: Proving,
-        ticket: Ticket,
-        browser_key: BrowserKey,
-        kept: Kept,
-        outcome: Outcome,
-        basis: Basis,
-    ) -> None:
+    async def _done(self, issued: IssuedStepUp, proving: Proving, result: RunResult) -> None:
+        context, assessment, ticket, browser_key = issued
+        kept, outcome, basis = result
         # The charge stands until the proof: a right secret alone refunds nothing, so an attacker learns nothing from
         # it.
         self._guard.end(assessment)

@@ -18,6 +18,7 @@ from sekisho.model import SekishoError, StoreUnavailable
 from sekisho.stepup.attempt_limits import DOOR
 from sekisho.stepup.escrow import Kept, Purpose, Sealed
 from sekisho.stepup.factors import ShownFactor
+from sekisho.stepup.flow.redemption import Redemption
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     from sekisho.stepup.escrow import Ticket
     from sekisho.stepup.factors import AccountOwner, Proof
     from sekisho.stepup.flow.browser_key import BrowserKey
+    from sekisho.stepup.flow.page_call import Handler, PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
     from sekisho.stepup.flow.redeem import Redeemer
-    from sekisho.stepup.flow.routes import Handler, PageCall
 
 RUN_S = 30.0
 """How long an application may take for a log-in behind a step-up."""
@@ -60,16 +61,16 @@ class ProofRoutes:
         guard: knows the time.
         parts: the parts of a step-up.
         proving: the parts of a proof.
-        granting: grants what a proof entitles to.
+        redeemer: grants what a proof entitles to.
     """
 
-    def __init__(self, guard: Guard, parts: Parts, proving: Proving, granting: Redeemer) -> None:
+    def __init__(self, guard: Guard, parts: Parts, proving: Proving, redeemer: Redeemer) -> None:
         self._guard = guard
         self._parts = parts
         self._proving = proving
         self._factors = proving.factors
         self._escrow = parts.escrow
-        self._granting = granting
+        self._redeemer = redeemer
         self._waiting = WaitingProofs()
         self._tasks: set[asyncio.Future[Any]] = set()
         self._sending: set[bytes] = set()
@@ -96,8 +97,8 @@ class ProofRoutes:
         if await self._escrow.is_over(ticket):
             raise Redeemed
         with self._place(call):
-            person = await self._factors.person(ticket.account)
-            proof = await self._proof(call, ticket, person)
+            redemption = Redemption(call, ticket, await self._factors.person(ticket.account))
+            proof = await self._proof(redemption)
             if proof is None:
                 await self._pace(ticket, begun_s)
                 # A proof that is spent now may have been right a moment ago, in the first of two clicks.
@@ -106,7 +107,7 @@ class ProofRoutes:
                 raise Redeemed
         # Not bound to the connection: on a double click the browser closes the first connection, and the claimed answer
         # would be lost.
-        granted = asyncio.ensure_future(self._granted(call, ticket, person, proof))
+        granted = asyncio.ensure_future(self._granted(redemption, proof))
         self._tasks.add(granted)
         granted.add_done_callback(self._tasks.discard)
         return await asyncio.shield(granted)
@@ -126,8 +127,9 @@ class ProofRoutes:
         )
         return self._asked_again(call, failed=True)
 
-    async def _granted(self, call: PageCall, ticket: Ticket, person: AccountOwner, proof: Proof) -> Answer | None:
-        answer = await self._granting(call, ticket, person, proof)
+    async def _granted(self, redemption: Redemption, proof: Proof) -> Answer | None:
+        call, ticket, _ = redemption
+        answer = await self._redeemer(redemption, proof)
         if answer is not None and ticket.purpose is Purpose.LOGIN:
             # If the store is full, the only loss is the answer to a second click.
             with suppress(StoreUnavailable):
@@ -148,18 +150,20 @@ class ProofRoutes:
             await asyncio.sleep(pause_s)
         return None
 
-    async def _proof(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Proof | None:
+    async def _proof(self, redemption: Redemption) -> Proof | None:
         """The proof, if it is one. Waits for the run only if the proof could be right."""
+        call, ticket, person = redemption
         kept = await self._kept(ticket, call.browser_key)
         if kept is None:
-            return await self._early_proof(call, ticket, person)
+            return await self._early_proof(redemption)
         await self._settle(ticket, kept)
         return await self._factors.prove(
             self._trial(ticket, person, kept), person, _shown(call), bound(ticket, call.browser_key)
         )
 
-    async def _early_proof(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Proof | None:
+    async def _early_proof(self, redemption: Redemption) -> Proof | None:
         """The proof, if it was shown while the application was still checking the secret."""
+        call, ticket, person = redemption
         browser_key, shown = call.browser_key, _shown(call)
         early = await self._factors.try_early(
             self._trial(ticket, person, MARK), person, shown, bound(ticket, browser_key)

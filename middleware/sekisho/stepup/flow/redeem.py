@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from sekisho.pipeline import Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed, Ticket
-    from sekisho.stepup.factors import AccountOwner, Proof
+    from sekisho.stepup.factors import Proof
+    from sekisho.stepup.flow.page_call import PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
-    from sekisho.stepup.flow.routes import PageCall
+    from sekisho.stepup.flow.redemption import Redemption
 
     Headers = list[tuple[bytes, bytes]]
 
@@ -51,7 +52,8 @@ class Redeemer:
         self._cookie = cookie
         self._places = {door.name: door for door in reading.doors.all}
 
-    async def __call__(self, call: PageCall, ticket: Ticket, person: AccountOwner, proof: Proof) -> Answer | None:
+    async def __call__(self, redemption: Redemption, proof: Proof) -> Answer | None:
+        call, ticket = redemption.call, redemption.ticket
         origin = call.caller.origin
         self._events.proved(ticket.place, ticket.purpose.value, proof.factor, ticket.account, origin)
         if ticket.receipt and self._is_believed(ticket):
@@ -60,21 +62,22 @@ class Redeemer:
             with suppress(StoreUnavailable):  # without the store that charge stands
                 self._guard.return_question(await self._parts.escrow.take_question(ticket, call.browser_key.key))
         if ticket.purpose is Purpose.LOGIN:
-            return await self._release(call, ticket, person)
+            return await self._release(redemption)
         if ticket.purpose is Purpose.DOOR:
             return await self._let_through(call, ticket)
         return self._refresh(call, ticket)
 
-    async def _release(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Answer:
+    async def _release(self, redemption: Redemption) -> Answer:
         """The application's answer, unchanged except for the headers that make the device and the session known."""
+        call, ticket = redemption.call, redemption.ticket
         sealed = await self._parts.escrow.take(ticket, call.browser_key.key)
         if sealed is None:
             return self._parts.responses.start_again(call.headers)
         door = self._places[ticket.place]
         headers = list(as_from(call.prefix + door.path, sealed.headers))
         if self._is_believed(ticket):
-            headers += self._device(call, ticket, person)
-        headers += self._binding(call, door, sealed, ticket, person)
+            headers += self._device(redemption)
+        headers += self._binding(redemption, door, sealed)
         headers.append((b"cache-control", b"no-store"))
         if not call.browser_key.by_header:
             elsewhere = self._parts.responses.is_elsewhere(call.headers)
@@ -86,7 +89,8 @@ class Redeemer:
         door = self._places.get(ticket.place)
         return door is None or not self._guard.is_wrong(door)
 
-    def _device(self, call: PageCall, ticket: Ticket, person: AccountOwner) -> Headers:
+    def _device(self, redemption: Redemption) -> Headers:
+        call, ticket, person = redemption
         shown = presented(call.by_name, self._cookie.name + b"=")
         agent = call.by_name.get(b"user-agent", b"")
         token, is_new = self._guard.proved_token(shown.token, ticket.account, browser_family(agent))
@@ -98,11 +102,13 @@ class Redeemer:
         elsewhere = self._parts.responses.is_elsewhere(call.headers)
         return [(b"set-cookie", self._cookie.line(token, elsewhere=elsewhere))]
 
-    def _binding(self, call: PageCall, door: Door, sealed: Sealed, ticket: Ticket, person: AccountOwner) -> Headers:
+    def _binding(self, redemption: Redemption, door: Door, sealed: Sealed) -> Headers:
         credentials = credentials_set(door, list(sealed.headers), sealed.body)
         now_s = int(self._guard.now_s())
-        binding = SessionBinding(ticket.account, person.account_id, proved_s=now_s)
-        return self._proving.bindings.headers(binding, credentials, now_s, by_header=call.browser_key.by_header)
+        binding = SessionBinding(redemption.ticket.account, redemption.person.account_id, proved_s=now_s)
+        return self._proving.bindings.headers(
+            binding, credentials, now_s, by_header=redemption.call.browser_key.by_header
+        )
 
     async def _let_through(self, call: PageCall, ticket: Ticket) -> Answer | None:
         """The proof came first: now the application runs, once, for the request for which the proof was asked."""

@@ -6,8 +6,7 @@ enrolled. Tickets are looked up alike for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sekisho.answer import denied, retry_after_s, send_answer, unavailable, unreadable_attempt
 from sekisho.asgi.body_reader import BodyReader, HungUp
@@ -18,18 +17,20 @@ from sekisho.read.request import headers_by_name
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.foreign_site import is_foreign
 from sekisho.stepup.flow.form import form_fields, read_form
-from sekisho.stepup.flow.resubmission import Resubmission, anew, answering, before, replay, under
+from sekisho.stepup.flow.page_call import PageCall
+from sekisho.stepup.flow.resubmission import Resubmission, anew, answering, replay, under
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sekisho.answer import Answer, Refusal
     from sekisho.asgi.body_reader import Patience
     from sekisho.asgi.endpoint import Reading
     from sekisho.asgi.request_context import RequestContext
     from sekisho.asgi.types import App, Receive, Scope, Send
     from sekisho.pipeline import Guard
-    from sekisho.read import Caller
-    from sekisho.stepup.flow.browser_key import BrowserKey
     from sekisho.stepup.flow.enrolment_pages import EnrolmentPages
+    from sekisho.stepup.flow.page_call import Handler
     from sekisho.stepup.flow.parts import Parts
     from sekisho.stepup.flow.proof_routes import ProofRoutes
 
@@ -42,45 +43,12 @@ FOREIGN_SITE = (
 )
 
 
-class PageCall(NamedTuple):
-    """One request to the guard's own pages.
-
-    `guarded`: the guarded application; a request that a page carried goes through it like any other.
-    """
-
-    scope: Scope
-    caller: Caller
-    by_name: dict[bytes, bytes]
-    fields: dict[str, str]
-    browser_key: BrowserKey
-    mount: str
-    receive: Receive
-    send: Send
-    guarded: App
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        headers: list[tuple[bytes, bytes]] = self.scope["headers"]
-        return headers
-
-    @property
-    def prefix(self) -> str:
-        """The part of the path before the mount: where the application itself is mounted, if anywhere."""
-        return before(self.scope, self.mount)
-
-    def __repr__(self) -> str:
-        return "PageCall(...)"
-
-
-Handler = Callable[[PageCall], Awaitable["Answer | None"]]
-
-
 class PageRoutes:
     """Serves the pages under the mount. Belongs to one event loop.
 
     Args:
-        redeeming: checks proofs.
-        managing: the account owner's page. Both None where there are no factors.
+        proof_routes: checks proofs.
+        enrolment_pages: the account owner's page. Both None where there are no factors.
     """
 
     def __init__(
@@ -88,8 +56,8 @@ class PageRoutes:
         guard: Guard,
         reading: Reading,
         parts: Parts,
-        redeeming: ProofRoutes | None,
-        managing: EnrolmentPages | None,
+        proof_routes: ProofRoutes | None,
+        enrolment_pages: EnrolmentPages | None,
         *,
         patience: Patience,
         jitter: Callable[[], float],
@@ -104,7 +72,7 @@ class PageRoutes:
         # A page at these paths was the answer to a form: a reload or a bookmark of it has nothing to show.
         for path in ("/continue", "/step-up", "/step-up/send"):
             self._routes["GET", path] = self._start_again
-        for served in (redeeming, managing):
+        for served in (proof_routes, enrolment_pages):
             if served is not None:
                 self._routes.update(served.routes)
 
