@@ -18,7 +18,6 @@ from sekisho.read.address import Addresses, Networks, contains, denies, is_rewri
 from sekisho.read.basic import is_basic
 from sekisho.read.body import Body, declared_too_large, decoded
 from sekisho.read.caller import Caller, Callers
-from sekisho.read.device import fingerprint
 from sekisho.read.digest import Digests, OriginDigests
 from sekisho.read.doors import Doors
 from sekisho.read.exposed import exposed
@@ -52,7 +51,6 @@ __all__ = [
     "decoded",
     "denies",
     "exposed",
-    "fingerprint",
     "from_body",
     "from_start",
     "is_basic",

@@ -13,7 +13,6 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.model import Origin
-from sekisho.read.device import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ HOPS_MAX: Final = 32
 HEADER_BYTES_MAX: Final = 4_096
 STRINGS_MAX: Final = 4 * HOPS_MAX  # quoted strings; a hop has its `for`, `by` and `host`
 PEERS_MAX: Final = 256
+VALUE_BYTES_MAX: Final = 512  # of a device header; browsers' longest, `user-agent`, takes 300
 HOP_CHARS_MAX: Final = 107  # `"[` 45 characters of address, a zone, `]:` and an obfuscated port `"`
 
 _MAPPED: Final = b"\0" * 10 + b"\xff\xff"
@@ -152,7 +152,7 @@ class Addresses:
             hops = b",".join([value for name, value in headers if name == self._header])
         client = scope.get("client")
         forwarded = hops is not None or not self._forwarding.isdisjoint(by_name)
-        return client[0] if client else None, hops, joined(by_name, self._device_headers), forwarded
+        return client[0] if client else None, hops, fingerprint(by_name, self._device_headers), forwarded
 
     def origin(self, host: str | None, hops: bytes | None, device: bytes, forwarded: bool) -> Origin:
         """The origin that follows from `facts`."""
@@ -270,6 +270,15 @@ def _hop_address(hop: str) -> bytes | None:
     elif hop.count(":") == 1:
         hop = hop.partition(":")[0]
     return packed_address(hop)
+
+
+def fingerprint(by_name: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> bytes:
+    """A fingerprint of the client's software: a hint, compared only within one network.
+
+    Joins the values of the named headers (lower case), in the order of `names`, at most 512 bytes of each. The
+    separator is NUL, which no header can hold: two different sets of values never join to the same bytes.
+    """
+    return b"\0".join([by_name.get(name, b"")[:VALUE_BYTES_MAX] for name in names])
 
 
 def behind_translator(packed: bytes) -> bytes | None:

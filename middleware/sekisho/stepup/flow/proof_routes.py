@@ -18,7 +18,7 @@ from sekisho.model import SekishoError, StoreUnavailable
 from sekisho.stepup.attempt_limits import DOOR
 from sekisho.stepup.escrow import Kept, Purpose, Sealed
 from sekisho.stepup.factors import ShownFactor
-from sekisho.stepup.flow.redemption import Redemption
+from sekisho.stepup.flow.redeem import Redemption
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
 
 if TYPE_CHECKING:

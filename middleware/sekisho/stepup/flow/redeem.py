@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer import Answer
 from sekisho.answer.cookies import attributes
@@ -24,12 +24,26 @@ if TYPE_CHECKING:
     from sekisho.pipeline import Guard
     from sekisho.record import Events
     from sekisho.stepup.escrow import Sealed, Ticket
-    from sekisho.stepup.factors import Proof
+    from sekisho.stepup.factors import AccountOwner, Proof
     from sekisho.stepup.flow.page_call import PageCall
     from sekisho.stepup.flow.parts import Parts, Proving
-    from sekisho.stepup.flow.redemption import Redemption
 
     Headers = list[tuple[bytes, bytes]]
+
+
+class Redemption(NamedTuple):
+    """Attributes:
+    call: shows the ticket, and a proof for it.
+    ticket: read from the call, by the browser that it was issued to.
+    person: the owner of the ticket's account, with the factors that can prove it.
+    """
+
+    call: PageCall
+    ticket: Ticket
+    person: AccountOwner
+
+    def __repr__(self) -> str:
+        return "Redemption(...)"
 
 
 class Redeemer:
