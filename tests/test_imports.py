@@ -1,6 +1,6 @@
 """No two modules import each other, not even by way of others.
 
-Import-linter holds the layers between rooms; within a room it sees nothing, and it ignores imports for types.
+Import-linter holds the layers between rooms; it does not look for circles within a room.
 """
 
 from __future__ import annotations
