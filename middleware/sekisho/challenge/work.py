@@ -56,7 +56,6 @@ _ALGORITHM = "PBKDF2/SHA-256"
 _COST_MAX = 8_000  # iterations for one try, and so for the check: 2 ms, a tenth of a password's hash
 _DIGITS_MIN = 2
 _NONCE_BYTES, _SALT_BYTES = 16, 16
-_TEXT = json.JSONEncoder(ensure_ascii=False)
 _KEY = re.compile("[0-9a-f]{64}")
 _CARRIED, _OURS = "carried", "ours"
 _ENDS = re.compile("[0-9]{1,12}")
@@ -139,7 +138,8 @@ class Work:
         Args:
             bound_to: a digest of door, account and browser. Not sent.
             difficulty: expected hashes, 1 to `DIFFICULTY_MAX`; at least 256 are asked for.
-            carried: data that comes back with the solution: signed, but readable; some 400 characters.
+            carried: base64url data that comes back with the solution: signed, but readable; some 400 characters. It is
+                put into the puzzle without a search for characters that JSON escapes.
 
         Raises:
             ValueError: no binding, or a difficulty out of range.
@@ -150,7 +150,7 @@ class Work:
         nonce, salt = random[: 2 * _NONCE_BYTES], random[2 * _NONCE_BYTES :]
         data = ""
         if carried:
-            data = f'"data":{{"{_CARRIED}":{_TEXT.encode(carried)},"{_OURS}":"{key.ours(ends_s, carried)}"}},'
+            data = f'"data":{{"{_CARRIED}":"{carried}","{_OURS}":"{key.ours(ends_s, carried)}"}},'
         # The result of `altcha.create_challenge`, in a twentieth of the time, since a flood is answered with it. The
         # signature covers exactly this spelling: names in order, no spaces.
         parameters = (

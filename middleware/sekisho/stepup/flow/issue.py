@@ -28,7 +28,6 @@ from sekisho.stepup.session_binding import SessionBinding
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from sekisho.answer import Answer
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.endpoint import Reading
     from sekisho.asgi.ports import Stale
@@ -174,14 +173,14 @@ class Issuer:
         asked = parts.challenges.ask(
             _bound(attempt, browser_key), 0, occupancy, question=self._guard.question(assessment)
         )
-        headers = context.scope["headers"]
+        headers, line = context.scope["headers"], self._key_line(context, browser_key)
         if not prefers_page(headers):
-            return await self._answer(context, browser_key, parts.responses.challenge(headers, asked))
+            return await send_answer(context.send, parts.responses.challenge(headers, asked, line))
         form, mark = self._sealed_form(context, browser_key), parts.challenges.page_mark(asked)
         # A page at the door's own address posts its form to that address, so the application's answer has it too.
         here = len(form) + PAGE_BYTES <= self._body_bytes_max
-        page = parts.responses.challenge_page(headers, asked, form, here=here, mark=mark)
-        return await self._answer(context, browser_key, page)
+        page = parts.responses.challenge_page(headers, asked, form, line, here=here, mark=mark)
+        return await send_answer(context.send, page)
 
     async def step_up(self, context: RequestContext, assessment: Assessment) -> None:
         """Ask for a second proof; at a log-in, run the application in escrow to learn whether the secret is right."""
@@ -215,10 +214,8 @@ class Issuer:
         if not escrowed:
             self._guard.put_off(assessment)
             form = self._sealed_form(context, browser_key)
-        await self._answer(
-            context, browser_key, self._parts.responses.step_up(context.scope["headers"], text, form=form)
-        )
-        return None
+        answer = self._parts.responses.step_up(context.scope["headers"], text, form=form)
+        return await send_answer(context.send, answer.adding(self._key_line(context, browser_key)))
 
     async def _run(self, issued: IssuedStepUp, proving: Proving) -> bool:
         """Queue the application's run in its lane. Waits for a place, not for the run."""
@@ -406,11 +403,10 @@ class Issuer:
             now_s=int(self._guard.now_s()),
         )
 
-    async def _answer(self, context: RequestContext, browser_key: BrowserKey, answer: Answer) -> None:
+    def _key_line(self, context: RequestContext, browser_key: BrowserKey) -> tuple[bytes, bytes]:
         from_site = context.by_name.get(b"sec-fetch-site")
         elsewhere = from_site == b"cross-site" and self._parts.responses.may_be_read(context.scope["headers"])
-        line = browser_key.line(elsewhere=elsewhere)
-        await send_answer(context.send, answer.adding(line))
+        return browser_key.line(elsewhere=elsewhere)
 
     async def _unavailable(self, context: RequestContext) -> None:
         refusal = unavailable(retry_after_s(FULL_US, self._jitter()))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sekisho.challenge.challenges import Challenge
     from sekisho.stepup.pages import File, Page, Pages
 
-    Headers = Sequence[tuple[bytes, bytes]]
+    Line = tuple[bytes, bytes]
+    Headers = Sequence[Line]
 
 _JSON = (
     (b"content-type", b"application/json"),
@@ -38,6 +39,7 @@ _MODULE = (
 
 _FOR_GOOD = b"public, max-age=31536000, immutable"
 _OTHER_FILE = re.compile(r"/page-[0-9a-f]{16}(\.css|\.js)")
+_SCHEME = ((b"www-authenticate", b'Sekisho realm="login"'),)
 _LOOK_END = attributes(LOOK_SECONDS)
 _CHALLENGE = challenge_required()
 
@@ -105,13 +107,16 @@ class Responses:
             return self.json(headers, 202, {"sent": True})
         return self._renderer.render(refusal, headers, f'"challenge": "{ticket}", {self._next}')
 
-    def challenge_page(self, headers: Headers, asked: Challenge, form: str, *, here: bool, mark: str = "") -> Answer:
+    def challenge_page(
+        self, headers: Headers, asked: Challenge, form: str, line: Line, *, here: bool, mark: str = ""
+    ) -> Answer:
         """Ask a person for work or a captcha, before the secret is checked.
 
         Args:
             headers: of the request.
             asked: the work or captcha.
             form: the sealed request, carried by the page.
+            line: a header of the answer, which issues the browser's key.
             here: whether the page posts it to its own address, or below the mount.
             mark: the browser shows it with the form there; see `Challenges.page_mark`.
         """
@@ -123,14 +128,13 @@ class Responses:
             here=here,
             nonce=token_bytes(NONCE_BYTES).hex(),
         )
-        answer = self._page(401, page)
-        return answer.adding(_look(mark)) if mark and here else answer
+        return self._page(401, page, _look(mark), line) if mark and here else self._page(401, page, line)
 
-    def challenge(self, headers: Headers, asked: Challenge) -> Answer:
+    def challenge(self, headers: Headers, asked: Challenge, line: Line) -> Answer:
         """Ask a program for the same."""
         work = f'"work": {asked.work.text}, ' if asked.work else ""
         captcha = f'"captcha": {json.dumps(dict(asked.captcha))}, ' if asked.captcha else ""
-        return self._renderer.render(_CHALLENGE, headers, f"{work}{captcha}{self._continue}")
+        return self._renderer.render(_CHALLENGE, headers, f"{work}{captcha}{self._continue}").adding(line)
 
     def refusal(self, headers: Headers, refusal: Refusal) -> Answer:
         return self._renderer.render(refusal, headers)
@@ -207,10 +211,10 @@ class Responses:
         length = (b"content-length", b"%d" % len(page.body))
         return Answer(refusal.status, (*page.headers, *scheme, length), page.body)
 
-    def _page(self, status: int, page: Page) -> Answer:
+    def _page(self, status: int, page: Page, *lines: Line) -> Answer:
         length = (b"content-length", b"%d" % len(page.body))
-        scheme = ((b"www-authenticate", b'Sekisho realm="login"'),) if status == 401 else ()
-        return Answer(status, (*page.headers, *scheme, length), page.body)
+        scheme = _SCHEME if status == 401 else ()
+        return Answer(status, (*page.headers, *scheme, length, *lines), page.body)
 
 
 def _members(values: dict[str, Any]) -> str:
