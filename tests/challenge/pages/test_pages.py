@@ -12,6 +12,7 @@ import pytest
 
 from sekisho.owners import Enrolment
 from sekisho.stepup.pages import Page, Pages
+from sekisho.stepup.pages.cut import escaped, json_in_attribute
 from sekisho.stepup.pages.words import WORDS
 from tests.challenge.pages.site import FACTORS, NONCE, OFFER, TICKET, every_page
 
@@ -128,6 +129,23 @@ def test_what_comes_from_outside_stays_text() -> None:
     for name, page in plain.items():
         assert [tag for tag, _ in Read(hostile[name].body).elements] == [tag for tag, _ in Read(page.body).elements]
         assert b"<script>alert" not in hostile[name].body
+
+
+@pytest.mark.parametrize(
+    ("sign", "in_text", "in_json"),
+    [
+        ("&", b"&amp;", rb"\u0026"),
+        ("<", b"&lt;", rb"\u003c"),
+        (">", b"&gt;", rb"\u003e"),
+        ("'", b"&#39;", rb"\u0027"),
+        ('"', b"&#34;", b'"'),
+    ],
+)
+def test_each_sign_is_escaped_alone(sign: str, in_text: bytes, in_json: bytes) -> None:
+    """Each sign is escaped where it is the only one: one that is not searched for would open an element."""
+    assert escaped(f"a{sign}b{sign}") == b"a" + in_text + b"b" + in_text
+    assert json_in_attribute(f"a{sign}b{sign}") == b"a" + in_json + b"b" + in_json
+    assert escaped("é\ud800") == "é?".encode()
 
 
 def _filled(pages: Pages, text: str) -> dict[str, Page]:
