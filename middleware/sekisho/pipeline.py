@@ -236,7 +236,7 @@ class Guard:
             decision = await self._within_the_day(attempt, decision, asked=bool(asker))
         if not decision.passes:
             self._refused(charge, verdict, decision)
-        # A copy of a renewed token is not renewed again: after a success its holder gets a new device name.
+        # A copy of a renewed token is not renewed again: after a success its client gets a new device name.
         spent = verdict.lane_spent
         return Assessment(attempt, charge, verdict, decision, None if spent else token, exposure, question, device)
 
@@ -396,7 +396,7 @@ class Guard:
         text = self._tokens.renewed(
             presented,
             account,
-            # A new name for the device: an attacker who copied the old token may know its lane.
+            # A new name for the device: an attacker who copied the old token may know its bucket.
             None,
             device_class=Device.PROVED,
             family=family,
@@ -520,7 +520,7 @@ def _throttled(code: str, wait_us: int) -> Decision:
 
 
 def _device(token: Token | None, verdict: Verdict) -> Device:
-    """The token's class for this attempt; without a charge to its own lane it counts as a stranger's."""
+    """The token's class for this attempt; without a charge to its own bucket it counts as a stranger's."""
     in_lane = token is not None and verdict.charged & Charged.LANE
     return token.device_class if token is not None and in_lane else Device.STRANGER
 

@@ -52,7 +52,7 @@ def _find(seen: Signals, policy: Policy, add: Add) -> None:
     password, pair = seen.exposure
     if password or pair:
         _find_leaked(seen, policy, add)
-    # Other clients' attempts at its address or account must not affect a proved device in its lane: otherwise a flood
+    # Other clients' attempts at its address or account must not affect a proved device in its bucket: otherwise a flood
     # would lock account owners out.
     if seen.device is Device.PROVED:
         return
@@ -77,7 +77,7 @@ def _find_over_limits(verdict: Verdict, policy: Policy, add: Add) -> None:
     if verdict.device_wait_us:
         add(Finding(Action.THROTTLE, "device_rate", verdict.device_wait_us))
     # An attacker with a user name can exhaust that account's limit, so this asks for more and never locks. A code is
-    # the exception: guesses at a tenth of a second of work find it, and the browser that requested it has its own lane.
+    # the exception: guesses at a tenth of a second of work find it, and the browser that asked for it has a bucket.
     if verdict.account_wait_us:
         action = Action.THROTTLE if policy.account_is_hard else Action.CHALLENGE
         add(Finding(action, "account_rate", verdict.account_wait_us))

@@ -120,7 +120,7 @@ class Verdict(Value):
         charged: the charged records, as `Charged` flags; a refund applies to these only.
         ip_wait_us, network_wait_us, device_wait_us: the time until the limit admits an attempt; 0 if it does now.
         account_wait_us: the same for strangers at this account. Advisory.
-        lane_wait_us: the same for the known device's own lane; 0 without one.
+        lane_wait_us: the same for the known device's own bucket; 0 without one.
         lane_spent: the token has been renewed since: a client that still presents the old one holds a copy.
         failures: attempts at the account without a success since the last completed factor, this one included. For a
             stranger, those of strangers; for a known device in its lane, its own since its last success.
@@ -238,6 +238,6 @@ class Ledger(Protocol):
     def fail(self, charge: Charge, verdict: Verdict) -> None:
         """Record that the attempt has ended without a success: its charges stand. It only queues.
 
-        A lane counts it among its failures. If the charge was the last with room, later attempts need not wait for it.
+        A device bucket counts it as a failure. If the charge took the last room, later attempts need not wait for it.
         """
         ...

@@ -17,7 +17,7 @@ class Device(IntEnum):
     """The class of a browser or app at the account that it tries, by a verified device token."""
 
     STRANGER = 0
-    SEEN = 1  # it succeeded with a password alone: it has a lane of its own, and no other privilege
+    SEEN = 1  # it succeeded with a password alone: it has its own device bucket, and no other privilege
     PROVED = 2  # it completed a factor: other clients' attempts never throttle or challenge it
 
 

@@ -1,4 +1,4 @@
-"""The holder of a ticket: a browser, known by a cookie of its own, or a native app, known by a header.
+"""The browser key that a ticket is bound to: a cookie of a browser, or a header of a native app.
 
 The key is random and carries no information. It stops an attacker from using a ticket elsewhere: a ticket that was
 copied, sent by mail or planted in a page is worthless in any other browser (row 82).
@@ -50,7 +50,7 @@ class BrowserKey(NamedTuple):
 
 
 def browser_key_of(by_name: Mapping[bytes, bytes]) -> BrowserKey:
-    """The holder that the request's headers show; a new one where they show none."""
+    """Return the browser key that the request's headers show; a new one if they show none."""
     shown = by_name.get(HEADER)
     by_header = shown is not None
     known = shown if shown is not None else cookie(by_name.get(b"cookie", b""), COOKIE_START)

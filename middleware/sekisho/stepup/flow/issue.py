@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sekisho")
 
 WORK_FROM = 0.25
-"""The occupancy of the lanes from which strangers must do work for a place in them, regardless of other findings."""
+"""The occupancy of the queue from which strangers must do work for a place in it, regardless of other findings."""
 
 PLACE_S = 10.0
 """How long an account owner's log-in waits for a place before it is refused."""
@@ -151,13 +151,13 @@ class Issuer:
         return challenges.earns_look_by_mark(cookie(by_name.get(b"cookie", b""), LOOK_START).decode("latin-1"))
 
     def wants_work(self, *, worked: bool) -> bool:
-        """Whether the lanes are so full that a stranger must do work for a place in them."""
+        """Whether the queue is so full that a stranger must do work for a place in it."""
         proving = self._parts.proving
         crowded = proving is not None and proving.queue.occupancy >= WORK_FROM
         return crowded and self.may_ask_work(worked=worked)
 
     def has_no_room(self) -> bool:
-        """Whether a stranger's run would find no place in the lanes, or one only for work."""
+        """Whether a stranger's run would find no place in the queue, or one only for work."""
         proving = self._parts.proving
         return proving is not None and proving.queue.occupancy >= (WORK_FROM if self._parts.asks_work else 1.0)
 
@@ -218,7 +218,7 @@ class Issuer:
         return await send_answer(context.send, answer.adding(self._key_line(context, browser_key)))
 
     async def _run(self, issued: IssuedStepUp, proving: Proving) -> bool:
-        """Queue the application's run in its lane. Waits for a place, not for the run."""
+        """Queue the application's run. Waits for a place, not for the run."""
         context, assessment, ticket, _ = issued
         run = EscrowedRun(
             self._app, context, assessment, shared=self._lifespan_state(), csrf=self._csrf,
@@ -267,7 +267,7 @@ class Issuer:
             self._test(Suspicion(suspected, context, answer.status, list(answer.headers)))
 
     async def _settle_tries(self, proving: Proving, ticket: Ticket, kept: Kept) -> None:
-        """Settle codes that were shown during the run: now it is known whose tries they use up."""
+        """Settle codes that were shown during the run: now it is known whose attempts they use up."""
         try:
             await proving.factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
         except SekishoError:

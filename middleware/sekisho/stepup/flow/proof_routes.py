@@ -184,7 +184,7 @@ class ProofRoutes:
             await self._factors.settle(ticket.challenge, ticket.account, behind_right_secret=kept.answer is not None)
 
     def _trial(self, ticket: Ticket, person: AccountOwner, kept: Kept) -> CodeTrial:
-        # Before the secret was asked for, an attacker who guesses codes must not use up the owner's tries at a log-in.
+        # Before the secret is asked for, an attacker who guesses codes must not use up the owner's log-in attempts.
         lane = DOOR if ticket.purpose is Purpose.DOOR else b""
         return self._factors.trial(ticket.challenge, person, behind_right_secret=kept.answer is not None, lane=lane)
 
