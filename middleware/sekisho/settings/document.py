@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Settings
 
-Every setting is an environment variable that begins with `SEKISHO_`, or a keyword argument of `LoginGuard` in lower
-case without that: `SEKISHO_LIMIT_IP="30/10minute"` is `LoginGuard(app, limit_ip="30/10minute")`. Keyword arguments win.
+Every setting is an environment variable with the prefix `SEKISHO_`, or a keyword argument of `LoginGuard` in lower
+case without the prefix: `SEKISHO_LIMIT_IP="30/10minute"` equals `LoginGuard(app, limit_ip="30/10minute")`. Keyword
+arguments take precedence.
 
-Settings are read once, at start. Whatever is unknown, empty, contradictory or not understood stops the start with an
-error that names each such variable, and never shows what was in it. A misspelt name is answered with the nearest one.
-What Kubernetes sets for a Service called sekisho (`SEKISHO_PORT…`, `SEKISHO_SERVICE_…`) is ignored.
+Settings are read once, at the start. Any unknown, empty, contradictory or invalid setting stops the start. The error
+names each such variable, and never shows its value; for a misspelt name it suggests the nearest one. Variables that
+Kubernetes sets for a Service named sekisho (`SEKISHO_PORT…`, `SEKISHO_SERVICE_…`) are ignored.
 
 """
 _FILES = """\
-These may be kept in files, as in `SEKISHO_SECRET_FILE=/run/secrets/sekisho`:
+These settings may also be read from files, as in `SEKISHO_SECRET_FILE=/run/secrets/sekisho`:
 """
 
 _NOTATIONS = """\
@@ -31,85 +32,88 @@ _NOTATIONS = """\
 
     METHOD PATH [ENCODING[:account[,secret[,new]]]]… [success=RULE|RULE…] [cookies=NAME,NAME…] [headers=NAME,NAME…]
 
-Doors are separated by `;`. A door is a route where somebody can try a secret: every one that is left out stays open.
+Doors are separated by `;`. A door is a route where a client can try a secret; a route without a door is unguarded.
 
-- `METHOD` is `POST`, `PUT` and so on; `*` (any) with `basic` alone.
-- `PATH` is what the application sees, such as `/login`: no query, no `%` escapes. With `basic` alone it may also be a
-  prefix, `/files/*`, or everything, `*`. `{name}` stands for one whole step: `/password-recovery/{email}`.
-  (BlackSheep's own `/files/*` takes `/filesystem` too: write its route as `/files/{path:rest}`.)
-- `ENCODING` is `form` (urlencoded and multipart), `multipart`, `json`, `path` (a step of the path), `basic` (the
+- `METHOD` is `POST`, `PUT` and so on; `*` (any) only with `basic`.
+- `PATH` is the path that the application sees, such as `/login`, without a query or `%` escapes. Only with `basic` it
+  may also be a prefix, `/files/*`, or everything, `*`. `{name}` stands for one whole segment:
+  `/password-recovery/{email}`. (BlackSheep's own `/files/*` matches `/filesystem` too: write its route as
+  `/files/{path:rest}`.)
+- `ENCODING` is `form` (urlencoded and multipart), `multipart`, `json`, `path` (a segment of the path), `basic` (the
   `Authorization` header) or `oauth2` (the password grant, with its fields `username` and `password`).
-- `account` and `secret` are names of fields: `username|email` where a request holds one of two, `user.email` where
-  JSON is nested, `form:,code` where the session already says whose account it is. `new`, at `SIGNUP`, `RESET` and
-  `CHANGE` doors, is the password that is chosen, where that has a field of its own; it may be missing from a request.
-- `basic` is UTF-8, and anything else is refused. `basic:latin-1` is for an application that decodes the header as
-  Latin-1 (ISO-8859-1), `basic:utf-8|latin-1` for one that takes Latin-1 where UTF-8 fails. Write what yours does: where
-  the guard reads another account than the application, the wrong one is counted and asked for its factor. So
-  `basic:latin-1` refuses what is UTF-8 beyond ASCII, and both refuse bytes that Windows-1252 reads differently (`€`).
-  A door that Basic opens because a prefix covers it reads the charset of the nearest such prefix.
-- What stands in the path is named by its placeholder: `POST /password-recovery/{email} path:email`, or with the rest in
-  the body `POST /reset/{key} path:,key form:,,password1`. A door that reads its path alone reads no body, and may be a
-  `GET`. Not at `LOGIN` doors. A placeholder that `path` does not name may hold anything. Where routers could disagree
-  about the path (`//`, `..`, a second escape), the request is refused.
-- Where several doors share a path, the method alone tells them apart: `X-HTTP-Method-Override`, `_method` and other
+- `account` and `secret` are names of fields: `username|email` if a request has one of two, `user.email` for nested
+  JSON, `form:,code` if the session identifies the account. `new`, at `SIGNUP`, `RESET` and `CHANGE` doors, is the field
+  of the new password, if it has a separate one; a request may omit it.
+- `basic` accepts only UTF-8. `basic:latin-1` is for an application that decodes the header as Latin-1 (ISO-8859-1),
+  `basic:utf-8|latin-1` for one that falls back to Latin-1 if UTF-8 fails. Write the one that your application uses: if
+  the guard reads another account than the application, it counts the wrong one and asks it for its factor. So
+  `basic:latin-1` refuses UTF-8 beyond ASCII, and both refuse bytes that Windows-1252 reads differently (`€`). A door
+  that Basic opens because a prefix covers it uses the charset of the nearest such prefix.
+- A value in the path is named by its placeholder: `POST /password-recovery/{email} path:email`, or with the rest in
+  the body `POST /reset/{key} path:,key form:,,password1`. A door that reads only its path reads no body, and may be a
+  `GET`. `LOGIN` doors cannot use `path`. A placeholder that `path` does not name matches any value. If routers could
+  disagree about the path (`//`, `..`, a second escape), the request is refused.
+- If several doors share a path, only the method distinguishes them: `X-HTTP-Method-Override`, `_method` and other
   methods are refused there.
-- `RULE` is one of these; any one that holds is success, and no other answer is:
+- `RULE` is one of these. If any of them matches, the answer is a success; no other answer is:
   - `302:/home`: a redirect to this page or below it, on the same host and without a query or fragment. A host and a
     query may be in the rule: `302:https://app.example/home?tab=` (`tab` may have any value).
-  - `302!/accounts/2fa,/accounts/inactive`: a redirect to anywhere but there, below or back to the door. For
+  - `302!/accounts/2fa,/accounts/inactive`: a redirect to any other page, except below these or back to the door. For
     applications that answer a failure with a page, and a second step with a redirect.
   - `302`, `2xx`: a status alone.
-  - `!401,403`: any status but these, for `basic`. Errors of the server, 400, 405 and 429 are no success either: nobody
-    may have looked at the secret.
-  - `cookie:NAME`: it is set, to a value that the client did not have.
-  - `json:access_token`: the JSON answer has it, and it does not say *no*; `json:status=ok`: it is just that.
+  - `!401,403`: any status but these, for `basic`. Server errors, 400, 405 and 429 are no success either: the
+    application may not have checked the secret.
+  - `cookie:NAME`: the answer sets this cookie, to a value that the client did not have.
+  - `json:access_token`: the JSON answer has this field, and its value does not mean *no*; `json:status=ok`: it has
+    exactly this value.
 
-  A redirect to a page that the request itself names, in `Referer`, a query such as `next=`, a field or a cookie, is not
-  believed by the first two: an application that sends failures back there would let the client choose. Where yours
-  sends people on to where they wanted to go, write `cookie:`, or `302!`, which then also wants a new session cookie.
+  The first two do not accept a redirect to a page that the request itself names, in `Referer`, a query such as `next=`,
+  a field or a cookie: if the application also sends failures there, the client would choose the outcome. If your
+  application redirects users to the page that they wanted, write `cookie:`, or `302!`, which then also requires a new
+  session cookie.
   Compressed answers are read (gzip, deflate; br and zstd with their packages), up to 64 KiB.
-- `cookies`, at `LOGIN` doors alone, names cookies of the client that the application needs to answer, such as
-  `csrftoken,lang`. Where a factor is asked for, the application runs first and its answer is kept back; it sees these
-  cookies and no other, or a session that the client holds already would be logged in behind the seal. A cookie whose
-  value is not written as RFC 6265 has it (blanks, commas, quotes or backslashes inside) is left out: parsers differ in
-  where it ends.
-- `headers`, at `LOGIN` doors alone, does the same for headers, such as `x-tenant`. Without being named the application
-  sees `Content-*`, `Accept*`, `User-Agent`, `Host`, `Origin`, `Referer`, `Sec-Fetch-*`, the usual names of CSRF tokens,
-  `Forwarded` and `X-Forwarded-…` as far as they say where a request came in, and request ids. It does not see
-  `Authorization`, users that a proxy has put in (`X-Forwarded-User`), client certificates, nor what outer middleware
-  has stored in the scope (`user`, `auth`, `session`, `state`) or in context variables.
+- `cookies`, only at `LOGIN` doors, names the client's cookies that the application needs for its answer, such as
+  `csrftoken,lang`. If a factor is required, the application runs first and the guard holds its answer back. The
+  application then sees these cookies and no others; otherwise it would log in an existing session of the client before
+  the proof. Cookies whose values violate RFC 6265 (blanks, commas, quotes or backslashes inside) are left out, because
+  parsers disagree about their ends.
+- `headers`, only at `LOGIN` doors, does the same for headers, such as `x-tenant`. The application always sees
+  `Content-*`, `Accept*`, `User-Agent`, `Host`, `Origin`, `Referer`, `Sec-Fetch-*`, the usual names of CSRF tokens,
+  those of `Forwarded` and `X-Forwarded-…` that describe where a request arrived, and request ids. It does not see
+  `Authorization`, users that a proxy has added (`X-Forwarded-User`), client certificates, or values that outer
+  middleware has stored in the scope (`user`, `auth`, `session`, `state`) or in context variables.
 
-Without an encoding a door reads a form or JSON with `username|email` and `password`; a `CHANGE` door reads
-`new_password` as well, a `RESET` door no secret but `password` as the new one, a `CODE` door reads `code`.
+Without an encoding, a door reads a form or JSON with `username|email` and `password`; a `CHANGE` door also reads
+`new_password`, a `RESET` door reads no secret and `password` as the new one, a `CODE` door reads `code`.
 
-Without a rule, success is guessed with caution, and what is unclear stays counted.
+Without a rule, the guard infers success with caution, and attempts with an unclear outcome stay counted.
 
 ## How protected routes are written
 
     METHOD PATH max_age=SECONDS
 
 Routes are separated by `;`. `METHOD` is `POST`, `PUT` and so on, or `*` for any; `PATH` is exact, or a prefix,
-`/payout/*`; `SECONDS` are 1 to 86400. No door may be among them, and nothing below `SEKISHO_MOUNT`.
+`/payout/*`; `SECONDS` are 1 to 86400. Doors and paths below `SEKISHO_MOUNT` cannot be protected routes.
 
 ## What a step-up needs
 
-- Any of `SEKISHO_FACTORS` needs `SEKISHO_OWNERS` and `SEKISHO_OWNERS_QUERY`, or a Python object in their place.
-  `sekisho owners migrate` makes the tables.
-- `webauthn` needs `SEKISHO_PASSKEY_DOMAIN`; `email` needs `SEKISHO_SMTP`, and that `SEKISHO_MAIL_FROM` and
+- Any of `SEKISHO_FACTORS` needs `SEKISHO_OWNERS` and `SEKISHO_OWNERS_QUERY`, or a Python object instead of them.
+  `sekisho owners migrate` creates the tables.
+- `webauthn` needs `SEKISHO_PASSKEY_DOMAIN`; `email` needs `SEKISHO_SMTP`, which needs `SEKISHO_MAIL_FROM` and
   `SEKISHO_ACCOUNT_PAGE`; `webhook` needs `SEKISHO_CODE_WEBHOOK` and its key, or a Python callable.
 - `turnstile` and `hcaptcha` need `SEKISHO_CAPTCHA_SITEKEY`, `SEKISHO_CAPTCHA_SECRET` and `SEKISHO_CAPTCHA_HOSTS`.
-- What is not installed is named at start: `pip install '.[step-up,owners,mail]'`
-  in a checkout brings all of it.
+- An error at the start names missing packages. `pip install '.[step-up,owners,mail]'` in a checkout installs all of
+  them.
 
 ## How limits are written
 
-In the notation of the [`limits`](https://limits.readthedocs.io) package: `20/10minute;100/day` is twenty in ten minutes
-and a hundred a day. At most four for each dimension, each of at most a million in at most 31 days. All of a limit may
-be used at once; what was used comes back evenly over the period.
+Limits use the notation of the [`limits`](https://limits.readthedocs.io) package: `20/10minute;100/day` means twenty in
+ten minutes and a hundred a day. Each setting has at most four limits, each of at most a million in at most 31 days. A
+limit may be used up at once; it refills evenly over its period.
 
 ## Not in this version
 
-These names are kept for what they will mean. Setting one is an error, not a promise.
+These names are reserved for later versions. Setting one of them is an error.
 
 """
 

@@ -86,8 +86,8 @@ def _doors(kind: DoorKind, example: str, meaning: str, default: str | None = Non
 SECRET: Setting[tuple[parse.Secret, ...]] = Setting(
     name="SECRET",
     example="what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints",
-    meaning="32 bytes or more that nobody can guess; several, newest first, while one replaces the other, and "
-    "`verify:` before one that signs nothing yet. Required.",
+    meaning="A random secret of at least 32 bytes. During a rotation several, newest first; `verify:` before a secret "
+    "means that it only verifies. Required.",
     parse=parse.secrets,
     parse_bytes=parse.secrets_of_bytes,
     absent=(),
@@ -97,7 +97,7 @@ SECRET: Setting[tuple[parse.Secret, ...]] = Setting(
 STORE = Setting(
     name="STORE",
     example="redis://redis.internal:6379/0",
-    meaning="Where counts are kept: `memory://` (one process only), `redis://`, `rediss://`, `redis+unix://`, "
+    meaning="The store of the counters: `memory://` (one process only), `redis://`, `rediss://`, `redis+unix://`, "
     "`unix://`, `redis+sentinel://host,host/service`, `redis+cluster://host,host`; the last two with TLS: `rediss+…`.",
     parse=store,
     default=MEMORY,
@@ -106,31 +106,31 @@ STORE = Setting(
 MODE = Setting(
     name="MODE",
     example="monitor",
-    meaning="`enforce` refuses; `monitor` counts and judges but refuses nobody; `off` does not even read.",
+    meaning="`enforce` refuses attempts; `monitor` counts and judges, but refuses none; `off` reads no request.",
     parse=parse.choice(Mode),
     default="enforce",
 )
 LOGIN = _doors(
     DoorKind.LOGIN,
     "POST /login form:username,password; POST /api/token json:user.email,password success=json:access_token",
-    "The doors where one logs in, written as below.",
+    "Doors for log-ins, in the notation below.",
     default="POST /login",
 )
-SIGNUP = _doors(DoorKind.SIGNUP, "POST /signup form:email,password", "Doors where an account is opened.")
+SIGNUP = _doors(DoorKind.SIGNUP, "POST /signup form:email,password", "Doors for opening an account.")
 RESET = _doors(
     DoorKind.RESET,
     "POST /reset form:email; POST /reset/confirm form:,token,password",
-    "Doors where a forgotten password is reset.",
+    "Doors for resetting a forgotten password.",
 )
 CHANGE = _doors(
-    DoorKind.CHANGE, "POST /password form:username,old_password,new_password", "Doors where a password is changed."
+    DoorKind.CHANGE, "POST /password form:username,old_password,new_password", "Doors for changing a password."
 )
-CODE = _doors(DoorKind.CODE, "POST /code form:username,code", "Doors where a one-time code is tried or asked for.")
-LINK = _doors(DoorKind.LINK, "POST /link json:account_number,pin", "Doors where another account is linked.")
+CODE = _doors(DoorKind.CODE, "POST /code form:username,code", "Doors for sending and checking one-time codes.")
+LINK = _doors(DoorKind.LINK, "POST /link json:account_number,pin", "Doors for linking another account.")
 LIMIT_IP = Setting(
     name="LIMIT_IP",
     example="20/10minute;100/day",
-    meaning="Attempts from one address; IPv6 by its /64.",
+    meaning="Limit of attempts from one address (IPv6: one /64).",
     parse=rates,
     default="20/10minute;100/day",
     separator=";",
@@ -138,7 +138,7 @@ LIMIT_IP = Setting(
 LIMIT_NETWORK = Setting(
     name="LIMIT_NETWORK",
     example="100/10minute",
-    meaning="Attempts from one network: IPv4 /24 and IPv6 /56; an IPv6 /48 gets four times as many.",
+    meaning="Limit of attempts from one network (IPv4 /24, IPv6 /56); an IPv6 /48 gets four times as many.",
     parse=network_rates,
     default="100/10minute",
     separator=";",
@@ -146,7 +146,7 @@ LIMIT_NETWORK = Setting(
 LIMIT_DEVICE = Setting(
     name="LIMIT_DEVICE",
     example="30/10minute",
-    meaning="Attempts with one set of `DEVICE_HEADERS` within its network.",
+    meaning="Limit of attempts with the same `DEVICE_HEADERS` from one network.",
     parse=rates,
     default="30/10minute",
     separator=";",
@@ -154,7 +154,7 @@ LIMIT_DEVICE = Setting(
 LIMIT_ACCOUNT = Setting(
     name="LIMIT_ACCOUNT",
     example="5/5minute;10/hour",
-    meaning="Attempts of strangers at one account, over all doors. Known devices are not touched by it.",
+    meaning="Limit of attempts by unknown devices at one account, over all doors. Known devices are exempt.",
     parse=rates,
     default="5/5minute;10/hour",
     separator=";",
@@ -162,7 +162,7 @@ LIMIT_ACCOUNT = Setting(
 LIMIT_LANE = Setting(
     name="LIMIT_LANE",
     example="10/hour",
-    meaning="Attempts of one known device at its account; beyond it, it is treated as a stranger.",
+    meaning="Limit of attempts by one known device at its account; beyond it, the device counts as unknown.",
     parse=rates,
     default="10/hour",
     separator=";",
@@ -170,24 +170,24 @@ LIMIT_LANE = Setting(
 ACCOUNT_FAILURES_MAX = Setting(
     name="ACCOUNT_FAILURES_MAX",
     example="50",
-    meaning="Failures at one account, however slow, after which a password alone no longer suffices "
-    "(NIST SP 800-63B: 100 at most).",
+    meaning="Failures at one account, over any time, after which a password alone no longer suffices "
+    "(NIST SP 800-63B: at most 100).",
     parse=parse.integer(1, 100, "failures"),
     default="100",
 )
 CODE_GUESSES_MAX = Setting(
     name="CODE_GUESSES_MAX",
     example="20",
-    meaning="Guesses in a day at all codes of one account (`CODE`, `RESET` and `LINK` doors) by browsers that asked "
-    "for one; all other browsers together have a fifth of it.",
+    meaning="Limit of guesses a day at the codes of one account (`CODE`, `RESET` and `LINK` doors) by browsers that "
+    "asked for a code. All other browsers together have a fifth of it.",
     parse=parse.integer(1, 1000, "guesses"),
     default="50",
 )
 TRUSTED_PROXIES: Setting[tuple[tuple[Network, ...], bool]] = Setting(
     name="TRUSTED_PROXIES",
     example="10.0.0.0/8,fd00::/8",
-    meaning="Who may name the client's address for others; the word `unix` trusts the peer of a unix socket. "
-    "Trusting everybody is an error.",
+    meaning="Networks of the proxies that may state the client's address; the word `unix` trusts the peer of a unix "
+    "socket. Trusting all networks is an error.",
     parse=proxies,
     absent=((), False),
     separator=",",
@@ -195,15 +195,15 @@ TRUSTED_PROXIES: Setting[tuple[tuple[Network, ...], bool]] = Setting(
 CLIENT_IP_HEADER = Setting(
     name="CLIENT_IP_HEADER",
     example="forwarded",
-    meaning="Where a trusted proxy writes the client's address: `x-forwarded-for`, `forwarded`, or what a CDN sets. "
-    "Read from the right.",
+    meaning="The header in which a trusted proxy states the client's address: `x-forwarded-for`, `forwarded`, or a "
+    "CDN's own. It is read from the right.",
     parse=parse.header,
     default="x-forwarded-for",
 )
 DEVICE_HEADERS = Setting(
     name="DEVICE_HEADERS",
     example="cloudfront-viewer-ja4-fingerprint,user-agent,accept-language",
-    meaning="Headers that tell devices of one network apart.",
+    meaning="Headers that distinguish devices of one network.",
     parse=parse.device_headers,
     default="user-agent,accept-language,sec-ch-ua",
     separator=",",
@@ -211,7 +211,7 @@ DEVICE_HEADERS = Setting(
 ALLOW: Setting[tuple[Network, ...]] = Setting(
     name="ALLOW",
     example="192.0.2.0/28",
-    meaning="Networks free of the ip, network and device limits; the account's limits still hold.",
+    meaning="Networks that are exempt from the ip, network and device limits; the account's limits still apply.",
     parse=allowed,
     absent=(),
     separator=",",
@@ -219,7 +219,7 @@ ALLOW: Setting[tuple[Network, ...]] = Setting(
 DENY: Setting[tuple[Network, ...]] = Setting(
     name="DENY",
     example="198.51.100.0/24,2001:db8::/32",
-    meaning="Networks that are refused at every door.",
+    meaning="Networks that every door refuses.",
     parse=networks,
     absent=(),
     separator=",",
@@ -227,7 +227,7 @@ DENY: Setting[tuple[Network, ...]] = Setting(
 ORIGINS: Setting[frozenset[bytes]] = Setting(
     name="ORIGINS",
     example="https://app.example",
-    meaning="Where single-page apps live: they may read a refusal (CORS).",
+    meaning="Origins of single-page apps that may read a refusal (CORS).",
     parse=parse.origins,
     absent=frozenset(),
     separator=",",
@@ -235,98 +235,98 @@ ORIGINS: Setting[frozenset[bytes]] = Setting(
 NAMESPACE = Setting(
     name="NAMESPACE",
     example="shop-jp",
-    meaning="Keeps several services on one Redis, or with one `SECRET`, apart.",
+    meaning="Separates services that share a Redis or a `SECRET`.",
     parse=parse.namespace,
     default="sekisho",
 )
 NAMESPACE_FROM: Setting[parse.NamespaceFrom | None] = Setting(
     name="NAMESPACE_FROM",
     example="shop-jp 2027-06-30",
-    meaning="While a service with a `NAMESPACE` of its own is upgraded: that, and the last day on which tokens without "
-    "one are read there; with `write` they are still written, for as long as older workers run.",
+    meaning="For the upgrade of a service that has its own `NAMESPACE`: this namespace, and the last day on which it "
+    "accepts tokens without one; with `write` it still issues them, while older workers run.",
     parse=parse.namespace_from,
 )
 MOUNT = Setting(
     name="MOUNT",
     example="/checkpoint",
-    meaning="The path that is kept for sekisho's own pages.",
+    meaning="The path of sekisho's own pages.",
     parse=parse.mount,
     default="/sekisho",
 )
 ON_STORE_FAILURE = Setting(
     name="ON_STORE_FAILURE",
     example="closed",
-    meaning="While the store is gone: `local` (each worker counts for itself), `closed` (503), `open` (nobody counts).",
+    meaning="While the store is lost: `local` (each worker counts alone), `closed` (503), `open` (no counting).",
     parse=parse.choice(StoreFailure),
     default="local",
 )
 WORKERS: Setting[int | None] = Setting(
     name="WORKERS",
     example="4",
-    meaning="Processes that share the service: while the store is gone, each admits its share. "
-    "Unset: as many as are seen.",
+    meaning="Number of processes of the service: while the store is lost, each admits its share of the limits. "
+    "Unset: the number that the store has seen.",
     parse=parse.integer(1, 4096, "processes"),
 )
 STRANGERS_MAX: Setting[int | None] = Setting(
     name="STRANGERS_MAX",
     example="16",
-    meaning="Attempts of strangers that one process passes to the application at once; known devices are not counted. "
-    "Unset: as many as do not double the time that the application takes for one.",
+    meaning="Attempts by unknown devices that one process passes to the application at once; known devices are not "
+    "counted. Unset: as many as do not double the application's time for one attempt.",
     parse=parse.integer(1, 10_000, "attempts"),
 )
 NO_FACTOR = Setting(
     name="NO_FACTOR",
     example="refuse",
-    meaning="What a call for a second factor becomes where there is none: `challenge` or `refuse`.",
+    meaning="Replaces the request for a second factor at a site without factors: `challenge` or `refuse`.",
     parse=parse.choice(NoFactor),
     default="challenge",
 )
 DEVICE_COOKIE = Setting(
     name="DEVICE_COOKIE",
     example="__Host-shop-device",
-    meaning="The cookie that makes a device known after a log-in.",
+    meaning="Name of the cookie by which a device is recognised after a log-in.",
     parse=parse.cookie,
     default="__Host-sekisho",
 )
 DEVICE_DAYS = Setting(
     name="DEVICE_DAYS",
     example="90",
-    meaning="Days after which an unused device is a stranger again (browsers keep no cookie beyond 400).",
+    meaning="Days after which an unused device counts as unknown again (browsers keep cookies for 400 at most).",
     parse=parse.integer(1, 400, "days"),
     default="180",
 )
 BODY_BYTES_MAX = Setting(
     name="BODY_BYTES_MAX",
     example="16384",
-    meaning="The longest body that a door reads; longer ones get 413.",
+    meaning="Longest body that a door reads, in bytes; longer ones get 413.",
     parse=parse.integer(1024, 1_048_576, "bytes"),
     default="65536",
 )
 BODY_SECONDS_MAX = Setting(
     name="BODY_SECONDS_MAX",
     example="5",
-    meaning="Seconds that a body may take to arrive.",
+    meaning="Seconds within which a body must arrive.",
     parse=parse.decimal(0.1, 120, "seconds"),
     default="10",
 )
 STORE_DEADLINE_MS = Setting(
     name="STORE_DEADLINE_MS",
     example="100",
-    meaning="Milliseconds after which the store counts as gone for this attempt.",
+    meaning="Milliseconds after which the store counts as lost for an attempt.",
     parse=parse.integer(1, 10_000, "milliseconds"),
     default="150",
 )
 STORE_BYTES_MAX: Setting[int | None] = Setting(
     name="STORE_BYTES_MAX",
     example="2000000000",
-    meaning="Bytes that a Redis may hold until names and secrets that it has not seen share counters. "
+    meaning="Memory of a Redis, in bytes, beyond which accounts and secrets that it has not seen share counters. "
     "Unset: four fifths of its `maxmemory`.",
     parse=parse.integer(1_000_000, 10**15, "bytes"),
 )
 MEMORY_ENTRIES_MAX = Setting(
     name="MEMORY_ENTRIES_MAX",
     example="50000",
-    meaning="Identities that one process counts in its own memory; newcomers beyond it share counters.",
+    meaning="Identities that one process counts in its memory; beyond it, new ones share counters.",
     parse=parse.integer(1000, 10_000_000, "entries"),
     default="200000",
 )
@@ -334,19 +334,19 @@ MEMORY_ENTRIES_MAX = Setting(
 CORPUS: Setting[str | None] = Setting(
     name="CORPUS",
     example="/var/lib/sekisho/passwords",
-    meaning="The file of leaked passwords that `sekisho corpus build` made.",
+    meaning="The file of leaked passwords from `sekisho corpus build`.",
     parse=parse.path,
 )
 PAIRS: Setting[str | None] = Setting(
     name="PAIRS",
     example="/var/lib/sekisho/pairs",
-    meaning="The file of leaked pairs of account and password that `sekisho corpus build --pairs` made.",
+    meaning="The file of leaked pairs of account and password from `sekisho corpus build --pairs`.",
     parse=parse.path,
 )
 PAIRS_KEY: Setting[bytes] = Setting(
     name="PAIRS_KEY",
     example="what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints",
-    meaning="The key that `PAIRS` was made under, 32 bytes or more. Never keep it beside the file.",
+    meaning="The key that `PAIRS` was built with, at least 32 bytes. Never keep it beside the file.",
     parse=parse.key,
     parse_bytes=parse.key_of_bytes,
     absent=b"",
@@ -355,52 +355,52 @@ PAIRS_KEY: Setting[bytes] = Setting(
 BREACHED_MIN = Setting(
     name="BREACHED_MIN",
     example="10",
-    meaning="How often a password must have been seen in leaks to count as breached. Rounded down to a power of two.",
+    meaning="Number of leaks from which a password counts as breached. Rounded down to a power of two.",
     parse=parse.integer(1, 32_768, "times"),
     default="1",
 )
 CORPUS_DAYS_MAX = Setting(
     name="CORPUS_DAYS_MAX",
     example="90",
-    meaning="Days after which `CORPUS` counts as old: the start warns of it, and with `HIBP` that is asked about what "
-    "the file does not know.",
+    meaning="Days after which `CORPUS` counts as old: the guard warns at the start, and with `HIBP` it asks about "
+    "passwords that the file does not contain.",
     parse=parse.integer(1, 3650, "days"),
     default="30",
 )
 CANARY = Setting(
     name="CANARY",
     example="off",
-    meaning="Whether the guard may send requests of its own through the application: log-ins with invented accounts "
-    "(under `.invalid`) where a rule of success is under suspicion, and at the start a look for doors without a route.",
+    meaning="Whether the guard may send its own requests through the application: log-ins with invented accounts "
+    "(under `.invalid`) if a rule of success is suspect, and at the start a check for doors without a route.",
     parse=parse.boolean,
     default="on",
 )
 HIBP = Setting(
     name="HIBP",
     example="on",
-    meaning="Whether Have I Been Pwned is asked where `CORPUS` is absent or too old: five hex digits of a hash, "
-    "a tenth of a second at most.",
+    meaning="Whether to ask Have I Been Pwned if `CORPUS` is missing or too old. It sends five hex digits of a hash, "
+    "and waits a tenth of a second at most.",
     parse=parse.boolean,
     default="off",
 )
 HIBP_URL = Setting(
     name="HIBP_URL",
     example="https://pwned.internal",
-    meaning="A mirror of its range API.",
+    meaning="URL of the range API of Have I Been Pwned, or of a mirror.",
     parse=parse.api,
     default="https://api.pwnedpasswords.com",
 )
 EXPOSED_HEADER: Setting[str | None] = Setting(
     name="EXPOSED_HEADER",
     example="exposed-credential-check",
-    meaning="The header in which a trusted proxy says that credentials have leaked, as Cloudflare does. "
-    "Believed from `TRUSTED_PROXIES` alone.",
+    meaning="The header in which a trusted proxy reports leaked credentials, as Cloudflare does. "
+    "Accepted from `TRUSTED_PROXIES` only.",
     parse=parse.header,
 )
 CONTROL_SOCKET: Setting[str | None] = Setting(
     name="CONTROL_SOCKET",
     example="/run/sekisho/control",
-    meaning="With `memory://`: the unix socket through which the mode and lists are changed while the service runs. "
+    meaning="With `memory://`: the unix socket for changing the mode and lists of a running service. "
     "Only the service's own user and root may use it.",
     parse=parse.path,
 )
@@ -414,7 +414,7 @@ EVENTS_FILE: Setting[str | None] = Setting(
 PROTECT: Setting[tuple[ProtectedRoute, ...]] = Setting(
     name="PROTECT",
     example="POST /top-up max_age=300; * /payout/* max_age=60",
-    meaning="Routes that want a proof of identity no older than so many seconds, by the account that is logged in.",
+    meaning="Routes that require a proof of identity of the logged-in account, no older than `max_age` seconds.",
     parse=parse_routes,
     absent=(),
     separator=";",
@@ -422,8 +422,8 @@ PROTECT: Setting[tuple[ProtectedRoute, ...]] = Setting(
 CHALLENGES = Setting(
     name="CHALLENGES",
     example="pow,turnstile",
-    meaning="What is asked before a secret is looked at, where something is suspicious: `pow` (work for the client's "
-    "machine), `turnstile` or `hcaptcha`, or `none`. Never a proof of identity.",
+    meaning="Challenges for suspicious clients, before their secret is checked: `pow` (proof of work), `turnstile` or "
+    "`hcaptcha`, or `none`. A solved challenge is never a proof of identity.",
     parse=factors.challenges,
     default="pow",
     separator=",",
@@ -444,7 +444,7 @@ CAPTCHA_SECRET: Setting[str | None] = Setting(
 CAPTCHA_HOSTS: Setting[frozenset[str]] = Setting(
     name="CAPTCHA_HOSTS",
     example="shop.example,www.shop.example",
-    meaning="The hosts whose pages show the captcha; a token from elsewhere is none.",
+    meaning="The hosts whose pages show the captcha; tokens from other hosts are refused.",
     parse=places.hosts,
     absent=frozenset(),
     separator=",",
@@ -452,14 +452,14 @@ CAPTCHA_HOSTS: Setting[frozenset[str]] = Setting(
 CAPTCHA_URL: Setting[str | None] = Setting(
     name="CAPTCHA_URL",
     example="https://captcha.internal/siteverify",
-    meaning="Where tokens are checked, in place of the provider's own address.",
+    meaning="URL for checking tokens, instead of the provider's own.",
     parse=places.endpoint,
 )
 FACTORS: Setting[tuple[str, ...]] = Setting(
     name="FACTORS",
     example="webauthn,totp,email",
-    meaning="What proves who somebody is, in order of preference: `webauthn` (passkeys), `totp` (an app's codes), "
-    "`email` and `webhook` (codes that are sent); or `none`. Recovery codes come with each.",
+    meaning="Proofs of identity, in order of preference: `webauthn` (passkeys), `totp` (codes of an app), `email` and "
+    "`webhook` (codes that are sent); or `none`. Recovery codes are added to any of them.",
     parse=factors.factors,
     absent=(),
     separator=",",
@@ -467,7 +467,7 @@ FACTORS: Setting[tuple[str, ...]] = Setting(
 OWNERS: Setting[str | None] = Setting(
     name="OWNERS",
     example="postgresql+asyncpg://sekisho@db.internal/shop",
-    meaning="The database with the users, in which sekisho keeps tables of its own for factors: "
+    meaning="The database of the users, in which sekisho keeps its tables of factors: "
     "`postgresql+asyncpg://…`, `mysql://…`, `mariadb://…` or `sqlite+aiosqlite:///…`.",
     parse=places.database,
     secret=True,
@@ -475,53 +475,53 @@ OWNERS: Setting[str | None] = Setting(
 OWNERS_QUERY: Setting[str | None] = Setting(
     name="OWNERS_QUERY",
     example="select id as account_id, email from users where username = :account",
-    meaning="How an account's row is found: `email`; `account_id`, without which two spellings of an account are two "
-    "(MySQL and MariaDB refuse that); and `locale`, where there is one.",
+    meaning="The query for an account's row. Its columns: `email`; `account_id`, without which two spellings of an "
+    "account count as two (MySQL and MariaDB require it); and optionally `locale`.",
     parse=places.query,
 )
 SMTP: Setting[str | None] = Setting(
     name="SMTP",
     example="smtp://mailer@mail.internal:587",
-    meaning="The server that takes codes and notices: `smtp://` (with STARTTLS) or `smtps://`.",
+    meaning="The mail server for codes and notices: `smtp://` (with STARTTLS) or `smtps://`.",
     parse=places.relay,
     secret=True,
 )
 SMTP_PASSWORD: Setting[str | None] = Setting(
     name="SMTP_PASSWORD",
     example="what the mail server expects of its user",
-    meaning="The password of the user in `SMTP`, unless it stands there.",
+    meaning="The password of the user in `SMTP`, if the URL contains none.",
     parse=places.password,
     secret=True,
 )
 MAIL_FROM: Setting[str | None] = Setting(
     name="MAIL_FROM",
     example="no-reply@shop.example",
-    meaning="The address that mails come from.",
+    meaning="The sender address of mails.",
     parse=places.mailbox,
 )
 SERVICE_NAME = Setting(
     name="SERVICE_NAME",
     example="Shop Example",
-    meaning="What the service is called, on pages and in mails.",
+    meaning="The name of the service, on pages and in mails.",
     parse=places.name,
     default="this service",
 )
 ACCOUNT_PAGE: Setting[str | None] = Setting(
     name="ACCOUNT_PAGE",
     example="shop.example/account",
-    meaning="Where owners look after their account, as they would type it: mails name it and hold no link.",
+    meaning="The address of the account page, as owners would type it. Mails show it, but contain no link.",
     parse=places.page,
 )
 CODE_WEBHOOK: Setting[str | None] = Setting(
     name="CODE_WEBHOOK",
     example="https://codes.internal/send",
-    meaning="Where codes are posted that a service of yours sends on, by telephone say.",
+    meaning="URL of your own sender, to which codes are posted (for text messages, for example).",
     parse=places.endpoint,
 )
 CODE_WEBHOOK_KEY: Setting[bytes] = Setting(
     name="CODE_WEBHOOK_KEY",
     example="what `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` prints",
-    meaning="The key, 32 bytes or more, that what is posted there is signed with.",
+    meaning="The key that signs requests to `CODE_WEBHOOK`, at least 32 bytes.",
     parse=parse.key,
     parse_bytes=parse.key_of_bytes,
     absent=b"",
@@ -530,7 +530,7 @@ CODE_WEBHOOK_KEY: Setting[bytes] = Setting(
 PASSKEY_DOMAIN: Setting[str | None] = Setting(
     name="PASSKEY_DOMAIN",
     example="shop.example",
-    meaning="The domain that passkeys are bound to (WebAuthn's RP ID), for ever: a change strands all of them.",
+    meaning="The domain that passkeys are bound to (WebAuthn's RP ID). A change makes all enrolled passkeys useless.",
     parse=places.domain,
 )
 PASSKEY_ORIGINS: Setting[tuple[str, ...]] = Setting(
@@ -607,6 +607,6 @@ TABLE: tuple[Setting[object], ...] = cast(
         ACCOUNT_PAGE,
         CODE_WEBHOOK,
         CODE_WEBHOOK_KEY,
-        _reserved("LOGOUT", "POST /logout", "Doors where one logs out."),
+        _reserved("LOGOUT", "POST /logout", "Doors for logging out."),
     ),
 )
