@@ -134,26 +134,28 @@ def claims(plan: Plan, tally: Tally, repeated: Mapping[str, int], redis: ByRedis
     return [
         Claim("attacks of the scenario = attacks sent", scenario.campaign.attempts, counts["sent_attacks"]),
         Claim("log-ins of the scenario = right log-ins sent", scenario.honest.logins, counts["right_logins"]),
-        Claim("attempts sent (an owner's after work, again) = shed + judged by the ledger's word", sent, judged),
-        Claim("judged, waited for, and asked to end a stretch = charges asked of the ledger", asked, counts["asked"]),
+        Claim("attempts sent (owners' repetitions after work included) = shed + judged with the ledger", sent, judged),
+        Claim("charges for judging, waiting and ending a stretch = charges that the ledger was asked for", asked,
+              counts["asked"]),
         Claim("charges that were judged without an answer = none", 0, counts["lost"]),
         Claim(
-            "charges asked, and those that were repeated = charges that Redis has made",
+            "charges asked for, repetitions included = charges that Redis made",
             counts["asked"] + again,
             redis.charges,
         ),
         Claim(
-            "settlements told, and those that were repeated = settlements that Redis has seen",
+            "settlements sent, repetitions included = settlements that Redis received",
             counts["told"] + repeated["settlements"],
             redis.settlements,
         ),
-        Claim("calls of the script that failed = none, but for a process's first, which finds no script", 0,
+        Claim("failed calls of the script = none, except a process's first, which finds no script", 0,
               redis.failed_calls, redis.first_calls),
-        Claim("failures charged and not given back = failures kept, of the accounts followed", followed.should,
+        Claim("failures charged and not refunded = failures kept, for the accounts followed", followed.should,
               followed.kept, again),
-        Claim("accounts followed with another number of failures = none, or one a repeated charge", 0,
+        Claim("accounts followed with a different number of failures = none, or one for each repeated charge", 0,
               followed.astray, again),
-        Claim("accounts cleared by a proof that keep more than was charged = none", 0, followed.cleared_astray, again),
+        Claim("accounts cleared by a proof that have more failures than were charged = none", 0,
+              followed.cleared_astray, again),
     ]  # fmt: skip
 
 

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 POINTS_MAX = 120
 NOTES = (
-    "No bot does the work that it is asked for; what would come of it if all did stands beside it. What reaches the "
-    "password check does so behind the seal, for a question that only an owner can answer. Latencies are those of a "
-    "worker whose callers are all busy, not of a service with room. With so many attempts under way and time running "
-    "faster, a refusal becomes known to a worker only a second or so of the scenario's time later: Redis is asked more "
-    "often, and sheds take over later, than in reality. Redis's memory is an upper bound, as lives are divided by "
-    "somewhat less than time is."
+    "No bot does the proof of work that it is asked for; separate rows show the result if all bots did it. Attacks "
+    "that reach the password check have their answer sealed until a second proof, which only an owner can give. "
+    "Latencies are those of a worker whose callers are all busy, not of a service with spare capacity. With so many "
+    "attempts in flight and time running faster, a worker learns of a refusal only about a second of the scenario's "
+    "time after it: it asks Redis more often than in reality, and its shed takes over later. Redis's memory is an "
+    "upper bound, because the lifetimes of records are divided by slightly less than time is."
 )
 GIB, MIB = 2**30, 2**20
 REASONS_SHOWN = 14
 
-SUMMARY = ("what", "seen", "wanted")
-VERDICTS = ("who", "asked for", "reasons", "attempts")
-CLAIMS = ("two counts of one thing", "here", "there", "")
+SUMMARY = ("figure", "measured", "target")
+VERDICTS = ("client", "decision", "reasons", "attempts")
+CLAIMS = ("two counts that must be equal", "first", "second", "")
 
 
 def nothing_lost(found: Mapping[str, Any]) -> bool:
@@ -111,10 +111,18 @@ def summary(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     def of(name: str) -> int:
         return int(counts.get(name, 0))
 
-    yield "attempts", f"{sent:,}", f"{scenario['attempts']:,} attacks, {scenario['logins']:,} log-ins and their typos"
+    yield (
+        "attempts",
+        f"{sent:,}",
+        f"{scenario['attempts']:,} attacks, {scenario['logins']:,} log-ins and their typing errors",
+    )
     yield "time", f"{found['seconds'] / 60:.1f} min", "≤ 30 min at full size"
     yield "attempts a second", f"{sent / found['seconds']:,.0f}", ""
-    yield "assess, p50 / p99 / p99.9", " / ".join(f"{ms:.1f}" for ms in latency.values()) + " ms", "all callers busy"
+    yield (
+        "assess, p50 / p99 / p99.9",
+        " / ".join(f"{ms:.1f}" for ms in latency.values()) + " ms",
+        "with all callers busy",
+    )
     if series:
         most = {name: max(row[name] for row in series) for name in series[0]}
         yield (
@@ -122,22 +130,26 @@ def summary(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             f"{most['redis_used_mib']:,.0f} / {most['redis_rss_mib']:,.0f} MiB",
             ("≤ 4 GiB"),
         )
-        yield "keys at most", f"{most['keys']:,.0f}", ""
-        yield "worker resident, at most", f"{most['worker_rss_mib']:,.0f} MiB", "≤ 300 MiB"
+        yield "keys, maximum", f"{most['keys']:,.0f}", ""
+        yield "worker's resident memory, maximum", f"{most['worker_rss_mib']:,.0f} MiB", "≤ 300 MiB"
         second = [row["worker_rss_mib"] for row in series[len(series) // 2 :]]
-        yield "worker resident, growth in the second half", f"{second[-1] - second[0]:+,.0f} MiB", "flat"
-        yield "script time per charge asked", f"{_weighted(series, 'script_us'):.1f} µs", ""
-        yield "charges a call", f"{_weighted(series, 'batch'):.0f}", ""
+        yield "worker's resident memory, growth in the second half", f"{second[-1] - second[0]:+,.0f} MiB", "flat"
+        yield "script time per charge", f"{_weighted(series, 'script_us'):.1f} µs", ""
+        yield "charges per call", f"{_weighted(series, 'batch'):.0f}", ""
         yield (
             "cores: workers / Redis",
             (f"{_average(series, 'workers_cores'):.2f} / {_average(series, 'redis_cores'):.2f}"),
             "",
         )
         told = _average(series, "pace_told")
-        yield "scenario time to real time", f"{_average(series, 'pace'):.0f}", f"lives of records divided by {told:.0f}"
+        yield (
+            "scenario time to real time",
+            f"{_average(series, 'pace'):.0f}",
+            f"lifetimes of records divided by {told:.0f}",
+        )
         slow = sum(row["pace"] < row["pace_told"] for row in series)
-        yield "slower than lives were divided by", f"{slow} of {len(series)} points", "few"
-    yield "attacks that were shed", _share(of("shed"), scenario["attempts"]), ""
+        yield "points at which time ran slower than that", f"{slow} of {len(series)}", "few"
+    yield "attacks refused by the shed", _share(of("shed"), scenario["attempts"]), ""
     yield (
         "attacks within the limits",
         _share(of("admitted"), scenario["attempts"]),
@@ -152,7 +164,7 @@ def summary(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             else "≤ 1%"
         ),
     )
-    yield "more, had every bot done the work it was asked for", _share(of("work_asked"), scenario["attempts"]), ""
+    yield "further ones, if every bot did the proof of work", _share(of("work_asked"), scenario["attempts"]), ""
     yield (
         "right passwords within the limits",
         f"{of('right_admitted'):,}",
@@ -160,9 +172,9 @@ def summary(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     )
     yield "takeovers of accounts with a factor", f"{of('taken'):,}", "0"
     yield (
-        "takeovers had they none",
+        "takeovers if accounts had no factor",
         f"{of('without_factor_let_in'):,}",
-        (f"{of('without_factor_let_in_for_work'):,} more for those who do the work"),
+        (f"{of('without_factor_let_in_for_work'):,} more for bots that do the work"),
     )
     yield "owners refused", _share(of("owners_refused"), of("right_logins")), "≤ 0.01%"
     yield "owners asked for a second proof", _share(of("owners_proved"), of("right_logins")), "new devices"
@@ -209,18 +221,18 @@ def page(found: Mapping[str, Any]) -> Iterator[str]:
     yield "# Two days in minutes"
     yield ""
     yield (
-        "Written by `python -m benchmarks.replay figures` from `benchmarks/results/replay.json`; how it was made "
-        "stands in `benchmarks/README.md`."
+        "`python -m benchmarks.replay figures` writes this page from `benchmarks/results/replay.json`; "
+        "`benchmarks/README.md` describes the method."
     )
     yield ""
-    yield "![Rate, memory, processor time, and what became of the attempts](../benchmarks/results/replay.svg)"
+    yield "![Rate, memory, processor time, and decisions on the attempts](../benchmarks/results/replay.svg)"
     yield ""
     yield _scene(found["scenario"])
     yield ""
     yield from markdown_table(SUMMARY, summary(found))
     yield ""
     yield NOTES
-    yield from ("", "## What became of them", "")
+    yield from ("", "## Decisions", "")
     yield from markdown_table(VERDICTS, _verdicts(found))
     yield from ("", "## Was anything lost?", "")
     yield from markdown_table(CLAIMS, _claims(found))
@@ -235,12 +247,12 @@ def _scene(scenario: Mapping[str, Any]) -> str:
     return (
         f"{scenario['title']}: {scenario['attempts']:,} attempts in {scenario['seconds'] / 3600:.1f} hours, "
         f"{scenario['per_second']:,.0f} a second, from {scenario['addresses']:,} addresses, of which "
-        f"{scenario['rented_share']:.0%} are rented in blocks of {scenario['block']} to a /24 and the others stand "
-        f"alone in theirs. {scenario['crew']:,} addresses are at work at a time, then the next {scenario['crew']:,}: "
-        f"{shifts} time{'s' if shifts > 1 else ''}. {scenario['known_share']:.0%} of the attempts are at one of "
-        f"{scenario['owners']:,} accounts, {scenario['right_share']:.1%} with the right password, a fifth of which is "
-        f"in no corpus. Meanwhile {scenario['logins']:,} owners log in, {scenario['known_devices_share']:.0%} of them "
-        "from a device that is known, each from an address of his own."
+        f"{scenario['rented_share']:.0%} are rented in blocks of {scenario['block']} in a /24, and the others are "
+        f"alone in theirs. {scenario['crew']:,} addresses attack at a time, then the next {scenario['crew']:,}, in "
+        f"{shifts} turn{'s' if shifts > 1 else ''}. {scenario['known_share']:.0%} of the attempts target one of "
+        f"{scenario['owners']:,} accounts, {scenario['right_share']:.1%} have the right password, and a fifth of those "
+        f"passwords is in no corpus. Meanwhile {scenario['logins']:,} owners log in, "
+        f"{scenario['known_devices_share']:.0%} of them from a known device, each from a separate address."
     )
 
 
@@ -248,8 +260,8 @@ def _followed(proof: Mapping[str, Any]) -> str:
     followed, repeated = proof["followed"], proof["repeated"]
     return (
         f"{followed['accounts']:,} accounts were followed through all their charges and settlements, and "
-        f"{followed['cleared']:,} more whose failures a second proof had cleared in between. "
-        f"{repeated['charges']:,} charges were made twice, because a worker had been killed before it wrote them down."
+        f"{followed['cleared']:,} more whose failures a second proof cleared meanwhile. "
+        f"{repeated['charges']:,} charges were made twice, because a worker was killed before it recorded them."
     )
 
 
