@@ -22,25 +22,26 @@ HEAD = """\
 
 Written by `python -m benchmarks.overload` from `benchmarks/results/overload.json`.
 
-A password's hash takes a core some 35 ms, so a core checks some thirty log-ins a second, whoever sends them. A list of
-a million lines from a million addresses is over no limit of any address; in one line with it, owners are turned away.
-Here owners on known devices log in five times a second beside floods of many times what the machine can check, and an
-honest stranger each second does what is asked of a stranger, in three tries.
+The hash of a password takes a core some 35 ms, so a core checks some thirty log-ins a second, from any client. A list
+of a million lines, sent from a million addresses, exceeds no limit of any address; if all clients shared one queue
+with it, owners would be refused. Here owners on known devices log in five times a second beside floods of many times
+what the machine can check. Each second an honest stranger does what is asked of strangers, in three tries.
 [design.md](design.md#more-than-the-machine-can-do) says how they are kept apart.
 
-{known} log-ins of known devices in each row. One uvicorn process on a core; Redis, the flood and those who measure on
-the other. argon2id with 19 MiB and two passes; no setting but the door, the proxy and, where it says TOTP, the factor.
-*Own pool* is a service with threads of its own, first come, first served; *on the event loop* one that hashes there.
-Milliseconds count from the instant at which a log-in was due; a flood of more than some 5,000 a second is what one core
-can send.
+{known} log-ins of known devices in each row. One uvicorn process runs on one core; Redis, the flood and the measuring
+clients share the other. argon2id with 19 MiB and two passes; the only settings are the door, the proxy and, in rows
+with TOTP, the factor. *Own pool* is a service that hashes in its own threads, first come, first served; *on the event
+loop* is one that hashes there. Milliseconds count from the moment at which a log-in was due. One core can send a
+flood of some 5,000 a second at most.
 """
 
 TAIL = """
-What a stranger gets meanwhile: where work can be asked for (`SEKISHO_CHALLENGES`, by default) a question for it as soon
-as half of the room to wait is taken, and a turn within about a second once it is done; else 503 with `Retry-After`.
-One in four checks is a stranger's however many known devices come, and one place in the application is always theirs.
+Meanwhile strangers are served as follows. If work can be asked for (`SEKISHO_CHALLENGES`, by default), a stranger
+gets a challenge as soon as half of the waiting room is taken, and a turn within about a second after solving it;
+otherwise 503 with `Retry-After`. One in four checks is for a stranger, regardless of the number of known devices, and
+one place in the application is reserved for strangers.
 
-`make soak` keeps one such flood up for ten minutes and fails where memory, file handles or tasks grow.
+`make soak` continues one such flood for ten minutes, and fails if memory, file handles or tasks grow.
 """
 
 
