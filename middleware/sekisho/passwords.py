@@ -435,7 +435,7 @@ def _pool(decoy: Profile, threads: int | None, waiting_max: int | None) -> _Pool
     if threads is None:
         threads = min(THREADS_MAX, max(1, _cores() // decoy.lanes))
     if threads < 1 or (waiting_max is not None and waiting_max < 0):
-        raise ValueError("there is at least one thread, and nobody or somebody may wait")
+        raise ValueError("at least one thread is needed, and `waiting_max` is not negative")
     seconds = decoy.work_kib / FILLED_KIB_A_SECOND / threads
     if waiting_max is None:
         waiting_max = min(WAITING_MAX, max(threads, int(WAIT_SECONDS / seconds)))

@@ -239,7 +239,7 @@ def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
     source = as_text(tmp_path, {digest("a"): 1})
     (tmp_path / "alias").symlink_to("text")
     before = (tmp_path / "text").read_bytes()
-    with pytest.raises(CorpusError, match="is to be read and to be written: name another output"):
+    with pytest.raises(CorpusError, match="is an input and the output: name another output"):
         build([source], tmp_path / "alias")
     assert (tmp_path / "text").read_bytes() == before
 

@@ -91,7 +91,7 @@ def test_who_has_a_replaced_file_open_keeps_it(path: Path) -> None:
     ("asked", "problem"),
     [
         ({"kind": "pairs"}, "it holds passwords, not pairs"),
-        ({"key_id": "c0ffee"}, "it was made under another key: build it again under the key of today"),
+        ({"key_id": "c0ffee"}, "it was made with another key: build it again with the current key"),
     ],
 )
 def test_another_kind_or_key_is_refused(path: Path, asked: dict[str, str], problem: str) -> None:

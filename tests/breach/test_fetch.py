@@ -406,11 +406,11 @@ def _twice(text: bytes) -> bytes:
 NOT_A_ROW = "is not 35 hex digits, a colon and a count"
 DAMAGE: dict[str, tuple[Fault, str]] = {
     "wrong checksum": (wrong_checksum, "wrong checksum"),
-    "checksum that is none": (instead(b"", content_md5="about right"), "a checksum that is none"),
+    "checksum that is none": (instead(b"", content_md5="about right"), "an invalid checksum"),
     "truncated gzip": (cut_gzip, "truncated gzip"),
     "damaged gzip": (instead(b"\x1f\x8b" + bytes(40), content_encoding="gzip"), "damaged gzip"),
-    "gzip and more": (instead(gzip.compress(b"") + b"more", content_encoding="gzip"), "bytes behind its end"),
-    "brotli": (instead(b"\x8b\x00", content_encoding="br"), "a compression that was not asked for"),
+    "gzip and more": (instead(gzip.compress(b"") + b"more", content_encoding="gzip"), "bytes after its end"),
+    "brotli": (instead(b"\x8b\x00", content_encoding="br"), "a compression that was not requested"),
     "nothing": (instead(b""), "no rows"),
     "padding alone": (instead(b"0" * 35 + b":0"), "no rows"),
     "a page": (instead(b"<!doctype html><title>Log in to the network of Hotel Sekisho</title>"), f"line 1 {NOT_A_ROW}"),
@@ -453,7 +453,7 @@ async def test_what_lasts_is_named(tmp_path: Path, fault: Fault, reason: str) ->
         report = await get(tmp_path, url, names(20))
 
     assert str(caught.value) == (
-        f"1 range is missing: 00007 ({reason}). Run it again: what is there is not fetched twice."
+        f"1 range is missing: 00007 ({reason}). Run it again: stored ranges are not fetched twice."
     )
     assert caught.value.report is not None
     assert caught.value.report.failed == (Failure("00007", reason),)
@@ -857,7 +857,7 @@ async def test_where_a_body_ends_must_be_said(tmp_path: Path) -> None:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         host, port = server.sockets[0].getsockname()
-        with pytest.raises(FetchError, match=r"00000 \(nothing says where it ends\)"):
+        with pytest.raises(FetchError, match=r"00000 \(the end of the answer is not marked\)"):
             await get(tmp_path, f"http://{host}:{port}/range/", ["00000"], pace=FetchPace(tries=1))
 
 

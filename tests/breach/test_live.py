@@ -289,9 +289,7 @@ def test_a_disk_that_hangs_keeps_nobody_waiting(
     finally:
         disk.mend()
 
-    assert caplog.messages == [
-        f"{service.path}: its disk does not answer; look-ups are answered from the file as it was"
-    ]
+    assert caplog.messages == [f"{service.path}: its disk does not answer; look-ups use the file that is open"]
     assert service.find(NEW) == 3
 
 

@@ -88,10 +88,10 @@ def test_every_byte_is_a_digit_of_a_count_or_not() -> None:
         (b"A" * 41 + b":1", "does not begin with 40 hex digits"),
         (b"A" * 40, "has no colon and count after its hash"),
         (b"A" * 40 + b" 1", "has no colon and count after its hash"),
-        (b"A" * 40 + b":", "has no number for a count"),
-        (b"A" * 40 + b":-1", "has no number for a count"),
-        (b"A" * 40 + b":1 ", "has no number for a count"),
-        (b"A" * 40 + b":99999999999", "has a count beyond any that can be"),
+        (b"A" * 40 + b":", "has a count that is no number"),
+        (b"A" * 40 + b":-1", "has a count that is no number"),
+        (b"A" * 40 + b":1 ", "has a count that is no number"),
+        (b"A" * 40 + b":99999999999", "has an impossibly large count"),
     ],
 )
 @pytest.mark.parametrize("before", [0, 1, 3])

@@ -319,7 +319,7 @@ async def test_a_service_that_fails_is_left_alone_for_a_while(caplog: pytest.Log
         api.answer = manner.whole
         assert await at.captcha.check(api.earned()) == BY_TURNSTILE
         assert at.captcha.answers
-    assert caplog.messages == ["turnstile is left alone for a while: status 500", "turnstile answers again"]
+    assert caplog.messages == ["turnstile is not asked for a while: status 500", "turnstile answers again"]
 
 
 REASONS = [
@@ -329,7 +329,7 @@ REASONS = [
     (a_greeting, "no HTTP"),
     (manner.silence, "too slow"),
     (manner.a_page, "no JSON"),
-    (instead(b"[]"), "no answer to what was asked"),
+    (instead(b"[]"), "an unexpected answer"),
 ]
 
 
@@ -339,7 +339,7 @@ async def test_the_log_says_what_is_wrong(answer: manner.Answer, reason: str, ca
     call_s = SHORT_S if reason == "too slow" else PATIENCE_S
     async with siteverify_api(answer) as api, site(api, limits={"failures_max": 1, "call_s": call_s}) as at:
         assert await at.captcha.check(api.earned()) is None
-    assert caplog.messages == [f"turnstile is left alone for a while: {reason}"]
+    assert caplog.messages == [f"turnstile is not asked for a while: {reason}"]
 
 
 async def test_a_secret_that_it_does_not_know_is_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -347,7 +347,7 @@ async def test_a_secret_that_it_does_not_know_is_said_in_the_log(caplog: pytest.
     async with siteverify_api() as api, site(api, secret="0xWRONG") as at:
         for _ in range(3):
             assert await at.captcha.check(api.earned()) is None
-    assert caplog.messages == ["turnstile is left alone for a while: it does not know our secret"]
+    assert caplog.messages == ["turnstile is not asked for a while: it refuses the site's secret"]
 
 
 async def test_tokens_that_are_wrong_are_no_fault_of_the_service() -> None:
@@ -388,7 +388,7 @@ async def test_a_flood_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> Non
         # The token was not asked about, so it is still valid.
         assert await at.captcha.check(too_many[0]) == BY_TURNSTILE
         assert len(api.forms) == 6
-    assert caplog.messages == ["more captchas are shown than turnstile is asked about: some must be solved again"]
+    assert caplog.messages == ["too many captchas to check with turnstile at once: some clients must solve another one"]
 
 
 async def test_two_hundred_at_once_are_all_told_apart() -> None:
@@ -477,9 +477,9 @@ def test_a_secret_goes_nowhere_in_the_clear(url: str) -> None:
 
 def test_what_a_provider_cannot_check_must_not_be_asked() -> None:
     """An action for hCaptcha or a site key for Turnstile is refused: a site would rely on an unchecked value."""
-    with pytest.raises(ValueError, match=r"^hcaptcha does not check that$"):
+    with pytest.raises(ValueError, match=r"^hcaptcha does not support that check$"):
         Site("", HCAPTCHA, action="login")
-    with pytest.raises(ValueError, match=r"^turnstile does not check that$"):
+    with pytest.raises(ValueError, match=r"^turnstile does not support that check$"):
         Site("", TURNSTILE, sitekey="site-1")
 
 

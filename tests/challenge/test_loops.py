@@ -54,7 +54,7 @@ def test_a_certificate_of_nobody_is_not_believed(new_loop: NewLoop, caplog: pyte
             return [await captcha.check(api.earned()) for _ in range(3)]
 
     assert run_on(new_loop, thrice()) == [None, None, None]
-    assert caplog.messages == ["turnstile is left alone for a while: no TLS that can be trusted"]
+    assert caplog.messages == ["turnstile is not asked for a while: no TLS that can be trusted"]
 
 
 @on_every_loop

@@ -223,7 +223,7 @@ def test_lengths_are_bounded() -> None:
 
 def test_without_a_secret_nothing_is_sealed() -> None:
     """An empty list of secrets is an error, not a key."""
-    with pytest.raises(ValueError, match=r"^a sealer wants at least one secret$"):
+    with pytest.raises(ValueError, match=r"^a sealer needs at least one secret$"):
         Sealer([])
 
 

@@ -148,8 +148,8 @@ def test_two_sessions_in_one_request_are_nobodys(name: str, caplog: pytest.LogCa
     assert [bindings.find(text, shown, NOW) for _ in range(2)] == [None, None]
     (said,) = [record.message for record in caplog.records]
     assert said == (
-        "SEKISHO_LOGIN: a request shows two cookies that may be its session, so it counts as nobody's at protected "
-        "routes; name the right one, as in success=cookie:NAME, or give LoginGuard session_account= [SEK018]"
+        "SEKISHO_LOGIN: a request shows two cookies that may be its session, so protected routes treat it as "
+        "logged out; name the right one, as in success=cookie:NAME, or give LoginGuard session_account= [SEK018]"
     )
 
 

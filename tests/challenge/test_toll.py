@@ -110,7 +110,7 @@ async def test_where_nothing_is_asked_nothing_is_paid() -> None:
 @pytest.mark.parametrize(("work", "public"), [(None, PUBLIC), (Work([KEY], vault()), None)])
 def test_a_captcha_is_never_alone(work: Work | None, public: dict[str, str] | None) -> None:
     """A captcha needs work beside it, or its outage would lock everyone out."""
-    with pytest.raises(ValueError, match="a captcha needs work to fall back on, and what its page shows"):
+    with pytest.raises(ValueError, match="a captcha needs work as a fallback, and the values that its page shows"):
         Challenges(work, Says(None), Sealer([KEY]), captcha_public=public)
 
 

@@ -123,5 +123,5 @@ def test_interrupted_it_says_how_to_go_on(by: signal.Signals, code: int, url: st
     process.send_signal(by)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code
-    assert said.splitlines()[-1] == "Interrupted. Run it again to go on where it was."
+    assert said.splitlines()[-1] == "Interrupted. Run it again to resume."
     assert not list(folder.glob("*.part"))

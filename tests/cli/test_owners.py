@@ -244,7 +244,7 @@ async def test_a_notice_that_is_not_taken_is_said(
 
     assert await sekisho("reset", "Alice") == FAILED
     said = capsys.readouterr()
-    assert "could NOT be told" in said.out
+    assert "could NOT be notified" in said.out
     assert "@" not in said.out + said.err
     assert await world.owners().pending_reset("Alice") is not None
 

@@ -177,7 +177,7 @@ async def test_a_store_that_refuses_the_exchange_is_named_once(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    assert caplog.messages == ["the store refuses what workers tell each other: ResponseError"]
+    assert caplog.messages == ["the store refuses the exchange between workers: ResponseError"]
 
 
 async def test_it_goes_on_by_itself(redis_url: str, operator: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,6 +275,6 @@ async def test_a_relay_that_puts_off_is_said_at_once(
         mail.send(OWNER, letter())
         assert await results.first(3) == [SendResult.SENT] * 3
     assert caplog.messages == [
-        "the mail relay puts messages off, which are tried again: status 451",
-        "the mail relay puts messages off, which are tried again: no connection",
+        "the mail relay defers messages, which are tried again: status 451",
+        "the mail relay defers messages, which are tried again: no connection",
     ]

@@ -217,9 +217,9 @@ async def test_what_is_sealed_has_a_bound(owners: Owners) -> None:
     whole = enrolment(1, sealed=b"x" * SEALED_BYTES_MAX)
     await owners.enrol("alice", whole)
     for wrong in (b"", whole.sealed + b"x"):
-        with pytest.raises(ValueError, match=r"^what is sealed has 1 to 8192 bytes$"):
+        with pytest.raises(ValueError, match=r"^a sealed secret has 1 to 8192 bytes$"):
             await owners.replace(whole.id, whole.sealed, wrong)
-        with pytest.raises(ValueError, match=r"^what is sealed has 1 to 8192 bytes$"):
+        with pytest.raises(ValueError, match=r"^a sealed secret has 1 to 8192 bytes$"):
             enrolment(2, sealed=wrong)
     assert await owners.enrolments("alice") == (whole,)
 

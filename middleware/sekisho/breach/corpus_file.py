@@ -144,7 +144,7 @@ def _open(cls: type[Corpus], path: Path, file: BinaryIO, kind: str | None, key_i
     if kind is not None and header.kind != kind:
         raise CorpusError(f"it holds {header.kind}, not {kind}")
     if key_id is not None and header.key_id != key_id:
-        raise CorpusError("it was made under another key: build it again under the key of today")
+        raise CorpusError("it was made with another key: build it again with the current key")
     mapped = mmap.mmap(file.fileno(), header.layout.end, access=mmap.ACCESS_READ)
     _ensure_ends(mapped, header)
     _advise(mapped, header)

@@ -225,7 +225,7 @@ class Hibp:
         pause_s = None if fault.pause_s is None else min(fault.pause_s, self._limits.retry_after_s_max)
         if self._breaker.failed(ticket, self._clock_s(), pause_s=pause_s):
             log.warning(
-                "Have I Been Pwned is left alone for a while: %s. Until then passwords are unknown", fault.reason
+                "Have I Been Pwned is not asked for a while: %s. Meanwhile its answer counts as unknown", fault.reason
             )
             self._on_change(False)
 

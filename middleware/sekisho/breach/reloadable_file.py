@@ -84,7 +84,7 @@ class ReloadableCorpus:
         if not self._looking.acquire(blocking=False):
             self._missed += 1
             if self._missed == MISSED_MAX:
-                log.error("%s: its disk does not answer; look-ups are answered from the file as it was", self._path)
+                log.error("%s: its disk does not answer; look-ups use the file that is open", self._path)
             return
         try:
             self._follow()
@@ -128,7 +128,7 @@ class ReloadableCorpus:
         if usable:
             log.info("%s: can be used again", self._path)
         else:
-            log.error("corpus cannot be used, look-ups answer that nobody can tell: %s", why)
+            log.error("corpus cannot be used, so its look-ups answer *unknown*: %s", why)
         self._on_change(usable)
 
 

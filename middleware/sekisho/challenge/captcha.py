@@ -179,7 +179,7 @@ class Siteverify:
         if not secret or not self._hostnames:
             raise ValueError("a captcha needs a secret and the hostnames that it is shown on")
         if (action and not provider.tells_action) or (sitekey and not provider.takes_sitekey):
-            raise ValueError(f"{provider.name} does not check that")
+            raise ValueError(f"{provider.name} does not support that check")
         self._provider = provider
         self._form = {"secret": secret} | ({"sitekey": sitekey} if sitekey else {})
         self._mark_key = blake2b(secret.encode(), digest_size=64, person=b"sekisho.captcha").digest()
@@ -254,7 +254,7 @@ class Siteverify:
         if not self._is_crowded:
             self._is_crowded = True
             log.warning(
-                "more captchas are shown than %s is asked about: some must be solved again", self._provider.name
+                "too many captchas to check with %s at once: some clients must solve another one", self._provider.name
             )
         return False
 
@@ -285,7 +285,7 @@ class Siteverify:
             answer = self._judged(_read(await self._wire.ask(urlencode(form).encode(), limit_s=self._limits.call_s)))
         except PostFault as fault:
             if self._breaker.failed(ticket, self._clock_s()):
-                log.warning("%s is left alone for a while: %s", self._provider.name, fault.reason)
+                log.warning("%s is not asked for a while: %s", self._provider.name, fault.reason)
             return None
         if self._breaker.succeeded(ticket):
             log.info("%s answers again", self._provider.name)
@@ -313,7 +313,7 @@ def _read(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise PostFault("no JSON") from None
     if not isinstance(said, dict) or not isinstance(said.get("success"), bool):
-        raise PostFault("no answer to what was asked")
+        raise PostFault("an unexpected answer")
     return said
 
 
@@ -324,7 +324,7 @@ def _codes(said: dict[str, Any]) -> set[str]:
 
 def _refusal(codes: set[str]) -> Literal[False] | None:
     if codes & _NO_SECRET:
-        raise PostFault("it does not know our secret")
+        raise PostFault("it refuses the site's secret")
     # Other codes are no fault: a client's token may have caused them, and no client may switch off the captcha for
     # others.
     return False if codes & _NOT_EARNED else None

@@ -103,7 +103,7 @@ class Challenges:
         self, work: Work | None, captcha: Captcha | None, sealer: Sealer, *, captcha_public: Mapping[str, str] | None
     ) -> None:
         if captcha is not None and (work is None or not captcha_public):
-            raise ValueError("a captcha needs work to fall back on, and what its page shows")
+            raise ValueError("a captcha needs work as a fallback, and the values that its page shows")
         self._work = work
         self._captcha = captcha
         self._sealer = sealer

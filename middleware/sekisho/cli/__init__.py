@@ -44,7 +44,7 @@ COMMANDS: Mapping[str, Command] = {
     "deny": Command("networks that are refused: list, add, remove"),
     "allow": Command("networks without address limits, for a time: list, add, remove"),
     "settings": Command("the settings in force, where each came from; secrets are hidden"),
-    "corpus": Command("files of leaked passwords and pairs: fetch, build, look into and check them"),
+    "corpus": Command("files of leaked passwords and pairs: fetch, build, show and check them"),
     "owners": Command("the database of owners and factors: tables, lost factors, new secrets"),
 }
 
@@ -78,8 +78,8 @@ def _parser(commands: Mapping[str, Command], prog: str, about: str | None) -> Pa
     listed = "\n".join(f"  {name:{width}}  {command.help}" for name, command in commands.items())
     parser = Parser(prog, about, epilog=f"commands:\n{listed}\n\n`{prog} COMMAND --help` says more of one.")
     parser.add_argument("--version", action=Version, nargs=0, help="print the version, and whether it is compiled")
-    parser.add_argument("command", nargs="?", metavar="COMMAND", help="one of those below")
-    parser.add_argument("rest", nargs="...", metavar="…", help="what the command takes")
+    parser.add_argument("command", nargs="?", metavar="COMMAND", help="one of the commands below")
+    parser.add_argument("rest", nargs="...", metavar="…", help="arguments of the command")
     return parser
 
 

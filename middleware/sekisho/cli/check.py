@@ -52,15 +52,15 @@ class NoGuard(SekishoError):  # noqa: N818 - a state of the application, not of 
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--app", required=True, metavar="MODULE:APP", help="the application, as servers are told")
+    parser.add_argument("--app", required=True, metavar="MODULE:APP", help="the application, as a server takes it")
     parser.add_argument("--factory", action="store_true", help="APP is a function that makes the application")
-    parser.add_argument("--known", action="store_true", help="ask for a log-in that is right, and try it as well")
+    parser.add_argument("--known", action="store_true", help="also ask for a valid log-in, and try it")
     parser.add_argument(
         "--door",
         action="append",
         default=[],
         metavar="NAME",
-        help="try this door as well ('POST /link'): what it does may be more than a log-in",
+        help="try this door as well ('POST /link'): it may have further effects",
     )
 
 

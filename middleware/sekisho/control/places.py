@@ -91,7 +91,7 @@ async def change(
         mac: signs it.
         changed: maps the record to the new one; its number is set here. May be called several times.
         clock_s: Unix time.
-        act: what is done; its number and time are set here. Each worker records it as an event.
+        act: the operator's act; its number and time are set here. Each worker records it as an event.
 
     Raises:
         ControlError: the record there is not by this service, the new one is not allowed, or others change it all the

@@ -108,7 +108,7 @@ class ControlState:
             log.error("%s", problem)
 
     def _tell_acts(self, before: ControlRecord, record: ControlRecord) -> None:
-        # A record of days ago is the first that a new process hears: what was done then is not done again.
+        # A new process may first read a record that is days old. Acts from before its start are not repeated.
         acts = tuple(
             act for act in record.acts if act.number > before.number and (before.number or act.at_s >= self._since_s)
         )

@@ -72,7 +72,7 @@ def _ensure_sound(sources: Sequence[Source], output: Path, *, streamed: bool) ->
     if not target.parent.is_dir():
         raise CorpusError(f"{target.parent}: there is no such folder: make it first")
     if any(_same(source, target) for source in sources):
-        raise CorpusError(f"{output}: is to be read and to be written: name another output")
+        raise CorpusError(f"{output}: is an input and the output: name another output")
     records = sum(source.records_min() for source in sources)
     ensure_room(target.parent, records * (ENTRY_BYTES if streamed else ENTRY_BYTES + RECORD_BYTES))
 

@@ -129,7 +129,7 @@ def _damage(data: bytes, digits: int) -> Damage:
         if not count.startswith(b":"):
             return Damage(row, "has no colon and count after its hash")
         if not count[1:].isdigit():
-            return Damage(row, "has no number for a count")
+            return Damage(row, "has a count that is no number")
         if len(count) > 1 + COUNT_DIGITS_MAX:
-            return Damage(row, "has a count beyond any that can be")
+            return Damage(row, "has an impossibly large count")
     raise AssertionError("a block was called damaged, and no row is")

@@ -170,7 +170,7 @@ class _Run:
         size = min(self._share - len(self.front), self._end - self._next)
         raw = os.pread(self._descriptor, RECORD_BYTES * size, RECORD_BYTES * self._next)
         if len(raw) != RECORD_BYTES * size:
-            raise CorpusError("what was set aside while sorting cannot be read back")
+            raise CorpusError("temporary data of the sorting cannot be read back")
         self.front = np.concatenate((self.front, np.frombuffer(raw, np.uint64)))
         self._next += size
 

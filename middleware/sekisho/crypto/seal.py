@@ -91,7 +91,7 @@ class Sealer:
 
     def __init__(self, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float] = time) -> None:
         if not secrets:
-            raise ValueError("a sealer wants at least one secret")
+            raise ValueError("a sealer needs at least one secret")
         # Hashed with a separate person string, because the same secrets sign tokens and key the counters.
         masters = [
             (blake2b(signer.secret, digest_size=64, person=b"sekisho.seal").digest(), signer)

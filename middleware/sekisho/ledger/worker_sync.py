@@ -108,7 +108,7 @@ class WorkerSync:
     def _tell(self, problem: str) -> None:
         if problem not in self._refusals:
             self._refusals.add(problem)
-            log.error("the store refuses what workers tell each other: %s", problem)
+            log.error("the store refuses the exchange between workers: %s", problem)
 
     async def once(self) -> None:
         """Exchange once. Data that could not be sent are sent the next time. Raises `StoreUnavailable`."""

@@ -243,7 +243,7 @@ class Mailer:
             return self._tell(item, SendResult.EXPIRED, fault.reason)
         if not self._puts_off:
             self._puts_off = True
-            log.warning("the mail relay puts messages off, which are tried again: %s", fault.reason)
+            log.warning("the mail relay defers messages, which are tried again: %s", fault.reason)
         # Requeued, so that others are tried meanwhile: one mailbox that answers "later" must not delay all codes.
         item.due = self._means.clock_s() + self._bounds.backoff_s[item.tries - 1] * (1 + self._means.chance() / 2)
         heapq.heappush(self._queue, item)

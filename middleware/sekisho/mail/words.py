@@ -185,7 +185,7 @@ def moment(when: datetime, language: str) -> str:
         ValueError: `when` has no time zone.
     """
     if (offset := when.utcoffset()) is None:
-        raise ValueError("a time without its zone tells an owner nothing")
+        raise ValueError("a time needs its zone")
     minutes = round(offset.total_seconds() / 60)
     zone = f"UTC{'+' if minutes > 0 else '-'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}" if minutes else "UTC"
     if language == "ja":

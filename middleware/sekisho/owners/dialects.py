@@ -109,7 +109,7 @@ class _SQLite(Dialect):
         if (url.database or ":memory:") == ":memory:":
             raise SettingsError(
                 OWNERS,
-                "wants a file: what is enrolled must outlive the process; as in sqlite+aiosqlite:////path/to/file",
+                "needs a file, because enrolments must outlive the process; as in sqlite+aiosqlite:////path/to/file",
             )
 
     def connecting(self, url: sa.URL, seconds: float) -> dict[str, object]:  # noqa: ARG002 - a file wants nothing of it

@@ -62,7 +62,7 @@ def is_enrolment_id(text: str) -> bool:
 def usable_sealed(sealed: bytes) -> bytes:
     """Return the bytes. Raises `ValueError` if there are none, or too many."""
     if not 0 < len(sealed) <= SEALED_BYTES_MAX:
-        raise ValueError(f"what is sealed has 1 to {SEALED_BYTES_MAX} bytes")
+        raise ValueError(f"a sealed secret has 1 to {SEALED_BYTES_MAX} bytes")
     return sealed
 
 

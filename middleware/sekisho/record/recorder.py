@@ -288,7 +288,7 @@ class Events:
         if Kind.STORE_EMPTIED in self._wanted:
             self.emit(Event(Kind.STORE_EMPTIED, self._clock_us()))
         log.warning(
-            "the store was emptied, or came back without its data: all counters begin anew, and step-ups under way are "
+            "the store was emptied, or came back without its data: all counters begin anew, and pending step-ups are "
             "lost (persist it, or give it a replica)"
         )
 

@@ -125,7 +125,7 @@ def _wants_of_captcha(settings: Settings) -> Iterator[tuple[Setting[Any], bool, 
 def _wrong_pairs(settings: Settings, understood: Understood) -> Iterator[SettingsError]:
     key = table.CODE_WEBHOOK_KEY
     if settings.code_webhook_key and settings.code_webhook_key in settings.secrets:
-        yield SettingsError(key.variable, "is SEKISHO_SECRET as well; whoever checks the signatures could make tokens")
+        yield SettingsError(key.variable, "equals SEKISHO_SECRET; the receiver of the codes could make tokens")
     if settings.smtp_password and settings.smtp is None and understood(table.SMTP.name):
         yield SettingsError(table.SMTP_PASSWORD.variable, "is set, and SEKISHO_SMTP is not; set that, or unset this")
     if settings.protect and not settings.factors and understood(table.FACTORS.name):

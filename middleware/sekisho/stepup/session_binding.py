@@ -40,7 +40,7 @@ WANTED_S = 600
 HEADER = b"sekisho-tie"
 
 AMBIGUOUS = (
-    "SEKISHO_LOGIN: a request shows two cookies that may be its session, so it counts as nobody's at protected routes; "
+    "SEKISHO_LOGIN: a request shows two cookies that may be its session, so protected routes treat it as logged out; "
     "name the right one, as in success=cookie:NAME, or give LoginGuard session_account= [SEK018]"
 )
 

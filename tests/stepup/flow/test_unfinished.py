@@ -108,7 +108,7 @@ async def test_a_slot_is_bounded_and_its_end_is_said_once(world: World, caplog: 
         await world.noted(worker)
     await world.passes(660, worker)
     assert len(world.told) == 1_000
-    assert caplog.messages == ["more step-ups stay unfinished than their owners can be told of"]
+    assert caplog.messages == ["too many unfinished step-ups: some owners are not notified"]
 
 
 async def test_an_outage_is_caught_up_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ __all__ = ["COMMANDS"]
 COMMANDS = {
     "fetch": Command("download the hashes of all leaked passwords from Have I Been Pwned", extra="corpus"),
     "build": Command("make a file of leaked passwords, or of pairs with --pairs", extra="corpus"),
-    "info": Command("what a file says of itself"),
-    "verify": Command("read a whole file against its checksum"),
+    "info": Command("show the header of a file"),
+    "verify": Command("check a whole file against its checksum"),
     "check": Command("look up a password that you type"),
 }

@@ -33,7 +33,7 @@ def password() -> str:
     except EOFError:
         raise Misused("no password was typed") from None
     except UnicodeError:
-        raise Misused("what was typed is no text in this terminal's encoding") from None
+        raise Misused("the typed text is not valid in this terminal's encoding") from None
 
 
 def account() -> str:
@@ -62,7 +62,7 @@ def line(what: str) -> str:
 def _sound(line: str, what: str) -> str:
     text = line.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise Misused(f"no {what} came; give it as a line on standard input, or run this in a terminal")
+        raise Misused(f"no {what} was given; write it as a line on standard input, or run this in a terminal")
     if len(text.encode()) > LINE_BYTES_MAX:
         raise Misused(f"the {what} is longer than {LINE_BYTES_MAX} bytes")
     return text

@@ -47,24 +47,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("inputs", metavar="INPUT", nargs="+", help="files and folders to make it from; - is standard input")
     add("--force", action="store_true", help="replace OUT even if it is no corpus, or one of the other kind")
     hashes = parser.add_argument_group("passwords")
-    hashes.add_argument("--format", choices=inputs.FORMATS, help="what INPUT is, where it is not seen from it")
+    hashes.add_argument("--format", choices=inputs.FORMATS, help="the format of INPUT, if it is not detected")
     order = hashes.add_mutually_exclusive_group()
     order.add_argument(
         "--sorted", action="store_true", help="hashes are sorted; an error names the line if they are not"
     )
-    order.add_argument("--unsorted", action="store_true", help="they are not, whatever the first of them look like")
+    order.add_argument("--unsorted", action="store_true", help="they are not, even if the first of them are")
     hashes.add_argument("--partial", action="store_true", help="ranges may be missing, and sorted hashes may end early")
     pairs = parser.add_argument_group("pairs")
     pairs.add_argument("--pairs", action="store_true", help="INPUT holds pairs of account and password")
     pairs.add_argument("--encoding", metavar="NAME", help="such as cp932 or gbk [UTF-8, else Windows-1252, by line]")
     pairs.add_argument("--hashes", action="store_true", help="keep passwords that look like hashes")
-    pairs.add_argument("--strict", action="store_true", help="a line that makes no sense is an error that names it")
+    pairs.add_argument("--strict", action="store_true", help="refuse the first line without a pair, by its number")
 
 
 def run(args: argparse.Namespace) -> int:
     _ensure_consistent(args)
     if args.out == inputs.STANDARD_INPUT:
-        raise Misused("OUT is a file that is put in its place whole, and cannot be standard output")
+        raise Misused("OUT must be a file: it is replaced once it is complete, and cannot be standard output")
     given = inputs.found(args.inputs)
     path = Path(args.out)
     former = _replaceable(path, "pairs" if args.pairs else "passwords", force=args.force)
@@ -81,9 +81,9 @@ def run(args: argparse.Namespace) -> int:
 def _ensure_consistent(args: argparse.Namespace) -> None:
     of_hashes = args.format or args.sorted or args.unsorted or args.partial
     if args.pairs and of_hashes:
-        raise Misused("--format, --sorted, --unsorted and --partial are about passwords, not about --pairs")
+        raise Misused("--format, --sorted, --unsorted and --partial apply to passwords, not to --pairs")
     if not args.pairs and (args.encoding or args.hashes or args.strict):
-        raise Misused("--encoding, --hashes and --strict are about --pairs")
+        raise Misused("--encoding, --hashes and --strict need --pairs")
 
 
 def _replaceable(path: Path, kind: str, *, force: bool) -> Header | None:
@@ -95,13 +95,13 @@ def _replaceable(path: Path, kind: str, *, force: bool) -> Header | None:
     if not path.exists():
         return None
     if not path.is_file():
-        raise Misused("OUT is no file, and is not replaced by one")
+        raise Misused("OUT exists and is no file")
     try:
         header = Corpus.open(path).header
     except CorpusError:
         if force or _is_corpus(path):  # a damaged corpus may be replaced
             return None
-        raise Misused("OUT is there and is no corpus; --force replaces it") from None
+        raise Misused("OUT exists and is no corpus; --force replaces it") from None
     if header.kind != kind and not force:
         raise Misused(f"OUT holds {HOLDS[header.kind]}, not {HOLDS[kind]}; --force replaces it")
     return header
@@ -121,9 +121,7 @@ def _passwords(args: argparse.Namespace, given: list[Input], progress: Progress)
 def _pairs(args: argparse.Namespace, given: list[Input], progress: Progress) -> tuple[Header, Built]:
     key = settings("PAIRS_KEY").pairs_key
     if not key:
-        raise SettingsError(
-            "SEKISHO_PAIRS_KEY", f"is not set, and pairs are only written under it. {HOW_TO_MAKE_A_SECRET}"
-        )
+        raise SettingsError("SEKISHO_PAIRS_KEY", f"is not set, and pairs need a key. {HOW_TO_MAKE_A_SECRET}")
     for one in given:
         if one.path is not None and one.path.is_dir():
             raise Misused(f"{one.name} is a folder; name the lists in it")

@@ -93,7 +93,7 @@ def _pairs(args: argparse.Namespace) -> tuple[Corpus | None, bytes]:
     names = ("PAIRS_KEY", "PAIRS") if args.pairs == _IN_ENVIRONMENT else ("PAIRS_KEY",)
     found = settings(*names)
     if not found.pairs_key:
-        raise SettingsError("SEKISHO_PAIRS_KEY", "is not set, and pairs can only be looked up under their key")
+        raise SettingsError("SEKISHO_PAIRS_KEY", "is not set, and pairs can only be looked up with their key")
     if args.pairs != _IN_ENVIRONMENT:
         path = str(existing("--pairs", args.pairs))
     elif found.pairs is not None:

@@ -36,14 +36,14 @@ _DIGITS = 5
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="where the ranges are put; made if it is not there")
+    parser.add_argument("folder", metavar="FOLDER", help="the folder for the ranges; created if it is missing")
     parser.add_argument("--url", default=SOURCE_URL, help="a mirror of the range API [%(default)s]")
     parser.add_argument(
         "--connections",
         type=within(1, 16),
         default=_PACE.connections,
         metavar="N",
-        help="to the service at once [%(default)s]",
+        help="connections to the service at once [%(default)s]",
     )
     parser.add_argument(
         "--requests",
@@ -94,7 +94,7 @@ def _fetched(args: argparse.Namespace) -> FetchReport:
                 )
             )
     except KeyboardInterrupt:
-        print("Interrupted. Run it again to go on where it was.", file=sys.stderr)
+        print("Interrupted. Run it again to resume.", file=sys.stderr)
         raise
 
 

@@ -66,7 +66,7 @@ def _path(name: str, text: str) -> Path | None:
             return path
     except OSError:  # an invalid path, or a folder without permission
         pass
-    raise Misused(f"{name} is neither file nor folder that can be found from here {NOT_REPEATED}")
+    raise Misused(f"{name} is neither an existing file nor a folder {NOT_REPEATED}")
 
 
 def sources(inputs: Sequence[Input], *, form: str | None, ordered: bool | None, partial: bool) -> list[Source]:
@@ -92,10 +92,10 @@ def _source(one: Input, form: str | None, ordered: bool | None, partial: bool) -
             raise Misused(f"{one.name} is a folder, and a folder holds ranges (--format ranges)")
         return Ranges(one.path, partial=partial)
     if form == "ranges":
-        raise Misused(f"{one.name} is no folder, and ranges stand in one")
+        raise Misused(f"{one.name} is no folder, and ranges need one")
     if form == "plain":
         if ordered:
-            raise Misused("--sorted is said of hashes; plain passwords are sorted here anyway")
+            raise Misused("--sorted applies to hashes; plain passwords are always sorted here")
         return Plain(one.path)
     rows = _first_rows(one.path)
     if form is None and rows and not _HASH.match(rows[0]):

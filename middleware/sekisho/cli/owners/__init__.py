@@ -16,7 +16,7 @@ __all__ = ["COMMANDS"]
 
 COMMANDS = {
     "migrate": Command("create the tables, or bring them up to this version", extra="owners"),
-    "check": Command("whether tables and query are as they must be", extra="owners"),
-    "reset": Command("remove the factors of an account in a day, or call that off", extra="owners"),
-    "rewrap": Command("seal what is enrolled with the newest secret", extra="owners,step-up"),
+    "check": Command("check the tables and the query", extra="owners"),
+    "reset": Command("remove the factors of an account after a day, or cancel that", extra="owners"),
+    "rewrap": Command("seal all enrolments with the newest secret", extra="owners,step-up"),
 }

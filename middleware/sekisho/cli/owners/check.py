@@ -26,7 +26,7 @@ def arguments(_: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     asyncio.run(_check(settings()))
-    print(json.dumps({"fit": True}) if args.json else "Tables and query are as they must be, and can be written to.")
+    print(json.dumps({"fit": True}) if args.json else "The tables and the query are correct, and the role can write.")
     return 0
 
 

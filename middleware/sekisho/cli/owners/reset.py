@@ -40,7 +40,7 @@ class ResetAsked(NamedTuple):
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the account, as its owner types it at a log-in")
-    parser.add_argument("--cancel", action="store_true", help="call off what was asked for")
+    parser.add_argument("--cancel", action="store_true", help="cancel a pending reset")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,9 +100,7 @@ def _say_cancelled(was_there: bool, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"cancelled": was_there}))
     else:
-        print(
-            "It is called off: nothing will be removed." if was_there else "Nothing was asked for; nothing to cancel."
-        )
+        print("The reset is cancelled: nothing will be removed." if was_there else "No reset is pending.")
     return 0
 
 
@@ -110,8 +108,9 @@ def _say_asked(asked: ResetAsked, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"asked": asked.reset.asked_s, "due": asked.reset.due_s, "notice": asked.notice}))
     else:
-        print(f"All factors of the account go at its first log-in after {_moment(asked.reset):%Y-%m-%d %H:%M} UTC.")
-        print(_TOLD.get(asked.notice, f"The owner could NOT be told by mail ({asked.notice}); tell them yourself."))
+        due = f"{_moment(asked.reset):%Y-%m-%d %H:%M} UTC"
+        print(f"All factors of the account are removed at its first log-in after {due}.")
+        print(_TOLD.get(asked.notice, f"The owner could NOT be notified by mail ({asked.notice}); tell them yourself."))
     # Exit code 1 if the owner was not notified: an attacker wants a reset that the owner does not notice.
     return 0 if asked.notice in _TOLD else 1
 

@@ -71,7 +71,7 @@ def _decoded(answer: RangeAnswer) -> bytes:
     if answer.encoding in {"", "identity"}:
         return answer.body
     if answer.encoding not in {"gzip", "x-gzip"}:
-        raise Damaged("a compression that was not asked for")
+        raise Damaged("a compression that was not requested")
     # The client's own decoder has no bound: it would inflate a bomb to 2 GiB before any check.
     inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
@@ -83,7 +83,7 @@ def _decoded(answer: RangeAnswer) -> bytes:
     if not inflate.eof:
         raise Damaged("truncated gzip")
     if inflate.unused_data:
-        raise Damaged("bytes behind its end")
+        raise Damaged("bytes after its end")
     return text
 
 
@@ -101,7 +101,7 @@ def _digest_bytes(told: str) -> bytes:
     try:
         return bytes.fromhex(told) if len(told) == 32 else base64.b64decode(told, validate=True)
     except (ValueError, binascii.Error):
-        raise Damaged("a checksum that is none") from None
+        raise Damaged("an invalid checksum") from None
 
 
 def _md5(body: bytes) -> bytes:

@@ -56,7 +56,7 @@ def missing(report: FetchReport) -> FetchError:
     named = ", ".join(f"{failure.prefix} ({failure.reason})" for failure in report.failed[:_NAMED_MAX])
     more = f" and {len(report.failed) - _NAMED_MAX} more" if len(report.failed) > _NAMED_MAX else ""
     ranges = "1 range is" if len(report.failed) == 1 else f"{len(report.failed)} ranges are"
-    return FetchError(f"{ranges} missing: {named}{more}. Run it again: what is there is not fetched twice.", report)
+    return FetchError(f"{ranges} missing: {named}{more}. Run it again: stored ranges are not fetched twice.", report)
 
 
 class Damaged(Exception):  # noqa: N818 - a verdict about an answer; it counts as a failed try

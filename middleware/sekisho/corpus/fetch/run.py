@@ -118,7 +118,7 @@ async def fetch(
         with closing(Folder.open(folder, source, surroundings.now)) as held:
             return await _Run(held, source, pace, progress, surroundings).run(numbers, tls)
     except (OSError, sqlite3.Error) as error:
-        raise FetchError(f"{folder}: {error}. Run it again then: what is there is not fetched twice.") from error
+        raise FetchError(f"{folder}: {error}. Then run it again: stored ranges are not fetched twice.") from error
 
 
 def _source(url: str) -> str:
@@ -276,7 +276,7 @@ class _Run:
             self._stop(f"no range came for {self._pace.silence_seconds:.0f} seconds: {reason}")
 
     def _stop(self, problem: str) -> None:
-        raise FetchError(f"{problem}. Run it again later: what is there is not fetched twice.", self._report())
+        raise FetchError(f"{problem}. Run it again later: stored ranges are not fetched twice.", self._report())
 
     def _backoff_seconds(self, failures: int) -> float:
         # Random within a doubling span, so that workers which failed together do not retry together. The first wait is
@@ -404,7 +404,7 @@ def _check_end(headers: httpx.Headers, http_version: str) -> None:
     # The client enforces Content-Length, chunks and HTTP/2 streams. But HTTP/1 may also end a body by closing the
     # connection, which looks like a fault.
     if http_version.startswith("HTTP/1") and not {"content-length", "transfer-encoding"} & headers.keys():
-        raise _Failed("nothing says where it ends")
+        raise _Failed("the end of the answer is not marked")
 
 
 def _validator(headers: httpx.Headers) -> str:

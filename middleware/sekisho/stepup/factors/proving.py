@@ -82,7 +82,7 @@ class Factors:
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         if not set(names) <= {*KEPT, *SENT} or ("webauthn" in names and passkeys is None):
-            raise ValueError(f"factors are {', '.join((*KEPT, *SENT))}; the first wants a domain")
+            raise ValueError(f"factors are {', '.join((*KEPT, *SENT))}; the first needs a domain")
         self.names = (*dict.fromkeys(names), *([RECOVERY] if names else []))
         self._owners = owners
         self._sender = sender

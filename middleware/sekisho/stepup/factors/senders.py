@@ -55,7 +55,7 @@ class Senders:
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         if mailer is not None and service is None:
-            raise ValueError("a mailer wants a service to write for")
+            raise ValueError("a mailer needs a service to write for")
         self._mailer = mailer
         self._service = service
         self._webhook = webhook

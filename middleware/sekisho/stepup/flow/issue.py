@@ -303,7 +303,7 @@ class Issuer:
         try:
             await proving.unfinished.note(ticket, browser=browser, network=network)
         except StoreUnavailable:
-            log.warning("the owner will not hear of a step-up that is not completed: the store does not answer")
+            log.warning("the owner of an incomplete step-up will not be notified: the store does not answer")
 
     def binding(self, context: RequestContext, attempt: Attempt, headers: Headers, body: bytes) -> Headers:
         """The session binding after a log-in without a proof; it does not count as a fresh proof.
@@ -366,7 +366,7 @@ class Issuer:
         try:
             await self._parts.escrow.end_all(account_digest)
         except StoreUnavailable:
-            log.warning("step-ups under way could not be ended: the store does not answer")
+            log.warning("pending step-ups could not be ended: the store does not answer")
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

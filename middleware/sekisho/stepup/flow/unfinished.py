@@ -84,7 +84,7 @@ class Unfinished:
         if number > SLOT_MAX:
             if not self._is_full:
                 self._is_full = True
-                log.warning("more step-ups stay unfinished than their owners can be told of")
+                log.warning("too many unfinished step-ups: some owners are not notified")
             return
         name = self._entry(slot, number)
         said = [ticket.challenge.hex(), ticket.place, ticket.account, browser, network]
