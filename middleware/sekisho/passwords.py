@@ -38,6 +38,7 @@ from argon2.exceptions import Argon2Error, HashingError, VerifyMismatchError
 
 from sekisho.model import DEVICE_CLASS, Device, PasswordsBusy, SekishoError
 from sekisho.read.names import SECRET_BYTES_MAX
+from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +226,7 @@ class Passwords:
         self._costs_max = tuple(map(max, zip(*map(_costs, (profile, self.decoy, STORED_COSTLIEST)), strict=True)))
         self.memory_kib_max: Final = self._pool.threads * self._costs_max[0]
         self._warned = False
-        self._renewing: set[asyncio.Future[None]] = set()
+        self._renewing = TaskSet()
 
     @property
     def shed(self) -> int:
@@ -262,9 +263,7 @@ class Passwords:
             return await self._compute(lambda: self._check(known, secret), device)
         found = await self._compute(lambda: self._check(known, secret, renews=False), device)
         if found and known is not None and known.profile != self.profile and len(self._renewing) < RENEWALS_MAX:
-            task = asyncio.ensure_future(self._renew(secret, renew))
-            self._renewing.add(task)
-            task.add_done_callback(self._renewing.discard)
+            self._renewing.start(self._renew(secret, renew))
         return found
 
     async def _renew(self, secret: bytes, renew: Callable[[str], object]) -> None:
@@ -285,7 +284,7 @@ class Passwords:
 
     async def aclose(self) -> None:
         """Let running and waiting hashes end, and with them the threads. A later call would start new ones."""
-        await asyncio.gather(*self._renewing, return_exceptions=True)
+        await self._renewing.ended()
         await self._pool.aclose()
 
     async def _compute(self, work: Callable[[], Value], device: Device | None = None) -> Value:

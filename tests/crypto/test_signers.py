@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sekisho.crypto.seal import Sealer, Unsealable
+from sekisho.crypto.signers import Signer, signing
 from sekisho.devices.token import DeviceTokens
 from sekisho.model import Device, SettingsError
 from sekisho.read import Digests, SessionCredentials
@@ -18,8 +19,6 @@ from tests.challenge.proving import memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from sekisho.crypto.signers import Signer
 
 OLD, NEW = b"old secret of 32 bytes or more..", b"new secret of 32 bytes or more.."
 NOW = 1_700_000_000  # 2023-11-14
@@ -173,3 +172,12 @@ def test_what_makes_no_sense_stops_the_start(setting: str, value: object, proble
         load({}, {"secret": [OLD], setting: value})
     assert problem in str(error.value)
     assert NEW.decode() not in str(error.value)
+
+
+def test_the_first_that_signs_and_has_not_ended_signs() -> None:
+    """A secret that not all workers have, or whose day is over, must sign nothing."""
+    keys = [("waits", Signer(NEW, signs=False)), ("ends", Signer(NEW, until_s=NOW)), ("signs", Signer(OLD))]
+    assert signing(keys, NOW - 1) == "ends"
+    assert signing(keys, NOW) == "signs"
+    with pytest.raises(LookupError, match=r"^no secret signs$"):
+        signing(keys[:2], NOW)

@@ -17,8 +17,8 @@ from unicodedata import category, normalize
 
 from sekisho.breach.header import FORMAT_BY_LIMIT_KEY
 from sekisho.model.breach import Pair
+from sekisho.model.text import utf8
 from sekisho.read.collation import limit_key
-from sekisho.read.digest import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable

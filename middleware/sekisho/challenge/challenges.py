@@ -12,14 +12,14 @@ for one browser key. The form contains a password, so its sealed text reveals no
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from binascii import b2a_base64
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.challenge.work import PAYLOAD_CHARS_MAX, difficulty
 from sekisho.crypto.seal import OVERHEAD_BYTES, Unsealable, bind
+from sekisho.model.text import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,6 @@ _DATA_BYTES_MAX = _HEAD.size + 3 * NAMES_BYTES_MAX + BODY_BYTES_MAX + _PAD_BYTES
 FORM_CHARS_MAX = -(-(_DATA_BYTES_MAX + OVERHEAD_BYTES) // 3) * 4
 """The longest sealed form; longer texts are not opened."""
 
-_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _NO_TOKEN = "none"  # noqa: S105 - an invalid token, to see whether the provider answers
 
 
@@ -167,7 +166,7 @@ class Challenges:
         return self._work is not None and self._work.earns_look_by_mark(mark)
 
     def _sealed(self, question: bytes, bound_to: bytes) -> str:
-        return _text(self._sealer.seal(_QUESTION, question, bound_to=bound_to))
+        return urlsafe_b64encode(self._sealer.seal(_QUESTION, question, bound_to=bound_to)).decode()
 
     def _question(self, carried: str, bound_to: bytes) -> bytes:
         """Return the receipt; empty if the work carried none, or if the secret that sealed it has been removed."""
@@ -190,7 +189,7 @@ class Challenges:
         head = _HEAD.pack(now_s, len(named), len(content_type), len(query), len(body))
         data = head + named + content_type + query + body
         data += bytes(-len(data) % _PAD_BYTES)
-        return _text(self._sealer.seal(_PURPOSE, data, bound_to=bind(browser_key.encode())))
+        return urlsafe_b64encode(self._sealer.seal(_PURPOSE, data, bound_to=bind(browser_key.encode()))).decode()
 
     def open_form(
         self, text: str, *, browser_key: str, now_s: int, door: str | None = None, seconds: int = FORM_S
@@ -214,11 +213,7 @@ class Challenges:
 
     def _opened(self, text: str, browser_key: str) -> bytes:
         sealed = _decoded(text) if browser_key and len(text) <= FORM_CHARS_MAX else b""
-        return self._sealer.open(_PURPOSE, sealed, bound_to=bind(browser_key.encode("utf-8", "surrogatepass")))
-
-
-def _text(sealed: bytes) -> str:
-    return b2a_base64(sealed, newline=False).translate(_URLSAFE).decode()
+        return self._sealer.open(_PURPOSE, sealed, bound_to=bind(utf8(browser_key)))
 
 
 def _decoded(text: str) -> bytes:

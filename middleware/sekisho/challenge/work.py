@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from altcha import Challenge, ChallengeParameters, Payload, Solution, verify_solution
 
-from sekisho.crypto.signers import Signer, as_signers
-from sekisho.read.digest import utf8
+from sekisho.crypto.signers import Signer, as_signers, signing
+from sekisho.model.text import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,6 +128,7 @@ class Work:
 
     def __init__(self, secrets: Sequence[bytes | Signer], vault: Vault, *, clock_s: Callable[[], float] = time) -> None:
         self._keys = [_Key(signer) for signer in as_signers(secrets)]
+        self._signed = [(key, key.signer) for key in self._keys]
         self._vault = vault
         self._clock_s = clock_s
         self._looked_at: dict[str, None] = {}
@@ -222,11 +223,7 @@ class Work:
         return Worked(solved.parameters.cost << 4 * len(solved.parameters.key_prefix), data.get(_CARRIED, ""))
 
     def _signing(self) -> _Key:
-        now_s = self._clock_s()
-        for key in self._keys:
-            if key.signer.signs and now_s < key.signer.until_s:
-                return key
-        raise LookupError("no secret signs")
+        return signing(self._signed, self._clock_s())
 
     def _alive(self) -> list[_Key]:
         now_s = self._clock_s()

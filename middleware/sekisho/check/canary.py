@@ -7,7 +7,6 @@ is not believed, the suspicion ends: an account owner has changed a password, or
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextvars import Context
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from sekisho.check.log_in import invented, log_in_at
 from sekisho.check.trial import tried
 from sekisho.model import Basis, DoorKind
 from sekisho.stepup.flow.escrowed_scope import escrowed_scope
+from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,23 +77,19 @@ class Canary:
         self._clock_s = clock_s
         self._chance = chance
         self._told: set[bytes] = set()  # rules; there are only as many as in the settings
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     def test(self, suspicion: Suspicion) -> None:
         """Send an invented log-in, or log that none can be sent. Returns at once; the suspicion ends in any case."""
         if not (self._may_send() and _can_be_tested(suspicion)):
             return self._cannot_test(suspicion.rule)
         # In a new context: this request's own may hold its user.
-        task = asyncio.get_running_loop().create_task(self._test(suspicion), context=Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._test(suspicion), context=Context())
         return None
 
     async def aclose(self) -> None:
         """Cancel the tests under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
 
     async def _test(self, suspicion: Suspicion) -> None:
         rule, context = suspicion.rule, suspicion.context

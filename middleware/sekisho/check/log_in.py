@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from sekisho.model import Credentials, Encoding, Fields
+from sekisho.model.text import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +98,7 @@ def plain_scope(door: Door, around: Mapping[str, Any], *, method: str = "", head
         "method": method or ("GET" if door.method == "*" else door.method),
         "scheme": "https",
         "path": path,
-        "raw_path": path.encode("utf-8", "surrogatepass"),
+        "raw_path": utf8(path),
         "query_string": b"",
         "root_path": "",
         "headers": [*_PLAIN, *headers],

@@ -36,6 +36,7 @@ from sekisho.corpus.reading import LINE_BYTES_MAX, chunks, name_of
 from sekisho.corpus.records import of_digests
 from sekisho.corpus.sorter import MEMORY_BYTES
 from sekisho.model.errors import Unreadable
+from sekisho.model.text import utf8
 from sekisho.read.account import canonical
 from sekisho.read.collation import limit_key
 from sekisho.read.names import ACCOUNT_CHARS_MAX, SECRET_BYTES_MAX
@@ -352,7 +353,7 @@ def _unseparated(line: str) -> Skip | None:
 
 def _too_long(account: str, password: str) -> bool:
     # The guard refuses to read these, so no log-in can match them.
-    return len(account) > ACCOUNT_CHARS_MAX or len(password.encode("utf-8", "surrogatepass")) > SECRET_BYTES_MAX
+    return len(account) > ACCOUNT_CHARS_MAX or len(utf8(password)) > SECRET_BYTES_MAX
 
 
 def _marked(first: bytes) -> str | None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sekisho.crypto.signers import Signer, as_signers
+from sekisho.crypto.signers import Signer, as_signers, signing
 from sekisho.model import SekishoError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Sealer:
         ValueError: no secret was given.
     """
 
-    __slots__ = ("_batches", "_clock_s", "_keys")
+    __slots__ = ("_batches", "_clock_s", "_heads", "_keys")
 
     def __init__(self, secrets: Sequence[bytes | Signer], *, clock_s: Callable[[], float] = time) -> None:
         if not secrets:
@@ -99,6 +99,7 @@ class Sealer:
         ]
         # Each key is hashed once; sealing only copies that state, which keeps a flood of sealed answers cheap.
         self._keys: Final = {_head(master): (_keyed(master), signer) for master, signer in masters}
+        self._heads: Final = [(head, signer) for head, (_, signer) in self._keys.items()]
         self._clock_s = clock_s
         self._batches: dict[tuple[bytes, bytes], _Batch] = {}  # by head and purpose
 
@@ -133,11 +134,7 @@ class Sealer:
 
     @property
     def _sealing(self) -> bytes:
-        now_s = self._clock_s()
-        for head, (_, signer) in self._keys.items():
-            if signer.signs and now_s < signer.until_s:
-                return head
-        raise LookupError("no secret signs")
+        return signing(self._heads, self._clock_s())
 
     def _opened(self, purpose: bytes, sealed: bytes, bound_to: bytes) -> bytes | None:
         head = sealed[: len(_VERSION) + _KEY_ID_BYTES]

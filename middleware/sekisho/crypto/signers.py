@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 DEFAULT_NAMESPACE: Final = "sekisho"
+
+K = TypeVar("K")
 
 
 class Signer(NamedTuple):
@@ -37,6 +39,22 @@ class Signer(NamedTuple):
 def as_signers(secrets: Iterable[bytes | Signer]) -> tuple[Signer, ...]:
     """Make signers of plain secrets; these never end."""
     return tuple(one if isinstance(one, Signer) else Signer(one) for one in secrets)
+
+
+def signing(keys: Iterable[tuple[K, Signer]], now_s: float) -> K:
+    """The key of the first signer that signs at `now_s`, Unix time.
+
+    Args:
+        keys: each key and the signer that it was derived from, newest first.
+        now_s: Unix time.
+
+    Raises:
+        LookupError: no signer signs any more.
+    """
+    for key, signer in keys:
+        if signer.signs and now_s < signer.until_s:
+            return key
+    raise LookupError("no secret signs")
 
 
 def signers_of(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sekisho.crypto.seal import bind
 from sekisho.crypto.signers import Signer, as_signers
+from sekisho.model.text import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,4 +41,4 @@ def enrolment_binding(account_id: str, enrolment_id: str) -> bytes:
 
 
 def _raw(part: str | bytes) -> bytes:
-    return part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+    return part if isinstance(part, bytes) else utf8(part)

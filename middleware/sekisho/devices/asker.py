@@ -9,14 +9,14 @@ Pure: time and randomness arrive as values.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from sekisho.read.digest import utf8
+from sekisho.model.text import base64url, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Askers:
         """
         key = self._keys[0]
         body = _BODY.pack(_key_id(key), now_s, fresh)
-        return urlsafe_b64encode(body + self._mac(key, body, account)).rstrip(b"=").decode()
+        return base64url(body + self._mac(key, body, account))
 
     def find(self, presented: str, account: str, now_s: int) -> bytes:
         """Return the browser's name, 8 bytes; empty if the token is forged, for another account, or too old."""

@@ -11,17 +11,17 @@ Pure: time and randomness arrive as values.
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64
 from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
 from struct import Struct
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.crypto.signers import Signer, as_signers
+from sekisho.crypto.signers import Signer, as_signers, signing
 from sekisho.model import Device
+from sekisho.model.text import base64url, utf8
 from sekisho.model.value import Value
-from sekisho.read.digest import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,6 @@ _SKEW_S: Final = 300  # largest accepted difference of workers' clocks, in secon
 _TOKEN_CHARS: Final = -(-(_BODY.size + _MAC_BYTES) * 4 // 3)
 PRESENTED_CHARS_MAX: Final = ACCOUNTS_MAX * (_TOKEN_CHARS + 2)
 
-_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _PADDING: Final = b"=" * (-_TOKEN_CHARS % 4)
 
@@ -100,6 +99,7 @@ class DeviceTokens:
     def __init__(self, secrets: Sequence[bytes | Signer], *, days: int, oldest: bytes = b"") -> None:
         self._life_s = days * 86_400
         self._keys = [_Key(signer) for signer in as_signers(secrets)]
+        self._signed: Final = [(key, key.signer) for key in self._keys]
         key = _key(oldest) if oldest else _key(self._keys[-1].signer.secret)
         self._account = blake2b(key=key, digest_size=12, person=b"device account")
         self._starts: Final = frozenset(key.start for key in self._keys)
@@ -150,13 +150,13 @@ class DeviceTokens:
         device, generation = (token.device, token.generation + 1) if token else (fresh, 0)
         key = self._signing(now_s)
         body = _BODY.pack(key.id, device_class, family, now_s, device, generation, wanted)
-        renewed = _text(body + key.mac(body))
+        renewed = base64url(body + key.mac(body))
         return ".".join([renewed, *self._others(presented, wanted, now_s)]) if presented else renewed
 
     def _others(self, presented: str, wanted: bytes, now_s: int) -> list[str]:
         """Return the genuine tokens of other accounts, as many as fit beside a new one."""
         others = [
-            _text(packed)
+            base64url(packed)
             for packed in self._split(presented)
             if _BODY.unpack_from(packed)[-1] != wanted and self._is_genuine(packed, now_s)
         ]
@@ -185,14 +185,11 @@ class DeviceTokens:
         return Token(device, generation, Device(held), issued_s) if held > Device.STRANGER else None
 
     def _signing(self, now_s: int) -> _Key:
-        # Loops, here and below: a compiled generator takes as long as a digest.
-        for key in self._keys:
-            if key.signer.signs and now_s < key.signer.until_s:
-                return key
-        raise LookupError("no secret signs")
+        return signing(self._signed, now_s)
 
     def _is_genuine(self, packed: bytes, now_s: int) -> bool:
         body, mac = packed[: _BODY.size], packed[_BODY.size :]
+        # A loop, because a compiled generator takes as long as a digest.
         for key in self._keys:
             if now_s < key.signer.until_s and key.id == body[0] and compare_digest(key.mac(body), mac):
                 return True
@@ -220,7 +217,7 @@ class _Key:
         key = _key(signer.secret)
         self.signer: Final = signer
         self.id: Final = blake2b(key, digest_size=1, person=b"device key id").digest()[0]
-        self.start: Final = _text(bytes((self.id, 0)))[:2]
+        self.start: Final = base64url(bytes((self.id, 0)))[:2]
         self._mac: Final = blake2b(key=key, digest_size=_MAC_BYTES, person=b"device token").copy
 
     def mac(self, body: bytes) -> bytes:
@@ -261,8 +258,3 @@ def _packed(text: str) -> bytes:
         return a2b_base64(text.encode("ascii").translate(_STANDARD) + _PADDING)
     except ValueError:
         return b""
-
-
-def _text(packed: bytes) -> str:
-    # `rstrip` removes the line end together with the padding; the argument `newline=False` would cost more.
-    return b2a_base64(packed).rstrip(b"=\n").translate(_URLSAFE).decode()

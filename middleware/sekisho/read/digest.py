@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import Charge
+from sekisho.model.text import utf8
 from sekisho.model.value import Value
 
 if TYPE_CHECKING:
@@ -152,9 +153,3 @@ def _of_device(tag: bytes, device: bytes) -> bytes:
     """
     # Uses the end of the device's digest, which no key in Redis contains.
     return bytes((tag[0] ^ device[-4], tag[1] ^ device[-3], tag[2] ^ device[-2], tag[3] ^ device[-1]))
-
-
-def utf8(text: str) -> bytes:
-    """Encode any text for digests; never fails."""
-    # Text from a request has no lone surrogates, but text from a site's own resolver may.
-    return text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass")

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.model import Outcome, SuccessBy
+from sekisho.model.text import utf8
 from sekisho.read.paths import path_key
 from sekisho.read.response.codings import unfolded
 from sekisho.read.response.doubt import is_doubtful, is_promising, place_is_doubtful, says_no
@@ -253,7 +254,7 @@ def _brought(scope: Mapping[str, Any]) -> bytes:
 
 def _was_sent(token: str, scope: Mapping[str, Any], sent: bytes) -> bool:
     """Whether the answer's token only repeats a value of the request."""
-    text = token.encode("utf-8", "surrogatepass")
+    text = utf8(token)
     parts = [sent, scope.get("query_string", b""), *(value for _, value in scope.get("headers", ()))]
     whole = rb"(?<![0-9A-Za-z])" + re.escape(text) + rb"(?![0-9A-Za-z])"
     return any(text in part and re.search(whole, part) for part in parts)

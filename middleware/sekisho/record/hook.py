@@ -5,10 +5,11 @@ The function is the service's, so it may be slow, fail or never return: none of 
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+
+from sekisho.tasks import TaskSet
 
 log = logging.getLogger("sekisho")
 
@@ -23,7 +24,7 @@ class Hook:
 
     def __init__(self, function: AccountHook) -> None:
         self._function = function
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = TaskSet()
 
     def __call__(self, account: str) -> None:
         if len(self._running) >= RUNNING_MAX:
@@ -33,9 +34,7 @@ class Hook:
         except Exception as error:  # noqa: BLE001 - the log-in goes on, regardless of the error
             return _failed(error)
         if inspect.isawaitable(called):
-            task = asyncio.ensure_future(self._await(called))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running.start(self._await(called))
         return None
 
     async def _await(self, called: Awaitable[None]) -> None:

@@ -12,7 +12,7 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import TYPE_CHECKING, Final, final
 
 from sekisho.model import Device
-from sekisho.read.digest import utf8
+from sekisho.model.text import utf8
 from sekisho.record.events import Subject
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import StoreUnavailable
+from sekisho.model.text import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -294,7 +295,7 @@ class Escrow:
 
 
 def _binding(ticket: Ticket, browser_key: str) -> bytes:
-    account = ticket.account.encode("utf-8", "surrogatepass")
+    account = utf8(ticket.account)
     return bind(ticket.challenge, ticket.place.encode(), account, browser_key.encode())
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from hashlib import blake2b
 from hmac import compare_digest
 from time import time
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sekisho.answer.cookies import attributes
 from sekisho.crypto.seal import Sealer, Unsealable, bind
-from sekisho.crypto.signers import Signer, as_signers
+from sekisho.crypto.signers import Signer, as_signers, signing
+from sekisho.model.text import base64url, utf8
 from sekisho.read import SessionCredentials, credentials_shown, other_session
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ class SessionBindings:
         cookies = {name: _digest(key, name, value).hex() for name, value in credentials.cookies}
         bearer = _digest(key, "", credentials.bearer).hex() if credentials.bearer else ""
         said = json.dumps([*binding, now_s, cookies, bearer], ensure_ascii=False, separators=(",", ":"))
-        sealed = self._sealer.seal(_PURPOSE, said.encode("utf-8", "surrogatepass"), bound_to=self._name)
-        text = urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        sealed = self._sealer.seal(_PURPOSE, utf8(said), bound_to=self._name)
+        text = base64url(sealed)
         return text if len(text) <= CHARS_MAX else ""
 
     def find(
@@ -218,8 +219,7 @@ class SessionBindings:
         return all(self._is(digest, name, shown.cookies.get(name, "")) for name, digest in cookies.items())
 
     def _signing(self, now_s: int) -> bytes:
-        each = zip(self._keys, self._signers, strict=True)
-        return next(key for key, signer in each if signer.signs and now_s < signer.until_s)
+        return signing(zip(self._keys, self._signers, strict=True), now_s)
 
     def _is(self, digest: str, name: str, value: str) -> bool:
         # After a rotation, the digest may have been made with an older secret.
@@ -228,9 +228,9 @@ class SessionBindings:
 
 def _digest(key: bytes, name: str, value: str) -> bytes:
     """Return the digest of one credential. `name` is empty for a bearer token; no cookie has an empty name."""
-    data = bind(name.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass"))
+    data = bind(utf8(name), utf8(value))
     return blake2b(data, key=key, digest_size=_DIGEST_BYTES, person=b"session shown by").digest()
 
 
 def _same(one: str, other: str) -> bool:
-    return compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
+    return compare_digest(utf8(one), utf8(other))

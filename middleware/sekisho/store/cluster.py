@@ -26,6 +26,7 @@ from sekisho.settings.store import Several
 from sekisho.store.batch import Call, Operation, refuse
 from sekisho.store.connection import BATCH_MAX, CONNECT_US, KEPT_MAX, StoreConnection, connection_to, converse
 from sekisho.store.health import Health
+from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,7 +82,7 @@ class ClusterLine:
         self._amiss = asyncio.Event()
         self._mapped = asyncio.Event()
         self._asked: deque[Place] = deque(self._several.hosts)  # for the map; who answered last is first
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving = TaskSet()
         self._task = self._loop.create_task(self._run(), name="sekisho store map")
 
     @property
@@ -128,7 +129,7 @@ class ClusterLine:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._mapped.set()
-        await asyncio.gather(*(node.aclose() for node in self._nodes.values()), *self._leaving)
+        await asyncio.gather(*(node.aclose() for node in self._nodes.values()), self._leaving.ended())
         self._owners = [None] * SLOTS
         for operation in self._early or ():
             refuse(operation.answer)
@@ -250,9 +251,7 @@ class ClusterLine:
         """Drop a node without slots; its unsent settlements go to the nodes that have its slots now."""
         node = self._nodes.pop(place)
         self._keep(node.take_told())
-        task = self._loop.create_task(node.aclose())
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        self._leaving.start(node.aclose())
 
     # Losing and finding nodes.
 

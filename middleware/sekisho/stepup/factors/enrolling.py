@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sekisho.crypto.seal import Sealer, Unsealable, bind
 from sekisho.crypto.vault_keys import VaultKeys
+from sekisho.model.text import utf8
 from sekisho.owners import LABEL_CHARS_MAX, Enrolment, EnrolmentsFull
 from sekisho.stepup.attempt_limits import AttemptLimits
 from sekisho.stepup.factors.account_lookup import AccountLookup
@@ -243,7 +244,7 @@ class Enrolling:
 
 
 def _binding(person: AccountOwner) -> bytes:
-    return bind(*(part.encode("utf-8", "surrogatepass") for part in (person.account, person.account_id)))
+    return bind(*(utf8(part) for part in (person.account, person.account_id)))
 
 
 def _ensure_known(person: AccountOwner) -> None:

@@ -6,7 +6,6 @@ accounts can cause would reveal which accounts exist.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekisho.model import StoreUnavailable
 from sekisho.stepup.factors.webhook import CodeHook, CodeMessage, Outbox
+from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class Senders:
         self._outbox = Outbox(on_code) if on_code is not None else None
         self._budget = budget
         self._clock_s = clock_s
-        self._counting: set[asyncio.Task[None]] = set()
+        self._counting = TaskSet()
 
     def send_code(self, factor: str, person: AccountOwner, code: Code) -> None:
         """Send a code to the owner's mailbox (`email`), or to the service's own sender (`webhook`)."""
@@ -90,7 +90,7 @@ class Senders:
 
     async def aclose(self) -> None:
         """Send the pending letters, and end the tasks that this object started."""
-        await asyncio.gather(*self._counting, return_exceptions=True)
+        await self._counting.ended()
         if self._outbox is not None:
             await self._outbox.aclose()
 
@@ -103,9 +103,7 @@ class Senders:
             return None
         if self._budget is None:
             return self._write(person, kind, **facts)
-        task = asyncio.ensure_future(self._count(self._budget, person, kind, facts))
-        self._counting.add(task)
-        task.add_done_callback(self._counting.discard)
+        self._counting.start(self._count(self._budget, person, kind, facts))
         return None
 
     async def _count(self, budget: LetterBudget, person: AccountOwner, kind: str, facts: dict[str, Any]) -> None:

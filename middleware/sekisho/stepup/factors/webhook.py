@@ -17,6 +17,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sekisho.https_post import JSON, HttpsPost, PostFault
+from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -97,7 +98,7 @@ class Outbox:
         self._limits = limits
         self._chance = chance
         self._places = asyncio.Semaphore(limits.calls_max)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._closed = False
 
     def send(self, message: CodeMessage) -> None:
@@ -105,18 +106,14 @@ class Outbox:
         if self._closed or len(self._tasks) >= self._limits.waiting_max:
             log.warning("a code was not sent: no room")
             return
-        task = asyncio.create_task(self._run(message), name="sekisho code")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._run(message), name="sekisho code")
 
     async def aclose(self) -> None:
         """Wait for the pending messages, for a bounded time, and drop the rest."""
         self._closed = True
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._limits.close_s)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.wait(self._tasks.running, timeout=self._limits.close_s)
+        await self._tasks.cancel()
 
     async def _run(self, message: CodeMessage) -> None:
         try:

@@ -18,15 +18,17 @@ from sekisho.crypto.seal import bind
 from sekisho.devices.token import browser_name
 from sekisho.ledger.receipt import pack_receipt
 from sekisho.model import Device, DoorKind, Outcome, SekishoError, StoreUnavailable
+from sekisho.model.text import utf8
 from sekisho.read import credentials_set
 from sekisho.read.request import headers_by_name
 from sekisho.stepup.escrow import Kept, Purpose, Ticket
 from sekisho.stepup.flow.browser_key import browser_key_of
 from sekisho.stepup.flow.escrowed_run import EscrowedRun
 from sekisho.stepup.session_binding import SessionBinding
+from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from sekisho.asgi.admission import Admission
     from sekisho.asgi.endpoint import Reading
@@ -109,7 +111,7 @@ class Issuer:
         self._lifespan_state = lifespan_state
         self._csrf = csrf
         self._test = test
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
 
     async def shown(self, context: RequestContext, attempt: Attempt) -> ShownProofs:
         """The proofs that the request shows; each is valid once. Raises `StoreUnavailable`."""
@@ -258,7 +260,7 @@ class Issuer:
             return
         await self._settle_tries(proving, ticket, kept)
         if kept.answer is not None:
-            self._spawn(self._note(context, proving, ticket))
+            self._tasks.start(self._note(context, proving, ticket))
 
     def _suspect(self, context: RequestContext, assessment: Assessment, basis: Basis, answer: Sealed) -> None:
         """Raise a suspicion if two different secrets are both right, as for attempts that are answered directly."""
@@ -360,7 +362,7 @@ class Issuer:
 
     def end_all(self, account_digest: bytes) -> None:
         """End the step-ups under way for this account."""
-        self._spawn(self._end_all(account_digest))
+        self._tasks.start(self._end_all(account_digest))
 
     async def _end_all(self, account_digest: bytes) -> None:
         try:
@@ -368,13 +370,8 @@ class Issuer:
         except StoreUnavailable:
             log.warning("pending step-ups could not be ended: the store does not answer")
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def aclose(self) -> None:
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.ended()
         if self._parts.proving is not None:
             proving = self._parts.proving
             await asyncio.gather(proving.queue.aclose(STOP_S), proving.known_queue.aclose(STOP_S))
@@ -429,5 +426,5 @@ def _goes_by_session(door: Door) -> bool:
 
 def _bound(attempt: Attempt, browser_key: BrowserKey) -> bytes:
     """The binding of work: one door, one account, one browser. Another attempt needs new work."""
-    account = attempt.account.encode("utf-8", "surrogatepass")
+    account = utf8(attempt.account)
     return bind(attempt.door.name.encode(), account, browser_key.key.encode())

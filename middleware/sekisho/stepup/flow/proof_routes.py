@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sekisho.answer import Answer
 from sekisho.challenge.challenges import FORM_CHARS_MAX
 from sekisho.crypto.seal import bind
 from sekisho.model import SekishoError, StoreUnavailable
+from sekisho.model.text import utf8
 from sekisho.stepup.attempt_limits import DOOR
 from sekisho.stepup.escrow import Kept, Purpose, Sealed
 from sekisho.stepup.factors import ShownFactor
 from sekisho.stepup.flow.redeem import Redemption
 from sekisho.stepup.flow.waiting_proofs import WaitingProofs
+from sekisho.tasks import TaskSet
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -72,7 +74,7 @@ class ProofRoutes:
         self._escrow = parts.escrow
         self._redeemer = redeemer
         self._waiting = WaitingProofs()
-        self._tasks: set[asyncio.Future[Any]] = set()
+        self._tasks = TaskSet()
         self._sending: set[bytes] = set()
         self.routes: dict[tuple[str, str], Handler] = {
             ("POST", "/step-up"): self._prove,
@@ -107,10 +109,7 @@ class ProofRoutes:
                 raise Redeemed
         # Not bound to the connection: on a double click the browser closes the first connection, and the claimed answer
         # would be lost.
-        granted = asyncio.ensure_future(self._granted(redemption, proof))
-        self._tasks.add(granted)
-        granted.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(granted)
+        return await asyncio.shield(self._tasks.start(self._granted(redemption, proof)))
 
     def _refused(self, call: PageCall, ticket: Ticket) -> Answer:
         """Refuse a wrong proof: tell the client, and log it without any text that the client wrote."""
@@ -212,9 +211,7 @@ class ProofRoutes:
         # Answered before it is known whether a code can be sent, and to which address.
         if ticket.challenge not in self._sending:
             self._sending.add(ticket.challenge)
-            task = asyncio.ensure_future(self._send_later(call, ticket))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._send_later(call, ticket))
         return self._asked_again(call, sent=True)
 
     async def _send_later(self, call: PageCall, ticket: Ticket) -> None:
@@ -321,7 +318,7 @@ def wait_s(took_s: float, age_s: float) -> float:
 
 def bound(ticket: Ticket, browser_key: BrowserKey) -> bytes:
     """What a passkey's answer is bound to: this account, this browser, this door and purpose."""
-    account = ticket.account.encode("utf-8", "surrogatepass")
+    account = utf8(ticket.account)
     return bind(ticket.purpose.value.encode(), ticket.place.encode(), account, browser_key.key.encode())
 
 

@@ -59,6 +59,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from sekisho.model.text import utf8
 from sekisho.stepup.proof import ProofFailed
 from sekisho.stepup.webauthn.credential import Credential
 from sekisho.stepup.webauthn.decoys import LISTED, Decoys
@@ -228,7 +229,7 @@ class WebAuthn:
         return _with_count(credential, shown.user_handle, data.sign_count)
 
     def _user_handle(self, account_id: str) -> bytes:
-        name = account_id.encode("utf-8", "surrogatepass")
+        name = utf8(account_id)
         return blake2b(name, key=self._key, digest_size=32, person=b"passkey user").digest()
 
     def _check_authenticator(self, data: AuthenticatorData) -> None:

@@ -23,6 +23,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from sekisho.model.text import utf8
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -46,7 +48,7 @@ class Decoys:
 
     def fill(self, account_digest: str, real: Sequence[bytes]) -> list[bytes]:
         """Mix the real ids with decoys, in an order that reveals nothing. Never leaves a real id out."""
-        name = account_digest.encode("utf-8", "surrogatepass")
+        name = utf8(account_digest)
         # All decoys are made for every account, so a list of real ids takes no less time.
         decoys = [self._digest(name, slot, length) for slot, length in enumerate(LENGTHS)]
         for real_id in real[:LISTED]:

@@ -6,11 +6,12 @@ feeds a client's bytes to one more parser.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from hmac import compare_digest
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from sekisho.model.text import base64url, utf8
 from sekisho.stepup.proof import ProofFailed
 from sekisho.stepup.webauthn.credential import ID_BYTES_MAX, TRANSPORTS
 
@@ -80,7 +81,7 @@ def check_client_data(raw: bytes, *, ceremony: str, challenge: bytes, origins: A
     said = _json_object(raw)
     if said.get("type") != ceremony:
         refuse("ceremony")
-    if not compare_digest(_text(said, "challenge").encode("utf-8", "surrogatepass"), _base64url(challenge)):
+    if not compare_digest(utf8(_text(said, "challenge")), base64url(challenge).encode()):
         refuse("challenge")
     if _text(said, "origin") not in origins:
         refuse("origin")
@@ -144,13 +145,9 @@ def _bytes(fields: dict[str, Any], name: str, bytes_max: int) -> bytes:
     except ValueError:  # a wrong length, or a character that is not ASCII
         refuse("malformed")
     # The decoder skips foreign characters, and the last character has spare bits: an id would have many spellings.
-    if _base64url(value) != text.encode():
+    if base64url(value) != text:
         refuse("malformed")
     return value
-
-
-def _base64url(value: bytes) -> bytes:
-    return urlsafe_b64encode(value).rstrip(b"=")
 
 
 def _transports(listed: object) -> tuple[str, ...]:
