@@ -10,7 +10,7 @@ application, unless a test sets `canary="on"`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from sekisho.settings import load
 from sekisho.wiring import LoginGuard, people_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sekisho.owners import Owners
     from sekisho.read import MailPolicy, Resolver
     from sekisho.record import AccountHook
+    from sekisho.settings.overrides import Overrides
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.wiring import SessionAccount
 
@@ -35,13 +36,13 @@ def guarded(
     owners: Owners | str | None = None,
     on_code: CodeHook | None = None,
     session_account: SessionAccount | None = None,
-    **overrides: object,
+    **overrides: Unpack[Overrides],
 ) -> LoginGuard:
     """Put `app` behind a guard in memory, with settings by keyword. The environment's `SEKISHO_…` settings still apply.
 
     Raises `SettingsError` at once: in a test suite, a guard that answers 503 to every request would hide the mistake.
     """
-    settings: dict[str, object] = {"secret": SECRET, "store": "memory://", "canary": "off", **overrides}
+    settings: Overrides = {"secret": SECRET, "store": "memory://", "canary": "off", **overrides}
     people, known = people_of(owners, settings)
     load(os.environ, known, has_owners=people is not None, has_sender=on_code is not None)
     return LoginGuard(

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from difflib import get_close_matches
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from sekisho.model import Door, LimitSet, SettingsError
 from sekisho.settings import table
@@ -176,7 +177,7 @@ def _content(path: object, name: str) -> str:
 
 
 def _parse(setting: Setting[T], value: object, name: str) -> T:
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and not value and setting.default is None:
+    if _is_list(value) and not value and setting.default is None:
         return setting.fallback()  # an empty list means "none"; empty text is likely a failed template
     if setting.parse_bytes is not None and (whole := _as_bytes(value)):
         return setting.parse_bytes(whole, name)
@@ -194,8 +195,14 @@ def _parse(setting: Setting[T], value: object, name: str) -> T:
 
 def _as_bytes(value: object) -> list[bytes]:
     """Secrets given as bytes are not split: a comma among random bytes is no separator."""
-    given = value if isinstance(value, list | tuple) else [value] if isinstance(value, bytes) else []
-    return [one.encode("utf-8", "surrogateescape") if isinstance(one, str) else one for one in given]
+    given = value if isinstance(value, Sequence) and _is_list(value) else [value] if isinstance(value, bytes) else []
+    texts = [one.encode("utf-8", "surrogateescape") if isinstance(one, str) else one for one in given]
+    secrets = [text for text in texts if isinstance(text, bytes)]
+    return secrets if len(secrets) == len(given) else []
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[object] | AbstractSet[object]]:
+    return isinstance(value, Sequence | AbstractSet) and not isinstance(value, str | bytes | bytearray | memoryview)
 
 
 def _text(value: object, separator: str) -> str | None:
@@ -204,7 +211,7 @@ def _text(value: object, separator: str) -> str | None:
         return str(value.value)
     if isinstance(value, str | int | float | IPv4Network | IPv6Network | Path):
         return str(value).lower() if isinstance(value, bool) else str(value)
-    if separator and isinstance(value, list | tuple | set | frozenset):
+    if separator and _is_list(value):
         texts = [_text(one, "") for one in value]
         return None if None in texts else separator.join(str(text) for text in texts)
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Unpack, overload
 from weakref import WeakSet
 
 from sekisho.answer import Renderer, misconfigured, refuse_websocket, send_answer
@@ -19,7 +19,7 @@ from sekisho.wiring.loops import EventLoops
 from sekisho.wiring.process import ASIDE, ProcessWing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sekisho.asgi.types import App, Message, Receive, Scope, Send
     from sekisho.check import DoorReport
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sekisho.read import Resolver
     from sekisho.record import AccountHook
     from sekisho.settings import Settings
+    from sekisho.settings.overrides import Overrides
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.wiring.given import SessionAccount
 
@@ -81,7 +82,7 @@ class LoginGuard:
         owners: Owners | str | None = ...,
         on_code: CodeHook | None = ...,
         session_account: SessionAccount | None = ...,
-        **overrides: object,
+        **overrides: Unpack[Overrides],
     ) -> None: ...
     @overload
     def __init__(
@@ -94,9 +95,9 @@ class LoginGuard:
         owners: Owners | str | None = ...,
         on_code: CodeHook | None = ...,
         session_account: SessionAccount | None = ...,
-        **overrides: object,
+        **overrides: Unpack[Overrides],
     ) -> None: ...
-    def __init__(  # type: ignore[misc] # a setting cannot be called `app`, which the types do not say
+    def __init__(
         self,
         app: App,
         *,
@@ -106,16 +107,16 @@ class LoginGuard:
         owners: Owners | str | None = None,
         on_code: CodeHook | None = None,
         session_account: SessionAccount | None = None,
-        **overrides: object,
+        **overrides: Unpack[Overrides],
     ) -> None:
         self._app = app
         _guards.add(self)
         self._loops: EventLoops | None = None
         self._problem = ""
-        people, overrides = people_of(owners, overrides)
+        people, given_settings = people_of(owners, overrides)
         try:
             settings = _installed(
-                load(os.environ, overrides, has_owners=people is not None, has_sender=on_code is not None)
+                load(os.environ, given_settings, has_owners=people is not None, has_sender=on_code is not None)
             )
             accounts = Accounts(mail_policy or MailPolicy(), resolver)
             given = Given(people, on_code, session_account)
@@ -213,7 +214,9 @@ class LoginGuard:
         return await self._loops.probe(Credentials(*known) if known else None, doors, through)
 
 
-def people_of(owners: Owners | str | None, overrides: dict[str, object]) -> tuple[Owners | None, dict[str, object]]:
+def people_of(
+    owners: Owners | str | None, overrides: Mapping[str, object]
+) -> tuple[Owners | None, Mapping[str, object]]:
     """Split `owners`: an object is returned as it is, a URL becomes a setting."""
     return (None, {**overrides, "owners": owners}) if isinstance(owners, str) else (owners, overrides)
 
