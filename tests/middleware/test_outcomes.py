@@ -237,8 +237,10 @@ async def test_the_application_finds_the_attempt_and_the_decision() -> None:
     (state,) = found
     report = state["sekisho"]
     assert state["db"] == 1
-    assert (report.attempt.account, report.attempt.canonical, report.attempt.secret) == ("Hana", "hana", "pw")
+    assert (report.attempt.account, report.attempt.canonical) == ("Hana", "hana")
     assert report.attempt.origin.address == HERE
+    assert report.attempt.door is report.door
+    assert report.door.name == "POST /login"
     assert report.decision.passes
 
 

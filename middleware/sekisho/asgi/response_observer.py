@@ -6,9 +6,10 @@ Only a JSON answer whose body decides is held back, and of that a bounded part: 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
-from sekisho.model import Attempt, Basis, Decision, Device, Exposure, Outcome
+from sekisho.model import Attempt, Basis, Decision, Device, Door, Exposure, Origin, Outcome
+from sekisho.model.value import Value
 from sekisho.read import ANSWER_BYTES_MAX, from_body, from_start, unpacked
 
 if TYPE_CHECKING:
@@ -23,11 +24,37 @@ if TYPE_CHECKING:
 BODIES: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 
+@final
+class ReportedAttempt(Value):
+    """An attempt as the application may see it: without its secrets and its device token.
+
+    Attributes:
+        door: where it was made.
+        origin: the client.
+        account: as the application reads it.
+        canonical: the same for all spellings of the account.
+    """
+
+    __slots__ = ("account", "canonical", "door", "origin")
+
+    def __init__(self, door: Door, origin: Origin, account: str, canonical: str) -> None:
+        self.door: Final = door
+        self.origin: Final = origin
+        self.account: Final = account
+        self.canonical: Final = canonical
+
+    def __repr__(self) -> str:
+        # Error reporters print it, and an account is personal data.
+        return f"ReportedAttempt(door={self.door.name!r}, ...)"
+
+
 class Report:
     """The object that the application finds in `scope["state"]["sekisho"]`.
 
+    It refers to no secret and no token: error reporters send `scope["state"]` to other services.
+
     Attributes:
-        attempt: the attempt as it was read.
+        door: where the attempt was made.
         decision: the judgement. `decision.change_password`: if the secret is right, ask its owner to choose another,
             because this one has leaked.
         exposure: whether the secret is in known leaks: `None` where no source could tell, which is not *clean*.
@@ -36,12 +63,15 @@ class Report:
         account: the application's own id of the account, once it has reported one.
     """
 
-    __slots__ = ("account", "attempt", "decision", "device", "exposure", "outcome")
+    __slots__ = ("_canonical", "_origin", "_submitted", "account", "decision", "device", "door", "exposure", "outcome")
 
     def __init__(
         self, attempt: Attempt, decision: Decision, exposure: Exposure, device: Device = Device.STRANGER
     ) -> None:
-        self.attempt = attempt
+        self.door: Final = attempt.door
+        self._origin: Final = attempt.origin
+        self._submitted: Final = attempt.account
+        self._canonical: Final = attempt.canonical
         self.decision = decision
         self.exposure = exposure
         self.device = device
@@ -59,11 +89,17 @@ class Report:
         self.account = account
 
     @property
+    def attempt(self) -> ReportedAttempt:
+        """The attempt as it was read, without its secrets."""
+        # Made on request: most applications never ask.
+        return ReportedAttempt(self.door, self._origin, self._submitted, self._canonical)
+
+    @property
     def basis(self) -> Basis:
         """The basis of this attempt's outcome, as far as it is known by now."""
         if self.outcome is not None:
             return Basis.REPORT
-        return Basis.RULE if self.attempt.door.success else Basis.GUESS
+        return Basis.RULE if self.door.success else Basis.GUESS
 
 
 class Keeper(ABC):
@@ -220,7 +256,7 @@ class ResponseObserver:
         if not self._ended:
             self._ended = True
             report = self._report
-            account = report.account or report.attempt.account
+            account = report.account or self._assessment.attempt.account
             outcome = report.outcome or self._outcome
             self._keeper.ended(
                 self._visit, self._assessment, outcome, report.basis, renewed=self._renewed, account=account
