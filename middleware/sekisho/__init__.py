@@ -9,21 +9,41 @@ and only a proven success refunds the charge (`pipeline`).
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sekisho.model import SekishoError, SettingsError
+from sekisho.model import Device, SekishoError, SettingsError
 
 if TYPE_CHECKING:
+    from sekisho.asgi.response_observer import Report
+    from sekisho.read import MailPolicy
+    from sekisho.settings.overrides import Overrides
+    from sekisho.stepup.factors.webhook import CodeMessage
     from sekisho.wiring import LoginGuard
 
-__all__ = ["LoginGuard", "SekishoError", "SettingsError"]
+__all__ = [
+    "CodeMessage",
+    "Device",
+    "LoginGuard",
+    "MailPolicy",
+    "Overrides",
+    "Report",
+    "SekishoError",
+    "SettingsError",
+]
+
+_PLACES = {
+    "CodeMessage": "sekisho.stepup.factors.webhook",
+    "LoginGuard": "sekisho.wiring",
+    "MailPolicy": "sekisho.read",
+    "Overrides": "sekisho.settings.overrides",
+    "Report": "sekisho.asgi.response_observer",
+}
 
 if not TYPE_CHECKING:  # otherwise type checkers would accept any name in this module
 
     def __getattr__(name: str) -> Any:
-        """Import the guard on first use: `sekisho.passwords` and the commands then need not load it and Redis."""
-        if name != "LoginGuard":
+        """Import a name on first use: `sekisho.passwords` and the commands need neither the guard nor Redis."""
+        if name not in _PLACES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from sekisho.wiring import LoginGuard  # noqa: PLC0415
-
-        return LoginGuard
+        return getattr(import_module(_PLACES[name]), name)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sekisho.stepup.factors.senders import CodeHook
     from sekisho.wiring import SessionAccount
 
+__all__ = ["guarded"]
+
 SECRET = b"only for tests: this signs nothing that matters"
 
 

@@ -118,14 +118,39 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from sekisho import LoginGuard
+from sekisho import CodeMessage, Device, LoginGuard, MailPolicy, Overrides, Report
+from sekisho.events import Event, Kind
+from sekisho.owners import Contact, MemoryOwners, Owners
 from sekisho.testing import guarded
 
+
+async def send(message: CodeMessage) -> None:
+    message.code.upper()
+
+
+def known(report: Report) -> bool:
+    return report.device is not Device.STRANGER and report.attempt.account == "hana"
+
+
+def told(event: Event) -> str:
+    return event.subject.account if event.kind == Kind.DECIDED else ""
+
+
+async def contact(owners: Owners) -> Contact | None:
+    return await owners.contact("hana")
+
+
+def secret(report: Report) -> str:
+    return report.attempt.secret  # wrong: attr-defined
+
+
+settings: Overrides = {"limit_ip": "20/10minute"}
 app = Starlette(middleware=[Middleware(LoginGuard, limit_ip="20/10minute")])
 app.add_middleware(LoginGuard, login="POST /login", workers=4, canary=False)
 LoginGuard(app, secret=[b"x" * 32, "verify:y"], trusted_proxies=["10.0.0.0/8"], corpus=Path("/x"), hibp=None)
 LoginGuard(app=app, login={"POST /login"}, body_seconds_max=0.5, secret_file=Path("/run/secret"), owners="sqlite:///x")
-guarded(app, mode="monitor", device_days=90)
+guarded(app, mode="monitor", device_days=90, on_code=send, owners=MemoryOwners({}), mail_policy=MailPolicy())
+guarded(app, **settings)
 LoginGuard(app, limit_ipp="20/10minute")  # wrong: call-overload
 LoginGuard(app, workers=2.5)  # wrong: call-overload
 LoginGuard(app, logout="POST /logout")  # wrong: call-overload

@@ -31,8 +31,7 @@ are summed: one line with `times`, without client and account, at the end of the
 **Versions.** `v` rises when a field or kind is removed, or changes its meaning. Within a version, fields, kinds and
 words may be added: a reader skips kinds and fields that it does not know. A field that does not apply is absent.
 
-**Reading.** `sekisho.record.replay.replay(file)` yields `sekisho.record.events.Event` values, and names the line that
-is none.
+**Reading.** `sekisho.events.replay(file)` yields `sekisho.events.Event` values, and names the line that is none.
 
 """
 
