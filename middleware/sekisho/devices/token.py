@@ -18,7 +18,7 @@ from hmac import compare_digest
 from struct import Struct
 from typing import TYPE_CHECKING, Final, final
 
-from sekisho.crypto.signers import Signer, as_signers, signing
+from sekisho.crypto.signers import Signer, as_signers
 from sekisho.model import Device
 from sekisho.model.text import base64url, utf8
 from sekisho.model.value import Value
@@ -99,7 +99,6 @@ class DeviceTokens:
     def __init__(self, secrets: Sequence[bytes | Signer], *, days: int, oldest: bytes = b"") -> None:
         self._life_s = days * 86_400
         self._keys = [_Key(signer) for signer in as_signers(secrets)]
-        self._signed: Final = [(key, key.signer) for key in self._keys]
         key = _key(oldest) if oldest else _key(self._keys[-1].signer.secret)
         self._account = blake2b(key=key, digest_size=12, person=b"device account")
         self._starts: Final = frozenset(key.start for key in self._keys)
@@ -185,11 +184,15 @@ class DeviceTokens:
         return Token(device, generation, Device(held), issued_s) if held > Device.STRANGER else None
 
     def _signing(self, now_s: int) -> _Key:
-        return signing(self._signed, now_s)
+        # Not `signing`: called from compiled code, that takes some 2,000 instructions of each success.
+        # A loop, here and below, because a compiled generator takes as long as a digest.
+        for key in self._keys:
+            if key.signer.signs and now_s < key.signer.until_s:
+                return key
+        raise LookupError("no secret signs")
 
     def _is_genuine(self, packed: bytes, now_s: int) -> bool:
         body, mac = packed[: _BODY.size], packed[_BODY.size :]
-        # A loop, because a compiled generator takes as long as a digest.
         for key in self._keys:
             if now_s < key.signer.until_s and key.id == body[0] and compare_digest(key.mac(body), mac):
                 return True
