@@ -27,8 +27,8 @@ class Said(NamedTuple):
 
 
 def serve_with(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
-    """The service's environment, for commands and guards alike."""
-    for name, value in {"secret": SECRET.decode(), **settings}.items():
+    """The service's environment, for commands and guards alike. A busy machine is no outage of its store."""
+    for name, value in {"secret": SECRET.decode(), "store_deadline_ms": "5000", **settings}.items():
         monkeypatch.setenv(f"SEKISHO_{name.upper()}", value)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sekisho.control import EMPTY, Applied, ControlMac, ControlRecord, ControlState, Entry, MemoryControl, change
+from sekisho.control import EMPTY, Act, Applied, ControlMac, ControlRecord, ControlState, Entry, MemoryControl, change
 from sekisho.control.record import ControlError, decode
 from sekisho.crypto.signers import Signer
 from sekisho.model import Mode
@@ -272,3 +272,98 @@ async def test_a_change_that_readers_would_refuse_is_refused() -> None:
 def test_an_empty_record_applies_nothing() -> None:
     """Before any record is heard the settings alone hold."""
     assert (Worker().state.record, Worker().state.applied) == (EMPTY, Applied())
+
+
+# Acts.
+
+ACT = Act(7, int(NOW_S), "unblock", "account", "jane (uid 1000) on web1", "called", (b"d" * 16,), account="ab" * 16)
+
+
+class Hearing(Worker):
+    """A process that hears of acts as well."""
+
+    def __init__(self, now_s: float = NOW_S) -> None:
+        super().__init__()
+        self.now_s = now_s
+        self.acts: list[int] = []
+        self.state = ControlState(
+            MAC, self.heard.append, lambda: self.now_s, lambda acts: self.acts.extend(act.number for act in acts)
+        )
+
+
+def test_an_act_is_read_back() -> None:
+    """Who, when, what and why come back from the record's text."""
+    assert decode(ControlRecord(7, acts=(ACT,)).encode()).acts == (ACT,)
+
+
+def test_each_act_is_heard_once() -> None:
+    """Acts stay in the record; those that were obeyed are not obeyed again."""
+    worker = Hearing()
+    second = ACT._replace(number=8)
+    worker.hear(ControlRecord(7, acts=(ACT,)))
+    worker.hear(ControlRecord(7, acts=(ACT,)))
+    worker.hear(ControlRecord(8, acts=(ACT, second)))
+    worker.hear(ControlRecord(9, acts=(ACT, second)))
+
+    assert worker.acts == [7, 8]
+
+
+def test_a_process_that_starts_does_not_do_again_what_was_done_days_ago() -> None:
+    """A restart unblocks no account a second time; acts of the last minute may be by a clock that is behind."""
+    later, now = Hearing(NOW_S + 86_400), Hearing(NOW_S + 59)
+    for worker in (later, now):
+        worker.hear(ControlRecord(7, acts=(ACT,)))
+        worker.hear(ControlRecord(8, acts=(ACT, ACT._replace(number=8))))
+
+    assert (later.acts, now.acts) == ([8], [7, 8])
+
+
+def test_a_forged_or_old_record_does_nothing() -> None:
+    """An attacker with write access to the store unblocks nothing, also not with a record of before."""
+    worker = Hearing()
+    worker.hear(ControlRecord(7, acts=(ACT,)))
+    worker.hear(ControlRecord(8, acts=(ACT, ACT._replace(number=8))), ControlMac([NEWER], "shop"))
+    worker.hear(ControlRecord(7, acts=(ACT._replace(number=9),)))
+
+    assert worker.acts == [7]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"number": 0},
+        {"number": True},
+        {"at_s": "now"},
+        {"word": "Un block"},
+        {"word": "x" * 33},
+        {"by": 5},
+        {"why": "x" * 201},
+        {"digests": ["ab"]},
+        {"digests": ["zz" * 16]},
+        {"digests": ["ab" * 16] * 17},
+        {"account": "hana"},
+    ],
+)
+def test_a_wrong_act_is_an_error(changed: dict[str, Any]) -> None:
+    """Each field is bounded: what a worker writes into its events comes from here."""
+    acts = [{**ACT.as_json(), **changed}]
+    with pytest.raises(ControlError, match="has a field acts that is no list of at most 16 acts"):
+        decode(json.dumps({**PLAIN, "acts": acts}).encode())
+
+
+@pytest.mark.parametrize("acts", [{}, "acts", [1], [ACT.as_json()] * 17])
+def test_acts_are_a_bounded_list(acts: Any) -> None:
+    """Sixteen at most."""
+    with pytest.raises(ControlError, match="has a field acts"):
+        decode(json.dumps({**PLAIN, "acts": acts}).encode())
+
+
+def test_acts_of_a_later_release_are_read() -> None:
+    """Words and fields that this release does not know are no error."""
+    acts = [{**ACT.as_json(), "word": "posture", "campaign": 5}]
+    assert decode(json.dumps({**PLAIN, "acts": acts}).encode()).acts == (ACT._replace(word="posture"),)
+
+
+def test_an_act_shows_nothing() -> None:
+    """Error reporters print values, and what was denied may be an address."""
+    assert repr(ACT._replace(of="203.0.113.9/32")) == "Act(word='unblock', ...)"

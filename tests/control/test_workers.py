@@ -201,7 +201,7 @@ class Memory:
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ControlServer]:
-    server = ControlServer(str(tmp_path / "control"), Memory())
+    server = ControlServer(str(tmp_path / "control"), Memory(), b"".join)
     await server.start()
     yield server
     await server.aclose()
@@ -257,7 +257,7 @@ async def test_a_socket_that_was_left_behind_is_replaced(tmp_path: Path) -> None
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
     left.close()
-    server = ControlServer(str(path), Memory())
+    server = ControlServer(str(path), Memory(), b"".join)
     await server.start()
 
     assert await SocketControl(str(path)).get() is None
@@ -267,7 +267,7 @@ async def test_a_socket_that_was_left_behind_is_replaced(tmp_path: Path) -> None
 async def test_a_socket_in_use_is_left_alone(server: ControlServer, tmp_path: Path) -> None:
     """A second process does not take the first one's socket away."""
     with pytest.raises(OSError, match="is in use by another process"):
-        await ControlServer(str(tmp_path / "control"), Memory()).start()
+        await ControlServer(str(tmp_path / "control"), Memory(), b"".join).start()
     assert await SocketControl(str(tmp_path / "control")).get() is None
 
 

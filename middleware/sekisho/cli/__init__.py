@@ -43,7 +43,11 @@ COMMANDS: Mapping[str, Command] = {
     "mode": Command("show the mode, or switch all workers: enforce, monitor, off"),
     "deny": Command("networks that are refused: list, add, remove"),
     "allow": Command("networks without address limits, for a time: list, add, remove"),
+    "look": Command("an account, an address or a device: its counters, and why it is refused"),
+    "unblock": Command("clear the counters of an account, an address or a device, so that its owner gets in"),
+    "tail": Command("the events file, live and filtered"),
     "settings": Command("the settings in force, where each came from; secrets are hidden"),
+    "completion": Command("completion of commands for bash, zsh or fish"),
     "corpus": Command("files of leaked passwords and pairs: fetch, build, show and check them"),
     "owners": Command("the database of owners and factors: tables, lost factors, new secrets"),
 }

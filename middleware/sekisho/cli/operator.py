@@ -16,6 +16,7 @@ from sekisho.control import ControlMac, StoredControl, change, record_in
 from sekisho.control.acts import TEXT_BYTES_MAX
 from sekisho.control.earlier import EarlierWorkers
 from sekisho.control.sockets import SocketControl
+from sekisho.ledger.counters import SocketCounters, StoredCounters
 from sekisho.ledger.opening import open_line
 from sekisho.model import SekishoError, StoreUnavailable
 from sekisho.settings import load
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from sekisho.control import Act, ControlPlace, ControlRecord
+    from sekisho.ledger.counters import CounterPlace
     from sekisho.settings import Settings
     from sekisho.store import AnyStoreConnection
 
@@ -58,6 +60,13 @@ class Desk(NamedTuple):
     place: ControlPlace
     mac: ControlMac
     line: AnyStoreConnection | None
+
+    @property
+    def counters(self) -> CounterPlace:
+        """The counters of the service."""
+        if self.line is not None:
+            return StoredCounters(self.line, self.settings.store, self.settings.namespace)
+        return SocketCounters(SocketControl(self.settings.control_socket or "").look)
 
     @property
     def earlier(self) -> EarlierWorkers | None:

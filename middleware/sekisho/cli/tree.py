@@ -48,8 +48,8 @@ def _node(package: str, name: str, command: Command) -> Iterator[Node]:
     words = (*package.split(".")[2:], name)
     try:
         module = import_module(f"{package}.{name}")
-    except ModuleNotFoundError:
-        if not command.extra:
+    except ModuleNotFoundError as missing:
+        if not command.extra or (missing.name or "sekisho").partition(".")[0] == "sekisho":
             raise
         yield Node(words, command, "", None)
         return

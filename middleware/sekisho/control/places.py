@@ -82,7 +82,7 @@ async def change(
     clock_s: Callable[[], float],
     act: Act | None = None,
 ) -> ControlRecord:
-    """Change the record so that no other operator's change is lost; returns the new one.
+    """Change the record, and return the new one. Other operators' changes at the same time are kept.
 
     Its number is at least the time in milliseconds: it rises even if the store has lost the record before.
 
@@ -110,7 +110,7 @@ async def change(
 
 
 def record_in(signed: bytes | None, mac: ControlMac) -> ControlRecord:
-    """The record that a place keeps; an empty one where there is none by this service. Raises `ControlError`."""
+    """The record that a place keeps; an empty one where none is by this service. Raises `ControlError`."""
     payload = mac.verified(signed) if signed else None
     # A forged record is replaced.
     return decode(payload) if payload is not None else EMPTY

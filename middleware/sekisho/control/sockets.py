@@ -1,8 +1,8 @@
 """The control socket of a process that keeps everything in memory: a local operator changes the record through it.
 
 A connection sends lines: `get` is answered by the signed record (or an empty line), `swap OLD NEW` by `ok` or
-`refused`. Records are signed as in a store, so reaching the socket is not enough to change anything; OLD is the MAC of
-the record that was read, or `-`.
+`refused`, and `look KEY…`, with keys of counters in hex, by these counters as JSON. Records are signed as in a store,
+so reaching the socket is not enough to change anything; OLD is the MAC of the record that was read, or `-`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import socket
 import stat
 import struct
@@ -22,7 +23,7 @@ from sekisho.control.state import SIGNED_BYTES_MAX
 from sekisho.model import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sekisho.control.places import ControlPlace
 
@@ -33,6 +34,8 @@ SECONDS_MAX: Final = 5.0
 CONNECTIONS_MAX: Final = 8
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid
 _MAC_CHARS: Final = 64
+KEYS_MAX: Final = 16  # of counters in one question
+_KEY: Final = re.compile(rb"[0-9a-f]{2,64}")
 
 
 class SocketTakenError(OSError):
@@ -45,11 +48,13 @@ class ControlServer:
     Args:
         path: of the socket. One that was left behind is replaced; anything else that is there is left alone.
         place: keeps the record.
+        look: maps keys of counters to the answer about them.
     """
 
-    def __init__(self, path: str, place: ControlPlace) -> None:
+    def __init__(self, path: str, place: ControlPlace, look: Callable[[Sequence[bytes]], bytes]) -> None:
         self._path = Path(path)
         self._place = place
+        self._look = look
         self._server: asyncio.Server | None = None
         self._open = 0
 
@@ -89,15 +94,24 @@ class ControlServer:
         if line == b"get":
             return there or b""
         word, _, rest = line.partition(b" ")
+        if word == b"look":
+            keys = rest.split(b" ")
+            known = len(keys) <= KEYS_MAX and all(_KEY.fullmatch(key) and len(key) % 2 == 0 for key in keys)
+            return self._look([bytes.fromhex(key.decode()) for key in keys]) if known else b"refused"
         old, _, new = rest.partition(b" ")
         if word != b"swap" or old != _name(there):
             return b"refused"
         return b"ok" if await self._place.swap(there, new) else b"refused"
 
 
-async def serve(path: str, place: ControlPlace, hear: Callable[[bytes | None], object]) -> None:
+async def serve(
+    path: str,
+    place: ControlPlace,
+    hear: Callable[[bytes | None], object],
+    look: Callable[[Sequence[bytes]], bytes],
+) -> None:
     """Serve the socket and follow the record until it is cancelled. A path that cannot be used is logged."""
-    server = ControlServer(path, place)
+    server = ControlServer(path, place, look)
     try:
         await server.start()
     except OSError as error:
@@ -119,6 +133,10 @@ class SocketControl:
 
     async def swap(self, old: bytes | None, new: bytes) -> bool:
         return await self._ask(b"swap %b %b" % (_name(old), new)) == b"ok"
+
+    async def look(self, keys: Sequence[bytes]) -> bytes:
+        """What the process says of its counters under these keys. Raises `StoreUnavailable`."""
+        return await self._ask(b"look " + b" ".join([key.hex().encode() for key in keys]))
 
     async def _ask(self, line: bytes) -> bytes:
         try:

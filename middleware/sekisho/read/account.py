@@ -152,6 +152,11 @@ def _refuse(account: str) -> NoReturn:
     raise Unreadable(400, "account_controls")
 
 
+def id_name(known: str) -> str:
+    """The canonical name of an id that a site's resolver gives."""
+    return f"{_ID}{known}"
+
+
 class Accounts:
     """The canonical account under a site's policy and resolver."""
 
@@ -184,7 +189,7 @@ class Accounts:
             known = self._resolver(text)
         if not known and not text.isascii() and (plain := unmarked(text)) != text:
             known = self._resolver(plain)
-        return f"{_ID}{known}" if known else text
+        return id_name(known) if known else text
 
     @staticmethod
     def limit_key(canonical: str) -> str:

@@ -128,10 +128,15 @@ class Digests:
         )
 
     def _counted(self, name: str, account: bytes, bucket: bytes) -> bytes:
+        # The account's own digest is there already: hashing it again would cost as much as the rest.
+        return self.counter(name, bucket) if bucket or not name else account[:ID_BYTES]
+
+    def counter(self, name: str, bucket: bytes) -> bytes:
+        """The digest of an account's counter in a bucket (empty: of its passwords); empty without a name."""
         if not name:
             return b""
         # No canonical name has a zero byte.
-        return self.account(f"{name}\0{bucket.hex()}") if bucket else account[:ID_BYTES]
+        return self.account(f"{name}\0{bucket.hex()}" if bucket else name)
 
     def account(self, canonical: str) -> bytes:
         """The digest of an account, or of its limit key."""

@@ -130,7 +130,9 @@ class LoopWing:
         if self._line is not None:
             following = follow(StoredControl(self._line, settings.namespace), self._control.hear)
         elif settings.control_socket is not None:
-            following = serve(settings.control_socket, self._local_control, self._control.hear)
+            following = serve(
+                settings.control_socket, self._local_control, self._control.hear, self._process.shown_counters
+            )
         if following is not None:
             self._following = self.loop.create_task(following, name="sekisho control")
 

@@ -16,6 +16,7 @@ from sekisho.asgi.other_loop import OtherLoop, runs_asyncio
 from sekisho.check import Probe, Result, missing_routes
 from sekisho.devices.token import DeviceTokens
 from sekisho.judge import SuccessTrust
+from sekisho.ledger.counters import shown
 from sekisho.ledger.memory import MemoryLedger
 from sekisho.ledger.shed import Shed
 from sekisho.model import Mode, Policy, Unreadable, prevalence
@@ -33,7 +34,7 @@ from sekisho.wiring import clocks
 from sekisho.wiring.leaks import LeakFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from sekisho.asgi.types import App, Scope
     from sekisho.check import DoorReport
@@ -166,6 +167,10 @@ class ProcessWing:
             self.trust.latch([rule.id])
         elif report.result is Result.GOOD:
             self.trust.prove([rule.id])
+
+    def shown_counters(self, keys: Sequence[bytes]) -> bytes:
+        """This process's answer to an operator who looks at its counters; see `sekisho.ledger.counters`."""
+        return shown(self.own, keys, clocks.unix_us())
 
     def own_limits(self, workers: int) -> LimitSet:
         """This worker's share of the limits, where several workers count on their own without the store."""

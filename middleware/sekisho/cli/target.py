@@ -1,0 +1,148 @@
+"""Shared by `sekisho look` and `sekisho unblock`: which account, address or device an operator means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.cli.corpus import asking
+from sekisho.cli.usage import Misused
+from sekisho.ledger.counters import charge_at, charge_of
+from sekisho.model import DoorKind, Unreadable
+from sekisho.read import Accounts, Addresses, Digests
+from sekisho.read.account import id_name
+from sekisho.read.address import fingerprint, packed_address
+from sekisho.record import Subjects
+from sekisho.record.subjects import network_text
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.model import Charge, Origin
+    from sekisho.record import Subject
+    from sekisho.settings import Settings
+
+_NOWHERE = Addresses(()).origin(None, None, b"", False)
+KINDS = ("account", "address", "device")
+
+
+class Target(NamedTuple):
+    """What an operator means.
+
+    Attributes:
+        kind: one of `KINDS`.
+        names: an account's counted names: that of strangers' attempts, and its canonical name if that is another.
+        origin: of an address or a device; of an account it says nothing.
+        subject: as events name it.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    origin: Origin
+    subject: Subject
+
+    def __repr__(self) -> str:
+        # Error reporters print values: accounts and addresses must not appear there.
+        return f"Target(kind={self.kind!r})"
+
+
+class Counter(NamedTuple):
+    """A counter of an account: its digest, its charge, and the doors that it counts (empty: passwords)."""
+
+    digest: bytes
+    charge: Charge
+    doors: str
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=KINDS, help="what VALUE is")
+    parser.add_argument(
+        "value",
+        metavar="VALUE",
+        help="an account as its owner types it, or an address (also for a device); - reads it from standard input, so "
+        "that it is not in the shell's history",
+    )
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME:VALUE",
+        help="a header of the device, of those in SEKISHO_DEVICE_HEADERS; may be repeated",
+    )
+    parser.add_argument(
+        "--id", action="store_true", help="VALUE is the id that the service's resolver gives the account"
+    )
+
+
+def target(args: argparse.Namespace, settings: Settings) -> Target:
+    """The target that the command line names. Raises `Misused`, and repeats nothing of it."""
+    if args.header and args.kind != "device":
+        raise Misused("--header belongs to a device")
+    if args.id and args.kind != "account":
+        raise Misused("--id belongs to an account")
+    value = asking.line(args.kind) if args.value == "-" else args.value
+    if args.kind == "account":
+        return _account(value, settings, is_id=args.id)
+    return _at_address(args, value, settings)
+
+
+def account_subject(value: str, settings: Settings) -> Subject:
+    """The account as events name it. Raises `Misused`."""
+    return _account(value, settings, is_id=False).subject
+
+
+def address_subject(value: str, settings: Settings) -> Subject:
+    """The address as events name it. Raises `Misused`."""
+    return Subjects(settings.secrets, str).of_address(_origin(value, b"").prefixes)
+
+
+def _origin(value: str, device: bytes) -> Origin:
+    if packed_address(value) is None:
+        raise Misused("VALUE is no address such as 203.0.113.7 or 2001:db8::1")
+    return Addresses(()).origin(value, None, device, False)
+
+
+def _account(value: str, settings: Settings, *, is_id: bool) -> Target:
+    try:
+        canonical = id_name(value) if is_id else Accounts().canonical(value)
+        strangers = Accounts.limit_key(canonical) or canonical
+    except Unreadable:
+        raise Misused("VALUE is refused as an account name at every door") from None
+    subject = Subjects(settings.secrets, lambda _: canonical).of_account(value)
+    return Target("account", tuple(dict.fromkeys((strangers, canonical))), _NOWHERE, subject)
+
+
+def _at_address(args: argparse.Namespace, value: str, settings: Settings) -> Target:
+    headers = dict(map(_header, args.header))
+    if not headers.keys() <= set(settings.device_headers):
+        raise Misused("--header names a header that is not in SEKISHO_DEVICE_HEADERS")
+    device = fingerprint(headers, settings.device_headers)
+    origin = _origin(value, device)
+    subjects = Subjects(settings.secrets, str)
+    subject = subjects.of_address(origin.prefixes, device if args.kind == "device" else None)
+    return Target(args.kind, (), origin, subject)
+
+
+def _header(text: str) -> tuple[bytes, bytes]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise Misused("--header is not written NAME:VALUE")
+    return name.strip().lower().encode("utf-8", "replace"), value.strip().encode("utf-8", "replace")
+
+
+def account_counters(found: Target, settings: Settings) -> list[Counter]:
+    """All counters of an account that can be named: those of browsers that asked for a code cannot."""
+    digests = Digests(settings.secrets)
+    kinds = {door.kind for door in settings.doors} - {DoorKind.LOGIN, DoorKind.LOGOUT}
+    buckets = {"": b"", **{kind.name: kind.value.encode() for kind in sorted(kinds, key=lambda kind: kind.name)}}
+    counted = [(digests.counter(name, bucket), doors) for doors, bucket in buckets.items() for name in found.names]
+    return [Counter(digest, charge_of(digest), doors) for digest, doors in counted]
+
+
+def network_names(origin: Origin) -> list[str]:
+    """The networks around an address, narrowest first."""
+    return [network_text(prefix) for prefix in origin.prefixes[1:]]
+
+
+def network_charge(found: Target, settings: Settings) -> Charge:
+    """The counters of an address or a device, and of the networks around it."""
+    return charge_at(Digests(settings.secrets).origin_digests(found.origin))

@@ -1,0 +1,106 @@
+"""Clear the counters and waits of an account, an address or a device, so that its owner gets in.
+
+  sekisho unblock account - --because "called, and named her last order"
+  sekisho unblock address 203.0.113.7
+  sekisho unblock device 203.0.113.7 --header "User-Agent: Mozilla/5.0 (…)"
+
+Look first (`sekisho look`), and identify the owner who asks: an attacker's guesses are counted from zero again.
+It acts once. Counters in the store are cleared at once; every worker forgets its own refusals within a second, ends
+the step-ups under way for the account, and records an event with your name and reason. Networks, and for a device its
+address, are cleared as well where they refuse. The account's devices stay known.
+
+Not cleared: the deny list (`sekisho deny … --remove`), wrong codes of factors, and what `sekisho look` does not show.
+
+Exit code: 0 if it is cleared, 1 if not, 2 if the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from sekisho.cli import target
+from sekisho.cli.look import look
+from sekisho.cli.operator import add_because, desk, reason
+from sekisho.control import Act
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sekisho.cli.look import Standing
+    from sekisho.cli.operator import Desk
+    from sekisho.cli.target import Target
+
+__all__ = ["arguments", "run"]
+
+
+class Cleared(NamedTuple):
+    """How it stood before, and how it stands now, apart from what each worker remembers for up to a second."""
+
+    before: Standing
+    after: Standing
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    target.arguments(parser)
+    add_because(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    cleared = asyncio.run(_run(args, reason(args.because)))
+    print(json.dumps(_as_json(cleared)) if args.json else "\n".join(_as_text(cleared)))
+    return 0
+
+
+async def _run(args: argparse.Namespace, why: str) -> Cleared:
+    async with desk() as service:
+        found = target.target(args, service.settings)
+        before = await look(service, found)
+        clear = _clear_account if found.kind == "account" else _clear_address
+        digests = await clear(service, found, before)
+        # Cleared first: a worker that forgets a refusal earlier would hear of it again.
+        subject = found.subject
+        act = Act(
+            0, 0, "unblock", found.kind, why=why, digests=digests,
+            account=subject.account, address=subject.address, device=subject.device,
+        )  # fmt: skip
+        await service.do(act, lambda record: record)
+        if service.earlier is not None:
+            await service.earlier.unblock(digests)
+        return Cleared(before, await look(service, found))
+
+
+async def _clear_account(service: Desk, found: Target, _: Standing) -> tuple[bytes, ...]:
+    counters = target.account_counters(found, service.settings)
+    for counter in counters:
+        await service.counters.clear_account(counter.charge)
+    return tuple(counter.digest for counter in counters)
+
+
+async def _clear_address(service: Desk, found: Target, before: Standing) -> tuple[bytes, ...]:
+    charge = target.network_charge(found, service.settings)
+    refusing = {row.of for row in before.rows if row.worst is not None}
+    digests = [*charge.networks, charge.ip, charge.device]
+    named = [
+        *(f"from its network {name}" for name in target.network_names(found.origin)),
+        "from this address",
+        "from this device",
+    ]
+    places = [place for place, name in enumerate(named) if name in refusing or name == f"from this {found.kind}"]
+    await service.counters.clear_network(charge, places)
+    return tuple(digests[place] for place in places)
+
+
+def _as_text(cleared: Cleared) -> list[str]:
+    lines = [f"before: {reason.text}" for reason in cleared.before.reasons] or ["before: not refused"]
+    lines += [f"now: {reason.text}" for reason in cleared.after.reasons] or ["now: not refused"]
+    return [*lines, "every worker follows within a second"]
+
+
+def _as_json(cleared: Cleared) -> dict[str, object]:
+    return {
+        "kind": cleared.before.kind,
+        "before": [reason.text for reason in cleared.before.reasons],
+        "now": [reason.text for reason in cleared.after.reasons],
+    }
