@@ -67,7 +67,7 @@ STEPS = (
     Step("digests of the origin", "sekisho.read.digest:Digests.origin_digests"),
     Step("the caller", "sekisho.read.caller:Callers.read"),
     Step("the rest of the visit, the gate", "sekisho.pipeline:Guard.at_the_gate"),
-    Step("take in the body", "sekisho.asgi.body_reader:Intake.read"),
+    Step("take in the body", "sekisho.asgi.body_reader:BodyReader.read"),
     Step("credentials", "sekisho.asgi.endpoint:read_credentials"),
     Step("canonical account", "sekisho.read.account:Accounts.canonical"),
     Step("digests and charge", "sekisho.read.digest:Digests.charge"),

@@ -35,7 +35,7 @@ async def test_what_is_refused_from_memory_meets_few_of_them(marks: Marks) -> No
 
 def test_a_step_that_has_gone_is_named() -> None:
     """A missing step is named, or its instructions would count for the next one."""
-    with pytest.raises(SystemExit, match=r"sekisho\.guard:Guard\.gone has gone"):
+    with pytest.raises(SystemExit, match=r"sekisho\.pipeline:Guard\.gone has gone"):
         place("sekisho.pipeline:Guard.gone")
 
 
@@ -61,7 +61,7 @@ def test_the_harness_is_taken_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("until", "awaited"), [("sekisho.read.doors:Doors.find", False), ("sekisho.asgi.body_reader:Intake.read", True)]
+    ("until", "awaited"), [("sekisho.read.doors:Doors.find", False), ("sekisho.asgi.body_reader:BodyReader.read", True)]
 )
 def test_coroutines_are_told_from_functions(until: str, *, awaited: bool) -> None:
     """Coroutines, whose marks cost more, are told from functions."""

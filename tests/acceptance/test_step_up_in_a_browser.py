@@ -116,7 +116,7 @@ async def test_in_japanese(browser: Browser, tmp_path: Path, redis_url: str, mon
         assert await somebody.page.get_attribute("html", "lang") == "ja"
         await somebody.choose("email")
         await somebody.page.click("button:visible:has-text('コードを送信する')")
-        assert "まもなくコードが届きます" in await somebody.page.inner_text("[role=status]")
+        assert "まもなく確認コードが届きます" in await somebody.page.inner_text("[role=status]")
         await shot(somebody, "sent-ja")
         await somebody.enter("email", "00000000")
         assert "確認できませんでした" in await somebody.page.inner_text("[role=alert]:visible")

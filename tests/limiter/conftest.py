@@ -31,7 +31,7 @@ STORES = {
 
 @pytest.fixture(params=list(STORES.values()), ids=list(STORES))
 async def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
-    for module in ("line", "cluster"):
+    for module in ("connection", "cluster"):
         monkeypatch.setattr(f"sekisho.store.{module}.CONNECT_US", PATIENT_US)
     url, server = request.param
     if not url:
