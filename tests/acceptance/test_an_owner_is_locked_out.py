@@ -28,6 +28,8 @@ SETTINGS = {
     "challenges": "none",
     "limit_account": "3/hour",
     "limit_ip": "5/10minute",
+    "limit_device": "1000/minute",
+    "limit_network": "1000/minute",
     "store_deadline_ms": "5000",
 }
 ROUNDS_MAX = 5

@@ -151,7 +151,9 @@ def test_where_the_mode_refuses_nobody_it_is_said(redis_url: str, monkeypatch: p
         "The mode is monitor: nobody is refused. In enforce it would be:\nRefused: the address is on the deny list"
     )
     assert not shown("address", "192.0.2.1")["refused"]
-    assert run("look", "address", "198.51.100.1").out.startswith("Not refused: no limit of this address is used up.")
+    assert run("look", "address", "198.51.100.1").out.startswith(
+        "Not refused: no limit of this address is used up. Its devices are counted apart: `sekisho look device`.\n"
+    )
 
 
 @pytest.mark.parametrize(

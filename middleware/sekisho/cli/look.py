@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Standing", "arguments", "look", "run"]
 
 _POLICY = Policy()
+_HINTS = {"address": " Its devices are counted apart: `sekisho look device`."}
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -257,7 +258,7 @@ def _as_text(standing: Standing) -> Iterator[str]:
     for reason in standing.reasons:
         yield reason.text
     if not standing.reasons:
-        yield f"Not refused: no limit of this {standing.kind} is used up."
+        yield f"Not refused: no limit of this {standing.kind} is used up.{_HINTS.get(standing.kind, '')}"
     yield ""
     for row in standing.rows:
         used = "; ".join(f"{use.used} of {use.burst} in {_each(use.period_us)}" for use in row.limits)
