@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sekisho.read import Digests
 from sekisho.record import replay
+from sekisho.testing import SECRET
 from tests.cli.operating import command, run, serve_with, stop, until
 from tests.middleware.driving import HERE, Shop, guarded, log_in
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sekisho.wiring import LoginGuard
+    from tests.servers import RedisServer
 
 LIMITS = {"limit_ip": "3/10minute", "limit_network": "50/hour", "limit_device": "50/hour", "limit_account": "50/hour"}
 
@@ -120,6 +123,23 @@ async def test_requests_for_a_reset_are_a_counter_of_their_own(redis_url: str, m
 
     assert "at this account, without a password, at RESET doors" in json.loads(looked.out)["why"][0]
     assert json.loads(cleared.out)["now"] == []
+
+
+def test_workers_of_earlier_versions_are_told_by_their_key(
+    redis_server: RedisServer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They read the digests of the account's counters for a minute, by the store's clock."""
+    serve_with(monkeypatch, store=redis_url)
+    assert run("unblock", "account", "hana").code == 0
+    digest = Digests([SECRET]).account("hana")
+
+    told = redis_server.cli("ZRANGE", "sekisho:{exchange}unblocked", 0, -1, "WITHSCORES", text=False)
+    seconds, _ = redis_server.cli("TIME")
+    life_ms = redis_server.cli("PTTL", "sekisho:{exchange}unblocked")
+
+    assert [name for name, _ in told] == [digest]
+    assert abs(int(seconds) - told[0][1] / 1e6) < 60
+    assert 0 < life_ms <= 60_000
 
 
 def shown(*line: str) -> dict[str, Any]:
