@@ -344,7 +344,7 @@ class TestBuild:
 
     def test_a_list_is_not_written_over(self, tmp_path: Path) -> None:
         (tmp_path / "pairs").write_bytes(b"taro:secret\n")
-        with pytest.raises(CorpusError, match=r"is to be read and to be written"):
+        with pytest.raises(CorpusError, match=r"is an input and the output"):
             build_pairs([tmp_path / "pairs"], tmp_path / "pairs", KEY)
         assert (tmp_path / "pairs").read_bytes() == b"taro:secret\n"
 

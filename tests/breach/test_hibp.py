@@ -667,14 +667,14 @@ async def test_after_closing_a_free_thread_stays_free() -> None:
 
 HANGING = """
 import asyncio, socket, threading
-from sekisho.breach.hibp import Hibp, Limits
+from sekisho.breach.hibp import Hibp, HibpLimits
 from sekisho.breach.hibp_protocol import _Bounds
 
 def hang(*_, **__):
     threading.Event().wait()
 
 async def main():
-    hibp = Hibp(url="http://mirror.example", limits=Limits(call_s=0.2))
+    hibp = Hibp(url="http://mirror.example", limits=HibpLimits(call_s=0.2))
     socket.getaddrinfo = hang
     print(await hibp.seen(bytes(20), wait_s=0.1), await hibp.seen(b"x" * 20, wait_s=5))
 

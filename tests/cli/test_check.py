@@ -163,4 +163,4 @@ def test_a_right_log_in_that_does_not_come_is_missed(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"hana\n")))
 
     assert main(["check", "--app", "empty_shop:app", "--known"]) == MISUSED
-    assert capsys.readouterr().err.startswith("sekisho check: no password came")
+    assert capsys.readouterr().err.startswith("sekisho check: no password was given")

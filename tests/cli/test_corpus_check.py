@@ -141,8 +141,8 @@ def test_both_files_are_asked_in_one_go(
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b"", "no password came"),
-        (b"\n", "no password came"),
+        (b"", "no password was given"),
+        (b"\n", "no password was given"),
         (b"x" * 5_000, "the password is longer than 4096 bytes"),
         (b"hunter2-canary\xff\n", "the line with the password is not UTF-8"),
     ],
@@ -189,7 +189,7 @@ def test_what_is_wrong_with_the_files_is_said_before_the_password_is_asked_for(
 @pytest.mark.parametrize(
     ("key", "problem"),
     [
-        (OTHER_KEY, "it was made under another key"),
+        (OTHER_KEY, "it was made with another key"),
         ("", "SEKISHO_PAIRS_KEY: is not set"),
         ("brief-canary", "SEKISHO_PAIRS_KEY: is shorter than 32 bytes"),
     ],
