@@ -58,12 +58,14 @@ class Row(NamedTuple):
         limits: how far each of its limits is used.
         seen: different accounts tried from it, or addresses that tried it, within the last hour.
         failures: attempts at an account without success since its last proof.
+        place: that of an address's or a device's record in `CounterPlace.of_network`.
     """
 
     of: str
     limits: list[LimitUse]
     seen: int
     failures: int = 0
+    place: int = -1
 
     @property
     def worst(self) -> LimitUse | None:
@@ -128,11 +130,12 @@ async def _address_rows(service: Desk, found: Target) -> list[Row]:
     charge = target.network_charge(found, service.settings)
     now_us, records = await service.counters.of_network(charge)
     *networks, address, device = records
+    at_address, at_device = len(networks), len(networks) + 1
+    rows = [_row("from this device", device, limits.device, now_us, at_device)] if found.kind == "device" else []
+    rows.append(_row("from this address", address, limits.ip, now_us, at_address))
     names = target.network_names(found.origin)
-    rows = [_row("from this device", device, limits.device, now_us)] if found.kind == "device" else []
-    rows.append(_row("from this address", address, limits.ip, now_us))
-    for name, record, its in zip(names, networks, limits.networks, strict=False):
-        rows.append(_row(f"from its network {name}", record, its, now_us))
+    for place, (name, record, its) in enumerate(zip(names, networks, limits.networks, strict=False)):
+        rows.append(_row(f"from its network {name}", record, its, now_us, place))
     return rows
 
 
@@ -152,8 +155,8 @@ async def _account_rows(service: Desk, found: Target) -> list[Row]:
     return rows
 
 
-def _row(of: str, record: Record, limits: Limits, now_us: int) -> Row:
-    return Row(of, uses(record.tats, limits, now_us), record.seen.size, record.failures)
+def _row(of: str, record: Record, limits: Limits, now_us: int, place: int = -1) -> Row:
+    return Row(of, uses(record.tats, limits, now_us), record.seen.size, record.failures, place)
 
 
 # Reasons.

@@ -28,7 +28,7 @@ from sekisho.cli import operator
 from sekisho.cli.corpus import asking
 from sekisho.cli.target import account_subject, address_subject
 from sekisho.cli.usage import Misused, within
-from sekisho.record.lines import FORMS, LINE_CHARS_MAX, LineError, decode
+from sekisho.record.lines import DETAILS, FORMS, LINE_CHARS_MAX, SUBJECT, LineError, decode
 from sekisho.settings.table import EVENTS_FILE
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ __all__ = ["arguments", "run"]
 
 LAST_BYTES: Final = 16 << 20
 PAUSE_S: Final = 0.2
-_DETAILS: Final = ("action", "command", "mode", "result", "basis", "purpose", "factor", "part", "by", "text")
-_SUBJECT: Final = ("network", "account", "address", "device", "device_class", "country")
+_DETAILS: Final = tuple(dict.fromkeys(("action", "command", *DETAILS)))  # what was done comes first
 
 
 class Filter(NamedTuple):
@@ -199,7 +198,7 @@ def _as_text(event: Event, _: bytes) -> str:
     at = datetime.fromtimestamp(event.at_us / 1e6, UTC)
     words = [f"{at:%Y-%m-%d %H:%M:%S}", event.kind, event.door, " ".join(event.reasons)]
     words += [f"{name}={_plain(getattr(event, name))}" for name in _DETAILS if getattr(event, name)]
-    words += [f"{name}={_plain(getattr(event.subject, name))}" for name in _SUBJECT if getattr(event.subject, name)]
+    words += [f"{name}={_plain(getattr(event.subject, name))}" for name in SUBJECT if getattr(event.subject, name)]
     if event.times > 1:
         words.append(f"times={event.times}")
     return " ".join(filter(None, words))

@@ -80,14 +80,9 @@ async def _clear_account(service: Desk, found: Target, _: Standing) -> tuple[byt
 
 async def _clear_address(service: Desk, found: Target, before: Standing) -> tuple[bytes, ...]:
     charge = target.network_charge(found, service.settings)
-    refusing = {row.of for row in before.rows if row.worst is not None}
     digests = [*charge.networks, charge.ip, charge.device]
-    named = [
-        *(f"from its network {name}" for name in target.network_names(found.origin)),
-        "from this address",
-        "from this device",
-    ]
-    places = [place for place, name in enumerate(named) if name in refusing or name == f"from this {found.kind}"]
+    named = f"from this {found.kind}"
+    places = sorted(row.place for row in before.rows if row.worst is not None or row.of == named)
     await service.counters.clear_network(charge, places)
     return tuple(digests[place] for place in places)
 

@@ -18,8 +18,8 @@ LINE_CHARS_MAX: Final = 16_384
 
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_SUBJECT: Final = ("network", "account", "address", "device", "device_class", "country")
-_DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "command", "by", "text")
+SUBJECT: Final = ("network", "account", "address", "device", "device_class", "country")
+DETAILS: Final = ("action", "mode", "result", "basis", "purpose", "factor", "part", "command", "by", "text")
 
 
 class Field(NamedTuple):
@@ -127,14 +127,14 @@ def encode(event: Event) -> str:
     line: dict[str, object] = {"v": VERSION, "time": _time_text(event.at_us), "kind": event.kind}
     if event.door:
         line["door"] = event.door
-    for name in _DETAILS:
+    for name in DETAILS:
         if text := getattr(event, name):
             line[name] = text
     if event.reasons:
         line["reasons"] = event.reasons
     if event.times != 1:
         line["times"] = event.times
-    for name in _SUBJECT:
+    for name in SUBJECT:
         if text := getattr(event.subject, name):
             line[name] = text
     return json.dumps(line, separators=(",", ":"))
@@ -176,7 +176,7 @@ def _event(found: Mapping[str, Any]) -> Event | None:
         kind,
         at_us,
         _text(found, "door"),
-        **{name: _text(found, name) for name in _DETAILS if name in found},
+        **{name: _text(found, name) for name in DETAILS if name in found},
         reasons=_reasons(found),
         times=_times(found),
         subject=subject,

@@ -32,6 +32,7 @@ from sekisho.pipeline import Guard
 from sekisho.read import Networks
 from sekisho.record import RefusalLog
 from sekisho.settings import StoreFailure
+from sekisho.settings.store import MEMORY
 from sekisho.store.health import Health
 from sekisho.store.redis_vault import RedisVault
 from sekisho.wiring import clocks
@@ -95,7 +96,7 @@ class LoopWing:
             clock_s=time.time,
             chance=secrets.token_bytes,
         )
-        ledger = process.own if process.settings.store == "memory://" else self._shared_ledger()
+        ledger = process.own if process.settings.store == MEMORY else self._shared_ledger()
         self._admission = Admission(
             GradientLimit(process.settings.strangers_max or 0),
             clock_s=clocks.monotonic_s,

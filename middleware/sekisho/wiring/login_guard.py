@@ -61,8 +61,8 @@ class LoginGuard:
         owners: stores contacts and factors: an object (see `sekisho.owners.Owners`), or a URL as in `SEKISHO_OWNERS`.
         on_code: sends a code by the service's own channel (a text message, a push), for the factor `webhook`.
         session_account: the account of a request's session, for services whose session cookie changes with every
-        answer. overrides: settings by lower-case name; they take precedence over the environment
-        (`limit_ip="20/10minute"`).
+            answer.
+        overrides: settings by lower-case name; they take precedence over the environment (`limit_ip="20/10minute"`).
 
     An invalid setting does not raise here, because some servers would then serve the application unguarded: the start
     is answered by `lifespan.startup.failed` with the reason, and every request by 503.

@@ -26,6 +26,7 @@ from sekisho.read.request import may_hide_body, read_headers
 from sekisho.record import Answers, Counts, EventFile, Events, Subjects
 from sekisho.settings import NoFactor
 from sekisho.settings.step_up import checks_without_session_account
+from sekisho.settings.store import MEMORY
 from sekisho.stepup.flow.csrf_cookies import CsrfCookies
 from sekisho.stepup.flow.protected_routes import as_doors
 from sekisho.store.clock import StoreClock
@@ -70,12 +71,15 @@ class ProcessWing:
         self.settings = settings
         self.mode = settings.mode
         counts = Counts()
-        self.event_file = EventFile(settings.events_file, counts.add) if settings.events_file else None
+        self.event_file = (
+            EventFile(settings.events_file, counts.add, clock_us=clocks.unix_us) if settings.events_file else None
+        )
         self.events = Events(
             on_change_password,
             counts=counts,
             sinks=(self.event_file,) if self.event_file is not None else (),
             subjects=Subjects(settings.secrets, accounts.canonical),
+            clock_us=clocks.unix_us,
         )
         self.renderer = Renderer(settings.origins)
         self.digests = Digests(settings.secrets)
@@ -174,7 +178,7 @@ class ProcessWing:
 
     def own_limits(self, workers: int) -> LimitSet:
         """This worker's share of the limits, where several workers count on their own without the store."""
-        shared = self.settings.store != "memory://"
+        shared = self.settings.store != MEMORY
         return self.settings.limits.shared_between(workers) if shared else self.settings.limits
 
     def warn(self) -> None:

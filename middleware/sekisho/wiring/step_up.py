@@ -18,6 +18,7 @@ from sekisho.crypto.vault_keys import VaultKeys
 from sekisho.model import SettingsError
 from sekisho.owners import OwnersError
 from sekisho.settings.step_up import guesses_session
+from sekisho.settings.store import MEMORY
 from sekisho.stepup.escrow import Escrow
 from sekisho.stepup.factors.letter_budget import LetterBudget
 from sekisho.stepup.factors.webhook import Webhook
@@ -166,7 +167,7 @@ class StepUpWing:
             site.refusals,
             site.events,
         )
-        shared = settings.store != "memory://"
+        shared = settings.store != MEMORY
         issuer = Issuer(
             site.app, site.guard, site.reading, parts, site.events, jitter=site.jitter, workers_share=shared,
             lifespan_state=site.lifespan_state, csrf=site.csrf, test=site.test,

@@ -7,12 +7,12 @@ copied, sent by mail or planted in a page is worthless in any other browser (row
 from __future__ import annotations
 
 import re
-from binascii import b2a_base64
 from secrets import token_bytes
 from typing import TYPE_CHECKING, NamedTuple
 
 from sekisho.answer.cookies import attributes
 from sekisho.asgi.cookies import cookie
+from sekisho.model.text import base64url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +21,8 @@ HEADER = b"sekisho-challenge"
 COOKIE_START = b"__Host-sekisho-step="
 SECONDS = 900  # a little longer than a ticket's lifetime
 
-_KEY_BYTES, _KEY_CHARS = 16, 22
+_KEY_BYTES = 16
 _KEY = re.compile(rb"[A-Za-z0-9_-]{22}")
-_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _HERE, _ELSEWHERE = attributes(SECONDS), attributes(SECONDS, elsewhere=True)
 
 
@@ -56,9 +55,5 @@ def browser_key_of(by_name: Mapping[bytes, bytes]) -> BrowserKey:
     known = shown if shown is not None else cookie(by_name.get(b"cookie", b""), COOKIE_START)
     if known and _KEY.fullmatch(known):
         return BrowserKey(known.decode(), by_header)
-    return BrowserKey(_new_key(), by_header)
-
-
-def _new_key() -> str:
-    # The same as `secrets.token_urlsafe`, in three fifths of the time.
-    return b2a_base64(token_bytes(_KEY_BYTES))[:_KEY_CHARS].translate(_URLSAFE).decode()
+    # The same as `secrets.token_urlsafe`, in less time.
+    return BrowserKey(base64url(token_bytes(_KEY_BYTES)), by_header)
