@@ -219,7 +219,7 @@ def idle_tables(found: Mapping[str, Any]) -> list[Table]:
     ]
     figures = ("start, CPU ms", "first log-in, ms", "later, ms", "RSS MiB", "PSS MiB")
     return [
-        screen_table("Start-up", ("what is loaded", "CPU ms", "peak MiB", "modules"), starts),
+        screen_table("Start-up", ("application", "CPU ms", "peak MiB", "modules"), starts),
         screen_table("A worker", ("service", "guard", *figures), lives),
         screen_table("A request at no door", ("guard", "added", "added, µs", "bare, µs"), others),
     ]

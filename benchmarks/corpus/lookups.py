@@ -52,7 +52,7 @@ def measure_lookups(options: argparse.Namespace) -> None:
     console.print(screen_table(title, LOOKUP_HEADINGS, lookup_rows(result)))
     console.print(shared_pages(result), highlight=False)
     if cold["major_faults_per_lookup"]["median"] < 0.5:
-        # On a file system in memory, or where the file is as small as what is read ahead.
+        # The file system is in memory, or the kernel reads the whole file ahead.
         console.print("The file was in memory all the same: the cold figures mean nothing.")
     record.write(result)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Commands
 
-`sekisho COMMAND --help` prints what is here about a command. Run operators' commands where the service runs, with its
+`sekisho COMMAND --help` prints the section of a command. Run operators' commands where the service runs, with its
 environment: they read the same `SEKISHO_…` variables, at least `SECRET`, `STORE` and `NAMESPACE`. With a Redis or a
 Cluster they reach every worker within a second. With `memory://` they reach the one process through
 `SEKISHO_CONTROL_SOCKET`, as the user of that process or as root. Keyword arguments of `LoginGuard` cannot be seen from

@@ -41,7 +41,7 @@ __all__ = ["arguments", "run"]
 
 LAST_BYTES: Final = 16 << 20
 PAUSE_S: Final = 0.2
-_DETAILS: Final = tuple(dict.fromkeys(("action", "command", *DETAILS)))  # what was done comes first
+_DETAILS: Final = tuple(dict.fromkeys(("action", "command", *DETAILS)))  # the act comes first
 
 
 class Filter(NamedTuple):

@@ -17,7 +17,7 @@ appends its events to that file, one JSON object a line:
 
 A line contains no account, no address and no secret. Accounts, addresses and devices are digests under a key that is
 derived from `SEKISHO_SECRET` (the oldest one listed) and used for nothing else: equal values have equal digests, in all
-workers, and without the secret nobody can test candidates.
+workers, and only a holder of the secret can test candidates.
 
 **Writing.** Events wait in the worker's memory, at most 10,000, and a thread writes them several times a second. Each
 write appends whole lines (`O_APPEND`), so all workers may share one file. A log-in never waits for it. If the file
